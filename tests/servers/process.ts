@@ -1,0 +1,106 @@
+/** A child process that is read to its end and known by its id. */
+export class OwnedProcess {
+  readonly #child: Deno.ChildProcess;
+  #ended = false;
+  #output = "";
+  readonly pid: number;
+  /** Resolves once the process is gone and all it wrote was read. */
+  readonly status: Promise<Deno.CommandStatus>;
+
+  private constructor(child: Deno.ChildProcess) {
+    this.#child = child;
+    this.pid = child.pid;
+    this.status = Promise.all([
+      child.status.finally(() => this.#ended = true),
+      this.#read(child.stdout),
+      this.#read(child.stderr),
+    ]).then(([status]) => status);
+  }
+
+  static spawn(program: string, args: string[]): OwnedProcess {
+    return new OwnedProcess(
+      new Deno.Command(program, { args, stdin: "null", stdout: "piped", stderr: "piped" }).spawn(),
+    );
+  }
+
+  async #read(stream: ReadableStream<Uint8Array>): Promise<void> {
+    const decoder = new TextDecoder();
+    for await (const chunk of stream) {
+      this.#output = (this.#output + decoder.decode(chunk, { stream: true })).slice(-16_384);
+    }
+  }
+
+  /** The last 16 Ki characters it wrote. */
+  get output(): string {
+    return this.#output.trimEnd();
+  }
+
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  /** Sends a signal; nothing happens if the process is gone, whose id may be another's now. */
+  kill(signal: Deno.Signal): void {
+    if (this.#ended) return;
+    try {
+      this.#child.kill(signal);
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound || error instanceof TypeError)) throw error;
+    }
+  }
+}
+
+// The interrupt key goes to the whole process group, hence the trap: the end of its input alone
+// tells this shell that the test process is gone, however that came about.
+const WATCH = `
+trap '' INT TERM HUP
+pid=
+while read -r word value; do
+  case $word in
+    pid) pid=$value ;;
+    done) exit 0 ;;
+  esac
+done
+[ -z "$pid" ] || kill -KILL "$pid"
+rm -rf -- "$1"
+`;
+
+/**
+ * Ends a process and removes its folder when this process goes without having done so itself,
+ * even by SIGKILL.
+ */
+export class Watchdog {
+  readonly #child: Deno.ChildProcess;
+  readonly #input: WritableStreamDefaultWriter<Uint8Array>;
+  #last: Promise<void> = Promise.resolve();
+
+  constructor(dir: string) {
+    this.#child = new Deno.Command("/bin/sh", {
+      args: ["-c", WATCH, "watchdog", dir],
+      cwd: "/",
+      // Deno kills the children it still has when an uncaught error ends it, but not this one.
+      detached: true,
+      stdin: "piped",
+      stdout: "null",
+      stderr: "null",
+    }).spawn();
+    this.#input = this.#child.stdin.getWriter();
+  }
+
+  #tell(line: string): void {
+    this.#last = this.#input.write(new TextEncoder().encode(`${line}\n`));
+  }
+
+  /** Takes a process, or `null` for none, in place of the one before. */
+  watch(pid: number | null): void {
+    this.#tell(`pid ${pid ?? ""}`);
+  }
+
+  /** Ends the watch; process and folder are the caller's again. */
+  async dismiss(): Promise<void> {
+    this.#tell("done");
+    await this.#last;
+    await this.#input.close();
+    await this.#child.status;
+  }
+}

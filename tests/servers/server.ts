@@ -1,0 +1,269 @@
+import { join } from "node:path";
+import { ensureServer, type ServerBinary } from "./binary.ts";
+import { type Argument, type ClientOptions, type Reply, TestClient, within } from "./client.ts";
+import { OwnedProcess, Watchdog } from "./process.ts";
+
+/** Directives as `redis.conf` has them; a list writes the directive once for each item. */
+export type ServerConfig = Record<string, string | number | (string | number)[]>;
+
+export interface ServerOptions {
+  /** If not given, what {@linkcode ensureServer} finds. */
+  binary?: ServerBinary;
+  /**
+   * Added to, and winning over, the ground rules: loopback only, no persistence, in the
+   * foreground. Values stand as in the file: `"pubsub 1mb 0 0"` is three arguments.
+   */
+  config?: ServerConfig;
+  /** Further command line arguments, such as `--sentinel`. */
+  args?: string[];
+  /** `requirepass`: the password of the default user. */
+  password?: string;
+  /** ACL rules, one user each, such as `bob on >secret ~* &* +@all`. */
+  acl?: string[];
+  /** A free one if not given. */
+  port?: number;
+  /** Who `command` is, where the default user may not do everything. */
+  admin?: ClientOptions;
+  /** How long it may take to answer, in ms. */
+  startTimeout?: number;
+}
+
+/** A server that did not come up, with what it wrote. */
+export class ServerStartError extends Error {
+  override name = "ServerStartError";
+  constructor(message: string, readonly output: string) {
+    super(output ? `${message}; it wrote:\n${output}` : message);
+  }
+}
+
+const SOCKET = "server.sock";
+
+/** A port that was free a moment ago. Whoever binds it must be ready to find it taken. */
+export function freePort(): number {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  return listener.addr.port;
+}
+
+function configText(config: ServerConfig): string {
+  return Object.entries(config).flatMap(([name, value]) =>
+    [value].flat().map((one) => `${name} ${one === "" ? '""' : one}\n`)
+  ).join("");
+}
+
+/** A real server of one test's own, on a loopback port and in a folder that goes with it. */
+export class TestServer implements AsyncDisposable {
+  readonly #options: ServerOptions;
+  readonly #admin: ClientOptions;
+  readonly #watchdog: Watchdog;
+  #process: OwnedProcess | undefined;
+  #client: TestClient | undefined;
+  #port = 0;
+  #stopped: Promise<void> | undefined;
+
+  readonly binary: ServerBinary;
+  readonly host = "127.0.0.1";
+  /** The server's working folder: its configuration, its socket, what it saves. */
+  readonly dir: string;
+
+  private constructor(binary: ServerBinary, dir: string, options: ServerOptions) {
+    this.binary = binary;
+    this.dir = dir;
+    this.#options = options;
+    this.#admin = options.admin ?? (options.password ? { password: options.password } : {});
+    this.#watchdog = new Watchdog(dir);
+  }
+
+  static async start(options: ServerOptions = {}): Promise<TestServer> {
+    const binary = options.binary ?? await ensureServer();
+    const server = new TestServer(binary, await Deno.makeTempDir({ prefix: "keywatch-" }), options);
+    try {
+      await server.#launch(options.port);
+      return server;
+    } catch (error) {
+      await server.stop();
+      throw error;
+    }
+  }
+
+  get port(): number {
+    return this.#port;
+  }
+
+  /** `redis://127.0.0.1:port`, without credentials. */
+  get url(): string {
+    return `redis://${this.host}:${this.port}`;
+  }
+
+  /** The path of the unix socket that each of these servers listens on too. */
+  get socket(): string {
+    return join(this.dir, SOCKET);
+  }
+
+  /** @throws {Error} if it does not run now */
+  get pid(): number {
+    if (!this.#process) throw new Error("The server does not run");
+    return this.#process.pid;
+  }
+
+  /** The last it wrote, for messages. */
+  get output(): string {
+    return this.#process?.output ?? "";
+  }
+
+  async #launch(port: number | undefined): Promise<void> {
+    for (let attempt = 1;; attempt++) {
+      this.#port = port ?? freePort();
+      try {
+        return await this.#launchOnce();
+      } catch (error) {
+        const taken = error instanceof ServerStartError &&
+          /address already in use/i.test(error.output);
+        if (!taken || port !== undefined || attempt === 10) throw error;
+      }
+    }
+  }
+
+  async #launchOnce(): Promise<void> {
+    const { config = {}, args = [], password, acl = [] } = this.#options;
+    const file = join(this.dir, "server.conf");
+    await Deno.writeTextFile(
+      file,
+      configText({
+        bind: this.host,
+        port: this.#port,
+        // The harness's own way in, also when the port speaks TLS. Its folder belongs to this
+        // server alone, so whoever answers there is no stranger that took the port meanwhile.
+        unixsocket: this.socket,
+        dir: this.dir,
+        daemonize: "no",
+        save: "",
+        appendonly: "no",
+        ...(password === undefined ? {} : { requirepass: password }),
+        ...(acl.length === 0 ? {} : { user: acl }),
+        ...config,
+      }),
+    );
+    const [program, ...before] = this.binary.command;
+    this.#process = OwnedProcess.spawn(program, [...before, file, ...args]);
+    this.#watchdog.watch(this.#process.pid);
+    try {
+      this.#client = await this.#whenReady(this.#process);
+    } catch (error) {
+      await this.#end("SIGKILL");
+      throw error;
+    }
+  }
+
+  async #whenReady(process: OwnedProcess): Promise<TestClient> {
+    const limit = this.#options.startTimeout ?? 30_000;
+    const deadline = performance.now() + limit;
+    let reason: unknown;
+    while (performance.now() < deadline) {
+      if (process.ended) {
+        const { code, signal } = await process.status;
+        throw new ServerStartError(
+          `Cannot start ${this.binary.command.join(" ")}: it ended with ${signal ?? code}`,
+          process.output,
+        );
+      }
+      let client: TestClient | undefined;
+      try {
+        client = await TestClient.connect({ path: this.socket }, this.#admin);
+        await client.command("PING");
+        return client;
+      } catch (error) {
+        client?.close();
+        reason = error;
+      }
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    throw new ServerStartError(
+      `Cannot use ${this.binary.command.join(" ")}: no PONG within ${limit} ms (${reason})`,
+      process.output,
+    );
+  }
+
+  async #end(signal: Deno.Signal): Promise<void> {
+    const process = this.#process;
+    this.#client?.close();
+    this.#client = undefined;
+    this.#process = undefined;
+    if (!process) return;
+    process.kill(signal);
+    // A stopped process takes the signal only when it goes on.
+    process.kill("SIGCONT");
+    try {
+      await within(process.status, 10_000, signal);
+    } catch {
+      process.kill("SIGKILL");
+      await process.status;
+    }
+    this.#watchdog.watch(null);
+  }
+
+  /** Sends one command as the administrator. */
+  command(...args: Argument[]): Promise<Reply> {
+    return this.#running().command(...args);
+  }
+
+  /** As {@linkcode command}, with bulk strings as bytes. */
+  commandBytes(...args: Argument[]): Promise<Reply> {
+    return this.#running().commandBytes(...args);
+  }
+
+  #running(): TestClient {
+    if (!this.#client) throw new Error("The server does not run");
+    return this.#client;
+  }
+
+  /** A connection of the caller's own, by TCP; the caller closes it. */
+  client(options: ClientOptions = this.#admin): Promise<TestClient> {
+    return TestClient.connect({ host: this.host, port: this.port }, options);
+  }
+
+  /** Ends the process and waits until it is gone; folder and port stay for `restart`. */
+  async kill(signal: "SIGKILL" | "SIGTERM" | "SIGINT" = "SIGKILL"): Promise<void> {
+    await this.#end(signal);
+  }
+
+  /** Runs the server again on the same port and folder, ending it first if it runs. */
+  async restart(): Promise<void> {
+    if (this.#stopped) throw new Error("Cannot restart a server that was stopped");
+    await this.#end("SIGTERM");
+    await this.#launch(this.#port);
+  }
+
+  /** Stops it from doing anything, as a machine that hangs: its sockets stay open. */
+  pause(): void {
+    if (!this.#process) throw new Error("The server does not run");
+    this.#process.kill("SIGSTOP");
+  }
+
+  resume(): void {
+    if (!this.#process) throw new Error("The server does not run");
+    this.#process.kill("SIGCONT");
+  }
+
+  /** Ends the process and removes its folder. May be called again. */
+  stop(): Promise<void> {
+    this.#stopped ??= (async () => {
+      await this.#end("SIGKILL");
+      await this.#watchdog.dismiss();
+      await Deno.remove(this.dir, { recursive: true });
+    })();
+    return this.#stopped;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
+  }
+}
+
+/**
+ * Starts a server and resolves when it answers.
+ *
+ * @throws {ServerStartError} if it ends at once, as for a wrong directive, or does not answer in time
+ */
+export function startServer(options: ServerOptions = {}): Promise<TestServer> {
+  return TestServer.start(options);
+}
