@@ -1,0 +1,197 @@
+/**
+ * The dependency rules of `docs/architecture.md`, checked on the syntax tree of every source file:
+ * who may import whom, who may name a runtime, and no cycle.
+ *
+ * Run it by itself with `deno run --allow-all dev/check_imports.ts [folder]`; it prints a line
+ * `file:line: reason` for each problem, and then its exit status is 1.
+ */
+import { join, posix } from "node:path";
+import ts from "npm:typescript@6.0.3";
+import { type DenoConfig, readConfig, ROOT, sourceFiles } from "./project.ts";
+
+export interface Problem {
+  file: string;
+  line: number;
+  reason: string;
+}
+
+/** Where a file belongs, by the beginning of its path; the first that fits counts. */
+interface Room {
+  path: string;
+  /** The rooms it may import, besides itself. Anything at all if absent. */
+  imports?: string[];
+  /** Whether it may name a runtime, and import a runtime's own modules. */
+  runtime: boolean;
+}
+
+const ROOMS: Room[] = [
+  { path: "resp/", imports: [], runtime: false },
+  { path: "parse/", imports: [], runtime: false },
+  { path: "pubsub/transports/", imports: ["pubsub/", "resp/", "parse/"], runtime: true },
+  { path: "pubsub/", imports: ["pubsub/transports/", "resp/", "parse/"], runtime: false },
+  { path: "cluster/", imports: ["pubsub/", "resp/", "parse/"], runtime: false },
+  { path: "mod.ts", imports: ["cluster/", "pubsub/", "resp/", "parse/"], runtime: false },
+  // The demo is not published: it starts a server of its own.
+  { path: "cli/demo/", imports: ["cli/", "mod.ts", "tests/servers/"], runtime: true },
+  { path: "cli/", imports: ["mod.ts"], runtime: true },
+  { path: "examples/", runtime: false },
+  { path: "bench/", runtime: true },
+  { path: "dev/", runtime: true },
+  { path: "tests/servers/", runtime: true },
+  { path: "tests/", runtime: true },
+];
+
+const RUNTIME_GLOBALS = new Set(["Deno", "Bun", "process"]);
+const RUNTIME_MODULE = /^(?:node|cloudflare|bun):[\w./-]+$|^bun$/;
+
+function roomOf(file: string): Room | undefined {
+  return ROOMS.find(({ path }) => path.endsWith("/") ? file.startsWith(path) : file === path);
+}
+
+interface Import {
+  line: number;
+  /** `null` if it is not a plain string. */
+  specifier: string | null;
+}
+
+interface SourceFacts {
+  imports: Import[];
+  runtimeNames: { line: number; name: string }[];
+}
+
+/** What a file imports and which runtimes its code names. Comments do not count. */
+function read(file: string, text: string): SourceFacts {
+  const source = ts.createSourceFile(file, text, ts.ScriptTarget.Latest, false);
+  const lineOf = (position: number) => source.getLineAndCharacterOfPosition(position).line + 1;
+  const facts: SourceFacts = { imports: [], runtimeNames: [] };
+
+  const addImport = (node: ts.Node, specifier: ts.Node | undefined) => {
+    const text = specifier && ts.isStringLiteralLike(specifier) ? specifier.text : null;
+    facts.imports.push({ line: lineOf(node.getStart(source)), specifier: text });
+  };
+  const visit = (node: ts.Node): void => {
+    if (ts.isImportDeclaration(node)) {
+      addImport(node, node.moduleSpecifier);
+    } else if (ts.isExportDeclaration(node)) {
+      if (node.moduleSpecifier) addImport(node, node.moduleSpecifier);
+    } else if (ts.isExternalModuleReference(node)) {
+      addImport(node, node.expression);
+    } else if (ts.isImportTypeNode(node)) {
+      addImport(node, ts.isLiteralTypeNode(node.argument) ? node.argument.literal : undefined);
+    } else if (ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.ImportKeyword) {
+      addImport(node, node.arguments[0]);
+    }
+
+    let named: string | undefined;
+    if (ts.isIdentifier(node)) {
+      if (RUNTIME_GLOBALS.has(node.text)) named = node.text;
+    } else if (ts.isStringLiteralLike(node)) {
+      if (RUNTIME_GLOBALS.has(node.text) || RUNTIME_MODULE.test(node.text)) named = node.text;
+    } else if (ts.isTemplateHead(node)) {
+      if (/^(?:node|cloudflare|bun):$/.test(node.text)) named = node.text;
+    }
+    if (named !== undefined) {
+      facts.runtimeNames.push({ line: lineOf(node.getStart(source)), name: named });
+    }
+    ts.forEachChild(node, visit);
+  };
+  visit(source);
+
+  for (const { fileName, pos } of [...source.referencedFiles, ...source.typeReferenceDirectives]) {
+    facts.imports.push({ line: lineOf(pos), specifier: fileName });
+  }
+  for (const { fileName, pos } of source.libReferenceDirectives) {
+    if (fileName.startsWith("deno")) facts.runtimeNames.push({ line: lineOf(pos), name: fileName });
+  }
+  return facts;
+}
+
+/** The project's file that a specifier means, or `null` for one that leads out of the project. */
+function resolve(specifier: string, from: string, { name, exports }: DenoConfig): string | null {
+  if (specifier.startsWith("./") || specifier.startsWith("../")) {
+    const path = posix.join(posix.dirname(from), specifier);
+    return path.startsWith("../") ? null : path;
+  }
+  if (specifier === name || specifier.startsWith(`${name}/`)) {
+    const target = exports[`.${specifier.slice(name.length)}`];
+    return target === undefined ? null : posix.normalize(target);
+  }
+  return null;
+}
+
+function judgeImport(room: Room, { specifier }: Import, target: string | null): string | null {
+  if (!room.imports) return null;
+  if (specifier === null) return "imports what is not a plain string, which nothing can check";
+  if (target === null) {
+    if (room.runtime && RUNTIME_MODULE.test(specifier)) return null;
+    return `imports ${specifier}, which is not part of this project`;
+  }
+  const to = roomOf(target);
+  if (to && (to === room || room.imports.includes(to.path))) return null;
+  const allowed = [...new Set([room.path, ...room.imports])].join(", ");
+  return `imports ${target}; ${room.path} may import only ${allowed}`;
+}
+
+/** The groups of files that import each other in a circle, each as a path back to its start. */
+function cycles(graph: Map<string, Map<string, number>>): string[][] {
+  const found: string[][] = [];
+  const done = new Set<string>();
+  const path: string[] = [];
+  const visit = (file: string): void => {
+    const start = path.indexOf(file);
+    if (start >= 0) {
+      found.push([...path.slice(start), file]);
+      return;
+    }
+    if (done.has(file)) return;
+    path.push(file);
+    for (const next of graph.get(file)?.keys() ?? []) visit(next);
+    path.pop();
+    done.add(file);
+  };
+  for (const file of graph.keys()) visit(file);
+  return found;
+}
+
+/** Checks the project in a folder. */
+export async function checkImports(root: string = ROOT): Promise<Problem[]> {
+  const config = await readConfig(root);
+  const problems: Problem[] = [];
+  const graph = new Map<string, Map<string, number>>();
+
+  for (const file of await sourceFiles(root)) {
+    const room = roomOf(file);
+    if (!room) {
+      const reason = "belongs to no room that this check knows; add the room to it";
+      problems.push({ file, line: 1, reason });
+      continue;
+    }
+    const { imports, runtimeNames } = read(file, await Deno.readTextFile(join(root, file)));
+    const targets = new Map<string, number>();
+    graph.set(file, targets);
+    for (const one of imports) {
+      const target = one.specifier === null ? null : resolve(one.specifier, file, config);
+      if (target !== null && !targets.has(target)) targets.set(target, one.line);
+      const reason = judgeImport(room, one, target);
+      if (reason !== null) problems.push({ file, line: one.line, reason });
+    }
+    if (room.runtime) continue;
+    for (const { line, name } of runtimeNames) {
+      const reason = `names ${name}; only pubsub/transports/ may name a runtime`;
+      problems.push({ file, line, reason });
+    }
+  }
+
+  for (const cycle of cycles(graph)) {
+    const [file, next] = cycle as [string, string];
+    const line = graph.get(file)!.get(next)!;
+    problems.push({ file, line, reason: `is part of a cycle: ${cycle.join(" -> ")}` });
+  }
+  return problems;
+}
+
+if (import.meta.main) {
+  const problems = await checkImports(Deno.args[0]);
+  for (const { file, line, reason } of problems) console.error(`${file}:${line}: ${reason}`);
+  Deno.exit(problems.length === 0 ? 0 : 1);
+}

@@ -1,0 +1,34 @@
+import { join, relative, sep } from "node:path";
+import { fileURLToPath } from "node:url";
+
+/** The project's folder. */
+export const ROOT: string = fileURLToPath(new URL("..", import.meta.url));
+
+export interface DenoConfig {
+  name: string;
+  exports: Record<string, string>;
+  publish?: { exclude?: string[] };
+}
+
+export async function readConfig(root: string = ROOT): Promise<DenoConfig> {
+  return JSON.parse(await Deno.readTextFile(join(root, "deno.json")));
+}
+
+const SOURCE = /\.(?:[cm]?[jt]s|[jt]sx)$/;
+
+/** Every source file under a folder, as paths relative to it with `/` between, in order. */
+export async function sourceFiles(root: string = ROOT): Promise<string[]> {
+  const found: string[] = [];
+  const walk = async (folder: string): Promise<void> => {
+    for await (const entry of Deno.readDir(folder)) {
+      const path = join(folder, entry.name);
+      if (entry.isDirectory) {
+        if (entry.name !== "node_modules" && !entry.name.startsWith(".")) await walk(path);
+      } else if (SOURCE.test(entry.name)) {
+        found.push(relative(root, path).split(sep).join("/"));
+      }
+    }
+  };
+  await walk(root);
+  return found.sort();
+}

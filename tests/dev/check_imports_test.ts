@@ -1,0 +1,198 @@
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import { fileURLToPath } from "node:url";
+import { checkImports } from "../../dev/check_imports.ts";
+import { CONFIG, temporaryTree } from "./tree.ts";
+
+const EMPTY = "export {};\n";
+
+/** The problems of a project that has these files, as the script prints them. */
+async function check(files: Record<string, string>): Promise<string[]> {
+  await using tree = await temporaryTree({ "deno.json": CONFIG, ...files });
+  const problems = await checkImports(tree.root);
+  return problems.map(({ file, line, reason }) => `${file}:${line}: ${reason}`);
+}
+
+const RIGHT_IMPORTS: [from: string, to: string][] = [
+  ["resp/decoder.ts", "resp/errors.ts"],
+  ["parse/channel.ts", "parse/glob.ts"],
+  ["pubsub/connection.ts", "resp/mod.ts"],
+  ["pubsub/subscriber.ts", "parse/mod.ts"],
+  ["pubsub/connection.ts", "pubsub/transports/deno.ts"],
+  ["pubsub/transports/deno.ts", "pubsub/transport.ts"],
+  ["cluster/notifications.ts", "pubsub/mod.ts"],
+  ["cluster/topology.ts", "resp/mod.ts"],
+  ["mod.ts", "cluster/mod.ts"],
+  ["cli/watch.ts", "mod.ts"],
+  ["cli/demo/main.ts", "tests/servers/mod.ts"],
+  ["tests/resp/decoder_test.ts", "resp/mod.ts"],
+  ["bench/parse.ts", "tests/servers/mod.ts"],
+];
+
+const WRONG_IMPORTS: [from: string, to: string][] = [
+  ["resp/decoder.ts", "parse/mod.ts"],
+  ["resp/decoder.ts", "pubsub/mod.ts"],
+  ["parse/channel.ts", "resp/mod.ts"],
+  ["parse/channel.ts", "mod.ts"],
+  ["pubsub/connection.ts", "cluster/mod.ts"],
+  ["pubsub/connection.ts", "mod.ts"],
+  ["pubsub/transports/deno.ts", "cluster/mod.ts"],
+  ["cluster/notifications.ts", "mod.ts"],
+  ["cluster/notifications.ts", "cli/mod.ts"],
+  ["mod.ts", "cli/mod.ts"],
+  ["cli/watch.ts", "pubsub/mod.ts"],
+  ["cli/watch.ts", "resp/mod.ts"],
+  ["cli/watch.ts", "tests/servers/mod.ts"],
+  ["pubsub/connection.ts", "tests/servers/mod.ts"],
+  ["mod.ts", "dev/check.ts"],
+  ["resp/decoder.ts", "bench/parse.ts"],
+];
+
+function relativeTo(from: string, to: string): string {
+  const up = "../".repeat(from.split("/").length - 1);
+  return (up || "./") + to;
+}
+
+Deno.test("imports along the rooms pass", async (t) => {
+  for (const [from, to] of RIGHT_IMPORTS) {
+    await t.step(`${from} -> ${to}`, async () => {
+      const text = `import * as it from "${relativeTo(from, to)}";\nvoid it;\n`;
+      assertEquals(await check({ [to]: EMPTY, [from]: text }), []);
+    });
+  }
+});
+
+Deno.test("imports against the rooms fail, with file, line and reason", async (t) => {
+  for (const [from, to] of WRONG_IMPORTS) {
+    await t.step(`${from} -> ${to}`, async () => {
+      const text = `// first line\nimport * as it from "${relativeTo(from, to)}";\nvoid it;\n`;
+      const problems = await check({ [to]: EMPTY, [from]: text });
+      assertEquals(problems.length, 1, problems.join("\n"));
+      assertStringIncludes(problems[0]!, `${from}:2: imports ${to}; `);
+    });
+  }
+});
+
+Deno.test("every form of import is seen", async (t) => {
+  const forms = [
+    `import "../parse/mod.ts";`,
+    `import type { A } from "../parse/mod.ts";`,
+    `export * from "../parse/mod.ts";`,
+    `export type { A } from "../parse/mod.ts";`,
+    `export type A = import("../parse/mod.ts").A;`,
+    `export const a = await import("../parse/mod.ts");`,
+    "export const a = await import(`../parse/mod.ts`);",
+    `/// <reference path="../parse/mod.ts" />`,
+    `import "@keywatch/keywatch/parse";`,
+  ];
+  for (const form of forms) {
+    await t.step(form, async () => {
+      const problems = await check({ "parse/mod.ts": EMPTY, "resp/mod.ts": `${form}\n` });
+      assertEquals(problems, [
+        "resp/mod.ts:1: imports parse/mod.ts; resp/ may import only resp/",
+      ]);
+    });
+  }
+});
+
+Deno.test("published code imports nothing from outside the project", async (t) => {
+  const outside = ["npm:redis@6", "jsr:@std/async@1", "@std/assert", "https://x.test/a.ts"];
+  for (const specifier of [...outside, "../../../elsewhere.ts"]) {
+    for (const file of ["parse/a.ts", "pubsub/a.ts", "pubsub/transports/a.ts", "cli/a.ts"]) {
+      await t.step(`${file} -> ${specifier}`, async () => {
+        assertEquals(await check({ [file]: `import "${specifier}";\n` }), [
+          `${file}:1: imports ${specifier}, which is not part of this project`,
+        ]);
+      });
+    }
+  }
+  await t.step("what cannot be checked", async () => {
+    const problems = await check({ "pubsub/a.ts": "const x = './b.ts';\nawait import(x);\n" });
+    assertStringIncludes(problems.join(), "pubsub/a.ts:2: imports what is not a plain string");
+  });
+});
+
+const NAMES_A_RUNTIME = [
+  "Deno.exit();",
+  "new Bun.Glob('*');",
+  "process.exit();",
+  "globalThis.Deno;",
+  "globalThis['process'];",
+  "if ('Bun' in globalThis) throw 0;",
+  "typeof Deno;",
+  "export type C = Deno.Conn;",
+  "await import('node:net');",
+  "await import('cloudflare:sockets');",
+  "const module = 'node:tls'; void module;",
+  "const module = `node:${'net'}`; void module;",
+];
+
+Deno.test("only transports, and what is not the library, name a runtime", async (t) => {
+  for (const code of NAMES_A_RUNTIME) {
+    await t.step(code, async () => {
+      for (const file of ["resp/a.ts", "parse/a.ts", "pubsub/a.ts", "cluster/a.ts", "mod.ts"]) {
+        const problems = await check({ [file]: `// line\n${code}\n` });
+        assertStringIncludes(problems.join("\n"), `${file}:2: names `);
+      }
+      for (const file of ["pubsub/transports/a.ts", "cli/a.ts", "tests/a.ts", "bench/a.ts"]) {
+        assertEquals(await check({ [file]: `${code}\n` }), []);
+      }
+    });
+  }
+});
+
+Deno.test("a runtime in prose is no name", async () => {
+  const text = `
+/**
+ * Runs in Deno, Bun and any process; see node:net.
+ * {@linkcode Deno.connect}
+ */
+// process.exit(), Deno.exit(), import "node:net"
+export const message: string = "Give Deno --allow-net, or use node:net in this process";
+export const more: string = \`node: \${message} Bun\`;
+export const processed = 1, denoted = /Deno/, processes = 2;
+`;
+  assertEquals(await check({ "pubsub/a.ts": text }), []);
+});
+
+Deno.test("types of a runtime cannot be brought in by a reference", async () => {
+  const problems = await check({ "resp/a.ts": `/// <reference lib="deno.ns" />\nexport {};\n` });
+  assertEquals(problems.length, 1);
+  assertStringIncludes(problems[0]!, "resp/a.ts:1: names deno.ns");
+});
+
+Deno.test("a cycle is shown whole; a diamond is none", async () => {
+  const diamond = {
+    "resp/a.ts": `import "./b.ts";\nimport "./c.ts";\n`,
+    "resp/b.ts": `import "./d.ts";\n`,
+    "resp/c.ts": `import "./d.ts";\n`,
+    "resp/d.ts": EMPTY,
+  };
+  assertEquals(await check(diamond), []);
+  assertEquals(await check({ ...diamond, "resp/d.ts": `\nimport type {} from "./a.ts";\n` }), [
+    "resp/a.ts:1: is part of a cycle: resp/a.ts -> resp/b.ts -> resp/d.ts -> resp/a.ts",
+  ]);
+  assertEquals(await check({ "tests/a.ts": `import "./a.ts";\n` }), [
+    "tests/a.ts:1: is part of a cycle: tests/a.ts -> tests/a.ts",
+  ]);
+});
+
+Deno.test("a file outside every room is told", async () => {
+  assertEquals(await check({ "util/a.ts": EMPTY }), [
+    "util/a.ts:1: belongs to no room that this check knows; add the room to it",
+  ]);
+});
+
+Deno.test("the script ends with 1 and says where, or with 0 and says nothing", async () => {
+  const script = fileURLToPath(new URL("../../dev/check_imports.ts", import.meta.url));
+  for (const [text, code] of [[EMPTY, 0], [`import "../mod.ts";\n`, 1]] as const) {
+    await using tree = await temporaryTree({ "deno.json": CONFIG, "resp/a.ts": text });
+    const result = await new Deno.Command(Deno.execPath(), {
+      args: ["run", "--no-check", "--allow-all", script, tree.root],
+      stdin: "null",
+    }).output();
+    assertEquals(result.code, code);
+    const printed = new TextDecoder().decode(result.stderr);
+    const expected = "resp/a.ts:1: imports mod.ts; resp/ may import only resp/\n";
+    assertEquals(printed, code === 0 ? "" : expected);
+  }
+});
