@@ -7,46 +7,18 @@
  */
 import { join, posix } from "node:path";
 import ts from "npm:typescript@6.0.3";
-import { type DenoConfig, readConfig, ROOT, sourceFiles } from "./project.ts";
-
-export interface Problem {
-  file: string;
-  line: number;
-  reason: string;
-}
-
-/** Where a file belongs, by the beginning of its path; the first that fits counts. */
-interface Room {
-  path: string;
-  /** The rooms it may import, besides itself. Anything at all if absent. */
-  imports?: string[];
-  /** Whether it may name a runtime, and import a runtime's own modules. */
-  runtime: boolean;
-}
-
-const ROOMS: Room[] = [
-  { path: "resp/", imports: [], runtime: false },
-  { path: "parse/", imports: [], runtime: false },
-  { path: "pubsub/transports/", imports: ["pubsub/", "resp/", "parse/"], runtime: true },
-  { path: "pubsub/", imports: ["pubsub/transports/", "resp/", "parse/"], runtime: false },
-  { path: "cluster/", imports: ["pubsub/", "resp/", "parse/"], runtime: false },
-  { path: "mod.ts", imports: ["cluster/", "pubsub/", "resp/", "parse/"], runtime: false },
-  // The demo is not published: it starts a server of its own.
-  { path: "cli/demo/", imports: ["cli/", "mod.ts", "tests/servers/"], runtime: true },
-  { path: "cli/", imports: ["mod.ts"], runtime: true },
-  { path: "examples/", runtime: false },
-  { path: "bench/", runtime: true },
-  { path: "dev/", runtime: true },
-  { path: "tests/servers/", runtime: true },
-  { path: "tests/", runtime: true },
-];
+import {
+  type DenoConfig,
+  type Problem,
+  readConfig,
+  reportAndExit,
+  ROOT,
+  sourceFiles,
+} from "./project.ts";
+import { type Room, roomOf } from "./rooms.ts";
 
 const RUNTIME_GLOBALS = new Set(["Deno", "Bun", "process"]);
 const RUNTIME_MODULE = /^(?:node|cloudflare|bun):[\w./-]+$|^bun$/;
-
-function roomOf(file: string): Room | undefined {
-  return ROOMS.find(({ path }) => path.endsWith("/") ? file.startsWith(path) : file === path);
-}
 
 interface Import {
   line: number;
@@ -190,8 +162,4 @@ export async function checkImports(root: string = ROOT): Promise<Problem[]> {
   return problems;
 }
 
-if (import.meta.main) {
-  const problems = await checkImports(Deno.args[0]);
-  for (const { file, line, reason } of problems) console.error(`${file}:${line}: ${reason}`);
-  Deno.exit(problems.length === 0 ? 0 : 1);
-}
+if (import.meta.main) reportAndExit(await checkImports(Deno.args[0]));

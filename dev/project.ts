@@ -7,6 +7,7 @@ export const ROOT: string = fileURLToPath(new URL("..", import.meta.url));
 export interface DenoConfig {
   name: string;
   exports: Record<string, string>;
+  compilerOptions?: Record<string, unknown>;
   publish?: { exclude?: string[] };
 }
 
@@ -31,4 +32,17 @@ export async function sourceFiles(root: string = ROOT): Promise<string[]> {
   };
   await walk(root);
   return found.sort();
+}
+
+/** What a check of this project finds wrong, at a line of a file. */
+export interface Problem {
+  file: string;
+  line: number;
+  reason: string;
+}
+
+/** Prints `file:line: reason` for each problem; the exit status says whether there was one. */
+export function reportAndExit(problems: Problem[]): never {
+  for (const { file, line, reason } of problems) console.error(`${file}:${line}: ${reason}`);
+  Deno.exit(problems.length === 0 ? 0 : 1);
 }

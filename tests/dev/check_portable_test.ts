@@ -1,0 +1,53 @@
+import { assertEquals, assertMatch } from "@std/assert";
+import { checkPortable } from "../../dev/check_portable.ts";
+import { readConfig } from "../../dev/project.ts";
+import { CONFIG, temporaryTree } from "./tree.ts";
+
+async function check(files: Record<string, string>): Promise<string[]> {
+  const { compilerOptions } = await readConfig();
+  const config = JSON.stringify({ ...JSON.parse(CONFIG), compilerOptions });
+  await using tree = await temporaryTree({ "deno.json": config, ...files });
+  const problems = await checkPortable(tree.root);
+  return problems.map(({ file, line, reason }) => `${file}:${line}: ${reason}`);
+}
+
+const OF_A_RUNTIME = [
+  "Deno.pid",
+  "process.pid",
+  "Buffer.from('')",
+  "setImmediate(() => {})",
+  "setTimeout(() => {}, 1).unref()",
+  "document.title",
+  "new Bun.Glob('')",
+];
+
+Deno.test("a runtime's global is an error in the rooms that run everywhere", async (t) => {
+  const files = ["resp/a.ts", "parse/a.ts", "pubsub/a.ts", "cluster/a.ts", "mod.ts"];
+  for (const code of OF_A_RUNTIME) {
+    await t.step(code, async () => {
+      const text = `// line\nexport const it: unknown = ${code};\n`;
+      const problems = await check(Object.fromEntries(files.map((file) => [file, text])));
+      assertEquals(problems.length, files.length, problems.join("\n"));
+      for (const file of files) {
+        const problem = problems.find((one) => one.startsWith(`${file}:2: `));
+        assertMatch(problem ?? "", /Cannot find name|does not exist on type/);
+      }
+    });
+  }
+});
+
+Deno.test("what every runtime has is none, nor what a transport names", async () => {
+  const text = `
+import { dial } from "./transports/deno.ts";
+export const it: unknown = [dial, new TextDecoder(), setTimeout(() => {}, 1), crypto, fetch,
+  new AbortController(), ReadableStream, performance.now(), queueMicrotask];
+export const timer: number = setTimeout(() => {}, 1);
+`;
+  const transport = "export const dial: typeof Deno.connect = Deno.connect;\n";
+  assertEquals(await check({ "pubsub/a.ts": text, "pubsub/transports/deno.ts": transport }), []);
+});
+
+Deno.test("other rooms are not looked at", async () => {
+  const text = "export const it: number = Deno.pid;\n";
+  assertEquals(await check({ "cli/a.ts": text, "tests/a.ts": text, "dev/a.ts": text }), []);
+});
