@@ -1,0 +1,71 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import { join } from "node:path";
+import { countTests, type TestCounts } from "../../dev/junit.ts";
+import { temporaryTree } from "./tree.ts";
+
+/** What `deno test` reports of these files, with its exit status. */
+async function report(files: Record<string, string>): Promise<{ xml: string; code: number }> {
+  await using tree = await temporaryTree({ "deno.json": "{}", ...files });
+  const path = join(tree.root, "report.xml");
+  const { code } = await new Deno.Command(Deno.execPath(), {
+    args: ["test", "--no-check", `--junit-path=${path}`, ...Object.keys(files)],
+    cwd: tree.root,
+    stdin: "null",
+  }).output();
+  return { xml: await Deno.readTextFile(path), code };
+}
+
+const CASES: [string, Record<string, string>, TestCounts][] = [
+  ["tests", {
+    "a_test.ts": `
+      Deno.test("one", () => {});
+      Deno.test("fails", () => { throw new Error("x"); });
+      Deno.test({ name: "ignored", ignore: true, fn() {} });`,
+    "b_test.ts": `Deno.test("two", () => {});`,
+  }, { passed: 2, failed: 1, ignored: 1 }],
+  ["steps belong to their test", {
+    "a_test.ts": `
+      Deno.test("good", async (t) => {
+        await t.step("a", async (t) => { await t.step("b", () => {}); });
+        await t.step("c", () => {});
+        await t.step({ name: "d", ignore: true, fn() {} });
+      });
+      Deno.test("bad", async (t) => {
+        await t.step("a", async (t) => { await t.step("b", () => { throw 0; }); });
+        await t.step("c", () => {});
+      });`,
+  }, { passed: 1, failed: 1, ignored: 0 }],
+  ["any name and message", {
+    "a_test.ts": `
+      Deno.test("a > b", () => {});
+      Deno.test('<testcase name="x"></testcase>', () => {});
+      Deno.test("<failure>", () => {});
+      Deno.test("fails", () => { throw new Error("</testcase></testsuite><skipped/>"); });`,
+  }, { passed: 3, failed: 1, ignored: 0 }],
+  ["an error outside the tests fails those that it cancels", {
+    "a_test.ts": `
+      Deno.test("one", async () => {
+        setTimeout(() => { throw new Error("late"); }, 0);
+        await new Promise((resolve) => setTimeout(resolve, 10_000));
+      });
+      Deno.test("two", () => {});`,
+    "b_test.ts": `Deno.test("three", () => {});`,
+  }, { passed: 1, failed: 2, ignored: 0 }],
+];
+
+for (const [name, files, counts] of CASES) {
+  Deno.test(`counted from the real report: ${name}`, async () => {
+    const { xml, code } = await report(files);
+    assertEquals(countTests(xml), counts);
+    assertEquals(code === 0, counts.failed === 0);
+  });
+}
+
+Deno.test("a report that is not whole is no count", async () => {
+  const { xml } = await report({ "a_test.ts": `Deno.test("one", () => {});` });
+  for (const broken of ["", "<html></html>", xml.slice(0, xml.length / 2)]) {
+    assertThrows(() => countTests(broken), Error, "Cannot read the test report");
+  }
+  const fewer = xml.replace(/<testcase[\s\S]*<\/testcase>/, "");
+  assertThrows(() => countTests(fewer), Error, "lists 0 results and says 1");
+});
