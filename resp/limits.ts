@@ -1,0 +1,45 @@
+/** What a decoder accepts at most. Every limit is a whole number, at least 1. */
+export interface DecoderLimits {
+  /** Bytes of one line, without its type and its CR LF. Default 65,536. */
+  maxLineLength?: number;
+  /** Bytes of one bulk string, streamed or not. Default 536,870,912, the most a server keeps. */
+  maxBulkLength?: number;
+  /** Elements of one aggregate; an entry of a map counts as two. Default 16,777,216. */
+  maxElements?: number;
+  /** Aggregates and attributes inside one another. Default 128. */
+  maxDepth?: number;
+  /**
+   * Bytes held for one reply while it is unfinished: its strings, and for every value a flat charge
+   * of 64 bytes (1,024 for an error, which carries a stack). Default 1,073,741,824.
+   */
+  maxHeldBytes?: number;
+}
+
+/** The limits with their defaults. */
+export const DEFAULT_LIMITS: Readonly<Required<DecoderLimits>> = {
+  maxLineLength: 2 ** 16,
+  maxBulkLength: 2 ** 29,
+  maxElements: 2 ** 24,
+  maxDepth: 128,
+  maxHeldBytes: 2 ** 30,
+};
+
+/**
+ * Fills in the defaults.
+ *
+ * @throws {RangeError} When a limit is no whole number or less than 1.
+ */
+export function resolveLimits(options: DecoderLimits): Required<DecoderLimits> {
+  const limits = { ...DEFAULT_LIMITS };
+  for (const name of Object.keys(DEFAULT_LIMITS) as (keyof DecoderLimits)[]) {
+    const value = options[name];
+    if (value === undefined) continue;
+    if (!Number.isSafeInteger(value) || value < 1) {
+      throw new RangeError(
+        `Cannot make a decoder: ${name} is ${value}, but must be a whole number of at least 1`,
+      );
+    }
+    limits[name] = value;
+  }
+  return limits;
+}

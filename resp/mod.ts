@@ -1,0 +1,31 @@
+/**
+ * RESP2 and RESP3, the protocols of Redis and Valkey, between bytes and replies. Pure: no socket,
+ * no runtime's name.
+ *
+ * @example
+ * ```ts
+ * import { Decoder, encodeCommand } from "@keywatch/keywatch/resp";
+ *
+ * const decoder = new Decoder({
+ *   reply: (reply) => console.log(reply),
+ *   push: (items) => console.log(items),
+ * }, { strings: "text" });
+ *
+ * using connection = await Deno.connect({ port: 6379 });
+ * await connection.write(encodeCommand(["PING"]));
+ * const chunk = new Uint8Array(65536);
+ * const length = await connection.read(chunk);
+ * if (length !== null) decoder.write(chunk.subarray(0, length)); // PONG
+ * ```
+ *
+ * @module
+ */
+
+export { Decoder, type DecoderOptions, type DecoderSink } from "./decoder.ts";
+export { type CommandArgument, encodeCommand, encodePipeline } from "./encoder.ts";
+export { RespLimitError, RespSyntaxError, ServerError } from "./errors.ts";
+export { type DecoderLimits, DEFAULT_LIMITS } from "./limits.ts";
+export type { MessageFrame } from "./message_frame.ts";
+export { replyToText } from "./reply_to_text.ts";
+export { decodeText } from "./text.ts";
+export { Attributed, type Reply, RespMap, RespSet, VerbatimString } from "./types.ts";
