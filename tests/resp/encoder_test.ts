@@ -1,0 +1,85 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import { type CommandArgument, encodeCommand, encodePipeline } from "../../resp/mod.ts";
+import { bytes, decode, show } from "./harness.ts";
+
+const text = (wire: Uint8Array): string => new TextDecoder().decode(wire);
+
+Deno.test("a command is an array of bulk strings", () => {
+  assertEquals(
+    text(encodeCommand(["SET", "key", 7, -1.5, 10n ** 20n, bytes("raw")])),
+    "*6\r\n$3\r\nSET\r\n$3\r\nkey\r\n$1\r\n7\r\n$4\r\n-1.5\r\n$21\r\n100000000000000000000\r\n" +
+      "$3\r\nraw\r\n",
+  );
+  assertEquals(text(encodeCommand([""])), "*1\r\n$0\r\n\r\n");
+});
+
+Deno.test("lengths count bytes, whatever the text", () => {
+  const texts = [
+    "",
+    "ascii",
+    "größe",
+    "字段",
+    "😀",
+    "\ud800",
+    "a\udc00b",
+    "\ud83d",
+    "x".repeat(10),
+  ];
+  for (const each of [...texts, ...texts.map((one) => one.repeat(40))]) {
+    const wire = encodeCommand([each]);
+    const body = new TextEncoder().encode(each);
+    assertEquals(decode([wire]), [`reply ${show([body])}`], JSON.stringify(each));
+  }
+});
+
+Deno.test("heads are right around each power of ten", () => {
+  for (const length of [0, 1, 9, 10, 11, 99, 100, 101, 999, 1000, 1001, 99999, 100000]) {
+    const wire = encodeCommand([new Uint8Array(length)]);
+    assertEquals(text(wire.subarray(0, 4)), "*1\r\n");
+    assertEquals(text(wire.subarray(4, wire.length - length - 2)), `$${length}\r\n`);
+    assertEquals(wire.buffer.byteLength, wire.length);
+  }
+  const many = encodeCommand(new Array(1000).fill("x"));
+  assertEquals(text(many.subarray(0, 10)), "*1000\r\n$1\r");
+});
+
+Deno.test("a pipeline is its commands, one after the other, in one buffer", () => {
+  const commands: CommandArgument[][] = [["MULTI"], ["SET", "größe", 1], ["EXEC"]];
+  const wire = encodePipeline(commands);
+  assertEquals(text(wire), commands.map((command) => text(encodeCommand(command))).join(""));
+  assertEquals(wire.buffer.byteLength, wire.length);
+  assertEquals(encodePipeline([]).length, 0);
+});
+
+Deno.test("what cannot be encoded is a TypeError that names its place", () => {
+  const bad: [value: unknown, said: string][] = [
+    [undefined, "undefined"],
+    [null, "null"],
+    [NaN, "NaN"],
+    [Infinity, "Infinity"],
+    [-Infinity, "-Infinity"],
+    [{}, "object"],
+    [[1], "object"],
+    [true, "boolean"],
+    [() => 1, "function"],
+    [Symbol("x"), "symbol"],
+    [new Uint16Array(1), "object"],
+  ];
+  for (const [value, said] of bad) {
+    const error = assertThrows(
+      () => encodeCommand(["SET", "key", value as CommandArgument]),
+      TypeError,
+      "argument 2",
+    );
+    assertEquals((error as Error).message.includes(said), true, String(error));
+    assertThrows(
+      () => encodePipeline([["PING"], [value as CommandArgument]]),
+      TypeError,
+      "argument 0 of command 1",
+    );
+  }
+  assertThrows(() => encodeCommand(["GET", , "x"] as CommandArgument[]), TypeError, "argument 1");
+  assertThrows(() => encodeCommand([]), TypeError, "at least its name");
+  assertThrows(() => encodePipeline([["PING"], []]), TypeError, "command 1");
+  assertThrows(() => encodeCommand("PING" as unknown as string[]), TypeError, "at least its name");
+});
