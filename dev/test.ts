@@ -31,8 +31,14 @@ try {
   Deno.exit(1);
 }
 
-const report = Deno.env.get("TEST_REPORT");
 const chosen = (await Promise.all(given.map(exists))).includes(true);
+const files = chosen ? [] : await testFiles(matrix);
+if (!chosen && files.length === 0) {
+  console.error("There is no such test file");
+  Deno.exit(1);
+}
+
+const report = Deno.env.get("TEST_REPORT");
 const { code } = await new Deno.Command(Deno.execPath(), {
   args: [
     "test",
@@ -41,7 +47,7 @@ const { code } = await new Deno.Command(Deno.execPath(), {
     "--allow-all",
     ...(report ? [`--junit-path=${report}`] : []),
     ...given,
-    ...(chosen ? [] : await testFiles(matrix)),
+    ...files,
   ],
   cwd: chosen ? Deno.cwd() : ROOT,
 }).spawn().status;

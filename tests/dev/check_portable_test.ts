@@ -51,3 +51,8 @@ Deno.test("other rooms are not looked at", async () => {
   const text = "export const it: number = Deno.pid;\n";
   assertEquals(await check({ "cli/a.ts": text, "tests/a.ts": text, "dev/a.ts": text }), []);
 });
+
+Deno.test("what is declared and not used is told", async () => {
+  const problems = await check({ "resp/a.ts": "const it = 1;\nexport {};\n" });
+  assertEquals(problems, ["resp/a.ts:1: 'it' is declared but its value is never read."]);
+});
