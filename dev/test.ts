@@ -6,33 +6,33 @@
  * `$TEST_REPORT` names a file for a JUnit report.
  */
 import { join } from "node:path";
-import { ensureServer } from "../tests/servers/mod.ts";
+import { ensureServer, matrix } from "../tests/servers/mod.ts";
 import { ROOT, sourceFiles } from "./project.ts";
 
 async function exists(path: string): Promise<boolean> {
   return await Deno.stat(path).then(() => true, () => false);
 }
 
-async function testFiles(matrix: boolean): Promise<string[]> {
+async function testFiles(everyServer: boolean): Promise<string[]> {
   const files = (await sourceFiles(join(ROOT, "tests"))).map((file) => `tests/${file}`);
   return files.filter((file) =>
-    matrix ? file.endsWith("_matrix_test.ts") : /(?<!_matrix)_test\.ts$/.test(file)
+    everyServer ? file.endsWith("_matrix_test.ts") : /(?<!_matrix)_test\.ts$/.test(file)
   );
 }
 
-const matrix = Deno.args[0] === "--matrix";
-const given = matrix ? Deno.args.slice(1) : Deno.args;
+const everyServer = Deno.args[0] === "--matrix";
+const given = everyServer ? Deno.args.slice(1) : Deno.args;
 const progress = (message: string) => console.error(message);
 
 try {
-  await ensureServer(progress);
+  await (everyServer ? matrix(progress) : ensureServer(progress));
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);
   Deno.exit(1);
 }
 
 const chosen = (await Promise.all(given.map(exists))).includes(true);
-const files = chosen ? [] : await testFiles(matrix);
+const files = chosen ? [] : await testFiles(everyServer);
 if (!chosen && files.length === 0) {
   console.error("There is no such test file");
   Deno.exit(1);

@@ -2,3 +2,4 @@
 export * from "./binary.ts";
 export * from "./client.ts";
 export * from "./server.ts";
+export * from "./versions.ts";
