@@ -1,0 +1,56 @@
+/**
+ * Keyspace notifications as values: channels, events, flags and patterns.
+ *
+ * Pure: no network, no runtime's own names, and usable with the messages of any client.
+ *
+ * @example
+ * ```ts
+ * import { KeyNotification } from "@keywatch/keywatch/parse";
+ *
+ * const notification = KeyNotification.fromMessage({
+ *   type: "pmessage",
+ *   pattern: "__keyspace@0__:user:*",
+ *   channel: "__keyspace@0__:user:1",
+ *   data: "hset",
+ * });
+ * console.log(notification?.key, notification?.eventType); // "user:1" "hset"
+ * ```
+ *
+ * @module
+ */
+export {
+  Channel,
+  type ChannelOptions,
+  FamilyChannel,
+  KeyeventChannel,
+  KeyspaceChannel,
+  type NameOrPattern,
+  type NotificationChannel,
+  OneNameChannel,
+  SubkeyeventChannel,
+  SubkeyspaceChannel,
+  SubkeyspaceeventChannel,
+  SubkeyspaceitemChannel,
+  toChannel,
+  TwoNameChannel,
+} from "./channel.ts";
+export {
+  describeEvent,
+  type EventDescription,
+  type EventName,
+  EventType,
+  type KnownEvent,
+} from "./event.ts";
+export { ChannelType, getChannelType } from "./families.ts";
+export { escapeGlob, isPattern, matchGlob } from "./glob.ts";
+export { KeyNotification, parseNotification, type ParseOptions } from "./notification.ts";
+export {
+  type FlagsReport,
+  type MergedFlags,
+  mergeFlags,
+  missingFlags,
+  type NarrowedChannel,
+  parseFlags,
+  printFlags,
+  requiredFlags,
+} from "./flags.ts";
