@@ -10,33 +10,26 @@ import { ensureServer, matrix } from "../tests/servers/mod.ts";
 import { ROOT, sourceFiles } from "./project.ts";
 
 async function exists(path: string): Promise<boolean> {
-  return await Deno.stat(path).then(() => true, () => false);
-}
-
-async function testFiles(everyServer: boolean): Promise<string[]> {
-  const files = (await sourceFiles(join(ROOT, "tests"))).map((file) => `tests/${file}`);
-  return files.filter((file) =>
-    everyServer ? file.endsWith("_matrix_test.ts") : /(?<!_matrix)_test\.ts$/.test(file)
-  );
+  return await Deno.stat(join(ROOT, path)).then(() => true, () => false);
 }
 
 const everyServer = Deno.args[0] === "--matrix";
 const given = everyServer ? Deno.args.slice(1) : Deno.args;
-const progress = (message: string) => console.error(message);
+const options = { progress: (message: string) => console.error(message) };
 
 try {
-  await (everyServer ? matrix(progress) : ensureServer(progress));
+  await (everyServer ? matrix(options) : ensureServer(options));
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);
   Deno.exit(1);
 }
 
+const matrixFiles = (await sourceFiles(join(ROOT, "tests")))
+  .map((file) => `tests/${file}`)
+  .filter((file) => file.endsWith("_matrix_test.ts"));
+const leftOut = everyServer ? [] : matrixFiles.filter((file) => !given.includes(file));
 const chosen = (await Promise.all(given.map(exists))).includes(true);
-const files = chosen ? [] : await testFiles(everyServer);
-if (!chosen && files.length === 0) {
-  console.error("There is no such test file");
-  Deno.exit(1);
-}
+const files = chosen ? [] : everyServer ? matrixFiles : ["tests/"];
 
 const report = Deno.env.get("TEST_REPORT");
 const { code } = await new Deno.Command(Deno.execPath(), {
@@ -46,9 +39,10 @@ const { code } = await new Deno.Command(Deno.execPath(), {
     "--sanitize-resources",
     "--allow-all",
     ...(report ? [`--junit-path=${report}`] : []),
+    ...(leftOut.length > 0 ? [`--ignore=${leftOut.join(",")}`] : []),
     ...given,
     ...files,
   ],
-  cwd: chosen ? Deno.cwd() : ROOT,
+  cwd: ROOT,
 }).spawn().status;
 Deno.exit(code);

@@ -16,9 +16,12 @@ export class MissingServerError extends Error {
   override name = "MissingServerError";
 }
 
-export interface FindOptions {
+export interface ProgressOptions {
   /** Told what happens when it takes longer than a look at the disk. */
   progress?: (message: string) => void;
+}
+
+export interface FindOptions extends ProgressOptions {
   /** The environment to look in; the process's own if not given. */
   env?: { get(name: string): string | undefined };
   /** Whether Debian's package may be installed; if not given, only by root. */
@@ -130,8 +133,8 @@ export async function findServer(options: FindOptions = {}): Promise<ServerBinar
 let ensured: Promise<ServerBinary> | undefined;
 
 /** As {@linkcode findServer}, asked once for the whole process. */
-export function ensureServer(progress?: (message: string) => void): Promise<ServerBinary> {
-  ensured ??= findServer(progress ? { progress } : {}).catch((error) => {
+export function ensureServer(options: ProgressOptions = {}): Promise<ServerBinary> {
+  ensured ??= findServer(options).catch((error) => {
     ensured = undefined;
     throw error;
   });

@@ -1,5 +1,6 @@
 import { Buffer } from "node:buffer";
 import { createClient, type RedisClientType, RESP_TYPES } from "npm:@redis/client@6.3.1";
+import { within } from "./wait.ts";
 
 /** A reply as RESP2 has it; bulk strings as text, or as bytes where bytes were asked for. */
 export type Reply = string | number | Uint8Array | null | Reply[];
@@ -85,18 +86,5 @@ export class TestClient implements AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void> {
     this.close();
     return Promise.resolve();
-  }
-}
-
-/** Settles as `work` does, or rejects once `ms` have passed. */
-export async function within<T>(work: Promise<T>, ms: number, what: string): Promise<T> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`No answer to ${what} within ${ms} ms`)), ms);
-  });
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
   }
 }

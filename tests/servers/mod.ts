@@ -1,5 +1,7 @@
 /** Real servers for the tests, the demo and the benchmarks. */
 export * from "./binary.ts";
 export * from "./client.ts";
+export * from "./cluster.ts";
 export * from "./server.ts";
 export * from "./versions.ts";
+export * from "./wait.ts";

@@ -1,7 +1,8 @@
 import { join } from "node:path";
 import { ensureServer, type ServerBinary } from "./binary.ts";
-import { type Argument, type ClientOptions, type Reply, TestClient, within } from "./client.ts";
+import { type Argument, type ClientOptions, type Reply, TestClient } from "./client.ts";
 import { OwnedProcess, Watchdog } from "./process.ts";
+import { sleep, within } from "./wait.ts";
 
 /** Directives as `redis.conf` has them; a list writes the directive once for each item. */
 export type ServerConfig = Record<string, string | number | (string | number)[]>;
@@ -22,6 +23,8 @@ export interface ServerOptions {
   acl?: string[];
   /** A free one if not given. */
   port?: number;
+  /** Further directives that get a free port each, such as `cluster-port`. */
+  freePorts?: string[];
   /** Who `command` is, where the default user may not do everything. */
   admin?: ClientOptions;
   /** How long it may take to answer, in ms. */
@@ -57,7 +60,7 @@ export class TestServer implements AsyncDisposable {
   readonly #watchdog: Watchdog;
   #process: OwnedProcess | undefined;
   #client: TestClient | undefined;
-  #port = 0;
+  #ports: Record<string, number> = {};
   #stopped: Promise<void> | undefined;
 
   readonly binary: ServerBinary;
@@ -77,7 +80,7 @@ export class TestServer implements AsyncDisposable {
     const binary = options.binary ?? await ensureServer();
     const server = new TestServer(binary, await Deno.makeTempDir({ prefix: "keywatch-" }), options);
     try {
-      await server.#launch(options.port);
+      await server.#launch(() => server.#choosePorts());
       return server;
     } catch (error) {
       await server.stop();
@@ -86,7 +89,12 @@ export class TestServer implements AsyncDisposable {
   }
 
   get port(): number {
-    return this.#port;
+    return this.#ports["port"]!;
+  }
+
+  /** The ports of the directives named in `freePorts`, and `port`. */
+  get ports(): Readonly<Record<string, number>> {
+    return this.#ports;
   }
 
   /** `redis://127.0.0.1:port`, without credentials. */
@@ -110,15 +118,21 @@ export class TestServer implements AsyncDisposable {
     return this.#process?.output ?? "";
   }
 
-  async #launch(port: number | undefined): Promise<void> {
+  #choosePorts(): void {
+    const { port = freePort(), freePorts = [] } = this.#options;
+    this.#ports = { port, ...Object.fromEntries(freePorts.map((name) => [name, freePort()])) };
+  }
+
+  /** Another process may take a port at any time, if only for the end of a connection. */
+  async #launch(beforeEach: () => Promise<unknown> | void): Promise<void> {
     for (let attempt = 1;; attempt++) {
-      this.#port = port ?? freePort();
+      await beforeEach();
       try {
         return await this.#launchOnce();
       } catch (error) {
         const taken = error instanceof ServerStartError &&
           /address already in use/i.test(error.output);
-        if (!taken || port !== undefined || attempt === 10) throw error;
+        if (!taken || attempt === 10) throw error;
       }
     }
   }
@@ -130,7 +144,7 @@ export class TestServer implements AsyncDisposable {
       file,
       configText({
         bind: this.host,
-        port: this.#port,
+        ...this.#ports,
         // The harness's own way in, also when the port speaks TLS. Its folder belongs to this
         // server alone, so whoever answers there is no stranger that took the port meanwhile.
         unixsocket: this.socket,
@@ -175,7 +189,7 @@ export class TestServer implements AsyncDisposable {
         client?.close();
         reason = error;
       }
-      await new Promise((resolve) => setTimeout(resolve, 10));
+      await sleep(10);
     }
     throw new ServerStartError(
       `Cannot use ${this.binary.command.join(" ")}: no PONG within ${limit} ms (${reason})`,
@@ -230,7 +244,8 @@ export class TestServer implements AsyncDisposable {
   async restart(): Promise<void> {
     if (this.#stopped) throw new Error("Cannot restart a server that was stopped");
     await this.#end("SIGTERM");
-    await this.#launch(this.#port);
+    let wait = 0;
+    await this.#launch(() => sleep(wait += 20));
   }
 
   /** Stops it from doing anything, as a machine that hangs: its sockets stay open. */

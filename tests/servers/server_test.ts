@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { findServer, MissingServerError, ServerStartError, startServer } from "./mod.ts";
+import { findServer, MissingServerError, ServerStartError, startServer, until } from "./mod.ts";
 
 function exists(path: string): boolean {
   try {
@@ -23,14 +23,6 @@ async function runs(pid: number): Promise<boolean> {
     stderr: "null",
   }).output();
   return code === 0 && !new TextDecoder().decode(stdout).trim().startsWith("Z");
-}
-
-async function until(what: string, condition: () => Promise<boolean> | boolean): Promise<void> {
-  const deadline = performance.now() + 30_000;
-  while (!await condition()) {
-    assert(performance.now() < deadline, `not within 30 s: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
 }
 
 Deno.test("a server answers, and stopping it leaves neither process nor folder", async () => {

@@ -1,5 +1,11 @@
 import { join } from "node:path";
-import { ensureServer, identify, MissingServerError, type ServerBinary } from "./binary.ts";
+import {
+  ensureServer,
+  identify,
+  MissingServerError,
+  type ProgressOptions,
+  type ServerBinary,
+} from "./binary.ts";
 import { cacheFolder, withLock } from "./cache.ts";
 import { run } from "./run.ts";
 
@@ -18,8 +24,6 @@ const MATRIX: WantedServer[] = [
   { product: "redis", version: "8.6", suites: ["sid", "experimental"] },
   { product: "valkey", version: "9.1", suites: ["sid"] },
 ];
-
-type Progress = (message: string) => void;
 
 function nameOf({ product, version }: WantedServer): string {
   return `${product}-${version}`;
@@ -153,7 +157,7 @@ async function removeFolders(...folders: string[]): Promise<void> {
  */
 export async function fetchServer(
   wanted: WantedServer,
-  progress: Progress = () => {},
+  options: ProgressOptions = {},
 ): Promise<ServerBinary> {
   const name = nameOf(wanted);
   const root = join(await cacheFolder("servers"), name);
@@ -163,7 +167,7 @@ export async function fetchServer(
   return await withLock(name, async () => {
     const meanwhile = await serverIn(root, wanted);
     if (meanwhile && fits(meanwhile, wanted)) return meanwhile;
-    progress(`Fetching ${name} from Debian's ${wanted.suites.at(-1)} …`);
+    options.progress?.(`Fetching ${name} from Debian's ${wanted.suites.at(-1)} …`);
     // Beside the place it goes to, so that it gets there whole or not at all.
     const unfinished = `${root}.unfinished`;
     const work = `${root}.work`;
@@ -189,11 +193,11 @@ export async function fetchServer(
   });
 }
 
-async function gather(progress: Progress): Promise<ServerBinary[]> {
-  const own = await ensureServer(progress);
+async function gather(options: ProgressOptions): Promise<ServerBinary[]> {
+  const own = await ensureServer(options);
   const servers: ServerBinary[] = [];
   for (const wanted of MATRIX) {
-    servers.push(fits(own, wanted) ? own : await fetchServer(wanted, progress));
+    servers.push(fits(own, wanted) ? own : await fetchServer(wanted, options));
   }
   return servers;
 }
@@ -206,8 +210,8 @@ let gathered: Promise<ServerBinary[]> | undefined;
  *
  * @throws {MissingServerError} if one of them cannot be had, which no test may pass over
  */
-export function matrix(progress: Progress = () => {}): Promise<ServerBinary[]> {
-  gathered ??= gather(progress).catch((error) => {
+export function matrix(options: ProgressOptions = {}): Promise<ServerBinary[]> {
+  gathered ??= gather(options).catch((error) => {
     gathered = undefined;
     throw error;
   });

@@ -1,8 +1,15 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
-import { fetchServer, matrix, MissingServerError, startServer, type WantedServer } from "./mod.ts";
+import {
+  fetchServer,
+  matrix,
+  MissingServerError,
+  startCluster,
+  startServer,
+  type WantedServer,
+} from "./mod.ts";
 
-for (const binary of await matrix((message) => console.error(message))) {
+for (const binary of await matrix({ progress: (message) => console.error(message) })) {
   const { product, version } = binary;
 
   Deno.test(`${product} ${version} starts, answers and is what it says`, async () => {
@@ -33,6 +40,12 @@ for (const binary of await matrix((message) => console.error(message))) {
     assertEquals(server.port, port);
     assertEquals(await server.command("PING"), "PONG");
   });
+
+  Deno.test(`${product} ${version} makes a cluster`, async () => {
+    await using cluster = await startCluster({ binary });
+    const owner = await cluster.ownerOf("key");
+    assertEquals(await owner.command("SET", "key", 1), "OK");
+  });
 }
 
 Deno.test("the matrix is every version that the catalogue was measured on", async () => {
@@ -62,8 +75,10 @@ const TRIXIE: WantedServer = { product: "redis", version: "8.0", suites: ["trixi
 Deno.test("what several ask for at once is fetched once, and found again", async () => {
   const told: string[] = [];
   const left = await withEmptyCache(async () => {
-    const all = await Promise.all([1, 2, 3].map(() => fetchServer(TRIXIE, (m) => told.push(m))));
-    const again = await fetchServer(TRIXIE, (m) => told.push(m));
+    const all = await Promise.all(
+      [1, 2, 3].map(() => fetchServer(TRIXIE, { progress: (m) => told.push(m) })),
+    );
+    const again = await fetchServer(TRIXIE, { progress: (m) => told.push(m) });
     for (const binary of all) assertEquals(binary, again);
     await using server = await startServer({ binary: again });
     assertEquals(await server.command("PING"), "PONG");

@@ -1,0 +1,174 @@
+import { type ServerOptions, startServer, type TestServer } from "./server.ts";
+import { until } from "./wait.ts";
+
+export interface ClusterOptions extends Omit<ServerOptions, "port"> {
+  /** How many primaries share the slots; 3 if not given. */
+  primaries?: number;
+  /** How many replicas each primary has; none if not given. */
+  replicas?: number;
+}
+
+const SLOTS = 16_384;
+
+/** One line of `CLUSTER NODES`. */
+interface NodeLine {
+  id: string;
+  port: number;
+  flags: string[];
+  linked: boolean;
+}
+
+async function nodeLines(server: TestServer): Promise<NodeLine[]> {
+  const text = await server.command("CLUSTER", "NODES") as string;
+  return text.trimEnd().split("\n").map((line) => {
+    const [id, address, flags, , , , , link] = line.split(" ");
+    const port = Number(/:(\d+)@/.exec(address!)?.[1]);
+    return { id: id!, port, flags: flags!.split(","), linked: link === "connected" };
+  });
+}
+
+async function hasField(server: TestServer, command: string[], field: string): Promise<boolean> {
+  const text = await server.command(...command) as string;
+  return text.split(/\r?\n/).includes(field);
+}
+
+/** A real cluster of a test's own. */
+export class TestCluster implements AsyncDisposable {
+  readonly #options: ServerOptions;
+  readonly #servers: TestServer[] = [];
+
+  private constructor(options: ServerOptions) {
+    this.#options = {
+      ...options,
+      freePorts: [...options.freePorts ?? [], "cluster-port"],
+      config: { "cluster-enabled": "yes", "cluster-node-timeout": 1500, ...options.config },
+    };
+  }
+
+  static async start(options: ClusterOptions = {}): Promise<TestCluster> {
+    const { primaries: count = 3, replicas = 0, ...rest } = options;
+    const cluster = new TestCluster(rest);
+    try {
+      await cluster.#startServers(count * (1 + replicas));
+      const primaries = cluster.#servers.slice(0, count);
+      await Promise.all(primaries.map(async (server, i) => {
+        const first = Math.round(i * SLOTS / count);
+        const last = Math.round((i + 1) * SLOTS / count) - 1;
+        await server.command("CLUSTER", "ADDSLOTSRANGE", first, last);
+        await server.command("CLUSTER", "SET-CONFIG-EPOCH", i + 1);
+      }));
+      await cluster.#meet();
+      await Promise.all(
+        cluster.#servers.slice(count).map(async (server, i) => {
+          await cluster.replicate(server, primaries[i % count]!);
+        }),
+      );
+      await cluster.whenHealthy();
+      return cluster;
+    } catch (error) {
+      await cluster.stop();
+      throw error;
+    }
+  }
+
+  async #startServers(count: number): Promise<void> {
+    const starts = Array.from({ length: count }, () => startServer(this.#options));
+    const settled = await Promise.allSettled(starts);
+    for (const one of settled) if (one.status === "fulfilled") this.#servers.push(one.value);
+    for (const one of settled) if (one.status === "rejected") throw one.reason;
+  }
+
+  async #meet(): Promise<void> {
+    const [first, ...others] = this.#servers;
+    for (const { host, port, ports } of others) {
+      await first!.command("CLUSTER", "MEET", host, port, ports["cluster-port"]!);
+    }
+    const ports = this.#servers.map(({ port }) => port).sort().join();
+    for (const server of this.#servers) {
+      await until(`node ${server.port} knows all the others`, async () => {
+        const known = await nodeLines(server);
+        return known.every(({ flags }) => !flags.includes("handshake")) &&
+          known.map(({ port }) => port).sort().join() === ports;
+      });
+    }
+  }
+
+  /** Every server, those that were killed too: primaries first, as they were at the start. */
+  get servers(): readonly TestServer[] {
+    return this.#servers;
+  }
+
+  /** `redis://` addresses of all servers. */
+  get urls(): string[] {
+    return this.#servers.map(({ url }) => url);
+  }
+
+  /** Makes a server the replica of another and waits until it follows. */
+  async replicate(replica: TestServer, primary: TestServer): Promise<void> {
+    const id = await this.idOf(primary);
+    await until(`node ${replica.port} may follow ${primary.port}`, async () => {
+      return await replica.command("CLUSTER", "REPLICATE", id) === "OK";
+    });
+    await until(`node ${replica.port} follows ${primary.port}`, async () => {
+      return await hasField(replica, ["INFO", "replication"], "master_link_status:up");
+    });
+  }
+
+  /** Starts another node, which the others know and which owns no slot. */
+  async add(): Promise<TestServer> {
+    await this.#startServers(1);
+    await this.#meet();
+    return this.#servers.at(-1)!;
+  }
+
+  async idOf(server: TestServer): Promise<string> {
+    return await server.command("CLUSTER", "MYID") as string;
+  }
+
+  /** The server that owns the slot of a key, as `asked` sees it. */
+  async ownerOf(key: string, asked: TestServer = this.#servers[0]!): Promise<TestServer> {
+    const slot = await asked.command("CLUSTER", "KEYSLOT", key) as number;
+    type Range = [first: number, last: number, primary: [host: string, port: number]];
+    for (const [first, last, [, port]] of await asked.command("CLUSTER", "SLOTS") as Range[]) {
+      const owner = this.#servers.find((server) => server.port === port);
+      if (first <= slot && slot <= last && owner) return owner;
+    }
+    throw new Error(`No server of this cluster owns slot ${slot}`);
+  }
+
+  /** Resolves once the given servers, or all, say that every slot is served and agree on it. */
+  async whenHealthy(servers: readonly TestServer[] = this.#servers): Promise<void> {
+    for (const server of servers) {
+      await until(`node ${server.port} finds the cluster healthy`, async () => {
+        return await hasField(server, ["CLUSTER", "INFO"], "cluster_state:ok") &&
+          await hasField(server, ["CLUSTER", "INFO"], `cluster_slots_ok:${SLOTS}`);
+      });
+    }
+    await until("all nodes agree on the slots", async () => {
+      const views = await Promise.all(servers.map(async (server) => {
+        const ranges = await server.command("CLUSTER", "SLOTS") as unknown[][];
+        // The order of the ranges and of the replicas in one is not the same on all.
+        return JSON.stringify(
+          ranges.map(([first, last, primary, ...replicas]) =>
+            [first, last, primary, ...replicas.map(String).sort()].map(String)
+          ).sort(),
+        );
+      }));
+      return new Set(views).size === 1;
+    });
+  }
+
+  /** Ends every process and removes every folder. */
+  async stop(): Promise<void> {
+    await Promise.all(this.#servers.map((server) => server.stop()));
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.stop();
+  }
+}
+
+/** Starts a cluster and resolves when every slot is served and all nodes agree. */
+export function startCluster(options: ClusterOptions = {}): Promise<TestCluster> {
+  return TestCluster.start(options);
+}
