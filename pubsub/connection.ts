@@ -1,0 +1,327 @@
+import {
+  type CommandArgument,
+  Decoder,
+  encodeCommand,
+  type MessageFrame,
+  type Reply,
+  replyToText,
+  ServerError,
+} from "../resp/mod.ts";
+import { formatAddress } from "./address.ts";
+import { ConnectError, TimeoutError } from "./errors.ts";
+import { channelId, type ServerChannel } from "./registry.ts";
+import type { Address, Dial, Transport } from "./transport.ts";
+
+/** What a connection tells its owner. */
+export interface ConnectionEvents {
+  /**
+   * A message came.
+   *
+   * @param frame its places in its bytes; the object is used again for the next one, the bytes are
+   * never written again
+   * @param receivedAt when its bytes were read, in ms since the epoch
+   */
+  onMessage(frame: MessageFrame, receivedAt: number): void;
+  /** The server has confirmed a channel: messages of another set of channels follow. */
+  onConfirmed(channel: ServerChannel, subscribed: boolean): void;
+  /** The connection is over. Called once, and nothing else after it. */
+  onClose(reason: Error): void;
+}
+
+/** How to open a connection. */
+export interface ConnectionOptions {
+  /** Where the server listens. */
+  readonly address: Address;
+  /** How to get there. */
+  readonly dial: Dial;
+  /** How long any one answer may take, in ms; dialling counts as one. */
+  readonly timeout: number;
+  /** Ends the connection, also while it is being opened. */
+  readonly signal: AbortSignal;
+  /** Takes what comes by itself. */
+  readonly events: ConnectionEvents;
+}
+
+/** A command that waits for its answer: one reply, or as many confirmations as it has channels. */
+interface Pending {
+  /** The command's name, for messages. */
+  readonly name: string;
+  readonly resolve: (reply: Reply) => void;
+  readonly reject: (error: Error) => void;
+  readonly timer: ReturnType<typeof setTimeout>;
+  /** The channels that are to be confirmed; null where a reply is expected. */
+  readonly channels: readonly ServerChannel[] | null;
+  readonly subscribed: boolean;
+  confirmed: number;
+}
+
+/**
+ * One socket to one server: requests and their replies in order, and the pushes between them.
+ *
+ * It knows nothing of what is wanted, and does not come back once it is over.
+ */
+export class Connection {
+  /** The server, as `host:port`, for messages. */
+  readonly server: string;
+  /** Bytes read so far. */
+  bytesReceived = 0;
+  readonly #transport: Transport;
+  readonly #options: ConnectionOptions;
+  readonly #decoder: Decoder;
+  // A request is answered by the oldest that waits: the server works through them in order.
+  readonly #pending: Pending[] = [];
+  #chunk: Uint8Array = new Uint8Array();
+  #receivedAt = 0;
+  #over: Error | null = null;
+
+  private constructor(transport: Transport, options: ConnectionOptions) {
+    this.server = formatAddress(options.address);
+    this.#transport = transport;
+    this.#options = options;
+    this.#decoder = new Decoder({
+      reply: (reply) => this.#onReply(reply),
+      push: (items) => this.#onPush(items),
+      message: (frame) => this.#onMessage(frame),
+    });
+    const { signal } = options;
+    const abort = () => this.close(signal.reason);
+    signal.addEventListener("abort", abort);
+    this.#read().finally(() => signal.removeEventListener("abort", abort));
+  }
+
+  /**
+   * Dials. What is said first is the caller's business.
+   *
+   * @throws {ConnectError} when nothing answers there
+   * @throws {TimeoutError} when dialling takes longer than the timeout
+   */
+  static async open(options: ConnectionOptions): Promise<Connection> {
+    const { address, dial, timeout, signal } = options;
+    signal.throwIfAborted();
+    const attempt = new AbortController();
+    const giveUp = () => attempt.abort(signal.reason);
+    signal.addEventListener("abort", giveUp);
+    const timer = setTimeout(() => {
+      attempt.abort(
+        new TimeoutError(
+          `Cannot connect to ${formatAddress(address)}: nothing answered within ${timeout} ms; ` +
+            "check the address and whether a firewall drops the packets",
+          timeout,
+        ),
+      );
+    }, timeout);
+    try {
+      const transport = await dial(address, { signal: attempt.signal });
+      if (attempt.signal.aborted) transport.close();
+      attempt.signal.throwIfAborted();
+      return new Connection(transport, options);
+    } catch (cause) {
+      if (attempt.signal.aborted) throw attempt.signal.reason;
+      throw new ConnectError(
+        `Cannot connect to ${formatAddress(address)}: ${reasonOf(cause)}; ` +
+          "check that a server listens there",
+        { cause },
+      );
+    } finally {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", giveUp);
+    }
+  }
+
+  /**
+   * From now on arrays that name a pub/sub message are pushes: RESP2, where a connection that has
+   * subscribed gets nothing else.
+   */
+  speakResp2(): void {
+    this.#decoder.arrayPushes = true;
+  }
+
+  /**
+   * Sends a command and waits for its reply.
+   *
+   * @returns the reply, its bulk strings as text
+   * @throws {ServerError} when the server answers with an error
+   * @throws {TimeoutError} when no answer came in time; the connection is then over, because later
+   * replies could no longer be told apart
+   * @throws the reason for which the connection is over
+   */
+  async request(...command: [name: string, ...CommandArgument[]]): Promise<Reply> {
+    return replyToText(await this.#send(command, null, false));
+  }
+
+  /**
+   * Subscribes channels of one kind, or patterns, in one command.
+   *
+   * @throws {ServerError} when the server refuses; then none of them is subscribed
+   * @throws as {@linkcode Connection.request} does
+   */
+  async subscribe(channels: readonly ServerChannel[]): Promise<void> {
+    const name = channels[0]?.isPattern ? "PSUBSCRIBE" : "SUBSCRIBE";
+    await this.#send([name, ...channels.map(({ bytes }) => bytes)], channels, true);
+  }
+
+  /**
+   * Takes the subscriptions of channels of one kind, or patterns, back in one command.
+   *
+   * @throws as {@linkcode Connection.request} does
+   */
+  async unsubscribe(channels: readonly ServerChannel[]): Promise<void> {
+    const name = channels[0]?.isPattern ? "PUNSUBSCRIBE" : "UNSUBSCRIBE";
+    await this.#send([name, ...channels.map(({ bytes }) => bytes)], channels, false);
+  }
+
+  /** Ends the connection; whatever waits for an answer gets the reason. */
+  close(reason: Error): void {
+    if (this.#over !== null) return;
+    this.#over = reason;
+    this.#transport.close();
+    for (const pending of this.#pending.splice(0)) {
+      clearTimeout(pending.timer);
+      pending.reject(reason);
+    }
+    this.#options.events.onClose(reason);
+  }
+
+  #send(
+    command: CommandArgument[],
+    channels: readonly ServerChannel[] | null,
+    subscribed: boolean,
+  ): Promise<Reply> {
+    if (this.#over !== null) return Promise.reject(this.#over);
+    const bytes = encodeCommand(command);
+    const name = String(command[0]);
+    const { timeout } = this.#options;
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        this.close(
+          new TimeoutError(
+            `Cannot go on with ${this.server}: no answer to ${name} within ${timeout} ms; ` +
+              "it may be overloaded, or no Redis server at all",
+            timeout,
+          ),
+        );
+      }, timeout);
+      this.#pending.push({ name, resolve, reject, timer, channels, subscribed, confirmed: 0 });
+      this.#transport.write(bytes).catch((cause) => this.#break("could not be written to", cause));
+    });
+  }
+
+  async #read(): Promise<void> {
+    try {
+      for (;;) {
+        const chunk = await this.#transport.read();
+        if (this.#over !== null) return;
+        if (chunk === null) {
+          const waiting = this.#pending[0];
+          return this.close(
+            new ConnectError(
+              waiting === undefined
+                ? `The connection to ${this.server} was closed by the server`
+                : `Cannot get an answer to ${waiting.name} from ${this.server}: ` +
+                  "it closed the connection; check that a Redis server listens there",
+            ),
+          );
+        }
+        this.#chunk = chunk;
+        this.#receivedAt = Date.now();
+        this.bytesReceived += chunk.length;
+        this.#decoder.write(chunk);
+      }
+    } catch (cause) {
+      if (cause instanceof ConnectError) this.close(cause);
+      else if (isProtocolError(cause)) {
+        this.close(
+          new ConnectError(
+            `Cannot understand ${this.server}: ${cause.message}; ` +
+              "check that a Redis server listens there",
+            { cause },
+          ),
+        );
+      } else this.#break("could not be read from", cause);
+    }
+  }
+
+  #break(what: string, cause: unknown): void {
+    this.close(
+      new ConnectError(`The connection to ${this.server} ${what}: ${reasonOf(cause)}`, { cause }),
+    );
+  }
+
+  #onMessage(frame: MessageFrame): void {
+    if (this.#over !== null) return;
+    if (frame.bytes !== this.#chunk) {
+      // A frame that was cut by the end of a chunk: the decoder pieced it together in memory of its
+      // own, which it may use again.
+      frame.bytes = frame.bytes.slice();
+    }
+    this.#options.events.onMessage(frame, this.#receivedAt);
+  }
+
+  #onReply(reply: Reply): void {
+    const pending = this.#pending.shift();
+    if (pending === undefined) {
+      throw new ConnectError(`Cannot go on with ${this.server}: it answered what nobody asked`);
+    }
+    clearTimeout(pending.timer);
+    if (reply instanceof ServerError) pending.reject(reply);
+    else if (pending.channels === null) pending.resolve(reply);
+    else {
+      const error = new ConnectError(
+        `Cannot go on with ${this.server}: it answered ${pending.name} without a confirmation`,
+      );
+      pending.reject(error);
+      throw error;
+    }
+  }
+
+  #onPush(items: Reply[]): void {
+    const confirmation = readConfirmation(items);
+    if (confirmation === null) return;
+    const { channel, subscribed } = confirmation;
+    const pending = this.#pending[0];
+    const awaited = pending?.channels?.[pending.confirmed];
+    if (
+      pending === undefined || awaited === undefined || pending.subscribed !== subscribed ||
+      channelId(awaited) !== channelId(channel)
+    ) {
+      throw new ConnectError(
+        `Cannot go on with ${this.server}: it confirmed a subscription nobody asked for`,
+      );
+    }
+    pending.confirmed++;
+    this.#options.events.onConfirmed(awaited, subscribed);
+    if (pending.confirmed < pending.channels!.length) return;
+    this.#pending.shift();
+    clearTimeout(pending.timer);
+    pending.resolve(null);
+  }
+}
+
+/** The channel that a push confirms, or null for a push of another kind. */
+function readConfirmation(
+  items: readonly Reply[],
+): { channel: ServerChannel; subscribed: boolean } | null {
+  const [kind, bytes] = items;
+  if (!(bytes instanceof Uint8Array)) return null;
+  switch (kind instanceof Uint8Array ? replyToText(kind) : kind) {
+    case "subscribe":
+      return { channel: { bytes, isPattern: false }, subscribed: true };
+    case "psubscribe":
+      return { channel: { bytes, isPattern: true }, subscribed: true };
+    case "unsubscribe":
+      return { channel: { bytes, isPattern: false }, subscribed: false };
+    case "punsubscribe":
+      return { channel: { bytes, isPattern: true }, subscribed: false };
+    default:
+      return null;
+  }
+}
+
+function isProtocolError(error: unknown): error is Error {
+  return error instanceof Error &&
+    (error.name === "RespSyntaxError" || error.name === "RespLimitError");
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

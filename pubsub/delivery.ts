@@ -1,0 +1,96 @@
+import type { KeyNotification } from "../parse/mod.ts";
+import { type Gap, overflowGap } from "./gap.ts";
+import { BoundedQueue, type QueueLimits } from "./queue.ts";
+
+/**
+ * Takes one notification after another; the next waits for a promise it returns.
+ *
+ * What it throws or rejects with goes to `onError` and stops nothing.
+ */
+export type NotificationHandler = (notification: KeyNotification) => unknown;
+
+/** Somebody to whom the notifications of a subscribed channel go. */
+export interface Consumer {
+  /**
+   * Takes the next notification.
+   *
+   * @param notification the notification
+   * @param bytes what it stands for in a queue
+   */
+  deliver(notification: KeyNotification, bytes: number): void;
+}
+
+/** What delivery tells its owner. */
+export interface DeliveryEvents {
+  /** A handler threw, or its promise was rejected. */
+  onError(error: unknown): void;
+  /** Notifications were dropped; called where they are missing in the order. */
+  onGap(gap: Gap): void;
+}
+
+/** A handler of a subscription, and the queue of what comes while its promise is pending. */
+export class HandlerConsumer implements Consumer {
+  readonly #handler: NotificationHandler;
+  readonly #events: DeliveryEvents;
+  readonly #node: string;
+  readonly #queue: BoundedQueue<KeyNotification>;
+  #busy = false;
+
+  constructor(
+    handler: NotificationHandler,
+    options: { events: DeliveryEvents; node: string; limits: QueueLimits },
+  ) {
+    this.#handler = handler;
+    this.#events = options.events;
+    this.#node = options.node;
+    this.#queue = new BoundedQueue(options.limits);
+  }
+
+  deliver(notification: KeyNotification, bytes: number): void {
+    if (this.#busy) {
+      notification.detach();
+      this.#queue.push(notification, bytes);
+      return;
+    }
+    const pending = this.#call(notification);
+    if (pending !== null) this.#drain(pending);
+  }
+
+  /** Forgets what waits; a handler's call that is under way ends by itself. */
+  close(): void {
+    this.#queue.clear();
+  }
+
+  #call(notification: KeyNotification): PromiseLike<unknown> | null {
+    try {
+      const result = this.#handler(notification);
+      return isPromiseLike(result) ? result : null;
+    } catch (error) {
+      this.#events.onError(error);
+      return null;
+    }
+  }
+
+  async #drain(first: PromiseLike<unknown>): Promise<void> {
+    this.#busy = true;
+    let pending: PromiseLike<unknown> | null = first;
+    for (;;) {
+      try {
+        await pending;
+      } catch (error) {
+        this.#events.onError(error);
+      }
+      const dropped = this.#queue.takeDropped();
+      if (dropped !== null) this.#events.onGap(overflowGap(this.#node, dropped));
+      const next = this.#queue.shift();
+      if (next === undefined) break;
+      pending = this.#call(next);
+    }
+    this.#busy = false;
+  }
+}
+
+function isPromiseLike(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === "object" && value !== null && "then" in value &&
+    typeof value.then === "function";
+}

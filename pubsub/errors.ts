@@ -1,0 +1,94 @@
+/**
+ * What can go wrong between this program and a server, one small class each.
+ *
+ * @module
+ */
+
+/** A connection could not be made, or broke: nothing listens there, it is no Redis, it hung up. */
+export class ConnectError extends Error {
+  /** Always `"ConnectError"`. */
+  override readonly name = "ConnectError";
+}
+
+/** The server refused the user name or password, or demands one and got none. */
+export class AuthError extends Error {
+  /** Always `"AuthError"`. */
+  override readonly name = "AuthError";
+}
+
+/** A wait ran into its deadline. */
+export class TimeoutError extends Error {
+  /** Always `"TimeoutError"`. */
+  override readonly name = "TimeoutError";
+  /** The deadline that passed, in milliseconds. */
+  readonly timeout: number;
+
+  /**
+   * @param message what was waited for, and from whom
+   * @param timeout the deadline, in milliseconds
+   * @param options `cause`: the error behind this one
+   */
+  constructor(message: string, timeout: number, options?: ErrorOptions) {
+    super(message, options);
+    this.timeout = timeout;
+  }
+}
+
+/** What was asked of an object that has been closed, or a wait that closing ended. */
+export class ClosedError extends Error {
+  /** Always `"ClosedError"`. */
+  override readonly name = "ClosedError";
+}
+
+/** The server's `notify-keyspace-events` lets nothing through to a channel that was asked for. */
+export class MissingFlagsError extends Error {
+  /** Always `"MissingFlagsError"`. */
+  override readonly name = "MissingFlagsError";
+  /** The server, as `host:port`. */
+  readonly server: string;
+  /** What the server answered for `notify-keyspace-events`. */
+  readonly configured: string;
+  /** The letters without which the channels stay silent. */
+  readonly missing: string;
+
+  /**
+   * @param message what could not be done, and the command that mends it
+   * @param details the server, its flags and the letters it lacks
+   */
+  constructor(
+    message: string,
+    details: { server: string; configured: string; missing: string },
+  ) {
+    super(message);
+    this.server = details.server;
+    this.configured = details.configured;
+    this.missing = details.missing;
+  }
+}
+
+/** One channel that a server would not subscribe, and its own words. */
+export interface RefusedChannel {
+  /** The channel or pattern, as text. */
+  readonly channel: string;
+  /** The server that refused, as `host:port`. */
+  readonly server: string;
+  /** Why: the server's error, or what broke on the way. */
+  readonly error: Error;
+}
+
+/** A server refused a subscription. Channels that are not named here are subscribed. */
+export class SubscribeRefusedError extends Error {
+  /** Always `"SubscribeRefusedError"`. */
+  override readonly name = "SubscribeRefusedError";
+  /** Each channel that was refused, where, and why. */
+  readonly refused: readonly RefusedChannel[];
+
+  /**
+   * @param message what was refused and what to do about it
+   * @param refused each channel, where, and why
+   */
+  constructor(message: string, refused: readonly RefusedChannel[]) {
+    super(message, { cause: refused[0]?.error });
+    this.refused = refused;
+  }
+}

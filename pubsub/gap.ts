@@ -1,0 +1,30 @@
+import type { Dropped } from "./queue.ts";
+
+/** Why notifications may be missing. */
+export type GapReason = "disconnected" | "unresponsive" | "overflow" | "failover" | "topology";
+
+/**
+ * A stretch of time in which notifications may be missing.
+ *
+ * It stands in the stream before the first notification after it.
+ */
+export interface Gap {
+  /** Always `"gap"`; a notification's `kind` is its channel's family. */
+  readonly kind: "gap";
+  /** Why. */
+  readonly reason: GapReason;
+  /** The server it concerns, as `host:port`. */
+  readonly node: string;
+  /** When it began, in ms since the epoch: nothing is missing from before. */
+  readonly from: number;
+  /** When it ended, in ms since the epoch: nothing is missing from after. */
+  readonly to: number;
+  /** How many notifications are missing, where that is known: with `overflow`. */
+  readonly dropped?: number;
+}
+
+/** The gap that a full queue leaves. */
+export function overflowGap(node: string, dropped: Dropped): Gap {
+  const { from, to, count } = dropped;
+  return { kind: "gap", reason: "overflow", node, from, to, dropped: count };
+}

@@ -1,0 +1,169 @@
+import { type Reply, RespMap, ServerError } from "../resp/mod.ts";
+import type { Connection } from "./connection.ts";
+import { AuthError, ConnectError } from "./errors.ts";
+
+/** A user and password, as `AUTH` takes them. */
+export interface Credentials {
+  /** The ACL user; the server's default user when absent. */
+  readonly username?: string;
+  /** The password or token. */
+  readonly password: string;
+}
+
+/** What is said first on a connection. */
+export interface HandshakeOptions {
+  /** The protocol to speak; RESP3 with a fall-back to RESP2 when absent. */
+  readonly protocol?: 2 | 3 | undefined;
+  /** Who to be; nobody when absent. */
+  readonly credentials?: Credentials | undefined;
+  /** The name under which `CLIENT LIST` shows the connection. */
+  readonly clientName: string;
+}
+
+/** What a server says of itself. What it does not tell is null. */
+export interface ServerInfo {
+  /** The protocol that was agreed on. */
+  readonly protocol: 2 | 3;
+  /** `redis`, `valkey` or what else it calls itself. */
+  readonly software: string | null;
+  /** Its version, such as `7.0.15`. */
+  readonly version: string | null;
+  /** `standalone`, `cluster` or `sentinel`. */
+  readonly mode: string | null;
+  /** `master` or `replica`. */
+  readonly role: string | null;
+}
+
+/**
+ * Agrees on a protocol, authenticates, and gives the connection a name.
+ *
+ * @throws {AuthError} when the server refuses the credentials or wants some
+ * @throws {ConnectError} when it will not speak with this client
+ * @throws {TimeoutError} when an answer does not come in time
+ */
+export async function handshake(
+  connection: Connection,
+  options: HandshakeOptions,
+): Promise<ServerInfo> {
+  if (options.protocol !== 2) {
+    try {
+      return await hello(connection, options);
+    } catch (error) {
+      if (!(error instanceof ServerError)) throw error;
+      if (!lacksHello(error)) throw explain(connection, options, error);
+      if (options.protocol === 3) {
+        throw new ConnectError(
+          `Cannot speak RESP3 with ${connection.server}: ${error.message}; ` +
+            "leave the protocol option out to fall back to RESP2",
+          { cause: error },
+        );
+      }
+    }
+  }
+  connection.speakResp2();
+  try {
+    return await authenticate(connection, options);
+  } catch (error) {
+    throw error instanceof ServerError ? explain(connection, options, error) : error;
+  }
+}
+
+async function hello(connection: Connection, options: HandshakeOptions): Promise<ServerInfo> {
+  const { credentials, clientName } = options;
+  const auth = credentials === undefined
+    ? []
+    : ["AUTH", credentials.username ?? "default", credentials.password];
+  const reply = await connection.request("HELLO", 3, ...auth, "SETNAME", clientName);
+  if (!(reply instanceof RespMap)) {
+    throw new ConnectError(
+      `Cannot understand ${connection.server}: its answer to HELLO is no map; ` +
+        "check that a Redis server listens there",
+    );
+  }
+  const text = (key: string) => textOf(reply.get(key));
+  return {
+    protocol: 3,
+    software: text("server"),
+    version: text("version"),
+    mode: text("mode"),
+    role: text("role"),
+  };
+}
+
+/** RESP2: `AUTH` by itself, and what `HELLO` would have told as far as the user may ask for it. */
+async function authenticate(
+  connection: Connection,
+  options: HandshakeOptions,
+): Promise<ServerInfo> {
+  const { credentials, clientName } = options;
+  if (credentials !== undefined) {
+    const { username, password } = credentials;
+    await connection.request("AUTH", ...(username === undefined ? [] : [username]), password);
+  }
+  await ifAllowed(connection.request("CLIENT", "SETNAME", clientName));
+  const info = parseInfo(textOf(await ifAllowed(connection.request("INFO", "server"))) ?? "");
+  const role = await ifAllowed(connection.request("ROLE"));
+  const roleName = Array.isArray(role) ? textOf(role[0]) : null;
+  const valkey = info.get("valkey_version");
+  return {
+    protocol: 2,
+    software: info.get("server_name") ?? (info.has("redis_version") ? "redis" : null),
+    version: valkey ?? info.get("redis_version") ?? null,
+    mode: info.get("server_mode") ?? info.get("redis_mode") ?? null,
+    role: roleName === "slave" ? "replica" : roleName,
+  };
+}
+
+/** The reply, or null where the server refuses; but without a password nothing else will work. */
+async function ifAllowed(request: Promise<Reply>): Promise<Reply> {
+  try {
+    return await request;
+  } catch (error) {
+    if (error instanceof ServerError && error.code !== "NOAUTH") return null;
+    throw error;
+  }
+}
+
+/** Whether the server, or a proxy before it, is one to which RESP2 must be spoken. */
+function lacksHello(error: ServerError): boolean {
+  return error.code === "NOPROTO" || error.code === "NOPERM" ||
+    /unknown command|unsupported command/i.test(error.message);
+}
+
+function explain(
+  connection: Connection,
+  options: HandshakeOptions,
+  error: ServerError,
+): Error {
+  const { server } = connection;
+  if (error.code === "NOAUTH") {
+    return new AuthError(
+      `Cannot log in to ${server}: it wants a password and none was given; ` +
+        "put it into the URL (redis://:password@host) or the password option",
+      { cause: error },
+    );
+  }
+  // "ERR AUTH <password> called without any password configured" has no code of its own.
+  if (error.code === "WRONGPASS" || (error.code === "ERR" && /\bAUTH\b/.test(error.message))) {
+    const user = options.credentials?.username ?? "default";
+    return new AuthError(
+      `Cannot log in to ${server} as user "${user}": ${error.message}`,
+      { cause: error },
+    );
+  }
+  return new ConnectError(`Cannot use ${server}: ${error.message}`, { cause: error });
+}
+
+/** The lines of `INFO`: `name:value`. */
+function parseInfo(text: string): Map<string, string> {
+  const info = new Map<string, string>();
+  for (const line of text.split("\r\n")) {
+    const colon = line.indexOf(":");
+    if (colon > 0) info.set(line.slice(0, colon), line.slice(colon + 1));
+  }
+  return info;
+}
+
+function textOf(reply: Reply | undefined): string | null {
+  return typeof reply === "string" ? reply : null;
+}

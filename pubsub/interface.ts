@@ -1,0 +1,156 @@
+import type { Channel, ChannelOptions, EventName, KeyNotification } from "../parse/mod.ts";
+import type { NotificationHandler } from "./delivery.ts";
+import type { Status } from "./status.ts";
+import type { NotificationLoop, StreamItem } from "./stream.ts";
+
+/** A channel: one of the channel classes, or a whole channel or pattern as text or bytes. */
+export type ChannelLike = Channel | string | Uint8Array;
+
+/** What to do with the notifications of a subscription. */
+export interface SubscribeOptions {
+  /** Takes them, in place of the merged stream. */
+  readonly handler?: NotificationHandler;
+}
+
+/** The options of the methods that build the channel. */
+export interface FamilyOptions extends SubscribeOptions, ChannelOptions {}
+
+/** What {@linkcode KeyspaceNotificationsInterface.subscribe} gives back: a hold on channels. */
+export interface Subscription extends AsyncDisposable {
+  /** The channels that were asked for. */
+  readonly channels: readonly Channel[];
+  /** Lets go of them. The last hold on a channel to go unsubscribes it. */
+  unsubscribe(): Promise<void>;
+}
+
+/** The options of {@linkcode KeyspaceNotificationsInterface.listen}. */
+export interface ListenOptions {
+  /** Show gaps in the stream, each before the first notification after it. */
+  readonly gaps?: boolean;
+  /** Ends the loop when it is aborted. */
+  readonly signal?: AbortSignal;
+}
+
+/** The options of {@linkcode KeyspaceNotificationsInterface.getMessage}. */
+export interface GetMessageOptions {
+  /** How long to wait for a notification, in ms. Default 0: only what is there already. */
+  readonly timeout?: number;
+  /** Ends the wait when it is aborted. */
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * What watching one server and watching a cluster have in common.
+ *
+ * Notifications of subscriptions without a handler make up the merged stream, in which one event is
+ * one item, however many of them match. It is read by {@linkcode listen}, by `for await` on the
+ * object itself, or by {@linkcode getMessage}; what comes while nobody reads waits in a bounded
+ * queue.
+ */
+export interface KeyspaceNotificationsInterface
+  extends AsyncIterable<KeyNotification>, AsyncDisposable {
+  /**
+   * Subscribes channels and patterns.
+   *
+   * @param args channels, each one of the channel classes or a whole channel as text or bytes; the
+   * last argument may be options
+   * @returns a hold on the channels, once every server has confirmed them all
+   * @throws {TypeError} when an argument is no channel of notifications
+   * @throws {MissingFlagsError} when a server's flags let nothing through to one of them; none of
+   * them is then subscribed
+   * @throws {SubscribeRefusedError} when a server refuses some; the others are subscribed
+   * @throws {ClosedError} when the object is closed
+   */
+  subscribe(...args: [...ChannelLike[], SubscribeOptions] | ChannelLike[]): Promise<Subscription>;
+  /**
+   * Drops every hold on these channels; without arguments, on all.
+   *
+   * @param channels as for {@linkcode subscribe}
+   * @returns once every server has confirmed
+   */
+  unsubscribe(...channels: ChannelLike[]): Promise<void>;
+  /**
+   * Subscribes a key, or a pattern of keys, to learn of every event on it.
+   *
+   * @param keyOrPattern the key; with `*`, `?` or `[…]` in it, a pattern
+   * @param options the database, by default the URL's; a handler
+   */
+  subscribeKeyspace(
+    keyOrPattern: string | Uint8Array,
+    options?: FamilyOptions,
+  ): Promise<Subscription>;
+  /**
+   * Subscribes an event, to learn of every key it happens to.
+   *
+   * @param event the event, as {@linkcode EventType} names them; `*` for all
+   * @param options the database, by default the URL's; a handler
+   */
+  subscribeKeyevent(event: EventName, options?: FamilyOptions): Promise<Subscription>;
+  /**
+   * Subscribes a key, or a pattern of keys, to learn of every event on its subkeys.
+   *
+   * @param keyOrPattern the key or pattern
+   * @param options the database, by default the URL's; a handler
+   */
+  subscribeSubkeyspace(
+    keyOrPattern: string | Uint8Array,
+    options?: FamilyOptions,
+  ): Promise<Subscription>;
+  /**
+   * Subscribes an event, to learn of every key and subkeys it happens to.
+   *
+   * @param event the event; `*` for all
+   * @param options the database, by default the URL's; a handler
+   */
+  subscribeSubkeyevent(event: EventName, options?: FamilyOptions): Promise<Subscription>;
+  /**
+   * Subscribes one subkey of a key, or patterns of them.
+   *
+   * @param keyOrPattern the key or pattern; the server publishes none that holds a newline
+   * @param subkeyOrPattern the subkey or pattern
+   * @param options the database, by default the URL's; a handler
+   */
+  subscribeSubkeyspaceitem(
+    keyOrPattern: string | Uint8Array,
+    subkeyOrPattern: string | Uint8Array,
+    options?: FamilyOptions,
+  ): Promise<Subscription>;
+  /**
+   * Subscribes one event on a key, or a pattern of keys, to learn of the subkeys.
+   *
+   * @param event the event; `*` for all
+   * @param keyOrPattern the key or pattern
+   * @param options the database, by default the URL's; a handler
+   */
+  subscribeSubkeyspaceevent(
+    event: EventName,
+    keyOrPattern: string | Uint8Array,
+    options?: FamilyOptions,
+  ): Promise<Subscription>;
+  /**
+   * Takes the next notification of the merged stream. While a loop is open, the loop gets them.
+   *
+   * @param options how long to wait
+   * @returns the notification, or null when none came in that time
+   * @throws {ClosedError} when the object is closed
+   * @throws {ConnectError} when the connection was lost and everything before that has been read
+   */
+  getMessage(options?: GetMessageOptions): Promise<KeyNotification | null>;
+  /**
+   * Reads the merged stream, until it is left or the object is closed.
+   *
+   * The loop is open from this call on. Several loops each get everything; loops that follow each
+   * other miss nothing.
+   *
+   * @param options whether to show gaps; a signal that ends the loop
+   * @returns the loop; it throws when the connection was lost
+   */
+  listen(options: ListenOptions & { readonly gaps: true }): NotificationLoop<StreamItem>;
+  listen(options?: ListenOptions): NotificationLoop<KeyNotification>;
+  /** Whether anything is subscribed. */
+  readonly subscribed: boolean;
+  /** How things stand. */
+  status(): Status;
+  /** Ends everything: the connection, every loop, every wait. Safe to call twice. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,29 @@
+/**
+ * One server: a connection that subscribes, and the notifications that come over it.
+ *
+ * @example
+ * ```ts no-run
+ * import { connect } from "@keywatch/keywatch/pubsub";
+ *
+ * const notifications = await connect("redis://localhost:6379");
+ * await notifications.subscribeKeyspace("user:*");
+ * const first = await notifications.getMessage({ timeout: 1_000 });
+ * console.log(first?.key ?? "nothing came within a second");
+ * await notifications.close();
+ * ```
+ *
+ * @module
+ */
+
+export * from "./address.ts";
+export * from "./connect.ts";
+export type { NotificationHandler } from "./delivery.ts";
+export * from "./errors.ts";
+export type { Gap, GapReason } from "./gap.ts";
+export * from "./interface.ts";
+export * from "./notifications.ts";
+export type { ConnectOptions, FlagsPolicy } from "./options.ts";
+export type { QueueLimits } from "./queue.ts";
+export * from "./status.ts";
+export type { NotificationLoop, StreamItem } from "./stream.ts";
+export type { Address, Dial, DialOptions, TcpAddress, Transport } from "./transport.ts";

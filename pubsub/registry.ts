@@ -1,0 +1,112 @@
+import { ByteMap } from "./byte_map.ts";
+
+/** A channel or pattern as the server knows it. */
+export interface ServerChannel {
+  /** The channel's or pattern's bytes. */
+  readonly bytes: Uint8Array;
+  /** Whether it is subscribed with `PSUBSCRIBE`. */
+  readonly isPattern: boolean;
+}
+
+/** A channel that somebody wants, with those who want it. */
+export interface WantedChannel<User> extends ServerChannel {
+  /** The same for the same channel in every register. */
+  readonly id: string;
+  /** Those who want it, in the order in which they came. Never empty while it is registered. */
+  readonly users: Set<User>;
+}
+
+/**
+ * What is wanted: the one register of subscriptions, whatever the servers have confirmed of it.
+ *
+ * Channels are counted by their users; the last user to leave takes the channel out.
+ */
+export class Registry<User> {
+  readonly #channels = new Map<string, WantedChannel<User>>();
+  readonly #exact = new ByteMap<WantedChannel<User>>();
+  readonly #patterns = new ByteMap<WantedChannel<User>>();
+
+  /** How many channels are wanted. */
+  get size(): number {
+    return this.#channels.size;
+  }
+
+  /** The wanted channels, in the order in which they were first wanted. */
+  values(): IterableIterator<WantedChannel<User>> {
+    return this.#channels.values();
+  }
+
+  /** The wanted channel with that id, if there is one. */
+  get(id: string): WantedChannel<User> | undefined {
+    return this.#channels.get(id);
+  }
+
+  /** Adds a user of a channel. */
+  add(channel: ServerChannel, user: User): WantedChannel<User> {
+    const id = channelId(channel);
+    let wanted = this.#channels.get(id);
+    if (wanted === undefined) {
+      const { bytes, isPattern } = channel;
+      wanted = { id, bytes, isPattern, users: new Set() };
+      this.#channels.set(id, wanted);
+      (isPattern ? this.#patterns : this.#exact).set(bytes, wanted);
+    }
+    wanted.users.add(user);
+    return wanted;
+  }
+
+  /** Takes a user of a channel away; one that is not there is no matter. */
+  remove(channel: ServerChannel, user: User): void {
+    const id = channelId(channel);
+    const wanted = this.#channels.get(id);
+    if (wanted === undefined) return;
+    wanted.users.delete(user);
+    if (wanted.users.size > 0) return;
+    this.#channels.delete(id);
+    (wanted.isPattern ? this.#patterns : this.#exact).delete(wanted.bytes);
+  }
+
+  /** The wanted pattern whose bytes stand at `bytes[start..end)`. */
+  findPattern(bytes: Uint8Array, start: number, end: number): WantedChannel<User> | undefined {
+    return this.#patterns.get(bytes, start, end);
+  }
+
+  /** The wanted exact channel whose bytes stand at `bytes[start..end)`. */
+  findExact(bytes: Uint8Array, start: number, end: number): WantedChannel<User> | undefined {
+    return this.#exact.get(bytes, start, end);
+  }
+}
+
+/**
+ * What to ask of a server so that it confirms what is wanted.
+ *
+ * @param wanted every wanted channel
+ * @param confirmed what the server has confirmed and not taken back, by id
+ * @param refused what the server has refused since it was last wanted, by id; not asked for again
+ * @returns the channels to subscribe, and those to unsubscribe
+ */
+export function difference(
+  wanted: Iterable<ServerChannel & { readonly id: string }>,
+  confirmed: ReadonlyMap<string, ServerChannel>,
+  refused: ReadonlyMap<string, unknown>,
+): { subscribe: ServerChannel[]; unsubscribe: ServerChannel[] } {
+  const subscribe: ServerChannel[] = [];
+  const surplus = new Map(confirmed);
+  for (const channel of wanted) {
+    if (surplus.delete(channel.id) || refused.has(channel.id)) continue;
+    subscribe.push(channel);
+  }
+  return { subscribe, unsubscribe: [...surplus.values()] };
+}
+
+/**
+ * A channel's identity: its kind, and its bytes one to a character.
+ *
+ * @param channel the channel
+ * @returns the same text for the same channel, another for any other
+ */
+export function channelId(channel: ServerChannel): string {
+  let id = channel.isPattern ? "p" : "s";
+  for (const byte of channel.bytes) id += String.fromCharCode(byte);
+  return id;
+}

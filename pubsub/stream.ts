@@ -1,0 +1,217 @@
+import type { KeyNotification } from "../parse/mod.ts";
+import type { Consumer, DeliveryEvents } from "./delivery.ts";
+import { ClosedError } from "./errors.ts";
+import { type Gap, overflowGap } from "./gap.ts";
+import { BoundedQueue, type QueueLimits } from "./queue.ts";
+
+/** An item of a stream that was asked to show gaps. */
+export type StreamItem = KeyNotification | Gap;
+
+/** A loop over the merged stream. Leaving it, by `break` or otherwise, frees its place. */
+export interface NotificationLoop<T> extends AsyncIterableIterator<T> {
+  /** The next item; `done` once the loop or the whole object is closed. */
+  next(): Promise<IteratorResult<T, undefined>>;
+  /** Leaves the loop. */
+  return(): Promise<IteratorResult<T, undefined>>;
+  /** The loop itself. */
+  [Symbol.asyncIterator](): NotificationLoop<T>;
+}
+
+/**
+ * The merged stream: each notification to every loop that is open.
+ *
+ * While no loop is open, notifications wait in the inbox. The first loop takes them over, and the
+ * last one to leave gives back what it has not handed out, so loops that follow each other miss
+ * nothing; `poll` takes from the inbox itself.
+ */
+export class Stream implements Consumer {
+  readonly #limits: QueueLimits;
+  readonly #onGap: (gap: Gap) => void;
+  readonly #node: string;
+  readonly #inbox: Mailbox;
+  readonly #loops = new Set<Mailbox>();
+  #end: StreamEnd | null = null;
+
+  constructor(options: { events: DeliveryEvents; node: string; limits: QueueLimits }) {
+    this.#limits = options.limits;
+    this.#onGap = (gap) => options.events.onGap(gap);
+    this.#node = options.node;
+    this.#inbox = this.#mailbox();
+  }
+
+  /** How many notifications wait, in the fullest of the queues. */
+  get length(): number {
+    let most = this.#inbox.queue.length;
+    for (const { queue } of this.#loops) most = Math.max(most, queue.length);
+    return most;
+  }
+
+  deliver(notification: KeyNotification, bytes: number): void {
+    // A queue holds what comes for as long as its reader likes; the network chunk must not stay.
+    notification.detach();
+    if (this.#loops.size === 0) this.#inbox.deliver(notification, bytes);
+    else for (const mailbox of this.#loops) mailbox.deliver(notification, bytes);
+  }
+
+  /** Ends every loop after what it still holds: in order, or with an error. */
+  close(error: Error | null): void {
+    if (this.#end !== null) return;
+    this.#end = { error };
+    this.#inbox.end(this.#end);
+    for (const mailbox of this.#loops) mailbox.end(this.#end);
+  }
+
+  /** Forgets what waits, so that ended loops end at once. */
+  clear(): void {
+    this.#inbox.queue.clear();
+    for (const { queue } of this.#loops) queue.clear();
+  }
+
+  /**
+   * Takes the next notification from the inbox.
+   *
+   * @param timeout how long to wait for it, in ms
+   * @param signal ends the wait
+   * @returns the notification, or null when none came in that time
+   */
+  async poll(timeout: number, signal: AbortSignal | undefined): Promise<KeyNotification | null> {
+    if (this.#end !== null && this.#end.error === null) {
+      throw new ClosedError("Cannot get a message: the notifications are closed");
+    }
+    const deadline = Date.now() + timeout;
+    for (;;) {
+      const item = await this.#inbox.next(Math.max(0, deadline - Date.now()), signal);
+      if (item === undefined) return null;
+      if (item.kind !== "gap") return item;
+    }
+  }
+
+  /** Opens a loop; it gets what comes from now on, and what waits in the inbox. */
+  open(gaps: boolean, signal: AbortSignal | undefined): NotificationLoop<StreamItem> {
+    const mailbox = this.#mailbox();
+    if (this.#end !== null) mailbox.end(this.#end);
+    if (this.#loops.size === 0) this.#inbox.moveInto(mailbox);
+    this.#loops.add(mailbox);
+    let left = false;
+    const leave = () => {
+      if (left) return;
+      left = true;
+      signal?.removeEventListener("abort", leave);
+      this.#loops.delete(mailbox);
+      if (this.#loops.size === 0) mailbox.moveInto(this.#inbox);
+      mailbox.end({ error: null });
+    };
+    signal?.addEventListener("abort", leave);
+    if (signal?.aborted) leave();
+    const loop: NotificationLoop<StreamItem> = {
+      async next() {
+        for (;;) {
+          const item = left ? undefined : await mailbox.next(Infinity, undefined);
+          if (item === undefined) {
+            leave();
+            return { done: true, value: undefined };
+          }
+          if (gaps || item.kind !== "gap") return { done: false, value: item };
+        }
+      },
+      return() {
+        leave();
+        return Promise.resolve({ done: true, value: undefined });
+      },
+      [Symbol.asyncIterator]() {
+        return loop;
+      },
+    };
+    return loop;
+  }
+
+  #mailbox(): Mailbox {
+    return new Mailbox(this.#limits, this.#node, this.#onGap);
+  }
+}
+
+/** How a stream ended: by closing (null), or broken. */
+interface StreamEnd {
+  readonly error: Error | null;
+}
+
+interface Waiter {
+  resolve(item: StreamItem | undefined): void;
+  reject(error: Error): void;
+}
+
+/** A queue and those who wait for it to fill. */
+class Mailbox {
+  readonly queue: BoundedQueue<KeyNotification>;
+  readonly #node: string;
+  readonly #onGap: (gap: Gap) => void;
+  readonly #waiters = new Set<Waiter>();
+  #end: StreamEnd | null = null;
+
+  constructor(limits: QueueLimits, node: string, onGap: (gap: Gap) => void) {
+    this.queue = new BoundedQueue(limits);
+    this.#node = node;
+    this.#onGap = onGap;
+  }
+
+  deliver(notification: KeyNotification, bytes: number): void {
+    this.queue.push(notification, bytes);
+    this.#settle();
+  }
+
+  /** Hands all it holds to another one, which is empty. */
+  moveInto(empty: Mailbox): void {
+    this.queue.moveInto(empty.queue);
+    empty.#settle();
+  }
+
+  end(end: StreamEnd): void {
+    this.#end ??= end;
+    this.#settle();
+  }
+
+  /** The next item; undefined at the end, and when `timeout` ms have passed or `signal` fires. */
+  next(timeout: number, signal: AbortSignal | undefined): Promise<StreamItem | undefined> {
+    const item = this.#take();
+    if (item !== undefined) return Promise.resolve(item);
+    if (this.#end !== null) {
+      return this.#end.error === null
+        ? Promise.resolve(undefined)
+        : Promise.reject(this.#end.error);
+    }
+    if (timeout === 0 || signal?.aborted) return Promise.resolve(undefined);
+    return new Promise((resolve, reject) => {
+      const settle = () => {
+        clearTimeout(timer);
+        signal?.removeEventListener("abort", giveUp);
+        this.#waiters.delete(waiter);
+      };
+      const giveUp = () => waiter.resolve(undefined);
+      const waiter: Waiter = {
+        resolve: (item) => (settle(), resolve(item)),
+        reject: (error) => (settle(), reject(error)),
+      };
+      const timer = timeout === Infinity ? undefined : setTimeout(giveUp, timeout);
+      signal?.addEventListener("abort", giveUp);
+      this.#waiters.add(waiter);
+    });
+  }
+
+  #take(): StreamItem | undefined {
+    const dropped = this.queue.takeDropped();
+    if (dropped === null) return this.queue.shift();
+    const gap = overflowGap(this.#node, dropped);
+    this.#onGap(gap);
+    return gap;
+  }
+
+  #settle(): void {
+    for (const waiter of this.#waiters) {
+      const item = this.#take();
+      if (item !== undefined) waiter.resolve(item);
+      else if (this.#end === null) break;
+      else if (this.#end.error === null) waiter.resolve(undefined);
+      else waiter.reject(this.#end.error);
+    }
+  }
+}

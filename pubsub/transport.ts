@@ -1,0 +1,64 @@
+/**
+ * What a connection needs from a runtime: addresses, and a pair of byte streams to one of them.
+ * Types only; the runtimes' own code is in `transports/`.
+ *
+ * @module
+ */
+
+/** Where a server listens on TCP: a host name or IP address (IPv6 without brackets) and a port. */
+export interface TcpAddress {
+  /** Host name or IP address; an IPv6 address stands without brackets. */
+  readonly hostname: string;
+  /** Port, 1 to 65535. */
+  readonly port: number;
+}
+
+/** Where a server listens. */
+export type Address = TcpAddress;
+
+/**
+ * One open byte stream to a server, as the caller of {@linkcode Dial} gets it.
+ *
+ * Exactly one `read` is under way at a time. Writes may overlap; they are sent in the order of the
+ * calls.
+ */
+export interface Transport {
+  /**
+   * Waits for bytes.
+   *
+   * @returns the bytes that came, at least one, in memory the transport never writes to again; or
+   * `null` when the peer has ended the stream or {@linkcode Transport.close} was called.
+   * @throws when the stream broke; the reason is the runtime's own error.
+   */
+  read(): Promise<Uint8Array | null>;
+  /**
+   * Hands bytes to the system, all of them.
+   *
+   * @throws when they could not be handed over. Bytes are never lost in silence.
+   */
+  write(bytes: Uint8Array): Promise<void>;
+  /** Ends the stream both ways, at once. A waiting `read` resolves to `null`. Safe to call twice. */
+  close(): void;
+}
+
+/** What a {@linkcode Dial} is given beside the address. */
+export interface DialOptions {
+  /** Aborted when the attempt is to be given up; the dialled socket must then not stay open. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Opens a byte stream to an address.
+ *
+ * The built-in ones are chosen by runtime; give your own as the `dial` option to go through a
+ * tunnel, a proxy or a runtime that Keywatch does not know.
+ *
+ * @example
+ * ```ts
+ * import type { Dial } from "@keywatch/keywatch/pubsub";
+ *
+ * const overTunnel = (dial: Dial): Dial => (_address, options) =>
+ *   dial({ hostname: "127.0.0.1", port: 7001 }, options);
+ * ```
+ */
+export type Dial = (address: Address, options: DialOptions) => Promise<Transport>;
