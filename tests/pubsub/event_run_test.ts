@@ -1,0 +1,60 @@
+import { assertEquals } from "@std/assert";
+import { EventRun } from "../../pubsub/event_run.ts";
+import type { MessageFrame } from "../../resp/mod.ts";
+
+function frame(channel: string, payload: string): MessageFrame {
+  const bytes = new TextEncoder().encode(`..${channel}${payload}`);
+  const channelEnd = 2 + channel.length;
+  return {
+    bytes,
+    patternStart: -1,
+    patternEnd: -1,
+    channelStart: 2,
+    channelEnd,
+    payloadStart: channelEnd,
+    payloadEnd: bytes.length,
+  };
+}
+
+/** Messages as `subscription channel payload`; gives back those that the consumer was given. */
+function served(run: EventRun<string, string>, ...messages: string[]): string[] {
+  return messages.filter((message) => {
+    const [subscription = "", channel = "", payload = ""] = message.split(" ");
+    run.advance(subscription, frame(channel, payload));
+    return run.serve("reader");
+  });
+}
+
+Deno.test("further matches of one event are not served again", () => {
+  const run = new EventRun<string, string>();
+  assertEquals(
+    served(run, "exact ch set", "p1 ch set", "p2 ch set", "p1 other set", "p2 other set"),
+    ["exact ch set", "p1 other set"],
+  );
+});
+
+Deno.test("the same event twice is two events", () => {
+  const run = new EventRun<string, string>();
+  const twice = ["p1 ch set", "p2 ch set", "p1 ch set", "p2 ch set"];
+  let events = 0;
+  for (const message of twice) events += served(run, message).length;
+  assertEquals(events, 2);
+});
+
+Deno.test("another payload or channel of the same length is another event", () => {
+  const run = new EventRun<string, string>();
+  assertEquals(served(run, "p1 ch set", "p2 ch del", "p1 hc del").length, 3);
+});
+
+Deno.test("each consumer is served", () => {
+  const run = new EventRun<string, string>();
+  run.advance("p1", frame("ch", "set"));
+  assertEquals([run.serve("a"), run.serve("b"), run.serve("a")], [true, true, false]);
+});
+
+Deno.test("after the subscriptions changed the next message begins an event", () => {
+  const run = new EventRun<string, string>();
+  assertEquals(served(run, "p1 ch set").length, 1);
+  run.end();
+  assertEquals(served(run, "p2 ch set").length, 1);
+});

@@ -1,0 +1,58 @@
+import { assertEquals } from "@std/assert";
+import { channelId, difference, Registry, type ServerChannel } from "../../pubsub/registry.ts";
+
+const encoder = new TextEncoder();
+
+function channel(name: string, isPattern = false): ServerChannel {
+  return { bytes: encoder.encode(name), isPattern };
+}
+
+function confirmed(...channels: ServerChannel[]): Map<string, ServerChannel> {
+  return new Map(channels.map((channel) => [channelId(channel), channel]));
+}
+
+function names(channels: readonly ServerChannel[]): string[] {
+  return channels.map(({ bytes }) => new TextDecoder().decode(bytes));
+}
+
+Deno.test("a channel stays wanted until its last user has left", () => {
+  const registry = new Registry<string>();
+  registry.add(channel("a"), "ana");
+  registry.add(channel("a"), "bo");
+  assertEquals(registry.size, 1);
+  registry.remove(channel("a"), "ana");
+  registry.remove(channel("a"), "ana");
+  assertEquals(registry.size, 1);
+  registry.remove(channel("a"), "bo");
+  assertEquals(registry.size, 0);
+  assertEquals(registry.findExact(encoder.encode("a"), 0, 1), undefined);
+});
+
+Deno.test("a pattern and an exact channel of the same bytes are two", () => {
+  const registry = new Registry<string>();
+  registry.add(channel("a*", true), "ana");
+  registry.add(channel("a*", false), "bo");
+  assertEquals(registry.size, 2);
+  const bytes = encoder.encode("a*");
+  assertEquals([...registry.findPattern(bytes, 0, 2)!.users], ["ana"]);
+  assertEquals([...registry.findExact(bytes, 0, 2)!.users], ["bo"]);
+});
+
+Deno.test("difference asks for what is wanted and not confirmed, and gives back the surplus", () => {
+  const registry = new Registry<string>();
+  for (const name of ["a", "b", "c"]) registry.add(channel(name), "ana");
+  const { subscribe, unsubscribe } = difference(
+    registry.values(),
+    confirmed(channel("a"), channel("a", true), channel("z")),
+    new Map([[channelId(channel("c")), "refused"]]),
+  );
+  assertEquals(names(subscribe), ["b"]);
+  assertEquals(names(unsubscribe), ["a", "z"]);
+  assertEquals(unsubscribe[0]!.isPattern, true);
+});
+
+Deno.test("channelId tells bytes apart that are no text", () => {
+  const one = { bytes: Uint8Array.of(0xff), isPattern: false };
+  const two = { bytes: Uint8Array.of(0xfe), isPattern: false };
+  assertEquals(channelId(one) === channelId(two), false);
+});
