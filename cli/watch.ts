@@ -1,0 +1,53 @@
+import process from "node:process";
+import { connect, KeyspaceChannel, parseUrl } from "../mod.ts";
+import { formatNotification, printable } from "./format.ts";
+import { isTerminal, type Output } from "./output.ts";
+
+/** What `watch` was asked for. */
+export interface WatchOptions {
+  /** The server's URL. */
+  readonly url: string;
+  /** Patterns of keys; empty for every key. */
+  readonly patterns: readonly string[];
+}
+
+/**
+ * Prints a server's notifications until it is interrupted or nobody reads what it prints.
+ *
+ * @returns once it has let go of the server
+ * @throws what `connect` and `subscribe` throw, and when the connection is lost
+ */
+export async function watch(options: WatchOptions, output: Output): Promise<void> {
+  const stop = new AbortController();
+  const interrupt = () => stop.abort();
+  process.once("SIGINT", interrupt);
+  process.once("SIGTERM", interrupt);
+  output.onClosed = interrupt;
+  try {
+    const { url, patterns } = options;
+    const { database: db = "*" } = parseUrl(url);
+    await using notifications = await connect(url, {
+      clientName: "keywatch-watch",
+      signal: stop.signal,
+      onWarning: (message) => output.note(message),
+    });
+    const globs = patterns.length === 0 ? ["*"] : patterns;
+    const channels = globs.map((glob) => new KeyspaceChannel(glob, { db }));
+    await notifications.subscribe(...channels);
+    const where = db === "*" ? "all databases" : `database ${db}`;
+    output.note(
+      `watching ${globs.map((glob) => printable(glob)).join(" ")} on ` +
+        `${notifications.status().nodes[0]?.node}, ${where}; Ctrl-C ends it`,
+    );
+    const style = { color: isTerminal() };
+    for await (const notification of notifications.listen({ signal: stop.signal })) {
+      output.line(formatNotification(notification, style));
+    }
+  } catch (error) {
+    // Interrupted while connecting.
+    if (!stop.signal.aborted) throw error;
+  } finally {
+    process.off("SIGINT", interrupt);
+    process.off("SIGTERM", interrupt);
+  }
+}
