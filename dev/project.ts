@@ -8,6 +8,7 @@ export interface DenoConfig {
   name: string;
   exports: Record<string, string>;
   compilerOptions?: Record<string, unknown>;
+  lint?: unknown;
   publish?: { exclude?: string[] };
 }
 
