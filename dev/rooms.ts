@@ -14,13 +14,10 @@ const ROOMS: Room[] = [
   { path: "pubsub/", imports: ["pubsub/transports/", "resp/", "parse/"], runtime: false },
   { path: "cluster/", imports: ["pubsub/", "resp/", "parse/"], runtime: false },
   { path: "mod.ts", imports: ["cluster/", "pubsub/", "resp/", "parse/"], runtime: false },
-  // The demo is not published: it starts a server of its own.
-  { path: "cli/demo/", imports: ["cli/", "mod.ts", "tests/servers/"], runtime: true },
   { path: "cli/", imports: ["mod.ts"], runtime: true },
   { path: "examples/", runtime: false },
   { path: "bench/", runtime: true },
   { path: "dev/", runtime: true },
-  { path: "tests/servers/", runtime: true },
   { path: "tests/", runtime: true },
 ];
 

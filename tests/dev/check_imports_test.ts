@@ -23,7 +23,7 @@ const RIGHT_IMPORTS: [from: string, to: string][] = [
   ["cluster/topology.ts", "resp/mod.ts"],
   ["mod.ts", "cluster/mod.ts"],
   ["cli/watch.ts", "mod.ts"],
-  ["cli/demo/main.ts", "tests/servers/mod.ts"],
+  ["dev/demo/main.ts", "tests/servers/mod.ts"],
   ["tests/resp/decoder_test.ts", "resp/mod.ts"],
   ["bench/parse.ts", "tests/servers/mod.ts"],
 ];

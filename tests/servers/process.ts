@@ -50,10 +50,8 @@ export class OwnedProcess {
   }
 }
 
-// The interrupt key goes to the whole process group, hence the trap: the end of its input alone
-// tells this shell that the test process is gone, however that came about.
+// The end of its input tells this shell that the test process is gone, however that came about.
 const WATCH = `
-trap '' INT TERM HUP
 pid=
 while read -r word value; do
   case $word in
@@ -78,7 +76,8 @@ export class Watchdog {
     this.#child = new Deno.Command("/bin/sh", {
       args: ["-c", WATCH, "watchdog", dir],
       cwd: "/",
-      // Deno kills the children it still has when an uncaught error ends it, but not this one.
+      // Out of reach of the interrupt key, which goes to the whole process group, and of Deno, which
+      // kills the children it still has when an uncaught error ends it.
       detached: true,
       stdin: "piped",
       stdout: "null",

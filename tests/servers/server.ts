@@ -197,12 +197,12 @@ export class TestServer implements AsyncDisposable {
     );
   }
 
-  async #end(signal: Deno.Signal): Promise<void> {
+  async #end(signal: Deno.Signal): Promise<Deno.CommandStatus | null> {
     const process = this.#process;
     this.#client?.close();
     this.#client = undefined;
     this.#process = undefined;
-    if (!process) return;
+    if (!process) return null;
     process.kill(signal);
     // A stopped process takes the signal only when it goes on.
     process.kill("SIGCONT");
@@ -213,6 +213,7 @@ export class TestServer implements AsyncDisposable {
       await process.status;
     }
     this.#watchdog.watch(null);
+    return await process.status;
   }
 
   /** Sends one command as the administrator. */
@@ -235,9 +236,14 @@ export class TestServer implements AsyncDisposable {
     return TestClient.connect({ host: this.host, port: this.port }, options);
   }
 
-  /** Ends the process and waits until it is gone; folder and port stay for `restart`. */
-  async kill(signal: "SIGKILL" | "SIGTERM" | "SIGINT" = "SIGKILL"): Promise<void> {
-    await this.#end(signal);
+  /**
+   * Ends the process, also one that is paused, and waits until it is gone; `null` if it does not
+   * run. Folder and port stay for `restart`.
+   */
+  async kill(
+    signal: "SIGKILL" | "SIGTERM" | "SIGINT" = "SIGKILL",
+  ): Promise<Deno.CommandStatus | null> {
+    return await this.#end(signal);
   }
 
   /** Runs the server again on the same port and folder, ending it first if it runs. */

@@ -138,6 +138,15 @@ Deno.test("a paused server can be stopped", async () => {
   assert(!exists(dir));
 });
 
+Deno.test("a paused server takes a signal as another does", async () => {
+  await using server = await startServer();
+  server.pause();
+  assertEquals(await server.kill("SIGTERM"), { success: true, code: 0, signal: null });
+  await server.restart();
+  assertEquals((await server.kill())?.signal, "SIGKILL");
+  assertEquals(await server.kill(), null);
+});
+
 Deno.test("a wrong directive is told in the server's own words, and nothing is left", async () => {
   const parent = await Deno.makeTempDir();
   const before = Deno.env.get("TMPDIR");
