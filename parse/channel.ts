@@ -1,6 +1,6 @@
-import { ChannelType, getChannelType } from "./families.ts";
-import { escapeGlob, isPattern, unescapeGlob } from "./glob.ts";
-import { concat, decodeText, toBytes } from "./text.ts";
+import { type ChannelType, getChannelType } from "./families.ts";
+import { escapeGlob, fromBinary, isPattern, toBinary, unescapeGlob } from "./glob.ts";
+import { decodeText } from "./text.ts";
 
 /** Where a channel is subscribed to. */
 export interface ChannelOptions {
@@ -10,24 +10,6 @@ export interface ChannelOptions {
 
 /** A key, an event or a subkey, or a glob of them. */
 export type NameOrPattern = string | Uint8Array;
-
-/** Bytes that are a glob because the caller says so, whatever they look like. */
-class Glob extends Uint8Array {}
-
-const ANY = toBytes("*");
-
-/** In a form that the constructors' guess takes for nothing but this exact name. */
-function exactly(name: NameOrPattern): Uint8Array {
-  return escapeGlob(toBytes(name));
-}
-
-function startingWith(prefix: NameOrPattern): Uint8Array {
-  return concat(exactly(prefix), ANY);
-}
-
-function asGlob(glob: NameOrPattern): Uint8Array {
-  return new Glob(toBytes(glob));
-}
 
 /**
  * What can be subscribed to: a channel for `SUBSCRIBE` or a pattern for `PSUBSCRIBE`.
@@ -40,8 +22,6 @@ export class Channel {
   readonly bytes: Uint8Array;
   /** Whether it is a pattern, which takes `PSUBSCRIBE`. */
   readonly isPattern: boolean;
-  /** The family, or `null` when the beginning names none. */
-  readonly type: ChannelType | null;
 
   /**
    * Takes a channel as it is.
@@ -52,7 +32,11 @@ export class Channel {
   constructor(bytes: Uint8Array, isPattern: boolean) {
     this.bytes = bytes;
     this.isPattern = isPattern;
-    this.type = getChannelType(bytes);
+  }
+
+  /** The family, or `null` when the beginning names none. */
+  get type(): ChannelType | null {
+    return getChannelType(this.bytes);
   }
 
   /**
@@ -62,8 +46,7 @@ export class Channel {
    */
   equals(other: string | Uint8Array | Channel): boolean {
     const { bytes, isPattern } = toChannel(other);
-    return isPattern === this.isPattern && bytes.length === this.bytes.length &&
-      bytes.every((byte, i) => byte === this.bytes[i]);
+    return isPattern === this.isPattern && toBinary(bytes) === toBinary(this.bytes);
   }
 
   /** The channel or pattern as text; bytes that are not UTF-8 show as U+FFFD. */
@@ -89,9 +72,24 @@ export class Channel {
  */
 export function toChannel(value: string | Uint8Array | Channel): Channel {
   if (value instanceof Channel) return value;
-  const bytes = toBytes(value);
-  const pattern = isPattern(bytes);
-  return new Channel(pattern ? concat(bytes) : unescapeGlob(bytes), pattern);
+  const text = toBinary(value);
+  const pattern = isPattern(text);
+  return new Channel(fromBinary(pattern ? text : unescapeGlob(text)), pattern);
+}
+
+/** Bytes that are a glob because the caller says so, whatever they look like. */
+class Glob extends Uint8Array {}
+
+/** Does something to the names among arguments, and something else to the last of them. */
+function withNames<A extends unknown[]>(
+  args: A,
+  last: (name: string) => Uint8Array,
+  others: (name: string) => Uint8Array = last,
+): A {
+  const isName = (arg: unknown) => typeof arg === "string" || ArrayBuffer.isView(arg);
+  return args.map((arg, i) =>
+    isName(arg) ? (isName(args[i + 1]) ? others : last)(toBinary(arg as NameOrPattern)) : arg
+  ) as A;
 }
 
 /** A channel of the notifications: `__<type>@<db>__:` and one or two names. */
@@ -103,141 +101,68 @@ export class FamilyChannel extends Channel {
    * Puts the channel together.
    *
    * @param type The family.
-   * @param names Each with live glob characters is a glob, each without is exact.
    * @param separator Stands between two names, and so cannot be part of the first.
    * @param options The database.
+   * @param names Each with live glob characters is a glob, each without is exact.
    * @throws {RangeError} The database is no whole number from 0.
    * @throws {TypeError} The first of two names holds the separator.
    */
   constructor(
     type: ChannelType,
-    names: readonly NameOrPattern[],
     separator: string,
     { db = 0 }: ChannelOptions = {},
+    ...names: NameOrPattern[]
   ) {
-    if (db !== "*" && !(Number.isSafeInteger(db) && db >= 0)) {
-      throw new RangeError(
-        `Cannot build a ${type} channel: the database is ${db}, not a whole number from 0 or "*"`,
-      );
+    if (!/^(\*|\d+)$/.test(`${db}`)) {
+      throw new RangeError(`Cannot build a ${type} channel: ${db} is no database, 0 to N or "*"`);
     }
-    const globs = names.map((name) => name instanceof Glob || isPattern(name));
-    const pattern = db === "*" || globs.includes(true);
-    const parts = names.map((name, i) => {
-      const bytes = toBytes(name);
-      return globs[i] ? bytes : pattern ? escapeGlob(unescapeGlob(bytes)) : unescapeGlob(bytes);
+    const isGlob = (name: NameOrPattern) => name instanceof Glob || isPattern(name);
+    const pattern = db === "*" || names.some(isGlob);
+    const parts = names.map((name) => {
+      const text = toBinary(name);
+      return isGlob(name) ? text : pattern ? escapeGlob(unescapeGlob(text)) : unescapeGlob(text);
     });
-    if (parts[1] && parts[0]!.includes(separator.charCodeAt(0))) {
+    if (parts[1] !== undefined && parts[0]!.includes(separator)) {
       throw new TypeError(
-        `Cannot build a ${type} channel: ${JSON.stringify(decodeText(parts[0]!))} holds ` +
-          `${JSON.stringify(separator)}, which ends it in the channel, and the server publishes ` +
-          "none with it; take a subkeyspace channel instead",
+        `Cannot build a ${type} channel: the server sends none for a name with ` +
+          JSON.stringify(separator),
       );
     }
-    super(
-      concat(
-        toBytes(`__${type}@${db}__:`),
-        parts[0]!,
-        ...parts.slice(1).flatMap((part) => [toBytes(separator), part]),
-      ),
-      pattern,
-    );
+    super(fromBinary(`__${type}@${db}__:${parts.join(separator)}`), pattern);
     this.db = db;
   }
-}
 
-/** A channel that names one thing: a key or an event. */
-export class OneNameChannel extends FamilyChannel {
-  /**
-   * The channel of exactly this name, whatever characters it has.
-   *
-   * @param name The key or event.
-   * @param options The database.
-   */
-  static exact<C>(
-    this: new (name: NameOrPattern, options?: ChannelOptions) => C,
-    name: NameOrPattern,
-    options?: ChannelOptions,
-  ): C {
-    return new this(exactly(name), options);
-  }
-
-  /**
-   * The pattern of all names that begin so, whatever characters the beginning has.
-   *
-   * @param prefix The beginning.
-   * @param options The database.
-   */
-  static prefix<C>(
-    this: new (name: NameOrPattern, options?: ChannelOptions) => C,
-    prefix: NameOrPattern,
-    options?: ChannelOptions,
-  ): C {
-    return new this(startingWith(prefix), options);
-  }
-
-  /**
-   * The pattern of all names that this glob matches.
-   *
-   * @param glob Goes to the server as it is.
-   * @param options The database.
-   */
-  static pattern<C>(
-    this: new (name: NameOrPattern, options?: ChannelOptions) => C,
-    glob: NameOrPattern,
-    options?: ChannelOptions,
-  ): C {
-    return new this(asGlob(glob), options);
-  }
-}
-
-/** A channel that names two things, the first of which cannot hold what stands between them. */
-export class TwoNameChannel extends FamilyChannel {
   /**
    * The channel of exactly these names, whatever characters they have.
    *
-   * @param first The key of a subkeyspaceitem channel, the event of a subkeyspaceevent channel.
-   * @param second The subkey of the one, the key of the other.
-   * @param options The database.
+   * @param args As for the constructor.
    */
-  static exact<C>(
-    this: new (first: NameOrPattern, second: NameOrPattern, options?: ChannelOptions) => C,
-    first: NameOrPattern,
-    second: NameOrPattern,
-    options?: ChannelOptions,
-  ): C {
-    return new this(exactly(first), exactly(second), options);
+  static exact<A extends unknown[], C>(this: new (...args: A) => C, ...args: A): C {
+    return new this(...withNames(args, (name) => fromBinary(escapeGlob(name))));
   }
 
   /**
-   * The pattern of exactly this first name with all second ones that begin so.
+   * The pattern of all channels whose last name begins so, whatever characters it has.
    *
-   * @param first The key of a subkeyspaceitem channel, the event of a subkeyspaceevent channel.
-   * @param prefix The beginning of the subkey, or of the key.
-   * @param options The database.
+   * @param args As for the constructor: a beginning in place of the last name.
    */
-  static prefix<C>(
-    this: new (first: NameOrPattern, second: NameOrPattern, options?: ChannelOptions) => C,
-    first: NameOrPattern,
-    prefix: NameOrPattern,
-    options?: ChannelOptions,
-  ): C {
-    return new this(exactly(first), startingWith(prefix), options);
+  static prefix<A extends unknown[], C>(this: new (...args: A) => C, ...args: A): C {
+    return new this(
+      ...withNames(
+        args,
+        (name) => fromBinary(escapeGlob(name) + "*"),
+        (name) => fromBinary(escapeGlob(name)),
+      ),
+    );
   }
 
   /**
-   * The pattern of all pairs that these two globs match.
+   * The pattern of all channels whose names these globs match.
    *
-   * @param first A glob of keys, or of events.
-   * @param second A glob of subkeys, or of keys.
-   * @param options The database.
+   * @param args As for the constructor: globs, which go to the server as they are.
    */
-  static pattern<C>(
-    this: new (first: NameOrPattern, second: NameOrPattern, options?: ChannelOptions) => C,
-    first: NameOrPattern,
-    second: NameOrPattern,
-    options?: ChannelOptions,
-  ): C {
-    return new this(asGlob(first), asGlob(second), options);
+  static pattern<A extends unknown[], C>(this: new (...args: A) => C, ...args: A): C {
+    return new this(...withNames(args, (name) => new Glob(fromBinary(name))));
   }
 }
 
@@ -253,7 +178,7 @@ export class TwoNameChannel extends FamilyChannel {
  * KeyspaceChannel.prefix("user:", { db: "*" }).toString(); // "__keyspace@*__:user:*"
  * ```
  */
-export class KeyspaceChannel extends OneNameChannel {
+export class KeyspaceChannel extends FamilyChannel {
   /**
    * Guesses whether a pattern is meant.
    *
@@ -263,7 +188,7 @@ export class KeyspaceChannel extends OneNameChannel {
    * @throws {RangeError} The database is no whole number from 0.
    */
   constructor(key: NameOrPattern, options?: ChannelOptions) {
-    super(ChannelType.KEYSPACE, [key], "", options);
+    super("keyspace", "", options, key);
   }
 }
 
@@ -278,7 +203,7 @@ export class KeyspaceChannel extends OneNameChannel {
  * KeyeventChannel.allEvents({ db: 3 }).toString(); // "__keyevent@3__:*"
  * ```
  */
-export class KeyeventChannel extends OneNameChannel {
+export class KeyeventChannel extends FamilyChannel {
   /**
    * Guesses whether a pattern is meant.
    *
@@ -287,7 +212,7 @@ export class KeyeventChannel extends OneNameChannel {
    * @throws {RangeError} The database is no whole number from 0.
    */
   constructor(event: NameOrPattern, options?: ChannelOptions) {
-    super(ChannelType.KEYEVENT, [event], "", options);
+    super("keyevent", "", options, event);
   }
 
   /**
@@ -296,7 +221,7 @@ export class KeyeventChannel extends OneNameChannel {
    * @param options The database.
    */
   static allEvents(options?: ChannelOptions): KeyeventChannel {
-    return new KeyeventChannel(ANY, options);
+    return new KeyeventChannel("*", options);
   }
 }
 
@@ -311,7 +236,7 @@ export class KeyeventChannel extends OneNameChannel {
  * new SubkeyspaceChannel("cart:7").toString(); // "__subkeyspace@0__:cart:7"
  * ```
  */
-export class SubkeyspaceChannel extends OneNameChannel {
+export class SubkeyspaceChannel extends FamilyChannel {
   /**
    * Guesses whether a pattern is meant.
    *
@@ -320,7 +245,7 @@ export class SubkeyspaceChannel extends OneNameChannel {
    * @throws {RangeError} The database is no whole number from 0.
    */
   constructor(key: NameOrPattern, options?: ChannelOptions) {
-    super(ChannelType.SUBKEYSPACE, [key], "", options);
+    super("subkeyspace", "", options, key);
   }
 }
 
@@ -334,7 +259,7 @@ export class SubkeyspaceChannel extends OneNameChannel {
  * new SubkeyeventChannel("hdel").toString(); // "__subkeyevent@0__:hdel"
  * ```
  */
-export class SubkeyeventChannel extends OneNameChannel {
+export class SubkeyeventChannel extends FamilyChannel {
   /**
    * Guesses whether a pattern is meant.
    *
@@ -343,7 +268,7 @@ export class SubkeyeventChannel extends OneNameChannel {
    * @throws {RangeError} The database is no whole number from 0.
    */
   constructor(event: NameOrPattern, options?: ChannelOptions) {
-    super(ChannelType.SUBKEYEVENT, [event], "", options);
+    super("subkeyevent", "", options, event);
   }
 
   /**
@@ -352,7 +277,7 @@ export class SubkeyeventChannel extends OneNameChannel {
    * @param options The database.
    */
   static allEvents(options?: ChannelOptions): SubkeyeventChannel {
-    return new SubkeyeventChannel(ANY, options);
+    return new SubkeyeventChannel("*", options);
   }
 }
 
@@ -366,7 +291,7 @@ export class SubkeyeventChannel extends OneNameChannel {
  * new SubkeyspaceitemChannel("cart:7", "total").toString(); // "__subkeyspaceitem@0__:cart:7\ntotal"
  * ```
  */
-export class SubkeyspaceitemChannel extends TwoNameChannel {
+export class SubkeyspaceitemChannel extends FamilyChannel {
   /**
    * Guesses whether a pattern is meant.
    *
@@ -377,7 +302,7 @@ export class SubkeyspaceitemChannel extends TwoNameChannel {
    * @throws {TypeError} The key holds a newline: the server skips such keys here.
    */
   constructor(key: NameOrPattern, subkey: NameOrPattern, options?: ChannelOptions) {
-    super(ChannelType.SUBKEYSPACEITEM, [key, subkey], "\n", options);
+    super("subkeyspaceitem", "\n", options, key, subkey);
   }
 }
 
@@ -391,7 +316,7 @@ export class SubkeyspaceitemChannel extends TwoNameChannel {
  * new SubkeyspaceeventChannel("hset", "cart:7").toString(); // "__subkeyspaceevent@0__:hset|cart:7"
  * ```
  */
-export class SubkeyspaceeventChannel extends TwoNameChannel {
+export class SubkeyspaceeventChannel extends FamilyChannel {
   /**
    * Guesses whether a pattern is meant.
    *
@@ -402,7 +327,7 @@ export class SubkeyspaceeventChannel extends TwoNameChannel {
    * @throws {TypeError} The event holds a `|`: the server skips such events here.
    */
   constructor(event: NameOrPattern, key: NameOrPattern, options?: ChannelOptions) {
-    super(ChannelType.SUBKEYSPACEEVENT, [event, key], "|", options);
+    super("subkeyspaceevent", "|", options, event, key);
   }
 }
 

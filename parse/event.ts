@@ -1,99 +1,142 @@
+import { constants } from "./constants.ts";
+
+/**
+ * What servers emit. A row is a class with its letter in `notify-keyspace-events`, and, if not all
+ * of `SERVERS` emit its events, the indexes of those that do; then its events. After `+` come the
+ * commands an event is emitted for beside the one of its own name, after `=` those without it, with
+ * `_` for a space; what begins with `a_` is no command.
+ */
+const CATALOGUE = `
+$ set+setex+setnx+mset+getset+bitop append incrby+incr+decr+decrby incrbyfloat setrange setbit+bitfield pfadd+pfmerge
+g del+unlink+getdel expire+pexpire+expireat+pexpireat+setex+psetex+set_ex+getex persist+getex_persist rename_from=rename+renamenx rename_to=rename+renamenx move_from=move move_to=move copy_to=copy restore
+l lpop+blpop+lmpop+lmove+blmove rpop+brpop+lmpop+lmove+blmove+rpoplpush lpush+lpushx+lmove+blmove+rpoplpush rpush+rpushx+lmove+blmove linsert lset lrem ltrim sortstore=sort_store
+s srem+smove sadd+smove spop sdiffstore sinterstore sunionstore
+h hset+hsetnx+hmset+hsetex hdel+hgetdel hincrby hincrbyfloat
+h1234 hexpire+hpexpire+hexpireat+hpexpireat+hsetex+hgetex hexpired=a_field's_time_to_live_over hpersist+hgetex_persist
+z zadd+geoadd zincr=zincrby+zadd_incr zrem zremrangebyrank zremrangebyscore zremrangebylex zpopmin+bzpopmin+zmpop zpopmax+bzpopmax+zmpop zrangestore zdiffstore zinterstore zunionstore geosearchstore georadiusstore=georadius_store
+t xadd xdel xtrim+xadd_maxlen+xadd_minid xsetid xgroup-create xgroup-destroy xgroup-setid xgroup-createconsumer+xreadgroup+xclaim+xautoclaim xgroup-delconsumer
+x expired=a_time_to_live_over
+e evicted=a_full_memory
+m keymiss=a_read_of_no_key
+n new=a_key_made
+o23 overwritten=a_value_replaced
+c23 type_changed=a_type_replaced
+a3 arset armset arinsert arring arseek ardel ardelrange`;
+
+/** Other names that are written of and that no server emits, with what comes instead. */
+const NEVER = "zrembyrank:zremrangebyrank zrembyscore:zremrangebyscore " +
+  "zrembylex:zremrangebylex setifeq:set setifgt: setiflt: setifne: flushdb: flushall: swapdb:";
+
+/** The servers that were looked at. */
+const SERVERS = ["Redis 7.0", "Redis 8.0", "Redis 8.6", "Redis 8.8", "Valkey 9.1"];
+
+/** An event of the catalogue. */
+interface Entry {
+  name: KnownEvent;
+  letter: string;
+  servers: string[];
+  commands: string[];
+}
+
+/** The catalogue, entry by entry. */
+export const EVENTS: readonly Entry[] = CATALOGUE.trim().split("\n").flatMap((row) => {
+  const [head, ...events] = row.split(" ");
+  return events.map((event) => {
+    const [name, ...commands] = event.split(/[+=]/);
+    if (!event.includes("=")) commands.unshift(name!.replace("-", "_"));
+    return {
+      name: name as KnownEvent,
+      letter: head![0]!,
+      servers: SERVERS.filter((_, i) => !head![1] || head!.includes(`${i}`)),
+      commands: commands.map((command) =>
+        command.replaceAll("_", " ").replace(/^(?!a ).*/, (text) => text.toUpperCase())
+      ),
+    };
+  });
+});
+
 /**
  * The events that servers emit, each seen on a server or in its source.
  *
  * Names that documents list and no server emits are left out on purpose, because a subscription to
  * one waits for ever: {@linkcode describeEvent} says what comes instead.
  */
-export const EventType = {
-  // g: generic
-  COPY_TO: "copy_to",
-  DEL: "del",
-  EXPIRE: "expire",
-  MOVE_FROM: "move_from",
-  MOVE_TO: "move_to",
-  PERSIST: "persist",
-  RENAME_FROM: "rename_from",
-  RENAME_TO: "rename_to",
-  RESTORE: "restore",
-  // $: string
-  APPEND: "append",
-  INCRBY: "incrby",
-  INCRBYFLOAT: "incrbyfloat",
-  PFADD: "pfadd",
-  SET: "set",
-  SETBIT: "setbit",
-  SETRANGE: "setrange",
-  // l: list
-  LINSERT: "linsert",
-  LPOP: "lpop",
-  LPUSH: "lpush",
-  LREM: "lrem",
-  LSET: "lset",
-  LTRIM: "ltrim",
-  RPOP: "rpop",
-  RPUSH: "rpush",
-  SORTSTORE: "sortstore",
-  // s: set
-  SADD: "sadd",
-  SDIFFSTORE: "sdiffstore",
-  SINTERSTORE: "sinterstore",
-  SPOP: "spop",
-  SREM: "srem",
-  SUNIONSTORE: "sunionstore",
-  // h: hash
-  HDEL: "hdel",
-  HEXPIRE: "hexpire",
-  HEXPIRED: "hexpired",
-  HINCRBY: "hincrby",
-  HINCRBYFLOAT: "hincrbyfloat",
-  HPERSIST: "hpersist",
-  HSET: "hset",
-  // z: sorted set
-  GEORADIUSSTORE: "georadiusstore",
-  GEOSEARCHSTORE: "geosearchstore",
-  ZADD: "zadd",
-  ZDIFFSTORE: "zdiffstore",
-  ZINCR: "zincr",
-  ZINTERSTORE: "zinterstore",
-  ZPOPMAX: "zpopmax",
-  ZPOPMIN: "zpopmin",
-  ZRANGESTORE: "zrangestore",
-  ZREM: "zrem",
-  ZREMRANGEBYLEX: "zremrangebylex",
-  ZREMRANGEBYRANK: "zremrangebyrank",
-  ZREMRANGEBYSCORE: "zremrangebyscore",
-  ZUNIONSTORE: "zunionstore",
-  // t: stream
-  XADD: "xadd",
-  XDEL: "xdel",
-  XGROUP_CREATE: "xgroup-create",
-  XGROUP_CREATECONSUMER: "xgroup-createconsumer",
-  XGROUP_DELCONSUMER: "xgroup-delconsumer",
-  XGROUP_DESTROY: "xgroup-destroy",
-  XGROUP_SETID: "xgroup-setid",
-  XSETID: "xsetid",
-  XTRIM: "xtrim",
-  // x: expired
-  EXPIRED: "expired",
-  // e: evicted
-  EVICTED: "evicted",
-  // a: array
-  ARDEL: "ardel",
-  ARDELRANGE: "ardelrange",
-  ARINSERT: "arinsert",
-  ARMSET: "armset",
-  ARRING: "arring",
-  ARSEEK: "arseek",
-  ARSET: "arset",
-  // m: key miss
-  KEYMISS: "keymiss",
-  // n: new key
-  NEW: "new",
-  // o: overwritten
-  OVERWRITTEN: "overwritten",
-  // c: type changed
-  TYPE_CHANGED: "type_changed",
-} as const;
+export const EventType: {
+  readonly SET: "set";
+  readonly APPEND: "append";
+  readonly INCRBY: "incrby";
+  readonly INCRBYFLOAT: "incrbyfloat";
+  readonly SETRANGE: "setrange";
+  readonly SETBIT: "setbit";
+  readonly PFADD: "pfadd";
+  readonly DEL: "del";
+  readonly EXPIRE: "expire";
+  readonly PERSIST: "persist";
+  readonly RENAME_FROM: "rename_from";
+  readonly RENAME_TO: "rename_to";
+  readonly MOVE_FROM: "move_from";
+  readonly MOVE_TO: "move_to";
+  readonly COPY_TO: "copy_to";
+  readonly RESTORE: "restore";
+  readonly LPOP: "lpop";
+  readonly RPOP: "rpop";
+  readonly LPUSH: "lpush";
+  readonly RPUSH: "rpush";
+  readonly LINSERT: "linsert";
+  readonly LSET: "lset";
+  readonly LREM: "lrem";
+  readonly LTRIM: "ltrim";
+  readonly SORTSTORE: "sortstore";
+  readonly SREM: "srem";
+  readonly SADD: "sadd";
+  readonly SPOP: "spop";
+  readonly SDIFFSTORE: "sdiffstore";
+  readonly SINTERSTORE: "sinterstore";
+  readonly SUNIONSTORE: "sunionstore";
+  readonly HSET: "hset";
+  readonly HDEL: "hdel";
+  readonly HINCRBY: "hincrby";
+  readonly HINCRBYFLOAT: "hincrbyfloat";
+  readonly HEXPIRE: "hexpire";
+  readonly HEXPIRED: "hexpired";
+  readonly HPERSIST: "hpersist";
+  readonly ZADD: "zadd";
+  readonly ZINCR: "zincr";
+  readonly ZREM: "zrem";
+  readonly ZREMRANGEBYRANK: "zremrangebyrank";
+  readonly ZREMRANGEBYSCORE: "zremrangebyscore";
+  readonly ZREMRANGEBYLEX: "zremrangebylex";
+  readonly ZPOPMIN: "zpopmin";
+  readonly ZPOPMAX: "zpopmax";
+  readonly ZRANGESTORE: "zrangestore";
+  readonly ZDIFFSTORE: "zdiffstore";
+  readonly ZINTERSTORE: "zinterstore";
+  readonly ZUNIONSTORE: "zunionstore";
+  readonly GEOSEARCHSTORE: "geosearchstore";
+  readonly GEORADIUSSTORE: "georadiusstore";
+  readonly XADD: "xadd";
+  readonly XDEL: "xdel";
+  readonly XTRIM: "xtrim";
+  readonly XSETID: "xsetid";
+  readonly XGROUP_CREATE: "xgroup-create";
+  readonly XGROUP_DESTROY: "xgroup-destroy";
+  readonly XGROUP_SETID: "xgroup-setid";
+  readonly XGROUP_CREATECONSUMER: "xgroup-createconsumer";
+  readonly XGROUP_DELCONSUMER: "xgroup-delconsumer";
+  readonly EXPIRED: "expired";
+  readonly EVICTED: "evicted";
+  readonly KEYMISS: "keymiss";
+  readonly NEW: "new";
+  readonly OVERWRITTEN: "overwritten";
+  readonly TYPE_CHANGED: "type_changed";
+  readonly ARSET: "arset";
+  readonly ARMSET: "armset";
+  readonly ARINSERT: "arinsert";
+  readonly ARRING: "arring";
+  readonly ARSEEK: "arseek";
+  readonly ARDEL: "ardel";
+  readonly ARDELRANGE: "ardelrange";
+} = constants(EVENTS.map(({ name }) => name)) as typeof EventType;
 
 /** The name of an event that some server emits. */
 export type KnownEvent = typeof EventType[keyof typeof EventType];
@@ -101,119 +144,23 @@ export type KnownEvent = typeof EventType[keyof typeof EventType];
 /** The name of any event: modules and servers to come have more than are known. */
 export type EventName = KnownEvent | (string & Record<never, never>);
 
-/** The events of {@linkcode EventType} in its order. */
-export const NAMES: readonly KnownEvent[] = Object.values(EventType);
-
-/** For each of {@linkcode NAMES} the letter of its class in `notify-keyspace-events`. */
-export const CLASSES = "ggggggggg$$$$$$$lllllllllsssssshhhhhhhzzzzzzzzzzzzzztttttttttxeaaaaaaamnoc";
-
-/** The servers that were looked at. */
-const SERVERS = ["Redis 7.0", "Redis 8.0", "Redis 8.6", "Redis 8.8", "Valkey 9.1"];
-
-/** Which of {@linkcode SERVERS} emit it, for events that not all of them do. */
-const SOME_SERVERS: Record<string, number[]> = {
-  hexpire: [1, 2, 3, 4],
-  hexpired: [1, 2, 3, 4],
-  hpersist: [1, 2, 3, 4],
-  overwritten: [2, 3],
-  type_changed: [2, 3],
-};
-
-/** What makes a server emit the event, unless it is just the command of the same name. */
-const CAUSES: Record<string, string> = {
-  copy_to: "COPY",
-  del: "DEL, UNLINK, GETDEL, commands that leave nothing of a key, EXPIRE in the past on Redis",
-  expire: "EXPIRE, PEXPIRE, EXPIREAT, PEXPIREAT, SETEX, PSETEX, SET EX, GETEX EX",
-  move_from: "MOVE in the source database",
-  move_to: "MOVE in the target database",
-  persist: "PERSIST, GETEX PERSIST",
-  rename_from: "RENAME, RENAMENX on the old name",
-  rename_to: "RENAME, RENAMENX on the new name",
-  restore: "RESTORE, the target of a slot migration",
-  incrby: "INCR, INCRBY, DECR, DECRBY",
-  pfadd: "PFADD, PFMERGE",
-  set: "SET, SETEX, SETNX, MSET, GETSET, BITOP",
-  setbit: "SETBIT, BITFIELD",
-  lpop: "LPOP, BLPOP, LMPOP LEFT, LMOVE LEFT",
-  lpush: "LPUSH, LPUSHX, LMOVE to LEFT, RPOPLPUSH",
-  rpop: "RPOP, BRPOP, LMPOP RIGHT, LMOVE RIGHT, RPOPLPUSH",
-  rpush: "RPUSH, RPUSHX, LMOVE to RIGHT",
-  sortstore: "SORT STORE",
-  sadd: "SADD, SMOVE on the target",
-  srem: "SREM, SMOVE on the source",
-  hdel: "HDEL, HGETDEL",
-  hexpire: "HEXPIRE, HPEXPIRE, HEXPIREAT, HPEXPIREAT, HSETEX, HGETEX",
-  hexpired: "a field whose time to live ran out",
-  hpersist: "HPERSIST, HGETEX PERSIST",
-  hset: "HSET, HSETNX, HMSET, HSETEX",
-  georadiusstore: "GEORADIUS STORE",
-  zadd: "ZADD, GEOADD",
-  zincr: "ZINCRBY, ZADD INCR",
-  zpopmax: "ZPOPMAX, BZPOPMAX, ZMPOP MAX",
-  zpopmin: "ZPOPMIN, BZPOPMIN, ZMPOP MIN",
-  "xgroup-createconsumer":
-    "XGROUP CREATECONSUMER, XREADGROUP, XCLAIM, XAUTOCLAIM of a new consumer",
-  xtrim: "XTRIM, XADD MAXLEN, XADD MINID",
-  expired: "a key whose time to live ran out, EXPIRE in the past on Valkey",
-  evicted: "eviction at maxmemory",
-  keymiss: "a read of a key that is not there",
-  new: "a write that creates a key",
-  overwritten: "a write that replaces the whole value",
-  type_changed: "a write that changes the type",
-};
-
-/** What comes, and then the names, never emitted, that it comes instead of. */
-const INSTEAD: Record<string, string> = {
-  expire: "expireat pexpire pexpireat",
-  "expire or persist": "getex",
-  set: "bitop getset mset setifeq setnx",
-  "set, expire": "setex",
-  incrby: "decr decrby incr",
-  setbit: "bitfield",
-  pfadd: "pfmerge",
-  del: "getdel unlink",
-  "rename_from, rename_to": "rename",
-  "move_from, move_to": "move",
-  copy_to: "copy",
-  lpop: "blpop",
-  rpop: "brpop",
-  "lpop or rpop, then lpush or rpush": "blmove lmove",
-  "srem, sadd": "smove",
-  zadd: "geoadd",
-  zincr: "zincrby",
-  zpopmax: "bzpopmax",
-  zpopmin: "bzpopmin",
-  "zpopmin or zpopmax": "zmpop",
-  zremrangebylex: "zrembylex",
-  zremrangebyrank: "zrembyrank",
-  zremrangebyscore: "zrembyscore",
-  hset: "hmset hsetnx",
-  hexpire: "hpexpire",
-  "xgroup-createconsumer": "xautoclaim xclaim xreadgroup",
-  "": "flushall flushdb setifgt setiflt setifne swapdb",
-};
-
 /** What {@linkcode describeEvent} knows of an event. */
 export interface EventDescription {
   /** The name that was asked for. */
   name: string;
-  /**
-   * `"emitted"`: some server emits it. `"never"`: it is written of, and no server emits it.
-   * `"unknown"`: neither is known, so it may come from a module or a newer server.
-   */
-  status: "emitted" | "never" | "unknown";
-  /** The letter of its class in `notify-keyspace-events`, where it is emitted. */
+  /** The letter of its class in `notify-keyspace-events`, or `null` when no server emits it. */
   class: string | null;
-  /** The servers that emit it, of Redis 7.0, 8.0, 8.6, 8.8 and Valkey 9.1. */
+  /** Which of Redis 7.0, 8.0, 8.6, 8.8 and Valkey 9.1 emit it. */
   servers: readonly string[];
-  /** The commands it comes from, or in words what else makes it. */
+  /** The commands it comes from; what begins with `a` is no command but says what happened. */
   commands: readonly string[];
-  /** What comes instead of a name that is never emitted; `null` also when nothing does. */
+  /**
+   * What comes instead of a name that no server emits, such as `"rename_from, rename_to"` or
+   * `"nothing"`; `null` for an event that is emitted, and for a name that is not known at all.
+   */
   instead: string | null;
-  /** All this as one sentence, without a full stop. */
+  /** All this in one sentence. */
   text: string;
-  /** The same as `text`, for templates. */
-  toString(): string;
 }
 
 /**
@@ -227,34 +174,26 @@ export interface EventDescription {
  *
  * describeEvent("set").class; // "$"
  * describeEvent("zincrby").instead; // "zincr"
- * console.log(`${describeEvent("zincrby")}`);
  * ```
  */
 export function describeEvent(name: EventName): EventDescription {
-  let status: EventDescription["status"] = "unknown";
-  let letter: string | null = null;
-  let servers: string[] = [];
-  let commands: string[] = [];
-  let instead: string | null = null;
-  let text = `"${name}" is in no list of events: only a module or a newer server may send it`;
-  const index = NAMES.indexOf(name as KnownEvent);
-  if (index >= 0) {
-    status = "emitted";
-    letter = CLASSES[index]!;
-    const some = letter === "a" ? [3] : SOME_SERVERS[name];
-    servers = SERVERS.filter((_, i) => !some || some.includes(i));
-    commands = (CAUSES[name] ?? name.toUpperCase().replace("-", " ")).split(", ");
-    text = `"${name}" is of class ${letter}, sent by ${servers.join(", ")} for ${
-      commands.join(", ")
-    }`;
-  }
-  for (const [events, names] of Object.entries(INSTEAD)) {
-    if (names.split(" ").includes(name)) {
-      status = "never";
-      instead = events || null;
-      text = `"${name}" is sent by no server; ` +
-        (events ? `what comes instead is ${events}` : "nothing comes in its place");
-    }
-  }
-  return { name, status, class: letter, servers, commands, instead, text, toString: () => text };
+  const entry = EVENTS.find((event) => event.name === name);
+  const { letter = null, servers = [], commands = [] } = entry ?? {};
+  // A command that has not an event of its own name is emitted under the names it stands beside.
+  const others = EVENTS.filter((event) =>
+    event.commands.some((command) => command.split(" ")[0] === name.toUpperCase())
+  ).map((event) => event.name);
+  const listed = NEVER.split(" ").find((pair) => pair.startsWith(`${name}:`));
+  const instead = entry
+    ? null
+    : listed
+    ? listed.split(":")[1] || "nothing"
+    : others.join(", ") || null;
+  const text = name +
+    (entry
+      ? ` is sent by ${servers.join(", ")} for ${commands.join(", ")}`
+      : instead
+      ? ` is sent by no server: what comes instead is ${instead}`
+      : " is not known: only a module or a newer server may send it");
+  return { name, class: letter, servers, commands, instead, text };
 }

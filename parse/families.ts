@@ -1,3 +1,4 @@
+import { constants } from "./constants.ts";
 import { toBytes } from "./text.ts";
 
 /**
@@ -6,20 +7,22 @@ import { toBytes } from "./text.ts";
  * The first two are as old as the notifications. The others came with Redis 8.8 and name subkeys,
  * which are the fields of a hash.
  */
-export const ChannelType = {
+export const ChannelType: {
   /** `__keyspace@<db>__:<key>`, payload `<event>`. */
-  KEYSPACE: "keyspace",
+  readonly KEYSPACE: "keyspace";
   /** `__keyevent@<db>__:<event>`, payload `<key>`. */
-  KEYEVENT: "keyevent",
+  readonly KEYEVENT: "keyevent";
   /** `__subkeyspace@<db>__:<key>`, payload `<event>|<length>:<subkey>[,…]`. */
-  SUBKEYSPACE: "subkeyspace",
+  readonly SUBKEYSPACE: "subkeyspace";
   /** `__subkeyevent@<db>__:<event>`, payload `<length>:<key>|<length>:<subkey>[,…]`. */
-  SUBKEYEVENT: "subkeyevent",
+  readonly SUBKEYEVENT: "subkeyevent";
   /** `__subkeyspaceitem@<db>__:<key>\n<subkey>`, payload `<event>`. */
-  SUBKEYSPACEITEM: "subkeyspaceitem",
+  readonly SUBKEYSPACEITEM: "subkeyspaceitem";
   /** `__subkeyspaceevent@<db>__:<event>|<key>`, payload `<length>:<subkey>[,…]`. */
-  SUBKEYSPACEEVENT: "subkeyspaceevent",
-} as const;
+  readonly SUBKEYSPACEEVENT: "subkeyspaceevent";
+} = constants(
+  "keyspace keyevent subkeyspace subkeyevent subkeyspaceitem subkeyspaceevent".split(" "),
+) as typeof ChannelType;
 
 /** One of the six families of channels. */
 export type ChannelType = typeof ChannelType[keyof typeof ChannelType];
@@ -30,21 +33,21 @@ export const FAMILIES: readonly ChannelType[] = Object.values(ChannelType);
 /** How the channels of each family begin: the one table that all reading goes by. */
 export const PREFIXES: readonly Uint8Array[] = FAMILIES.map((type) => toBytes(`__${type}@`));
 
-/** The family whose prefix stands at `start`, as an index into {@linkcode FAMILIES}, or -1. */
-export function familyAt(bytes: Uint8Array, start: number, end: number): number {
-  next: for (let family = 0; family < PREFIXES.length; family++) {
-    const prefix = PREFIXES[family]!;
-    if (end - start < prefix.length) continue;
-    for (let i = 0; i < prefix.length; i++) {
-      if (bytes[start + i] !== prefix[i]) continue next;
-    }
-    return family;
-  }
-  return -1;
+/** Whether `part` stands at a place; what ends before it does not count as different. */
+export function standsAt(bytes: Uint8Array, at: number, part: Uint8Array): boolean {
+  for (let i = 0; i < part.length; i++) if (bytes[at + i] !== part[i]) return false;
+  return true;
+}
+
+/** The family whose prefix stands at a place, as an index into {@linkcode FAMILIES}, or -1. */
+export function familyAt(bytes: Uint8Array, at: number): number {
+  let family = PREFIXES.length;
+  while (family-- && !standsAt(bytes, at, PREFIXES[family]!));
+  return family;
 }
 
 /**
- * The family of a channel, or of a pattern whose beginning is plain text.
+ * The family of a channel, or of a pattern that begins with plain text.
  *
  * Only the beginning up to the `@` is looked at.
  *
@@ -60,6 +63,5 @@ export function familyAt(bytes: Uint8Array, start: number, end: number): number 
  * ```
  */
 export function getChannelType(channel: string | Uint8Array): ChannelType | null {
-  const bytes = toBytes(channel);
-  return FAMILIES[familyAt(bytes, 0, bytes.length)] ?? null;
+  return FAMILIES[familyAt(toBytes(channel), 0)] ?? null;
 }

@@ -1,15 +1,16 @@
 import { type Channel, toChannel } from "./channel.ts";
-import { CLASSES, type EventName, NAMES } from "./event.ts";
+import { type EventName, EVENTS } from "./event.ts";
 import { FAMILIES } from "./families.ts";
 import { matchGlob } from "./glob.ts";
+import { decodeText } from "./text.ts";
 
-/** The classes that `A` stands for on every server, in the servers' order. */
+/** The classes that `A` stands for on every server. */
 const ALL = "g$lshzxetd";
 
 /** Left out of a server's answer once `A` is in it, although they may be in force. */
 const HIDDEN = "nocr";
 
-/** The letters of the families, in the order of `FAMILIES`. */
+/** The letters of `FAMILIES`. */
 const FAMILY_LETTERS = "KESTIV";
 
 /** The order of a server's answer. */
@@ -46,10 +47,27 @@ export interface MergedFlags {
 }
 
 /** Each letter once and in order, without what `A` covers; letters nobody knows come last. */
-function ordered(letters: Iterable<string>): string {
-  const set = new Set(letters);
-  if (set.has("A")) { for (const letter of ALL + "a") set.delete(letter); }
-  return [...ORDER].filter((letter) => set.delete(letter)).join("") + [...set].join("");
+function ordered(letters: string): string {
+  const covered = letters.includes("A") ? `${ALL}a` : "";
+  return only(new Set(ORDER + letters), (l) => letters.includes(l) && !covered.includes(l));
+}
+
+function only(letters: Iterable<string>, test: (letter: string) => boolean): string {
+  return [...letters].filter(test).join("");
+}
+
+/** Whether `A` is in force, by that letter or by all it stands for. */
+function hasAll(flags: string): boolean {
+  return flags.includes("A") || !only(ALL, (letter) => !flags.includes(letter));
+}
+
+function isInForce(flags: string, letter: string): boolean {
+  return flags.includes(letter) || hasAll(flags) && `A${ALL}a`.includes(letter);
+}
+
+/** Whether the answer leaves open if a letter is in force. */
+function isHidden(flags: string, letter: string): boolean {
+  return hasAll(flags) && HIDDEN.includes(letter) && !flags.includes(letter);
 }
 
 /**
@@ -83,9 +101,8 @@ export function parseFlags(text: string): Set<string> {
  * ```
  */
 export function printFlags(flags: Iterable<string>): string {
-  const set = new Set(flags);
-  if ([...ALL].every((letter) => set.has(letter))) set.add("A");
-  return ordered(set);
+  const letters = [...flags].join("");
+  return ordered(hasAll(letters) ? `A${letters}` : letters);
 }
 
 /**
@@ -113,38 +130,31 @@ export function requiredFlags(
 
 /** The letters one channel needs. */
 function needs(value: string | Uint8Array | Channel | NarrowedChannel): string {
-  const narrowed = typeof value === "object" && "events" in value ? value : null;
-  const channel = toChannel(narrowed ? narrowed.channel : value as Channel);
-  const text = channel.toString();
-  const plain = channel.isPattern ? text.replace(/[*?[\\].*/s, "") : text;
-  const families = FAMILIES.flatMap((type, i) => {
-    const prefix = `__${type}@`;
-    return prefix.startsWith(plain) || plain.startsWith(prefix) ? [i] : [];
-  });
-  const family = families[0];
-  if (family === undefined) return "";
+  const { channel, events = undefined } = typeof value === "object" && "events" in value
+    ? value
+    : { channel: value };
+  const { isPattern, bytes } = toChannel(channel);
+  const text = decodeText(bytes);
+  const plain = isPattern ? text.replace(/[*?[\\].*/s, "") : text;
   // A pattern that begins before the families part is not asked to bring the subkeys' ones along,
   // whose letters most servers refuse.
-  const letters = families.filter((i) => family > 1 || i < 2).map((i) => FAMILY_LETTERS[i]).join(
-    "",
-  );
-  let events: readonly string[] | undefined = narrowed?.events;
-  if (!events && families.length === 1) {
-    const rest = /__:(.*)/s.exec(text)?.[1];
-    const glob = family === 1 || family === 3
-      ? rest
-      : family === 5
-      ? rest?.split("|")[0]
-      : undefined;
-    if (glob !== undefined && !/^\**$/.test(glob)) {
-      events = channel.isPattern ? NAMES.filter((name) => matchGlob(glob, name)) : [glob];
-    }
-  }
-  const classes = (events ?? []).map((event) => CLASSES[NAMES.indexOf(event as "set")] ?? "A").join(
-    "",
-  );
-  const usual = classes.replace(/[^Ag$lshzxetd]/g, "");
-  return letters + (usual || classes || (family > 1 ? "h" : "A"));
+  const families = only(FAMILY_LETTERS, (letter) => {
+    const prefix = `__${FAMILIES[FAMILY_LETTERS.indexOf(letter)]}@`;
+    return prefix.startsWith(plain) || plain.startsWith(prefix);
+  }).replace(/^([KE]+).*/, "$1");
+  const [, one, other] =
+    /^__(?:(?:sub)?keyevent@.*?__:(.*)|subkeyspaceevent@.*?__:(.*?)\|.*)$/s.exec(text) ?? [];
+  const event = one ?? other ?? "*";
+  const names = events ??
+    (/^\*+$/.test(event)
+      ? []
+      : isPattern
+      ? EVENTS.map(({ name }) => name).filter((name) => matchGlob(event, name))
+      : [event]);
+  const classes = names.map((name) => EVENTS.find((entry) => entry.name === name)?.letter ?? "A")
+    .join("");
+  return families && families + (only(classes, (letter) => `A${ALL}`.includes(letter)) ||
+        classes || (/[KE]/.test(families) ? "A" : "h"));
 }
 
 /**
@@ -168,28 +178,18 @@ export function missingFlags(
 ): FlagsReport {
   const needed = requiredFlags(...channels);
   if (configured === null) return { present: "", missing: "", unknown: needed, canReceive: true };
-  const of = (state: number) =>
-    [...needed].filter((l) => stateOf(configured, l) === state).join("");
+  const can = (letter: string) =>
+    letter === "A"
+      ? /[^KESTIV]/.test(configured)
+      : isInForce(configured, letter) || isHidden(configured, letter);
   return {
-    present: of(0),
-    missing: of(1),
-    unknown: of(2),
-    canReceive: channels.some((channel) => {
-      const letters = [...needs(channel)];
-      const can = (letter: string) =>
-        letter === "A" ? /[^KESTIV]/.test(configured) : stateOf(configured, letter) !== 1;
-      const isFamily = (letter: string) => FAMILY_LETTERS.includes(letter);
-      return letters.length === 0 ||
-        letters.some((l) => isFamily(l) && can(l)) && letters.some((l) => !isFamily(l) && can(l));
-    }),
+    present: only(needed, (letter) => isInForce(configured, letter)),
+    missing: only(needed, (l) => !isInForce(configured, l) && !isHidden(configured, l)),
+    unknown: only(needed, (letter) => isHidden(configured, letter)),
+    canReceive: channels.map(needs).some((letters) =>
+      /^([KESTIV].*[^KESTIV])?$/.test(only(letters, can))
+    ),
   };
-}
-
-/** 0 in force, 1 not in force, 2 cannot be told. */
-function stateOf(configured: string, letter: string): 0 | 1 | 2 {
-  const all = printFlags(parseFlags(configured)).includes("A");
-  if (configured.includes(letter) || all && (ALL + "aA").includes(letter)) return 0;
-  return all && HIDDEN.includes(letter) ? 2 : 1;
 }
 
 /**
@@ -207,12 +207,10 @@ function stateOf(configured: string, letter: string): 0 | 1 | 2 {
  * ```
  */
 export function mergeFlags(configured: string, needed: string): MergedFlags {
-  const added = ordered([...needed].filter((letter) => stateOf(configured, letter)));
+  const added = only(ordered(needed), (letter) => !isInForce(configured, letter));
   return {
     flags: added ? ordered(configured + added) : configured,
     added,
-    unsure: added
-      ? [...HIDDEN].filter((l) => stateOf(configured, l) === 2 && !added.includes(l)).join("")
-      : "",
+    unsure: only(added && HIDDEN, (l) => isHidden(configured, l) && !added.includes(l)),
   };
 }

@@ -1,4 +1,4 @@
-import { decodeText, toBytes } from "./text.ts";
+import { toBytes } from "./text.ts";
 
 const STAR = 42;
 const DASH = 45;
@@ -11,10 +11,16 @@ const CARET = 94;
 /** The servers give up on a pattern after this many runs of `*`, whatever the text. */
 const MAX_STARS = 1000;
 
-/** Whether a backslash before this byte is there to take its meaning away. */
-function isSpecial(byte: number | undefined): boolean {
-  return byte === STAR || byte === QUESTION || byte === OPEN || byte === BACKSLASH ||
-    byte === CLOSE;
+/** Bytes as text with one character for each byte, so that patterns can be laid against them. */
+export function toBinary(value: string | Uint8Array): string {
+  let text = "";
+  for (const byte of toBytes(value)) text += String.fromCharCode(byte);
+  return text;
+}
+
+/** Takes back {@linkcode toBinary}. */
+export function fromBinary(text: string): Uint8Array {
+  return Uint8Array.from(text, (char) => char.charCodeAt(0));
 }
 
 /**
@@ -34,19 +40,9 @@ function isSpecial(byte: number | undefined): boolean {
  * ```
  */
 export function isPattern(text: string | Uint8Array): boolean {
-  const bytes = toBytes(text);
-  let open = -1;
-  for (let i = 0; i < bytes.length; i++) {
-    const byte = bytes[i];
-    if (byte === BACKSLASH) i++;
-    else if (byte === STAR || byte === QUESTION) return true;
-    else if (byte === OPEN && open < 0) open = i;
-    else if (byte === CLOSE && open >= 0) {
-      if (i > open + 1) return true;
-      open = -1;
-    }
-  }
-  return false;
+  const bare = (typeof text === "string" ? text : toBinary(text)).replace(/\\./gs, "_");
+  const open = bare.search(/\[[^\]]/);
+  return /[*?]/.test(bare) || open >= 0 && bare.lastIndexOf("]") > open;
 }
 
 /**
@@ -65,23 +61,14 @@ export function isPattern(text: string | Uint8Array): boolean {
  */
 export function escapeGlob<T extends string | Uint8Array>(text: T): T;
 export function escapeGlob(text: string | Uint8Array): string | Uint8Array {
-  const out: number[] = [];
-  for (const byte of toBytes(text)) {
-    if (isSpecial(byte)) out.push(BACKSLASH);
-    out.push(byte);
-  }
-  const bytes = Uint8Array.from(out);
-  return typeof text === "string" ? decodeText(bytes) : bytes;
+  return typeof text === "string"
+    ? text.replace(/[*?[\]\\]/g, "\\$&")
+    : fromBinary(escapeGlob(toBinary(text)));
 }
 
 /** Takes back {@linkcode escapeGlob}. A backslash before any other character stays. */
-export function unescapeGlob(bytes: Uint8Array): Uint8Array {
-  const out: number[] = [];
-  for (let i = 0; i < bytes.length; i++) {
-    if (bytes[i] === BACKSLASH && isSpecial(bytes[i + 1])) i++;
-    out.push(bytes[i]!);
-  }
-  return Uint8Array.from(out);
+export function unescapeGlob(text: string): string {
+  return text.replace(/\\([*?[\]\\])/g, "$1");
 }
 
 /**
@@ -108,60 +95,52 @@ export function matchGlob(pattern: string | Uint8Array, text: string | Uint8Arra
   const bytes = toBytes(text);
   let g = 0;
   let t = 0;
-  // Only the last `*` seen needs another try: had an earlier one to take more, the last could too.
-  let retryGlob = -1;
+  // Only the last `*` gets another try: had an earlier one to take more, the last could as well.
+  let retryGlob = 0;
   let retryText = 0;
   let stars = 0;
   while (t < bytes.length) {
     if (glob[g] === STAR) {
-      while (glob[g + 1] === STAR) g++;
-      if (++g === glob.length) return true;
+      while (glob[g] === STAR) g++;
+      if (g === glob.length) return true;
       if (++stars > MAX_STARS) return false;
       retryGlob = g;
       retryText = t;
-      continue;
-    }
-    const next = g < glob.length ? matchOne(glob, g, bytes[t]!) : -1;
-    if (next >= 0) {
-      g = next;
-      t++;
-    } else if (retryGlob >= 0) {
-      g = retryGlob;
-      t = ++retryText;
     } else {
-      return false;
+      const next = matchByte(glob, g, bytes[t]!);
+      if (next) {
+        g = next;
+        t++;
+      } else if (stars) {
+        g = retryGlob;
+        t = ++retryText;
+      } else {
+        return false;
+      }
     }
   }
-  if (t > 0) { while (glob[g] === STAR) g++; }
+  while (t && glob[g] === STAR) g++;
   return g === glob.length;
 }
 
-/** Matches one byte at `g`, which is no `*`: the place after what matched it, or -1. */
-function matchOne(glob: Uint8Array, g: number, byte: number): number {
-  let char = glob[g]!;
-  if (char === QUESTION) return g + 1;
-  if (char === BACKSLASH && g + 1 < glob.length) char = glob[++g]!;
-  else if (char === OPEN) return matchClass(glob, g + 1, byte);
-  return char === byte ? g + 1 : -1;
-}
-
-function matchClass(glob: Uint8Array, g: number, byte: number): number {
+/** Lays one byte against what stands at `g`: the place after that, or 0. */
+function matchByte(glob: Uint8Array, g: number, byte: number): number {
+  let from = glob[g++];
+  if (from === QUESTION) return g;
+  if (from !== OPEN) {
+    if (from === BACKSLASH && g < glob.length) from = glob[g++];
+    return from === byte ? g : 0;
+  }
   const negated = glob[g] === CARET;
   if (negated) g++;
   let found = false;
   for (; g < glob.length && glob[g] !== CLOSE; g++) {
-    if (glob[g] === BACKSLASH && g + 1 < glob.length) {
-      g++;
-    } else if (glob[g + 1] === DASH && g + 2 < glob.length) {
-      const from = signed(glob[g]!);
-      const to = signed(glob[g += 2]!);
-      const at = signed(byte);
-      if (at >= Math.min(from, to) && at <= Math.max(from, to)) found = true;
-      continue;
-    }
-    if (glob[g] === byte) found = true;
+    from = glob[g];
+    if (from === BACKSLASH && g + 1 < glob.length) from = glob[++g];
+    else if (glob[g + 1] === DASH && g + 2 < glob.length) g += 2;
+    if ((signed(byte) - signed(from!)) * (signed(byte) - signed(glob[g]!)) <= 0) found = true;
   }
-  return found === negated ? -1 : Math.min(g + 1, glob.length);
+  return found === negated ? 0 : Math.min(g + 1, glob.length);
 }
 
 function signed(byte: number): number {

@@ -1,4 +1,4 @@
-import { NAMES } from "./event.ts";
+import { EVENTS } from "./event.ts";
 import { decodeShortAscii, toBytes } from "./text.ts";
 
 /** A table with one place for each hash; whichever name came last has it, so it cannot grow. */
@@ -11,7 +11,7 @@ export function placeOf(bytes: Uint8Array, start: number, end: number): number {
     length * 57) & 511;
 }
 
-for (const name of NAMES) names[placeOf(toBytes(name), 0, name.length)] = name;
+for (const { name } of EVENTS) names[placeOf(toBytes(name), 0, name.length)] = name;
 
 /**
  * The text of an event's name: for one seen before the same string again.

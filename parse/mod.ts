@@ -19,20 +19,18 @@
  * @module
  */
 export {
-  Channel,
+  type Channel,
   type ChannelOptions,
-  FamilyChannel,
+  type FamilyChannel,
   KeyeventChannel,
   KeyspaceChannel,
   type NameOrPattern,
   type NotificationChannel,
-  OneNameChannel,
   SubkeyeventChannel,
   SubkeyspaceChannel,
   SubkeyspaceeventChannel,
   SubkeyspaceitemChannel,
   toChannel,
-  TwoNameChannel,
 } from "./channel.ts";
 export {
   describeEvent,

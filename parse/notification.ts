@@ -1,117 +1,55 @@
 import type { EventName } from "./event.ts";
-import { type ChannelType, FAMILIES, familyAt, PREFIXES } from "./families.ts";
+import { type ChannelType, FAMILIES, familyAt, PREFIXES, standsAt } from "./families.ts";
 import { matchGlob } from "./glob.ts";
 import { internName } from "./intern.ts";
-import { concat, decodeShortAscii, decodeText, toBytes } from "./text.ts";
+import { decodeShortAscii, decodeText, toBytes } from "./text.ts";
 
 const NEWLINE = 10;
 const COMMA = 44;
 const ZERO = 48;
 const COLON = 58;
-const UNDERSCORE = 95;
 const PIPE = 124;
 
 // Indexes into FAMILIES. In the even ones the channel names the key.
-const KEYSPACE = 0;
 const KEYEVENT = 1;
 const SUBKEYSPACE = 2;
 const SUBKEYEVENT = 3;
 const SUBKEYSPACEITEM = 4;
+const SUBKEYSPACEEVENT = 5;
 
 /** The servers count their databases in a C int. */
 const MAX_DATABASE = 0x7fffffff;
 
-// What the last `locate` found, and in `number` what the last `readNumber` did: variables of the
+const SEPARATOR = toBytes("__:");
+
+// What the last `#locate` found, and in `number` what the last `readNumber` did: variables of the
 // module, so that reading a notification makes no object but the notification itself.
 let keyStart = 0;
 let keyEnd = 0;
 let eventStart = 0;
 let eventEnd = 0;
-let listStart = 0;
-let listEnd = 0;
 let number = 0;
 
-/** Reads a number as the servers write them, without sign or leading zeros: its end, or -1. */
-function readNumber(bytes: Uint8Array, start: number, end: number, max: number): number {
+/** Reads a number as the servers write it, without sign or leading zeros: its end, or -1. */
+function readNumber(bytes: Uint8Array, start: number, max: number): number {
   let at = start;
   number = 0;
-  for (; at < end; at++) {
-    const digit = bytes[at]! - ZERO;
-    if (digit < 0 || digit > 9) break;
+  for (let digit; (digit = bytes[at]! - ZERO) >= 0 && digit <= 9 && number <= max; at++) {
     number = number * 10 + digit;
-    if (number > max) return -1;
   }
-  return at === start || (at > start + 1 && bytes[start] === ZERO) ? -1 : at;
+  return number > max || at === start || at > start + 1 && bytes[start] === ZERO ? -1 : at;
 }
 
 /** Goes over `<length>:` and that many bytes: the place after them, or -1. */
 function skipCounted(bytes: Uint8Array, start: number, end: number): number {
-  const colon = readNumber(bytes, start, end, end - start);
-  if (colon < 0 || colon >= end || bytes[colon] !== COLON) return -1;
-  const after = colon + 1 + number;
-  return after > end ? -1 : after;
+  const colon = readNumber(bytes, start, end - start);
+  return bytes[colon] === COLON && colon + number < end ? colon + 1 + number : -1;
 }
 
+/** The place of a byte, or -1. */
 function find(byte: number, bytes: Uint8Array, start: number, end: number): number {
-  for (let at = start; at < end; at++) if (bytes[at] === byte) return at;
-  return -1;
-}
-
-/** Finds the parts of a notification, of which `rest` is what stands after the `__:`. */
-function locate(
-  bytes: Uint8Array,
-  family: number,
-  rest: number,
-  channelEnd: number,
-  dataStart: number,
-  dataEnd: number,
-): boolean {
-  keyStart = eventStart = rest;
-  keyEnd = eventEnd = channelEnd;
-  listStart = dataStart;
-  listEnd = dataEnd;
-  if (family === KEYSPACE) {
-    eventStart = dataStart;
-    eventEnd = dataEnd;
-  } else if (family === KEYEVENT) {
-    keyStart = dataStart;
-    keyEnd = dataEnd;
-  } else if (family === SUBKEYSPACEITEM) {
-    eventStart = dataStart;
-    eventEnd = dataEnd;
-    keyEnd = find(NEWLINE, bytes, rest, channelEnd);
-    listStart = keyEnd + 1;
-    listEnd = channelEnd;
-    if (keyEnd < 0) return false;
-  } else {
-    if (family === SUBKEYSPACE) {
-      eventStart = dataStart;
-      eventEnd = find(PIPE, bytes, dataStart, dataEnd);
-      listStart = eventEnd + 1;
-    } else if (family === SUBKEYEVENT) {
-      keyEnd = skipCounted(bytes, dataStart, dataEnd);
-      keyStart = keyEnd - number;
-      listStart = keyEnd + 1;
-      if (keyEnd < 0 || keyEnd >= dataEnd || bytes[keyEnd] !== PIPE) return false;
-    } else {
-      eventEnd = find(PIPE, bytes, rest, channelEnd);
-      keyStart = eventEnd + 1;
-    }
-    if (eventEnd < 0) return false;
-    for (let at = listStart;; at++) {
-      at = skipCounted(bytes, at, dataEnd);
-      if (at < 0) return false;
-      if (at === dataEnd) break;
-      if (bytes[at] !== COMMA) return false;
-    }
-  }
-  return eventEnd > eventStart;
-}
-
-function startsWith(bytes: Uint8Array, start: number, end: number, prefix: Uint8Array): boolean {
-  if (end - start < prefix.length) return false;
-  for (let i = 0; i < prefix.length; i++) if (bytes[start + i] !== prefix[i]) return false;
-  return true;
+  while (start < end && bytes[start] !== byte) start++;
+  return start < end ? start : -1;
 }
 
 /** What {@linkcode KeyNotification.tryParse} can be told. */
@@ -120,86 +58,6 @@ export interface ParseOptions {
   keyPrefix?: string | Uint8Array | null;
   /** When the bytes were read, in ms since the epoch. Default: now. */
   timestamp?: number;
-}
-
-/** Set below by the class, whose constructor nothing else can call. */
-let make: (
-  bytes: Uint8Array,
-  family: number,
-  database: number,
-  channelStart: number,
-  rest: number,
-  channelEnd: number,
-  dataStart: number,
-  dataEnd: number,
-  prefixLength: number,
-  timestamp: number,
-) => KeyNotification;
-
-/**
- * Reads a notification that lies in a bigger run of bytes.
- *
- * Nothing is copied or decoded: the notification holds on to `bytes`, which must not change, until
- * it is first asked for a text, or told to {@linkcode KeyNotification.detach}.
- *
- * @param bytes What came from the network, or a part of it.
- * @param channelStart Where the channel begins.
- * @param channelEnd Where it ends, exclusive; not after the payload begins.
- * @param dataStart Where the payload begins.
- * @param dataEnd Where it ends, exclusive.
- * @param timestamp When the bytes were read, in ms since the epoch.
- * @param keyPrefix Only keys that begin so count, and are given without it.
- * @returns `null` when this is no well-formed notification, `undefined` when it is one whose key
- * does not begin with `keyPrefix`.
- *
- * @example
- * ```ts
- * import { parseNotification } from "@keywatch/keywatch/parse";
- *
- * const bytes = new TextEncoder().encode("__keyspace@0__:user:1 set");
- * parseNotification(bytes, 0, 21, 22, 25, Date.now(), null)?.key; // "user:1"
- * ```
- */
-export function parseNotification(
-  bytes: Uint8Array,
-  channelStart: number,
-  channelEnd: number,
-  dataStart: number,
-  dataEnd: number,
-  timestamp: number,
-  keyPrefix: Uint8Array | null,
-): KeyNotification | null | undefined {
-  const family = familyAt(bytes, channelStart, channelEnd);
-  if (family < 0) return null;
-  const at = readNumber(
-    bytes,
-    channelStart + PREFIXES[family]!.length,
-    channelEnd,
-    MAX_DATABASE,
-  );
-  const database = number;
-  const rest = at + 3;
-  if (
-    at < 0 || rest > channelEnd || bytes[at] !== UNDERSCORE || bytes[at + 1] !== UNDERSCORE ||
-    bytes[at + 2] !== COLON || !locate(bytes, family, rest, channelEnd, dataStart, dataEnd)
-  ) return null;
-  let prefixLength = 0;
-  if (keyPrefix !== null) {
-    if (!startsWith(bytes, keyStart, keyEnd, keyPrefix)) return undefined;
-    prefixLength = keyPrefix.length;
-  }
-  return make(
-    bytes,
-    family,
-    database,
-    channelStart,
-    rest,
-    channelEnd,
-    dataStart,
-    dataEnd,
-    prefixLength,
-    timestamp,
-  );
 }
 
 /**
@@ -219,21 +77,6 @@ export function parseNotification(
  * ```
  */
 export class KeyNotification {
-  /** Holds the parts, until all of it is text that says the same. */
-  #bytes: Uint8Array | null;
-  #family: number;
-  #channelStart: number;
-  /** What stands after the `__:` of the channel. */
-  #rest: number;
-  #channelEnd: number;
-  #dataStart: number;
-  #dataEnd: number;
-  #prefixLength: number;
-  /** Set by `detach`: while it is `null`, `#bytes` is the caller's. */
-  #event: string | null = null;
-  /** With the prefix if `#bytes` is `null`, otherwise without. */
-  #key: string | null = null;
-
   /** The number of the database. */
   readonly database: number;
   /** When the bytes were read, in ms since the epoch. */
@@ -245,32 +88,73 @@ export class KeyNotification {
   /** In a cluster `true` when a moving slot made it and no command; whoever knows it sets it. */
   migration: boolean | undefined = undefined;
 
-  static {
-    make = (...args) => new KeyNotification(...args);
-  }
+  /** Holds all that is not text yet; `null` when the texts say the same as the bytes did. */
+  #bytes: Uint8Array | null;
+  /** Index into `FAMILIES`. */
+  #family: number;
+  /** Where the part of the channel after `__:` begins. */
+  #rest: number;
+  #channelEnd: number;
+  #dataStart: number;
+  #dataEnd: number;
+  #prefixLength = 0;
+  /** `null` until detached: `#bytes` is then what it was read from, and afterwards its own. */
+  #event: string | null = null;
+  /** Includes the prefix while there are no bytes, and else does not. */
+  #key: string | null = null;
 
   private constructor(
     bytes: Uint8Array,
     family: number,
     database: number,
-    channelStart: number,
     rest: number,
     channelEnd: number,
     dataStart: number,
     dataEnd: number,
-    prefixLength: number,
     timestamp: number,
   ) {
     this.#bytes = bytes;
     this.#family = family;
     this.database = database;
-    this.#channelStart = channelStart;
     this.#rest = rest;
     this.#channelEnd = channelEnd;
     this.#dataStart = dataStart;
     this.#dataEnd = dataEnd;
-    this.#prefixLength = prefixLength;
     this.timestamp = timestamp;
+  }
+
+  /** {@linkcode parseNotification}, which cannot reach the constructor from outside. */
+  private static parse(
+    bytes: Uint8Array,
+    channelStart: number,
+    channelEnd: number,
+    dataStart: number,
+    dataEnd: number,
+    timestamp: number,
+    keyPrefix: Uint8Array | null,
+  ): KeyNotification | null | undefined {
+    const family = familyAt(bytes, channelStart);
+    if (family < 0) return null;
+    const rest = readNumber(bytes, channelStart + PREFIXES[family]!.length, MAX_DATABASE) + 3;
+    if (rest < 3 || rest > channelEnd || !standsAt(bytes, rest - 3, SEPARATOR)) return null;
+    const found = new KeyNotification(
+      bytes,
+      family,
+      number,
+      rest,
+      channelEnd,
+      dataStart,
+      dataEnd,
+      timestamp,
+    );
+    if (!found.#locate()) return null;
+    if (keyPrefix) {
+      found.#prefixLength = keyPrefix.length;
+      if (keyEnd - keyStart < keyPrefix.length || !standsAt(bytes, keyStart, keyPrefix)) {
+        return undefined;
+      }
+    }
+    return found;
   }
 
   /**
@@ -296,18 +180,33 @@ export class KeyNotification {
    */
   static fromMessage(message: unknown, options?: ParseOptions): KeyNotification | null {
     try {
-      if (Array.isArray(message)) {
-        const [channel, data] = message.slice(-2);
-        const first = message[0];
-        const good = message.length === 2 ||
-          message.length === 3 && (isMessage(first) || matchGlob(first, channel)) ||
-          message.length === 4 && isMessage(first);
-        return good ? KeyNotification.tryParse(channel, data, options) : null;
-      }
-      const { type, channel, data, message: text, payload } = message as Record<string, unknown>;
-      return type === undefined || isMessage(type)
-        ? KeyNotification.tryParse(channel, data ?? text ?? payload, options)
-        : null;
+      const { length } = message as unknown[];
+      const { type, channel, data, message: text, payload }: Record<string, unknown> =
+        Array.isArray(message)
+          ? {
+            type: length === 2 ? undefined : message[0],
+            channel: message[length - 2],
+            data: length < 5 ? message[length - 1] : null,
+          }
+          : message as Record<string, unknown>;
+      const head = givenBytes(channel);
+      const body = givenBytes(data ?? text ?? payload);
+      if (
+        type !== undefined && !/^[ps]?message$/.test(decodeText(givenBytes(type))) &&
+        !matchGlob(givenBytes(type), head)
+      ) return null;
+      const bytes = new Uint8Array(head.length + body.length);
+      bytes.set(head);
+      bytes.set(body, head.length);
+      return KeyNotification.parse(
+        bytes,
+        0,
+        head.length,
+        head.length,
+        bytes.length,
+        options?.timestamp ?? Date.now(),
+        options?.keyPrefix == null ? null : givenBytes(options.keyPrefix),
+      ) ?? null;
     } catch {
       return null;
     }
@@ -334,24 +233,9 @@ export class KeyNotification {
   static tryParse(
     channel: unknown,
     data: unknown,
-    { keyPrefix, timestamp = Date.now() }: ParseOptions = {},
+    options?: ParseOptions,
   ): KeyNotification | null {
-    try {
-      const head = givenBytes(channel);
-      const bytes = concat(head, givenBytes(data));
-      const prefix = keyPrefix == null ? null : givenBytes(keyPrefix);
-      return parseNotification(
-        bytes,
-        0,
-        head.length,
-        head.length,
-        bytes.length,
-        timestamp,
-        prefix,
-      ) ?? null;
-    } catch {
-      return null;
-    }
+    return KeyNotification.fromMessage({ channel, data }, options);
   }
 
   /** The family of the channel it came on. */
@@ -367,60 +251,50 @@ export class KeyNotification {
   /** The key, without the prefix if one was asked for. */
   get key(): string {
     const bytes = this.#own();
-    if (bytes === null) return this.#key!.substring(this.#prefixLength);
-    return this.#key ??= decodeText(bytes, keyStart + this.#prefixLength, keyEnd);
+    return bytes
+      ? this.#key ??= decodeText(bytes, keyStart + this.#prefixLength, keyEnd)
+      : this.#key!.slice(this.#prefixLength);
   }
 
   /** The bytes of {@linkcode key}, a new copy at each call. */
   get keyBytes(): Uint8Array {
-    const bytes = this.#own();
-    return bytes === null ? toBytes(this.key) : bytes.slice(keyStart + this.#prefixLength, keyEnd);
+    return this.#own()?.slice(keyStart + this.#prefixLength, keyEnd) ?? toBytes(this.key);
   }
 
   /** The event, as the server names it. */
   get eventType(): EventName {
-    if (this.#event === null) this.detach();
-    return this.#event!;
+    return this.#event ?? this.detach().#event!;
   }
 
   /** The subkeys in the order the server names them, a new array at each call. */
   get subkeys(): string[] {
-    return this.#subkeys(decodeText);
+    return this.#subkeys().map((bytes) => decodeText(bytes));
   }
 
   /** The bytes of {@linkcode subkeys}, new copies at each call. */
   get subkeyBytes(): Uint8Array[] {
-    return this.#subkeys((bytes, start, end) => bytes.slice(start, end));
+    return this.#subkeys().map((bytes) => new Uint8Array(bytes));
   }
 
   /** The whole channel. */
   get channel(): string {
-    const bytes = this.#own();
-    return bytes === null
-      ? `__${this.kind}@${this.database}__:${this.isKeyspace ? this.#key : this.#event}`
-      : decodeText(bytes, this.#channelStart, this.#channelEnd);
-  }
-
-  /** The bytes of {@linkcode channel}, a new copy at each call. */
-  get channelBytes(): Uint8Array {
-    const bytes = this.#own();
-    return bytes === null
-      ? toBytes(this.channel)
-      : bytes.slice(this.#channelStart, this.#channelEnd);
+    const bytes = this.detach().#bytes;
+    return `__${this.kind}@${this.database}__:` +
+      (bytes
+        ? decodeText(bytes, this.#rest, this.#channelEnd)
+        : this.isKeyspace
+        ? this.#key
+        : this.#event);
   }
 
   /** The whole payload. */
   get data(): string {
-    const bytes = this.#own();
-    return bytes === null
-      ? (this.isKeyspace ? this.#event! : this.#key!)
-      : decodeText(bytes, this.#dataStart, this.#dataEnd);
-  }
-
-  /** The bytes of {@linkcode data}, a new copy at each call. */
-  get dataBytes(): Uint8Array {
-    const bytes = this.#own();
-    return bytes === null ? toBytes(this.data) : bytes.slice(this.#dataStart, this.#dataEnd);
+    const bytes = this.detach().#bytes;
+    return bytes
+      ? decodeText(bytes, this.#dataStart, this.#dataEnd)
+      : this.isKeyspace
+      ? this.#event!
+      : this.#key!;
   }
 
   /**
@@ -429,10 +303,9 @@ export class KeyNotification {
    * @param prefix What {@linkcode key}, which lacks the prefix asked for, is to begin with.
    */
   keyStartsWith(prefix: string | Uint8Array): boolean {
-    const bytes = this.#own();
-    if (bytes === null && typeof prefix === "string") return this.key.startsWith(prefix);
-    const key = this.keyBytes;
-    return startsWith(key, 0, key.length, toBytes(prefix));
+    if (!this.#own() && typeof prefix === "string") return this.key.startsWith(prefix);
+    // Past its end the key has `undefined`, which no byte of the prefix is.
+    return standsAt(this.keyBytes, 0, toBytes(prefix));
   }
 
   /**
@@ -442,79 +315,123 @@ export class KeyNotification {
    */
   detach(): this {
     if (this.#event === null) {
-      const bytes = this.#locate()!;
+      const bytes = this.#bytes!;
+      this.#locate();
       const event = internName(bytes, eventStart, eventEnd);
+      this.#event = event ?? decodeText(bytes, eventStart, eventEnd);
       if (event !== null && this.#family <= KEYEVENT) {
         this.#key = decodeShortAscii(bytes, keyStart, keyEnd);
       }
-      this.#event = event ?? decodeText(bytes, eventStart, eventEnd);
-      if (this.#key === null) this.#copy(bytes);
-      else this.#bytes = null;
+      const start = this.#rest;
+      this.#bytes = this.#key === null
+        ? new Uint8Array(bytes.subarray(start, this.#dataEnd))
+        : null;
+      this.#rest = 0;
+      this.#channelEnd -= start;
+      this.#dataStart -= start;
+      this.#dataEnd -= start;
     }
     return this;
   }
 
-  /** What it says as a plain object, with texts only. */
+  /** What it says as a plain object, for `JSON.stringify`. */
   toJSON(): Record<string, unknown> {
-    const { kind, key, eventType, database, subkeys, timestamp, node, slot, migration } = this;
-    return { kind, key, eventType, database, subkeys, timestamp, node, slot, migration };
+    const { kind, key, eventType, subkeys } = this;
+    return { kind, key, eventType, subkeys, ...this as object };
   }
 
-  /** Keeps its own part of `bytes` only; a frame's few bytes between the two come along. */
-  #copy(bytes: Uint8Array): void {
-    const start = this.#channelStart;
-    this.#bytes = new Uint8Array(bytes.subarray(start, this.#dataEnd));
-    this.#channelStart = 0;
-    this.#rest -= start;
-    this.#channelEnd -= start;
-    this.#dataStart -= start;
-    this.#dataEnd -= start;
-  }
-
-  #locate(): Uint8Array | null {
-    const bytes = this.#bytes;
-    if (bytes !== null) {
-      locate(
-        bytes,
-        this.#family,
-        this.#rest,
-        this.#channelEnd,
-        this.#dataStart,
-        this.#dataEnd,
-      );
-    }
-    return bytes;
-  }
-
-  /** Its own bytes, with the parts located, or `null` when it is all text. */
+  /** Its own bytes, with its parts located in them, or `null` when it is all text. */
   #own(): Uint8Array | null {
-    this.detach();
-    return this.#locate();
+    this.detach().#locate();
+    return this.#bytes;
   }
 
-  #subkeys<T>(make: (bytes: Uint8Array, start: number, end: number) => T): T[] {
-    const bytes = this.#own();
-    if (bytes === null || this.#family < SUBKEYSPACE) return [];
-    if (this.#family === SUBKEYSPACEITEM) return [make(bytes, listStart, listEnd)];
-    const subkeys: T[] = [];
-    for (let at = listStart; at < listEnd; at++) {
-      at = skipCounted(bytes, at, listEnd);
-      subkeys.push(make(bytes, at - number, at));
-    }
+  /** Views of its own bytes. */
+  #subkeys(): Uint8Array[] {
+    const subkeys: Uint8Array[] = [];
+    this.detach().#locate(subkeys);
     return subkeys;
   }
-}
 
-/** The bytes of text or bytes from whatever realm; anything else is thrown out. */
-function givenBytes(value: unknown): Uint8Array {
-  if (
-    typeof value === "string" || Object.prototype.toString.call(value) === "[object Uint8Array]"
-  ) {
-    return toBytes(value as string | Uint8Array);
+  /** Finds the parts, and says whether they are all well-formed. */
+  #locate(subkeys?: Uint8Array[]): boolean {
+    const bytes = this.#bytes;
+    if (!bytes) return true;
+    const family = this.#family;
+    const dataEnd = this.#dataEnd;
+    let at = this.#dataStart;
+    keyStart = eventStart = this.#rest;
+    keyEnd = eventEnd = this.#channelEnd;
+    if (family === KEYEVENT) {
+      keyStart = at;
+      keyEnd = dataEnd;
+    } else if (family === SUBKEYEVENT) {
+      keyEnd = at = skipCounted(bytes, at, dataEnd);
+      keyStart = at - number;
+      if (bytes[at++] !== PIPE) return false;
+    } else if (family === SUBKEYSPACEEVENT) {
+      eventEnd = find(PIPE, bytes, eventStart, eventEnd);
+      keyStart = eventEnd + 1;
+    } else {
+      eventStart = at;
+      eventEnd = dataEnd;
+      if (family === SUBKEYSPACE) {
+        eventEnd = find(PIPE, bytes, at, dataEnd);
+        at = eventEnd + 1;
+      } else if (family === SUBKEYSPACEITEM) {
+        keyEnd = find(NEWLINE, bytes, keyStart, keyEnd);
+        subkeys?.push(bytes.subarray(keyEnd + 1, this.#channelEnd));
+      }
+    }
+    if (family >= SUBKEYSPACE && family !== SUBKEYSPACEITEM) {
+      for (;; at++) {
+        at = skipCounted(bytes, at, dataEnd);
+        if (at < 0) return false;
+        subkeys?.push(bytes.subarray(at - number, at));
+        if (at === dataEnd) break;
+        if (bytes[at] !== COMMA) return false;
+      }
+    }
+    return eventEnd > eventStart && keyEnd >= keyStart;
   }
-  throw new TypeError("Cannot parse a notification: neither text nor bytes");
 }
 
-function isMessage(type: unknown): boolean {
-  return /^[ps]?message$/.test(decodeText(givenBytes(type)));
+/**
+ * Reads a notification that lies in a bigger run of bytes.
+ *
+ * Nothing is copied or decoded: the notification holds on to `bytes`, which must not change, until
+ * it is first asked for a text, or told to {@linkcode KeyNotification.detach}.
+ *
+ * @param bytes What came from the network, or a part of it.
+ * @param channelStart Where the channel begins.
+ * @param channelEnd Where it ends, exclusive; not after the payload begins.
+ * @param dataStart Where the payload begins.
+ * @param dataEnd Where it ends, exclusive.
+ * @param timestamp When the bytes were read, in ms since the epoch.
+ * @param keyPrefix Only keys that begin so count, and are given without it.
+ * @returns `null` when this is no well-formed notification, `undefined` when it is one whose key
+ * does not begin with `keyPrefix`.
+ *
+ * @example
+ * ```ts
+ * import { parseNotification } from "@keywatch/keywatch/parse";
+ *
+ * const bytes = new TextEncoder().encode("__keyspace@0__:user:1 set");
+ * parseNotification(bytes, 0, 21, 22, 25, Date.now(), null)?.key; // "user:1"
+ * ```
+ */
+export const parseNotification: (
+  bytes: Uint8Array,
+  channelStart: number,
+  channelEnd: number,
+  dataStart: number,
+  dataEnd: number,
+  timestamp: number,
+  keyPrefix: Uint8Array | null,
+) => KeyNotification | null | undefined = KeyNotification["parse"];
+
+/** Text or bytes, of whatever realm, as bytes. */
+function givenBytes(value: unknown): Uint8Array {
+  if (typeof value !== "string" && !ArrayBuffer.isView(value)) throw new TypeError("No bytes");
+  return toBytes(value as string);
 }

@@ -1,5 +1,5 @@
 const encoder = new TextEncoder();
-const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** Longest run of bytes that is turned to text without the runtime's decoder. */
 const SHORT = 64;
@@ -17,13 +17,11 @@ const units: number[][] = Array.from({ length: SHORT + 1 }, (_, n) => new Array(
  * bytes or one of them is not ASCII.
  */
 export function decodeShortAscii(bytes: Uint8Array, start: number, end: number): string | null {
-  const length = end - start;
-  if (length > SHORT) return null;
-  const out = units[length]!;
-  for (let i = 0; i < length; i++) {
-    const byte = bytes[start + i]!;
-    if (byte >= 0x80) return null;
-    out[i] = byte;
+  const out = units[end - start];
+  if (!out) return null;
+  for (let i = 0; start < end; i++, start++) {
+    if (bytes[start]! > 127) return null;
+    out[i] = bytes[start]!;
   }
   return String.fromCharCode.apply(null, out);
 }
@@ -50,21 +48,10 @@ export function decodeText(
   start: number = 0,
   end: number = bytes.length,
 ): string {
-  return decodeShortAscii(bytes, start, end) ?? utf8.decode(bytes.subarray(start, end));
+  return decodeShortAscii(bytes, start, end) ?? decoder.decode(bytes.subarray(start, end));
 }
 
 /** Text as its UTF-8 bytes; bytes as they are. */
 export function toBytes(value: string | Uint8Array): Uint8Array {
   return typeof value === "string" ? encoder.encode(value) : value;
-}
-
-/** One array of bytes made of several. */
-export function concat(...parts: readonly Uint8Array[]): Uint8Array {
-  const out = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    out.set(part, at);
-    at += part.length;
-  }
-  return out;
 }
