@@ -19,7 +19,7 @@
  * @module
  */
 export {
-  type Channel,
+  Channel,
   type ChannelOptions,
   type FamilyChannel,
   KeyeventChannel,
