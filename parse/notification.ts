@@ -432,6 +432,8 @@ export const parseNotification: (
 
 /** Text or bytes, of whatever realm, as bytes. */
 function givenBytes(value: unknown): Uint8Array {
-  if (typeof value !== "string" && !ArrayBuffer.isView(value)) throw new TypeError("No bytes");
+  if (typeof value !== "string" && (value as Uint8Array).BYTES_PER_ELEMENT !== 1) {
+    throw new TypeError("Neither text nor bytes");
+  }
   return toBytes(value as string);
 }

@@ -1,0 +1,70 @@
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import { assertEquals } from "@std/assert";
+import { type KeyNotification, parseNotification } from "../../parse/mod.ts";
+import { utf8 } from "./texts.ts";
+
+const messages: [what: string, channel: string, data: string][] = [
+  ["a keyspace notification", "__keyspace@0__:user:1000:profile:name", "hset"],
+  ["a keyevent notification", "__keyevent@0__:hset", "user:1000:profile:name"],
+  ["a key that is not ASCII", "__keyspace@0__:用户:1000:profile:name", "hset"],
+  ["an event that is not known", "__keyspace@0__:user:1000:profile:name", "json.set"],
+  ["a long key", `__keyspace@0__:${"k".repeat(200)}`, "hset"],
+  ["a subkey notification", "__subkeyspace@0__:user:1000", "hset|20:profile:name:of:user"],
+];
+
+const questions: Record<string, (found: KeyNotification) => unknown> = {
+  key: (found) => found.key,
+  keyBytes: (found) => found.keyBytes,
+  eventType: (found) => found.eventType,
+  subkeys: (found) => found.subkeys,
+  subkeyBytes: (found) => found.subkeyBytes,
+  channel: (found) => found.channel,
+  data: (found) => found.data,
+  keyStartsWith: (found) => found.keyStartsWith("user"),
+  toJSON: (found) => found.toJSON(),
+  detach: (found) => found.detach(),
+};
+
+/** Parses a message that lies in a chunk of its own. */
+function parse(channel: string, data: string): [KeyNotification, WeakRef<Uint8Array>] {
+  const chunk = new Uint8Array(65_536);
+  const head = utf8(channel);
+  const body = utf8(data);
+  chunk.set(head, 100);
+  chunk.set(body, 500);
+  return [
+    parseNotification(chunk, 100, 100 + head.length, 500, 500 + body.length, 1, null)!,
+    new WeakRef(chunk),
+  ];
+}
+
+setFlagsFromString("--expose-gc");
+const gc = runInNewContext("gc") as () => void;
+
+/** Which are still there after all garbage was collected. */
+async function alive(refs: WeakRef<Uint8Array>[]): Promise<boolean[]> {
+  // What a WeakRef was made of or gave lives until the end of the turn.
+  await new Promise((resolve) => setTimeout(resolve));
+  gc();
+  return refs.map((ref) => ref.deref() !== undefined);
+}
+
+for (const [what, channel, data] of messages) {
+  Deno.test(`${what} lets go of its chunk when it is asked, and not before`, async () => {
+    const asked = Object.entries(questions).map(([name, ask]) => {
+      const [found, ref] = parse(channel, data);
+      return { name, ask, found, ref, answer: undefined as unknown };
+    });
+    const refs = asked.map(({ ref }) => ref);
+    assertEquals((await alive(refs)).includes(false), false, "a chunk went before any question");
+    for (const one of asked) one.answer = one.ask(one.found);
+    const kept = await alive(refs);
+    assertEquals(asked.filter((_, i) => kept[i]).map(({ name }) => name), [], "keeps its chunk");
+    // Notifications and answers are in use here, so none of them was collected before.
+    for (const { ask, found, answer } of asked) {
+      assertEquals(ask(found), answer);
+      assertEquals([found.channel, found.data], [channel, data]);
+    }
+  });
+}
