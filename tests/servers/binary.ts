@@ -88,7 +88,16 @@ async function installDebianPackage(progress: (message: string) => void): Promis
   const env = { DEBIAN_FRONTEND: "noninteractive", LC_ALL: "C" };
   const steps = [
     ["apt-get", "-q", "update"],
-    ["apt-get", "-q", "-y", "install", "--no-install-recommends", "redis-server"],
+    [
+      "apt-get",
+      "-q",
+      "-y",
+      "-o",
+      "DPkg::Lock::Timeout=120",
+      "install",
+      "--no-install-recommends",
+      "redis-server",
+    ],
   ];
   for (const step of steps) {
     const { code, output } = await run(step, { env });
