@@ -187,7 +187,7 @@ export function missingFlags(
     missing: only(needed, (l) => !isInForce(configured, l) && !isHidden(configured, l)),
     unknown: only(needed, (letter) => isHidden(configured, letter)),
     canReceive: channels.map(needs).some((letters) =>
-      /^([KESTIV].*[^KESTIV])?$/.test(only(letters, can))
+      letters === "" || /[KESTIV].*[^KESTIV]/.test(only(letters, can))
     ),
   };
 }
