@@ -136,6 +136,11 @@ export class Connection {
     this.#decoder.arrayPushes = true;
   }
 
+  /** Why the connection is over; null while it is not. */
+  get over(): Error | null {
+    return this.#over;
+  }
+
   /**
    * Sends a command and waits for its reply.
    *

@@ -80,6 +80,8 @@ export class Subscriber {
         if (ready) events.onClose(reason);
       },
     });
+    // It may have ended between its last answer and here.
+    if (connection.over !== null) throw connection.over;
     ready = true;
     this.#connection = connection;
     this.info = info;
