@@ -1,0 +1,188 @@
+import { assertEquals } from "@std/assert";
+import fc from "npm:fast-check@4.10.2";
+import {
+  KeyeventChannel,
+  KeyspaceChannel,
+  mergeFlags,
+  missingFlags,
+  parseFlags,
+  printFlags,
+  requiredFlags,
+  SubkeyeventChannel,
+  SubkeyspaceChannel,
+  SubkeyspaceeventChannel,
+  SubkeyspaceitemChannel,
+} from "../../parse/mod.ts";
+
+Deno.test("flags are printed in the servers' order, with A for the ten it stands for", () => {
+  const rows: [string, string][] = [
+    ["", ""],
+    ["KEA", "AKE"],
+    ["EKxg", "gxKE"],
+    ["mEKnx", "xnKEm"],
+    ["dtexzhsl$gKE", "AKE"],
+    ["dtexzhsl$gKEnm", "AnKEm"],
+    ["texzhsl$gKE", "g$lshzxetKE"],
+    ["VITSmEKcona", "anocKEmSTIV"],
+    ["AgKK", "AK"],
+    ["ZqKA?", "AKZq?"],
+  ];
+  for (const [given, printed] of rows) {
+    assertEquals(printFlags(parseFlags(given)), printed);
+    assertEquals(printFlags(given), printed);
+  }
+});
+
+Deno.test("flags are read as the letters in force", () => {
+  assertEquals(parseFlags("AKE"), new Set("g$lshzxetdKE"));
+  assertEquals(parseFlags("xE"), new Set("xE"));
+  assertEquals(parseFlags("E?"), new Set("E?"));
+});
+
+Deno.test("no letter is lost between reading and printing", () => {
+  fc.assert(fc.property(fc.string({ maxLength: 12 }), (text) => {
+    const again = parseFlags(printFlags(parseFlags(text)));
+    assertEquals([...again].sort(), [...parseFlags(text)].sort());
+  }));
+});
+
+Deno.test("a subscription needs its family and the class of its events", () => {
+  const rows: [Parameters<typeof requiredFlags>, string][] = [
+    [[], ""],
+    [[new KeyeventChannel("expired")], "xE"],
+    [[new KeyeventChannel("keymiss")], "Em"],
+    [[new KeyeventChannel("new")], "nE"],
+    [[new KeyeventChannel("arset")], "aE"],
+    [[new KeyeventChannel("overwritten")], "oE"],
+    [[new KeyeventChannel("expired", { db: "*" })], "xE"],
+    [[new KeyeventChannel("xgroup-*")], "tE"],
+    [[new KeyeventChannel("expire*")], "gxE"],
+    [[new KeyeventChannel("n*")], "nE"],
+    [[new KeyeventChannel("json.set")], "AE"],
+    [[new KeyeventChannel("json.*")], "AE"],
+    [[KeyeventChannel.allEvents()], "AE"],
+    [[KeyeventChannel.exact("*")], "AE"],
+    [[new KeyspaceChannel("user:1")], "AK"],
+    [[new KeyspaceChannel("user:*")], "AK"],
+    [[new KeyspaceChannel("__keyevent@0__:expired")], "AK"],
+    [[{ channel: new KeyspaceChannel("user:*"), events: ["set", "del"] }], "g$K"],
+    [[{ channel: "__keyspace@0__:*", events: ["set", "json.set"] }], "AK"],
+    [[{ channel: KeyeventChannel.allEvents(), events: ["new"] }], "nE"],
+    [[new SubkeyspaceChannel("h")], "hS"],
+    [[new SubkeyeventChannel("hset")], "hT"],
+    [[SubkeyeventChannel.allEvents()], "hT"],
+    [[new SubkeyeventChannel("h*")], "hT"],
+    [[new SubkeyspaceitemChannel("h", "f")], "hI"],
+    [[new SubkeyspaceeventChannel("hset", "h")], "hV"],
+    [[new SubkeyspaceeventChannel("h*", "a|b")], "hV"],
+    [["__keyevent@*__:expired"], "xE"],
+    [["__keyevent@0__:expired"], "xE"],
+    [[new TextEncoder().encode("__keyevent@0__:expired")], "xE"],
+    [["__keyspace@0__:*"], "AK"],
+    [["__key*__:*"], "AKE"],
+    [["__key*@0__:*"], "AKE"],
+    [["*"], "AKE"],
+    [["__subkeyspace@0__:*"], "hS"],
+    [["news"], ""],
+    [["news.*"], ""],
+    [["__keyspace@0__:k", new KeyeventChannel("keymiss"), "news"], "AKEm"],
+    [[new KeyeventChannel("set"), new KeyeventChannel("expired")], "$xE"],
+    [[new KeyeventChannel("set"), new KeyspaceChannel("k")], "AKE"],
+  ];
+  for (const [channels, flags] of rows) {
+    assertEquals(requiredFlags(...channels), flags, JSON.stringify(channels.map(String)));
+  }
+});
+
+Deno.test("a flag is present, missing, or cannot be told", () => {
+  const all = new KeyspaceChannel("k");
+  const expired = new KeyeventChannel("expired");
+  const made = new KeyeventChannel("new");
+  const miss = new KeyeventChannel("keymiss");
+  const rows: [string | null, Parameters<typeof requiredFlags>, string[], boolean][] = [
+    ["AKE", [expired], ["xE", "", ""], true],
+    ["xE", [expired], ["xE", "", ""], true],
+    ["AK", [expired], ["x", "E", ""], false],
+    ["$KE", [expired], ["E", "x", ""], false],
+    ["", [expired], ["", "xE", ""], false],
+    ["KE", [expired], ["E", "x", ""], false],
+    [null, [expired], ["", "", "xE"], true],
+    ["AKE", [all], ["AK", "", ""], true],
+    ["g$lshzxetdKE", [all], ["AK", "", ""], true],
+    ["$K", [all], ["K", "A", ""], true],
+    ["K", [all], ["K", "A", ""], false],
+    ["A", [all], ["A", "K", ""], false],
+    ["q", [all], ["", "AK", ""], false],
+    ["qK", [all], ["K", "A", ""], true],
+    // What the servers do not print once A is set.
+    ["AKE", [made], ["E", "", "n"], true],
+    ["AKE", [new KeyeventChannel("overwritten")], ["E", "", "o"], true],
+    ["AKE", [new KeyeventChannel("type_changed")], ["E", "", "c"], true],
+    ["AnKE", [made], ["nE", "", ""], true],
+    ["$KE", [made], ["E", "n", ""], false],
+    ["$nKE", [made], ["nE", "", ""], true],
+    // Key misses are printed, and so are families.
+    ["AKE", [miss], ["E", "m", ""], false],
+    ["AKEm", [miss], ["Em", "", ""], true],
+    ["AKE", [new SubkeyspaceChannel("h")], ["h", "S", ""], false],
+    // Where arrays are known, A stands for them too.
+    ["AKE", [new KeyeventChannel("arset")], ["aE", "", ""], true],
+    ["$KE", [new KeyeventChannel("arset")], ["E", "a", ""], false],
+    ["xE", ["news"], ["", "", ""], true],
+    // One of several is enough to receive something.
+    ["xE", [all, expired], ["E", "AK", ""], true],
+    ["AKE", [made, expired, miss], ["xE", "m", "n"], true],
+    ["xE", ["__key*__:*"], ["E", "AK", ""], true],
+  ];
+  for (const [configured, channels, [present, missing, unknown], canReceive] of rows) {
+    assertEquals(
+      missingFlags(configured, ...channels) as unknown,
+      { present, missing, unknown, canReceive },
+      `${configured} for ${channels.map(String)}`,
+    );
+  }
+});
+
+Deno.test("flags are added, and never dropped or turned off unsaid", () => {
+  const rows: [string, string, string, string, string][] = [
+    ["", "xE", "xE", "xE", ""],
+    ["gKE", "xE", "gxKE", "x", ""],
+    ["xE", "xE", "xE", "", ""],
+    ["AKE", "xE", "AKE", "", ""],
+    ["KEg", "gE", "KEg", "", ""],
+    ["AKE", "aE", "AKE", "", ""],
+    ["AK", "xE", "AKE", "E", "nocr"],
+    ["AKE", "Em", "AKEm", "m", "nocr"],
+    ["AKE", "nE", "AnKE", "n", "ocr"],
+    ["AnKE", "Em", "AnKEm", "m", "ocr"],
+    ["$nKE", "x", "$xnKE", "x", ""],
+    ["$KE", "AK", "AKE", "A", ""],
+    ["gqKE", "x", "gxKEq", "x", ""],
+    ["AaKE", "m", "AKEm", "m", "nocr"],
+  ];
+  for (const [configured, needed, flags, added, unsure] of rows) {
+    assertEquals(
+      mergeFlags(configured, needed),
+      { flags, added, unsure },
+      `${configured} + ${needed}`,
+    );
+  }
+});
+
+Deno.test("merging keeps every letter, leaves nothing missing and then has nothing to add", () => {
+  const letters = fc.subarray([..."g$lshzxetdanocrKEmSTIVqZA"]).map((array) => array.join(""));
+  fc.assert(
+    fc.property(letters, letters, (configured, needed) => {
+      const { flags, added, unsure } = mergeFlags(configured, needed);
+      const inForce = parseFlags(flags);
+      if (flags.includes("A")) inForce.add("a");
+      for (const letter of [...parseFlags(configured), ...parseFlags(needed)]) {
+        assertEquals(inForce.has(letter), true, `${letter} of ${flags}`);
+      }
+      assertEquals(mergeFlags(flags, needed).added, "");
+      assertEquals(added === "" && (flags !== configured || unsure !== ""), false);
+      for (const letter of unsure) assertEquals(flags.includes(letter), false);
+    }),
+    { numRuns: 2000 },
+  );
+});
