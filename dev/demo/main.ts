@@ -10,6 +10,7 @@ import { standardOutput } from "../../cli/output.ts";
 import { connect } from "../../mod.ts";
 import { ensureServer, startServer } from "../../tests/servers/mod.ts";
 import { Ledger } from "./ledger.ts";
+import { report } from "./report.ts";
 import { expectations, runWorkload } from "./workload.ts";
 
 /** When to give up on what has not come, in ms after the first command. */
@@ -57,7 +58,9 @@ async function main(): Promise<number> {
     }
     clearTimeout(timer);
     stop.signal.throwIfAborted();
-    return report(ledger, (line) => output.line(line), paint);
+    const { lines, status } = report(ledger, paint);
+    for (const line of lines) output.line(line);
+    return status;
   } catch (error) {
     output.note(`demo: ${error instanceof Error ? error.message : String(error)}`);
     return 1;
@@ -66,33 +69,6 @@ async function main(): Promise<number> {
       Deno.removeSignalListener(signal, interrupt);
     }
   }
-}
-
-function report(
-  ledger: Ledger,
-  line: (text: string) => void,
-  paint: ReturnType<typeof painter>,
-): number {
-  line("");
-  for (const { event, received, expected } of ledger.byEvent()) {
-    const bar = "▪".repeat(received);
-    const note = received === expected ? "" : `  should be ${expected}`;
-    line(`  ${event.padEnd(12)} ${String(received).padStart(3)}  ${paint("green", bar)}${note}`);
-  }
-  line("");
-  for (const { database, event, key } of ledger.missing) {
-    line(paint("red", `  did not come: ${event} on ${key} in database ${database}`));
-  }
-  for (const { database, event, key } of ledger.unexpected) {
-    line(paint("red", `  should not have come: ${event} on ${key} in database ${database}`));
-  }
-  const { received, expected } = ledger;
-  if (ledger.missing.length > 0 || ledger.unexpected.length > 0) {
-    line(paint("red", `✗ ${received} notifications came, ${expected} should have`));
-    return 1;
-  }
-  line(paint("green", `✓ ${received} notifications: each one that the workload caused, once`));
-  return 0;
 }
 
 if (import.meta.main) Deno.exit(await main());

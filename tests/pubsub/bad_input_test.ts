@@ -7,8 +7,7 @@ import {
   SubscribeRefusedError,
   TimeoutError,
 } from "../../mod.ts";
-import { freePort, startServer } from "../servers/mod.ts";
-import { eventually } from "./eventually.ts";
+import { freePort, startServer, until } from "../servers/mod.ts";
 import { answer, Peer, swallow } from "./peer.ts";
 
 type Class<E> = new (...args: never[]) => E;
@@ -46,7 +45,7 @@ Deno.test("an HTTP server", async () => {
     "check that a Redis server listens there",
   ]);
   assertEquals((cause as Error).name, "RespSyntaxError");
-  await eventually(() => peer.connections === 0);
+  await until("it comes about", () => peer.connections === 0);
 });
 
 Deno.test("a server that accepts and says nothing", async () => {
@@ -55,7 +54,7 @@ Deno.test("a server that accepts and says nothing", async () => {
     timeout: 100,
   });
   assertEquals(error.timeout, 100);
-  await eventually(() => peer.connections === 0);
+  await until("it comes about", () => peer.connections === 0);
 });
 
 Deno.test("a server that closes at once", async () => {

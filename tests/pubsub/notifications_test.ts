@@ -1,7 +1,6 @@
 import { assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
 import { ClosedError, connect, type KeyNotification, KeyspaceChannel } from "../../mod.ts";
-import { startServer, type TestServer } from "../servers/mod.ts";
-import { eventually } from "./eventually.ts";
+import { startServer, type TestServer, until } from "../servers/mod.ts";
 
 /** A server that tells everything. */
 function talkative(): Promise<TestServer> {
@@ -105,7 +104,7 @@ Deno.test("one event is one item, however many subscriptions match, twice is two
   });
   for (let i = 0; i < 3; i++) await server.command("SET", "k", i);
   assertEquals(await take(notifications, 3), ["set k", "set k", "set k"]);
-  await eventually(() => seen.length >= 6);
+  await until("it comes about", () => seen.length >= 6);
   assertEquals(await notifications.getMessage({ timeout: 50 }), null);
   assertEquals(seen.filter((line) => line === "first k").length, 3);
   assertEquals(seen.filter((line) => line === "second k").length, 3);
@@ -117,7 +116,7 @@ Deno.test("a handler takes its notifications out of the merged stream", async ()
   const seen: string[] = [];
   await notifications.subscribeKeyevent("set", { handler: ({ key }) => seen.push(key) });
   await server.command("SET", "a", "x");
-  await eventually(() => seen.length === 1);
+  await until("it comes about", () => seen.length === 1);
   assertEquals(await notifications.getMessage(), null);
   assertEquals(seen, ["a"]);
 });
@@ -134,7 +133,7 @@ Deno.test("an async handler is awaited before it gets the next notification", as
     },
   });
   await Promise.all(["a", "b", "c"].map((key) => server.command("SET", key, "x")));
-  await eventually(() => trace.length === 6);
+  await until("it comes about", () => trace.length === 6);
   assertEquals(trace, ["begin a", "end a", "begin b", "end b", "begin c", "end c"]);
 });
 
@@ -151,7 +150,7 @@ Deno.test("what a handler throws or rejects goes to onError and stops nothing", 
     },
   });
   for (const key of ["sync", "async", "fine"]) await server.command("SET", key, "x");
-  await eventually(() => seen.length === 3);
+  await until("it comes about", () => seen.length === 3);
   assertEquals(errors.map((error) => (error as Error).message), ["thrown", "rejected"]);
 });
 
@@ -168,7 +167,7 @@ Deno.test("a hold lets go of its channels alone; the last hold unsubscribes", as
   });
   await hold.unsubscribe();
   await server.command("APPEND", "k", "x");
-  await eventually(() => second.length === 2);
+  await until("it comes about", () => second.length === 2);
   assertEquals(first, []);
   assertEquals(await server.command("PUBSUB", "CHANNELS"), ["__keyspace@0__:k"]);
   await other[Symbol.asyncDispose]();
@@ -180,7 +179,7 @@ Deno.test("loops each get everything; loops that follow each other miss nothing"
   await using notifications = await connect(server.url);
   await notifications.subscribeKeyevent("set");
   for (const key of ["a", "b", "c"]) await server.command("SET", key, "x");
-  await eventually(() => notifications.status().queued === 3);
+  await until("it comes about", () => notifications.status().queued === 3);
   const first: string[] = [];
   for await (const { key } of notifications) {
     first.push(key);
@@ -226,8 +225,9 @@ Deno.test("close ends every loop and every wait; then there is nothing more to h
   await notifications.unsubscribe();
   await assertRejects(() => notifications.getMessage(), ClosedError);
   await assertRejects(() => notifications.subscribeKeyevent("set"), ClosedError);
-  await eventually(async () =>
-    !String(await server.command("CLIENT", "LIST")).includes("name=keywatch")
+  await until(
+    "it comes about",
+    async () => !String(await server.command("CLIENT", "LIST")).includes("name=keywatch"),
   );
 });
 
@@ -237,8 +237,9 @@ Deno.test("await using closes", async () => {
     await using notifications = await connect(server.url);
     await notifications.subscribeKeyevent("set");
   }
-  await eventually(async () =>
-    !String(await server.command("CLIENT", "LIST")).includes("name=keywatch")
+  await until(
+    "it comes about",
+    async () => !String(await server.command("CLIENT", "LIST")).includes("name=keywatch"),
   );
 });
 
@@ -286,7 +287,7 @@ Deno.test("a full queue drops the oldest and says so before the next", async () 
   });
   await notifications.subscribeKeyevent("set");
   for (let i = 0; i < 10; i++) await server.command("SET", `k${i}`, "x");
-  await eventually(() => notifications.status().nodes[0]!.messages === 10);
+  await until("it comes about", () => notifications.status().nodes[0]!.messages === 10);
   const loop = notifications.listen({ gaps: true });
   const { value: gap } = await loop.next();
   assertEquals(gap?.kind, "gap");
@@ -323,7 +324,7 @@ Deno.test("status tells how things stand", async () => {
   await notifications.subscribeKeyspace("a*");
   await server.command("SET", "a1", "x");
   await server.command("DEL", "a1");
-  await eventually(() => notifications.status().queued === 1);
+  await until("it comes about", () => notifications.status().queued === 1);
   const { nodes: [node] } = notifications.status();
   assertEquals(
     {
@@ -354,9 +355,9 @@ Deno.test("a connection that is lost ends loops with the reason, after what had 
   await using notifications = await connect(server.url);
   await notifications.subscribeKeyevent("set");
   await server.command("SET", "last", "x");
-  await eventually(() => notifications.status().queued === 1);
+  await until("it comes about", () => notifications.status().queued === 1);
   await server.command("CLIENT", "KILL", "TYPE", "pubsub");
-  await eventually(() => notifications.status().state === "closed");
+  await until("it comes about", () => notifications.status().state === "closed");
   const loop = notifications.listen();
   assertEquals((await loop.next()).value?.key, "last");
   const error = await assertRejects(() => loop.next(), Error, "closed by the server");

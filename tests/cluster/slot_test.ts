@@ -1,0 +1,25 @@
+import { assertEquals } from "@std/assert";
+import { hashSlot } from "../../cluster/mod.ts";
+import { startServer } from "../servers/mod.ts";
+
+Deno.test("a slot is that of the hash tag, where there is one", () => {
+  assertEquals(hashSlot("123456789"), 12739);
+  assertEquals(hashSlot(""), 0);
+  assertEquals(hashSlot("{user:1}:name"), hashSlot("user:1"));
+  assertEquals(hashSlot("a{b}c{d}"), hashSlot("b"));
+  assertEquals(hashSlot("a{{b}}"), hashSlot("{b"));
+  for (const whole of ["a{}b{c}", "a{b", "a}b{", "}{"]) {
+    assertEquals(hashSlot(whole) === hashSlot("b"), false, whole);
+  }
+});
+
+Deno.test("hashSlot agrees with CLUSTER KEYSLOT on random bytes", async () => {
+  await using server = await startServer({ config: { "cluster-enabled": "yes" } });
+  const keys = Array.from({ length: 2_000 }, () => {
+    const key = crypto.getRandomValues(new Uint8Array(Math.floor(Math.random() * 24)));
+    // Braces are rare in random bytes, and what the rule is about.
+    return key.map((byte) => byte < 40 ? 0x7b : byte < 80 ? 0x7d : byte);
+  });
+  const slots = await Promise.all(keys.map((key) => server.command("CLUSTER", "KEYSLOT", key)));
+  assertEquals(keys.map(hashSlot), slots as number[]);
+});
