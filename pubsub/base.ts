@@ -46,13 +46,29 @@ export type NodeRun = EventRun<Wanted, Consumer>;
  * and the way of a message to those who want it. How servers are reached is the subclass's part.
  */
 export abstract class AbstractKeyspaceNotifications implements KeyspaceNotificationsInterface {
-  /** What the options say. */
+  /**
+   * What the options say.
+   *
+   * @internal
+   */
   protected readonly settings: Settings;
-  /** What is wanted. */
+  /**
+   * What is wanted.
+   *
+   * @internal
+   */
   protected readonly registry: Registry<Hold> = new Registry();
-  /** Where notifications go that no handler takes. */
+  /**
+   * Where notifications go that no handler takes.
+   *
+   * @internal
+   */
   protected readonly stream: Stream;
-  /** Gaps so far. */
+  /**
+   * Gaps so far.
+   *
+   * @internal
+   */
   protected gaps = 0;
   readonly #node: string;
   readonly #events: DeliveryEvents;
@@ -71,16 +87,32 @@ export abstract class AbstractKeyspaceNotifications implements KeyspaceNotificat
     this.stream = new Stream({ node, events: this.#events, limits: settings.queue });
   }
 
-  /** Whether `close` was called. */
+  /**
+   * Whether `close` was called.
+   *
+   * @internal
+   */
   protected abstract readonly closed: boolean;
 
-  /** Rejects when the servers' flags let nothing through to one of the channels. */
+  /**
+   * Rejects when the servers' flags let nothing through to one of the channels.
+   *
+   * @internal
+   */
   protected abstract checkFlags(channels: readonly Channel[]): Promise<void>;
 
-  /** Waits until every server has confirmed or refused the channels; gives back the refused. */
+  /**
+   * Waits until every server has confirmed or refused the channels; gives back the refused.
+   *
+   * @internal
+   */
   protected abstract settle(channels: readonly Wanted[]): Promise<RefusedChannel[]>;
 
-  /** Waits until every server that can be reached has let go of what is not wanted. */
+  /**
+   * Waits until every server that can be reached has let go of what is not wanted.
+   *
+   * @internal
+   */
   protected abstract reconcile(): Promise<void>;
 
   abstract status(): Status;
@@ -187,10 +219,12 @@ export abstract class AbstractKeyspaceNotifications implements KeyspaceNotificat
     return this.stream.open(options.gaps ?? false, options.signal);
   }
 
+  /** Reads the merged stream, as `listen()` does. */
   [Symbol.asyncIterator](): NotificationLoop<KeyNotification> {
     return this.listen();
   }
 
+  /** Closes, at the end of an `await using` block. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
@@ -199,6 +233,7 @@ export abstract class AbstractKeyspaceNotifications implements KeyspaceNotificat
    * Hands a message to everyone who wants it, each once for each event.
    *
    * @returns whether it was a well-formed notification
+   * @internal
    */
   protected deliver(frame: MessageFrame, receivedAt: number, run: NodeRun): boolean {
     const { bytes, patternStart, patternEnd, channelStart, channelEnd } = frame;

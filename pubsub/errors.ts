@@ -24,6 +24,8 @@ export class TimeoutError extends Error {
   readonly timeout: number;
 
   /**
+   * What was waited for, and how long.
+   *
    * @param message what was waited for, and from whom
    * @param timeout the deadline, in milliseconds
    * @param options `cause`: the error behind this one
@@ -52,6 +54,8 @@ export class MissingFlagsError extends Error {
   readonly missing: string;
 
   /**
+   * What is missing, and where.
+   *
    * @param message what could not be done, and the command that mends it
    * @param details the server, its flags and the letters it lacks
    */
@@ -84,6 +88,8 @@ export class SubscribeRefusedError extends Error {
   readonly refused: readonly RefusedChannel[];
 
   /**
+   * What was refused.
+   *
    * @param message what was refused and what to do about it
    * @param refused each channel, where, and why
    */

@@ -146,6 +146,12 @@ export interface KeyspaceNotificationsInterface
    * @returns the loop; it throws when the connection was lost
    */
   listen(options: ListenOptions & { readonly gaps: true }): NotificationLoop<StreamItem>;
+  /**
+   * Reads the merged stream without showing gaps.
+   *
+   * @param options a signal that ends the loop
+   * @returns the loop; it throws when the connection was lost
+   */
   listen(options?: ListenOptions): NotificationLoop<KeyNotification>;
   /** Whether anything is subscribed. */
   readonly subscribed: boolean;

@@ -16,6 +16,7 @@
  */
 
 export * from "./address.ts";
+export { AbstractKeyspaceNotifications } from "./base.ts";
 export * from "./connect.ts";
 export type { NotificationHandler } from "./delivery.ts";
 export * from "./errors.ts";

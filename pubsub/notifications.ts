@@ -77,6 +77,7 @@ export class KeyspaceNotifications extends AbstractKeyspaceNotifications {
     }
   }
 
+  /** How things stand. */
   status(): Status {
     const { node, info, confirmed, bytesReceived } = this.#subscriber;
     const subscriptions = [...confirmed].map(({ bytes }) => decoder.decode(bytes));
@@ -104,6 +105,7 @@ export class KeyspaceNotifications extends AbstractKeyspaceNotifications {
     };
   }
 
+  /** Ends the connection, every loop and every wait. Safe to call twice. */
   close(): Promise<void> {
     this.#finish(new ClosedError(`The notifications of ${this.#subscriber.node} were closed`));
     // What a reader has not taken by now it does not want: it closed.
@@ -111,10 +113,12 @@ export class KeyspaceNotifications extends AbstractKeyspaceNotifications {
     return Promise.resolve();
   }
 
+  /** @internal */
   protected get closed(): boolean {
     return this.#over instanceof ClosedError;
   }
 
+  /** @internal */
   protected async checkFlags(channels: readonly Channel[]): Promise<void> {
     const policy = this.settings.flags;
     if (policy === "ignore") return;
@@ -134,6 +138,7 @@ export class KeyspaceNotifications extends AbstractKeyspaceNotifications {
     else throw new MissingFlagsError(message, { server: node, configured: flags, missing });
   }
 
+  /** @internal */
   protected async settle(channels: readonly Wanted[]): Promise<RefusedChannel[]> {
     const refused = await this.#subscriber.settle(channels);
     return refused.map(({ channel, error }) => ({
@@ -143,6 +148,7 @@ export class KeyspaceNotifications extends AbstractKeyspaceNotifications {
     }));
   }
 
+  /** @internal */
   protected async reconcile(): Promise<void> {
     if (this.#over === null) await this.#subscriber.reconcile();
   }

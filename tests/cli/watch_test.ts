@@ -20,9 +20,9 @@ Deno.test("watch prints what happens until Ctrl-C, and leaves cleanly", async ()
   await server.command("SELECT", 5);
   await server.command("HSET", "line\nbreak\u001b[2J", "f", "v");
   await server.command("SET", Uint8Array.of(0xff, 0x41), "x");
-  assertMatch((await tool.line())!, /^\d\d:\d\d:\d\d\.\d{3}  db0  set {11}user:1$/);
-  assertMatch((await tool.line())!, /db5  hset {10}line\\nbreak\\x1b\[2J$/);
-  assertMatch((await tool.line())!, /db5  set {11}\\xffA$/);
+  assertMatch((await tool.line())!, /^\d\d:\d\d:\d\d\.\d{3} {2}db0 {2}set {11}user:1$/);
+  assertMatch((await tool.line())!, /db5 {2}hset {10}line\\nbreak\\x1b\[2J$/);
+  assertMatch((await tool.line())!, /db5 {2}set {11}\\xffA$/);
   tool.interrupt();
   const { code, stderr } = await tool.ended();
   assertEquals(code, 0);
