@@ -72,25 +72,37 @@ export class Channel {
  */
 export function toChannel(value: string | Uint8Array | Channel): Channel {
   if (value instanceof Channel) return value;
-  const text = toBinary(value);
-  const pattern = isPattern(text);
-  return new Channel(fromBinary(pattern ? text : unescapeGlob(text)), pattern);
+  const { text, isGlob } = guess(value);
+  return new Channel(fromBinary(text), isGlob);
 }
 
-/** Bytes that are a glob because the caller says so, whatever they look like. */
-class Glob extends Uint8Array {}
+/** A name, one character a byte, which is a glob or exact. */
+interface Part {
+  text: string;
+  isGlob: boolean;
+}
 
-/** Does something to the names among arguments, and something else to the last of them. */
-function withNames<A extends unknown[]>(
+function guess(name: NameOrPattern): Part {
+  const text = toBinary(name);
+  const isGlob = isPattern(text);
+  return { text: isGlob ? text : unescapeGlob(text), isGlob };
+}
+
+/** Makes parts of the names among the arguments of a constructor; the last may differ. */
+function withParts<A extends unknown[]>(
   args: A,
-  last: (name: string) => Uint8Array,
-  others: (name: string) => Uint8Array = last,
+  last: (text: string) => Part,
+  others: (text: string) => Part = last,
 ): A {
-  const isName = (arg: unknown) => typeof arg === "string" || ArrayBuffer.isView(arg);
+  const isName = (arg: unknown) => (arg as string)?.length >= 0;
   return args.map((arg, i) =>
     isName(arg) ? (isName(args[i + 1]) ? others : last)(toBinary(arg as NameOrPattern)) : arg
   ) as A;
 }
+
+const exactly = (text: string): Part => ({ text, isGlob: false });
+const matching = (text: string): Part => ({ text, isGlob: true });
+const startingWith = (text: string): Part => matching(escapeGlob(text) + "*");
 
 /** A channel of the notifications: `__<type>@<db>__:` and one or two names. */
 export class FamilyChannel extends Channel {
@@ -116,19 +128,18 @@ export class FamilyChannel extends Channel {
     if (!/^(\*|\d+)$/.test(`${db}`)) {
       throw new RangeError(`Cannot build a ${type} channel: ${db} is no database, 0 to N or "*"`);
     }
-    const isGlob = (name: NameOrPattern) => name instanceof Glob || isPattern(name);
-    const pattern = db === "*" || names.some(isGlob);
-    const parts = names.map((name) => {
-      const text = toBinary(name);
-      return isGlob(name) ? text : pattern ? escapeGlob(unescapeGlob(text)) : unescapeGlob(text);
-    });
-    if (parts[1] !== undefined && parts[0]!.includes(separator)) {
+    const parts = names.map((name) =>
+      (name as unknown as Part).text === undefined ? guess(name) : name as unknown as Part
+    );
+    if (parts[1] && parts[0]!.text.includes(separator)) {
       throw new TypeError(
         `Cannot build a ${type} channel: the server sends none for a name with ` +
           JSON.stringify(separator),
       );
     }
-    super(fromBinary(`__${type}@${db}__:${parts.join(separator)}`), pattern);
+    const pattern = db === "*" || parts.some(({ isGlob }) => isGlob);
+    const texts = parts.map(({ text, isGlob }) => pattern && !isGlob ? escapeGlob(text) : text);
+    super(fromBinary(`__${type}@${db}__:${texts.join(separator)}`), pattern);
     this.db = db;
   }
 
@@ -138,7 +149,7 @@ export class FamilyChannel extends Channel {
    * @param args As for the constructor.
    */
   static exact<A extends unknown[], C>(this: new (...args: A) => C, ...args: A): C {
-    return new this(...withNames(args, (name) => fromBinary(escapeGlob(name))));
+    return new this(...withParts(args, exactly));
   }
 
   /**
@@ -147,13 +158,7 @@ export class FamilyChannel extends Channel {
    * @param args As for the constructor: a beginning in place of the last name.
    */
   static prefix<A extends unknown[], C>(this: new (...args: A) => C, ...args: A): C {
-    return new this(
-      ...withNames(
-        args,
-        (name) => fromBinary(escapeGlob(name) + "*"),
-        (name) => fromBinary(escapeGlob(name)),
-      ),
-    );
+    return new this(...withParts(args, startingWith, exactly));
   }
 
   /**
@@ -162,7 +167,7 @@ export class FamilyChannel extends Channel {
    * @param args As for the constructor: globs, which go to the server as they are.
    */
   static pattern<A extends unknown[], C>(this: new (...args: A) => C, ...args: A): C {
-    return new this(...withNames(args, (name) => new Glob(fromBinary(name))));
+    return new this(...withParts(args, matching));
   }
 }
 

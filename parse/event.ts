@@ -21,39 +21,52 @@ m keymiss=a_read_of_no_key
 n new=a_key_made
 o23 overwritten=a_value_replaced
 c23 type_changed=a_type_replaced
-a3 arset armset arinsert arring arseek ardel ardelrange`;
-
-/** Other names that are written of and that no server emits, with what comes instead. */
-const NEVER = "zrembyrank:zremrangebyrank zrembyscore:zremrangebyscore " +
-  "zrembylex:zremrangebylex setifeq:set setifgt: setiflt: setifne: flushdb: flushall: swapdb:";
+a3 arset armset arinsert arring arseek ardel ardelrange
+- zremrangebyrank=zrembyrank zremrangebyscore=zrembyscore zremrangebylex=zrembylex set=setifeq nothing=setifgt+setiflt+setifne+flushdb+flushall+swapdb`;
 
 /** The servers that were looked at. */
 const SERVERS = ["Redis 7.0", "Redis 8.0", "Redis 8.6", "Redis 8.8", "Valkey 9.1"];
 
-/** An event of the catalogue. */
-interface Entry {
-  name: KnownEvent;
-  letter: string;
-  servers: string[];
-  commands: string[];
+/** What {@linkcode describeEvent} knows of an event. */
+export interface EventDescription {
+  /** The name that was asked for. */
+  name: string;
+  /** The letter of its class in `notify-keyspace-events`, or `null` when no server emits it. */
+  class: string | null;
+  /** Which of Redis 7.0, 8.0, 8.6, 8.8 and Valkey 9.1 emit it. */
+  servers: readonly string[];
+  /** The commands it comes from; what begins with `a` is no command but says what happened. */
+  commands: readonly string[];
+  /**
+   * What comes instead of a name that no server emits, such as `"rename_from, rename_to"` or
+   * `"nothing"`; `null` for an event that is emitted, and for a name that is not known at all.
+   */
+  instead: string | null;
+  /** All this in one sentence. */
+  text: string;
 }
 
-/** The catalogue, entry by entry. */
-export const EVENTS: readonly Entry[] = CATALOGUE.trim().split("\n").flatMap((row) => {
+/** The catalogue; in the row of `-` what comes instead of names that are no commands. */
+const ROWS: EventDescription[] = CATALOGUE.trim().split("\n").flatMap((row) => {
   const [head, ...events] = row.split(" ");
+  const servers = SERVERS.filter((_, i) => !head![1] || head!.includes(`${i}`));
   return events.map((event) => {
-    const [name, ...commands] = event.split(/[+=]/);
-    if (!event.includes("=")) commands.unshift(name!.replace("-", "_"));
+    const [name, ...others] = event.split(/[+=]/);
+    const commands = [...event.includes("=") ? [] : [name!.replace("-", "_")], ...others]
+      .map((text) => text.replaceAll("_", " ").replace(/^(?!a ).*/, (it) => it.toUpperCase()));
     return {
-      name: name as KnownEvent,
-      letter: head![0]!,
-      servers: SERVERS.filter((_, i) => !head![1] || head!.includes(`${i}`)),
-      commands: commands.map((command) =>
-        command.replaceAll("_", " ").replace(/^(?!a ).*/, (text) => text.toUpperCase())
-      ),
+      name: name!,
+      class: head![0]!,
+      servers,
+      commands,
+      instead: null,
+      text: `${name} is sent by ${servers.join(", ")} for ${commands.join(", ")}`,
     };
   });
 });
+
+/** What servers emit. */
+export const EVENTS: readonly EventDescription[] = ROWS.filter((row) => row.class !== "-");
 
 /**
  * The events that servers emit, each seen on a server or in its source.
@@ -144,25 +157,6 @@ export type KnownEvent = typeof EventType[keyof typeof EventType];
 /** The name of any event: modules and servers to come have more than are known. */
 export type EventName = KnownEvent | (string & Record<never, never>);
 
-/** What {@linkcode describeEvent} knows of an event. */
-export interface EventDescription {
-  /** The name that was asked for. */
-  name: string;
-  /** The letter of its class in `notify-keyspace-events`, or `null` when no server emits it. */
-  class: string | null;
-  /** Which of Redis 7.0, 8.0, 8.6, 8.8 and Valkey 9.1 emit it. */
-  servers: readonly string[];
-  /** The commands it comes from; what begins with `a` is no command but says what happened. */
-  commands: readonly string[];
-  /**
-   * What comes instead of a name that no server emits, such as `"rename_from, rename_to"` or
-   * `"nothing"`; `null` for an event that is emitted, and for a name that is not known at all.
-   */
-  instead: string | null;
-  /** All this in one sentence. */
-  text: string;
-}
-
 /**
  * Says what is known of an event.
  *
@@ -177,23 +171,16 @@ export interface EventDescription {
  * ```
  */
 export function describeEvent(name: EventName): EventDescription {
-  const entry = EVENTS.find((event) => event.name === name);
-  const { letter = null, servers = [], commands = [] } = entry ?? {};
-  // A command that has not an event of its own name is emitted under the names it stands beside.
-  const others = EVENTS.filter((event) =>
-    event.commands.some((command) => command.split(" ")[0] === name.toUpperCase())
-  ).map((event) => event.name);
-  const listed = NEVER.split(" ").find((pair) => pair.startsWith(`${name}:`));
-  const instead = entry
-    ? null
-    : listed
-    ? listed.split(":")[1] || "nothing"
-    : others.join(", ") || null;
+  const known = EVENTS.find((event) => event.name === name);
+  if (known) return { ...known };
+  // A command without an event of its own name is emitted under the names it stands beside.
+  const instead =
+    ROWS.filter(({ commands }) =>
+      commands.some((command) => command.split(" ")[0] === name.toUpperCase())
+    ).map((event) => event.name).join(", ") || null;
   const text = name +
-    (entry
-      ? ` is sent by ${servers.join(", ")} for ${commands.join(", ")}`
-      : instead
+    (instead
       ? ` is sent by no server: what comes instead is ${instead}`
       : " is not known: only a module or a newer server may send it");
-  return { name, class: letter, servers, commands, instead, text };
+  return { name, class: null, servers: [], commands: [], instead, text };
 }

@@ -39,13 +39,6 @@ export function standsAt(bytes: Uint8Array, at: number, part: Uint8Array): boole
   return true;
 }
 
-/** The family whose prefix stands at a place, as an index into {@linkcode FAMILIES}, or -1. */
-export function familyAt(bytes: Uint8Array, at: number): number {
-  let family = PREFIXES.length;
-  while (family-- && !standsAt(bytes, at, PREFIXES[family]!));
-  return family;
-}
-
 /**
  * The family of a channel, or of a pattern that begins with plain text.
  *
@@ -63,5 +56,6 @@ export function familyAt(bytes: Uint8Array, at: number): number {
  * ```
  */
 export function getChannelType(channel: string | Uint8Array): ChannelType | null {
-  return FAMILIES[familyAt(toBytes(channel), 0)] ?? null;
+  const bytes = toBytes(channel);
+  return FAMILIES.find((_, i) => standsAt(bytes, 0, PREFIXES[i]!)) ?? null;
 }

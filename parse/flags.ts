@@ -1,5 +1,5 @@
 import { type Channel, toChannel } from "./channel.ts";
-import { type EventName, EVENTS } from "./event.ts";
+import { describeEvent, type EventName, EVENTS } from "./event.ts";
 import { FAMILIES } from "./families.ts";
 import { matchGlob } from "./glob.ts";
 import { decodeText } from "./text.ts";
@@ -56,18 +56,19 @@ function only(letters: Iterable<string>, test: (letter: string) => boolean): str
   return [...letters].filter(test).join("");
 }
 
-/** Whether `A` is in force, by that letter or by all it stands for. */
+/** Whether all that `A` stands for everywhere is there. */
 function hasAll(flags: string): boolean {
-  return flags.includes("A") || !only(ALL, (letter) => !flags.includes(letter));
+  return !only(ALL, (letter) => !flags.includes(letter));
 }
 
 function isInForce(flags: string, letter: string): boolean {
-  return flags.includes(letter) || hasAll(flags) && `A${ALL}a`.includes(letter);
+  return flags.includes(letter) || letter === "A" && hasAll(flags) ||
+    flags.includes("A") && `${ALL}a`.includes(letter);
 }
 
 /** Whether the answer leaves open if a letter is in force. */
 function isHidden(flags: string, letter: string): boolean {
-  return hasAll(flags) && HIDDEN.includes(letter) && !flags.includes(letter);
+  return flags.includes("A") && HIDDEN.includes(letter) && !flags.includes(letter);
 }
 
 /**
@@ -84,7 +85,7 @@ function isHidden(flags: string, letter: string): boolean {
  * ```
  */
 export function parseFlags(text: string): Set<string> {
-  return new Set(text.replace("A", ALL));
+  return new Set(text.replaceAll("A", ALL));
 }
 
 /**
@@ -133,15 +134,13 @@ function needs(value: string | Uint8Array | Channel | NarrowedChannel): string {
   const { channel, events = undefined } = typeof value === "object" && "events" in value
     ? value
     : { channel: value };
-  const { isPattern, bytes } = toChannel(channel);
+  const { isPattern, bytes, type } = toChannel(channel);
   const text = decodeText(bytes);
-  const plain = isPattern ? text.replace(/[*?[\\].*/s, "") : text;
-  // A pattern that begins before the families part is not asked to bring the subkeys' ones along,
-  // whose letters most servers refuse.
-  const families = only(FAMILY_LETTERS, (letter) => {
-    const prefix = `__${FAMILIES[FAMILY_LETTERS.indexOf(letter)]}@`;
-    return prefix.startsWith(plain) || plain.startsWith(prefix);
-  }).replace(/^([KE]+).*/, "$1");
+  const families = type
+    ? FAMILY_LETTERS[FAMILIES.indexOf(type)]!
+    : isPattern && /^(__(k.*)?)?[*?[]/.test(text)
+    ? "KE"
+    : "";
   const [, one, other] =
     /^__(?:(?:sub)?keyevent@.*?__:(.*)|subkeyspaceevent@.*?__:(.*?)\|.*)$/s.exec(text) ?? [];
   const event = one ?? other ?? "*";
@@ -151,7 +150,7 @@ function needs(value: string | Uint8Array | Channel | NarrowedChannel): string {
       : isPattern
       ? EVENTS.map(({ name }) => name).filter((name) => matchGlob(event, name))
       : [event]);
-  const classes = names.map((name) => EVENTS.find((entry) => entry.name === name)?.letter ?? "A")
+  const classes = names.map((name) => describeEvent(name).class ?? "A")
     .join("");
   return families && families + (only(classes, (letter) => `A${ALL}`.includes(letter)) ||
         classes || (/[KE]/.test(families) ? "A" : "h"));

@@ -1,8 +1,8 @@
 import { EVENTS } from "./event.ts";
-import { decodeShortAscii, toBytes } from "./text.ts";
+import { decodeExact, toBytes } from "./text.ts";
 
 /** A table with one place for each hash; whichever name came last has it, so it cannot grow. */
-const names: string[] = new Array(512).fill("");
+const names: string[] = new Array(512);
 
 /** Chosen so that no two events of the catalogue share a place, which a test holds. */
 export function placeOf(bytes: Uint8Array, start: number, end: number): number {
@@ -16,17 +16,17 @@ for (const { name } of EVENTS) names[placeOf(toBytes(name), 0, name.length)] = n
 /**
  * The text of an event's name: for one seen before the same string again.
  *
- * @returns `null` for a name that is empty, long or not ASCII.
+ * @returns `null` when it is not UTF-8.
  */
 export function internName(bytes: Uint8Array, start: number, end: number): string | null {
   const place = placeOf(bytes, start, end);
-  const name = names[place]!;
-  if (name.length === end - start) {
-    let i = 0;
-    while (i < name.length && name.charCodeAt(i) === bytes[start + i]) i++;
-    if (i === name.length) return name;
+  const name = names[place];
+  let i = end - start;
+  if (name?.length === i) {
+    while (i-- && name.charCodeAt(i) === bytes[start + i]);
+    if (i < 0) return name;
   }
-  const text = decodeShortAscii(bytes, start, end);
-  if (text !== null) names[place] = text;
+  const text = decodeExact(bytes, start, end);
+  if (text && text.length < 64) names[place] = text;
   return text;
 }

@@ -8,22 +8,20 @@ const SHORT = 64;
 const units: number[][] = Array.from({ length: SHORT + 1 }, (_, n) => new Array(n).fill(0));
 
 /**
- * The text of a short run of ASCII bytes: the text and the bytes then say the same.
+ * The text of bytes that are UTF-8, from which they could be made again.
  *
  * @param bytes Where the text lies.
  * @param start Index of its first byte.
  * @param end Index after its last byte.
- * @returns The text, which shares nothing with the bytes, or `null` when the run is longer than 64
- * bytes or one of them is not ASCII.
+ * @returns `null` when a byte is not UTF-8, or stands for U+FFFD, which is how such a byte shows.
  */
-export function decodeShortAscii(bytes: Uint8Array, start: number, end: number): string | null {
+export function decodeExact(bytes: Uint8Array, start: number, end: number): string | null {
   const out = units[end - start];
-  if (!out) return null;
-  for (let i = 0; start < end; i++, start++) {
-    if (bytes[start]! > 127) return null;
-    out[i] = bytes[start]!;
-  }
-  return String.fromCharCode.apply(null, out);
+  let i = 0;
+  for (; out && i < out.length && bytes[start + i]! < 128; i++) out[i] = bytes[start + i]!;
+  if (out?.length === i) return String.fromCharCode.apply(null, out);
+  const text = decoder.decode(bytes.subarray(start, end));
+  return text.includes("\ufffd") ? null : text;
 }
 
 /**
@@ -35,20 +33,13 @@ export function decodeShortAscii(bytes: Uint8Array, start: number, end: number):
  * @param bytes Where the text lies.
  * @param start Index of its first byte.
  * @param end Index after its last byte.
- *
- * @example
- * ```ts
- * import { decodeText } from "@keywatch/keywatch/resp";
- *
- * decodeText(new Uint8Array([104, 105, 33]), 0, 2); // "hi"
- * ```
  */
 export function decodeText(
   bytes: Uint8Array,
   start: number = 0,
   end: number = bytes.length,
 ): string {
-  return decodeShortAscii(bytes, start, end) ?? decoder.decode(bytes.subarray(start, end));
+  return decodeExact(bytes, start, end) ?? decoder.decode(bytes.subarray(start, end));
 }
 
 /** Text as its UTF-8 bytes; bytes as they are. */
