@@ -1,5 +1,5 @@
 import process from "node:process";
-import { connect, KeyspaceChannel, parseUrl } from "../mod.ts";
+import { connect, KeyspaceChannel, type KeyspaceNotifications, parseUrl } from "../mod.ts";
 import { formatNotification, printable } from "./format.ts";
 import { isTerminal, type Output } from "./output.ts";
 
@@ -23,10 +23,12 @@ export async function watch(options: WatchOptions, output: Output): Promise<void
   process.once("SIGINT", interrupt);
   process.once("SIGTERM", interrupt);
   output.onClosed = interrupt;
+  // Not by `await using`, which Node 20 cannot parse.
+  let notifications: KeyspaceNotifications | undefined;
   try {
     const { url, patterns } = options;
     const { database: db = "*" } = parseUrl(url);
-    await using notifications = await connect(url, {
+    notifications = await connect(url, {
       clientName: "keywatch-watch",
       signal: stop.signal,
       onWarning: (message) => output.note(message),
@@ -49,5 +51,6 @@ export async function watch(options: WatchOptions, output: Output): Promise<void
   } finally {
     process.off("SIGINT", interrupt);
     process.off("SIGTERM", interrupt);
+    await notifications?.close();
   }
 }
