@@ -1,0 +1,26 @@
+/**
+ * Runs the contract in the runtime that runs this, and prints one JSON object a line: the names of
+ * all cases, how each ended, and the sums. The exit status is 1 if one failed. The process is left
+ * to end by itself, which it does only when the package has let go of everything.
+ *
+ * The argument is JSON:
+ * - `url`: `redis://:password@127.0.0.1:port`, a server to play with
+ * - `exports`: the package's, such as `./resp`
+ */
+import process from "node:process";
+import { cases } from "./cases/mod.mjs";
+import { runCases } from "./kit.mjs";
+import { host } from "./plain.mjs";
+
+const print = (line) => console.log(JSON.stringify(line));
+const settings = JSON.parse(process.argv[2]);
+
+print({ cases: cases.map(({ name }) => name) });
+const sums = { passed: 0, failed: 0 };
+for await (const result of runCases(cases, host, settings)) {
+  print(result);
+  if (result.ok) sums.passed++;
+  else sums.failed++;
+}
+print(sums);
+process.exitCode = sums.failed === 0 ? 0 : 1;

@@ -1,0 +1,54 @@
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { run } from "../servers/run.ts";
+
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+const HERE = fileURLToPath(new URL(".", import.meta.url));
+
+async function mustRun(what: string, command: string[], cwd: string): Promise<void> {
+  const { code, output } = await run(command, { cwd, env: { NO_COLOR: "1" } });
+  if (code !== 0) throw new Error(`Cannot ${what}: ${command[0]} ended with ${code}:\n${output}`);
+}
+
+async function copy(from: string, to: string, choose: (name: string) => boolean): Promise<void> {
+  await Deno.mkdir(to, { recursive: true });
+  for await (const { name, isDirectory } of Deno.readDir(from)) {
+    if (!choose(name)) continue;
+    if (isDirectory) await copy(join(from, name), join(to, name), () => true);
+    else await Deno.copyFile(join(from, name), join(to, name));
+  }
+}
+
+/**
+ * Makes an application of a folder: packs the package as it is published, has npm install it from
+ * the file, and puts the conformance script beside it. Needs no network.
+ *
+ * In `alone/` below it, the package has only the rooms that import nothing.
+ *
+ * @returns the names of the package's exports
+ */
+export async function makeApplication(folder: string): Promise<string[]> {
+  const tarball = join(folder, "package.tgz");
+  // Unpublished changes are what is to be tested.
+  const pack = ["pack", "--allow-dirty", "--no-source-maps", "-o", tarball];
+  await mustRun("pack the package", [Deno.execPath(), ...pack], ROOT);
+
+  await Deno.writeTextFile(
+    join(folder, "package.json"),
+    JSON.stringify({ private: true, type: "module" }),
+  );
+  await mustRun(
+    "install the package",
+    ["npm", "install", "--offline", "--ignore-scripts", "--no-audit", "--no-fund", tarball],
+    folder,
+  );
+
+  const parts = ["cases", "alone"];
+  await copy(HERE, folder, (name) => name.endsWith(".mjs") || parts.includes(name));
+  const name = join("node_modules", "@keywatch", "keywatch");
+  const rooms = ["package.json", "parse", "resp"];
+  await copy(join(folder, name), join(folder, "alone", name), (entry) => rooms.includes(entry));
+
+  const { exports } = JSON.parse(await Deno.readTextFile(join(folder, name, "package.json")));
+  return Object.keys(exports);
+}
