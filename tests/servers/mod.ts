@@ -1,5 +1,6 @@
 /** Real servers for the tests, the demo and the benchmarks. */
 export * from "./binary.ts";
+export * from "./certificates.ts";
 export * from "./client.ts";
 export * from "./cluster.ts";
 export * from "./server.ts";

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { ensureServer, type ServerBinary } from "./binary.ts";
+import type { Certificates } from "./certificates.ts";
 import { type Argument, type ClientOptions, type Reply, TestClient } from "./client.ts";
 import { OwnedProcess, Watchdog } from "./process.ts";
 import { sleep, within } from "./wait.ts";
@@ -23,6 +24,8 @@ export interface ServerOptions {
   acl?: string[];
   /** A free one if not given. */
   port?: number;
+  /** Has it speak TLS on a port of its own too, and demand a client certificate there. */
+  tls?: Certificates;
   /** Further directives that get a free port each, such as `cluster-port`. */
   freePorts?: string[];
   /** Who `command` is, where the default user may not do everything. */
@@ -102,6 +105,11 @@ export class TestServer implements AsyncDisposable {
     return `redis://${this.host}:${this.port}`;
   }
 
+  /** `rediss://127.0.0.1:port`, where `tls` was given. */
+  get tlsUrl(): string {
+    return `rediss://${this.host}:${this.ports["tls-port"]}`;
+  }
+
   /** The path of the unix socket that each of these servers listens on too. */
   get socket(): string {
     return join(this.dir, SOCKET);
@@ -119,8 +127,9 @@ export class TestServer implements AsyncDisposable {
   }
 
   #choosePorts(): void {
-    const { port = freePort(), freePorts = [] } = this.#options;
-    this.#ports = { port, ...Object.fromEntries(freePorts.map((name) => [name, freePort()])) };
+    const { port = freePort(), freePorts = [], tls } = this.#options;
+    const more = tls === undefined ? freePorts : ["tls-port", ...freePorts];
+    this.#ports = { port, ...Object.fromEntries(more.map((name) => [name, freePort()])) };
   }
 
   /** Another process may take a port at any time, if only for the end of a connection. */
@@ -140,6 +149,7 @@ export class TestServer implements AsyncDisposable {
   async #launchOnce(): Promise<void> {
     const { config = {}, args = [], password, acl = [] } = this.#options;
     const file = join(this.dir, "server.conf");
+    const tlsConfig = await this.#writeCertificates();
     await Deno.writeTextFile(
       file,
       configText({
@@ -152,6 +162,7 @@ export class TestServer implements AsyncDisposable {
         daemonize: "no",
         save: "",
         appendonly: "no",
+        ...tlsConfig,
         ...(password === undefined ? {} : { requirepass: password }),
         ...(acl.length === 0 ? {} : { user: acl }),
         ...config,
@@ -166,6 +177,22 @@ export class TestServer implements AsyncDisposable {
       await this.#end("SIGKILL");
       throw error;
     }
+  }
+
+  async #writeCertificates(): Promise<ServerConfig> {
+    const { tls } = this.#options;
+    if (tls === undefined) return {};
+    const files = {
+      "tls-ca-cert-file": tls.ca,
+      "tls-cert-file": tls.server.cert,
+      "tls-key-file": tls.server.key,
+    };
+    const config: ServerConfig = { "tls-auth-clients": "yes" };
+    for (const [name, text] of Object.entries(files)) {
+      config[name] = join(this.dir, name);
+      await Deno.writeTextFile(config[name], text, { mode: 0o600 });
+    }
+    return config;
   }
 
   async #whenReady(process: OwnedProcess): Promise<TestClient> {
