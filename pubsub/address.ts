@@ -1,5 +1,5 @@
 /**
- * Server URLs: `redis://[[user]:password@]host[:port][/database]`.
+ * Server URLs: `redis://`, `rediss://` over TLS, and `redis+unix://` through a socket file.
  *
  * @module
  */
@@ -13,6 +13,8 @@ export const DEFAULT_PORT = 6379;
 export interface ServerUrl {
   /** Where it listens. */
   readonly address: Address;
+  /** Whether it is to be spoken with over TLS. */
+  readonly tls?: boolean;
   /** The user, when the URL names one. */
   readonly username?: string;
   /** The password, when the URL holds one. */
@@ -21,11 +23,23 @@ export interface ServerUrl {
   readonly database?: number;
 }
 
+const TCP_FORM = "redis[s]://[[user]:password@]host[:port][/database]";
+const UNIX_FORM = "redis+unix://[[user]:password@]/path/to/socket[?db=number]";
+
+/** Makes the error that says why a URL cannot be read. */
+type Fail = (why: string, cause?: unknown) => TypeError;
+
 /**
  * Reads a server's URL.
  *
- * @param url `redis://[[user]:password@]host[:port][/database]`; user and password
- * percent-encoded, an IPv6 address in brackets. The port is 6379 unless named.
+ * - `redis://[[user]:password@]host[:port][/database]`: TCP. An IPv6 address stands in brackets; the
+ *   port is 6379 unless named.
+ * - `rediss://…`: the same over TLS.
+ * - `redis+unix://[[user]:password@]/path/to/socket[?db=number]`: a unix socket, its path absolute.
+ *
+ * User, password, host and path are percent-encoded.
+ *
+ * @param url the URL
  * @returns its parts
  * @throws {TypeError} when it is not such a URL; the message never repeats a password
  *
@@ -33,60 +47,98 @@ export interface ServerUrl {
  * ```ts
  * import { parseUrl } from "@keywatch/keywatch/pubsub";
  *
- * const { address, database } = parseUrl("redis://:secret@[::1]:6380/2");
- * console.log(address.hostname, address.port, database); // ::1 6380 2
+ * console.log(parseUrl("rediss://:secret@[::1]:6380/2"));
+ * // { address: { hostname: "::1", port: 6380 }, tls: true, password: "secret", database: 2 }
+ * console.log(parseUrl("redis+unix:///run/redis/redis.sock?db=2"));
+ * // { address: { path: "/run/redis/redis.sock" }, database: 2 }
  * ```
  */
 export function parseUrl(url: string | URL): ServerUrl {
   const text = String(url);
-  const fail = (why: string, cause?: unknown) =>
+  const isUnix = /^redis\+unix:/i.test(text);
+  const fail: Fail = (why, cause) =>
     new TypeError(
       `Cannot read the server URL "${redact(text)}": ${why}; ` +
-        "expected redis://[[user]:password@]host[:port][/database]",
+        `expected ${isUnix ? UNIX_FORM : TCP_FORM}`,
       { cause },
     );
+  return isUnix ? parseUnixUrl(text, fail) : parseTcpUrl(text, fail);
+}
+
+function parseTcpUrl(text: string, fail: Fail): ServerUrl {
   let parts: URL;
   try {
     parts = new URL(text);
   } catch (cause) {
     throw fail("it is not a URL", cause);
   }
-  if (parts.protocol !== "redis:") {
-    const why = parts.protocol === "rediss:" || parts.protocol === "redis+unix:"
-      ? `${parts.protocol}// is not supported yet`
-      : `${parts.protocol}// is not a scheme of Redis`;
-    throw fail(why);
+  if (parts.protocol !== "redis:" && parts.protocol !== "rediss:") {
+    throw fail(`${parts.protocol}// is not a scheme of Redis`);
   }
   if (parts.hostname === "") throw fail("it names no host");
   if (parts.search !== "" || parts.hash !== "") throw fail("it has a query or a fragment");
   if (parts.port === "0") throw fail("port 0 cannot be connected to");
-  const decode = (part: string, what: string) => {
-    try {
-      return decodeURIComponent(part);
-    } catch (cause) {
-      throw fail(`the percent-encoding of its ${what} is broken`, cause);
-    }
-  };
-  const hostname = decode(parts.hostname, "host").replace(/^\[(.*)\]$/, "$1");
-  const username = decode(parts.username, "user");
-  const password = decode(parts.password, "password");
-  const path = /^\/?(\d{0,9})$/.exec(parts.pathname);
-  if (path === null) throw fail(`"${parts.pathname}" is not a database number`);
+  const hostname = decode(parts.hostname, "host", fail).replace(/^\[(.*)\]$/, "$1");
   return {
     address: { hostname, port: parts.port === "" ? DEFAULT_PORT : Number(parts.port) },
-    ...(username === "" ? {} : { username }),
-    ...(password === "" ? {} : { password }),
-    ...(path[1] === "" ? {} : { database: Number(path[1]) }),
+    ...(parts.protocol === "rediss:" ? { tls: true } : {}),
+    ...credentials(parts.username, parts.password, fail),
+    ...database(parts.pathname.replace(/^\//, ""), fail),
   };
 }
 
-/** A URL fit for messages: whatever stands between the scheme and the last `@` is left out. */
+/** `URL` refuses a user without a host, so these are taken apart here. */
+function parseUnixUrl(text: string, fail: Fail): ServerUrl {
+  const parts = /^[^:]+:\/\/(?:([^/?#:@]*)(?::([^/?#@]*))?@)?([^?#]*)(?:\?([^#]*))?$/.exec(text);
+  if (parts === null) throw fail("it is not a URL");
+  const [, username = "", password = "", encodedPath = "", query = ""] = parts;
+  const path = decode(encodedPath, "path", fail);
+  if (!path.startsWith("/") || path.endsWith("/")) {
+    throw fail("it does not name a socket by its absolute path");
+  }
+  if (path.includes("\0")) throw fail("its path holds a zero byte");
+  const [pair, ...more] = query === "" ? [] : query.split("&");
+  if (more.length > 0 || (pair !== undefined && !pair.startsWith("db="))) {
+    throw fail("its query is not db=number");
+  }
+  return {
+    address: { path },
+    ...credentials(username, password, fail),
+    ...database(pair?.slice("db=".length) ?? "", fail),
+  };
+}
+
+function credentials(
+  username: string,
+  password: string,
+  fail: Fail,
+): Pick<ServerUrl, "username" | "password"> {
+  return {
+    ...(username === "" ? {} : { username: decode(username, "user", fail) }),
+    ...(password === "" ? {} : { password: decode(password, "password", fail) }),
+  };
+}
+
+function database(text: string, fail: Fail): Pick<ServerUrl, "database"> {
+  if (!/^\d{0,9}$/.test(text)) throw fail(`"${text}" is not a database number`);
+  return text === "" ? {} : { database: Number(text) };
+}
+
+function decode(part: string, what: string, fail: Fail): string {
+  try {
+    return decodeURIComponent(part);
+  } catch (cause) {
+    throw fail(`the percent-encoding of its ${what} is broken`, cause);
+  }
+}
+
+/** A URL fit for messages: without what is before the last `@`, and without the query. */
 function redact(text: string): string {
-  return text.replace(/^([a-z+]*:\/\/)?.*@/is, "$1***@");
+  return text.replace(/^([a-z+]*:\/\/)?.*@/is, "$1***@").replace(/\?.*/s, "?***");
 }
 
 /**
- * An address as people write it: `host:port`, IPv6 in brackets.
+ * An address as people write it: `host:port`, IPv6 in brackets; of a unix socket, its path.
  *
  * @param address the address
  * @returns its text
@@ -96,9 +148,11 @@ function redact(text: string): string {
  * import { formatAddress } from "@keywatch/keywatch/pubsub";
  *
  * console.log(formatAddress({ hostname: "::1", port: 6379 })); // [::1]:6379
+ * console.log(formatAddress({ path: "/run/redis.sock" })); // /run/redis.sock
  * ```
  */
 export function formatAddress(address: Address): string {
+  if ("path" in address) return address.path;
   const { hostname, port } = address;
   return hostname.includes(":") ? `[${hostname}]:${port}` : `${hostname}:${port}`;
 }

@@ -5,12 +5,14 @@ import type { ConnectOptions } from "./options.ts";
 /**
  * Connects to a server.
  *
- * @param target its URL: `redis://[[user]:password@]host[:port][/database]`
+ * @param target its URL: `redis://[[user]:password@]host[:port][/database]`, the same with
+ * `rediss://` for TLS, or `redis+unix://[[user]:password@]/path/to/socket[?db=number]`
  * @param options how to connect, and what to do with what comes
  * @returns the server's notifications; nothing is subscribed yet
  * @throws {TypeError} when the URL or an option is malformed
  * @throws {ConnectError} when there is no server there, or none that understands; when it is a node
- * of a cluster and `singleNode` is not set
+ * of a cluster and `singleNode` is not set; when TLS cannot be agreed on
+ * @throws {UnsupportedError} when this runtime's sockets cannot do what the target or `tls` ask for
  * @throws {AuthError} when it refuses the user or password, or wants some
  * @throws {TimeoutError} when it does not answer in time
  *

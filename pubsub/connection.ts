@@ -8,7 +8,7 @@ import {
   ServerError,
 } from "../resp/mod.ts";
 import { formatAddress } from "./address.ts";
-import { ConnectError, TimeoutError } from "./errors.ts";
+import { ConnectError, TimeoutError, UnsupportedError } from "./errors.ts";
 import { channelId, type ServerChannel } from "./registry.ts";
 import type { Address, Dial, Transport } from "./transport.ts";
 
@@ -117,6 +117,7 @@ export class Connection {
       return new Connection(transport, options);
     } catch (cause) {
       if (attempt.signal.aborted) throw attempt.signal.reason;
+      if (cause instanceof ConnectError || cause instanceof UnsupportedError) throw cause;
       throw new ConnectError(
         `Cannot connect to ${formatAddress(address)}: ${reasonOf(cause)}; ` +
           "check that a server listens there",
@@ -248,7 +249,10 @@ export class Connection {
 
   #break(what: string, cause: unknown): void {
     this.close(
-      new ConnectError(`The connection to ${this.server} ${what}: ${reasonOf(cause)}`, { cause }),
+      cause instanceof ConnectError ? cause : new ConnectError(
+        `The connection to ${this.server} ${what}: ${reasonOf(cause)}`,
+        { cause },
+      ),
     );
   }
 

@@ -10,6 +10,12 @@ export class ConnectError extends Error {
   override readonly name = "ConnectError";
 }
 
+/** This runtime's sockets cannot do what was asked of them; to try again does not help. */
+export class UnsupportedError extends Error {
+  /** Always `"UnsupportedError"`. */
+  override readonly name = "UnsupportedError";
+}
+
 /** The server refused the user name or password, or demands one and got none. */
 export class AuthError extends Error {
   /** Always `"AuthError"`. */

@@ -27,4 +27,12 @@ export type { ConnectOptions, FlagsPolicy } from "./options.ts";
 export type { QueueLimits } from "./queue.ts";
 export * from "./status.ts";
 export type { NotificationLoop, StreamItem } from "./stream.ts";
-export type { Address, Dial, DialOptions, TcpAddress, Transport } from "./transport.ts";
+export type {
+  Address,
+  Dial,
+  DialOptions,
+  TcpAddress,
+  TlsOptions,
+  Transport,
+  UnixAddress,
+} from "./transport.ts";

@@ -7,7 +7,6 @@ import { EventRun } from "./event_run.ts";
 import { type ConnectOptions, resolveOptions, type Settings } from "./options.ts";
 import type { NodeStatus, Status } from "./status.ts";
 import { Subscriber } from "./subscriber.ts";
-import { dial } from "./transports/mod.ts";
 
 /**
  * Watches one server. {@linkcode connect} makes one.
@@ -38,7 +37,6 @@ export class KeyspaceNotifications extends AbstractKeyspaceNotifications {
     this.#subscriber = new Subscriber({
       ...settings,
       address: url.address,
-      dial: options.dial ?? dial,
       signal: this.#end.signal,
       wanted: this.registry,
       events: {

@@ -2,7 +2,9 @@ import type { ServerUrl } from "./address.ts";
 import type { Gap } from "./gap.ts";
 import type { Credentials } from "./handshake.ts";
 import type { QueueLimits } from "./queue.ts";
-import type { Dial } from "./transport.ts";
+import { checkTls, dialWithTls } from "./tls.ts";
+import type { Dial, TlsOptions } from "./transport.ts";
+import { dial } from "./transports/mod.ts";
 
 /** What to do when the server's flags let nothing through to a channel. */
 export type FlagsPolicy = "require" | "warn" | "ignore";
@@ -21,7 +23,12 @@ export interface ConnectOptions {
   readonly timeout?: number;
   /** Closes everything when it is aborted, also while connecting. */
   readonly signal?: AbortSignal;
-  /** Opens the byte stream in place of the runtime's own sockets. */
+  /** Certificates and the server's name, for `rediss://`. Default: what the runtime trusts. */
+  readonly tls?: TlsOptions;
+  /**
+   * Opens the byte stream in place of the runtime's own sockets. It is told whether to speak TLS,
+   * and must.
+   */
   readonly dial?: Dial;
   /** Only notifications of keys that begin so; the prefix is taken off the key. */
   readonly keyPrefix?: string | Uint8Array;
@@ -49,6 +56,8 @@ const DEFAULT_QUEUE: QueueLimits = { items: 65_536, bytes: 64 * 1024 * 1024 };
 
 /** The options with their defaults, checked. */
 export interface Settings {
+  /** Opens a byte stream with the TLS that was asked for, if any. */
+  readonly dial: Dial;
   readonly protocol: 2 | 3 | undefined;
   readonly credentials: Credentials | undefined;
   readonly clientName: string;
@@ -91,7 +100,9 @@ export function resolveOptions(url: ServerUrl, options: ConnectOptions): Setting
   if (username !== undefined && password === undefined) {
     throw new TypeError(`Cannot log in as "${username}": no password is given`);
   }
+  checkTls(url, options.tls);
   return {
+    dial: dialWithTls(options.dial ?? dial, url.tls ? options.tls ?? {} : undefined),
     protocol,
     credentials: password === undefined
       ? undefined

@@ -13,8 +13,36 @@ export interface TcpAddress {
   readonly port: number;
 }
 
+/** Where a server listens on a unix socket. */
+export interface UnixAddress {
+  /** The absolute path of the socket. */
+  readonly path: string;
+}
+
 /** Where a server listens. */
-export type Address = TcpAddress;
+export type Address = TcpAddress | UnixAddress;
+
+/**
+ * How to speak TLS. Certificates and keys are PEM text: read the files where you know how to.
+ *
+ * A certificate is always checked; there is no way to turn that off.
+ */
+export interface TlsOptions {
+  /**
+   * The certificates of the authorities that may have signed the server's, one after another.
+   * Default: those the runtime trusts. Deno trusts its own as well as these.
+   */
+  readonly ca?: string;
+  /** The client's certificate, and those that lead from it to its authority. Needs `key`. */
+  readonly cert?: string;
+  /** The private key of `cert`, not encrypted. */
+  readonly key?: string;
+  /**
+   * The name to ask for, which the server's certificate must be for. Default: the host of the
+   * address. An IP address is checked, but not asked for, as TLS has it.
+   */
+  readonly serverName?: string;
+}
 
 /**
  * One open byte stream to a server, as the caller of {@linkcode Dial} gets it.
@@ -28,7 +56,8 @@ export interface Transport {
    *
    * @returns the bytes that came, at least one, in memory the transport never writes to again; or
    * `null` when the peer has ended the stream or {@linkcode Transport.close} was called.
-   * @throws when the stream broke; the reason is the runtime's own error.
+   * @throws when the stream broke: the runtime's own error, or a `ConnectError` that already says
+   * to whom, why, and what to do.
    */
   read(): Promise<Uint8Array | null>;
   /**
@@ -45,6 +74,8 @@ export interface Transport {
 export interface DialOptions {
   /** Aborted when the attempt is to be given up; the dialled socket must then not stay open. */
   readonly signal: AbortSignal;
+  /** TLS is to be spoken, and how; left out for plain TCP and for unix sockets. */
+  readonly tls?: TlsOptions | undefined;
 }
 
 /**

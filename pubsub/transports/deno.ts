@@ -1,14 +1,17 @@
 /**
- * TCP in Deno. Needs `--allow-net=host:port` and nothing else.
+ * TCP and unix sockets in Deno. TCP needs `--allow-net=host:port` and nothing else; a unix socket
+ * needs `--allow-net=unix:path`, `--allow-read=path` and `--allow-write=path`.
  *
  * @module
  */
 
+import { UnsupportedError } from "../errors.ts";
 import type { Address, DialOptions, Transport } from "../transport.ts";
 
 /** The part of Deno's API used here, so that the module type-checks in every runtime. */
 interface DenoNet {
-  connect(options: { hostname: string; port: number; signal?: AbortSignal }): Promise<DenoConn>;
+  connect(options: { hostname: string; port: number; signal: AbortSignal }): Promise<DenoConn>;
+  connect(options: { transport: "unix"; path: string }): Promise<DenoConn>;
 }
 
 interface DenoConn {
@@ -24,22 +27,24 @@ const BLOCK = 64 * 1024;
 const SMALLEST_READ = 8 * 1024;
 
 /**
- * Opens a TCP connection with Deno's own API.
+ * Opens a connection with Deno's own API, which has no TLS that can do all that may be asked for.
  *
  * @param address where to
  * @param options the signal that gives the attempt up
  * @returns the open connection
+ * @throws {UnsupportedError} when TLS is asked for
  * @throws Deno's error when the connection cannot be made
  */
 export async function dial(address: Address, options: DialOptions): Promise<Transport> {
   const { Deno } = globalThis as unknown as { Deno: DenoNet };
   const { signal } = options;
+  if (options.tls !== undefined) {
+    throw new UnsupportedError("Cannot open a TLS connection by Deno.connect");
+  }
   signal.throwIfAborted();
-  const conn = await Deno.connect({
-    hostname: address.hostname,
-    port: address.port,
-    signal,
-  });
+  const conn = "path" in address
+    ? await Deno.connect({ transport: "unix", path: address.path })
+    : await Deno.connect({ hostname: address.hostname, port: address.port, signal });
   if (signal.aborted) {
     conn.close();
     throw signal.reason;
@@ -80,13 +85,14 @@ class DenoTransport implements Transport {
   }
 
   write(bytes: Uint8Array): Promise<void> {
+    // What comes after bytes that could not be written is not written either.
     const written = this.#writing.then(async () => {
       // Deno may take less than was offered.
       for (let sent = 0; sent < bytes.length;) {
         sent += await this.#conn.write(bytes.subarray(sent));
       }
     });
-    this.#writing = written.catch(() => {});
+    this.#writing = written;
     return written;
   }
 

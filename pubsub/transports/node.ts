@@ -1,107 +1,222 @@
 /**
- * TCP by `node:net`: Node, Bun, and whatever else offers that module.
+ * TCP, TLS and unix sockets by `node:net` and `node:tls`: Node, Bun, and whatever else offers those
+ * modules. Deno's TLS too.
  *
  * @module
  */
 
-import type { Address, DialOptions, Transport } from "../transport.ts";
+import type { Address, DialOptions, TcpAddress, TlsOptions, Transport } from "../transport.ts";
+import { UnsupportedError } from "../errors.ts";
+import { tlsError } from "./tls_error.ts";
 
 /** The part of `node:net` used here, so that the module needs no runtime's type package. */
 interface NodeNet {
-  connect(options: { host: string; port: number; noDelay: boolean }): NodeSocket;
+  connect(options: { host: string; port: number } | { path: string }): NodeSocket;
+  isIP(text: string): number;
+}
+
+/** The part of `node:tls` used here. */
+interface NodeTls {
+  connect(options: {
+    host: string;
+    port: number;
+    servername: string;
+    checkServerIdentity(host: string, certificate: unknown): Error | undefined;
+    ca: string | undefined;
+    cert: string | undefined;
+    key: string | undefined;
+  }): NodeSocket;
+  checkServerIdentity(host: string, certificate: unknown): Error | undefined;
 }
 
 interface NodeSocket {
-  on(event: "connect" | "end" | "close", listener: () => void): this;
+  on(event: "connect" | "secureConnect" | "end" | "close", listener: () => void): this;
   on(event: "data", listener: (chunk: Uint8Array) => void): this;
   on(event: "error", listener: (error: Error) => void): this;
   off(event: string, listener: (...args: never[]) => void): this;
   write(bytes: Uint8Array, done: (error?: Error | null) => void): boolean;
+  setNoDelay(noDelay: boolean): this;
   destroy(error?: Error): this;
 }
 
+// Literals inside try/catch: bundlers for the browser leave them alone.
 async function loadNet(): Promise<NodeNet> {
   try {
-    // A literal inside try/catch: bundlers for the browser leave it alone.
     // @ts-ignore: typed structurally, the module is not there in every runtime
     return await import("node:net") as unknown as NodeNet;
   } catch (cause) {
-    throw new Error(
-      "Cannot open a TCP connection: this runtime has no node:net; give a dial option",
+    throw new UnsupportedError(
+      "Cannot open a connection: this runtime has no node:net; give a dial option",
       { cause },
     );
   }
 }
 
+async function loadTls(): Promise<NodeTls> {
+  try {
+    // @ts-ignore: typed structurally, the module is not there in every runtime
+    return await import("node:tls") as unknown as NodeTls;
+  } catch (cause) {
+    throw new UnsupportedError(
+      "Cannot open a TLS connection: this runtime has no node:tls; give a dial option",
+      { cause },
+    );
+  }
+}
+
+/** Says why a TLS connection came to nothing; `null` where it was just ended. */
+type Explain = (cause: unknown) => Error;
+
 /**
- * Opens a TCP connection with `node:net`.
+ * Opens a connection with `node:net` or `node:tls`.
  *
  * @param address where to
- * @param options the signal that gives the attempt up
+ * @param options the signal that gives the attempt up, and how to speak TLS
  * @returns the open connection
+ * @throws {UnsupportedError} when the runtime has no such module
+ * @throws {ConnectError} when TLS cannot be agreed on
  * @throws the runtime's error when the connection cannot be made
  */
 export async function dial(address: Address, options: DialOptions): Promise<Transport> {
-  const net = await loadNet();
-  const { signal } = options;
+  const { signal, tls } = options;
   signal.throwIfAborted();
-  const socket = net.connect({ host: address.hostname, port: address.port, noDelay: true });
-  return await new Promise<Transport>((resolve, reject) => {
-    const onAbort = () => settle(() => reject(signal.reason), true);
-    const onError = (error: Error) => settle(() => reject(error), true);
-    const onConnect = () => settle(() => resolve(new NodeTransport(socket)), false);
-    function settle(outcome: () => void, failed: boolean): void {
+  const net = await loadNet();
+  if (tls === undefined) {
+    signal.throwIfAborted();
+    const socket = net.connect(
+      "path" in address ? { path: address.path } : { host: address.hostname, port: address.port },
+    );
+    if (!("path" in address)) socket.setNoDelay(true);
+    return await opened(socket, "connect", signal, null);
+  }
+  if ("path" in address) {
+    throw new UnsupportedError(
+      `Cannot connect to ${address.path} over TLS: servers speak none on unix sockets`,
+    );
+  }
+  const nodeTls = await loadTls();
+  signal.throwIfAborted();
+  const explain: Explain = (cause) => tlsError(address, tls, cause);
+  let socket: NodeSocket;
+  try {
+    socket = connectTls(nodeTls, net, address, tls);
+  } catch (cause) {
+    throw explain(cause);
+  }
+  return await opened(socket, "secureConnect", signal, explain);
+}
+
+function connectTls(
+  nodeTls: NodeTls,
+  net: NodeNet,
+  { hostname, port }: TcpAddress,
+  { ca, cert, key, serverName = hostname }: TlsOptions,
+): NodeSocket {
+  return nodeTls.connect({
+    host: hostname,
+    port,
+    ca,
+    cert,
+    key,
+    // TLS asks for names only, and the runtimes throw on an IP address; but it has to be checked.
+    servername: net.isIP(serverName) === 0 ? serverName : "",
+    checkServerIdentity: (_, certificate) => nodeTls.checkServerIdentity(serverName, certificate),
+  }).setNoDelay(true);
+}
+
+function opened(
+  socket: NodeSocket,
+  event: "connect" | "secureConnect",
+  signal: AbortSignal,
+  explain: Explain | null,
+): Promise<Transport> {
+  return new Promise<Transport>((resolve, reject) => {
+    // What goes wrong before there is a connection has nothing to do with TLS.
+    let explainIt: Explain | null = null;
+    const onConnect = () => explainIt = explain;
+    const fail = (reason: unknown) => {
       signal.removeEventListener("abort", onAbort);
       socket.off("connect", onConnect);
-      if (failed) {
-        // A late error of a socket that is given up must find a listener, or it is thrown.
-        socket.destroy();
-      } else {
-        socket.off("error", onError);
-      }
-      outcome();
-    }
+      socket.off(event, onOpen);
+      // The listener for errors stays: a late error that finds none is thrown.
+      socket.destroy();
+      reject(reason);
+    };
+    const onAbort = () => fail(signal.reason);
+    const onError = (error: Error) => fail(explainIt === null ? error : explainIt(error));
+    const onClose = () => fail(explainIt === null ? closedError() : explainIt(null));
+    const onOpen = () => {
+      signal.removeEventListener("abort", onAbort);
+      socket.off("connect", onConnect);
+      socket.off("error", onError);
+      socket.off("close", onClose);
+      resolve(new NodeTransport(socket, explain));
+    };
     signal.addEventListener("abort", onAbort);
     socket.on("connect", onConnect);
+    socket.on(event, onOpen);
     socket.on("error", onError);
+    socket.on("close", onClose);
   });
+}
+
+interface Waiting {
+  resolve(chunk: Uint8Array | null): void;
+  reject(error: Error): void;
 }
 
 class NodeTransport implements Transport {
   readonly #socket: NodeSocket;
+  // A server refuses a client's certificate after it has agreed on all else: until it has said
+  // something, whatever ends the connection is a matter of TLS.
+  #explain: Explain | null;
   // The socket is always read: what nobody waits for yet is kept here in order.
   readonly #chunks: Uint8Array[] = [];
-  #waiting: { resolve(chunk: Uint8Array | null): void; reject(error: Error): void } | null = null;
+  readonly #unwritten = new Set<(error: Error) => void>();
+  #waiting: Waiting | null = null;
   #ended = false;
   #error: Error | null = null;
+  #closed = false;
 
-  constructor(socket: NodeSocket) {
+  constructor(socket: NodeSocket, explain: Explain | null) {
     this.#socket = socket;
+    this.#explain = explain;
     socket.on("data", (chunk) => {
-      if (this.#waiting === null) this.#chunks.push(chunk);
-      else this.#take().resolve(chunk);
-    });
-    socket.on("error", (error) => {
+      this.#explain = null;
       if (this.#ended) return;
-      this.#error = error;
-      this.#finish();
+      if (this.#waiting === null) this.#chunks.push(chunk);
+      else this.#takeWaiting().resolve(chunk);
     });
-    socket.on("end", () => this.#finish());
-    socket.on("close", () => this.#finish());
+    socket.on("error", (error) => this.#close(error));
+    socket.on("end", () => this.#end(null));
+    socket.on("close", () => this.#close(null));
   }
 
-  #take(): { resolve(chunk: Uint8Array | null): void; reject(error: Error): void } {
+  #takeWaiting(): Waiting {
     const waiting = this.#waiting!;
     this.#waiting = null;
     return waiting;
   }
 
-  #finish(): void {
+  /** Nothing more can be read. */
+  #end(cause: Error | null): void {
+    if (this.#ended) return;
     this.#ended = true;
+    this.#error = this.#explain === null ? cause : this.#explain(cause);
     if (this.#waiting === null) return;
-    const waiting = this.#take();
+    const waiting = this.#takeWaiting();
     if (this.#error === null) waiting.resolve(null);
     else waiting.reject(this.#error);
+  }
+
+  /** Nothing more can be written either. */
+  #close(cause: Error | null): void {
+    if (this.#closed) return;
+    this.#end(cause);
+    this.#closed = true;
+    // Not every runtime calls back for what a socket had yet to send when it was destroyed.
+    for (const reject of this.#unwritten) reject(this.#error ?? cause ?? closedError());
+    this.#unwritten.clear();
   }
 
   read(): Promise<Uint8Array | null> {
@@ -113,15 +228,27 @@ class NodeTransport implements Transport {
   }
 
   write(bytes: Uint8Array): Promise<void> {
+    if (this.#closed) return Promise.reject(this.#error ?? closedError());
     return new Promise((resolve, reject) => {
-      this.#socket.write(bytes, (error) => error ? reject(error) : resolve());
+      this.#unwritten.add(reject);
+      this.#socket.write(bytes, (error) => {
+        if (!this.#unwritten.delete(reject)) return;
+        if (!error) return resolve();
+        this.#close(error);
+        reject(this.#error ?? error);
+      });
     });
   }
 
   close(): void {
     this.#chunks.length = 0;
+    this.#explain = null;
+    this.#close(null);
     this.#error = null;
-    this.#finish();
     this.#socket.destroy();
   }
+}
+
+function closedError(): Error {
+  return new Error("the connection is closed");
 }

@@ -25,6 +25,38 @@ Deno.test("parseUrl takes an IPv6 address in brackets", () => {
   assertEquals(formatAddress(address), "[::1]:7000");
 });
 
+Deno.test("parseUrl knows TLS by its scheme", () => {
+  assertEquals(parseUrl("rediss://ana:secret@example.org/3"), {
+    address: { hostname: "example.org", port: 6379 },
+    tls: true,
+    username: "ana",
+    password: "secret",
+    database: 3,
+  });
+  assertEquals(parseUrl("REDISS://[2001:db8::1]:6380"), {
+    address: { hostname: "2001:db8::1", port: 6380 },
+    tls: true,
+  });
+});
+
+Deno.test("parseUrl reads the path of a unix socket", () => {
+  const path = "/run/redis/redis.sock";
+  assertEquals(parseUrl(`redis+unix://${path}`), { address: { path } });
+  assertEquals(parseUrl(new URL(`redis+unix://${path}?db=0`)), { address: { path }, database: 0 });
+  assertEquals(parseUrl(`redis+unix://ana:p%40ss%2F:word@${path}?db=12`), {
+    address: { path },
+    username: "ana",
+    password: "p@ss/:word",
+    database: 12,
+  });
+  assertEquals(parseUrl(`redis+unix://:secret@${path}`), { address: { path }, password: "secret" });
+  assertEquals(parseUrl(`redis+unix://ana@${path}`), { address: { path }, username: "ana" });
+  assertEquals(parseUrl("REDIS+UNIX:///a%20b/%3F@c:%25.sock?").address, {
+    path: "/a b/?@c:%.sock",
+  });
+  assertEquals(formatAddress({ path }), path);
+});
+
 for (
   const [url, why] of [
     ["", "it is not a URL"],
@@ -32,14 +64,26 @@ for (
     ["redis://", "it names no host"],
     ["redis:///2", "it names no host"],
     ["http://localhost:6379", "http:// is not a scheme of Redis"],
-    ["rediss://localhost", "rediss:// is not supported yet"],
-    ["redis+unix:///tmp/redis.sock", "redis+unix:// is not supported yet"],
+    ["rediss:///2", "it names no host"],
+    ["redis+unix:/tmp/s", "it is not a URL"],
+    ["redis+unix:///tmp/s#x", "it is not a URL"],
+    ["redis+unix://", "it does not name a socket by its absolute path"],
+    ["redis+unix:///", "it does not name a socket by its absolute path"],
+    ["redis+unix:///tmp/", "it does not name a socket by its absolute path"],
+    ["redis+unix://tmp/s", "it does not name a socket by its absolute path"],
+    ["redis+unix:///tmp/%00s", "its path holds a zero byte"],
+    ["redis+unix:///tmp/%ff", "the percent-encoding of its path is broken"],
+    ["redis+unix://a%ff@/tmp/s", "the percent-encoding of its user is broken"],
+    ["redis+unix:///tmp/s?db=two", '"two" is not a database number'],
+    ["redis+unix:///tmp/s?db=-1", '"-1" is not a database number'],
+    ["redis+unix:///tmp/s?database=2", "its query is not db=number"],
+    ["redis+unix:///tmp/s?db=1&db=2", "its query is not db=number"],
     ["redis://localhost:99999", "it is not a URL"],
     ["redis://localhost:0", "port 0 cannot be connected to"],
     ["redis://localhost:port", "it is not a URL"],
-    ["redis://localhost/two", '"/two" is not a database number'],
-    ["redis://localhost/1/2", '"/1/2" is not a database number'],
-    ["redis://localhost/-1", '"/-1" is not a database number'],
+    ["redis://localhost/two", '"two" is not a database number'],
+    ["redis://localhost/1/2", '"1/2" is not a database number'],
+    ["redis://localhost/-1", '"-1" is not a database number'],
     ["redis://localhost?db=2", "it has a query or a fragment"],
     ["redis://:%ff@localhost", "the percent-encoding of its password is broken"],
   ] as const
@@ -51,7 +95,14 @@ for (
 
 Deno.test("parseUrl does not repeat a password", () => {
   for (
-    const url of ["redis://ana:hunter2@localhost/x", "ana:hunter2@localhost", "redis://a:hunter2@"]
+    const url of [
+      "redis://ana:hunter2@localhost/x",
+      "ana:hunter2@localhost",
+      "redis://a:hunter2@",
+      "redis+unix://ana:hunter2@tmp/s",
+      "redis+unix://ana:hunter2@x@/tmp/s",
+      "redis+unix:///tmp/s?password=hunter2",
+    ]
   ) {
     const { message } = assertThrows(() => parseUrl(url), TypeError);
     assertEquals(message.includes("hunter2"), false, message);

@@ -1,0 +1,102 @@
+import { assertEquals, assertInstanceOf, assertRejects, assertStringIncludes } from "@std/assert";
+import { connect, ConnectError, type ConnectOptions, type TlsOptions } from "../../mod.ts";
+import { makeCertificates, startServer, type TestServer } from "../servers/mod.ts";
+import { Peer } from "./peer.ts";
+
+const certificates = await makeCertificates();
+const strange = await makeCertificates("DNS:redis.test,IP:10.0.0.1");
+const good: TlsOptions = { ca: certificates.ca, ...certificates.client };
+
+function start(): Promise<TestServer> {
+  return startServer({ tls: certificates, config: { "notify-keyspace-events": "KEA" } });
+}
+
+async function assertServes(server: TestServer, url: string, options: ConnectOptions) {
+  await using notifications = await connect(url, options);
+  await notifications.subscribeKeyspace("k");
+  await server.command("SET", "k", "x");
+  assertEquals((await notifications.getMessage({ timeout: 10_000 }))?.eventType, "set");
+}
+
+Deno.test("CA, client certificate and server name are used together, in both protocols", async () => {
+  await using server = await startServer({
+    tls: strange,
+    config: { "notify-keyspace-events": "KEA" },
+  });
+  const tls = { ca: strange.ca, ...strange.client };
+  for (const protocol of [2, 3] as const) {
+    for (const serverName of ["redis.test", "10.0.0.1"]) {
+      await assertServes(server, server.tlsUrl, { protocol, tls: { ...tls, serverName } });
+    }
+  }
+});
+
+Deno.test("the host of the URL is the name that is checked, and several CAs may be given", async () => {
+  await using server = await start();
+  await assertServes(server, server.tlsUrl, { tls: good });
+  await assertServes(server, server.tlsUrl.replace("127.0.0.1", "localhost"), {
+    tls: { ...good, ca: strange.ca + certificates.ca },
+  });
+});
+
+Deno.test("what keeps TLS from coming about is told, with what to do about it", async () => {
+  await using server = await start();
+  const { ca, client } = certificates;
+  const cases: [tls: TlsOptions | undefined, why: string, advice: string][] = [
+    [undefined, "nobody who is trusted has signed", "as tls.ca"],
+    [client, "nobody who is trusted has signed", "as tls.ca"],
+    [{ ...good, ca: strange.ca }, "nobody who is trusted has signed", "as tls.ca"],
+    [{ ca }, "wants a client certificate", "as tls.cert and tls.key"],
+    [{ ca, ...strange.client }, "does not accept the client certificate", "its authority"],
+    [{ ...good, serverName: "redis.test" }, "is for another name", "set tls.serverName"],
+    [{ ...good, serverName: "10.0.0.1" }, "is for another name", "set tls.serverName"],
+    [{ ...good, key: strange.client.key }, "cannot be used", "tls.key is the key of tls.cert"],
+  ];
+  for (const [tls, why, advice] of cases) {
+    const error = await assertRejects(
+      () => connect(server.tlsUrl, tls === undefined ? {} : { tls }),
+      ConnectError,
+      why,
+    );
+    assertStringIncludes(error.message, `127.0.0.1:${server.ports["tls-port"]} over TLS`);
+    assertStringIncludes(error.message, advice);
+    assertInstanceOf(error.cause, Error);
+  }
+});
+
+Deno.test("a server that speaks no TLS, or ends the connection, is told", async () => {
+  const hello = new TextEncoder().encode("-ERR Protocol error\r\n");
+  for (
+    const [say, why] of [
+      [hello, "what answers there does not speak TLS"],
+      [new Uint8Array(), "the server ended the connection"],
+    ] as const
+  ) {
+    await using peer = new Peer(async (connection) => {
+      await connection.read(new Uint8Array(4096));
+      await connection.write(say);
+    });
+    const url = peer.url.replace("redis:", "rediss:");
+    await assertRejects(() => connect(url, { tls: good }), ConnectError, why);
+  }
+});
+
+Deno.test("options for TLS that cannot be used, or would not be, are refused", async () => {
+  const { cert, key } = good as Required<TlsOptions>;
+  const url = "rediss://127.0.0.1:1";
+  const encrypted = key.replaceAll("PRIVATE KEY", "ENCRYPTED PRIVATE KEY");
+  const cases: [url: string, tls: TlsOptions, why: string][] = [
+    ["redis://127.0.0.1:1", good, "Cannot use the option tls with 127.0.0.1:1: its URL"],
+    ["redis+unix:///tmp/s", {}, "Cannot use the option tls with /tmp/s: its URL"],
+    [url, { ca: "/etc/ssl/ca.crt" }, "Cannot use the option tls.ca: it is not PEM text"],
+    [url, { cert: "client.crt", key }, "Cannot use the option tls.cert: it is not PEM text"],
+    [url, { cert, key: "client.key" }, "Cannot use the option tls.key: it is not PEM text"],
+    [url, { cert }, "Cannot use the option tls.cert: there is no tls.key to it"],
+    [url, { key }, "Cannot use the option tls.key: there is no tls.cert to it"],
+    [url, { cert, key: encrypted }, "Cannot use the option tls.key: it is encrypted"],
+    [url, { serverName: "" }, "Cannot use the option tls.serverName: it is empty"],
+  ];
+  for (const [url, tls, why] of cases) {
+    await assertRejects(() => connect(url, { tls }), TypeError, why);
+  }
+});
