@@ -7,14 +7,14 @@ import { constants } from "./constants.ts";
  * `_` for a space; what begins with `a_` is no command.
  */
 const CATALOGUE = `
-$ set+setex+setnx+mset+getset+bitop append incrby+incr+decr+decrby incrbyfloat setrange setbit+bitfield pfadd+pfmerge
-g del+unlink+getdel expire+pexpire+expireat+pexpireat+setex+psetex+set_ex+getex persist+getex_persist rename_from=rename+renamenx rename_to=rename+renamenx move_from=move move_to=move copy_to=copy restore
-l lpop+blpop+lmpop+lmove+blmove rpop+brpop+lmpop+lmove+blmove+rpoplpush lpush+lpushx+lmove+blmove+rpoplpush rpush+rpushx+lmove+blmove linsert lset lrem ltrim sortstore=sort_store
+$ set+setex+psetex+setnx+mset+msetnx+msetex+getset+bitop append incrby+incr+decr+decrby incrbyfloat setrange setbit+bitfield pfadd+pfmerge
+g del+unlink+getdel+delex+delifeq expire+pexpire+expireat+pexpireat+setex+psetex+msetex+set_ex+getex persist+getex_persist rename_from=rename+renamenx rename_to=rename+renamenx move_from=move move_to=move copy_to=copy restore+restore-asking
+l lpop+blpop+lmpop+blmpop+lmove+blmove rpop+brpop+lmpop+blmpop+lmove+blmove+rpoplpush+brpoplpush lpush+lpushx+lmove+blmove+rpoplpush+brpoplpush rpush+rpushx+lmove+blmove linsert lset lrem ltrim sortstore=sort_store
 s srem+smove sadd+smove spop sdiffstore sinterstore sunionstore
 h hset+hsetnx+hmset+hsetex hdel+hgetdel hincrby hincrbyfloat
 h1234 hexpire+hpexpire+hexpireat+hpexpireat+hsetex+hgetex hexpired=a_field's_time_to_live_over hpersist+hgetex_persist
-z zadd+geoadd zincr=zincrby+zadd_incr zrem zremrangebyrank zremrangebyscore zremrangebylex zpopmin+bzpopmin+zmpop zpopmax+bzpopmax+zmpop zrangestore zdiffstore zinterstore zunionstore geosearchstore georadiusstore=georadius_store
-t xadd xdel xtrim+xadd_maxlen+xadd_minid xsetid xgroup-create xgroup-destroy xgroup-setid xgroup-createconsumer+xreadgroup+xclaim+xautoclaim xgroup-delconsumer
+z zadd+geoadd zincr=zincrby+zadd_incr zrem zremrangebyrank zremrangebyscore zremrangebylex zpopmin+bzpopmin+zmpop+bzmpop zpopmax+bzpopmax+zmpop+bzmpop zrangestore zdiffstore zinterstore zunionstore geosearchstore georadiusstore=georadius_store+georadiusbymember_store
+t xadd xdel+xdelex+xackdel xtrim+xadd_maxlen+xadd_minid xsetid xgroup-create xgroup-destroy xgroup-setid xgroup-createconsumer+xreadgroup+xclaim+xautoclaim xgroup-delconsumer
 x expired=a_time_to_live_over
 e evicted=a_full_memory
 m keymiss=a_read_of_no_key

@@ -206,7 +206,7 @@ export function missingFlags(
  * ```
  */
 export function mergeFlags(configured: string, needed: string): MergedFlags {
-  const added = only(ordered(needed), (letter) => !isInForce(configured, letter));
+  const added = ordered(only(needed, (letter) => !isInForce(configured, letter)));
   return {
     flags: added ? ordered(configured + added) : configured,
     added,

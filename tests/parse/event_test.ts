@@ -149,7 +149,7 @@ Deno.test("an event that is emitted is described with its class, servers and com
       [event, letter, servers, null],
     );
     assertEquals(found.commands.length > 0, true, event);
-    for (const command of found.commands) assertMatch(command, /^([A-Z]+( [A-Z]+)*|a [a-z' ]+)$/);
+    for (const command of found.commands) assertMatch(command, /^([A-Z-]+( [A-Z]+)*|a [a-z' ]+)$/);
   }
   const commands: [KnownEvent, string[]][] = [
     ["append", ["APPEND"]],

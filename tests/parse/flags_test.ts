@@ -159,6 +159,7 @@ Deno.test("flags are added, and never dropped or turned off unsaid", () => {
     ["$KE", "AK", "AKE", "A", ""],
     ["gqKE", "x", "gxKEq", "x", ""],
     ["AaKE", "m", "AKEm", "m", "nocr"],
+    ["g$lshzxetdK", "Aa", "g$lshzxetdaK", "a", ""],
   ];
   for (const [configured, needed, flags, added, unsure] of rows) {
     assertEquals(
