@@ -1,5 +1,5 @@
 import { styleText } from "node:util";
-import { describeEvent, type KeyNotification } from "../mod.ts";
+import { describeEvent, type Gap, type KeyNotification } from "../mod.ts";
 
 /** How a line is to look. */
 export interface LineStyle {
@@ -47,6 +47,12 @@ export function formatNotification(notification: KeyNotification, style: LineSty
     printable(keyBytes),
     ...(subkeys === "" ? [] : [paint("blue", subkeys)]),
   ].join("  ");
+}
+
+/** A gap as one line. */
+export function formatGap({ reason, node, from, to, dropped }: Gap): string {
+  const lost = dropped === undefined ? "notifications may be missing" : `${dropped} are missing`;
+  return `gap: ${lost} from ${node}, ${formatTime(from)} to ${formatTime(to)} (${reason})`;
 }
 
 /** Gives text a style, where the line is to have one. */

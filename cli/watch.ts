@@ -1,6 +1,6 @@
 import process from "node:process";
 import { connect, KeyspaceChannel, type KeyspaceNotifications, parseUrl } from "../mod.ts";
-import { formatNotification, printable } from "./format.ts";
+import { formatGap, formatNotification, printable } from "./format.ts";
 import { isTerminal, type Output } from "./output.ts";
 
 /** What `watch` was asked for. */
@@ -15,7 +15,7 @@ export interface WatchOptions {
  * Prints a server's notifications until it is interrupted or nobody reads what it prints.
  *
  * @returns once it has let go of the server
- * @throws what `connect` and `subscribe` throw, and when the connection is lost
+ * @throws what `connect` and `subscribe` throw
  */
 export async function watch(options: WatchOptions, output: Output): Promise<void> {
   const stop = new AbortController();
@@ -25,6 +25,7 @@ export async function watch(options: WatchOptions, output: Output): Promise<void
   output.onClosed = interrupt;
   // Not by `await using`, which Node 20 cannot parse.
   let notifications: KeyspaceNotifications | undefined;
+  let reconnecting = false;
   try {
     const { url, patterns } = options;
     const { database: db = "*" } = parseUrl(url);
@@ -32,6 +33,12 @@ export async function watch(options: WatchOptions, output: Output): Promise<void
       clientName: "keywatch-watch",
       signal: stop.signal,
       onWarning: (message) => output.note(message),
+      onError: (error) => output.note(error instanceof Error ? error.message : String(error)),
+      onStatus: ({ nodes: [node] }) => {
+        const lost = node !== undefined && node.state === "reconnecting" && !reconnecting;
+        reconnecting = node?.state === "reconnecting";
+        if (lost) output.note(`lost ${node.node}: ${node.error}; coming back`);
+      },
     });
     const globs = patterns.length === 0 ? ["*"] : patterns;
     const channels = globs.map((glob) => new KeyspaceChannel(glob, { db }));
@@ -42,8 +49,9 @@ export async function watch(options: WatchOptions, output: Output): Promise<void
         `${notifications.status().nodes[0]?.node}, ${where}; Ctrl-C ends it`,
     );
     const style = { color: isTerminal() };
-    for await (const notification of notifications.listen({ signal: stop.signal })) {
-      output.line(formatNotification(notification, style));
+    for await (const item of notifications.listen({ gaps: true, signal: stop.signal })) {
+      if (item.kind === "gap") output.note(formatGap(item));
+      else output.line(formatNotification(item, style));
     }
   } catch (error) {
     // Interrupted while connecting.

@@ -12,9 +12,10 @@ import {
   toChannel,
 } from "../parse/mod.ts";
 import type { MessageFrame } from "../resp/mod.ts";
-import { type Consumer, type DeliveryEvents, HandlerConsumer } from "./delivery.ts";
+import { type Consumer, type DeliveryOptions, HandlerConsumer } from "./delivery.ts";
 import { ClosedError, type RefusedChannel, SubscribeRefusedError } from "./errors.ts";
 import type { EventRun } from "./event_run.ts";
+import type { Gap } from "./gap.ts";
 import type {
   ChannelLike,
   FamilyOptions,
@@ -26,7 +27,7 @@ import type {
 } from "./interface.ts";
 import type { Settings } from "./options.ts";
 import { channelId, Registry, type WantedChannel } from "./registry.ts";
-import type { Status } from "./status.ts";
+import type { Health, Status } from "./status.ts";
 import { type NotificationLoop, Stream, type StreamItem } from "./stream.ts";
 
 /** One call of `subscribe`: the channels it holds, and where their notifications go. */
@@ -70,21 +71,21 @@ export abstract class AbstractKeyspaceNotifications implements KeyspaceNotificat
    * @internal
    */
   protected gaps = 0;
-  readonly #node: string;
-  readonly #events: DeliveryEvents;
+  readonly #delivery: DeliveryOptions;
 
   /** @internal */
   protected constructor(node: string, settings: Settings) {
     this.settings = settings;
-    this.#node = node;
-    this.#events = {
-      onError: (error) => settings.onError(error),
-      onGap: (gap) => {
-        this.gaps++;
-        settings.onGap(gap);
+    this.#delivery = {
+      events: {
+        onError: (error) => settings.onError(error),
+        onGap: (gap) => this.#tellGap(gap),
       },
+      node,
+      limits: settings.queue,
+      overflow: settings.overflow,
     };
-    this.stream = new Stream({ node, events: this.#events, limits: settings.queue });
+    this.stream = new Stream(this.#delivery);
   }
 
   /**
@@ -117,6 +118,19 @@ export abstract class AbstractKeyspaceNotifications implements KeyspaceNotificat
 
   abstract status(): Status;
 
+  health(): Health {
+    const { state, nodes } = this.status();
+    if (state === "closed") return { ok: false, reason: "closed" };
+    const bad = nodes.filter((node) => node.state !== "ready");
+    if (bad.length > 0) {
+      const each = bad.map(({ node, state, error }) => `${node} is ${state}: ${error}`);
+      return { ok: false, reason: each.join("; ") };
+    }
+    return state === "ready"
+      ? { ok: true, reason: `receiving from ${nodes.map(({ node }) => node).join(", ")}` }
+      : { ok: false, reason: "a subscription is not confirmed yet" };
+  }
+
   abstract close(): Promise<void>;
 
   get subscribed(): boolean {
@@ -128,21 +142,20 @@ export abstract class AbstractKeyspaceNotifications implements KeyspaceNotificat
   ): Promise<Subscription> {
     const { channels, options } = readArguments(args);
     this.#throwIfClosed("subscribe");
-    await this.checkFlags(channels);
-    this.#throwIfClosed("subscribe");
     const { handler } = options;
-    const consumer = handler === undefined ? this.stream : new HandlerConsumer(handler, {
-      events: this.#events,
-      node: this.#node,
-      limits: this.settings.queue,
-    });
+    const consumer = handler === undefined
+      ? this.stream
+      : new HandlerConsumer(handler, this.#delivery);
     const hold: Hold = { channels, consumer };
+    // Before anything is waited for, so that an `unsubscribe` that is called later finds it.
     const wanted = channels.map((channel) => this.registry.add(channel, hold));
     let refused: RefusedChannel[];
     try {
+      await this.checkFlags(channels);
       refused = await this.settle(wanted);
     } catch (error) {
-      for (const channel of wanted) this.registry.remove(channel, hold);
+      for (const channel of channels) this.registry.remove(channel, hold);
+      if (!this.closed) this.reconcile();
       throw error;
     }
     if (refused.length > 0) {
@@ -261,6 +274,24 @@ export abstract class AbstractKeyspaceNotifications implements KeyspaceNotificat
       if (run.serve(consumer)) consumer.deliver(notification, size);
     }
     return true;
+  }
+
+  /**
+   * Puts a gap of a server into the order, before what comes next.
+   *
+   * @internal
+   */
+  protected reportGap(gap: Gap): void {
+    this.#tellGap(gap);
+    const read = [...this.registry.values()].some(({ users }) =>
+      [...users].some(({ consumer }) => consumer === this.stream)
+    );
+    if (read) this.stream.reportGap(gap);
+  }
+
+  #tellGap(gap: Gap): void {
+    this.gaps++;
+    this.settings.onGap(gap);
   }
 
   async #release(

@@ -1,6 +1,6 @@
 import type { KeyNotification } from "../parse/mod.ts";
 import { type Gap, overflowGap } from "./gap.ts";
-import { BoundedQueue, type QueueLimits } from "./queue.ts";
+import { BoundedQueue, Dropped, type Overflow, type QueueLimits } from "./queue.ts";
 
 /**
  * Takes one notification after another; the next waits for a promise it returns.
@@ -28,22 +28,34 @@ export interface DeliveryEvents {
   onGap(gap: Gap): void;
 }
 
+/** What delivery needs to know. */
+export interface DeliveryOptions {
+  /** Whom to tell. */
+  readonly events: DeliveryEvents;
+  /** The server that overflows concern, as `host:port`. */
+  readonly node: string;
+  /** How much may wait. */
+  readonly limits: QueueLimits;
+  /** What goes when more comes. */
+  readonly overflow: Overflow;
+}
+
 /** A handler of a subscription, and the queue of what comes while its promise is pending. */
 export class HandlerConsumer implements Consumer {
   readonly #handler: NotificationHandler;
   readonly #events: DeliveryEvents;
   readonly #node: string;
-  readonly #queue: BoundedQueue<KeyNotification>;
+  readonly #queue: BoundedQueue;
   #busy = false;
 
   constructor(
     handler: NotificationHandler,
-    options: { events: DeliveryEvents; node: string; limits: QueueLimits },
+    options: DeliveryOptions,
   ) {
     this.#handler = handler;
     this.#events = options.events;
     this.#node = options.node;
-    this.#queue = new BoundedQueue(options.limits);
+    this.#queue = new BoundedQueue(options.limits, options.overflow);
   }
 
   deliver(notification: KeyNotification, bytes: number): void {
@@ -80,11 +92,11 @@ export class HandlerConsumer implements Consumer {
       } catch (error) {
         this.#events.onError(error);
       }
-      const dropped = this.#queue.takeDropped();
-      if (dropped !== null) this.#events.onGap(overflowGap(this.#node, dropped));
-      const next = this.#queue.shift();
+      pending = null;
+      const next = this.#queue.take();
       if (next === undefined) break;
-      pending = this.#call(next);
+      if (next instanceof Dropped) this.#events.onGap(overflowGap(this.#node, next));
+      else if (next.kind !== "gap") pending = this.#call(next);
     }
     this.#busy = false;
   }

@@ -1,6 +1,6 @@
 import { type Reply, RespMap, ServerError } from "../resp/mod.ts";
 import type { Connection } from "./connection.ts";
-import { AuthError, ConnectError } from "./errors.ts";
+import { AuthError, ConnectError, TimeoutError } from "./errors.ts";
 
 /** A user and password, as `AUTH` takes them. */
 export interface Credentials {
@@ -14,8 +14,10 @@ export interface Credentials {
 export interface HandshakeOptions {
   /** The protocol to speak; RESP3 with a fall-back to RESP2 when absent. */
   readonly protocol?: 2 | 3 | undefined;
-  /** Who to be; nobody when absent. */
-  readonly credentials?: Credentials | undefined;
+  /** Says who to be; nobody when it gives nothing. */
+  readonly credentials: () => Promise<Credentials | undefined>;
+  /** How long the credentials may take, and a server that loads its data, in ms. */
+  readonly timeout: number;
   /** The name under which `CLIENT LIST` shows the connection. */
   readonly clientName: string;
 }
@@ -34,8 +36,18 @@ export interface ServerInfo {
   readonly role: string | null;
 }
 
+/** How often a server that loads its data is asked whether it has done so, in ms. */
+const LOADING_POLL = 100;
+
+/** The library's name and version, as `CLIENT LIST` shows them. */
+const LIBRARY: readonly (readonly [string, string])[] = [
+  ["LIB-NAME", "keywatch"],
+  ["LIB-VER", "0.1.0"],
+];
+
 /**
- * Agrees on a protocol, authenticates, and gives the connection a name.
+ * Agrees on a protocol, authenticates, and gives the connection a name. A server that is loading
+ * its data is waited for.
  *
  * @throws {AuthError} when the server refuses the credentials or wants some
  * @throws {ConnectError} when it will not speak with this client
@@ -45,12 +57,37 @@ export async function handshake(
   connection: Connection,
   options: HandshakeOptions,
 ): Promise<ServerInfo> {
+  const credentials = await within(options.timeout, options.credentials(), connection.server);
+  const deadline = performance.now() + options.timeout;
+  for (;;) {
+    try {
+      const info = await introduce(connection, { ...options, credentials });
+      for (const about of LIBRARY) {
+        // Servers before 7.2 do not know it; nothing depends on it, so nothing waits for it.
+        connection.request("CLIENT", "SETINFO", ...about).catch(() => {});
+      }
+      return info;
+    } catch (error) {
+      if (!(error instanceof ServerError)) throw error;
+      if (error.code !== "LOADING" || performance.now() >= deadline) {
+        throw explain(connection, credentials, error);
+      }
+      await new Promise((resolve) => setTimeout(resolve, LOADING_POLL));
+    }
+  }
+}
+
+/** The options, once it is known who to be. */
+type Introduction = Omit<HandshakeOptions, "credentials"> & {
+  readonly credentials: Credentials | undefined;
+};
+
+async function introduce(connection: Connection, options: Introduction): Promise<ServerInfo> {
   if (options.protocol !== 2) {
     try {
       return await hello(connection, options);
     } catch (error) {
-      if (!(error instanceof ServerError)) throw error;
-      if (!lacksHello(error)) throw explain(connection, options, error);
+      if (!(error instanceof ServerError) || !lacksHello(error)) throw error;
       if (options.protocol === 3) {
         throw new ConnectError(
           `Cannot speak RESP3 with ${connection.server}: ${error.message}; ` +
@@ -61,14 +98,41 @@ export async function handshake(
     }
   }
   connection.speakResp2();
+  return await authenticate(connection, options);
+}
+
+/** The credentials, or an error when the function that gives them does not do so in time. */
+async function within(
+  timeout: number,
+  credentials: Promise<Credentials | undefined>,
+  server: string,
+): Promise<Credentials | undefined> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      reject(
+        new TimeoutError(
+          `Cannot log in to ${server}: the credentials function gave nothing within ${timeout} ms`,
+          timeout,
+        ),
+      );
+    }, timeout);
+  });
   try {
-    return await authenticate(connection, options);
-  } catch (error) {
-    throw error instanceof ServerError ? explain(connection, options, error) : error;
+    return await Promise.race([credentials, late]);
+  } catch (cause) {
+    if (cause instanceof TimeoutError) throw cause;
+    throw new AuthError(
+      `Cannot log in to ${server}: the credentials function failed: ` +
+        (cause instanceof Error ? cause.message : String(cause)),
+      { cause },
+    );
+  } finally {
+    clearTimeout(timer);
   }
 }
 
-async function hello(connection: Connection, options: HandshakeOptions): Promise<ServerInfo> {
+async function hello(connection: Connection, options: Introduction): Promise<ServerInfo> {
   const { credentials, clientName } = options;
   const auth = credentials === undefined
     ? []
@@ -93,7 +157,7 @@ async function hello(connection: Connection, options: HandshakeOptions): Promise
 /** RESP2: `AUTH` by itself, and what `HELLO` would have told as far as the user may ask for it. */
 async function authenticate(
   connection: Connection,
-  options: HandshakeOptions,
+  options: Introduction,
 ): Promise<ServerInfo> {
   const { credentials, clientName } = options;
   if (credentials !== undefined) {
@@ -119,7 +183,9 @@ async function ifAllowed(request: Promise<Reply>): Promise<Reply> {
   try {
     return await request;
   } catch (error) {
-    if (error instanceof ServerError && error.code !== "NOAUTH") return null;
+    const passing = error instanceof ServerError &&
+      error.code !== "NOAUTH" && error.code !== "LOADING";
+    if (passing) return null;
     throw error;
   }
 }
@@ -132,7 +198,7 @@ function lacksHello(error: ServerError): boolean {
 
 function explain(
   connection: Connection,
-  options: HandshakeOptions,
+  credentials: Credentials | undefined,
   error: ServerError,
 ): Error {
   const { server } = connection;
@@ -145,7 +211,7 @@ function explain(
   }
   // "ERR AUTH <password> called without any password configured" has no code of its own.
   if (error.code === "WRONGPASS" || (error.code === "ERR" && /\bAUTH\b/.test(error.message))) {
-    const user = options.credentials?.username ?? "default";
+    const user = credentials?.username ?? "default";
     return new AuthError(
       `Cannot log in to ${server} as user "${user}": ${error.message}`,
       { cause: error },

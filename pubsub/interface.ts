@@ -1,6 +1,6 @@
 import type { Channel, ChannelOptions, EventName, KeyNotification } from "../parse/mod.ts";
 import type { NotificationHandler } from "./delivery.ts";
-import type { Status } from "./status.ts";
+import type { Health, Status } from "./status.ts";
 import type { NotificationLoop, StreamItem } from "./stream.ts";
 
 /** A channel: one of the channel classes, or a whole channel or pattern as text or bytes. */
@@ -133,7 +133,7 @@ export interface KeyspaceNotificationsInterface
    * @param options how long to wait
    * @returns the notification, or null when none came in that time
    * @throws {ClosedError} when the object is closed
-   * @throws {ConnectError} when the connection was lost and everything before that has been read
+   * @throws {ConnectError} when the connection was lost for good and everything before has been read
    */
   getMessage(options?: GetMessageOptions): Promise<KeyNotification | null>;
   /**
@@ -143,20 +143,22 @@ export interface KeyspaceNotificationsInterface
    * other miss nothing.
    *
    * @param options whether to show gaps; a signal that ends the loop
-   * @returns the loop; it throws when the connection was lost
+   * @returns the loop; it throws when the connection was lost for good
    */
   listen(options: ListenOptions & { readonly gaps: true }): NotificationLoop<StreamItem>;
   /**
    * Reads the merged stream without showing gaps.
    *
    * @param options a signal that ends the loop
-   * @returns the loop; it throws when the connection was lost
+   * @returns the loop; it throws when the connection was lost for good
    */
   listen(options?: ListenOptions): NotificationLoop<KeyNotification>;
   /** Whether anything is subscribed. */
   readonly subscribed: boolean;
   /** How things stand. */
   status(): Status;
+  /** Whether everything wanted is being received, and if not, why. */
+  health(): Health;
   /** Ends everything: the connection, every loop, every wait. Safe to call twice. */
   close(): Promise<void>;
 }

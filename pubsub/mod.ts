@@ -23,8 +23,11 @@ export * from "./errors.ts";
 export type { Gap, GapReason } from "./gap.ts";
 export * from "./interface.ts";
 export * from "./notifications.ts";
-export type { ConnectOptions, FlagsPolicy } from "./options.ts";
-export type { QueueLimits } from "./queue.ts";
+export type { FlagsPolicy } from "./flag_guard.ts";
+export type { Credentials } from "./handshake.ts";
+export type { HeartbeatOptions } from "./heartbeat.ts";
+export type { ConnectOptions, QueueOptions } from "./options.ts";
+export type { Overflow, QueueLimits } from "./queue.ts";
 export * from "./status.ts";
 export type { NotificationLoop, StreamItem } from "./stream.ts";
 export type {

@@ -1,11 +1,18 @@
-import { type Channel, mergeFlags, missingFlags } from "../parse/mod.ts";
+import type { Channel } from "../parse/mod.ts";
 import type { MessageFrame } from "../resp/mod.ts";
 import { formatAddress, type ServerUrl } from "./address.ts";
 import { AbstractKeyspaceNotifications, type NodeRun, type Wanted } from "./base.ts";
-import { ClosedError, ConnectError, MissingFlagsError, type RefusedChannel } from "./errors.ts";
+import {
+  ClosedError,
+  ConnectError,
+  type MissingFlagsError,
+  type RefusedChannel,
+} from "./errors.ts";
 import { EventRun } from "./event_run.ts";
+import { FlagGuard } from "./flag_guard.ts";
+import type { ServerInfo } from "./handshake.ts";
 import { type ConnectOptions, resolveOptions, type Settings } from "./options.ts";
-import type { NodeStatus, Status } from "./status.ts";
+import type { Status } from "./status.ts";
 import { Subscriber } from "./subscriber.ts";
 
 /**
@@ -22,27 +29,32 @@ import { Subscriber } from "./subscriber.ts";
  */
 export class KeyspaceNotifications extends AbstractKeyspaceNotifications {
   readonly #subscriber: Subscriber;
+  readonly #flagGuard: FlagGuard;
   readonly #run: NodeRun = new EventRun();
-  readonly #end = new AbortController();
   readonly #stopFollowing: () => void;
-  #over: Error | null = null;
-  #since = Date.now();
-  #flags = "unknown";
   #messages = 0;
   #malformed = 0;
   #lastMessage: number | null = null;
 
   private constructor(url: ServerUrl, settings: Settings, options: ConnectOptions) {
-    super(formatAddress(url.address), settings);
+    const name = formatAddress(url.address);
+    super(name, settings);
+    this.#flagGuard = new FlagGuard(settings.flags);
     this.#subscriber = new Subscriber({
       ...settings,
-      address: url.address,
-      signal: this.#end.signal,
+      locate: () => Promise.resolve(url.address),
+      name,
+      flagGuard: this.#flagGuard,
       wanted: this.registry,
+      inspect: (info) => checkMode(name, info, options.singleNode ?? false),
       events: {
         onMessage: (frame, receivedAt) => this.#onMessage(frame, receivedAt),
         onConfirmed: () => this.#run.end(),
-        onClose: (reason) => this.#finish(reason),
+        onGap: (reason, from, to) =>
+          this.reportGap({ kind: "gap", reason, node: this.#subscriber.node, from, to }),
+        onMuted: (error) => this.#complain(error),
+        onState: () => settings.onStatus(this.status()),
+        onEnd: (reason) => this.#onEnd(reason),
       },
     });
     const { signal } = options;
@@ -65,11 +77,8 @@ export class KeyspaceNotifications extends AbstractKeyspaceNotifications {
     const notifications = new KeyspaceNotifications(url, settings, options);
     try {
       await notifications.#subscriber.start();
-      notifications.#since = Date.now();
-      notifications.#checkMode(options.singleNode ?? false);
       return notifications;
     } catch (error) {
-      await notifications.close();
       if (options.signal?.aborted) throw options.signal.reason;
       throw error;
     }
@@ -77,27 +86,33 @@ export class KeyspaceNotifications extends AbstractKeyspaceNotifications {
 
   /** How things stand. */
   status(): Status {
-    const { node, info, confirmed, bytesReceived } = this.#subscriber;
-    const subscriptions = [...confirmed].map(({ bytes }) => decoder.decode(bytes));
-    const state = this.#over === null ? "ready" : "closed";
-    const status: NodeStatus = {
-      node,
-      state,
-      since: this.#since,
-      software: info?.software ?? null,
-      version: info?.version ?? null,
-      role: info?.role ?? null,
-      protocol: info?.protocol ?? 3,
-      subscriptions,
-      flags: this.#flags,
-      messages: this.#messages,
-      malformed: this.#malformed,
-      bytes: bytesReceived,
-      lastMessage: this.#lastMessage,
-    };
+    const { node, state, since, error, info, confirmed, bytesReceived } = this.#subscriber;
+    const subscriptions = Array.from(confirmed, ({ bytes }) => decoder.decode(bytes));
+    const settled = subscriptions.length >= this.registry.size;
     return {
-      state: state === "ready" && subscriptions.length < this.registry.size ? "subscribing" : state,
-      nodes: [status],
+      state: state === "closed"
+        ? state
+        : state === "muted" || state === "reconnecting"
+        ? "incomplete"
+        : settled
+        ? "ready"
+        : "subscribing",
+      nodes: [{
+        node,
+        state,
+        since,
+        error: error?.message ?? null,
+        software: info?.software ?? null,
+        version: info?.version ?? null,
+        role: info?.role ?? null,
+        protocol: info?.protocol ?? null,
+        subscriptions,
+        flags: this.#flagGuard.flags,
+        messages: this.#messages,
+        malformed: this.#malformed,
+        bytes: bytesReceived,
+        lastMessage: this.#lastMessage,
+      }],
       gaps: this.gaps,
       queued: this.stream.length,
     };
@@ -105,7 +120,9 @@ export class KeyspaceNotifications extends AbstractKeyspaceNotifications {
 
   /** Ends the connection, every loop and every wait. Safe to call twice. */
   close(): Promise<void> {
-    this.#finish(new ClosedError(`The notifications of ${this.#subscriber.node} were closed`));
+    this.#subscriber.close(
+      new ClosedError(`The notifications of ${this.#subscriber.node} were closed`),
+    );
     // What a reader has not taken by now it does not want: it closed.
     this.stream.clear();
     return Promise.resolve();
@@ -113,27 +130,17 @@ export class KeyspaceNotifications extends AbstractKeyspaceNotifications {
 
   /** @internal */
   protected get closed(): boolean {
-    return this.#over instanceof ClosedError;
+    return this.#subscriber.error instanceof ClosedError;
   }
 
   /** @internal */
   protected async checkFlags(channels: readonly Channel[]): Promise<void> {
-    const policy = this.settings.flags;
-    if (policy === "ignore") return;
-    const { node } = this.#subscriber;
-    const flags = await this.#subscriber.readFlags();
-    this.#flags = flags ?? "unknown";
-    if (flags === null) return;
-    const silent = channels.filter((channel) => !missingFlags(flags, channel).canReceive);
-    if (silent.length === 0) return;
-    const { missing } = missingFlags(flags, ...silent);
-    const names = silent.map((channel) => `"${channel}"`).join(", ");
-    const message = `Cannot receive anything on ${names} from ${node}: its ` +
-      `notify-keyspace-events is "${flags}" and lacks "${missing}"; run there: ` +
-      `CONFIG SET notify-keyspace-events ${mergeFlags(flags, missing).flags}` +
-      (/[STIV]/.test(missing) ? " (S, T, I and V need Redis 8.8 or later)" : "");
-    if (policy === "warn") this.settings.onWarning(message);
-    else throw new MissingFlagsError(message, { server: node, configured: flags, missing });
+    const missing = await this.#subscriber.ask((connection) =>
+      this.#flagGuard.check(connection, channels)
+    );
+    if (missing === null) return;
+    if (this.settings.flags !== "warn") throw missing;
+    this.settings.onWarning(missing.message);
   }
 
   /** @internal */
@@ -148,7 +155,11 @@ export class KeyspaceNotifications extends AbstractKeyspaceNotifications {
 
   /** @internal */
   protected async reconcile(): Promise<void> {
-    if (this.#over === null) await this.#subscriber.reconcile();
+    try {
+      await this.#subscriber.reconcile();
+    } catch {
+      // Without the connection nothing is subscribed, and the next one asks only for what is wanted.
+    }
   }
 
   #onMessage(frame: MessageFrame, receivedAt: number): void {
@@ -157,30 +168,30 @@ export class KeyspaceNotifications extends AbstractKeyspaceNotifications {
     if (!this.deliver(frame, receivedAt, this.#run)) this.#malformed++;
   }
 
-  /** A node of a cluster tells of its own keys only: not what somebody who asks for a URL expects. */
-  #checkMode(singleNode: boolean): void {
-    const { node, info } = this.#subscriber;
-    if (info?.mode === "sentinel") {
-      throw new ConnectError(
-        `Cannot watch ${node}: it is a Sentinel, which has no keys; ` +
-          "give the address of the server it watches over",
-      );
-    }
-    if (info?.mode !== "cluster" || singleNode) return;
-    throw new ConnectError(
-      `Cannot watch ${node}: it is a node of a cluster and tells of its own keys only, and whole ` +
-        "clusters are not supported yet; set singleNode: true to watch this node alone",
-    );
+  #complain(error: MissingFlagsError): void {
+    if (this.settings.flags === "warn") this.settings.onWarning(error.message);
+    else this.settings.onError(error);
   }
 
-  #finish(reason: Error): void {
-    if (this.#over !== null) return;
-    this.#over = reason;
-    this.#since = Date.now();
+  #onEnd(reason: Error): void {
     this.#stopFollowing();
-    this.#end.abort(reason);
     this.stream.close(this.closed ? null : reason);
   }
+}
+
+/** A node of a cluster tells of its own keys only: not what somebody who gives a URL expects. */
+function checkMode(node: string, info: ServerInfo, singleNode: boolean): void {
+  if (info.mode === "sentinel") {
+    throw new ConnectError(
+      `Cannot watch ${node}: it is a Sentinel, which has no keys; ` +
+        "give the address of the server it watches over",
+    );
+  }
+  if (info.mode !== "cluster" || singleNode) return;
+  throw new ConnectError(
+    `Cannot watch ${node}: it is a node of a cluster and tells of its own keys only, and whole ` +
+      "clusters are not supported yet; set singleNode: true to watch this node alone",
+  );
 }
 
 const decoder = new TextDecoder();

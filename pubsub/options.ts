@@ -1,13 +1,19 @@
 import type { ServerUrl } from "./address.ts";
+import type { FlagsPolicy } from "./flag_guard.ts";
 import type { Gap } from "./gap.ts";
 import type { Credentials } from "./handshake.ts";
-import type { QueueLimits } from "./queue.ts";
+import type { HeartbeatOptions } from "./heartbeat.ts";
+import type { Overflow, QueueLimits } from "./queue.ts";
+import type { Status } from "./status.ts";
 import { checkTls, dialWithTls } from "./tls.ts";
 import type { Dial, TlsOptions } from "./transport.ts";
 import { dial } from "./transports/mod.ts";
 
-/** What to do when the server's flags let nothing through to a channel. */
-export type FlagsPolicy = "require" | "warn" | "ignore";
+/** How much may wait to be read, and what goes when more comes. */
+export interface QueueOptions extends Partial<QueueLimits> {
+  /** Which notifications go. Default `drop-oldest`. */
+  readonly overflow?: Overflow;
+}
 
 /** How to connect, and what to do with what comes. */
 export interface ConnectOptions {
@@ -15,6 +21,11 @@ export interface ConnectOptions {
   readonly username?: string;
   /** The password; goes before the URL's. */
   readonly password?: string;
+  /**
+   * Who to be, or a function that says so, asked at each connect: for tokens that expire. Goes
+   * before `username` and `password`.
+   */
+  readonly credentials?: Credentials | (() => Credentials | Promise<Credentials>);
   /** The protocol to speak. Left out: RESP3, and RESP2 where the server has no other. */
   readonly protocol?: 2 | 3;
   /** The name under which `CLIENT LIST` shows the connection. Default `keywatch`. */
@@ -33,42 +44,63 @@ export interface ConnectOptions {
   /** Only notifications of keys that begin so; the prefix is taken off the key. */
   readonly keyPrefix?: string | Uint8Array;
   /**
+   * When a silent connection is given up: a `PING` after so many ms without a byte (default 15,000),
+   * and the end when nothing comes for so many ms after it (default 5,000).
+   */
+  readonly heartbeat?: Partial<HeartbeatOptions>;
+  /**
+   * How many attempts in a row may fail before it gives up coming back after a loss. Default: no
+   * end. With 0 the first loss is the end.
+   */
+  readonly maxAttempts?: number;
+  /**
    * What to do when `notify-keyspace-events` lets nothing through to a channel: reject the
-   * subscription (`require`, the default), tell `onWarning`, or ignore it. The server's
-   * configuration is never written. Where the server will not tell its flags, the subscription goes
-   * on.
+   * subscription (`require`, the default), tell `onWarning` (`warn`), not look (`ignore`), or add
+   * the letters that are missing (`merge`), which is the only one that writes the server's
+   * configuration. Where the server will not tell its flags, the subscription goes on.
    */
   readonly flags?: FlagsPolicy;
   /** How much may wait to be read, per reader. Default 65,536 items and 64 MiB. */
-  readonly queue?: Partial<QueueLimits>;
+  readonly queue?: QueueOptions;
   /** Watch one node of a cluster and know that the other nodes' notifications do not come. */
   readonly singleNode?: boolean;
-  /** Takes what a handler throws. Default: `console.error`. */
+  /**
+   * Takes what a handler throws, and that a server which came back lets nothing through any more.
+   * Default: `console.error`.
+   */
   readonly onError?: (error: unknown) => void;
   /** Takes news that stops nothing. Default: `console.warn`. */
   readonly onWarning?: (message: string) => void;
   /** Takes each gap at its place in the order. */
   readonly onGap?: (gap: Gap) => void;
+  /** Takes how things stand, whenever the state of a server changes. */
+  readonly onStatus?: (status: Status) => void;
 }
 
 const DEFAULT_TIMEOUT = 5_000;
 const DEFAULT_QUEUE: QueueLimits = { items: 65_536, bytes: 64 * 1024 * 1024 };
+const DEFAULT_HEARTBEAT: HeartbeatOptions = { interval: 15_000, timeout: 5_000 };
+const LONGEST_TIMER = 2 ** 31 - 1;
 
 /** The options with their defaults, checked. */
 export interface Settings {
   /** Opens a byte stream with the TLS that was asked for, if any. */
   readonly dial: Dial;
   readonly protocol: 2 | 3 | undefined;
-  readonly credentials: Credentials | undefined;
+  readonly credentials: () => Promise<Credentials | undefined>;
   readonly clientName: string;
   readonly timeout: number;
+  readonly heartbeat: HeartbeatOptions;
+  readonly maxAttempts: number;
   readonly keyPrefix: Uint8Array | null;
   readonly flags: FlagsPolicy;
   readonly queue: QueueLimits;
+  readonly overflow: Overflow;
   readonly database: number;
   readonly onError: (error: unknown) => void;
   readonly onWarning: (message: string) => void;
   readonly onGap: (gap: Gap) => void;
+  readonly onStatus: (status: Status) => void;
 }
 
 /**
@@ -81,43 +113,84 @@ export function resolveOptions(url: ServerUrl, options: ConnectOptions): Setting
   if (protocol !== undefined && protocol !== 2 && protocol !== 3) {
     throw invalid("protocol", protocol, "2 or 3");
   }
-  if (!(timeout > 0 && timeout <= 2 ** 31 - 1)) {
-    throw invalid("timeout", timeout, "a number of milliseconds above 0");
-  }
-  if (flags !== "require" && flags !== "warn" && flags !== "ignore") {
-    throw invalid("flags", flags, '"require", "warn" or "ignore"');
+  checkMilliseconds("timeout", timeout);
+  const heartbeat = { ...DEFAULT_HEARTBEAT, ...options.heartbeat };
+  checkMilliseconds("heartbeat.interval", heartbeat.interval);
+  checkMilliseconds("heartbeat.timeout", heartbeat.timeout);
+  const { maxAttempts = Infinity } = options;
+  if (!(maxAttempts >= 0)) throw invalid("maxAttempts", maxAttempts, "a number of at least 0");
+  if (!["require", "warn", "ignore", "merge"].includes(flags)) {
+    throw invalid("flags", flags, '"require", "warn", "ignore" or "merge"');
   }
   const clientName = options.clientName ?? "keywatch";
   if (!/^[!-~]*$/.test(clientName)) {
     throw invalid("clientName", clientName, "printable ASCII without spaces");
   }
-  const queue = { ...DEFAULT_QUEUE, ...options.queue };
+  const { overflow = "drop-oldest", ...limits } = options.queue ?? {};
+  if (!["drop-oldest", "drop-newest", "coalesce"].includes(overflow)) {
+    throw invalid("queue.overflow", overflow, '"drop-oldest", "drop-newest" or "coalesce"');
+  }
+  const queue = { ...DEFAULT_QUEUE, ...limits };
   for (const [name, most] of Object.entries(queue)) {
     if (!(most >= 1)) throw invalid(`queue.${name}`, most, "a number of at least 1");
   }
   const username = options.username ?? url.username;
   const password = options.password ?? url.password;
-  if (username !== undefined && password === undefined) {
+  if (username !== undefined && password === undefined && options.credentials === undefined) {
     throw new TypeError(`Cannot log in as "${username}": no password is given`);
   }
   checkTls(url, options.tls);
   return {
     dial: dialWithTls(options.dial ?? dial, url.tls ? options.tls ?? {} : undefined),
     protocol,
-    credentials: password === undefined
-      ? undefined
-      : { ...(username === undefined ? {} : { username }), password },
+    credentials: readCredentials(options, username, password),
     clientName,
     timeout,
+    heartbeat,
+    maxAttempts,
     keyPrefix: typeof keyPrefix === "string" ? new TextEncoder().encode(keyPrefix) : keyPrefix ??
       null,
     flags,
     queue,
+    overflow,
     database: url.database ?? 0,
-    onError: options.onError ?? ((error) => console.error("keywatch: a handler failed:", error)),
-    onWarning: options.onWarning ?? ((message) => console.warn(`keywatch: ${message}`)),
-    onGap: options.onGap ?? (() => {}),
+    onError: shielded(options.onError ?? ((error) => console.error("keywatch:", error))),
+    onWarning: shielded(
+      options.onWarning ?? ((message) => console.warn(`keywatch: ${message}`)),
+    ),
+    onGap: shielded(options.onGap ?? (() => {})),
+    onStatus: shielded(options.onStatus ?? (() => {})),
   };
+}
+
+function readCredentials(
+  options: ConnectOptions,
+  username: string | undefined,
+  password: string | undefined,
+): () => Promise<Credentials | undefined> {
+  const { credentials } = options;
+  if (typeof credentials === "function") return async () => await credentials();
+  const fixed = credentials ?? (password === undefined ? undefined : {
+    ...(username === undefined ? {} : { username }),
+    password,
+  });
+  return () => Promise.resolve(fixed);
+}
+
+/** A callback whose failure stops nothing: it is called from the middle of a connection's work. */
+function shielded<T>(callback: (value: T) => void): (value: T) => void {
+  return (value) => {
+    try {
+      callback(value);
+    } catch (error) {
+      console.error("keywatch: a callback failed:", error);
+    }
+  };
+}
+
+function checkMilliseconds(name: string, value: number): void {
+  if (value > 0 && value <= LONGEST_TIMER) return;
+  throw invalid(name, value, `a number of milliseconds from above 0 to ${LONGEST_TIMER}`);
 }
 
 function invalid(name: string, value: unknown, expected: string): TypeError {

@@ -1,4 +1,7 @@
-/** How much a queue may hold before the oldest is dropped. */
+import type { KeyNotification } from "../parse/mod.ts";
+import type { Gap } from "./gap.ts";
+
+/** How much a queue may hold. */
 export interface QueueLimits {
   /** Items at most. */
   readonly items: number;
@@ -6,33 +9,68 @@ export interface QueueLimits {
   readonly bytes: number;
 }
 
-/** What a queue had to drop, all of it older than the first item it still holds. */
-export interface Dropped {
-  /** When the first dropped one came, in ms since the epoch. */
+/**
+ * Which notifications go when a queue is full: the oldest, the newest that comes, or, with
+ * `coalesce`, all but the newest of each key, and the oldest when that is not enough.
+ */
+export type Overflow = "drop-oldest" | "drop-newest" | "coalesce";
+
+/** What a queue holds. */
+export type Item = KeyNotification | Gap;
+
+/** Stands in a queue where notifications were dropped. */
+export class Dropped {
+  /** When the first came, in ms since the epoch. */
   readonly from: number;
-  /** When the last dropped one came, in ms since the epoch. */
+  /** When the last came, in ms since the epoch. */
   readonly to: number;
-  /** How many were dropped. */
+  /** How many notifications. */
   readonly count: number;
+
+  constructor(from: number, to: number, count: number) {
+    this.from = from;
+    this.to = to;
+    this.count = count;
+  }
+
+  /** These, and an item that is dropped with them; a gap is swallowed whole. */
+  static add(before: Dropped | null, item: Item | Dropped): Dropped {
+    const { from, to, count } = item instanceof Dropped ? item : extent(item);
+    return before === null ? new Dropped(from, to, count) : new Dropped(
+      Math.min(before.from, from),
+      Math.max(before.to, to),
+      before.count + count,
+    );
+  }
+}
+
+function extent(item: Item): { from: number; to: number; count: number } {
+  return item.kind === "gap"
+    ? { from: item.from, to: item.to, count: item.dropped ?? 0 }
+    : { from: item.timestamp, to: item.timestamp, count: 1 };
 }
 
 /**
- * A queue bounded in items and bytes that drops its oldest items and remembers that it did.
- *
- * Invariant: what was dropped and not yet taken lies, in time, before every item that is held.
+ * A queue bounded in items and bytes, that says of what it had to drop where it is missing: before
+ * the first item after it.
  */
-export class BoundedQueue<T extends { readonly timestamp: number }> {
+export class BoundedQueue {
   readonly #limits: QueueLimits;
+  readonly #overflow: Overflow;
   // A ring whose length is a power of two; it grows up to the limit of items.
-  #items: (T | undefined)[] = new Array(16);
+  #items: (Item | Dropped | undefined)[] = new Array(16);
   #sizes: number[] = new Array(16).fill(0);
   #head = 0;
   #length = 0;
   #bytes = 0;
-  #dropped: Dropped | null = null;
+  /** What was dropped from the front: older than all that is held. */
+  #before: Dropped | null = null;
+  /** What was dropped at the back: newer than all that is held. */
+  #after: Dropped | null = null;
 
-  constructor(limits: QueueLimits) {
+  constructor(limits: QueueLimits, overflow: Overflow) {
     this.#limits = limits;
+    this.#overflow = overflow;
   }
 
   /** How many items are held. */
@@ -45,48 +83,50 @@ export class BoundedQueue<T extends { readonly timestamp: number }> {
     return this.#bytes;
   }
 
-  /** Whether there is anything to take, be it an item or news of dropped ones. */
-  get isEmpty(): boolean {
-    return this.#length === 0 && this.#dropped === null;
+  /** Adds the newest item, which stands for so many bytes; drops what it must. */
+  push(item: Item, bytes: number): void {
+    if (!this.#fits(bytes)) {
+      if (this.#overflow === "coalesce") this.#coalesce(item);
+      while (this.#overflow !== "drop-newest" && this.#length > 0 && !this.#fits(bytes)) {
+        this.#before = Dropped.add(this.#before, this.#shift()!);
+      }
+      if (!this.#fits(bytes)) {
+        this.#after = Dropped.add(this.#after, item);
+        return;
+      }
+    }
+    if (this.#after !== null) {
+      // One more than the limit, so that there is room for the item itself.
+      this.#append(this.#after, 0);
+      this.#after = null;
+    }
+    this.#append(item, bytes);
   }
 
-  /** Adds the newest item, which stands for so many bytes; drops the oldest where it must. */
-  push(item: T, bytes: number): void {
-    const { items, bytes: most } = this.#limits;
-    while (this.#length > 0 && (this.#length >= items || this.#bytes + bytes > most)) {
-      this.#drop(this.#shift()!);
+  /** Takes the oldest item, or what was dropped before it. */
+  take(): Item | Dropped | undefined {
+    if (this.#before !== null) {
+      const dropped = this.#before;
+      this.#before = null;
+      return dropped;
     }
-    if (bytes > most || items === 0) {
-      this.#drop(item);
-      return;
-    }
-    if (this.#length === this.#items.length) this.#grow();
-    const place = (this.#head + this.#length) & (this.#items.length - 1);
-    this.#items[place] = item;
-    this.#sizes[place] = bytes;
-    this.#length++;
-    this.#bytes += bytes;
-  }
-
-  /** Takes what was dropped since the last call; it comes before the next item. */
-  takeDropped(): Dropped | null {
-    const dropped = this.#dropped;
-    this.#dropped = null;
+    const item = this.#shift();
+    if (item !== undefined) return item;
+    const dropped = this.#after ?? undefined;
+    this.#after = null;
     return dropped;
   }
 
-  /** Takes the oldest item. */
-  shift(): T | undefined {
-    return this.#shift();
-  }
-
-  /** Moves all of it into an empty queue. */
-  moveInto(empty: BoundedQueue<T>): void {
-    empty.#dropped = this.takeDropped();
-    while (this.#length > 0) {
-      const bytes = this.#sizes[this.#head]!;
-      empty.push(this.#shift()!, bytes);
-    }
+  /** Moves all of it into an empty queue of the same kind. */
+  moveInto(empty: BoundedQueue): void {
+    empty.#items = this.#items;
+    empty.#sizes = this.#sizes;
+    empty.#head = this.#head;
+    empty.#length = this.#length;
+    empty.#bytes = this.#bytes;
+    empty.#before = this.#before;
+    empty.#after = this.#after;
+    this.clear();
   }
 
   /** Forgets everything. */
@@ -96,10 +136,24 @@ export class BoundedQueue<T extends { readonly timestamp: number }> {
     this.#head = 0;
     this.#length = 0;
     this.#bytes = 0;
-    this.#dropped = null;
+    this.#before = null;
+    this.#after = null;
   }
 
-  #shift(): T | undefined {
+  #fits(bytes: number): boolean {
+    return this.#length < this.#limits.items && this.#bytes + bytes <= this.#limits.bytes;
+  }
+
+  #append(item: Item | Dropped, bytes: number): void {
+    if (this.#length === this.#items.length) this.#resize(this.#length * 2, () => true);
+    const place = (this.#head + this.#length) & (this.#items.length - 1);
+    this.#items[place] = item;
+    this.#sizes[place] = bytes;
+    this.#length++;
+    this.#bytes += bytes;
+  }
+
+  #shift(): Item | Dropped | undefined {
     if (this.#length === 0) return undefined;
     const item = this.#items[this.#head];
     this.#items[this.#head] = undefined;
@@ -109,26 +163,60 @@ export class BoundedQueue<T extends { readonly timestamp: number }> {
     return item;
   }
 
-  #drop(item: T): void {
-    const before = this.#dropped;
-    this.#dropped = {
-      from: before?.from ?? item.timestamp,
-      to: item.timestamp,
-      count: (before?.count ?? 0) + 1,
-    };
+  /**
+   * Keeps of each key only the newest notification, `newest` included, and makes room for an eighth
+   * of the limits at least: a pass over the whole queue then pays for many items to come.
+   */
+  #coalesce(newest: Item): void {
+    const seen = new Set<string>();
+    if (newest.kind !== "gap") seen.add(identity(newest));
+    const kept = new Set<Item | Dropped>();
+    const mask = this.#items.length - 1;
+    for (let back = this.#length - 1; back >= 0; back--) {
+      const item = this.#items[(this.#head + back) & mask]!;
+      if (!(item instanceof Dropped) && item.kind !== "gap") {
+        const key = identity(item);
+        if (seen.has(key)) {
+          this.#before = Dropped.add(this.#before, item);
+          continue;
+        }
+        seen.add(key);
+      }
+      kept.add(item);
+    }
+    this.#resize(this.#items.length, (item) => kept.has(item));
+    const { items, bytes } = this.#limits;
+    while (this.#length > 0 && (this.#length > items * 7 / 8 || this.#bytes > bytes * 7 / 8)) {
+      this.#before = Dropped.add(this.#before, this.#shift()!);
+    }
   }
 
-  #grow(): void {
-    const length = this.#items.length;
-    const items = new Array<T | undefined>(length * 2);
-    const sizes = new Array<number>(length * 2).fill(0);
+  /** Lays the ring out anew, from its beginning, without what is not to be kept. */
+  #resize(length: number, keeps: (item: Item | Dropped) => boolean): void {
+    const items = new Array<Item | Dropped | undefined>(length);
+    const sizes = new Array<number>(length).fill(0);
+    const mask = this.#items.length - 1;
+    let count = 0;
+    let bytes = 0;
     for (let index = 0; index < this.#length; index++) {
-      const place = (this.#head + index) & (length - 1);
-      items[index] = this.#items[place];
-      sizes[index] = this.#sizes[place]!;
+      const place = (this.#head + index) & mask;
+      const item = this.#items[place]!;
+      if (!keeps(item)) continue;
+      items[count] = item;
+      sizes[count++] = this.#sizes[place]!;
+      bytes += this.#sizes[place]!;
     }
     this.#items = items;
     this.#sizes = sizes;
     this.#head = 0;
+    this.#length = count;
+    this.#bytes = bytes;
   }
+}
+
+/** Tells keys apart by their bytes, whatever the text of them. */
+function identity(notification: KeyNotification): string {
+  let text = `${notification.database}:`;
+  for (const byte of notification.keyBytes) text += String.fromCharCode(byte);
+  return text;
 }

@@ -1,19 +1,28 @@
+/**
+ * How a server stands: `connecting` for the first time; `ready`, everything wanted is confirmed;
+ * `muted`, connected, but its flags let nothing through to something wanted since it came back;
+ * `reconnecting`; `closed`, for good.
+ */
+export type NodeState = "connecting" | "ready" | "muted" | "reconnecting" | "closed";
+
 /** How things stand with one server. */
 export interface NodeStatus {
   /** The server, as `host:port`. */
   readonly node: string;
-  /** `ready`: connected and listening. `closed`: closed, or lost. */
-  readonly state: "ready" | "closed";
+  /** How it stands. */
+  readonly state: NodeState;
   /** Since when it has been in that state, in ms since the epoch. */
   readonly since: number;
+  /** What went wrong last, in words; null while it is ready. */
+  readonly error: string | null;
   /** What the server calls itself, such as `redis` or `valkey`; null when it does not tell. */
   readonly software: string | null;
   /** Its version; null when it does not tell. */
   readonly version: string | null;
   /** `master` or `replica`, as it said when the connection was made; null when it did not tell. */
   readonly role: string | null;
-  /** The protocol spoken. */
-  readonly protocol: 2 | 3;
+  /** The protocol spoken; null before it was agreed on. */
+  readonly protocol: 2 | 3 | null;
   /** The channels and patterns it has confirmed. */
   readonly subscriptions: readonly string[];
   /** Its `notify-keyspace-events` when last asked; `unknown` when it would not tell. */
@@ -30,12 +39,23 @@ export interface NodeStatus {
 
 /** How things stand. */
 export interface Status {
-  /** `ready`: everything wanted is confirmed. `closed`: closed, or lost. */
-  readonly state: "ready" | "subscribing" | "closed";
+  /**
+   * `ready`: every server has confirmed everything wanted. `subscribing`: a subscription is under
+   * way. `incomplete`: a server is missing, or lets nothing through. `closed`: for good.
+   */
+  readonly state: "ready" | "subscribing" | "incomplete" | "closed";
   /** Each server. */
   readonly nodes: readonly NodeStatus[];
   /** Gaps so far. */
   readonly gaps: number;
   /** Notifications that wait to be read from the merged stream. */
   readonly queued: number;
+}
+
+/** Whether everything wanted is being received, and if not, why. Fit for a health endpoint. */
+export interface Health {
+  /** Whether every server is connected and has confirmed everything wanted. */
+  readonly ok: boolean;
+  /** Why it is not so, or that it is. */
+  readonly reason: string;
 }

@@ -1,8 +1,8 @@
 import type { KeyNotification } from "../parse/mod.ts";
-import type { Consumer, DeliveryEvents } from "./delivery.ts";
+import type { Consumer, DeliveryOptions } from "./delivery.ts";
 import { ClosedError } from "./errors.ts";
 import { type Gap, overflowGap } from "./gap.ts";
-import { BoundedQueue, type QueueLimits } from "./queue.ts";
+import { BoundedQueue, Dropped } from "./queue.ts";
 
 /** An item of a stream that was asked to show gaps. */
 export type StreamItem = KeyNotification | Gap;
@@ -25,18 +25,14 @@ export interface NotificationLoop<T> extends AsyncIterableIterator<T> {
  * nothing; `poll` takes from the inbox itself.
  */
 export class Stream implements Consumer {
-  readonly #limits: QueueLimits;
-  readonly #onGap: (gap: Gap) => void;
-  readonly #node: string;
+  readonly #options: DeliveryOptions;
   readonly #inbox: Mailbox;
   readonly #loops = new Set<Mailbox>();
   #end: StreamEnd | null = null;
 
-  constructor(options: { events: DeliveryEvents; node: string; limits: QueueLimits }) {
-    this.#limits = options.limits;
-    this.#onGap = (gap) => options.events.onGap(gap);
-    this.#node = options.node;
-    this.#inbox = this.#mailbox();
+  constructor(options: DeliveryOptions) {
+    this.#options = options;
+    this.#inbox = new Mailbox(options);
   }
 
   /** How many notifications wait, in the fullest of the queues. */
@@ -46,11 +42,21 @@ export class Stream implements Consumer {
     return most;
   }
 
+  /** Puts a gap at its place in the order. */
+  reportGap(gap: Gap): void {
+    this.#deliver(gap, 0);
+  }
+
   deliver(notification: KeyNotification, bytes: number): void {
     // A queue holds what comes for as long as its reader likes; the network chunk must not stay.
     notification.detach();
-    if (this.#loops.size === 0) this.#inbox.deliver(notification, bytes);
-    else for (const mailbox of this.#loops) mailbox.deliver(notification, bytes);
+    this.#deliver(notification, bytes);
+  }
+
+  #deliver(item: StreamItem, bytes: number): void {
+    if (this.#end !== null) return;
+    if (this.#loops.size === 0) this.#inbox.deliver(item, bytes);
+    else for (const mailbox of this.#loops) mailbox.deliver(item, bytes);
   }
 
   /** Ends every loop after what it still holds: in order, or with an error. */
@@ -88,7 +94,7 @@ export class Stream implements Consumer {
 
   /** Opens a loop; it gets what comes from now on, and what waits in the inbox. */
   open(gaps: boolean, signal: AbortSignal | undefined): NotificationLoop<StreamItem> {
-    const mailbox = this.#mailbox();
+    const mailbox = new Mailbox(this.#options);
     if (this.#end !== null) mailbox.end(this.#end);
     if (this.#loops.size === 0) this.#inbox.moveInto(mailbox);
     this.#loops.add(mailbox);
@@ -124,10 +130,6 @@ export class Stream implements Consumer {
     };
     return loop;
   }
-
-  #mailbox(): Mailbox {
-    return new Mailbox(this.#limits, this.#node, this.#onGap);
-  }
 }
 
 /** How a stream ended: by closing (null), or broken. */
@@ -142,20 +144,18 @@ interface Waiter {
 
 /** A queue and those who wait for it to fill. */
 class Mailbox {
-  readonly queue: BoundedQueue<KeyNotification>;
-  readonly #node: string;
-  readonly #onGap: (gap: Gap) => void;
+  readonly queue: BoundedQueue;
+  readonly #options: DeliveryOptions;
   readonly #waiters = new Set<Waiter>();
   #end: StreamEnd | null = null;
 
-  constructor(limits: QueueLimits, node: string, onGap: (gap: Gap) => void) {
-    this.queue = new BoundedQueue(limits);
-    this.#node = node;
-    this.#onGap = onGap;
+  constructor(options: DeliveryOptions) {
+    this.queue = new BoundedQueue(options.limits, options.overflow);
+    this.#options = options;
   }
 
-  deliver(notification: KeyNotification, bytes: number): void {
-    this.queue.push(notification, bytes);
+  deliver(item: StreamItem, bytes: number): void {
+    this.queue.push(item, bytes);
     this.#settle();
   }
 
@@ -198,10 +198,10 @@ class Mailbox {
   }
 
   #take(): StreamItem | undefined {
-    const dropped = this.queue.takeDropped();
-    if (dropped === null) return this.queue.shift();
-    const gap = overflowGap(this.#node, dropped);
-    this.#onGap(gap);
+    const item = this.queue.take();
+    if (!(item instanceof Dropped)) return item;
+    const gap = overflowGap(this.#options.node, item);
+    this.#options.events.onGap(gap);
     return gap;
   }
 

@@ -1,14 +1,24 @@
-import { type MessageFrame, RespMap, ServerError } from "../resp/mod.ts";
+import { type MessageFrame, ServerError } from "../resp/mod.ts";
 import { formatAddress } from "./address.ts";
+import { backoff } from "./backoff.ts";
 import { Connection, type ConnectionEvents } from "./connection.ts";
-import { ClosedError } from "./errors.ts";
+import { delay } from "./delay.ts";
+import { ClosedError, ConnectError, type MissingFlagsError, TimeoutError } from "./errors.ts";
+import type { FlagGuard } from "./flag_guard.ts";
+import type { GapReason } from "./gap.ts";
 import { handshake, type HandshakeOptions, type ServerInfo } from "./handshake.ts";
+import { Heartbeat, type HeartbeatOptions } from "./heartbeat.ts";
+import { HeldMessages } from "./held_messages.ts";
 import { channelId, difference, type ServerChannel } from "./registry.ts";
+import type { NodeState } from "./status.ts";
 import type { Address, Dial } from "./transport.ts";
 
 /** The most channels in one `SUBSCRIBE`, and the most bytes of channels. */
 const BATCH_CHANNELS = 256;
 const BATCH_BYTES = 64 * 1024;
+
+/** How often a server whose flags let nothing through is asked whether they do now, in ms. */
+const FLAGS_POLL = 200;
 
 /** What a subscriber tells its owner. */
 export interface SubscriberEvents {
@@ -16,75 +26,99 @@ export interface SubscriberEvents {
   onMessage(frame: MessageFrame, receivedAt: number): void;
   /** The set of channels whose messages come has changed. */
   onConfirmed(): void;
-  /** The connection is over. */
-  onClose(reason: Error): void;
+  /** Messages from `from` to `to`, both in ms since the epoch, may be missing before the next. */
+  onGap(reason: GapReason, from: number, to: number): void;
+  /** A server that came back lets nothing through to something that is wanted. */
+  onMuted(error: MissingFlagsError): void;
+  /** The state has changed. */
+  onState(): void;
+  /** It will not come back: what broke last, or why it was closed. */
+  onEnd(reason: Error): void;
 }
+
+/** A channel in the register of what is wanted. */
+type WantedId = ServerChannel & { readonly id: string };
 
 /** How to reach a server, and what to subscribe there. */
 export interface SubscriberOptions extends HandshakeOptions {
-  /** Where it listens. */
-  readonly address: Address;
+  /** Where it listens; asked at each connect. */
+  readonly locate: () => Promise<Address>;
+  /** How it is called until it has been located. */
+  readonly name: string;
   /** How to get there. */
   readonly dial: Dial;
   /** How long any one answer may take, in ms. */
   readonly timeout: number;
-  /** Ends everything, also while connecting. */
-  readonly signal: AbortSignal;
+  /** When a silent connection is given up. */
+  readonly heartbeat: HeartbeatOptions;
+  /** How many attempts in a row may fail before it gives up coming back. */
+  readonly maxAttempts: number;
+  /** The most messages, and bytes of them, held until every channel is confirmed again. */
+  readonly queue: { readonly items: number; readonly bytes: number };
+  /** Looks after the server's flags. */
+  readonly flagGuard: FlagGuard;
   /** The register of what is wanted. */
-  readonly wanted: {
-    values(): Iterable<ServerChannel & { readonly id: string }>;
-    get(id: string): unknown;
-  };
+  readonly wanted: { values(): Iterable<WantedId>; get(id: string): unknown };
+  /**
+   * Looks at a server before anything is subscribed on it.
+   *
+   * @throws when it is not to be used
+   */
+  readonly inspect: (info: ServerInfo) => void;
   /** Takes what comes. */
   readonly events: SubscriberEvents;
 }
 
-/** One server, on which what is wanted is laid against what it has confirmed. */
+/**
+ * One server, on which what is wanted is laid against what it has confirmed, through every loss of
+ * the connection.
+ */
 export class Subscriber {
   /** The server, as `host:port`. */
-  readonly node: string;
+  node: string;
   /** What the server says of itself; null before it was reached. */
   info: ServerInfo | null = null;
+  /** How it stands. */
+  state: NodeState = "connecting";
+  /** Since when, in ms since the epoch. */
+  since: number = Date.now();
+  /** What went wrong last; null while it is ready. */
+  error: Error | null = null;
   readonly #options: SubscriberOptions;
   readonly #confirmed = new Map<string, ServerChannel>();
   readonly #refused = new Map<string, Error>();
+  readonly #end = new AbortController();
   #connection: Connection | null = null;
+  /** Bytes that earlier connections have received. */
+  #bytesBefore = 0;
+  /** Where the gap that is open began; null while everything wanted is covered. */
+  #gap: { reason: GapReason; from: number } | null = null;
   #stale = false;
-  #reconciling: Promise<void> | null = null;
+  #reconciling: { readonly connection: Connection; readonly done: Promise<void> } | null = null;
+  /** Why the owner gave the connection up; null when nobody did. */
+  #lossReason: GapReason | null = null;
+  /** Woken when the state changes. */
+  #waiting = new Set<() => void>();
 
   constructor(options: SubscriberOptions) {
-    this.node = formatAddress(options.address);
+    this.node = options.name;
     this.#options = options;
   }
 
   /**
-   * Connects and shakes hands.
+   * Connects for the first time; from then on it comes back by itself.
    *
    * @throws {ConnectError} when there is no server there that understands
    * @throws {AuthError} when it refuses the credentials or wants some
    * @throws {TimeoutError} when it does not answer in time
    */
   async start(): Promise<void> {
-    const { events } = this.#options;
-    let ready = false;
-    const { connection, info } = await openConnection(this.#options, {
-      onMessage: (frame, receivedAt) => events.onMessage(frame, receivedAt),
-      onConfirmed: (channel, subscribed) => {
-        if (subscribed) this.#confirmed.set(channelId(channel), channel);
-        else this.#confirmed.delete(channelId(channel));
-        events.onConfirmed();
-      },
-      onClose: (reason) => {
-        this.#confirmed.clear();
-        // Before the hands are shaken it is `start` that fails.
-        if (ready) events.onClose(reason);
-      },
-    });
-    // It may have ended between its last answer and here.
-    if (connection.over !== null) throw connection.over;
-    ready = true;
-    this.#connection = connection;
-    this.info = info;
+    try {
+      await this.#connect();
+    } catch (error) {
+      this.#finish(error as Error);
+      throw error;
+    }
   }
 
   /** The channels the server has confirmed. */
@@ -92,9 +126,9 @@ export class Subscriber {
     return this.#confirmed.values();
   }
 
-  /** Bytes read so far. */
+  /** Bytes read so far, over all connections. */
   get bytesReceived(): number {
-    return this.#connection?.bytesReceived ?? 0;
+    return this.#bytesBefore + (this.#connection?.bytesReceived ?? 0);
   }
 
   /**
@@ -102,76 +136,285 @@ export class Subscriber {
    *
    * @param channels wanted channels
    * @returns those it refused, with its error; a refused channel spoils no other
-   * @throws the reason for which the connection is over
+   * @throws {TimeoutError} when the server cannot be reached in time
+   * @throws the reason for which the subscriber ended
    */
   async settle<Channel extends { readonly id: string }>(
     channels: readonly Channel[],
   ): Promise<{ channel: Channel; error: Error }[]> {
     for (const { id } of channels) this.#refused.delete(id);
-    await this.reconcile();
+    await this.#persist((connection) => this.#reconcile(connection));
     return channels.flatMap((channel) => {
       const error = this.#refused.get(channel.id);
       return error === undefined ? [] : [{ channel, error }];
     });
   }
 
-  /** Lays wanted against confirmed until they agree; one run serves all who call meanwhile. */
+  /**
+   * Lays wanted against confirmed until they agree; one run serves all who call meanwhile. While
+   * there is no connection there is nothing to do: the next one asks for all that is wanted.
+   */
   reconcile(): Promise<void> {
     this.#stale = true;
-    this.#reconciling ??= this.#reconcile().finally(() => this.#reconciling = null);
-    return this.#reconciling;
+    return this.#connection === null ? Promise.resolve() : this.#reconcile(this.#connection);
   }
 
   /**
-   * Reads the server's `notify-keyspace-events`.
+   * Asks a question of the server, on this connection or another.
    *
-   * @returns its letters; null when the server will not tell
+   * @throws {ServerError} when the server refuses
    * @throws the reason for which the connection is over
    */
-  async readFlags(): Promise<string | null> {
-    // A RESP2 connection that has subscribed takes no other command.
-    const busy = this.info?.protocol === 2 &&
-      (this.#confirmed.size > 0 || this.#reconciling !== null);
-    if (!busy) return await readFlags(this.#live());
-    const ignore = { onMessage() {}, onConfirmed() {}, onClose() {} };
-    const { connection } = await openConnection(this.#options, ignore);
-    try {
-      return await readFlags(connection);
-    } finally {
-      connection.close(new ClosedError(`The connection to ${this.node} served its purpose`));
-    }
+  ask<T>(question: (connection: Connection) => Promise<T>): Promise<T> {
+    return this.#persist(async (connection) => {
+      // A RESP2 connection that has subscribed takes no other command.
+      const busy = this.info?.protocol === 2 &&
+        (this.#confirmed.size > 0 || this.#reconciling !== null);
+      if (!busy) return await question(connection);
+      const ignore = { onMessage() {}, onConfirmed() {}, onRead() {}, onClose() {} };
+      const { connection: other } = await this.#open(ignore);
+      try {
+        return await question(other);
+      } finally {
+        other.close(new ClosedError(`The connection to ${this.node} served its purpose`));
+      }
+    });
   }
 
-  /** Ends the connection, and every wait for it with the reason. */
-  close(reason: Error): void {
+  /** Gives the connection up, to come back on another; a gap begins, for the reason given. */
+  reconnect(reason: Error, gap: GapReason): void {
+    this.#lossReason = gap;
     this.#connection?.close(reason);
   }
 
-  #live(): Connection {
-    if (this.#connection === null) throw new Error(`${this.node} has not been connected to`);
-    return this.#connection;
+  /** Ends everything, and every wait with the reason. */
+  close(reason: Error): void {
+    this.#finish(reason);
   }
 
-  async #reconcile(): Promise<void> {
+  /** Opens a connection, shakes hands, and asks for all that is wanted. */
+  async #connect(): Promise<void> {
+    const { events, heartbeat: times, queue, wanted, flagGuard } = this.#options;
+    const held = this.#gap === null ? null : new HeldMessages(queue);
+    let heartbeat: Heartbeat | null = null;
+    let live = false;
+    const { connection, info } = await this.#open({
+      onMessage: (frame, receivedAt) => {
+        if (live || held === null) events.onMessage(frame, receivedAt);
+        else held.hold(frame, receivedAt);
+      },
+      onConfirmed: (channel, subscribed) => {
+        if (subscribed) this.#confirmed.set(channelId(channel), channel);
+        else this.#confirmed.delete(channelId(channel));
+        if (live || held === null) events.onConfirmed();
+        else held.mark();
+      },
+      onRead: () => heartbeat?.heard(),
+      onClose: (reason) => {
+        heartbeat?.stop();
+        if (live) this.#onLost(connection, reason);
+      },
+    });
+    let mute: MissingFlagsError | null;
+    try {
+      this.#options.inspect(info);
+      if (connection.over !== null) throw connection.over;
+      heartbeat = new Heartbeat(connection, times);
+      // Before anything is subscribed, because RESP2 answers no such question afterwards.
+      mute = await flagGuard.check(connection, wanted.values());
+      await this.#reconcile(connection);
+      // It may have ended between its last answer and here.
+      if (connection.over !== null) throw connection.over;
+    } catch (error) {
+      this.#confirmed.clear();
+      connection.close(error as Error);
+      throw error;
+    }
+    this.info = info;
+    this.#connection = connection;
+    this.#enter(mute === null ? "ready" : "muted", mute);
+    this.#reportGap(mute === null);
+    live = true;
+    held?.release(events.onMessage, events.onConfirmed);
+    if (mute !== null) {
+      events.onMuted(mute);
+      this.#awaitFlags(connection);
+    }
+  }
+
+  async #open(events: ConnectionEvents): Promise<{ connection: Connection; info: ServerInfo }> {
+    const { dial, timeout, locate } = this.#options;
+    const { signal } = this.#end;
+    const address = await locate();
+    this.node = formatAddress(address);
+    const connection = await Connection.open({ address, dial, timeout, signal, events });
+    try {
+      return { connection, info: await handshake(connection, this.#options) };
+    } catch (error) {
+      connection.close(error as Error);
+      throw error;
+    }
+  }
+
+  /** Asks a server that came back mute until it lets through what is wanted; so long the gap lasts. */
+  async #awaitFlags(connection: Connection): Promise<void> {
+    const { flagGuard, wanted } = this.#options;
+    try {
+      do await delay(FLAGS_POLL, this.#end.signal); while (
+        connection.over === null &&
+        await this.ask((asked) => flagGuard.check(asked, wanted.values())) !== null
+      );
+    } catch {
+      // The connection was lost, and coming back looks at the flags anew; or all has ended.
+      return;
+    }
+    if (connection.over !== null || connection !== this.#connection) return;
+    this.#enter("ready", null);
+    this.#reportGap(true);
+  }
+
+  /** Reports what is missing up to now; `closed` tells whether nothing more will be. */
+  #reportGap(closed: boolean): void {
+    const gap = this.#gap;
+    if (gap === null) return;
+    const now = Date.now();
+    this.#gap = closed ? null : { reason: gap.reason, from: now };
+    this.#options.events.onGap(gap.reason, gap.from, now);
+  }
+
+  #onLost(connection: Connection, reason: Error): void {
+    this.#bytesBefore += connection.bytesReceived;
+    this.#connection = null;
+    const { size } = this.#confirmed;
+    this.#confirmed.clear();
+    if (this.state === "closed") return;
+    if (size > 0) {
+      this.#gap ??= {
+        reason: this.#lossReason ??
+          (reason instanceof TimeoutError ? "unresponsive" : "disconnected"),
+        from: connection.provenAt,
+      };
+    }
+    this.#lossReason = null;
+    this.#comeBack(reason);
+  }
+
+  async #comeBack(reason: Error): Promise<void> {
+    const { maxAttempts } = this.#options;
+    let last = reason;
+    for (let failed = 0; failed < maxAttempts; failed++) {
+      this.#enter("reconnecting", last);
+      try {
+        await delay(backoff(failed, Math.random()), this.#end.signal);
+        return await this.#connect();
+      } catch (error) {
+        if (this.#end.signal.aborted) return;
+        last = error as Error;
+      }
+    }
+    this.#finish(
+      maxAttempts === 0 ? reason : new ConnectError(
+        `Cannot come back to ${this.node}: ${maxAttempts} attempts failed, the last with: ` +
+          last.message,
+        { cause: last },
+      ),
+    );
+  }
+
+  #enter(state: NodeState, error: Error | null): void {
+    if (this.state === "closed") return;
+    if (this.state !== state) this.since = Date.now();
+    this.state = state;
+    this.error = error;
+    for (const wake of this.#waiting) wake();
+    this.#options.events.onState();
+  }
+
+  #finish(reason: Error): void {
+    if (this.state === "closed") return;
+    this.#enter("closed", reason);
+    this.#end.abort(reason);
+    this.#connection?.close(reason);
+    this.#reportGap(true);
+    this.#options.events.onEnd(reason);
+  }
+
+  /** Does something on the connection, and again on the next one when it breaks meanwhile. */
+  async #persist<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
+    const deadline = performance.now() + this.#options.timeout;
+    for (;;) {
+      const connection = await this.#whenConnected(deadline);
+      try {
+        return await work(connection);
+      } catch (error) {
+        if (connection.over === null) throw error;
+      }
+    }
+  }
+
+  /** Waits until there is a connection on which everything wanted has been asked for. */
+  async #whenConnected(deadline: number): Promise<Connection> {
+    for (;;) {
+      if (this.#connection !== null) return this.#connection;
+      if (this.state === "closed") throw this.error!;
+      const left = deadline - performance.now();
+      if (left <= 0) {
+        const { timeout } = this.#options;
+        throw new TimeoutError(
+          `Cannot reach ${this.node} within ${timeout} ms` +
+            (this.error === null ? "" : `: ${this.error.message}`),
+          timeout,
+          { cause: this.error },
+        );
+      }
+      await this.#nextState(left);
+    }
+  }
+
+  #nextState(timeout: number): Promise<void> {
+    return new Promise((resolve) => {
+      const wake = () => {
+        clearTimeout(timer);
+        this.#waiting.delete(wake);
+        resolve();
+      };
+      const timer = setTimeout(wake, timeout);
+      this.#waiting.add(wake);
+    });
+  }
+
+  #reconcile(connection: Connection): Promise<void> {
+    this.#stale = true;
+    if (this.#reconciling?.connection !== connection) {
+      const done = this.#layOut(connection).finally(() => {
+        if (this.#reconciling?.connection === connection) this.#reconciling = null;
+      });
+      this.#reconciling = { connection, done };
+    }
+    return this.#reconciling.done;
+  }
+
+  async #layOut(connection: Connection): Promise<void> {
+    const { wanted } = this.#options;
     while (this.#stale) {
       this.#stale = false;
       for (const id of this.#refused.keys()) {
-        if (this.#options.wanted.get(id) === undefined) this.#refused.delete(id);
+        if (wanted.get(id) === undefined) this.#refused.delete(id);
       }
       const { subscribe, unsubscribe } = difference(
-        this.#options.wanted.values(),
+        wanted.values(),
         this.#confirmed,
         this.#refused,
       );
-      for (const batch of batches(subscribe)) await this.#subscribe(batch);
-      for (const batch of batches(unsubscribe)) await this.#live().unsubscribe(batch);
+      for (const batch of batches(subscribe)) await this.#subscribe(connection, batch);
+      for (const batch of batches(unsubscribe)) await connection.unsubscribe(batch);
     }
   }
 
   /** A server refuses a command whole, so halves are tried until the refused channel is alone. */
-  async #subscribe(batch: readonly ServerChannel[]): Promise<void> {
+  async #subscribe(connection: Connection, batch: readonly ServerChannel[]): Promise<void> {
     try {
-      await this.#live().subscribe(batch);
+      await connection.subscribe(batch);
     } catch (error) {
       if (!(error instanceof ServerError)) throw error;
       if (batch.length === 1) {
@@ -179,39 +422,9 @@ export class Subscriber {
         return;
       }
       const half = batch.length >> 1;
-      await this.#subscribe(batch.slice(0, half));
-      await this.#subscribe(batch.slice(half));
+      await this.#subscribe(connection, batch.slice(0, half));
+      await this.#subscribe(connection, batch.slice(half));
     }
-  }
-}
-
-async function openConnection(
-  options: SubscriberOptions,
-  events: ConnectionEvents,
-): Promise<{ connection: Connection; info: ServerInfo }> {
-  const { address, dial, timeout, signal } = options;
-  const connection = await Connection.open({ address, dial, timeout, signal, events });
-  try {
-    return { connection, info: await handshake(connection, options) };
-  } catch (error) {
-    connection.close(error as Error);
-    throw error;
-  }
-}
-
-async function readFlags(connection: Connection): Promise<string | null> {
-  try {
-    const reply = await connection.request("CONFIG", "GET", "notify-keyspace-events");
-    // A map in RESP3, a flat array in RESP2.
-    const flags = reply instanceof RespMap
-      ? reply.get("notify-keyspace-events")
-      : Array.isArray(reply)
-      ? reply[1]
-      : null;
-    return typeof flags === "string" ? flags : null;
-  } catch (error) {
-    if (error instanceof ServerError) return null;
-    throw error;
   }
 }
 

@@ -63,14 +63,22 @@ Deno.test("watch ends well when nobody reads any more", async () => {
   assertEquals((await ended).code, 0);
 });
 
-Deno.test("watch fails when the connection is lost", async () => {
+Deno.test("watch comes back after a loss, and shows the gap", async () => {
   await using server = await startServer(TALKATIVE);
   await using tool = new Tool("watch", "--url", server.url);
   await watching(server, "*");
-  await server.kill();
+  await server.restart();
+  await watching(server, "*");
+  await server.command("SET", "user:1", "x");
+  assertMatch((await tool.line())!, /user:1$/);
+  tool.interrupt();
   const { code, stderr } = await tool.ended();
-  assertEquals(code, 1);
-  assertStringIncludes(stderr, "keywatch: The connection to");
+  assertEquals(code, 0);
+  assertMatch(stderr, new RegExp(`\nlost 127.0.0.1:${server.port}: .*; coming back\n`));
+  assertMatch(
+    stderr,
+    new RegExp(`\ngap: notifications may be missing from 127.0.0.1:${server.port}, .* \\(disc`),
+  );
 });
 
 /** The tool fails with one line on standard error, and nothing of a stack trace. */

@@ -290,10 +290,10 @@ Deno.test("confirmations nobody asked for end the connection", async () => {
     await connection.read(new Uint8Array(1024));
     await connection.write(new TextEncoder().encode(hello));
     await told.promise;
-    await connection.write(new TextEncoder().encode(confirmation));
+    await connection.write(new TextEncoder().encode(`-ERR\r\n-ERR\r\n${confirmation}`));
     await swallow(connection);
   });
-  await using notifications = await connect(peer.url, { flags: "ignore" });
+  await using notifications = await connect(peer.url, { flags: "ignore", maxAttempts: 0 });
   told.resolve();
   await assertRejects(() => notifications.listen().next(), ConnectError, "nobody asked for");
 });

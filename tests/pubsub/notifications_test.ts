@@ -1,5 +1,11 @@
-import { assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
-import { ClosedError, connect, type KeyNotification, KeyspaceChannel } from "../../mod.ts";
+import { assertEquals, assertRejects } from "@std/assert";
+import {
+  ClosedError,
+  connect,
+  ConnectError,
+  type KeyNotification,
+  KeyspaceChannel,
+} from "../../mod.ts";
 import { startServer, type TestServer, until } from "../servers/mod.ts";
 
 /** A server that tells everything. */
@@ -350,17 +356,20 @@ Deno.test("status tells how things stand", async () => {
   assertEquals(node!.bytes > 0 && node!.lastMessage! > 0, true);
 });
 
-Deno.test("a connection that is lost ends loops with the reason, after what had come", async () => {
+Deno.test("with no attempts to come back, a lost connection ends loops after what had come", async () => {
   await using server = await talkative();
-  await using notifications = await connect(server.url);
+  await using notifications = await connect(server.url, { maxAttempts: 0 });
   await notifications.subscribeKeyevent("set");
   await server.command("SET", "last", "x");
-  await until("it comes about", () => notifications.status().queued === 1);
+  await until("it waits", () => notifications.status().queued === 1);
   await server.command("CLIENT", "KILL", "TYPE", "pubsub");
-  await until("it comes about", () => notifications.status().state === "closed");
-  const loop = notifications.listen();
-  assertEquals((await loop.next()).value?.key, "last");
-  const error = await assertRejects(() => loop.next(), Error, "closed by the server");
-  assertInstanceOf(error, Error);
+  await until("it is over", () => notifications.status().state === "closed");
+  const loop = notifications.listen({ gaps: true });
+  const { value: last } = await loop.next();
+  assertEquals(last?.kind !== "gap" && last?.key, "last");
+  const { value: gap } = await loop.next();
+  assertEquals(gap?.kind === "gap" && gap.reason, "disconnected");
+  const error = await assertRejects(() => loop.next(), ConnectError, "closed by the server");
   assertEquals(error.name, "ConnectError");
+  await assertRejects(() => notifications.subscribeKeyevent("del"), ConnectError);
 });

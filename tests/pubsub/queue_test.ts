@@ -1,68 +1,157 @@
 import { assertEquals } from "@std/assert";
-import { BoundedQueue } from "../../pubsub/queue.ts";
+import { BoundedQueue, Dropped, type Item, type Overflow } from "../../pubsub/queue.ts";
+import { KeyNotification } from "../../parse/mod.ts";
 
-interface Item {
-  readonly timestamp: number;
+function item(timestamp: number, key: string | Uint8Array = `k${timestamp}`): Item {
+  return KeyNotification.tryParse("__keyevent@0__:set", key, { timestamp })!;
 }
 
-function filled(limits: { items: number; bytes: number }, count: number, bytes = 1) {
-  const queue = new BoundedQueue<Item>(limits);
-  for (let timestamp = 1; timestamp <= count; timestamp++) queue.push({ timestamp }, bytes);
+function gap(from: number, to: number): Item {
+  return { kind: "gap", reason: "disconnected", node: "a:1", from, to };
+}
+
+function filled(
+  overflow: Overflow,
+  limits: { items: number; bytes: number },
+  count: number,
+  bytes = 1,
+): BoundedQueue {
+  const queue = new BoundedQueue(limits, overflow);
+  for (let timestamp = 1; timestamp <= count; timestamp++) queue.push(item(timestamp), bytes);
   return queue;
 }
 
-function drain(queue: BoundedQueue<Item>): number[] {
-  const left: number[] = [];
-  for (let item = queue.shift(); item; item = queue.shift()) left.push(item.timestamp);
+/** What is left, in order: times of notifications, and what was dropped as `from-to:count`. */
+function drain(queue: BoundedQueue): (number | string)[] {
+  const left: (number | string)[] = [];
+  for (let next = queue.take(); next !== undefined; next = queue.take()) {
+    if (next instanceof Dropped) left.push(`${next.from}-${next.to}:${next.count}`);
+    else left.push(next.kind === "gap" ? `gap ${next.from}-${next.to}` : next.timestamp);
+  }
   return left;
 }
 
 Deno.test("a queue gives its items back in order, while it grows round its end", () => {
-  const queue = new BoundedQueue<Item>({ items: 1_000, bytes: 1_000 });
-  const out: number[] = [];
+  const queue = new BoundedQueue({ items: 1_000, bytes: 1_000 }, "drop-oldest");
+  const out: unknown[] = [];
   let next = 0;
   for (let round = 0; round < 50; round++) {
-    for (let i = 0; i < 7; i++) queue.push({ timestamp: next++ }, 1);
-    for (let i = 0; i < 3; i++) out.push(queue.shift()!.timestamp);
+    for (let i = 0; i < 7; i++) queue.push(item(next++), 1);
+    for (let i = 0; i < 3; i++) out.push((queue.take() as KeyNotification).timestamp);
   }
   out.push(...drain(queue));
   assertEquals(out, Array.from({ length: 350 }, (_, index) => index));
-  assertEquals([queue.length, queue.bytes, queue.isEmpty], [0, 0, true]);
+  assertEquals([queue.length, queue.bytes], [0, 0]);
 });
 
-Deno.test("the oldest go when there are too many items, and are counted with their times", () => {
-  const queue = filled({ items: 3, bytes: 100 }, 5);
-  assertEquals(queue.takeDropped(), { from: 1, to: 2, count: 2 });
-  assertEquals(queue.takeDropped(), null);
-  assertEquals(drain(queue), [3, 4, 5]);
+Deno.test("drop-oldest: the oldest go when there are too many items", () => {
+  const queue = filled("drop-oldest", { items: 3, bytes: 100 }, 5);
+  assertEquals([queue.length, queue.bytes], [3, 3]);
+  assertEquals(drain(queue), ["1-2:2", 3, 4, 5]);
 });
 
-Deno.test("the oldest go when there are too many bytes", () => {
-  const queue = filled({ items: 100, bytes: 10 }, 5, 4);
+Deno.test("drop-oldest: the oldest go when there are too many bytes", () => {
+  const queue = filled("drop-oldest", { items: 100, bytes: 10 }, 5, 4);
   assertEquals([queue.length, queue.bytes], [2, 8]);
-  assertEquals(queue.takeDropped(), { from: 1, to: 3, count: 3 });
+  assertEquals(drain(queue), ["1-3:3", 4, 5]);
 });
 
-Deno.test("an item larger than the whole queue is dropped with all before it", () => {
-  const queue = filled({ items: 100, bytes: 10 }, 2);
-  queue.push({ timestamp: 3 }, 11);
-  assertEquals([queue.length, queue.isEmpty], [0, false]);
-  assertEquals(queue.takeDropped(), { from: 1, to: 3, count: 3 });
-  queue.push({ timestamp: 4 }, 1);
-  assertEquals(drain(queue), [4]);
+Deno.test("an item larger than the whole queue is dropped, and what follows is not", () => {
+  const queue = filled("drop-oldest", { items: 100, bytes: 10 }, 2);
+  queue.push(item(3), 11);
+  queue.push(item(4), 1);
+  assertEquals(drain(queue), ["1-2:2", "3-3:1", 4]);
+});
+
+Deno.test("drop-newest: what comes to a full queue goes, and is missing where it would stand", () => {
+  const queue = filled("drop-newest", { items: 3, bytes: 100 }, 5);
+  assertEquals([queue.length, queue.bytes], [3, 3]);
+  assertEquals((queue.take() as KeyNotification).timestamp, 1);
+  queue.push(item(6), 1);
+  queue.push(item(7), 1);
+  assertEquals(drain(queue), [2, 3, "4-5:2", 6, "7-7:1"]);
+});
+
+Deno.test("coalesce: the newest of each key stay", () => {
+  const queue = new BoundedQueue({ items: 16, bytes: 1_000 }, "coalesce");
+  for (let timestamp = 1; timestamp <= 16; timestamp++) {
+    queue.push(item(timestamp, timestamp % 4 === 0 ? "rare" + timestamp : "often"), 1);
+  }
+  assertEquals(queue.length, 16);
+  queue.push(item(17, "often"), 1);
+  assertEquals(drain(queue), ["1-15:12", 4, 8, 12, 16, 17]);
+});
+
+Deno.test("coalesce: keys are told apart by their bytes and databases", () => {
+  const queue = new BoundedQueue({ items: 2, bytes: 1_000 }, "coalesce");
+  queue.push(item(1, Uint8Array.of(0xff)), 1);
+  queue.push(item(2, Uint8Array.of(0xfe)), 1);
+  queue.push(item(3, "k"), 1);
+  // Nothing was of the same key, so the oldest went.
+  assertEquals(drain(queue).at(-1), 3);
+  const databases = new BoundedQueue({ items: 16, bytes: 1_000 }, "coalesce");
+  for (let db = 0; db < 16; db++) {
+    databases.push(KeyNotification.tryParse(`__keyevent@${db}__:set`, "k", { timestamp: db })!, 1);
+  }
+  databases.push(KeyNotification.tryParse("__keyevent@15__:set", "k", { timestamp: 16 })!, 1);
+  assertEquals(drain(databases).length, 1 + 14 + 1);
+});
+
+Deno.test("coalesce: where keys are many, the oldest go too", () => {
+  const queue = filled("coalesce", { items: 16, bytes: 1_000 }, 17);
+  assertEquals(drain(queue), ["1-2:2", ...Array.from({ length: 15 }, (_, i) => i + 3)]);
+});
+
+for (const overflow of ["drop-oldest", "drop-newest", "coalesce"] as const) {
+  Deno.test(`${overflow}: nothing vanishes unsaid, and the bounds hold, through random use`, () => {
+    let state = 7;
+    const random = (below: number) => {
+      state = (Math.imul(state, 1103515245) + 12345) >>> 0;
+      return (state >>> 8) % below;
+    };
+    const limits = { items: 20, bytes: 60 };
+    const queue = new BoundedQueue(limits, overflow);
+    let pushed = 0;
+    let accounted = 0;
+    let last = 0;
+    const account = (next: Item | Dropped | undefined) => {
+      if (next instanceof Dropped) accounted += next.count;
+      else if (next !== undefined && next.kind !== "gap") {
+        accounted++;
+        assertEquals(next.timestamp > last, true);
+        last = next.timestamp;
+      }
+    };
+    for (let round = 0; round < 20_000; round++) {
+      if (random(5) < 3) queue.push(item(++pushed, `k${random(30)}`), 1 + random(6));
+      else account(queue.take());
+      // A note of what was dropped at the back stands beside the items.
+      assertEquals(queue.length <= limits.items + 1 && queue.bytes <= limits.bytes, true);
+    }
+    for (let next = queue.take(); next !== undefined; next = queue.take()) account(next);
+    assertEquals(accounted, pushed);
+  });
+}
+
+Deno.test("a gap that has to go is swallowed by what was dropped", () => {
+  const queue = new BoundedQueue({ items: 2, bytes: 100 }, "drop-oldest");
+  queue.push(item(5), 1);
+  queue.push(gap(2, 9), 0);
+  queue.push(item(10), 1);
+  queue.push(item(11), 1);
+  assertEquals(drain(queue), ["2-9:1", 10, 11]);
 });
 
 Deno.test("moving a queue takes along what it dropped", () => {
-  const from = filled({ items: 3, bytes: 100 }, 5);
-  const to = new BoundedQueue<Item>({ items: 3, bytes: 100 });
+  const from = filled("drop-oldest", { items: 3, bytes: 100 }, 5);
+  const to = new BoundedQueue({ items: 3, bytes: 100 }, "drop-oldest");
   from.moveInto(to);
-  assertEquals([from.isEmpty, from.bytes], [true, 0]);
-  assertEquals(to.takeDropped(), { from: 1, to: 2, count: 2 });
-  assertEquals(drain(to), [3, 4, 5]);
+  assertEquals([from.length, from.bytes, from.take()], [0, 0, undefined]);
+  assertEquals(drain(to), ["1-2:2", 3, 4, 5]);
 });
 
 Deno.test("a cleared queue holds nothing", () => {
-  const queue = filled({ items: 3, bytes: 100 }, 5);
+  const queue = filled("drop-oldest", { items: 3, bytes: 100 }, 5);
   queue.clear();
-  assertEquals([queue.isEmpty, queue.length, queue.bytes], [true, 0, 0]);
+  assertEquals([queue.length, queue.bytes, queue.take()], [0, 0, undefined]);
 });

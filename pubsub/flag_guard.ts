@@ -1,0 +1,128 @@
+import { Channel, ChannelType, mergeFlags, missingFlags } from "../parse/mod.ts";
+import { RespMap, ServerError } from "../resp/mod.ts";
+import type { Connection } from "./connection.ts";
+import { MissingFlagsError } from "./errors.ts";
+import type { ServerChannel } from "./registry.ts";
+
+/**
+ * What to do when a server's `notify-keyspace-events` lets nothing through to a channel: `require`
+ * rejects the subscription, `warn` tells `onWarning`, `ignore` does not look, and `merge` adds the
+ * letters that are missing to those the server has.
+ */
+export type FlagsPolicy = "require" | "warn" | "ignore" | "merge";
+
+/** Looks after one server's `notify-keyspace-events`. */
+export class FlagGuard {
+  /** What the server answered last; `unknown` when it would not tell, or was not asked. */
+  flags = "unknown";
+  readonly #policy: FlagsPolicy;
+
+  constructor(policy: FlagsPolicy) {
+    this.#policy = policy;
+  }
+
+  /**
+   * Finds out whether the flags let something through to each of the channels. Where asked to, adds
+   * the letters that are missing.
+   *
+   * @returns what is missing; null when nothing is, when it cannot be told, or does not matter
+   * @throws the reason for which the connection is over
+   */
+  async check(
+    connection: Connection,
+    channels: Iterable<ServerChannel>,
+  ): Promise<MissingFlagsError | null> {
+    if (this.#policy === "ignore") return null;
+    const asked = representatives(channels);
+    if (asked.length === 0) return null;
+    let flags = await readFlags(connection);
+    let refusal: string | null = null;
+    if (flags !== null && this.#policy === "merge") {
+      const { missing } = missingFlags(flags, ...asked);
+      refusal = await addFlags(connection, flags, missing);
+      if (missing !== "" && refusal === null) flags = await readFlags(connection);
+    }
+    this.flags = flags ?? "unknown";
+    if (flags === null) return null;
+    const silent = asked.filter((channel) => !missingFlags(flags, channel).canReceive);
+    return silent.length === 0 ? null : describe(connection.server, flags, silent, refusal);
+  }
+}
+
+/** Asks for the flags; null when the server will not tell. */
+async function readFlags(connection: Connection): Promise<string | null> {
+  try {
+    const reply = await connection.request("CONFIG", "GET", "notify-keyspace-events");
+    // A map in RESP3, a flat array in RESP2.
+    const flags = reply instanceof RespMap
+      ? reply.get("notify-keyspace-events")
+      : Array.isArray(reply)
+      ? reply[1]
+      : null;
+    return typeof flags === "string" ? flags : null;
+  } catch (error) {
+    if (error instanceof ServerError) return null;
+    throw error;
+  }
+}
+
+/** Adds letters to the server's flags; null when it did, otherwise what it said. */
+async function addFlags(
+  connection: Connection,
+  flags: string,
+  missing: string,
+): Promise<string | null> {
+  // Letters that the answer hides and that setting the others would turn off are set too.
+  const { added, unsure } = mergeFlags(flags, missing);
+  if (added === "") return null;
+  const merged = mergeFlags(flags, missing + unsure).flags;
+  for (const value of merged === flags ? [] : [merged, mergeFlags(flags, missing).flags]) {
+    try {
+      await connection.request("CONFIG", "SET", "notify-keyspace-events", value);
+      return null;
+    } catch (error) {
+      if (!(error instanceof ServerError)) throw error;
+      // An older server does not know the hidden letters, so it does not hide them either.
+      if (value === mergeFlags(flags, missing).flags) return error.message;
+    }
+  }
+  return null;
+}
+
+function describe(
+  server: string,
+  flags: string,
+  silent: readonly Channel[],
+  refusal: string | null,
+): MissingFlagsError {
+  const { missing } = missingFlags(flags, ...silent);
+  const names = silent.slice(0, 3).map((channel) => `"${channel}"`).join(", ");
+  const more = silent.length > 3 ? ` and ${silent.length - 3} more` : "";
+  const message = `Cannot receive anything on ${names}${more} from ${server}: its ` +
+    `notify-keyspace-events is "${flags}" and lacks "${missing}"` +
+    (refusal === null ? "" : `, and it refuses to have it set (${refusal})`) +
+    `; run there: CONFIG SET notify-keyspace-events ${mergeFlags(flags, missing).flags}` +
+    (/[STIV]/.test(missing) ? " (S, T, I and V need Redis 8.8 or later)" : "");
+  return new MissingFlagsError(message, { server, configured: flags, missing });
+}
+
+const BY_KEY: readonly (ChannelType | null)[] = [
+  ChannelType.KEYSPACE,
+  ChannelType.SUBKEYSPACE,
+  ChannelType.SUBKEYSPACEITEM,
+];
+
+/**
+ * One channel for all that need the same flags: those of a family that names the key need the same
+ * whatever the key, and there may be thousands.
+ */
+function representatives(channels: Iterable<ServerChannel>): Channel[] {
+  const found = new Map<string, Channel>();
+  for (const { bytes, isPattern } of channels) {
+    const channel = new Channel(bytes, isPattern);
+    const { type } = channel;
+    const need = BY_KEY.includes(type) ? `${type}` : `${channel}`;
+    if (!found.has(need)) found.set(need, channel);
+  }
+  return [...found.values()];
+}

@@ -1,0 +1,101 @@
+import type { Connection } from "./connection.ts";
+import { TimeoutError } from "./errors.ts";
+
+/** When a silent connection is asked whether it still lives. */
+export interface HeartbeatOptions {
+  /** How long nothing may come before a `PING` is sent, in ms. */
+  readonly interval: number;
+  /** How long after a `PING` nothing may come before the connection is given up, in ms. */
+  readonly timeout: number;
+}
+
+/**
+ * How often, at most, a busy connection is asked for proof that nothing is missing, in ms. It bounds
+ * how much earlier than the loss itself a gap begins.
+ */
+const PROOF_INTERVAL = 100;
+
+/** A timer that fires later than this, in ms, tells of a busy process, not of a silent server. */
+const LATE = 250;
+
+/**
+ * Keeps watch over one connection with `PING`.
+ *
+ * Two things are learned from it. A connection that stays silent after one is half open, and is
+ * closed. And an answer proves that all the server had sent before the question has been received:
+ * so while messages flow the question is asked now and then, that a gap may begin close to the loss.
+ */
+export class Heartbeat {
+  readonly #connection: Connection;
+  readonly #options: HeartbeatOptions;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #due = 0;
+  #asked: number | null = null;
+  #lastAsked = 0;
+  #heard = performance.now();
+  #stopped = false;
+
+  constructor(connection: Connection, options: HeartbeatOptions) {
+    this.#connection = connection;
+    this.#options = options;
+    this.#wakeAt(this.#heard + options.interval);
+  }
+
+  /** Bytes have come and were worked through. */
+  heard(): void {
+    const now = performance.now();
+    this.#heard = now;
+    if (this.#asked === null && now - this.#lastAsked >= PROOF_INTERVAL) this.#ask(now);
+  }
+
+  /** Ends the watch. */
+  stop(): void {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+  }
+
+  #ask(now: number): void {
+    if (this.#stopped) return;
+    this.#asked = now;
+    this.#lastAsked = now;
+    const { timeout } = this.#options;
+    if (now + timeout < this.#due) this.#wakeAt(now + timeout);
+    this.#connection.ping().then(() => this.#onAnswer(), () => this.stop());
+  }
+
+  #onAnswer(): void {
+    this.#asked = null;
+    const due = this.#heard + this.#options.interval;
+    if (due < this.#due) this.#wakeAt(due);
+  }
+
+  #wakeAt(due: number): void {
+    if (this.#stopped) return;
+    clearTimeout(this.#timer);
+    this.#due = due;
+    this.#timer = setTimeout(() => this.#wake(), Math.max(0, due - performance.now()));
+  }
+
+  #wake(): void {
+    const now = performance.now();
+    const { interval, timeout } = this.#options;
+    if (this.#asked === null) {
+      const due = this.#heard + interval;
+      // Timers may fire a little early.
+      if (now + 1 < due) return this.#wakeAt(due);
+      this.#ask(now);
+      return this.#wakeAt(now + timeout);
+    }
+    const due = Math.max(this.#asked, this.#heard) + timeout;
+    if (now + 1 < due) return this.#wakeAt(due);
+    // What came while this process was busy has not been read yet.
+    if (now - this.#due > LATE) return this.#wakeAt(now + timeout);
+    this.#connection.close(
+      new TimeoutError(
+        `The connection to ${this.#connection.server} is dead: no answer to PING within ` +
+          `${timeout} ms; the server hangs, or the network between drops what is sent`,
+        timeout,
+      ),
+    );
+  }
+}

@@ -1,0 +1,57 @@
+import type { MessageFrame } from "../resp/mod.ts";
+
+/**
+ * Messages that came before every channel was confirmed again, to be handed on after the gap they
+ * fall into has been reported. What does not fit is left to the gap.
+ */
+export class HeldMessages {
+  readonly #limits: { readonly items: number; readonly bytes: number };
+  /** Null stands where the set of channels whose messages come has changed. */
+  readonly #held: ({ frame: MessageFrame; receivedAt: number } | null)[] = [];
+  #messages = 0;
+  #bytes = 0;
+
+  constructor(limits: { readonly items: number; readonly bytes: number }) {
+    this.#limits = limits;
+  }
+
+  /** Keeps a message. Its memory is kept with it, so its size is that of the whole frame. */
+  hold(frame: MessageFrame, receivedAt: number): void {
+    const start = frame.patternStart < 0 ? frame.channelStart : frame.patternStart;
+    const size = frame.payloadEnd - start;
+    if (this.#messages >= this.#limits.items || this.#bytes + size > this.#limits.bytes) return;
+    this.#messages++;
+    this.#bytes += size;
+    this.#held.push({ frame: copyFrame(frame, start), receivedAt });
+  }
+
+  /** Notes that the set of channels whose messages come has changed. */
+  mark(): void {
+    if (this.#held.length > 0 && this.#held.at(-1) !== null) this.#held.push(null);
+  }
+
+  /** Hands everything on, in order. */
+  release(
+    onMessage: (frame: MessageFrame, receivedAt: number) => void,
+    onMark: () => void,
+  ): void {
+    for (const held of this.#held) {
+      if (held === null) onMark();
+      else onMessage(held.frame, held.receivedAt);
+    }
+  }
+}
+
+/** The same frame in memory of its own, `start` being where its first part begins. */
+function copyFrame(frame: MessageFrame, start: number): MessageFrame {
+  const { patternStart, patternEnd } = frame;
+  return {
+    bytes: frame.bytes.slice(start, frame.payloadEnd),
+    patternStart: patternStart < 0 ? patternStart : patternStart - start,
+    patternEnd: patternStart < 0 ? patternEnd : patternEnd - start,
+    channelStart: frame.channelStart - start,
+    channelEnd: frame.channelEnd - start,
+    payloadStart: frame.payloadStart - start,
+    payloadEnd: frame.payloadEnd - start,
+  };
+}
