@@ -39,3 +39,4 @@ export type {
   Transport,
   UnixAddress,
 } from "./transport.ts";
+export { dial } from "./transports/mod.ts";

@@ -81,15 +81,7 @@ export interface DialOptions {
 /**
  * Opens a byte stream to an address.
  *
- * The built-in ones are chosen by runtime; give your own as the `dial` option to go through a
- * tunnel, a proxy or a runtime that Keywatch does not know.
- *
- * @example
- * ```ts
- * import type { Dial } from "@keywatch/keywatch/pubsub";
- *
- * const overTunnel = (dial: Dial): Dial => (_address, options) =>
- *   dial({ hostname: "127.0.0.1", port: 7001 }, options);
- * ```
+ * {@linkcode dial} is the runtime's own; give another as the `dial` option to go through a tunnel, a
+ * proxy or a runtime that Keywatch does not know.
  */
 export type Dial = (address: Address, options: DialOptions) => Promise<Transport>;

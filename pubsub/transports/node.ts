@@ -7,7 +7,8 @@
 
 import type { Address, DialOptions, TcpAddress, TlsOptions, Transport } from "../transport.ts";
 import { UnsupportedError } from "../errors.ts";
-import { tlsError } from "./tls_error.ts";
+import { certificateError, tlsError } from "./tls_error.ts";
+import { Writes } from "./writes.ts";
 
 /** The part of `node:net` used here, so that the module needs no runtime's type package. */
 interface NodeNet {
@@ -64,7 +65,7 @@ async function loadTls(): Promise<NodeTls> {
   }
 }
 
-/** Says why a TLS connection came to nothing; `null` where it was just ended. */
+/** Says why a TLS connection came to nothing; of `null`, that it was just ended. */
 type Explain = (cause: unknown) => Error;
 
 /**
@@ -96,32 +97,30 @@ export async function dial(address: Address, options: DialOptions): Promise<Tran
   }
   const nodeTls = await loadTls();
   signal.throwIfAborted();
-  const explain: Explain = (cause) => tlsError(address, tls, cause);
-  let socket: NodeSocket;
-  try {
-    socket = connectTls(nodeTls, net, address, tls);
-  } catch (cause) {
-    throw explain(cause);
-  }
-  return await opened(socket, "secureConnect", signal, explain);
+  const socket = connectTls(nodeTls, net, address, tls);
+  return await opened(socket, "secureConnect", signal, (cause) => tlsError(address, tls, cause));
 }
 
 function connectTls(
   nodeTls: NodeTls,
   net: NodeNet,
-  { hostname, port }: TcpAddress,
-  { ca, cert, key, serverName = hostname }: TlsOptions,
+  address: TcpAddress,
+  { ca, cert, key, serverName = address.hostname }: TlsOptions,
 ): NodeSocket {
-  return nodeTls.connect({
-    host: hostname,
-    port,
-    ca,
-    cert,
-    key,
-    // TLS asks for names only, and the runtimes throw on an IP address; but it has to be checked.
-    servername: net.isIP(serverName) === 0 ? serverName : "",
-    checkServerIdentity: (_, certificate) => nodeTls.checkServerIdentity(serverName, certificate),
-  }).setNoDelay(true);
+  try {
+    return nodeTls.connect({
+      host: address.hostname,
+      port: address.port,
+      ca,
+      cert,
+      key,
+      // TLS asks for names only, and the runtimes throw on an IP address; but it has to be checked.
+      servername: net.isIP(serverName) === 0 ? serverName : "",
+      checkServerIdentity: (_, certificate) => nodeTls.checkServerIdentity(serverName, certificate),
+    }).setNoDelay(true);
+  } catch (cause) {
+    throw certificateError(address, cause);
+  }
 }
 
 function opened(
@@ -168,11 +167,11 @@ interface Waiting {
 class NodeTransport implements Transport {
   readonly #socket: NodeSocket;
   // A server refuses a client's certificate after it has agreed on all else: until it has said
-  // something, whatever ends the connection is a matter of TLS.
+  // something, what breaks the connection is a matter of TLS.
   #explain: Explain | null;
   // The socket is always read: what nobody waits for yet is kept here in order.
   readonly #chunks: Uint8Array[] = [];
-  readonly #unwritten = new Set<(error: Error) => void>();
+  readonly #writes = new Writes();
   #waiting: Waiting | null = null;
   #ended = false;
   #error: Error | null = null;
@@ -202,7 +201,7 @@ class NodeTransport implements Transport {
   #end(cause: Error | null): void {
     if (this.#ended) return;
     this.#ended = true;
-    this.#error = this.#explain === null ? cause : this.#explain(cause);
+    this.#error = cause === null || this.#explain === null ? cause : this.#explain(cause);
     if (this.#waiting === null) return;
     const waiting = this.#takeWaiting();
     if (this.#error === null) waiting.resolve(null);
@@ -214,9 +213,7 @@ class NodeTransport implements Transport {
     if (this.#closed) return;
     this.#end(cause);
     this.#closed = true;
-    // Not every runtime calls back for what a socket had yet to send when it was destroyed.
-    for (const reject of this.#unwritten) reject(this.#error ?? cause ?? closedError());
-    this.#unwritten.clear();
+    this.#writes.end(this.#error ?? cause ?? closedError());
   }
 
   read(): Promise<Uint8Array | null> {
@@ -228,15 +225,8 @@ class NodeTransport implements Transport {
   }
 
   write(bytes: Uint8Array): Promise<void> {
-    if (this.#closed) return Promise.reject(this.#error ?? closedError());
-    return new Promise((resolve, reject) => {
-      this.#unwritten.add(reject);
-      this.#socket.write(bytes, (error) => {
-        if (!this.#unwritten.delete(reject)) return;
-        if (!error) return resolve();
-        this.#close(error);
-        reject(this.#error ?? error);
-      });
+    return this.#writes.add((done) => {
+      this.#socket.write(bytes, (error) => error ? this.#close(error) : done());
     });
   }
 

@@ -45,9 +45,10 @@ const FAILURES: readonly Failure[] = [
     advice: "use redis://, or the port on which the server speaks TLS",
   },
   {
-    sign: /PEM|NO_START_LINE|KEY_VALUES_MISMATCH|KeyMismatch|Invalid CA|UNSUPPORTED_PROTOCOL/,
-    why: "the certificates or the key cannot be used",
-    advice: "check that all are PEM, and that tls.key is the key of tls.cert",
+    sign: /UNSUPPORTED_PROTOCOL/,
+    why: "the server and the client have no way to speak TLS in common",
+    advice:
+      "check that tls.key is the key of tls.cert, and that the server speaks TLS 1.2 or later",
   },
 ];
 
@@ -58,16 +59,37 @@ const FAILURES: readonly Failure[] = [
  */
 export function tlsError(address: TcpAddress, tls: TlsOptions, cause: unknown): ConnectError {
   const { code = "", message = "" } = (cause ?? {}) as { code?: unknown; message?: unknown };
-  const words = String(message).trim();
-  const known = FAILURES.find(({ sign }) => sign.test(`${code} ${words}`));
-  const why = known?.why ?? "the server ended the connection";
-  const advice = known?.advice ??
-    (tls.cert === undefined
+  const known = FAILURES.find(({ sign }) => sign.test(`${code} ${message}`));
+  if (known !== undefined) return failure(address, known, cause);
+  const ended = cause === null || /ECONNRESET|EPIPE/.test(`${code}`);
+  return failure(address, {
+    why: ended ? "the server ended the connection" : "the runtime refused",
+    advice: tls.cert === undefined
       ? "check whether it wants a client certificate (tls.cert and tls.key), and speaks TLS at all"
-      : "check whether it accepts the client certificate, and speaks TLS at all");
+      : "check whether it accepts the client certificate, and speaks TLS at all",
+  }, cause);
+}
+
+/**
+ * Says that the certificates or the key that were given cannot be used.
+ *
+ * @param cause the runtime's error
+ */
+export function certificateError(address: TcpAddress, cause: unknown): ConnectError {
+  return failure(address, {
+    why: "the certificates or the key cannot be used",
+    advice: "check that all are whole PEM texts, and that tls.key is the key of tls.cert",
+  }, cause);
+}
+
+function failure(
+  address: TcpAddress,
+  { why, advice }: Pick<Failure, "why" | "advice">,
+  cause: unknown,
+): ConnectError {
+  const words = cause instanceof Error ? ` (${cause.message.trim()})` : "";
   return new ConnectError(
-    `Cannot connect to ${formatAddress(address)} over TLS: ` +
-      `${why}${words === "" ? "" : ` (${words})`}; ${advice}`,
+    `Cannot connect to ${formatAddress(address)} over TLS: ${why}${words}; ${advice}`,
     cause === null ? {} : { cause },
   );
 }

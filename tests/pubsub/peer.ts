@@ -1,11 +1,20 @@
+type PeerListener = Deno.TcpListener | Deno.TlsListener | Deno.UnixListener;
+
 /** A peer on loopback that does what a real server cannot be made to do. */
 export class Peer implements AsyncDisposable {
-  readonly #listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  readonly #connections = new Set<Deno.TcpConn>();
+  readonly #listener: PeerListener;
+  readonly #connections = new Set<Deno.Conn>();
   readonly #served: Promise<void>;
 
-  /** @param serve what it does with a connection; it is closed when that ends */
-  constructor(serve: (connection: Deno.TcpConn) => Promise<void>) {
+  /**
+   * @param serve what it does with a connection; it is closed when that ends
+   * @param listener of TCP if not given
+   */
+  constructor(
+    serve: (connection: Deno.Conn) => Promise<unknown>,
+    listener: PeerListener = Deno.listen({ hostname: "127.0.0.1", port: 0 }),
+  ) {
+    this.#listener = listener;
     this.#served = this.#accept(serve);
   }
 
@@ -16,11 +25,18 @@ export class Peer implements AsyncDisposable {
 
   /** `redis://127.0.0.1:port` */
   get url(): string {
-    return `redis://127.0.0.1:${this.#listener.addr.port}`;
+    const { hostname, port } = this.address;
+    return `redis://${hostname}:${port}`;
   }
 
-  async #accept(serve: (connection: Deno.TcpConn) => Promise<void>): Promise<void> {
-    const serving: Promise<void>[] = [];
+  /** Where it listens, by TCP or TLS. */
+  get address(): { hostname: string; port: number } {
+    const { hostname, port } = this.#listener.addr as Deno.NetAddr;
+    return { hostname, port };
+  }
+
+  async #accept(serve: (connection: Deno.Conn) => Promise<unknown>): Promise<void> {
+    const serving: Promise<unknown>[] = [];
     for await (const connection of this.#listener) {
       this.#connections.add(connection);
       serving.push(
@@ -31,7 +47,7 @@ export class Peer implements AsyncDisposable {
     await Promise.all(serving);
   }
 
-  #end(connection: Deno.TcpConn): void {
+  #end(connection: Deno.Conn): void {
     if (!this.#connections.delete(connection)) return;
     connection.close();
   }
@@ -44,13 +60,13 @@ export class Peer implements AsyncDisposable {
 }
 
 /** Reads until the other side ends. */
-export async function swallow(connection: Deno.TcpConn): Promise<void> {
+export async function swallow(connection: Deno.Conn): Promise<void> {
   const buffer = new Uint8Array(1024);
   while (await connection.read(buffer) !== null);
 }
 
 /** Answers whatever comes first with these words, then reads on. */
-export function answer(words: string): (connection: Deno.TcpConn) => Promise<void> {
+export function answer(words: string): (connection: Deno.Conn) => Promise<void> {
   return async (connection) => {
     await connection.read(new Uint8Array(1024));
     await connection.write(new TextEncoder().encode(words));

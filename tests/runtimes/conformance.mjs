@@ -6,6 +6,10 @@
  * The argument is JSON:
  * - `url`: `redis://:password@127.0.0.1:port`, a server to play with
  * - `exports`: the package's, such as `./resp`
+ * - `secured`: the same server by TLS, `{ url, tls, strange }`: the options for it, and certificates
+ *   that it does not know
+ * - `unix`: the same by a unix socket, a URL
+ * - `ways`: to the peers of `peers.ts`
  */
 import process from "node:process";
 import { cases } from "./cases/mod.mjs";

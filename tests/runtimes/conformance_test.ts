@@ -5,19 +5,16 @@
  * deno task test tests/runtimes/ --filter=Bun
  * ```
  *
- * To run it by hand, keep the folder that {@linkcode makeApplication} fills, and in it:
- *
- * ```sh
- * node conformance.mjs '{"url": "redis://:password@127.0.0.1:6379", "exports": []}'
- * ```
- *
- * against a server to play with: it is emptied, its flags and users are changed.
+ * To run it by hand, keep the folder that {@linkcode makeApplication} fills, and give
+ * `node conformance.mjs` the settings that are made below, for a server to play with: it is emptied,
+ * its flags and users are changed.
  *
  * @module
  */
 import { assertEquals } from "@std/assert";
-import { startServer } from "../servers/mod.ts";
+import { makeCertificates, startServer } from "../servers/mod.ts";
 import { makeApplication } from "./package.ts";
+import { Peers } from "./peers.ts";
 import { findBun, findDeno, findNode, type Program } from "./programs.ts";
 
 /** How long a runtime may take for all cases, and to end by itself, in ms. */
@@ -103,7 +100,7 @@ function problemsOf({ ended, stdout, stderr }: Run): string[] {
   return problems;
 }
 
-const RUNTIMES: [name: string, find: () => Promise<Program>][] = [
+const RUNTIMES: [name: string, find: (sockets: readonly string[]) => Promise<Program>][] = [
   ["Node", findNode],
   ["Bun", findBun],
   ["Deno", findDeno],
@@ -111,10 +108,22 @@ const RUNTIMES: [name: string, find: () => Promise<Program>][] = [
 
 for (const [name, find] of RUNTIMES) {
   Deno.test(`the packed package keeps the contract in ${name}`, async () => {
-    const program = await find();
-    await using server = await startServer({ password: "secret" });
-    const url = `redis://:secret@${server.host}:${server.port}`;
-    const settings = JSON.stringify({ url, exports });
+    const certificates = await makeCertificates("DNS:redis.test,IP:10.0.0.1");
+    const strange = await makeCertificates();
+    await using server = await startServer({ password: "secret", tls: certificates });
+    await using peers = new Peers(server.dir, await makeCertificates());
+    const program = await find([server.socket, ...peers.sockets]);
+    const settings = JSON.stringify({
+      url: `redis://:secret@${server.host}:${server.port}`,
+      exports,
+      secured: {
+        url: server.tlsUrl.replace("//", "//:secret@"),
+        tls: { ca: certificates.ca, ...certificates.client, serverName: "redis.test" },
+        strange: { ca: strange.ca, ...strange.client },
+      },
+      unix: `redis+unix://:secret@${server.socket}`,
+      ways: peers.ways,
+    });
     const problems = problemsOf(await runToEnd([...program, "conformance.mjs", settings]));
     assertEquals(problems, [], problems.join("\n"));
   });

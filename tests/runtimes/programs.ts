@@ -35,8 +35,8 @@ export async function findBun(): Promise<Program> {
   throw new Error(`Cannot test in Bun ${BUN}: \`${bun} --version\` says "${words.trim()}"`);
 }
 
-/** The Deno that runs this, with the right to open sockets on loopback and no other. */
-export function findDeno(): Promise<Program> {
+/** The Deno that runs this, with the right to use loopback and these unix sockets, and no other. */
+export function findDeno(sockets: readonly string[]): Promise<Program> {
   return Promise.resolve([
     Deno.execPath(),
     "run",
@@ -44,6 +44,8 @@ export function findDeno(): Promise<Program> {
     "--no-lock",
     "--cached-only",
     "--node-modules-dir=manual",
-    "--allow-net=127.0.0.1",
+    `--allow-net=${["127.0.0.1", ...sockets.map((path) => `unix:${path}`)]}`,
+    `--allow-read=${sockets}`,
+    `--allow-write=${sockets}`,
   ]);
 }
