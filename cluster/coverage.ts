@@ -1,0 +1,165 @@
+import type { GapReason } from "../pubsub/gap.ts";
+import { SLOTS } from "./slot.ts";
+
+/** A run of hash slots, both ends included. */
+export type SlotRange = readonly [first: number, last: number];
+
+/** A stretch of time in which the events of some slots may be missing. */
+export interface SlotGap {
+  /** The node that owns the slots now, by its id. */
+  readonly nodeId: string;
+  /** Why. */
+  readonly reason: GapReason;
+  /** The slots. */
+  readonly slots: readonly SlotRange[];
+  /** When it began, in ms since the epoch. */
+  readonly from: number;
+  /** When it ended, in ms since the epoch. */
+  readonly to: number;
+}
+
+/** Since when a slot has not been covered, and why. */
+interface Hole {
+  readonly from: number;
+  readonly reason: GapReason;
+}
+
+/**
+ * Which slots are covered: whose owner is connected and has confirmed everything wanted.
+ *
+ * It knows no sockets: it is told who owns what, which node covers and which is lost, and answers
+ * with the gaps that have ended.
+ */
+export class Coverage {
+  readonly #owners: (string | null)[] = new Array(SLOTS).fill(null);
+  readonly #holes: (Hole | null)[] = new Array(SLOTS).fill(null);
+  readonly #covering = new Set<string>();
+
+  /**
+   * Takes note of who owns which slot.
+   *
+   * A slot that passes from a covered owner to a covering one was never uncovered. One that passes
+   * to a node which does not cover yet has been uncovered since the old owner was last known to own
+   * it. One that was uncovered already, and gets another owner, has failed over.
+   *
+   * @param ownerOf the id of each slot's owner, or null
+   * @param knownAt when the owners before these were last known to be right, in ms since the epoch
+   * @param now when these were learned, in ms since the epoch
+   * @returns the gaps that end, because an uncovered slot now has an owner that covers
+   */
+  assign(
+    ownerOf: (slot: number) => string | null,
+    knownAt: number,
+    now: number,
+  ): SlotGap[] {
+    const ended: { slot: number; nodeId: string; hole: Hole }[] = [];
+    for (let slot = 0; slot < SLOTS; slot++) {
+      const before = this.#owners[slot]!;
+      const owner = ownerOf(slot);
+      this.#owners[slot] = owner;
+      if (owner === before) continue;
+      const covers = owner !== null && this.#covering.has(owner);
+      const hole = this.#holes[slot]!;
+      if (hole === null) {
+        // Before the first owner was known nothing was promised.
+        if (!covers && before !== null) {
+          this.#holes[slot] = { from: knownAt, reason: "topology" };
+        }
+        continue;
+      }
+      const failedOver: Hole = { from: hole.from, reason: "failover" };
+      if (covers) ended.push({ slot, nodeId: owner, hole: failedOver });
+      this.#holes[slot] = covers ? null : failedOver;
+    }
+    return group(ended, now);
+  }
+
+  /**
+   * A node has confirmed everything wanted, and covers its slots from now on.
+   *
+   * @returns the gaps that end
+   */
+  cover(nodeId: string, now: number): SlotGap[] {
+    this.#covering.add(nodeId);
+    return this.#end(nodeId, now, () => null);
+  }
+
+  /**
+   * A node is connected again, and yet something wanted cannot come: the gap up to now can be
+   * reported, and lasts.
+   *
+   * @returns the gaps up to now
+   */
+  coverInPart(nodeId: string, now: number): SlotGap[] {
+    return this.#end(nodeId, now, ({ reason }) => ({ from: now, reason }));
+  }
+
+  /** A node covers its slots no longer; nothing is missing from before `from`. */
+  lose(nodeId: string, from: number, reason: GapReason): void {
+    this.#covering.delete(nodeId);
+    for (let slot = 0; slot < SLOTS; slot++) {
+      if (this.#owners[slot] === nodeId) this.#holes[slot] ??= { from, reason };
+    }
+  }
+
+  /** Ends every gap that is open, when nothing more is wanted. */
+  end(now: number): SlotGap[] {
+    return [...new Set(this.#owners)].flatMap((owner) =>
+      owner === null ? [] : this.#end(owner, now, () => null)
+    );
+  }
+
+  /** The slots that are covered, or those that are not. */
+  slots(covered: boolean): SlotRange[] {
+    const slots: number[] = [];
+    for (let slot = 0; slot < SLOTS; slot++) {
+      const owner = this.#owners[slot]!;
+      const isCovered = owner !== null && this.#covering.has(owner) && this.#holes[slot] === null;
+      if (isCovered === covered) slots.push(slot);
+    }
+    return toRanges(slots);
+  }
+
+  #end(nodeId: string, now: number, next: (hole: Hole) => Hole | null): SlotGap[] {
+    const ended: { slot: number; nodeId: string; hole: Hole }[] = [];
+    for (let slot = 0; slot < SLOTS; slot++) {
+      const hole = this.#holes[slot]!;
+      if (hole === null || this.#owners[slot] !== nodeId) continue;
+      ended.push({ slot, nodeId, hole });
+      this.#holes[slot] = next(hole);
+    }
+    return group(ended, now);
+  }
+}
+
+/** One gap for all slots whose holes began together, for the same reason, at the same node. */
+function group(
+  ended: readonly { slot: number; nodeId: string; hole: Hole }[],
+  to: number,
+): SlotGap[] {
+  const gaps = new Map<string, { nodeId: string; hole: Hole; slots: number[] }>();
+  for (const { slot, nodeId, hole } of ended) {
+    const key = `${nodeId} ${hole.from} ${hole.reason}`;
+    const gap = gaps.get(key);
+    if (gap === undefined) gaps.set(key, { nodeId, hole, slots: [slot] });
+    else gap.slots.push(slot);
+  }
+  return Array.from(gaps.values(), ({ nodeId, hole: { from, reason }, slots }) => ({
+    nodeId,
+    reason,
+    slots: toRanges(slots),
+    from,
+    to: Math.max(from, to),
+  }));
+}
+
+/** Ascending slots as runs. */
+function toRanges(slots: readonly number[]): SlotRange[] {
+  const ranges: [number, number][] = [];
+  for (const slot of slots) {
+    const last = ranges.at(-1);
+    if (last !== undefined && last[1] === slot - 1) last[1] = slot;
+    else ranges.push([slot, slot]);
+  }
+  return ranges;
+}
