@@ -14,6 +14,7 @@ import {
 import type { MessageFrame } from "../resp/mod.ts";
 import { type Consumer, type DeliveryOptions, HandlerConsumer } from "./delivery.ts";
 import { ClosedError, type RefusedChannel, SubscribeRefusedError } from "./errors.ts";
+import { EventAdvice } from "./event_advice.ts";
 import type { EventRun } from "./event_run.ts";
 import type { Gap } from "./gap.ts";
 import type {
@@ -72,10 +73,12 @@ export abstract class AbstractKeyspaceNotifications implements KeyspaceNotificat
    */
   protected gaps = 0;
   readonly #delivery: DeliveryOptions;
+  readonly #advice: EventAdvice;
 
   /** @internal */
   protected constructor(node: string, settings: Settings) {
     this.settings = settings;
+    this.#advice = new EventAdvice(settings.onWarning);
     this.#delivery = {
       events: {
         onError: (error) => settings.onError(error),
@@ -142,6 +145,7 @@ export abstract class AbstractKeyspaceNotifications implements KeyspaceNotificat
   ): Promise<Subscription> {
     const { channels, options } = readArguments(args);
     this.#throwIfClosed("subscribe");
+    this.#advice.consider(channels);
     const { handler } = options;
     const consumer = handler === undefined
       ? this.stream

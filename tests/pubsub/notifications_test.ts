@@ -1,4 +1,4 @@
-import { assertEquals, assertRejects } from "@std/assert";
+import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import {
   ClosedError,
   connect,
@@ -372,4 +372,21 @@ Deno.test("with no attempts to come back, a lost connection ends loops after wha
   const error = await assertRejects(() => loop.next(), ConnectError, "closed by the server");
   assertEquals(error.name, "ConnectError");
   await assertRejects(() => notifications.subscribeKeyevent("del"), ConnectError);
+});
+
+Deno.test("a subscription to an event that no server sends is warned of, once for each name", async () => {
+  await using server = await talkative();
+  const warnings: string[] = [];
+  await using notifications = await connect(server.url, {
+    flags: "ignore",
+    onWarning: (message) => warnings.push(message),
+  });
+  await notifications.subscribeKeyevent("zincrby");
+  await notifications.subscribeKeyevent("zincrby", { db: 1 });
+  await notifications.subscribe("__subkeyspaceevent@0__:hmset|key", "__keyevent@*__:zincrby");
+  await notifications.subscribeKeyevent("set");
+  await notifications.subscribeKeyevent("my-module-event");
+  assertEquals(warnings.length, 2);
+  assertStringIncludes(warnings[0]!, "zincrby is sent by no server: what comes instead is zincr");
+  assertStringIncludes(warnings[1]!, "hset");
 });

@@ -1,0 +1,30 @@
+import { type Channel, describeEvent } from "../parse/mod.ts";
+
+/** The event that an exact channel names: `__keyevent@0__:set`, `__subkeyspaceevent@0__:hset|key`. */
+const NAMED_EVENT = /^__(?:(?:sub)?keyevent@\d+__:(.*)|subkeyspaceevent@\d+__:([^|]*)\|.*)$/s;
+
+/**
+ * Warns, once for each name, of subscriptions to events that no server sends: they wait for ever
+ * without an error, and documents are full of such names.
+ */
+export class EventAdvice {
+  readonly #onWarning: (message: string) => void;
+  readonly #told = new Set<string>();
+
+  constructor(onWarning: (message: string) => void) {
+    this.#onWarning = onWarning;
+  }
+
+  /** Looks at the channels of a subscription. */
+  consider(channels: readonly Channel[]): void {
+    for (const channel of channels) {
+      const named = channel.isPattern ? null : NAMED_EVENT.exec(String(channel));
+      const event = named?.[1] ?? named?.[2];
+      if (event === undefined || this.#told.has(event)) continue;
+      const { instead, text } = describeEvent(event);
+      if (instead === null) continue;
+      this.#told.add(event);
+      this.#onWarning(`"${channel}" waits for ever: ${text}`);
+    }
+  }
+}
