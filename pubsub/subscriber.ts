@@ -1,4 +1,4 @@
-import { type MessageFrame, ServerError } from "../resp/mod.ts";
+import type { MessageFrame } from "../resp/mod.ts";
 import { formatAddress } from "./address.ts";
 import { backoff } from "./backoff.ts";
 import { Connection, type ConnectionEvents } from "./connection.ts";
@@ -9,13 +9,10 @@ import type { GapReason } from "./gap.ts";
 import { handshake, type HandshakeOptions, type ServerInfo } from "./handshake.ts";
 import { Heartbeat, type HeartbeatOptions } from "./heartbeat.ts";
 import { HeldMessages } from "./held_messages.ts";
-import { channelId, difference, type ServerChannel } from "./registry.ts";
+import type { ServerChannel } from "./registry.ts";
 import type { NodeState } from "./status.ts";
+import { Subscriptions, type WantedChannels } from "./subscriptions.ts";
 import type { Address, Dial } from "./transport.ts";
-
-/** The most channels in one `SUBSCRIBE`, and the most bytes of channels. */
-const BATCH_CHANNELS = 256;
-const BATCH_BYTES = 64 * 1024;
 
 /** How often a server whose flags let nothing through is asked whether they do now, in ms. */
 const FLAGS_POLL = 200;
@@ -36,9 +33,6 @@ export interface SubscriberEvents {
   onEnd(reason: Error): void;
 }
 
-/** A channel in the register of what is wanted. */
-type WantedId = ServerChannel & { readonly id: string };
-
 /** How to reach a server, and what to subscribe there. */
 export interface SubscriberOptions extends HandshakeOptions {
   /** Where it listens; asked at each connect. */
@@ -58,7 +52,7 @@ export interface SubscriberOptions extends HandshakeOptions {
   /** Looks after the server's flags. */
   readonly flagGuard: FlagGuard;
   /** The register of what is wanted. */
-  readonly wanted: { values(): Iterable<WantedId>; get(id: string): unknown };
+  readonly wanted: WantedChannels;
   /**
    * Looks at a server before anything is subscribed on it.
    *
@@ -85,16 +79,13 @@ export class Subscriber {
   /** What went wrong last; null while it is ready. */
   error: Error | null = null;
   readonly #options: SubscriberOptions;
-  readonly #confirmed = new Map<string, ServerChannel>();
-  readonly #refused = new Map<string, Error>();
+  readonly #subscriptions: Subscriptions;
   readonly #end = new AbortController();
   #connection: Connection | null = null;
   /** Bytes that earlier connections have received. */
   #bytesBefore = 0;
   /** Where the gap that is open began; null while everything wanted is covered. */
   #gap: { reason: GapReason; from: number } | null = null;
-  #stale = false;
-  #reconciling: { readonly connection: Connection; readonly done: Promise<void> } | null = null;
   /** Why the owner gave the connection up; null when nobody did. */
   #lossReason: GapReason | null = null;
   /** Woken when the state changes. */
@@ -103,6 +94,7 @@ export class Subscriber {
   constructor(options: SubscriberOptions) {
     this.node = options.name;
     this.#options = options;
+    this.#subscriptions = new Subscriptions(options.wanted);
   }
 
   /**
@@ -123,7 +115,7 @@ export class Subscriber {
 
   /** The channels the server has confirmed. */
   get confirmed(): Iterable<ServerChannel> {
-    return this.#confirmed.values();
+    return this.#subscriptions.confirmed;
   }
 
   /** Bytes read so far, over all connections. */
@@ -142,12 +134,9 @@ export class Subscriber {
   async settle<Channel extends { readonly id: string }>(
     channels: readonly Channel[],
   ): Promise<{ channel: Channel; error: Error }[]> {
-    for (const { id } of channels) this.#refused.delete(id);
-    await this.#persist((connection) => this.#reconcile(connection));
-    return channels.flatMap((channel) => {
-      const error = this.#refused.get(channel.id);
-      return error === undefined ? [] : [{ channel, error }];
-    });
+    this.#subscriptions.forgive(channels);
+    await this.#persist((connection) => this.#subscriptions.reconcile(connection));
+    return this.#subscriptions.refused(channels);
   }
 
   /**
@@ -155,8 +144,10 @@ export class Subscriber {
    * there is no connection there is nothing to do: the next one asks for all that is wanted.
    */
   reconcile(): Promise<void> {
-    this.#stale = true;
-    return this.#connection === null ? Promise.resolve() : this.#reconcile(this.#connection);
+    this.#subscriptions.outdate();
+    return this.#connection === null
+      ? Promise.resolve()
+      : this.#subscriptions.reconcile(this.#connection);
   }
 
   /**
@@ -168,9 +159,7 @@ export class Subscriber {
   ask<T>(question: (connection: Connection) => Promise<T>): Promise<T> {
     return this.#persist(async (connection) => {
       // A RESP2 connection that has subscribed takes no other command.
-      const busy = this.info?.protocol === 2 &&
-        (this.#confirmed.size > 0 || this.#reconciling !== null);
-      if (!busy) return await question(connection);
+      if (this.info?.protocol !== 2 || this.#subscriptions.idle) return await question(connection);
       const ignore = { onMessage() {}, onConfirmed() {}, onRead() {}, onClose() {} };
       const { connection: other } = await this.#open(ignore);
       try {
@@ -204,8 +193,7 @@ export class Subscriber {
         else held.hold(frame, receivedAt);
       },
       onConfirmed: (channel, subscribed) => {
-        if (subscribed) this.#confirmed.set(channelId(channel), channel);
-        else this.#confirmed.delete(channelId(channel));
+        this.#subscriptions.confirm(channel, subscribed);
         if (live || held === null) events.onConfirmed();
         else held.mark();
       },
@@ -222,11 +210,11 @@ export class Subscriber {
       heartbeat = new Heartbeat(connection, times);
       // Before anything is subscribed, because RESP2 answers no such question afterwards.
       mute = await flagGuard.check(connection, wanted.values());
-      await this.#reconcile(connection);
+      await this.#subscriptions.reconcile(connection);
       // It may have ended between its last answer and here.
       if (connection.over !== null) throw connection.over;
     } catch (error) {
-      this.#confirmed.clear();
+      this.#subscriptions.clear();
       connection.close(error as Error);
       throw error;
     }
@@ -285,10 +273,9 @@ export class Subscriber {
   #onLost(connection: Connection, reason: Error): void {
     this.#bytesBefore += connection.bytesReceived;
     this.#connection = null;
-    const { size } = this.#confirmed;
-    this.#confirmed.clear();
+    const covered = this.#subscriptions.clear();
     if (this.state === "closed") return;
-    if (size > 0) {
+    if (covered) {
       this.#gap ??= {
         reason: this.#lossReason ??
           (reason instanceof TimeoutError ? "unresponsive" : "disconnected"),
@@ -381,68 +368,5 @@ export class Subscriber {
       const timer = setTimeout(wake, timeout);
       this.#waiting.add(wake);
     });
-  }
-
-  #reconcile(connection: Connection): Promise<void> {
-    this.#stale = true;
-    if (this.#reconciling?.connection !== connection) {
-      const done = this.#layOut(connection).finally(() => {
-        if (this.#reconciling?.connection === connection) this.#reconciling = null;
-      });
-      this.#reconciling = { connection, done };
-    }
-    return this.#reconciling.done;
-  }
-
-  async #layOut(connection: Connection): Promise<void> {
-    const { wanted } = this.#options;
-    while (this.#stale) {
-      this.#stale = false;
-      for (const id of this.#refused.keys()) {
-        if (wanted.get(id) === undefined) this.#refused.delete(id);
-      }
-      const { subscribe, unsubscribe } = difference(
-        wanted.values(),
-        this.#confirmed,
-        this.#refused,
-      );
-      for (const batch of batches(subscribe)) await this.#subscribe(connection, batch);
-      for (const batch of batches(unsubscribe)) await connection.unsubscribe(batch);
-    }
-  }
-
-  /** A server refuses a command whole, so halves are tried until the refused channel is alone. */
-  async #subscribe(connection: Connection, batch: readonly ServerChannel[]): Promise<void> {
-    try {
-      await connection.subscribe(batch);
-    } catch (error) {
-      if (!(error instanceof ServerError)) throw error;
-      if (batch.length === 1) {
-        this.#refused.set(channelId(batch[0]!), error);
-        return;
-      }
-      const half = batch.length >> 1;
-      await this.#subscribe(connection, batch.slice(0, half));
-      await this.#subscribe(connection, batch.slice(half));
-    }
-  }
-}
-
-/** Channels of one kind together, few commands, none of them large. */
-function* batches(channels: readonly ServerChannel[]): Iterable<ServerChannel[]> {
-  for (const isPattern of [false, true]) {
-    let batch: ServerChannel[] = [];
-    let bytes = 0;
-    for (const channel of channels) {
-      if (channel.isPattern !== isPattern) continue;
-      if (batch.length === BATCH_CHANNELS || bytes + channel.bytes.length > BATCH_BYTES) {
-        if (batch.length > 0) yield batch;
-        batch = [];
-        bytes = 0;
-      }
-      batch.push(channel);
-      bytes += channel.bytes.length;
-    }
-    if (batch.length > 0) yield batch;
   }
 }

@@ -1,0 +1,142 @@
+import { ServerError } from "../resp/mod.ts";
+import type { Connection } from "./connection.ts";
+import { channelId, difference, type ServerChannel } from "./registry.ts";
+
+/** The most channels in one `SUBSCRIBE`, and the most bytes of channels. */
+const BATCH_CHANNELS = 256;
+const BATCH_BYTES = 64 * 1024;
+
+/** The register of what is wanted. */
+export interface WantedChannels {
+  /** Every wanted channel. */
+  values(): Iterable<ServerChannel & { readonly id: string }>;
+  /** Not undefined when the channel with that id is wanted. */
+  get(id: string): unknown;
+}
+
+/** What one server has confirmed of what is wanted, and what it has refused. */
+export class Subscriptions {
+  readonly #wanted: WantedChannels;
+  readonly #confirmed = new Map<string, ServerChannel>();
+  readonly #refused = new Map<string, Error>();
+  #stale = false;
+  #running: { readonly connection: Connection; readonly done: Promise<void> } | null = null;
+
+  constructor(wanted: WantedChannels) {
+    this.#wanted = wanted;
+  }
+
+  /** The channels the server has confirmed. */
+  get confirmed(): Iterable<ServerChannel> {
+    return this.#confirmed.values();
+  }
+
+  /** Whether nothing is subscribed, or about to be. */
+  get idle(): boolean {
+    return this.#confirmed.size === 0 && this.#running === null;
+  }
+
+  /** Takes note of what the server has confirmed. */
+  confirm(channel: ServerChannel, subscribed: boolean): void {
+    if (subscribed) this.#confirmed.set(channelId(channel), channel);
+    else this.#confirmed.delete(channelId(channel));
+  }
+
+  /**
+   * Nothing is confirmed any more: the connection is over.
+   *
+   * @returns whether anything was
+   */
+  clear(): boolean {
+    const { size } = this.#confirmed;
+    this.#confirmed.clear();
+    return size > 0;
+  }
+
+  /** What is wanted has changed: a run that is under way looks again before it ends. */
+  outdate(): void {
+    this.#stale = true;
+  }
+
+  /** Has channels that were refused asked for again. */
+  forgive(channels: Iterable<{ readonly id: string }>): void {
+    for (const { id } of channels) this.#refused.delete(id);
+  }
+
+  /** Those of the channels that the server has refused, with its error. */
+  refused<Channel extends { readonly id: string }>(
+    channels: readonly Channel[],
+  ): { channel: Channel; error: Error }[] {
+    return channels.flatMap((channel) => {
+      const error = this.#refused.get(channel.id);
+      return error === undefined ? [] : [{ channel, error }];
+    });
+  }
+
+  /**
+   * Lays wanted against confirmed until they agree; one run serves all who call meanwhile.
+   *
+   * @throws the reason for which the connection is over
+   */
+  reconcile(connection: Connection): Promise<void> {
+    this.outdate();
+    if (this.#running?.connection !== connection) {
+      const done = this.#layOut(connection).finally(() => {
+        if (this.#running?.connection === connection) this.#running = null;
+      });
+      this.#running = { connection, done };
+    }
+    return this.#running.done;
+  }
+
+  async #layOut(connection: Connection): Promise<void> {
+    while (this.#stale) {
+      this.#stale = false;
+      for (const id of this.#refused.keys()) {
+        if (this.#wanted.get(id) === undefined) this.#refused.delete(id);
+      }
+      const { subscribe, unsubscribe } = difference(
+        this.#wanted.values(),
+        this.#confirmed,
+        this.#refused,
+      );
+      for (const batch of batches(subscribe)) await this.#subscribe(connection, batch);
+      for (const batch of batches(unsubscribe)) await connection.unsubscribe(batch);
+    }
+  }
+
+  /** A server refuses a command whole, so halves are tried until the refused channel is alone. */
+  async #subscribe(connection: Connection, batch: readonly ServerChannel[]): Promise<void> {
+    try {
+      await connection.subscribe(batch);
+    } catch (error) {
+      if (!(error instanceof ServerError)) throw error;
+      if (batch.length === 1) {
+        this.#refused.set(channelId(batch[0]!), error);
+        return;
+      }
+      const half = batch.length >> 1;
+      await this.#subscribe(connection, batch.slice(0, half));
+      await this.#subscribe(connection, batch.slice(half));
+    }
+  }
+}
+
+/** Channels of one kind together, few commands, none of them large. */
+function* batches(channels: readonly ServerChannel[]): Iterable<ServerChannel[]> {
+  for (const isPattern of [false, true]) {
+    let batch: ServerChannel[] = [];
+    let bytes = 0;
+    for (const channel of channels) {
+      if (channel.isPattern !== isPattern) continue;
+      if (batch.length === BATCH_CHANNELS || bytes + channel.bytes.length > BATCH_BYTES) {
+        if (batch.length > 0) yield batch;
+        batch = [];
+        bytes = 0;
+      }
+      batch.push(channel);
+      bytes += channel.bytes.length;
+    }
+    if (batch.length > 0) yield batch;
+  }
+}
