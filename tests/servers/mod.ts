@@ -3,6 +3,7 @@ export * from "./binary.ts";
 export * from "./certificates.ts";
 export * from "./client.ts";
 export * from "./cluster.ts";
+export * from "./sentinel.ts";
 export * from "./server.ts";
 export * from "./versions.ts";
 export * from "./wait.ts";

@@ -63,6 +63,7 @@ export class TestServer implements AsyncDisposable {
   readonly #watchdog: Watchdog;
   #process: OwnedProcess | undefined;
   #client: TestClient | undefined;
+  #reconnecting: Promise<TestClient> | undefined;
   #ports: Record<string, number> = {};
   #stopped: Promise<void> | undefined;
 
@@ -244,18 +245,31 @@ export class TestServer implements AsyncDisposable {
   }
 
   /** Sends one command as the administrator. */
-  command(...args: Argument[]): Promise<Reply> {
-    return this.#running().command(...args);
+  async command(...args: Argument[]): Promise<Reply> {
+    return await (this.#openClient() ?? await this.#reconnect()).command(...args);
   }
 
   /** As {@linkcode command}, with bulk strings as bytes. */
-  commandBytes(...args: Argument[]): Promise<Reply> {
-    return this.#running().commandBytes(...args);
+  async commandBytes(...args: Argument[]): Promise<Reply> {
+    return await (this.#openClient() ?? await this.#reconnect()).commandBytes(...args);
   }
 
-  #running(): TestClient {
+  #openClient(): TestClient | null {
     if (!this.#client) throw new Error("The server does not run");
-    return this.#client;
+    return this.#client.isOpen ? this.#client : null;
+  }
+
+  /** A running server may end its clients, as one that a sentinel has made the primary does. */
+  #reconnect(): Promise<TestClient> {
+    const process = this.#process;
+    this.#reconnecting ??= TestClient.connect({ path: this.socket }, this.#admin)
+      .then((client) => {
+        if (this.#process === process) return this.#client = client;
+        client.close();
+        throw new Error("The server has ended");
+      })
+      .finally(() => this.#reconnecting = undefined);
+    return this.#reconnecting;
   }
 
   /** A connection of the caller's own, by TCP; the caller closes it. */

@@ -113,6 +113,16 @@ Deno.test("a server that is killed comes back on its port", async () => {
   assertEquals(await server.command("PING"), "PONG");
 });
 
+Deno.test("a server that ends its clients still takes commands", async () => {
+  await using server = await startServer();
+  await server.command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "no");
+  await until("the client has noticed", async () => await server.command("PING") === "PONG");
+  assertEquals(await Promise.all([server.command("PING"), server.command("ECHO", "x")]), [
+    "PONG",
+    "x",
+  ]);
+});
+
 Deno.test("a paused server keeps its socket and is silent until it goes on", async () => {
   await using server = await startServer();
   server.pause();
