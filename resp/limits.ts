@@ -1,6 +1,6 @@
-/** What a decoder accepts at most. Every limit is a whole number, at least 1. */
+/** What a decoder accepts at most. Every limit is a whole number of at least 1. */
 export interface DecoderLimits {
-  /** Bytes of one line, without its type and its CR LF. Default 65,536. */
+  /** Bytes of one line, without its type and its CR LF. Default 65,536, at least 32. */
   maxLineLength?: number;
   /** Bytes of one bulk string, streamed or not. Default 536,870,912, the most a server keeps. */
   maxBulkLength?: number;
@@ -24,19 +24,23 @@ export const DEFAULT_LIMITS: Readonly<Required<DecoderLimits>> = {
   maxHeldBytes: 2 ** 30,
 };
 
+/** Holds every number that servers write, and every length on the straight paths. */
+const LEAST_LINE = 32;
+
 /**
  * Fills in the defaults.
  *
- * @throws {RangeError} When a limit is no whole number or less than 1.
+ * @throws {RangeError} When a limit is no whole number or too small.
  */
 export function resolveLimits(options: DecoderLimits): Required<DecoderLimits> {
   const limits = { ...DEFAULT_LIMITS };
   for (const name of Object.keys(DEFAULT_LIMITS) as (keyof DecoderLimits)[]) {
     const value = options[name];
     if (value === undefined) continue;
-    if (!Number.isSafeInteger(value) || value < 1) {
+    const least = name === "maxLineLength" ? LEAST_LINE : 1;
+    if (!Number.isSafeInteger(value) || value < least) {
       throw new RangeError(
-        `Cannot make a decoder: ${name} is ${value}, but must be a whole number of at least 1`,
+        `Cannot make a decoder: ${name} is ${value}, but must be a whole number of at least ${least}`,
       );
     }
     limits[name] = value;

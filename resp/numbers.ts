@@ -12,6 +12,8 @@ const ZERO = 48;
 const E = 101;
 const TO_LOWER = 0x20;
 
+const INT64_LIMIT = 2n ** 63n;
+
 /** So many decimal digits always fit a double exactly. */
 const SAFE_DIGITS = 15;
 
@@ -41,8 +43,8 @@ export function parseInteger(
   if (size <= Number.MAX_SAFE_INTEGER) return negative ? 0 - size : size;
   if (size <= 2 ** 63) {
     const value = BigInt(decodeText(bytes, digits, end));
-    if (negative) return -value;
-    if (value < 2n ** 63n) return value;
+    if (negative && value <= INT64_LIMIT) return -value;
+    if (!negative && value < INT64_LIMIT) return value;
   }
   throw new RespSyntaxError(offset, "a larger one", "an integer of 64 bits");
 }

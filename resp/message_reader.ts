@@ -1,0 +1,78 @@
+import { VALUE_COST } from "./assembly.ts";
+import { CUT, OTHER } from "./bulk.ts";
+import type { DecoderLimits } from "./limits.ts";
+import { emptyMessageFrame, type MessageFrame, readMessageFrame } from "./message_frame.ts";
+
+/** Elements of the longest message. */
+const ELEMENTS = 4;
+
+/** What the general path charges for the longest message beside its bytes. */
+const COST = (1 + ELEMENTS) * VALUE_COST + "pmessage".length;
+
+/** Longest message that is carried over from one chunk to the next, in bytes. */
+const CARRY = 4096;
+
+/** So many bytes of the next chunk are tried first; most messages need no more. */
+const FIRST_TRY = 256;
+
+/**
+ * The straight path of messages: one look at each of their bytes and nothing made of them. A short
+ * one that is cut is carried over, so that it goes the same way when the rest has come; on the
+ * general path a cut message takes a microsecond more, in chunks of 1,400 bytes half of all time.
+ */
+export class MessageReader {
+  /** The message that was read last. */
+  readonly frame: MessageFrame = emptyMessageFrame();
+  /** Longer parts are for the general path; and all are, where a limit is in reach. */
+  readonly maxLength: number;
+  /** How many bytes are carried over. */
+  carried = 0;
+  #carry: Uint8Array | null = null;
+
+  constructor({ maxBulkLength, maxElements, maxHeldBytes }: Required<DecoderLimits>) {
+    const held = Math.floor((maxHeldBytes - COST) / (ELEMENTS - 1));
+    this.maxLength = maxElements < ELEMENTS ? -1 : Math.min(maxBulkLength, held);
+  }
+
+  /** Carries over what a chunk has of a message from `start` on; whether it may be. */
+  carry(chunk: Uint8Array, start: number): boolean {
+    const length = chunk.length - start;
+    if (this.maxLength < 0 || length > CARRY / 2) return false;
+    this.#carry ??= new Uint8Array(CARRY);
+    this.#carry.set(chunk.subarray(start));
+    this.carried = length;
+    return true;
+  }
+
+  /**
+   * Reads on the message that is carried over.
+   *
+   * @returns Where it ends in this chunk; or {@linkcode CUT} when all of the chunk is carried over
+   * too, {@linkcode OTHER} when the general path must read what is carried and go on from there.
+   */
+  readOn(chunk: Uint8Array): number {
+    const carry = this.#carry!;
+    const carried = this.carried;
+    const most = Math.min(chunk.length, CARRY - carried);
+    let end = CUT;
+    for (let count = 0; end === CUT && count < most;) {
+      count = Math.min(most, count === 0 ? FIRST_TRY : count * 4);
+      carry.set(chunk.subarray(0, count), carried);
+      end = readMessageFrame(this.frame, carry, 0, carried + count, this.maxLength);
+    }
+    if (end === CUT && most === chunk.length) {
+      this.carried += most;
+      return CUT;
+    }
+    if (end < 0) return OTHER;
+    this.carried = 0;
+    return end - carried;
+  }
+
+  /** Gives up what is carried over. */
+  take(): Uint8Array {
+    const bytes = this.#carry!.subarray(0, this.carried);
+    this.carried = 0;
+    return bytes;
+  }
+}
