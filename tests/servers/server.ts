@@ -65,6 +65,7 @@ export class TestServer implements AsyncDisposable {
   #client: TestClient | undefined;
   #reconnecting: Promise<TestClient> | undefined;
   #ports: Record<string, number> = {};
+  #changes: ServerConfig = {};
   #stopped: Promise<void> | undefined;
 
   readonly binary: ServerBinary;
@@ -167,6 +168,7 @@ export class TestServer implements AsyncDisposable {
         ...(password === undefined ? {} : { requirepass: password }),
         ...(acl.length === 0 ? {} : { user: acl }),
         ...config,
+        ...this.#changes,
       }),
     );
     const [program, ...before] = this.binary.command;
@@ -287,9 +289,14 @@ export class TestServer implements AsyncDisposable {
     return await this.#end(signal);
   }
 
-  /** Runs the server again on the same port and folder, ending it first if it runs. */
-  async restart(): Promise<void> {
+  /**
+   * Runs the server again on the same port and folder, ending it first if it runs.
+   *
+   * @param changes directives that are different from now on
+   */
+  async restart(changes: ServerConfig = {}): Promise<void> {
     if (this.#stopped) throw new Error("Cannot restart a server that was stopped");
+    this.#changes = { ...this.#changes, ...changes };
     await this.#end("SIGTERM");
     let wait = 0;
     await this.#launch(() => sleep(wait += 20));

@@ -123,6 +123,16 @@ Deno.test("a server that ends its clients still takes commands", async () => {
   ]);
 });
 
+Deno.test("a restart may change the configuration, and the next one keeps that", async () => {
+  await using server = await startServer({ config: { "notify-keyspace-events": "KEA" } });
+  const flags = async () => await server.command("CONFIG", "GET", "notify-keyspace-events");
+  await server.restart({ "notify-keyspace-events": "", "maxclients": 100 });
+  assertEquals(await flags(), ["notify-keyspace-events", ""]);
+  await server.restart({ "notify-keyspace-events": "KEg" });
+  assertEquals(await flags(), ["notify-keyspace-events", "gKE"]);
+  assertEquals(await server.command("CONFIG", "GET", "maxclients"), ["maxclients", "100"]);
+});
+
 Deno.test("a paused server keeps its socket and is silent until it goes on", async () => {
   await using server = await startServer();
   server.pause();
