@@ -84,8 +84,6 @@ export interface Report {
   readonly gaps: Readonly<Record<string, number>>;
   /** Executed writes that were neither delivered nor lie inside a gap. */
   readonly lostInSilence: readonly Write[];
-  /** Writes inside a gap that stands elsewhere in the stream than they are missing. */
-  readonly misplaced: readonly Write[];
   readonly duplicated: readonly number[];
   /** Writes that came after a later one of their lane. */
   readonly outOfOrder: readonly number[];
@@ -95,14 +93,22 @@ export interface Report {
 }
 
 /**
+ * How deep in a gap a write may lie, measured from the nearer end, and yet be delivered, in ms: how
+ * exactly a gap has to tell what is missing. The time that notifications were under way at that end
+ * is added, because from here nobody can tell more exactly than that what a server has sent.
+ */
+const BLUR = 250;
+
+/**
  * Judges a run: each executed write was delivered exactly once, in the order of its lane, or some
- * moment at which it may have been executed lies inside a reported gap, which stands in the stream
- * where the write is missing; and each gap lies within what happened.
+ * moment at which it may have been executed lies inside a reported gap; and each gap is honest: it
+ * lies within what happened, was told before anything that was sent after it, and holds nothing
+ * that was delivered, but near its ends.
  */
 export function judge(ledger: Ledger): Report {
   const { writes, seen } = ledger;
   const byNumber = new Map(writes.map((write) => [write.number, write]));
-  const places = new Map<number, number>();
+  const delivered = new Map<number, Delivered>();
   const newest = new Map<string, number>();
   const duplicated: number[] = [];
   const outOfOrder: number[] = [];
@@ -116,81 +122,58 @@ export function judge(ledger: Ledger): Report {
     const write = byNumber.get(item.number);
     if (write === undefined || write.refused || item.at < write.sentAt) {
       unexpected.push(item.number);
-    } else if (places.has(item.number)) {
+    } else if (delivered.has(item.number)) {
       duplicated.push(item.number);
     } else {
-      places.set(item.number, place);
+      delivered.set(item.number, { write, place, at: item.at });
       if (item.number < (newest.get(write.lane) ?? -Infinity)) outOfOrder.push(item.number);
       else newest.set(write.lane, item.number);
     }
   }
 
-  let insideGaps = 0;
-  const lostInSilence: Write[] = [];
-  const misplaced: Write[] = [];
-  for (const { write, after, before } of missing(writes, places)) {
-    const around = gaps.filter(({ gap }) => concerns(gap, write));
-    if (around.length === 0) lostInSilence.push(write);
-    else if (around.some(({ place }) => after < place && place < before)) insideGaps++;
-    else misplaced.push(write);
-  }
-
+  const executed = writes.filter(({ answeredAt, refused }) => answeredAt !== null && !refused);
+  const missing = executed.filter(({ number }) => !delivered.has(number));
+  const lostInSilence = missing.filter((write) => !gaps.some(({ gap }) => covers(gap, write)));
   const reasons: Record<string, number> = {};
   for (const { gap: { reason } } of gaps) reasons[reason] = (reasons[reason] ?? 0) + 1;
   return {
-    written: writes.filter(wasExecuted).length,
+    written: executed.length,
     unanswered: writes.filter(({ answeredAt }) => answeredAt === null).length,
     refused: writes.filter(({ refused }) => refused).length,
-    delivered: places.size,
-    insideGaps,
+    delivered: delivered.size,
+    insideGaps: missing.length - lostInSilence.length,
     gaps: reasons,
     lostInSilence,
-    misplaced,
     duplicated,
     outOfOrder,
     unexpected,
     gapsNotHonest: gaps.flatMap((placed) => {
-      const why = dishonesty(placed, ledger);
+      const why = dishonesty(placed, ledger, [...delivered.values()]);
       return why === null ? [] : [{ gap: placed.gap, why }];
     }),
   };
 }
 
-interface PlacedGap {
-  readonly gap: ReportedGap;
+interface Delivered {
+  readonly write: Write;
   /** Its place among all that was seen. */
   readonly place: number;
   readonly at: number;
 }
 
-function wasExecuted({ answeredAt, refused }: Write): boolean {
-  return answeredAt !== null && !refused;
-}
-
-/** Executed writes that were not seen, with the places of their lane's neighbours that were. */
-function* missing(
-  writes: readonly Write[],
-  places: ReadonlyMap<number, number>,
-): Iterable<{ write: Write; after: number; before: number }> {
-  const lanes = Map.groupBy(writes, ({ lane }) => lane);
-  for (const lane of lanes.values()) {
-    lane.sort((a, b) => a.number - b.number);
-    const next = new Array<number>(lane.length + 1).fill(Infinity);
-    for (let index = lane.length - 1; index >= 0; index--) {
-      next[index] = places.get(lane[index]!.number) ?? next[index + 1]!;
-    }
-    let after = -1;
-    for (const [index, write] of lane.entries()) {
-      const place = places.get(write.number);
-      if (place !== undefined) after = place;
-      else if (wasExecuted(write)) yield { write, after, before: next[index]! };
-    }
-  }
+interface PlacedGap {
+  readonly gap: ReportedGap;
+  readonly place: number;
+  readonly at: number;
 }
 
 /** Whether a moment at which the write may have been executed lies inside the gap. */
-function concerns(gap: ReportedGap, { node, slot, sentAt, answeredAt }: Write): boolean {
-  if (answeredAt! < gap.from || gap.to < sentAt) return false;
+function covers(gap: ReportedGap, write: Write): boolean {
+  return write.answeredAt! >= gap.from && gap.to >= write.sentAt && concerns(gap, write);
+}
+
+/** Whether it is a gap of the write's server, or of its slot. */
+function concerns(gap: ReportedGap, { node, slot }: Write): boolean {
   if (gap.slots !== undefined && slot !== undefined) return includes(gap.slots, slot);
   return node === undefined || node === gap.node;
 }
@@ -200,12 +183,27 @@ function includes(ranges: readonly SlotRange[], slot: number): boolean {
 }
 
 /** What is wrong with a gap; null when nothing is. */
-function dishonesty({ gap, at }: PlacedGap, ledger: Ledger): string | null {
-  const { from, to, slots } = gap;
+function dishonesty(
+  placed: PlacedGap,
+  ledger: Ledger,
+  delivered: readonly Delivered[],
+): string | null {
+  const { gap, place, at } = placed;
+  const { from, to } = gap;
   if (from > to) return "it ends before it begins";
   if (to > at) return `it ends ${to - at} ms after it was told`;
-  const spans = ledger.happenings
-    .map((happening) => ({ happening, ...widened(happening, gap, ledger.stolen) }))
+  const late = delivered.find(({ write, place: before }) =>
+    before < place && to < write.sentAt && concerns(gap, write)
+  );
+  if (late) return `it was told after ${late.write.number}, which was sent after it`;
+  return unexplained(gap, ledger) ?? tooMuch(gap, ledger, delivered);
+}
+
+/** What of a gap nothing that happened explains. */
+function unexplained(gap: ReportedGap, { happenings, stolen }: Ledger): string | null {
+  const { from, to, slots } = gap;
+  const spans = happenings
+    .map((happening) => ({ happening, ...widened(happening, gap, stolen) }))
     .filter(({ begin, end }) => begin <= to && from <= end)
     .sort((a, b) => a.begin - b.begin);
   let explained = from;
@@ -222,6 +220,38 @@ function dishonesty({ gap, at }: PlacedGap, ledger: Ledger): string | null {
   const allowed = concerned.flatMap((ranges) => ranges!);
   const beyond = slots.find((range) => !isWithin(range, allowed));
   return beyond ? `nothing had happened to some of the slots ${beyond.join("-")}` : null;
+}
+
+/** What a gap says may be missing, and was delivered. */
+function tooMuch(
+  gap: ReportedGap,
+  { stolen = () => 0 }: Ledger,
+  delivered: readonly Delivered[],
+): string | null {
+  const { from, to } = gap;
+  if (to - from <= 2 * BLUR) return null;
+  const inside = delivered
+    .filter(({ write }) =>
+      write.answeredAt !== null && from < write.sentAt && write.answeredAt < to &&
+      concerns(gap, write)
+    )
+    .sort((a, b) => a.write.number - b.write.number);
+  const underWay = ({ write, at }: Delivered) => at - write.sentAt;
+  let latest = 0;
+  const nearBegin = inside.map((one) => {
+    latest = Math.max(latest, underWay(one));
+    const { sentAt } = one.write;
+    return sentAt - from - stolen(from, sentAt) <= BLUR + latest;
+  });
+  latest = 0;
+  for (const [index, one] of [...inside.entries()].reverse()) {
+    latest = Math.max(latest, underWay(one));
+    const { number, sentAt, answeredAt } = one.write;
+    if (nearBegin[index] || to - answeredAt! - stolen(answeredAt!, to) <= BLUR + latest) continue;
+    return `${number} was delivered, ${sentAt - from} ms after its beginning and ` +
+      `${to - answeredAt!} ms before its end`;
+  }
+  return null;
 }
 
 /** A happening as wide as a gap on its account may be; time in which nothing ran does not count. */

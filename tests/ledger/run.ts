@@ -1,0 +1,174 @@
+import { sleep, until } from "../servers/mod.ts";
+import type { Fault } from "./faults.ts";
+import { type Happening, judge, type Ledger, type Report } from "./ledger.ts";
+import type { LoopDelay } from "./loop_delay.ts";
+import { Random } from "./random.ts";
+import { RECOVERY, type Stage } from "./stage.ts";
+
+/** A stage on which time is kept. */
+export type TimedStage = Stage & { readonly delay: LoopDelay };
+
+/** What a run came to. */
+export interface Outcome {
+  readonly report: Report;
+  /** How often each fault was injected, by name. */
+  readonly faults: Readonly<Record<string, number>>;
+  readonly seconds: number;
+  /** What should not be, for a reader; empty if all is well. */
+  readonly problems: readonly string[];
+}
+
+/** Lets one fault happen several times, each time after the watcher has come back. */
+export function playAlone(stage: TimedStage, fault: Fault, random: Random): Promise<Outcome> {
+  return play(stage, async (director) => {
+    const [least, most] = fault.lasts;
+    for (const ms of least === most ? [most, most, most] : [least, most]) {
+      await director.inject(fault, ms);
+      await director.recovery();
+      await sleep(random.between(0, 300));
+    }
+  });
+}
+
+/**
+ * Lets faults happen as the random numbers want it, for so many seconds: one after another in each
+ * part of the set-up, and the parts at the same time.
+ */
+export function playMixed(
+  stage: TimedStage,
+  faults: readonly Fault[],
+  random: Random,
+  seconds: number,
+): Promise<Outcome> {
+  return play(stage, async (director) => {
+    const deadline = performance.now() + seconds * 1000;
+    const parts = [...Map.groupBy(faults, ({ part }) => part).values()];
+    const plays = parts.map((part) => ({ part, random: new Random(random.between(0, 2 ** 31)) }));
+    await Promise.all(plays.map(async ({ part, random }) => {
+      for (;;) {
+        await sleep(random.between(0, 2000));
+        // Mostly the watcher is back before the next fault.
+        if (random.next() < 0.8) await director.recovery();
+        if (performance.now() >= deadline) return;
+        const fault = random.pick(part);
+        await director.inject(fault, random.between(...fault.lasts));
+      }
+    }));
+    await director.recovery();
+  });
+}
+
+/** Runs a script and judges what came of it. */
+async function play(
+  stage: TimedStage,
+  script: (director: Director) => Promise<void>,
+): Promise<Outcome> {
+  const { writer, watcher, delay } = stage;
+  const start = performance.now();
+  const director = new Director(stage);
+  const problems: string[] = [];
+  try {
+    await director.recovery();
+    await script(director);
+    await writer.stop();
+    const last = writer.writes.findLast(({ answeredAt, refused }) =>
+      answeredAt !== null && !refused
+    );
+    await until("the last write comes", () => watcher.highest >= (last?.number ?? 0));
+  } catch (error) {
+    problems.push(`${error} (${watcher.status})`);
+    await writer.stop();
+  }
+  const ledger: Ledger = {
+    writes: writer.writes,
+    seen: watcher.seen,
+    happenings: director.happenings,
+    stolen: (from, to) => delay.stolen(from, to),
+  };
+  const report = judge(ledger);
+  if (watcher.failure) problems.push(`the watcher gave up: ${watcher.failure}`);
+  problems.push(...watcher.disagreements, ...describe(report, ledger));
+  return {
+    report,
+    faults: director.count,
+    seconds: (performance.now() - start) / 1000,
+    problems,
+  };
+}
+
+/** Injects faults and keeps book of them. */
+class Director {
+  readonly happenings: Happening[] = [];
+  readonly count: Record<string, number> = {};
+  readonly #stage: Stage;
+
+  constructor(stage: Stage) {
+    this.#stage = stage;
+  }
+
+  /** Resolves once the fault is over. */
+  async inject(fault: Fault, ms: number): Promise<void> {
+    this.count[fault.name] = (this.count[fault.name] ?? 0) + 1;
+    const begin = Date.now();
+    await fault.begin(this.#stage, ms);
+    await sleep(ms);
+    await fault.end(this.#stage);
+    const { before, after, silence } = RECOVERY;
+    this.happenings.push({
+      name: fault.name,
+      begin,
+      end: Date.now(),
+      before,
+      after: after + (fault.silent ? silence : 0),
+    });
+  }
+
+  /** Resolves once something comes that was written after this call, and nothing is amiss. */
+  async recovery(): Promise<void> {
+    const { watcher, writer } = this.#stage;
+    const { length } = writer.writes;
+    await until("the watcher is back", () => {
+      if (watcher.failure) throw watcher.failure;
+      return watcher.highest > length && watcher.isReady;
+    });
+  }
+}
+
+/** What is wrong, for a reader: the first few of each kind, and what happened at that time. */
+function describe(report: Report, ledger: Ledger): string[] {
+  const origin = ledger.writes[0]?.sentAt ?? 0;
+  const span = (from: number, to: number | null) =>
+    `${from - origin}-${to === null ? "?" : to - origin}`;
+  const times: number[] = [];
+  const list = <T>(what: string, items: readonly T[], print: (item: T) => string) =>
+    items.length === 0
+      ? []
+      : [`${items.length} ${what}: ${items.slice(0, 5).map(print).join(", ")}`];
+  const found = [
+    ...list("lost in silence", report.lostInSilence, ({ number, sentAt, answeredAt }) => {
+      times.push(sentAt);
+      return `${number} (${span(sentAt, answeredAt)})`;
+    }),
+    ...list("duplicated", report.duplicated, String),
+    ...list("out of order", report.outOfOrder, String),
+    ...list("unexpected", report.unexpected, String),
+    ...list("gaps not honest", report.gapsNotHonest, ({ gap: { reason, from, to }, why }) => {
+      times.push(from, to);
+      return `${reason} ${span(from, to)}: ${why}`;
+    }),
+  ];
+  if (found.length === 0) return [];
+  const near = (from: number, to: number) =>
+    times.length === 0 || times.some((time) => from - 3000 < time && time < to + 3000);
+  return [
+    ...found,
+    "near that, in ms from the first write:",
+    ...ledger.happenings.filter(({ begin, end }) => near(begin, end))
+      .map(({ name, begin, end }) => `  ${span(begin, end)} ${name}`),
+    ...ledger.seen.flatMap((item) => item.kind === "gap" ? [item] : [])
+      .filter(({ gap: { from, to } }) => near(from, to))
+      .map(({ gap: { reason, from, to }, at }) =>
+        `  ${span(from, to)} gap: ${reason}, told at ${at - origin}`
+      ),
+  ];
+}

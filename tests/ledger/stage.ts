@@ -1,0 +1,129 @@
+import type { ConnectOptions } from "../../mod.ts";
+import {
+  type Argument,
+  type Reply,
+  type ServerBinary,
+  startServer,
+  type TestServer,
+  until,
+} from "../servers/mod.ts";
+import { LoopDelay } from "./loop_delay.ts";
+import { Proxy } from "./proxy.ts";
+import { Watcher, type WatcherOptions } from "./watcher.ts";
+import { Writer } from "./writer.ts";
+
+/** The flags with which every server of a run starts, but where a fault takes them away. */
+export const FLAGS = { "notify-keyspace-events": "KEA" };
+
+/** The watcher's password, but where a fault changes it. */
+export const PASSWORD = "watch";
+
+/** How many notifications may wait for the consumer: a stall of some seconds overflows. */
+export const QUEUE = 1500;
+
+/** After how long a silent peer is given up, in ms: long enough for a busy machine. */
+export const HEARTBEAT: { interval: number; timeout: number } = { interval: 500, timeout: 1500 };
+
+/** How long dialling and any one answer may take, in ms. */
+export const TIMEOUT = 2000;
+
+/** The longest pause between two attempts to connect, in ms. */
+const LONGEST_BACKOFF = 5000;
+
+/**
+ * The stated margins, in ms: how much wider than a fault a gap may be on its account. Coming back
+ * begins with the next attempt after the fault's end.
+ */
+export const RECOVERY: { before: number; after: number; silence: number } = {
+  before: 250,
+  after: 250 + LONGEST_BACKOFF,
+  // What a silent peer costs besides: one heartbeat, and an answer that does not come.
+  silence: HEARTBEAT.interval + HEARTBEAT.timeout + TIMEOUT,
+};
+
+/** The harness is another user, so that a changed password does not shut it out. */
+const HARNESS = { username: "harness", password: "harness" };
+
+export interface StageOptions {
+  readonly protocol: 2 | 3;
+  readonly binary?: ServerBinary;
+  /** Writes per second; 1000 if not given. */
+  readonly rate?: number;
+  readonly channels?: WatcherOptions["channels"];
+  readonly consumer?: WatcherOptions["consumer"];
+  /** Further options of the watcher. */
+  readonly connect?: ConnectOptions;
+}
+
+/** What a fault can reach: a server, the way from there to the watcher, and the watcher. */
+export interface Stage {
+  readonly server: TestServer;
+  readonly proxy: Proxy;
+  readonly writer: Writer;
+  readonly watcher: Watcher;
+}
+
+/** A writer, its server, a proxy and a watcher behind it. */
+export class SingleStage implements Stage, AsyncDisposable {
+  readonly #resources: AsyncDisposableStack;
+
+  private constructor(
+    readonly server: TestServer,
+    readonly proxy: Proxy,
+    readonly writer: Writer,
+    readonly watcher: Watcher,
+    readonly delay: LoopDelay,
+    resources: AsyncDisposableStack,
+  ) {
+    this.#resources = resources;
+  }
+
+  /** Resolves once the watcher is subscribed; then the writer has begun. */
+  static async open(options: StageOptions): Promise<SingleStage> {
+    const { protocol, binary, rate = 1000, consumer = "loop" } = options;
+    const { channels = ["__keyevent@0__:set"] } = options;
+    await using resources = new AsyncDisposableStack();
+    const server = resources.use(
+      await startServer({
+        ...(binary ? { binary } : {}),
+        config: FLAGS,
+        password: PASSWORD,
+        acl: [`${HARNESS.username} on >${HARNESS.password} ~* &* +@all`],
+        admin: HARNESS,
+      }),
+    );
+    const proxy = resources.use(await Proxy.start(() => server));
+    const delay = resources.use(new LoopDelay());
+    const watcher = resources.use(
+      await Watcher.start({
+        url: `redis://127.0.0.1:${proxy.port}`,
+        channels,
+        consumer,
+        connect: {
+          protocol,
+          password: PASSWORD,
+          queue: { items: QUEUE },
+          timeout: TIMEOUT,
+          ...options.connect,
+        },
+      }),
+    );
+    const lane = { name: "server", target: () => server, credentials: HARNESS, rate };
+    const writer = resources.use(new Writer([lane]));
+    return new SingleStage(server, proxy, writer, watcher, delay, resources.move());
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#resources.disposeAsync();
+  }
+}
+
+/** Sends a command as the administrator, also to a server that is only just coming back. */
+export async function admin({ server }: Stage, ...command: Argument[]): Promise<Reply> {
+  let reply: Reply = null;
+  await until(`${server.url} takes ${command.join(" ")}`, async () => {
+    reply = await server.command(...command);
+    return true;
+  });
+  return reply;
+}
