@@ -252,7 +252,12 @@ export abstract class AbstractKeyspaceNotifications implements KeyspaceNotificat
    * @returns whether it was a well-formed notification
    * @internal
    */
-  protected deliver(frame: MessageFrame, receivedAt: number, run: NodeRun): boolean {
+  protected deliver(
+    frame: MessageFrame,
+    receivedAt: number,
+    sentAfter: number,
+    run: NodeRun,
+  ): boolean {
     const { bytes, patternStart, patternEnd, channelStart, channelEnd } = frame;
     const { payloadStart, payloadEnd } = frame;
     const wanted = patternStart < 0
@@ -275,7 +280,7 @@ export abstract class AbstractKeyspaceNotifications implements KeyspaceNotificat
     const size = channelEnd - channelStart + payloadEnd - payloadStart;
     run.advance(wanted, frame);
     for (const { consumer } of wanted.users) {
-      if (run.serve(consumer)) consumer.deliver(notification, size);
+      if (run.serve(consumer)) consumer.deliver(notification, size, sentAfter);
     }
     return true;
   }

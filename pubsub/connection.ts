@@ -23,8 +23,9 @@ export interface ConnectionEvents {
    * @param frame its places in its bytes; the object is used again for the next one, the bytes are
    * never written again
    * @param receivedAt when its bytes were read, in ms since the epoch
+   * @param sentAfter a time, in ms since the epoch, before which the server did not send it
    */
-  onMessage(frame: MessageFrame, receivedAt: number): void;
+  onMessage(frame: MessageFrame, receivedAt: number, sentAfter: number): void;
   /** The server has confirmed a channel: messages of another set of channels follow. */
   onConfirmed(channel: ServerChannel, subscribed: boolean): void;
   /** Bytes came and have been worked through. */
@@ -309,7 +310,7 @@ export class Connection {
       // own, which it may use again.
       frame.bytes = frame.bytes.slice();
     }
-    this.#options.events.onMessage(frame, this.#receivedAt);
+    this.#options.events.onMessage(frame, this.#receivedAt, this.provenAt);
   }
 
   #onReply(reply: Reply): void {

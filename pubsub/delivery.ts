@@ -16,8 +16,9 @@ export interface Consumer {
    *
    * @param notification the notification
    * @param bytes what it stands for in a queue
+   * @param sentAfter a time, in ms since the epoch, before which the server did not send it
    */
-  deliver(notification: KeyNotification, bytes: number): void;
+  deliver(notification: KeyNotification, bytes: number, sentAfter: number): void;
 }
 
 /** What delivery tells its owner. */
@@ -58,10 +59,10 @@ export class HandlerConsumer implements Consumer {
     this.#queue = new BoundedQueue(options.limits, options.overflow);
   }
 
-  deliver(notification: KeyNotification, bytes: number): void {
+  deliver(notification: KeyNotification, bytes: number, sentAfter: number): void {
     if (this.#busy) {
       notification.detach();
-      this.#queue.push(notification, bytes);
+      this.#queue.push(notification, bytes, sentAfter);
       return;
     }
     const pending = this.#call(notification);

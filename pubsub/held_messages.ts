@@ -1,5 +1,11 @@
 import type { MessageFrame } from "../resp/mod.ts";
 
+interface Held {
+  readonly frame: MessageFrame;
+  readonly receivedAt: number;
+  readonly sentAfter: number;
+}
+
 /**
  * Messages that came before every channel was confirmed again, to be handed on after the gap they
  * fall into has been reported. What does not fit is left to the gap.
@@ -7,7 +13,7 @@ import type { MessageFrame } from "../resp/mod.ts";
 export class HeldMessages {
   readonly #limits: { readonly items: number; readonly bytes: number };
   /** Null stands where the set of channels whose messages come has changed. */
-  readonly #held: ({ frame: MessageFrame; receivedAt: number } | null)[] = [];
+  readonly #held: (Held | null)[] = [];
   #messages = 0;
   #bytes = 0;
 
@@ -16,13 +22,13 @@ export class HeldMessages {
   }
 
   /** Keeps a message. Its memory is kept with it, so its size is that of the whole frame. */
-  hold(frame: MessageFrame, receivedAt: number): void {
+  hold(frame: MessageFrame, receivedAt: number, sentAfter: number): void {
     const start = frame.patternStart < 0 ? frame.channelStart : frame.patternStart;
     const size = frame.payloadEnd - start;
     if (this.#messages >= this.#limits.items || this.#bytes + size > this.#limits.bytes) return;
     this.#messages++;
     this.#bytes += size;
-    this.#held.push({ frame: copyFrame(frame, start), receivedAt });
+    this.#held.push({ frame: copyFrame(frame, start), receivedAt, sentAfter });
   }
 
   /** Notes that the set of channels whose messages come has changed. */
@@ -32,12 +38,12 @@ export class HeldMessages {
 
   /** Hands everything on, in order. */
   release(
-    onMessage: (frame: MessageFrame, receivedAt: number) => void,
+    onMessage: (frame: MessageFrame, receivedAt: number, sentAfter: number) => void,
     onMark: () => void,
   ): void {
     for (const held of this.#held) {
       if (held === null) onMark();
-      else onMessage(held.frame, held.receivedAt);
+      else onMessage(held.frame, held.receivedAt, held.sentAfter);
     }
   }
 }

@@ -48,7 +48,7 @@ export class KeyspaceNotifications extends AbstractKeyspaceNotifications {
       wanted: this.registry,
       inspect: (info) => checkMode(name, info, options.singleNode ?? false),
       events: {
-        onMessage: (frame, receivedAt) => this.#onMessage(frame, receivedAt),
+        onMessage: (...message) => this.#onMessage(...message),
         onConfirmed: () => this.#run.end(),
         onGap: (reason, from, to) =>
           this.reportGap({ kind: "gap", reason, node: this.#subscriber.node, from, to }),
@@ -162,10 +162,10 @@ export class KeyspaceNotifications extends AbstractKeyspaceNotifications {
     }
   }
 
-  #onMessage(frame: MessageFrame, receivedAt: number): void {
+  #onMessage(frame: MessageFrame, receivedAt: number, sentAfter: number): void {
     this.#messages++;
     this.#lastMessage = receivedAt;
-    if (!this.deliver(frame, receivedAt, this.#run)) this.#malformed++;
+    if (!this.deliver(frame, receivedAt, sentAfter, this.#run)) this.#malformed++;
   }
 
   #complain(error: MissingFlagsError): void {

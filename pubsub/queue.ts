@@ -20,7 +20,7 @@ export type Item = KeyNotification | Gap;
 
 /** Stands in a queue where notifications were dropped. */
 export class Dropped {
-  /** When the first came, in ms since the epoch. */
+  /** A time, in ms since the epoch, before which the server did not send any of them. */
   readonly from: number;
   /** When the last came, in ms since the epoch. */
   readonly to: number;
@@ -33,9 +33,13 @@ export class Dropped {
     this.count = count;
   }
 
-  /** These, and an item that is dropped with them; a gap is swallowed whole. */
-  static add(before: Dropped | null, item: Item | Dropped): Dropped {
-    const { from, to, count } = item instanceof Dropped ? item : extent(item);
+  /**
+   * These, and an item that is dropped with them; a gap is swallowed whole.
+   *
+   * @param sentAfter a time before which the item was not sent
+   */
+  static add(before: Dropped | null, item: Item | Dropped, sentAfter: number): Dropped {
+    const { from, to, count } = item instanceof Dropped ? item : extent(item, sentAfter);
     return before === null ? new Dropped(from, to, count) : new Dropped(
       Math.min(before.from, from),
       Math.max(before.to, to),
@@ -44,10 +48,10 @@ export class Dropped {
   }
 }
 
-function extent(item: Item): { from: number; to: number; count: number } {
+function extent(item: Item, sentAfter: number): { from: number; to: number; count: number } {
   return item.kind === "gap"
     ? { from: item.from, to: item.to, count: item.dropped ?? 0 }
-    : { from: item.timestamp, to: item.timestamp, count: 1 };
+    : { from: Math.min(sentAfter, item.timestamp), to: item.timestamp, count: 1 };
 }
 
 /**
@@ -60,6 +64,7 @@ export class BoundedQueue {
   // A ring whose length is a power of two; it grows up to the limit of items.
   #items: (Item | Dropped | undefined)[] = new Array(16);
   #sizes: number[] = new Array(16).fill(0);
+  #sentAfter: number[] = new Array(16).fill(0);
   #head = 0;
   #length = 0;
   #bytes = 0;
@@ -83,24 +88,29 @@ export class BoundedQueue {
     return this.#bytes;
   }
 
-  /** Adds the newest item, which stands for so many bytes; drops what it must. */
-  push(item: Item, bytes: number): void {
+  /**
+   * Adds the newest item; drops what it must.
+   *
+   * @param bytes what it stands for
+   * @param sentAfter a time, in ms since the epoch, before which the server did not send it
+   */
+  push(item: Item, bytes: number, sentAfter: number): void {
     if (!this.#fits(bytes)) {
       if (this.#overflow === "coalesce") this.#coalesce(item);
       while (this.#overflow !== "drop-newest" && this.#length > 0 && !this.#fits(bytes)) {
-        this.#before = Dropped.add(this.#before, this.#shift()!);
+        this.#dropOldest();
       }
       if (!this.#fits(bytes)) {
-        this.#after = Dropped.add(this.#after, item);
+        this.#after = Dropped.add(this.#after, item, sentAfter);
         return;
       }
     }
     if (this.#after !== null) {
       // One more than the limit, so that there is room for the item itself.
-      this.#append(this.#after, 0);
+      this.#append(this.#after, 0, this.#after.from);
       this.#after = null;
     }
-    this.#append(item, bytes);
+    this.#append(item, bytes, sentAfter);
   }
 
   /** Takes the oldest item, or what was dropped before it. */
@@ -121,6 +131,7 @@ export class BoundedQueue {
   moveInto(empty: BoundedQueue): void {
     empty.#items = this.#items;
     empty.#sizes = this.#sizes;
+    empty.#sentAfter = this.#sentAfter;
     empty.#head = this.#head;
     empty.#length = this.#length;
     empty.#bytes = this.#bytes;
@@ -133,6 +144,7 @@ export class BoundedQueue {
   clear(): void {
     this.#items = new Array(16);
     this.#sizes = new Array(16).fill(0);
+    this.#sentAfter = new Array(16).fill(0);
     this.#head = 0;
     this.#length = 0;
     this.#bytes = 0;
@@ -144,13 +156,19 @@ export class BoundedQueue {
     return this.#length < this.#limits.items && this.#bytes + bytes <= this.#limits.bytes;
   }
 
-  #append(item: Item | Dropped, bytes: number): void {
+  #append(item: Item | Dropped, bytes: number, sentAfter: number): void {
     if (this.#length === this.#items.length) this.#resize(this.#length * 2, () => true);
     const place = (this.#head + this.#length) & (this.#items.length - 1);
     this.#items[place] = item;
     this.#sizes[place] = bytes;
+    this.#sentAfter[place] = sentAfter;
     this.#length++;
     this.#bytes += bytes;
+  }
+
+  #dropOldest(): void {
+    const sentAfter = this.#sentAfter[this.#head]!;
+    this.#before = Dropped.add(this.#before, this.#shift()!, sentAfter);
   }
 
   #shift(): Item | Dropped | undefined {
@@ -173,11 +191,12 @@ export class BoundedQueue {
     const kept = new Set<Item | Dropped>();
     const mask = this.#items.length - 1;
     for (let back = this.#length - 1; back >= 0; back--) {
-      const item = this.#items[(this.#head + back) & mask]!;
+      const place = (this.#head + back) & mask;
+      const item = this.#items[place]!;
       if (!(item instanceof Dropped) && item.kind !== "gap") {
         const key = identity(item);
         if (seen.has(key)) {
-          this.#before = Dropped.add(this.#before, item);
+          this.#before = Dropped.add(this.#before, item, this.#sentAfter[place]!);
           continue;
         }
         seen.add(key);
@@ -187,7 +206,7 @@ export class BoundedQueue {
     this.#resize(this.#items.length, (item) => kept.has(item));
     const { items, bytes } = this.#limits;
     while (this.#length > 0 && (this.#length > items * 7 / 8 || this.#bytes > bytes * 7 / 8)) {
-      this.#before = Dropped.add(this.#before, this.#shift()!);
+      this.#dropOldest();
     }
   }
 
@@ -195,6 +214,7 @@ export class BoundedQueue {
   #resize(length: number, keeps: (item: Item | Dropped) => boolean): void {
     const items = new Array<Item | Dropped | undefined>(length);
     const sizes = new Array<number>(length).fill(0);
+    const sentAfter = new Array<number>(length).fill(0);
     const mask = this.#items.length - 1;
     let count = 0;
     let bytes = 0;
@@ -203,11 +223,13 @@ export class BoundedQueue {
       const item = this.#items[place]!;
       if (!keeps(item)) continue;
       items[count] = item;
+      sentAfter[count] = this.#sentAfter[place]!;
       sizes[count++] = this.#sizes[place]!;
       bytes += this.#sizes[place]!;
     }
     this.#items = items;
     this.#sizes = sizes;
+    this.#sentAfter = sentAfter;
     this.#head = 0;
     this.#length = count;
     this.#bytes = bytes;

@@ -44,19 +44,19 @@ export class Stream implements Consumer {
 
   /** Puts a gap at its place in the order. */
   reportGap(gap: Gap): void {
-    this.#deliver(gap, 0);
+    this.#deliver(gap, 0, gap.from);
   }
 
-  deliver(notification: KeyNotification, bytes: number): void {
+  deliver(notification: KeyNotification, bytes: number, sentAfter: number): void {
     // A queue holds what comes for as long as its reader likes; the network chunk must not stay.
     notification.detach();
-    this.#deliver(notification, bytes);
+    this.#deliver(notification, bytes, sentAfter);
   }
 
-  #deliver(item: StreamItem, bytes: number): void {
+  #deliver(item: StreamItem, bytes: number, sentAfter: number): void {
     if (this.#end !== null) return;
-    if (this.#loops.size === 0) this.#inbox.deliver(item, bytes);
-    else for (const mailbox of this.#loops) mailbox.deliver(item, bytes);
+    if (this.#loops.size === 0) this.#inbox.deliver(item, bytes, sentAfter);
+    else for (const mailbox of this.#loops) mailbox.deliver(item, bytes, sentAfter);
   }
 
   /** Ends every loop after what it still holds: in order, or with an error. */
@@ -154,8 +154,8 @@ class Mailbox {
     this.#options = options;
   }
 
-  deliver(item: StreamItem, bytes: number): void {
-    this.queue.push(item, bytes);
+  deliver(item: StreamItem, bytes: number, sentAfter: number): void {
+    this.queue.push(item, bytes, sentAfter);
     this.#settle();
   }
 

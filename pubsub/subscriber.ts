@@ -19,8 +19,8 @@ const FLAGS_POLL = 200;
 
 /** What a subscriber tells its owner. */
 export interface SubscriberEvents {
-  /** A message came; the frame's object is used again, its bytes are not. */
-  onMessage(frame: MessageFrame, receivedAt: number): void;
+  /** A message came, as {@linkcode ConnectionEvents.onMessage} tells it. */
+  onMessage(frame: MessageFrame, receivedAt: number, sentAfter: number): void;
   /** The set of channels whose messages come has changed. */
   onConfirmed(): void;
   /** Messages from `from` to `to`, both in ms since the epoch, may be missing before the next. */
@@ -188,9 +188,9 @@ export class Subscriber {
     let heartbeat: Heartbeat | null = null;
     let live = false;
     const { connection, info } = await this.#open({
-      onMessage: (frame, receivedAt) => {
-        if (live || held === null) events.onMessage(frame, receivedAt);
-        else held.hold(frame, receivedAt);
+      onMessage: (frame, receivedAt, sentAfter) => {
+        if (live || held === null) events.onMessage(frame, receivedAt, sentAfter);
+        else held.hold(frame, receivedAt, sentAfter);
       },
       onConfirmed: (channel, subscribed) => {
         this.#subscriptions.confirm(channel, subscribed);

@@ -10,6 +10,11 @@ function gap(from: number, to: number): Item {
   return { kind: "gap", reason: "disconnected", node: "a:1", from, to };
 }
 
+/** Adds an item that was sent when it came. */
+function push(queue: BoundedQueue, item: Item, bytes: number): void {
+  queue.push(item, bytes, item.kind === "gap" ? item.from : item.timestamp);
+}
+
 function filled(
   overflow: Overflow,
   limits: { items: number; bytes: number },
@@ -17,7 +22,7 @@ function filled(
   bytes = 1,
 ): BoundedQueue {
   const queue = new BoundedQueue(limits, overflow);
-  for (let timestamp = 1; timestamp <= count; timestamp++) queue.push(item(timestamp), bytes);
+  for (let timestamp = 1; timestamp <= count; timestamp++) push(queue, item(timestamp), bytes);
   return queue;
 }
 
@@ -36,7 +41,7 @@ Deno.test("a queue gives its items back in order, while it grows round its end",
   const out: unknown[] = [];
   let next = 0;
   for (let round = 0; round < 50; round++) {
-    for (let i = 0; i < 7; i++) queue.push(item(next++), 1);
+    for (let i = 0; i < 7; i++) push(queue, item(next++), 1);
     for (let i = 0; i < 3; i++) out.push((queue.take() as KeyNotification).timestamp);
   }
   out.push(...drain(queue));
@@ -58,8 +63,8 @@ Deno.test("drop-oldest: the oldest go when there are too many bytes", () => {
 
 Deno.test("an item larger than the whole queue is dropped, and what follows is not", () => {
   const queue = filled("drop-oldest", { items: 100, bytes: 10 }, 2);
-  queue.push(item(3), 11);
-  queue.push(item(4), 1);
+  push(queue, item(3), 11);
+  push(queue, item(4), 1);
   assertEquals(drain(queue), ["1-2:2", "3-3:1", 4]);
 });
 
@@ -67,33 +72,33 @@ Deno.test("drop-newest: what comes to a full queue goes, and is missing where it
   const queue = filled("drop-newest", { items: 3, bytes: 100 }, 5);
   assertEquals([queue.length, queue.bytes], [3, 3]);
   assertEquals((queue.take() as KeyNotification).timestamp, 1);
-  queue.push(item(6), 1);
-  queue.push(item(7), 1);
+  push(queue, item(6), 1);
+  push(queue, item(7), 1);
   assertEquals(drain(queue), [2, 3, "4-5:2", 6, "7-7:1"]);
 });
 
 Deno.test("coalesce: the newest of each key stay", () => {
   const queue = new BoundedQueue({ items: 16, bytes: 1_000 }, "coalesce");
   for (let timestamp = 1; timestamp <= 16; timestamp++) {
-    queue.push(item(timestamp, timestamp % 4 === 0 ? "rare" + timestamp : "often"), 1);
+    push(queue, item(timestamp, timestamp % 4 === 0 ? "rare" + timestamp : "often"), 1);
   }
   assertEquals(queue.length, 16);
-  queue.push(item(17, "often"), 1);
+  push(queue, item(17, "often"), 1);
   assertEquals(drain(queue), ["1-15:12", 4, 8, 12, 16, 17]);
 });
 
 Deno.test("coalesce: keys are told apart by their bytes and databases", () => {
   const queue = new BoundedQueue({ items: 2, bytes: 1_000 }, "coalesce");
-  queue.push(item(1, Uint8Array.of(0xff)), 1);
-  queue.push(item(2, Uint8Array.of(0xfe)), 1);
-  queue.push(item(3, "k"), 1);
+  push(queue, item(1, Uint8Array.of(0xff)), 1);
+  push(queue, item(2, Uint8Array.of(0xfe)), 1);
+  push(queue, item(3, "k"), 1);
   // Nothing was of the same key, so the oldest went.
   assertEquals(drain(queue).at(-1), 3);
   const databases = new BoundedQueue({ items: 16, bytes: 1_000 }, "coalesce");
   for (let db = 0; db < 16; db++) {
-    databases.push(KeyNotification.tryParse(`__keyevent@${db}__:set`, "k", { timestamp: db })!, 1);
+    push(databases, KeyNotification.tryParse(`__keyevent@${db}__:set`, "k", { timestamp: db })!, 1);
   }
-  databases.push(KeyNotification.tryParse("__keyevent@15__:set", "k", { timestamp: 16 })!, 1);
+  push(databases, KeyNotification.tryParse("__keyevent@15__:set", "k", { timestamp: 16 })!, 1);
   assertEquals(drain(databases).length, 1 + 14 + 1);
 });
 
@@ -123,7 +128,7 @@ for (const overflow of ["drop-oldest", "drop-newest", "coalesce"] as const) {
       }
     };
     for (let round = 0; round < 20_000; round++) {
-      if (random(5) < 3) queue.push(item(++pushed, `k${random(30)}`), 1 + random(6));
+      if (random(5) < 3) push(queue, item(++pushed, `k${random(30)}`), 1 + random(6));
       else account(queue.take());
       // A note of what was dropped at the back stands beside the items.
       assertEquals(queue.length <= limits.items + 1 && queue.bytes <= limits.bytes, true);
@@ -133,12 +138,26 @@ for (const overflow of ["drop-oldest", "drop-newest", "coalesce"] as const) {
   });
 }
 
+for (const overflow of ["drop-oldest", "drop-newest", "coalesce"] as const) {
+  Deno.test(`${overflow}: what was dropped may have been sent long before it came`, () => {
+    const queue = new BoundedQueue({ items: 20, bytes: 100 }, overflow);
+    // Through growth, and round the end of the ring.
+    for (let time = 1; time <= 30; time++) {
+      queue.push(item(100 + time), 1, time);
+      if (time <= 10) queue.take();
+    }
+    for (let time = 31; time <= 33; time++) queue.push(item(100 + time), 1, time);
+    const notes = drain(queue).filter((left) => typeof left === "string");
+    assertEquals(notes, [overflow === "drop-newest" ? "31-133:3" : "11-113:3"]);
+  });
+}
+
 Deno.test("a gap that has to go is swallowed by what was dropped", () => {
   const queue = new BoundedQueue({ items: 2, bytes: 100 }, "drop-oldest");
-  queue.push(item(5), 1);
-  queue.push(gap(2, 9), 0);
-  queue.push(item(10), 1);
-  queue.push(item(11), 1);
+  push(queue, item(5), 1);
+  push(queue, gap(2, 9), 0);
+  push(queue, item(10), 1);
+  push(queue, item(11), 1);
   assertEquals(drain(queue), ["2-9:1", 10, 11]);
 });
 
