@@ -104,6 +104,7 @@ export class SingleStage implements Stage, AsyncDisposable {
           password: PASSWORD,
           queue: { items: QUEUE },
           timeout: TIMEOUT,
+          heartbeat: HEARTBEAT,
           ...options.connect,
         },
       }),
