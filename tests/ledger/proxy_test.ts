@@ -6,7 +6,7 @@ import { Proxy } from "./proxy.ts";
 const text = new TextEncoder();
 
 /** Sends back what comes. */
-async function echo(connection: Deno.TcpConn): Promise<void> {
+async function echo(connection: Deno.Conn): Promise<void> {
   const buffer = new Uint8Array(65_536);
   for (let length; (length = await connection.read(buffer)) !== null;) {
     for (let sent = 0; sent < length;) {
@@ -18,13 +18,13 @@ async function echo(connection: Deno.TcpConn): Promise<void> {
 interface Through extends AsyncDisposable {
   peer: Peer;
   proxy: Proxy;
-  connection: Deno.TcpConn;
+  connection: Deno.Conn;
   stopServer(): Promise<void>;
 }
 
 /** A server, a proxy before it and a connection through it. */
 async function through(
-  serve: (connection: Deno.TcpConn) => Promise<void>,
+  serve: (connection: Deno.Conn) => Promise<void>,
 ): Promise<Through> {
   const peer = new Peer(serve);
   let stopped: Promise<void> | undefined;
@@ -46,12 +46,12 @@ async function through(
   };
 }
 
-function dial({ host, port }: Proxy): Promise<Deno.TcpConn> {
+function dial({ host, port }: Proxy): Promise<Deno.Conn> {
   return Deno.connect({ hostname: host, port });
 }
 
 /** Reads so many bytes, or up to the end. */
-async function read(connection: Deno.TcpConn, most = Infinity): Promise<Uint8Array> {
+async function read(connection: Deno.Conn, most = Infinity): Promise<Uint8Array> {
   const parts: number[] = [];
   const buffer = new Uint8Array(65_536);
   while (parts.length < most) {
@@ -63,7 +63,7 @@ async function read(connection: Deno.TcpConn, most = Infinity): Promise<Uint8Arr
 }
 
 /** Whether nothing comes for a while, not even an end. */
-async function isSilent(connection: Deno.TcpConn): Promise<boolean> {
+async function isSilent(connection: Deno.Conn): Promise<boolean> {
   const came = connection.read(new Uint8Array(1)).then(() => true, () => true);
   return await Promise.race([came, sleep(150).then(() => false)]) === false;
 }
