@@ -22,12 +22,16 @@ export function bytes(text: string): Uint8Array<ArrayBuffer> {
 export class Recorder implements DecoderSink {
   readonly events: string[] = [];
 
+  record(event: string): void {
+    this.events.push(event);
+  }
+
   reply(reply: Reply): void {
-    this.events.push(`reply ${show(reply)}`);
+    this.record(`reply ${show(reply)}`);
   }
 
   push(items: Reply[]): void {
-    this.events.push(`push ${show(items)}`);
+    this.record(`push ${show(items)}`);
   }
 }
 
@@ -40,7 +44,7 @@ export class MessageRecorder extends Recorder {
       : `${JSON.stringify(decodeText(bytes, frame.patternStart, frame.patternEnd))} `;
     const channel = decodeText(bytes, frame.channelStart, frame.channelEnd);
     const payload = decodeText(bytes, frame.payloadStart, frame.payloadEnd);
-    this.events.push(`message ${pattern}${JSON.stringify(channel)} ${JSON.stringify(payload)}`);
+    this.record(`message ${pattern}${JSON.stringify(channel)} ${JSON.stringify(payload)}`);
   }
 }
 

@@ -1,0 +1,238 @@
+import { assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
+import {
+  Decoder,
+  decodeText,
+  type MessageFrame,
+  type Reply,
+  RespSyntaxError,
+} from "../../resp/mod.ts";
+import { bytes, cut, MessageRecorder, Recorder } from "./harness.ts";
+
+const MESSAGE = ">3\r\n$7\r\nmessage\r\n$1\r\nc\r\n$1\r\np\r\n";
+const PMESSAGE = ">4\r\n$8\r\npmessage\r\n$1\r\n*\r\n$1\r\nc\r\n$1\r\np\r\n";
+
+/** Throws at each event whose number is in `at`, once it is recorded. */
+class Thrower extends MessageRecorder {
+  constructor(readonly at: readonly number[]) {
+    super();
+  }
+
+  override record(event: string): void {
+    super.record(event);
+    const count = this.events.length;
+    if (this.at.includes(count)) throw new Error(`thrown at ${count}`);
+  }
+}
+
+Deno.test("a sink that throws loses nothing: the first error comes out at the chunk's end", () => {
+  const stream = `+a\r\n${MESSAGE}*2\r\n:1\r\n:2\r\n>1\r\n+x\r\n${PMESSAGE}$1\r\nz\r\n`;
+  const expected = [
+    'reply "a"',
+    'message "c" "p"',
+    "reply [1, 2]",
+    'push ["x"]',
+    'message "*" "c" "p"',
+    "reply bytes(7a)",
+  ];
+  for (const at of [[1], [2], [3], [4], [5], [6], [2, 5], [1, 2, 3, 4, 5, 6]]) {
+    const whole = new Thrower(at);
+    const decoder = new Decoder(whole);
+    assertThrows(() => decoder.write(bytes(stream)), Error, `thrown at ${at[0]}`);
+    assertEquals(whole.events, expected);
+    decoder.write(bytes("+after\r\n"));
+    assertEquals(whole.events.at(-1), 'reply "after"');
+
+    for (let place = 1; place < stream.length; place++) {
+      const sink = new Thrower(at);
+      const other = new Decoder(sink);
+      let thrown = 0;
+      for (const chunk of cut(bytes(stream), place)) {
+        try {
+          other.write(chunk);
+        } catch {
+          thrown++;
+        }
+      }
+      assertEquals(sink.events, expected, `cut at ${place}`);
+      assertEquals(thrown > 0, true);
+    }
+  }
+});
+
+Deno.test("what is no RESP after a throw of the sink is thrown at the next write", () => {
+  const decoder = new Decoder(new Thrower([1]));
+  assertThrows(() => decoder.write(bytes("+a\r\n:x\r\n")), Error, "thrown at 1");
+  assertThrows(() => decoder.write(bytes("")), RespSyntaxError, "at byte 5");
+});
+
+Deno.test("an error of the sink's own is not taken for one of the decoder", () => {
+  const decoder = new Decoder({
+    reply() {
+      throw new RespSyntaxError(0, "something", "another thing");
+    },
+    push() {},
+  });
+  for (let i = 0; i < 3; i++) {
+    assertThrows(() => decoder.write(bytes("+a\r\n")), RespSyntaxError, "something");
+  }
+  assertEquals(decoder.offset, 12);
+});
+
+Deno.test("a sink cannot write to its own decoder", () => {
+  for (const wire of ["+a\r\n", MESSAGE, ">1\r\n+x\r\n"]) {
+    const again = (): void => decoder.write(bytes("+b\r\n"));
+    const decoder: Decoder = new Decoder({ reply: again, push: again, message: again });
+    assertThrows(() => decoder.write(bytes(wire)), Error, "from within its own sink");
+  }
+});
+
+Deno.test("offset is the place after what was read, within a call too", () => {
+  const stream = `+a\r\n${MESSAGE}$3\r\nabc\r\n${PMESSAGE}`;
+  const ends = [4, 4 + MESSAGE.length, 13 + MESSAGE.length, stream.length];
+  for (let place = 0; place <= stream.length; place++) {
+    const seen: number[] = [];
+    const see = (): number => seen.push(decoder.offset);
+    const decoder: Decoder = new Decoder({ reply: see, push: see, message: see });
+    for (const chunk of cut(bytes(stream), place)) decoder.write(chunk);
+    assertEquals(seen, ends, `cut at ${place}`);
+    assertEquals(decoder.offset, stream.length);
+  }
+});
+
+Deno.test("arrays become pushes from the moment that arrayPushes is set, within a call too", () => {
+  const array = MESSAGE.replace(">", "*");
+  const stream = bytes(`${array}+on\r\n${array}${array}+off\r\n${array}`);
+  for (let place = 0; place <= stream.length; place++) {
+    const recorder = new MessageRecorder();
+    const decoder: Decoder = new Decoder({
+      reply(reply: Reply) {
+        if (reply === "on") decoder.arrayPushes = true;
+        if (reply === "off") decoder.arrayPushes = false;
+        recorder.reply(reply);
+      },
+      push: (items) => recorder.push(items),
+      message: (frame) => recorder.message(frame),
+    }, { strings: "text" });
+    for (const chunk of cut(stream, place)) decoder.write(chunk);
+    assertEquals(recorder.events, [
+      'reply ["message", "c", "p"]',
+      'reply "on"',
+      'message "c" "p"',
+      'message "c" "p"',
+      'reply "off"',
+      'reply ["message", "c", "p"]',
+    ], `cut at ${place}`);
+  }
+});
+
+Deno.test("arrayPushes counts when the head of an array is read, not later", () => {
+  const array = bytes(MESSAGE.replace(">", "*"));
+  for (let place = 4; place < array.length; place++) {
+    for (const before of [true, false]) {
+      const recorder = new MessageRecorder();
+      const decoder = new Decoder(recorder, { arrayPushes: before });
+      assertEquals(decoder.arrayPushes, before);
+      const [first, second] = cut(array, place);
+      decoder.write(first!);
+      decoder.arrayPushes = !before;
+      decoder.write(second!);
+      const expected = before ? 'message "c" "p"' : "reply [";
+      assertEquals(recorder.events.map((event) => event.startsWith(expected)), [true], `${place}`);
+    }
+  }
+});
+
+Deno.test("arrayPushes changed in the middle of a message disturbs nothing after it", () => {
+  const array = MESSAGE.replace(">", "*");
+  for (let place = 1; place < array.length; place++) {
+    const recorder = new MessageRecorder();
+    const decoder = new Decoder(recorder, { arrayPushes: true });
+    const [first, second] = cut(bytes(`${array}:1\r\n${array}`), place);
+    decoder.write(first!);
+    decoder.arrayPushes = false;
+    decoder.arrayPushes = true;
+    decoder.write(second!);
+    assertEquals(recorder.events, ['message "c" "p"', "reply 1", 'message "c" "p"']);
+  }
+});
+
+Deno.test("nothing given out shares memory with a chunk or with another value", () => {
+  const replies: Reply[] = [];
+  const decoder = new Decoder({
+    reply: (reply) => replies.push(reply),
+    push: (it) => replies.push(it),
+  });
+  const chunk = bytes(
+    "$3\r\nabc\r\n*2\r\n$3\r\nabc\r\n$3\r\nabc\r\n>1\r\n$3\r\nabc\r\n=7\r\ntxt:abc\r\n",
+  );
+  decoder.write(chunk);
+  chunk.fill(0);
+  const [one, [two, three], [four], verbatim] = replies as [
+    Uint8Array,
+    Uint8Array[],
+    Uint8Array[],
+    { value: Uint8Array },
+  ];
+  const values = [one, two!, three!, four!, verbatim.value];
+  for (const value of values) {
+    assertEquals(decodeText(value), "abc");
+    value.fill(0x78);
+  }
+  for (const value of values) assertEquals([...value], [0x78, 0x78, 0x78]);
+});
+
+Deno.test("a subclass of Uint8Array is read and copied like any other", () => {
+  class Sub extends Uint8Array {
+    override slice(start?: number, end?: number): Uint8Array<ArrayBuffer> {
+      return this.subarray(start, end) as Uint8Array<ArrayBuffer>;
+    }
+  }
+  const replies: Reply[] = [];
+  const frames: Uint8Array[] = [];
+  const decoder = new Decoder({
+    reply: (reply) => replies.push(reply),
+    push() {},
+    message: ({ bytes, channelStart, channelEnd }: MessageFrame) =>
+      frames.push(bytes.slice(channelStart, channelEnd)),
+  });
+  const chunk = Sub.from(bytes(`  $3\r\nabc\r\n${MESSAGE}`)).subarray(2);
+  decoder.write(chunk);
+  chunk.fill(0);
+  assertEquals(replies, [bytes("abc")]);
+  assertEquals(frames, [bytes("c")]);
+});
+
+Deno.test("one frame object serves all messages", () => {
+  const frames = new Set<MessageFrame>();
+  const decoder = new Decoder({
+    reply() {},
+    push() {},
+    message: (frame) => void frames.add(frame),
+  });
+  for (const chunk of cut(bytes(MESSAGE + PMESSAGE + MESSAGE), 50)) decoder.write(chunk);
+  assertEquals(frames.size, 1);
+});
+
+Deno.test("a message that lies whole in the chunk is a view of the chunk's memory", () => {
+  let seen: ArrayBufferLike | undefined;
+  const decoder = new Decoder({
+    reply() {},
+    push() {},
+    message: (frame) => void (seen = frame.bytes.buffer),
+  });
+  const chunk = bytes(MESSAGE);
+  decoder.write(chunk);
+  assertStrictEquals(seen, chunk.buffer);
+});
+
+Deno.test("empty chunks are nothing", () => {
+  const recorder = new Recorder();
+  const decoder = new Decoder(recorder);
+  const none = new Uint8Array(0);
+  for (const byte of bytes(`*1\r\n$1\r\na\r\n${MESSAGE}`)) {
+    decoder.write(none);
+    decoder.write(Uint8Array.of(byte));
+    decoder.write(none);
+  }
+  assertEquals(recorder.events.length, 2);
+});
