@@ -4,8 +4,19 @@ import { decodeText } from "./text.ts";
 
 /** Where a channel is subscribed to. */
 export interface ChannelOptions {
-  /** The database, or `"*"` for all of them, which makes it a pattern. Default: 0. */
+  /**
+   * The database, or `"*"` for all of them. Default: 0.
+   *
+   * All of them takes a pattern, which cannot tell where the database ends: with the key `k` it also
+   * brings what happens to a key that ends in `__:k`.
+   */
   db?: number | "*";
+  /**
+   * How the names are meant: `"exact"`, as they are; `"prefix"`, so that the last is a beginning;
+   * `"pattern"`, as globs. By default each with live glob characters is a glob, and each without
+   * them exact.
+   */
+  as?: "exact" | "prefix" | "pattern" | undefined;
 }
 
 /** A key, an event or a subkey, or a glob of them. */
@@ -72,37 +83,16 @@ export class Channel {
  */
 export function toChannel(value: string | Uint8Array | Channel): Channel {
   if (value instanceof Channel) return value;
-  const { text, isGlob } = guess(value);
-  return new Channel(fromBinary(text), isGlob);
+  const text = toBinary(value);
+  const pattern = isPattern(text);
+  return new Channel(fromBinary(pattern ? text : unescapeGlob(text)), pattern);
 }
 
-/** A name, one character a byte, which is a glob or exact. */
-interface Part {
-  text: string;
-  isGlob: boolean;
+/** The arguments of a constructor, with its options saying how the names are meant. */
+function withNames<A extends unknown[]>(as: ChannelOptions["as"], args: A): A {
+  const names = args.filter((arg) => (arg as string)?.length >= 0);
+  return [...names, { ...args[names.length] as ChannelOptions, as }] as unknown[] as A;
 }
-
-function guess(name: NameOrPattern): Part {
-  const text = toBinary(name);
-  const isGlob = isPattern(text);
-  return { text: isGlob ? text : unescapeGlob(text), isGlob };
-}
-
-/** Makes parts of the names among the arguments of a constructor; the last may differ. */
-function withParts<A extends unknown[]>(
-  args: A,
-  last: (text: string) => Part,
-  others: (text: string) => Part = last,
-): A {
-  const isName = (arg: unknown) => (arg as string)?.length >= 0;
-  return args.map((arg, i) =>
-    isName(arg) ? (isName(args[i + 1]) ? others : last)(toBinary(arg as NameOrPattern)) : arg
-  ) as A;
-}
-
-const exactly = (text: string): Part => ({ text, isGlob: false });
-const matching = (text: string): Part => ({ text, isGlob: true });
-const startingWith = (text: string): Part => matching(escapeGlob(text) + "*");
 
 /** A channel of the notifications: `__<type>@<db>__:` and one or two names. */
 export class FamilyChannel extends Channel {
@@ -115,31 +105,36 @@ export class FamilyChannel extends Channel {
    * @param type The family.
    * @param separator Stands between two names, and so cannot be part of the first.
    * @param options The database.
-   * @param names Each with live glob characters is a glob, each without is exact.
+   * @param names One or two.
    * @throws {RangeError} The database is no whole number from 0.
    * @throws {TypeError} The first of two names holds the separator.
    */
   constructor(
     type: ChannelType,
     separator: string,
-    { db = 0 }: ChannelOptions = {},
+    { db = 0, as }: ChannelOptions = {},
     ...names: NameOrPattern[]
   ) {
+    const failure = `Cannot build a ${type} channel: `;
     if (!/^(\*|\d+)$/.test(`${db}`)) {
-      throw new RangeError(`Cannot build a ${type} channel: ${db} is no database, 0 to N or "*"`);
+      throw new RangeError(`${failure}the database is ${db}, not a whole number from 0 or "*"`);
     }
-    const parts = names.map((name) =>
-      (name as unknown as Part).text === undefined ? guess(name) : name as unknown as Part
-    );
-    if (parts[1] && parts[0]!.text.includes(separator)) {
+    let pattern = db === "*";
+    // All are made globs first, and a channel without a live one is taken back at the end.
+    const globs = names.map((name, i) => {
+      const text = toBinary(name);
+      const isOpen = as === "prefix" && i === names.length - 1;
+      const isGlob = as === "pattern" || !as && isPattern(text);
+      pattern ||= isOpen || isGlob;
+      return isGlob ? text : escapeGlob(as ? text : unescapeGlob(text)) + (isOpen ? "*" : "");
+    });
+    if (globs[1] !== undefined && globs[0]!.includes(separator)) {
       throw new TypeError(
-        `Cannot build a ${type} channel: the server sends none for a name with ` +
-          JSON.stringify(separator),
+        `${failure}the server sends none for a name with ${JSON.stringify(separator)}`,
       );
     }
-    const pattern = db === "*" || parts.some(({ isGlob }) => isGlob);
-    const texts = parts.map(({ text, isGlob }) => pattern && !isGlob ? escapeGlob(text) : text);
-    super(fromBinary(`__${type}@${db}__:${texts.join(separator)}`), pattern);
+    const glob = `__${type}@${db}__:${globs.join(separator)}`;
+    super(fromBinary(pattern ? glob : unescapeGlob(glob)), pattern);
     this.db = db;
   }
 
@@ -149,7 +144,7 @@ export class FamilyChannel extends Channel {
    * @param args As for the constructor.
    */
   static exact<A extends unknown[], C>(this: new (...args: A) => C, ...args: A): C {
-    return new this(...withParts(args, exactly));
+    return new this(...withNames("exact", args));
   }
 
   /**
@@ -158,7 +153,7 @@ export class FamilyChannel extends Channel {
    * @param args As for the constructor: a beginning in place of the last name.
    */
   static prefix<A extends unknown[], C>(this: new (...args: A) => C, ...args: A): C {
-    return new this(...withParts(args, startingWith, exactly));
+    return new this(...withNames("prefix", args));
   }
 
   /**
@@ -167,7 +162,7 @@ export class FamilyChannel extends Channel {
    * @param args As for the constructor: globs, which go to the server as they are.
    */
   static pattern<A extends unknown[], C>(this: new (...args: A) => C, ...args: A): C {
-    return new this(...withParts(args, matching));
+    return new this(...withNames("pattern", args));
   }
 }
 

@@ -47,26 +47,36 @@ export interface EventDescription {
 }
 
 /** The catalogue; in the row of `-` what comes instead of names that are no commands. */
-const ROWS: EventDescription[] = CATALOGUE.trim().split("\n").flatMap((row) => {
-  const [head, ...events] = row.split(" ");
-  const servers = SERVERS.filter((_, i) => !head![1] || head!.includes(`${i}`));
-  return events.map((event) => {
-    const [name, ...others] = event.split(/[+=]/);
-    const commands = [...event.includes("=") ? [] : [name!.replace("-", "_")], ...others]
-      .map((text) => text.replaceAll("_", " ").replace(/^(?!a ).*/, (it) => it.toUpperCase()));
-    return {
-      name: name!,
-      class: head![0]!,
-      servers,
-      commands,
-      instead: null,
-      text: `${name} is sent by ${servers.join(", ")} for ${commands.join(", ")}`,
-    };
+function readCatalogue(): EventDescription[] {
+  return CATALOGUE.trim().split("\n").flatMap((row) => {
+    const [head, ...events] = row.split(" ");
+    const servers = SERVERS.filter((_, i) => !head![1] || head!.includes(`${i}`));
+    return events.map((event) => {
+      const [name, ...others] = event.split(/[+=]/);
+      const commands = [...event.includes("=") ? [] : [name!.replace("-", "_")], ...others]
+        .map((text) => text.replaceAll("_", " ").replace(/^(?!a ).*/, (it) => it.toUpperCase()));
+      return {
+        name: name!,
+        class: head![0]!,
+        servers,
+        commands,
+        instead: null,
+        text: `${name} is sent by ${servers.join(", ")} for ${commands.join(", ")}`,
+      };
+    });
   });
-});
+}
+
+// Marked as pure, so that bundlers leave the catalogue out where it is not used.
+const ROWS = /* @__PURE__ */ readCatalogue();
 
 /** What servers emit. */
-export const EVENTS: readonly EventDescription[] = ROWS.filter((row) => row.class !== "-");
+export const EVENTS: readonly EventDescription[] = /* @__PURE__ */ ROWS.filter((row) =>
+  row.class !== "-"
+);
+
+/** The names of {@linkcode EVENTS}. */
+export const NAMES: readonly string[] = /* @__PURE__ */ EVENTS.map(({ name }) => name);
 
 /**
  * The events that servers emit, each seen on a server or in its source.
@@ -149,7 +159,7 @@ export const EventType: {
   readonly ARSEEK: "arseek";
   readonly ARDEL: "ardel";
   readonly ARDELRANGE: "ardelrange";
-} = constants(EVENTS.map(({ name }) => name)) as typeof EventType;
+} = /* @__PURE__ */ constants(NAMES) as typeof EventType;
 
 /** The name of an event that some server emits. */
 export type KnownEvent = typeof EventType[keyof typeof EventType];

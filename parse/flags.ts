@@ -1,5 +1,5 @@
 import { type Channel, toChannel } from "./channel.ts";
-import { describeEvent, type EventName, EVENTS } from "./event.ts";
+import { describeEvent, type EventName, NAMES } from "./event.ts";
 import { FAMILIES } from "./families.ts";
 import { matchGlob } from "./glob.ts";
 import { decodeText } from "./text.ts";
@@ -14,7 +14,7 @@ const HIDDEN = "nocr";
 const FAMILY_LETTERS = "KESTIV";
 
 /** The order of a server's answer. */
-const ORDER = `A${ALL}a${HIDDEN}KEmSTIV`;
+const ORDER = "Ag$lshzxetdanocrKEmSTIV";
 
 /** A channel with the only events on it that matter. */
 export interface NarrowedChannel {
@@ -148,7 +148,7 @@ function needs(value: string | Uint8Array | Channel | NarrowedChannel): string {
     (/^\*+$/.test(event)
       ? []
       : isPattern
-      ? EVENTS.map(({ name }) => name).filter((name) => matchGlob(event, name))
+      ? NAMES.filter((name) => matchGlob(event, name))
       : [event]);
   const classes = names.map((name) => describeEvent(name).class ?? "A")
     .join("");

@@ -394,10 +394,8 @@ export const parseNotification: (
   keyPrefix: Uint8Array | null,
 ) => KeyNotification | null | undefined = KeyNotification["parse"];
 
-/** Text or bytes, of whatever realm, as bytes. */
+/** Text or bytes, of whatever realm, as bytes; nothing else gets by. */
 function givenBytes(value: unknown): Uint8Array {
-  if (typeof value !== "string" && (value as Uint8Array).BYTES_PER_ELEMENT !== 1) {
-    throw new TypeError("Neither text nor bytes");
-  }
+  if (typeof value !== "string" && (value as Uint8Array).BYTES_PER_ELEMENT !== 1) throw value;
   return toBytes(value as string);
 }

@@ -1,5 +1,7 @@
 import { assertEquals, assertMatch } from "@std/assert";
+import { placeOf } from "../../parse/intern.ts";
 import { describeEvent, EventType, type KnownEvent } from "../../parse/mod.ts";
+import { utf8 } from "./texts.ts";
 
 const ALL = ["Redis 7.0", "Redis 8.0", "Redis 8.6", "Redis 8.8", "Valkey 9.1"];
 const HASH_FIELD_EXPIRY = ALL.slice(1);
@@ -183,4 +185,10 @@ Deno.test("a name that is not known may come from a module", () => {
     assertEquals([found.class, found.instead], [null, null], name);
     assertMatch(found.text, /module/);
   }
+});
+
+Deno.test("no two events that servers emit push each other out of the table of names", () => {
+  const events = Object.values(EventType);
+  const places = new Set(events.map((event) => placeOf(utf8(event), 0, event.length)));
+  assertEquals(places.size, events.length);
 });
