@@ -42,5 +42,6 @@ export async function dial(address: Address, options: DialOptions): Promise<Tran
  */
 function load(overTls: boolean): Promise<{ dial: Dial }> {
   if ("Deno" in globalThis && !overTls) return import("./deno.ts");
+  if (globalThis.navigator?.userAgent === "Cloudflare-Workers") return import("./cloudflare.ts");
   return import("./node.ts");
 }

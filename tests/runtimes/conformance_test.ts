@@ -14,11 +14,9 @@
 import { assertEquals } from "@std/assert";
 import { makeCertificates, startServer } from "../servers/mod.ts";
 import { makeApplication } from "./package.ts";
+import { problemsOf, runToEnd } from "./outcome.ts";
 import { Peers } from "./peers.ts";
 import { findBun, findDeno, findNode, type Program } from "./programs.ts";
-
-/** How long a runtime may take for all cases, and to end by itself, in ms. */
-const LIMIT = 300_000;
 
 let folder: string;
 let exports: string[];
@@ -31,74 +29,6 @@ Deno.test.beforeAll(async () => {
 Deno.test.afterAll(async () => {
   await Deno.remove(folder, { recursive: true });
 });
-
-interface Run {
-  /** With which exit status or signal, or by force because it did not by itself. */
-  ended: string;
-  stdout: string;
-  stderr: string;
-}
-
-async function runToEnd([program, ...args]: Program): Promise<Run> {
-  const child = new Deno.Command(program, {
-    args,
-    cwd: folder,
-    env: { NO_COLOR: "1" },
-    stdin: "null",
-    stdout: "piped",
-    stderr: "piped",
-  }).spawn();
-  let forced = false;
-  const timer = setTimeout(() => {
-    forced = true;
-    child.kill("SIGKILL");
-  }, LIMIT);
-  const { code, signal, stdout, stderr } = await child.output();
-  clearTimeout(timer);
-  const text = new TextDecoder();
-  return {
-    ended: forced ? "by force" : `with ${signal ?? code}`,
-    stdout: text.decode(stdout),
-    stderr: text.decode(stderr),
-  };
-}
-
-/** A line that the script prints. */
-interface Line {
-  /** The first: the names of all cases. */
-  cases?: string[];
-  /** For each case, its name, */
-  case?: string;
-  /** and what it failed of. */
-  error?: string;
-  /** The last: how many passed. */
-  passed?: number;
-}
-
-/** All that is wrong with a run, in words. */
-function problemsOf({ ended, stdout, stderr }: Run): string[] {
-  const problems: string[] = [];
-  const lines = stdout.split("\n").filter((line) => line !== "").map((text): Line => {
-    try {
-      return JSON.parse(text);
-    } catch {
-      problems.push(`Printed: ${text}`);
-      return {};
-    }
-  });
-  const planned = lines.find(({ cases }) => cases)?.cases ?? [];
-  if (planned.length === 0) problems.push("No case was to be run");
-  for (const name of planned) {
-    const result = lines.find((line) => line.case === name);
-    if (result === undefined) problems.push(`${name}: did not run to its end`);
-    else if (result.error !== undefined) problems.push(`${name}: ${result.error}`);
-  }
-  const passed = lines.at(-1)?.passed;
-  if (passed !== planned.length) problems.push(`${passed} of ${planned.length} cases passed`);
-  if (stderr !== "") problems.push(`Wrote to standard error: ${stderr}`);
-  if (ended !== "with 0") problems.push(`Ended ${ended}`);
-  return problems;
-}
 
 const RUNTIMES: [name: string, find: (sockets: readonly string[]) => Promise<Program>][] = [
   ["Node", findNode],
@@ -124,7 +54,7 @@ for (const [name, find] of RUNTIMES) {
       unix: `redis+unix://:secret@${server.socket}`,
       ways: peers.ways,
     });
-    const problems = problemsOf(await runToEnd([...program, "conformance.mjs", settings]));
+    const problems = problemsOf(await runToEnd([...program, "conformance.mjs", settings], folder));
     assertEquals(problems, [], problems.join("\n"));
   });
 }

@@ -6,6 +6,8 @@ export type Program = [string, ...string[]];
 
 /** From npm, because it is how the rest of the tests' set-up comes too. */
 const BUN = "1.4.5";
+const WORKERD = "1.20261117.1";
+const ESBUILD = "0.28.2";
 const OLDEST_NODE = 20;
 
 /** Node from the PATH. */
@@ -19,20 +21,37 @@ export async function findNode(): Promise<Program> {
   );
 }
 
-/** Bun, which npm installs at the first use and keeps in its cache. */
-export async function findBun(): Promise<Program> {
+/** A program of an npm package, which npm installs at the first use and keeps in its cache. */
+async function findInNpm(name: string, version: string, says = version): Promise<string> {
   // Its path rather than npx to run it: a program that npx starts is not ended by ending npx.
-  const npx = ["npx", "-y", `--package=bun@${BUN}`, "--call", "command -v bun"];
+  const npx = ["npx", "-y", `--package=${name}@${version}`, "--call", `command -v ${name}`];
   // Two processes of npm that install the same package at once spoil it for each other.
-  const { code, stdout, output } = await withLock("bun", () => run(npx));
+  const { code, stdout, output } = await withLock(name, () => run(npx));
   if (code !== 0) {
-    throw new Error(`Cannot install Bun: \`${npx.join(" ")}\` ended with ${code}:\n${output}`);
+    throw new Error(`Cannot install ${name}: \`${npx.join(" ")}\` ended with ${code}:\n${output}`);
   }
-  const bun = stdout.trim();
-  const { stdout: version, output: words } = await run([bun, "--version"]);
+  const program = stdout.trim();
+  const { stdout: said, output: words } = await run([program, "--version"]);
+  if (said.trim() === says) return program;
+  throw new Error(
+    `Cannot test with ${name} ${version}: \`${program} --version\` says "${words.trim()}"`,
+  );
+}
+
+/** Bun. */
+export async function findBun(): Promise<Program> {
   // Without --no-install a package that is missing would be fetched.
-  if (version.trim() === BUN) return [bun, "--no-install"];
-  throw new Error(`Cannot test in Bun ${BUN}: \`${bun} --version\` says "${words.trim()}"`);
+  return [await findInNpm("bun", BUN), "--no-install"];
+}
+
+/** The runtime of Workers. */
+export async function findWorkerd(): Promise<Program> {
+  return [await findInNpm("workerd", WORKERD, "workerd 2026-11-17")];
+}
+
+/** A bundler. */
+export async function findEsbuild(): Promise<Program> {
+  return [await findInNpm("esbuild", ESBUILD)];
 }
 
 /** The Deno that runs this, with the right to use loopback and these unix sockets, and no other. */

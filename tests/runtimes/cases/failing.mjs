@@ -117,9 +117,9 @@ async function malformedArguments(scene) {
 }
 
 export const failing = [
-  { name: "nobody listening is a ConnectError", run: nobodyListens },
-  { name: "a silent server is a TimeoutError", run: peerIsSilent },
-  { name: "a server that hangs up is a ConnectError", run: peerHangsUp },
+  { name: "nobody listening is a ConnectError", run: nobodyListens, needs: "a peer" },
+  { name: "a silent server is a TimeoutError", run: peerIsSilent, needs: "a peer" },
+  { name: "a server that hangs up is a ConnectError", run: peerHangsUp, needs: "a peer" },
   { name: "RESP3: a wrong password is an AuthError", run: wrongPassword(3) },
   { name: "RESP2: a wrong password is an AuthError", run: wrongPassword(2) },
   { name: "RESP3: empty flags are a MissingFlagsError", run: emptyFlags(3) },

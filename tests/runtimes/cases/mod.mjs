@@ -2,18 +2,25 @@
 import { alone } from "../alone/cases.mjs";
 import { connecting } from "./connecting.mjs";
 import { failing } from "./failing.mjs";
+import { loading } from "./loading.mjs";
 import { reading } from "./reading.mjs";
+import { returning } from "./returning.mjs";
 import { securing } from "./securing.mjs";
 import { subscribing } from "./subscribing.mjs";
 import { transporting } from "./transport.mjs";
 
-/** Each has a `name` and `run(scene)`, which throws when the runtime does not keep the contract. */
+/**
+ * Each has a `name` and `run(scene)`, which throws when the runtime does not keep the contract; and
+ * `needs`, what not every runtime has.
+ */
 export const cases = [
   ...alone,
+  ...loading,
   ...connecting,
   ...subscribing,
   ...reading,
   ...failing,
+  ...returning,
   ...securing,
   ...transporting,
 ];

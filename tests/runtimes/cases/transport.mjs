@@ -203,5 +203,6 @@ export const transporting = ["TCP", "TLS", "a unix socket"].flatMap((through) =>
   transportCases.map(({ name, run }) => ({
     name: `a transport over ${through} ${name}`,
     run: ({ settings }) => run({ dial, way: settings.ways.find(({ name }) => name === through) }),
+    ...(through === "a unix socket" ? { needs: "unix sockets" } : {}),
   }))
 );

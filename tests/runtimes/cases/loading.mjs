@@ -1,0 +1,24 @@
+/** The package as a whole. */
+import { equal, ok } from "../kit.mjs";
+
+/** By literals, which every runtime and bundler can follow. */
+async function loadsEverything(scene) {
+  const entries = {
+    ".": await import("@keywatch/keywatch"),
+    "./resp": await import("@keywatch/keywatch/resp"),
+    "./parse": await import("@keywatch/keywatch/parse"),
+    "./pubsub": await import("@keywatch/keywatch/pubsub"),
+    "./cluster": await import("@keywatch/keywatch/cluster"),
+    "./cli": await import("@keywatch/keywatch/cli"),
+  };
+  equal(Object.keys(entries).sort(), [...scene.settings.exports].sort(), "the exports");
+  for (const room of ["./resp", "./parse", "./pubsub", "./cluster"]) {
+    for (const [name, value] of Object.entries(entries[room])) {
+      ok(value === entries["."][name], `${name} of ${room} is that of the package`);
+    }
+  }
+  equal(typeof entries["./cli"].main, "function");
+  equal(entries["./cluster"].hashSlot("123456789"), 12739);
+}
+
+export const loading = [{ name: "every export can be imported", run: loadsEverything }];
