@@ -12,7 +12,7 @@ import {
   toChannel,
 } from "../parse/mod.ts";
 import type { MessageFrame } from "../resp/mod.ts";
-import { type Consumer, type DeliveryOptions, HandlerConsumer } from "./delivery.ts";
+import { type Consumer, type DeliveryOptions, HandlerConsumer, Pressure } from "./delivery.ts";
 import { ClosedError, type RefusedChannel, SubscribeRefusedError } from "./errors.ts";
 import { EventAdvice } from "./event_advice.ts";
 import type { EventRun } from "./event_run.ts";
@@ -84,6 +84,7 @@ export abstract class AbstractKeyspaceNotifications implements KeyspaceNotificat
         onError: (error) => settings.onError(error),
         onGap: (gap) => this.#tellGap(gap),
       },
+      pressure: new Pressure(),
       node,
       limits: settings.queue,
       overflow: settings.overflow,
@@ -283,6 +284,15 @@ export abstract class AbstractKeyspaceNotifications implements KeyspaceNotificat
       if (run.serve(consumer)) consumer.deliver(notification, size, sentAfter);
     }
     return true;
+  }
+
+  /**
+   * Whether queues have been filling up since the last call.
+   *
+   * @internal
+   */
+  protected takePressure(): boolean {
+    return this.#delivery.pressure.take();
   }
 
   /**

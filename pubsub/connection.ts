@@ -8,6 +8,7 @@ import {
   ServerError,
 } from "../resp/mod.ts";
 import { formatAddress } from "./address.ts";
+import { delay } from "./delay.ts";
 import { ConnectError, TimeoutError, UnsupportedError } from "./errors.ts";
 import { channelId, type ServerChannel } from "./registry.ts";
 import type { Address, Dial, Transport } from "./transport.ts";
@@ -28,8 +29,12 @@ export interface ConnectionEvents {
   onMessage(frame: MessageFrame, receivedAt: number, sentAfter: number): void;
   /** The server has confirmed a channel: messages of another set of channels follow. */
   onConfirmed(channel: ServerChannel, subscribed: boolean): void;
-  /** Bytes came and have been worked through. */
-  onRead(): void;
+  /**
+   * Bytes came and have been worked through.
+   *
+   * @returns whether whoever they were for needs a turn before more is read
+   */
+  onRead(): boolean;
   /** The connection is over. Called once, and nothing else after it. */
   onClose(reason: Error): void;
 }
@@ -278,7 +283,7 @@ export class Connection {
         this.#receivedAt = Date.now();
         this.bytesReceived += chunk.length;
         this.#decoder.write(chunk);
-        if (this.#over === null) this.#options.events.onRead();
+        if (this.#over === null && this.#options.events.onRead()) await this.#giveTurn();
       }
     } catch (cause) {
       if (cause instanceof ConnectError) this.close(cause);
@@ -292,6 +297,14 @@ export class Connection {
         );
       } else this.#break("could not be read from", cause);
     }
+  }
+
+  /**
+   * Lets everything else run once. Reading alone does not while bytes are there: the runtimes hand
+   * them out at once, and what waits in queues would be dropped although its reader is prompt.
+   */
+  async #giveTurn(): Promise<void> {
+    await delay(0, this.#options.signal).catch(() => {});
   }
 
   #break(what: string, cause: unknown): void {

@@ -21,6 +21,23 @@ export interface Consumer {
   deliver(notification: KeyNotification, bytes: number, sentAfter: number): void;
 }
 
+/** Whether notifications come faster than they are taken: queues raise it, who reads asks. */
+export class Pressure {
+  #high = false;
+
+  /** A queue is filling up. */
+  raise(): void {
+    this.#high = true;
+  }
+
+  /** Whether one was, since the last call. */
+  take(): boolean {
+    const high = this.#high;
+    this.#high = false;
+    return high;
+  }
+}
+
 /** What delivery tells its owner. */
 export interface DeliveryEvents {
   /** A handler threw, or its promise was rejected. */
@@ -33,6 +50,8 @@ export interface DeliveryEvents {
 export interface DeliveryOptions {
   /** Whom to tell. */
   readonly events: DeliveryEvents;
+  /** Raised while a queue fills up. */
+  readonly pressure: Pressure;
   /** The server that overflows concern, as `host:port`. */
   readonly node: string;
   /** How much may wait. */
@@ -45,6 +64,7 @@ export interface DeliveryOptions {
 export class HandlerConsumer implements Consumer {
   readonly #handler: NotificationHandler;
   readonly #events: DeliveryEvents;
+  readonly #pressure: Pressure;
   readonly #node: string;
   readonly #queue: BoundedQueue;
   #busy = false;
@@ -55,6 +75,7 @@ export class HandlerConsumer implements Consumer {
   ) {
     this.#handler = handler;
     this.#events = options.events;
+    this.#pressure = options.pressure;
     this.#node = options.node;
     this.#queue = new BoundedQueue(options.limits, options.overflow);
   }
@@ -63,6 +84,7 @@ export class HandlerConsumer implements Consumer {
     if (this.#busy) {
       notification.detach();
       this.#queue.push(notification, bytes, sentAfter);
+      if (this.#queue.isFilling) this.#pressure.raise();
       return;
     }
     const pending = this.#call(notification);

@@ -49,6 +49,7 @@ export class KeyspaceNotifications extends AbstractKeyspaceNotifications {
       inspect: (info) => checkMode(name, info, options.singleNode ?? false),
       events: {
         onMessage: (...message) => this.#onMessage(...message),
+        onRead: () => this.takePressure(),
         onConfirmed: () => this.#run.end(),
         onGap: (reason, from, to) =>
           this.reportGap({ kind: "gap", reason, node: this.#subscriber.node, from, to }),

@@ -83,6 +83,12 @@ export class BoundedQueue {
     return this.#length;
   }
 
+  /** Whether more than an eighth of what it may hold waits. */
+  get isFilling(): boolean {
+    const { items, bytes } = this.#limits;
+    return this.#length * 8 > items || this.#bytes * 8 > bytes;
+  }
+
   /** How many bytes the held items stand for. */
   get bytes(): number {
     return this.#bytes;

@@ -156,6 +156,7 @@ class Mailbox {
 
   deliver(item: StreamItem, bytes: number, sentAfter: number): void {
     this.queue.push(item, bytes, sentAfter);
+    if (this.queue.isFilling) this.#options.pressure.raise();
     this.#settle();
   }
 

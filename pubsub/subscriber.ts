@@ -21,6 +21,8 @@ const FLAGS_POLL = 200;
 export interface SubscriberEvents {
   /** A message came, as {@linkcode ConnectionEvents.onMessage} tells it. */
   onMessage(frame: MessageFrame, receivedAt: number, sentAfter: number): void;
+  /** Bytes were worked through, as {@linkcode ConnectionEvents.onRead} tells it. */
+  onRead(): boolean;
   /** The set of channels whose messages come has changed. */
   onConfirmed(): void;
   /** Messages from `from` to `to`, both in ms since the epoch, may be missing before the next. */
@@ -160,7 +162,7 @@ export class Subscriber {
     return this.#persist(async (connection) => {
       // A RESP2 connection that has subscribed takes no other command.
       if (this.info?.protocol !== 2 || this.#subscriptions.idle) return await question(connection);
-      const ignore = { onMessage() {}, onConfirmed() {}, onRead() {}, onClose() {} };
+      const ignore = { onMessage() {}, onConfirmed() {}, onRead: () => false, onClose() {} };
       const { connection: other } = await this.#open(ignore);
       try {
         return await question(other);
@@ -197,7 +199,10 @@ export class Subscriber {
         if (live || held === null) events.onConfirmed();
         else held.mark();
       },
-      onRead: () => heartbeat?.heard(),
+      onRead: () => {
+        heartbeat?.heard();
+        return events.onRead();
+      },
       onClose: (reason) => {
         heartbeat?.stop();
         if (live) this.#onLost(connection, reason);
