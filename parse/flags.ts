@@ -75,7 +75,8 @@ function isHidden(flags: string, letter: string): boolean {
  * Reads the value of `notify-keyspace-events`.
  *
  * @param text Letters in any order, also ones that are not known.
- * @returns The letters, with the ten that `A` stands for in its place.
+ * @returns The letters, with the ten that `A` stands for everywhere in its place. Servers that know
+ * arrays, from Redis 8.8 on, count `a` among them.
  *
  * @example
  * ```ts

@@ -117,8 +117,9 @@ export class KeyNotification {
     if (family > 5) return null;
     const kind = FAMILIES[family]!;
     const rest = readNumber(bytes, channelStart + PREFIXES[family]!.length, MAX_DATABASE) + 3;
-    if (rest < 3 || rest > channelEnd || !standsAt(bytes, rest - 3, SEPARATOR)) return null;
+    if (rest < 3 || !standsAt(bytes, rest - 3, SEPARATOR)) return null;
     const database = number;
+    // Where `rest` lies behind the channel, what follows finds a part that ends before it begins.
     let keyStart = rest;
     let keyEnd = channelEnd;
     let eventStart = dataStart;

@@ -1,6 +1,6 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { placeOf } from "../../parse/intern.ts";
-import { describeEvent, EventType, type KnownEvent } from "../../parse/mod.ts";
+import { describeEvent, EventType, KeyNotification, type KnownEvent } from "../../parse/mod.ts";
 import { utf8 } from "./texts.ts";
 
 const ALL = ["Redis 7.0", "Redis 8.0", "Redis 8.6", "Redis 8.8", "Valkey 9.1"];
@@ -191,4 +191,17 @@ Deno.test("no two events that servers emit push each other out of the table of n
   const events = Object.values(EventType);
   const places = new Set(events.map((event) => placeOf(utf8(event), 0, event.length)));
   assertEquals(places.size, events.length);
+});
+
+Deno.test("names that share a place in the table are not taken for each other", () => {
+  const read = (event: string) => KeyNotification.tryParse("__keyspace@0__:k", event)!.eventType;
+  // One is the beginning of the other.
+  const names = ["leogsw", "le"];
+  const places = names.map((name) => placeOf(utf8(name), 0, name.length));
+  assertEquals(places[0], places[1]);
+  assertEquals([...names, ...names].map(read), [...names, ...names]);
+  for (let i = 0; i < 10_000; i++) {
+    const name = `e${i.toString(36)}`;
+    assertEquals([read(name), read(name)], [name, name]);
+  }
 });

@@ -45,6 +45,8 @@ Deno.test("takes no message of another kind", () => {
     { type: "message", channel: CHANNEL },
     { type: "message", data: "set" },
     { type: "", channel: CHANNEL, data: "set" },
+    { type: "messages", channel: CHANNEL, data: "set" },
+    { type: "xmessage", channel: CHANNEL, data: "set" },
     ["subscribe", CHANNEL, 1],
     ["subscribe", CHANNEL, "1"],
     [utf8("unsubscribe"), utf8(CHANNEL), utf8("0")],
@@ -107,4 +109,28 @@ Deno.test("JSON of a notification says what happened to what", () => {
     timestamp: 5,
     node: "127.0.0.1:7000",
   });
+});
+
+Deno.test("a key prefix does not go on behind the key", () => {
+  const options = { keyPrefix: "user:" };
+  assertEquals(KeyNotification.tryParse("__keyspace@0__:us", "er:1", options), null);
+  assertEquals(KeyNotification.tryParse("__keyspace@0__:user", ":set", options), null);
+  assertEquals(KeyNotification.tryParse("__keyspace@0__:user:", "set", options)!.key, "");
+});
+
+Deno.test("bytes that a notification gave may be changed", () => {
+  for (const key of ["user:1", "\xff\xfe"]) {
+    const channel = binary(`__subkeyspaceitem@0__:${key}\nf`);
+    const found = [
+      KeyNotification.tryParse(channel, "hset")!,
+      KeyNotification.tryParse(binary("__keyevent@0__:set"), binary(key))!,
+    ];
+    for (const one of found) {
+      one.keyBytes.fill(0);
+      for (const subkey of one.subkeyBytes) subkey.fill(0);
+      assertEquals(one.keyBytes, binary(key));
+      assertEquals(one.subkeys, one === found[0] ? ["f"] : []);
+      assertEquals(one.subkeyBytes, one === found[0] ? [utf8("f")] : []);
+    }
+  }
 });

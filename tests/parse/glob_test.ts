@@ -118,6 +118,7 @@ Deno.test("a pattern is what has a glob that is not escaped", () => {
     "[a\\]",
     "[a",
     "]a[",
+    "]a[b",
     "[]",
     "form[]",
     "a]",

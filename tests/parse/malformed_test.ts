@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
-import { KeyNotification } from "../../parse/mod.ts";
+import { KeyNotification, parseNotification } from "../../parse/mod.ts";
+import { concat, utf8 } from "./texts.ts";
 
 const KEYSPACE = "__keyspace@0__:k";
 const SUBKEYSPACE = "__subkeyspace@0__:h";
@@ -52,10 +53,13 @@ const rows: Record<string, [channel: string, data: string][]> = {
   "no separator": [
     [SUBKEYSPACE, "hset"],
     [SUBKEYSPACE, "hset1:f"],
+    [SUBKEYSPACE, "hset|1;f"],
+    [SUBKEYSPACE, "hset|1ff"],
     [SUBKEYEVENT, "1:h"],
     [SUBKEYEVENT, "1:h1:f"],
     [SUBKEYEVENT, "1:h,1:f"],
     [SUBKEYEVENT, "1h|1:f"],
+    [SUBKEYEVENT, "1;h|1:f"],
     [SUBKEYSPACEITEM, "hset"],
     ["__subkeyspaceevent@0__:hset", "1:f"],
     [SUBKEYSPACEEVENT, "1f"],
@@ -119,8 +123,16 @@ const rows: Record<string, [channel: string, data: string][]> = {
 for (const [what, pairs] of Object.entries(rows)) {
   Deno.test(`takes no message with ${what}`, () => {
     for (const [channel, data] of pairs) {
-      const found = KeyNotification.tryParse(channel, data);
-      assertEquals(found, null, `${JSON.stringify(channel)} with ${JSON.stringify(data)}`);
+      const what = `${JSON.stringify(channel)} with ${JSON.stringify(data)}`;
+      assertEquals(KeyNotification.tryParse(channel, data), null, what);
+      // In a chunk, with what would mend it right behind.
+      const head = utf8(channel);
+      const body = utf8(data);
+      for (const after of ["", "f", "|1:f", ",1:f", ":f", "\n"]) {
+        const chunk = concat(head, body, after);
+        const ends = [head.length, head.length, head.length + body.length] as const;
+        assertEquals(parseNotification(chunk, 0, ...ends, 1, null), null, what + after);
+      }
     }
   });
 }
