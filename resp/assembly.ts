@@ -3,9 +3,14 @@ import type { DecoderLimits } from "./limits.ts";
 import { Attributed, type Reply, RespMap, RespSet } from "./types.ts";
 import * as wire from "./wire.ts";
 
-/** Flat charges against maxHeldBytes: roughly what a value takes beside its bytes. */
-export const VALUE_COST = 64;
-export const ERROR_COST = 1024;
+// Flat charges against maxHeldBytes: no less than what a value takes beside its bytes.
+
+/** Of a number, a boolean, a null, a simple string. */
+const SCALAR_COST = 64;
+/** Of a bulk or verbatim string and of an aggregate. */
+export const VALUE_COST = 256;
+/** Of an error, which carries a stack. */
+const ERROR_COST = 1024;
 
 /** An aggregate that awaits elements. */
 interface Open {
@@ -62,6 +67,11 @@ export class Assembly {
   /** Whether so much more may be held. */
   canHold(bytes: number): boolean {
     return this.#held + bytes <= this.#maxHeldBytes;
+  }
+
+  /** Charges what a value of this type takes beside its bytes. */
+  holdValue(type: number, offset: number): void {
+    this.hold(costOf(type), offset);
   }
 
   /** Charges what is about to be held. */
@@ -135,5 +145,23 @@ export class Assembly {
     if (top.type === wire.MAP) return new RespMap(top.items);
     if (top.type === wire.SET) return new RespSet(top.items);
     return top.items;
+  }
+}
+
+function costOf(type: number): number {
+  switch (type) {
+    case wire.SIMPLE_ERROR:
+    case wire.BULK_ERROR:
+      return ERROR_COST;
+    case wire.BULK_STRING:
+    case wire.VERBATIM_STRING:
+    case wire.ARRAY:
+    case wire.MAP:
+    case wire.SET:
+    case wire.PUSH:
+    case wire.ATTRIBUTE:
+      return VALUE_COST;
+    default:
+      return SCALAR_COST;
   }
 }

@@ -1,13 +1,19 @@
-/** Most that is reserved beyond the bytes that have come. */
-const STEP = 1 << 20;
+/** What is reserved beyond what has come: at first, … */
+const FIRST_STEP = 2 ** 20;
+
+/** … and once so much has come. */
+const STEP = 2 ** 25;
 
 const LEAST = 64;
+
+const EMPTY: Uint8Array<ArrayBuffer> = new Uint8Array(0);
 
 /**
  * Bytes that come in pieces and leave as one.
  *
- * Full blocks are kept and joined at the end instead of being copied into ever larger ones: each
- * byte is copied at most twice, and what is reserved stays within one block of what has come.
+ * What has come lies in blocks, until the rest is so little that it may be reserved too: then all
+ * moves to one array of the whole length. So a length that is only announced reserves a megabyte at
+ * most, and yet 32 megabytes are copied once and any more of them twice.
  */
 export class ByteBuffer {
   /** How many bytes have come. */
@@ -19,14 +25,12 @@ export class ByteBuffer {
   /**
    * Adds `source` from `start` to `end`.
    *
-   * @param expected How many bytes are to come in all, these included, where that is known.
+   * @param missing How many bytes are to come from `start` on, these included; or at least these.
    */
-  append(source: Uint8Array, start: number, end: number, expected: number): void {
+  append(source: Uint8Array, start: number, end: number, missing: number = 0): void {
     let from = start;
     while (from < end) {
-      if (this.#filled === this.#last.length) {
-        this.#grow(Math.max(expected - this.length, end - from));
-      }
+      if (this.#filled === this.#last.length) this.#grow(end - from, missing - (from - start));
       const count = Math.min(end - from, this.#last.length - this.#filled);
       this.#last.set(source.subarray(from, from + count), this.#filled);
       this.#filled += count;
@@ -37,16 +41,8 @@ export class ByteBuffer {
 
   /** The bytes as one array, which is the caller's to keep; the buffer is empty again. */
   take(): Uint8Array<ArrayBuffer> {
-    let whole = this.#last;
-    if (this.#blocks.length > 0 || this.#filled < whole.length) {
-      whole = new Uint8Array(this.length);
-      let at = 0;
-      for (const block of this.#blocks) {
-        whole.set(block, at);
-        at += block.length;
-      }
-      whole.set(this.#last.subarray(0, this.#filled), at);
-    }
+    if (this.#blocks.length > 0 || this.#filled < this.#last.length) this.#join(this.length);
+    const whole = this.#last;
     this.clear();
     return whole;
   }
@@ -59,12 +55,29 @@ export class ByteBuffer {
     this.length = 0;
   }
 
-  #grow(missing: number): void {
+  #grow(here: number, missing: number): void {
+    const allowed = this.length < FIRST_STEP ? FIRST_STEP : STEP;
+    if (missing > 0 && missing <= allowed) return this.#join(this.length + missing);
     if (this.#last.length > 0) this.#blocks.push(this.#last);
-    // As much again as has come, so that a length nobody announced needs few blocks too.
-    this.#last = new Uint8Array(Math.min(STEP, Math.max(missing, this.length, LEAST)));
+    const size = missing > 0 ? allowed : Math.min(STEP, Math.max(here, this.length, LEAST));
+    this.#last = new Uint8Array(size);
     this.#filled = 0;
   }
-}
 
-const EMPTY: Uint8Array<ArrayBuffer> = new Uint8Array(0);
+  /** Puts what has come at the front of one array of that length. */
+  #join(length: number): void {
+    const whole = new Uint8Array(length);
+    let at = 0;
+    for (const block of this.#blocks) {
+      whole.set(block, at);
+      at += block.length;
+    }
+    whole.set(
+      this.#filled < this.#last.length ? this.#last.subarray(0, this.#filled) : this.#last,
+      at,
+    );
+    this.#blocks = [];
+    this.#last = whole;
+    this.#filled = this.length;
+  }
+}

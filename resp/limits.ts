@@ -9,8 +9,9 @@ export interface DecoderLimits {
   /** Aggregates and attributes inside one another. Default 128. */
   maxDepth?: number;
   /**
-   * Bytes held for one reply while it is unfinished: its strings, and for every value a flat charge
-   * of 64 bytes (1,024 for an error, which carries a stack). Default 1,073,741,824.
+   * Bytes held for one reply while it is unfinished: those of its strings, and for each value a flat
+   * charge for what it takes beside them: 64 for a number, a boolean, a null and a simple string, 256
+   * for a bulk string and an aggregate, 1,024 for an error. Default 2,147,483,648.
    */
   maxHeldBytes?: number;
 }
@@ -21,7 +22,7 @@ export const DEFAULT_LIMITS: Readonly<Required<DecoderLimits>> = {
   maxBulkLength: 2 ** 29,
   maxElements: 2 ** 24,
   maxDepth: 128,
-  maxHeldBytes: 2 ** 30,
+  maxHeldBytes: 2 ** 31,
 };
 
 /** Holds every number that servers write, and every length on the straight paths. */

@@ -1,4 +1,4 @@
-import { Assembly, ERROR_COST, VALUE_COST } from "./assembly.ts";
+import { Assembly, VALUE_COST } from "./assembly.ts";
 import { contentLength, contentStart, readBulkHead } from "./bulk.ts";
 import { ByteBuffer } from "./byte_buffer.ts";
 import { RespLimitError, RespSyntaxError, ServerError } from "./errors.ts";
@@ -6,6 +6,7 @@ import type { DecoderLimits } from "./limits.ts";
 import { parseLength } from "./numbers.ts";
 import { parseScalar, requireEnd } from "./scalar.ts";
 import { decodeText, makeText } from "./text.ts";
+import { TextBuffer } from "./text_buffer.ts";
 import { type Reply, VerbatimString } from "./types.ts";
 import { unexpected } from "./unexpected.ts";
 import * as wire from "./wire.ts";
@@ -41,19 +42,21 @@ export class ReplyReader {
   /** Type of the bulk whose content is awaited, or 0. */
   #bulkType = 0;
   #bulkMissing = 0;
-  readonly #bulk: ByteBuffer = new ByteBuffer();
   /** Whether the CR after that bulk has come. */
   #bulkEnding = false;
-
   /** Whether parts of a streamed string are awaited. */
   #streaming = false;
-  readonly #stream: ByteBuffer = new ByteBuffer();
+  /** What has come of a bulk or a streamed string; one of the two below. */
+  #content: ByteBuffer | TextBuffer;
+  readonly #bytes: ByteBuffer = new ByteBuffer();
+  readonly #text: TextBuffer = new TextBuffer();
 
   constructor(limits: Required<DecoderLimits>, asText: boolean, arrayPushes: boolean) {
     this.#limits = limits;
     this.#assembly = new Assembly(limits);
     this.#asText = asText;
     this.arrayPushes = arrayPushes;
+    this.#content = this.#bytes;
   }
 
   /** Whether the next byte begins a reply. */
@@ -92,8 +95,7 @@ export class ReplyReader {
   clear(): void {
     this.#assembly.clear();
     this.#line.clear();
-    this.#bulk.clear();
-    this.#stream.clear();
+    this.#content.clear();
   }
 
   // Each of these reads something, at least one byte, and gives back whether the reply is whole.
@@ -124,7 +126,7 @@ export class ReplyReader {
       this.#readLf(chunk);
       return this.#endLine(chunk, start, end, offset);
     }
-    this.#line.append(chunk, start, chunk.length, 0);
+    this.#line.append(chunk, start, chunk.length);
     this.#lineEnding = end < chunk.length;
     this.pos = chunk.length;
     return false;
@@ -141,7 +143,7 @@ export class ReplyReader {
     const end = this.#findLineEnd(chunk, start, this.#line.length - 1);
     this.#lineEnding = end < chunk.length;
     this.pos = this.#lineEnding ? end + 1 : end;
-    this.#line.append(chunk, start, this.pos, 0);
+    this.#line.append(chunk, start, this.pos);
     return false;
   }
 
@@ -150,8 +152,7 @@ export class ReplyReader {
     const start = this.pos;
     if (this.#bulkMissing > 0) {
       const end = Math.min(chunk.length, start + this.#bulkMissing);
-      const target = this.#bulkType === wire.STREAM_PART ? this.#stream : this.#bulk;
-      target.append(chunk, start, end, this.#bulkMissing);
+      this.#content.append(chunk, start, end, this.#streaming ? 0 : this.#bulkMissing);
       this.#bulkMissing -= end - start;
       this.pos = end;
       return false;
@@ -215,8 +216,7 @@ export class ReplyReader {
   #endLine(bytes: Uint8Array, start: number, end: number, offset: number): boolean {
     const type = bytes[start]!;
     const from = start + 1;
-    const cost = type === wire.SIMPLE_ERROR || type === wire.BULK_ERROR ? ERROR_COST : VALUE_COST;
-    this.#assembly.hold(cost, offset);
+    this.#assembly.holdValue(type, offset);
     const scalar = parseScalar(type, bytes, from, end, offset + 1);
     if (scalar !== undefined) {
       this.#assembly.hold(end - from, offset);
@@ -243,13 +243,16 @@ export class ReplyReader {
     end: number,
     offset: number,
   ): boolean {
+    if (!this.#streaming) {
+      this.#content = type === wire.BULK_STRING && this.#isText ? this.#text : this.#bytes;
+    }
     if (type === wire.BULK_STRING && isStreamed(bytes, from, end)) {
       this.#streaming = true;
       return false;
     }
     const { maxBulkLength } = this.#limits;
     const length = parseLength(bytes, from, end, offset + 1);
-    if (this.#stream.length + length > maxBulkLength) {
+    if (this.#content.length + length > maxBulkLength) {
       throw new RespLimitError("maxBulkLength", maxBulkLength, offset);
     }
     if (type === wire.VERBATIM_STRING && length < 4) {
@@ -257,7 +260,7 @@ export class ReplyReader {
     }
     if (type === wire.STREAM_PART && length === 0) {
       this.#streaming = false;
-      return this.#assembly.put(this.#taken(this.#stream), offset);
+      return this.#assembly.put(this.#content.take(), offset);
     }
     this.#assembly.hold(length, offset);
     this.#bulkType = type;
@@ -295,8 +298,8 @@ export class ReplyReader {
   }
 
   #bulkValue(type: number): Reply {
-    if (type === wire.BULK_STRING) return this.#taken(this.#bulk);
-    const bytes = this.#bulk.take();
+    if (type === wire.BULK_STRING) return this.#content.take();
+    const bytes = this.#bytes.take();
     if (type === wire.BULK_ERROR) return new ServerError(decodeText(bytes));
     const colon = bytes[3]!;
     if (colon !== COLON) {
@@ -304,12 +307,6 @@ export class ReplyReader {
     }
     const format = decodeText(bytes, 0, 3);
     return new VerbatimString(format, this.#string(bytes, 4, bytes.length));
-  }
-
-  /** The string that was put together in a buffer. */
-  #taken(buffer: ByteBuffer): Uint8Array | string {
-    const bytes = buffer.take();
-    return this.#isText ? makeText(bytes, 0, bytes.length) : bytes;
   }
 
   /** Strings of what may be a push stay bytes: a message frame is made of them. */

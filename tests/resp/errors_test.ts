@@ -218,11 +218,12 @@ Deno.test("each limit throws when exceeded by one and not before", () => {
     [{ maxDepth: 1 }, "|0\r\n_\r\n", "|0\r\n*0\r\n", 4],
     [{ maxDepth: 1 }, "*?\r\n.\r\n", "*?\r\n*?\r\n", 4],
     [{}, nested(128), nested(129), 512],
-    [{ maxHeldBytes: 164 }, `$100\r\n${"x".repeat(100)}\r\n`, "$101\r\n", 0],
-    [{ maxHeldBytes: 164 }, `+${"x".repeat(100)}\r\n`, `+${"x".repeat(101)}\r\n`, 0],
-    [{ maxHeldBytes: 258 }, "*3\r\n_\r\n:1\r\n#t\r\n", "*3\r\n_\r\n:1\r\n$2\r\n", 11],
-    [{ maxHeldBytes: 258 }, "_\r\n".repeat(100), "*4\r\n_\r\n_\r\n_\r\n_\r\n", 13],
-    [{ maxHeldBytes: 2048 }, "*1\r\n-\r\n", "*2\r\n-\r\n-\r\n", 7],
+    [{ maxHeldBytes: 356 }, `$100\r\n${x(100)}\r\n`, "$101\r\n", 0],
+    [{ maxHeldBytes: 164 }, `+${x(100)}\r\n`, `+${x(101)}\r\n`, 0],
+    [{ maxHeldBytes: 450 }, "*3\r\n_\r\n:1\r\n#t\r\n", "*2\r\n_\r\n$1\r\n", 7],
+    [{ maxHeldBytes: 450 }, "_\r\n".repeat(100), "*4\r\n_\r\n_\r\n_\r\n_\r\n", 13],
+    [{ maxHeldBytes: 513 }, "*1\r\n$1\r\nx\r\n", "*1\r\n$2\r\nxy\r\n", 4],
+    [{ maxHeldBytes: 2303 }, "*1\r\n-\r\n", "*2\r\n-\r\n!0\r\n\r\n", 7],
   ];
   for (const [options, good, bad, offset] of cases) {
     const [limit, value] = Object.entries(options)[0] ??
@@ -249,8 +250,8 @@ Deno.test("messages keep to the limits on the straight path too", () => {
   const options: [options: DecoderOptions, limit: string | undefined][] = [
     [{}, undefined],
     [{ maxBulkLength: 10, maxElements: 4, maxDepth: 1, maxLineLength: 32 }, undefined],
-    [{ maxHeldBytes: 5 * 64 + 22 }, undefined],
-    [{ maxHeldBytes: 5 * 64 + 21 }, "maxHeldBytes"],
+    [{ maxHeldBytes: 5 * 256 + 22 }, undefined],
+    [{ maxHeldBytes: 5 * 256 + 21 }, "maxHeldBytes"],
     [{ maxBulkLength: 9 }, "maxBulkLength"],
     [{ maxElements: 3 }, "maxElements"],
   ];

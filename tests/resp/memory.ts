@@ -1,0 +1,173 @@
+/**
+ * Measures what the decoder keeps alive, as one line of JSON. A program of its own, run by
+ * memory_test.ts with a collector that can be called: the measure is what lives, not what was made.
+ */
+import { Decoder, decodeText, type MessageFrame } from "../../resp/mod.ts";
+import { bytes } from "./harness.ts";
+
+/** What memory_test.ts asserts on. */
+export interface Measured {
+  /** For each flood of values, the most that lived for each byte that may be held. */
+  held: Record<string, number>;
+  /** For each kind of aggregate, what one lives on whose head has come and one element. */
+  announced: Record<string, number>;
+  /** For each kind of text, what lives for each that is kept. */
+  kept: Record<string, number>;
+}
+
+const { gc } = globalThis as unknown as { gc: () => void };
+
+function living(): number {
+  // The memory of array buffers is given back while the next collection runs.
+  gc();
+  gc();
+  const { heapUsed, external } = Deno.memoryUsage();
+  return heapUsed + external;
+}
+
+const x = (length: number): string => "x".repeat(length);
+
+/** Values that take much more than they are on the wire. */
+const FLOODS: readonly [head: string, part: string][] = [
+  ["*1000000\r\n", "$0\r\n\r\n"],
+  ["*1000000\r\n", "$1\r\nx\r\n"],
+  ["*1000000\r\n", "*0\r\n"],
+  ["*1000000\r\n", "*1\r\n_\r\n"],
+  ["*1000000\r\n", "_\r\n"],
+  ["*1000000\r\n", ",1.5\r\n"],
+  ["*1000000\r\n", ":9223372036854775807\r\n"],
+  ["*1000000\r\n", "-\r\n"],
+  ["*1000000\r\n", "!0\r\n\r\n"],
+  ["*1000000\r\n", `-${x(100)}\r\n`],
+  ["*1000000\r\n", `+${x(1000)}\r\n`],
+  ["*1000000\r\n", "+字\r\n"],
+  ["*1000000\r\n", `$1000\r\n${x(1000)}\r\n`],
+  ["*1000000\r\n", "=4\r\ntxt:\r\n"],
+  ["*1000000\r\n", `(${"9".repeat(1000)}\r\n`],
+  ["*1000000\r\n", "|0\r\n_\r\n"],
+  ["%1000000\r\n", "%0\r\n"],
+  ["*?\r\n", "~0\r\n"],
+  ["$?\r\n", ";1\r\nx\r\n"],
+  ["", "|0\r\n"],
+  ["", "*1\r\n"],
+  ["", "*?\r\n"],
+  ["", "%1\r\n+k\r\n"],
+];
+
+function flood(head: string, part: string, strings: "bytes" | "text"): number {
+  const limit = 2 ** 20;
+  const chunk = bytes(part.repeat(100));
+  const before = living();
+  const decoder = new Decoder({ reply() {}, push() {} }, {
+    strings,
+    maxHeldBytes: limit,
+    maxDepth: 1_000_000,
+  });
+  decoder.write(bytes(head));
+  let most = 0;
+  let refused = false;
+  while (!refused) {
+    try {
+      decoder.write(chunk);
+    } catch (error) {
+      if (!String(error).includes("maxHeldBytes")) throw error;
+      refused = true;
+    }
+    most = Math.max(most, living() - before);
+  }
+  const after = living() - before;
+  // Named here, so that it lives until here.
+  if (after > most / 2 && after > limit / 4) throw new Error(`${decoder.offset} bytes are kept`);
+  return most / limit;
+}
+
+function announce(head: string): number {
+  const limits = { maxElements: 2 ** 40, maxHeldBytes: 2 ** 45 };
+  const decoders: Decoder[] = [];
+  const count = 1000;
+  const before = living();
+  for (let i = 0; i < count; i++) {
+    const decoder = new Decoder({ reply() {}, push() {} }, limits);
+    decoder.write(bytes(`${head}\r\n:1\r\n`));
+    decoders.push(decoder);
+  }
+  const after = living();
+  return (after - before) / decoders.length;
+}
+
+const KEPT = 100_000;
+const FLOOD = 100 * KEPT;
+const DIGITS = 8;
+
+/** One chunk that holds messages about keys with numbers, and where those numbers stand. */
+function chunkOf(frame: (key: string) => string): { chunk: Uint8Array; places: number[] } {
+  const key = `user:session:${"#".repeat(DIGITS)}`;
+  const one = frame(key);
+  const chunk = bytes(one.repeat(Math.floor(65_536 / one.length)));
+  const places: number[] = [];
+  for (let at = chunk.indexOf(35); at !== -1; at = chunk.indexOf(35, at + DIGITS)) places.push(at);
+  return { chunk, places };
+}
+
+function number(chunk: Uint8Array, place: number, value: number): void {
+  let rest = value;
+  for (let digit = DIGITS - 1; digit >= 0; digit--) {
+    chunk[place + digit] = 48 + rest % 10;
+    rest = Math.floor(rest / 10);
+  }
+}
+
+/** Keeps one text of a hundred out of a flood of ten million. */
+function keep(frame: (key: string) => string, text: (frame: MessageFrame) => string): number {
+  const { chunk, places } = chunkOf(frame);
+  const kept: string[] = [];
+  let count = 0;
+  const decoder = new Decoder({
+    reply() {},
+    push() {},
+    message(frame) {
+      const made = text(frame);
+      if (count++ % (FLOOD / KEPT) === 0 && kept.length < KEPT) kept.push(made);
+    },
+  });
+  const before = living();
+  for (let sent = 0; sent < FLOOD; sent += places.length) {
+    places.forEach((place, i) => number(chunk, place, sent + i));
+    // A chunk of its own each time, as from a socket: what kept it alive would show.
+    decoder.write(chunk.slice());
+  }
+  const after = living();
+  if (new Set(kept).size !== KEPT) throw new Error(`${new Set(kept).size} texts were kept`);
+  return (after - before) / KEPT;
+}
+
+const bulk = (text: string): string => `$${text.length}\r\n${text}\r\n`;
+const keyspace = (key: string): string =>
+  `>4\r\n$8\r\npmessage\r\n${bulk("__keyspace@0__:*")}${bulk(`__keyspace@0__:${key}`)}${
+    bulk("set")
+  }`;
+const keyevent = (key: string): string =>
+  `>3\r\n$7\r\nmessage\r\n${bulk("__keyevent@0__:set")}${bulk(key)}`;
+
+const measured: Measured = { held: {}, announced: {}, kept: {} };
+for (const [head, part] of FLOODS) {
+  for (const strings of ["bytes", "text"] as const) {
+    measured.held[`${head}${part.slice(0, 20)} ${strings}`] = flood(head, part, strings);
+  }
+}
+for (const head of ["*1000000000", "~1000000000", "%500000000", ">1000000000", "|500000000"]) {
+  measured.announced[head] = announce(head);
+}
+measured.kept["channel"] = keep(
+  keyspace,
+  ({ bytes, channelStart, channelEnd }) => decodeText(bytes, channelStart, channelEnd),
+);
+measured.kept["payload"] = keep(
+  keyevent,
+  ({ bytes, payloadStart, payloadEnd }) => decodeText(bytes, payloadStart, payloadEnd),
+);
+measured.kept["key in a channel"] = keep(
+  keyspace,
+  ({ bytes, channelStart, channelEnd }) => decodeText(bytes, channelStart + 15, channelEnd),
+);
+console.log(JSON.stringify(measured));

@@ -1,0 +1,73 @@
+/** What was done with bytes while {@linkcode countWork} looked. */
+export interface Work {
+  /** Bytes read or written one at a time, and bytes moved or decoded by a built-in. */
+  touched: number;
+  /** Bytes reserved in arrays. */
+  reserved: number;
+}
+
+/** Built-ins that go over all bytes they are given or have. */
+const MOVERS = new Set(["set", "slice", "fill", "copyWithin", "indexOf", "join", "every", "some"]);
+
+/**
+ * Counts what a piece of code does with bytes, so that a test can say what it costs without a clock:
+ * while it runs, each `Uint8Array` made is one that counts.
+ *
+ * @param run Gets a function that makes a counting array of any array.
+ */
+export function countWork(run: (count: (bytes: Uint8Array) => Uint8Array) => void): Work {
+  const work: Work = { touched: 0, reserved: 0 };
+  const Real = Uint8Array;
+  const decode = TextDecoder.prototype.decode;
+  const plain = new WeakMap<object, Uint8Array>();
+  const unwrap = (value: unknown): unknown =>
+    (typeof value === "object" && value !== null && plain.get(value)) || value;
+
+  const count = (bytes: Uint8Array): Uint8Array => {
+    const proxy = new Proxy(bytes, {
+      get(target, name) {
+        if (typeof name === "string" && name >= "0" && name <= ":") {
+          work.touched++;
+          return target[Number(name)];
+        }
+        const value = Reflect.get(target, name, target);
+        if (typeof value !== "function" || name === "constructor") return value;
+        return (...args: unknown[]) => {
+          const plainArgs = args.map(unwrap);
+          if (name === "set") work.touched += (plainArgs[0] as Uint8Array).length;
+          else if (name === "copyWithin") work.touched += Number(args[2]) - Number(args[1]);
+          else if (MOVERS.has(String(name))) work.touched += target.length;
+          const result = Reflect.apply(value, target, plainArgs);
+          return result instanceof Real && result !== target ? count(result) : result;
+        };
+      },
+      set(target, name, value) {
+        work.touched++;
+        return Reflect.set(target, name, value, target);
+      },
+    });
+    plain.set(proxy, bytes);
+    return proxy;
+  };
+
+  const Counting = new Proxy(Real, {
+    construct(target, args) {
+      const made = Reflect.construct(target, args.map(unwrap)) as Uint8Array;
+      if (typeof args[0] === "number") work.reserved += made.length;
+      return count(made);
+    },
+  });
+  globalThis.Uint8Array = Counting;
+  TextDecoder.prototype.decode = function (input, options) {
+    const bytes = unwrap(input) as Uint8Array | undefined;
+    work.touched += bytes?.byteLength ?? 0;
+    return decode.call(this, bytes, options);
+  };
+  try {
+    run(count);
+  } finally {
+    globalThis.Uint8Array = Real;
+    TextDecoder.prototype.decode = decode;
+  }
+  return work;
+}
