@@ -1,0 +1,80 @@
+import { backoff } from "../pubsub/backoff.ts";
+
+/** What a refresher needs to know. */
+export interface RefresherOptions {
+  /** Asks once; must come to an end by itself. */
+  readonly refresh: () => Promise<void>;
+  /** How long after an answer to ask again, in ms. */
+  readonly interval: number;
+  /** Takes what an attempt failed with; another follows. */
+  readonly onFailure: (error: Error) => void;
+}
+
+/**
+ * Asks again and again: on a timer, when it is told that there is reason to, and with backoff after
+ * a failure. One question is under way at a time.
+ */
+export class Refresher {
+  readonly #options: RefresherOptions;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #running: Promise<void> | null = null;
+  #next: Promise<void> | null = null;
+  #failures = 0;
+  #stopped = false;
+
+  constructor(options: RefresherOptions) {
+    this.#options = options;
+    this.#schedule(options.interval);
+  }
+
+  /**
+   * Asks now. A question that is under way already may have been answered before the reason arose,
+   * so another follows it, one for all who ask meanwhile.
+   *
+   * @throws what the question failed with
+   */
+  request(): Promise<void> {
+    if (this.#stopped) return Promise.resolve();
+    if (this.#running === null) return this.#run();
+    this.#next ??= this.#running.catch(() => {}).then(() => {
+      this.#next = null;
+      return this.#stopped ? undefined : this.#run();
+    });
+    return this.#next;
+  }
+
+  /** Asks no more. */
+  stop(): void {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+  }
+
+  async #run(): Promise<void> {
+    clearTimeout(this.#timer);
+    const running = this.#options.refresh();
+    this.#running = running;
+    try {
+      await running;
+      this.#failures = 0;
+    } catch (error) {
+      this.#failures++;
+      if (!this.#stopped) this.#options.onFailure(error as Error);
+      throw error;
+    } finally {
+      this.#running = null;
+      const { interval } = this.#options;
+      this.#schedule(
+        this.#failures === 0
+          ? interval
+          : Math.min(interval, backoff(this.#failures, Math.random())),
+      );
+    }
+  }
+
+  #schedule(ms: number): void {
+    if (this.#stopped) return;
+    clearTimeout(this.#timer);
+    // A failure is told to `onFailure`, and this is nobody's question.
+    this.#timer = setTimeout(() => this.request().catch(() => {}), ms);
+  }
+}

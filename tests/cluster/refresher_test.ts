@@ -1,0 +1,65 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { Refresher } from "../../cluster/refresher.ts";
+import { until } from "../servers/mod.ts";
+
+/** A question whose answers come when told to. */
+function question() {
+  const asked: PromiseWithResolvers<void>[] = [];
+  const refresh = () => {
+    const answer = Promise.withResolvers<void>();
+    asked.push(answer);
+    return answer.promise;
+  };
+  return { asked, refresh };
+}
+
+const SELDOM = 1_000_000;
+
+Deno.test("one question is under way at a time, and one more serves all who ask meanwhile", async () => {
+  const { asked, refresh } = question();
+  const refresher = new Refresher({ refresh, interval: SELDOM, onFailure() {} });
+  const first = refresher.request();
+  const second = refresher.request();
+  const third = refresher.request();
+  assertEquals(asked.length, 1);
+  asked[0]!.resolve();
+  await first;
+  await until("the next is asked", () => asked.length === 2);
+  asked[1]!.resolve();
+  await Promise.all([second, third]);
+  assertEquals(asked.length, 2);
+  refresher.stop();
+});
+
+Deno.test("it asks on a timer, and again after a failure, which it tells", async () => {
+  const { asked, refresh } = question();
+  const failures: string[] = [];
+  const refresher = new Refresher({
+    refresh,
+    interval: 5,
+    onFailure: ({ message }) => failures.push(message),
+  });
+  for (let n = 0; n < 3; n++) {
+    await until("it is asked", () => asked.length === n + 1);
+    asked[n]!.reject(new Error(`failure ${n}`));
+  }
+  await until("it is asked", () => asked.length === 4);
+  asked[3]!.resolve();
+  await until("it is asked", () => asked.length === 5);
+  assertEquals(failures, ["failure 0", "failure 1", "failure 2"]);
+  refresher.stop();
+  asked[4]!.resolve();
+});
+
+Deno.test("whoever asks learns of the failure; nobody asks once it is stopped", async () => {
+  const { asked, refresh } = question();
+  const refresher = new Refresher({ refresh, interval: SELDOM, onFailure() {} });
+  const first = assertRejects(() => refresher.request(), Error, "no");
+  const second = refresher.request();
+  refresher.stop();
+  asked[0]!.reject(new Error("no"));
+  await first;
+  await second;
+  await refresher.request();
+  assertEquals(asked.length, 1);
+});
