@@ -1,9 +1,9 @@
 /** The task `docs:servers`: writes `docs/servers.md` from what the servers of the matrix do. */
 import { join } from "node:path";
-import { observe } from "../tests/parse/observe.ts";
-import { serversDocument } from "../tests/parse/servers_document.ts";
-import { matrix } from "../tests/servers/mod.ts";
-import { ROOT } from "./project.ts";
+import { observe } from "../../tests/parse/observe.ts";
+import { serversDocument } from "../../tests/parse/servers_document.ts";
+import { matrix } from "../../tests/servers/mod.ts";
+import { ROOT } from "../project.ts";
 
 const observed = [];
 for (const binary of await matrix({ progress: (message) => console.error(message) })) {
