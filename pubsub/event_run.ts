@@ -8,23 +8,23 @@ import type { MessageFrame } from "../resp/mod.ts";
  * payload that follow each other are one event, until a subscription comes a second time: that is
  * the next event.
  */
-export class EventRun<Subscribed, Consumer> {
+export class EventRun<Consumer> {
   #bytes: Uint8Array | null = null;
   #channelStart = 0;
   #channelEnd = 0;
   #payloadStart = 0;
   #payloadEnd = 0;
-  readonly #matched = new Set<Subscribed>();
+  readonly #matched = new Set<string>();
   readonly #served = new Set<Consumer>();
 
   /**
    * Takes note of the next message of the connection.
    *
-   * @param subscribed the channel or pattern it was sent for
+   * @param id of the channel or pattern it was sent for
    * @param frame the message; its memory must never be written again
    */
-  advance(subscribed: Subscribed, frame: MessageFrame): void {
-    if (this.#matched.has(subscribed) || !this.#continues(frame)) {
+  advance(id: string, frame: MessageFrame): void {
+    if (this.#matched.has(id) || !this.#continues(frame)) {
       this.#matched.clear();
       this.#served.clear();
       this.#bytes = frame.bytes;
@@ -33,7 +33,7 @@ export class EventRun<Subscribed, Consumer> {
       this.#payloadStart = frame.payloadStart;
       this.#payloadEnd = frame.payloadEnd;
     }
-    this.#matched.add(subscribed);
+    this.#matched.add(id);
   }
 
   /** Whether the consumer has not been given this event yet; from now on it has. */

@@ -1,4 +1,4 @@
-import type { MessageFrame } from "../resp/mod.ts";
+import type { DecoderLimits, MessageFrame } from "../resp/mod.ts";
 import { formatAddress } from "./address.ts";
 import { backoff } from "./backoff.ts";
 import { Connection, type ConnectionEvents } from "./connection.ts";
@@ -47,6 +47,8 @@ export interface SubscriberOptions extends HandshakeOptions {
   readonly timeout: number;
   /** When a silent connection is given up. */
   readonly heartbeat: HeartbeatOptions;
+  /** What is accepted from the server at most. */
+  readonly limits: DecoderLimits;
   /** How many attempts in a row may fail before it gives up coming back. */
   readonly maxAttempts: number;
   /** The most messages, and bytes of them, held until every channel is confirmed again. */
@@ -120,6 +122,11 @@ export class Subscriber {
     return this.#subscriptions.confirmed;
   }
 
+  /** Whether the server has confirmed all that is wanted, and no more. */
+  get agrees(): boolean {
+    return this.#subscriptions.agrees;
+  }
+
   /** Bytes read so far, over all connections. */
   get bytesReceived(): number {
     return this.#bytesBefore + (this.#connection?.bytesReceived ?? 0);
@@ -136,9 +143,7 @@ export class Subscriber {
   async settle<Channel extends { readonly id: string }>(
     channels: readonly Channel[],
   ): Promise<{ channel: Channel; error: Error }[]> {
-    this.#subscriptions.forgive(channels);
-    await this.#persist((connection) => this.#subscriptions.reconcile(connection));
-    return this.#subscriptions.refused(channels);
+    return await this.#persist((connection) => this.#subscriptions.settle(connection, channels));
   }
 
   /**
@@ -236,11 +241,11 @@ export class Subscriber {
   }
 
   async #open(events: ConnectionEvents): Promise<{ connection: Connection; info: ServerInfo }> {
-    const { dial, timeout, locate } = this.#options;
+    const { dial, timeout, locate, limits } = this.#options;
     const { signal } = this.#end;
     const address = await locate();
     this.node = formatAddress(address);
-    const connection = await Connection.open({ address, dial, timeout, signal, events });
+    const connection = await Connection.open({ address, dial, timeout, limits, signal, events });
     try {
       return { connection, info: await handshake(connection, this.#options) };
     } catch (error) {

@@ -14,13 +14,22 @@ export interface WantedChannels {
   get(id: string): unknown;
 }
 
+/** What is being asked of a server. */
+interface Run {
+  readonly connection: Connection;
+  /** Resolves when wanted and confirmed agree. */
+  done: Promise<void>;
+  /** Called when they do, before anybody can ask for more. */
+  readonly atEnd: (() => void)[];
+}
+
 /** What one server has confirmed of what is wanted, and what it has refused. */
 export class Subscriptions {
   readonly #wanted: WantedChannels;
   readonly #confirmed = new Map<string, ServerChannel>();
   readonly #refused = new Map<string, Error>();
   #stale = false;
-  #running: { readonly connection: Connection; readonly done: Promise<void> } | null = null;
+  #running: Run | null = null;
 
   constructor(wanted: WantedChannels) {
     this.#wanted = wanted;
@@ -58,19 +67,34 @@ export class Subscriptions {
     this.#stale = true;
   }
 
-  /** Has channels that were refused asked for again. */
-  forgive(channels: Iterable<{ readonly id: string }>): void {
-    for (const { id } of channels) this.#refused.delete(id);
+  /** Whether wanted and confirmed agree, but for what was refused. */
+  get agrees(): boolean {
+    const { subscribe, unsubscribe } = this.#difference();
+    return subscribe.length === 0 && unsubscribe.length === 0;
   }
 
-  /** Those of the channels that the server has refused, with its error. */
-  refused<Channel extends { readonly id: string }>(
+  /**
+   * Has channels asked for, those too that were refused before.
+   *
+   * @returns those that the server refuses, with its error
+   * @throws the reason for which the connection is over
+   */
+  async settle<Channel extends { readonly id: string }>(
+    connection: Connection,
     channels: readonly Channel[],
-  ): { channel: Channel; error: Error }[] {
-    return channels.flatMap((channel) => {
-      const error = this.#refused.get(channel.id);
-      return error === undefined ? [] : [{ channel, error }];
+  ): Promise<{ channel: Channel; error: Error }[]> {
+    for (const { id } of channels) this.#refused.delete(id);
+    let refused: { channel: Channel; error: Error }[] = [];
+    const run = this.#begin(connection);
+    // At the very end of the run: afterwards somebody may ask for the same channel again.
+    run.atEnd.push(() => {
+      refused = channels.flatMap((channel) => {
+        const error = this.#refused.get(channel.id);
+        return error === undefined ? [] : [{ channel, error }];
+      });
     });
+    await run.done;
+    return refused;
   }
 
   /**
@@ -79,29 +103,38 @@ export class Subscriptions {
    * @throws the reason for which the connection is over
    */
   reconcile(connection: Connection): Promise<void> {
-    this.outdate();
-    if (this.#running?.connection !== connection) {
-      const done = this.#layOut(connection).finally(() => {
-        if (this.#running?.connection === connection) this.#running = null;
-      });
-      this.#running = { connection, done };
-    }
-    return this.#running.done;
+    return this.#begin(connection).done;
   }
 
-  async #layOut(connection: Connection): Promise<void> {
-    while (this.#stale) {
-      this.#stale = false;
-      for (const id of this.#refused.keys()) {
-        if (this.#wanted.get(id) === undefined) this.#refused.delete(id);
+  #begin(connection: Connection): Run {
+    this.outdate();
+    if (this.#running?.connection === connection) return this.#running;
+    const run: Run = { connection, done: Promise.resolve(), atEnd: [] };
+    this.#running = run;
+    run.done = this.#layOut(run);
+    return run;
+  }
+
+  #difference(): ReturnType<typeof difference> {
+    return difference(this.#wanted.values(), this.#confirmed, this.#refused);
+  }
+
+  async #layOut(run: Run): Promise<void> {
+    const { connection } = run;
+    try {
+      while (this.#stale) {
+        this.#stale = false;
+        for (const id of this.#refused.keys()) {
+          if (this.#wanted.get(id) === undefined) this.#refused.delete(id);
+        }
+        const { subscribe, unsubscribe } = this.#difference();
+        for (const batch of batches(subscribe)) await this.#subscribe(connection, batch);
+        for (const batch of batches(unsubscribe)) await connection.unsubscribe(batch);
       }
-      const { subscribe, unsubscribe } = difference(
-        this.#wanted.values(),
-        this.#confirmed,
-        this.#refused,
-      );
-      for (const batch of batches(subscribe)) await this.#subscribe(connection, batch);
-      for (const batch of batches(unsubscribe)) await connection.unsubscribe(batch);
+      for (const tell of run.atEnd) tell();
+    } finally {
+      // At once, so that whoever comes now begins another run: this one looks no more.
+      if (this.#running === run) this.#running = null;
     }
   }
 

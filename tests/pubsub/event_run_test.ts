@@ -17,7 +17,7 @@ function frame(channel: string, payload: string): MessageFrame {
 }
 
 /** Messages as `subscription channel payload`; gives back those that the consumer was given. */
-function served(run: EventRun<string, string>, ...messages: string[]): string[] {
+function served(run: EventRun<string>, ...messages: string[]): string[] {
   return messages.filter((message) => {
     const [subscription = "", channel = "", payload = ""] = message.split(" ");
     run.advance(subscription, frame(channel, payload));
@@ -26,7 +26,7 @@ function served(run: EventRun<string, string>, ...messages: string[]): string[] 
 }
 
 Deno.test("further matches of one event are not served again", () => {
-  const run = new EventRun<string, string>();
+  const run = new EventRun<string>();
   assertEquals(
     served(run, "exact ch set", "p1 ch set", "p2 ch set", "p1 other set", "p2 other set"),
     ["exact ch set", "p1 other set"],
@@ -34,7 +34,7 @@ Deno.test("further matches of one event are not served again", () => {
 });
 
 Deno.test("the same event twice is two events", () => {
-  const run = new EventRun<string, string>();
+  const run = new EventRun<string>();
   const twice = ["p1 ch set", "p2 ch set", "p1 ch set", "p2 ch set"];
   let events = 0;
   for (const message of twice) events += served(run, message).length;
@@ -42,18 +42,18 @@ Deno.test("the same event twice is two events", () => {
 });
 
 Deno.test("another payload or channel of the same length is another event", () => {
-  const run = new EventRun<string, string>();
+  const run = new EventRun<string>();
   assertEquals(served(run, "p1 ch set", "p2 ch del", "p1 hc del").length, 3);
 });
 
 Deno.test("each consumer is served", () => {
-  const run = new EventRun<string, string>();
+  const run = new EventRun<string>();
   run.advance("p1", frame("ch", "set"));
   assertEquals([run.serve("a"), run.serve("b"), run.serve("a")], [true, true, false]);
 });
 
 Deno.test("after the subscriptions changed the next message begins an event", () => {
-  const run = new EventRun<string, string>();
+  const run = new EventRun<string>();
   assertEquals(served(run, "p1 ch set").length, 1);
   run.end();
   assertEquals(served(run, "p2 ch set").length, 1);

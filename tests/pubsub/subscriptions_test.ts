@@ -1,0 +1,108 @@
+import { assertEquals } from "@std/assert";
+import type { Connection } from "../../pubsub/connection.ts";
+import { Registry, type ServerChannel } from "../../pubsub/registry.ts";
+import { Subscriptions } from "../../pubsub/subscriptions.ts";
+import { ServerError } from "../../resp/mod.ts";
+
+/** A connection whose server answers at once, and refuses the channels that begin with `no`. */
+class FastConnection {
+  readonly asked: string[] = [];
+  readonly batches: number[] = [];
+  readonly #subscriptions: () => Subscriptions;
+
+  constructor(subscriptions: () => Subscriptions) {
+    this.#subscriptions = subscriptions;
+  }
+
+  subscribe(channels: readonly ServerChannel[]): Promise<void> {
+    return this.#answer("+", channels, true);
+  }
+
+  unsubscribe(channels: readonly ServerChannel[]): Promise<void> {
+    return this.#answer("-", channels, false);
+  }
+
+  #answer(sign: string, channels: readonly ServerChannel[], subscribed: boolean): Promise<void> {
+    this.batches.push(channels.length);
+    const names = channels.map(({ bytes }) => new TextDecoder().decode(bytes));
+    this.asked.push(...names.map((name) => sign + name));
+    if (names.some((name) => name.startsWith("no"))) {
+      return Promise.reject(new ServerError("NOPERM no"));
+    }
+    for (const channel of channels) this.#subscriptions().confirm(channel, subscribed);
+    return Promise.resolve();
+  }
+}
+
+function scene() {
+  const registry = new Registry<string>();
+  const subscriptions: Subscriptions = new Subscriptions(registry);
+  const fast = new FastConnection(() => subscriptions);
+  const connection = fast as unknown as Connection;
+  const want = (name: string, user = "ana") => registry.add(channel(name), user);
+  return { registry, subscriptions, fast, connection, want };
+}
+
+function channel(name: string): ServerChannel {
+  return { bytes: new TextEncoder().encode(name), isPattern: false };
+}
+
+async function microtasks(count: number): Promise<void> {
+  for (let n = 0; n < count; n++) await null;
+}
+
+for (let wait = 0; wait < 12; wait++) {
+  Deno.test(`what is asked for ${wait} turns into a run is asked of the server`, async () => {
+    const { registry, subscriptions, fast, connection, want } = scene();
+    want("a");
+    const first = subscriptions.reconcile(connection);
+    await microtasks(wait);
+    want("b");
+    registry.remove(channel("a"), "ana");
+    await subscriptions.reconcile(connection);
+    await first;
+    assertEquals(fast.asked.at(-2)! + fast.asked.at(-1)!, "+b-a");
+    assertEquals(subscriptions.agrees, true);
+  });
+
+  Deno.test(`whoever asks for a refused channel, ${wait} turns apart, learns that it is refused`, async () => {
+    const { subscriptions, connection, want } = scene();
+    const channels = [want("no", "ana"), want("yes", "ana")];
+    const settling: Promise<{ channel: { id: string } }[]>[] = [];
+    for (let n = 0; n < 4; n++) {
+      settling.push(subscriptions.settle(connection, channels));
+      await microtasks(wait);
+    }
+    for (const refused of await Promise.all(settling)) {
+      assertEquals(refused.map(({ channel: { id } }) => id), ["sno"]);
+    }
+  });
+}
+
+Deno.test("channels are asked for in commands that are neither many nor large", async () => {
+  const { subscriptions, fast, connection, want } = scene();
+  for (let n = 0; n < 1_000; n++) want(`${n}`);
+  await subscriptions.reconcile(connection);
+  assertEquals(fast.batches, [256, 256, 256, 232]);
+  const large = "x".repeat(30_000);
+  for (let n = 0; n < 5; n++) want(`${n}${large}`);
+  await subscriptions.reconcile(connection);
+  assertEquals(fast.batches.slice(4), [2, 2, 1]);
+  want("y".repeat(100_000));
+  await subscriptions.reconcile(connection);
+  assertEquals(fast.batches.slice(7), [1]);
+});
+
+Deno.test("a refused channel is not asked for again until somebody wants it anew", async () => {
+  const { registry, subscriptions, fast, connection, want } = scene();
+  const channels = [want("no")];
+  await subscriptions.settle(connection, channels);
+  await subscriptions.reconcile(connection);
+  assertEquals(fast.asked, ["+no"]);
+  assertEquals(subscriptions.agrees, true);
+  await subscriptions.settle(connection, channels);
+  assertEquals(fast.asked, ["+no", "+no"]);
+  registry.remove(channel("no"), "ana");
+  await subscriptions.reconcile(connection);
+  assertEquals(fast.asked.length, 2);
+});
