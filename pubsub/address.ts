@@ -26,8 +26,11 @@ export interface ServerUrl {
 const TCP_FORM = "redis[s]://[[user]:password@]host[:port][/database]";
 const UNIX_FORM = "redis+unix://[[user]:password@]/path/to/socket[?db=number]";
 
-/** Makes the error that says why a URL cannot be read. */
-type Fail = (why: string, cause?: unknown) => TypeError;
+/**
+ * Makes the error that says why a URL cannot be read. It has no cause: the runtime's own errors
+ * repeat the URL, and with it the password.
+ */
+type Fail = (why: string) => TypeError;
 
 /**
  * Reads a server's URL.
@@ -54,13 +57,15 @@ type Fail = (why: string, cause?: unknown) => TypeError;
  * ```
  */
 export function parseUrl(url: string | URL): ServerUrl {
+  if (typeof url !== "string" && !(url instanceof URL)) {
+    throw new TypeError(`Cannot read a server URL: ${typeof url} is neither text nor a URL`);
+  }
   const text = String(url);
   const isUnix = /^redis\+unix:/i.test(text);
-  const fail: Fail = (why, cause) =>
+  const fail: Fail = (why) =>
     new TypeError(
       `Cannot read the server URL "${redact(text)}": ${why}; ` +
         `expected ${isUnix ? UNIX_FORM : TCP_FORM}`,
-      { cause },
     );
   return isUnix ? parseUnixUrl(text, fail) : parseTcpUrl(text, fail);
 }
@@ -69,8 +74,8 @@ function parseTcpUrl(text: string, fail: Fail): ServerUrl {
   let parts: URL;
   try {
     parts = new URL(text);
-  } catch (cause) {
-    throw fail("it is not a URL", cause);
+  } catch {
+    throw fail("it is not a URL");
   }
   if (parts.protocol !== "redis:" && parts.protocol !== "rediss:") {
     throw fail(`${parts.protocol}// is not a scheme of Redis`);
@@ -82,7 +87,12 @@ function parseTcpUrl(text: string, fail: Fail): ServerUrl {
   return {
     address: { hostname, port: parts.port === "" ? DEFAULT_PORT : Number(parts.port) },
     ...(parts.protocol === "rediss:" ? { tls: true } : {}),
-    ...credentials(parts.username, parts.password, fail),
+    // `URL` does not tell an empty password, which a user may have, from none.
+    ...credentials(
+      parts.username,
+      parts.password === "" && !/^[^/]*\/\/[^/@]*:@/.test(text) ? undefined : parts.password,
+      fail,
+    ),
     ...database(parts.pathname.replace(/^\//, ""), fail),
   };
 }
@@ -91,7 +101,7 @@ function parseTcpUrl(text: string, fail: Fail): ServerUrl {
 function parseUnixUrl(text: string, fail: Fail): ServerUrl {
   const parts = /^[^:]+:\/\/(?:([^/?#:@]*)(?::([^/?#@]*))?@)?([^?#]*)(?:\?([^#]*))?$/.exec(text);
   if (parts === null) throw fail("it is not a URL");
-  const [, username = "", password = "", encodedPath = "", query = ""] = parts;
+  const [, username = "", password, encodedPath = "", query = ""] = parts;
   const path = decode(encodedPath, "path", fail);
   if (!path.startsWith("/") || path.endsWith("/")) {
     throw fail("it does not name a socket by its absolute path");
@@ -110,12 +120,14 @@ function parseUnixUrl(text: string, fail: Fail): ServerUrl {
 
 function credentials(
   username: string,
-  password: string,
+  password: string | undefined,
   fail: Fail,
 ): Pick<ServerUrl, "username" | "password"> {
   return {
     ...(username === "" ? {} : { username: decode(username, "user", fail) }),
-    ...(password === "" ? {} : { password: decode(password, "password", fail) }),
+    ...(password === undefined || (password === "" && username === "")
+      ? {}
+      : { password: decode(password, "password", fail) }),
   };
 }
 
@@ -127,14 +139,18 @@ function database(text: string, fail: Fail): Pick<ServerUrl, "database"> {
 function decode(part: string, what: string, fail: Fail): string {
   try {
     return decodeURIComponent(part);
-  } catch (cause) {
-    throw fail(`the percent-encoding of its ${what} is broken`, cause);
+  } catch {
+    throw fail(`the percent-encoding of its ${what} is broken`);
   }
 }
 
-/** A URL fit for messages: without what is before the last `@`, and without the query. */
+/**
+ * A URL fit for messages: without what is before the last `@`, and without the query. Where there is
+ * no `@` although something stands before a `:`, that may be a password whose host was forgotten.
+ */
 function redact(text: string): string {
-  return text.replace(/^([a-z+]*:\/\/)?.*@/is, "$1***@").replace(/\?.*/s, "?***");
+  const known = text.replace(/^([a-z+]*:\/\/)?.*@/is, "$1***@").replace(/\?.*/s, "?***");
+  return known.replace(/^([a-z+]+:\/\/[^/@:[]*:)(?!\d+(?:\/|$))[^/@]+$/i, "$1***");
 }
 
 /**

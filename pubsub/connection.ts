@@ -1,6 +1,7 @@
 import {
   type CommandArgument,
   Decoder,
+  type DecoderLimits,
   encodeCommand,
   type MessageFrame,
   type Reply,
@@ -47,6 +48,8 @@ export interface ConnectionOptions {
   readonly dial: Dial;
   /** How long any one answer may take, in ms; dialling counts as one. */
   readonly timeout: number;
+  /** What is accepted from the server at most. */
+  readonly limits: DecoderLimits;
   /** Ends the connection, also while it is being opened. */
   readonly signal: AbortSignal;
   /** Takes what comes by itself. */
@@ -100,7 +103,7 @@ export class Connection {
       reply: (reply) => this.#onReply(reply),
       push: (items) => this.#onPush(items),
       message: (frame) => this.#onMessage(frame),
-    });
+    }, options.limits);
     const { signal } = options;
     const abort = () => this.close(signal.reason);
     signal.addEventListener("abort", abort);
@@ -135,8 +138,7 @@ export class Connection {
       if (attempt.signal.aborted) throw attempt.signal.reason;
       if (cause instanceof ConnectError || cause instanceof UnsupportedError) throw cause;
       throw new ConnectError(
-        `Cannot connect to ${formatAddress(address)}: ${reasonOf(cause)}; ` +
-          "check that a server listens there",
+        `Cannot connect to ${formatAddress(address)}: ${reasonOf(cause)}${adviceFor(cause)}`,
         { cause },
       );
     } finally {
@@ -401,6 +403,15 @@ function isProtocolError(error: unknown): error is Error {
     (error.name === "RespSyntaxError" || error.name === "RespLimitError");
 }
 
+/** What went wrong, in words. Of a name with several addresses, each may have failed in its way. */
 function reasonOf(error: unknown): string {
+  if (error instanceof AggregateError) return error.errors.map(reasonOf).join(", ");
   return error instanceof Error ? error.message : String(error);
+}
+
+/** What the reader can do about a connection that could not be made. */
+function adviceFor(error: unknown): string {
+  // Deno's errors say themselves which permission is missing.
+  if (error instanceof Error && error.name === "NotCapable") return "";
+  return "; check that a server listens there";
 }

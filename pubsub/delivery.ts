@@ -1,6 +1,7 @@
 import type { KeyNotification } from "../parse/mod.ts";
-import { type Gap, overflowGap } from "./gap.ts";
-import { BoundedQueue, Dropped, type Overflow, type QueueLimits } from "./queue.ts";
+import { Dropped } from "./dropped.ts";
+import type { Gap } from "./gap.ts";
+import { BoundedQueue, type Overflow, type QueueLimits } from "./queue.ts";
 
 /**
  * Takes one notification after another; the next waits for a promise it returns.
@@ -19,6 +20,10 @@ export interface Consumer {
    * @param sentAfter a time, in ms since the epoch, before which the server did not send it
    */
   deliver(notification: KeyNotification, bytes: number, sentAfter: number): void;
+  /** How many notifications wait for it. */
+  readonly queued: number;
+  /** How many it had to drop so far. */
+  readonly dropped: number;
 }
 
 /** Whether notifications come faster than they are taken: queues raise it, who reads asks. */
@@ -68,6 +73,7 @@ export class HandlerConsumer implements Consumer {
   readonly #node: string;
   readonly #queue: BoundedQueue;
   #busy = false;
+  #closed = false;
 
   constructor(
     handler: NotificationHandler,
@@ -80,7 +86,16 @@ export class HandlerConsumer implements Consumer {
     this.#queue = new BoundedQueue(options.limits, options.overflow);
   }
 
+  get queued(): number {
+    return this.#queue.length;
+  }
+
+  get dropped(): number {
+    return this.#queue.dropped;
+  }
+
   deliver(notification: KeyNotification, bytes: number, sentAfter: number): void {
+    if (this.#closed) return;
     if (this.#busy) {
       notification.detach();
       this.#queue.push(notification, bytes, sentAfter);
@@ -93,6 +108,7 @@ export class HandlerConsumer implements Consumer {
 
   /** Forgets what waits; a handler's call that is under way ends by itself. */
   close(): void {
+    this.#closed = true;
     this.#queue.clear();
   }
 
@@ -118,7 +134,7 @@ export class HandlerConsumer implements Consumer {
       pending = null;
       const next = this.#queue.take();
       if (next === undefined) break;
-      if (next instanceof Dropped) this.#events.onGap(overflowGap(this.#node, next));
+      if (next instanceof Dropped) this.#events.onGap(next.toGap(this.#node));
       else if (next.kind !== "gap") pending = this.#call(next);
     }
     this.#busy = false;

@@ -4,6 +4,9 @@
  * @module
  */
 
+import type { Channel } from "../parse/mod.ts";
+import type { Subscription } from "./subscription.ts";
+
 /** A connection could not be made, or broke: nothing listens there, it is no Redis, it hung up. */
 export class ConnectError extends Error {
   /** Always `"ConnectError"`. */
@@ -78,29 +81,37 @@ export class MissingFlagsError extends Error {
 
 /** One channel that a server would not subscribe, and its own words. */
 export interface RefusedChannel {
-  /** The channel or pattern, as text. */
-  readonly channel: string;
+  /** The channel or pattern. */
+  readonly channel: Channel;
   /** The server that refused, as `host:port`. */
   readonly server: string;
   /** Why: the server's error, or what broke on the way. */
   readonly error: Error;
 }
 
-/** A server refused a subscription. Channels that are not named here are subscribed. */
+/** A server refused some channels of a subscription, or all. */
 export class SubscribeRefusedError extends Error {
   /** Always `"SubscribeRefusedError"`. */
   override readonly name = "SubscribeRefusedError";
   /** Each channel that was refused, where, and why. */
   readonly refused: readonly RefusedChannel[];
+  /** The hold on the other channels, which are subscribed; null when there are none. */
+  readonly subscription: Subscription | null;
 
   /**
    * What was refused.
    *
    * @param message what was refused and what to do about it
    * @param refused each channel, where, and why
+   * @param subscription the hold on the other channels
    */
-  constructor(message: string, refused: readonly RefusedChannel[]) {
+  constructor(
+    message: string,
+    refused: readonly RefusedChannel[],
+    subscription: Subscription | null,
+  ) {
     super(message, { cause: refused[0]?.error });
     this.refused = refused;
+    this.subscription = subscription;
   }
 }

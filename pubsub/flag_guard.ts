@@ -13,8 +13,8 @@ export type FlagsPolicy = "require" | "warn" | "ignore" | "merge";
 
 /** Looks after one server's `notify-keyspace-events`. */
 export class FlagGuard {
-  /** What the server answered last; `unknown` when it would not tell, or was not asked. */
-  flags = "unknown";
+  /** What the server answered last; `unknown` when it would not tell; null when never asked. */
+  flags: string | null = null;
   readonly #policy: FlagsPolicy;
 
   constructor(policy: FlagsPolicy) {
@@ -96,14 +96,24 @@ function describe(
   refusal: string | null,
 ): MissingFlagsError {
   const { missing } = missingFlags(flags, ...silent);
-  const names = silent.slice(0, 3).map((channel) => `"${channel}"`).join(", ");
+  const { flags: merged, unsure } = mergeFlags(flags, missing);
+  const names = silent.slice(0, 3).map((channel) => `"${clip(`${channel}`)}"`).join(", ");
   const more = silent.length > 3 ? ` and ${silent.length - 3} more` : "";
   const message = `Cannot receive anything on ${names}${more} from ${server}: its ` +
     `notify-keyspace-events is "${flags}" and lacks "${missing}"` +
     (refusal === null ? "" : `, and it refuses to have it set (${refusal})`) +
-    `; run there: CONFIG SET notify-keyspace-events ${mergeFlags(flags, missing).flags}` +
+    // Quoted, because a shell would take the $ for a variable of its own.
+    `; run there: CONFIG SET notify-keyspace-events '${merged}'` +
+    (unsure === ""
+      ? ""
+      : ` (add those of "${unsure}" that are in use: the server does not show them)`) +
     (/[STIV]/.test(missing) ? " (S, T, I and V need Redis 8.8 or later)" : "");
   return new MissingFlagsError(message, { server, configured: flags, missing });
+}
+
+/** A channel's name short enough for a message. */
+function clip(name: string): string {
+  return name.length > 100 ? `${name.slice(0, 100)}…` : name;
 }
 
 const BY_KEY: readonly (ChannelType | null)[] = [

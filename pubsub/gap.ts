@@ -1,5 +1,3 @@
-import type { Dropped } from "./queue.ts";
-
 /** Why notifications may be missing. */
 export type GapReason = "disconnected" | "unresponsive" | "overflow" | "failover" | "topology";
 
@@ -21,10 +19,4 @@ export interface Gap {
   readonly to: number;
   /** How many notifications are missing, where that is known: with `overflow`. */
   readonly dropped?: number;
-}
-
-/** The gap that a full queue leaves. */
-export function overflowGap(node: string, dropped: Dropped): Gap {
-  const { from, to, count } = dropped;
-  return { kind: "gap", reason: "overflow", node, from, to, dropped: count };
 }

@@ -213,11 +213,15 @@ function explain(
   if (error.code === "WRONGPASS" || (error.code === "ERR" && /\bAUTH\b/.test(error.message))) {
     const user = credentials?.username ?? "default";
     return new AuthError(
-      `Cannot log in to ${server} as user "${user}": ${error.message}`,
+      `Cannot log in to ${server} as user "${user}": ${error.message}; check the URL, or the ` +
+        "options username, password and credentials",
       { cause: error },
     );
   }
-  return new ConnectError(`Cannot use ${server}: ${error.message}`, { cause: error });
+  const advice = /max number of clients/i.test(error.message)
+    ? "; close idle connections, or raise its maxclients"
+    : "";
+  return new ConnectError(`Cannot use ${server}: ${error.message}${advice}`, { cause: error });
 }
 
 /** The lines of `INFO`: `name:value`. */

@@ -2,6 +2,7 @@ import type { Channel, ChannelOptions, EventName, KeyNotification } from "../par
 import type { NotificationHandler } from "./delivery.ts";
 import type { Health, Status } from "./status.ts";
 import type { NotificationLoop, StreamItem } from "./stream.ts";
+import type { Subscription } from "./subscription.ts";
 
 /** A channel: one of the channel classes, or a whole channel or pattern as text or bytes. */
 export type ChannelLike = Channel | string | Uint8Array;
@@ -14,14 +15,6 @@ export interface SubscribeOptions {
 
 /** The options of the methods that build the channel. */
 export interface FamilyOptions extends SubscribeOptions, ChannelOptions {}
-
-/** What {@linkcode KeyspaceNotificationsInterface.subscribe} gives back: a hold on channels. */
-export interface Subscription extends AsyncDisposable {
-  /** The channels that were asked for. */
-  readonly channels: readonly Channel[];
-  /** Lets go of them. The last hold on a channel to go unsubscribes it. */
-  unsubscribe(): Promise<void>;
-}
 
 /** The options of {@linkcode KeyspaceNotificationsInterface.listen}. */
 export interface ListenOptions {
@@ -42,8 +35,9 @@ export interface GetMessageOptions {
 /**
  * What watching one server and watching a cluster have in common.
  *
- * Notifications of subscriptions without a handler make up the merged stream, in which one event is
- * one item, however many of them match. It is read by {@linkcode listen}, by `for await` on the
+ * Notifications of subscriptions without a handler make up the merged stream, in which one event on a
+ * channel is one item, however many of them match; an event that is published on a keyspace and on a
+ * keyevent channel is one item for each, if both are subscribed. The stream is read by {@linkcode listen}, by `for await` on the
  * object itself, or by {@linkcode getMessage}; what comes while nobody reads waits in a bounded
  * queue.
  */
@@ -58,7 +52,7 @@ export interface KeyspaceNotificationsInterface
    * @throws {TypeError} when an argument is no channel of notifications
    * @throws {MissingFlagsError} when a server's flags let nothing through to one of them; none of
    * them is then subscribed
-   * @throws {SubscribeRefusedError} when a server refuses some; the others are subscribed
+   * @throws {SubscribeRefusedError} when a server refuses some; its `subscription` holds the others
    * @throws {ClosedError} when the object is closed
    */
   subscribe(...args: [...ChannelLike[], SubscribeOptions] | ChannelLike[]): Promise<Subscription>;
@@ -132,15 +126,16 @@ export interface KeyspaceNotificationsInterface
    *
    * @param options how long to wait
    * @returns the notification, or null when none came in that time
-   * @throws {ClosedError} when the object is closed
+   * @throws {ClosedError} when the object is closed, also meanwhile
    * @throws {ConnectError} when the connection was lost for good and everything before has been read
    */
   getMessage(options?: GetMessageOptions): Promise<KeyNotification | null>;
   /**
    * Reads the merged stream, until it is left or the object is closed.
    *
-   * The loop is open from this call on. Several loops each get everything; loops that follow each
-   * other miss nothing.
+   * The loop is open from this call on, and gets what comes from then on; the first one gets what
+   * has been waiting, too. The last one to leave gives back what it has not read, so loops that
+   * follow each other miss nothing.
    *
    * @param options whether to show gaps; a signal that ends the loop
    * @returns the loop; it throws when the connection was lost for good

@@ -30,6 +30,7 @@ export type { ConnectOptions, QueueOptions } from "./options.ts";
 export type { Overflow, QueueLimits } from "./queue.ts";
 export * from "./status.ts";
 export type { NotificationLoop, StreamItem } from "./stream.ts";
+export type { Subscription } from "./subscription.ts";
 export type {
   Address,
   Dial,

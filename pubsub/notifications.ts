@@ -1,19 +1,11 @@
-import type { Channel } from "../parse/mod.ts";
-import type { MessageFrame } from "../resp/mod.ts";
 import { formatAddress, type ServerUrl } from "./address.ts";
-import { AbstractKeyspaceNotifications, type NodeRun, type Wanted } from "./base.ts";
-import {
-  ClosedError,
-  ConnectError,
-  type MissingFlagsError,
-  type RefusedChannel,
-} from "./errors.ts";
-import { EventRun } from "./event_run.ts";
-import { FlagGuard } from "./flag_guard.ts";
+import { AbstractKeyspaceNotifications } from "./base.ts";
+import { ClosedError, ConnectError } from "./errors.ts";
 import type { ServerInfo } from "./handshake.ts";
+import { Hub } from "./hub.ts";
 import { type ConnectOptions, resolveOptions, type Settings } from "./options.ts";
 import type { Status } from "./status.ts";
-import { Subscriber } from "./subscriber.ts";
+import { WatchedServer } from "./watched_server.ts";
 
 /**
  * Watches one server. {@linkcode connect} makes one.
@@ -28,34 +20,33 @@ import { Subscriber } from "./subscriber.ts";
  * ```
  */
 export class KeyspaceNotifications extends AbstractKeyspaceNotifications {
-  readonly #subscriber: Subscriber;
-  readonly #flagGuard: FlagGuard;
-  readonly #run: NodeRun = new EventRun();
+  /** @internal */
+  protected readonly hub: Hub;
+  readonly #server: WatchedServer;
   readonly #stopFollowing: () => void;
-  #messages = 0;
-  #malformed = 0;
-  #lastMessage: number | null = null;
 
   private constructor(url: ServerUrl, settings: Settings, options: ConnectOptions) {
+    super(settings.database);
     const name = formatAddress(url.address);
-    super(name, settings);
-    this.#flagGuard = new FlagGuard(settings.flags);
-    this.#subscriber = new Subscriber({
-      ...settings,
+    this.hub = new Hub(name, settings, {
+      checkFlags: (channels) => this.#server.checkFlags(channels),
+      settle: (channels) => this.#server.settle(channels),
+      reconcile: () => this.#server.reconcile(),
+    });
+    this.#server = new WatchedServer({
       locate: () => Promise.resolve(url.address),
       name,
-      flagGuard: this.#flagGuard,
-      wanted: this.registry,
+      settings,
+      hub: this.hub,
       inspect: (info) => checkMode(name, info, options.singleNode ?? false),
       events: {
-        onMessage: (...message) => this.#onMessage(...message),
-        onRead: () => this.takePressure(),
-        onConfirmed: () => this.#run.end(),
         onGap: (reason, from, to) =>
-          this.reportGap({ kind: "gap", reason, node: this.#subscriber.node, from, to }),
-        onMuted: (error) => this.#complain(error),
+          this.hub.reportGap({ kind: "gap", reason, node: this.#node, from, to }),
         onState: () => settings.onStatus(this.status()),
-        onEnd: (reason) => this.#onEnd(reason),
+        onEnd: (reason) => {
+          this.#stopFollowing();
+          this.hub.end(reason);
+        },
       },
     });
     const { signal } = options;
@@ -77,7 +68,7 @@ export class KeyspaceNotifications extends AbstractKeyspaceNotifications {
     options.signal?.throwIfAborted();
     const notifications = new KeyspaceNotifications(url, settings, options);
     try {
-      await notifications.#subscriber.start();
+      await notifications.#server.subscriber.start();
       return notifications;
     } catch (error) {
       if (options.signal?.aborted) throw options.signal.reason;
@@ -87,96 +78,33 @@ export class KeyspaceNotifications extends AbstractKeyspaceNotifications {
 
   /** How things stand. */
   status(): Status {
-    const { node, state, since, error, info, confirmed, bytesReceived } = this.#subscriber;
-    const subscriptions = Array.from(confirmed, ({ bytes }) => decoder.decode(bytes));
-    const settled = subscriptions.length >= this.registry.size;
+    const node = this.#server.status();
+    const { state } = node;
+    const { agrees } = this.#server.subscriber;
     return {
-      state: state === "closed"
-        ? state
-        : state === "muted" || state === "reconnecting"
+      state: state === "ready" && !agrees
+        ? "subscribing"
+        : state === "muted" || state === "reconnecting" || state === "connecting"
         ? "incomplete"
-        : settled
-        ? "ready"
-        : "subscribing",
-      nodes: [{
-        node,
-        state,
-        since,
-        error: error?.message ?? null,
-        software: info?.software ?? null,
-        version: info?.version ?? null,
-        role: info?.role ?? null,
-        protocol: info?.protocol ?? null,
-        subscriptions,
-        flags: this.#flagGuard.flags,
-        messages: this.#messages,
-        malformed: this.#malformed,
-        bytes: bytesReceived,
-        lastMessage: this.#lastMessage,
-      }],
-      gaps: this.gaps,
-      queued: this.stream.length,
+        : state,
+      nodes: [node],
+      gaps: this.hub.gaps,
+      queued: this.hub.queued,
+      dropped: this.hub.dropped,
     };
   }
 
-  /** Ends the connection, every loop and every wait. Safe to call twice. */
+  /** Ends the connection, every loop, every wait and every handler. Safe to call twice. */
   close(): Promise<void> {
-    this.#subscriber.close(
-      new ClosedError(`The notifications of ${this.#subscriber.node} were closed`),
-    );
-    // What a reader has not taken by now it does not want: it closed.
-    this.stream.clear();
+    const reason = new ClosedError(`The notifications of ${this.#node} were closed`);
+    this.#server.subscriber.close(reason);
+    // Also what was lost for good before: nobody wants to read on.
+    this.hub.end(reason);
     return Promise.resolve();
   }
 
-  /** @internal */
-  protected get closed(): boolean {
-    return this.#subscriber.error instanceof ClosedError;
-  }
-
-  /** @internal */
-  protected async checkFlags(channels: readonly Channel[]): Promise<void> {
-    const missing = await this.#subscriber.ask((connection) =>
-      this.#flagGuard.check(connection, channels)
-    );
-    if (missing === null) return;
-    if (this.settings.flags !== "warn") throw missing;
-    this.settings.onWarning(missing.message);
-  }
-
-  /** @internal */
-  protected async settle(channels: readonly Wanted[]): Promise<RefusedChannel[]> {
-    const refused = await this.#subscriber.settle(channels);
-    return refused.map(({ channel, error }) => ({
-      channel: decoder.decode(channel.bytes),
-      server: this.#subscriber.node,
-      error,
-    }));
-  }
-
-  /** @internal */
-  protected async reconcile(): Promise<void> {
-    try {
-      await this.#subscriber.reconcile();
-    } catch {
-      // Without the connection nothing is subscribed, and the next one asks only for what is wanted.
-    }
-  }
-
-  #onMessage(frame: MessageFrame, receivedAt: number, sentAfter: number): void {
-    this.#messages++;
-    this.#lastMessage = receivedAt;
-    if (!this.deliver(frame, receivedAt, sentAfter, this.#run)) this.#malformed++;
-  }
-
-  #complain(error: MissingFlagsError): void {
-    if (this.settings.flags === "warn") this.settings.onWarning(error.message);
-    else this.settings.onError(error);
-  }
-
-  #onEnd(reason: Error): void {
-    this.#stopFollowing();
-    this.stream.close(this.closed ? null : reason);
+  get #node(): string {
+    return this.#server.subscriber.node;
   }
 }
 
@@ -194,5 +122,3 @@ function checkMode(node: string, info: ServerInfo, singleNode: boolean): void {
       "clusters are not supported yet; set singleNode: true to watch this node alone",
   );
 }
-
-const decoder = new TextDecoder();

@@ -1,3 +1,4 @@
+import type { DecoderLimits } from "../resp/mod.ts";
 import type { ServerUrl } from "./address.ts";
 import type { FlagsPolicy } from "./flag_guard.ts";
 import type { Gap } from "./gap.ts";
@@ -62,6 +63,11 @@ export interface ConnectOptions {
   readonly flags?: FlagsPolicy;
   /** How much may wait to be read, per reader. Default 65,536 items and 64 MiB. */
   readonly queue?: QueueOptions;
+  /**
+   * What is accepted from a server at most, before the connection is ended and made anew. Keys and
+   * replies of up to 64 MiB unless set otherwise.
+   */
+  readonly limits?: DecoderLimits;
   /** Watch one node of a cluster and know that the other nodes' notifications do not come. */
   readonly singleNode?: boolean;
   /**
@@ -80,6 +86,13 @@ export interface ConnectOptions {
 const DEFAULT_TIMEOUT = 5_000;
 const DEFAULT_QUEUE: QueueLimits = { items: 65_536, bytes: 64 * 1024 * 1024 };
 const DEFAULT_HEARTBEAT: HeartbeatOptions = { interval: 15_000, timeout: 5_000 };
+// More than any key within reason, and a bound to what a hostile peer can have us hold.
+const DEFAULT_LIMITS: DecoderLimits = {
+  maxBulkLength: 64 * 1024 * 1024,
+  maxHeldBytes: 128 * 1024 * 1024,
+  maxElements: 1024 * 1024,
+  maxDepth: 32,
+};
 const LONGEST_TIMER = 2 ** 31 - 1;
 
 /** The options with their defaults, checked. */
@@ -94,6 +107,7 @@ export interface Settings {
   readonly maxAttempts: number;
   readonly keyPrefix: Uint8Array | null;
   readonly flags: FlagsPolicy;
+  readonly limits: DecoderLimits;
   readonly queue: QueueLimits;
   readonly overflow: Overflow;
   readonly database: number;
@@ -114,6 +128,12 @@ export function resolveOptions(url: ServerUrl, options: ConnectOptions): Setting
     throw invalid("protocol", protocol, "2 or 3");
   }
   checkMilliseconds("timeout", timeout);
+  for (const name of ["dial", "onError", "onWarning", "onGap", "onStatus"] as const) {
+    const value = options[name];
+    if (value !== undefined && typeof value !== "function") {
+      throw invalid(name, value, "a function");
+    }
+  }
   const heartbeat = { ...DEFAULT_HEARTBEAT, ...options.heartbeat };
   checkMilliseconds("heartbeat.interval", heartbeat.interval);
   checkMilliseconds("heartbeat.timeout", heartbeat.timeout);
@@ -151,6 +171,7 @@ export function resolveOptions(url: ServerUrl, options: ConnectOptions): Setting
     keyPrefix: typeof keyPrefix === "string" ? new TextEncoder().encode(keyPrefix) : keyPrefix ??
       null,
     flags,
+    limits: { ...DEFAULT_LIMITS, ...options.limits },
     queue,
     overflow,
     database: url.database ?? 0,

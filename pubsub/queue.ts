@@ -1,5 +1,5 @@
 import type { KeyNotification } from "../parse/mod.ts";
-import type { Gap } from "./gap.ts";
+import { Dropped, type Item } from "./dropped.ts";
 
 /** How much a queue may hold. */
 export interface QueueLimits {
@@ -14,45 +14,6 @@ export interface QueueLimits {
  * `coalesce`, all but the newest of each key, and the oldest when that is not enough.
  */
 export type Overflow = "drop-oldest" | "drop-newest" | "coalesce";
-
-/** What a queue holds. */
-export type Item = KeyNotification | Gap;
-
-/** Stands in a queue where notifications were dropped. */
-export class Dropped {
-  /** A time, in ms since the epoch, before which the server did not send any of them. */
-  readonly from: number;
-  /** When the last came, in ms since the epoch. */
-  readonly to: number;
-  /** How many notifications. */
-  readonly count: number;
-
-  constructor(from: number, to: number, count: number) {
-    this.from = from;
-    this.to = to;
-    this.count = count;
-  }
-
-  /**
-   * These, and an item that is dropped with them; a gap is swallowed whole.
-   *
-   * @param sentAfter a time before which the item was not sent
-   */
-  static add(before: Dropped | null, item: Item | Dropped, sentAfter: number): Dropped {
-    const { from, to, count } = item instanceof Dropped ? item : extent(item, sentAfter);
-    return before === null ? new Dropped(from, to, count) : new Dropped(
-      Math.min(before.from, from),
-      Math.max(before.to, to),
-      before.count + count,
-    );
-  }
-}
-
-function extent(item: Item, sentAfter: number): { from: number; to: number; count: number } {
-  return item.kind === "gap"
-    ? { from: item.from, to: item.to, count: item.dropped ?? 0 }
-    : { from: Math.min(sentAfter, item.timestamp), to: item.timestamp, count: 1 };
-}
 
 /**
  * A queue bounded in items and bytes, that says of what it had to drop where it is missing: before
@@ -72,6 +33,7 @@ export class BoundedQueue {
   #before: Dropped | null = null;
   /** What was dropped at the back: newer than all that is held. */
   #after: Dropped | null = null;
+  #dropped = 0;
 
   constructor(limits: QueueLimits, overflow: Overflow) {
     this.#limits = limits;
@@ -81,6 +43,11 @@ export class BoundedQueue {
   /** How many items are held. */
   get length(): number {
     return this.#length;
+  }
+
+  /** How many notifications were dropped so far. */
+  get dropped(): number {
+    return this.#dropped;
   }
 
   /** Whether more than an eighth of what it may hold waits. */
@@ -108,6 +75,7 @@ export class BoundedQueue {
       }
       if (!this.#fits(bytes)) {
         this.#after = Dropped.add(this.#after, item, sentAfter);
+        this.#count(item);
         return;
       }
     }
@@ -174,7 +142,14 @@ export class BoundedQueue {
 
   #dropOldest(): void {
     const sentAfter = this.#sentAfter[this.#head]!;
-    this.#before = Dropped.add(this.#before, this.#shift()!, sentAfter);
+    const item = this.#shift()!;
+    this.#before = Dropped.add(this.#before, item, sentAfter);
+    this.#count(item);
+  }
+
+  /** Counts what is dropped; those behind a mark of earlier ones were counted then. */
+  #count(item: Item | Dropped): void {
+    if (!(item instanceof Dropped) && item.kind !== "gap") this.#dropped++;
   }
 
   #shift(): Item | Dropped | undefined {
@@ -203,6 +178,7 @@ export class BoundedQueue {
         const key = identity(item);
         if (seen.has(key)) {
           this.#before = Dropped.add(this.#before, item, this.#sentAfter[place]!);
+          this.#count(item);
           continue;
         }
         seen.add(key);

@@ -25,8 +25,11 @@ export interface NodeStatus {
   readonly protocol: 2 | 3 | null;
   /** The channels and patterns it has confirmed. */
   readonly subscriptions: readonly string[];
-  /** Its `notify-keyspace-events` when last asked; `unknown` when it would not tell. */
-  readonly flags: string;
+  /**
+   * Its `notify-keyspace-events` when last asked; `unknown` when it would not tell; null when it was
+   * not asked, as before the first subscription.
+   */
+  readonly flags: string | null;
   /** Messages received. */
   readonly messages: number;
   /** Messages that were no well-formed notification, and so were not delivered. */
@@ -48,8 +51,10 @@ export interface Status {
   readonly nodes: readonly NodeStatus[];
   /** Gaps so far. */
   readonly gaps: number;
-  /** Notifications that wait to be read from the merged stream. */
+  /** Notifications that wait: in the merged stream, or the fullest of its loops, and for handlers. */
   readonly queued: number;
+  /** Notifications that were dropped from full queues so far, for every reader that lacks them. */
+  readonly dropped: number;
 }
 
 /** Whether everything wanted is being received, and if not, why. Fit for a health endpoint. */

@@ -1,8 +1,9 @@
 import type { KeyNotification } from "../parse/mod.ts";
 import type { Consumer, DeliveryOptions } from "./delivery.ts";
+import { Dropped } from "./dropped.ts";
 import { ClosedError } from "./errors.ts";
-import { type Gap, overflowGap } from "./gap.ts";
-import { BoundedQueue, Dropped } from "./queue.ts";
+import type { Gap } from "./gap.ts";
+import { BoundedQueue } from "./queue.ts";
 
 /** An item of a stream that was asked to show gaps. */
 export type StreamItem = KeyNotification | Gap;
@@ -17,18 +18,23 @@ export interface NotificationLoop<T> extends AsyncIterableIterator<T> {
   [Symbol.asyncIterator](): NotificationLoop<T>;
 }
 
+/** The longest time a timer takes, in ms. */
+const LONGEST_TIMER = 2 ** 31 - 1;
+
 /**
  * The merged stream: each notification to every loop that is open.
  *
- * While no loop is open, notifications wait in the inbox. The first loop takes them over, and the
- * last one to leave gives back what it has not handed out, so loops that follow each other miss
- * nothing; `poll` takes from the inbox itself.
+ * While no loop is open, notifications wait in the inbox. The first loop to open takes them over,
+ * and the last one to leave gives back what it has not handed out, so loops that follow each other
+ * miss nothing; `poll` takes from the inbox itself.
  */
 export class Stream implements Consumer {
   readonly #options: DeliveryOptions;
   readonly #inbox: Mailbox;
   readonly #loops = new Set<Mailbox>();
   #end: StreamEnd | null = null;
+  /** What loops that have been left dropped. */
+  #droppedBefore = 0;
 
   constructor(options: DeliveryOptions) {
     this.#options = options;
@@ -36,10 +42,17 @@ export class Stream implements Consumer {
   }
 
   /** How many notifications wait, in the fullest of the queues. */
-  get length(): number {
+  get queued(): number {
     let most = this.#inbox.queue.length;
     for (const { queue } of this.#loops) most = Math.max(most, queue.length);
     return most;
+  }
+
+  /** How many notifications were dropped so far, for every reader that lacks them. */
+  get dropped(): number {
+    let sum = this.#droppedBefore + this.#inbox.queue.dropped;
+    for (const { queue } of this.#loops) sum += queue.dropped;
+    return sum;
   }
 
   /** Puts a gap at its place in the order. */
@@ -59,18 +72,18 @@ export class Stream implements Consumer {
     else for (const mailbox of this.#loops) mailbox.deliver(item, bytes, sentAfter);
   }
 
-  /** Ends every loop after what it still holds: in order, or with an error. */
+  /**
+   * Ends every loop.
+   *
+   * @param error what loops end with, after what they still hold; null to end them at once
+   */
   close(error: Error | null): void {
-    if (this.#end !== null) return;
+    const mailboxes = [this.#inbox, ...this.#loops];
+    // What a reader has not taken by now it does not want: it closed.
+    if (error === null) { for (const { queue } of mailboxes) queue.clear(); }
+    if (this.#end !== null && error !== null) return;
     this.#end = { error };
-    this.#inbox.end(this.#end);
-    for (const mailbox of this.#loops) mailbox.end(this.#end);
-  }
-
-  /** Forgets what waits, so that ended loops end at once. */
-  clear(): void {
-    this.#inbox.queue.clear();
-    for (const { queue } of this.#loops) queue.clear();
+    for (const mailbox of mailboxes) mailbox.end(this.#end);
   }
 
   /**
@@ -79,16 +92,19 @@ export class Stream implements Consumer {
    * @param timeout how long to wait for it, in ms
    * @param signal ends the wait
    * @returns the notification, or null when none came in that time
+   * @throws {ClosedError} when the stream is closed, also meanwhile
    */
   async poll(timeout: number, signal: AbortSignal | undefined): Promise<KeyNotification | null> {
-    if (this.#end !== null && this.#end.error === null) {
-      throw new ClosedError("Cannot get a message: the notifications are closed");
-    }
-    const deadline = Date.now() + timeout;
+    const deadline = performance.now() + timeout;
     for (;;) {
-      const item = await this.#inbox.next(Math.max(0, deadline - Date.now()), signal);
-      if (item === undefined) return null;
-      if (item.kind !== "gap") return item;
+      const left = Math.max(0, deadline - performance.now());
+      const item = await this.#inbox.next(Math.min(left, LONGEST_TIMER), signal);
+      if (item !== undefined && item.kind !== "gap") return item;
+      if (item !== undefined) continue;
+      if (this.#end !== null && !signal?.aborted) {
+        throw new ClosedError("Cannot get a message: the notifications are closed");
+      }
+      if (signal?.aborted || performance.now() >= deadline) return null;
     }
   }
 
@@ -104,6 +120,7 @@ export class Stream implements Consumer {
       left = true;
       signal?.removeEventListener("abort", leave);
       this.#loops.delete(mailbox);
+      this.#droppedBefore += mailbox.queue.dropped;
       if (this.#loops.size === 0) mailbox.moveInto(this.#inbox);
       mailbox.end({ error: null });
     };
@@ -112,7 +129,13 @@ export class Stream implements Consumer {
     const loop: NotificationLoop<StreamItem> = {
       async next() {
         for (;;) {
-          const item = left ? undefined : await mailbox.next(Infinity, undefined);
+          let item: StreamItem | undefined;
+          try {
+            item = left ? undefined : await mailbox.next(Infinity, undefined);
+          } catch (error) {
+            leave();
+            throw error;
+          }
           if (item === undefined) {
             leave();
             return { done: true, value: undefined };
@@ -167,7 +190,7 @@ class Mailbox {
   }
 
   end(end: StreamEnd): void {
-    this.#end ??= end;
+    this.#end = end;
     this.#settle();
   }
 
@@ -201,7 +224,7 @@ class Mailbox {
   #take(): StreamItem | undefined {
     const item = this.queue.take();
     if (!(item instanceof Dropped)) return item;
-    const gap = overflowGap(this.#options.node, item);
+    const gap = item.toGap(this.#options.node);
     this.#options.events.onGap(gap);
     return gap;
   }

@@ -131,7 +131,7 @@ Deno.test("watch: a malformed URL", async () => {
 
 Deno.test("watch: a server whose notify-keyspace-events is empty", async () => {
   await using server = await startServer();
-  await fails(1, "CONFIG SET notify-keyspace-events AK", "watch", "--url", server.url);
+  await fails(1, "CONFIG SET notify-keyspace-events 'AK'", "watch", "--url", server.url);
 });
 
 Deno.test("wrong use is told apart, with the usage", async () => {

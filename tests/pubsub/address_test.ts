@@ -19,6 +19,18 @@ Deno.test("parseUrl leaves out what the URL does not say", () => {
   assertEquals(parseUrl("redis://localhost/0"), { address, database: 0 });
 });
 
+Deno.test("parseUrl tells an empty password from none", () => {
+  assertEquals(parseUrl("redis://bo:@localhost").password, "");
+  assertEquals("password" in parseUrl("redis://bo@localhost"), false);
+  assertEquals(parseUrl("redis+unix://bo:@/tmp/s").password, "");
+});
+
+Deno.test("parseUrl refuses what is no text", () => {
+  for (const url of [["redis://a", "redis://b"], {}, undefined, 1]) {
+    assertThrows(() => parseUrl(url as unknown as string), TypeError, "neither text nor a URL");
+  }
+});
+
 Deno.test("parseUrl takes an IPv6 address in brackets", () => {
   const { address } = parseUrl("redis://[::1]:7000");
   assertEquals(address, { hostname: "::1", port: 7000 });
@@ -102,9 +114,11 @@ Deno.test("parseUrl does not repeat a password", () => {
       "redis+unix://ana:hunter2@tmp/s",
       "redis+unix://ana:hunter2@x@/tmp/s",
       "redis+unix:///tmp/s?password=hunter2",
+      "redis://ana:hunter2",
+      "redis://ana:hunter2@localhost:99999",
     ]
   ) {
-    const { message } = assertThrows(() => parseUrl(url), TypeError);
-    assertEquals(message.includes("hunter2"), false, message);
+    const error = assertThrows(() => parseUrl(url), TypeError);
+    assertEquals(Deno.inspect(error).includes("hunter2"), false, Deno.inspect(error));
   }
 });

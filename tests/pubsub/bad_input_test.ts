@@ -134,7 +134,7 @@ for (const protocol of [2, 3] as const) {
       "ACL SETUSER",
     );
     assertEquals(
-      error.refused.map(({ channel, server }) => [channel, server]),
+      error.refused.map(({ channel, server }) => [String(channel), server]),
       [
         ["__keyspace@0__:theirs", notifications.status().nodes[0]!.node],
         ["__keyspace@0__:their*", notifications.status().nodes[0]!.node],
@@ -182,7 +182,7 @@ for (const protocol of [2, 3] as const) {
       [error.server, error.configured, error.missing],
       [`127.0.0.1:${server.port}`, "", "AK"],
     );
-    assertStringIncludes(error.message, "CONFIG SET notify-keyspace-events AK");
+    assertStringIncludes(error.message, "CONFIG SET notify-keyspace-events 'AK'");
     assertEquals(notifications.subscribed, false);
     // Once it is mended the same object can go on; also while it holds another subscription.
     await server.command("CONFIG", "SET", "notify-keyspace-events", "Ex");
@@ -201,7 +201,7 @@ Deno.test("missing flags can be made a warning, or no matter", async () => {
   await using warned = await connect(server.url, { flags: "warn", onWarning });
   await warned.subscribeKeyevent("set");
   assertEquals(warnings.length, 1);
-  assertStringIncludes(warnings[0]!, "CONFIG SET notify-keyspace-events $E");
+  assertStringIncludes(warnings[0]!, "CONFIG SET notify-keyspace-events '$E'");
   await using ignorant = await connect(server.url, { flags: "ignore", onWarning });
   await ignorant.subscribeKeyevent("set");
   assertEquals(warnings.length, 1);

@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
-import { BoundedQueue, Dropped, type Item, type Overflow } from "../../pubsub/queue.ts";
+import { Dropped, type Item } from "../../pubsub/dropped.ts";
+import { BoundedQueue, type Overflow } from "../../pubsub/queue.ts";
 import { KeyNotification } from "../../parse/mod.ts";
 
 function item(timestamp: number, key: string | Uint8Array = `k${timestamp}`): Item {

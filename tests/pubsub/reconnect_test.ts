@@ -173,7 +173,7 @@ for (const protocol of [2, 3] as const) {
     const health = notifications.health();
     assertEquals(health.ok, false);
     assertStringIncludes(health.reason, "muted");
-    assertStringIncludes(health.reason, "CONFIG SET notify-keyspace-events AK");
+    assertStringIncludes(health.reason, "CONFIG SET notify-keyspace-events 'AK'");
     const lost = Date.now();
     await server.command("SET", "user:lost", "x");
     await server.command("CONFIG", "SET", "notify-keyspace-events", "KEA");

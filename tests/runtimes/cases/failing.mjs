@@ -76,7 +76,7 @@ function refusedChannel(protocol) {
       "SubscribeRefusedError",
       () => notifications.subscribe("__keyspace@0__:theirs", "__keyspace@0__:mine"),
     );
-    equal(error.refused.map(({ channel }) => channel), ["__keyspace@0__:theirs"]);
+    equal(error.refused.map(({ channel }) => `${channel}`), ["__keyspace@0__:theirs"]);
     equal(error.cause.name, "ServerError");
     equal([...notifications.status().nodes[0].subscriptions], ["__keyspace@0__:mine"]);
   };

@@ -1,0 +1,48 @@
+import { Channel, toChannel } from "../parse/mod.ts";
+import type { ChannelLike, SubscribeOptions } from "./interface.ts";
+
+/**
+ * Reads what `subscribe` was called with.
+ *
+ * @throws {TypeError} when an argument is not what it must be
+ */
+export function readArguments(
+  args: readonly (ChannelLike | SubscribeOptions | undefined)[],
+): { channels: readonly Channel[]; options: SubscribeOptions } {
+  const given = args.at(-1) === undefined ? args.slice(0, -1) : args;
+  const last = given.at(-1);
+  const hasOptions = typeof last === "object" && last !== null && !Array.isArray(last) &&
+    !isChannelLike(last);
+  const names = (hasOptions ? given.slice(0, -1) : given) as readonly ChannelLike[];
+  if (names.length === 0) {
+    throw new TypeError("Cannot subscribe: no channel is given");
+  }
+  const options = hasOptions ? last : {};
+  if (options.handler !== undefined && typeof options.handler !== "function") {
+    throw new TypeError("Cannot subscribe: the handler is not a function");
+  }
+  return { channels: names.map(readChannel), options };
+}
+
+function readChannel(name: ChannelLike, place: number): Channel {
+  if (!isChannelLike(name)) {
+    const hint = Array.isArray(name)
+      ? "; give the channels one by one: subscribe(...channels)"
+      : "";
+    throw new TypeError(
+      `Cannot subscribe: argument ${place} is neither a channel nor text nor bytes${hint}`,
+    );
+  }
+  const channel = toChannel(name);
+  if (channel.type === null && !channel.isPattern) {
+    throw new TypeError(
+      `Cannot subscribe "${channel}": no notification is ever sent there; for a key use ` +
+        "subscribeKeyspace or new KeyspaceChannel(key)",
+    );
+  }
+  return channel;
+}
+
+function isChannelLike(value: unknown): value is ChannelLike {
+  return typeof value === "string" || value instanceof Uint8Array || value instanceof Channel;
+}

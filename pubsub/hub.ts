@@ -1,0 +1,254 @@
+import { type Channel, parseNotification } from "../parse/mod.ts";
+import type { MessageFrame } from "../resp/mod.ts";
+import {
+  type Consumer,
+  type DeliveryOptions,
+  HandlerConsumer,
+  type NotificationHandler,
+  Pressure,
+} from "./delivery.ts";
+import { ClosedError, SubscribeRefusedError } from "./errors.ts";
+import { EventAdvice } from "./event_advice.ts";
+import type { EventRun } from "./event_run.ts";
+import type { Gap } from "./gap.ts";
+import type { Settings } from "./options.ts";
+import { describeRefused } from "./refusal.ts";
+import { channelId, Registry, type ServerChannel, type WantedChannel } from "./registry.ts";
+import { Stream } from "./stream.ts";
+import type { Subscription } from "./subscription.ts";
+
+/** One call of `subscribe`: the channels it holds, and where their notifications go. */
+interface Hold {
+  readonly channels: readonly Channel[];
+  readonly consumer: Consumer;
+}
+
+/** A channel in the register, with those who hold it. */
+export type Wanted = WantedChannel<Hold>;
+
+/** A channel that a server refused. */
+export interface Refusal {
+  readonly channel: Wanted;
+  /** The server, as `host:port`. */
+  readonly server: string;
+  /** What it said. */
+  readonly error: Error;
+}
+
+/** The servers behind it: one, or the nodes of a cluster. */
+export interface Servers {
+  /** Rejects when their flags let nothing through to one of the channels. */
+  checkFlags(channels: readonly Channel[]): Promise<void>;
+  /** Waits until every one has confirmed or refused the channels. */
+  settle(channels: readonly Wanted[]): Promise<Refusal[]>;
+  /** Waits until every one that can be reached has let go of what is not wanted. */
+  reconcile(): Promise<void>;
+}
+
+/** Who has been given the event that a connection is sending. */
+export type NodeRun = EventRun<Consumer>;
+
+/**
+ * Where what is wanted meets what comes: the register of subscriptions, and the way of a message to
+ * those who hold them.
+ */
+export class Hub {
+  /** What is wanted. */
+  readonly registry: Registry<Hold> = new Registry();
+  /** Where notifications go that no handler takes. */
+  readonly stream: Stream;
+  /** Gaps so far. */
+  gaps = 0;
+  readonly #servers: Servers;
+  readonly #settings: Settings;
+  readonly #delivery: DeliveryOptions;
+  readonly #advice: EventAdvice;
+  readonly #holds = new Set<Hold>();
+  #droppedBefore = 0;
+  #end: Error | null = null;
+
+  constructor(node: string, settings: Settings, servers: Servers) {
+    this.#servers = servers;
+    this.#settings = settings;
+    this.#advice = new EventAdvice(settings.onWarning);
+    this.#delivery = {
+      events: {
+        onError: (error) => settings.onError(error),
+        onGap: (gap) => this.#tellGap(gap),
+      },
+      pressure: new Pressure(),
+      node,
+      limits: settings.queue,
+      overflow: settings.overflow,
+    };
+    this.stream = new Stream(this.#delivery);
+  }
+
+  /** Why it ended; null while it has not. */
+  get ended(): Error | null {
+    return this.#end;
+  }
+
+  /** How many notifications wait, for the stream and for handlers. */
+  get queued(): number {
+    return this.#sum(this.stream.queued, ({ queued }) => queued);
+  }
+
+  /** How many notifications were dropped so far. */
+  get dropped(): number {
+    return this.#sum(this.stream.dropped + this.#droppedBefore, ({ dropped }) => dropped);
+  }
+
+  /** Whether queues have been filling up since the last call. */
+  takePressure(): boolean {
+    return this.#delivery.pressure.take();
+  }
+
+  /** Subscribes channels for a handler, or for the stream. */
+  async subscribe(
+    channels: readonly Channel[],
+    handler: NotificationHandler | undefined,
+  ): Promise<Subscription> {
+    if (this.#end !== null) throw this.#endedError("subscribe");
+    this.#advice.consider(channels);
+    const consumer = handler === undefined
+      ? this.stream
+      : new HandlerConsumer(handler, this.#delivery);
+    const hold: Hold = { channels, consumer };
+    this.#holds.add(hold);
+    // Before anything is waited for, so that an `unsubscribe` that is called later finds it.
+    const wanted = channels.map((channel) => this.registry.add(channel, hold));
+    let refused: Refusal[];
+    try {
+      await this.#servers.checkFlags(channels);
+      refused = await this.#servers.settle(wanted);
+    } catch (error) {
+      // What was asked for meanwhile is taken back; nobody waits for that.
+      this.#release(channels, hold).catch(() => {});
+      throw error;
+    }
+    if (refused.length === 0) return this.#subscription(hold, channels);
+    const ids = new Set(refused.map(({ channel }) => channel.id));
+    const lost = channels.filter((channel) => ids.has(channelId(channel)));
+    const held = channels.filter((channel) => !ids.has(channelId(channel)));
+    await this.#release(lost, hold);
+    const named = refused.map(({ channel: { id }, server, error }) => ({
+      channel: channels.find((channel) => channelId(channel) === id)!,
+      server,
+      error,
+    }));
+    throw new SubscribeRefusedError(
+      describeRefused(named, held.length > 0),
+      named,
+      held.length > 0 ? this.#subscription(hold, held) : null,
+    );
+  }
+
+  /** Drops every hold on these channels, or on all. */
+  async unsubscribe(channels: readonly ServerChannel[] | null): Promise<void> {
+    await this.#release(channels ?? [...this.registry.values()], null);
+  }
+
+  /**
+   * Hands a message to everyone who wants it, each once for each event.
+   *
+   * @returns whether it was a well-formed notification
+   */
+  deliver(frame: MessageFrame, receivedAt: number, sentAfter: number, run: NodeRun): boolean {
+    const { bytes, patternStart, patternEnd, channelStart, channelEnd } = frame;
+    const { payloadStart, payloadEnd } = frame;
+    const wanted = patternStart < 0
+      ? this.registry.findExact(bytes, channelStart, channelEnd)
+      : this.registry.findPattern(bytes, patternStart, patternEnd);
+    // Nobody holds it any more; the server will hear of it, or has not worked through it yet.
+    if (wanted === undefined) return true;
+    const notification = parseNotification(
+      bytes,
+      channelStart,
+      channelEnd,
+      payloadStart,
+      payloadEnd,
+      receivedAt,
+      this.#settings.keyPrefix,
+    );
+    if (notification === null) return false;
+    // Well-formed, but of a key without the prefix that was asked for.
+    if (notification === undefined) return true;
+    const size = channelEnd - channelStart + payloadEnd - payloadStart;
+    run.advance(wanted.id, frame);
+    for (const { consumer } of wanted.users) {
+      if (run.serve(consumer)) consumer.deliver(notification, size, sentAfter);
+    }
+    return true;
+  }
+
+  /** Puts a gap of a server into the order, before what comes next. */
+  reportGap(gap: Gap): void {
+    this.#tellGap(gap);
+    for (const { consumer } of this.#holds) {
+      if (consumer === this.stream) return this.stream.reportGap(gap);
+    }
+  }
+
+  /**
+   * Ends everything.
+   *
+   * @param reason a `ClosedError` when it was closed, and nothing more is to be handed on, also of
+   * what was broken before; anything else is what loops end with, after what they still hold
+   */
+  end(reason: Error): void {
+    const closed = reason instanceof ClosedError;
+    if (this.#end !== null && !closed) return;
+    this.#end = reason;
+    this.stream.close(closed ? null : reason);
+    if (!closed) return;
+    for (const { consumer } of this.#holds) {
+      if (consumer instanceof HandlerConsumer) consumer.close();
+    }
+  }
+
+  #subscription(hold: Hold, channels: readonly Channel[]): Subscription {
+    const unsubscribe = () => this.#release(channels, hold);
+    return { channels, unsubscribe, [Symbol.asyncDispose]: unsubscribe };
+  }
+
+  /** Takes one hold off channels, or every one. */
+  async #release(channels: readonly ServerChannel[], only: Hold | null): Promise<void> {
+    const left = new Set<Hold>();
+    for (const channel of channels) {
+      for (const hold of this.registry.get(channelId(channel))?.users ?? []) {
+        if (only !== null && hold !== only) continue;
+        this.registry.remove(channel, hold);
+        left.add(hold);
+      }
+    }
+    for (const hold of left) {
+      const holds = ({ id }: { id: string }) => this.registry.get(id)?.users.has(hold) ?? false;
+      if (hold.channels.some((channel) => holds({ id: channelId(channel) }))) continue;
+      this.#holds.delete(hold);
+      if (!(hold.consumer instanceof HandlerConsumer)) continue;
+      this.#droppedBefore += hold.consumer.dropped;
+      hold.consumer.close();
+    }
+    if (left.size > 0 && this.#end === null) await this.#servers.reconcile();
+  }
+
+  #tellGap(gap: Gap): void {
+    this.gaps++;
+    this.#settings.onGap(gap);
+  }
+
+  #sum(stream: number, count: (consumer: Consumer) => number): number {
+    let sum = stream;
+    for (const { consumer } of this.#holds) {
+      if (consumer !== this.stream) sum += count(consumer);
+    }
+    return sum;
+  }
+
+  #endedError(what: string): Error {
+    return this.#end instanceof ClosedError
+      ? new ClosedError(`Cannot ${what}: the notifications are closed`)
+      : this.#end!;
+  }
+}

@@ -1,0 +1,136 @@
+import type { Channel } from "../parse/mod.ts";
+import type { MessageFrame } from "../resp/mod.ts";
+import { EventRun } from "./event_run.ts";
+import { FlagGuard } from "./flag_guard.ts";
+import type { GapReason } from "./gap.ts";
+import type { ServerInfo } from "./handshake.ts";
+import type { Hub, NodeRun, Refusal, Wanted } from "./hub.ts";
+import type { Settings } from "./options.ts";
+import type { NodeStatus } from "./status.ts";
+import { Subscriber } from "./subscriber.ts";
+import type { Address } from "./transport.ts";
+
+/** What a watched server tells its owner. */
+export interface WatchedServerEvents {
+  /** Messages from `from` to `to`, both in ms since the epoch, may be missing before the next. */
+  onGap(reason: GapReason, from: number, to: number): void;
+  /** The state has changed. */
+  onState(): void;
+  /** It will not come back: what broke last, or why it was closed. */
+  onEnd(reason: Error): void;
+}
+
+/** Which server to watch, and for whom. */
+export interface WatchedServerOptions {
+  /** Where it listens; asked at each connect. */
+  readonly locate: () => Promise<Address>;
+  /** How it is called until it has been located. */
+  readonly name: string;
+  /** What the options say. */
+  readonly settings: Settings;
+  /** Whom its messages are for. */
+  readonly hub: Hub;
+  /**
+   * Looks at a server before anything is subscribed on it.
+   *
+   * @throws when it is not to be used
+   */
+  readonly inspect: (info: ServerInfo) => void;
+  /** Takes what happens. */
+  readonly events: WatchedServerEvents;
+}
+
+const decoder = new TextDecoder();
+
+/** One server that is watched: its messages go to the hub, its flags are looked after, and counted. */
+export class WatchedServer {
+  /** The connection to it, through every loss. */
+  readonly subscriber: Subscriber;
+  readonly #settings: Settings;
+  readonly #hub: Hub;
+  readonly #flagGuard: FlagGuard;
+  readonly #run: NodeRun = new EventRun();
+  #messages = 0;
+  #malformed = 0;
+  #lastMessage: number | null = null;
+
+  constructor({ locate, name, settings, hub, inspect, events }: WatchedServerOptions) {
+    this.#settings = settings;
+    this.#hub = hub;
+    this.#flagGuard = new FlagGuard(settings.flags);
+    this.subscriber = new Subscriber({
+      ...settings,
+      locate,
+      name,
+      inspect,
+      flagGuard: this.#flagGuard,
+      wanted: hub.registry,
+      events: {
+        onMessage: (frame, receivedAt, sentAfter) => this.#onMessage(frame, receivedAt, sentAfter),
+        onRead: () => hub.takePressure(),
+        onConfirmed: () => this.#run.end(),
+        onGap: (reason, from, to) => events.onGap(reason, from, to),
+        onMuted: (error) => {
+          if (settings.flags === "warn") settings.onWarning(error.message);
+          else settings.onError(error);
+        },
+        onState: () => events.onState(),
+        onEnd: (reason) => events.onEnd(reason),
+      },
+    });
+  }
+
+  /** How it stands. */
+  status(): NodeStatus {
+    const { node, state, since, error, info, confirmed, bytesReceived } = this.subscriber;
+    return {
+      node,
+      state,
+      since,
+      error: error?.message ?? null,
+      software: info?.software ?? null,
+      version: info?.version ?? null,
+      role: info?.role ?? null,
+      protocol: info?.protocol ?? null,
+      subscriptions: Array.from(confirmed, ({ bytes }) => decoder.decode(bytes)),
+      flags: this.#flagGuard.flags,
+      messages: this.#messages,
+      malformed: this.#malformed,
+      bytes: bytesReceived,
+      lastMessage: this.#lastMessage,
+    };
+  }
+
+  /** Rejects, or warns, when its flags let nothing through to one of the channels. */
+  async checkFlags(channels: readonly Channel[]): Promise<void> {
+    if (this.#settings.flags === "ignore") return;
+    const missing = await this.subscriber.ask((connection) =>
+      this.#flagGuard.check(connection, channels)
+    );
+    if (missing === null) return;
+    if (this.#settings.flags !== "warn") throw missing;
+    this.#settings.onWarning(missing.message);
+  }
+
+  /** Waits until it has confirmed or refused the channels. */
+  async settle(channels: readonly Wanted[]): Promise<Refusal[]> {
+    const refused = await this.subscriber.settle(channels);
+    const server = this.subscriber.node;
+    return refused.map(({ channel, error }) => ({ channel, server, error }));
+  }
+
+  /** Waits until it has let go of what is not wanted, if it can be reached. */
+  async reconcile(): Promise<void> {
+    try {
+      await this.subscriber.reconcile();
+    } catch {
+      // Without the connection nothing is subscribed, and the next one asks only for what is wanted.
+    }
+  }
+
+  #onMessage(frame: MessageFrame, receivedAt: number, sentAfter: number): void {
+    this.#messages++;
+    this.#lastMessage = receivedAt;
+    if (!this.#hub.deliver(frame, receivedAt, sentAfter, this.#run)) this.#malformed++;
+  }
+}
