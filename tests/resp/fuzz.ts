@@ -1,0 +1,212 @@
+/**
+ * Mutates what real servers sent and decodes that, whole and cut. As a program it does so two million
+ * times: `deno run --allow-read tests/resp/fuzz.ts [inputs] [seed]`.
+ */
+import {
+  Decoder,
+  type DecoderOptions,
+  decodeText,
+  RespLimitError,
+  RespSyntaxError,
+} from "../../resp/mod.ts";
+import { bytes, cut, MessageRecorder, random, randomPlaces } from "./harness.ts";
+
+/** What came of a run. */
+export interface Fuzzed {
+  inputs: number;
+  /** Inputs at whose end the decoder had not failed. */
+  good: number;
+  syntaxErrors: number;
+  limitErrors: number;
+  /** The most bytes that lived on the heap or beside it, looked at now and then. */
+  mostMemory: number;
+}
+
+type Random = () => number;
+
+const CAPTURES = ["resp2.bin", "resp3.bin"] as const;
+
+/** Bytes that mean something, and some that do not. */
+const ALPHABET = bytes("+-:$*_#,(!=%~>|;.\r\n0123456789?tfinae-\0 x\u00ff");
+
+/** Numbers that have gone wrong somewhere before. */
+const NUMBERS = ["-1", "-2", "0", "00", "1", "2", "?", "+1", "", "9", "10", "65536", "536870913"]
+  .concat(["2147483648", "4294967296", "9007199254740993", "99999999999999999999", "1e9", "0x10"])
+  .map(bytes);
+
+/** Whole things, to be put in between. */
+const PIECES = [
+  "\r\n",
+  "\r",
+  "\n",
+  "$?\r\n",
+  ";3\r\nabc\r\n",
+  ";0\r\n",
+  ".\r\n",
+  "*?\r\n",
+  "%?\r\n",
+  "~?\r\n",
+  "|1\r\n+a\r\n:1\r\n",
+  ">1\r\n+x\r\n",
+  ">3\r\n$7\r\nmessage\r\n$1\r\nc\r\n$1\r\np\r\n",
+  "*-1\r\n",
+  "_\r\n",
+  "*3\r\n",
+  "%2\r\n",
+  "=7\r\ntxt:abc\r\n",
+  "!3\r\nERR\r\n",
+].map(bytes);
+
+const LIMITS: DecoderOptions = {
+  maxLineLength: 64,
+  maxBulkLength: 200,
+  maxElements: 8,
+  maxDepth: 4,
+  maxHeldBytes: 4096,
+};
+
+/** One edit of the bytes. */
+function mutate(input: Uint8Array, next: Random): Uint8Array {
+  const at = next() % (input.length + 1);
+  const to = Math.min(input.length, at + next() % 12);
+  const before = input.subarray(0, at);
+  const replaced = (middle: Uint8Array, from: number): Uint8Array => {
+    const output = new Uint8Array(at + middle.length + input.length - from);
+    output.set(before);
+    output.set(middle, at);
+    output.set(input.subarray(from), at + middle.length);
+    return output;
+  };
+  const none = new Uint8Array(0);
+  switch (next() % 8) {
+    case 0:
+      return replaced(Uint8Array.of(next() & 255), Math.min(input.length, at + 1));
+    case 1:
+      return replaced(ALPHABET.subarray(next() % ALPHABET.length).subarray(0, 1), at);
+    case 2:
+      return replaced(ALPHABET.subarray(next() % ALPHABET.length).subarray(0, 1), to);
+    case 3:
+      return replaced(none, to);
+    case 4:
+      return replaced(input.slice(at, to), at);
+    case 5:
+      return replaced(PIECES[next() % PIECES.length]!, at);
+    case 6:
+      return input.slice(0, at);
+    default: {
+      // The number after the next type byte, if one is near.
+      const head = input.subarray(at, at + 40).findIndex((byte) => byte === 36 || byte === 42);
+      const start = head === -1 ? at : at + head + 1;
+      const end = input.indexOf(13, start);
+      const number = NUMBERS[next() % NUMBERS.length]!;
+      const output = new Uint8Array(start + number.length + input.length - Math.max(start, end));
+      output.set(input.subarray(0, start));
+      output.set(number, start);
+      output.set(input.subarray(Math.max(start, end)), start + number.length);
+      return output;
+    }
+  }
+}
+
+/** A few replies of a capture, edited. */
+function input(captures: readonly Capture[], next: Random): Uint8Array {
+  const { wire, starts } = captures[next() % captures.length]!;
+  const first = next() % starts.length;
+  const start = starts[first]!;
+  const end = starts[Math.min(starts.length - 1, first + 1 + next() % 6)]!;
+  let bytes: Uint8Array = wire.slice(start, Math.min(Math.max(end, start + 20), start + 2000));
+  for (let edits = 1 + next() % 4; edits > 0; edits--) bytes = mutate(bytes, next);
+  return bytes;
+}
+
+interface Capture {
+  readonly wire: Uint8Array;
+  /** Where its replies and pushes begin. */
+  readonly starts: readonly number[];
+}
+
+function load(name: string): Capture {
+  const wire = Deno.readFileSync(new URL(`captures/${name}`, import.meta.url));
+  const starts = [0];
+  const end = (): void => void starts.push(decoder.offset);
+  const decoder: Decoder = new Decoder({ reply: end, push: end });
+  decoder.write(wire);
+  starts.pop();
+  return { wire, starts };
+}
+
+function optionsOf(next: Random): DecoderOptions {
+  return {
+    strings: next() % 2 === 0 ? "bytes" : "text",
+    arrayPushes: next() % 2 === 0,
+    ...(next() % 4 === 0 ? LIMITS : {}),
+  };
+}
+
+/** Keeps the error too. */
+class Watcher extends MessageRecorder {
+  error: unknown;
+}
+
+function run(chunks: Iterable<Uint8Array>, options: DecoderOptions): Watcher {
+  const watcher = new Watcher();
+  const decoder = new Decoder(watcher, options);
+  try {
+    for (const chunk of chunks) decoder.write(chunk.slice());
+  } catch (error) {
+    watcher.error = error;
+    watcher.events.push(String(error));
+  }
+  return watcher;
+}
+
+/**
+ * Runs so many inputs.
+ *
+ * @throws {Error} When something else than the two errors comes out, or when an input gives different
+ * replies or another error for being cut: it names the input.
+ */
+export function fuzz(inputs: number, seed: number): Fuzzed {
+  const captures = CAPTURES.map(load);
+  const next = random(seed);
+  const fuzzed: Fuzzed = { inputs, good: 0, syntaxErrors: 0, limitErrors: 0, mostMemory: 0 };
+  for (let i = 0; i < inputs; i++) {
+    const wire = input(captures, next);
+    const options = optionsOf(next);
+    const whole = run([wire], options);
+    const places = randomPlaces(next, wire.length, 1 + next() % 6);
+    const inPieces = run(cut(wire, ...places), options);
+    if (whole.events.join("\n") !== inPieces.events.join("\n")) {
+      throw new Error(describe(`is another when cut at ${places}`, i, seed, wire, options));
+    }
+    if (whole.error === undefined) fuzzed.good++;
+    else if (whole.error instanceof RespSyntaxError) fuzzed.syntaxErrors++;
+    else if (whole.error instanceof RespLimitError) fuzzed.limitErrors++;
+    else {
+      throw new Error(describe("throws another error", i, seed, wire, options), {
+        cause: whole.error,
+      });
+    }
+    if (i % 1024 === 0) {
+      const { heapUsed, external } = Deno.memoryUsage();
+      fuzzed.mostMemory = Math.max(fuzzed.mostMemory, heapUsed + external);
+    }
+  }
+  return fuzzed;
+}
+
+function describe(
+  what: string,
+  i: number,
+  seed: number,
+  wire: Uint8Array,
+  options: DecoderOptions,
+): string {
+  return `Input ${i} of seed ${seed} ${what}: ${JSON.stringify(decodeText(wire))} with ` +
+    JSON.stringify(options);
+}
+
+if (import.meta.main) {
+  const [inputs = "2000000", seed = "1"] = Deno.args;
+  console.log(fuzz(Number(inputs), Number(seed)));
+}
