@@ -91,7 +91,10 @@ Deno.test("what a server sent in RESP2 is what another parser makes of it", asyn
   }
 });
 
-Deno.test("any RESP2 is what another parser makes of it", () => {
+// That parser starts a timer of its own, which makes its pool of buffers smaller again.
+const options = { sanitizeOps: false, sanitizeResources: false };
+
+Deno.test("any RESP2 is what another parser makes of it", options, () => {
   const next = random(4);
   for (let i = 0; i < 3000; i++) {
     const wire = bytes(Array.from({ length: 1 + next() % 5 }, () => generate(next, 4)).join(""));
