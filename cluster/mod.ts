@@ -1,5 +1,6 @@
 /**
- * Clusters: which hash slot a key belongs to.
+ * Clusters: which hash slot a key belongs to, which node owns it, and whose event is one that comes
+ * while slots move.
  *
  * @example
  * ```ts
@@ -12,3 +13,8 @@
  */
 
 export * from "./slot.ts";
+export * from "./slot_range.ts";
+export * from "./topology.ts";
+export * from "./topology_change.ts";
+export * from "./topology_error.ts";
+export * from "./topology_reply.ts";

@@ -1,0 +1,230 @@
+import type { TcpAddress } from "../pubsub/mod.ts";
+import { SLOTS } from "./slot.ts";
+import { type SlotRange, slotRanges } from "./slot_range.ts";
+
+/** What a node is in its shard; the servers say `master` and `replica`, older ones `slave`. */
+export type NodeRole = "primary" | "replica";
+
+/**
+ * How a node is, as the node that was asked sees it: `failed` also while others are still to agree
+ * (`fail?`), `loading` while a replica takes its copy over, `unknown` where the answer does not say.
+ */
+export type NodeHealth = "online" | "loading" | "failed" | "unknown";
+
+/** A node of a cluster. Only the id says which one it is: the rest may differ in the next answer. */
+export interface ClusterNode {
+  /** Forty hexadecimal digits that stay with the node for life. */
+  readonly id: string;
+  /** The host to dial; null where the answer names none. See {@linkcode dialAddress}. */
+  readonly host: string | null;
+  /** The port without TLS; null where it has none. */
+  readonly port: number | null;
+  /** The port with TLS; null where it has none. */
+  readonly tlsPort: number | null;
+  /** Its IP address, as the nodes know it; null where the answer does not say. */
+  readonly ip: string | null;
+  /** The host name it announces; null when it announces none. */
+  readonly hostname: string | null;
+  /** What it is. */
+  readonly role: NodeRole;
+  /** How it is. */
+  readonly health: NodeHealth;
+  /** How far it is in the stream of replication, in bytes; null where the answer does not say. */
+  readonly replicationOffset: number | null;
+}
+
+/** A primary, its replicas, and the slots they hold. */
+export interface Shard {
+  /** The shard's own id, which Valkey and later Redis name; null where the answer does not. */
+  readonly id: string | null;
+  /**
+   * The primary. After a failover Redis 8 and Valkey name the dead one beside the new one: the
+   * healthier counts, then the one further in the stream of replication. Null when it names none.
+   */
+  readonly primary: ClusterNode | null;
+  /** All nodes, those that are down and earlier primaries too. */
+  readonly nodes: readonly ClusterNode[];
+  /** Its slots, in ascending order; none in a shard that has just joined. */
+  readonly slots: readonly SlotRange[];
+}
+
+const NOBODY = -1;
+
+/**
+ * Which node owns which slot, as one node saw it. It never changes.
+ *
+ * {@linkcode parseShards} and {@linkcode parseSlots} make one of a server's answer.
+ *
+ * @example
+ * ```ts
+ * import { formatSlots, hashSlot, parseShards } from "@keywatch/keywatch/cluster";
+ *
+ * const asked = { hostname: "127.0.0.1", port: 7000 };
+ * const node = ["id", "07c3…", "port", 7000, "endpoint", "127.0.0.1", "role", "master"];
+ * const topology = parseShards([["slots", [0, 5460], "nodes", [node]]], asked);
+ * console.log(topology.ownerOf(hashSlot("user:1"))?.id, formatSlots(topology.uncovered));
+ * ```
+ */
+export class Topology {
+  /** The shards, in the order of their slots; those without slots come last. */
+  readonly shards: readonly Shard[];
+  /** All nodes, by id. */
+  readonly nodes: ReadonlyMap<string, ClusterNode>;
+  /**
+   * The primary of each shard, those without slots too. One that failed and has no slots is left
+   * out: it was replaced, and Redis 7.0 lists it as a shard of its own; or it was not, and Redis 8
+   * does not count its slots any more.
+   */
+  readonly primaries: readonly ClusterNode[];
+  /** The index in `primaries` of each slot's owner. */
+  readonly #owners: Int16Array = new Int16Array(SLOTS).fill(NOBODY);
+  readonly #shardOf = new Map<string, Shard>();
+
+  /**
+   * Takes shards together. A node stands in one shard only; where two shards claim a slot, it
+   * belongs to the one whose primary is healthier, then to the first.
+   *
+   * @param shards the shards
+   */
+  constructor(shards: readonly Shard[]) {
+    this.shards = [...shards].sort((a, b) => firstSlot(a) - firstSlot(b));
+    const nodes = new Map<string, ClusterNode>();
+    const primaries: ClusterNode[] = [];
+    for (const shard of this.shards) {
+      for (const node of shard.nodes) {
+        nodes.set(node.id, node);
+        this.#shardOf.set(node.id, shard);
+      }
+      if (shard.primary === null) continue;
+      if (shard.primary.health === "failed" && shard.slots.length === 0) continue;
+      const index = primaries.push(shard.primary) - 1;
+      for (const { first, last } of shard.slots) {
+        for (let slot = first; slot <= last; slot++) {
+          const other = primaries[this.#owners[slot]!];
+          if (other === undefined || healthRank(shard.primary) > healthRank(other)) {
+            this.#owners[slot] = index;
+          }
+        }
+      }
+    }
+    this.nodes = nodes;
+    this.primaries = primaries;
+  }
+
+  /**
+   * The primary that owns a slot.
+   *
+   * @param slot the slot, 0 to 16,383
+   * @returns the node, or null when nobody owns it
+   */
+  ownerOf(slot: number): ClusterNode | null {
+    return this.primaries[this.#owners[slot]!] ?? null;
+  }
+
+  /**
+   * The slots a node owns.
+   *
+   * @param id the node's id
+   * @returns its slots; none unless it is the primary of its shard
+   */
+  slotsOf(id: string): SlotRange[] {
+    const index = this.primaries.findIndex((node) => node.id === id);
+    return index === -1 ? [] : slotRanges((slot) => this.#owners[slot] === index);
+  }
+
+  /**
+   * The shard a node is in.
+   *
+   * @param id the node's id
+   * @returns the shard, or null when the node is not known
+   */
+  shardOf(id: string): Shard | null {
+    return this.#shardOf.get(id) ?? null;
+  }
+
+  /**
+   * The replicas of a primary, in every state of health.
+   *
+   * @param id the primary's id
+   * @returns its replicas; none when it is not the primary of its shard
+   */
+  replicasOf(id: string): ClusterNode[] {
+    const shard = this.shardOf(id);
+    if (shard?.primary?.id !== id) return [];
+    return shard.nodes.filter(({ role }) => role === "replica");
+  }
+
+  /** The slots that somebody owns. */
+  get covered(): SlotRange[] {
+    return slotRanges((slot) => this.#owners[slot] !== NOBODY);
+  }
+
+  /** The slots that nobody owns. */
+  get uncovered(): SlotRange[] {
+    return slotRanges((slot) => this.#owners[slot] === NOBODY);
+  }
+}
+
+function firstSlot({ slots }: Shard): number {
+  return slots[0]?.first ?? SLOTS;
+}
+
+const RANKS: Readonly<Record<NodeHealth, number>> = {
+  online: 3,
+  unknown: 2,
+  loading: 1,
+  failed: 0,
+};
+
+function healthRank({ health }: ClusterNode): number {
+  return RANKS[health];
+}
+
+/**
+ * The one of a shard's nodes that counts as its primary.
+ *
+ * @param nodes the nodes
+ * @returns the healthiest primary, of equally healthy ones the one furthest in the stream of
+ * replication; null when there is none
+ *
+ * @example
+ * ```ts
+ * import { choosePrimary, type Topology } from "@keywatch/keywatch/cluster";
+ *
+ * const heir = (topology: Topology) => choosePrimary(topology.shards[0]?.nodes ?? []);
+ * ```
+ */
+export function choosePrimary(nodes: readonly ClusterNode[]): ClusterNode | null {
+  const offset = (node: ClusterNode) => node.replicationOffset ?? -1;
+  return nodes
+    .filter(({ role }) => role === "primary")
+    .reduce<ClusterNode | null>((best, node) => {
+      if (best === null) return node;
+      const better = healthRank(node) - healthRank(best) || offset(node) - offset(best);
+      return better > 0 ? node : best;
+    }, null);
+}
+
+/**
+ * Where to dial a node.
+ *
+ * @param node the node
+ * @param options `tls`: the connection will speak TLS, so the port for TLS comes first
+ * @returns the address, or null when the answer named no host, or no port that fits
+ *
+ * @example
+ * ```ts
+ * import { dialAddress, type Topology } from "@keywatch/keywatch/cluster";
+ *
+ * const where = (topology: Topology) =>
+ *   topology.primaries.map((node) => dialAddress(node, { tls: true }));
+ * ```
+ */
+export function dialAddress(
+  node: Pick<ClusterNode, "host" | "port" | "tlsPort">,
+  options: { readonly tls?: boolean } = {},
+): TcpAddress | null {
+  // CLUSTER SLOTS names one port only: the one for a connection like that which asked.
+  const port = options.tls ? node.tlsPort ?? node.port : node.port;
+  return node.host === null || port === null ? null : { hostname: node.host, port };
+}
