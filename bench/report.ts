@@ -1,0 +1,49 @@
+import { availableParallelism, cpus, release, totalmem } from "node:os";
+import { fileURLToPath } from "node:url";
+
+const FILE = fileURLToPath(new URL("../docs/performance.md", import.meta.url));
+
+const HEAD = `# Performance
+
+Written by the benchmarks. Each part says how to run it again.
+`;
+
+/** The middle of numbers that are in order. */
+export function median(sorted: readonly number[]): number {
+  const half = (sorted.length - 1) / 2;
+  return (sorted[Math.floor(half)]! + sorted[Math.ceil(half)]!) / 2;
+}
+
+/** Rows of cells as a table of Markdown; the first row is its head, the first column is text. */
+export function table(rows: readonly (readonly string[])[]): string {
+  const [head, ...body] = rows.map((cells) => `| ${cells.join(" | ")} |`);
+  const line = rows[0]!.map((_, i) => i === 0 ? "---" : "---:");
+  return [head, `| ${line.join(" | ")} |`, ...body].join("\n");
+}
+
+/** What the figures were measured on, in words. */
+export function machine(): string {
+  const model = cpus()[0]?.model.trim() || "an unknown processor";
+  const memory = Math.round(totalmem() / 2 ** 30);
+  return `${model}, ${availableParallelism()} cores, ${memory} GiB, ` +
+    `${Deno.build.os} ${release()} on ${Deno.build.arch}`;
+}
+
+/** Puts a part into docs/performance.md, in place of what the same benchmark wrote before. */
+export async function writeSection(name: string, text: string): Promise<void> {
+  const begin = `<!-- begin ${name} -->`;
+  const end = `<!-- end ${name} -->`;
+  const section = `${begin}\n\n${text.trim()}\n\n${end}\n`;
+  const old = await Deno.readTextFile(FILE).catch((error) => {
+    if (error instanceof Deno.errors.NotFound) return HEAD;
+    throw error;
+  });
+  const from = old.indexOf(begin);
+  const to = old.indexOf(end);
+  await Deno.writeTextFile(
+    FILE,
+    from === -1 || to === -1
+      ? `${old.trimEnd()}\n\n${section}`
+      : old.slice(0, from) + section + old.slice(to + end.length).replace(/^\n/, ""),
+  );
+}
