@@ -1,7 +1,14 @@
 import type { MessageFrame } from "../resp/mod.ts";
 
+/** A channel or pattern that messages are sent for, with those whom they are for. */
+interface Subscribed<Consumer> {
+  readonly id: string;
+  readonly users: readonly Consumer[];
+}
+
 /**
- * Which consumers have been given the event that a connection is sending.
+ * Which channels an event that a connection is sending has matched so far, and so who has been given
+ * it.
  *
  * For one event a server sends a message for the exact channel, then one for each matching
  * pattern, with nothing of another event between them. So messages with the same channel and
@@ -14,40 +21,48 @@ export class EventRun<Consumer> {
   #channelEnd = 0;
   #payloadStart = 0;
   #payloadEnd = 0;
-  readonly #matched = new Set<string>();
-  readonly #served = new Set<Consumer>();
+  readonly #matched: Subscribed<Consumer>[] = [];
 
   /**
    * Takes note of the next message of the connection.
    *
-   * @param id of the channel or pattern it was sent for
+   * @param subscribed the channel or pattern it was sent for
    * @param frame the message; its memory must never be written again
+   * @returns whether it begins an event; otherwise {@linkcode served} tells who has been given it
    */
-  advance(id: string, frame: MessageFrame): void {
-    if (this.#matched.has(id) || !this.#continues(frame)) {
-      this.#matched.clear();
-      this.#served.clear();
-      this.#bytes = frame.bytes;
-      this.#channelStart = frame.channelStart;
-      this.#channelEnd = frame.channelEnd;
-      this.#payloadStart = frame.payloadStart;
-      this.#payloadEnd = frame.payloadEnd;
+  begins(subscribed: Subscribed<Consumer>, frame: MessageFrame): boolean {
+    // With one subscription every message is one that has come before: no bytes are compared.
+    if (!this.#hasMatched(subscribed.id) && this.#continues(frame)) {
+      this.#matched.push(subscribed);
+      return false;
     }
-    this.#matched.add(id);
+    this.#matched.length = 0;
+    this.#matched.push(subscribed);
+    this.#bytes = frame.bytes;
+    this.#channelStart = frame.channelStart;
+    this.#channelEnd = frame.channelEnd;
+    this.#payloadStart = frame.payloadStart;
+    this.#payloadEnd = frame.payloadEnd;
+    return true;
   }
 
-  /** Whether the consumer has not been given this event yet; from now on it has. */
-  serve(consumer: Consumer): boolean {
-    if (this.#served.has(consumer)) return false;
-    this.#served.add(consumer);
-    return true;
+  /** Whether the consumer has been given this event for a channel before the last one. */
+  served(consumer: Consumer): boolean {
+    for (let index = this.#matched.length - 2; index >= 0; index--) {
+      if (this.#matched[index]!.users.includes(consumer)) return true;
+    }
+    return false;
   }
 
   /** The next message begins an event, whatever came before: the set of subscriptions changed. */
   end(): void {
     this.#bytes = null;
-    this.#matched.clear();
-    this.#served.clear();
+    this.#matched.length = 0;
+  }
+
+  #hasMatched(id: string): boolean {
+    for (const { id: matched } of this.#matched) if (matched === id) return true;
+    return false;
   }
 
   #continues(frame: MessageFrame): boolean {

@@ -5,12 +5,12 @@ import {
   type DeliveryOptions,
   HandlerConsumer,
   type NotificationHandler,
-  Pressure,
 } from "./delivery.ts";
 import { ClosedError, SubscribeRefusedError } from "./errors.ts";
 import { EventAdvice } from "./event_advice.ts";
 import type { EventRun } from "./event_run.ts";
 import type { Gap } from "./gap.ts";
+import { Load } from "./load.ts";
 import type { Settings } from "./options.ts";
 import { describeRefused } from "./refusal.ts";
 import { channelId, Registry, type ServerChannel, type WantedChannel } from "./registry.ts";
@@ -19,12 +19,13 @@ import type { Subscription } from "./subscription.ts";
 
 /** One call of `subscribe`: the channels it holds, and where their notifications go. */
 interface Hold {
-  readonly channels: readonly Channel[];
+  /** By their ids, each as often as it was given. */
+  readonly channels: Map<string, Channel[]>;
   readonly consumer: Consumer;
 }
 
-/** A channel in the register, with those who hold it. */
-export type Wanted = WantedChannel<Hold>;
+/** A channel in the register, with those to whom its notifications go. */
+export type Wanted = WantedChannel<Consumer>;
 
 /** A channel that a server refused. */
 export interface Refusal {
@@ -54,7 +55,7 @@ export type NodeRun = EventRun<Consumer>;
  */
 export class Hub {
   /** What is wanted. */
-  readonly registry: Registry<Hold> = new Registry();
+  readonly registry: Registry<Consumer> = new Registry();
   /** Where notifications go that no handler takes. */
   readonly stream: Stream;
   /** Gaps so far. */
@@ -64,6 +65,7 @@ export class Hub {
   readonly #delivery: DeliveryOptions;
   readonly #advice: EventAdvice;
   readonly #holds = new Set<Hold>();
+  readonly #over = new AbortController();
   #droppedBefore = 0;
   #end: Error | null = null;
 
@@ -76,7 +78,7 @@ export class Hub {
         onError: (error) => settings.onError(error),
         onGap: (gap) => this.#tellGap(gap),
       },
-      pressure: new Pressure(),
+      load: new Load(this.#over.signal),
       node,
       limits: settings.queue,
       overflow: settings.overflow,
@@ -99,9 +101,9 @@ export class Hub {
     return this.#sum(this.stream.dropped + this.#droppedBefore, ({ dropped }) => dropped);
   }
 
-  /** Whether queues have been filling up since the last call. */
-  takePressure(): boolean {
-    return this.#delivery.pressure.take();
+  /** A turn for those who read what waits, before more is read; null when nothing waits. */
+  turn(): Promise<void> | null {
+    return this.#delivery.load.turn();
   }
 
   /** Subscribes channels for a handler, or for the stream. */
@@ -114,10 +116,10 @@ export class Hub {
     const consumer = handler === undefined
       ? this.stream
       : new HandlerConsumer(handler, this.#delivery);
-    const hold: Hold = { channels, consumer };
+    const hold: Hold = { channels: byId(channels), consumer };
     this.#holds.add(hold);
     // Before anything is waited for, so that an `unsubscribe` that is called later finds it.
-    const wanted = channels.map((channel) => this.registry.add(channel, hold));
+    const wanted = channels.map((channel) => this.registry.add(channel, consumer));
     let refused: Refusal[];
     try {
       await this.#servers.checkFlags(channels);
@@ -175,9 +177,9 @@ export class Hub {
     // Well-formed, but of a key without the prefix that was asked for.
     if (notification === undefined) return true;
     const size = channelEnd - channelStart + payloadEnd - payloadStart;
-    run.advance(wanted.id, frame);
-    for (const { consumer } of wanted.users) {
-      if (run.serve(consumer)) consumer.deliver(notification, size, sentAfter);
+    const begins = run.begins(wanted, frame);
+    for (const consumer of wanted.users) {
+      if (begins || !run.served(consumer)) consumer.deliver(notification, size, sentAfter);
     }
     return true;
   }
@@ -200,6 +202,7 @@ export class Hub {
     const closed = reason instanceof ClosedError;
     if (this.#end !== null && !closed) return;
     this.#end = reason;
+    this.#over.abort();
     this.stream.close(closed ? null : reason);
     if (!closed) return;
     for (const { consumer } of this.#holds) {
@@ -214,23 +217,25 @@ export class Hub {
 
   /** Takes one hold off channels, or every one. */
   async #release(channels: readonly ServerChannel[], only: Hold | null): Promise<void> {
-    const left = new Set<Hold>();
-    for (const channel of channels) {
-      for (const hold of this.registry.get(channelId(channel))?.users ?? []) {
-        if (only !== null && hold !== only) continue;
-        this.registry.remove(channel, hold);
-        left.add(hold);
+    const ids = new Set(channels.map(channelId));
+    let changed = false;
+    for (const hold of only === null ? [...this.#holds] : [only]) {
+      for (const id of ids) {
+        const held = hold.channels.get(id);
+        if (held === undefined) continue;
+        changed = true;
+        hold.channels.delete(id);
+        for (const channel of held) this.registry.remove(channel, hold.consumer);
       }
+      if (hold.channels.size === 0) this.#forget(hold);
     }
-    for (const hold of left) {
-      const holds = ({ id }: { id: string }) => this.registry.get(id)?.users.has(hold) ?? false;
-      if (hold.channels.some((channel) => holds({ id: channelId(channel) }))) continue;
-      this.#holds.delete(hold);
-      if (!(hold.consumer instanceof HandlerConsumer)) continue;
-      this.#droppedBefore += hold.consumer.dropped;
-      hold.consumer.close();
-    }
-    if (left.size > 0 && this.#end === null) await this.#servers.reconcile();
+    if (changed && this.#end === null) await this.#servers.reconcile();
+  }
+
+  #forget(hold: Hold): void {
+    if (!this.#holds.delete(hold) || !(hold.consumer instanceof HandlerConsumer)) return;
+    this.#droppedBefore += hold.consumer.dropped;
+    hold.consumer.close();
   }
 
   #tellGap(gap: Gap): void {
@@ -251,4 +256,15 @@ export class Hub {
       ? new ClosedError(`Cannot ${what}: the notifications are closed`)
       : this.#end!;
   }
+}
+
+function byId(channels: readonly Channel[]): Map<string, Channel[]> {
+  const groups = new Map<string, Channel[]>();
+  for (const channel of channels) {
+    const id = channelId(channel);
+    const group = groups.get(id);
+    if (group === undefined) groups.set(id, [channel]);
+    else group.push(channel);
+  }
+  return groups;
 }

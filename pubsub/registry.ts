@@ -12,8 +12,14 @@ export interface ServerChannel {
 export interface WantedChannel<User> extends ServerChannel {
   /** The same for the same channel in every register. */
   readonly id: string;
-  /** Those who want it, in the order in which they came. Never empty while it is registered. */
-  readonly users: Set<User>;
+  /** Those who want it, each once, in the order in which they came. Never empty while registered. */
+  readonly users: readonly User[];
+}
+
+/** How often each user wants a channel. */
+interface Entry<User> extends WantedChannel<User> {
+  users: readonly User[];
+  readonly counts: Map<User, number>;
 }
 
 /**
@@ -22,7 +28,7 @@ export interface WantedChannel<User> extends ServerChannel {
  * Channels are counted by their users; the last user to leave takes the channel out.
  */
 export class Registry<User> {
-  readonly #channels = new Map<string, WantedChannel<User>>();
+  readonly #channels = new Map<string, Entry<User>>();
   readonly #exact = new ByteMap<WantedChannel<User>>();
   readonly #patterns = new ByteMap<WantedChannel<User>>();
 
@@ -41,27 +47,36 @@ export class Registry<User> {
     return this.#channels.get(id);
   }
 
-  /** Adds a user of a channel. */
+  /** Adds a user of a channel, who may want it more than once. */
   add(channel: ServerChannel, user: User): WantedChannel<User> {
     const id = channelId(channel);
     let wanted = this.#channels.get(id);
     if (wanted === undefined) {
       const { bytes, isPattern } = channel;
-      wanted = { id, bytes, isPattern, users: new Set() };
+      wanted = { id, bytes, isPattern, users: [], counts: new Map() };
       this.#channels.set(id, wanted);
       (isPattern ? this.#patterns : this.#exact).set(bytes, wanted);
     }
-    wanted.users.add(user);
+    const count = wanted.counts.get(user) ?? 0;
+    wanted.counts.set(user, count + 1);
+    // A new list, because somebody may be going through the old one.
+    if (count === 0) wanted.users = [...wanted.users, user];
     return wanted;
   }
 
-  /** Takes a user of a channel away; one that is not there is no matter. */
+  /** Takes a user of a channel away, once; one that is not there is no matter. */
   remove(channel: ServerChannel, user: User): void {
     const id = channelId(channel);
     const wanted = this.#channels.get(id);
     if (wanted === undefined) return;
-    wanted.users.delete(user);
-    if (wanted.users.size > 0) return;
+    const count = wanted.counts.get(user) ?? 0;
+    if (count > 1) {
+      wanted.counts.set(user, count - 1);
+      return;
+    }
+    wanted.counts.delete(user);
+    wanted.users = wanted.users.filter((other) => other !== user);
+    if (wanted.users.length > 0) return;
     this.#channels.delete(id);
     (wanted.isPattern ? this.#patterns : this.#exact).delete(wanted.bytes);
   }
