@@ -9,7 +9,6 @@ import {
   ServerError,
 } from "../resp/mod.ts";
 import { formatAddress } from "./address.ts";
-import { delay } from "./delay.ts";
 import { ConnectError, TimeoutError, UnsupportedError } from "./errors.ts";
 import { channelId, type ServerChannel } from "./registry.ts";
 import type { Address, Dial, Transport } from "./transport.ts";
@@ -33,9 +32,9 @@ export interface ConnectionEvents {
   /**
    * Bytes came and have been worked through.
    *
-   * @returns whether whoever they were for needs a turn before more is read
+   * @returns what is to be waited for before more is read; null to read on at once
    */
-  onRead(): boolean;
+  onRead(): Promise<void> | null;
   /** The connection is over. Called once, and nothing else after it. */
   onClose(reason: Error): void;
 }
@@ -285,7 +284,8 @@ export class Connection {
         this.#receivedAt = Date.now();
         this.bytesReceived += chunk.length;
         this.#decoder.write(chunk);
-        if (this.#over === null && this.#options.events.onRead()) await this.#giveTurn();
+        const turn = this.#over === null ? this.#options.events.onRead() : null;
+        if (turn !== null) await turn;
       }
     } catch (cause) {
       if (cause instanceof ConnectError) this.close(cause);
@@ -299,14 +299,6 @@ export class Connection {
         );
       } else this.#break("could not be read from", cause);
     }
-  }
-
-  /**
-   * Lets everything else run once. Reading alone does not while bytes are there: the runtimes hand
-   * them out at once, and what waits in queues would be dropped although its reader is prompt.
-   */
-  async #giveTurn(): Promise<void> {
-    await delay(0, this.#options.signal).catch(() => {});
   }
 
   #break(what: string, cause: unknown): void {

@@ -1,6 +1,7 @@
 import type { KeyNotification } from "../parse/mod.ts";
 import { Dropped } from "./dropped.ts";
 import type { Gap } from "./gap.ts";
+import type { Load } from "./load.ts";
 import { BoundedQueue, type Overflow, type QueueLimits } from "./queue.ts";
 
 /**
@@ -26,23 +27,6 @@ export interface Consumer {
   readonly dropped: number;
 }
 
-/** Whether notifications come faster than they are taken: queues raise it, who reads asks. */
-export class Pressure {
-  #high = false;
-
-  /** A queue is filling up. */
-  raise(): void {
-    this.#high = true;
-  }
-
-  /** Whether one was, since the last call. */
-  take(): boolean {
-    const high = this.#high;
-    this.#high = false;
-    return high;
-  }
-}
-
 /** What delivery tells its owner. */
 export interface DeliveryEvents {
   /** A handler threw, or its promise was rejected. */
@@ -55,8 +39,8 @@ export interface DeliveryEvents {
 export interface DeliveryOptions {
   /** Whom to tell. */
   readonly events: DeliveryEvents;
-  /** Raised while a queue fills up. */
-  readonly pressure: Pressure;
+  /** What waits in queues counts here. */
+  readonly load: Load;
   /** The server that overflows concern, as `host:port`. */
   readonly node: string;
   /** How much may wait. */
@@ -69,7 +53,6 @@ export interface DeliveryOptions {
 export class HandlerConsumer implements Consumer {
   readonly #handler: NotificationHandler;
   readonly #events: DeliveryEvents;
-  readonly #pressure: Pressure;
   readonly #node: string;
   readonly #queue: BoundedQueue;
   #busy = false;
@@ -81,9 +64,8 @@ export class HandlerConsumer implements Consumer {
   ) {
     this.#handler = handler;
     this.#events = options.events;
-    this.#pressure = options.pressure;
     this.#node = options.node;
-    this.#queue = new BoundedQueue(options.limits, options.overflow);
+    this.#queue = new BoundedQueue(options.limits, options.overflow, options.load);
   }
 
   get queued(): number {
@@ -99,7 +81,6 @@ export class HandlerConsumer implements Consumer {
     if (this.#busy) {
       notification.detach();
       this.#queue.push(notification, bytes, sentAfter);
-      if (this.#queue.isFilling) this.#pressure.raise();
       return;
     }
     const pending = this.#call(notification);

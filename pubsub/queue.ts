@@ -1,5 +1,6 @@
 import type { KeyNotification } from "../parse/mod.ts";
 import { Dropped, type Item } from "./dropped.ts";
+import type { Load } from "./load.ts";
 
 /** How much a queue may hold. */
 export interface QueueLimits {
@@ -22,6 +23,7 @@ export type Overflow = "drop-oldest" | "drop-newest" | "coalesce";
 export class BoundedQueue {
   readonly #limits: QueueLimits;
   readonly #overflow: Overflow;
+  readonly #load: Load;
   // A ring whose length is a power of two; it grows up to the limit of items.
   #items: (Item | Dropped | undefined)[] = new Array(16);
   #sizes: number[] = new Array(16).fill(0);
@@ -35,9 +37,11 @@ export class BoundedQueue {
   #after: Dropped | null = null;
   #dropped = 0;
 
-  constructor(limits: QueueLimits, overflow: Overflow) {
+  /** @param load where what waits counts */
+  constructor(limits: QueueLimits, overflow: Overflow, load: Load) {
     this.#limits = limits;
     this.#overflow = overflow;
+    this.#load = load;
   }
 
   /** How many items are held. */
@@ -48,12 +52,6 @@ export class BoundedQueue {
   /** How many notifications were dropped so far. */
   get dropped(): number {
     return this.#dropped;
-  }
-
-  /** Whether more than an eighth of what it may hold waits. */
-  get isFilling(): boolean {
-    const { items, bytes } = this.#limits;
-    return this.#length * 8 > items || this.#bytes * 8 > bytes;
   }
 
   /** How many bytes the held items stand for. */
@@ -85,6 +83,8 @@ export class BoundedQueue {
       this.#after = null;
     }
     this.#append(item, bytes, sentAfter);
+    const { items, bytes: most } = this.#limits;
+    if (this.#length * 8 > items || this.#bytes * 8 > most) this.#load.raise();
   }
 
   /** Takes the oldest item, or what was dropped before it. */
@@ -111,6 +111,7 @@ export class BoundedQueue {
     empty.#bytes = this.#bytes;
     empty.#before = this.#before;
     empty.#after = this.#after;
+    this.#load.waiting += this.#length;
     this.clear();
   }
 
@@ -120,6 +121,7 @@ export class BoundedQueue {
     this.#sizes = new Array(16).fill(0);
     this.#sentAfter = new Array(16).fill(0);
     this.#head = 0;
+    this.#load.waiting -= this.#length;
     this.#length = 0;
     this.#bytes = 0;
     this.#before = null;
@@ -138,6 +140,7 @@ export class BoundedQueue {
     this.#sentAfter[place] = sentAfter;
     this.#length++;
     this.#bytes += bytes;
+    this.#load.waiting++;
   }
 
   #dropOldest(): void {
@@ -159,6 +162,7 @@ export class BoundedQueue {
     this.#bytes -= this.#sizes[this.#head]!;
     this.#head = (this.#head + 1) & (this.#items.length - 1);
     this.#length--;
+    this.#load.waiting--;
     return item;
   }
 
@@ -213,6 +217,7 @@ export class BoundedQueue {
     this.#sizes = sizes;
     this.#sentAfter = sentAfter;
     this.#head = 0;
+    this.#load.waiting -= this.#length - count;
     this.#length = count;
     this.#bytes = bytes;
   }

@@ -173,13 +173,12 @@ class Mailbox {
   #end: StreamEnd | null = null;
 
   constructor(options: DeliveryOptions) {
-    this.queue = new BoundedQueue(options.limits, options.overflow);
+    this.queue = new BoundedQueue(options.limits, options.overflow, options.load);
     this.#options = options;
   }
 
   deliver(item: StreamItem, bytes: number, sentAfter: number): void {
     this.queue.push(item, bytes, sentAfter);
-    if (this.queue.isFilling) this.#options.pressure.raise();
     this.#settle();
   }
 

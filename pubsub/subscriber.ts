@@ -22,7 +22,7 @@ export interface SubscriberEvents {
   /** A message came, as {@linkcode ConnectionEvents.onMessage} tells it. */
   onMessage(frame: MessageFrame, receivedAt: number, sentAfter: number): void;
   /** Bytes were worked through, as {@linkcode ConnectionEvents.onRead} tells it. */
-  onRead(): boolean;
+  onRead(): Promise<void> | null;
   /** The set of channels whose messages come has changed. */
   onConfirmed(): void;
   /** Messages from `from` to `to`, both in ms since the epoch, may be missing before the next. */
@@ -167,7 +167,7 @@ export class Subscriber {
     return this.#persist(async (connection) => {
       // A RESP2 connection that has subscribed takes no other command.
       if (this.info?.protocol !== 2 || this.#subscriptions.idle) return await question(connection);
-      const ignore = { onMessage() {}, onConfirmed() {}, onRead: () => false, onClose() {} };
+      const ignore = { onMessage() {}, onConfirmed() {}, onRead: () => null, onClose() {} };
       const { connection: other } = await this.#open(ignore);
       try {
         return await question(other);

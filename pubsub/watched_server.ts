@@ -67,7 +67,7 @@ export class WatchedServer {
       wanted: hub.registry,
       events: {
         onMessage: (frame, receivedAt, sentAfter) => this.#onMessage(frame, receivedAt, sentAfter),
-        onRead: () => hub.takePressure(),
+        onRead: () => hub.turn(),
         onConfirmed: () => this.#run.end(),
         onGap: (reason, from, to) => events.onGap(reason, from, to),
         onMuted: (error) => {

@@ -1,7 +1,14 @@
 import { assertEquals } from "@std/assert";
 import { Dropped, type Item } from "../../pubsub/dropped.ts";
-import { BoundedQueue, type Overflow } from "../../pubsub/queue.ts";
+import { Load } from "../../pubsub/load.ts";
+import { BoundedQueue, type Overflow, type QueueLimits } from "../../pubsub/queue.ts";
 import { KeyNotification } from "../../parse/mod.ts";
+
+const load = new Load(new AbortController().signal);
+
+function queueOf(limits: QueueLimits, overflow: Overflow): BoundedQueue {
+  return new BoundedQueue(limits, overflow, load);
+}
 
 function item(timestamp: number, key: string | Uint8Array = `k${timestamp}`): Item {
   return KeyNotification.tryParse("__keyevent@0__:set", key, { timestamp })!;
@@ -22,7 +29,7 @@ function filled(
   count: number,
   bytes = 1,
 ): BoundedQueue {
-  const queue = new BoundedQueue(limits, overflow);
+  const queue = queueOf(limits, overflow);
   for (let timestamp = 1; timestamp <= count; timestamp++) push(queue, item(timestamp), bytes);
   return queue;
 }
@@ -38,7 +45,7 @@ function drain(queue: BoundedQueue): (number | string)[] {
 }
 
 Deno.test("a queue gives its items back in order, while it grows round its end", () => {
-  const queue = new BoundedQueue({ items: 1_000, bytes: 1_000 }, "drop-oldest");
+  const queue = queueOf({ items: 1_000, bytes: 1_000 }, "drop-oldest");
   const out: unknown[] = [];
   let next = 0;
   for (let round = 0; round < 50; round++) {
@@ -48,6 +55,23 @@ Deno.test("a queue gives its items back in order, while it grows round its end",
   out.push(...drain(queue));
   assertEquals(out, Array.from({ length: 350 }, (_, index) => index));
   assertEquals([queue.length, queue.bytes], [0, 0]);
+});
+
+Deno.test("what waits in queues counts in their load, whatever becomes of it", () => {
+  const load = new Load(new AbortController().signal);
+  const from = new BoundedQueue({ items: 16, bytes: 100 }, "coalesce", load);
+  const to = new BoundedQueue({ items: 16, bytes: 100 }, "coalesce", load);
+  for (let n = 1; n <= 40; n++) {
+    from.push(item(n, `k${n % 20}`), 1, n);
+    assertEquals(load.waiting, from.length);
+  }
+  from.moveInto(to);
+  assertEquals(load.waiting, to.length);
+  to.take();
+  to.take();
+  assertEquals(load.waiting, to.length);
+  to.clear();
+  assertEquals(load.waiting, 0);
 });
 
 Deno.test("drop-oldest: the oldest go when there are too many items", () => {
@@ -79,7 +103,7 @@ Deno.test("drop-newest: what comes to a full queue goes, and is missing where it
 });
 
 Deno.test("coalesce: the newest of each key stay", () => {
-  const queue = new BoundedQueue({ items: 16, bytes: 1_000 }, "coalesce");
+  const queue = queueOf({ items: 16, bytes: 1_000 }, "coalesce");
   for (let timestamp = 1; timestamp <= 16; timestamp++) {
     push(queue, item(timestamp, timestamp % 4 === 0 ? "rare" + timestamp : "often"), 1);
   }
@@ -89,13 +113,13 @@ Deno.test("coalesce: the newest of each key stay", () => {
 });
 
 Deno.test("coalesce: keys are told apart by their bytes and databases", () => {
-  const queue = new BoundedQueue({ items: 2, bytes: 1_000 }, "coalesce");
+  const queue = queueOf({ items: 2, bytes: 1_000 }, "coalesce");
   push(queue, item(1, Uint8Array.of(0xff)), 1);
   push(queue, item(2, Uint8Array.of(0xfe)), 1);
   push(queue, item(3, "k"), 1);
   // Nothing was of the same key, so the oldest went.
   assertEquals(drain(queue).at(-1), 3);
-  const databases = new BoundedQueue({ items: 16, bytes: 1_000 }, "coalesce");
+  const databases = queueOf({ items: 16, bytes: 1_000 }, "coalesce");
   for (let db = 0; db < 16; db++) {
     push(databases, KeyNotification.tryParse(`__keyevent@${db}__:set`, "k", { timestamp: db })!, 1);
   }
@@ -116,7 +140,7 @@ for (const overflow of ["drop-oldest", "drop-newest", "coalesce"] as const) {
       return (state >>> 8) % below;
     };
     const limits = { items: 20, bytes: 60 };
-    const queue = new BoundedQueue(limits, overflow);
+    const queue = queueOf(limits, overflow);
     let pushed = 0;
     let accounted = 0;
     let last = 0;
@@ -141,7 +165,7 @@ for (const overflow of ["drop-oldest", "drop-newest", "coalesce"] as const) {
 
 for (const overflow of ["drop-oldest", "drop-newest", "coalesce"] as const) {
   Deno.test(`${overflow}: what was dropped may have been sent long before it came`, () => {
-    const queue = new BoundedQueue({ items: 20, bytes: 100 }, overflow);
+    const queue = queueOf({ items: 20, bytes: 100 }, overflow);
     // Through growth, and round the end of the ring.
     for (let time = 1; time <= 30; time++) {
       queue.push(item(100 + time), 1, time);
@@ -154,7 +178,7 @@ for (const overflow of ["drop-oldest", "drop-newest", "coalesce"] as const) {
 }
 
 Deno.test("a gap that has to go is swallowed by what was dropped", () => {
-  const queue = new BoundedQueue({ items: 2, bytes: 100 }, "drop-oldest");
+  const queue = queueOf({ items: 2, bytes: 100 }, "drop-oldest");
   push(queue, item(5), 1);
   push(queue, gap(2, 9), 0);
   push(queue, item(10), 1);
@@ -164,7 +188,7 @@ Deno.test("a gap that has to go is swallowed by what was dropped", () => {
 
 Deno.test("moving a queue takes along what it dropped", () => {
   const from = filled("drop-oldest", { items: 3, bytes: 100 }, 5);
-  const to = new BoundedQueue({ items: 3, bytes: 100 }, "drop-oldest");
+  const to = queueOf({ items: 3, bytes: 100 }, "drop-oldest");
   from.moveInto(to);
   assertEquals([from.length, from.bytes, from.take()], [0, 0, undefined]);
   assertEquals(drain(to), ["1-2:2", 3, 4, 5]);

@@ -1,0 +1,47 @@
+import { delay } from "./delay.ts";
+
+/** How many turns in a row a reader may leave unused before it no longer counts as prompt. */
+const PATIENCE = 16;
+
+/**
+ * How much waits in queues, and turns for those who read it.
+ *
+ * While bytes are there, runtimes hand them out at once, and reading alone lets nothing else run: a
+ * queue would fill, and drop, although its reader is prompt.
+ */
+export class Load {
+  /** How many items wait, in all queues. */
+  waiting = 0;
+  readonly #signal: AbortSignal;
+  #high = false;
+
+  /** @param signal ends a turn at once */
+  constructor(signal: AbortSignal) {
+    this.#signal = signal;
+  }
+
+  /** A queue is filling up. */
+  raise(): void {
+    this.#high = true;
+  }
+
+  /** A turn for the readers, to be waited for before more is read; null when nothing waits. */
+  turn(): Promise<void> | null {
+    return this.waiting === 0 ? null : this.#giveTurn();
+  }
+
+  async #giveTurn(): Promise<void> {
+    // Readers that take one item after another need no more than turns of this kind, and with them
+    // queues stay short: replay of a million messages to a loop went from 1.2 to 2.5 million a
+    // second in Deno.
+    for (let unused = 0, before = this.waiting; before > 0 && unused < PATIENCE;) {
+      await null;
+      unused = this.waiting < before ? 0 : unused + 1;
+      before = this.waiting;
+    }
+    // The others get one of the whole event loop, once a queue fills up.
+    if (!this.#high) return;
+    this.#high = false;
+    await delay(0, this.#signal).catch(() => {});
+  }
+}
