@@ -1,34 +1,46 @@
-import process from "node:process";
+import { printable } from "./printable.ts";
+import { Printer } from "./printer.ts";
+import { showsColor, writerTo } from "./standard_stream.ts";
+import { type Paint, painter, type Style } from "./style.ts";
 
-/** Where a command prints. */
-export interface Output {
-  /** Prints a line of the result. */
-  line(text: string): void;
-  /** Prints a line about the command itself, apart from the result. */
-  note(text: string): void;
-  /** Called when nobody reads the result any more, as after `| head`. */
-  onClosed: () => void;
-}
+/** How long printing may go on after an interrupt, in ms. */
+const GRACE = 200;
 
-/** Standard output for results, standard error for notes. */
-export function standardOutput(): Output {
-  const output: Output = {
-    line(text) {
-      process.stdout.write(`${text}\n`);
-    },
-    note(text) {
-      process.stderr.write(`${text}\n`);
-    },
-    onClosed() {},
-  };
-  process.stdout.on("error", (error: Error & { code?: string }) => {
-    if (error.code !== "EPIPE") throw error;
-    output.onClosed();
-  });
-  return output;
-}
+/** Where a command prints: results to standard output, all else to standard error. */
+export class Output {
+  readonly #results = new Printer(writerTo("stdout"));
+  readonly #notes = new Printer(writerTo("stderr"));
+  readonly #paintNote = painter(showsColor("stderr"));
+  /** Paints what goes into a line of the result, where that is shown. */
+  readonly paint: Paint = painter(showsColor("stdout"));
 
-/** Whether results go to a terminal, which is where colours belong. */
-export function isTerminal(): boolean {
-  return process.stdout.isTTY === true && process.env["NO_COLOR"] === undefined;
+  /** Aborted once nobody takes results any more: read by nobody, as after `| head`, or disk full. */
+  get broken(): AbortSignal {
+    return this.#results.broken;
+  }
+
+  /** Whether the reader of the results is so far behind that it is time to {@linkcode flush}. */
+  get isFull(): boolean {
+    return this.#results.isFull;
+  }
+
+  /** Prints a line of the result, which may be painted. */
+  line(text: string): void {
+    this.#results.print(`${text}\n`);
+  }
+
+  /** Prints a line about the command itself. What would drive a terminal is escaped. */
+  note(text: string, style?: Style): void {
+    const line = printable(text);
+    this.#notes.print(`${style === undefined ? line : this.#paintNote(style, line)}\n`);
+  }
+
+  /**
+   * Resolves once everything printed is taken up, or will never be.
+   *
+   * @param signal the user's interrupt, which leaves only a moment for it
+   */
+  async flush(signal: AbortSignal): Promise<void> {
+    await Promise.all([this.#results.flush(signal, GRACE), this.#notes.flush(signal, GRACE)]);
+  }
 }

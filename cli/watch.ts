@@ -1,7 +1,6 @@
-import process from "node:process";
 import { connect, KeyspaceChannel, type KeyspaceNotifications, parseUrl } from "../mod.ts";
-import { formatGap, formatNotification, printable } from "./format.ts";
-import { isTerminal, type Output } from "./output.ts";
+import { formatGap, formatNotification } from "./format.ts";
+import type { Output } from "./output.ts";
 
 /** What `watch` was asked for. */
 export interface WatchOptions {
@@ -9,56 +8,56 @@ export interface WatchOptions {
   readonly url: string;
   /** Patterns of keys; empty for every key. */
   readonly patterns: readonly string[];
+  /** Ends it. */
+  readonly signal: AbortSignal;
 }
 
 /**
- * Prints a server's notifications until it is interrupted or nobody reads what it prints.
+ * Prints a server's notifications until the signal is aborted.
+ *
+ * A slow reader of what it prints slows nothing else: the connection is read all the time, and what
+ * does not fit into the queue is a gap.
  *
  * @returns once it has let go of the server
  * @throws what `connect` and `subscribe` throw
  */
 export async function watch(options: WatchOptions, output: Output): Promise<void> {
-  const stop = new AbortController();
-  const interrupt = () => stop.abort();
-  process.once("SIGINT", interrupt);
-  process.once("SIGTERM", interrupt);
-  output.onClosed = interrupt;
+  const { url, patterns, signal } = options;
   // Not by `await using`, which Node 20 cannot parse.
   let notifications: KeyspaceNotifications | undefined;
   let reconnecting = false;
   try {
-    const { url, patterns } = options;
     const { database: db = "*" } = parseUrl(url);
     notifications = await connect(url, {
       clientName: "keywatch-watch",
-      signal: stop.signal,
-      onWarning: (message) => output.note(message),
+      signal,
       onError: (error) => output.note(error instanceof Error ? error.message : String(error)),
       onStatus: ({ nodes: [node] }) => {
         const lost = node !== undefined && node.state === "reconnecting" && !reconnecting;
         reconnecting = node?.state === "reconnecting";
-        if (lost) output.note(`lost ${node.node}: ${node.error}; coming back`);
+        if (lost) output.note(`lost ${node.node}: ${node.error}; coming back`, "yellow");
       },
     });
+    const { node } = notifications.status().nodes[0]!;
     const globs = patterns.length === 0 ? ["*"] : patterns;
-    const channels = globs.map((glob) => new KeyspaceChannel(glob, { db }));
-    await notifications.subscribe(...channels);
+    await notifications.subscribe(...globs.map((glob) => new KeyspaceChannel(glob, { db })));
     const where = db === "*" ? "all databases" : `database ${db}`;
-    output.note(
-      `watching ${globs.map((glob) => printable(glob)).join(" ")} on ` +
-        `${notifications.status().nodes[0]?.node}, ${where}; Ctrl-C ends it`,
-    );
-    const style = { color: isTerminal() };
-    for await (const item of notifications.listen({ gaps: true, signal: stop.signal })) {
-      if (item.kind === "gap") output.note(formatGap(item));
-      else output.line(formatNotification(item, style));
+    output.note(`watching ${globs.join(" ")} on ${node}, ${where}; Ctrl-C ends it`, "gray");
+    for await (const item of notifications.listen({ gaps: true, signal })) {
+      if (item.kind === "gap") {
+        // At its place also where results and notes go to the same file.
+        await output.flush(signal);
+        output.note(formatGap(item), "yellow");
+        await output.flush(signal);
+      } else {
+        output.line(formatNotification(item, output.paint));
+        if (output.isFull) await output.flush(signal);
+      }
     }
   } catch (error) {
     // Interrupted while connecting.
-    if (!stop.signal.aborted) throw error;
+    if (!signal.aborted) throw error;
   } finally {
-    process.off("SIGINT", interrupt);
-    process.off("SIGTERM", interrupt);
     await notifications?.close();
   }
 }

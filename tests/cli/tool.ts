@@ -1,36 +1,98 @@
-/** The command line tool, run as a process of its own. */
+import { fileURLToPath } from "node:url";
+import { until, within } from "../servers/mod.ts";
+
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+
+/** The tool from its source, with the rights that the README gives it. */
+const FROM_SOURCE = [Deno.execPath(), "run", "--no-prompt", "--allow-net", "cli/mod.ts"];
+
+/** How long any one wait may take, in ms; generous, because it only ends a test that has failed. */
+const LIMIT = 30_000;
+
+/** What a {@linkcode Tool} is run with. */
+export interface ToolOptions {
+  /** The words before the tool's own arguments. */
+  readonly program?: readonly string[];
+  readonly cwd?: string;
+  readonly env?: Record<string, string>;
+}
+
+/** The command line tool, run as a process of its own. Every wait on it has a deadline. */
 export class Tool implements AsyncDisposable {
   readonly #child: Deno.ChildProcess;
   readonly #stdout: ReadableStreamDefaultReader<string>;
-  readonly #stderr: Promise<string>;
-  #line = "";
+  readonly #stdin: WritableStreamDefaultWriter<Uint8Array>;
+  readonly #noted: Promise<void>;
+  #unread = "";
+  #notes = "";
 
-  /** @param args after `deno task`'s own: the command and its arguments */
-  constructor(...args: string[]) {
-    this.#child = new Deno.Command(Deno.execPath(), {
-      args: ["run", "--no-prompt", "--allow-net", "--allow-env=NO_COLOR", "cli/mod.ts", ...args],
-      cwd: new URL("../..", import.meta.url),
-      stdin: "null",
+  private constructor(command: readonly string[], { cwd = ROOT, env = {} }: ToolOptions) {
+    const [program, ...args] = command;
+    this.#child = new Deno.Command(program!, {
+      args,
+      cwd,
+      env,
+      stdin: "piped",
       stdout: "piped",
       stderr: "piped",
     }).spawn();
-    const decode = () => new TextDecoderStream() as TransformStream<Uint8Array, string>;
-    this.#stdout = this.#child.stdout.pipeThrough(decode()).getReader();
-    this.#stderr = new Response(this.#child.stderr).text();
+    this.#stdin = this.#child.stdin.getWriter();
+    this.#stdout = textOf(this.#child.stdout).getReader();
+    this.#noted = this.#collectNotes(textOf(this.#child.stderr));
+  }
+
+  /** Runs it with these arguments, its output going into pipes. */
+  static run(args: readonly string[], options: ToolOptions = {}): Tool {
+    return new Tool([...options.program ?? FROM_SOURCE, ...args], options);
+  }
+
+  /** Runs it on a pseudo terminal, where results and notes come mixed, as one sees them. */
+  static runOnTerminal(args: readonly string[], options: ToolOptions = {}): Tool {
+    const command = [...options.program ?? FROM_SOURCE, ...args];
+    // The two programs of that name: that of Linux, and that of the BSDs.
+    const script = Deno.build.os === "linux"
+      ? ["script", "-qec", command.map(quote).join(" "), "/dev/null"]
+      : ["script", "-q", "/dev/null", ...command];
+    return new Tool(script, options);
+  }
+
+  async #collectNotes(stream: ReadableStream<string>): Promise<void> {
+    for await (const text of stream) this.#notes += text;
+  }
+
+  /** What it has written to standard error so far. */
+  get notes(): string {
+    return this.#notes;
+  }
+
+  /** Waits until it has written this to standard error. */
+  async noted(words: string): Promise<void> {
+    await until(`it has noted "${words}"`, () => this.#notes.includes(words), LIMIT);
   }
 
   /** The next line of the results; null at their end. */
   async line(): Promise<string | null> {
     for (;;) {
-      const end = this.#line.indexOf("\n");
+      const end = this.#unread.indexOf("\n");
       if (end !== -1) {
-        const line = this.#line.slice(0, end);
-        this.#line = this.#line.slice(end + 1);
+        const line = this.#unread.slice(0, end);
+        this.#unread = this.#unread.slice(end + 1);
         return line;
       }
-      const { done, value } = await this.#stdout.read();
+      const { done, value } = await within(this.#stdout.read(), LIMIT, "the wait for a line");
       if (done) return null;
-      this.#line += value;
+      this.#unread += value;
+    }
+  }
+
+  /** The results up to the first line that holds these words, or to their end. */
+  async linesUntil(words: string): Promise<string[]> {
+    const lines: string[] = [];
+    for (;;) {
+      const line = await this.line();
+      if (line === null) return lines;
+      lines.push(line);
+      if (line.includes(words)) return lines;
     }
   }
 
@@ -39,16 +101,27 @@ export class Tool implements AsyncDisposable {
     await this.#stdout.cancel();
   }
 
-  /** Presses Ctrl-C. */
-  interrupt(): void {
-    this.#child.kill("SIGINT");
+  /** Types on its terminal. */
+  async type(keys: string): Promise<void> {
+    await this.#stdin.write(new TextEncoder().encode(keys));
   }
 
-  /** Waits for its end. */
+  /** Sends it a signal. */
+  kill(signal: Deno.Signal): void {
+    this.#child.kill(signal);
+  }
+
+  /** Waits until the process is gone, whether or not somebody reads its results. */
+  async exited(): Promise<number> {
+    return (await within(this.#child.status, LIMIT, "the wait for its end")).code;
+  }
+
+  /** Reads its results to their end, and waits for its own. */
   async ended(): Promise<{ code: number; stderr: string }> {
     while (await this.line() !== null);
-    const { code } = await this.#child.status;
-    return { code, stderr: await this.#stderr };
+    const code = await this.exited();
+    await this.#noted;
+    return { code, stderr: this.#notes };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -58,7 +131,16 @@ export class Tool implements AsyncDisposable {
       // It has ended.
     }
     await this.#child.status;
+    await this.#stdin.close().catch(() => {});
     await this.#stdout.cancel();
-    await this.#stderr;
+    await this.#noted;
   }
+}
+
+function textOf(stream: ReadableStream<Uint8Array>): ReadableStream<string> {
+  return stream.pipeThrough(new TextDecoderStream() as TransformStream<Uint8Array, string>);
+}
+
+function quote(word: string): string {
+  return `'${word.replaceAll("'", "'\\''")}'`;
 }

@@ -1,21 +1,14 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { freePort, startServer, type TestServer, until } from "../servers/mod.ts";
+import { freePort, startServer, until } from "../servers/mod.ts";
 import { answer, Peer, swallow } from "../pubsub/peer.ts";
 import { Tool } from "./tool.ts";
 
 const TALKATIVE = { config: { "notify-keyspace-events": "KEA" } };
 
-async function watching(server: TestServer, pattern: string): Promise<void> {
-  await until(`${pattern} is watched`, async () => {
-    const list = String(await server.command("CLIENT", "LIST", "TYPE", "pubsub"));
-    return list.includes("name=keywatch-watch") && !list.includes(" psub=0 ");
-  });
-}
-
 Deno.test("watch prints what happens until Ctrl-C, and leaves cleanly", async () => {
   await using server = await startServer(TALKATIVE);
-  await using tool = new Tool("watch", "--url", server.url);
-  await watching(server, "*");
+  await using tool = Tool.run(["watch", "--url", server.url]);
+  await tool.noted("watching");
   await server.command("SET", "user:1", "x");
   await server.command("SELECT", 5);
   await server.command("HSET", "line\nbreak\u001b[2J", "f", "v");
@@ -23,7 +16,7 @@ Deno.test("watch prints what happens until Ctrl-C, and leaves cleanly", async ()
   assertMatch((await tool.line())!, /^\d\d:\d\d:\d\d\.\d{3} {2}db0 {2}set {11}user:1$/);
   assertMatch((await tool.line())!, /db5 {2}hset {10}line\\nbreak\\x1b\[2J$/);
   assertMatch((await tool.line())!, /db5 {2}set {11}\\xffA$/);
-  tool.interrupt();
+  tool.kill("SIGINT");
   const { code, stderr } = await tool.ended();
   assertEquals(code, 0);
   assertEquals(
@@ -37,8 +30,8 @@ Deno.test("watch prints what happens until Ctrl-C, and leaves cleanly", async ()
 
 Deno.test("watch takes patterns, and the database of the URL", async () => {
   await using server = await startServer(TALKATIVE);
-  await using tool = new Tool("watch", "--url", `${server.url}/2`, "user:*", "order:1");
-  await watching(server, "user:*");
+  await using tool = Tool.run(["watch", "--url", `${server.url}/2`, "user:*", "order:1"]);
+  await tool.noted("watching user:* order:1");
   await server.command("SET", "user:0", "x");
   await server.command("SELECT", 2);
   for (const key of ["cache:1", "user:1", "order:1", "order:2"]) {
@@ -48,30 +41,47 @@ Deno.test("watch takes patterns, and the database of the URL", async () => {
   assertStringIncludes((await tool.line())!, "db2  set           order:1");
 });
 
+Deno.test("watch ends well when it is asked to", async () => {
+  await using server = await startServer(TALKATIVE);
+  await using tool = Tool.run(["watch", "--url", server.url]);
+  await tool.noted("watching");
+  await server.command("SET", "k", "x");
+  assertMatch((await tool.line())!, /k$/);
+  tool.kill("SIGTERM");
+  assertEquals((await tool.ended()).code, 0);
+});
+
+Deno.test("watch ends well when it is interrupted while it connects", async () => {
+  await using peer = new Peer(swallow);
+  await using tool = Tool.run(["watch", "--url", peer.url]);
+  await until("it connects", () => peer.connections === 1);
+  tool.kill("SIGINT");
+  assertEquals(await tool.ended(), { code: 0, stderr: "" });
+});
+
 Deno.test("watch ends well when nobody reads any more", async () => {
   await using server = await startServer(TALKATIVE);
-  await using tool = new Tool("watch", "--url", server.url);
-  await watching(server, "*");
+  await using tool = Tool.run(["watch", "--url", server.url]);
+  await tool.noted("watching");
   await tool.stopReading();
-  const ended = tool.ended();
-  let over = false;
-  ended.finally(() => over = true);
+  let code: number | undefined;
+  tool.exited().then((exit) => code = exit);
   await until("it has ended", async () => {
     await server.command("SET", "k", "x");
-    return over;
+    return code !== undefined;
   });
-  assertEquals((await ended).code, 0);
+  assertEquals(code, 0);
 });
 
 Deno.test("watch comes back after a loss, and shows the gap", async () => {
   await using server = await startServer(TALKATIVE);
-  await using tool = new Tool("watch", "--url", server.url);
-  await watching(server, "*");
+  await using tool = Tool.run(["watch", "--url", server.url]);
+  await tool.noted("watching");
   await server.restart();
-  await watching(server, "*");
+  await tool.noted("gap: ");
   await server.command("SET", "user:1", "x");
   assertMatch((await tool.line())!, /user:1$/);
-  tool.interrupt();
+  tool.kill("SIGINT");
   const { code, stderr } = await tool.ended();
   assertEquals(code, 0);
   assertMatch(stderr, new RegExp(`\nlost 127.0.0.1:${server.port}: .*; coming back\n`));
@@ -81,9 +91,18 @@ Deno.test("watch comes back after a loss, and shows the gap", async () => {
   );
 });
 
+Deno.test("watch says when the server came back silent", async () => {
+  await using server = await startServer(TALKATIVE);
+  await using tool = Tool.run(["watch", "--url", server.url]);
+  await tool.noted("watching");
+  await server.restart({ "notify-keyspace-events": "" });
+  await tool.noted("CONFIG SET notify-keyspace-events AK");
+  assertEquals(tool.notes.includes("    at "), false, tool.notes);
+});
+
 /** The tool fails with one line on standard error, and nothing of a stack trace. */
 async function fails(code: number, words: string, ...args: string[]): Promise<void> {
-  await using tool = new Tool(...args);
+  await using tool = Tool.run(args);
   const ended = await tool.ended();
   assertStringIncludes(ended.stderr, words);
   assertEquals(ended.code, code);
@@ -108,7 +127,8 @@ Deno.test("watch: a server that accepts and says nothing", async () => {
 
 Deno.test("watch: a server that closes at once", async () => {
   await using peer = new Peer(() => Promise.resolve());
-  await fails(1, "keywatch: ", "watch", "--url", peer.url);
+  const { port } = peer.address;
+  await fails(1, `127.0.0.1:${port} was closed by the server`, "watch", "--url", peer.url);
 });
 
 Deno.test("watch: a wrong password", async () => {
@@ -140,8 +160,29 @@ Deno.test("wrong use is told apart, with the usage", async () => {
   await fails(2, "no command is given");
 });
 
+Deno.test("what a server says cannot drive the terminal", async () => {
+  await using peer = new Peer(answer("-ERR \x1b]0;pwned\x07\r\n"));
+  await fails(1, "ERR \\x1b]0;pwned\\x07", "watch", "--url", peer.url);
+});
+
+Deno.test("what is typed cannot drive the terminal", async () => {
+  await fails(2, 'there is no command "\\x1b[2J"', "\x1b[2J");
+  await fails(2, "\\x1b[2J", "--\x1b[2J");
+});
+
+Deno.test("watch: a disk that is full", async () => {
+  await using server = await startServer(TALKATIVE);
+  const program = ["sh", "-c", '"$@" > /dev/full', "sh", Deno.execPath(), "run", "--allow-net"];
+  await using tool = Tool.run(["cli/mod.ts", "watch", "--url", server.url], { program });
+  await tool.noted("watching");
+  await server.command("SET", "k", "x");
+  const { code, stderr } = await tool.ended();
+  assertEquals(code, 1);
+  assertMatch(stderr, /\nkeywatch: Cannot print the results: .*[Nn]o space left/);
+});
+
 Deno.test("--help prints the usage", async () => {
-  await using tool = new Tool("--help");
+  await using tool = Tool.run(["--help"]);
   assertStringIncludes((await tool.line())!, "Usage: keywatch watch");
   assertEquals((await tool.ended()).code, 0);
 });
