@@ -5,8 +5,9 @@
  * @module
  */
 
-import { formatNotification, painter } from "../../cli/format.ts";
-import { standardOutput } from "../../cli/output.ts";
+import { formatNotification } from "../../cli/format.ts";
+import { listenForInterrupt } from "../../cli/interrupt.ts";
+import { Output } from "../../cli/output.ts";
 import { connect } from "../../mod.ts";
 import { ensureServer, startServer } from "../../tests/servers/mod.ts";
 import { Ledger } from "./ledger.ts";
@@ -19,56 +20,68 @@ const DEADLINE = 12_000;
 /** How long to look on for what should not come, in ms after the last that should. */
 const AFTERMATH = 300;
 
-async function main(): Promise<number> {
-  const output = standardOutput();
-  const color = Deno.stdout.isTerminal() && Deno.env.get("NO_COLOR") === undefined;
-  const paint = painter({ color });
-  const stop = new AbortController();
-  const interrupt = () => stop.abort(new Error("interrupted"));
-  for (const signal of ["SIGINT", "SIGTERM"] as const) Deno.addSignalListener(signal, interrupt);
-  output.onClosed = interrupt;
-  try {
-    const binary = await ensureServer({ progress: (message) => output.note(message) });
-    await using server = await startServer({
-      binary,
-      config: { "notify-keyspace-events": "KEA" },
-    });
-    await using notifications = await connect(server.url, { signal: stop.signal });
-    const [{ software, version, protocol } = {}] = notifications.status().nodes;
-    output.line(
-      paint("bold", "Keywatch") +
-        ` watches every key of a private ${software} ${version} on ${server.url}, RESP${protocol}`,
-    );
-    output.line("");
+/**
+ * Shows the demo.
+ *
+ * @param stop gives it up
+ * @returns the exit status
+ * @throws the reason of `stop`, and what keeps the workload from being run
+ */
+async function demo(output: Output, stop: AbortSignal): Promise<number> {
+  const { paint } = output;
+  const binary = await ensureServer({ progress: (message) => output.note(message) });
+  await using server = await startServer({ binary, config: { "notify-keyspace-events": "KEA" } });
+  await using notifications = await connect(server.url, { signal: stop });
+  const [{ software, version, protocol } = {}] = notifications.status().nodes;
+  output.line(
+    `${paint("bold", "Keywatch")} watches every key of a private ${software} ${version}, ` +
+      `over RESP${protocol}`,
+  );
+  output.line(paint("gray", server.url));
+  output.line("");
 
-    const ledger = new Ledger(expectations());
-    const enough = new AbortController();
-    let timer = setTimeout(() => enough.abort(), DEADLINE);
-    const ended = AbortSignal.any([stop.signal, enough.signal]);
-    await notifications.subscribeKeyspace("*", { db: "*" });
-    const workload = runWorkload((...command) => server.command(...command), ended);
-    workload.catch(() => {});
+  const ledger = new Ledger(expectations());
+  const enough = new AbortController();
+  const broken = new AbortController();
+  let timer = setTimeout(() => enough.abort(), DEADLINE);
+  const ended = AbortSignal.any([stop, enough.signal, broken.signal]);
+  await notifications.subscribeKeyspace("*", { db: "*" });
+  // What it rejects with once all is over is nothing but that.
+  runWorkload((...command) => server.command(...command), ended).catch((error) => {
+    if (!ended.aborted) broken.abort(error);
+  });
+  try {
     for await (const notification of notifications.listen({ signal: ended })) {
-      output.line(formatNotification(notification, { color }));
+      output.line(formatNotification(notification, paint));
       const { database, eventType: event, key } = notification;
       ledger.enter({ database, event, key });
       if (ledger.missing.length > 0) continue;
       clearTimeout(timer);
       timer = setTimeout(() => enough.abort(), AFTERMATH);
     }
-    clearTimeout(timer);
-    stop.signal.throwIfAborted();
-    const { lines, status } = report(ledger, paint);
-    for (const line of lines) output.line(line);
-    return status;
-  } catch (error) {
-    output.note(`demo: ${error instanceof Error ? error.message : String(error)}`);
-    return 1;
   } finally {
-    for (const signal of ["SIGINT", "SIGTERM"] as const) {
-      Deno.removeSignalListener(signal, interrupt);
-    }
+    clearTimeout(timer);
   }
+  stop.throwIfAborted();
+  broken.signal.throwIfAborted();
+  const { lines, status } = report(ledger, paint);
+  for (const line of lines) output.line(line);
+  return status;
+}
+
+async function main(): Promise<number> {
+  const output = new Output();
+  const interrupt = listenForInterrupt();
+  let status: number;
+  try {
+    status = await demo(output, AbortSignal.any([interrupt.signal, output.broken]));
+  } catch (error) {
+    output.note(`demo: ${error instanceof Error ? error.message : String(error)}`, "red");
+    status = 1;
+  }
+  await output.flush(interrupt.signal);
+  interrupt.release();
+  return status;
 }
 
 if (import.meta.main) Deno.exit(await main());

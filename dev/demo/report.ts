@@ -1,5 +1,8 @@
-import type { painter } from "../../cli/format.ts";
-import type { Ledger } from "./ledger.ts";
+import { eventStyle } from "../../cli/event_style.ts";
+import type { Paint } from "../../cli/style.ts";
+import { describeEvent } from "../../mod.ts";
+import type { EventCount, Ledger } from "./ledger.ts";
+import type { Expected } from "./workload.ts";
 
 /** The summary of a demo, and the status it ends with. */
 export interface Report {
@@ -8,28 +11,77 @@ export interface Report {
   readonly status: 0 | 1;
 }
 
-/** Sums up what came against what had to come. */
-export function report(ledger: Ledger, paint: ReturnType<typeof painter>): Report {
+/** What the classes of events are called, by their letters in `notify-keyspace-events`. */
+const CLASS_NAMES: Readonly<Record<string, string>> = {
+  $: "strings",
+  g: "generic",
+  h: "hashes",
+  l: "lists",
+  s: "sets",
+  t: "streams",
+  x: "expired",
+  z: "sorted sets",
+};
+
+const NAME_WIDTH = "sorted sets".length;
+
+/** How many differences are told one by one. */
+const MOST_DIFFERENCES = 10;
+
+/** Sums up what came against what had to come: a row for each class, and a verdict. */
+export function report(ledger: Ledger, paint: Paint): Report {
   const { missing, unexpected, received, expected } = ledger;
   const complete = missing.length === 0 && unexpected.length === 0;
+  const differences = [
+    ...missing.map((one) => `did not come: ${describe(one)}`),
+    ...unexpected.map((one) => `should not have come: ${describe(one)}`),
+  ];
+  const untold = differences.splice(MOST_DIFFERENCES).length;
+  if (untold > 0) differences.push(`and ${untold} more such differences`);
   const verdict = complete
-    ? paint("green", `✓ ${received} notifications: each one that the workload caused, once`)
-    : paint("red", `✗ ${received} notifications came, ${expected} should have`);
-  const name = ({ event, key, database }: (typeof missing)[number]) =>
-    `${event} on ${key} in database ${database}`;
+    ? paint(
+      ["bold", "green"],
+      `✓ ${received} notifications: each one that the workload caused, once`,
+    )
+    : paint(["bold", "red"], `✗ ${received} notifications came, ${expected} should have`);
   return {
     lines: [
       "",
-      ...ledger.byEvent().map(({ event, received, expected }) => {
-        const note = received === expected ? "" : `  should be ${expected}`;
-        const bar = paint("green", "▪".repeat(received));
-        return `  ${event.padEnd(12)} ${String(received).padStart(3)}  ${bar}${note}`;
-      }),
+      ...rows(ledger.byEvent(), paint),
       "",
-      ...missing.map((one) => paint("red", `  did not come: ${name(one)}`)),
-      ...unexpected.map((one) => paint("red", `  should not have come: ${name(one)}`)),
+      ...differences.map((text) => paint("red", text)),
+      ...(differences.length > 0 ? [""] : []),
       verdict,
     ],
     status: complete ? 0 : 1,
   };
+}
+
+/** A row for each class: its name, how many came, as many marks, and which events. */
+function rows(events: readonly EventCount[], paint: Paint): string[] {
+  const classes = new Map<string, EventCount[]>();
+  for (const count of events) {
+    const name = CLASS_NAMES[describeEvent(count.event).class ?? ""] ?? "other";
+    classes.set(name, [...classes.get(name) ?? [], count]);
+  }
+  const rows = Array.from(classes, ([name, events]) => ({ name, events, total: sum(events) }));
+  const widest = Math.max(...rows.map(({ total }) => total));
+  return rows.sort((a, b) => b.total - a.total).map(({ name, events, total }) => {
+    const style = eventStyle(events[0]!.event);
+    const each = events
+      .filter(({ event }) => event !== name)
+      .map(({ event, received }) => received === 1 ? event : `${event} ${received}`);
+    const count = `${name.padEnd(NAME_WIDTH)}${String(total).padStart(3)}`;
+    const row = `${count} ${paint(style, "▪".repeat(total))}`;
+    if (each.length === 0) return row;
+    return `${row}${" ".repeat(widest - total)}  ${paint("gray", each.join(", "))}`;
+  });
+}
+
+function sum(events: readonly EventCount[]): number {
+  return events.reduce((sum, { received }) => sum + received, 0);
+}
+
+function describe({ event, key, database }: Expected): string {
+  return `${event} on ${key} in database ${database}`;
 }

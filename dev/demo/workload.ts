@@ -78,6 +78,7 @@ export function expectations(): Expected[] {
  *
  * @param run sends a command and waits for its reply
  * @param signal stops it
+ * @throws {Error} what a command failed with
  */
 export async function runWorkload(
   run: (...command: string[]) => Promise<unknown>,
@@ -87,7 +88,12 @@ export async function runWorkload(
   for (const { database, command } of STEPS) {
     if (database !== selected) await run("SELECT", String(database));
     selected = database;
-    await run(...command);
+    try {
+      await run(...command);
+    } catch (cause) {
+      const why = cause instanceof Error ? cause.message : String(cause);
+      throw new Error(`Cannot run ${command.join(" ")}: ${why}`, { cause });
+    }
     await delay(PAUSE, signal);
   }
 }

@@ -1,37 +1,44 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { painter } from "../../cli/format.ts";
+import { join } from "node:path";
+import { stripVTControlCharacters } from "node:util";
+import { painter } from "../../cli/style.ts";
 import { Ledger } from "../../dev/demo/ledger.ts";
 import { report } from "../../dev/demo/report.ts";
+import { Tool } from "../cli/tool.ts";
+import { ensureServer } from "../servers/mod.ts";
 
-/** Runs the demo; `interruptAt` is what it has printed when Ctrl-C is pressed. */
-async function demo(interruptAt?: string) {
+const DEMO = [Deno.execPath(), "run", "--no-prompt", "--allow-all", "dev/demo/main.ts"];
+
+/** What a demo left. */
+interface Shown {
+  readonly code: number;
+  readonly lines: readonly string[];
+  readonly stderr: string;
+}
+
+/**
+ * Runs a demo to its end, and sees that it leaves nothing behind.
+ *
+ * @param watch told of the demo once it shows something of its server
+ */
+async function show(
+  start: typeof Tool.run,
+  env: Record<string, string> = {},
+  watch: (tool: Tool) => Promise<string[]> = () => Promise.resolve([]),
+): Promise<Shown> {
   // Where its server's folder goes, so that what it leaves behind can be seen.
   const folder = await Deno.makeTempDir();
-  const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "--allow-all", "dev/demo/main.ts"],
-    cwd: new URL("../..", import.meta.url),
-    env: { TMPDIR: folder },
-    stdin: "null",
-    stdout: "piped",
-    stderr: "piped",
-  }).spawn();
-  const stderr = new Response(child.stderr).text();
-  let stdout = "";
-  const text = child.stdout.pipeThrough(
-    new TextDecoderStream() as TransformStream<Uint8Array, string>,
-  );
-  for await (const part of text) {
-    if (interruptAt && !stdout.includes(interruptAt) && (stdout + part).includes(interruptAt)) {
-      child.kill("SIGINT");
-    }
-    stdout += part;
+  try {
+    await using tool = start([], { program: DEMO, env: { TMPDIR: folder, ...env } });
+    const lines = await tool.linesUntil("redis://127.0.0.1:");
+    const port = Number(/redis:\/\/127\.0\.0\.1:(\d+)/.exec(lines.at(-1)!)?.[1]);
+    lines.push(...await watch(tool), ...await tool.linesUntil("the end"));
+    const { code, stderr } = await tool.ended();
+    assertEquals([[...Deno.readDirSync(folder)], await isOpen(port)], [[], false]);
+    return { code, lines, stderr };
+  } finally {
+    await Deno.remove(folder, { recursive: true });
   }
-  const { code } = await child.status;
-  await stderr;
-  const left = [...Deno.readDirSync(folder)].map(({ name }) => name);
-  await Deno.remove(folder, { recursive: true });
-  const port = Number(/redis:\/\/127\.0\.0\.1:(\d+)/.exec(stdout)?.[1]);
-  return { code, stdout, left, port };
 }
 
 async function isOpen(port: number): Promise<boolean> {
@@ -43,18 +50,66 @@ async function isOpen(port: number): Promise<boolean> {
   }
 }
 
-Deno.test("the demo shows every notification of its workload and leaves nothing behind", async () => {
-  const { code, stdout, left, port } = await demo();
-  assertEquals(code, 0, stdout);
-  assertStringIncludes(stdout, "✓ 40 notifications: each one that the workload caused, once");
-  assertStringIncludes(stdout, "db1  expired       session:ana");
-  assertEquals(stdout.includes("\x1b"), false, "colours in a pipe");
-  assertEquals([left, await isOpen(port)], [[], false]);
+/** How many columns a line takes on a terminal. */
+function widthOf(line: string): number {
+  const shown = stripVTControlCharacters(line).trimEnd();
+  return shown.length + (shown.match(/\p{Script=Han}/gu)?.length ?? 0);
+}
+
+Deno.test("the demo shows every notification of its workload", async () => {
+  const { code, lines, stderr } = await show(Tool.run);
+  const text = lines.join("\n");
+  assertEquals([code, stderr], [0, ""], text);
+  assertEquals(lines.at(-1), "✓ 40 notifications: each one that the workload caused, once");
+  assertStringIncludes(text, "db1  expired       session:ana");
+  assertStringIncludes(text, "\nexpired      4 ▪▪▪▪\n");
+  assertEquals(text.includes("\x1b"), false, "colours in a pipe");
 });
 
-Deno.test("an interrupted demo leaves nothing behind either", async () => {
-  const { code, left, port } = await demo("hset");
-  assertEquals([code, left, await isOpen(port)], [1, [], false]);
+Deno.test("the demo is in colours on a terminal, and fits on it", async () => {
+  const { code, lines } = await show(Tool.runOnTerminal, { NO_COLOR: "" });
+  const text = lines.join("\n");
+  assertEquals(code, 0, text);
+  const colors = { set: 32, expire: 33, hset: 94, zadd: 35, lpop: 36, sadd: 36, expired: 31 };
+  for (const [event, color] of Object.entries(colors)) {
+    assertStringIncludes(text, `\x1b[${color}m${event.padEnd(12)}\x1b[39m`);
+  }
+  assertStringIncludes(text, "\ngeneric     14 \x1b[33m▪▪▪▪▪▪▪▪▪▪▪▪▪▪\x1b[39m");
+  assertStringIncludes(lines.at(-1)!, "\x1b[32m✓ 40 notifications");
+  for (const line of lines) {
+    const width = widthOf(line);
+    assertEquals(width <= 80, true, `${width} columns: ${line}`);
+  }
+});
+
+Deno.test("an interrupted demo says so", async () => {
+  const { code, stderr } = await show(Tool.run, {}, async (tool) => {
+    const lines = await tool.linesUntil("hset");
+    tool.kill("SIGINT");
+    return lines;
+  });
+  assertEquals([code, stderr], [1, "demo: interrupted\n"]);
+});
+
+Deno.test("a demo whose workload fails says why, and waits for nothing more", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const { command } = await ensureServer();
+    const server = join(folder, "server");
+    // Asked for its version, it must not be given directives.
+    const script = `#!/bin/sh
+[ "$1" = --version ] || set -- "$@" --rename-command SET ""
+exec ${command.join(" ")} "$@"
+`;
+    await Deno.writeTextFile(server, script, { mode: 0o755 });
+    const { code, lines, stderr } = await show(Tool.run, { REDIS_SERVER: server });
+    assertEquals(code, 1);
+    assertStringIncludes(stderr, "demo: Cannot run SET session:ana");
+    assertStringIncludes(stderr, "ERR unknown command");
+    assertEquals(lines.slice(2), [""], "it went on");
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
 });
 
 Deno.test("the ledger tells what is missing and what is too much", () => {
@@ -70,16 +125,31 @@ Deno.test("the ledger tells what is missing and what is too much", () => {
     { event: "set", received: 2, expected: 2 },
     { event: "del", received: 0, expected: 1 },
   ]);
-  const { lines, status } = report(ledger, painter({ color: false }));
+  const { lines, status } = report(ledger, painter(false));
   assertEquals(status, 1);
   assertEquals(lines, [
     "",
-    "  set            2  ▪▪",
-    "  del            0    should be 1",
+    "strings      2 ▪▪  set 2",
+    "generic      0     del 0",
     "",
-    "  did not come: set on k in database 0",
-    "  did not come: del on k in database 0",
-    "  should not have come: set on k in database 1",
+    "did not come: set on k in database 0",
+    "did not come: del on k in database 0",
+    "should not have come: set on k in database 1",
+    "",
     "✗ 2 notifications came, 3 should have",
+  ]);
+});
+
+Deno.test("the report does not drown in differences", () => {
+  const events = Array.from(
+    { length: 15 },
+    (_, n) => ({ database: 0, event: "set", key: `k${n}` }),
+  );
+  const { lines } = report(new Ledger(events), painter(false));
+  assertEquals(lines.slice(-4), [
+    "did not come: set on k9 in database 0",
+    "and 5 more such differences",
+    "",
+    "✗ 0 notifications came, 15 should have",
   ]);
 });
