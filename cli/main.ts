@@ -5,6 +5,9 @@ import { watch } from "./watch.ts";
 
 const DEFAULT_URL = "redis://localhost:6379";
 
+/** Not of every scheme: the keys of a cache may well begin with `https://`. */
+const LOOKS_LIKE_URL = /^(?:redis|rediss|redis\+unix|valkey|valkeys|unix):\/\//i;
+
 const USAGE = `Usage: keywatch watch [--url redis://host:port[/database]] [pattern…]
 
 Prints the notifications of a server until Ctrl-C: time, database, event, key.
@@ -64,6 +67,14 @@ async function run(
   }
   if (command === undefined) return misused("no command is given");
   if (command !== "watch") return misused(`there is no command "${command}"`);
+  for (const pattern of patterns) {
+    const why = pattern === ""
+      ? "a pattern is empty; leave it out to watch every key"
+      : LOOKS_LIKE_URL.test(pattern)
+      ? "a pattern looks like the URL of a server; write --url before it"
+      : null;
+    if (why !== null) return misused(why);
+  }
   try {
     const signal = AbortSignal.any([interrupted, output.broken]);
     await watch({ url: values.url ?? DEFAULT_URL, patterns, signal }, output);

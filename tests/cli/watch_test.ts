@@ -160,6 +160,20 @@ Deno.test("wrong use is told apart, with the usage", async () => {
   await fails(2, "no command is given");
 });
 
+Deno.test("a URL where a pattern belongs is not taken for one", async () => {
+  for (const scheme of ["redis", "rediss", "redis+unix", "VALKEY"]) {
+    await using tool = Tool.run(["watch", "user:*", `${scheme}://:secret@127.0.0.1:1`]);
+    const { code, stderr } = await tool.ended();
+    assertEquals(code, 2, scheme);
+    assertStringIncludes(stderr, "looks like the URL of a server; write --url before it");
+    assertEquals(stderr.includes("secret"), false);
+  }
+});
+
+Deno.test("an empty pattern is not taken for every key, nor for none", async () => {
+  await fails(2, "a pattern is empty; leave it out to watch every key", "watch", "user:*", "");
+});
+
 Deno.test("what a server says cannot drive the terminal", async () => {
   await using peer = new Peer(answer("-ERR \x1b]0;pwned\x07\r\n"));
   await fails(1, "ERR \\x1b]0;pwned\\x07", "watch", "--url", peer.url);
