@@ -1,4 +1,5 @@
 import { connect, KeyspaceChannel, type KeyspaceNotifications, parseUrl } from "../mod.ts";
+import { whyNoDatabase } from "./database.ts";
 import { formatGap, formatNotification } from "./format.ts";
 import type { Output } from "./output.ts";
 
@@ -27,7 +28,8 @@ export async function watch(options: WatchOptions, output: Output): Promise<void
   let notifications: KeyspaceNotifications | undefined;
   let reconnecting = false;
   try {
-    const { database: db = "*" } = parseUrl(url);
+    const server = parseUrl(url);
+    const { database: db = "*" } = server;
     notifications = await connect(url, {
       clientName: "keywatch-watch",
       signal,
@@ -39,6 +41,13 @@ export async function watch(options: WatchOptions, output: Output): Promise<void
       },
     });
     const { node } = notifications.status().nodes[0]!;
+    const why = db === "*" ? null : await whyNoDatabase(server, db, signal);
+    if (why !== null) {
+      throw new Error(
+        `Cannot watch database ${db} of ${node}: it says ${why}; CONFIG GET databases tells how ` +
+          "many it has, and the first is 0",
+      );
+    }
     const globs = patterns.length === 0 ? ["*"] : patterns;
     await notifications.subscribe(...globs.map((glob) => new KeyspaceChannel(glob, { db })));
     const where = db === "*" ? "all databases" : `database ${db}`;

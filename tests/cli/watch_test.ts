@@ -174,6 +174,20 @@ Deno.test("an empty pattern is not taken for every key, nor for none", async () 
   await fails(2, "a pattern is empty; leave it out to watch every key", "watch", "user:*", "");
 });
 
+Deno.test("watch: a database that is not there", async () => {
+  await using server = await startServer({ ...TALKATIVE, acl: ["bo on >pw ~* &* +@all"] });
+  const url = `redis://bo:pw@127.0.0.1:${server.port}`;
+  await fails(1, "Cannot watch database 16 of 127.0.0.1", "watch", "--url", `${url}/16`);
+  await using tool = Tool.run(["watch", "--url", `${url}/15`]);
+  await tool.noted("database 15");
+});
+
+Deno.test("watch: a server that will not say whether it has the database", async () => {
+  await using server = await startServer({ ...TALKATIVE, acl: ["bo on >pw ~* &* +@all -select"] });
+  await using tool = Tool.run(["watch", "--url", `redis://bo:pw@127.0.0.1:${server.port}/99`]);
+  await tool.noted("database 99");
+});
+
 Deno.test("what a server says cannot drive the terminal", async () => {
   await using peer = new Peer(answer("-ERR \x1b]0;pwned\x07\r\n"));
   await fails(1, "ERR \\x1b]0;pwned\\x07", "watch", "--url", peer.url);
