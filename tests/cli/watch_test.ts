@@ -96,7 +96,7 @@ Deno.test("watch says when the server came back silent", async () => {
   await using tool = Tool.run(["watch", "--url", server.url]);
   await tool.noted("watching");
   await server.restart({ "notify-keyspace-events": "" });
-  await tool.noted("CONFIG SET notify-keyspace-events AK");
+  await tool.noted(`notify-keyspace-events is "" and lacks "AK"`);
   assertEquals(tool.notes.includes("    at "), false, tool.notes);
 });
 
