@@ -1,5 +1,6 @@
 import { parseArgs } from "node:util";
 import { listenForInterrupt } from "./interrupt.ts";
+import { messageOf } from "./message.ts";
 import { Output } from "./output.ts";
 import { watch } from "./watch.ts";
 
@@ -83,10 +84,6 @@ async function run(
     output.note(`keywatch: ${messageOf(error)}`, "red");
     return 1;
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 /** Whoever reads has enough, as after `| head`. */

@@ -1,6 +1,7 @@
 import { connect, KeyspaceChannel, type KeyspaceNotifications, parseUrl } from "../mod.ts";
 import { whyNoDatabase } from "./database.ts";
 import { formatGap, formatNotification } from "./format.ts";
+import { messageOf } from "./message.ts";
 import type { Output } from "./output.ts";
 
 /** What `watch` was asked for. */
@@ -33,7 +34,7 @@ export async function watch(options: WatchOptions, output: Output): Promise<void
     notifications = await connect(url, {
       clientName: "keywatch-watch",
       signal,
-      onError: (error) => output.note(error instanceof Error ? error.message : String(error)),
+      onError: (error) => output.note(messageOf(error), "red"),
       onStatus: ({ nodes: [node] }) => {
         const lost = node !== undefined && node.state === "reconnecting" && !reconnecting;
         reconnecting = node?.state === "reconnecting";

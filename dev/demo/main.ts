@@ -7,6 +7,7 @@
 
 import { formatNotification } from "../../cli/format.ts";
 import { listenForInterrupt } from "../../cli/interrupt.ts";
+import { messageOf } from "../../cli/message.ts";
 import { Output } from "../../cli/output.ts";
 import { connect } from "../../mod.ts";
 import { ensureServer, startServer } from "../../tests/servers/mod.ts";
@@ -76,7 +77,7 @@ async function main(): Promise<number> {
   try {
     status = await demo(output, AbortSignal.any([interrupt.signal, output.broken]));
   } catch (error) {
-    output.note(`demo: ${error instanceof Error ? error.message : String(error)}`, "red");
+    output.note(`demo: ${messageOf(error)}`, "red");
     status = 1;
   }
   await output.flush(interrupt.signal);

@@ -1,3 +1,4 @@
+import { messageOf } from "../../cli/message.ts";
 import { delay } from "./delay.ts";
 
 /** A notification that a step of the workload must cause. */
@@ -91,8 +92,7 @@ export async function runWorkload(
     try {
       await run(...command);
     } catch (cause) {
-      const why = cause instanceof Error ? cause.message : String(cause);
-      throw new Error(`Cannot run ${command.join(" ")}: ${why}`, { cause });
+      throw new Error(`Cannot run ${command.join(" ")}: ${messageOf(cause)}`, { cause });
     }
     await delay(PAUSE, signal);
   }
