@@ -1,6 +1,7 @@
 import { contentLength, contentStart, CUT, OTHER, readBulkHead } from "./bulk.ts";
 import { decodeText } from "./text.ts";
-import { CR, LF } from "./wire.ts";
+import { viewOf } from "./view.ts";
+import * as wire from "./wire.ts";
 
 /**
  * One pub/sub message as places in the bytes it came in: nothing is copied, nothing made.
@@ -72,10 +73,22 @@ export function readMessageFrame(
   const MAX_DIGITS = 7;
   let at: number;
   let part: number;
-  if (isPmessage(bytes, start, size)) {
+  const words = viewOf(bytes);
+  // The head after the type in words of four, the first byte in the lowest place.
+  const head = start + 18 <= size ? words.getInt32(start + 1, true) : 0;
+  if (
+    head === 0x240a0d34 && words.getInt32(start + 5, true) === 0x700a0d38 &&
+    words.getInt32(start + 9, true) === 0x7373656d &&
+    words.getInt32(start + 13, true) === 0x0d656761 &&
+    bytes[start + 17] === LF
+  ) { // 4\r\n$ 8\r\np mess age\r \n
     at = start + 18;
     part = 0;
-  } else if (isMessage(bytes, start, size)) {
+  } else if (
+    head === 0x240a0d33 && words.getInt32(start + 5, true) === 0x6d0a0d37 &&
+    words.getInt32(start + 9, true) === 0x61737365 &&
+    words.getInt32(start + 13, true) === 0x0a0d6567
+  ) { // 3\r\n$ 7\r\nm essa ge\r\n
     at = start + 17;
     part = 1;
     frame.patternStart = -1;
@@ -116,26 +129,6 @@ export function readMessageFrame(
   return at;
 }
 
-/** Whether there is a whole `4\r\n$8\r\npmessage\r\n` after the type. */
-function isPmessage(bytes: Uint8Array, start: number, size: number): boolean {
-  return start + 17 < size && bytes[start + 1] === 52 && bytes[start + 2] === 13 &&
-    bytes[start + 3] === 10 && bytes[start + 4] === 36 && bytes[start + 5] === 56 &&
-    bytes[start + 6] === 13 && bytes[start + 7] === 10 && bytes[start + 8] === 112 &&
-    bytes[start + 9] === 109 && bytes[start + 10] === 101 && bytes[start + 11] === 115 &&
-    bytes[start + 12] === 115 && bytes[start + 13] === 97 && bytes[start + 14] === 103 &&
-    bytes[start + 15] === 101 && bytes[start + 16] === 13 && bytes[start + 17] === 10;
-}
-
-/** Whether there is a whole `3\r\n$7\r\nmessage\r\n` after the type. */
-function isMessage(bytes: Uint8Array, start: number, size: number): boolean {
-  return start + 16 < size && bytes[start + 1] === 51 && bytes[start + 2] === 13 &&
-    bytes[start + 3] === 10 && bytes[start + 4] === 36 && bytes[start + 5] === 55 &&
-    bytes[start + 6] === 13 && bytes[start + 7] === 10 && bytes[start + 8] === 109 &&
-    bytes[start + 9] === 101 && bytes[start + 10] === 115 && bytes[start + 11] === 115 &&
-    bytes[start + 12] === 97 && bytes[start + 13] === 103 && bytes[start + 14] === 101 &&
-    bytes[start + 15] === 13 && bytes[start + 16] === 10;
-}
-
 /** Whether what has come of a message, which is not all of it, is right. */
 function isCut(bytes: Uint8Array, start: number, size: number, maxLength: number): boolean {
   if (start + 1 >= size) return true;
@@ -151,7 +144,7 @@ function isCut(bytes: Uint8Array, start: number, size: number, maxLength: number
     if (contentLength(bulk) > maxLength) return false;
     const end = contentStart(at, bulk) + contentLength(bulk);
     if (end + 1 >= size) return true;
-    if (bytes[end] !== CR || bytes[end + 1] !== LF) return false;
+    if (bytes[end] !== wire.CR || bytes[end + 1] !== wire.LF) return false;
     at = end + 2;
   }
   return false;

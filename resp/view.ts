@@ -1,0 +1,31 @@
+// Views of the bytes that were looked at last, because hundreds of messages and texts come out of one
+// chunk; of two, because a message that was cut lies in a buffer beside it. A kept view keeps its
+// bytes alive, therefore those of large ones are not kept.
+
+/** So many bytes may stay alive for having been looked at. */
+export const MOST_KEPT: number = 2 ** 18;
+
+let viewed: Uint8Array = new Uint8Array(0);
+let view: DataView = new DataView(viewed.buffer);
+let otherViewed: Uint8Array = viewed;
+let otherView: DataView = view;
+
+/** A view of these bytes. */
+export function viewOf(bytes: Uint8Array): DataView {
+  return bytes === viewed ? view : turn(bytes);
+}
+
+function turn(bytes: Uint8Array): DataView {
+  if (bytes.length > MOST_KEPT) return make(bytes);
+  [viewed, otherViewed] = [otherViewed, viewed];
+  [view, otherView] = [otherView, view];
+  if (bytes !== viewed) {
+    viewed = bytes;
+    view = make(bytes);
+  }
+  return view;
+}
+
+function make(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
