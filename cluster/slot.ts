@@ -28,18 +28,37 @@ const CRC16: Uint16Array = Uint16Array.from({ length: 256 }, (_, byte) => {
  * ```
  */
 export function hashSlot(key: string | Uint8Array): number {
-  const bytes = typeof key === "string" ? new TextEncoder().encode(key) : key;
+  if (typeof key === "string" && !isAscii(key)) return hashSlot(encoder.encode(key));
+  // A byte of the key, or the character that is one: no bytes are made of text.
+  const byteAt = typeof key === "string"
+    ? (index: number) => key.charCodeAt(index)
+    : (index: number) => key[index]!;
+  const { length } = key;
   let start = 0;
-  let end = bytes.length;
-  const open = bytes.indexOf(OPEN);
-  const close = open === -1 ? -1 : bytes.indexOf(CLOSE, open + 1);
+  let end = length;
+  const open = find(OPEN, byteAt, 0, length);
+  const close = open === -1 ? -1 : find(CLOSE, byteAt, open + 1, length);
   if (close > open + 1) {
     start = open + 1;
     end = close;
   }
   let crc = 0;
   for (let index = start; index < end; index++) {
-    crc = ((crc << 8) ^ CRC16[(crc >> 8) ^ bytes[index]!]!) & 0xffff;
+    crc = ((crc << 8) ^ CRC16[(crc >> 8) ^ byteAt(index)]!) & 0xffff;
   }
   return crc % SLOTS;
+}
+
+const encoder = new TextEncoder();
+
+function isAscii(text: string): boolean {
+  for (let index = 0; index < text.length; index++) {
+    if (text.charCodeAt(index) >= 0x80) return false;
+  }
+  return true;
+}
+
+function find(byte: number, byteAt: (index: number) => number, from: number, to: number): number {
+  for (let index = from; index < to; index++) if (byteAt(index) === byte) return index;
+  return -1;
 }
