@@ -1,8 +1,6 @@
 import type { GapReason } from "../pubsub/gap.ts";
 import { SLOTS } from "./slot.ts";
-
-/** A run of hash slots, both ends included. */
-export type SlotRange = readonly [first: number, last: number];
+import { type SlotRange, slotRanges } from "./slot_range.ts";
 
 /** A stretch of time in which the events of some slots may be missing. */
 export interface SlotGap {
@@ -33,6 +31,8 @@ interface Hole {
 export class Coverage {
   readonly #owners: (string | null)[] = new Array(SLOTS).fill(null);
   readonly #holes: (Hole | null)[] = new Array(SLOTS).fill(null);
+  /** When the owner was last known, of slots for which none is named now. */
+  readonly #doubted: (number | null)[] = new Array(SLOTS).fill(null);
   readonly #covering = new Set<string>();
 
   /**
@@ -40,7 +40,9 @@ export class Coverage {
    *
    * A slot that passes from a covered owner to a covering one was never uncovered. One that passes
    * to a node which does not cover yet has been uncovered since the old owner was last known to own
-   * it. One that was uncovered already, and gets another owner, has failed over.
+   * it. One that was uncovered already, and gets another owner, has failed over. A slot for which no
+   * owner is named stays with the last one: nobody serves it, or the node that was asked has heard
+   * half of a move.
    *
    * @param ownerOf the id of each slot's owner, or null
    * @param knownAt when the owners before these were last known to be right, in ms since the epoch
@@ -56,14 +58,20 @@ export class Coverage {
     for (let slot = 0; slot < SLOTS; slot++) {
       const before = this.#owners[slot]!;
       const owner = ownerOf(slot);
+      if (owner === null) {
+        this.#doubted[slot] ??= knownAt;
+        continue;
+      }
+      const lastKnown = this.#doubted[slot] ?? knownAt;
+      this.#doubted[slot] = null;
       this.#owners[slot] = owner;
       if (owner === before) continue;
-      const covers = owner !== null && this.#covering.has(owner);
+      const covers = this.#covering.has(owner);
       const hole = this.#holes[slot]!;
       if (hole === null) {
         // Before the first owner was known nothing was promised.
         if (!covers && before !== null) {
-          this.#holes[slot] = { from: knownAt, reason: "topology" };
+          this.#holes[slot] = { from: lastKnown, reason: "topology" };
         }
         continue;
       }
@@ -94,6 +102,11 @@ export class Coverage {
     return this.#end(nodeId, now, ({ reason }) => ({ from: now, reason }));
   }
 
+  /** Whether a node covers its slots. */
+  isCovering(nodeId: string): boolean {
+    return this.#covering.has(nodeId);
+  }
+
   /** A node covers its slots no longer; nothing is missing from before `from`. */
   lose(nodeId: string, from: number, reason: GapReason): void {
     this.#covering.delete(nodeId);
@@ -111,13 +124,12 @@ export class Coverage {
 
   /** The slots that are covered, or those that are not. */
   slots(covered: boolean): SlotRange[] {
-    const slots: number[] = [];
-    for (let slot = 0; slot < SLOTS; slot++) {
-      const owner = this.#owners[slot]!;
-      const isCovered = owner !== null && this.#covering.has(owner) && this.#holes[slot] === null;
-      if (isCovered === covered) slots.push(slot);
-    }
-    return toRanges(slots);
+    return slotRanges((slot) => this.#isCovered(slot) === covered);
+  }
+
+  #isCovered(slot: number): boolean {
+    const owner = this.#owners[slot]!;
+    return owner !== null && this.#covering.has(owner) && this.#holes[slot] === null;
   }
 
   #end(nodeId: string, now: number, next: (hole: Hole) => Hole | null): SlotGap[] {
@@ -137,29 +149,18 @@ function group(
   ended: readonly { slot: number; nodeId: string; hole: Hole }[],
   to: number,
 ): SlotGap[] {
-  const gaps = new Map<string, { nodeId: string; hole: Hole; slots: number[] }>();
+  const gaps = new Map<string, { nodeId: string; hole: Hole; slots: Set<number> }>();
   for (const { slot, nodeId, hole } of ended) {
     const key = `${nodeId} ${hole.from} ${hole.reason}`;
     const gap = gaps.get(key);
-    if (gap === undefined) gaps.set(key, { nodeId, hole, slots: [slot] });
-    else gap.slots.push(slot);
+    if (gap === undefined) gaps.set(key, { nodeId, hole, slots: new Set([slot]) });
+    else gap.slots.add(slot);
   }
   return Array.from(gaps.values(), ({ nodeId, hole: { from, reason }, slots }) => ({
     nodeId,
     reason,
-    slots: toRanges(slots),
+    slots: slotRanges((slot) => slots.has(slot)),
     from,
     to: Math.max(from, to),
   }));
-}
-
-/** Ascending slots as runs. */
-function toRanges(slots: readonly number[]): SlotRange[] {
-  const ranges: [number, number][] = [];
-  for (const slot of slots) {
-    const last = ranges.at(-1);
-    if (last !== undefined && last[1] === slot - 1) last[1] = slot;
-    else ranges.push([slot, slot]);
-  }
-  return ranges;
 }

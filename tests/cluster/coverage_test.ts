@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { Coverage } from "../../cluster/coverage.ts";
+import { formatSlots } from "../../cluster/slot_range.ts";
 
 /** Who owns what, as `{ a: [0, 9] }`. */
 function owners(runs: Record<string, [number, number][]>): (slot: number) => string | null {
@@ -14,11 +15,11 @@ const HALVES = owners({ a: [[0, 8191]], b: [[8192, 16383]] });
 function covered(): Coverage {
   const coverage = new Coverage();
   assertEquals(coverage.assign(HALVES, 0, 10), []);
-  assertEquals(coverage.slots(true), []);
+  assertEquals(formatSlots(coverage.slots(true)), "");
   assertEquals(coverage.cover("a", 20), []);
-  assertEquals(coverage.slots(true), [[0, 8191]]);
+  assertEquals(formatSlots(coverage.slots(true)), "0-8191");
   assertEquals(coverage.cover("b", 30), []);
-  assertEquals(coverage.slots(false), []);
+  assertEquals(formatSlots(coverage.slots(false)), "");
   return coverage;
 }
 
@@ -26,29 +27,29 @@ Deno.test("what was never covered is no gap; what is lost and comes back is one,
   const coverage = covered();
   coverage.lose("a", 100, "disconnected");
   coverage.lose("a", 150, "unresponsive");
-  assertEquals(coverage.slots(false), [[0, 8191]]);
+  assertEquals(formatSlots(coverage.slots(false)), "0-8191");
   assertEquals(coverage.cover("a", 200), [
-    { nodeId: "a", reason: "disconnected", slots: [[0, 8191]], from: 100, to: 200 },
+    { nodeId: "a", reason: "disconnected", slots: [{ first: 0, last: 8191 }], from: 100, to: 200 },
   ]);
-  assertEquals(coverage.slots(false), []);
+  assertEquals(formatSlots(coverage.slots(false)), "");
 });
 
 Deno.test("a slot that moves between nodes that both cover is never uncovered", () => {
   const coverage = covered();
   const moved = owners({ a: [[0, 99], [101, 8191]], b: [[100, 100], [8192, 16383]] });
   assertEquals(coverage.assign(moved, 100, 110), []);
-  assertEquals(coverage.slots(false), []);
+  assertEquals(formatSlots(coverage.slots(false)), "");
   coverage.lose("b", 200, "disconnected");
-  assertEquals(coverage.slots(false), [[100, 100], [8192, 16383]]);
+  assertEquals(formatSlots(coverage.slots(false)), "100,8192-16383");
 });
 
 Deno.test("a slot that moves to a node which does not cover yet is uncovered since it was last known", () => {
   const coverage = covered();
   const joined = owners({ a: [[0, 8000]], b: [[8192, 16383]], c: [[8001, 8191]] });
   assertEquals(coverage.assign(joined, 100, 110), []);
-  assertEquals(coverage.slots(false), [[8001, 8191]]);
+  assertEquals(formatSlots(coverage.slots(false)), "8001-8191");
   assertEquals(coverage.cover("c", 140), [
-    { nodeId: "c", reason: "topology", slots: [[8001, 8191]], from: 100, to: 140 },
+    { nodeId: "c", reason: "topology", slots: [{ first: 8001, last: 8191 }], from: 100, to: 140 },
   ]);
 });
 
@@ -58,7 +59,7 @@ Deno.test("a failover is a gap of that shard's slots, from the loss of the old t
   const failedOver = owners({ r: [[0, 8191]], b: [[8192, 16383]] });
   assertEquals(coverage.assign(failedOver, 90, 300), []);
   assertEquals(coverage.cover("r", 350), [
-    { nodeId: "r", reason: "failover", slots: [[0, 8191]], from: 100, to: 350 },
+    { nodeId: "r", reason: "failover", slots: [{ first: 0, last: 8191 }], from: 100, to: 350 },
   ]);
 });
 
@@ -66,24 +67,26 @@ Deno.test("slots of a lost node that pass to one which covers end their gap ther
   const coverage = covered();
   coverage.lose("a", 100, "disconnected");
   assertEquals(coverage.assign(owners({ b: [[0, 16383]] }), 90, 300), [
-    { nodeId: "b", reason: "failover", slots: [[0, 8191]], from: 100, to: 300 },
+    { nodeId: "b", reason: "failover", slots: [{ first: 0, last: 8191 }], from: 100, to: 300 },
   ]);
-  assertEquals(coverage.slots(false), []);
+  assertEquals(formatSlots(coverage.slots(false)), "");
 });
 
-Deno.test("slots without an owner are uncovered until one covers them", () => {
+Deno.test("slots for which no owner is named stay with the last one", () => {
   const coverage = covered();
   assertEquals(coverage.assign(owners({ b: [[8192, 16383]] }), 100, 110), []);
-  assertEquals(coverage.slots(false), [[0, 8191]]);
-  assertEquals(coverage.assign(HALVES, 100, 200), [
-    { nodeId: "a", reason: "failover", slots: [[0, 8191]], from: 100, to: 200 },
-  ]);
+  assertEquals(formatSlots(coverage.slots(false)), "");
+  assertEquals(coverage.assign(owners({ b: [[8192, 16383]] }), 110, 120), []);
+  // The new owner took over at some time after the old one was last known.
+  assertEquals(coverage.assign(owners({ b: [[8192, 16383]], c: [[0, 8191]] }), 120, 130), []);
+  assertEquals(formatSlots(coverage.slots(false)), "0-8191");
+  assertEquals(coverage.cover("c", 140).map(({ from, to }) => [from, to]), [[100, 140]]);
 });
 
 Deno.test("a node that covers in part reports up to now, and its gap lasts", () => {
   const coverage = covered();
   coverage.lose("a", 100, "disconnected");
-  const slots: [number, number][] = [[0, 8191]];
+  const slots = [{ first: 0, last: 8191 }];
   assertEquals(coverage.coverInPart("a", 200), [
     { nodeId: "a", reason: "disconnected", slots, from: 100, to: 200 },
   ]);
