@@ -1,3 +1,5 @@
+import type { SlotSpan } from "./status.ts";
+
 /** Why notifications may be missing. */
 export type GapReason = "disconnected" | "unresponsive" | "overflow" | "failover" | "topology";
 
@@ -13,6 +15,8 @@ export interface Gap {
   readonly reason: GapReason;
   /** The server it concerns, as `host:port`. */
   readonly node: string;
+  /** In a cluster the hash slots it concerns, both ends of each range included. */
+  readonly slots?: readonly SlotSpan[];
   /** When it began, in ms since the epoch: nothing is missing from before. */
   readonly from: number;
   /** When it ended, in ms since the epoch: nothing is missing from after. */

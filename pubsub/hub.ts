@@ -1,4 +1,4 @@
-import { type Channel, parseNotification } from "../parse/mod.ts";
+import { type Channel, type KeyNotification, parseNotification } from "../parse/mod.ts";
 import type { MessageFrame } from "../resp/mod.ts";
 import {
   type Consumer,
@@ -44,6 +44,22 @@ export interface Servers {
   settle(channels: readonly Wanted[]): Promise<Refusal[]>;
   /** Waits until every one that can be reached has let go of what is not wanted. */
   reconcile(): Promise<void>;
+}
+
+/** A notification, and those it is for. */
+export interface Delivery {
+  readonly notification: KeyNotification;
+  readonly consumers: readonly Consumer[];
+  /** What it stands for in a queue. */
+  readonly bytes: number;
+  /** A time, in ms since the epoch, before which the server did not send it. */
+  readonly sentAfter: number;
+}
+
+/** What stands between a connection and those its notifications are for. */
+export interface Gate {
+  /** Takes a notification, to hand it on now, later, or never. */
+  pass(delivery: Delivery): void;
 }
 
 /** Who has been given the event that a connection is sending. */
@@ -156,7 +172,13 @@ export class Hub {
    *
    * @returns whether it was a well-formed notification
    */
-  deliver(frame: MessageFrame, receivedAt: number, sentAfter: number, run: NodeRun): boolean {
+  deliver(
+    frame: MessageFrame,
+    receivedAt: number,
+    sentAfter: number,
+    run: NodeRun,
+    gate: Gate | null,
+  ): boolean {
     const { bytes, patternStart, patternEnd, channelStart, channelEnd } = frame;
     const { payloadStart, payloadEnd } = frame;
     const wanted = patternStart < 0
@@ -178,10 +200,22 @@ export class Hub {
     if (notification === undefined) return true;
     const size = channelEnd - channelStart + payloadEnd - payloadStart;
     const begins = run.begins(wanted, frame);
+    if (gate !== null) {
+      const consumers = begins
+        ? wanted.users
+        : wanted.users.filter((consumer) => !run.served(consumer));
+      if (consumers.length > 0) gate.pass({ notification, consumers, bytes: size, sentAfter });
+      return true;
+    }
     for (const consumer of wanted.users) {
       if (begins || !run.served(consumer)) consumer.deliver(notification, size, sentAfter);
     }
     return true;
+  }
+
+  /** Hands on what has passed a gate. */
+  hand({ notification, consumers, bytes, sentAfter }: Delivery): void {
+    for (const consumer of consumers) consumer.deliver(notification, bytes, sentAfter);
   }
 
   /** Puts a gap of a server into the order, before what comes next. */

@@ -3,9 +3,9 @@
  *
  * @example
  * ```ts no-run
- * import { connect } from "@keywatch/keywatch/pubsub";
+ * import { KeyspaceNotifications } from "@keywatch/keywatch/pubsub";
  *
- * const notifications = await connect("redis://localhost:6379");
+ * const notifications = await KeyspaceNotifications.connect("redis://localhost:6379");
  * await notifications.subscribeKeyspace("user:*");
  * const first = await notifications.getMessage({ timeout: 1_000 });
  * console.log(first?.key ?? "nothing came within a second");
@@ -17,7 +17,6 @@
 
 export * from "./address.ts";
 export { AbstractKeyspaceNotifications } from "./base.ts";
-export * from "./connect.ts";
 export type { NotificationHandler } from "./delivery.ts";
 export * from "./errors.ts";
 export type { Gap, GapReason } from "./gap.ts";

@@ -1,5 +1,6 @@
-import { formatAddress, type ServerUrl } from "./address.ts";
+import { formatAddress, parseUrl, type ServerUrl } from "./address.ts";
 import { AbstractKeyspaceNotifications } from "./base.ts";
+import { ClusterNodeError } from "./cluster_node_error.ts";
 import { ClosedError, ConnectError } from "./errors.ts";
 import type { ServerInfo } from "./handshake.ts";
 import { Hub } from "./hub.ts";
@@ -8,7 +9,7 @@ import type { Status } from "./status.ts";
 import { WatchedServer } from "./watched_server.ts";
 
 /**
- * Watches one server. {@linkcode connect} makes one.
+ * Watches one server. `connect` makes one.
  *
  * @example
  * ```ts no-run
@@ -38,8 +39,10 @@ export class KeyspaceNotifications extends AbstractKeyspaceNotifications {
       name,
       settings,
       hub: this.hub,
+      gate: null,
       inspect: (info) => checkMode(name, info, options.singleNode ?? false),
       events: {
+        onLost() {},
         onGap: (reason, from, to) =>
           this.hub.reportGap({ kind: "gap", reason, node: this.#node, from, to }),
         onState: () => settings.onStatus(this.status()),
@@ -56,14 +59,22 @@ export class KeyspaceNotifications extends AbstractKeyspaceNotifications {
   }
 
   /**
-   * Connects to one server.
+   * Connects to one server, and to nothing else: `connect` recognizes clusters too.
    *
-   * @param url where it is, and what its URL says
+   * @param target the server's URL
    * @param options how to connect
    * @returns the notifications of that server, nothing subscribed yet
-   * @throws as {@linkcode connect} does
+   * @throws {TypeError} when the URL or an option is malformed
+   * @throws {ConnectError} when there is no server there, or none that understands; when it is a
+   * node of a cluster, and `singleNode` is not set
+   * @throws {AuthError} when it refuses the user or password, or wants some
+   * @throws {TimeoutError} when it does not answer in time
    */
-  static async open(url: ServerUrl, options: ConnectOptions): Promise<KeyspaceNotifications> {
+  static async connect(
+    target: string | URL,
+    options: ConnectOptions = {},
+  ): Promise<KeyspaceNotifications> {
+    const url = parseUrl(target);
     const settings = resolveOptions(url, options);
     options.signal?.throwIfAborted();
     const notifications = new KeyspaceNotifications(url, settings, options);
@@ -117,8 +128,8 @@ function checkMode(node: string, info: ServerInfo, singleNode: boolean): void {
     );
   }
   if (info.mode !== "cluster" || singleNode) return;
-  throw new ConnectError(
-    `Cannot watch ${node}: it is a node of a cluster and tells of its own keys only, and whole ` +
-      "clusters are not supported yet; set singleNode: true to watch this node alone",
+  throw new ClusterNodeError(
+    `Cannot watch ${node} as a single server: it is a node of a cluster and tells of its own keys ` +
+      "only; use connect to watch the whole cluster, or set singleNode: true",
   );
 }

@@ -5,10 +5,22 @@
  */
 export type NodeState = "connecting" | "ready" | "muted" | "reconnecting" | "closed";
 
+/** Hash slots that follow each other. */
+export interface SlotSpan {
+  /** The first. */
+  readonly first: number;
+  /** The last, inclusive. */
+  readonly last: number;
+}
+
 /** How things stand with one server. */
 export interface NodeStatus {
   /** The server, as `host:port`. */
   readonly node: string;
+  /** In a cluster the node's id. */
+  readonly id?: string;
+  /** In a cluster the hash slots it owns, both ends of each range included. */
+  readonly slots?: readonly SlotSpan[];
   /** How it stands. */
   readonly state: NodeState;
   /** Since when it has been in that state, in ms since the epoch. */
@@ -49,6 +61,11 @@ export interface Status {
   readonly state: "ready" | "subscribing" | "incomplete" | "closed";
   /** Each server. */
   readonly nodes: readonly NodeStatus[];
+  /** In a cluster the slots whose events are being received, and those whose events are not. */
+  readonly slots?: {
+    readonly covered: readonly SlotSpan[];
+    readonly uncovered: readonly SlotSpan[];
+  };
   /** Gaps so far. */
   readonly gaps: number;
   /** Notifications that wait: in the merged stream, or the fullest of its loops, and for handlers. */

@@ -25,6 +25,8 @@ export interface SubscriberEvents {
   onRead(): Promise<void> | null;
   /** The set of channels whose messages come has changed. */
   onConfirmed(): void;
+  /** The connection is lost; messages may be missing from `from` on, in ms since the epoch. */
+  onLost(reason: GapReason, from: number): void;
   /** Messages from `from` to `to`, both in ms since the epoch, may be missing before the next. */
   onGap(reason: GapReason, from: number, to: number): void;
   /** A server that came back lets nothing through to something that is wanted. */
@@ -115,6 +117,15 @@ export class Subscriber {
       this.#finish(error as Error);
       throw error;
     }
+  }
+
+  /**
+   * Connects, and tries until it can: a failure is no end. Until it is connected the gap is open,
+   * so that what comes first comes after it.
+   */
+  launch(reason: GapReason, from: number): void {
+    this.#gap = { reason, from };
+    this.#comeBack(new ConnectError(`${this.node} has not been reached yet`), "connecting");
   }
 
   /** The channels the server has confirmed. */
@@ -285,22 +296,22 @@ export class Subscriber {
     this.#connection = null;
     const covered = this.#subscriptions.clear();
     if (this.state === "closed") return;
-    if (covered) {
-      this.#gap ??= {
-        reason: this.#lossReason ??
-          (reason instanceof TimeoutError ? "unresponsive" : "disconnected"),
-        from: connection.provenAt,
-      };
-    }
+    const gap = {
+      reason: this.#lossReason ??
+        (reason instanceof TimeoutError ? "unresponsive" : "disconnected"),
+      from: connection.provenAt,
+    };
     this.#lossReason = null;
+    this.#options.events.onLost(gap.reason, gap.from);
+    if (covered) this.#gap ??= gap;
     this.#comeBack(reason);
   }
 
-  async #comeBack(reason: Error): Promise<void> {
+  async #comeBack(reason: Error, state: NodeState = "reconnecting"): Promise<void> {
     const { maxAttempts } = this.#options;
     let last = reason;
     for (let failed = 0; failed < maxAttempts; failed++) {
-      this.#enter("reconnecting", last);
+      this.#enter(state, last);
       try {
         await delay(backoff(failed, Math.random()), this.#end.signal);
         return await this.#connect();

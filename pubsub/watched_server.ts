@@ -4,7 +4,7 @@ import { EventRun } from "./event_run.ts";
 import { FlagGuard } from "./flag_guard.ts";
 import type { GapReason } from "./gap.ts";
 import type { ServerInfo } from "./handshake.ts";
-import type { Hub, NodeRun, Refusal, Wanted } from "./hub.ts";
+import type { Gate, Hub, NodeRun, Refusal, Wanted } from "./hub.ts";
 import type { Settings } from "./options.ts";
 import type { NodeStatus } from "./status.ts";
 import { Subscriber } from "./subscriber.ts";
@@ -12,6 +12,8 @@ import type { Address } from "./transport.ts";
 
 /** What a watched server tells its owner. */
 export interface WatchedServerEvents {
+  /** The connection is lost; messages may be missing from `from` on, in ms since the epoch. */
+  onLost(reason: GapReason, from: number): void;
   /** Messages from `from` to `to`, both in ms since the epoch, may be missing before the next. */
   onGap(reason: GapReason, from: number, to: number): void;
   /** The state has changed. */
@@ -30,6 +32,8 @@ export interface WatchedServerOptions {
   readonly settings: Settings;
   /** Whom its messages are for. */
   readonly hub: Hub;
+  /** What stands between; null where nothing does. */
+  readonly gate: Gate | null;
   /**
    * Looks at a server before anything is subscribed on it.
    *
@@ -48,15 +52,17 @@ export class WatchedServer {
   readonly subscriber: Subscriber;
   readonly #settings: Settings;
   readonly #hub: Hub;
+  readonly #gate: Gate | null;
   readonly #flagGuard: FlagGuard;
   readonly #run: NodeRun = new EventRun();
   #messages = 0;
   #malformed = 0;
   #lastMessage: number | null = null;
 
-  constructor({ locate, name, settings, hub, inspect, events }: WatchedServerOptions) {
+  constructor({ locate, name, settings, hub, gate, inspect, events }: WatchedServerOptions) {
     this.#settings = settings;
     this.#hub = hub;
+    this.#gate = gate;
     this.#flagGuard = new FlagGuard(settings.flags);
     this.subscriber = new Subscriber({
       ...settings,
@@ -69,6 +75,7 @@ export class WatchedServer {
         onMessage: (frame, receivedAt, sentAfter) => this.#onMessage(frame, receivedAt, sentAfter),
         onRead: () => hub.turn(),
         onConfirmed: () => this.#run.end(),
+        onLost: (reason, from) => events.onLost(reason, from),
         onGap: (reason, from, to) => events.onGap(reason, from, to),
         onMuted: (error) => {
           if (settings.flags === "warn") settings.onWarning(error.message);
@@ -131,6 +138,6 @@ export class WatchedServer {
   #onMessage(frame: MessageFrame, receivedAt: number, sentAfter: number): void {
     this.#messages++;
     this.#lastMessage = receivedAt;
-    if (!this.#hub.deliver(frame, receivedAt, sentAfter, this.#run)) this.#malformed++;
+    if (!this.#hub.deliver(frame, receivedAt, sentAfter, this.#run, this.#gate)) this.#malformed++;
   }
 }

@@ -19,10 +19,10 @@ import type { Address, Dial, DialOptions, Transport } from "../transport.ts";
  *
  * @example
  * ```ts no-run
- * import { connect, dial } from "@keywatch/keywatch/pubsub";
+ * import { dial, KeyspaceNotifications } from "@keywatch/keywatch/pubsub";
  *
  * // Through a tunnel that ends here; the certificate is still checked for the server's name.
- * await using notifications = await connect("rediss://redis.internal", {
+ * await using notifications = await KeyspaceNotifications.connect("rediss://redis.internal", {
  *   tls: { serverName: "redis.internal" },
  *   dial: (_address, options) => dial({ hostname: "127.0.0.1", port: 7001 }, options),
  * });

@@ -4,7 +4,10 @@
  */
 
 /** A stretch of hash slots, both ends in it. */
-export type SlotRange = readonly [first: number, last: number];
+export interface SlotRange {
+  readonly first: number;
+  readonly last: number;
+}
 
 /** A numbered change, written once and never again. */
 export interface Write {
@@ -179,7 +182,7 @@ function concerns(gap: ReportedGap, { node, slot }: Write): boolean {
 }
 
 function includes(ranges: readonly SlotRange[], slot: number): boolean {
-  return ranges.some(([first, last]) => first <= slot && slot <= last);
+  return ranges.some(({ first, last }) => first <= slot && slot <= last);
 }
 
 /** What is wrong with a gap; null when nothing is. */
@@ -219,7 +222,7 @@ function unexplained(gap: ReportedGap, { happenings, stolen }: Ledger): string |
   if (concerned.includes(undefined)) return null;
   const allowed = concerned.flatMap((ranges) => ranges!);
   const beyond = slots.find((range) => !isWithin(range, allowed));
-  return beyond ? `nothing had happened to some of the slots ${beyond.join("-")}` : null;
+  return beyond ? `nothing had happened to some of the slots ${beyond.first}-${beyond.last}` : null;
 }
 
 /** What a gap says may be missing, and was delivered. */
@@ -266,10 +269,10 @@ function widened(
   };
 }
 
-function isWithin([first, last]: SlotRange, ranges: readonly SlotRange[]): boolean {
+function isWithin({ first, last }: SlotRange, ranges: readonly SlotRange[]): boolean {
   let slot = first;
-  for (const [begin, end] of [...ranges].sort(([a], [b]) => a - b)) {
-    if (begin <= slot && slot <= end) slot = end + 1;
+  for (const range of [...ranges].sort((a, b) => a.first - b.first)) {
+    if (range.first <= slot && slot <= range.last) slot = range.last + 1;
   }
   return slot > last;
 }

@@ -223,18 +223,20 @@ Deno.test("in a cluster a gap covers its node, or its slots, and nothing else", 
     findings({ writes: at(node, slot), seen: [gap(46, 55, changes)] });
   assertEquals(judged("s:1", 7, {}), {});
   assertEquals(judged("s:2", 7, {}), { lostInSilence: [5] });
-  assertEquals(judged("s:2", 7, { slots: [[0, 3], [7, 9]] }), {});
-  assertEquals(judged("s:1", 6, { slots: [[0, 3], [7, 9]] }), { lostInSilence: [5] });
+  assertEquals(judged("s:2", 7, { slots: [{ first: 0, last: 3 }, { first: 7, last: 9 }] }), {});
+  assertEquals(judged("s:1", 6, { slots: [{ first: 0, last: 3 }, { first: 7, last: 9 }] }), {
+    lostInSilence: [5],
+  });
 });
 
 Deno.test("in a cluster a gap concerns no slots to which nothing had happened", () => {
   const judged = (slots: ReportedGap["slots"], happenings: Happening[]) =>
     findings({ writes: [], seen: [gap(46, 55, slots ? { slots } : {})], happenings });
-  const first: Happening = { ...CUT, slots: [[0, 99]] };
-  const second: Happening = { ...CUT, slots: [[100, 199]] };
-  assertEquals(judged([[0, 99]], [first]), {});
-  assertEquals(judged([[50, 150]], [second, first]), {});
-  assertEquals(judged([[50, 150]], [first, CUT]), {});
+  const first: Happening = { ...CUT, slots: [{ first: 0, last: 99 }] };
+  const second: Happening = { ...CUT, slots: [{ first: 100, last: 199 }] };
+  assertEquals(judged([{ first: 0, last: 99 }], [first]), {});
+  assertEquals(judged([{ first: 50, last: 150 }], [second, first]), {});
+  assertEquals(judged([{ first: 50, last: 150 }], [first, CUT]), {});
   const why = { gapsNotHonest: ["nothing had happened to some of the slots 50-150"] };
-  assertEquals(judged([[0, 3], [50, 150]], [first]), why);
+  assertEquals(judged([{ first: 0, last: 3 }, { first: 50, last: 150 }], [first]), why);
 });
