@@ -1,4 +1,4 @@
-import { connect, KeyspaceChannel, type KeyspaceNotifications, parseUrl } from "../mod.ts";
+import { connect, KeyspaceChannel, type KeyspaceNotificationsInterface, parseUrl } from "../mod.ts";
 import { whyNoDatabase } from "./database.ts";
 import { formatGap, formatNotification } from "./format.ts";
 import { messageOf } from "./message.ts";
@@ -26,7 +26,7 @@ export interface WatchOptions {
 export async function watch(options: WatchOptions, output: Output): Promise<void> {
   const { url, patterns, signal } = options;
   // Not by `await using`, which Node 20 cannot parse.
-  let notifications: KeyspaceNotifications | undefined;
+  let notifications: KeyspaceNotificationsInterface | undefined;
   let reconnecting = false;
   try {
     const server = parseUrl(url);

@@ -1,6 +1,6 @@
 /**
- * Clusters: which hash slot a key belongs to, which node owns it, and whose event is one that comes
- * while slots move.
+ * Clusters: their notifications as one stream, which hash slot a key belongs to, and which node owns
+ * it.
  *
  * @example
  * ```ts
@@ -12,6 +12,9 @@
  * @module
  */
 
+export * from "./connect.ts";
+export * from "./notifications.ts";
+export type { ClusterOptions } from "./options.ts";
 export * from "./slot.ts";
 export * from "./slot_range.ts";
 export * from "./topology.ts";

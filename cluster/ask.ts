@@ -1,0 +1,49 @@
+import type { Connection } from "../pubsub/connection.ts";
+import { AuthError, ConnectError } from "../pubsub/errors.ts";
+import type { Address } from "../pubsub/mod.ts";
+import { ServerError } from "../resp/mod.ts";
+import type { Topology } from "./topology.ts";
+import { parseShards, parseSlots } from "./topology_reply.ts";
+
+/**
+ * Asks a node for the topology: `CLUSTER SHARDS`, and `CLUSTER SLOTS` where that is not known.
+ *
+ * @param connection to the node
+ * @param asked where it is
+ * @param tls whether the connection speaks TLS
+ * @throws {AuthError} when the user may not ask
+ * @throws {TopologyError} when the answer cannot be understood, or says nothing
+ * @throws the reason for which the connection is over
+ */
+export async function askTopology(
+  connection: Connection,
+  asked: Address,
+  tls: boolean,
+): Promise<Topology> {
+  try {
+    return parseShards(await connection.request("CLUSTER", "SHARDS"), asked);
+  } catch (error) {
+    if (!(error instanceof ServerError)) throw error;
+    if (!/unknown (sub)?command|wrong number of arguments/i.test(error.message)) {
+      throw explain(connection.server, error);
+    }
+  }
+  try {
+    return parseSlots(await connection.request("CLUSTER", "SLOTS"), asked, { tls });
+  } catch (error) {
+    throw error instanceof ServerError ? explain(connection.server, error) : error;
+  }
+}
+
+function explain(server: string, error: ServerError): Error {
+  if (error.code === "NOPERM") {
+    return new AuthError(
+      `Cannot learn the topology from ${server}: ${error.message}; give the user the right to ask ` +
+        "(ACL SETUSER … +cluster|shards +cluster|slots)",
+      { cause: error },
+    );
+  }
+  return new ConnectError(`Cannot learn the topology from ${server}: ${error.message}`, {
+    cause: error,
+  });
+}

@@ -1,0 +1,42 @@
+import { ClusterNodeError } from "../pubsub/cluster_node_error.ts";
+import { KeyspaceNotifications } from "../pubsub/mod.ts";
+import { ClusterKeyspaceNotifications } from "./notifications.ts";
+import type { ClusterOptions } from "./options.ts";
+
+/**
+ * Connects to a server or a cluster: it looks at what is there, and gives back the class that fits.
+ *
+ * @param target a server's URL, `redis://[[user]:password@]host[:port][/database]`, or `rediss://…`
+ * over TLS, or `redis+unix://…`; or several URLs, of some nodes of a cluster, of which any may be
+ * dead
+ * @param options how to connect, and what to do with what comes
+ * @returns the notifications; nothing is subscribed yet
+ * @throws {TypeError} when a URL or an option is malformed
+ * @throws {ConnectError} when there is no server there, or none that understands
+ * @throws {AuthError} when it refuses the user or password, or wants some
+ * @throws {TimeoutError} when it does not answer in time
+ *
+ * @example
+ * ```ts no-run
+ * import { connect } from "@keywatch/keywatch";
+ *
+ * await using notifications = await connect("redis://localhost:6379");
+ * await notifications.subscribeKeyevent("expired", {
+ *   handler: ({ key }) => console.log(`${key} has expired`),
+ * });
+ * ```
+ */
+export async function connect(
+  target: string | URL | readonly (string | URL)[],
+  options: ClusterOptions = {},
+): Promise<KeyspaceNotifications | ClusterKeyspaceNotifications> {
+  const targets = Array.isArray(target) ? target as readonly (string | URL)[] : [target as string];
+  if (targets.length === 1) {
+    try {
+      return await KeyspaceNotifications.connect(targets[0]!, options);
+    } catch (error) {
+      if (!(error instanceof ClusterNodeError)) throw error;
+    }
+  }
+  return await ClusterKeyspaceNotifications.connect(targets, options);
+}

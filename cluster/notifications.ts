@@ -1,0 +1,355 @@
+import type { KeyNotification } from "../parse/mod.ts";
+import { Connection } from "../pubsub/connection.ts";
+import {
+  AbstractKeyspaceNotifications,
+  formatAddress,
+  parseUrl,
+  type ServerUrl,
+} from "../pubsub/mod.ts";
+import { ClosedError, ConnectError } from "../pubsub/errors.ts";
+import { handshake } from "../pubsub/handshake.ts";
+import { Hub, type Refusal, type Wanted } from "../pubsub/hub.ts";
+import { resolveOptions, type Settings } from "../pubsub/options.ts";
+import type { Status, TcpAddress } from "../pubsub/mod.ts";
+import { askTopology } from "./ask.ts";
+import { Coverage, type SlotGap } from "./coverage.ts";
+import { Member } from "./member.ts";
+import { type ClusterOptions, refreshIntervalOf } from "./options.ts";
+import { Refresher } from "./refresher.ts";
+import { hashSlot } from "./slot.ts";
+import { dialAddress, type Topology } from "./topology.ts";
+
+/** After how many answers in a row that know a node as no primary it is left. */
+const ABSENCES = 2;
+
+/**
+ * Watches a whole cluster: a connection to each primary, and one merged stream.
+ * {@linkcode connect} makes one.
+ *
+ * @example
+ * ```ts no-run
+ * import { connect } from "@keywatch/keywatch";
+ *
+ * await using notifications = await connect(["redis://localhost:7000", "redis://localhost:7001"]);
+ * await notifications.subscribeKeyspace("user:*");
+ * for await (const { node, slot, key, eventType } of notifications) {
+ *   console.log(node, slot, eventType, key);
+ * }
+ * ```
+ */
+export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications {
+  /** @internal */
+  protected readonly hub: Hub;
+  readonly #seeds: readonly ServerUrl[];
+  readonly #options: ClusterOptions;
+  readonly #settings: Settings;
+  readonly #members = new Map<string, Member>();
+  readonly #coverage = new Coverage();
+  readonly #refresher: Refresher;
+  readonly #end = new AbortController();
+  readonly #stopFollowing: () => void;
+  #topology: Topology | null = null;
+  /** When the topology was asked for that is known, in ms since the epoch. */
+  #knownAt = 0;
+  #lastAsked: string | null = null;
+
+  private constructor(seeds: readonly ServerUrl[], options: ClusterOptions) {
+    const settings = resolveOptions(seeds[0]!, options);
+    super(settings.database);
+    this.#seeds = seeds;
+    this.#options = options;
+    this.#settings = settings;
+    this.hub = new Hub("*", settings, {
+      checkFlags: async (channels) => {
+        await this.#onEach((member) => member.server.checkFlags(channels));
+      },
+      settle: (channels) => this.#settle(channels),
+      reconcile: async () => {
+        await this.#onEach((member) => member.server.reconcile());
+      },
+    });
+    this.#refresher = new Refresher({
+      refresh: () => this.#refresh(),
+      interval: refreshIntervalOf(options),
+      onFailure: (error) =>
+        settings.onWarning(`the topology could not be refreshed: ${error.message}`),
+    });
+    const { signal } = options;
+    const close = () => void this.close();
+    signal?.addEventListener("abort", close);
+    this.#stopFollowing = () => signal?.removeEventListener("abort", close);
+  }
+
+  /**
+   * Connects to a cluster.
+   *
+   * @param targets the URLs of some of its nodes; any of them may be dead, or a replica
+   * @param options how to connect
+   * @returns the cluster's notifications, nothing subscribed yet
+   * @throws {ConnectError} when none of the seeds answers, or they are no nodes of a cluster
+   * @throws {AuthError} when the user is refused, or may not ask for the topology
+   */
+  static async connect(
+    targets: readonly (string | URL)[],
+    options: ClusterOptions = {},
+  ): Promise<ClusterKeyspaceNotifications> {
+    const seeds = targets.map((target) => parseUrl(target));
+    if (seeds.length === 0) throw new TypeError("Cannot connect: no seed is given");
+    options.signal?.throwIfAborted();
+    const notifications = new ClusterKeyspaceNotifications(seeds, options);
+    try {
+      await notifications.refreshSubscriptions();
+      await notifications.#whenReached();
+      return notifications;
+    } catch (error) {
+      await notifications.close();
+      if (options.signal?.aborted) throw options.signal.reason;
+      throw error;
+    }
+  }
+
+  /** Which node owns which slot, as it was last learned. */
+  get topology(): Topology {
+    return this.#topology!;
+  }
+
+  /**
+   * Asks for the topology now, and connects to what is new.
+   *
+   * @throws {ConnectError} when no node answers
+   */
+  async refreshSubscriptions(): Promise<void> {
+    await this.#refresher.request();
+  }
+
+  /** How things stand. */
+  status(): Status {
+    const members = [...this.#members.values()];
+    const nodes = members.map((member) => ({
+      ...member.status(),
+      id: member.id,
+      slots: this.#topology?.slotsOf(member.id) ?? [],
+    }));
+    const uncovered = this.#coverage.slots(false);
+    return {
+      state: this.hub.ended !== null
+        ? "closed"
+        : uncovered.length > 0 || nodes.some(({ state }) => state !== "ready")
+        ? "incomplete"
+        : members.every(({ server }) => server.subscriber.agrees)
+        ? "ready"
+        : "subscribing",
+      nodes,
+      slots: { covered: this.#coverage.slots(true), uncovered },
+      gaps: this.hub.gaps,
+      queued: this.hub.queued,
+      dropped: this.hub.dropped,
+    };
+  }
+
+  /** Ends all connections, every loop, every wait and every handler. Safe to call twice. */
+  close(): Promise<void> {
+    if (!this.#end.signal.aborted) {
+      const reason = new ClosedError("The notifications of the cluster were closed");
+      this.#refresher.stop();
+      this.#stopFollowing();
+      this.#end.abort(reason);
+      this.#report(this.#coverage.end(Date.now()));
+      for (const { server } of this.#members.values()) server.subscriber.close(reason);
+      this.hub.end(reason);
+      this.#settings.onStatus(this.status());
+    }
+    return Promise.resolve();
+  }
+
+  /** Does something on each primary at the same time; the first failure counts. */
+  async #onEach<T>(work: (member: Member) => Promise<T>): Promise<T[]> {
+    const outcomes = await Promise.all(
+      Array.from(this.#members.values(), async (member) => {
+        try {
+          return [await work(member)];
+        } catch (error) {
+          // One that was left meanwhile is no concern of what was asked of all.
+          if (this.hub.ended !== null || this.#members.get(member.id) === member) throw error;
+          return [];
+        }
+      }),
+    );
+    return outcomes.flat();
+  }
+
+  async #settle(channels: readonly Wanted[]): Promise<Refusal[]> {
+    const refused = await this.#onEach((member) => member.server.settle(channels));
+    return refused.flat();
+  }
+
+  /** Waits until every primary that can be reached has been, and one at least. */
+  async #whenReached(): Promise<void> {
+    const outcomes = await Promise.allSettled(
+      Array.from(this.#members.values(), ({ server }) => server.settle([])),
+    );
+    if (outcomes.some(({ status }) => status === "fulfilled")) return;
+    for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;
+  }
+
+  async #refresh(): Promise<void> {
+    const askedAt = Date.now();
+    const topology = await this.#ask();
+    if (!this.#end.signal.aborted) this.#apply(topology, askedAt);
+  }
+
+  /** Asks the primaries in turn, each time another one first; when none answers, the seeds. */
+  async #ask(): Promise<Topology> {
+    const ready = [...this.#members.values()].filter(({ server }) =>
+      server.subscriber.state === "ready" || server.subscriber.state === "muted"
+    );
+    const start = ready.findIndex(({ id }) => id === this.#lastAsked) + 1;
+    const failures: Error[] = [];
+    for (const member of [...ready.slice(start), ...ready.slice(0, start)]) {
+      this.#lastAsked = member.id;
+      try {
+        const asked = this.#locate(member.id)!;
+        return await member.server.subscriber.ask((connection) =>
+          askTopology(connection, asked, this.#tls)
+        );
+      } catch (error) {
+        failures.push(error as Error);
+      }
+    }
+    for (const seed of this.#seeds) {
+      try {
+        return await this.#askSeed(seed);
+      } catch (error) {
+        this.#end.signal.throwIfAborted();
+        failures.push(error as Error);
+      }
+    }
+    if (failures.length === 1) throw failures[0]!;
+    throw new ConnectError(
+      `Cannot learn the topology of the cluster: ${
+        failures.map(({ message }) => message).join("; ")
+      }`,
+      { cause: failures[0] },
+    );
+  }
+
+  async #askSeed(seed: ServerUrl): Promise<Topology> {
+    const { address } = seed;
+    const { dial, timeout, limits } = this.#settings;
+    const connection = await Connection.open({
+      address,
+      dial,
+      timeout,
+      limits,
+      signal: this.#end.signal,
+      events: { onMessage() {}, onConfirmed() {}, onRead: () => null, onClose() {} },
+    });
+    try {
+      const { mode } = await handshake(connection, this.#settings);
+      if (mode !== null && mode !== "cluster") {
+        throw new ConnectError(
+          `Cannot watch ${formatAddress(address)} as a cluster: it is a ${mode} server; give ` +
+            "connect its URL alone",
+        );
+      }
+      return await askTopology(connection, address, this.#tls);
+    } finally {
+      connection.close(new ClosedError("The connection served its purpose"));
+    }
+  }
+
+  /** Lays what is watched against what the cluster is now. */
+  #apply(topology: Topology, askedAt: number): void {
+    const isFirst = this.#topology === null;
+    this.#topology = topology;
+    const primaries = new Set(topology.primaries.map(({ id }) => id));
+    for (const id of primaries) {
+      const known = this.#members.get(id);
+      if (known !== undefined) known.absences = 0;
+      else this.#add(id, isFirst ? askedAt : this.#knownAt);
+    }
+    for (const [id, member] of this.#members) {
+      // One answer alone may be that of a node which has not heard yet.
+      if (primaries.has(id) || ++member.absences < ABSENCES) continue;
+      this.#members.delete(id);
+      this.#coverage.lose(id, Date.now(), "topology");
+      member.server.subscriber.close(new ClosedError(`${member.node} is no primary any more`));
+    }
+    const owner = (slot: number) => topology.ownerOf(slot)?.id ?? null;
+    this.#report(this.#coverage.assign(owner, this.#knownAt, Date.now()));
+    this.#knownAt = askedAt;
+    if ([...this.#members.values()].some(({ absences }) => absences > 0)) {
+      this.#refreshSoon();
+    }
+    this.#settings.onStatus(this.status());
+  }
+
+  #add(id: string, from: number): void {
+    const member = new Member(id, {
+      locate: () => this.#locate(id),
+      settings: this.#settings,
+      hub: this.hub,
+      gate: {
+        pass: (delivery) => {
+          const { notification } = delivery;
+          notification.node = member.node;
+          notification.slot = this.#slotOf(notification);
+          this.hub.hand(delivery);
+        },
+      },
+      events: {
+        onLost: (reason, from) => {
+          this.#coverage.lose(id, from, reason);
+          this.#refreshSoon();
+        },
+        onState: () => this.#onState(member),
+      },
+    });
+    this.#members.set(id, member);
+    member.server.subscriber.launch("topology", from);
+  }
+
+  #slotOf(notification: KeyNotification): number {
+    const { key } = notification;
+    const { keyPrefix } = this.#settings;
+    // Where text may stand for other bytes, the bytes count; and it is the slot of the whole key.
+    return keyPrefix === null && !key.includes("\ufffd")
+      ? hashSlot(key)
+      : hashSlot(Uint8Array.of(...keyPrefix ?? [], ...notification.keyBytes));
+  }
+
+  #onState(member: Member): void {
+    // A member that was left says so when it is closed, and concerns nobody any more.
+    if (this.#members.get(member.id) !== member || this.hub.ended !== null) return;
+    const { state } = member.server.subscriber;
+    const now = Date.now();
+    if (state === "ready") this.#report(this.#coverage.cover(member.id, now));
+    else if (state === "muted") this.#report(this.#coverage.coverInPart(member.id, now));
+    this.#settings.onStatus(this.status());
+  }
+
+  #report(gaps: readonly SlotGap[]): void {
+    if (this.hub.registry.size === 0) return;
+    for (const { nodeId, reason, slots, from, to } of gaps) {
+      const address = this.#locate(nodeId);
+      const node = address === null ? nodeId : formatAddress(address);
+      this.hub.reportGap({ kind: "gap", reason, node, slots, from, to });
+    }
+  }
+
+  #refreshSoon(): void {
+    // What it fails with goes to `onWarning`, and another attempt follows.
+    this.#refresher.request().catch(() => {});
+  }
+
+  #locate(id: string): TcpAddress | null {
+    const node = this.#topology?.nodes.get(id);
+    const address = node === undefined ? null : dialAddress(node, { tls: this.#tls });
+    const { addressMap } = this.#options;
+    return address === null || addressMap === undefined ? address : addressMap(address);
+  }
+
+  get #tls(): boolean {
+    return this.#seeds[0]!.tls ?? false;
+  }
+}

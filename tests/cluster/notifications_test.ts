@@ -1,0 +1,184 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import {
+  AuthError,
+  ClosedError,
+  ClusterKeyspaceNotifications,
+  connect,
+  ConnectError,
+  formatSlots,
+  type Gap,
+  hashSlot,
+  KeyspaceNotifications,
+  MissingFlagsError,
+} from "../../mod.ts";
+import { freePort, startCluster, startServer, type TestCluster, until } from "../servers/mod.ts";
+
+const TALKATIVE = { config: { "notify-keyspace-events": "KEA" } };
+
+/** Writes a key at the node that owns it. */
+async function set(cluster: TestCluster, key: string): Promise<void> {
+  const owner = await cluster.ownerOf(key);
+  await owner.command("SET", key, "x");
+}
+
+const KEYS = Array.from({ length: 30 }, (_, n) => `key:${n}`);
+
+for (const protocol of [2, 3] as const) {
+  Deno.test(`RESP${protocol}: a cluster's notifications come from every primary, each once`, async () => {
+    await using cluster = await startCluster({ ...TALKATIVE, replicas: 1 });
+    // One seed is enough, and it may be a replica.
+    const notifications = await connect(cluster.urls.at(-1)!, { protocol });
+    assert(notifications instanceof ClusterKeyspaceNotifications);
+    try {
+      await notifications.subscribeKeyspace("key:*");
+      const status = notifications.status();
+      assertEquals([status.state, status.nodes.length], ["ready", 3]);
+      assertEquals(formatSlots(status.slots!.covered), "0-16383");
+      for (const key of KEYS) await set(cluster, key);
+      const nodes = new Map<string, string>();
+      for (const _ of KEYS) {
+        const { key, node, slot } = (await notifications.getMessage({ timeout: 10_000 }))!;
+        assertEquals(slot, hashSlot(key));
+        nodes.set(key, node!);
+      }
+      assertEquals([...nodes.keys()].toSorted(), KEYS.toSorted());
+      for (const [key, node] of nodes) {
+        assertEquals(node, `127.0.0.1:${(await cluster.ownerOf(key)).port}`);
+      }
+      assertEquals(await notifications.getMessage({ timeout: 50 }), null);
+      await notifications.unsubscribe();
+      for (const server of cluster.servers) {
+        assertEquals(await server.command("PUBSUB", "NUMPAT"), 0);
+      }
+    } finally {
+      await notifications.close();
+    }
+    await assertRejects(() => notifications.subscribeKeyspace("a"), ClosedError);
+    assertEquals(notifications.status().state, "closed");
+  });
+}
+
+Deno.test("seeds may be dead; when all are, the error says what each said", async () => {
+  await using cluster = await startCluster(TALKATIVE);
+  const dead = `redis://127.0.0.1:${freePort()}`;
+  await using notifications = await connect([dead, cluster.urls[1]!]);
+  assert(notifications instanceof ClusterKeyspaceNotifications);
+  const other = `redis://127.0.0.1:${freePort()}`;
+  const error = await assertRejects(() => connect([dead, other]), ConnectError);
+  for (const url of [dead, other]) assert(error.message.includes(new URL(url).host));
+});
+
+Deno.test("a list with a server that is no cluster node is refused", async () => {
+  await using server = await startServer(TALKATIVE);
+  const dead = `redis://127.0.0.1:${freePort()}`;
+  await assertRejects(() => connect([dead, server.url]), ConnectError, "it is a standalone server");
+  await assertRejects(() => connect([]), TypeError, "no seed");
+});
+
+Deno.test("one node of a cluster can be watched alone", async () => {
+  await using cluster = await startCluster(TALKATIVE);
+  await assertRejects(
+    () => KeyspaceNotifications.connect(cluster.urls[0]!),
+    ConnectError,
+    "use connect",
+  );
+  await using alone = await connect(cluster.urls[0]!, { singleNode: true });
+  assert(alone instanceof KeyspaceNotifications);
+});
+
+Deno.test("a user who may not ask for the topology is told which right is missing", async () => {
+  await using cluster = await startCluster({
+    ...TALKATIVE,
+    acl: ["bo on >pw ~* &* +@all -cluster"],
+  });
+  await assertRejects(
+    () => connect(cluster.urls[0]!, { username: "bo", password: "pw" }),
+    AuthError,
+    "+cluster|shards",
+  );
+});
+
+Deno.test("flags are looked at on every node", async () => {
+  await using cluster = await startCluster(TALKATIVE);
+  await cluster.servers[2]!.command("CONFIG", "SET", "notify-keyspace-events", "");
+  await using notifications = await connect(cluster.urls[0]!);
+  const error = await assertRejects(() => notifications.subscribeKeyspace("*"), MissingFlagsError);
+  assertEquals(error.server, `127.0.0.1:${cluster.servers[2]!.port}`);
+  assertEquals(notifications.subscribed, false);
+  await using merged = await connect(cluster.urls[0]!, { flags: "merge" });
+  await merged.subscribeKeyspace("*");
+  assertEquals(
+    (await cluster.servers[2]!.command("CONFIG", "GET", "notify-keyspace-events") as string[])[1],
+    "AK",
+  );
+});
+
+Deno.test("a primary that is killed is a gap of its slots alone, until its replica has taken over", async () => {
+  await using cluster = await startCluster({ ...TALKATIVE, replicas: 1 });
+  const gaps: Gap[] = [];
+  await using notifications = await connect(cluster.urls[0]!, {
+    refreshInterval: 200,
+    onGap: (gap) => gaps.push(gap),
+    onWarning() {},
+  });
+  await notifications.subscribeKeyspace("key:*");
+  const killed = cluster.servers[1]!;
+  const began = Date.now();
+  await killed.kill();
+  await until("it is uncovered", () => notifications.status().state === "incomplete");
+  assertEquals(formatSlots(notifications.status().slots!.uncovered), "5461-10922");
+  assertEquals(notifications.health().ok, false);
+  await until("its replica has taken over", () => notifications.status().state === "ready", 60_000);
+  assertEquals(gaps.map(({ reason, slots }) => [reason, formatSlots(slots!)]), [
+    ["failover", "5461-10922"],
+  ]);
+  assert(gaps[0]!.from <= began + 1 && gaps[0]!.to <= Date.now());
+  assertEquals(notifications.status().nodes.length, 3);
+  const replica = cluster.servers[4]!;
+  const key = KEYS.find((key) => hashSlot(key) >= 5461 && hashSlot(key) <= 10922)!;
+  await replica.command("SET", key, "x");
+  assertEquals((await notifications.getMessage({ timeout: 10_000 }))?.key, key);
+});
+
+Deno.test("a node that joins and gets slots is watched, and the move is no gap where both cover", async () => {
+  await using cluster = await startCluster(TALKATIVE);
+  const gaps: Gap[] = [];
+  await using notifications = await connect(cluster.urls[0]!, {
+    refreshInterval: 100,
+    onGap: (gap) => gaps.push(gap),
+  });
+  await notifications.subscribeKeyspace("*");
+  const added = await cluster.add();
+  await until("it is watched", () => notifications.status().nodes.length === 4);
+  await until("it is covered", () => notifications.status().state === "ready");
+  const id = await cluster.idOf(added);
+  for (const server of [added, ...cluster.servers.slice(0, 3)]) {
+    await server.command("CLUSTER", "SETSLOT", hashSlot("moved"), "NODE", id);
+  }
+  await until("the move is known", () => {
+    const node = notifications.status().nodes.find((node) => node.id === id);
+    return formatSlots(node!.slots!) === `${hashSlot("moved")}`;
+  });
+  await until("it serves its slot", async () => await added.command("SET", "moved", "x") === "OK");
+  const notification = await notifications.getMessage({ timeout: 10_000 });
+  assertEquals([notification?.key, notification?.node], ["moved", `127.0.0.1:${added.port}`]);
+  assertEquals(gaps, []);
+  assertEquals(notifications.status().state, "ready");
+});
+
+Deno.test("nodes behind other addresses are dialled where the map says", async () => {
+  await using cluster = await startCluster(TALKATIVE);
+  const dialled: string[] = [];
+  await using notifications = await connect(cluster.urls[0]!, {
+    addressMap: ({ hostname, port }) => {
+      dialled.push(`${hostname}:${port}`);
+      return { hostname: "localhost", port };
+    },
+  });
+  await notifications.subscribeKeyspace("*");
+  assertEquals(
+    notifications.status().nodes.map(({ node }) => node).toSorted(),
+    cluster.servers.map(({ port }) => `localhost:${port}`).toSorted(),
+  );
+  assertEquals(new Set(dialled).size, 3);
+});
