@@ -101,9 +101,14 @@ export class Tool implements AsyncDisposable {
     await this.#stdout.cancel();
   }
 
-  /** Types on its terminal. */
+  /** Types on its terminal, or into its standard input. */
   async type(keys: string): Promise<void> {
     await this.#stdin.write(new TextEncoder().encode(keys));
+  }
+
+  /** Ends its standard input. */
+  async typeEnd(): Promise<void> {
+    await this.#stdin.close();
   }
 
   /** Sends it a signal. */
