@@ -1,3 +1,4 @@
+import type { GapReason } from "../../mod.ts";
 import { until } from "../servers/mod.ts";
 import { admin, FLAGS, PASSWORD, QUEUE, type Stage } from "./stage.ts";
 
@@ -10,6 +11,8 @@ export interface Fault {
   readonly lasts: readonly [least: number, most: number];
   /** Whether only the heartbeat can find it out. */
   readonly silent: boolean;
+  /** The gap it leaves when it lasts longest; null when it need not leave any. */
+  readonly leaves: GapReason | null;
   /** @param ms how long it is going to last */
   begin(stage: Stage, ms: number): Promise<void> | void;
   /** Resolves once it is over. */
@@ -27,6 +30,7 @@ export const serverKilled: Fault = {
   part: "server",
   lasts: [0, 1500],
   silent: false,
+  leaves: "disconnected",
   begin: async ({ server }) => void await server.kill(),
   end: ({ server }) => server.restart(FLAGS),
 };
@@ -36,6 +40,7 @@ export const clientKill: Fault = {
   part: "server",
   lasts: INSTANT,
   silent: false,
+  leaves: "disconnected",
   begin: killSubscriber,
   end: () => {},
 };
@@ -43,8 +48,9 @@ export const clientKill: Fault = {
 export const clientPause: Fault = {
   name: "CLIENT PAUSE",
   part: "server",
-  lasts: [200, 4000],
+  lasts: [200, 3000],
   silent: true,
+  leaves: "unresponsive",
   begin: async (stage, ms) => void await admin(stage, "CLIENT", "PAUSE", ms, "ALL"),
   end: async (stage) => void await admin(stage, "PING"),
 };
@@ -52,8 +58,9 @@ export const clientPause: Fault = {
 export const serverHangs: Fault = {
   name: "server hangs",
   part: "server",
-  lasts: [200, 4000],
+  lasts: [200, 3000],
   silent: true,
+  leaves: "unresponsive",
   begin: ({ server }) => server.pause(),
   end: async (stage) => {
     stage.server.resume();
@@ -66,6 +73,7 @@ export const flagsLost: Fault = {
   part: "server",
   lasts: [0, 1500],
   silent: false,
+  leaves: "disconnected",
   begin: ({ server }) => server.restart({ "notify-keyspace-events": '""' }),
   end: async (stage) => {
     for (const [name, value] of Object.entries(FLAGS)) {
@@ -79,6 +87,7 @@ export const passwordChanged: Fault = {
   part: "server",
   lasts: [0, 1500],
   silent: false,
+  leaves: "disconnected",
   begin: async (stage) => {
     await admin(stage, "CONFIG", "SET", "requirepass", "another");
     await killSubscriber(stage);
@@ -91,6 +100,7 @@ export const cut: Fault = {
   part: "network",
   lasts: INSTANT,
   silent: false,
+  leaves: "disconnected",
   begin: ({ proxy }) => proxy.cut(),
   end: () => {},
 };
@@ -100,6 +110,7 @@ export const cutInFrame: Fault = {
   part: "network",
   lasts: INSTANT,
   silent: false,
+  leaves: "disconnected",
   begin: ({ proxy }) => proxy.cutInFrame(),
   end: () => {},
 };
@@ -109,6 +120,7 @@ export const reset: Fault = {
   part: "network",
   lasts: INSTANT,
   silent: false,
+  leaves: "disconnected",
   begin: ({ proxy }) => proxy.reset(),
   end: () => {},
 };
@@ -118,6 +130,7 @@ export const refused: Fault = {
   part: "network",
   lasts: [0, 1500],
   silent: false,
+  leaves: "disconnected",
   begin: ({ proxy }) => proxy.refuse(),
   end: ({ proxy }) => proxy.restore(),
 };
@@ -127,6 +140,7 @@ export const halfOpen: Fault = {
   part: "network",
   lasts: INSTANT,
   silent: true,
+  leaves: "unresponsive",
   begin: ({ proxy }) => proxy.halfOpen(),
   end: () => {},
 };
@@ -134,8 +148,9 @@ export const halfOpen: Fault = {
 export const blackHole: Fault = {
   name: "network swallows everything",
   part: "network",
-  lasts: [500, 4000],
+  lasts: [500, 3000],
   silent: true,
+  leaves: "unresponsive",
   begin: ({ proxy }) => proxy.blackHole(),
   end: ({ proxy }) => proxy.restore(),
 };
@@ -145,6 +160,7 @@ export const slow: Fault = {
   part: "network",
   lasts: [500, 3000],
   silent: true,
+  leaves: null,
   begin: ({ proxy }) => proxy.slow({ rate: 20_000, delay: 50 }),
   end: ({ proxy }) => proxy.restore(),
 };
@@ -154,6 +170,7 @@ export const slowAndCut: Fault = {
   part: "network",
   lasts: [500, 3000],
   silent: true,
+  leaves: "disconnected",
   begin: ({ proxy }) => proxy.slow({ rate: 20_000, delay: 50 }),
   end: async ({ proxy }) => {
     proxy.cut();
@@ -166,6 +183,7 @@ export const outputLimit: Fault = {
   part: "network",
   lasts: INSTANT,
   silent: true,
+  leaves: "disconnected",
   begin: async (stage) => {
     const { proxy, writer } = stage;
     await admin(stage, "CONFIG", "SET", "client-output-buffer-limit", "pubsub 256kb 0 0");
@@ -187,6 +205,7 @@ export const consumerStalls: Fault = {
   part: "consumer",
   lasts: INSTANT,
   silent: false,
+  leaves: "overflow",
   begin: async ({ watcher, writer }) => {
     watcher.gate.close();
     const { length } = writer.writes;

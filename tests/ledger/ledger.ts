@@ -85,6 +85,8 @@ export interface Report {
   readonly insideGaps: number;
   /** Gaps, by reason. */
   readonly gaps: Readonly<Record<string, number>>;
+  /** How many notifications the gaps say were dropped. */
+  readonly dropped: number;
   /** Executed writes that were neither delivered nor lie inside a gap. */
   readonly lostInSilence: readonly Write[];
   readonly duplicated: readonly number[];
@@ -146,6 +148,7 @@ export function judge(ledger: Ledger): Report {
     delivered: delivered.size,
     insideGaps: missing.length - lostInSilence.length,
     gaps: reasons,
+    dropped: gaps.reduce((sum, { gap }) => sum + (gap.dropped ?? 0), 0),
     lostInSilence,
     duplicated,
     outOfOrder,

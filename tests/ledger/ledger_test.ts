@@ -75,6 +75,7 @@ Deno.test("a write inside a gap is not lost, be it by a moment", () => {
     assertEquals(findings(ledger), {});
     assertEquals(counts(judge(ledger)), [8, 0, 0, 7, 1]);
     assertEquals(judge(ledger).gaps, { disconnected: 1 });
+    assertEquals(judge(ledger).dropped, 0);
   }
 });
 
@@ -83,6 +84,14 @@ Deno.test("a gap that ends before a missing write, or begins after it, does not 
     const seen = [...came(1, 2, 3, 4), gap(from, to), ...came(6, 7, 8)];
     assertEquals(findings({ seen }), { lostInSilence: [5] });
   }
+});
+
+Deno.test("gaps are counted by reason, and what they say was dropped is added up", () => {
+  const overflow = { reason: "overflow", dropped: 3 };
+  const seen = [gap(46, 47, overflow), gap(48, 49), gap(50, 51, { ...overflow, dropped: 4 })];
+  const report = judge({ writes: [], seen, happenings: [CUT] });
+  assertEquals(report.gaps, { overflow: 2, disconnected: 1 });
+  assertEquals(report.dropped, 7);
 });
 
 Deno.test("a gap must be told before whatever was sent after it", () => {

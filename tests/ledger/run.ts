@@ -6,14 +6,15 @@ import { Random } from "./random.ts";
 import { RECOVERY, type Stage } from "./stage.ts";
 
 /** A stage on which time is kept. */
-export type TimedStage = Stage & { readonly delay: LoopDelay };
+export interface TimedStage extends Stage {
+  readonly delay: LoopDelay;
+}
 
 /** What a run came to. */
 export interface Outcome {
   readonly report: Report;
   /** How often each fault was injected, by name. */
   readonly faults: Readonly<Record<string, number>>;
-  readonly seconds: number;
   /** What should not be, for a reader; empty if all is well. */
   readonly problems: readonly string[];
 }
@@ -64,7 +65,6 @@ async function play(
   script: (director: Director) => Promise<void>,
 ): Promise<Outcome> {
   const { writer, watcher, delay } = stage;
-  const start = performance.now();
   const director = new Director(stage);
   const problems: string[] = [];
   try {
@@ -88,12 +88,7 @@ async function play(
   const report = judge(ledger);
   if (watcher.failure) problems.push(`the watcher gave up: ${watcher.failure}`);
   problems.push(...watcher.disagreements, ...describe(report, ledger));
-  return {
-    report,
-    faults: director.count,
-    seconds: (performance.now() - start) / 1000,
-    problems,
-  };
+  return { report, faults: director.count, problems };
 }
 
 /** Injects faults and keeps book of them. */

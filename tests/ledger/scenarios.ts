@@ -1,0 +1,80 @@
+import type { ServerBinary } from "../servers/mod.ts";
+import { type Fault, FAULTS } from "./faults.ts";
+import { Random } from "./random.ts";
+import { type Outcome, playAlone, playMixed } from "./run.ts";
+import { SingleStage } from "./stage.ts";
+import type { WatcherOptions } from "./watcher.ts";
+
+/** How the watcher watches. */
+export interface Manner {
+  readonly protocol: 2 | 3;
+  readonly consumer: WatcherOptions["consumer"];
+}
+
+export const MANNERS: readonly Manner[] = [
+  { protocol: 3, consumer: "loop" },
+  { protocol: 2, consumer: "handler" },
+  { protocol: 2, consumer: "loop" },
+  { protocol: 3, consumer: "handler" },
+];
+
+/** How many faults are tried at the same time, each on a stage of its own. */
+const AT_ONCE = 8;
+
+export interface ScenarioOptions {
+  readonly seed: number;
+  readonly binary?: ServerBinary;
+}
+
+/** An outcome and what it is of. */
+export interface Named {
+  readonly name: string;
+  readonly outcome: Outcome;
+}
+
+/** Each fault by itself, several times. */
+export async function eachAlone(
+  manner: Manner,
+  options: ScenarioOptions,
+  faults: readonly Fault[] = FAULTS,
+): Promise<Named[]> {
+  const waiting = [...faults.entries()];
+  const outcomes: Named[] = [];
+  await Promise.all(Array.from({ length: AT_ONCE }, async () => {
+    for (let next; (next = waiting.shift());) {
+      const [index, fault] = next;
+      await using stage = await SingleStage.open({ ...manner, ...options, rate: 500 });
+      const outcome = await playAlone(stage, fault, new Random(options.seed + index));
+      outcomes[index] = { name: fault.name, outcome };
+    }
+  }));
+  return outcomes;
+}
+
+/** All faults mixed by random numbers. */
+export async function mixed(
+  manner: Manner,
+  seconds: number,
+  options: ScenarioOptions,
+): Promise<Named> {
+  await using stage = await SingleStage.open({
+    ...manner,
+    ...options,
+    // Two that match the same events: still each of them comes once, also while coming back.
+    channels: ["__keyevent@0__:set", "__keyevent@*__:s*"],
+  });
+  const outcome = await playMixed(stage, FAULTS, new Random(options.seed), seconds);
+  return { name: describe(manner), outcome };
+}
+
+/** A manner in words. */
+export function describe({ protocol, consumer }: Manner): string {
+  return `RESP${protocol}, ${consumer}`;
+}
+
+/** What went wrong, each line with what it is of; empty if all is well. */
+export function problems(outcomes: readonly Named[]): string[] {
+  return outcomes.flatMap(({ name, outcome }) =>
+    outcome.problems.map((problem) => `${name}: ${problem}`)
+  );
+}
