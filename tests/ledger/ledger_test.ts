@@ -208,9 +208,10 @@ Deno.test("a gap may span several faults, but not the quiet between them", () =>
   const third = { ...CUT, begin: 90, end: 90 };
   const seen = [...came(1, 2, 3, 4), gap(46, 80)];
   assertEquals(findings({ seen, happenings: [third, second, CUT] }), {});
-  assertEquals(findings({ seen, happenings: [third, CUT] }), {
-    gapsNotHonest: ["its last 20 ms are unexplained"],
-  });
+  const why = { gapsNotHonest: ["its last 20 ms are unexplained"] };
+  assertEquals(findings({ seen, happenings: [third, CUT] }), why);
+  const atItsEnd = { ...CUT, begin: 75, end: 80 };
+  assertEquals(findings({ seen, happenings: [atItsEnd, CUT] }), why);
 });
 
 Deno.test("time in which nothing could run widens the margins, where it was", () => {
@@ -235,6 +236,15 @@ Deno.test("in a cluster a gap covers its node, or its slots, and nothing else", 
   assertEquals(judged("s:2", 7, { slots: [{ first: 0, last: 3 }, { first: 7, last: 9 }] }), {});
   assertEquals(judged("s:1", 6, { slots: [{ first: 0, last: 3 }, { first: 7, last: 9 }] }), {
     lostInSilence: [5],
+  });
+});
+
+Deno.test("in a cluster a gap must be told before what its node sent after it, and no other", () => {
+  const judged = (node: string) =>
+    findings({ writes: [write(6, { node })], seen: [...came(6), gap(46, 55)] });
+  assertEquals(judged("s:2"), {});
+  assertEquals(judged("s:1"), {
+    gapsNotHonest: ["it was told after 6, which was sent after it"],
   });
 });
 
