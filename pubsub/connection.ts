@@ -16,6 +16,9 @@ import type { Address, Dial, Transport } from "./transport.ts";
 /** A timer that fires later than this, in ms, tells of a busy process, not of a silent server. */
 const LATE = 250;
 
+const CHECK_SERVER =
+  "check that a Redis server listens there, and whether it wants TLS (rediss://)";
+
 /** What a connection tells its owner. */
 export interface ConnectionEvents {
   /**
@@ -125,7 +128,7 @@ export class Connection {
       attempt.abort(
         new TimeoutError(
           `Cannot connect to ${formatAddress(address)}: nothing answered within ${timeout} ms; ` +
-            "check the address and whether a firewall drops the packets",
+            "check the address, whether a firewall drops the packets, and whether TLS is spoken there",
           timeout,
         ),
       );
@@ -276,7 +279,7 @@ export class Connection {
               waiting === undefined
                 ? `The connection to ${this.server} was closed by the server`
                 : `Cannot get an answer to ${waiting.name} from ${this.server}: ` +
-                  "it closed the connection; check that a Redis server listens there",
+                  `it closed the connection; ${CHECK_SERVER}`,
             ),
           );
         }
@@ -292,8 +295,7 @@ export class Connection {
       else if (isProtocolError(cause)) {
         this.close(
           new ConnectError(
-            `Cannot understand ${this.server}: ${cause.message}; ` +
-              "check that a Redis server listens there",
+            `Cannot understand ${this.server}: ${cause.message}; ${CHECK_SERVER}`,
             { cause },
           ),
         );
@@ -304,7 +306,8 @@ export class Connection {
   #break(what: string, cause: unknown): void {
     this.close(
       cause instanceof ConnectError ? cause : new ConnectError(
-        `The connection to ${this.server} ${what}: ${reasonOf(cause)}`,
+        `The connection to ${this.server} ${what}: ${reasonOf(cause)}` +
+          (this.bytesReceived === 0 ? `; ${CHECK_SERVER}` : ""),
         { cause },
       ),
     );

@@ -1,10 +1,16 @@
 import { assertEquals } from "@std/assert";
-import { connect } from "../../mod.ts";
+import { connect, type TlsOptions } from "../../mod.ts";
 import { dial as denoDial } from "../../pubsub/transports/deno.ts";
 import { dial as nodeDial } from "../../pubsub/transports/node.ts";
 import { transportCases } from "../runtimes/cases/transport.mjs";
 import { Peers } from "../runtimes/peers.ts";
-import { makeCertificates, startServer } from "../servers/mod.ts";
+import {
+  makeCertificates,
+  type Reply,
+  startServer,
+  type TestServer,
+  until,
+} from "../servers/mod.ts";
 
 const certificates = await makeCertificates();
 
@@ -39,34 +45,55 @@ for (
   });
 }
 
-Deno.test("in Deno the right to reach the server is all that is needed", async () => {
-  await using server = await startServer({ config: { "notify-keyspace-events": "KEA" } });
-  const script = `
-    import { connect } from ${JSON.stringify(import.meta.resolve("../../mod.ts"))};
-    await using notifications = await connect(${JSON.stringify(server.url)});
-    await notifications.subscribeKeyspace("k");
-    console.log("subscribed");
-    console.log((await notifications.getMessage({ timeout: 20_000 }))?.eventType);
-  `;
-  const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "--no-prompt", `--allow-net=127.0.0.1:${server.port}`, "--ext=ts", "-"],
-    stdin: "piped",
-    stdout: "piped",
-    stderr: "piped",
-  }).spawn();
-  const writer = child.stdin.getWriter();
-  await writer.write(new TextEncoder().encode(script));
-  await writer.close();
-  const output = child.output();
-  while (
-    await server.command("PUBSUB", "NUMSUB", "__keyspace@0__:k").then(String) !==
-      "__keyspace@0__:k,1"
-  ) {
-    const ended = await Promise.race([output, new Promise((resolve) => setTimeout(resolve, 20))]);
-    if (ended) break;
-  }
-  await server.command("SET", "k", "x");
-  const { code, stdout, stderr } = await output;
-  assertEquals(new TextDecoder().decode(stderr), "");
-  assertEquals([code, new TextDecoder().decode(stdout)], [0, "subscribed\nset\n"]);
-});
+const RIGHTS: [
+  way: string,
+  target: (server: TestServer) => { url: string; tls?: TlsOptions; rights: string[] },
+][] = [
+  ["TCP", ({ port, url }) => ({ url, rights: [`--allow-net=127.0.0.1:${port}`] })],
+  ["TLS", ({ ports, tlsUrl }) => ({
+    url: tlsUrl,
+    tls: { ca: certificates.ca, ...certificates.client, serverName: "localhost" },
+    rights: [`--allow-net=127.0.0.1:${ports["tls-port"]}`],
+  })],
+  ["a unix socket", ({ socket }) => ({
+    url: `redis+unix://${socket}`,
+    rights: [`--allow-net=unix:${socket}`, `--allow-read=${socket}`, `--allow-write=${socket}`],
+  })],
+];
+
+for (const [way, target] of RIGHTS) {
+  Deno.test(`in Deno the right to reach the server over ${way} is all that is needed`, async () => {
+    await using server = await startServer({
+      config: { "notify-keyspace-events": "KEA" },
+      tls: certificates,
+    });
+    const { url, tls, rights } = target(server);
+    const options = tls === undefined ? {} : { tls };
+    const script = `
+      import { connect } from ${JSON.stringify(import.meta.resolve("../../mod.ts"))};
+      await using notifications = await connect(${JSON.stringify(url)}, ${JSON.stringify(options)});
+      await notifications.subscribeKeyspace("k");
+      console.log("subscribed");
+      console.log((await notifications.getMessage({ timeout: 20_000 }))?.eventType);
+    `;
+    const child = new Deno.Command(Deno.execPath(), {
+      args: ["run", "--no-prompt", ...rights, "--ext=ts", "-"],
+      stdin: "piped",
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+    const writer = child.stdin.getWriter();
+    await writer.write(new TextEncoder().encode(script));
+    await writer.close();
+    let ended = false;
+    const output = child.output().finally(() => ended = true);
+    await until("it has subscribed", async () => {
+      const [, count] = await server.command("PUBSUB", "NUMSUB", "__keyspace@0__:k") as Reply[];
+      return ended || count === 1;
+    });
+    await server.command("SET", "k", "x");
+    const { code, stdout, stderr } = await output;
+    assertEquals(new TextDecoder().decode(stderr), "");
+    assertEquals([code, new TextDecoder().decode(stdout)], [0, "subscribed\nset\n"]);
+  });
+}

@@ -6,9 +6,7 @@
  */
 import { assertEquals } from "@std/assert";
 import { join } from "node:path";
-import { run } from "../servers/run.ts";
-import { makeApplication } from "./package.ts";
-import { findEsbuild } from "./programs.ts";
+import { bundleApplication, makeApplication } from "./package.ts";
 
 let folder: string;
 
@@ -25,26 +23,21 @@ Deno.test.afterAll(async () => {
   await Deno.remove(folder, { recursive: true });
 });
 
-async function bundle(...options: string[]): Promise<void> {
-  const esbuild = [...await findEsbuild(), "application.mjs", "--bundle", "--format=esm"];
-  const quiet = "--log-level=warning";
-  const { code, output } = await run([...esbuild, quiet, ...options], { cwd: folder });
-  assertEquals([code, output], [0, ""]);
-}
-
 for (const platform of ["browser", "neutral", "node"]) {
   Deno.test(`the package is bundled for ${platform} without a warning`, async () => {
-    await bundle(`--platform=${platform}`, `--outfile=${platform}.js`);
+    const options = [`--platform=${platform}`, `--outfile=${platform}.js`];
+    assertEquals(await bundleApplication(folder, "application.mjs", options), "");
   });
 }
 
 Deno.test("each transport is a part of its own, that its runtime alone loads", async () => {
-  await bundle("--platform=neutral", "--splitting", "--outdir=parts");
+  const options = ["--platform=neutral", "--splitting", "--outdir=parts"];
+  await bundleApplication(folder, "application.mjs", options);
   const parts = [...Deno.readDirSync(join(folder, "parts"))].map(({ name }) => name);
+  const start = await Deno.readTextFile(join(folder, "parts", "application.js"));
   for (const name of ["deno", "node", "cloudflare"]) {
     const [part, ...more] = parts.filter((part) => part.startsWith(`${name}-`));
     assertEquals(more, [], `one part for ${name}`);
-    const start = await Deno.readTextFile(join(folder, "parts", "application.js"));
     assertEquals(start.includes(`import("./${part}")`), true, `${name} is loaded when needed`);
     assertEquals(start.includes(`from "./${part}"`), false, `${name} is not loaded at the start`);
   }

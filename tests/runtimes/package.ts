@@ -52,3 +52,22 @@ export async function makeApplication(folder: string): Promise<string[]> {
   const { exports } = JSON.parse(await Deno.readTextFile(join(folder, name, "package.json")));
   return Object.keys(exports);
 }
+
+/**
+ * Bundles a file of the application as a module.
+ *
+ * @param options the bundler's, such as `--platform=neutral`
+ * @returns what the bundler warned of
+ */
+export async function bundleApplication(
+  folder: string,
+  file: string,
+  options: string[],
+): Promise<string> {
+  // By its command: its process that serves the API outlives the test that starts it.
+  const esbuild = [Deno.execPath(), "run", "--allow-all", "npm:esbuild@0.28.2"];
+  const always = ["--bundle", "--format=esm", "--log-level=warning"];
+  const { code, output } = await run([...esbuild, file, ...always, ...options], { cwd: folder });
+  if (code !== 0) throw new Error(`Cannot bundle ${file}: esbuild ended with ${code}:\n${output}`);
+  return output;
+}

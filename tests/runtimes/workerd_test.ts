@@ -7,21 +7,21 @@
 import { assertEquals } from "@std/assert";
 import { join } from "node:path";
 import { type Certificate, makeCertificates, startServer } from "../servers/mod.ts";
-import { run } from "../servers/run.ts";
 import { problemsOf, runToEnd } from "./outcome.ts";
-import { makeApplication } from "./package.ts";
+import { bundleApplication, makeApplication } from "./package.ts";
 import { Peers } from "./peers.ts";
-import { findEsbuild, findWorkerd } from "./programs.ts";
+import { findWorkerd } from "./programs.ts";
 
 let folder: string;
 
 Deno.test.beforeAll(async () => {
   folder = await Deno.makeTempDir({ prefix: "keywatch-" });
   await makeApplication(folder);
-  const bundle = ["--bundle", "--format=esm", "--platform=neutral", "--outfile=bundle.js"];
-  const esbuild = [...await findEsbuild(), "worker.mjs", ...bundle, "--external:cloudflare:*"];
-  const { code, output } = await run(esbuild, { cwd: folder });
-  if (code !== 0) throw new Error(`Cannot bundle the worker: ${output}`);
+  await bundleApplication(folder, "worker.mjs", [
+    "--platform=neutral",
+    "--external:cloudflare:*",
+    "--outfile=bundle.js",
+  ]);
 });
 
 Deno.test.afterAll(async () => {

@@ -64,7 +64,9 @@ async function refusesTlsOnUnixSockets(scene) {
 async function mixesUp(scene) {
   const { url } = scene.settings.secured;
   const plain = `redis://${new URL(url).host}`;
-  await rejects(ConnectError, "ConnectError", () => scene.connect({}, plain));
+  const connecting = () => scene.connect({}, plain);
+  const { message } = await rejects(ConnectError, "ConnectError", connecting);
+  ok(message.includes("wants TLS (rediss://)"), message);
 }
 
 export const securing = [
