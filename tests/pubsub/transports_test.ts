@@ -10,6 +10,7 @@ import {
   startServer,
   type TestServer,
   until,
+  within,
 } from "../servers/mod.ts";
 
 const certificates = await makeCertificates();
@@ -26,7 +27,8 @@ for (
         const folder = await Deno.makeTempDir({ prefix: "keywatch-" });
         {
           await using peers = new Peers(folder, certificates);
-          await run({ dial, way: peers.ways.find((way) => way.name === name)! });
+          const way = peers.ways.find((way) => way.name === name)!;
+          await within(run({ dial, way }), 60_000, "the case");
         }
         await Deno.remove(folder, { recursive: true });
       });

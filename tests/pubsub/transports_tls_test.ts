@@ -81,6 +81,29 @@ Deno.test("a server that speaks no TLS, or ends the connection, is told", async 
   }
 });
 
+Deno.test("a name is asked for, an address is not", async () => {
+  let hello = "";
+  await using peer = new Peer(async (connection) => {
+    const bytes = new Uint8Array(4096);
+    hello = new TextDecoder().decode(bytes.subarray(0, await connection.read(bytes) ?? 0));
+  });
+  const { port } = peer.address;
+  for (
+    const [hostname, serverName, asked] of [
+      ["localhost", undefined, "localhost"],
+      ["127.0.0.1", undefined, null],
+      ["localhost", "redis.test", "redis.test"],
+      ["127.0.0.1", "10.0.0.1", null],
+    ] as const
+  ) {
+    const tls = { ca: certificates.ca, ...(serverName === undefined ? {} : { serverName }) };
+    await assertRejects(() => connect(`rediss://${hostname}:${port}`, { tls }), ConnectError);
+    for (const name of ["localhost", "redis.test", "127.0.0.1", "10.0.0.1"]) {
+      assertEquals(hello.includes(name), name === asked, `${name} for ${hostname}, ${serverName}`);
+    }
+  }
+});
+
 Deno.test("options for TLS that cannot be used, or would not be, are refused", async () => {
   const { cert, key } = good as Required<TlsOptions>;
   const url = "rediss://127.0.0.1:1";
