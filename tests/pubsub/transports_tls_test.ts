@@ -1,7 +1,13 @@
 import { assertEquals, assertInstanceOf, assertRejects, assertStringIncludes } from "@std/assert";
-import { connect, ConnectError, type ConnectOptions, type TlsOptions } from "../../mod.ts";
-import { makeCertificates, startServer, type TestServer } from "../servers/mod.ts";
-import { Peer } from "./peer.ts";
+import {
+  connect,
+  ConnectError,
+  type ConnectOptions,
+  TimeoutError,
+  type TlsOptions,
+} from "../../mod.ts";
+import { makeCertificates, startServer, type TestServer, until } from "../servers/mod.ts";
+import { Peer, swallow } from "./peer.ts";
 
 const certificates = await makeCertificates();
 const strange = await makeCertificates("DNS:redis.test,IP:10.0.0.1");
@@ -79,6 +85,37 @@ Deno.test("a server that speaks no TLS, or ends the connection, is told", async 
     const url = peer.url.replace("redis:", "rediss:");
     await assertRejects(() => connect(url, { tls: good }), ConnectError, why);
   }
+});
+
+Deno.test("a handshake that does not end is given up, by its deadline and by a signal", async () => {
+  await using peer = new Peer(swallow);
+  const url = peer.url.replace("redis:", "rediss:");
+  await assertRejects(() => connect(url, { tls: good, timeout: 100 }), TimeoutError, "TLS");
+  await until("it has hung up", () => peer.connections === 0);
+  const stop = new AbortController();
+  const connecting = connect(url, { tls: good, signal: stop.signal });
+  await until("it shakes hands", () => peer.connections === 1);
+  stop.abort(new Error("enough"));
+  await assertRejects(() => connecting, Error, "enough");
+  await until("it has hung up", () => peer.connections === 0);
+});
+
+Deno.test("nothing is left of a hundred handshakes that fail", async () => {
+  await using server = await start();
+  const { ca, client } = certificates;
+  const bad: TlsOptions[] = [client, { ca }, { ...good, serverName: "redis.test" }, {
+    ca,
+    ...strange.client,
+  }];
+  for (let round = 0; round < 25; round++) {
+    await Promise.all(
+      bad.map((tls) => assertRejects(() => connect(server.tlsUrl, { tls }), ConnectError)),
+    );
+  }
+  await until("the server has no connection but the test's", async () => {
+    const list = String(await server.command("CLIENT", "LIST"));
+    return list.trim().split("\n").length === 1;
+  });
 });
 
 Deno.test("a name is asked for, an address is not", async () => {

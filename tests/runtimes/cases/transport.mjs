@@ -112,6 +112,14 @@ async function closes(scene) {
   await mustReject(transport.write(new Uint8Array(10)), "a write after close");
 }
 
+async function dropsWhenClosed(scene) {
+  const transport = await open(scene, "count");
+  await readAll(transport, 1_000);
+  await sleep(50);
+  transport.close();
+  equal(await transport.read(), null);
+}
+
 async function rejectsWhenReset(scene) {
   const transport = await open(scene, "reset");
   const writes = [transport.write(new Uint8Array(MUCH)), transport.write(new Uint8Array(10))];
@@ -189,6 +197,7 @@ export const transportCases = [
   { name: "loses nothing while nobody reads, nor at the end", run: waitsForReader },
   { name: "reads null when the peer has ended", run: endsWithPeer },
   { name: "closes at once, and twice", run: closes },
+  { name: "gives out nothing more once it is closed", run: dropsWhenClosed },
   { name: "rejects writes that a peer that resets has not taken", run: rejectsWhenReset },
   { name: "rejects writes under way when it is closed", run: rejectsWhenClosed },
   { name: "settles writes to a peer that has ended its side", run: settlesHalfClosed },
