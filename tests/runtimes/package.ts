@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { run } from "../servers/run.ts";
+import { findEsbuild } from "./programs.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const HERE = fileURLToPath(new URL(".", import.meta.url));
@@ -64,10 +65,9 @@ export async function bundleApplication(
   file: string,
   options: string[],
 ): Promise<string> {
-  // By its command: its process that serves the API outlives the test that starts it.
-  const esbuild = [Deno.execPath(), "run", "--allow-all", "npm:esbuild@0.28.2"];
   const always = ["--bundle", "--format=esm", "--log-level=warning"];
-  const { code, output } = await run([...esbuild, file, ...always, ...options], { cwd: folder });
+  const esbuild = [...await findEsbuild(), file, ...always, ...options];
+  const { code, output } = await run(esbuild, { cwd: folder });
   if (code !== 0) throw new Error(`Cannot bundle ${file}: esbuild ended with ${code}:\n${output}`);
   return output;
 }

@@ -7,6 +7,7 @@ export type Program = [string, ...string[]];
 /** From npm, because it is how the rest of the tests' set-up comes too. */
 const BUN = "1.4.5";
 const WORKERD = "1.20261117.1";
+const ESBUILD = "0.28.2";
 const OLDEST_NODE = 20;
 
 /** Node from the PATH. */
@@ -46,6 +47,11 @@ export async function findBun(): Promise<Program> {
 /** The runtime of Workers. */
 export async function findWorkerd(): Promise<Program> {
   return [await findInNpm("workerd", WORKERD, "workerd 2026-11-17")];
+}
+
+/** A bundler. */
+export async function findEsbuild(): Promise<Program> {
+  return [await findInNpm("esbuild", ESBUILD)];
 }
 
 /** The Deno that runs this, with the right to use loopback and these unix sockets, and no other. */
