@@ -1,5 +1,6 @@
 import { ClusterNodeError } from "../pubsub/cluster_node_error.ts";
-import { KeyspaceNotifications } from "../pubsub/mod.ts";
+import { KeyspaceNotifications, type SentinelTarget } from "../pubsub/mod.ts";
+import { isSentinelTarget } from "../pubsub/sentinel_target.ts";
 import { ClusterKeyspaceNotifications } from "./notifications.ts";
 import type { ClusterOptions } from "./options.ts";
 
@@ -8,13 +9,14 @@ import type { ClusterOptions } from "./options.ts";
  *
  * @param target a server's URL, `redis://[[user]:password@]host[:port][/database]`, or `rediss://…`
  * over TLS, or `redis+unix://…`; or several URLs, of some nodes of a cluster, of which any may be
- * dead
+ * dead; or sentinels, and the name by which they know a primary
  * @param options how to connect, and what to do with what comes
  * @returns the notifications; nothing is subscribed yet
  * @throws {TypeError} when a URL or an option is malformed
  * @throws {ConnectError} when there is no server there, or none that understands
  * @throws {AuthError} when it refuses the user or password, or wants some
  * @throws {TimeoutError} when it does not answer in time
+ * @throws {SentinelError} when no sentinel can be asked, or none knows the name
  *
  * @example
  * ```ts no-run
@@ -25,11 +27,23 @@ import type { ClusterOptions } from "./options.ts";
  *   handler: ({ key }) => console.log(`${key} has expired`),
  * });
  * ```
+ *
+ * @example A primary that sentinels watch over
+ * ```ts no-run
+ * import { connect } from "@keywatch/keywatch";
+ *
+ * await using notifications = await connect({
+ *   sentinels: ["redis://10.0.0.1", "redis://10.0.0.2", "redis://10.0.0.3"],
+ *   name: "mymaster",
+ * }, { password: "the servers' password" });
+ * await notifications.subscribeKeyspace("user:*");
+ * ```
  */
 export async function connect(
-  target: string | URL | readonly (string | URL)[],
+  target: string | URL | readonly (string | URL)[] | SentinelTarget,
   options: ClusterOptions = {},
 ): Promise<KeyspaceNotifications | ClusterKeyspaceNotifications> {
+  if (isSentinelTarget(target)) return await KeyspaceNotifications.connect(target, options);
   const targets = Array.isArray(target) ? target as readonly (string | URL)[] : [target as string];
   if (targets.length === 1) {
     try {

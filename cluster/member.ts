@@ -2,6 +2,7 @@ import { formatAddress, type NodeStatus } from "../pubsub/mod.ts";
 import { ConnectError } from "../pubsub/errors.ts";
 import type { GapReason } from "../pubsub/gap.ts";
 import type { Gate, Hub } from "../pubsub/hub.ts";
+import { PlainLocator } from "../pubsub/locator.ts";
 import type { Settings } from "../pubsub/options.ts";
 import type { TcpAddress } from "../pubsub/mod.ts";
 import { WatchedServer } from "../pubsub/watched_server.ts";
@@ -38,18 +39,17 @@ export class Member {
     const address = locate();
     const name = address === null ? id : formatAddress(address);
     this.server = new WatchedServer({
-      name,
-      settings: { ...settings, maxAttempts: Infinity },
-      hub,
-      gate,
-      locate: () => {
+      locator: new PlainLocator(name, () => {
         const address = locate();
         return address === null
           ? Promise.reject(
             new ConnectError(`Cannot connect to node ${id}: no node says where it is`),
           )
           : Promise.resolve(address);
-      },
+      }),
+      settings: { ...settings, maxAttempts: Infinity },
+      hub,
+      gate,
       inspect: ({ role }) => {
         if (role !== "replica" && role !== "slave") return;
         throw new ConnectError(`Cannot watch ${this.node} as a primary: it is a replica now`);

@@ -9,7 +9,7 @@ import {
 import { ClosedError, ConnectError } from "../pubsub/errors.ts";
 import { handshake } from "../pubsub/handshake.ts";
 import { Hub, type Refusal, type Wanted } from "../pubsub/hub.ts";
-import { resolveOptions, type Settings } from "../pubsub/options.ts";
+import { defaultsOf, resolveOptions, type Settings } from "../pubsub/options.ts";
 import type { Status, TcpAddress } from "../pubsub/mod.ts";
 import { askTopology } from "./ask.ts";
 import { Coverage, type SlotGap } from "./coverage.ts";
@@ -54,12 +54,12 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
   #lastAsked: string | null = null;
 
   private constructor(seeds: readonly ServerUrl[], options: ClusterOptions) {
-    const settings = resolveOptions(seeds[0]!, options);
+    const settings = resolveOptions(defaultsOf(seeds[0]!), options);
     super(settings.database);
     this.#seeds = seeds;
     this.#options = options;
     this.#settings = settings;
-    this.hub = new Hub("*", settings, {
+    this.hub = new Hub(() => "*", settings, {
       checkFlags: async (channels) => {
         await this.#onEach((member) => member.server.checkFlags(channels));
       },
@@ -245,7 +245,7 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
       events: { onMessage() {}, onConfirmed() {}, onRead: () => null, onClose() {} },
     });
     try {
-      const { mode } = await handshake(connection, this.#settings);
+      const { mode } = await handshake(connection, this.#settings, this.#end.signal);
       if (mode !== null && mode !== "cluster") {
         throw new ConnectError(
           `Cannot watch ${formatAddress(address)} as a cluster: it is a ${mode} server; give ` +

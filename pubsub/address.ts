@@ -43,6 +43,7 @@ type Fail = (why: string) => TypeError;
  * User, password, host and path are percent-encoded.
  *
  * @param url the URL
+ * @param defaultPort the port when the URL names none; a server's unless given
  * @returns its parts
  * @throws {TypeError} when it is not such a URL; the message never repeats a password
  *
@@ -56,7 +57,7 @@ type Fail = (why: string) => TypeError;
  * // { address: { path: "/run/redis/redis.sock" }, database: 2 }
  * ```
  */
-export function parseUrl(url: string | URL): ServerUrl {
+export function parseUrl(url: string | URL, defaultPort: number = DEFAULT_PORT): ServerUrl {
   if (typeof url !== "string" && !(url instanceof URL)) {
     throw new TypeError(`Cannot read a server URL: ${typeof url} is neither text nor a URL`);
   }
@@ -67,10 +68,10 @@ export function parseUrl(url: string | URL): ServerUrl {
       `Cannot read the server URL "${redact(text)}": ${why}; ` +
         `expected ${isUnix ? UNIX_FORM : TCP_FORM}`,
     );
-  return isUnix ? parseUnixUrl(text, fail) : parseTcpUrl(text, fail);
+  return isUnix ? parseUnixUrl(text, fail) : parseTcpUrl(text, defaultPort, fail);
 }
 
-function parseTcpUrl(text: string, fail: Fail): ServerUrl {
+function parseTcpUrl(text: string, defaultPort: number, fail: Fail): ServerUrl {
   let parts: URL;
   try {
     parts = new URL(text);
@@ -85,7 +86,7 @@ function parseTcpUrl(text: string, fail: Fail): ServerUrl {
   if (parts.port === "0") throw fail("port 0 cannot be connected to");
   const hostname = decode(parts.hostname, "host", fail).replace(/^\[(.*)\]$/, "$1");
   return {
-    address: { hostname, port: parts.port === "" ? DEFAULT_PORT : Number(parts.port) },
+    address: { hostname, port: parts.port === "" ? defaultPort : Number(parts.port) },
     ...(parts.protocol === "rediss:" ? { tls: true } : {}),
     // `URL` does not tell an empty password, which a user may have, from none.
     ...credentials(

@@ -176,12 +176,13 @@ export class Connection {
   }
 
   /**
-   * Asks for a sign of life. Whoever asks keeps the time.
+   * Sends a command and waits for its reply as long as the connection lasts: whoever asks keeps the
+   * time.
    *
-   * @throws the reason for which the connection is over
+   * @throws as {@linkcode Connection.request} does, but for the deadline
    */
-  async ping(): Promise<void> {
-    await this.#send(["PING"], null, false, Infinity);
+  async inquire(...command: [name: string, ...CommandArgument[]]): Promise<Reply> {
+    return replyToText(await this.#send(command, null, false, Infinity));
   }
 
   /**

@@ -42,7 +42,7 @@ export interface DeliveryOptions {
   /** What waits in queues counts here. */
   readonly load: Load;
   /** The server that overflows concern, as `host:port`. */
-  readonly node: string;
+  readonly node: () => string;
   /** How much may wait. */
   readonly limits: QueueLimits;
   /** What goes when more comes. */
@@ -53,7 +53,7 @@ export interface DeliveryOptions {
 export class HandlerConsumer implements Consumer {
   readonly #handler: NotificationHandler;
   readonly #events: DeliveryEvents;
-  readonly #node: string;
+  readonly #node: () => string;
   readonly #queue: BoundedQueue;
   #busy = false;
   #closed = false;
@@ -115,7 +115,7 @@ export class HandlerConsumer implements Consumer {
       pending = null;
       const next = this.#queue.take();
       if (next === undefined) break;
-      if (next instanceof Dropped) this.#events.onGap(next.toGap(this.#node));
+      if (next instanceof Dropped) this.#events.onGap(next.toGap(this.#node()));
       else if (next.kind !== "gap") pending = this.#call(next);
     }
     this.#busy = false;

@@ -45,6 +45,33 @@ export class TimeoutError extends Error {
   }
 }
 
+/** What one sentinel had to say instead of the primary's address. */
+export interface SentinelFailure {
+  /** The sentinel, as `host:port`. */
+  readonly sentinel: string;
+  /** Its own words, or what broke on the way. */
+  readonly error: Error;
+}
+
+/** No sentinel says where the primary is. */
+export class SentinelError extends Error {
+  /** Always `"SentinelError"`. */
+  override readonly name = "SentinelError";
+  /** What came of asking each of them, in the order in which they failed. */
+  readonly failures: readonly SentinelFailure[];
+
+  /**
+   * What could not be found.
+   *
+   * @param message which primary, why, and what to do about it
+   * @param failures what came of asking each sentinel
+   */
+  constructor(message: string, failures: readonly SentinelFailure[]) {
+    super(message, { cause: failures[0]?.error });
+    this.failures = failures;
+  }
+}
+
 /** What was asked of an object that has been closed, or a wait that closing ended. */
 export class ClosedError extends Error {
   /** Always `"ClosedError"`. */

@@ -1,6 +1,8 @@
-import { type Reply, RespMap, ServerError } from "../resp/mod.ts";
+import { type Reply, RespMap, ServerError, VerbatimString } from "../resp/mod.ts";
 import type { Connection } from "./connection.ts";
+import { delay } from "./delay.ts";
 import { AuthError, ConnectError, TimeoutError } from "./errors.ts";
+import { parseRole } from "./role.ts";
 
 /** A user and password, as `AUTH` takes them. */
 export interface Credentials {
@@ -20,7 +22,22 @@ export interface HandshakeOptions {
   readonly timeout: number;
   /** The name under which `CLIENT LIST` shows the connection. */
   readonly clientName: string;
+  /** What to do about the password, for messages; if left out, what is right with a single URL. */
+  readonly passwordAdvice?: PasswordAdvice;
 }
+
+/** What to do about the password, for messages. */
+export interface PasswordAdvice {
+  /** When none was given. */
+  readonly missing: string;
+  /** When it was refused. */
+  readonly refused: string;
+}
+
+const PASSWORD_ADVICE: PasswordAdvice = {
+  missing: "put it into the URL (redis://:password@host) or the password option",
+  refused: "check the URL, or the options username, password and credentials",
+};
 
 /** What a server says of itself. What it does not tell is null. */
 export interface ServerInfo {
@@ -32,7 +49,7 @@ export interface ServerInfo {
   readonly version: string | null;
   /** `standalone`, `cluster` or `sentinel`. */
   readonly mode: string | null;
-  /** `master` or `replica`. */
+  /** `master` or `replica`, when it was asked last. */
   readonly role: string | null;
 }
 
@@ -49,6 +66,7 @@ const LIBRARY: readonly (readonly [string, string])[] = [
  * Agrees on a protocol, authenticates, and gives the connection a name. A server that is loading
  * its data is waited for.
  *
+ * @param signal ends the wait for what no connection gives
  * @throws {AuthError} when the server refuses the credentials or wants some
  * @throws {ConnectError} when it will not speak with this client
  * @throws {TimeoutError} when an answer does not come in time
@@ -56,9 +74,11 @@ const LIBRARY: readonly (readonly [string, string])[] = [
 export async function handshake(
   connection: Connection,
   options: HandshakeOptions,
+  signal: AbortSignal,
 ): Promise<ServerInfo> {
-  const credentials = await within(options.timeout, options.credentials(), connection.server);
-  const deadline = performance.now() + options.timeout;
+  const { timeout } = options;
+  const credentials = await within(timeout, options.credentials(), connection.server, signal);
+  const deadline = performance.now() + timeout;
   for (;;) {
     try {
       const info = await introduce(connection, { ...options, credentials });
@@ -70,9 +90,9 @@ export async function handshake(
     } catch (error) {
       if (!(error instanceof ServerError)) throw error;
       if (error.code !== "LOADING" || performance.now() >= deadline) {
-        throw explain(connection, credentials, error);
+        throw explain(connection, { ...options, credentials }, error);
       }
-      await new Promise((resolve) => setTimeout(resolve, LOADING_POLL));
+      await delay(LOADING_POLL, signal);
     }
   }
 }
@@ -106,9 +126,13 @@ async function within(
   timeout: number,
   credentials: Promise<Credentials | undefined>,
   server: string,
+  signal: AbortSignal,
 ): Promise<Credentials | undefined> {
   let timer: ReturnType<typeof setTimeout> | undefined;
+  let giveUp = () => {};
   const late = new Promise<never>((_, reject) => {
+    giveUp = () => reject(signal.reason);
+    signal.addEventListener("abort", giveUp);
     timer = setTimeout(() => {
       reject(
         new TimeoutError(
@@ -121,7 +145,7 @@ async function within(
   try {
     return await Promise.race([credentials, late]);
   } catch (cause) {
-    if (cause instanceof TimeoutError) throw cause;
+    if (cause instanceof TimeoutError || signal.aborted) throw cause;
     throw new AuthError(
       `Cannot log in to ${server}: the credentials function failed: ` +
         (cause instanceof Error ? cause.message : String(cause)),
@@ -129,6 +153,7 @@ async function within(
     );
   } finally {
     clearTimeout(timer);
+    signal.removeEventListener("abort", giveUp);
   }
 }
 
@@ -165,16 +190,15 @@ async function authenticate(
     await connection.request("AUTH", ...(username === undefined ? [] : [username]), password);
   }
   await ifAllowed(connection.request("CLIENT", "SETNAME", clientName));
-  const info = parseInfo(textOf(await ifAllowed(connection.request("INFO", "server"))) ?? "");
+  const info = parseInfo(await ifAllowed(connection.request("INFO", "server")));
   const role = await ifAllowed(connection.request("ROLE"));
-  const roleName = Array.isArray(role) ? textOf(role[0]) : null;
   const valkey = info.get("valkey_version");
   return {
     protocol: 2,
     software: info.get("server_name") ?? (info.has("redis_version") ? "redis" : null),
     version: valkey ?? info.get("redis_version") ?? null,
     mode: info.get("server_mode") ?? info.get("redis_mode") ?? null,
-    role: roleName === "slave" ? "replica" : roleName,
+    role: parseRole(role).role,
   };
 }
 
@@ -197,15 +221,14 @@ function lacksHello(error: ServerError): boolean {
 }
 
 function explain(
-  connection: Connection,
-  credentials: Credentials | undefined,
+  { server }: Connection,
+  { credentials, passwordAdvice = PASSWORD_ADVICE }: Introduction,
   error: ServerError,
 ): Error {
-  const { server } = connection;
   if (error.code === "NOAUTH") {
     return new AuthError(
       `Cannot log in to ${server}: it wants a password and none was given; ` +
-        "put it into the URL (redis://:password@host) or the password option",
+        passwordAdvice.missing,
       { cause: error },
     );
   }
@@ -213,8 +236,8 @@ function explain(
   if (error.code === "WRONGPASS" || (error.code === "ERR" && /\bAUTH\b/.test(error.message))) {
     const user = credentials?.username ?? "default";
     return new AuthError(
-      `Cannot log in to ${server} as user "${user}": ${error.message}; check the URL, or the ` +
-        "options username, password and credentials",
+      `Cannot log in to ${server} as user "${user}": ${error.message}; ` +
+        passwordAdvice.refused,
       { cause: error },
     );
   }
@@ -224,10 +247,12 @@ function explain(
   return new ConnectError(`Cannot use ${server}: ${error.message}${advice}`, { cause: error });
 }
 
-/** The lines of `INFO`: `name:value`. */
-function parseInfo(text: string): Map<string, string> {
+/** The lines of a reply to `INFO`: `name:value`. */
+export function parseInfo(reply: Reply): Map<string, string> {
+  // A verbatim string in RESP3.
+  const text = textOf(reply instanceof VerbatimString ? reply.value : reply);
   const info = new Map<string, string>();
-  for (const line of text.split("\r\n")) {
+  for (const line of text?.split("\r\n") ?? []) {
     const colon = line.indexOf(":");
     if (colon > 0) info.set(line.slice(0, colon), line.slice(colon + 1));
   }

@@ -1,3 +1,4 @@
+import { type Reply, ServerError } from "../resp/mod.ts";
 import type { Connection } from "./connection.ts";
 import { TimeoutError } from "./errors.ts";
 
@@ -9,6 +10,21 @@ export interface HeartbeatOptions {
   readonly timeout: number;
 }
 
+/** What is asked for a sign of life. */
+export interface Probe {
+  /** A command without arguments. */
+  readonly command: string;
+  /**
+   * Takes the answer; an error of the server is a sign of life too, but is not given here.
+   *
+   * @param askedAt when it was asked, in ms since the epoch
+   */
+  onReply(reply: Reply, askedAt: number): void;
+}
+
+/** The plain question. */
+export const PING: Probe = { command: "PING", onReply() {} };
+
 /**
  * How often, at most, a busy connection is asked for proof that nothing is missing, in ms. It bounds
  * how much earlier than the loss itself a gap begins.
@@ -19,7 +35,7 @@ const PROOF_INTERVAL = 100;
 const LATE = 250;
 
 /**
- * Keeps watch over one connection with `PING`.
+ * Keeps watch over one connection with `PING`, or what else is to be asked.
  *
  * Two things are learned from it. A connection that stays silent after one is half open, and is
  * closed. And an answer proves that all the server had sent before the question has been received:
@@ -28,6 +44,7 @@ const LATE = 250;
 export class Heartbeat {
   readonly #connection: Connection;
   readonly #options: HeartbeatOptions;
+  readonly #probe: Probe;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #due = 0;
   #asked: number | null = null;
@@ -35,8 +52,9 @@ export class Heartbeat {
   #heard = performance.now();
   #stopped = false;
 
-  constructor(connection: Connection, options: HeartbeatOptions) {
+  constructor(connection: Connection, options: HeartbeatOptions, probe: Probe = PING) {
     this.#connection = connection;
+    this.#probe = probe;
     this.#options = options;
     this.#wakeAt(this.#heard + options.interval);
   }
@@ -60,7 +78,18 @@ export class Heartbeat {
     this.#lastAsked = now;
     const { timeout } = this.#options;
     if (now + timeout < this.#due) this.#wakeAt(now + timeout);
-    this.#connection.ping().then(() => this.#onAnswer(), () => this.stop());
+    this.#inquire();
+  }
+
+  async #inquire(): Promise<void> {
+    const { command, onReply } = this.#probe;
+    const askedAt = Date.now();
+    try {
+      onReply(await this.#connection.inquire(command), askedAt);
+    } catch (error) {
+      if (!(error instanceof ServerError)) return this.stop();
+    }
+    this.#onAnswer();
   }
 
   #onAnswer(): void {
@@ -92,7 +121,8 @@ export class Heartbeat {
     if (now - this.#due > LATE) return this.#wakeAt(now + timeout);
     this.#connection.close(
       new TimeoutError(
-        `The connection to ${this.#connection.server} is dead: no answer to PING within ` +
+        `The connection to ${this.#connection.server} is dead: no answer to ` +
+          `${this.#probe.command} within ` +
           `${timeout} ms; the server hangs, or the network between drops what is sent`,
         timeout,
       ),

@@ -85,7 +85,7 @@ export class Hub {
   #droppedBefore = 0;
   #end: Error | null = null;
 
-  constructor(node: string, settings: Settings, servers: Servers) {
+  constructor(node: () => string, settings: Settings, servers: Servers) {
     this.#servers = servers;
     this.#settings = settings;
     this.#advice = new EventAdvice(settings.onWarning);

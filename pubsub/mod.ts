@@ -27,6 +27,7 @@ export type { Credentials } from "./handshake.ts";
 export type { HeartbeatOptions } from "./heartbeat.ts";
 export type { ConnectOptions, QueueOptions } from "./options.ts";
 export type { Overflow, QueueLimits } from "./queue.ts";
+export type { SentinelTarget } from "./sentinel_target.ts";
 export * from "./status.ts";
 export type { NotificationLoop, StreamItem } from "./stream.ts";
 export type { Subscription } from "./subscription.ts";

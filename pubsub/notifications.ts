@@ -3,13 +3,19 @@ import { AbstractKeyspaceNotifications } from "./base.ts";
 import { ClusterNodeError } from "./cluster_node_error.ts";
 import { ClosedError, ConnectError } from "./errors.ts";
 import type { ServerInfo } from "./handshake.ts";
+import { PING } from "./heartbeat.ts";
 import { Hub } from "./hub.ts";
-import { type ConnectOptions, resolveOptions, type Settings } from "./options.ts";
+import { PlainLocator } from "./locator.ts";
+import { type ConnectOptions, defaultsOf, resolveOptions, type Settings } from "./options.ts";
+import { RoleCheck } from "./role_check.ts";
+import { Sentinels } from "./sentinel.ts";
+import { isSentinelTarget, readSentinelTarget, type SentinelTarget } from "./sentinel_target.ts";
+import { followSentinels } from "./sentinel_watch.ts";
 import type { Status } from "./status.ts";
 import { WatchedServer } from "./watched_server.ts";
 
 /**
- * Watches one server. `connect` makes one.
+ * Watches one server, or the primary that sentinels name. `connect` makes one.
  *
  * @example
  * ```ts no-run
@@ -24,44 +30,67 @@ export class KeyspaceNotifications extends AbstractKeyspaceNotifications {
   /** @internal */
   protected readonly hub: Hub;
   readonly #server: WatchedServer;
-  readonly #stopFollowing: () => void;
+  readonly #settings: Settings;
+  readonly #sentinels: Sentinels | null;
+  readonly #roleCheck: RoleCheck;
+  /** Ends what is done beside the connection. */
+  readonly #end = new AbortController();
 
-  private constructor(url: ServerUrl, settings: Settings, options: ConnectOptions) {
+  private constructor(
+    server: ServerUrl | Sentinels,
+    settings: Settings,
+    options: ConnectOptions,
+  ) {
     super(settings.database);
-    const name = formatAddress(url.address);
-    this.hub = new Hub(name, settings, {
+    this.#settings = settings;
+    const sentinels = server instanceof Sentinels ? server : null;
+    this.#sentinels = sentinels;
+    this.hub = new Hub(() => this.#node, settings, {
       checkFlags: (channels) => this.#server.checkFlags(channels),
       settle: (channels) => this.#server.settle(channels),
       reconcile: () => this.#server.reconcile(),
     });
     this.#server = new WatchedServer({
-      locate: () => Promise.resolve(url.address),
-      name,
+      locator: server instanceof Sentinels ? server : new PlainLocator(
+        formatAddress(server.address),
+        () => Promise.resolve(server.address),
+      ),
       settings,
       hub: this.hub,
       gate: null,
-      inspect: (info) => checkMode(name, info, options.singleNode ?? false),
+      inspect: (info, askedAt) => {
+        checkMode(this.#node, info, options.singleNode ?? false);
+        this.#roleCheck.note({ role: info.role, offset: null }, askedAt);
+      },
+      probe: ({ protocol }) => protocol === 3 && sentinels !== null ? this.#roleCheck.probe : PING,
       events: {
         onLost() {},
         onGap: (reason, from, to) =>
           this.hub.reportGap({ kind: "gap", reason, node: this.#node, from, to }),
         onState: () => settings.onStatus(this.status()),
         onEnd: (reason) => {
-          this.#stopFollowing();
+          this.#end.abort(reason);
           this.hub.end(reason);
         },
       },
     });
+    this.#roleCheck = new RoleCheck({
+      subscriber: this.#server.subscriber,
+      interval: settings.heartbeat.interval,
+      alsoInResp2: sentinels !== null,
+      onPrimary: ({ offset }, askedAt) => sentinels?.noteOffset(offset, askedAt),
+      onDemoted: (since) => this.#onDemoted(since),
+    });
     const { signal } = options;
     const close = () => void this.close();
     signal?.addEventListener("abort", close);
-    this.#stopFollowing = () => signal?.removeEventListener("abort", close);
+    this.#end.signal.addEventListener("abort", () => signal?.removeEventListener("abort", close));
   }
 
   /**
    * Connects to one server, and to nothing else: `connect` recognizes clusters too.
    *
-   * @param target the server's URL
+   * @param target the server's URL, or its sentinels
    * @param options how to connect
    * @returns the notifications of that server, nothing subscribed yet
    * @throws {TypeError} when the URL or an option is malformed
@@ -69,17 +98,18 @@ export class KeyspaceNotifications extends AbstractKeyspaceNotifications {
    * node of a cluster, and `singleNode` is not set
    * @throws {AuthError} when it refuses the user or password, or wants some
    * @throws {TimeoutError} when it does not answer in time
+   * @throws {SentinelError} when no sentinel can be asked, or none knows the name
    */
   static async connect(
-    target: string | URL,
+    target: string | URL | SentinelTarget,
     options: ConnectOptions = {},
   ): Promise<KeyspaceNotifications> {
-    const url = parseUrl(target);
-    const settings = resolveOptions(url, options);
+    const { server, settings } = readTarget(target, options);
     options.signal?.throwIfAborted();
-    const notifications = new KeyspaceNotifications(url, settings, options);
+    const notifications = new KeyspaceNotifications(server, settings, options);
     try {
       await notifications.#server.subscriber.start();
+      notifications.#keepWatch();
       return notifications;
     } catch (error) {
       if (options.signal?.aborted) throw options.signal.reason;
@@ -117,6 +147,59 @@ export class KeyspaceNotifications extends AbstractKeyspaceNotifications {
   get #node(): string {
     return this.#server.subscriber.node;
   }
+
+  /** Sees to it, beside the connection, that the server stays the one to be watched. */
+  #keepWatch(): void {
+    const { signal } = this.#end;
+    this.#roleCheck.run(signal);
+    if (this.#sentinels === null) return;
+    const { name } = this.#sentinels;
+    followSentinels(this.#sentinels, {
+      ...this.#settings,
+      name,
+      signal,
+      onSwitch: (address, sentinel) =>
+        this.#server.subscriber.reconnect(
+          new ConnectError(
+            `The primary of "${name}" is ${formatAddress(address)} now, says ${sentinel}`,
+          ),
+          "failover",
+        ),
+      onLost: (last) =>
+        this.#settings.onWarning(
+          `Cannot follow the sentinels of "${name}": ${last.message}; until it can, a failover is ` +
+            "noticed only by the loss of the primary, or when that is asked for its role",
+        ),
+    });
+  }
+
+  #onDemoted(since: number): void {
+    if (this.#sentinels === null) {
+      return this.#settings.onWarning(
+        `${this.#node} was a primary and is a replica now: it tells what it copies from its ` +
+          "primary, late, and expired keys as deleted; connect to the primary, or through " +
+          "sentinels (connect({ sentinels, name }))",
+      );
+    }
+    this.#server.subscriber.reconnect(
+      new ConnectError(`${this.#node} is not the primary of "${this.#sentinels.name}" any more`),
+      "failover",
+      since,
+    );
+  }
+}
+
+function readTarget(
+  target: string | URL | SentinelTarget,
+  options: ConnectOptions,
+): { server: ServerUrl | Sentinels; settings: Settings } {
+  if (!isSentinelTarget(target)) {
+    const url = parseUrl(target);
+    return { server: url, settings: resolveOptions(defaultsOf(url), options) };
+  }
+  const { name, sentinels, defaults } = readSentinelTarget(target, options);
+  const settings = resolveOptions(defaults, options);
+  return { server: new Sentinels(sentinels, { ...settings, name }), settings };
 }
 
 /** A node of a cluster tells of its own keys only: not what somebody who gives a URL expects. */
@@ -124,7 +207,7 @@ function checkMode(node: string, info: ServerInfo, singleNode: boolean): void {
   if (info.mode === "sentinel") {
     throw new ConnectError(
       `Cannot watch ${node}: it is a Sentinel, which has no keys; ` +
-        "give the address of the server it watches over",
+        "connect({ sentinels, name }) finds the server it watches over",
     );
   }
   if (info.mode !== "cluster" || singleNode) return;

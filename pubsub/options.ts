@@ -1,5 +1,5 @@
 import type { DecoderLimits } from "../resp/mod.ts";
-import type { ServerUrl } from "./address.ts";
+import { formatAddress, type ServerUrl } from "./address.ts";
 import type { FlagsPolicy } from "./flag_guard.ts";
 import type { Gap } from "./gap.ts";
 import type { Credentials } from "./handshake.ts";
@@ -95,6 +95,17 @@ const DEFAULT_LIMITS: DecoderLimits = {
 };
 const LONGEST_TIMER = 2 ** 31 - 1;
 
+/** What the target of a connect says of the servers, whatever their addresses. */
+export interface ServerDefaults extends Omit<ServerUrl, "address"> {
+  /** How they are called in messages. */
+  readonly where: string;
+}
+
+/** What a URL says of the servers. */
+export function defaultsOf(url: ServerUrl): ServerDefaults {
+  return { ...url, where: formatAddress(url.address) };
+}
+
 /** The options with their defaults, checked. */
 export interface Settings {
   /** Opens a byte stream with the TLS that was asked for, if any. */
@@ -118,11 +129,11 @@ export interface Settings {
 }
 
 /**
- * Fills in the defaults, and what the URL says.
+ * Fills in the defaults, and what the target says.
  *
  * @throws {TypeError} when an option is not what it must be
  */
-export function resolveOptions(url: ServerUrl, options: ConnectOptions): Settings {
+export function resolveOptions(target: ServerDefaults, options: ConnectOptions): Settings {
   const { protocol, timeout = DEFAULT_TIMEOUT, flags = "require", keyPrefix } = options;
   if (protocol !== undefined && protocol !== 2 && protocol !== 3) {
     throw invalid("protocol", protocol, "2 or 3");
@@ -154,16 +165,16 @@ export function resolveOptions(url: ServerUrl, options: ConnectOptions): Setting
   for (const [name, most] of Object.entries(queue)) {
     if (!(most >= 1)) throw invalid(`queue.${name}`, most, "a number of at least 1");
   }
-  const username = options.username ?? url.username;
-  const password = options.password ?? url.password;
-  if (username !== undefined && password === undefined && options.credentials === undefined) {
-    throw new TypeError(`Cannot log in as "${username}": no password is given`);
-  }
-  checkTls(url, options.tls);
+  const { tls = false, database = 0 } = target;
+  checkTls(target.where, tls, options.tls);
   return {
-    dial: dialWithTls(options.dial ?? dial, url.tls ? options.tls ?? {} : undefined),
+    dial: dialWithTls(options.dial ?? dial, tls ? options.tls ?? {} : undefined),
     protocol,
-    credentials: readCredentials(options, username, password),
+    credentials: readCredentials(
+      options.credentials,
+      options.username ?? target.username,
+      options.password ?? target.password,
+    ),
     clientName,
     timeout,
     heartbeat,
@@ -174,7 +185,7 @@ export function resolveOptions(url: ServerUrl, options: ConnectOptions): Setting
     limits: { ...DEFAULT_LIMITS, ...options.limits },
     queue,
     overflow,
-    database: url.database ?? 0,
+    database,
     onError: shielded(options.onError ?? ((error) => console.error("keywatch:", error))),
     onWarning: shielded(
       options.onWarning ?? ((message) => console.warn(`keywatch: ${message}`)),
@@ -184,12 +195,19 @@ export function resolveOptions(url: ServerUrl, options: ConnectOptions): Setting
   };
 }
 
-function readCredentials(
-  options: ConnectOptions,
+/**
+ * Who to be: what `credentials` says, otherwise the user and password.
+ *
+ * @throws {TypeError} when there is a user without a password
+ */
+export function readCredentials(
+  credentials: ConnectOptions["credentials"],
   username: string | undefined,
   password: string | undefined,
 ): () => Promise<Credentials | undefined> {
-  const { credentials } = options;
+  if (username !== undefined && password === undefined && credentials === undefined) {
+    throw new TypeError(`Cannot log in as "${username}": no password is given`);
+  }
   if (typeof credentials === "function") return async () => await credentials();
   const fixed = credentials ?? (password === undefined ? undefined : {
     ...(username === undefined ? {} : { username }),

@@ -31,7 +31,7 @@ export interface NodeStatus {
   readonly software: string | null;
   /** Its version; null when it does not tell. */
   readonly version: string | null;
-  /** `master` or `replica`, as it said when the connection was made; null when it did not tell. */
+  /** `master` or `replica`, as it said when it was asked last; null when it did not tell. */
   readonly role: string | null;
   /** The protocol spoken; null before it was agreed on. */
   readonly protocol: 2 | 3 | null;

@@ -223,7 +223,7 @@ class Mailbox {
   #take(): StreamItem | undefined {
     const item = this.queue.take();
     if (!(item instanceof Dropped)) return item;
-    const gap = item.toGap(this.#options.node);
+    const gap = item.toGap(this.#options.node());
     this.#options.events.onGap(gap);
     return gap;
   }

@@ -1,73 +1,20 @@
-import type { DecoderLimits, MessageFrame } from "../resp/mod.ts";
 import { formatAddress } from "./address.ts";
 import { backoff } from "./backoff.ts";
 import { Connection, type ConnectionEvents } from "./connection.ts";
 import { delay } from "./delay.ts";
 import { ClosedError, ConnectError, type MissingFlagsError, TimeoutError } from "./errors.ts";
-import type { FlagGuard } from "./flag_guard.ts";
 import type { GapReason } from "./gap.ts";
-import { handshake, type HandshakeOptions, type ServerInfo } from "./handshake.ts";
-import { Heartbeat, type HeartbeatOptions } from "./heartbeat.ts";
+import { handshake, type ServerInfo } from "./handshake.ts";
+import { Heartbeat } from "./heartbeat.ts";
 import { HeldMessages } from "./held_messages.ts";
 import type { ServerChannel } from "./registry.ts";
 import type { NodeState } from "./status.ts";
-import { Subscriptions, type WantedChannels } from "./subscriptions.ts";
-import type { Address, Dial } from "./transport.ts";
+import type { SubscriberOptions } from "./subscriber_options.ts";
+import { Subscriptions } from "./subscriptions.ts";
+import type { Address } from "./transport.ts";
 
 /** How often a server whose flags let nothing through is asked whether they do now, in ms. */
 const FLAGS_POLL = 200;
-
-/** What a subscriber tells its owner. */
-export interface SubscriberEvents {
-  /** A message came, as {@linkcode ConnectionEvents.onMessage} tells it. */
-  onMessage(frame: MessageFrame, receivedAt: number, sentAfter: number): void;
-  /** Bytes were worked through, as {@linkcode ConnectionEvents.onRead} tells it. */
-  onRead(): Promise<void> | null;
-  /** The set of channels whose messages come has changed. */
-  onConfirmed(): void;
-  /** The connection is lost; messages may be missing from `from` on, in ms since the epoch. */
-  onLost(reason: GapReason, from: number): void;
-  /** Messages from `from` to `to`, both in ms since the epoch, may be missing before the next. */
-  onGap(reason: GapReason, from: number, to: number): void;
-  /** A server that came back lets nothing through to something that is wanted. */
-  onMuted(error: MissingFlagsError): void;
-  /** The state has changed. */
-  onState(): void;
-  /** It will not come back: what broke last, or why it was closed. */
-  onEnd(reason: Error): void;
-}
-
-/** How to reach a server, and what to subscribe there. */
-export interface SubscriberOptions extends HandshakeOptions {
-  /** Where it listens; asked at each connect. */
-  readonly locate: () => Promise<Address>;
-  /** How it is called until it has been located. */
-  readonly name: string;
-  /** How to get there. */
-  readonly dial: Dial;
-  /** How long any one answer may take, in ms. */
-  readonly timeout: number;
-  /** When a silent connection is given up. */
-  readonly heartbeat: HeartbeatOptions;
-  /** What is accepted from the server at most. */
-  readonly limits: DecoderLimits;
-  /** How many attempts in a row may fail before it gives up coming back. */
-  readonly maxAttempts: number;
-  /** The most messages, and bytes of them, held until every channel is confirmed again. */
-  readonly queue: { readonly items: number; readonly bytes: number };
-  /** Looks after the server's flags. */
-  readonly flagGuard: FlagGuard;
-  /** The register of what is wanted. */
-  readonly wanted: WantedChannels;
-  /**
-   * Looks at a server before anything is subscribed on it.
-   *
-   * @throws when it is not to be used
-   */
-  readonly inspect: (info: ServerInfo) => void;
-  /** Takes what comes. */
-  readonly events: SubscriberEvents;
-}
 
 /**
  * One server, on which what is wanted is laid against what it has confirmed, through every loss of
@@ -87,18 +34,21 @@ export class Subscriber {
   readonly #options: SubscriberOptions;
   readonly #subscriptions: Subscriptions;
   readonly #end = new AbortController();
+  /** Ends the connection that is, or is being made. */
+  #attempt = new AbortController();
+  #address: Address | null = null;
   #connection: Connection | null = null;
   /** Bytes that earlier connections have received. */
   #bytesBefore = 0;
   /** Where the gap that is open began; null while everything wanted is covered. */
   #gap: { reason: GapReason; from: number } | null = null;
-  /** Why the owner gave the connection up; null when nobody did. */
-  #lossReason: GapReason | null = null;
+  /** Why the owner gave the connection up, and since when it was of no use; null when it did not. */
+  #givenUp: { reason: GapReason; from: number } | null = null;
   /** Woken when the state changes. */
   #waiting = new Set<() => void>();
 
   constructor(options: SubscriberOptions) {
-    this.node = options.name;
+    this.node = options.locator.name;
     this.#options = options;
     this.#subscriptions = new Subscriptions(options.wanted);
   }
@@ -111,11 +61,19 @@ export class Subscriber {
    * @throws {TimeoutError} when it does not answer in time
    */
   async start(): Promise<void> {
-    try {
-      await this.#connect();
-    } catch (error) {
-      this.#finish(error as Error);
-      throw error;
+    const { timeout, locator } = this.#options;
+    const deadline = performance.now() + timeout;
+    for (let failed = 1;; failed++) {
+      try {
+        return await this.#connect();
+      } catch (error) {
+        const left = deadline - performance.now();
+        if (this.state === "closed" || left <= 0 || !locator.isPassing(error as Error)) {
+          this.#finish(error as Error);
+          throw error;
+        }
+        await this.#nextState(Math.min(left, backoff(failed, Math.random())));
+      }
     }
   }
 
@@ -179,7 +137,7 @@ export class Subscriber {
       // A RESP2 connection that has subscribed takes no other command.
       if (this.info?.protocol !== 2 || this.#subscriptions.idle) return await question(connection);
       const ignore = { onMessage() {}, onConfirmed() {}, onRead: () => null, onClose() {} };
-      const { connection: other } = await this.#open(ignore);
+      const { connection: other } = await this.#open(this.#address!, this.#end.signal, ignore);
       try {
         return await question(other);
       } finally {
@@ -188,10 +146,17 @@ export class Subscriber {
     });
   }
 
-  /** Gives the connection up, to come back on another; a gap begins, for the reason given. */
-  reconnect(reason: Error, gap: GapReason): void {
-    this.#lossReason = gap;
-    this.#connection?.close(reason);
+  /**
+   * Gives the connection up, or the attempt to make one, and makes another at once.
+   *
+   * @param reason why, in words
+   * @param gap why, as the gap says that begins
+   * @param from what came later than this does not count, in ms since the epoch
+   */
+  reconnect(reason: Error, gap: GapReason, from: number = Infinity): void {
+    if (this.#connection !== null) this.#givenUp = { reason: gap, from };
+    this.#attempt.abort(reason);
+    this.#wake();
   }
 
   /** Ends everything, and every wait with the reason. */
@@ -201,11 +166,16 @@ export class Subscriber {
 
   /** Opens a connection, shakes hands, and asks for all that is wanted. */
   async #connect(): Promise<void> {
-    const { events, heartbeat: times, queue, wanted, flagGuard } = this.#options;
+    const { events, heartbeat: times, queue, wanted, flagGuard, locator } = this.#options;
     const held = this.#gap === null ? null : new HeldMessages(queue);
+    this.#end.signal.throwIfAborted();
+    this.#attempt = new AbortController();
+    const { signal } = this.#attempt;
+    const address = await locator.locate(signal);
+    this.node = formatAddress(address);
     let heartbeat: Heartbeat | null = null;
     let live = false;
-    const { connection, info } = await this.#open({
+    const { connection, info } = await this.#open(address, signal, {
       onMessage: (frame, receivedAt, sentAfter) => {
         if (live || held === null) events.onMessage(frame, receivedAt, sentAfter);
         else held.hold(frame, receivedAt, sentAfter);
@@ -226,9 +196,11 @@ export class Subscriber {
     });
     let mute: MissingFlagsError | null;
     try {
-      this.#options.inspect(info);
+      const askedAt = connection.provenAt;
+      await locator.inspect(info, connection);
+      this.#options.inspect(info, askedAt);
       if (connection.over !== null) throw connection.over;
-      heartbeat = new Heartbeat(connection, times);
+      heartbeat = new Heartbeat(connection, times, this.#options.probe(info));
       // Before anything is subscribed, because RESP2 answers no such question afterwards.
       mute = await flagGuard.check(connection, wanted.values());
       await this.#subscriptions.reconcile(connection);
@@ -240,7 +212,9 @@ export class Subscriber {
       throw error;
     }
     this.info = info;
+    this.#address = address;
     this.#connection = connection;
+    this.#moveGap(locator.takeMove());
     this.#enter(mute === null ? "ready" : "muted", mute);
     this.#reportGap(mute === null);
     live = true;
@@ -251,14 +225,15 @@ export class Subscriber {
     }
   }
 
-  async #open(events: ConnectionEvents): Promise<{ connection: Connection; info: ServerInfo }> {
-    const { dial, timeout, locate, limits } = this.#options;
-    const { signal } = this.#end;
-    const address = await locate();
-    this.node = formatAddress(address);
+  async #open(
+    address: Address,
+    signal: AbortSignal,
+    events: ConnectionEvents,
+  ): Promise<{ connection: Connection; info: ServerInfo }> {
+    const { dial, timeout, limits } = this.#options;
     const connection = await Connection.open({ address, dial, timeout, limits, signal, events });
     try {
-      return { connection, info: await handshake(connection, this.#options) };
+      return { connection, info: await handshake(connection, this.#options, signal) };
     } catch (error) {
       connection.close(error as Error);
       throw error;
@@ -291,17 +266,23 @@ export class Subscriber {
     this.#options.events.onGap(gap.reason, gap.from, now);
   }
 
+  /** Events may have happened at the new address while the old one was connected to. */
+  #moveGap(movedAfter: number): void {
+    if (this.#gap === null || movedAfter === Infinity) return;
+    this.#gap = { reason: "failover", from: Math.min(this.#gap.from, movedAfter) };
+  }
+
   #onLost(connection: Connection, reason: Error): void {
     this.#bytesBefore += connection.bytesReceived;
     this.#connection = null;
     const covered = this.#subscriptions.clear();
     if (this.state === "closed") return;
+    const silent = reason instanceof TimeoutError;
     const gap = {
-      reason: this.#lossReason ??
-        (reason instanceof TimeoutError ? "unresponsive" : "disconnected"),
-      from: connection.provenAt,
+      reason: this.#givenUp?.reason ?? (silent ? "unresponsive" : "disconnected"),
+      from: Math.min(connection.provenAt, this.#givenUp?.from ?? Infinity),
     };
-    this.#lossReason = null;
+    this.#givenUp = null;
     this.#options.events.onLost(gap.reason, gap.from);
     if (covered) this.#gap ??= gap;
     this.#comeBack(reason);
@@ -312,12 +293,14 @@ export class Subscriber {
     let last = reason;
     for (let failed = 0; failed < maxAttempts; failed++) {
       this.#enter(state, last);
+      await this.#nextState(backoff(failed, Math.random()));
       try {
-        await delay(backoff(failed, Math.random()), this.#end.signal);
         return await this.#connect();
       } catch (error) {
         if (this.#end.signal.aborted) return;
         last = error as Error;
+        // It was told to make haste.
+        if (this.#attempt.signal.aborted) failed = -1;
       }
     }
     this.#finish(
@@ -334,15 +317,19 @@ export class Subscriber {
     if (this.state !== state) this.since = Date.now();
     this.state = state;
     this.error = error;
-    for (const wake of this.#waiting) wake();
+    this.#wake();
     this.#options.events.onState();
+  }
+
+  #wake(): void {
+    for (const wake of this.#waiting) wake();
   }
 
   #finish(reason: Error): void {
     if (this.state === "closed") return;
     this.#enter("closed", reason);
     this.#end.abort(reason);
-    this.#connection?.close(reason);
+    this.#attempt.abort(reason);
     this.#reportGap(true);
     this.#options.events.onEnd(reason);
   }

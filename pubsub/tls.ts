@@ -1,18 +1,19 @@
-import { formatAddress, type ServerUrl } from "./address.ts";
 import type { Dial, TlsOptions } from "./transport.ts";
 
 /**
  * Sees that what was given for TLS can be used, and will be.
  *
- * @throws {TypeError} when it cannot, or when the URL is not one of TLS: what was to be secured must
- * not go out in the clear
+ * @param where who is spoken with, for messages
+ * @param secured whether that is done over TLS
+ * @param tls what was given for it
+ * @throws {TypeError} when it cannot, or when TLS is not spoken: what was to be secured must not go
+ * out in the clear
  */
-export function checkTls(url: ServerUrl, tls: TlsOptions | undefined): void {
+export function checkTls(where: string, secured: boolean, tls: TlsOptions | undefined): void {
   if (tls === undefined) return;
-  if (!url.tls) {
+  if (!secured) {
     throw new TypeError(
-      `Cannot use the option tls with ${formatAddress(url.address)}: its URL is not one of TLS; ` +
-        "write rediss://",
+      `Cannot use the option tls with ${where}: TLS is not spoken there; write rediss://`,
     );
   }
   for (const name of ["ca", "cert", "key"] as const) {

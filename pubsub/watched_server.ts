@@ -4,11 +4,12 @@ import { EventRun } from "./event_run.ts";
 import { FlagGuard } from "./flag_guard.ts";
 import type { GapReason } from "./gap.ts";
 import type { ServerInfo } from "./handshake.ts";
+import { PING, type Probe } from "./heartbeat.ts";
 import type { Gate, Hub, NodeRun, Refusal, Wanted } from "./hub.ts";
+import type { Locator } from "./locator.ts";
 import type { Settings } from "./options.ts";
 import type { NodeStatus } from "./status.ts";
 import { Subscriber } from "./subscriber.ts";
-import type { Address } from "./transport.ts";
 
 /** What a watched server tells its owner. */
 export interface WatchedServerEvents {
@@ -24,10 +25,8 @@ export interface WatchedServerEvents {
 
 /** Which server to watch, and for whom. */
 export interface WatchedServerOptions {
-  /** Where it listens; asked at each connect. */
-  readonly locate: () => Promise<Address>;
-  /** How it is called until it has been located. */
-  readonly name: string;
+  /** Says where it is. */
+  readonly locator: Locator;
   /** What the options say. */
   readonly settings: Settings;
   /** Whom its messages are for. */
@@ -39,7 +38,9 @@ export interface WatchedServerOptions {
    *
    * @throws when it is not to be used
    */
-  readonly inspect: (info: ServerInfo) => void;
+  readonly inspect: (info: ServerInfo, askedAt: number) => void;
+  /** What to ask it for a sign of life; `PING` where nothing else is asked. */
+  readonly probe?: (info: ServerInfo) => Probe;
   /** Takes what happens. */
   readonly events: WatchedServerEvents;
 }
@@ -59,16 +60,17 @@ export class WatchedServer {
   #malformed = 0;
   #lastMessage: number | null = null;
 
-  constructor({ locate, name, settings, hub, gate, inspect, events }: WatchedServerOptions) {
+  constructor(options: WatchedServerOptions) {
+    const { locator, settings, hub, gate, inspect, probe = () => PING, events } = options;
     this.#settings = settings;
     this.#hub = hub;
     this.#gate = gate;
     this.#flagGuard = new FlagGuard(settings.flags);
     this.subscriber = new Subscriber({
       ...settings,
-      locate,
-      name,
+      locator,
       inspect,
+      probe,
       flagGuard: this.#flagGuard,
       wanted: hub.registry,
       events: {

@@ -41,20 +41,21 @@ export class Peer implements AsyncDisposable {
       this.#connections.add(connection);
       serving.push(
         // A connection that breaks, or is closed below, ends its service.
-        serve(connection).catch(() => {}).finally(() => this.#end(connection)),
+        serve(connection).catch(() => {}).finally(() => this.end(connection)),
       );
     }
     await Promise.all(serving);
   }
 
-  #end(connection: Deno.Conn): void {
+  /** Ends one connection. */
+  end(connection: Deno.Conn): void {
     if (!this.#connections.delete(connection)) return;
     connection.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#listener.close();
-    for (const connection of this.#connections) this.#end(connection);
+    for (const connection of this.#connections) this.end(connection);
     await this.#served;
   }
 }

@@ -146,8 +146,8 @@ Deno.test("options for TLS that cannot be used, or would not be, are refused", a
   const url = "rediss://127.0.0.1:1";
   const encrypted = key.replaceAll("PRIVATE KEY", "ENCRYPTED PRIVATE KEY");
   const cases: [url: string, tls: TlsOptions, why: string][] = [
-    ["redis://127.0.0.1:1", good, "Cannot use the option tls with 127.0.0.1:1: its URL"],
-    ["redis+unix:///tmp/s", {}, "Cannot use the option tls with /tmp/s: its URL"],
+    ["redis://127.0.0.1:1", good, "Cannot use the option tls with 127.0.0.1:1: TLS is not spoken"],
+    ["redis+unix:///tmp/s", {}, "Cannot use the option tls with /tmp/s: TLS is not spoken"],
     [url, { ca: "/etc/ssl/ca.crt" }, "Cannot use the option tls.ca: it is not PEM text"],
     [url, { cert: "client.crt", key }, "Cannot use the option tls.cert: it is not PEM text"],
     [url, { cert, key: "client.key" }, "Cannot use the option tls.key: it is not PEM text"],

@@ -75,7 +75,7 @@ export class TestSentinels implements AsyncDisposable {
     };
     await settle(this.#servers, count, () => startServer({ ...options, config }));
     if (primary === undefined) return;
-    for (const replica of this.#servers.slice(-count)) {
+    for (const replica of this.#servers.slice(1)) {
       await until(`server ${replica.port} follows ${primary.port}`, async () => {
         const info = await replica.command("INFO", "replication") as string;
         return info.includes("master_link_status:up");
@@ -96,7 +96,8 @@ export class TestSentinels implements AsyncDisposable {
         sentinel: [
           `monitor ${NAME} ${primary!.host} ${portOf(primary!)} ${quorum}`,
           `down-after-milliseconds ${NAME} ${downAfter}`,
-          `failover-timeout ${NAME} 10000`,
+          // Two sentinels that stand for election at once try again after twice this time.
+          `failover-timeout ${NAME} 3000`,
           ...(password === undefined ? [] : [`auth-pass ${NAME} ${password}`]),
         ],
       },

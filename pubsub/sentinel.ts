@@ -1,0 +1,289 @@
+import { formatAddress } from "./address.ts";
+import type { Connection } from "./connection.ts";
+import {
+  AuthError,
+  ClosedError,
+  ConnectError,
+  SentinelError,
+  type SentinelFailure,
+  UnsupportedError,
+} from "./errors.ts";
+import type { ServerInfo } from "./handshake.ts";
+import type { Locator } from "./locator.ts";
+import { readReplication, ReplicationLog } from "./replication.ts";
+import {
+  openSentinel,
+  readView,
+  sameAddress,
+  type SentinelView,
+  type SessionOptions,
+} from "./sentinel_session.ts";
+import type { SentinelServer } from "./sentinel_target.ts";
+import type { Address } from "./transport.ts";
+
+/** How long a sentinel may keep silent before the next one is asked as well, in ms. */
+const PATIENCE = 500;
+
+/**
+ * How much later than the promotion itself a sentinel may learn of it, in ms: the one that leads the
+ * failover looks once a second, and tells the others within two.
+ */
+const LEARNING = 3_000;
+
+/** A sentinel that is followed vouches for the primary it knows, as long as it says nothing else. */
+export interface Voucher {
+  /** The primary it knows; null before it has said. */
+  readonly address: Address | null;
+  /** Up to when it is known to have said nothing else, in ms since the epoch. */
+  readonly provenAt: number;
+}
+
+/** The sentinels of one primary, and what they say of where it is. */
+export class Sentinels implements Locator {
+  readonly name: string;
+  readonly #options: SessionOptions;
+  /** The one that is asked first stands first. */
+  #order: SentinelServer[];
+  #primary: SentinelView | null = null;
+  /** When a sentinel last was asked that named the primary, in ms since the epoch. */
+  #namedAt = 0;
+  /** Before which time no move had happened, as sentinels know it, since the last inspection. */
+  #movedAfter = Infinity;
+  /** The same, as far as the primaries themselves know it, since {@linkcode takeMove}. */
+  #takenAfter = Infinity;
+  /** The stream of changes of the primary that was inspected last; null where it does not tell. */
+  #log: ReplicationLog | null = null;
+  #voucher: Voucher | null = null;
+  /** The sentinel that named the primary last, until the primary has said that it is one. */
+  #doubted: SentinelServer | null = null;
+
+  constructor(sentinels: readonly SentinelServer[], options: SessionOptions) {
+    this.name = options.name;
+    this.#options = options;
+    this.#order = [...sentinels];
+  }
+
+  /** The sentinels, in the order in which they are asked. */
+  get order(): readonly SentinelServer[] {
+    return this.#order;
+  }
+
+  /** What is known of the primary; null before a sentinel has named it. */
+  get primary(): SentinelView | null {
+    return this.#primary;
+  }
+
+  /**
+   * Asks where the primary is. A sentinel that sent to a server which is none is asked last.
+   *
+   * @throws {SentinelError} when no sentinel says
+   * @throws {AuthError} when those that answer want other credentials
+   */
+  async locate(signal: AbortSignal): Promise<Address> {
+    if (this.#doubted !== null) this.putLast(this.#doubted);
+    this.#doubted = null;
+    const { sentinel, view, askedAt } = await this.#askInTurn(signal);
+    this.putFirst(sentinel);
+    this.#learn(view, askedAt);
+    this.#doubted = sentinel;
+    return view.address;
+  }
+
+  /**
+   * Sees that the server that was named last is the primary, and since when.
+   *
+   * @throws {ConnectError} when it is none
+   */
+  async inspect({ role }: ServerInfo, connection: Connection): Promise<void> {
+    if (role !== null && role !== "master") {
+      throw new ConnectError(
+        `Cannot watch ${formatAddress(this.#primary!.address)}: ${this.#doubted!.node} calls it ` +
+          `the primary of "${this.name}", but it says that it is a ${role}; either that sentinel ` +
+          "is behind, or a failover is under way",
+      );
+    }
+    const askedAt = Date.now();
+    const replication = await readReplication(connection);
+    this.#doubted = null;
+    if (this.#movedAfter !== Infinity) {
+      // What sentinels know is late by as much as they were cut off; what was replicated is certain.
+      const followed = this.#log !== null && replication?.previousId === this.#log.id
+        ? this.#log.followedAt(replication.previousOffset)
+        : this.#movedAfter;
+      this.#takenAfter = Math.min(this.#takenAfter, followed);
+      this.#movedAfter = Infinity;
+    }
+    if (replication === null) this.#log = null;
+    else if (this.#log?.id === replication.id) this.noteOffset(replication.offset, askedAt);
+    else this.#log = new ReplicationLog(replication, askedAt);
+  }
+
+  /** Takes how far the primary's stream of changes had come when it was asked. */
+  noteOffset(offset: number | null, askedAt: number): void {
+    if (offset !== null) this.#log?.note(offset, askedAt);
+  }
+
+  /** The server that was named last may be down, or no primary yet. */
+  isPassing(error: Error): boolean {
+    return this.#doubted !== null &&
+      !(error instanceof AuthError || error instanceof UnsupportedError);
+  }
+
+  takeMove(): number {
+    const after = this.#takenAfter;
+    this.#takenAfter = Infinity;
+    return after;
+  }
+
+  /** Has a sentinel asked before the others. */
+  putFirst(sentinel: SentinelServer): void {
+    this.#order = [sentinel, ...this.#order.filter((other) => other !== sentinel)];
+  }
+
+  /** Has a sentinel asked after the others. */
+  putLast(sentinel: SentinelServer): void {
+    this.#order = [...this.#order.filter((other) => other !== sentinel), sentinel];
+  }
+
+  /** Whether a sentinel knows of a failover that those asked before did not. */
+  isAhead({ epoch }: SentinelView): boolean {
+    const known = this.#primary?.epoch ?? null;
+    return epoch !== null && known !== null && epoch > known;
+  }
+
+  #isBehind({ epoch }: SentinelView): boolean {
+    const known = this.#primary?.epoch ?? null;
+    return epoch !== null && known !== null && epoch < known;
+  }
+
+  /**
+   * Asks one sentinel on a connection made for it.
+   *
+   * @throws {ConnectError} when it is none, or does not know the primary
+   */
+  async ask(sentinel: SentinelServer, signal: AbortSignal): Promise<SentinelView> {
+    const events = { onMessage() {}, onConfirmed() {}, onRead: () => null, onClose() {} };
+    const connection: Connection = await openSentinel(sentinel, this.#options, signal, events);
+    try {
+      const view = await readView(connection, this.name);
+      if (view === null) {
+        throw new UnknownNameError(`${sentinel.node} knows no primary "${this.name}"`);
+      }
+      return view;
+    } finally {
+      connection.close(new ClosedError(`The connection to ${sentinel.node} served its purpose`));
+    }
+  }
+
+  /** Takes another voucher, or none; what the one before has proven is kept. */
+  vouch(voucher: Voucher | null): void {
+    this.#namedAt = this.#vouchedAt;
+    this.#voucher = voucher;
+  }
+
+  /** Up to when the primary is known to have been the only one, as sentinels know it. */
+  get #vouchedAt(): number {
+    const named = this.#voucher?.address ?? null;
+    if (named === null || this.#primary === null) return this.#namedAt;
+    if (!sameAddress(named, this.#primary.address)) return this.#namedAt;
+    return Math.max(this.#namedAt, this.#voucher!.provenAt);
+  }
+
+  #learn(view: SentinelView, askedAt: number): void {
+    const known = this.#primary;
+    if (known !== null && !sameAddress(known.address, view.address)) {
+      this.#movedAfter = Math.min(this.#movedAfter, this.#vouchedAt - LEARNING);
+    }
+    this.#primary = view;
+    this.#namedAt = askedAt;
+  }
+
+  /**
+   * Asks one sentinel after another, and the next one also while the one before keeps silent. One
+   * that has missed a failover counts only when nobody else answers.
+   */
+  async #askInTurn(signal: AbortSignal): Promise<Answer> {
+    signal.throwIfAborted();
+    const race = new AbortController();
+    const giveUp = () => race.abort(signal.reason);
+    signal.addEventListener("abort", giveUp);
+    try {
+      return await this.#race(race.signal);
+    } finally {
+      signal.removeEventListener("abort", giveUp);
+      race.abort(new ClosedError("Another sentinel has answered"));
+    }
+  }
+
+  #race(signal: AbortSignal): Promise<Answer> {
+    return new Promise((resolve, reject) => {
+      const waiting = [...this.#order];
+      const behind: Answer[] = [];
+      const failures: SentinelFailure[] = [];
+      let asked = 0;
+      let timer: ReturnType<typeof setTimeout> | undefined;
+      const askNext = () => {
+        clearTimeout(timer);
+        const sentinel = waiting.shift();
+        if (sentinel === undefined) {
+          if (asked > 0) return;
+          const [newest] = behind.sort((a, b) => b.view.epoch! - a.view.epoch!);
+          return newest === undefined ? reject(this.#explain(failures)) : resolve(newest);
+        }
+        asked++;
+        timer = setTimeout(askNext, PATIENCE);
+        const askedAt = Date.now();
+        this.ask(sentinel, signal).then((view) => {
+          const answer = { sentinel, view, askedAt };
+          if (this.#isBehind(view)) {
+            behind.push(answer);
+            return goOn();
+          }
+          clearTimeout(timer);
+          resolve(answer);
+        }, (error) => {
+          failures.push({ sentinel: sentinel.node, error });
+          goOn();
+        });
+      };
+      const goOn = () => {
+        asked--;
+        if (!signal.aborted) askNext();
+      };
+      signal.addEventListener("abort", () => {
+        clearTimeout(timer);
+        reject(signal.reason);
+      });
+      askNext();
+    });
+  }
+
+  #explain(failures: readonly SentinelFailure[]): Error {
+    const each = failures.map(({ error }) => error.message).join("; ");
+    const what = `Cannot find the primary "${this.name}"`;
+    const locked = failures.filter(({ error }) => error instanceof AuthError);
+    const ignorant = failures.filter(({ error }) => error instanceof UnknownNameError);
+    if (locked.length > 0 && ignorant.length === 0) {
+      return new AuthError(
+        `${what}: the sentinels want other credentials: ${each}`,
+        { cause: locked[0]!.error },
+      );
+    }
+    return new SentinelError(
+      ignorant.length > 0
+        ? `${what}: no sentinel knows that name: ${each}; SENTINEL MASTERS lists the names they know`
+        : `${what}: no sentinel can be asked: ${each}; check that sentinels listen there`,
+      failures,
+    );
+  }
+}
+
+/** What a sentinel has answered, and when it was asked, in ms since the epoch. */
+interface Answer {
+  readonly sentinel: SentinelServer;
+  readonly view: SentinelView;
+  readonly askedAt: number;
+}
+
+/** A sentinel does not know the primary by that name. */
+class UnknownNameError extends ConnectError {}

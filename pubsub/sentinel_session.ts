@@ -1,0 +1,149 @@
+import { type DecoderLimits, type Reply, RespMap, ServerError } from "../resp/mod.ts";
+import { formatAddress } from "./address.ts";
+import { Connection, type ConnectionEvents } from "./connection.ts";
+import { ConnectError } from "./errors.ts";
+import { handshake, type PasswordAdvice } from "./handshake.ts";
+import type { SentinelServer } from "./sentinel_target.ts";
+import type { Address, TcpAddress } from "./transport.ts";
+
+/** The channels on which a sentinel says that the primary is another one. */
+export const SWITCH_CHANNELS: readonly string[] = [
+  // Every sentinel, when it has learned of it.
+  "+switch-master",
+  // The one that leads the failover says the above only when all replicas have been told.
+  "+promoted-slave",
+];
+
+/** What one sentinel says of the primary. */
+export interface SentinelView {
+  /** Where the primary listens. */
+  readonly address: Address;
+  /** Grows with each failover; null when the sentinel does not tell. */
+  readonly epoch: number | null;
+}
+
+/** How to speak with a sentinel. */
+export interface SessionOptions {
+  /** The primary's name. */
+  readonly name: string;
+  /** How long any one answer may take, in ms. */
+  readonly timeout: number;
+  /** What is accepted from a sentinel at most. */
+  readonly limits: DecoderLimits;
+  /** The name under which `CLIENT LIST` shows the connection. */
+  readonly clientName: string;
+}
+
+const PASSWORD_ADVICE: PasswordAdvice = {
+  missing: "put it into its URL (redis://:password@host:26379) or sentinelCredentials",
+  refused: "check its URL, or sentinelCredentials",
+};
+
+/**
+ * Connects to a sentinel.
+ *
+ * @throws {ConnectError} when there is none
+ * @throws {AuthError} when it refuses the credentials or wants some
+ * @throws {TimeoutError} when an answer does not come in time
+ */
+export async function openSentinel(
+  { address, dial, credentials }: SentinelServer,
+  { timeout, limits, clientName }: SessionOptions,
+  signal: AbortSignal,
+  events: ConnectionEvents,
+): Promise<Connection> {
+  const connection = await Connection.open({ address, dial, timeout, limits, signal, events });
+  try {
+    const options = { credentials, timeout, clientName, passwordAdvice: PASSWORD_ADVICE };
+    const { mode } = await handshake(connection, options, signal);
+    if (mode !== null && mode !== "sentinel") throw noSentinel(connection);
+    return connection;
+  } catch (error) {
+    connection.close(error as Error);
+    throw error;
+  }
+}
+
+/**
+ * Asks a sentinel where the primary is.
+ *
+ * @returns null when it knows no primary of that name
+ * @throws {ConnectError} when it is no sentinel, or forbids the question
+ * @throws as {@linkcode Connection.request} does
+ */
+export async function readView(
+  connection: Connection,
+  name: string,
+): Promise<SentinelView | null> {
+  try {
+    const [address, primary] = await Promise.all([
+      connection.request("SENTINEL", "GET-MASTER-ADDR-BY-NAME", name),
+      // Not everybody who may ask for the address may ask for this.
+      connection.request("SENTINEL", "MASTER", name).catch(unlessRefused),
+    ]);
+    if (address === null) return null;
+    return { address: readAddress(connection, address), epoch: readEpoch(primary) };
+  } catch (error) {
+    if (!(error instanceof ServerError)) throw error;
+    if (/unknown command/i.test(error.message)) throw noSentinel(connection, error);
+    throw new ConnectError(`Cannot ask ${connection.server}: ${error.message}`, { cause: error });
+  }
+}
+
+/**
+ * Reads what a sentinel publishes on one of {@linkcode SWITCH_CHANNELS}.
+ *
+ * @param channel the channel
+ * @param text what came on it
+ * @param name the primary's name
+ * @returns where the new primary listens; null when it is about another one
+ */
+export function readSwitch(channel: string, text: string, name: string): TcpAddress | null {
+  const words = text.split(" ");
+  // mymaster 10.0.0.1 6379 10.0.0.2 6379
+  if (channel === "+switch-master" && words[0] === name) return toAddress(words[3], words[4]);
+  // slave 10.0.0.2:6379 10.0.0.2 6379 @ mymaster 10.0.0.1 6379
+  if (channel === "+promoted-slave" && words[5] === name) return toAddress(words[2], words[3]);
+  return null;
+}
+
+function unlessRefused(error: unknown): null {
+  if (error instanceof ServerError) return null;
+  throw error;
+}
+
+function noSentinel({ server }: Connection, cause?: ServerError): ConnectError {
+  return new ConnectError(
+    `Cannot ask ${server}: it is no Sentinel; give the addresses of the sentinels, which listen ` +
+      "on port 26379 unless told otherwise",
+    { cause },
+  );
+}
+
+function readAddress({ server }: Connection, reply: Reply): TcpAddress {
+  const [hostname, port] = Array.isArray(reply) ? reply : [];
+  const address = toAddress(hostname, port);
+  if (address !== null) return address;
+  throw new ConnectError(`Cannot understand ${server}: its answer to SENTINEL is no address`);
+}
+
+function toAddress(hostname: Reply | undefined, port: Reply | undefined): TcpAddress | null {
+  if (typeof hostname !== "string" || hostname === "") return null;
+  const number = typeof port === "string" && /^\d{1,5}$/.test(port) ? Number(port) : 0;
+  return number >= 1 && number <= 65_535 ? { hostname, port: number } : null;
+}
+
+/** A map in RESP3, a flat array in RESP2. */
+function readEpoch(reply: Reply): number | null {
+  const text = reply instanceof RespMap
+    ? reply.get("config-epoch")
+    : Array.isArray(reply)
+    ? reply[reply.indexOf("config-epoch") + 1]
+    : null;
+  return typeof text === "string" && /^\d{1,15}$/.test(text) ? Number(text) : null;
+}
+
+/** Whether two addresses are written alike. */
+export function sameAddress(a: Address, b: Address): boolean {
+  return formatAddress(a) === formatAddress(b);
+}

@@ -1,0 +1,115 @@
+import { formatAddress, parseUrl } from "./address.ts";
+import type { Credentials } from "./handshake.ts";
+import { type ConnectOptions, readCredentials, type ServerDefaults } from "./options.ts";
+import { checkTls, dialWithTls } from "./tls.ts";
+import type { Address, Dial, TlsOptions } from "./transport.ts";
+import { dial } from "./transports/mod.ts";
+
+/** The port sentinels listen on when a URL names none. */
+const SENTINEL_PORT = 26379;
+
+/**
+ * A primary that sentinels watch over, as `connect` takes it in place of a URL.
+ *
+ * Who has the password of the servers need not have that of the sentinels: the option `password` of
+ * {@linkcode connect} is for the servers alone, and what stands here for the sentinels alone.
+ */
+export interface SentinelTarget {
+  /**
+   * Where the sentinels listen: `redis://[[user]:password@]host[:port]`, with `rediss://` for TLS.
+   * The port is 26379 unless named. One is enough as long as it lives.
+   */
+  readonly sentinels: readonly (string | URL)[];
+  /** The name under which the sentinels know the primary, as `SENTINEL MASTERS` lists it. */
+  readonly name: string;
+  /** The database whose keys are watched unless a subscription says otherwise. Default 0. */
+  readonly database?: number;
+  /** Whether the servers are spoken with over TLS. Default: as the sentinels are. */
+  readonly tls?: boolean;
+  /** Who to be with the sentinels; goes before what their URLs say. */
+  readonly sentinelCredentials?: Credentials | (() => Credentials | Promise<Credentials>);
+  /** TLS with the sentinels. Default: the option `tls`, without its `serverName`. */
+  readonly sentinelTls?: TlsOptions;
+}
+
+/** How to reach one sentinel. */
+export interface SentinelServer {
+  /** The sentinel, as `host:port`. */
+  readonly node: string;
+  /** Where it listens. */
+  readonly address: Address;
+  /** How to get there. */
+  readonly dial: Dial;
+  /** Says who to be; nobody when it gives nothing. */
+  readonly credentials: () => Promise<Credentials | undefined>;
+}
+
+/** A target, checked. */
+export interface SentinelSettings {
+  /** The primary's name. */
+  readonly name: string;
+  /** The sentinels, in the order given. Never empty. */
+  readonly sentinels: readonly SentinelServer[];
+  /** What the target says of the servers. */
+  readonly defaults: ServerDefaults;
+}
+
+/**
+ * Checks a target.
+ *
+ * @throws {TypeError} when it is not what it must be
+ */
+export function readSentinelTarget(
+  target: SentinelTarget,
+  options: ConnectOptions,
+): SentinelSettings {
+  const { sentinels, name, database = 0, sentinelCredentials, sentinelTls } = target;
+  if (!Array.isArray(sentinels) || sentinels.length === 0) {
+    throw new TypeError("Cannot use the sentinels: none is given; list their URLs");
+  }
+  if (typeof name !== "string" || name === "") {
+    throw new TypeError(
+      "Cannot use the sentinels: the primary's name is missing; SENTINEL MASTERS lists those " +
+        "they know",
+    );
+  }
+  if (!Number.isInteger(database) || database < 0) {
+    throw new TypeError(`Cannot use database ${database}: it is not a number of at least 0`);
+  }
+  const urls = sentinels.map((url) => parseUrl(url, SENTINEL_PORT));
+  for (const { address, database } of urls) {
+    if (database === undefined) continue;
+    throw new TypeError(
+      `Cannot use the sentinel ${formatAddress(address)}: its URL names a database, and a ` +
+        "sentinel has none; the target's own option is database",
+    );
+  }
+  const secured = urls.filter((url) => url.tls).length;
+  if (target.tls === undefined && secured > 0 && secured < urls.length) {
+    throw new TypeError(
+      "Cannot tell whether the servers speak TLS: some of the sentinels do, others do not; say " +
+        "so with tls: true or false",
+    );
+  }
+  if (sentinelTls !== undefined) checkTls("the sentinels", secured > 0, sentinelTls);
+  const { serverName: _ofTheServers, ...sameTls } = options.tls ?? {};
+  const tls = sentinelTls ?? sameTls;
+  const where = `the servers of "${name}"`;
+  return {
+    name,
+    sentinels: urls.map((url) => ({
+      node: formatAddress(url.address),
+      address: url.address,
+      dial: dialWithTls(options.dial ?? dial, url.tls ? tls : undefined),
+      credentials: readCredentials(sentinelCredentials, url.username, url.password),
+    })),
+    defaults: { where, database, tls: target.tls ?? secured > 0 },
+  };
+}
+
+/** Whether a target of `connect` is one of sentinels, well-formed or not. */
+export function isSentinelTarget<Target>(
+  target: Target | SentinelTarget,
+): target is SentinelTarget {
+  return typeof target === "object" && target !== null && "sentinels" in target;
+}

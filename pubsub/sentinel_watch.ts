@@ -1,0 +1,160 @@
+import type { MessageFrame } from "../resp/mod.ts";
+import { backoff } from "./backoff.ts";
+import type { Connection, ConnectionEvents } from "./connection.ts";
+import { delay } from "./delay.ts";
+import { ClosedError } from "./errors.ts";
+import { Heartbeat, type HeartbeatOptions } from "./heartbeat.ts";
+import type { Sentinels, Voucher } from "./sentinel.ts";
+import {
+  openSentinel,
+  readSwitch,
+  sameAddress,
+  type SentinelView,
+  type SessionOptions,
+  SWITCH_CHANNELS,
+} from "./sentinel_session.ts";
+import type { SentinelServer } from "./sentinel_target.ts";
+import type { Address } from "./transport.ts";
+
+/** How long a sentinel that is followed may be silent before it is asked whether it lives, in ms. */
+const SILENCE = 1_000;
+
+/** A sentinel that was followed for so long, in ms, was a good one. */
+const STEADY = 5_000;
+
+/** How to follow the sentinels, and whom to tell. */
+export interface WatchOptions extends SessionOptions {
+  /** When a silent sentinel is given up. */
+  readonly heartbeat: HeartbeatOptions;
+  /** Ends it all. */
+  readonly signal: AbortSignal;
+  /** The primary is another one now: where, and who says so. */
+  onSwitch(address: Address, sentinel: string): void;
+  /** No sentinel can be followed; told once until one could be. */
+  onLost(last: Error): void;
+}
+
+/**
+ * Follows what the sentinels publish, one sentinel at a time and another when that one is lost,
+ * until the signal is aborted.
+ */
+export async function followSentinels(sentinels: Sentinels, options: WatchOptions): Promise<void> {
+  const { signal } = options;
+  const count = sentinels.order.length;
+  let told = false;
+  /** In a row: how many were lost soon, and how many could not be followed at all. */
+  let failed = 0;
+  let missed = 0;
+  while (!signal.aborted) {
+    const sentinel = sentinels.order[0]!;
+    const began = performance.now();
+    const followed = new FollowedSentinel(sentinel, sentinels, options);
+    const reason = await followed.follow();
+    if (signal.aborted) return;
+    sentinels.putLast(sentinel);
+    missed = followed.address === null ? missed + 1 : 0;
+    failed++;
+    if (missed === 0 && performance.now() - began > STEADY) {
+      told = false;
+      failed = 0;
+    }
+    if (missed >= count && !told) {
+      told = true;
+      options.onLost(reason);
+    }
+    // Each of the others at once, and then with patience.
+    await delay(backoff(Math.max(0, failed - count + 1), Math.random()), signal).catch(() => {});
+  }
+}
+
+/** One sentinel that is followed, on a connection that does nothing else. */
+class FollowedSentinel implements Voucher {
+  /** The primary it knows; null before it has said. */
+  address: Address | null = null;
+  readonly #sentinel: SentinelServer;
+  readonly #sentinels: Sentinels;
+  readonly #options: WatchOptions;
+  #connection: Connection | null = null;
+  #heartbeat: Heartbeat | null = null;
+
+  constructor(sentinel: SentinelServer, sentinels: Sentinels, options: WatchOptions) {
+    this.#sentinel = sentinel;
+    this.#sentinels = sentinels;
+    this.#options = options;
+  }
+
+  get provenAt(): number {
+    return this.#connection!.provenAt;
+  }
+
+  /** Follows it until it is lost; says why it was. */
+  async follow(): Promise<Error> {
+    const { signal, heartbeat: { interval, timeout } } = this.#options;
+    let onClose = (_reason: Error) => {};
+    const lost = new Promise<Error>((resolve) => onClose = resolve);
+    const events: ConnectionEvents = {
+      onMessage: (frame) => this.#onMessage(frame),
+      onConfirmed() {},
+      onRead: () => {
+        this.#heartbeat?.heard();
+        return null;
+      },
+      onClose: (reason) => {
+        this.#heartbeat?.stop();
+        onClose(reason);
+      },
+    };
+    try {
+      const connection = await openSentinel(this.#sentinel, this.#options, signal, events);
+      this.#connection = connection;
+      await connection.subscribe(CHANNELS);
+      if (connection.over !== null) return connection.over;
+      this.#heartbeat = new Heartbeat(connection, {
+        interval: Math.min(interval, SILENCE),
+        timeout,
+      });
+      // On another connection: RESP2 takes no other command on one that has subscribed.
+      const view = await this.#sentinels.ask(this.#sentinel, signal);
+      // What was published meanwhile is newer.
+      if (this.address === null) this.#onView(view);
+      return await lost;
+    } catch (error) {
+      return error as Error;
+    } finally {
+      this.#connection?.close(new ClosedError(`${this.#sentinel.node} is not followed any more`));
+      this.#sentinels.vouch(null);
+    }
+  }
+
+  #onMessage(frame: MessageFrame): void {
+    const { bytes, channelStart, channelEnd, payloadStart, payloadEnd } = frame;
+    const channel = decoder.decode(bytes.subarray(channelStart, channelEnd));
+    const text = decoder.decode(bytes.subarray(payloadStart, payloadEnd));
+    const address = readSwitch(channel, text, this.#options.name);
+    if (address === null) return;
+    this.#vouchFor(address);
+    const { primary } = this.#sentinels;
+    if (primary === null || !sameAddress(primary.address, address)) this.#tellSwitch(address);
+  }
+
+  #onView(view: SentinelView): void {
+    this.#vouchFor(view.address);
+    if (this.#sentinels.isAhead(view)) this.#tellSwitch(view.address);
+  }
+
+  #vouchFor(address: Address): void {
+    // What it has vouched for up to now is settled before it vouches for another one.
+    this.#sentinels.vouch(null);
+    this.address = address;
+    this.#sentinels.vouch(this);
+  }
+
+  #tellSwitch(address: Address): void {
+    this.#sentinels.putFirst(this.#sentinel);
+    this.#options.onSwitch(address, this.#sentinel.node);
+  }
+}
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+const CHANNELS = SWITCH_CHANNELS.map((name) => ({ bytes: encoder.encode(name), isPattern: false }));

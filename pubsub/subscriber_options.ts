@@ -1,0 +1,63 @@
+import type { DecoderLimits, MessageFrame } from "../resp/mod.ts";
+import type { MissingFlagsError } from "./errors.ts";
+import type { FlagGuard } from "./flag_guard.ts";
+import type { GapReason } from "./gap.ts";
+import type { HandshakeOptions, ServerInfo } from "./handshake.ts";
+import type { HeartbeatOptions, Probe } from "./heartbeat.ts";
+import type { Locator } from "./locator.ts";
+import type { WantedChannels } from "./subscriptions.ts";
+import type { Dial } from "./transport.ts";
+
+/** What a subscriber tells its owner. */
+export interface SubscriberEvents {
+  /** A message came, as {@linkcode ConnectionEvents.onMessage} tells it. */
+  onMessage(frame: MessageFrame, receivedAt: number, sentAfter: number): void;
+  /** Bytes were worked through, as {@linkcode ConnectionEvents.onRead} tells it. */
+  onRead(): Promise<void> | null;
+  /** The set of channels whose messages come has changed. */
+  onConfirmed(): void;
+  /** The connection is lost; messages may be missing from `from` on, in ms since the epoch. */
+  onLost(reason: GapReason, from: number): void;
+  /** Messages from `from` to `to`, both in ms since the epoch, may be missing before the next. */
+  onGap(reason: GapReason, from: number, to: number): void;
+  /** A server that came back lets nothing through to something that is wanted. */
+  onMuted(error: MissingFlagsError): void;
+  /** The state has changed. */
+  onState(): void;
+  /** It will not come back: what broke last, or why it was closed. */
+  onEnd(reason: Error): void;
+}
+
+/** How to reach a server, and what to subscribe there. */
+export interface SubscriberOptions extends HandshakeOptions {
+  /** Says where it is. */
+  readonly locator: Locator;
+  /** How to get there. */
+  readonly dial: Dial;
+  /** How long any one answer may take, in ms. */
+  readonly timeout: number;
+  /** When a silent connection is given up. */
+  readonly heartbeat: HeartbeatOptions;
+  /** What is accepted from the server at most. */
+  readonly limits: DecoderLimits;
+  /** How many attempts in a row may fail before it gives up coming back. */
+  readonly maxAttempts: number;
+  /** The most messages, and bytes of them, held until every channel is confirmed again. */
+  readonly queue: { readonly items: number; readonly bytes: number };
+  /** Looks after the server's flags. */
+  readonly flagGuard: FlagGuard;
+  /** The register of what is wanted. */
+  readonly wanted: WantedChannels;
+  /**
+   * Looks at a server before anything is subscribed on it.
+   *
+   * @param info what it said of itself
+   * @param askedAt when it was asked, in ms since the epoch
+   * @throws when it is not to be used
+   */
+  readonly inspect: (info: ServerInfo, askedAt: number) => void;
+  /** What to ask a server for a sign of life. */
+  readonly probe: (info: ServerInfo) => Probe;
+  /** Takes what comes. */
+  readonly events: SubscriberEvents;
+}
