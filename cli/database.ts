@@ -11,6 +11,9 @@ import {
 /** How long the server may take to answer, in ms. */
 const LIMIT = 5_000;
 
+/** What servers say of a database they have not; most clusters have but one. */
+const MISSING = /out of range|not allowed in cluster mode/i;
+
 /**
  * Asks a server whether it has a database. Subscribing does not tell: notifications of a database
  * that is not there just never come.
@@ -36,8 +39,7 @@ export async function whyNoDatabase(
     try {
       await transport.write(encodePipeline(commands));
       const answer = (await readReplies(transport, commands.length)).at(-1);
-      const isMissing = answer instanceof ServerError && /out of range/i.test(answer.message);
-      return isMissing ? answer.message : null;
+      return answer instanceof ServerError && MISSING.test(answer.message) ? answer.message : null;
     } finally {
       ended.removeEventListener("abort", close);
       close();

@@ -1,4 +1,4 @@
-import type { Gap, KeyNotification } from "../mod.ts";
+import { countSlots, formatSlots, type Gap, type KeyNotification, type SlotRange } from "../mod.ts";
 import { eventStyle } from "./event_style.ts";
 import { printable } from "./printable.ts";
 import type { Paint } from "./style.ts";
@@ -22,13 +22,28 @@ export function formatNotification(notification: KeyNotification, paint: Paint):
 }
 
 /** A gap as one line. */
-export function formatGap({ reason, node, from, to, dropped }: Gap): string {
+export function formatGap({ reason, node, slots, from, to, dropped }: Gap): string {
   const lost = dropped === undefined
     ? "notifications may be missing"
     : dropped === 1
     ? "1 notification is missing"
     : `${dropped} notifications are missing`;
-  return `gap: ${lost} from ${node}, ${formatTime(from)} to ${formatTime(to)} (${reason})`;
+  const where = slots === undefined ? node : `${node}, ${formatSlotCount(slots)}`;
+  return `gap: ${lost} from ${where}, ${formatTime(from)} to ${formatTime(to)} (${reason})`;
+}
+
+/** How many slots, and which, where that is short. */
+function formatSlotCount(slots: readonly SlotRange[]): string {
+  const count = countSlots(slots);
+  const which = slots.length > 3 ? "" : ` (${formatSlots(slots)})`;
+  return `${count} ${count === 1 ? "slot" : "slots"}${which}`;
+}
+
+/** The servers that are watched: by name as long as they are few. */
+export function formatNodes(nodes: readonly { readonly node: string }[]): string {
+  const names = nodes.slice(0, 3).map(({ node }) => node).join(", ");
+  if (nodes.length === 1) return names;
+  return `${nodes.length} nodes (${names}${nodes.length > 3 ? ", …" : ""})`;
 }
 
 /** The local time of day, to the millisecond. */

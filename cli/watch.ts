@@ -1,6 +1,13 @@
-import { connect, KeyspaceChannel, type KeyspaceNotificationsInterface, parseUrl } from "../mod.ts";
+import {
+  connect,
+  formatAddress,
+  KeyspaceChannel,
+  type KeyspaceNotificationsInterface,
+  parseUrl,
+} from "../mod.ts";
 import { whyNoDatabase } from "./database.ts";
-import { formatGap, formatNotification } from "./format.ts";
+import { formatGap, formatNodes, formatNotification } from "./format.ts";
+import { Losses } from "./losses.ts";
 import { messageOf } from "./message.ts";
 import type { Output } from "./output.ts";
 
@@ -15,19 +22,19 @@ export interface WatchOptions {
 }
 
 /**
- * Prints a server's notifications until the signal is aborted.
+ * Prints the notifications of a server or a cluster until the signal is aborted.
  *
  * A slow reader of what it prints slows nothing else: the connection is read all the time, and what
  * does not fit into the queue is a gap.
  *
- * @returns once it has let go of the server
+ * @returns once it has let go of every server
  * @throws what `connect` and `subscribe` throw
  */
 export async function watch(options: WatchOptions, output: Output): Promise<void> {
   const { url, patterns, signal } = options;
   // Not by `await using`, which Node 20 cannot parse.
   let notifications: KeyspaceNotificationsInterface | undefined;
-  let reconnecting = false;
+  const losses = new Losses();
   try {
     const server = parseUrl(url);
     const { database: db = "*" } = server;
@@ -35,24 +42,23 @@ export async function watch(options: WatchOptions, output: Output): Promise<void
       clientName: "keywatch-watch",
       signal,
       onError: (error) => output.note(messageOf(error), "red"),
-      onStatus: ({ nodes: [node] }) => {
-        const lost = node !== undefined && node.state === "reconnecting" && !reconnecting;
-        reconnecting = node?.state === "reconnecting";
-        if (lost) output.note(`lost ${node.node}: ${node.error}; coming back`, "yellow");
+      onWarning: (message) => output.note(message, "yellow"),
+      onStatus: ({ nodes }) => {
+        for (const loss of losses.newIn(nodes)) output.note(loss, "yellow");
       },
     });
-    const { node } = notifications.status().nodes[0]!;
     const why = db === "*" ? null : await whyNoDatabase(server, db, signal);
     if (why !== null) {
       throw new Error(
-        `Cannot watch database ${db} of ${node}: it says ${why}; CONFIG GET databases tells how ` +
-          "many it has, and the first is 0",
+        `Cannot watch database ${db} of ${formatAddress(server.address)}: it says ${why}; ` +
+          "CONFIG GET databases tells how many it has, and the first is 0",
       );
     }
     const globs = patterns.length === 0 ? ["*"] : patterns;
     await notifications.subscribe(...globs.map((glob) => new KeyspaceChannel(glob, { db })));
     const where = db === "*" ? "all databases" : `database ${db}`;
-    output.note(`watching ${globs.join(" ")} on ${node}, ${where}; Ctrl-C ends it`, "gray");
+    const nodes = formatNodes(notifications.status().nodes);
+    output.note(`watching ${globs.join(" ")} on ${nodes}, ${where}; Ctrl-C ends it`, "gray");
     for await (const item of notifications.listen({ gaps: true, signal })) {
       if (item.kind === "gap") {
         // At its place also where results and notes go to the same file.

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { formatGap, formatNotification } from "../../cli/format.ts";
+import { formatGap, formatNodes, formatNotification } from "../../cli/format.ts";
 import { printable } from "../../cli/printable.ts";
 import { painter } from "../../cli/style.ts";
 import { KeyNotification } from "../../mod.ts";
@@ -48,6 +48,22 @@ Deno.test("a gap says how much is missing, where that is known", () => {
     formatGap({ ...gap, reason: "overflow", dropped: 1234 }),
     `gap: 1234 notifications are missing ${where} (overflow)`,
   );
+});
+
+Deno.test("a gap says which slots, where they are few ranges, and else how many", () => {
+  const gap = { kind: "gap", node: "a:1", from: 0, to: 0, reason: "failover" } as const;
+  const where = (...slots: [first: number, last: number][]) =>
+    formatGap({ ...gap, slots: slots.map(([first, last]) => ({ first, last })) }).split(", ")[1];
+  assertEquals(where([0, 5460]), "5461 slots (0-5460)");
+  assertEquals(where([7, 7]), "1 slot (7)");
+  assertEquals(where([0, 1], [3, 4], [6, 7], [9, 9]), "7 slots");
+});
+
+Deno.test("the servers that are watched are named as long as they are few", () => {
+  const nodes = (...names: string[]) => formatNodes(names.map((node) => ({ node })));
+  assertEquals(nodes("a:1"), "a:1");
+  assertEquals(nodes("a:1", "b:1", "c:1"), "3 nodes (a:1, b:1, c:1)");
+  assertEquals(nodes("a:1", "b:1", "c:1", "d:1"), "4 nodes (a:1, b:1, c:1, …)");
 });
 
 Deno.test("a line names the subkeys", () => {
