@@ -11,10 +11,12 @@ const LOOKS_LIKE_URL = /^(?:redis|rediss|redis\+unix|valkey|valkeys|unix):\/\//i
 
 const USAGE = `Usage: keywatch watch [--url redis://host:port[/database]] [pattern…]
 
-Prints the notifications of a server until Ctrl-C: time, database, event, key.
+Prints the notifications of a server or a cluster until Ctrl-C: time, database,
+event, key.
 
-  --url URL   the server, ${DEFAULT_URL} when left out; a database in
-              it, such as /2, watches that one alone, otherwise all of them
+  --url URL   the server, or any node of a cluster; left out,
+              ${DEFAULT_URL}. A database in it, such as /2, watches
+              that one alone, otherwise all of them
   pattern     the keys, such as 'user:*'; every key when left out
   --help      this text`;
 
