@@ -1,4 +1,4 @@
-import type { ServerBinary } from "../servers/mod.ts";
+import { type Certificates, makeCertificates, type ServerBinary } from "../servers/mod.ts";
 import { type Fault, FAULTS } from "./faults.ts";
 import { Random } from "./random.ts";
 import { type Outcome, playAlone, playMixed } from "./run.ts";
@@ -7,15 +7,17 @@ import type { WatcherOptions } from "./watcher.ts";
 
 /** How the watcher watches. */
 export interface Manner {
+  readonly transport: "TCP" | "TLS";
   readonly protocol: 2 | 3;
   readonly consumer: WatcherOptions["consumer"];
 }
 
+/** Different manners; the first few have seen everything. */
 export const MANNERS: readonly Manner[] = [
-  { protocol: 3, consumer: "loop" },
-  { protocol: 2, consumer: "handler" },
-  { protocol: 2, consumer: "loop" },
-  { protocol: 3, consumer: "handler" },
+  { transport: "TCP", protocol: 3, consumer: "loop" },
+  { transport: "TCP", protocol: 2, consumer: "handler" },
+  { transport: "TLS", protocol: 3, consumer: "handler" },
+  { transport: "TLS", protocol: 2, consumer: "loop" },
 ];
 
 /** How many faults are tried at the same time, each on a stage of its own. */
@@ -38,12 +40,18 @@ export async function eachAlone(
   options: ScenarioOptions,
   faults: readonly Fault[] = FAULTS,
 ): Promise<Named[]> {
+  const certificates = await certificatesFor(manner);
   const waiting = [...faults.entries()];
   const outcomes: Named[] = [];
   await Promise.all(Array.from({ length: AT_ONCE }, async () => {
     for (let next; (next = waiting.shift());) {
       const [index, fault] = next;
-      await using stage = await SingleStage.open({ ...manner, ...options, rate: 500 });
+      await using stage = await SingleStage.open({
+        ...manner,
+        ...options,
+        certificates,
+        rate: 500,
+      });
       const outcome = await playAlone(stage, fault, new Random(options.seed + index));
       outcomes[index] = { name: fault.name, outcome };
     }
@@ -60,6 +68,7 @@ export async function mixed(
   await using stage = await SingleStage.open({
     ...manner,
     ...options,
+    certificates: await certificatesFor(manner),
     // Two that match the same events: still each of them comes once, also while coming back.
     channels: ["__keyevent@0__:set", "__keyevent@*__:s*"],
   });
@@ -68,8 +77,12 @@ export async function mixed(
 }
 
 /** A manner in words. */
-export function describe({ protocol, consumer }: Manner): string {
-  return `RESP${protocol}, ${consumer}`;
+export function describe({ transport, protocol, consumer }: Manner): string {
+  return `RESP${protocol} over ${transport}, ${consumer}`;
+}
+
+async function certificatesFor({ transport }: Manner): Promise<Certificates | undefined> {
+  return transport === "TLS" ? await makeCertificates() : undefined;
 }
 
 /** What went wrong, each line with what it is of; empty if all is well. */

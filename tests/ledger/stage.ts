@@ -1,6 +1,7 @@
 import type { ConnectOptions } from "../../mod.ts";
 import {
   type Argument,
+  type Certificates,
   type Reply,
   type ServerBinary,
   startServer,
@@ -51,6 +52,8 @@ export interface StageOptions {
   readonly rate?: number;
   readonly channels?: WatcherOptions["channels"];
   readonly consumer?: WatcherOptions["consumer"];
+  /** With these the watcher speaks TLS. */
+  readonly certificates?: Certificates | undefined;
   /** Further options of the watcher. */
   readonly connect?: ConnectOptions;
 }
@@ -80,27 +83,34 @@ export class SingleStage implements Stage, AsyncDisposable {
 
   /** Resolves once the watcher is subscribed; then the writer has begun. */
   static async open(options: StageOptions): Promise<SingleStage> {
-    const { protocol, binary, rate = 1000, consumer = "loop" } = options;
+    const { protocol, binary, certificates, rate = 1000, consumer = "loop" } = options;
     const { channels = ["__keyevent@0__:set"] } = options;
     await using resources = new AsyncDisposableStack();
     const server = resources.use(
       await startServer({
         ...(binary ? { binary } : {}),
+        ...(certificates ? { tls: certificates } : {}),
         config: FLAGS,
         password: PASSWORD,
         acl: [`${HARNESS.username} on >${HARNESS.password} ~* &* +@all`],
         admin: HARNESS,
       }),
     );
-    const proxy = resources.use(await Proxy.start(() => server));
+    const proxy = resources.use(
+      await Proxy.start(() => ({
+        host: server.host,
+        port: certificates ? server.ports["tls-port"]! : server.port,
+      })),
+    );
     const delay = resources.use(new LoopDelay());
     const watcher = resources.use(
       await Watcher.start({
-        url: `redis://127.0.0.1:${proxy.port}`,
+        url: `${certificates ? "rediss" : "redis"}://${proxy.host}:${proxy.port}`,
         channels,
         consumer,
         connect: {
           protocol,
+          ...(certificates ? { tls: { ca: certificates.ca, ...certificates.client } } : {}),
           password: PASSWORD,
           queue: { items: QUEUE },
           timeout: TIMEOUT,
