@@ -206,10 +206,10 @@ export const consumerStalls: Fault = {
   lasts: INSTANT,
   silent: false,
   leaves: "overflow",
-  begin: async ({ watcher, writer }) => {
+  begin: async ({ watcher, book }) => {
     watcher.gate.close();
-    const { length } = writer.writes;
-    await until("the queue overflows", () => writer.writes.length > length + QUEUE + 500);
+    const { length } = book.writes;
+    await until("the queue overflows", () => book.writes.length > length + QUEUE + 500);
   },
   end: ({ watcher }) => watcher.gate.open(),
 };

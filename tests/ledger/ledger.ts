@@ -39,9 +39,10 @@ export interface ReportedGap {
   readonly slots?: readonly SlotRange[];
 }
 
-/** One thing that the watcher was given: the notification of a write, or a gap. */
+/** One thing that the watcher was given: the notification of a write, or of something else; or a gap. */
 export type Seen =
   | { readonly kind: "write"; readonly number: number; readonly at: number }
+  | { readonly kind: "stranger"; readonly what: string; readonly at: number }
   | { readonly kind: "gap"; readonly gap: ReportedGap; readonly at: number };
 
 /** A fault, and how much wider than itself a gap may be on its account. */
@@ -93,7 +94,7 @@ export interface Report {
   /** Writes that came after a later one of their lane. */
   readonly outOfOrder: readonly number[];
   /** What came although it was never written, was refused, or came before it was sent. */
-  readonly unexpected: readonly number[];
+  readonly unexpected: readonly (number | string)[];
   readonly gapsNotHonest: readonly DishonestGap[];
 }
 
@@ -117,11 +118,15 @@ export function judge(ledger: Ledger): Report {
   const newest = new Map<string, number>();
   const duplicated: number[] = [];
   const outOfOrder: number[] = [];
-  const unexpected: number[] = [];
+  const unexpected: (number | string)[] = [];
   const gaps: PlacedGap[] = [];
   for (const [place, item] of seen.entries()) {
     if (item.kind === "gap") {
       gaps.push({ gap: item.gap, place, at: item.at });
+      continue;
+    }
+    if (item.kind === "stranger") {
+      unexpected.push(item.what);
       continue;
     }
     const write = byNumber.get(item.number);

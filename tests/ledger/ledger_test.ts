@@ -180,6 +180,8 @@ Deno.test("what was refused, never written or not yet sent must not come", () =>
   assertEquals(findings({ writes: some, seen: came(1, 3) }), {});
   assertEquals(findings({ writes: some, seen: came(1, 2, 3, 4) }), { unexpected: [2, 4] });
   assertEquals(counts(judge({ writes: some, seen: [], happenings: [] })), [2, 0, 1, 0, 0]);
+  const stranger: Seen = { kind: "stranger", what: "restore k", at: 15 };
+  assertEquals(findings({ writes: [], seen: [stranger] }), { unexpected: ["restore k"] });
   const early: Seen[] = [{ kind: "write", number: 1, at: 9 }];
   assertEquals(findings({ writes: [write(1)], seen: early }), {
     unexpected: [1],

@@ -64,23 +64,21 @@ async function play(
   stage: TimedStage,
   script: (director: Director) => Promise<void>,
 ): Promise<Outcome> {
-  const { writer, watcher, delay } = stage;
+  const { book, writer, watcher, delay } = stage;
   const director = new Director(stage);
   const problems: string[] = [];
   try {
     await director.recovery();
     await script(director);
     await writer.stop();
-    const last = writer.writes.findLast(({ answeredAt, refused }) =>
-      answeredAt !== null && !refused
-    );
+    const last = book.writes.findLast(({ answeredAt, refused }) => answeredAt !== null && !refused);
     await until("the last write comes", () => watcher.highest >= (last?.number ?? 0));
   } catch (error) {
     problems.push(`${error} (${watcher.status})`);
     await writer.stop();
   }
   const ledger: Ledger = {
-    writes: writer.writes,
+    writes: book.writes,
     seen: watcher.seen,
     happenings: director.happenings,
     stolen: (from, to) => delay.stolen(from, to),
@@ -120,8 +118,8 @@ class Director {
 
   /** Resolves once something comes that was written after this call, and nothing is amiss. */
   async recovery(): Promise<void> {
-    const { watcher, writer } = this.#stage;
-    const { length } = writer.writes;
+    const { watcher, book } = this.#stage;
+    const { length } = book.writes;
     await until("the watcher is back", () => {
       if (watcher.failure) throw watcher.failure;
       return watcher.highest > length && watcher.isReady;

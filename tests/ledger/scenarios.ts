@@ -70,7 +70,7 @@ export async function mixed(
     ...options,
     certificates: await certificatesFor(manner),
     // Two that match the same events: still each of them comes once, also while coming back.
-    channels: ["__keyevent@0__:set", "__keyevent@*__:s*"],
+    channels: ["__keyspace@0__:n:*", "__keyspace@*__:n:*"],
   });
   const outcome = await playMixed(stage, FAULTS, new Random(options.seed), seconds);
   return { name: describe(manner), outcome };

@@ -8,6 +8,7 @@ import {
   type TestServer,
   until,
 } from "../servers/mod.ts";
+import { Book } from "./book.ts";
 import { LoopDelay } from "./loop_delay.ts";
 import { Proxy } from "./proxy.ts";
 import { Watcher, type WatcherOptions } from "./watcher.ts";
@@ -60,6 +61,7 @@ export interface StageOptions {
 
 /** What a fault can reach: a server, the way from there to the watcher, and the watcher. */
 export interface Stage {
+  readonly book: Book;
   readonly server: TestServer;
   readonly proxy: Proxy;
   readonly writer: Writer;
@@ -71,6 +73,7 @@ export class SingleStage implements Stage, AsyncDisposable {
   readonly #resources: AsyncDisposableStack;
 
   private constructor(
+    readonly book: Book,
     readonly server: TestServer,
     readonly proxy: Proxy,
     readonly writer: Writer,
@@ -84,7 +87,8 @@ export class SingleStage implements Stage, AsyncDisposable {
   /** Resolves once the watcher is subscribed; then the writer has begun. */
   static async open(options: StageOptions): Promise<SingleStage> {
     const { protocol, binary, certificates, rate = 1000, consumer = "loop" } = options;
-    const { channels = ["__keyevent@0__:set"] } = options;
+    const { channels = ["__keyspace@0__:n:*"] } = options;
+    const book = new Book();
     await using resources = new AsyncDisposableStack();
     const server = resources.use(
       await startServer({
@@ -105,6 +109,7 @@ export class SingleStage implements Stage, AsyncDisposable {
     const delay = resources.use(new LoopDelay());
     const watcher = resources.use(
       await Watcher.start({
+        book,
         url: `${certificates ? "rediss" : "redis"}://${proxy.host}:${proxy.port}`,
         channels,
         consumer,
@@ -119,9 +124,9 @@ export class SingleStage implements Stage, AsyncDisposable {
         },
       }),
     );
-    const lane = { name: "server", target: () => server, credentials: HARNESS, rate };
-    const writer = resources.use(new Writer([lane]));
-    return new SingleStage(server, proxy, writer, watcher, delay, resources.move());
+    const lane = { name: "server", target: () => server, credentials: HARNESS };
+    const writer = resources.use(new Writer({ book, rate, lanes: [lane] }));
+    return new SingleStage(book, server, proxy, writer, watcher, delay, resources.move());
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -5,12 +5,14 @@ import {
   type KeyNotification,
   type KeyspaceNotificationsInterface,
 } from "../../mod.ts";
+import type { Book } from "./book.ts";
 import { Gate } from "./gate.ts";
 import type { ReportedGap, Seen } from "./ledger.ts";
-import { numberOf } from "./writer.ts";
 
 export interface WatcherOptions {
   readonly url: string;
+  /** Tells which write a notification is of. */
+  readonly book: Book;
   /** Channels on which each write is one event; if several match, it is still one. */
   readonly channels: readonly string[];
   /** How notifications are taken. A handler learns of gaps by `onGap` alone. */
@@ -30,18 +32,18 @@ export class Watcher implements AsyncDisposable {
   /** Warnings and errors that were told. */
   readonly remarks: string[] = [];
   readonly #told: Gap[] = [];
-  readonly #consumer: WatcherOptions["consumer"];
+  readonly #options: WatcherOptions;
   #notifications!: KeyspaceNotificationsInterface;
   #reading: Promise<void> = Promise.resolve();
 
-  private constructor(consumer: WatcherOptions["consumer"]) {
-    this.#consumer = consumer;
+  private constructor(options: WatcherOptions) {
+    this.#options = options;
   }
 
   /** Resolves once it is subscribed. */
   static async start(options: WatcherOptions): Promise<Watcher> {
     const { url, channels, consumer } = options;
-    const watcher = new Watcher(consumer);
+    const watcher = new Watcher(options);
     watcher.#notifications = await connect(url, {
       ...options.connect,
       onGap: (gap) => watcher.#onGap(gap),
@@ -112,7 +114,7 @@ export class Watcher implements AsyncDisposable {
 
   #onGap(gap: Gap): void {
     this.#told.push(gap);
-    if (this.#consumer === "handler") this.#enter(gap);
+    if (this.#options.consumer === "handler") this.#enter(gap);
   }
 
   #enter(item: KeyNotification | Gap): void {
@@ -120,9 +122,10 @@ export class Watcher implements AsyncDisposable {
       this.seen.push({ kind: "gap", gap: item, at: Date.now() });
       return;
     }
-    const number = numberOf(item.key);
-    if (number === null || item.eventType !== "set") return;
-    this.seen.push({ kind: "write", number, at: item.timestamp });
-    this.highest = Math.max(this.highest, number);
+    const { eventType, key, timestamp: at } = item;
+    const number = this.#options.book.find(eventType, key);
+    if (number === null) this.seen.push({ kind: "stranger", what: `${eventType} ${key}`, at });
+    else this.seen.push({ kind: "write", number, at });
+    this.highest = Math.max(this.highest, number ?? 0);
   }
 }

@@ -1,99 +1,212 @@
 import { assert, assertEquals } from "@std/assert";
 import { startServer, type TestServer, until } from "../servers/mod.ts";
-import { numberOf, Writer } from "./writer.ts";
+import { Book } from "./book.ts";
+import { type Place, Writer } from "./writer.ts";
 
-function lane(server: TestServer, rate = 1000) {
-  return { name: "a", target: () => server, rate };
+/** What a server executes, seen by `MONITOR`: the numbers of the writes, in its order. */
+class Monitor implements AsyncDisposable {
+  readonly numbers: (number | null)[] = [];
+  readonly #socket: Deno.TcpConn;
+  readonly #reading: Promise<void>;
+
+  private constructor(socket: Deno.TcpConn, book: Book) {
+    this.#socket = socket;
+    this.#reading = this.#read(book);
+  }
+
+  static async start({ host, port }: TestServer, book: Book): Promise<Monitor> {
+    const socket = await Deno.connect({ hostname: host, port });
+    await socket.write(new TextEncoder().encode("MONITOR\r\n"));
+    await socket.read(new Uint8Array(64));
+    return new Monitor(socket, book);
+  }
+
+  async #read(book: Book): Promise<void> {
+    let rest = "";
+    const decoder = new TextDecoder();
+    const buffer = new Uint8Array(65_536);
+    const read = () => this.#socket.read(buffer).catch(() => null);
+    for (let length; (length = await read()) !== null;) {
+      const text = decoder.decode(buffer.subarray(0, length));
+      const lines = (rest + text).split("\r\n");
+      rest = lines.pop()!;
+      for (const line of lines) {
+        const [, command, key] = /\] "(SET|APPEND|DEL)" "(.*?)"/.exec(line) ?? [];
+        if (command) this.numbers.push(book.find(command.toLowerCase(), key!));
+      }
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#socket.close();
+    await this.#reading;
+  }
 }
 
-/** The numbers that a server was sent, in its order. */
-async function numbersOf(server: TestServer): Promise<number[]> {
-  const keys = await server.command("KEYS", "n:*") as string[];
-  return keys.map((key) => numberOf(key)!).sort((a, b) => a - b);
+function executed(book: Book): number[] {
+  return book.writes.filter(({ answeredAt, refused }) => answeredAt !== null && !refused)
+    .map(({ number }) => number);
 }
 
-Deno.test("each number is written once, in order, and answered in its time", async () => {
+Deno.test("each write is executed once, in order, and answered in its time", async () => {
+  const book = new Book();
   await using server = await startServer();
-  const writer = new Writer([lane(server)]);
-  await until("there are some", () => writer.writes.length > 300);
-  const before = Date.now();
+  await using monitor = await Monitor.start(server, book);
+  const writer = new Writer({ book, rate: 4000, lanes: [{ name: "a", target: () => server }] });
+  await until("there are some", () => book.writes.length > 3000);
   await writer.stop();
-  const { writes } = writer;
-  const numbers = writes.map(({ number }) => number);
-  assertEquals(numbers, Array.from(writes, (_, index) => index + 1));
-  assertEquals(await numbersOf(server), numbers);
-  assert(writes.every(({ sentAt, answeredAt, refused }) => sentAt <= answeredAt! && !refused));
+  const after = Date.now();
+  const { writes } = book;
+  const numbers = Array.from(writes, (_, index) => index + 1);
+  assertEquals(executed(book), numbers);
+  assert(writes.every(({ sentAt, answeredAt }) => sentAt <= answeredAt! && answeredAt! <= after));
   assert(writes.every(({ sentAt }, index) => index === 0 || writes[index - 1]!.sentAt <= sentAt));
-  assert(writes[0]!.answeredAt! <= before);
+  assertEquals(await server.command("DBSIZE"), 1001);
+  await until("the monitor has seen it", () => monitor.numbers.length >= numbers.length);
+  await server.kill();
+  assertEquals(monitor.numbers, numbers);
 });
 
-Deno.test("keys are longer when asked, and old ones go", async () => {
+Deno.test("an event that no write has is nobody's", () => {
+  const book = new Book();
+  const entry = { lane: "a", sentAt: 1, answeredAt: null, refused: false };
+  book.enter("set", entry);
+  book.enter("append", entry, 1);
+  book.enter("set", entry);
+  book.enter("del", entry, 1);
+  const found = [
+    "set n:1:",
+    "append n:1:xx",
+    "set n:3:{tag}",
+    "del n:1:",
+    "del n:3:",
+    "restore n:1:",
+  ]
+    .map((text) => book.find(...text.split(" ") as [string, string]));
+  assertEquals(found, [1, 2, 3, 4, null, null]);
+  assertEquals([book.find("set", "k"), book.find("set", "n:2:")], [null, null]);
+});
+
+Deno.test("keys are longer when asked; nothing is written while it is paused", async () => {
+  const book = new Book();
   await using server = await startServer();
-  await using writer = new Writer([lane(server, 5000)]);
-  await until("there are some", () => writer.writes.length > 1500);
+  await using writer = new Writer({
+    book,
+    rate: 1000,
+    lanes: [{ name: "a", target: () => server }],
+  });
   writer.padding = 500;
-  const from = writer.writes.length + 1;
-  await until("there are some more", () => writer.writes.length > from + 1200);
-  await writer.stop();
+  await until("there are some", () => book.writes.length > 100);
+  writer.paused = true;
+  const { length } = book.writes;
   const keys = await server.command("KEYS", "*") as string[];
-  assertEquals(keys.length, 1000);
-  assert(keys.every((key) => key.length > 500 && numberOf(key)! >= from));
+  assert(keys.length > 50 && keys.every((key) => key.length > 500));
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  assertEquals(book.writes.length, length);
+  writer.paused = false;
+  await until("it writes again", () => book.writes.length > length);
 });
 
 Deno.test("goes on after a restart, and knows what it does not know", async () => {
+  const book = new Book();
   await using server = await startServer();
-  await using writer = new Writer([lane(server)]);
-  await until("there are some", () => writer.writes.length > 100);
+  await using writer = new Writer({
+    book,
+    rate: 1000,
+    lanes: [{ name: "a", target: () => server }],
+  });
+  await until("there are some", () => book.writes.length > 100);
   // What is sent now waits for ever.
   server.pause();
-  const from = writer.writes.length;
-  await until("there are some more", () => writer.writes.length > from + 50);
+  const from = book.writes.length;
+  await until("there are some more", () => book.writes.length > from + 50);
   await server.kill();
+  writer.paused = true;
   await server.restart();
-  const again = writer.writes.length;
-  await until("it writes again", () => writer.writes.length > again + 100);
+  await using monitor = await Monitor.start(server, book);
+  writer.paused = false;
+  const again = book.writes.length;
+  await until("it writes again", () => book.writes.length > again + 1500);
   await writer.stop();
-  const unanswered = writer.writes.filter(({ answeredAt }) => answeredAt === null);
-  assert(unanswered.length >= 50);
-  assertEquals(new Set(writer.writes.map(({ lane }) => lane)), new Set(["a#1", "a#2"]));
-  const present = new Set(await numbersOf(server));
-  const executed = writer.writes.filter(({ lane, answeredAt }) =>
-    lane === "a#2" && answeredAt !== null
-  );
-  assert(executed.length >= 100);
-  assertEquals(executed.filter(({ number }) => !present.has(number)), []);
+  assert(book.writes.filter(({ answeredAt }) => answeredAt === null).length >= 50);
+  assertEquals(new Set(book.writes.map(({ lane }) => lane)), new Set(["a#1", "a#2"]));
+  const later = book.writes.filter(({ lane }) => lane === "a#2");
+  await until("the monitor has seen it", () => monitor.numbers.length >= later.length);
+  await server.kill();
+  assertEquals(monitor.numbers, later.map(({ number }) => number));
+  // What was to be deleted is gone already.
+  assert(later.some(({ answeredAt, refused }) => answeredAt !== null && refused));
 });
 
 Deno.test("what the server refuses is refused, and the next server is asked for", async () => {
+  const book = new Book();
   await using server = await startServer({ password: "secret" });
   await using other = await startServer();
+  await using monitor = await Monitor.start(other, book);
   let target = server;
-  await using writer = new Writer([{ name: "a", target: () => target, rate: 1000 }]);
-  await until("some are refused", () => writer.writes.some(({ refused }) => refused));
-  assertEquals(await numbersOf(server), []);
+  const errors = new Set<string>();
+  const writer = new Writer({
+    book,
+    rate: 1000,
+    lanes: [{ name: "a", target: () => target, onError: (line) => errors.add(line) }],
+  });
+  await until("some are refused", () => book.writes.some(({ refused }) => refused));
   target = other;
-  await until("some are written", () => {
-    return writer.writes.some(({ answeredAt, refused }) => answeredAt !== null && !refused);
-  });
+  await until("some are written", () => executed(book).length > 100);
   await writer.stop();
-  const executed = writer.writes.filter(({ answeredAt, refused }) => {
-    return answeredAt !== null && !refused;
-  });
-  assertEquals(await numbersOf(other), executed.map(({ number }) => number));
+  assertEquals([...errors], ["-NOAUTH Authentication required."]);
+  await until("the monitor has seen it", () => monitor.numbers.length >= executed(book).length);
+  await other.kill();
+  assertEquals(monitor.numbers, executed(book));
 });
 
-Deno.test("several lanes share the numbers; credentials are given", async () => {
-  const acl = ["writer on >secret ~* &* +@all"];
-  await using first = await startServer({ password: "other", acl });
-  await using second = await startServer({ password: "other", acl });
-  const credentials = { username: "writer", password: "secret" };
-  const writer = new Writer([
-    { ...lane(first), credentials },
-    { ...lane(second), name: "b", credentials },
-  ]);
-  const lanes = () => new Set(writer.writes.map(({ lane }) => lane));
-  await until("both write", () => lanes().size === 2 && writer.writes.length > 200);
+Deno.test("a server that hangs is left when another one is the target", async () => {
+  const book = new Book();
+  await using server = await startServer();
+  await using other = await startServer();
+  let target = server;
+  await using writer = new Writer({
+    book,
+    rate: 1000,
+    lanes: [{ name: "a", target: () => target }],
+  });
+  await until("there are some", () => executed(book).length > 50);
+  server.pause();
+  target = other;
+  const { length } = executed(book);
+  await until("it writes to the other one", () => executed(book).length > length + 50);
   await writer.stop();
-  const numbers = [...await numbersOf(first), ...await numbersOf(second)].sort((a, b) => a - b);
-  assertEquals(numbers, Array.from(writer.writes, (_, index) => index + 1));
+  assertEquals(new Set(book.writes.map(({ lane }) => lane)), new Set(["a#1", "a#2"]));
+});
+
+Deno.test("several lanes share the numbers, and each key stays with its slot's owner", async () => {
+  const book = new Book();
+  const acl = ["writer on >secret ~* &* +@all"];
+  const options = { password: "other", acl };
+  await using first = await startServer(options);
+  await using second = await startServer(options);
+  const credentials = { username: "writer", password: "secret" };
+  const places: Place[] = [{ slot: 0, tag: "zero" }, { slot: 1, tag: "one" }];
+  let turn = 0;
+  const writer = new Writer({
+    book,
+    rate: 4000,
+    lanes: [
+      { name: "a", target: () => first, credentials },
+      { name: "b", target: () => second, credentials },
+    ],
+    place: () => places[turn++ % 2]!,
+    route: (slot) => ({ lane: slot, node: `node ${slot}` }),
+  });
+  await until("there are some", () => book.writes.length > 3000);
+  await writer.stop();
+  for (const [slot, server] of [first, second].entries()) {
+    const keys = await server.command("KEYS", "*") as string[];
+    assert(keys.length > 400);
+    assert(keys.every((key) => key.endsWith(`{${places[slot]!.tag}}`)));
+  }
+  for (const { lane, node, slot, refused } of book.writes) {
+    assert(!refused);
+    assertEquals([lane, node], slot === 0 ? ["a#1", "node 0"] : ["b#1", "node 1"]);
+  }
 });

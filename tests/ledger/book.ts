@@ -1,0 +1,47 @@
+import type { Write } from "./ledger.ts";
+
+/** What a write does to its key. */
+export type WriteEvent = "set" | "append" | "del";
+
+/** A write while it is not known yet what became of it. */
+export type Entry = { -readonly [Name in keyof Write]: Write[Name] };
+
+/**
+ * Every write, and what its notification looks like.
+ *
+ * A key is set once, and appended to and deleted at most once: event and key tell which write it was.
+ */
+export class Book {
+  readonly #entries: Entry[] = [];
+  /** By the number in the key, which is that of the write that set it. */
+  readonly #numbers: Record<WriteEvent, number[]> = { set: [], append: [], del: [] };
+
+  get writes(): readonly Write[] {
+    return this.#entries;
+  }
+
+  /**
+   * Enters a write.
+   *
+   * @param origin the number in its key; of a new key if left out
+   */
+  enter(event: WriteEvent, entry: Omit<Entry, "number">, origin?: number): Entry {
+    const number = this.#entries.length + 1;
+    this.#numbers[event][origin ?? number] = number;
+    const entered = { ...entry, number };
+    this.#entries.push(entered);
+    return entered;
+  }
+
+  /** The number of the write that an event tells of; null if there was none. */
+  find(event: string, key: string): number | null {
+    const origin = /^n:(\d+):/.exec(key)?.[1];
+    if (origin === undefined || !(event in this.#numbers)) return null;
+    return this.#numbers[event as WriteEvent][Number(origin)] ?? null;
+  }
+}
+
+/** The key with a number in it; longer than it must be if asked. */
+export function keyOf(number: number, tag: string | undefined, padding: number): string {
+  return `n:${number}:${tag === undefined ? "" : `{${tag}}`}${"x".repeat(padding)}`;
+}
