@@ -33,9 +33,8 @@ export async function main(args: readonly string[]): Promise<number> {
   try {
     const status = await run(args, output, interrupt.signal);
     await output.flush(interrupt.signal);
-    const { aborted, reason } = output.broken;
-    if (!aborted || isReaderGone(reason)) return status;
-    output.note(`keywatch: Cannot print the results: ${messageOf(reason)}`, "red");
+    if (output.failure === null) return status;
+    output.note(`keywatch: ${output.failure}`, "red");
     await output.flush(interrupt.signal);
     return 1;
   } finally {
@@ -86,9 +85,4 @@ async function run(
     output.note(`keywatch: ${messageOf(error)}`, "red");
     return 1;
   }
-}
-
-/** Whoever reads has enough, as after `| head`. */
-function isReaderGone(reason: unknown): boolean {
-  return (reason as { code?: unknown } | null)?.code === "EPIPE";
 }

@@ -1,3 +1,4 @@
+import { messageOf } from "./message.ts";
 import { printable } from "./printable.ts";
 import { Printer } from "./printer.ts";
 import { showsColor, writerTo } from "./standard_stream.ts";
@@ -14,9 +15,17 @@ export class Output {
   /** Paints what goes into a line of the result, where that is shown. */
   readonly paint: Paint = painter(showsColor("stdout"));
 
-  /** Aborted once nobody takes results any more: read by nobody, as after `| head`, or disk full. */
+  /** Aborted once results can be printed no more: after `| head`, or when the disk is full. */
   get broken(): AbortSignal {
     return this.#results.broken;
+  }
+
+  /** Why results can be printed no more; null as long as they can, and when the reader has enough. */
+  get failure(): string | null {
+    const { aborted, reason } = this.broken;
+    return aborted && reason?.code !== "EPIPE"
+      ? `Cannot print the results: ${messageOf(reason)}`
+      : null;
   }
 
   /** Whether the reader of the results is so far behind that it is time to {@linkcode flush}. */

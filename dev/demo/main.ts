@@ -77,7 +77,9 @@ async function main(): Promise<number> {
   try {
     status = await demo(output, AbortSignal.any([interrupt.signal, output.broken]));
   } catch (error) {
-    output.note(`demo: ${messageOf(error)}`, "red");
+    const why = output.broken.aborted ? output.failure : messageOf(error);
+    // A server that did not start may have written many lines.
+    if (why !== null) { for (const line of `demo: ${why}`.split("\n")) output.note(line, "red"); }
     status = 1;
   }
   await output.flush(interrupt.signal);

@@ -91,22 +91,46 @@ Deno.test("an interrupted demo says so", async () => {
   assertEquals([code, stderr], [1, "demo: interrupted\n"]);
 });
 
+Deno.test("a demo that nobody watches any more ends without a word", async () => {
+  const { code, stderr } = await show(Tool.run, {}, async (tool) => {
+    await tool.stopReading();
+    return [];
+  });
+  assertEquals([code, stderr], [1, ""]);
+});
+
+/** A server program for `$REDIS_SERVER`: this shell script, which knows its version at least. */
+async function serverProgram(folder: string, script: string): Promise<string> {
+  const { command: [program, ...args] } = await ensureServer();
+  const path = join(folder, "server");
+  const server = [program, ...args].join(" ");
+  const text = `#!/bin/sh\n[ "$1" != --version ] || exec ${server} --version\n${script}\n`;
+  await Deno.writeTextFile(path, text.replace("SERVER", server), { mode: 0o755 });
+  return path;
+}
+
 Deno.test("a demo whose workload fails says why, and waits for nothing more", async () => {
   const folder = await Deno.makeTempDir();
   try {
-    const { command } = await ensureServer();
-    const server = join(folder, "server");
-    // Asked for its version, it must not be given directives.
-    const script = `#!/bin/sh
-[ "$1" = --version ] || set -- "$@" --rename-command SET ""
-exec ${command.join(" ")} "$@"
-`;
-    await Deno.writeTextFile(server, script, { mode: 0o755 });
+    const server = await serverProgram(folder, 'exec SERVER "$@" --rename-command SET ""');
     const { code, lines, stderr } = await show(Tool.run, { REDIS_SERVER: server });
     assertEquals(code, 1);
     assertStringIncludes(stderr, "demo: Cannot run SET session:ana");
     assertStringIncludes(stderr, "ERR unknown command");
     assertEquals(lines.slice(2), [""], "it went on");
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("a demo whose server does not start shows what it wrote", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const server = await serverProgram(folder, "echo one; echo two; exit 1");
+    await using tool = Tool.run([], { program: DEMO, env: { REDIS_SERVER: server } });
+    const { code, stderr } = await tool.ended();
+    assertEquals(code, 1);
+    assertStringIncludes(stderr, "it ended with 1; it wrote:\none\ntwo\n");
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
