@@ -1,7 +1,7 @@
-import { type Channel, describeEvent } from "../parse/mod.ts";
+import { type Channel, describeEvent, isPattern } from "../parse/mod.ts";
 
-/** The event that an exact channel names: `__keyevent@0__:set`, `__subkeyspaceevent@0__:hset|key`. */
-const NAMED_EVENT = /^__(?:(?:sub)?keyevent@\d+__:(.*)|subkeyspaceevent@\d+__:([^|]*)\|.*)$/s;
+/** The event that a channel names: `__keyevent@0__:set`, `__subkeyspaceevent@*__:hset|key`. */
+const NAMED_EVENT = /^__(?:(?:sub)?keyevent@[^_]*__:(.*)|subkeyspaceevent@[^_]*__:([^|]*)\|.*)$/s;
 
 /**
  * Warns, once for each name, of subscriptions to events that no server sends: they wait for ever
@@ -18,9 +18,10 @@ export class EventAdvice {
   /** Looks at the channels of a subscription. */
   consider(channels: readonly Channel[]): void {
     for (const channel of channels) {
-      const named = channel.isPattern ? null : NAMED_EVENT.exec(String(channel));
+      const named = NAMED_EVENT.exec(String(channel));
       const event = named?.[1] ?? named?.[2];
-      if (event === undefined || this.#told.has(event)) continue;
+      // A pattern of databases may name one event; a pattern of events names none.
+      if (event === undefined || isPattern(event) || this.#told.has(event)) continue;
       const { instead, text } = describeEvent(event);
       if (instead === null) continue;
       this.#told.add(event);

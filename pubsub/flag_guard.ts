@@ -66,27 +66,34 @@ async function readFlags(connection: Connection): Promise<string | null> {
   }
 }
 
+/**
+ * The letters that a server may have in force without printing them, most first: newer servers know
+ * more of them, and refuse a value with one that they do not know.
+ */
+const HIDDEN = ["nocr", "noc", "n"];
+
 /** Adds letters to the server's flags; null when it did, otherwise what it said. */
 async function addFlags(
   connection: Connection,
   flags: string,
   missing: string,
 ): Promise<string | null> {
-  // Letters that the answer hides and that setting the others would turn off are set too.
   const { added, unsure } = mergeFlags(flags, missing);
   if (added === "") return null;
-  const merged = mergeFlags(flags, missing + unsure).flags;
-  for (const value of merged === flags ? [] : [merged, mergeFlags(flags, missing).flags]) {
+  // Letters that the answer hides, and that setting the others would turn off, are set too. Where
+  // that cannot be done nothing is: somebody may rely on them.
+  let refusal: string | null = null;
+  for (const hidden of unsure === "" ? [""] : HIDDEN) {
+    const { flags: merged } = mergeFlags(flags, missing + hidden);
     try {
-      await connection.request("CONFIG", "SET", "notify-keyspace-events", value);
+      await connection.request("CONFIG", "SET", "notify-keyspace-events", merged);
       return null;
     } catch (error) {
       if (!(error instanceof ServerError)) throw error;
-      // An older server does not know the hidden letters, so it does not hide them either.
-      if (value === mergeFlags(flags, missing).flags) return error.message;
+      refusal = error.message;
     }
   }
-  return null;
+  return refusal;
 }
 
 function describe(

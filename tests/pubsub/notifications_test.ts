@@ -384,10 +384,12 @@ Deno.test("a subscription to an event that no server sends is warned of, once fo
   });
   await notifications.subscribeKeyevent("zincrby");
   await notifications.subscribeKeyevent("zincrby", { db: 1 });
-  await notifications.subscribe("__subkeyspaceevent@0__:hmset|key", "__keyevent@*__:zincrby");
+  await notifications.subscribeKeyevent("unlink", { db: "*" });
+  await notifications.subscribe("__subkeyspaceevent@0__:hmset|key", "__keyevent@*__:zincrb*");
   await notifications.subscribeKeyevent("set");
   await notifications.subscribeKeyevent("my-module-event");
-  assertEquals(warnings.length, 2);
+  assertEquals(warnings.length, 3);
   assertStringIncludes(warnings[0]!, "zincrby is sent by no server: what comes instead is zincr");
-  assertStringIncludes(warnings[1]!, "hset");
+  assertStringIncludes(warnings[1]!, "del");
+  assertStringIncludes(warnings[2]!, "hset");
 });
