@@ -79,7 +79,11 @@ function parseTcpUrl(text: string, defaultPort: number, fail: Fail): ServerUrl {
     throw fail("it is not a URL");
   }
   if (parts.protocol !== "redis:" && parts.protocol !== "rediss:") {
-    throw fail(`${parts.protocol}// is not a scheme of Redis`);
+    throw fail(
+      !/^[^:]+:\/\//.test(text)
+        ? "it does not begin with redis://"
+        : `${parts.protocol}// is not a scheme of Redis`,
+    );
   }
   if (parts.hostname === "") throw fail("it names no host");
   if (parts.search !== "" || parts.hash !== "") throw fail("it has a query or a fragment");

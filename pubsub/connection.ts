@@ -278,7 +278,8 @@ export class Connection {
           return this.close(
             new ConnectError(
               waiting === undefined
-                ? `The connection to ${this.server} was closed by the server`
+                ? `The connection to ${this.server} was closed by the server` +
+                  (this.bytesReceived === 0 ? ` before a word was said; ${CHECK_SERVER}` : "")
                 : `Cannot get an answer to ${waiting.name} from ${this.server}: ` +
                   `it closed the connection; ${CHECK_SERVER}`,
             ),

@@ -72,7 +72,7 @@ Deno.test("parseUrl reads the path of a unix socket", () => {
 for (
   const [url, why] of [
     ["", "it is not a URL"],
-    ["localhost:6379", "localhost:// is not a scheme of Redis"],
+    ["localhost:6379", "it does not begin with redis://"],
     ["redis://", "it names no host"],
     ["redis:///2", "it names no host"],
     ["http://localhost:6379", "http:// is not a scheme of Redis"],

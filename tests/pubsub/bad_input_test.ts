@@ -60,7 +60,7 @@ Deno.test("a server that accepts and says nothing", async () => {
 
 Deno.test("a server that closes at once", async () => {
   await using peer = new Peer(() => Promise.resolve());
-  await refuses(peer.url, ConnectError, []);
+  await refuses(peer.url, ConnectError, ["check that a Redis server listens there"]);
 });
 
 Deno.test("a server that greets before it is asked", async () => {
