@@ -12,12 +12,20 @@ export const VALUE_COST = 256;
 /** Of an error, which carries a stack. */
 const ERROR_COST = 1024;
 
+/**
+ * So many elements of one reply may have places before they come; the places of all others are made
+ * as they come. An array of 200,000 strings takes 8 ms so in Node 20, and 17 when it grows.
+ */
+const MAX_PLACES = 2 ** 18;
+
 /** An aggregate that awaits elements. */
 interface Open {
   readonly type: number;
   /** Whether its end is not known before it comes; `remaining` then counts down from the limit. */
   readonly streamed: boolean;
   items: Reply[];
+  /** How many of the items have come; those after them are empty places. */
+  filled: number;
   remaining: number;
   /** Attributes that are whole, when the one element awaited is the reply they belong to. */
   attributes: RespMap | null;
@@ -35,10 +43,15 @@ export class Assembly {
   readonly #maxHeldBytes: number;
   #stack: Open[] = [];
   #held = 0;
+  readonly #maxPlaces: number;
+  /** How many places may still be made for this reply. */
+  #places: number;
 
   constructor(limits: Required<DecoderLimits>) {
     this.#limits = limits;
     this.#maxHeldBytes = limits.maxHeldBytes;
+    this.#maxPlaces = Math.min(MAX_PLACES, Math.floor(limits.maxHeldBytes / SCALAR_COST));
+    this.#places = this.#maxPlaces;
   }
 
   /** How many aggregates are open. */
@@ -55,18 +68,21 @@ export class Assembly {
   get awaitsKey(): boolean {
     const stack = this.#stack;
     const top = stack.length > 0 ? stack[stack.length - 1]! : undefined;
-    return top !== undefined && top.type === wire.MAP && top.items.length % 2 === 0;
+    return top !== undefined && top.type === wire.MAP && top.filled % 2 === 0;
   }
 
   /** Whether the innermost open aggregate is a map that awaits a value. */
   get awaitsValue(): boolean {
     const top = this.#stack.at(-1);
-    return top !== undefined && top.type === wire.MAP && top.items.length % 2 === 1;
+    return top !== undefined && top.type === wire.MAP && top.filled % 2 === 1;
   }
 
-  /** Whether so much more may be held. */
-  canHold(bytes: number): boolean {
-    return this.#held + bytes <= this.#maxHeldBytes;
+  /** Charges what is about to be held if it may be; whether it may. */
+  mayHold(bytes: number): boolean {
+    const held = this.#held + bytes;
+    if (held > this.#maxHeldBytes) return false;
+    this.#held = held;
+    return true;
   }
 
   /** Charges what a value of this type takes beside its bytes. */
@@ -94,7 +110,10 @@ export class Assembly {
     if (this.#stack.length === maxDepth) throw new RespLimitError("maxDepth", maxDepth, offset);
     const streamed = count === -1;
     const remaining = streamed ? maxElements + 1 : count;
-    this.#stack.push({ type, streamed, items: [], remaining, attributes: null });
+    const places = streamed ? 0 : Math.min(count, this.#places);
+    this.#places -= places;
+    const items = new Array<Reply>(places);
+    this.#stack.push({ type, streamed, items, filled: 0, remaining, attributes: null });
     return count === 0 && this.close(offset);
   }
 
@@ -110,7 +129,7 @@ export class Assembly {
     let part = value;
     for (let depth = stack.length; depth > 0; depth = stack.length) {
       const top = stack[depth - 1]!;
-      top.items.push(part);
+      top.items[top.filled++] = part;
       top.remaining--;
       if (top.remaining > 0) return false;
       if (top.streamed) {
@@ -121,6 +140,7 @@ export class Assembly {
       part = closed;
     }
     this.#held = 0;
+    this.#places = this.#maxPlaces;
     this.whole = part;
     return true;
   }
@@ -128,7 +148,6 @@ export class Assembly {
   /** Forgets everything. */
   clear(): void {
     this.#stack = [];
-    this.#held = 0;
     this.whole = null;
   }
 
@@ -137,6 +156,7 @@ export class Assembly {
     if (top.type === wire.ATTRIBUTE && top.attributes === null) {
       top.attributes = new RespMap(top.items);
       top.items = [];
+      top.filled = 0;
       top.remaining = 1;
       return undefined;
     }

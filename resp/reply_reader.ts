@@ -1,6 +1,7 @@
 import { Assembly, VALUE_COST } from "./assembly.ts";
 import { contentLength, contentStart, readBulkHead } from "./bulk.ts";
 import { ByteBuffer } from "./byte_buffer.ts";
+import { Copier } from "./copier.ts";
 import { RespLimitError, RespSyntaxError, ServerError } from "./errors.ts";
 import type { DecoderLimits } from "./limits.ts";
 import { parseLength } from "./numbers.ts";
@@ -50,6 +51,7 @@ export class ReplyReader {
   #content: ByteBuffer | TextBuffer;
   readonly #bytes: ByteBuffer = new ByteBuffer();
   readonly #text: TextBuffer = new TextBuffer();
+  readonly #copier: Copier = new Copier();
 
   constructor(limits: Required<DecoderLimits>, asText: boolean, arrayPushes: boolean) {
     this.#limits = limits;
@@ -84,7 +86,7 @@ export class ReplyReader {
         : this.#line.length !== 0
         ? this.#continueLine(chunk)
         : chunk[this.pos] === wire.BULK_STRING
-        ? this.#readWholeBulk(chunk)
+        ? this.#readBulks(chunk)
         : this.#readLine(chunk);
       if (whole) return true;
     }
@@ -100,20 +102,42 @@ export class ReplyReader {
 
   // Each of these reads something, at least one byte, and gives back whether the reply is whole.
 
-  /** A bulk string all of which lies in the chunk; what does not is read as a line. */
-  #readWholeBulk(chunk: Uint8Array): boolean {
-    const head = readBulkHead(chunk, this.pos, chunk.length);
-    if (head < 0 || this.#streaming) return this.#readLine(chunk);
-    const length = contentLength(head);
-    const from = contentStart(this.pos, head);
-    const to = from + length;
-    if (
-      to + 1 >= chunk.length || chunk[to] !== CR || chunk[to + 1] !== LF ||
-      length > this.#limits.maxBulkLength || !this.#assembly.canHold(length + VALUE_COST)
-    ) return this.#readLine(chunk);
-    this.pos = to + 2;
-    this.#assembly.hold(length + VALUE_COST, this.offset);
-    return this.#assembly.put(this.#string(chunk, from, to), this.offset);
+  /**
+   * Bulk strings that follow one another and lie whole in the chunk, then the next thing as a line.
+   * In one loop, because most of what is large is made of them: 35 ns for each string of an array in
+   * Deno, 43 when each comes by way of `read`.
+   */
+  #readBulks(chunk: Uint8Array): boolean {
+    if (this.#streaming) return this.#readLine(chunk);
+    // Constants of a module are loads.
+    const DOLLAR = 36;
+    const CR = 13;
+    const LF = 10;
+    const assembly = this.#assembly;
+    const copier = this.#copier;
+    const { maxBulkLength } = this.#limits;
+    const size = chunk.length;
+    const isText = this.#isText;
+    let pos = this.pos;
+    while (pos < size && chunk[pos] === DOLLAR) {
+      const head = readBulkHead(chunk, pos, size);
+      if (head < 0) break;
+      const length = contentLength(head);
+      const from = contentStart(pos, head);
+      const to = from + length;
+      if (
+        to + 1 >= size || chunk[to] !== CR || chunk[to + 1] !== LF || length > maxBulkLength ||
+        !assembly.mayHold(length + VALUE_COST)
+      ) break;
+      this.pos = pos = to + 2;
+      const value = !isText
+        ? copier.copy(chunk, from, to)
+        : assembly.awaitsKey
+        ? decodeText(chunk, from, to)
+        : makeText(chunk, from, to);
+      if (assembly.put(value, this.base + pos)) return true;
+    }
+    return pos < size && this.#readLine(chunk);
   }
 
   #readLine(chunk: Uint8Array): boolean {
@@ -306,19 +330,13 @@ export class ReplyReader {
       throw unexpected(colon, this.offset - bytes.length + 1, "a colon after the format");
     }
     const format = decodeText(bytes, 0, 3);
-    return new VerbatimString(format, this.#string(bytes, 4, bytes.length));
+    const value = this.#isText ? makeText(bytes, 4, bytes.length) : bytes.slice(4);
+    return new VerbatimString(format, value);
   }
 
   /** Strings of what may be a push stay bytes: a message frame is made of them. */
   get #isText(): boolean {
     return this.#asText && this.pushType === 0;
-  }
-
-  /** The string that lies there, on its own. */
-  #string(bytes: Uint8Array, from: number, to: number): Uint8Array | string {
-    if (!this.#isText) return bytes.slice(from, to);
-    // Names of fields come again and again, most values do not.
-    return this.#assembly.awaitsKey ? decodeText(bytes, from, to) : makeText(bytes, from, to);
   }
 }
 

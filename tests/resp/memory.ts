@@ -84,7 +84,7 @@ function flood(head: string, part: string, strings: "bytes" | "text"): number {
 function announce(head: string): number {
   const limits = { maxElements: 2 ** 40, maxHeldBytes: 2 ** 45 };
   const decoders: Decoder[] = [];
-  const count = 1000;
+  const count = 50;
   const before = living();
   for (let i = 0; i < count; i++) {
     const decoder = new Decoder({ reply() {}, push() {} }, limits);
@@ -155,7 +155,16 @@ for (const [head, part] of FLOODS) {
     measured.held[`${head}${part.slice(0, 20)} ${strings}`] = flood(head, part, strings);
   }
 }
-for (const head of ["*1000000000", "~1000000000", "%500000000", ">1000000000", "|500000000"]) {
+for (
+  const head of [
+    "*1000000000",
+    "~1000000000",
+    "%500000000",
+    ">1000000000",
+    "|500000000",
+    "*1000000000\r\n".repeat(100) + "*1000000000",
+  ]
+) {
   measured.announced[head] = announce(head);
 }
 measured.kept["channel"] = keep(
