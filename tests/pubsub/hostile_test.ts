@@ -20,6 +20,15 @@ const HELLO =
 
 type Service = (connection: Deno.Conn) => Promise<void>;
 
+/** Answers `HELLO` once it is asked, and what comes after it. */
+async function greet(connection: Deno.Conn): Promise<void> {
+  const buffer = new Uint8Array(4096);
+  await connection.read(buffer);
+  await say(connection, HELLO);
+  await connection.read(buffer);
+  await say(connection, "-ERR\r\n-ERR\r\n");
+}
+
 async function say(connection: Deno.Conn, words: string | Uint8Array): Promise<void> {
   await connection.write(typeof words === "string" ? encoder.encode(words) : words);
 }
@@ -82,16 +91,15 @@ const MISDEEDS: Record<string, (random: (below: number) => number) => Service> =
     }
   },
   "confirms what nobody asked for": () => async (connection) => {
-    await say(connection, `${HELLO}>3\r\n$9\r\nsubscribe\r\n$1\r\nx\r\n:1\r\n`);
+    await greet(connection);
+    await say(connection, ">3\r\n$9\r\nsubscribe\r\n$1\r\nx\r\n:1\r\n");
     await swallow(connection);
   },
   "confirms nothing": () => async (connection) => {
-    await say(connection, `${HELLO}-ERR\r\n-ERR\r\n`);
+    await greet(connection);
     await swallow(connection);
   },
-  "hangs up after the handshake": () => async (connection) => {
-    await say(connection, `${HELLO}-ERR\r\n-ERR\r\n`);
-  },
+  "hangs up after the handshake": () => greet,
 };
 
 Deno.test("every misdeed ends in a typed error within its deadline, and in no other way", async () => {
