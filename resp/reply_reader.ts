@@ -118,6 +118,7 @@ export class ReplyReader {
     const { maxBulkLength } = this.#limits;
     const size = chunk.length;
     const isText = this.#isText;
+    const isInside = assembly.depth > 0;
     let pos = this.pos;
     while (pos < size && chunk[pos] === DOLLAR) {
       const head = readBulkHead(chunk, pos, size);
@@ -130,11 +131,11 @@ export class ReplyReader {
         !assembly.mayHold(length + VALUE_COST)
       ) break;
       this.pos = pos = to + 2;
-      const value = !isText
-        ? copier.copy(chunk, from, to)
-        : assembly.awaitsKey
-        ? decodeText(chunk, from, to)
-        : makeText(chunk, from, to);
+      let value: Uint8Array | string;
+      if (!isText) value = isInside ? copier.copy(chunk, from, to) : chunk.slice(from, to);
+      // Names of fields come again and again, most values do not.
+      else if (assembly.awaitsKey) value = decodeText(chunk, from, to);
+      else value = makeText(chunk, from, to);
       if (assembly.put(value, this.base + pos)) return true;
     }
     return pos < size && this.#readLine(chunk);

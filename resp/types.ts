@@ -18,6 +18,10 @@ import type { ServerError } from "./errors.ts";
  * | {@linkcode RespSet} | `~`, `~?` set |
  * | {@linkcode Attributed} | `\|` attributes and the reply they precede |
  *
+ * Bytes share no memory with what the decoder was given. Strings of up to 64 bytes in one aggregate
+ * may lie in one buffer of a kilobyte, each in a place of its own, so mind `byteOffset` when you take
+ * the `buffer` of one.
+ *
  * A simple string is a status line of the server's own words and is always text, read as UTF-8.
  * A bulk string is whatever somebody stored and is bytes, unless the decoder was told otherwise.
  */

@@ -6,6 +6,7 @@ import {
   type Reply,
   RespSyntaxError,
 } from "../../resp/mod.ts";
+import { join } from "./arbitrary.ts";
 import { bytes, cut, MessageRecorder, Recorder } from "./harness.ts";
 
 const MESSAGE = ">3\r\n$7\r\nmessage\r\n$1\r\nc\r\n$1\r\np\r\n";
@@ -142,6 +143,21 @@ Deno.test("arrayPushes counts when the head of an array is read, not later", () 
   }
 });
 
+Deno.test("an array that began as a push is one, even where it turns out to be no message", () => {
+  const array = bytes("*3\r\n$7\r\nmessage\r\n$1\r\nc\r\n:1\r\n");
+  for (const recorder of [MessageRecorder, Recorder]) {
+    for (let place = 4; place < array.length; place++) {
+      const sink = new recorder();
+      const decoder = new Decoder(sink, { arrayPushes: true, strings: "text" });
+      const [first, second] = cut(array, place);
+      decoder.write(first!);
+      decoder.arrayPushes = false;
+      decoder.write(second!);
+      assertEquals(sink.events, ['push ["message", "c", 1]'], `cut at ${place}`);
+    }
+  }
+});
+
 Deno.test("arrayPushes changed in the middle of a message disturbs nothing after it", () => {
   const array = MESSAGE.replace(">", "*");
   for (let place = 1; place < array.length; place++) {
@@ -179,6 +195,21 @@ Deno.test("nothing given out shares memory with a chunk or with another value", 
     value.fill(0x78);
   }
   for (const value of values) assertEquals([...value], [0x78, 0x78, 0x78]);
+});
+
+Deno.test("small strings of an aggregate share a kilobyte at most, others nothing", () => {
+  const replies: Reply[] = [];
+  const decoder = new Decoder({ reply: (reply) => replies.push(reply), push() {} });
+  const strings = Array.from({ length: 500 }, (_, i) => bytes("x".repeat(i % 80)));
+  const parts = strings.map((string) => [`$${string.length}\r\n`, string, "\r\n"]).flat();
+  decoder.write(join("$3\r\nabc\r\n", `*${strings.length}\r\n`, ...parts));
+  const [alone, together] = replies as [Uint8Array, Uint8Array[]];
+  assertEquals(alone.buffer.byteLength, 3);
+  assertEquals(together, strings);
+  for (const string of together) {
+    const most = string.length > 64 ? string.length : 1024;
+    assertEquals(string.buffer.byteLength <= most, true, `${string.length} bytes`);
+  }
 });
 
 Deno.test("a subclass of Uint8Array is read and copied like any other", () => {
