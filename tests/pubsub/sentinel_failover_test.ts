@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assertEquals, assertRejects } from "@std/assert";
 import {
   AuthError,
   connect,
@@ -7,130 +7,15 @@ import {
   SentinelError,
   type TlsOptions,
 } from "../../mod.ts";
-import {
-  makeCertificates,
-  sleep,
-  startSentinels,
-  type TestSentinels,
-  type TestServer,
-  until,
-} from "../servers/mod.ts";
+import { makeCertificates, startSentinels, type TestServer, until } from "../servers/mod.ts";
+import { FAILOVERS, watchThrough } from "./failover.ts";
 
 const TALKATIVE = { config: { "notify-keyspace-events": "KEA" } };
 
-/** A number that was written, and between which times, in ms since the epoch. */
-interface Write {
-  readonly sent: number;
-  readonly acknowledged: number;
-}
-
-/** Writes numbers to whatever server a sentinel calls the primary, until it is told to stop. */
-class Writer implements AsyncDisposable {
-  readonly writes = new Map<number, Write>();
-  readonly #done: Promise<void>;
-  #stopped = false;
-
-  constructor(all: TestSentinels, sentinel: TestServer) {
-    this.#done = this.#run(all, sentinel);
-  }
-
-  async #run(all: TestSentinels, sentinel: TestServer): Promise<void> {
-    for (let number = 0; !this.#stopped; number++) {
-      try {
-        const primary = await all.primary(sentinel);
-        const sent = Date.now();
-        await primary.command("SET", `n:${number}`, "x");
-        this.writes.set(number, { sent, acknowledged: Date.now() });
-      } catch {
-        // It was not taken, or nobody knows.
-      }
-      await sleep(2);
-    }
-  }
-
-  async stop(): Promise<void> {
-    this.#stopped = true;
-    await this.#done;
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.stop();
-  }
-}
-
-/** Sees that each number came once, in order, or was written in a gap. */
-function assertNoneIsLost(writes: Map<number, Write>, seen: number[], gaps: Gap[]): void {
-  assertEquals(seen, seen.toSorted((a, b) => a - b), "in order");
-  assertEquals(seen.length, new Set(seen).size, "each once");
-  const came = new Set(seen);
-  for (const [number, { sent, acknowledged }] of writes) {
-    if (came.has(number)) continue;
-    assert(
-      gaps.some(({ from, to }) => from <= acknowledged && sent <= to),
-      `${number}, written from ${sent} to ${acknowledged}, is missing without a gap: ` +
-        JSON.stringify(gaps),
-    );
-  }
-}
-
-interface Failover {
-  readonly name: string;
-  readonly protocols: readonly (2 | 3)[];
-  begin(all: TestSentinels, primary: TestServer): Promise<unknown> | void;
-}
-
-const FAILOVERS: readonly Failover[] = [
-  {
-    name: "the primary is killed",
-    protocols: [2, 3],
-    begin: (_all, primary) => primary.kill(),
-  },
-  {
-    name: "the primary hangs",
-    protocols: [3],
-    begin: (_all, primary) => primary.pause(),
-  },
-  {
-    name: "a failover is asked for",
-    protocols: [2, 3],
-    begin: (all) => all.failover(all.sentinels[2]),
-  },
-];
-
-for (const { name, protocols, begin } of FAILOVERS) {
-  for (const protocol of protocols) {
-    Deno.test(`RESP${protocol}: ${name}, and nothing is lost in silence`, async () => {
-      await using all = await startSentinels(TALKATIVE);
-      const [first, second] = all.servers as [TestServer, TestServer];
-      const gaps: Gap[] = [];
-      const seen: number[] = [];
-      await using notifications = await connect({ sentinels: all.urls, name: all.name }, {
-        protocol,
-        timeout: 2_000,
-        onGap: (gap) => gaps.push(gap),
-      });
-      await notifications.subscribeKeyspace("n:*", {
-        handler: ({ key }) => seen.push(Number(key.slice(2))),
-      });
-      assertEquals(notifications.status().nodes[0]!.node, `${first.host}:${first.port}`);
-      // The one that leads a failover on demand is the first to know of it, and not followed.
-      await using writer = new Writer(all, all.sentinels[2]!);
-      await until("a hundred were written", () => writer.writes.size > 100);
-      await begin(all, first);
-      await until(
-        "the new primary is watched",
-        () =>
-          gaps.length > 0 && notifications.health().ok &&
-          notifications.status().nodes[0]!.node === `${second.host}:${second.port}`,
-        60_000,
-      );
-      const { size } = writer.writes;
-      await until("another hundred were written", () => writer.writes.size > size + 100);
-      await writer.stop();
-      const last = Math.max(...writer.writes.keys());
-      await until("the last one has come", () => seen.at(-1)! >= last);
-      assertNoneIsLost(writer.writes, seen, gaps);
-      assert(gaps.some(({ reason }) => reason === "failover"));
+for (const failover of FAILOVERS) {
+  for (const protocol of [2, 3] as const) {
+    Deno.test(`RESP${protocol}: ${failover.name}, and nothing is lost in silence`, async () => {
+      await watchThrough(failover, { protocol });
     });
   }
 }
