@@ -24,7 +24,7 @@ c23 type_changed=a_type_replaced
 a3 arset armset arinsert arring arseek ardel ardelrange
 - zremrangebyrank=zrembyrank zremrangebyscore=zrembyscore zremrangebylex=zrembylex set=setifeq nothing=setifgt+setiflt+setifne+flushdb+flushall+swapdb`;
 
-/** The servers that were looked at. */
+/** The servers that were looked at: Redis 8.8 in its source, the others live. */
 const SERVERS = ["Redis 7.0", "Redis 8.0", "Redis 8.6", "Redis 8.8", "Valkey 9.1"];
 
 /** What {@linkcode describeEvent} knows of an event. */
@@ -33,7 +33,10 @@ export interface EventDescription {
   name: string;
   /** The letter of its class in `notify-keyspace-events`, or `null` when no server emits it. */
   class: string | null;
-  /** Which of Redis 7.0, 8.0, 8.6, 8.8 and Valkey 9.1 emit it. */
+  /**
+   * Which of Redis 7.0, 8.0, 8.6, 8.8 and Valkey 9.1 emit it, as was seen on them live; but for
+   * Redis 8.8, of which it is known from its source.
+   */
   servers: readonly string[];
   /** The commands it comes from; what begins with `a` is no command but says what happened. */
   commands: readonly string[];
@@ -74,9 +77,6 @@ const ROWS = /* @__PURE__ */ readCatalogue();
 export const EVENTS: readonly EventDescription[] = /* @__PURE__ */ ROWS.filter((row) =>
   row.class !== "-"
 );
-
-/** The names of {@linkcode EVENTS}. */
-export const NAMES: readonly string[] = /* @__PURE__ */ EVENTS.map(({ name }) => name);
 
 /**
  * The events that servers emit, each seen on a server or in its source.
@@ -159,7 +159,9 @@ export const EventType: {
   readonly ARSEEK: "arseek";
   readonly ARDEL: "ardel";
   readonly ARDELRANGE: "ardelrange";
-} = /* @__PURE__ */ constants(NAMES) as typeof EventType;
+} = /* @__PURE__ */ constants(
+  /* @__PURE__ */ EVENTS.map(({ name }) => name),
+) as typeof EventType;
 
 /** The name of an event that some server emits. */
 export type KnownEvent = typeof EventType[keyof typeof EventType];
@@ -184,10 +186,10 @@ export function describeEvent(name: EventName): EventDescription {
   const known = EVENTS.find((event) => event.name === name);
   if (known) return { ...known };
   // A command without an event of its own name is emitted under the names it stands beside.
-  const instead =
-    ROWS.filter(({ commands }) =>
-      commands.some((command) => command.split(" ")[0] === name.toUpperCase())
-    ).map((event) => event.name).join(", ") || null;
+  const found = ROWS.filter(({ commands }) =>
+    commands.some((command) => command.split(" ")[0] === name.toUpperCase())
+  );
+  const instead = found.map((row) => row.name).join(", ") || null;
   const text = name +
     (instead
       ? ` is sent by no server: what comes instead is ${instead}`

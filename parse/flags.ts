@@ -1,7 +1,7 @@
 import { type Channel, toChannel } from "./channel.ts";
-import { describeEvent, type EventName, NAMES } from "./event.ts";
+import { describeEvent, type EventName, EVENTS } from "./event.ts";
 import { FAMILIES } from "./families.ts";
-import { matchGlob } from "./glob.ts";
+import { escapeGlob, matchGlob } from "./glob.ts";
 import { decodeText } from "./text.ts";
 
 /** The classes that `A` stands for on every server. */
@@ -28,7 +28,10 @@ export interface NarrowedChannel {
 export interface FlagsReport {
   /** Needed, and in force. */
   present: string;
-  /** Needed, and not in force. */
+  /**
+   * Needed, and not in force. Of `A` the single letters, unless most of those it stands for are not
+   * in force: then it is `A`.
+   */
   missing: string;
   /** Needed, and the server does not tell: it hides `n`, `o`, `c` and `r` behind `A`. */
   unknown: string;
@@ -110,8 +113,10 @@ export function printFlags(flags: Iterable<string>): string {
 /**
  * The least flags with which a server sends all that is asked for.
  *
- * Events outside `A` count only where nothing else is asked for: `K` and `A` for a whole keyspace,
- * without `m` for key misses.
+ * Each event that is named counts, by its channel or in a list. Of the events that a glob matches,
+ * those outside `A` count only where it matches no others: `K` and `A` for a whole keyspace, without
+ * `m` for key misses. A pattern that matches channels of several families needs the letters of each,
+ * but `S`, `T`, `I` and `V` only where `K` and `E` cannot bring anything on it.
  *
  * @param channels What is subscribed to.
  * @returns Empty when none of the channels is a notification's.
@@ -127,34 +132,34 @@ export function printFlags(flags: Iterable<string>): string {
 export function requiredFlags(
   ...channels: (string | Uint8Array | Channel | NarrowedChannel)[]
 ): string {
-  return ordered(channels.map(needs).join(""));
+  return ordered(
+    channels.flatMap((channel) => {
+      const all = needs(channel);
+      const old = all.filter((letters) => /[KE]/.test(letters));
+      return old.length ? old : all;
+    }).join(""),
+  );
 }
 
-/** The letters one channel needs. */
-function needs(value: string | Uint8Array | Channel | NarrowedChannel): string {
-  const { channel, events = undefined } = typeof value === "object" && "events" in value
-    ? value
-    : { channel: value };
-  const { isPattern, bytes, type } = toChannel(channel);
-  const text = decodeText(bytes);
-  const families = type
-    ? FAMILY_LETTERS[FAMILIES.indexOf(type)]!
-    : isPattern && /^(__(k.*)?)?[*?[]/.test(text)
-    ? "KE"
-    : "";
-  const [, one, other] =
-    /^__(?:(?:sub)?keyevent@.*?__:(.*)|subkeyspaceevent@.*?__:(.*?)\|.*)$/s.exec(text) ?? [];
-  const event = one ?? other ?? "*";
-  const names = events ??
-    (/^\*+$/.test(event)
-      ? []
-      : isPattern
-      ? NAMES.filter((name) => matchGlob(event, name))
-      : [event]);
-  const classes = names.map((name) => describeEvent(name).class ?? "A")
-    .join("");
-  return families && families + (only(classes, (letter) => `A${ALL}`.includes(letter)) ||
-        classes || (/[KE]/.test(families) ? "A" : "h"));
+/** The letters one channel needs, for each family whose channels it matches: its own comes first. */
+function needs(value: string | Uint8Array | Channel | NarrowedChannel): string[] {
+  const { events, channel = value as Channel } = value as NarrowedChannel;
+  const { isPattern, bytes } = toChannel(channel);
+  const text = decodeText(isPattern ? bytes : escapeGlob(bytes));
+  // What the first `*` takes may be the end of the family's name and all that follows.
+  const head = /^(\[[^\]]+]|[^*@])*[*@]/.exec(text)?.[0] ?? "";
+  return FAMILIES.map((family, i) => {
+    if (!matchGlob(head, `__${family}@`)) return "";
+    const all = i < 2 ? "A" : "h";
+    // Every other family names the event; the last has a `|` and the key behind it.
+    const event = i % 2 && /@.*?__:([^|]*)/.exec(text)?.[1] || "*";
+    // What takes a name that no event has takes any.
+    const classes = (events?.map(describeEvent) ??
+      (matchGlob(event, "\0") ? [] : EVENTS.filter(({ name }) => matchGlob(event, name))))
+      .map((found) => found.class ?? "A").join("");
+    const most = events ? "" : only(classes, (letter) => (i < 2 ? ALL : all).includes(letter));
+    return FAMILY_LETTERS[i]! + (most || classes || all);
+  }).filter(Boolean);
 }
 
 /**
@@ -176,18 +181,22 @@ export function missingFlags(
   configured: string | null,
   ...channels: (string | Uint8Array | Channel | NarrowedChannel)[]
 ): FlagsReport {
-  const needed = requiredFlags(...channels);
+  let needed = requiredFlags(...channels);
   if (configured === null) return { present: "", missing: "", unknown: needed, canReceive: true };
+  if (/^.{5,9}$/.test(only(ALL, (letter) => configured.includes(letter)))) {
+    needed = needed.replace("A", ALL);
+  }
+  const has = (letter: string) => isInForce(configured, letter);
+  const hides = (letter: string) => isHidden(configured, letter);
   const can = (letter: string) =>
-    letter === "A"
-      ? /[^KESTIV]/.test(configured)
-      : isInForce(configured, letter) || isHidden(configured, letter);
+    letter === "A" ? /[^KESTIV]/.test(configured) : has(letter) || hides(letter);
   return {
-    present: only(needed, (letter) => isInForce(configured, letter)),
-    missing: only(needed, (l) => !isInForce(configured, l) && !isHidden(configured, l)),
-    unknown: only(needed, (letter) => isHidden(configured, letter)),
-    canReceive: channels.map(needs).some((letters) =>
-      letters === "" || /[KESTIV].*[^KESTIV]/.test(only(letters, can))
+    present: only(needed, has),
+    missing: only(needed, (letter) => !has(letter) && !hides(letter)),
+    unknown: only(needed, hides),
+    canReceive: channels.map(needs).some((families) =>
+      !families.length ||
+      families.some(([family, ...classes]) => can(family!) && classes.some(can))
     ),
   };
 }

@@ -115,7 +115,6 @@ export class KeyNotification {
     let family = 0;
     while (family < 6 && !standsAt(bytes, channelStart, PREFIXES[family]!)) family++;
     if (family > 5) return null;
-    const kind = FAMILIES[family]!;
     const rest = readNumber(bytes, channelStart + PREFIXES[family]!.length, MAX_DATABASE) + 3;
     if (rest < 3 || !standsAt(bytes, rest - 3, SEPARATOR)) return null;
     const database = number;
@@ -126,30 +125,32 @@ export class KeyNotification {
     let eventEnd = dataEnd;
     let at = dataStart;
     const places = [rest, channelEnd, dataStart, dataEnd, 0, 0, 0, 0];
-    if (kind === "keyevent" || kind === "subkeyevent") {
+    // By the places in `FAMILIES`: 0 keyspace, 1 keyevent, 2 subkeyspace, 3 subkeyevent,
+    // 4 subkeyspaceitem, 5 subkeyspaceevent.
+    if (family === 1 || family === 3) {
       eventStart = rest;
       eventEnd = channelEnd;
       keyStart = dataStart;
       keyEnd = dataEnd;
-      if (kind === "subkeyevent") {
+      if (family > 1) {
         keyEnd = skipCounted(bytes, dataStart, dataEnd);
         keyStart = keyEnd - number;
         if (bytes[keyEnd] !== PIPE) return null;
         at = keyEnd + 1;
       }
-    } else if (kind === "subkeyspace") {
+    } else if (family === 2) {
       eventEnd = find(PIPE, bytes, dataStart, dataEnd);
       at = eventEnd + 1;
-    } else if (kind === "subkeyspaceevent") {
+    } else if (family > 4) {
       eventStart = rest;
       eventEnd = find(PIPE, bytes, rest, channelEnd);
       keyStart = eventEnd + 1;
-    } else if (kind === "subkeyspaceitem") {
+    } else if (family > 3) {
       keyEnd = find(NEWLINE, bytes, rest, channelEnd);
       places.push(keyEnd + 1, channelEnd);
     }
     if (eventEnd <= eventStart || keyEnd < keyStart) return null;
-    if (family > 1 && kind !== "subkeyspaceitem") {
+    if (family > 1 && family !== 4) {
       for (;; at++) {
         at = skipCounted(bytes, at, dataEnd);
         if (at < 0) return null;
@@ -169,7 +170,7 @@ export class KeyNotification {
     places[6] = eventStart;
     places[7] = eventEnd;
     return new KeyNotification(
-      kind,
+      FAMILIES[family]!,
       database,
       timestamp,
       bytes,
