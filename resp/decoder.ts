@@ -8,7 +8,20 @@ import { decodeText } from "./text.ts";
 import type { Reply } from "./types.ts";
 import { ARRAY, PUSH } from "./wire.ts";
 
-/** Where a decoder puts what it has read. */
+/**
+ * Where a decoder puts what it has read.
+ *
+ * @example Confirmations to one place, messages to another
+ * ```ts
+ * import type { DecoderSink } from "@keywatch/keywatch/resp";
+ *
+ * const sink: DecoderSink = {
+ *   reply: (reply) => console.log(reply),
+ *   push: ([kind, ...items]) => console.log(kind, items),
+ *   message: (frame) => console.log(frame.payloadEnd - frame.payloadStart, "bytes"),
+ * };
+ * ```
+ */
 export interface DecoderSink {
   /** A whole reply, in the order of the wire. */
   reply(reply: Reply): void;
@@ -21,7 +34,17 @@ export interface DecoderSink {
   message?(frame: MessageFrame): void;
 }
 
-/** How a decoder reads. */
+/**
+ * How a decoder reads.
+ *
+ * @example Text, and no reply larger than a megabyte
+ * ```ts
+ * import { Decoder, type DecoderOptions } from "@keywatch/keywatch/resp";
+ *
+ * const options: DecoderOptions = { strings: "text", maxHeldBytes: 2 ** 20 };
+ * new Decoder({ reply: console.log, push: console.log }, options);
+ * ```
+ */
 export interface DecoderOptions extends DecoderLimits {
   /**
    * What bulk strings and the values of verbatim strings become. Default `"bytes"`. As text, bytes

@@ -8,6 +8,21 @@ import * as wire from "./wire.ts";
  *
  * A decoder has one object of this kind and fills it anew for every message. It and its `bytes` are
  * valid only during the call: take what is to be kept with {@linkcode decodeText} or `slice()`.
+ *
+ * @example
+ * ```ts
+ * import { Decoder, decodeText } from "@keywatch/keywatch/resp";
+ *
+ * new Decoder({
+ *   reply() {},
+ *   push() {},
+ *   message({ bytes, channelStart, channelEnd, payloadStart, payloadEnd }) {
+ *     const channel = decodeText(bytes, channelStart, channelEnd);
+ *     const payload = bytes.slice(payloadStart, payloadEnd);
+ *     console.log(channel, payload);
+ *   },
+ * });
+ * ```
  */
 export interface MessageFrame {
   /** Holds the parts below. */

@@ -2,6 +2,10 @@
  * RESP2 and RESP3, the protocols of Redis and Valkey, between bytes and replies. Pure: no socket,
  * no runtime's name.
  *
+ * All types of the [specification](https://redis.io/docs/latest/develop/reference/protocol-spec/),
+ * and the streamed ones and the attributes of
+ * [RESP3 as it was proposed](https://github.com/antirez/RESP3/blob/master/spec.md).
+ *
  * @example
  * ```ts
  * import { Decoder, encodeCommand } from "@keywatch/keywatch/resp";

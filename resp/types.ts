@@ -39,7 +39,16 @@ export type Reply =
   | Attributed
   | Reply[];
 
-/** A text with its format: `=` on the wire. */
+/**
+ * A text with its format: `=` on the wire.
+ *
+ * @example
+ * ```ts
+ * import { VerbatimString } from "@keywatch/keywatch/resp";
+ *
+ * const { format, value } = new VerbatimString("txt", "Some text");
+ * ```
+ */
 export class VerbatimString {
   /** Three characters: `txt` plain text, `mkd` Markdown. */
   readonly format: string;
@@ -154,7 +163,17 @@ export class RespSet {
   }
 }
 
-/** A reply with the attributes that preceded it: `|` on the wire. */
+/**
+ * A reply with the attributes that preceded it: `|` on the wire.
+ *
+ * @example
+ * ```ts
+ * import { Attributed, RespMap } from "@keywatch/keywatch/resp";
+ *
+ * const { attributes, reply } = new Attributed(new RespMap(["ttl", 3600]), "value");
+ * attributes.get("ttl"); // 3600
+ * ```
+ */
 export class Attributed {
   /** What the server says about the reply. */
   readonly attributes: RespMap;
