@@ -1,11 +1,11 @@
-import { type ChannelType, getChannelType } from "./families.ts";
+import { type ChannelType, getChannelType, MAX_DATABASE } from "./families.ts";
 import { escapeGlob, fromBinary, isPattern, toBinary, unescapeGlob } from "./glob.ts";
 import { decodeText } from "./text.ts";
 
 /** Where a channel is subscribed to. */
 export interface ChannelOptions {
   /**
-   * The database, or `"*"` for all of them. Default: 0.
+   * The database, a number up to 2 ** 31 - 1, or `"*"` for all of them. Default: 0.
    *
    * All of them takes a pattern, which cannot tell where the database ends: with the key `k` it also
    * brings what happens to a key that ends in `__:k`.
@@ -106,7 +106,7 @@ export class FamilyChannel extends Channel {
    * @param separator Stands between two names, and so cannot be part of the first.
    * @param options The database.
    * @param names One or two.
-   * @throws {RangeError} The database is no whole number from 0.
+   * @throws {RangeError} The database is no whole number from 0 to 2 ** 31 - 1.
    * @throws {TypeError} The first of two names holds the separator.
    */
   constructor(
@@ -116,8 +116,10 @@ export class FamilyChannel extends Channel {
     ...names: NameOrPattern[]
   ) {
     const failure = `Cannot build a ${type} channel: `;
-    if (!/^(\*|\d+)$/.test(`${db}`)) {
-      throw new RangeError(`${failure}the database is ${db}, not a whole number from 0 or "*"`);
+    if (db !== "*" && (db & MAX_DATABASE) !== db) {
+      throw new RangeError(
+        `${failure}the database is the ${typeof db} ${db}, not a whole number from 0 to 2147483647 or "*"`,
+      );
     }
     let pattern = db === "*";
     // All are made globs first, and a channel without a live one is taken back at the end.
@@ -185,7 +187,7 @@ export class KeyspaceChannel extends FamilyChannel {
    * @param key With live glob characters a pattern, without them exact. For keys of unknown making
    * take `exact` and `prefix`.
    * @param options The database.
-   * @throws {RangeError} The database is no whole number from 0.
+   * @throws {RangeError} The database is no whole number from 0 to 2 ** 31 - 1.
    */
   constructor(key: NameOrPattern, options?: ChannelOptions) {
     super("keyspace", "", options, key);
@@ -209,7 +211,7 @@ export class KeyeventChannel extends FamilyChannel {
    *
    * @param event With live glob characters a pattern, without them exact.
    * @param options The database.
-   * @throws {RangeError} The database is no whole number from 0.
+   * @throws {RangeError} The database is no whole number from 0 to 2 ** 31 - 1.
    */
   constructor(event: NameOrPattern, options?: ChannelOptions) {
     super("keyevent", "", options, event);
@@ -242,7 +244,7 @@ export class SubkeyspaceChannel extends FamilyChannel {
    *
    * @param key With live glob characters a pattern, without them exact.
    * @param options The database.
-   * @throws {RangeError} The database is no whole number from 0.
+   * @throws {RangeError} The database is no whole number from 0 to 2 ** 31 - 1.
    */
   constructor(key: NameOrPattern, options?: ChannelOptions) {
     super("subkeyspace", "", options, key);
@@ -265,7 +267,7 @@ export class SubkeyeventChannel extends FamilyChannel {
    *
    * @param event With live glob characters a pattern, without them exact.
    * @param options The database.
-   * @throws {RangeError} The database is no whole number from 0.
+   * @throws {RangeError} The database is no whole number from 0 to 2 ** 31 - 1.
    */
   constructor(event: NameOrPattern, options?: ChannelOptions) {
     super("subkeyevent", "", options, event);
@@ -298,7 +300,7 @@ export class SubkeyspaceitemChannel extends FamilyChannel {
    * @param key With live glob characters a pattern, without them exact.
    * @param subkey Likewise.
    * @param options The database.
-   * @throws {RangeError} The database is no whole number from 0.
+   * @throws {RangeError} The database is no whole number from 0 to 2 ** 31 - 1.
    * @throws {TypeError} The key holds a newline: the server skips such keys here.
    */
   constructor(key: NameOrPattern, subkey: NameOrPattern, options?: ChannelOptions) {
@@ -323,7 +325,7 @@ export class SubkeyspaceeventChannel extends FamilyChannel {
    * @param event With live glob characters a pattern, without them exact.
    * @param key Likewise.
    * @param options The database.
-   * @throws {RangeError} The database is no whole number from 0.
+   * @throws {RangeError} The database is no whole number from 0 to 2 ** 31 - 1.
    * @throws {TypeError} The event holds a `|`: the server skips such events here.
    */
   constructor(event: NameOrPattern, key: NameOrPattern, options?: ChannelOptions) {

@@ -30,6 +30,9 @@ export type ChannelType = typeof ChannelType[keyof typeof ChannelType];
 /** The families in the order of {@linkcode PREFIXES}. */
 export const FAMILIES: readonly ChannelType[] = Object.values(ChannelType);
 
+/** The servers count their databases in a C int. */
+export const MAX_DATABASE = 0x7fffffff;
+
 /** How the channels of each family begin: the one table that all reading goes by. */
 export const PREFIXES: readonly Uint8Array[] = FAMILIES.map((type) => toBytes(`__${type}@`));
 

@@ -1,5 +1,12 @@
 import type { EventName } from "./event.ts";
-import { type ChannelType, FAMILIES, PREFIXES, standsAt } from "./families.ts";
+import {
+  type ChannelType,
+  FAMILIES,
+  getChannelType,
+  MAX_DATABASE,
+  PREFIXES,
+  standsAt,
+} from "./families.ts";
 import { matchGlob } from "./glob.ts";
 import { internName } from "./intern.ts";
 import { decodeExact, decodeText, toBytes } from "./text.ts";
@@ -9,9 +16,6 @@ const COMMA = 44;
 const ZERO = 48;
 const COLON = 58;
 const PIPE = 124;
-
-/** The servers count their databases in a C int. */
-const MAX_DATABASE = 0x7fffffff;
 
 const SEPARATOR = toBytes("__:");
 
@@ -186,7 +190,9 @@ export class KeyNotification {
    *   `payload`, and a `type` that ends in `message` if it has one;
    * - an array `["message", channel, payload]` or `["pmessage", pattern, channel, payload]`, which
    *   is a push;
-   * - an array of the arguments a listener got: `[channel, payload]`, `[pattern, channel, payload]`.
+   * - an array of the arguments a listener got: `[channel, payload]` or `[pattern, channel, payload]`
+   *   as ioredis has them; `[payload, channel]` as node-redis has them, which is told by the payload
+   *   being no channel of a notification.
    *
    * Each part may be text or bytes. Text cannot hold keys that are not UTF-8.
    * @param options The prefix, and when it was read.
@@ -202,26 +208,15 @@ export class KeyNotification {
   static fromMessage(message: unknown, options?: ParseOptions): KeyNotification | null {
     try {
       const { type, channel, data, message: text, payload } = message as Record<string, unknown>;
-      const [last, before, kind = "message"] = Array.isArray(message)
-        ? message.slice(-3).reverse()
-        : [data ?? text ?? payload, channel, type];
-      const head = givenBytes(before);
-      const body = givenBytes(last);
-      if (
-        !/^[ps]?message$/.test(decodeText(givenBytes(kind))) && !matchGlob(givenBytes(kind), head)
-      ) return null;
-      const bytes = new Uint8Array(head.length + body.length);
-      bytes.set(head);
-      bytes.set(body, head.length);
-      return KeyNotification.parse(
-        bytes,
-        0,
-        head.length,
-        head.length,
-        bytes.length,
-        options?.timestamp ?? Date.now(),
-        givenBytes(options?.keyPrefix ?? ""),
-      ) ?? null;
+      const [last, before, kind = "message"] = !Array.isArray(message)
+        ? [data ?? text ?? payload, channel, type]
+        : message.length === 2 && !getChannelType(message[0])
+        ? message
+        : message.slice(-3).reverse();
+      return /^[ps]?message$/.test(decodeText(givenBytes(kind))) ||
+          matchGlob(givenBytes(kind), givenBytes(before))
+        ? KeyNotification.tryParse(before, last, options)
+        : null;
     } catch {
       return null;
     }
@@ -250,7 +245,24 @@ export class KeyNotification {
     data: unknown,
     options?: ParseOptions,
   ): KeyNotification | null {
-    return KeyNotification.fromMessage([channel, data], options);
+    try {
+      const head = givenBytes(channel);
+      const body = givenBytes(data);
+      const bytes = new Uint8Array(head.length + body.length);
+      bytes.set(head);
+      bytes.set(body, head.length);
+      return KeyNotification.parse(
+        bytes,
+        0,
+        head.length,
+        head.length,
+        bytes.length,
+        options?.timestamp ?? Date.now(),
+        givenBytes(options?.keyPrefix ?? ""),
+      ) ?? null;
+    } catch {
+      return null;
+    }
   }
 
   /** Whether it came on a channel that names the key: keyspace, subkeyspace, subkeyspaceitem. */
@@ -265,7 +277,8 @@ export class KeyNotification {
 
   /** The bytes of {@linkcode key}, a new copy at each call. */
   get keyBytes(): Uint8Array {
-    return this.detach().#bytes ? new Uint8Array(this.#view(4)) : toBytes(this.#key!);
+    const bytes = this.#bytes && new Uint8Array(this.#view(4));
+    return this.detach() && bytes || toBytes(this.#key!);
   }
 
   /** The event, as the server names it. */
@@ -299,10 +312,13 @@ export class KeyNotification {
    * @param prefix What {@linkcode key}, which lacks the prefix asked for, is to begin with.
    */
   keyStartsWith(prefix: string | Uint8Array): boolean {
+    const part = toBytes(prefix);
+    const bytes = this.#bytes
+      ? this.#view(4) // One character more than there are bytes, so that none of those compared is of a cut pair.
+      : toBytes(this.#key!.slice(0, part.length + 1));
+    this.detach();
     // Past its end the key has `undefined`, which no byte of the prefix is.
-    return typeof prefix === "string" && !this.detach().#bytes
-      ? this.key.startsWith(prefix)
-      : standsAt(this.keyBytes, 0, toBytes(prefix));
+    return standsAt(bytes, 0, part);
   }
 
   /**

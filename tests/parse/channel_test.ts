@@ -6,6 +6,7 @@ import {
   EventType,
   getChannelType,
   KeyeventChannel,
+  KeyNotification,
   KeyspaceChannel,
   matchGlob,
   type NotificationChannel,
@@ -174,6 +175,17 @@ Deno.test("a database is a whole number from 0, or all", () => {
   for (const db of [-1, 0.5, NaN, Infinity, 1e21, "", "?", "0*", null] as number[]) {
     assertThrows(() => new KeyspaceChannel("k", { db }), RangeError, "keyspace");
   }
+  const refused: [unknown, string][] = [
+    [2 ** 40, "the number 1099511627776, not a whole number from 0 to 2147483647"],
+    [2 ** 31, "the number 2147483648"],
+    ["3", "the string 3"],
+  ];
+  for (const [db, message] of refused) {
+    assertThrows(() => new KeyspaceChannel("k", { db: db as number }), RangeError, message);
+  }
+  // What can be subscribed to can be read.
+  const last = new KeyspaceChannel("k", { db: 2 ** 31 - 1 });
+  assertEquals(KeyNotification.tryParse(last.bytes, "set")?.database, last.db);
 });
 
 const anyBytes = fc.array(

@@ -14,9 +14,11 @@ const good: Record<string, unknown> = {
     channel: utf8(CHANNEL),
     data: utf8("set"),
   },
-  "node-redis, what a listener gets": [CHANNEL, "set"],
-  "node-redis, as an object": { channel: CHANNEL, message: "set" },
-  "node-redis, buffers": [utf8(CHANNEL), utf8("set")],
+  "node-redis, what a listener gets": ["set", CHANNEL],
+  "node-redis, buffers": [utf8("set"), utf8(CHANNEL)],
+  "an object with channel and message": { channel: CHANNEL, message: "set" },
+  "ioredis, message": [CHANNEL, "set"],
+  "ioredis, messageBuffer": [utf8(CHANNEL), utf8("set")],
   "ioredis, pmessage": [PATTERN, CHANNEL, "set"],
   "ioredis, pmessageBuffer": [PATTERN, utf8(CHANNEL), utf8("set")],
   "ioredis, as an object": { pattern: PATTERN, channel: CHANNEL, message: "set" },
@@ -133,4 +135,52 @@ Deno.test("bytes that a notification gave may be changed", () => {
       assertEquals(one.subkeyBytes, one === found[0] ? [utf8("f")] : []);
     }
   }
+});
+
+Deno.test("a payload that is a channel's name too is not taken for the channel", () => {
+  const key = "__keyspace@0__:k";
+  assertEquals(KeyNotification.fromMessage(["__keyevent@0__:set", key])?.key, key);
+  assertEquals(KeyNotification.tryParse("set", CHANNEL), null, "tryParse has its order");
+  assertEquals(KeyNotification.fromMessage(["news", "hello"]), null);
+});
+
+Deno.test("keys are compared byte by byte, before and after the bytes are let go of", () => {
+  for (const key of ["", "abc", "a\u00e4b", "\u{1f600}x", "a\u{1f600}", "\ufeffa"]) {
+    const whole = utf8(key);
+    const longer = utf8(key + "a");
+    for (const kind of ["keyspace", "keyevent"]) {
+      const make = () =>
+        kind === "keyspace"
+          ? KeyNotification.tryParse(`__keyspace@0__:${key}`, "set")!
+          : KeyNotification.tryParse("__keyevent@0__:set", key)!;
+      const found = make().detach();
+      for (let i = 0; i <= whole.length; i++) {
+        const part = whole.slice(0, i);
+        assertEquals([make().keyStartsWith(part), found.keyStartsWith(part)], [true, true]);
+        if (i === 0) continue;
+        part[i - 1]! ^= 1;
+        assertEquals([make().keyStartsWith(part), found.keyStartsWith(part)], [false, false]);
+      }
+      assertEquals([make().keyStartsWith(longer), found.keyStartsWith(longer)], [false, false]);
+      assertEquals([make().keyBytes, found.keyBytes], [whole, whole]);
+    }
+  }
+});
+
+Deno.test("bytes are not made of the key's text where they are there", () => {
+  const prefix = utf8("user:");
+  const parsed = [1, 2].map(() => KeyNotification.tryParse(CHANNEL, "set")!);
+  const encode = TextEncoder.prototype.encode;
+  let encoded = 0;
+  TextEncoder.prototype.encode = function (text) {
+    encoded++;
+    return encode.call(this, text);
+  };
+  try {
+    assertEquals(parsed[0]!.keyBytes.length, 6);
+    assertEquals(parsed[1]!.keyStartsWith(prefix), true);
+  } finally {
+    TextEncoder.prototype.encode = encode;
+  }
+  assertEquals(encoded, 0);
 });
