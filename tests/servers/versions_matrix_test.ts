@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
+import { createClient } from "npm:@redis/client@6.3.1";
 import {
   fetchServer,
   matrix,
@@ -7,6 +8,7 @@ import {
   startCluster,
   startServer,
   type WantedServer,
+  within,
 } from "./mod.ts";
 
 for (const binary of await matrix({ progress: (message) => console.error(message) })) {
@@ -30,6 +32,44 @@ for (const binary of await matrix({ progress: (message) => console.error(message
     assertEquals(await flags(), "AKEm");
     await server.command("CONFIG", "SET", "notify-keyspace-events", "KEn");
     assertEquals(await flags(), "nKE");
+  });
+
+  Deno.test(`${product} ${version} stops sending new once the flags it prints are set back`, async () => {
+    await using server = await startServer({ binary });
+    const setFlags = (flags: string) =>
+      server.command("CONFIG", "SET", "notify-keyspace-events", flags);
+    const heard: string[] = [];
+    let wake = () => {};
+    const until = (last: string) =>
+      within(
+        (async () => {
+          while (heard.at(-1) !== last) await new Promise<void>((resolve) => wake = resolve);
+        })(),
+        10_000,
+        last,
+      );
+    const client = createClient({
+      disableClientInfo: true,
+      socket: { host: "127.0.0.1", port: server.port, reconnectStrategy: false },
+    });
+    client.on("error", () => {});
+    await using stack = new AsyncDisposableStack();
+    stack.defer(() => client.destroy());
+    await client.connect();
+    await client.pSubscribe("__keyevent@0__:*", (key, channel) => {
+      heard.push(`${channel.slice("__keyevent@0__:".length)} ${key}`);
+      wake();
+    });
+    await setFlags("AKEn");
+    const [, printed] = await server.command("CONFIG", "GET", "notify-keyspace-events") as string[];
+    assertEquals(printed, "AKE");
+    await server.command("SET", "first", "v");
+    await until("set first");
+    assertEquals(heard, ["new first", "set first"]);
+    await setFlags(printed!);
+    await server.command("SET", "second", "v");
+    await until("set second");
+    assertEquals(heard.slice(2), ["set second"]);
   });
 
   Deno.test(`${product} ${version} comes back after a restart`, async () => {
