@@ -61,7 +61,8 @@ Deno.test("each write is executed once, in order, and answered in its time", asy
   assertEquals(executed(book), numbers);
   assert(writes.every(({ sentAt, answeredAt }) => sentAt <= answeredAt! && answeredAt! <= after));
   assert(writes.every(({ sentAt }, index) => index === 0 || writes[index - 1]!.sentAt <= sentAt));
-  assertEquals(await server.command("DBSIZE"), 1001);
+  // A key is deleted after the one that is too many was set, and it may stop between the two.
+  assert([1000, 1001].includes(await server.command("DBSIZE") as number));
   await until("the monitor has seen it", () => monitor.numbers.length >= numbers.length);
   await server.kill();
   assertEquals(monitor.numbers, numbers);
