@@ -15,6 +15,18 @@
 export * from "./connect.ts";
 export * from "./notifications.ts";
 export type { ClusterOptions } from "./options.ts";
+export type { ClusterEvent, NodeStream } from "./node_stream.ts";
+export * from "./node_view.ts";
+export * from "./ownership.ts";
+export type {
+  KeysQuestion,
+  MovesQuestion,
+  NodeQuestion,
+  PingQuestion,
+  Question,
+  TopologyQuestion,
+  ViewQuestion,
+} from "./question.ts";
 export * from "./slot.ts";
 export * from "./slot_range.ts";
 export * from "./topology.ts";

@@ -1,0 +1,172 @@
+import type { Asking } from "./asking.ts";
+import { lastOfMove } from "./handover.ts";
+import {
+  type Handover,
+  type HeldEvent,
+  type IncomingSlot,
+  likeness,
+  type NodeState,
+  type Verdict,
+} from "./node_state.ts";
+import type { SlotMove } from "./node_view.ts";
+import { includesSlot, meet } from "./slot_range.ts";
+import type { SlotMoves } from "./slot_moves.ts";
+
+/** What a verdict is found with. */
+export interface Court {
+  readonly moves: SlotMoves;
+  readonly asking: Asking;
+  /** How long a deletion waits for a sign that its slot is on the move, in ms. */
+  readonly settle: number;
+  /** The time, in ms since the epoch. */
+  now: number;
+}
+
+/** What an event is, or null while that hangs on an answer; the questions are put. */
+export function judge(court: Court, node: NodeState, event: HeldEvent): Verdict | null {
+  if (event.verdict !== null) return event.verdict;
+  const verdict = event.rule === "deletion"
+    ? judgeDeletion(court, node, event)
+    : judgeForeign(court, node, event);
+  // Looking at the other half of a pair may have settled this one.
+  return event.verdict ??= verdict;
+}
+
+/**
+ * An event of a node that did not own its slot.
+ *
+ * What the node sent before it said so is a phantom if the slot comes as a whole. If it comes key by
+ * key it is real, because clients are sent there for keys that have moved, but for the `restore` of
+ * a key that moves.
+ */
+function judgeForeign(court: Court, node: NodeState, event: HeldEvent): Verdict | null {
+  const incoming = event.incoming!;
+  if (event.position <= incoming.deniedTo) return "phantom";
+  if (event.leader !== null) return judge(court, node, event.leader);
+  const { grant } = incoming;
+  if (grant !== null && event.position > grant.position) return "real";
+  if (incoming.isByKey || grant?.how === "key by key") {
+    return judgeByKey(court, node, event, incoming);
+  }
+  if (grant?.how === "unknown") return "uncertain";
+  if (grant !== null && grant.how !== null) return judgeHandover(court, node, event, grant.how);
+  if (event.order < node.unanswerable.view) return "uncertain";
+  court.asking.wantView(node, grant !== null || incoming.isByKey === null);
+  const owner = court.moves.nodes.get(incoming.owner ?? "");
+  // Each answer of the owner marks a moment at which both streams are in step.
+  if (owner !== undefined) court.asking.wantPing(owner, event.order);
+  return null;
+}
+
+/**
+ * An event in a slot that comes key by key: `MIGRATE` restores the key here, and then deletes it at
+ * the source, all in one command there. So once the source has been heard out, it either has
+ * deleted the key, or a client restored it.
+ */
+function judgeByKey(
+  court: Court,
+  node: NodeState,
+  event: HeldEvent,
+  incoming: IncomingSlot,
+): Verdict | null {
+  if (event.type !== "restore") {
+    if (!event.awaitsLeader || node.heardTo > event.order) return "real";
+    if (event.order < node.unanswerable.ping) return "real";
+    court.asking.wantPing(node, event.order);
+    return null;
+  }
+  const source = court.moves.nodes.get(incoming.source ?? incoming.owner ?? "");
+  if (source === undefined || source === node) return "uncertain";
+  if (source.heardTo <= event.order) {
+    if (event.order < source.unanswerable.ping) return "uncertain";
+    court.asking.wantPing(source, event.order);
+    return null;
+  }
+  const deletion = [...source.undecided(likeness(event))]
+    .findLast(({ rule, slot }) => rule === "deletion" && slot === event.slot);
+  if (deletion === undefined) return "real";
+  deletion.verdict = "phantom";
+  return "phantom";
+}
+
+/**
+ * A `del` of the slot's owner: a phantom if the key was restored at a node that takes the slot in.
+ * That happened before, but comes by another connection, often later; so that node is heard out.
+ */
+function judgeDeletion(court: Court, node: NodeState, event: HeldEvent): Verdict | null {
+  const { moves, asking } = court;
+  const takers = [...moves.takers.get(event.slot) ?? []]
+    .filter((taker) => taker !== node && taker.incoming.get(event.slot)?.isByKey !== false);
+  const named = moves.nodes.get(node.migrating.get(event.slot) ?? "");
+  if (named !== undefined && named !== node && !takers.includes(named)) takers.push(named);
+  let waits = false;
+  let isSettled = event.at + court.settle <= court.now;
+  for (const taker of takers) {
+    isSettled = true;
+    const isHeard = taker.heardTo > event.order;
+    if (!isHeard && event.order >= taker.unanswerable.ping) {
+      asking.wantPing(taker, event.order);
+      waits = true;
+    }
+    for (const restored of taker.undecided(likeness(event))) {
+      if (restored.type !== "restore" || restored.slot !== event.slot) continue;
+      if (judge(court, taker, restored) === null) waits = true;
+      if (event.verdict !== null) return event.verdict;
+    }
+  }
+  return waits || !isSettled ? null : "real";
+}
+
+/** An event that came just before its node said that it owns the slot, which came as a whole. */
+function judgeHandover(
+  court: Court,
+  node: NodeState,
+  event: HeldEvent,
+  handover: Handover,
+): Verdict | null {
+  const { move, order } = handover;
+  if (handover.last === null) {
+    const source = court.moves.nodes.get(move.source);
+    // The source sent its last event in these slots before the target could own them.
+    const isHeard = (source?.told?.order ?? -1) > order;
+    if (source !== undefined && !isHeard && order >= source.unanswerable.view) {
+      court.asking.wantView(source, true);
+      return null;
+    }
+    const doubtful = node.queue.filter(({ verdict, incoming, position }) =>
+      verdict === null && incoming?.grant?.how === handover && position <= handover.position
+    );
+    const slots = new Map(doubtful.map(({ slot, incoming }) => [slot, incoming!]));
+    const incomings = [...slots.values()];
+    handover.last = !isHeard || !isSource(source, move) ? -1 : lastOfMove({
+      doubtful,
+      isMoved: (slot) => includesSlot(move.slots, slot),
+      begun: (slot) => slots.get(slot)?.begun ?? 0,
+      since: Math.min(...incomings.map(({ since }) => since)),
+      target: node.log,
+      source: source.log,
+      sourceUpTo: source.told!.upTo,
+      marks: node.marks.get(source) ?? [],
+      keys: (slot) => {
+        const keys = slots.get(slot)?.keys;
+        return keys && keys.order < source.told!.order ? keys.names : null;
+      },
+    });
+  }
+  return event.position <= handover.last ? "phantom" : "uncertain";
+}
+
+/** Whether what a node has sent, and the keys it had, are those of the source of that move. */
+function isSource(
+  node: NodeState | undefined,
+  { id, slots, isRetried }: SlotMove,
+): node is NodeState {
+  const { moves, importing } = node?.told?.view ?? {};
+  const own = moves?.find((move) => move.id === id);
+  if (own === undefined || importing === undefined || isRetried || own.isRetried) return false;
+  // It must not have taken the slots in again since, and copied keys itself.
+  return ![...importing.keys()].some((slot) => includesSlot(slots, slot)) &&
+    !moves!.some((move) =>
+      move.direction === "in" && move.created >= own.created && meet(move.slots, slots)
+    );
+}

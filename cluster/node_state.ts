@@ -1,0 +1,152 @@
+import { EventLog } from "./event_log.ts";
+import type { Mark } from "./handover.ts";
+import type { NodeView, SlotMove } from "./node_view.ts";
+import type { Topology } from "./topology.ts";
+
+/**
+ * What an event is: `real`, sent by the owner of its slot; a `phantom`, which a move of slots made;
+ * `uncertain` where nobody can tell, which is to be delivered.
+ */
+export type Verdict = "real" | "phantom" | "uncertain";
+
+/** An event that waits for its verdict, or behind one that does. */
+export interface HeldEvent {
+  /** What is to be handed on. */
+  readonly items: unknown[];
+  /** What it counts against the limit. */
+  readonly bytes: number;
+  /** When it came, in ms since the epoch. */
+  readonly at: number;
+  /** Its place among all that came and all that was asked, on all connections. */
+  readonly order: number;
+  /** The how manieth event of its node's stream it is. */
+  readonly position: number;
+  readonly slot: number;
+  readonly kind: string;
+  readonly type: string;
+  readonly key: string;
+  /** Why it is in question: it deletes, or its node does not own the slot, as far as is known. */
+  readonly rule: "none" | "deletion" | "foreign";
+  /** What is known of its slot, where it is foreign. */
+  readonly incoming: IncomingSlot | null;
+  verdict: Verdict | null;
+  /** The event of the same command whose verdict is its own. */
+  leader: HeldEvent | null;
+  /** Whether the next event may be its leader. */
+  awaitsLeader: boolean;
+}
+
+/** The answer in which a node said that it owns a slot that it did not own, as far as was known. */
+export interface Grant {
+  /** What came after this position was sent by the owner. */
+  readonly position: number;
+  /** The order of the answer. */
+  readonly order: number;
+  /** How the slot came: in one piece, key by key, or nobody can tell; null until that is asked. */
+  how: Handover | "key by key" | "unknown" | null;
+}
+
+/** A move of slots as a whole whose target has said that it owns them. */
+export interface Handover {
+  readonly move: SlotMove;
+  /** As the {@linkcode Grant} has it. */
+  readonly position: number;
+  /** As the {@linkcode Grant} has it. */
+  readonly order: number;
+  /** The last position that is certainly the move's; null while the source has not been heard out. */
+  last: number | null;
+}
+
+/** A slot whose events come from a node that did not own it when they came. */
+export interface IncomingSlot {
+  readonly slot: number;
+  /** The node the slot belonged to when its first event came. */
+  readonly owner: string | null;
+  /** The position after which all these events came. */
+  begun: number;
+  /** The position of one of these events, at which the move was certainly under way. */
+  since: number;
+  /** The order of that event. */
+  order: number;
+  /** Whether it came before the node first told of its moves: any of them may then be news. */
+  readonly isEarly: boolean;
+  /** Whether the next event is of another move than those before. */
+  isAnew: boolean;
+  /** The position of the last of these events. */
+  latest: number;
+  /** Up to this position the node did not own it, nor take it in key by key. */
+  deniedTo: number;
+  /** Whether the node takes it in key by key, by SETSLOT and MIGRATE; null while that is unknown. */
+  isByKey: boolean | null;
+  /** The node that the keys come from, as the target says. */
+  source: string | null;
+  grant: Grant | null;
+  /** Keys that the owner had after the event at `since`, and the order of that answer. */
+  keys: { readonly order: number; readonly names: ReadonlySet<string> } | null;
+  /** How many events of it wait. */
+  held: number;
+  /** When the last of these events came, or the node was last asked, in ms since the epoch. */
+  touched: number;
+  /** Whether the node said, after the last of these events, that it does not take the slot in. */
+  isOver: boolean;
+}
+
+/** What is known of one node by its stream. */
+export class NodeState {
+  readonly id: string;
+  readonly queue: HeldEvent[] = [];
+  readonly log: EventLog = new EventLog();
+  /** Slots whose events come without the node owning them. */
+  readonly incoming: Map<number, IncomingSlot> = new Map();
+  /** When the node last told to whom it gives slots away, or was asked to, in ms since the epoch. */
+  seen = 0;
+  /** Slots that the node gives away key by key, and to whom. */
+  migrating: ReadonlyMap<number, string> = new Map();
+  /** What the node said, or was last believed, of slots where the topology says otherwise. */
+  readonly words: Map<number, boolean> = new Map();
+  /** Events that wait as deletions or restorations, by likeness. */
+  readonly waiting: Map<string, HeldEvent[]> = new Map();
+  /** Events whose leader may be the next. */
+  followers: HeldEvent[] = [];
+  /** How many events there were. */
+  position = 0;
+  /** All that the node sent before this order has come. */
+  heardTo = -1;
+  /** Questions that were sent before this order cannot be answered. */
+  readonly unanswerable: { view: number; ping: number } = { view: -1, ping: -1 };
+  /** Moments at which this stream, as a target's, was in step with a source's. */
+  readonly marks: Map<NodeState, Mark[]> = new Map();
+  /** What it last said of itself, when it was asked, and what it had certainly sent before. */
+  told: { readonly order: number; readonly view: NodeView; readonly upTo: number } | null = null;
+  /** Moves of slots as a whole, as it last told. */
+  moves: readonly SlotMove[] | null = null;
+  /** Moves that are no news: over before the stream began, or heard of. Null until first told. */
+  spent: Set<string> | null = null;
+  /** Moves whose beginning was not heard, which therefore prove nothing. */
+  readonly halfHeard: Set<string> = new Set();
+  /** What the node said that it owns, when it last said it of all slots. */
+  lastSlots: string | null = null;
+  lastVerdict: Verdict = "real";
+  isOpen = true;
+
+  constructor(id: string) {
+    this.id = id;
+  }
+
+  /** Whether the node owns a slot, as far as is known. */
+  owns(slot: number, topology: Topology | null): boolean {
+    return this.words.get(slot) ?? topology?.ownerOf(slot)?.id === this.id;
+  }
+
+  /** Events in question that are alike and have no verdict. */
+  *undecided(likeness: string): Iterable<HeldEvent> {
+    for (const event of this.waiting.get(likeness) ?? []) {
+      if (event.verdict === null) yield event;
+    }
+  }
+}
+
+/** What a `restore` and the `del` of the same key have in common. */
+export function likeness({ kind, key }: { readonly kind: string; readonly key: string }): string {
+  return `${kind} ${key}`;
+}

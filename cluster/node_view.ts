@@ -1,0 +1,194 @@
+import { type Address, formatAddress } from "../pubsub/mod.ts";
+import { type Reply, ServerError } from "../resp/mod.ts";
+import { countOf, fieldsOf, listOf, textOf } from "./reply_fields.ts";
+import { SLOTS } from "./slot.ts";
+import { type SlotRange, slotRanges } from "./slot_range.ts";
+import type { NodeRole } from "./topology.ts";
+import { TopologyError } from "./topology_error.ts";
+
+/**
+ * What a node says of itself. Only its own word tells whether it owned a slot at a moment: others
+ * learn of a move later.
+ */
+export interface NodeView {
+  /** What it is; left out where the answer does not say, which means a primary. */
+  readonly role?: NodeRole;
+  /** The slots it owns. */
+  readonly slots: readonly SlotRange[];
+  /** The slots it was asked about, where `slots` says nothing of others. */
+  readonly asked?: readonly SlotRange[];
+  /**
+   * The slots it takes in by `CLUSTER SETSLOT … IMPORTING`, with the id of the node they come from;
+   * left out where the answer does not say.
+   */
+  readonly importing?: ReadonlyMap<number, string>;
+  /**
+   * The slots it gives away by `CLUSTER SETSLOT … MIGRATING`, with the id of the node they go to;
+   * left out where the answer does not say.
+   */
+  readonly migrating?: ReadonlyMap<number, string>;
+  /**
+   * The moves of slots as a whole that it takes or took part in, by {@linkcode parseSlotMoves}; left
+   * out where it was not asked or did not tell.
+   */
+  readonly moves?: readonly SlotMove[];
+}
+
+/** A move of slots as a whole, as one of the two nodes tells it. */
+export interface SlotMove {
+  /** What the server calls it. */
+  readonly id: string;
+  /** The slots. */
+  readonly slots: readonly SlotRange[];
+  /** Whether they come to the node that tells it, or go from it. */
+  readonly direction: "in" | "out";
+  /** The id of the node they come from. */
+  readonly source: string;
+  /** How it stands. */
+  readonly state: "running" | "succeeded" | "failed";
+  /** Whether it was begun anew, as a Redis server does by itself after a failure. */
+  readonly isRetried: boolean;
+  /** When it was asked for, in ms since the epoch by the clock of the node that tells it. */
+  readonly created: number;
+}
+
+/**
+ * Reads what a node says of itself in the answer to `CLUSTER NODES`: on its own line alone stands
+ * which slots are on the move by `CLUSTER SETSLOT`.
+ *
+ * @param reply the answer
+ * @param asked the address it came from
+ * @returns the node's id and what it says
+ * @throws {TopologyError} when it is an error, or is malformed
+ *
+ * @example
+ * ```ts
+ * import { parseNodes } from "@keywatch/keywatch/cluster";
+ *
+ * const line = "07c3… 127.0.0.1:7000@17000 myself,master - 0 0 1 connected 0-5460 [5461-<-67ed…]\n";
+ * const view = parseNodes(line, { hostname: "127.0.0.1", port: 7000 });
+ * console.log(view.id, view.importing.get(5461)); // 07c3… 67ed…
+ * ```
+ */
+export function parseNodes(
+  reply: Reply,
+  asked: Address,
+): NodeView & Required<Pick<NodeView, "role" | "importing" | "migrating">> & { id: string } {
+  const fail = (why: string, cause?: unknown) =>
+    new TopologyError("CLUSTER NODES", formatAddress(asked), why, { cause });
+  if (reply instanceof ServerError) throw fail(`it is an error, ${reply.message}`, reply);
+  const text = textOf(reply);
+  if (text === null) throw fail("it is not a text");
+  const own = text.split("\n").map((line) => line.split(" "))
+    .find((words) => words[2]?.split(",").includes("myself"));
+  const [id, , flags, , , , , , ...words] = own ?? [];
+  if (!id || flags === undefined) throw fail("no line is the node's own");
+  const slots = new Set<number>();
+  const importing = new Map<number, string>();
+  const migrating = new Map<number, string>();
+  for (const word of words) {
+    const [, first, last = first] = /^(\d{1,5})(?:-(\d{1,5}))?$/.exec(word) ?? [];
+    const [, slot, way, other] = /^\[(\d{1,5})-([<>])-([^\]]+)\]$/.exec(word) ?? [];
+    if (slot !== undefined) (way === "<" ? importing : migrating).set(Number(slot), other!);
+    else if (!(Number(first) <= Number(last) && Number(last) < SLOTS)) {
+      throw fail(`${JSON.stringify(word.slice(0, 40))} is not a range of slots`);
+    } else for (let i = Number(first); i <= Number(last); i++) slots.add(i);
+  }
+  const role = flags.split(",").includes("master") ? "primary" : "replica";
+  return { id, role, slots: slotRanges((slot) => slots.has(slot)), importing, migrating };
+}
+
+/**
+ * Reads the moves of slots as a whole that a node takes part in from the answer to
+ * `CLUSTER MIGRATION STATUS ALL` (Redis 8.4 and later) or `CLUSTER GETSLOTMIGRATIONS` (Valkey 9.0 and
+ * later). Moves that have ended are listed too, for as long as the server remembers them.
+ *
+ * @param reply the answer
+ * @returns the moves; none when the server has no such command and so no such moves; null when it
+ * does not tell, as without the right to ask, or in words that cannot be understood
+ *
+ * @example
+ * ```ts
+ * import { parseSlotMoves } from "@keywatch/keywatch/cluster";
+ *
+ * const move = ["id", "0c03…", "slots", "5461-5470", "source", "67ed…", "operation", "import"];
+ * const row = [...move, "state", "completed", "create_time", 1795220334448];
+ * console.log(parseSlotMoves([row])?.[0]?.state); // "succeeded"
+ * ```
+ */
+export function parseSlotMoves(reply: Reply): SlotMove[] | null {
+  if (reply instanceof ServerError) return /unknown/i.test(reply.message) ? [] : null;
+  return listOf(reply)?.reduce<SlotMove[] | null>((moves, row) => {
+    const move = readMove(row);
+    return moves === null || move === null ? null : [...moves, move];
+  }, []) ?? null;
+}
+
+function readMove(row: Reply): SlotMove | null {
+  const fields = fieldsOf(row);
+  const field = (...names: string[]): string | null => {
+    return textOf(fields?.get(names.find((name) => fields.has(name)) ?? ""));
+  };
+  const id = field("id", "name");
+  const source = field("source", "source_node");
+  const slots = readRanges(field("slots", "slot_ranges"));
+  const operation = field("operation");
+  const state = field("state");
+  const created = countOf(fields?.get("create_time"));
+  if (!id || !source || slots === null) return null;
+  if (operation === null || state === null || created === null) return null;
+  return {
+    id,
+    slots,
+    direction: operation.toLowerCase() === "import" ? "in" : "out",
+    source,
+    state: readState(state),
+    isRetried: (countOf(fields?.get("retries")) ?? 0) > 0,
+    // Valkey tells it in seconds.
+    created: created < 1e11 ? created * 1_000 : created,
+  };
+}
+
+/**
+ * Reads which slots a node owns from the answer to `CLUSTER SLOT-STATS SLOTSRANGE` (Redis 8.2,
+ * Valkey 8.0 and later), which names only those it owns: the cheapest question about one slot.
+ *
+ * @param reply the answer
+ * @param asked the slots it was asked about
+ * @returns what it says; null when it is an error or cannot be understood
+ *
+ * @example
+ * ```ts
+ * import { parseSlotStats } from "@keywatch/keywatch/cluster";
+ *
+ * const view = parseSlotStats([[7, ["key-count", 0]]], { first: 7, last: 8 });
+ * console.log(view?.slots); // [{ first: 7, last: 7 }]
+ * ```
+ */
+export function parseSlotStats(reply: Reply, asked: SlotRange): NodeView | null {
+  const rows = listOf(reply);
+  if (rows === null) return null;
+  const owned = new Set<number>();
+  for (const row of rows) {
+    const slot = countOf(listOf(row)?.[0]);
+    if (slot === null) return null;
+    owned.add(slot);
+  }
+  const slots = slotRanges((slot) => asked.first <= slot && slot <= asked.last && owned.has(slot));
+  return { slots, asked: [asked] };
+}
+
+function readRanges(text: string | null): SlotRange[] | null {
+  const ranges: SlotRange[] = [];
+  for (const word of text?.split(/[ ,]+/) ?? ["none"]) {
+    const [, first, last = first] = /^(\d{1,5})(?:-(\d{1,5}))?$/.exec(word) ?? [];
+    if (!(Number(first) <= Number(last) && Number(last) < SLOTS)) return null;
+    ranges.push({ first: Number(first), last: Number(last) });
+  }
+  return ranges;
+}
+
+function readState(state: string): SlotMove["state"] {
+  if (/^(completed|success)$/i.test(state)) return "succeeded";
+  return /^(cancell?ed|failed)$/i.test(state) ? "failed" : "running";
+}

@@ -1,0 +1,354 @@
+import { Asking } from "./asking.ts";
+import { type Court, judge } from "./judge.ts";
+import { type HeldEvent, likeness, NodeState, type Verdict } from "./node_state.ts";
+import type { ClusterEvent, NodeStream } from "./node_stream.ts";
+import type { Question } from "./question.ts";
+import { endCommand, follow } from "./same_command.ts";
+import { keyOf, SlotMoves } from "./slot_moves.ts";
+import type { Topology } from "./topology.ts";
+
+export type { Verdict } from "./node_state.ts";
+
+/** What {@linkcode Ownership} tells and asks. */
+export interface OwnershipSink<Item> {
+  /**
+   * An event has its verdict. Events of one stream come in their order.
+   *
+   * @param item what was handed in with the event
+   * @param verdict what it is; `uncertain` is to be delivered
+   */
+  decide(item: Item, verdict: Verdict): void;
+  /** Something has to be asked of the cluster. Each question comes once, and none is in a hurry. */
+  ask(question: Question): void;
+}
+
+/** Limits of {@linkcode Ownership}. */
+export interface OwnershipOptions {
+  /** The longest an event waits for its verdict, in ms; then it is uncertain. Default: 1000. */
+  readonly maxWait?: number;
+  /**
+   * How long a `del` waits for a sign that its slot is on the move, in ms. `MIGRATE` restores the key
+   * at its new node first, but that is often read a moment later: 0.4 ms at most, as measured on one
+   * machine. With 0 such deletions are delivered until the first sign has come. Default: 1.
+   */
+  readonly settle?: number;
+  /** Events that wait, at most; beyond that the oldest of a stream is uncertain. Default: 10,000. */
+  readonly maxHeld?: number;
+  /** Bytes of them, as the caller counts them, at most. Default: 16 MiB. */
+  readonly maxHeldBytes?: number;
+}
+
+/** How long slots from which nothing comes are taken for on the move, in ms. */
+const LINGER = 2_000;
+
+/**
+ * Whose event is it? A slot that moves makes phantom events, by which nothing happened to the key.
+ *
+ * It decides by what nodes say of themselves in the same stream as their events, so that the order
+ * of things is known, and by what the node a slot comes from has sent; by the topology only until
+ * a node has spoken. It has no clock, no timer and no socket: time is handed in, and questions go
+ * out. Whatever is not certainly a phantom is to be delivered.
+ *
+ * - A slot comes **as a whole** (`CLUSTER MIGRATION IMPORT`, `CLUSTER MIGRATESLOTS`): its new node
+ *   copies each key and repeats each write before it owns the slot: phantoms. Copies and repetitions
+ *   may come in one burst with the change of ownership, so those that came after the node last said
+ *   that it does not own the slot are laid against what the source sent.
+ * - A slot comes **key by key** (`CLUSTER SETSLOT`, `MIGRATE`): a `restore` at the new node and a
+ *   `del` at the old one are both phantoms; all else at the new node is real, as clients are sent
+ *   there for keys that have moved.
+ *
+ * @example
+ * ```ts
+ * import { hashSlot, Ownership, type Question, type Topology } from "@keywatch/keywatch/cluster";
+ * import type { KeyNotification } from "@keywatch/keywatch/parse";
+ *
+ * declare const topology: Topology;
+ * declare function put(question: Question): void;
+ *
+ * const ownership = new Ownership<KeyNotification>({
+ *   decide: (notification, verdict) => {
+ *     if (verdict !== "phantom") console.log(notification.eventType, notification.key);
+ *   },
+ *   ask: put,
+ * });
+ * ownership.setTopology(topology);
+ * const stream = ownership.open("07c37dfeb235213a872192d90877d0cd55635b91");
+ * function onNotification(notification: KeyNotification): void {
+ *   const slot = hashSlot(notification.keyBytes);
+ *   stream.event(slot, notification, notification, { at: notification.timestamp, bytes: 100 });
+ * }
+ * ```
+ */
+export class Ownership<Item> {
+  readonly #sink: OwnershipSink<Item>;
+  readonly #options: Required<OwnershipOptions>;
+  readonly #asking: Asking;
+  readonly #moves: SlotMoves;
+  readonly #waiting = new Set<NodeState>();
+  #held = 0;
+  #heldBytes = 0;
+  #isAdvancing = false;
+  readonly #court: Court;
+  #phantoms = 0;
+  #uncertain = 0;
+
+  /**
+   * Knows nothing yet: without a topology nobody owns any slot.
+   *
+   * @param sink takes verdicts and questions
+   * @param options limits
+   */
+  constructor(sink: OwnershipSink<Item>, options: OwnershipOptions = {}) {
+    const { maxWait = 1_000, settle = 1, maxHeld = 10_000, maxHeldBytes = 2 ** 24 } = options;
+    this.#sink = sink;
+    this.#options = { maxWait, settle, maxHeld, maxHeldBytes };
+    this.#asking = new Asking((question) => sink.ask(question), {
+      onView: (node, view, upTo, from) => {
+        this.#moves.hear(node, view, upTo, from, this.#court.now);
+      },
+      onMoves: (node, moves, { position }) => {
+        if (moves !== null) this.#moves.hearMoves(node, moves, position);
+      },
+      onKeys: (_, keys, asked) => this.#moves.hearKeys(keys, asked),
+      onHeard: () => this.#advance(),
+    }, () => this.#moves.takingNodes);
+    this.#moves = new SlotMoves(this.#asking);
+    this.#court = { moves: this.#moves, asking: this.#asking, settle, now: 0 };
+  }
+
+  /** Events that were phantoms, so far. */
+  get phantoms(): number {
+    return this.#phantoms;
+  }
+
+  /** Events that nobody could tell from phantoms, so far. */
+  get uncertain(): number {
+    return this.#uncertain;
+  }
+
+  /** Events that wait for their verdict, or behind one that does. */
+  get held(): number {
+    return this.#held;
+  }
+
+  /**
+   * When {@linkcode Ownership.tick} has something to do even if nothing else happens.
+   *
+   * @returns in ms since the epoch, not before the last time it was told; or null for never
+   */
+  get deadline(): number | null {
+    let deadline = Infinity;
+    const { settle, maxWait } = this.#options;
+    for (const { queue: [head] } of this.#waiting) {
+      if (head === undefined) continue;
+      const settled = head.rule === "deletion" && head.at + settle > this.#court.now;
+      deadline = Math.min(deadline, head.at + (settled ? settle : maxWait));
+    }
+    if (this.#moves.takers.size > 0) deadline = Math.min(deadline, this.#court.now + LINGER);
+    return deadline === Infinity ? null : Math.max(deadline, this.#court.now);
+  }
+
+  /** Takes a new topology over; nodes it concerns are asked for their own word. */
+  setTopology(topology: Topology): void {
+    this.#moves.setTopology(topology);
+    this.#advance();
+  }
+
+  /**
+   * Begins a node's stream: one connection's events from here on. An earlier stream of the node is
+   * closed.
+   *
+   * @param id the node's id
+   * @returns what its events are handed to
+   */
+  open(id: string): NodeStream<Item> {
+    const earlier = this.#moves.nodes.get(id);
+    if (earlier !== undefined) this.#close(earlier);
+    const node = new NodeState(id);
+    this.#moves.nodes.set(id, node);
+    this.#asking.wantMoves(node);
+    return {
+      id,
+      get position() {
+        return node.position;
+      },
+      event: (slot, event, item, { at, bytes }) => this.#event(node, slot, event, item, at, bytes),
+      more: (item) => this.#more(node, item),
+      pass: (item) => this.#pass(node, item),
+      close: () => this.#close(node),
+    };
+  }
+
+  /**
+   * Time has passed.
+   *
+   * @param now in ms since the epoch
+   */
+  tick(now: number): void {
+    this.#court.now = Math.max(this.#court.now, now);
+    for (const node of this.#moves.idle(this.#court.now - LINGER, this.#court.now)) {
+      this.#asking.wantView(node, true);
+    }
+    this.#advance();
+  }
+
+  #event(
+    node: NodeState,
+    slot: number,
+    event: ClusterEvent,
+    item: Item,
+    at: number,
+    bytes: number,
+  ): void {
+    if (!node.isOpen) return;
+    const position = ++node.position;
+    const { takers, topology, nodes } = this.#moves;
+    const owns = node.words.get(slot) ?? topology?.ownerOf(slot)?.id === node.id;
+    const isMoving = takers.has(slot) || node.migrating.has(slot);
+    const mayDelete = isMoving || this.#options.settle > 0 && nodes.size > 1;
+    const isDeletion = mayDelete && event.eventType === "del";
+    if (owns && !isMoving && !isDeletion) {
+      endCommand(node);
+      this.#passOn(node, item, bytes, at);
+      return;
+    }
+    this.#court.now = Math.max(this.#court.now, at);
+    const order = this.#asking.nextOrder();
+    const { kind, eventType: type, database } = event;
+    const key = keyOf(database, event.keyBytes);
+    const held: HeldEvent = {
+      items: [item],
+      bytes,
+      at,
+      order,
+      position,
+      slot,
+      kind,
+      type,
+      key,
+      rule: !owns ? "foreign" : isDeletion ? "deletion" : "none",
+      incoming: owns ? null : this.#moves.take(node, slot, order, at),
+      verdict: null,
+      leader: null,
+      awaitsLeader: false,
+    };
+    if (held.rule === "none") {
+      held.verdict = "real";
+      endCommand(node);
+    } else follow(node, held);
+    if (!owns || takers.has(slot)) node.log.push(held);
+    if (held.incoming !== null) held.incoming.held++;
+    this.#hold(node, held);
+    judge(this.#court, node, held);
+    this.#advance();
+  }
+
+  #more(node: NodeState, item: Item): void {
+    const last = node.queue.at(-1);
+    if (last === undefined) this.#decide(item, node.lastVerdict);
+    else last.items.push(item);
+  }
+
+  #pass(node: NodeState, item: Item): void {
+    this.#passOn(node, item, 0, this.#court.now);
+  }
+
+  /** Hands something on that is not in question, behind what waits. */
+  #passOn(node: NodeState, item: Item, bytes: number, at: number): void {
+    if (node.queue.length === 0) {
+      node.lastVerdict = "real";
+      this.#decide(item, "real");
+      return;
+    }
+    this.#hold(node, {
+      items: [item],
+      bytes,
+      at,
+      order: -1,
+      position: node.position,
+      slot: -1,
+      kind: "",
+      type: "",
+      key: "",
+      rule: "none",
+      incoming: null,
+      verdict: "real",
+      leader: null,
+      awaitsLeader: false,
+    });
+  }
+
+  #hold(node: NodeState, event: HeldEvent): void {
+    node.queue.push(event);
+    this.#waiting.add(node);
+    this.#held++;
+    this.#heldBytes += event.bytes;
+    if (event.rule !== "none" && (event.type === "del" || event.type === "restore")) {
+      const alike = node.waiting.get(likeness(event));
+      if (alike === undefined) node.waiting.set(likeness(event), [event]);
+      else alike.push(event);
+    }
+    const { maxHeld, maxHeldBytes } = this.#options;
+    while ((this.#held > maxHeld || this.#heldBytes > maxHeldBytes) && node.queue.length > 0) {
+      this.#release(node, node.queue[0]!.verdict ?? "uncertain");
+    }
+  }
+
+  /** Hands on whatever has its verdict, in the order of each stream. */
+  #advance(): void {
+    if (this.#isAdvancing) return;
+    this.#isAdvancing = true;
+    try {
+      // A verdict on one node's event may settle another's.
+      for (let goesOn = true; goesOn;) {
+        goesOn = false;
+        for (const node of this.#waiting) {
+          for (let head = node.queue[0]; head !== undefined; head = node.queue[0]) {
+            let verdict = judge(this.#court, node, head);
+            if (verdict === null && head.at + this.#options.maxWait <= this.#court.now) {
+              verdict = "uncertain";
+            }
+            if (verdict === null) break;
+            this.#release(node, verdict);
+            goesOn = true;
+          }
+        }
+      }
+    } finally {
+      this.#isAdvancing = false;
+    }
+  }
+
+  #release(node: NodeState, verdict: Verdict): void {
+    const event = node.queue.shift()!;
+    event.verdict = verdict;
+    if (node.queue.length === 0) this.#waiting.delete(node);
+    this.#held--;
+    this.#heldBytes -= event.bytes;
+    const alike = node.waiting.get(likeness(event))?.filter((other) => other !== event);
+    if (alike?.length === 0) node.waiting.delete(likeness(event));
+    else if (alike !== undefined) node.waiting.set(likeness(event), alike);
+    const { incoming } = event;
+    if (incoming !== null && --incoming.held === 0 && incoming.grant !== null) {
+      this.#moves.drop(node, incoming);
+    }
+    node.lastVerdict = verdict;
+    for (const item of event.items) this.#decide(item as Item, verdict);
+  }
+
+  #decide(item: Item, verdict: Verdict): void {
+    if (verdict === "phantom") this.#phantoms++;
+    if (verdict === "uncertain") this.#uncertain++;
+    this.#sink.decide(item, verdict);
+  }
+
+  #close(node: NodeState): void {
+    if (!node.isOpen) return;
+    node.isOpen = false;
+    if (this.#moves.nodes.get(node.id) === node) this.#moves.nodes.delete(node.id);
+    this.#asking.forget(node);
+    while (node.queue.length > 0) this.#release(node, node.queue[0]!.verdict ?? "uncertain");
+    for (const incoming of node.incoming.values()) this.#moves.drop(node, incoming);
+    this.#advance();
+  }
+}

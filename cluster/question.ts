@@ -1,0 +1,85 @@
+import type { NodeView, SlotMove } from "./node_view.ts";
+import type { SlotRange } from "./slot_range.ts";
+
+/**
+ * What all questions to a node have in common.
+ *
+ * A question is to be answered when the answer **and everything the node sent before it** have been
+ * handed in: at once where it comes on the connection of the notifications, in RESP3; where it comes
+ * on another, in RESP2, after a `PONG` to a `PING` that was sent on the first once it came.
+ */
+export interface NodeQuestion {
+  /** The id of the node to ask. */
+  readonly node: string;
+  /**
+   * To be called when it is really sent, where that is later than the question: the answer then
+   * tells of more.
+   */
+  sent(): void;
+  /** It cannot be asked, or was not answered. What hangs on it is delivered as uncertain. */
+  fail(): void;
+}
+
+/** Which slots are the node's own, and which does it take in or give away? */
+export interface ViewQuestion extends NodeQuestion {
+  /** Which question it is. */
+  readonly kind: "view";
+  /** The slots in question lie in here. */
+  readonly slots: SlotRange;
+  /**
+   * Whether {@linkcode NodeView.importing} is wanted, which only `CLUSTER NODES` tells. Else
+   * `CLUSTER SLOT-STATS` and the moves are enough, which cost a large cluster less.
+   */
+  readonly needsMarkers: boolean;
+  /**
+   * Hands the answer in.
+   *
+   * @param view what the node says
+   * @param position the {@linkcode NodeStream.position} when the answer to the question of slots was
+   * read, if that is known exactly: taken in the call that hands the reply over, not after an
+   * `await`. The answer then tells of what came while it was on its way.
+   */
+  answer(view: NodeView, position?: number): void;
+}
+
+/** Which slots has the node moved as a whole? Asked once, when its stream begins. */
+export interface MovesQuestion extends NodeQuestion {
+  /** Which question it is. */
+  readonly kind: "moves";
+  /** Hands in what {@linkcode parseSlotMoves} made of the answer. */
+  answer(moves: readonly SlotMove[] | null): void;
+}
+
+/** Which keys are in these slots? `CLUSTER GETKEYSINSLOT slot count` for each, in database 0. */
+export interface KeysQuestion extends NodeQuestion {
+  /** Which question it is. */
+  readonly kind: "keys";
+  /** The slots, few. */
+  readonly slots: readonly number[];
+  /** How many keys of each, at most. */
+  readonly count: number;
+  /** Hands in the keys of each slot; with a key prefix, only those that have it, without it. */
+  answer(keys: ReadonlyMap<number, readonly Uint8Array[]>): void;
+}
+
+/** Has everything come that the node sent before? A `PING` on the notifications' own connection. */
+export interface PingQuestion extends NodeQuestion {
+  /** Which question it is. */
+  readonly kind: "ping";
+  /** The `PONG` has come. */
+  answer(): void;
+}
+
+/** Who owns what? Some node owns other slots than the topology says; to be asked anew. */
+export interface TopologyQuestion {
+  /** Which question it is. */
+  readonly kind: "topology";
+}
+
+/** A question that has to be put to the cluster before some events can be told from phantoms. */
+export type Question =
+  | ViewQuestion
+  | MovesQuestion
+  | KeysQuestion
+  | PingQuestion
+  | TopologyQuestion;

@@ -1,0 +1,345 @@
+import type { Asked, Asking } from "./asking.ts";
+import type { Handover, IncomingSlot, NodeState } from "./node_state.ts";
+import type { NodeView, SlotMove } from "./node_view.ts";
+import { SLOTS } from "./slot.ts";
+import { formatSlots, includesSlot, meet, type SlotRange } from "./slot_range.ts";
+import type { Topology } from "./topology.ts";
+
+const ALL_SLOTS: readonly SlotRange[] = [{ first: 0, last: SLOTS - 1 }];
+
+/** Which slots are on the move, and what the nodes have said of them. */
+export class SlotMoves {
+  /** The nodes whose streams are open, by id. */
+  readonly nodes: Map<string, NodeState> = new Map();
+  /** Slots whose events come from nodes that do not own them, and those nodes. */
+  readonly takers: Map<number, Set<NodeState>> = new Map();
+  /** All of those nodes. */
+  readonly takingNodes: Set<NodeState> = new Set();
+  topology: Topology | null = null;
+  readonly #asking: Asking;
+
+  constructor(asking: Asking) {
+    this.#asking = asking;
+  }
+
+  /** The open stream of a slot's owner, as far as is known, if it is not `other`. */
+  ownerBeside(slot: number, other: NodeState): NodeState | null {
+    const owner = this.nodes.get(this.topology?.ownerOf(slot)?.id ?? "");
+    if (owner !== undefined && owner !== other && owner.words.get(slot) !== false) return owner;
+    for (const node of this.nodes.values()) {
+      if (node !== other && node.words.get(slot) === true) return node;
+    }
+    return null;
+  }
+
+  /** Notes that an event of a slot came from a node that does not own it. */
+  take(node: NodeState, slot: number, order: number, at: number): IncomingSlot {
+    let incoming = node.incoming.get(slot);
+    // Whoever said that it owns the slot has lost it since, and takes it in again.
+    if (incoming === undefined || incoming.grant !== null) {
+      incoming = {
+        slot,
+        owner: this.ownerBeside(slot, node)?.id ?? null,
+        begun: node.position - 1,
+        since: node.position,
+        order,
+        isEarly: node.spent === null,
+        isAnew: true,
+        latest: node.position,
+        deniedTo: -1,
+        isByKey: null,
+        source: null,
+        grant: null,
+        keys: null,
+        held: 0,
+        touched: at,
+        isOver: false,
+      };
+      node.incoming.set(slot, incoming);
+      const takers = this.takers.get(slot) ?? new Set();
+      this.takers.set(slot, takers.add(node));
+      this.takingNodes.add(node);
+    }
+    if (incoming.isAnew) {
+      incoming.isAnew = false;
+      incoming.since = node.position;
+      incoming.order = order;
+      incoming.keys = null;
+      if (node.spent !== null) this.#wantKeys(node, incoming);
+    }
+    incoming.touched = at;
+    incoming.isOver = false;
+    incoming.latest = node.position;
+    return incoming;
+  }
+
+  /** Forgets what was known of a slot's events from a node. */
+  drop(node: NodeState, incoming: IncomingSlot): void {
+    const { slot } = incoming;
+    if (node.incoming.get(slot) !== incoming) return;
+    node.incoming.delete(slot);
+    const takers = this.takers.get(slot);
+    takers?.delete(node);
+    if (takers?.size === 0) this.takers.delete(slot);
+    if (node.incoming.size === 0) {
+      node.marks.clear();
+      this.takingNodes.delete(node);
+    }
+    if (this.takers.size === 0) { for (const one of this.nodes.values()) one.log.clear(); }
+  }
+
+  /**
+   * Looks after slots from which nothing has come for a while. What is known of one must last as long
+   * as its move does, so it is dropped only when the node has said that there is none.
+   *
+   * @param before the time since which nothing came, in ms since the epoch
+   * @param now the time
+   * @returns the nodes to be asked
+   */
+  idle(before: number, now: number): Set<NodeState> {
+    const nodes = new Set<NodeState>();
+    for (const node of this.takingNodes) {
+      for (const incoming of node.incoming.values()) {
+        if (incoming.held > 0 || incoming.touched > before) continue;
+        if (incoming.isOver) this.drop(node, incoming);
+        else {
+          incoming.touched = now;
+          nodes.add(node);
+        }
+      }
+    }
+    for (const node of this.nodes.values()) {
+      if (node.migrating.size === 0 || node.seen > before) continue;
+      node.seen = now;
+      nodes.add(node);
+    }
+    return nodes;
+  }
+
+  /**
+   * Takes a new topology over. What it changes is not true of a stream at once, because events sent
+   * before the change may still come: each node is asked for its own word.
+   */
+  setTopology(topology: Topology): void {
+    const before = this.topology;
+    this.topology = topology;
+    this.#asking.topologyCame();
+    const concerned = new Set<NodeState>();
+    for (let slot = 0; slot < SLOTS; slot++) {
+      const from = before?.ownerOf(slot)?.id;
+      const to = topology.ownerOf(slot)?.id;
+      if (from === to) continue;
+      for (const [id, owned] of [[from, true], [to, false]] as const) {
+        const node = this.nodes.get(id ?? "");
+        // Without an earlier topology there is no owner to be told from the new one.
+        if (node === undefined || before === null) continue;
+        const believed = node.words.get(slot) ?? owned;
+        if (believed === (id === to)) node.words.delete(slot);
+        else node.words.set(slot, believed);
+        concerned.add(node);
+      }
+    }
+    for (const node of this.nodes.values()) {
+      node.lastSlots = null;
+      for (const [slot, owned] of node.words) {
+        const agrees = owned === (topology.ownerOf(slot)?.id === node.id);
+        if (agrees) node.words.delete(slot);
+      }
+    }
+    for (const node of concerned) this.#asking.wantView(node, true);
+  }
+
+  /**
+   * Takes a node's own word.
+   *
+   * @param upTo the position up to which events are certainly older than the answer
+   * @param from the position after which events are certainly newer
+   * @param now the time, in ms since the epoch
+   */
+  hear(
+    node: NodeState,
+    view: NodeView,
+    upTo: number,
+    from: number,
+    now: number,
+  ): void {
+    const own = new Uint8Array(SLOTS);
+    if (view.role !== "replica") {
+      for (const { first, last } of view.slots) own.fill(1, first, last + 1);
+    }
+    const owned = (slot: number) => own[slot] === 1;
+    const asked = view.asked ?? ALL_SLOTS;
+    if (view.migrating !== undefined) {
+      node.migrating = view.migrating;
+      node.seen = now;
+    }
+    // Before the first answer nobody knows which of the moves are old.
+    const spent = new Set(node.spent);
+    if (view.moves !== undefined) this.hearMoves(node, view.moves, upTo);
+    const order = this.#asking.nextOrder();
+    const handovers = new Map<string, Handover>();
+    for (const incoming of node.incoming.values()) {
+      const { slot } = incoming;
+      if (!includesSlot(asked, slot)) continue;
+      if (owned(slot)) {
+        if (incoming.grant === null) {
+          incoming.grant = { position: from, order, how: null };
+          this.#doubtOther(node, slot);
+        }
+        incoming.grant.how ??= howGranted(node, incoming, view, handovers);
+      } else if (incoming.grant === null) {
+        const news = view.moves?.filter((move) =>
+          isOf(move, slot) && (incoming.isEarly || !spent.has(move.id))
+        );
+        if (news?.some(({ state }) => state === "succeeded")) {
+          // It came and is gone again, or was the node's before; who knows what was sent when.
+          incoming.grant = { position: node.position, order, how: "unknown" };
+        } else deny(incoming, view, upTo);
+        incoming.isOver = !incoming.isByKey && incoming.deniedTo >= incoming.latest &&
+          !news?.some(({ state }) => state === "running");
+      }
+    }
+    for (const { id, state, slots } of view.moves ?? []) {
+      const isTold = slots.every(({ first, last }) =>
+        asked.some((one) => one.first <= first && last <= one.last)
+      );
+      if (state === "succeeded" && isTold) node.spent?.add(id);
+    }
+    this.#noteWords(node, asked, owned, view);
+  }
+
+  /**
+   * Takes over which moves of slots as a whole a node takes part in.
+   *
+   * @param upTo the position up to which events are certainly older than the answer
+   */
+  hearMoves(node: NodeState, moves: readonly SlotMove[], upTo: number): void {
+    node.moves = moves;
+    if (node.spent === null) {
+      node.spent = new Set();
+      for (const { id, state } of moves) {
+        (state === "running" ? node.halfHeard : node.spent).add(id);
+      }
+      return;
+    }
+    for (const { id, state, slots, direction } of moves) {
+      if (state !== "failed" || node.spent.has(id)) continue;
+      node.spent.add(id);
+      if (direction === "out") continue;
+      // What it copied is gone. Another move that is under way already has perhaps copied it anew,
+      // and nobody knows from where on.
+      for (const other of moves) if (meet(slots, other.slots)) node.halfHeard.add(other.id);
+      for (const incoming of node.incoming.values()) {
+        if (!includesSlot(slots, incoming.slot)) continue;
+        incoming.begun = upTo;
+        incoming.isAnew = true;
+      }
+    }
+  }
+
+  /** Takes the keys over that a node had in slots that others take in. */
+  hearKeys(keys: ReadonlyMap<number, readonly Uint8Array[]>, asked: Asked): void {
+    const order = this.#asking.nextOrder();
+    for (const [slot, found] of keys) {
+      for (const node of this.takers.get(slot) ?? []) {
+        const incoming = node.incoming.get(slot)!;
+        // Asked before the copying began, they may have gone by then.
+        if (incoming.isAnew || incoming.order > asked.order) continue;
+        incoming.keys = { order, names: new Set(found.map((key) => keyOf(0, key))) };
+      }
+    }
+  }
+
+  #wantKeys(node: NodeState, { owner, slot }: IncomingSlot): void {
+    const from = this.nodes.get(owner ?? "");
+    if (from !== undefined) this.#asking.wantKeys(from, slot, node);
+  }
+
+  /** A node says that it owns a slot; the one that was thought to own it may have lost it. */
+  #doubtOther(node: NodeState, slot: number): void {
+    const other = this.ownerBeside(slot, node);
+    if (other === null) return;
+    other.words.set(slot, true);
+    this.#asking.wantView(other, true);
+  }
+
+  #noteWords(
+    node: NodeState,
+    asked: readonly SlotRange[],
+    owned: (slot: number) => boolean,
+    view: NodeView,
+  ): void {
+    const isWhole = view.asked === undefined;
+    const text = `${view.role} ${formatSlots(view.slots)}`;
+    const isNew = !isWhole || text !== node.lastSlots;
+    if (isWhole) node.lastSlots = text;
+    let differs = false;
+    const note = (slot: number) => {
+      const owns = owned(slot);
+      if (owns === (this.topology?.ownerOf(slot)?.id === node.id)) node.words.delete(slot);
+      else {
+        node.words.set(slot, owns);
+        differs = true;
+      }
+    };
+    if (isNew) {
+      for (const { first, last } of asked) for (let slot = first; slot <= last; slot++) note(slot);
+    } else for (const slot of [...node.words.keys()]) note(slot);
+    if (differs) this.#asking.wantTopology();
+  }
+}
+
+function isOf({ state, slots }: SlotMove, slot: number): boolean {
+  return state !== "failed" && includesSlot(slots, slot);
+}
+
+function isInto(move: SlotMove, slot: number): boolean {
+  return move.direction === "in" && isOf(move, slot);
+}
+
+/** The node says that it does not own the slot. */
+function deny(incoming: IncomingSlot, view: NodeView, upTo: number): void {
+  const { slot } = incoming;
+  const source = view.importing?.get(slot);
+  // A slot is never on the move both as a whole and key by key: the servers refuse that.
+  const comesWhole = view.moves?.some((move) => move.state === "running" && isInto(move, slot));
+  if (view.role === "replica") incoming.deniedTo = upTo;
+  else if (source !== undefined) {
+    incoming.isByKey = true;
+    incoming.source = source;
+  } else if (comesWhole || view.importing !== undefined) {
+    // Given up, it may have left writes of clients that were sent there; those are no phantoms.
+    if (incoming.isByKey && incoming.held > 0) return;
+    incoming.isByKey = false;
+    incoming.deniedTo = upTo;
+  }
+}
+
+/** How a slot came that the node says it owns; null when the answer does not tell. */
+function howGranted(
+  node: NodeState,
+  { slot, isByKey, isEarly, grant }: IncomingSlot,
+  view: NodeView,
+  handovers: Map<string, Handover>,
+): Handover | "key by key" | "unknown" | null {
+  if (isByKey) return "key by key";
+  const moves = node.moves?.filter((move) => isOf(move, slot)) ?? [];
+  const [move, ...more] = moves.filter(({ id }) => !node.spent?.has(id));
+  const isHeard = !isEarly && more.length === 0 && !node.halfHeard.has(move?.id ?? "");
+  if (move?.direction === "in" && isHeard) {
+    const { position, order } = grant!;
+    const handover = handovers.get(move.id) ?? { move, position, order, last: null };
+    handovers.set(move.id, handover);
+    return handover;
+  }
+  if (view.moves === undefined) return view.importing === undefined ? null : "unknown";
+  // It may have come and gone several times meanwhile.
+  return moves.length === 0 ? "key by key" : "unknown";
+}
+
+/** Database and key as one text, the same for the same bytes. */
+export function keyOf(database: number, bytes: Uint8Array): string {
+  let text = `${database} `;
+  for (const byte of bytes) text += String.fromCharCode(byte);
+  return text;
+}
