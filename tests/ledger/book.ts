@@ -33,6 +33,14 @@ export class Book {
     return entered;
   }
 
+  /**
+   * Takes back what is known of a write: it may have happened or not, because the server that said
+   * so was no longer the one to say.
+   */
+  doubt(number: number): void {
+    this.#entries[number - 1]!.answeredAt = null;
+  }
+
   /** The number of the write that an event tells of; null if there was none. */
   find(event: string, key: string): number | null {
     const origin = /^n:(\d+):/.exec(key)?.[1];
@@ -42,6 +50,6 @@ export class Book {
 }
 
 /** The key with a number in it; longer than it must be if asked. */
-export function keyOf(number: number, tag: string | undefined, padding: number): string {
+export function keyOf(number: number, tag?: string, padding = 0): string {
   return `n:${number}:${tag === undefined ? "" : `{${tag}}`}${"x".repeat(padding)}`;
 }

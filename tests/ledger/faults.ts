@@ -1,9 +1,9 @@
 import type { GapReason } from "../../mod.ts";
 import { until } from "../servers/mod.ts";
-import { admin, FLAGS, PASSWORD, QUEUE, type Stage } from "./stage.ts";
+import { admin, FLAGS, PASSWORD, QUEUE, type SingleStage, type Stage } from "./stage.ts";
 
-/** Something that goes wrong. */
-export interface Fault {
+/** Something that goes wrong on a stage. */
+export interface Fault<On extends Stage = SingleStage> {
   readonly name: string;
   /** Faults of different parts can happen at the same time. */
   readonly part: "server" | "network" | "consumer";
@@ -14,14 +14,16 @@ export interface Fault {
   /** The gap it leaves when it lasts longest; null when it need not leave any. */
   readonly leaves: GapReason | null;
   /** @param ms how long it is going to last */
-  begin(stage: Stage, ms: number): Promise<void> | void;
+  begin(stage: On, ms: number): Promise<void> | void;
   /** Resolves once it is over. */
-  end(stage: Stage): Promise<void> | void;
+  end(stage: On): Promise<void> | void;
+  /** What follows when the watcher is back, and must not trouble it. */
+  aftermath?(stage: On): Promise<void>;
 }
 
 const INSTANT = [0, 0] as const;
 
-async function killSubscriber(stage: Stage): Promise<void> {
+async function killSubscriber(stage: SingleStage): Promise<void> {
   await admin(stage, "CLIENT", "KILL", "TYPE", "pubsub");
 }
 

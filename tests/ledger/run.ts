@@ -1,14 +1,8 @@
 import { sleep, until } from "../servers/mod.ts";
 import type { Fault } from "./faults.ts";
 import { type Happening, judge, type Ledger, type Report } from "./ledger.ts";
-import type { LoopDelay } from "./loop_delay.ts";
 import { Random } from "./random.ts";
 import { RECOVERY, type Stage } from "./stage.ts";
-
-/** A stage on which time is kept. */
-export interface TimedStage extends Stage {
-  readonly delay: LoopDelay;
-}
 
 /** What a run came to. */
 export interface Outcome {
@@ -19,13 +13,27 @@ export interface Outcome {
   readonly problems: readonly string[];
 }
 
-/** Lets one fault happen several times, each time after the watcher has come back. */
-export function playAlone(stage: TimedStage, fault: Fault, random: Random): Promise<Outcome> {
+/**
+ * Lets one fault happen, each time after the watcher has come back.
+ *
+ * @param durations how long it lasts each time; if left out, as shortly and as long as it may
+ */
+export function playAlone<On extends Stage>(
+  stage: On,
+  fault: Fault<On>,
+  random: Random,
+  durations?: readonly number[],
+): Promise<Outcome> {
+  const [least, most] = fault.lasts;
+  const usual = least === most ? [most, most, most] : [least, most];
   return play(stage, async (director) => {
-    const [least, most] = fault.lasts;
-    for (const ms of least === most ? [most, most, most] : [least, most]) {
+    for (const ms of durations ?? usual) {
       await director.inject(fault, ms);
       await director.recovery();
+      if (fault.aftermath) {
+        await fault.aftermath(stage);
+        await director.recovery();
+      }
       await sleep(random.between(0, 300));
     }
   });
@@ -35,9 +43,9 @@ export function playAlone(stage: TimedStage, fault: Fault, random: Random): Prom
  * Lets faults happen as the random numbers want it, for so many seconds: one after another in each
  * part of the set-up, and the parts at the same time.
  */
-export function playMixed(
-  stage: TimedStage,
-  faults: readonly Fault[],
+export function playMixed<On extends Stage>(
+  stage: On,
+  faults: readonly Fault<On>[],
   random: Random,
   seconds: number,
 ): Promise<Outcome> {
@@ -60,9 +68,9 @@ export function playMixed(
 }
 
 /** Runs a script and judges what came of it. */
-async function play(
-  stage: TimedStage,
-  script: (director: Director) => Promise<void>,
+async function play<On extends Stage>(
+  stage: On,
+  script: (director: Director<On>) => Promise<void>,
 ): Promise<Outcome> {
   const { book, writer, watcher, delay } = stage;
   const director = new Director(stage);
@@ -90,17 +98,17 @@ async function play(
 }
 
 /** Injects faults and keeps book of them. */
-class Director {
+class Director<On extends Stage> {
   readonly happenings: Happening[] = [];
   readonly count: Record<string, number> = {};
-  readonly #stage: Stage;
+  readonly #stage: On;
 
-  constructor(stage: Stage) {
+  constructor(stage: On) {
     this.#stage = stage;
   }
 
   /** Resolves once the fault is over. */
-  async inject(fault: Fault, ms: number): Promise<void> {
+  async inject(fault: Fault<On>, ms: number): Promise<void> {
     this.count[fault.name] = (this.count[fault.name] ?? 0) + 1;
     const begin = Date.now();
     await fault.begin(this.#stage, ms);

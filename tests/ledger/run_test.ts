@@ -1,26 +1,48 @@
 import { assertEquals } from "@std/assert";
-import { consumerStalls, FAULTS } from "./faults.ts";
-import { describe, eachAlone, MANNERS, mixed, problems } from "./scenarios.ts";
+import { FAILOVERS } from "./failovers.ts";
+import { consumerStalls, type Fault, FAULTS } from "./faults.ts";
+import {
+  describe,
+  eachAlone,
+  eachFailover,
+  MANNERS,
+  mixed,
+  type Named,
+  problems,
+} from "./scenarios.ts";
 
-for (const manner of MANNERS.slice(0, 2)) {
-  Deno.test(`each fault alone: delivered or in an honest gap (${describe(manner)})`, async () => {
-    const outcomes = await eachAlone(manner, { seed: 1 });
-    assertEquals(problems(outcomes), []);
-    assertEquals(outcomes.map(({ name }) => name), FAULTS.map(({ name }) => name));
-    for (const [index, { leaves, name }] of FAULTS.entries()) {
-      const { faults, report } = outcomes[index]!.outcome;
-      assertEquals(Object.keys(faults), [name]);
-      if (leaves !== null) {
-        assertEquals(`${name}: ${Object.keys(report.gaps)}`, `${name}: ${leaves}`);
-      }
-    }
-    const { dropped, insideGaps } = outcomes[FAULTS.indexOf(consumerStalls)]!.outcome.report;
-    assertEquals(dropped, insideGaps);
-  });
+/** Sees that each fault happened, left the gap it must leave, and did no other harm. */
+function assertHarmless(
+  outcomes: readonly Named[],
+  faults: readonly Pick<Fault, "name" | "leaves">[],
+): void {
+  assertEquals(problems(outcomes), []);
+  for (const [index, { name, leaves }] of faults.entries()) {
+    const { faults, report } = outcomes[index]!.outcome;
+    assertEquals(Object.keys(faults), [name]);
+    if (leaves !== null) assertEquals(`${name}: ${Object.keys(report.gaps)}`, `${name}: ${leaves}`);
+  }
 }
 
-Deno.test("faults mixed: delivered or in an honest gap", async () => {
+// Side by side, because they mostly wait.
+Deno.test("everything is delivered or lies in an honest gap", async (test) => {
   const seed = crypto.getRandomValues(new Uint32Array(1))[0]!;
-  const outcome = await mixed(MANNERS[0]!, 10, { seed });
-  assertEquals(problems([outcome]), [], `with the seed ${seed}`);
+  const step = (name: string, fn: () => Promise<void>) =>
+    test.step({ name, fn, sanitizeOps: false, sanitizeResources: false, sanitizeExit: false });
+  await Promise.all([
+    ...MANNERS.slice(0, 2).map((manner) =>
+      step(`each fault alone (${describe(manner)})`, async () => {
+        const outcomes = await eachAlone(manner, { seed });
+        assertHarmless(outcomes, FAULTS);
+        const { dropped, insideGaps } = outcomes[FAULTS.indexOf(consumerStalls)]!.outcome.report;
+        assertEquals(dropped, insideGaps);
+      })
+    ),
+    step("each failover", async () => {
+      assertHarmless(await eachFailover(MANNERS[0]!, { seed }), FAILOVERS);
+    }),
+    step(`faults mixed, with the seed ${seed}`, async () => {
+      assertEquals(problems([await mixed(MANNERS[0]!, 10, { seed })]), []);
+    }),
+  ]);
 });

@@ -1,8 +1,10 @@
 import { type Certificates, makeCertificates, type ServerBinary } from "../servers/mod.ts";
+import { FAILOVERS } from "./failovers.ts";
 import { type Fault, FAULTS } from "./faults.ts";
 import { Random } from "./random.ts";
 import { type Outcome, playAlone, playMixed } from "./run.ts";
-import { SingleStage } from "./stage.ts";
+import { SentinelStage } from "./sentinel_stage.ts";
+import { SingleStage, type Stage } from "./stage.ts";
 import type { WatcherOptions } from "./watcher.ts";
 
 /** How the watcher watches. */
@@ -41,22 +43,45 @@ export async function eachAlone(
   faults: readonly Fault[] = FAULTS,
 ): Promise<Named[]> {
   const certificates = await certificatesFor(manner);
+  return await each(faults, async (fault, index) => {
+    await using stage = await SingleStage.open({ ...manner, ...options, certificates, rate: 500 });
+    return await playAlone(stage, fault, new Random(options.seed + index));
+  });
+}
+
+/** Each failover that sentinels bring about, once. */
+export async function eachFailover(manner: Manner, options: ScenarioOptions): Promise<Named[]> {
+  const certificates = await certificatesFor(manner);
+  return await each(FAILOVERS, async (failover) => {
+    await using stage = await SentinelStage.open({
+      ...manner,
+      ...options,
+      certificates,
+      rate: 500,
+    });
+    return await playAlone(stage, failover, new Random(options.seed), [0]);
+  });
+}
+
+async function each<On extends Stage>(
+  faults: readonly Fault<On>[],
+  play: (fault: Fault<On>, index: number) => Promise<Outcome>,
+): Promise<Named[]> {
   const waiting = [...faults.entries()];
   const outcomes: Named[] = [];
-  await Promise.all(Array.from({ length: AT_ONCE }, async () => {
+  await allOver(Array.from({ length: AT_ONCE }, async () => {
     for (let next; (next = waiting.shift());) {
       const [index, fault] = next;
-      await using stage = await SingleStage.open({
-        ...manner,
-        ...options,
-        certificates,
-        rate: 500,
-      });
-      const outcome = await playAlone(stage, fault, new Random(options.seed + index));
-      outcomes[index] = { name: fault.name, outcome };
+      outcomes[index] = { name: fault.name, outcome: await play(fault, index) };
     }
   }));
   return outcomes;
+}
+
+/** As `Promise.all`, but leaves nothing running when one fails. */
+export async function allOver<T>(works: readonly Promise<T>[]): Promise<T[]> {
+  await Promise.allSettled(works);
+  return await Promise.all(works);
 }
 
 /** All faults mixed by random numbers. */

@@ -5,7 +5,15 @@
  */
 import { join } from "node:path";
 import { ensureServer } from "../servers/mod.ts";
-import { describe, eachAlone, MANNERS, mixed, type Named, problems } from "./scenarios.ts";
+import {
+  describe,
+  eachAlone,
+  eachFailover,
+  MANNERS,
+  mixed,
+  type Named,
+  problems,
+} from "./scenarios.ts";
 import { fillIn, table } from "./table.ts";
 
 const DOCUMENT = join(import.meta.dirname!, "..", "..", "docs", "reliability.md");
@@ -25,6 +33,7 @@ const together: Named[] = [];
 for (const manner of MANNERS) {
   console.error(`${describe(manner)}: each fault alone …`);
   alone.push(...await eachAlone(manner, { seed, binary }));
+  alone.push(...await eachFailover(manner, { seed, binary }));
 }
 for (const manner of MANNERS) {
   const part = seconds / MANNERS.length;

@@ -59,16 +59,15 @@ export interface StageOptions {
   readonly connect?: ConnectOptions;
 }
 
-/** What a fault can reach: a server, the way from there to the watcher, and the watcher. */
+/** What every run needs: who writes, who watches, and who keeps book and time. */
 export interface Stage {
   readonly book: Book;
-  readonly server: TestServer;
-  readonly proxy: Proxy;
   readonly writer: Writer;
   readonly watcher: Watcher;
+  readonly delay: LoopDelay;
 }
 
-/** A writer, its server, a proxy and a watcher behind it. */
+/** A server that is written to, a proxy, and a watcher behind it. */
 export class SingleStage implements Stage, AsyncDisposable {
   readonly #resources: AsyncDisposableStack;
 
@@ -110,7 +109,7 @@ export class SingleStage implements Stage, AsyncDisposable {
     const watcher = resources.use(
       await Watcher.start({
         book,
-        url: `${certificates ? "rediss" : "redis"}://${proxy.host}:${proxy.port}`,
+        target: `${certificates ? "rediss" : "redis"}://${proxy.host}:${proxy.port}`,
         channels,
         consumer,
         connect: {
@@ -135,7 +134,7 @@ export class SingleStage implements Stage, AsyncDisposable {
 }
 
 /** Sends a command as the administrator, also to a server that is only just coming back. */
-export async function admin({ server }: Stage, ...command: Argument[]): Promise<Reply> {
+export async function admin({ server }: SingleStage, ...command: Argument[]): Promise<Reply> {
   let reply: Reply = null;
   await until(`${server.url} takes ${command.join(" ")}`, async () => {
     reply = await server.command(...command);

@@ -10,7 +10,7 @@ import { Gate } from "./gate.ts";
 import type { ReportedGap, Seen } from "./ledger.ts";
 
 export interface WatcherOptions {
-  readonly url: string;
+  readonly target: Parameters<typeof connect>[0];
   /** Tells which write a notification is of. */
   readonly book: Book;
   /** Channels on which each write is one event; if several match, it is still one. */
@@ -42,9 +42,9 @@ export class Watcher implements AsyncDisposable {
 
   /** Resolves once it is subscribed. */
   static async start(options: WatcherOptions): Promise<Watcher> {
-    const { url, channels, consumer } = options;
+    const { target, channels, consumer } = options;
     const watcher = new Watcher(options);
-    watcher.#notifications = await connect(url, {
+    watcher.#notifications = await connect(target, {
       ...options.connect,
       onGap: (gap) => watcher.#onGap(gap),
       onWarning: (message) => watcher.remarks.push(message),

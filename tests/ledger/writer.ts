@@ -28,6 +28,9 @@ interface Key {
   appended: boolean;
 }
 
+/** What is written into a key; each tells what came first. */
+export const VALUES = { set: "s", append: "a" } as const;
+
 const TICK = 5;
 
 /** How many keys there are at most. */
@@ -113,7 +116,7 @@ export class Writer implements AsyncDisposable {
     if (event === "set") this.#keys.push({ number: entry.number, text, place, appended: false });
     if (event === "append") key!.appended = true;
     if (event === "del") this.#keys.shift();
-    const words = event === "del" ? ["DEL", text] : [event.toUpperCase(), text, "x"];
+    const words = event === "del" ? ["DEL", text] : [event.toUpperCase(), text, VALUES[event]];
     if (!batches.has(lane)) batches.set(lane, []);
     batches.get(lane)!.push({ words, entry });
   }

@@ -189,6 +189,9 @@ export class TestServer implements AsyncDisposable {
       "tls-ca-cert-file": tls.ca,
       "tls-cert-file": tls.server.cert,
       "tls-key-file": tls.server.key,
+      // For what it connects to itself, such as its primary.
+      "tls-client-cert-file": tls.client.cert,
+      "tls-client-key-file": tls.client.key,
     };
     const config: ServerConfig = { "tls-auth-clients": "yes" };
     for (const [name, text] of Object.entries(files)) {
