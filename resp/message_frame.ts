@@ -158,8 +158,10 @@ function isCut(bytes: Uint8Array, start: number, size: number, maxLength: number
     if (bulk < 0) return bulk === CUT;
     if (contentLength(bulk) > maxLength) return false;
     const end = contentStart(at, bulk) + contentLength(bulk);
-    if (end + 1 >= size) return true;
-    if (bytes[end] !== wire.CR || bytes[end + 1] !== wire.LF) return false;
+    if (end >= size) return true;
+    if (bytes[end] !== wire.CR) return false;
+    if (end + 1 === size) return true;
+    if (bytes[end + 1] !== wire.LF) return false;
     at = end + 2;
   }
   return false;

@@ -160,7 +160,6 @@ export class ReplyReader {
   #continueLine(chunk: Uint8Array): boolean {
     if (this.#lineEnding) {
       this.#readLf(chunk);
-      this.#lineEnding = false;
       const line = this.#line.take();
       return this.#endLine(line, 0, line.length - 1, this.offset - line.length - 1);
     }

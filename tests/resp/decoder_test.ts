@@ -1,6 +1,7 @@
 import { assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import {
   Decoder,
+  type DecoderSink,
   decodeText,
   type MessageFrame,
   type Reply,
@@ -244,16 +245,62 @@ Deno.test("one frame object serves all messages", () => {
   assertEquals(frames.size, 1);
 });
 
+/** The memory each message lay in. */
+class Places implements DecoderSink {
+  readonly buffers: ArrayBufferLike[] = [];
+
+  reply(): void {}
+
+  push(): void {}
+
+  message(frame: MessageFrame): void {
+    this.buffers.push(frame.bytes.buffer);
+  }
+}
+
+const FORMS = [MESSAGE, PMESSAGE].flatMap((wire) => [wire, wire.replace(">", "*")]);
+
 Deno.test("a message that lies whole in the chunk is a view of the chunk's memory", () => {
-  let seen: ArrayBufferLike | undefined;
-  const decoder = new Decoder({
-    reply() {},
-    push() {},
-    message: (frame) => void (seen = frame.bytes.buffer),
-  });
-  const chunk = bytes(MESSAGE);
-  decoder.write(chunk);
-  assertStrictEquals(seen, chunk.buffer);
+  for (const form of FORMS) {
+    const places = new Places();
+    const decoder = new Decoder(places, { arrayPushes: true });
+    const chunk = bytes(`+OK\r\n${form}${form}+OK\r\n${form}`);
+    decoder.write(chunk);
+    assertEquals(places.buffers.length, 3);
+    for (const buffer of places.buffers) assertStrictEquals(buffer, chunk.buffer);
+  }
+});
+
+Deno.test("short messages that are cut are laid in one place kept for them", () => {
+  for (const form of FORMS) {
+    const places = new Places();
+    const decoder = new Decoder(places, { arrayPushes: true });
+    for (let place = 1; place < form.length; place++) {
+      for (const chunk of cut(bytes(`:1\r\n${form}`), place + 4)) decoder.write(chunk);
+      for (const byte of bytes(form)) decoder.write(Uint8Array.of(byte));
+    }
+    assertEquals(places.buffers.length, 2 * (form.length - 1));
+    assertEquals(new Set(places.buffers).size, 1);
+  }
+});
+
+Deno.test("a sink that throws at a long message that was cut loses nothing", () => {
+  const long = MESSAGE.replace("$1\r\np", `$5000\r\n${"p".repeat(5000)}`);
+  const sink = new Thrower([1]);
+  const decoder = new Decoder(sink);
+  const [first, second] = cut(bytes(`${long}+after\r\n`), 3000);
+  decoder.write(first!);
+  assertThrows(() => decoder.write(second!), Error, "thrown at 1");
+  assertEquals(sink.events.map((event) => event.slice(0, 9)), ['message "', 'reply "af']);
+  decoder.write(bytes(":1\r\n"));
+  assertEquals(sink.events.at(-1), "reply 1");
+});
+
+Deno.test("an array that is no push is bytes where bytes were asked for", () => {
+  const recorder = new Recorder();
+  const decoder = new Decoder(recorder, { arrayPushes: true });
+  decoder.write(bytes("*2\r\n$4\r\npong\r\n$0\r\n\r\n"));
+  assertEquals(recorder.events, ["reply [bytes(706f6e67), bytes()]"]);
 });
 
 Deno.test("empty chunks are nothing", () => {

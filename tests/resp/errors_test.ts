@@ -140,6 +140,24 @@ Deno.test("what is no RESP throws, at the same place however it is cut", () => {
   }
 });
 
+Deno.test("what is no RESP throws as soon as that is certain", () => {
+  for (const [wire, offset] of SYNTAX) {
+    const lineEnd = wire.indexOf("\n", offset) + 1;
+    for (const recorder of [Recorder, MessageRecorder]) {
+      let written = 0;
+      const decoder = new Decoder(new recorder());
+      assertThrows(() => {
+        for (const byte of bytes(wire)) {
+          written++;
+          decoder.write(Uint8Array.of(byte));
+        }
+      }, RespSyntaxError);
+      // At the byte itself, or at the end of the line that it is part of.
+      assertEquals(written === offset + 1 || written === lineEnd, true, JSON.stringify(wire));
+    }
+  }
+});
+
 Deno.test("what is good after a bad number is not read", () => {
   const recorder = new Recorder();
   decode([bytes("+a\r\n:x\r\n+b\r\n")], {}, recorder);
