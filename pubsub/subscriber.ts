@@ -40,6 +40,11 @@ export class Subscriber {
   #connection: Connection | null = null;
   /** Bytes that earlier connections have received. */
   #bytesBefore = 0;
+  /**
+   * Taken while flags are missing and nothing has come: what comes hints that they may be back. Only
+   * the first message does, because it may be of a channel that was never mute.
+   */
+  #hintAtFlags: (() => void) | null = null;
   /** Where the gap that is open began; null while everything wanted is covered. */
   #gap: { reason: GapReason; from: number } | null = null;
   /** Why the owner gave the connection up, and since when it was of no use; null when it did not. */
@@ -177,6 +182,7 @@ export class Subscriber {
     let live = false;
     const { connection, info } = await this.#open(address, signal, {
       onMessage: (frame, receivedAt, sentAfter) => {
+        this.#hintAtFlags?.();
         if (live || held === null) events.onMessage(frame, receivedAt, sentAfter);
         else held.hold(frame, receivedAt, sentAfter);
       },
@@ -243,8 +249,13 @@ export class Subscriber {
   /** Asks a server that came back mute until it lets through what is wanted; so long the gap lasts. */
   async #awaitFlags(connection: Connection): Promise<void> {
     const { flagGuard, wanted } = this.#options;
+    const hint = new Promise<void>((resolve) => this.#hintAtFlags = resolve)
+      .finally(() => this.#hintAtFlags = null);
     try {
-      do await delay(FLAGS_POLL, this.#end.signal); while (
+      do {
+        const pause = delay(FLAGS_POLL, this.#end.signal);
+        await (this.#hintAtFlags === null ? pause : Promise.race([pause, hint]));
+      } while (
         connection.over === null &&
         await this.ask((asked) => flagGuard.check(asked, wanted.values())) !== null
       );
