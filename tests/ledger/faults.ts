@@ -1,4 +1,5 @@
 import type { GapReason } from "../../mod.ts";
+import type { SlotRange } from "./ledger.ts";
 import { until } from "../servers/mod.ts";
 import { admin, FLAGS, PASSWORD, QUEUE, type SingleStage, type Stage } from "./stage.ts";
 
@@ -13,6 +14,8 @@ export interface Fault<On extends Stage = SingleStage> {
   readonly silent: boolean;
   /** The gap it leaves when it lasts longest; null when it need not leave any. */
   readonly leaves: GapReason | null;
+  /** The slots it concerns, in a cluster; all of them if left out. */
+  slots?(stage: On): readonly SlotRange[];
   /** @param ms how long it is going to last */
   begin(stage: On, ms: number): Promise<void> | void;
   /** Resolves once it is over. */

@@ -110,6 +110,7 @@ class Director<On extends Stage> {
   /** Resolves once the fault is over. */
   async inject(fault: Fault<On>, ms: number): Promise<void> {
     this.count[fault.name] = (this.count[fault.name] ?? 0) + 1;
+    const slots = fault.slots?.(this.#stage);
     const begin = Date.now();
     await fault.begin(this.#stage, ms);
     await sleep(ms);
@@ -117,6 +118,7 @@ class Director<On extends Stage> {
     const { before, after, silence } = RECOVERY;
     this.happenings.push({
       name: fault.name,
+      ...(slots ? { slots } : {}),
       begin,
       end: Date.now(),
       before,

@@ -1,4 +1,4 @@
-import type { ConnectOptions } from "../../mod.ts";
+import type { ClusterOptions } from "../../mod.ts";
 import {
   type Argument,
   type Certificates,
@@ -56,7 +56,7 @@ export interface StageOptions {
   /** With these the watcher speaks TLS. */
   readonly certificates?: Certificates | undefined;
   /** Further options of the watcher. */
-  readonly connect?: ConnectOptions;
+  readonly connect?: ClusterOptions;
 }
 
 /** What every run needs: who writes, who watches, and who keeps book and time. */

@@ -1,6 +1,6 @@
 import {
+  type ClusterOptions,
   connect,
-  type ConnectOptions,
   type Gap,
   type KeyNotification,
   type KeyspaceNotificationsInterface,
@@ -17,7 +17,7 @@ export interface WatcherOptions {
   readonly channels: readonly string[];
   /** How notifications are taken. A handler learns of gaps by `onGap` alone. */
   readonly consumer: "loop" | "handler";
-  readonly connect: ConnectOptions;
+  readonly connect: ClusterOptions;
 }
 
 /** The library at work: what it says, in the order in which it says it. */
