@@ -1,7 +1,6 @@
 import { contentLength, contentStart, CUT, OTHER, readBulkHead } from "./bulk.ts";
 import { decodeText } from "./text.ts";
 import { viewOf } from "./view.ts";
-import * as wire from "./wire.ts";
 
 /**
  * One pub/sub message as places in the bytes it came in: nothing is copied, nothing made.
@@ -58,13 +57,14 @@ const utf8 = new TextEncoder();
 // After the type.
 const PMESSAGE_HEAD: Uint8Array = utf8.encode("4\r\n$8\r\npmessage\r\n");
 const MESSAGE_HEAD: Uint8Array = utf8.encode("3\r\n$7\r\nmessage\r\n");
+const CR_LF: Uint8Array = utf8.encode("\r\n");
 
 /**
  * Reads a `message` or `pmessage`.
  *
- * The heads and the bulks are read here, byte by byte in one function, and not by
- * {@linkcode readBulkHead} in a loop over each byte of a head: 28 ns a frame against 50 in Node 20,
- * 26 against 36 in Deno, 22 against 31 in Bun.
+ * Four bytes are looked at as one word, the first in its lowest place: the fixed ones, and the head
+ * of a bulk with a length of one or two digits. A frame takes 20 ns so in Node 20, 18 in Deno and 14
+ * in Bun; byte by byte, with {@linkcode readBulkHead} for each bulk, it takes 50, 36 and 31.
  *
  * @param frame Is filled when there is one.
  * @param bytes What has come, up to `size`.
@@ -80,54 +80,62 @@ export function readMessageFrame(
   size: number,
   maxLength: number,
 ): number {
-  // Constants of a module are loads, those of a function are not: 5 ns of 35 a frame in Node 20.
-  const CR = 13;
-  const LF = 10;
+  // Constants of a module are loads, those of a function are not: 5 ns of a frame in Node 20.
   const ZERO = 48;
-  const DOLLAR = 36;
-  const MAX_DIGITS = 7;
-  let at: number;
-  let part: number;
+  const LF = 10;
+  const CR_LF = 0x0a0d;
   const words = viewOf(bytes);
-  // The head after the type in words of four, the first byte in the lowest place.
   const head = start + 18 <= size ? words.getInt32(start + 1, true) : 0;
+  let part: number;
+  let at: number;
   if (
+    // 4\r\n$ 8\r\np mess age\r \n
     head === 0x240a0d34 && words.getInt32(start + 5, true) === 0x700a0d38 &&
     words.getInt32(start + 9, true) === 0x7373656d &&
-    words.getInt32(start + 13, true) === 0x0d656761 &&
-    bytes[start + 17] === LF
-  ) { // 4\r\n$ 8\r\np mess age\r \n
-    at = start + 18;
+    words.getInt32(start + 13, true) === 0x0d656761 && bytes[start + 17] === LF
+  ) {
     part = 0;
+    at = start + 18;
   } else if (
+    // 3\r\n$ 7\r\nm essa ge\r\n
     head === 0x240a0d33 && words.getInt32(start + 5, true) === 0x6d0a0d37 &&
     words.getInt32(start + 9, true) === 0x61737365 &&
     words.getInt32(start + 13, true) === 0x0a0d6567
-  ) { // 3\r\n$ 7\r\nm essa ge\r\n
-    at = start + 17;
-    part = 1;
+  ) {
     frame.patternStart = -1;
     frame.patternEnd = -1;
+    part = 1;
+    at = start + 17;
   } else {
-    return isCut(bytes, start, size, maxLength) ? CUT : OTHER;
+    return cutOrOther(bytes, start, size, maxLength);
   }
   for (; part < 3; part++) {
-    if (at >= size || bytes[at] !== DOLLAR) {
-      return isCut(bytes, start, size, maxLength) ? CUT : OTHER;
+    // The shortest bulk has six bytes.
+    if (at + 6 > size) return cutOrOther(bytes, start, size, maxLength);
+    const word = words.getInt32(at, true);
+    let from = at + 4;
+    let length = (word >> 8 & 0xff) - ZERO;
+    // Not $, a digit, CR and LF.
+    if ((word & 0xffff00ff) !== 0x0a0d0024 || length < 0 || length > 9) {
+      const second = (word >> 16 & 0xff) - ZERO;
+      if (
+        // $, two digits, CR; and LF.
+        (word & 0xff0000ff) === 0x0d000024 && length >= 0 && length <= 9 && second >= 0 &&
+        second <= 9 && bytes[from] === LF
+      ) {
+        length = length * 10 + second;
+        from++;
+      } else {
+        const longer = readBulkHead(bytes, at, size);
+        if (longer < 0) return cutOrOther(bytes, start, size, maxLength);
+        length = contentLength(longer);
+        from = contentStart(at, longer);
+      }
     }
-    const digits = ++at;
-    let length = 0;
-    for (; at < size; at++) {
-      const digit = bytes[at]! - ZERO;
-      if (digit < 0 || digit > 9) break;
-      length = length * 10 + digit;
-    }
-    const from = at + 2;
     const to = from + length;
-    if (
-      to + 1 >= size || at === digits || at - digits > MAX_DIGITS || length > maxLength ||
-      bytes[at] !== CR || bytes[at + 1] !== LF || bytes[to] !== CR || bytes[to + 1] !== LF
-    ) return isCut(bytes, start, size, maxLength) ? CUT : OTHER;
+    if (to + 1 >= size || length > maxLength || words.getInt16(to, true) !== CR_LF) {
+      return cutOrOther(bytes, start, size, maxLength);
+    }
     if (part === 0) {
       frame.patternStart = from;
       frame.patternEnd = to;
@@ -144,27 +152,26 @@ export function readMessageFrame(
   return at;
 }
 
-/** Whether what has come of a message, which is not all of it, is right. */
-function isCut(bytes: Uint8Array, start: number, size: number, maxLength: number): boolean {
-  if (start + 1 >= size) return true;
-  const head = bytes[start + 1] === PMESSAGE_HEAD[0] ? PMESSAGE_HEAD : MESSAGE_HEAD;
+/** Which of the two it is that was not read: a message, as far as it has come, is cut. */
+function cutOrOther(bytes: Uint8Array, start: number, size: number, maxLength: number): number {
   let at = start + 1;
+  if (at === size) return CUT;
+  const head = bytes[at] === PMESSAGE_HEAD[0] ? PMESSAGE_HEAD : MESSAGE_HEAD;
   for (const byte of head) {
-    if (at >= size) return true;
-    if (bytes[at++] !== byte) return false;
+    if (at === size) return CUT;
+    if (bytes[at++] !== byte) return OTHER;
   }
   for (let parts = head === PMESSAGE_HEAD ? 3 : 2; parts > 0; parts--) {
     const bulk = readBulkHead(bytes, at, size);
-    if (bulk < 0) return bulk === CUT;
-    if (contentLength(bulk) > maxLength) return false;
-    const end = contentStart(at, bulk) + contentLength(bulk);
-    if (end >= size) return true;
-    if (bytes[end] !== wire.CR) return false;
-    if (end + 1 === size) return true;
-    if (bytes[end + 1] !== wire.LF) return false;
-    at = end + 2;
+    if (bulk < 0) return bulk;
+    if (contentLength(bulk) > maxLength) return OTHER;
+    at = contentStart(at, bulk) + contentLength(bulk);
+    for (const byte of CR_LF) {
+      if (at >= size) return CUT;
+      if (bytes[at++] !== byte) return OTHER;
+    }
   }
-  return false;
+  return OTHER;
 }
 
 /**
