@@ -49,9 +49,10 @@ export class Tool implements AsyncDisposable {
   /** Runs it on a pseudo terminal, where results and notes come mixed, as one sees them. */
   static runOnTerminal(args: readonly string[], options: ToolOptions = {}): Tool {
     const command = [...options.program ?? FROM_SOURCE, ...args];
-    // The two programs of that name: that of Linux, and that of the BSDs.
+    // The two programs of that name: that of Linux, and that of the BSDs. The first runs a shell,
+    // which Ctrl-C would interrupt as well if it stayed: then its status is 130, not the tool's.
     const script = Deno.build.os === "linux"
-      ? ["script", "-qec", command.map(quote).join(" "), "/dev/null"]
+      ? ["script", "-qec", `exec ${command.map(quote).join(" ")}`, "/dev/null"]
       : ["script", "-q", "/dev/null", ...command];
     return new Tool(script, options);
   }
