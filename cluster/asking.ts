@@ -2,9 +2,9 @@ import type { NodeView, SlotMove } from "./node_view.ts";
 import type { NodeState } from "./node_state.ts";
 import type { Question } from "./question.ts";
 
-/** How many slots one question for keys is about, and how many keys of each it is for. */
+/** How many slots one question for keys is about, and how many keys it is for in all. */
 const KEYS_SLOTS = 16;
-const KEYS_COUNT = 1_000;
+const MOST_KEYS = 16_000;
 /** Beyond so many slots at once, keys are not asked for: such a move lasts. */
 const MOST_KEYS_SLOTS = 32;
 const MOST_MARKS = 16;
@@ -148,7 +148,7 @@ export class Asking {
     this.#ask({
       kind: "keys",
       slots,
-      count: KEYS_COUNT,
+      count: Math.floor(MOST_KEYS / slots.length),
       ...this.#common(node, asked),
       answer: (keys) => this.#answer(node, asked, () => this.#sink.onKeys(node, keys, asked)),
     });

@@ -13,8 +13,8 @@ export interface LoggedEvent {
 }
 
 /** What one node's log may hold; older events are forgotten, and with them what they prove. */
-const MOST_EVENTS = 8_192;
-const MOST_CHARACTERS = 2 ** 20;
+const MOST_EVENTS = 65_536;
+const MOST_CHARACTERS = 2 ** 22;
 
 /** The last events of a node in slots that are on the move. */
 export class EventLog {

@@ -17,8 +17,6 @@ export interface HandoverEvidence {
   readonly doubtful: readonly LoggedEvent[];
   /** Whether a slot is one of those that moved. */
   readonly isMoved: (slot: number) => boolean;
-  /** The target's position after which all events came that the move made in a slot. */
-  readonly begun: (slot: number) => number;
   /** The position of an event of the target's that the move made. */
   readonly since: number;
   /** What the target has sent. */
@@ -29,8 +27,11 @@ export interface HandoverEvidence {
   readonly sourceUpTo: number;
   /** Moments after the copying began. */
   readonly marks: readonly Mark[];
-  /** Keys that the source had after the copying began, by slot. */
-  readonly keys: (slot: number) => ReadonlySet<string> | null;
+  /**
+   * The position of the first event that the move can have made of a key that the source had after
+   * the copying began.
+   */
+  readonly firstOf: (slot: number, key: string) => number | undefined;
 }
 
 /** What tells of a key that is copied; a small one of any type may also be restored. */
@@ -74,21 +75,18 @@ export function lastOfMove(evidence: HandoverEvidence): number {
   const { marks, since } = evidence;
   let last = lastCopy(evidence);
   for (const mark of marks) {
-    if (mark.target >= since) last = Math.max(last, lastRepetition(evidence, mark));
+    if (mark.target < since || !evidence.source.isWholeAfter(mark.source)) continue;
+    if (!evidence.target.isWholeAfter(mark.target)) continue;
+    last = Math.max(last, lastRepetition(evidence, mark), lastInOrder(evidence, mark));
   }
   return last;
 }
 
 /** A key that the source had while it was copied was created on the target before the move. */
-function lastCopy({ doubtful, begun, target, keys }: HandoverEvidence): number {
-  const first = new Map<string, number>();
-  for (const { slot, key, position } of target.after(-1)) {
-    if (position > begun(slot) && !first.has(key)) first.set(key, position);
-  }
+function lastCopy({ doubtful, firstOf }: HandoverEvidence): number {
   let last = -1;
   for (const { slot, key, type, position } of doubtful) {
-    if (first.get(key) !== position || !COPYING.has(type)) continue;
-    if (keys(slot)?.has(key) && target.isWholeAfter(begun(slot))) last = position;
+    if (COPYING.has(type) && firstOf(slot, key) === position) last = position;
   }
   return last;
 }
@@ -101,8 +99,6 @@ function lastRepetition(
   { doubtful, isMoved, target, source, sourceUpTo }: HandoverEvidence,
   mark: Mark,
 ): number {
-  if (!source.isWholeAfter(mark.source)) return -1;
-  if (!target.isWholeAfter(mark.target)) return -1;
   const due = new Map<string, number>();
   const inexact = new Set<string>();
   for (const event of source.after(mark.source)) {
@@ -125,6 +121,36 @@ function lastRepetition(
     last = event.position;
   }
   return last;
+}
+
+/**
+ * The repetitions stand in the source's order with nothing between, so the earliest place where they
+ * can stand is the earliest they can have ended: more than the count of each tells, where keys take
+ * turns.
+ */
+function lastInOrder(
+  { isMoved, target, source, sourceUpTo }: HandoverEvidence,
+  mark: Mark,
+): number {
+  const sent: string[] = [];
+  for (const event of source.after(mark.source)) {
+    if (event.position > sourceUpTo) break;
+    if (!isMoved(event.slot)) continue;
+    if (!REPEATED.has(event.type)) return -1;
+    sent.push(likeness(event));
+  }
+  if (sent.length === 0) return -1;
+  const came: string[] = [];
+  const positions: number[] = [];
+  for (const event of target.after(mark.target)) {
+    if (!isMoved(event.slot)) continue;
+    came.push(likeness(event));
+    positions.push(event.position);
+  }
+  for (let start = 0; start + sent.length <= came.length; start++) {
+    if (sent.every((one, i) => came[start + i] === one)) return positions[start + sent.length - 1]!;
+  }
+  return -1;
 }
 
 function likeness({ kind, type, key }: LoggedEvent): string {

@@ -137,19 +137,17 @@ function judgeHandover(
       verdict === null && incoming?.grant?.how === handover && position <= handover.position
     );
     const slots = new Map(doubtful.map(({ slot, incoming }) => [slot, incoming!]));
-    const incomings = [...slots.values()];
     handover.last = !isHeard || !isSource(source, move) ? -1 : lastOfMove({
       doubtful,
       isMoved: (slot) => includesSlot(move.slots, slot),
-      begun: (slot) => slots.get(slot)?.begun ?? 0,
-      since: Math.min(...incomings.map(({ since }) => since)),
+      since: Math.min(...Array.from(slots.values(), ({ since }) => since)),
       target: node.log,
       source: source.log,
       sourceUpTo: source.told!.upTo,
       marks: node.marks.get(source) ?? [],
-      keys: (slot) => {
+      firstOf: (slot, key) => {
         const keys = slots.get(slot)?.keys;
-        return keys && keys.order < source.told!.order ? keys.names : null;
+        return keys && keys.order < source.told!.order ? keys.first.get(key) : undefined;
       },
     });
   }

@@ -76,13 +76,18 @@ export interface IncomingSlot {
   latest: number;
   /** Up to this position the node did not own it, nor take it in key by key. */
   deniedTo: number;
+  /** Up to this position the same holds, if the slot is the node's when it next tells. */
+  perhapsDeniedTo: number;
   /** Whether the node takes it in key by key, by SETSLOT and MIGRATE; null while that is unknown. */
   isByKey: boolean | null;
   /** The node that the keys come from, as the target says. */
   source: string | null;
   grant: Grant | null;
-  /** Keys that the owner had after the event at `since`, and the order of that answer. */
-  keys: { readonly order: number; readonly names: ReadonlySet<string> } | null;
+  /**
+   * Keys that the owner had after the event at `since`, each with the position of its first event
+   * after `begun`, or -1; and the order of that question.
+   */
+  keys: { readonly order: number; readonly first: Map<string, number> } | null;
   /** How many events of it wait. */
   held: number;
   /** When the last of these events came, or the node was last asked, in ms since the epoch. */
@@ -98,7 +103,7 @@ export class NodeState {
   readonly log: EventLog = new EventLog();
   /** Slots whose events come without the node owning them. */
   readonly incoming: Map<number, IncomingSlot> = new Map();
-  /** When the node last told to whom it gives slots away, or was asked to, in ms since the epoch. */
+  /** When the node last gave its word, or was asked for it, in ms since the epoch. */
   seen = 0;
   /** Slots that the node gives away key by key, and to whom. */
   migrating: ReadonlyMap<number, string> = new Map();
@@ -122,6 +127,8 @@ export class NodeState {
   moves: readonly SlotMove[] | null = null;
   /** Moves that are no news: over before the stream began, or heard of. Null until first told. */
   spent: Set<string> | null = null;
+  /** Moves into the node that are over, by which it did not have the slots once it told. */
+  readonly doubted: Set<string> = new Set();
   /** Moves whose beginning was not heard, which therefore prove nothing. */
   readonly halfHeard: Set<string> = new Set();
   /** What the node said that it owns, when it last said it of all slots. */

@@ -4,7 +4,7 @@ import { type HeldEvent, likeness, NodeState, type Verdict } from "./node_state.
 import type { ClusterEvent, NodeStream } from "./node_stream.ts";
 import type { Question } from "./question.ts";
 import { endCommand, follow } from "./same_command.ts";
-import { keyOf, SlotMoves } from "./slot_moves.ts";
+import { keyOf, noteFirst, SlotMoves } from "./slot_moves.ts";
 import type { Topology } from "./topology.ts";
 
 export type { Verdict } from "./node_state.ts";
@@ -32,7 +32,7 @@ export interface OwnershipOptions {
    * machine. With 0 such deletions are delivered until the first sign has come. Default: 1.
    */
   readonly settle?: number;
-  /** Events that wait, at most; beyond that the oldest of a stream is uncertain. Default: 10,000. */
+  /** Events that wait, at most; beyond that the oldest of a stream is uncertain. Default: 50,000. */
   readonly maxHeld?: number;
   /** Bytes of them, as the caller counts them, at most. Default: 16 MiB. */
   readonly maxHeldBytes?: number;
@@ -40,6 +40,8 @@ export interface OwnershipOptions {
 
 /** How long slots from which nothing comes are taken for on the move, in ms. */
 const LINGER = 2_000;
+/** How long a node's word is believed against that of others, in ms: it learns late what it lost. */
+const RECHECK = 250;
 
 /**
  * Whose event is it? A slot that moves makes phantom events, by which nothing happened to the key.
@@ -99,7 +101,7 @@ export class Ownership<Item> {
    * @param options limits
    */
   constructor(sink: OwnershipSink<Item>, options: OwnershipOptions = {}) {
-    const { maxWait = 1_000, settle = 1, maxHeld = 10_000, maxHeldBytes = 2 ** 24 } = options;
+    const { maxWait = 1_000, settle = 1, maxHeld = 50_000, maxHeldBytes = 2 ** 24 } = options;
     this.#sink = sink;
     this.#options = { maxWait, settle, maxHeld, maxHeldBytes };
     this.#asking = new Asking((question) => sink.ask(question), {
@@ -145,6 +147,7 @@ export class Ownership<Item> {
       deadline = Math.min(deadline, head.at + (settled ? settle : maxWait));
     }
     if (this.#moves.takers.size > 0) deadline = Math.min(deadline, this.#court.now + LINGER);
+    if (this.#moves.isDisputed) deadline = Math.min(deadline, this.#court.now + RECHECK);
     return deadline === Infinity ? null : Math.max(deadline, this.#court.now);
   }
 
@@ -186,9 +189,9 @@ export class Ownership<Item> {
    */
   tick(now: number): void {
     this.#court.now = Math.max(this.#court.now, now);
-    for (const node of this.#moves.idle(this.#court.now - LINGER, this.#court.now)) {
-      this.#asking.wantView(node, true);
-    }
+    const idle = this.#moves.idle(now - LINGER, now);
+    const disputed = this.#moves.disputed(now - RECHECK, now);
+    for (const node of [...idle, ...disputed]) this.#asking.wantView(node, true);
     this.#advance();
   }
 
@@ -236,7 +239,8 @@ export class Ownership<Item> {
       held.verdict = "real";
       endCommand(node);
     } else follow(node, held);
-    if (!owns || takers.has(slot)) node.log.push(held);
+    if (!owns || takers.has(slot)) node.log.push({ position, slot, kind, type, key });
+    if (held.incoming !== null) noteFirst(held.incoming, held);
     if (held.incoming !== null) held.incoming.held++;
     this.#hold(node, held);
     judge(this.#court, node, held);

@@ -4,7 +4,8 @@ import type { SlotRange } from "./slot_range.ts";
 /**
  * What all questions to a node have in common.
  *
- * A question is to be answered when the answer **and everything the node sent before it** have been
+ * Those to one node are to be put in the order in which they come, so that it answers them in that
+ * order. A question is to be answered when the answer **and everything the node sent before it** have been
  * handed in: at once where it comes on the connection of the notifications, in RESP3; where it comes
  * on another, in RESP2, after a `PONG` to a `PING` that was sent on the first once it came.
  */

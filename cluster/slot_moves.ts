@@ -1,4 +1,5 @@
 import type { Asked, Asking } from "./asking.ts";
+import type { LoggedEvent } from "./event_log.ts";
 import type { Handover, IncomingSlot, NodeState } from "./node_state.ts";
 import type { NodeView, SlotMove } from "./node_view.ts";
 import { SLOTS } from "./slot.ts";
@@ -17,6 +18,7 @@ export class SlotMoves {
   readonly takingNodes: Set<NodeState> = new Set();
   topology: Topology | null = null;
   readonly #asking: Asking;
+  readonly #disputed = new Set<NodeState>();
 
   constructor(asking: Asking) {
     this.#asking = asking;
@@ -47,6 +49,7 @@ export class SlotMoves {
         isAnew: true,
         latest: node.position,
         deniedTo: -1,
+        perhapsDeniedTo: -1,
         isByKey: null,
         source: null,
         grant: null,
@@ -108,10 +111,32 @@ export class SlotMoves {
         }
       }
     }
-    for (const node of this.nodes.values()) {
-      if (node.migrating.size === 0 || node.seen > before) continue;
-      node.seen = now;
-      nodes.add(node);
+    return nodes;
+  }
+
+  /** Whether a node said something else than the topology, or slots are on the move there. */
+  get isDisputed(): boolean {
+    return this.#disputed.size > 0;
+  }
+
+  /**
+   * The nodes of which {@linkcode SlotMoves.isDisputed} is true and that were not asked for a while.
+   *
+   * @param before the time since which they were not asked, in ms since the epoch
+   * @param now the time
+   */
+  disputed(before: number, now: number): Set<NodeState> {
+    const nodes = new Set<NodeState>();
+    for (const node of this.#disputed) {
+      const isCalm = node.words.size === 0 && node.migrating.size === 0 &&
+        ![...node.incoming.values()].some(({ isByKey }) => isByKey) &&
+        !node.moves?.some(({ direction, state }) => direction === "in" && state === "running");
+      if (isCalm || !node.isOpen) {
+        this.#disputed.delete(node);
+      } else if (node.seen <= before) {
+        node.seen = now;
+        nodes.add(node);
+      }
     }
     return nodes;
   }
@@ -146,7 +171,10 @@ export class SlotMoves {
         if (agrees) node.words.delete(slot);
       }
     }
-    for (const node of concerned) this.#asking.wantView(node, true);
+    for (const node of concerned) {
+      this.#disputed.add(node);
+      this.#asking.wantView(node, true);
+    }
   }
 
   /**
@@ -169,12 +197,12 @@ export class SlotMoves {
     }
     const owned = (slot: number) => own[slot] === 1;
     const asked = view.asked ?? ALL_SLOTS;
-    if (view.migrating !== undefined) {
-      node.migrating = view.migrating;
-      node.seen = now;
-    }
+    if (view.migrating !== undefined) node.migrating = view.migrating;
+    if (node.migrating.size > 0) this.#disputed.add(node);
+    node.seen = now;
     // Before the first answer nobody knows which of the moves are old.
     const spent = new Set(node.spent);
+    const doubted = new Set(node.doubted);
     if (view.moves !== undefined) this.hearMoves(node, view.moves, upTo);
     const order = this.#asking.nextOrder();
     const handovers = new Map<string, Handover>();
@@ -187,23 +215,33 @@ export class SlotMoves {
           this.#doubtOther(node, slot);
         }
         incoming.grant.how ??= howGranted(node, incoming, view, handovers);
+        if (incoming.held === 0) this.drop(node, incoming);
       } else if (incoming.grant === null) {
         const news = view.moves?.filter((move) =>
           isOf(move, slot) && (incoming.isEarly || !spent.has(move.id))
         );
-        if (news?.some(({ state }) => state === "succeeded")) {
+        const over = news?.find(({ state }) => state === "succeeded");
+        if (over === undefined) deny(incoming, view, upTo);
+        else if (over.direction === "in" && !doubted.has(over.id)) {
+          // It comes just now, between the two answers of which this one is made; or it came and is
+          // gone again. The next answer tells.
+          incoming.perhapsDeniedTo = upTo;
+        } else {
           // It came and is gone again, or was the node's before; who knows what was sent when.
           incoming.grant = { position: node.position, order, how: "unknown" };
-        } else deny(incoming, view, upTo);
+        }
+        if (incoming.isByKey) this.#disputed.add(node);
         incoming.isOver = !incoming.isByKey && incoming.deniedTo >= incoming.latest &&
           !news?.some(({ state }) => state === "running");
       }
     }
-    for (const { id, state, slots } of view.moves ?? []) {
+    for (const { id, state, slots, direction } of view.moves ?? []) {
       const isTold = slots.every(({ first, last }) =>
         asked.some((one) => one.first <= first && last <= one.last)
       );
-      if (state === "succeeded" && isTold) node.spent?.add(id);
+      if (state !== "succeeded" || !isTold) continue;
+      if (direction === "out" || owned(slots[0]!.first) || doubted.has(id)) node.spent?.add(id);
+      else node.doubted.add(id);
     }
     this.#noteWords(node, asked, owned, view);
   }
@@ -215,6 +253,7 @@ export class SlotMoves {
    */
   hearMoves(node: NodeState, moves: readonly SlotMove[], upTo: number): void {
     node.moves = moves;
+    if (moves.some(({ state }) => state === "running")) this.#disputed.add(node);
     if (node.spent === null) {
       node.spent = new Set();
       for (const { id, state } of moves) {
@@ -238,14 +277,16 @@ export class SlotMoves {
   }
 
   /** Takes the keys over that a node had in slots that others take in. */
-  hearKeys(keys: ReadonlyMap<number, readonly Uint8Array[]>, asked: Asked): void {
-    const order = this.#asking.nextOrder();
+  hearKeys(keys: ReadonlyMap<number, readonly Uint8Array[]>, { order }: Asked): void {
     for (const [slot, found] of keys) {
       for (const node of this.takers.get(slot) ?? []) {
         const incoming = node.incoming.get(slot)!;
         // Asked before the copying began, they may have gone by then.
-        if (incoming.isAnew || incoming.order > asked.order) continue;
-        incoming.keys = { order, names: new Set(found.map((key) => keyOf(0, key))) };
+        if (incoming.isAnew || incoming.order > order) continue;
+        if (!node.log.isWholeAfter(incoming.begun)) continue;
+        const first = new Map(found.map((key) => [keyOf(0, key), -1]));
+        incoming.keys = { order, first };
+        for (const event of node.log.after(incoming.begun)) noteFirst(incoming, event);
       }
     }
   }
@@ -260,6 +301,7 @@ export class SlotMoves {
     const other = this.ownerBeside(slot, node);
     if (other === null) return;
     other.words.set(slot, true);
+    this.#disputed.add(other);
     this.#asking.wantView(other, true);
   }
 
@@ -285,7 +327,9 @@ export class SlotMoves {
     if (isNew) {
       for (const { first, last } of asked) for (let slot = first; slot <= last; slot++) note(slot);
     } else for (const slot of [...node.words.keys()]) note(slot);
-    if (differs) this.#asking.wantTopology();
+    if (!differs) return;
+    this.#disputed.add(node);
+    this.#asking.wantTopology();
   }
 }
 
@@ -312,22 +356,25 @@ function deny(incoming: IncomingSlot, view: NodeView, upTo: number): void {
     if (incoming.isByKey && incoming.held > 0) return;
     incoming.isByKey = false;
     incoming.deniedTo = upTo;
+    incoming.perhapsDeniedTo = upTo;
   }
 }
 
 /** How a slot came that the node says it owns; null when the answer does not tell. */
 function howGranted(
   node: NodeState,
-  { slot, isByKey, isEarly, grant }: IncomingSlot,
+  incoming: IncomingSlot,
   view: NodeView,
   handovers: Map<string, Handover>,
 ): Handover | "key by key" | "unknown" | null {
+  const { slot, isByKey, isEarly, grant } = incoming;
   if (isByKey) return "key by key";
   const moves = node.moves?.filter((move) => isOf(move, slot)) ?? [];
   const [move, ...more] = moves.filter(({ id }) => !node.spent?.has(id));
   const isHeard = !isEarly && more.length === 0 && !node.halfHeard.has(move?.id ?? "");
   if (move?.direction === "in" && isHeard) {
     const { position, order } = grant!;
+    incoming.deniedTo = incoming.perhapsDeniedTo;
     const handover = handovers.get(move.id) ?? { move, position, order, last: null };
     handovers.set(move.id, handover);
     return handover;
@@ -335,6 +382,13 @@ function howGranted(
   if (view.moves === undefined) return view.importing === undefined ? null : "unknown";
   // It may have come and gone several times meanwhile.
   return moves.length === 0 ? "key by key" : "unknown";
+}
+
+/** Notes an event of a slot that a node takes in. */
+export function noteFirst({ keys, slot }: IncomingSlot, event: LoggedEvent): void {
+  if (event.slot === slot && keys?.first.get(event.key) === -1) {
+    keys.first.set(event.key, event.position);
+  }
 }
 
 /** Database and key as one text, the same for the same bytes. */

@@ -72,6 +72,8 @@ export class ModelListener {
     if (owners === this.#learned) return true;
     this.#learned = owners;
     this.ownership.setTopology(this.#topology(this.#cluster.gossip));
+    this.now += 1_000;
+    this.ownership.tick(this.now);
     return false;
   }
 
