@@ -6,15 +6,13 @@ import {
   type MessageFrame,
   type Reply,
   replyToText,
-  ServerError,
 } from "../resp/mod.ts";
 import { formatAddress } from "./address.ts";
-import { ConnectError, TimeoutError, UnsupportedError } from "./errors.ts";
-import { channelId, type ServerChannel } from "./registry.ts";
+import { dialWithin, reasonOf } from "./dialling.ts";
+import { ConnectError } from "./errors.ts";
+import type { ServerChannel } from "./registry.ts";
+import { readConfirmation, Requests } from "./requests.ts";
 import type { Address, Dial, Transport } from "./transport.ts";
-
-/** A timer that fires later than this, in ms, tells of a busy process, not of a silent server. */
-const LATE = 250;
 
 const CHECK_SERVER =
   "check that a Redis server listens there, and whether it wants TLS (rediss://)";
@@ -58,21 +56,6 @@ export interface ConnectionOptions {
   readonly events: ConnectionEvents;
 }
 
-/** A command that waits for its answer: one reply, or as many confirmations as it has channels. */
-interface Pending {
-  /** The command's name, for messages. */
-  readonly name: string;
-  readonly resolve: (reply: Reply) => void;
-  readonly reject: (error: Error) => void;
-  /** When it was sent, in ms since the epoch. */
-  readonly sentAt: number;
-  timer: ReturnType<typeof setTimeout> | undefined;
-  /** The channels that are to be confirmed; null where a reply is expected. */
-  readonly channels: readonly ServerChannel[] | null;
-  readonly subscribed: boolean;
-  confirmed: number;
-}
-
 /**
  * One socket to one server: requests and their replies in order, and the pushes between them.
  *
@@ -83,16 +66,10 @@ export class Connection {
   readonly server: string;
   /** Bytes read so far. */
   bytesReceived = 0;
-  /**
-   * All that the server sent before this time has been received, in ms since the epoch: when the
-   * last command that has been answered was sent.
-   */
-  provenAt: number = Date.now();
   readonly #transport: Transport;
   readonly #options: ConnectionOptions;
   readonly #decoder: Decoder;
-  // A request is answered by the oldest that waits: the server works through them in order.
-  readonly #pending: Pending[] = [];
+  readonly #requests: Requests;
   #chunk: Uint8Array = new Uint8Array();
   #receivedAt = 0;
   #over: Error | null = null;
@@ -101,8 +78,9 @@ export class Connection {
     this.server = formatAddress(options.address);
     this.#transport = transport;
     this.#options = options;
+    this.#requests = new Requests(this.server, (error) => this.close(error));
     this.#decoder = new Decoder({
-      reply: (reply) => this.#onReply(reply),
+      reply: (reply) => this.#requests.answer(reply),
       push: (items) => this.#onPush(items),
       message: (frame) => this.#onMessage(frame),
     }, options.limits);
@@ -120,33 +98,20 @@ export class Connection {
    */
   static async open(options: ConnectionOptions): Promise<Connection> {
     const { address, dial, timeout, signal } = options;
-    signal.throwIfAborted();
-    const attempt = new AbortController();
-    const giveUp = () => attempt.abort(signal.reason);
-    signal.addEventListener("abort", giveUp);
-    const timer = setTimeout(() => {
-      attempt.abort(
-        new TimeoutError(
-          `Cannot connect to ${formatAddress(address)}: nothing answered within ${timeout} ms; ` +
-            "check the address, whether a firewall drops the packets, and whether TLS is spoken there",
-          timeout,
-        ),
-      );
-    }, timeout);
-    try {
-      const transport = await dialOrGiveUp(dial, address, attempt.signal);
-      return new Connection(transport, options);
-    } catch (cause) {
-      if (attempt.signal.aborted) throw attempt.signal.reason;
-      if (cause instanceof ConnectError || cause instanceof UnsupportedError) throw cause;
-      throw new ConnectError(
-        `Cannot connect to ${formatAddress(address)}: ${reasonOf(cause)}${adviceFor(cause)}`,
-        { cause },
-      );
-    } finally {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", giveUp);
+    const transport = await dialWithin(timeout, dial, address, signal);
+    if (signal.aborted) {
+      transport.close();
+      throw signal.reason;
     }
+    return new Connection(transport, options);
+  }
+
+  /**
+   * All that the server sent before this time has been received, in ms since the epoch: when the
+   * last command that has been answered was sent.
+   */
+  get provenAt(): number {
+    return this.#requests.provenAt;
   }
 
   /**
@@ -211,10 +176,7 @@ export class Connection {
     if (this.#over !== null) return;
     this.#over = reason;
     this.#transport.close();
-    for (const pending of this.#pending.splice(0)) {
-      clearTimeout(pending.timer);
-      pending.reject(reason);
-    }
+    this.#requests.end(reason);
     this.#options.events.onClose(reason);
   }
 
@@ -226,46 +188,9 @@ export class Connection {
   ): Promise<Reply> {
     if (this.#over !== null) return Promise.reject(this.#over);
     const bytes = encodeCommand(command);
-    const name = String(command[0]);
-    return new Promise((resolve, reject) => {
-      const pending: Pending = {
-        name,
-        resolve,
-        reject,
-        sentAt: Date.now(),
-        timer: undefined,
-        channels,
-        subscribed,
-        confirmed: 0,
-      };
-      if (timeout !== Infinity) this.#expect(pending, timeout);
-      this.#pending.push(pending);
-      this.#transport.write(bytes).catch((cause) => this.#break("could not be written to", cause));
-    });
-  }
-
-  /** Gives an answer so many ms to come. */
-  #expect(pending: Pending, timeout: number, patience = 3): void {
-    const due = performance.now() + timeout;
-    pending.timer = setTimeout(() => {
-      // A timer that fires late tells of a busy process: the answer may be there, unread.
-      if (patience > 0 && performance.now() - due > LATE) {
-        return this.#expect(pending, timeout, patience - 1);
-      }
-      this.close(
-        new TimeoutError(
-          `Cannot go on with ${this.server}: no answer to ${pending.name} within ${timeout} ms; ` +
-            "it may be overloaded, or no Redis server at all",
-          timeout,
-        ),
-      );
-    }, timeout);
-  }
-
-  #answered(): void {
-    const pending = this.#pending.shift()!;
-    clearTimeout(pending.timer);
-    this.provenAt = pending.sentAt;
+    const answer = this.#requests.add({ name: String(command[0]), channels, subscribed }, timeout);
+    this.#transport.write(bytes).catch((cause) => this.#break("could not be written to", cause));
+    return answer;
   }
 
   async #read(): Promise<void> {
@@ -273,18 +198,7 @@ export class Connection {
       for (;;) {
         const chunk = await this.#transport.read();
         if (this.#over !== null) return;
-        if (chunk === null) {
-          const waiting = this.#pending[0];
-          return this.close(
-            new ConnectError(
-              waiting === undefined
-                ? `The connection to ${this.server} was closed by the server` +
-                  (this.bytesReceived === 0 ? ` before a word was said; ${CHECK_SERVER}` : "")
-                : `Cannot get an answer to ${waiting.name} from ${this.server}: ` +
-                  `it closed the connection; ${CHECK_SERVER}`,
-            ),
-          );
-        }
+        if (chunk === null) return this.close(this.#hungUp());
         this.#chunk = chunk;
         this.#receivedAt = Date.now();
         this.bytesReceived += chunk.length;
@@ -305,6 +219,21 @@ export class Connection {
     }
   }
 
+  /** The server has ended the connection. */
+  #hungUp(): ConnectError {
+    const waiting = this.#requests.oldest;
+    if (waiting !== null) {
+      return new ConnectError(
+        `Cannot get an answer to ${waiting} from ${this.server}: it closed the connection; ` +
+          CHECK_SERVER,
+      );
+    }
+    return new ConnectError(
+      `The connection to ${this.server} was closed by the server` +
+        (this.bytesReceived === 0 ? ` before a word was said; ${CHECK_SERVER}` : ""),
+    );
+  }
+
   #break(what: string, cause: unknown): void {
     this.close(
       cause instanceof ConnectError ? cause : new ConnectError(
@@ -322,93 +251,18 @@ export class Connection {
       // own, which it may use again.
       frame.bytes = frame.bytes.slice();
     }
-    this.#options.events.onMessage(frame, this.#receivedAt, this.provenAt);
-  }
-
-  #onReply(reply: Reply): void {
-    const pending = this.#pending[0];
-    if (pending === undefined) {
-      throw new ConnectError(`Cannot go on with ${this.server}: it answered what nobody asked`);
-    }
-    this.#answered();
-    if (reply instanceof ServerError) pending.reject(reply);
-    else if (pending.channels === null) pending.resolve(reply);
-    else {
-      const error = new ConnectError(
-        `Cannot go on with ${this.server}: it answered ${pending.name} without a confirmation`,
-      );
-      pending.reject(error);
-      throw error;
-    }
+    this.#options.events.onMessage(frame, this.#receivedAt, this.#requests.provenAt);
   }
 
   #onPush(items: Reply[]): void {
     const confirmation = readConfirmation(items);
     if (confirmation === null) return;
-    const { channel, subscribed } = confirmation;
-    const pending = this.#pending[0];
-    const awaited = pending?.channels?.[pending.confirmed];
-    if (
-      pending === undefined || awaited === undefined || pending.subscribed !== subscribed ||
-      channelId(awaited) !== channelId(channel)
-    ) {
-      throw new ConnectError(
-        `Cannot go on with ${this.server}: it confirmed a subscription nobody asked for`,
-      );
-    }
-    pending.confirmed++;
-    this.#options.events.onConfirmed(awaited, subscribed);
-    if (pending.confirmed < pending.channels!.length) return;
-    this.#answered();
-    pending.resolve(null);
-  }
-}
-
-/** Dials, and does not wait for a dial that takes no notice of its signal. */
-function dialOrGiveUp(dial: Dial, address: Address, signal: AbortSignal): Promise<Transport> {
-  return new Promise((resolve, reject) => {
-    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
-    dial(address, { signal }).then(
-      (transport) => signal.aborted ? transport.close() : resolve(transport),
-      reject,
-    );
-  });
-}
-
-/** The channel that a push confirms, or null for a push of another kind. */
-function readConfirmation(
-  items: readonly Reply[],
-): { channel: ServerChannel; subscribed: boolean } | null {
-  const [kind, bytes] = items;
-  if (!(bytes instanceof Uint8Array)) return null;
-  switch (kind instanceof Uint8Array ? replyToText(kind) : kind) {
-    case "subscribe":
-      return { channel: { bytes, isPattern: false }, subscribed: true };
-    case "psubscribe":
-      return { channel: { bytes, isPattern: true }, subscribed: true };
-    case "unsubscribe":
-      return { channel: { bytes, isPattern: false }, subscribed: false };
-    case "punsubscribe":
-      return { channel: { bytes, isPattern: true }, subscribed: false };
-    default:
-      return null;
+    const { id, subscribed } = confirmation;
+    this.#options.events.onConfirmed(this.#requests.confirm(id, subscribed), subscribed);
   }
 }
 
 function isProtocolError(error: unknown): error is Error {
   return error instanceof Error &&
     (error.name === "RespSyntaxError" || error.name === "RespLimitError");
-}
-
-/** What went wrong, in words. Of a name with several addresses, each may have failed in its way. */
-function reasonOf(error: unknown): string {
-  if (error instanceof AggregateError) return error.errors.map(reasonOf).join(", ");
-  return error instanceof Error ? error.message : String(error);
-}
-
-/** What the reader can do about a connection that could not be made. */
-function adviceFor(error: unknown): string {
-  // Deno's errors say themselves which permission is missing.
-  if (error instanceof Error && error.name === "NotCapable") return "";
-  return "; check that a server listens there";
 }

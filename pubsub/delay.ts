@@ -1,3 +1,6 @@
+/** A timer that fires later than this, in ms, tells of a busy process, not of a silent server. */
+export const LATE = 250;
+
 /**
  * Waits.
  *

@@ -1,5 +1,6 @@
 import { type Reply, ServerError } from "../resp/mod.ts";
 import type { Connection } from "./connection.ts";
+import { LATE } from "./delay.ts";
 import { TimeoutError } from "./errors.ts";
 
 /** When a silent connection is asked whether it still lives. */
@@ -30,9 +31,6 @@ export const PING: Probe = { command: "PING", onReply() {} };
  * how much earlier than the loss itself a gap begins.
  */
 const PROOF_INTERVAL = 100;
-
-/** A timer that fires later than this, in ms, tells of a busy process, not of a silent server. */
-const LATE = 250;
 
 /**
  * Keeps watch over one connection with `PING`, or what else is to be asked.

@@ -1,0 +1,71 @@
+import { formatAddress } from "./address.ts";
+import { ConnectError, TimeoutError, UnsupportedError } from "./errors.ts";
+import type { Address, Dial, Transport } from "./transport.ts";
+
+/**
+ * Dials, within a deadline.
+ *
+ * @param timeout how long it may take, in ms
+ * @param signal gives it up
+ * @throws {ConnectError} when nothing answers there
+ * @throws {TimeoutError} when it takes longer
+ * @throws {UnsupportedError} when this runtime cannot do what was asked of it
+ * @throws the signal's reason
+ */
+export async function dialWithin(
+  timeout: number,
+  dial: Dial,
+  address: Address,
+  signal: AbortSignal,
+): Promise<Transport> {
+  signal.throwIfAborted();
+  const attempt = new AbortController();
+  const giveUp = () => attempt.abort(signal.reason);
+  signal.addEventListener("abort", giveUp);
+  const timer = setTimeout(() => {
+    attempt.abort(
+      new TimeoutError(
+        `Cannot connect to ${formatAddress(address)}: nothing answered within ${timeout} ms; ` +
+          "check the address, whether a firewall drops the packets, and whether TLS is spoken there",
+        timeout,
+      ),
+    );
+  }, timeout);
+  try {
+    return await dialOrGiveUp(dial, address, attempt.signal);
+  } catch (cause) {
+    if (attempt.signal.aborted) throw attempt.signal.reason;
+    if (cause instanceof ConnectError || cause instanceof UnsupportedError) throw cause;
+    throw new ConnectError(
+      `Cannot connect to ${formatAddress(address)}: ${reasonOf(cause)}${adviceFor(cause)}`,
+      { cause },
+    );
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener("abort", giveUp);
+  }
+}
+
+/** What went wrong, in words. Of a name with several addresses, each may have failed in its way. */
+export function reasonOf(error: unknown): string {
+  if (error instanceof AggregateError) return error.errors.map(reasonOf).join(", ");
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** Dials, and does not wait for a dial that takes no notice of its signal. */
+function dialOrGiveUp(dial: Dial, address: Address, signal: AbortSignal): Promise<Transport> {
+  return new Promise((resolve, reject) => {
+    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+    dial(address, { signal }).then(
+      (transport) => signal.aborted ? transport.close() : resolve(transport),
+      reject,
+    );
+  });
+}
+
+/** What the reader can do about a connection that could not be made. */
+function adviceFor(error: unknown): string {
+  // Deno's errors say themselves which permission is missing.
+  if (error instanceof Error && error.name === "NotCapable") return "";
+  return "; check that a server listens there";
+}

@@ -1,0 +1,186 @@
+import { type Reply, replyToText, ServerError } from "../resp/mod.ts";
+import { LATE } from "./delay.ts";
+import { ConnectError, TimeoutError } from "./errors.ts";
+import { channelId, type ServerChannel } from "./registry.ts";
+
+/** What a command is answered with. */
+export interface Request {
+  /** The command's name, for messages. */
+  readonly name: string;
+  /** The channels that are to be confirmed, each by itself; null where one reply is the answer. */
+  readonly channels: readonly ServerChannel[] | null;
+  /** Whether they are to be confirmed as subscribed, or as no longer so. */
+  readonly subscribed: boolean;
+}
+
+/** A command that has been sent and waits for its answer. */
+interface Pending extends Request {
+  readonly resolve: (reply: Reply) => void;
+  readonly reject: (error: Error) => void;
+  /** When it was sent, in ms since the epoch. */
+  readonly sentAt: number;
+  timer: ReturnType<typeof setTimeout> | undefined;
+  confirmed: number;
+}
+
+/**
+ * The commands that one server has been sent and has not answered yet.
+ *
+ * An answer is that to the oldest of them: a server works through its commands in order.
+ */
+export class Requests {
+  /**
+   * All that the server sent before this time has been received, in ms since the epoch: when the
+   * last command that has been answered was sent.
+   */
+  provenAt: number = Date.now();
+  readonly #server: string;
+  readonly #onLate: (error: TimeoutError) => void;
+  readonly #pending: Pending[] = [];
+
+  /**
+   * Begins with none.
+   *
+   * @param server the server, for messages
+   * @param onLate called when an answer is not there in time; those that come later can no longer be
+   * told apart
+   */
+  constructor(server: string, onLate: (error: TimeoutError) => void) {
+    this.#server = server;
+    this.#onLate = onLate;
+  }
+
+  /** The command whose answer is the next; null when none is due. */
+  get oldest(): string | null {
+    return this.#pending[0]?.name ?? null;
+  }
+
+  /**
+   * Waits for the answer to a command that is sent now.
+   *
+   * @param timeout how long it may take, in ms; Infinity for whoever keeps the time
+   * @returns the reply; null when its channels have been confirmed
+   * @throws {ServerError} when the answer is an error
+   * @throws the reason for which nothing more is answered
+   */
+  add(request: Request, timeout: number): Promise<Reply> {
+    return new Promise((resolve, reject) => {
+      const pending: Pending = {
+        ...request,
+        resolve,
+        reject,
+        sentAt: Date.now(),
+        timer: undefined,
+        confirmed: 0,
+      };
+      this.#pending.push(pending);
+      if (timeout !== Infinity) this.#expect(pending, timeout);
+    });
+  }
+
+  /**
+   * Takes a reply.
+   *
+   * @throws {ConnectError} when no reply was due
+   */
+  answer(reply: Reply): void {
+    const pending = this.#pending[0];
+    if (pending === undefined) throw this.#confused("answered what nobody asked");
+    this.#answered();
+    if (reply instanceof ServerError) pending.reject(reply);
+    else if (pending.channels === null) pending.resolve(reply);
+    else {
+      const error = this.#confused(`answered ${pending.name} without a confirmation`);
+      pending.reject(error);
+      throw error;
+    }
+  }
+
+  /**
+   * Takes the confirmation of one channel.
+   *
+   * @returns the channel as it was asked for
+   * @throws {ConnectError} when it was not due
+   */
+  confirm(id: string, subscribed: boolean): ServerChannel {
+    const pending = this.#pending[0];
+    const awaited = pending?.channels?.[pending.confirmed];
+    if (
+      pending === undefined || awaited === undefined || pending.subscribed !== subscribed ||
+      channelId(awaited) !== id
+    ) {
+      throw this.#confused("confirmed a subscription nobody asked for");
+    }
+    pending.confirmed++;
+    if (pending.confirmed === pending.channels!.length) {
+      this.#answered();
+      pending.resolve(null);
+    }
+    return awaited;
+  }
+
+  /** Nothing more is answered: whoever waits gets the reason. */
+  end(reason: Error): void {
+    for (const pending of this.#pending.splice(0)) {
+      clearTimeout(pending.timer);
+      pending.reject(reason);
+    }
+  }
+
+  #answered(): void {
+    const pending = this.#pending.shift()!;
+    clearTimeout(pending.timer);
+    this.provenAt = pending.sentAt;
+  }
+
+  /** Gives an answer so many ms to come. */
+  #expect(pending: Pending, timeout: number, patience = 3): void {
+    const due = performance.now() + timeout;
+    pending.timer = setTimeout(() => {
+      // The answer may be there, unread.
+      if (patience > 0 && performance.now() - due > LATE) {
+        return this.#expect(pending, timeout, patience - 1);
+      }
+      this.#onLate(
+        new TimeoutError(
+          `Cannot go on with ${this.#server}: no answer to ${pending.name} within ${timeout} ms; ` +
+            "it may be overloaded, or no Redis server at all",
+          timeout,
+        ),
+      );
+    }, timeout);
+  }
+
+  #confused(what: string): ConnectError {
+    return new ConnectError(`Cannot go on with ${this.#server}: it ${what}`);
+  }
+}
+
+/** What a server has confirmed. */
+export interface Confirmation {
+  /** The channel, by the id that {@linkcode channelId} gives it. */
+  readonly id: string;
+  /** Whether it is subscribed now. */
+  readonly subscribed: boolean;
+}
+
+/** The channel that a push confirms, or null for a push of another kind. */
+export function readConfirmation([kind, bytes]: readonly Reply[]): Confirmation | null {
+  if (!(bytes instanceof Uint8Array)) return null;
+  const confirmation = (isPattern: boolean, subscribed: boolean) => ({
+    id: channelId({ bytes, isPattern }),
+    subscribed,
+  });
+  switch (kind instanceof Uint8Array ? replyToText(kind) : kind) {
+    case "subscribe":
+      return confirmation(false, true);
+    case "psubscribe":
+      return confirmation(true, true);
+    case "unsubscribe":
+      return confirmation(false, false);
+    case "punsubscribe":
+      return confirmation(true, false);
+    default:
+      return null;
+  }
+}
