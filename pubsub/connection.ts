@@ -196,9 +196,10 @@ export class Connection {
   async #read(): Promise<void> {
     try {
       for (;;) {
-        const chunk = await this.#transport.read();
+        const read = await this.#transport.read();
         if (this.#over !== null) return;
-        if (chunk === null) return this.close(this.#hungUp());
+        if (read === null) return this.close(this.#hungUp());
+        const chunk = plain(read);
         this.#chunk = chunk;
         this.#receivedAt = Date.now();
         this.bytesReceived += chunk.length;
@@ -260,6 +261,16 @@ export class Connection {
     const { id, subscribed } = confirmation;
     this.#options.events.onConfirmed(this.#requests.confirm(id, subscribed), subscribed);
   }
+}
+
+/**
+ * The same bytes as the plain array that the decoder makes of them if it is given a `Buffer`: a
+ * message that stands in the chunk is known by its array. Taken for one that does not, its chunk was
+ * copied for every message, which took 3 µs in Node and 19 in Bun.
+ */
+function plain(chunk: Uint8Array): Uint8Array {
+  if (chunk.constructor === Uint8Array) return chunk;
+  return new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength);
 }
 
 function isProtocolError(error: unknown): error is Error {
