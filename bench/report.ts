@@ -14,6 +14,18 @@ export function median(sorted: readonly number[]): number {
   return (sorted[Math.floor(half)]! + sorted[Math.ceil(half)]!) / 2;
 }
 
+/** The median of numbers that are in order, with the quartiles in brackets. */
+export function spread(sorted: readonly number[], digits: number): string {
+  const quartile = (part: number): string =>
+    sorted[Math.round((sorted.length - 1) * part)]!.toFixed(digits);
+  return `${median(sorted).toFixed(digits)} [${quartile(0.25)}–${quartile(0.75)}]`;
+}
+
+/** A whole number with its thousands apart. */
+export function inFigures(number: number): string {
+  return number.toLocaleString("en");
+}
+
 /** Rows of cells as a table of Markdown; the first row is its head, the first column is text. */
 export function table(rows: readonly (readonly string[])[]): string {
   const [head, ...body] = rows.map((cells) => `| ${cells.join(" | ")} |`);

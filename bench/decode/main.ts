@@ -2,16 +2,12 @@
  * Measures the decoder beside those of other projects, in Node, Deno and Bun: `deno task bench
  * decode`. A workload's name, or how it begins, as an argument runs that one and writes nothing down.
  */
-import { join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { findBun, findEsbuild, findNode, type Program } from "../../tests/runtimes/programs.ts";
-import { run } from "../../tests/servers/run.ts";
-import { machine, median, table, writeSection } from "../report.ts";
+import { machine, median, spread, table, writeSection } from "../report.ts";
+import { Workshop } from "../workshop.ts";
 import type { Measured } from "./contest.ts";
 import { type Workload, workloads } from "./workloads.ts";
 
 const PEERS = ["@redis/client@6.3.1", "redis-parser@3.0.0"];
-const CONTEST = fileURLToPath(new URL("./contest.ts", import.meta.url));
 
 /** What was measured in one runtime. */
 interface Result {
@@ -20,48 +16,20 @@ interface Result {
 }
 
 export async function main(args: string[]): Promise<void> {
-  const folder = await Deno.makeTempDir({ prefix: "keywatch-" });
-  try {
-    await prepare(folder);
-    const results: Result[] = [];
-    for (const [name, program] of await runtimes()) {
-      const version = (await must([program[0], "--version"], folder)).split("\n")[0]!;
-      console.error(`${name} …`);
-      const output = await must([...program, "contest.mjs", ...args], folder);
-      results.push({
-        runtime: `${name} ${/\d+\.\d+\.\d+/.exec(version)?.[0]}`,
-        measured: JSON.parse(output),
-      });
-    }
-    const sections = results.map(report).join("\n\n");
-    console.log(sections);
-    if (args.length === 0) await writeSection("decode", `${introduction()}\n\n${sections}`);
-  } finally {
-    await Deno.remove(folder, { recursive: true });
+  await using workshop = await Workshop.open(PEERS);
+  const contest = await workshop.bundle("decode/contest.ts");
+  const results: Result[] = [];
+  // One workload in one runtime shows that all of it runs.
+  const quick = args.includes("--quick");
+  for (const runtime of quick ? workshop.runtimes.slice(0, 1) : workshop.runtimes) {
+    console.error(`${runtime.name} …`);
+    const chosen = quick ? ["frames-3-1000-65536"] : args;
+    const measured = await workshop.run<Measured[]>(runtime, contest, ...chosen);
+    results.push({ runtime: runtime.name, measured });
   }
-}
-
-async function runtimes(): Promise<[name: string, program: Program][]> {
-  return [
-    ["Deno", [Deno.execPath(), "run", "--allow-all", "--no-lock", "--node-modules-dir=manual"]],
-    ["Node", await findNode()],
-    ["Bun", await findBun()],
-  ];
-}
-
-/** Installs the peers in a folder and puts the program that runs in each runtime beside them. */
-async function prepare(folder: string): Promise<void> {
-  await Deno.writeTextFile(join(folder, "package.json"), '{ "private": true }\n');
-  await must(["npm", "install", "--no-audit", "--no-fund", "--save-exact", ...PEERS], folder);
-  const esbuild = await findEsbuild();
-  const output = `--outfile=${join(folder, "contest.mjs")}`;
-  await must([...esbuild, CONTEST, "--bundle", "--format=esm", "--platform=node", output], folder);
-}
-
-async function must(command: string[], cwd: string): Promise<string> {
-  const { code, stdout, output } = await run(command as [string, ...string[]], { cwd });
-  if (code !== 0) throw new Error(`\`${command.join(" ")}\` ended with ${code}:\n${output}`);
-  return stdout;
+  const sections = results.map(report).join("\n\n");
+  console.log(sections);
+  if (args.length === 0) await writeSection("decode", `${introduction()}\n\n${sections}`);
 }
 
 function introduction(): string {
@@ -106,9 +74,5 @@ function row(
 }
 
 function shown(measured: Measured | undefined): string {
-  if (measured === undefined) return "";
-  const { rounds } = measured;
-  const quartile = (part: number): string =>
-    rounds[Math.round((rounds.length - 1) * part)]!.toFixed(1);
-  return `${median(rounds).toFixed(1)} [${quartile(0.25)}–${quartile(0.75)}]`;
+  return measured === undefined ? "" : spread(measured.rounds, 1);
 }

@@ -1,0 +1,86 @@
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { findBun, findEsbuild, findNode, type Program } from "../tests/runtimes/programs.ts";
+import { run } from "../tests/servers/run.ts";
+
+/** A runtime that the benchmarks run in. */
+export interface Runtime {
+  /** Its name and version. */
+  readonly name: string;
+  /** Runs a script, whose name and arguments follow. */
+  readonly program: Program;
+}
+
+const BENCH = fileURLToPath(new URL(".", import.meta.url));
+
+/** A folder with the peers from npm, in which programs run that are bundled beside them. */
+export class Workshop implements AsyncDisposable {
+  /** Where everything is. */
+  readonly folder: string;
+  /** Deno, Node and Bun. */
+  readonly runtimes: readonly Runtime[];
+
+  private constructor(folder: string, runtimes: readonly Runtime[]) {
+    this.folder = folder;
+    this.runtimes = runtimes;
+  }
+
+  /** @param packages from npm, each as `name@version` */
+  static async open(packages: readonly string[]): Promise<Workshop> {
+    const folder = await Deno.makeTempDir({ prefix: "keywatch-" });
+    const workshop = new Workshop(folder, await findRuntimes(folder));
+    try {
+      await Deno.writeTextFile(join(folder, "package.json"), '{ "private": true }\n');
+      const install = ["npm", "install", "--prefer-offline", "--no-audit", "--no-fund"];
+      if (packages.length > 0) await must([...install, "--save-exact", ...packages], folder);
+      return workshop;
+    } catch (error) {
+      await workshop[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  /**
+   * Bundles a program of this folder, packages left out.
+   *
+   * @param source below `bench/`
+   * @param options the bundler's
+   * @returns the bundle's name in the folder
+   */
+  async bundle(source: string, ...options: string[]): Promise<string> {
+    const name = source.replaceAll("/", "_").replace(/\.ts$/, ".mjs");
+    const always = ["--bundle", "--format=esm", "--platform=node", "--packages=external"];
+    const output = `--outfile=${join(this.folder, name)}`;
+    const esbuild = await findEsbuild();
+    await must([...esbuild, join(BENCH, source), ...always, ...options, output], this.folder);
+    return name;
+  }
+
+  /** Runs a bundled program, and takes the last line it prints as JSON. */
+  async run<T>({ program }: Runtime, name: string, ...args: string[]): Promise<T> {
+    const output = await must([...program, name, ...args], this.folder);
+    return JSON.parse(output.trimEnd().split("\n").at(-1)!);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Deno.remove(this.folder, { recursive: true });
+  }
+}
+
+async function findRuntimes(folder: string): Promise<Runtime[]> {
+  const all: [name: string, program: Program][] = [
+    ["Deno", [Deno.execPath(), "run", "--allow-all", "--no-lock", "--node-modules-dir=manual"]],
+    ["Node", await findNode()],
+    ["Bun", await findBun()],
+  ];
+  return await Promise.all(all.map(async ([name, program]) => {
+    const said = await must([program[0], "--version"], folder);
+    return { name: `${name} ${/\d+\.\d+\.\d+/.exec(said)?.[0]}`, program };
+  }));
+}
+
+async function must(command: string[], cwd: string): Promise<string> {
+  const { code, stdout, output } = await run(command, { cwd });
+  if (code !== 0) throw new Error(`\`${command.join(" ")}\` ended with ${code}:\n${output}`);
+  return stdout;
+}
