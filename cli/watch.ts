@@ -1,11 +1,4 @@
-import {
-  connect,
-  formatAddress,
-  KeyspaceChannel,
-  type KeyspaceNotificationsInterface,
-  parseUrl,
-} from "../mod.ts";
-import { whyNoDatabase } from "./database.ts";
+import { connect, KeyspaceChannel, type KeyspaceNotificationsInterface, parseUrl } from "../mod.ts";
 import { formatGap, formatNodes, formatNotification } from "./format.ts";
 import { Losses } from "./losses.ts";
 import { messageOf } from "./message.ts";
@@ -36,8 +29,7 @@ export async function watch(options: WatchOptions, output: Output): Promise<void
   let notifications: KeyspaceNotificationsInterface | undefined;
   const losses = new Losses();
   try {
-    const server = parseUrl(url);
-    const { database: db = "*" } = server;
+    const { database: db = "*" } = parseUrl(url);
     notifications = await connect(url, {
       clientName: "keywatch-watch",
       signal,
@@ -47,13 +39,6 @@ export async function watch(options: WatchOptions, output: Output): Promise<void
         for (const loss of losses.newIn(nodes)) output.note(loss, "yellow");
       },
     });
-    const why = db === "*" ? null : await whyNoDatabase(server, db, signal);
-    if (why !== null) {
-      throw new Error(
-        `Cannot watch database ${db} of ${formatAddress(server.address)}: it says ${why}; ` +
-          "CONFIG GET databases tells how many it has, and the first is 0",
-      );
-    }
     const globs = patterns.length === 0 ? ["*"] : patterns;
     await notifications.subscribe(...globs.map((glob) => new KeyspaceChannel(glob, { db })));
     const where = db === "*" ? "all databases" : `database ${db}`;

@@ -106,6 +106,28 @@ export class MissingFlagsError extends Error {
   }
 }
 
+/** The server has no such database as that of a channel which was asked for. */
+export class MissingDatabaseError extends Error {
+  /** Always `"MissingDatabaseError"`. */
+  override readonly name = "MissingDatabaseError";
+  /** The server, as `host:port`. */
+  readonly server: string;
+  /** The database that it has not. */
+  readonly database: number;
+
+  /**
+   * What is missing, and where.
+   *
+   * @param message what could not be done, and what the server said
+   * @param details the server, and the database
+   */
+  constructor(message: string, details: { server: string; database: number }) {
+    super(message);
+    this.server = details.server;
+    this.database = details.database;
+  }
+}
+
 /** One channel that a server would not subscribe, and its own words. */
 export interface RefusedChannel {
   /** The channel or pattern. */

@@ -1,43 +1,36 @@
 import { Channel, ChannelType, mergeFlags, missingFlags } from "../parse/mod.ts";
 import { RespMap, ServerError } from "../resp/mod.ts";
+import { clip } from "./clip.ts";
 import type { Connection } from "./connection.ts";
 import { MissingFlagsError } from "./errors.ts";
 import type { ServerChannel } from "./registry.ts";
-
-/**
- * What to do when a server's `notify-keyspace-events` lets nothing through to a channel: `require`
- * rejects the subscription, `warn` tells `onWarning`, `ignore` does not look, and `merge` adds the
- * letters that are missing to those the server has.
- */
-export type FlagsPolicy = "require" | "warn" | "ignore" | "merge";
 
 /** Looks after one server's `notify-keyspace-events`. */
 export class FlagGuard {
   /** What the server answered last; `unknown` when it would not tell; null when never asked. */
   flags: string | null = null;
-  readonly #policy: FlagsPolicy;
+  readonly #task: "look" | "add";
 
-  constructor(policy: FlagsPolicy) {
-    this.#policy = policy;
+  /** @param task whether to look only, or also to add the letters that are missing */
+  constructor(task: "look" | "add") {
+    this.#task = task;
   }
 
   /**
-   * Finds out whether the flags let something through to each of the channels. Where asked to, adds
-   * the letters that are missing.
+   * Finds out whether the flags let something through to each of the channels.
    *
-   * @returns what is missing; null when nothing is, when it cannot be told, or does not matter
+   * @returns what is missing; null when nothing is, or when it cannot be told
    * @throws the reason for which the connection is over
    */
   async check(
     connection: Connection,
     channels: Iterable<ServerChannel>,
   ): Promise<MissingFlagsError | null> {
-    if (this.#policy === "ignore") return null;
     const asked = representatives(channels);
     if (asked.length === 0) return null;
     let flags = await readFlags(connection);
     let refusal: string | null = null;
-    if (flags !== null && this.#policy === "merge") {
+    if (flags !== null && this.#task === "add") {
       const { missing } = missingFlags(flags, ...asked);
       refusal = await addFlags(connection, flags, missing);
       if (missing !== "" && refusal === null) flags = await readFlags(connection);
@@ -116,11 +109,6 @@ function describe(
       : ` (add those of "${unsure}" that are in use: the server does not show them)`) +
     (/[STIV]/.test(missing) ? " (S, T, I and V need Redis 8.8 or later)" : "");
   return new MissingFlagsError(message, { server, configured: flags, missing });
-}
-
-/** A channel's name short enough for a message. */
-function clip(name: string): string {
-  return name.length > 100 ? `${name.slice(0, 100)}…` : name;
 }
 
 const BY_KEY: readonly (ChannelType | null)[] = [

@@ -38,7 +38,7 @@ export interface Refusal {
 
 /** The servers behind it: one, or the nodes of a cluster. */
 export interface Servers {
-  /** Rejects when their flags let nothing through to one of the channels. */
+  /** Rejects when nothing can come on one of the channels. */
   checkFlags(channels: readonly Channel[]): Promise<void>;
   /** Waits until every one has confirmed or refused the channels. */
   settle(channels: readonly Wanted[]): Promise<Refusal[]>;

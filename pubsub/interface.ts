@@ -52,6 +52,8 @@ export interface KeyspaceNotificationsInterface
    * @throws {TypeError} when an argument is no channel of notifications
    * @throws {MissingFlagsError} when a server's flags let nothing through to one of them; none of
    * them is then subscribed
+   * @throws {MissingDatabaseError} when a server has no such database as one of them names; none of
+   * them is then subscribed
    * @throws {SubscribeRefusedError} when a server refuses some; its `subscription` holds the others
    * @throws {ClosedError} when the object is closed
    */

@@ -22,7 +22,7 @@ export * from "./errors.ts";
 export type { Gap, GapReason } from "./gap.ts";
 export * from "./interface.ts";
 export * from "./notifications.ts";
-export type { FlagsPolicy } from "./flag_guard.ts";
+export type { FlagsPolicy } from "./silence_guard.ts";
 export type { Credentials } from "./handshake.ts";
 export type { HeartbeatOptions } from "./heartbeat.ts";
 export type { ConnectOptions, QueueOptions } from "./options.ts";

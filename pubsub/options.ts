@@ -1,10 +1,10 @@
 import type { DecoderLimits } from "../resp/mod.ts";
 import { formatAddress, type ServerUrl } from "./address.ts";
-import type { FlagsPolicy } from "./flag_guard.ts";
 import type { Gap } from "./gap.ts";
 import type { Credentials } from "./handshake.ts";
 import type { HeartbeatOptions } from "./heartbeat.ts";
 import type { Overflow, QueueLimits } from "./queue.ts";
+import type { FlagsPolicy } from "./silence_guard.ts";
 import type { Status } from "./status.ts";
 import { checkTls, dialWithTls } from "./tls.ts";
 import type { Dial, TlsOptions } from "./transport.ts";
@@ -55,10 +55,11 @@ export interface ConnectOptions {
    */
   readonly maxAttempts?: number;
   /**
-   * What to do when `notify-keyspace-events` lets nothing through to a channel: reject the
-   * subscription (`require`, the default), tell `onWarning` (`warn`), not look (`ignore`), or add
-   * the letters that are missing (`merge`), which is the only one that writes the server's
-   * configuration. Where the server will not tell its flags, the subscription goes on.
+   * What to do when nothing can ever come on a channel, because `notify-keyspace-events` lets
+   * nothing through to it or the server has no such database: reject the subscription (`require`,
+   * the default), tell `onWarning` (`warn`), not look (`ignore`), or add the letters that are
+   * missing (`merge`), which is the only one that writes the server's configuration. Where the
+   * server will not tell its flags or databases, the subscription goes on.
    */
   readonly flags?: FlagsPolicy;
   /** How much may wait to be read, per reader. Default 65,536 items and 64 MiB. */

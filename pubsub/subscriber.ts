@@ -2,12 +2,13 @@ import { formatAddress } from "./address.ts";
 import { backoff } from "./backoff.ts";
 import { Connection, type ConnectionEvents } from "./connection.ts";
 import { delay } from "./delay.ts";
-import { ClosedError, ConnectError, type MissingFlagsError, TimeoutError } from "./errors.ts";
+import { ClosedError, ConnectError, TimeoutError } from "./errors.ts";
 import type { GapReason } from "./gap.ts";
 import { handshake, type ServerInfo } from "./handshake.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { HeldMessages } from "./held_messages.ts";
 import type { ServerChannel } from "./registry.ts";
+import type { SilenceError } from "./silence_guard.ts";
 import type { NodeState } from "./status.ts";
 import type { SubscriberOptions } from "./subscriber_options.ts";
 import { Subscriptions } from "./subscriptions.ts";
@@ -171,7 +172,7 @@ export class Subscriber {
 
   /** Opens a connection, shakes hands, and asks for all that is wanted. */
   async #connect(): Promise<void> {
-    const { events, heartbeat: times, queue, wanted, flagGuard, locator } = this.#options;
+    const { events, heartbeat: times, queue, wanted, silenceGuard, locator } = this.#options;
     const held = this.#gap === null ? null : new HeldMessages(queue);
     this.#end.signal.throwIfAborted();
     this.#attempt = new AbortController();
@@ -200,7 +201,7 @@ export class Subscriber {
         if (live) this.#onLost(connection, reason);
       },
     });
-    let mute: MissingFlagsError | null;
+    let mute: SilenceError | null;
     try {
       const askedAt = connection.provenAt;
       await locator.inspect(info, connection);
@@ -208,7 +209,7 @@ export class Subscriber {
       if (connection.over !== null) throw connection.over;
       heartbeat = new Heartbeat(connection, times, this.#options.probe(info));
       // Before anything is subscribed, because RESP2 answers no such question afterwards.
-      mute = await flagGuard.check(connection, wanted.values());
+      mute = await silenceGuard.check(connection, wanted.values());
       await this.#subscriptions.reconcile(connection);
       // It may have ended between its last answer and here.
       if (connection.over !== null) throw connection.over;
@@ -248,7 +249,7 @@ export class Subscriber {
 
   /** Asks a server that came back mute until it lets through what is wanted; so long the gap lasts. */
   async #awaitFlags(connection: Connection): Promise<void> {
-    const { flagGuard, wanted } = this.#options;
+    const { silenceGuard, wanted } = this.#options;
     const hint = new Promise<void>((resolve) => this.#hintAtFlags = resolve)
       .finally(() => this.#hintAtFlags = null);
     try {
@@ -257,7 +258,7 @@ export class Subscriber {
         await (this.#hintAtFlags === null ? pause : Promise.race([pause, hint]));
       } while (
         connection.over === null &&
-        await this.ask((asked) => flagGuard.check(asked, wanted.values())) !== null
+        await this.ask((asked) => silenceGuard.check(asked, wanted.values())) !== null
       );
     } catch {
       // The connection was lost, and coming back looks at the flags anew; or all has ended.

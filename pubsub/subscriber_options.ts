@@ -1,10 +1,9 @@
 import type { DecoderLimits, MessageFrame } from "../resp/mod.ts";
-import type { MissingFlagsError } from "./errors.ts";
-import type { FlagGuard } from "./flag_guard.ts";
 import type { GapReason } from "./gap.ts";
 import type { HandshakeOptions, ServerInfo } from "./handshake.ts";
 import type { HeartbeatOptions, Probe } from "./heartbeat.ts";
 import type { Locator } from "./locator.ts";
+import type { SilenceError, SilenceGuard } from "./silence_guard.ts";
 import type { WantedChannels } from "./subscriptions.ts";
 import type { Dial } from "./transport.ts";
 
@@ -20,8 +19,8 @@ export interface SubscriberEvents {
   onLost(reason: GapReason, from: number): void;
   /** Messages from `from` to `to`, both in ms since the epoch, may be missing before the next. */
   onGap(reason: GapReason, from: number, to: number): void;
-  /** A server that came back lets nothing through to something that is wanted. */
-  onMuted(error: MissingFlagsError): void;
+  /** From a server that came back nothing can come on something that is wanted. */
+  onMuted(error: SilenceError): void;
   /** The state has changed. */
   onState(): void;
   /** It will not come back: what broke last, or why it was closed. */
@@ -44,8 +43,8 @@ export interface SubscriberOptions extends HandshakeOptions {
   readonly maxAttempts: number;
   /** The most messages, and bytes of them, held until every channel is confirmed again. */
   readonly queue: { readonly items: number; readonly bytes: number };
-  /** Looks after the server's flags. */
-  readonly flagGuard: FlagGuard;
+  /** Looks for what would keep the server silent. */
+  readonly silenceGuard: SilenceGuard;
   /** The register of what is wanted. */
   readonly wanted: WantedChannels;
   /**

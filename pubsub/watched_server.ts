@@ -1,13 +1,13 @@
 import type { Channel } from "../parse/mod.ts";
 import type { MessageFrame } from "../resp/mod.ts";
 import { EventRun } from "./event_run.ts";
-import { FlagGuard } from "./flag_guard.ts";
 import type { GapReason } from "./gap.ts";
 import type { ServerInfo } from "./handshake.ts";
 import { PING, type Probe } from "./heartbeat.ts";
 import type { Gate, Hub, NodeRun, Refusal, Wanted } from "./hub.ts";
 import type { Locator } from "./locator.ts";
 import type { Settings } from "./options.ts";
+import { SilenceGuard } from "./silence_guard.ts";
 import type { NodeStatus } from "./status.ts";
 import { Subscriber } from "./subscriber.ts";
 
@@ -54,7 +54,7 @@ export class WatchedServer {
   readonly #settings: Settings;
   readonly #hub: Hub;
   readonly #gate: Gate | null;
-  readonly #flagGuard: FlagGuard;
+  readonly #silenceGuard: SilenceGuard;
   readonly #run: NodeRun = new EventRun();
   #messages = 0;
   #malformed = 0;
@@ -65,13 +65,13 @@ export class WatchedServer {
     this.#settings = settings;
     this.#hub = hub;
     this.#gate = gate;
-    this.#flagGuard = new FlagGuard(settings.flags);
+    this.#silenceGuard = new SilenceGuard(settings.flags);
     this.subscriber = new Subscriber({
       ...settings,
       locator,
       inspect,
       probe,
-      flagGuard: this.#flagGuard,
+      silenceGuard: this.#silenceGuard,
       wanted: hub.registry,
       events: {
         onMessage: (frame, receivedAt, sentAfter) => this.#onMessage(frame, receivedAt, sentAfter),
@@ -102,7 +102,7 @@ export class WatchedServer {
       role: info?.role ?? null,
       protocol: info?.protocol ?? null,
       subscriptions: Array.from(confirmed, ({ bytes }) => decoder.decode(bytes)),
-      flags: this.#flagGuard.flags,
+      flags: this.#silenceGuard.flags,
       messages: this.#messages,
       malformed: this.#malformed,
       bytes: bytesReceived,
@@ -110,11 +110,11 @@ export class WatchedServer {
     };
   }
 
-  /** Rejects, or warns, when its flags let nothing through to one of the channels. */
+  /** Rejects, or warns, when nothing can come on one of the channels. */
   async checkFlags(channels: readonly Channel[]): Promise<void> {
     if (this.#settings.flags === "ignore") return;
     const missing = await this.subscriber.ask((connection) =>
-      this.#flagGuard.check(connection, channels)
+      this.#silenceGuard.check(connection, channels)
     );
     if (missing === null) return;
     if (this.#settings.flags !== "warn") throw missing;

@@ -176,7 +176,7 @@ Deno.test("an empty pattern is not taken for every key, nor for none", async () 
 Deno.test("watch: a database that is not there", async () => {
   await using server = await startServer({ ...TALKATIVE, acl: ["bo on >pw ~* &* +@all"] });
   const url = `redis://bo:pw@127.0.0.1:${server.port}`;
-  await fails(1, "Cannot watch database 16 of 127.0.0.1", "watch", "--url", `${url}/16`);
+  await fails(1, "it has no database 16", "watch", "--url", `${url}/16`);
   await using tool = Tool.run(["watch", "--url", `${url}/15`]);
   await tool.noted("watching * on");
 });
