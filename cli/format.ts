@@ -1,4 +1,5 @@
 import { countSlots, formatSlots, type Gap, type KeyNotification, type SlotRange } from "../mod.ts";
+import { type Clock, timeOfDay } from "./clock.ts";
 import { eventStyle } from "./event_style.ts";
 import { printable } from "./printable.ts";
 import type { Paint } from "./style.ts";
@@ -12,24 +13,32 @@ const EVENT_WIDTH = 12;
  * Control characters and bytes that are not UTF-8 are escaped, so that no key can drive the
  * terminal.
  */
-export function formatNotification(notification: KeyNotification, paint: Paint): string {
+export function formatNotification(
+  notification: KeyNotification,
+  paint: Paint,
+  clock: Clock = timeOfDay,
+): string {
   const { timestamp, database, eventType, keyBytes, subkeyBytes } = notification;
   const subkeys = subkeyBytes.map((subkey) => printable(subkey)).join(" ");
-  const when = paint("gray", `${formatTime(timestamp)}  ${`db${database}`.padEnd(DATABASE_WIDTH)}`);
+  const where = `db${database}`.padEnd(DATABASE_WIDTH);
+  const when = paint("gray", `${clock.format(timestamp)}  ${where}`);
   const event = paint(eventStyle(eventType), printable(eventType).padEnd(EVENT_WIDTH));
   const line = `${when} ${event}  ${printable(keyBytes)}`;
   return subkeys === "" ? line : `${line}  ${paint("blueBright", subkeys)}`;
 }
 
 /** A gap as one line. */
-export function formatGap({ reason, node, slots, from, to, dropped }: Gap): string {
+export function formatGap(
+  { reason, node, slots, from, to, dropped }: Gap,
+  clock: Clock = timeOfDay,
+): string {
   const lost = dropped === undefined
     ? "notifications may be missing"
     : dropped === 1
     ? "1 notification is missing"
     : `${dropped} notifications are missing`;
   const where = slots === undefined ? node : `${node}, ${formatSlotCount(slots)}`;
-  return `gap: ${lost} from ${where}, ${formatTime(from)} to ${formatTime(to)} (${reason})`;
+  return `gap: ${lost} from ${where}, ${clock.format(from)} to ${clock.format(to)} (${reason})`;
 }
 
 /** How many slots, and which, where that is short. */
@@ -44,12 +53,4 @@ export function formatNodes(nodes: readonly { readonly node: string }[]): string
   const names = nodes.slice(0, 3).map(({ node }) => node).join(", ");
   if (nodes.length === 1) return names;
   return `${nodes.length} nodes (${names}${nodes.length > 3 ? ", …" : ""})`;
-}
-
-/** The local time of day, to the millisecond. */
-export function formatTime(timestamp: number): string {
-  const time = new Date(timestamp);
-  const two = (value: number) => String(value).padStart(2, "0");
-  const clock = [time.getHours(), time.getMinutes(), time.getSeconds()].map(two).join(":");
-  return `${clock}.${String(time.getMilliseconds()).padStart(3, "0")}`;
 }

@@ -1,24 +1,28 @@
-import { parseArgs } from "node:util";
+import { Arguments, type Command, type Context, UsageError } from "./command.ts";
 import { listenForInterrupt } from "./interrupt.ts";
 import { messageOf } from "./message.ts";
 import { Output } from "./output.ts";
+import { flags } from "./flags.ts";
 import { watch } from "./watch.ts";
 
-const DEFAULT_URL = "redis://localhost:6379";
+const COMMANDS: Readonly<Record<string, Command>> = { watch, flags };
 
-/** Not of every scheme: the keys of a cache may well begin with `https://`. */
-const LOOKS_LIKE_URL = /^(?:redis|rediss|redis\+unix|valkey|valkeys|unix):\/\//i;
+const NAME_WIDTH = Math.max(...Object.keys(COMMANDS).map(({ length }) => length));
 
-const USAGE = `Usage: keywatch watch [--url redis://host:port[/database]] [pattern…]
+const USAGE = `Usage: keywatch <command> [options]
 
-Prints the notifications of a server or a cluster until Ctrl-C: time, database,
-event, key.
+Keyspace notifications of Redis and Valkey servers and clusters.
 
-  --url URL   the server, or any node of a cluster; left out,
-              ${DEFAULT_URL}. A database in it, such as /2, watches
-              that one alone, otherwise all of them
-  pattern     the keys, such as 'user:*'; every key when left out
-  --help      this text`;
+Commands:
+${
+  Object.entries(COMMANDS).map(([name, { summary }]) => `  ${name.padEnd(NAME_WIDTH)}  ${summary}`)
+    .join("\n")
+}
+
+keywatch <command> --help tells more, with examples.
+
+Exit status: 0 when all went well, 1 when something failed, 2 when the arguments make
+no sense.`;
 
 /**
  * Runs a command of the tool, until it has done its work or is interrupted.
@@ -31,7 +35,8 @@ export async function main(args: readonly string[]): Promise<number> {
   const output = new Output();
   const interrupt = listenForInterrupt();
   try {
-    const status = await run(args, output, interrupt.signal);
+    const signal = AbortSignal.any([interrupt.signal, output.broken]);
+    const status = await run(args, { output, signal });
     await output.flush(interrupt.signal);
     if (output.failure === null) return status;
     output.note(`keywatch: ${output.failure}`, "red");
@@ -42,47 +47,41 @@ export async function main(args: readonly string[]): Promise<number> {
   }
 }
 
-async function run(
-  args: readonly string[],
-  output: Output,
-  interrupted: AbortSignal,
-): Promise<number> {
-  const misused = (why: string) => {
-    output.note(`keywatch: ${why}`, "red");
-    for (const line of ["", ...USAGE.split("\n")]) output.note(line);
-    return 2;
-  };
-  let parsed;
-  try {
-    parsed = parseArgs({
-      args: [...args],
-      allowPositionals: true,
-      options: { url: { type: "string" }, help: { type: "boolean", short: "h" } },
-    });
-  } catch (error) {
-    return misused(messageOf(error));
-  }
-  const { values, positionals: [command, ...patterns] } = parsed;
-  if (values.help) {
+async function run([name, ...rest]: readonly string[], context: Context): Promise<number> {
+  const { output } = context;
+  if (name === "--help" || name === "-h") {
     output.line(USAGE);
     return 0;
   }
-  if (command === undefined) return misused("no command is given");
-  if (command !== "watch") return misused(`there is no command "${command}"`);
-  for (const pattern of patterns) {
-    const why = pattern === ""
-      ? "a pattern is empty; leave it out to watch every key"
-      : LOOKS_LIKE_URL.test(pattern)
-      ? "a pattern looks like the URL of a server; write --url before it"
-      : null;
-    if (why !== null) return misused(why);
+  const command = name !== undefined && Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  if (command === undefined) {
+    const why = name === undefined
+      ? "no command is given"
+      : name.startsWith("-")
+      ? `the command comes first, before ${name}`
+      : `there is no command "${name}"`;
+    return misused(why, USAGE, output);
   }
   try {
-    const signal = AbortSignal.any([interrupted, output.broken]);
-    await watch({ url: values.url ?? DEFAULT_URL, patterns, signal }, output);
-    return 0;
+    const args = Arguments.parse(rest, command.options);
+    if (args.has("help")) {
+      output.line(`Usage: keywatch ${command.usage}\n\n${command.help}`);
+      return 0;
+    }
+    return await command.run(args, context);
   } catch (error) {
-    output.note(`keywatch: ${messageOf(error)}`, "red");
+    const why = messageOf(error);
+    if (error instanceof UsageError) {
+      const usage = `Usage: keywatch ${command.usage}\n\nkeywatch ${name} --help tells more`;
+      return misused(why, usage, output);
+    }
+    output.note(`keywatch: ${why}`, "red");
     return 1;
   }
+}
+
+function misused(why: string, usage: string, output: Output): number {
+  output.note(`keywatch: ${why}`, "red");
+  for (const line of ["", ...usage.split("\n")]) output.note(line);
+  return 2;
 }

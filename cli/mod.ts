@@ -1,7 +1,8 @@
 /**
- * The command line: `watch`.
+ * The command line tool: `watch` prints notifications, `flags` explains `notify-keyspace-events`.
  *
- * Run as a program, this module is the tool; imported, it gives it to call.
+ * Run as a program, this module is the tool; imported, it gives it to call. `--help` after a command
+ * tells all that it takes.
  *
  * @example
  * ```ts no-run

@@ -5,15 +5,20 @@ export function printable(value: string | Uint8Array): string {
   return escapeControls(typeof value === "string" ? value : decodeOrEscape(value));
 }
 
-function decodeOrEscape(bytes: Uint8Array): string {
+/** Bytes as text; null when they are not UTF-8. */
+export function decodeStrict(bytes: Uint8Array): string | null {
   try {
     return strict.decode(bytes);
   } catch {
-    return Array.from(
-      bytes,
-      (byte) => byte < 0x80 ? String.fromCharCode(byte) : escapeByte(byte),
-    ).join("");
+    return null;
   }
+}
+
+function decodeOrEscape(bytes: Uint8Array): string {
+  return decodeStrict(bytes) ??
+    Array.from(bytes, (byte) => byte < 0x80 ? String.fromCharCode(byte) : escapeByte(byte)).join(
+      "",
+    );
 }
 
 const SHORT_ESCAPES: Readonly<Record<string, string>> = { "\n": "\\n", "\r": "\\r", "\t": "\\t" };

@@ -1,3 +1,4 @@
+import { assertEquals, assertStringIncludes } from "@std/assert";
 import { fileURLToPath } from "node:url";
 import { until, within } from "../servers/mod.ts";
 
@@ -149,4 +150,17 @@ function textOf(stream: ReadableStream<Uint8Array>): ReadableStream<string> {
 
 function quote(word: string): string {
   return `'${word.replaceAll("'", "'\\''")}'`;
+}
+
+/**
+ * The tool fails with these words on standard error, in one line unless the usage follows, and with
+ * nothing of a stack trace.
+ */
+export async function fails(code: number, words: string, ...args: string[]): Promise<void> {
+  await using tool = Tool.run(args);
+  const ended = await tool.ended();
+  assertStringIncludes(ended.stderr, words);
+  assertEquals(ended.code, code);
+  assertEquals(ended.stderr.includes("    at "), false, ended.stderr);
+  if (code === 1) assertEquals(ended.stderr.trimEnd().split("\n").length, 1, ended.stderr);
 }

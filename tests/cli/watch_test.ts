@@ -1,7 +1,7 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { freePort, startServer, until } from "../servers/mod.ts";
 import { answer, Peer, swallow } from "../pubsub/peer.ts";
-import { Tool } from "./tool.ts";
+import { fails, Tool } from "./tool.ts";
 
 const TALKATIVE = { config: { "notify-keyspace-events": "KEA" } };
 
@@ -100,16 +100,6 @@ Deno.test("watch says when the server came back silent", async () => {
   assertEquals(tool.notes.includes("    at "), false, tool.notes);
 });
 
-/** The tool fails with one line on standard error, and nothing of a stack trace. */
-async function fails(code: number, words: string, ...args: string[]): Promise<void> {
-  await using tool = Tool.run(args);
-  const ended = await tool.ended();
-  assertStringIncludes(ended.stderr, words);
-  assertEquals(ended.code, code);
-  assertEquals(ended.stderr.includes("    at "), false, ended.stderr);
-  if (code === 1) assertEquals(ended.stderr.trimEnd().split("\n").length, 1, ended.stderr);
-}
-
 Deno.test("watch: no server there", async () => {
   const url = `redis://127.0.0.1:${freePort()}`;
   await fails(1, "check that a server listens there", "watch", "--url", url);
@@ -145,7 +135,7 @@ Deno.test("watch: a user who may not subscribe", async () => {
 });
 
 Deno.test("watch: a malformed URL", async () => {
-  await fails(1, "Cannot read the server URL", "watch", "--url", "localhost:6379");
+  await fails(2, "Cannot read the server URL", "watch", "--url", "localhost:6379");
 });
 
 Deno.test("watch: a server whose notify-keyspace-events is empty", async () => {
@@ -157,6 +147,7 @@ Deno.test("wrong use is told apart, with the usage", async () => {
   await fails(2, "Usage:", "watch", "--no-such-option");
   await fails(2, 'there is no command "wach"', "wach");
   await fails(2, "no command is given");
+  await fails(2, "the command comes first", "--url", "redis://127.0.0.1", "watch");
 });
 
 Deno.test("a URL where a pattern belongs is not taken for one", async () => {
@@ -210,6 +201,16 @@ Deno.test("watch: a disk that is full", async () => {
 
 Deno.test("--help prints the usage", async () => {
   await using tool = Tool.run(["--help"]);
+  assertStringIncludes((await tool.line())!, "Usage: keywatch <command>");
+  assertEquals((await tool.ended()).code, 0);
+});
+
+Deno.test("--help of a command prints its options and examples", async () => {
+  await using tool = Tool.run(["watch", "--help"]);
   assertStringIncludes((await tool.line())!, "Usage: keywatch watch");
+  const lines = await tool.linesUntil("keywatch watch 'user:*'");
+  for (const words of ["--json", "--for DURATION", "--url URL", "$REDIS_URL"]) {
+    assertStringIncludes(lines.join("\n"), words);
+  }
   assertEquals((await tool.ended()).code, 0);
 });

@@ -1,0 +1,140 @@
+import { readFile } from "node:fs/promises";
+import {
+  type Address,
+  type ClusterOptions,
+  formatAddress,
+  parseUrl,
+  type ServerUrl,
+  type TlsOptions,
+} from "../mod.ts";
+import { type Arguments, type OptionsConfig, UsageError } from "./command.ts";
+import { readVariable } from "./environment.ts";
+import { messageOf } from "./message.ts";
+
+const DEFAULT_URL = "redis://localhost:6379";
+
+/** The options that every command which connects takes. */
+export const CONNECTION_OPTIONS: OptionsConfig = {
+  url: { type: "string" },
+  user: { type: "string" },
+  password: { type: "string" },
+  db: { type: "string" },
+  tls: { type: "boolean" },
+  ca: { type: "string" },
+  cert: { type: "string" },
+  key: { type: "string" },
+  servername: { type: "string" },
+};
+
+/** What the help of every command which connects says of them. */
+export const CONNECTION_HELP: string = `Connection:
+  --url URL          the server, or any node of a cluster, as redis://host:port/db,
+                     rediss://… or redis+unix:///path; left out, $REDIS_URL, else
+                     ${DEFAULT_URL}
+  --user NAME        the ACL user; left out, that of the URL, else $REDIS_USERNAME
+  --password TEXT    left out, that of the URL, else $REDIS_PASSWORD, where other
+                     users of this machine do not see it
+  --db N             that database alone; left out, that of the URL, else all
+  --tls              speak TLS also where the URL does not say rediss://
+  --ca FILE          PEM certificates of the authorities to trust; this and the
+                     following imply --tls
+  --cert FILE        the client's own PEM certificate, together with
+  --key FILE         its PEM key
+  --servername NAME  the name that the server's certificate must be for`;
+
+/** The server or the cluster that a command is about, and who to be there. */
+export interface Target {
+  /** Its URL, without user and password. */
+  readonly url: string;
+  /** Where it listens. */
+  readonly address: Address;
+  /** The database that was asked for; `*` for all. */
+  readonly db: number | "*";
+  /** How to speak TLS; undefined for plain TCP and unix sockets. */
+  readonly tls: TlsOptions | undefined;
+  /** The ACL user; undefined for the default one. */
+  readonly username: string | undefined;
+  /** The password; undefined where none is needed. */
+  readonly password: string | undefined;
+}
+
+/**
+ * Reads what the arguments and the environment say of the server.
+ *
+ * @throws {UsageError} when that makes no sense
+ * @throws {Error} when a file cannot be read
+ */
+export async function readTarget(args: Arguments): Promise<Target> {
+  const server = readUrl(args);
+  const { address } = server;
+  const tls = await readTls(args, server);
+  const db = readDatabase(args) ?? server.database ?? "*";
+  const username = args.text("user") ?? server.username ?? readVariable("REDIS_USERNAME");
+  const password = args.text("password") ?? server.password ?? readVariable("REDIS_PASSWORD");
+  if (username !== undefined && password === undefined) {
+    throw new UsageError(`there is a user, "${username}", but no password`);
+  }
+  return { url: formatUrl(address, tls !== undefined, db), address, db, tls, username, password };
+}
+
+/** The options of `connect` that a target makes. */
+export function connectOptions({ tls, username, password }: Target): ClusterOptions {
+  return {
+    ...(tls === undefined ? {} : { tls }),
+    ...(username === undefined ? {} : { username }),
+    ...(password === undefined ? {} : { password }),
+  };
+}
+
+/** The URL of a server, without user and password. */
+export function formatUrl(address: Address, tls: boolean, db: number | "*"): string {
+  const isAll = db === "*";
+  if ("path" in address) {
+    const path = address.path.split("/").map(encodeURIComponent).join("/");
+    return `redis+unix://${path}${isAll ? "" : `?db=${db}`}`;
+  }
+  return `${tls ? "rediss" : "redis"}://${formatAddress(address)}${isAll ? "" : `/${db}`}`;
+}
+
+function readUrl(args: Arguments): ServerUrl {
+  const given = args.text("url");
+  const fromEnvironment = given === undefined ? readVariable("REDIS_URL") : undefined;
+  try {
+    return parseUrl(given ?? fromEnvironment ?? DEFAULT_URL);
+  } catch (error) {
+    const where = fromEnvironment === undefined ? "" : "$REDIS_URL: ";
+    throw new UsageError(`${where}${messageOf(error)}`);
+  }
+}
+
+function readDatabase(args: Arguments): number | "*" | undefined {
+  const text = args.text("db");
+  if (text === undefined || text === "*") return text;
+  if (/^\d{1,9}$/.test(text)) return Number(text);
+  throw new UsageError(`--db takes the number of a database, or * for all, not "${text}"`);
+}
+
+async function readTls(args: Arguments, server: ServerUrl): Promise<TlsOptions | undefined> {
+  const files = ["ca", "cert", "key"] as const;
+  const serverName = args.text("servername");
+  const isImplied = serverName !== undefined || files.some((name) => args.text(name) !== undefined);
+  if (server.tls !== true && !args.has("tls") && !isImplied) return undefined;
+  if ("path" in server.address) throw new UsageError("TLS is not spoken over unix sockets");
+  if ((args.text("cert") === undefined) !== (args.text("key") === undefined)) {
+    throw new UsageError("--cert and --key belong together: give both or neither");
+  }
+  const texts: Partial<Record<typeof files[number], string>> = {};
+  for (const name of files) {
+    const path = args.text(name);
+    if (path !== undefined) texts[name] = await readPem(name, path);
+  }
+  return { ...texts, ...(serverName === undefined ? {} : { serverName }) };
+}
+
+async function readPem(option: string, path: string): Promise<string> {
+  try {
+    return await readFile(path, "utf8");
+  } catch (error) {
+    throw new Error(`Cannot read the file of --${option}: ${messageOf(error)}`, { cause: error });
+  }
+}

@@ -1,0 +1,67 @@
+import { type ClusterOptions, connect, type KeyspaceNotificationsInterface } from "../mod.ts";
+import type { Context } from "./command.ts";
+import { connectOptions, type Target } from "./connection.ts";
+import { checkFlags } from "./flags_check.ts";
+import { Losses } from "./losses.ts";
+import { messageOf } from "./message.ts";
+import type { Selection } from "./selection.ts";
+
+/**
+ * Connects to a server or a cluster and subscribes what was asked for. What goes wrong later is
+ * noted.
+ *
+ * @param options what goes before the options that every command connects with
+ * @throws what `connect` and `subscribe` throw
+ * @throws {Error} when nothing can come of some of the selection
+ */
+export async function open(
+  target: Target,
+  selection: Selection,
+  { output, signal }: Context,
+  options: ClusterOptions,
+): Promise<KeyspaceNotificationsInterface> {
+  const losses = new Losses();
+  const notifications = await connect(target.url, {
+    ...connectOptions(target),
+    signal,
+    onError: (error) => output.note(messageOf(error), "red"),
+    onWarning: (message) => output.note(message, "yellow"),
+    onStatus: ({ nodes }) => {
+      for (const loss of losses.newIn(nodes)) output.note(loss, "yellow");
+    },
+    ...options,
+  });
+  try {
+    await notifications.subscribe(...selection.channels);
+    const { failure, warnings } = checkFlags(notifications.status().nodes, selection);
+    if (failure !== null) throw new Error(failure);
+    for (const warning of warnings) output.note(warning, "yellow");
+    return notifications;
+  } catch (error) {
+    await notifications.close();
+    throw error;
+  }
+}
+
+/** A limit to how long a command works. */
+export interface Deadline {
+  /** Aborted when the time is over, and when the command is to end anyway. */
+  readonly signal: AbortSignal;
+  /** Whether the time is over. */
+  readonly isOver: boolean;
+  /** Stops the time. */
+  release(): void;
+}
+
+/** Starts a time after which a command has done its work; undefined for one that never comes. */
+export function startDeadline(duration: number | undefined, signal: AbortSignal): Deadline {
+  const end = new AbortController();
+  const timer = duration === undefined ? undefined : setTimeout(() => end.abort(), duration);
+  return {
+    signal: AbortSignal.any([signal, end.signal]),
+    get isOver() {
+      return end.signal.aborted;
+    },
+    release: () => clearTimeout(timer),
+  };
+}

@@ -1,0 +1,11 @@
+import type { Gap, KeyNotification } from "../../mod.ts";
+
+/** A way to write what comes, a line for each. */
+export interface LineFormat {
+  /** Lines that stand before all others, once everything is subscribed. */
+  head(): readonly string[];
+  /** A notification; several lines only where several subscriptions are told of it. */
+  notification(notification: KeyNotification): readonly string[];
+  /** A gap. */
+  gap(gap: Gap): string;
+}

@@ -1,0 +1,115 @@
+/** How the tool gets to a server, and who it is there: the options, and the environment. */
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import { join } from "node:path";
+import { makeCertificates, startServer, type TestServer } from "../servers/mod.ts";
+import { Tool, type ToolOptions } from "./tool.ts";
+
+const TALKATIVE = { config: { "notify-keyspace-events": "KEA" } };
+const VARIABLES = "REDIS_URL,REDIS_USERNAME,REDIS_PASSWORD";
+
+/** In which the environment may be read, and files. */
+const TRUSTED = [
+  ...[Deno.execPath(), "run", "--no-prompt", "--allow-net", "--allow-read"],
+  ...[`--allow-env=${VARIABLES}`, "cli/mod.ts"],
+];
+
+/** It watches this server, and hears of it. */
+async function watches(
+  server: TestServer,
+  args: string[],
+  env: Record<string, string> = {},
+  options: ToolOptions = { program: TRUSTED },
+): Promise<void> {
+  await using tool = Tool.run(["watch", "--count", "1", ...args], { ...options, env });
+  await tool.noted("watching");
+  await server.command("SET", "k", "x");
+  assertEquals((await tool.line())?.slice(-1), "k");
+  assertEquals((await tool.ended()).code, 0);
+}
+
+Deno.test("the server comes from --url, else from the environment", async () => {
+  await using server = await startServer(TALKATIVE);
+  await watches(server, [], { REDIS_URL: server.url });
+  await watches(server, ["--url", server.url], { REDIS_URL: "redis://127.0.0.1:1" });
+});
+
+Deno.test("an environment that may not be read is as good as empty", async () => {
+  await using server = await startServer(TALKATIVE);
+  const program = [Deno.execPath(), "run", "--no-prompt", "--allow-net=127.0.0.1", "cli/mod.ts"];
+  await watches(server, ["--url", server.url], { REDIS_PASSWORD: "unasked" }, { program });
+  await using tool = Tool.run(["watch"], { program, env: { REDIS_URL: server.url } });
+  const { code, stderr } = await tool.ended();
+  assertEquals(code, 1);
+  assertStringIncludes(stderr, "localhost:6379");
+});
+
+Deno.test("a malformed URL in the environment is told of, without its password", async () => {
+  const env = { REDIS_URL: "http://:secret@127.0.0.1" };
+  await using tool = Tool.run(["watch"], { program: TRUSTED, env });
+  const { code, stderr } = await tool.ended();
+  assertEquals([code, stderr.includes("secret")], [2, false]);
+  assertStringIncludes(stderr, "keywatch: $REDIS_URL: Cannot read the server URL");
+});
+
+Deno.test("user and password come from the options, else the URL, else the environment", async () => {
+  const acl = ["ana on >pa ~* &* +@all", "bo on >pb ~* &* +@all"];
+  await using server = await startServer({ ...TALKATIVE, acl, password: "nobodys" });
+  const { url, port } = server;
+  const env = { REDIS_USERNAME: "ana", REDIS_PASSWORD: "pa" };
+  const wrong = { REDIS_USERNAME: "ana", REDIS_PASSWORD: "wrong" };
+  await watches(server, ["--url", url], env);
+  await watches(server, ["--url", `redis://bo:pb@127.0.0.1:${port}`], wrong);
+  const withOptions = [
+    "--url",
+    `redis://x:y@127.0.0.1:${port}`,
+    "--user",
+    "bo",
+    "--password",
+    "pb",
+  ];
+  await watches(server, withOptions, wrong);
+  await using tool = Tool.run(["watch", "--url", url], { program: TRUSTED, env: wrong });
+  const { code, stderr } = await tool.ended();
+  assertEquals(code, 1);
+  assertStringIncludes(stderr, 'as user "ana": WRONGPASS');
+});
+
+Deno.test("--db goes before the URL's database, and * is all of them", async () => {
+  await using server = await startServer(TALKATIVE);
+  await using one = Tool.run(["watch", "--db", "3", "--url", `${server.url}/2`]);
+  await using all = Tool.run(["watch", "--db", "*", "--url", `${server.url}/2`]);
+  await one.noted("database 3;");
+  await all.noted("all databases;");
+  for (const db of [2, 3]) {
+    await server.command("SELECT", db);
+    await server.command("SET", `in ${db}`, "x");
+  }
+  assertStringIncludes((await one.line())!, "db3  set           in 3");
+  assertStringIncludes((await all.line())!, "db2  set           in 2");
+});
+
+Deno.test("a unix socket is watched, one of its databases too", async () => {
+  await using server = await startServer(TALKATIVE);
+  const { socket } = server;
+  const program = [Deno.execPath(), "run", "--no-prompt", "--allow-all", "cli/mod.ts"];
+  await watches(server, ["--url", `redis+unix://${socket}`], {}, { program });
+  await watches(server, ["--url", `redis+unix://${socket}?db=0`], {}, { program });
+});
+
+Deno.test("TLS goes by the files of the options, with --tls or without", async () => {
+  const tls = await makeCertificates();
+  await using server = await startServer({ ...TALKATIVE, tls });
+  const files: string[] = [];
+  for (const [name, text] of [["ca", tls.ca], ["cert", tls.client.cert], ["key", tls.client.key]]) {
+    const path = join(server.dir, `${name}.pem`);
+    await Deno.writeTextFile(path, text!);
+    files.push(`--${name}`, path);
+  }
+  await watches(server, ["--url", server.tlsUrl, ...files]);
+  const plain = server.tlsUrl.replace("rediss:", "redis:");
+  await watches(server, ["--url", `${plain}/0`, "--tls", ...files]);
+  await watches(server, ["--url", plain, ...files, "--servername", "localhost"]);
+  const misnamed = ["watch", "--url", plain, ...files, "--servername", "elsewhere.test"];
+  await using tool = Tool.run(misnamed, { program: TRUSTED });
+  assertEquals((await tool.ended()).code, 1);
+});
