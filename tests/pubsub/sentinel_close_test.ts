@@ -100,7 +100,9 @@ Deno.test("closing while a sentinel is asked where the lost primary is", async (
   await using sentinel = new FakeSentinel(server);
   const notifications = await connect(target(sentinel), LONG);
   await notifications.subscribeKeyspace("k");
-  await until("it is followed", () => sentinel.followers === 1);
+  // Following it, too, begins with a question, on a connection of its own.
+  await until("it is followed", () => sentinel.followers === 1 && sentinel.asked === 2);
+  await until("that question is over", () => sentinel.connections === 1);
   sentinel.silentFrom = "SENTINEL";
   await server.kill();
   await until("it is asked", () => sentinel.connections === 2);
