@@ -11,6 +11,7 @@ import {
 import type { ServerInfo } from "./handshake.ts";
 import type { Locator } from "./locator.ts";
 import { readReplication, ReplicationLog } from "./replication.ts";
+import { SentinelOrder } from "./sentinel_order.ts";
 import {
   openSentinel,
   readView,
@@ -41,9 +42,9 @@ export interface Voucher {
 /** The sentinels of one primary, and what they say of where it is. */
 export class Sentinels implements Locator {
   readonly name: string;
+  /** The sentinels, in the order in which they are asked. */
+  readonly order: SentinelOrder;
   readonly #options: SessionOptions;
-  /** The one that is asked first stands first. */
-  #order: SentinelServer[];
   #primary: SentinelView | null = null;
   /** When a sentinel last was asked that named the primary, in ms since the epoch. */
   #namedAt = 0;
@@ -60,12 +61,7 @@ export class Sentinels implements Locator {
   constructor(sentinels: readonly SentinelServer[], options: SessionOptions) {
     this.name = options.name;
     this.#options = options;
-    this.#order = [...sentinels];
-  }
-
-  /** The sentinels, in the order in which they are asked. */
-  get order(): readonly SentinelServer[] {
-    return this.#order;
+    this.order = new SentinelOrder(sentinels);
   }
 
   /** What is known of the primary; null before a sentinel has named it. */
@@ -80,10 +76,10 @@ export class Sentinels implements Locator {
    * @throws {AuthError} when those that answer want other credentials
    */
   async locate(signal: AbortSignal): Promise<Address> {
-    if (this.#doubted !== null) this.putLast(this.#doubted);
+    if (this.#doubted !== null) this.order.putLast(this.#doubted);
     this.#doubted = null;
     const { sentinel, view, askedAt } = await this.#askInTurn(signal);
-    this.putFirst(sentinel);
+    this.order.putFirst(sentinel);
     this.#learn(view, askedAt);
     this.#doubted = sentinel;
     return view.address;
@@ -135,16 +131,6 @@ export class Sentinels implements Locator {
     return after;
   }
 
-  /** Has a sentinel asked before the others. */
-  putFirst(sentinel: SentinelServer): void {
-    this.#order = [sentinel, ...this.#order.filter((other) => other !== sentinel)];
-  }
-
-  /** Has a sentinel asked after the others. */
-  putLast(sentinel: SentinelServer): void {
-    this.#order = [...this.#order.filter((other) => other !== sentinel), sentinel];
-  }
-
   /** Whether a sentinel knows of a failover that those asked before did not. */
   isAhead({ epoch }: SentinelView): boolean {
     const known = this.#primary?.epoch ?? null;
@@ -169,6 +155,7 @@ export class Sentinels implements Locator {
       if (view === null) {
         throw new UnknownNameError(`${sentinel.node} knows no primary "${this.name}"`);
       }
+      if (view.others !== null) this.order.learn(sentinel, view.others);
       return view;
     } finally {
       connection.close(new ClosedError(`The connection to ${sentinel.node} served its purpose`));
@@ -217,7 +204,7 @@ export class Sentinels implements Locator {
 
   #race(signal: AbortSignal): Promise<Answer> {
     return new Promise((resolve, reject) => {
-      const waiting = [...this.#order];
+      const waiting = [...this.order];
       const behind: Answer[] = [];
       const failures: SentinelFailure[] = [];
       let asked = 0;

@@ -20,6 +20,8 @@ export interface SentinelView {
   readonly address: Address;
   /** Grows with each failover; null when the sentinel does not tell. */
   readonly epoch: number | null;
+  /** Where the other sentinels of this primary listen; null when it does not tell. */
+  readonly others: readonly Address[] | null;
 }
 
 /** How to speak with a sentinel. */
@@ -76,13 +78,18 @@ export async function readView(
   name: string,
 ): Promise<SentinelView | null> {
   try {
-    const [address, primary] = await Promise.all([
+    const [address, primary, others] = await Promise.all([
       connection.request("SENTINEL", "GET-MASTER-ADDR-BY-NAME", name),
-      // Not everybody who may ask for the address may ask for this.
+      // Not everybody who may ask for the address may ask for these.
       connection.request("SENTINEL", "MASTER", name).catch(unlessRefused),
+      connection.request("SENTINEL", "SENTINELS", name).catch(unlessRefused),
     ]);
     if (address === null) return null;
-    return { address: readAddress(connection, address), epoch: readEpoch(primary) };
+    return {
+      address: readAddress(connection, address),
+      epoch: readEpoch(primary),
+      others: Array.isArray(others) ? others.flatMap(readOther) : null,
+    };
   } catch (error) {
     if (!(error instanceof ServerError)) throw error;
     if (/unknown command/i.test(error.message)) throw noSentinel(connection, error);
@@ -133,14 +140,24 @@ function toAddress(hostname: Reply | undefined, port: Reply | undefined): TcpAdd
   return number >= 1 && number <= 65_535 ? { hostname, port: number } : null;
 }
 
-/** A map in RESP3, a flat array in RESP2. */
 function readEpoch(reply: Reply): number | null {
-  const text = reply instanceof RespMap
-    ? reply.get("config-epoch")
-    : Array.isArray(reply)
-    ? reply[reply.indexOf("config-epoch") + 1]
-    : null;
+  const text = fieldOf(reply, "config-epoch");
   return typeof text === "string" && /^\d{1,15}$/.test(text) ? Number(text) : null;
+}
+
+/** Where one of the other sentinels listens; nowhere while it is found to be down. */
+function readOther(reply: Reply): TcpAddress[] {
+  const address = toAddress(fieldOf(reply, "ip"), fieldOf(reply, "port"));
+  const flags = String(fieldOf(reply, "flags")).split(",");
+  return address === null || flags.includes("s_down") ? [] : [address];
+}
+
+/** A field of what a sentinel tells: a map in RESP3, a flat array in RESP2. */
+function fieldOf(reply: Reply, name: string): Reply | undefined {
+  if (reply instanceof RespMap) return reply.get(name);
+  if (!Array.isArray(reply)) return undefined;
+  const at = reply.findIndex((item, i) => i % 2 === 0 && item === name);
+  return at < 0 ? undefined : reply[at + 1];
 }
 
 /** Whether two addresses are written alike. */

@@ -17,7 +17,8 @@ const SENTINEL_PORT = 26379;
 export interface SentinelTarget {
   /**
    * Where the sentinels listen: `redis://[[user]:password@]host[:port]`, with `rediss://` for TLS.
-   * The port is 26379 unless named. One is enough as long as it lives.
+   * The port is 26379 unless named. Those that can be reached name the others, which take over when
+   * none of these is left; so one is enough, as long as it lives when the connection is made.
    */
   readonly sentinels: readonly (string | URL)[];
   /** The name under which the sentinels know the primary, as `SENTINEL MASTERS` lists it. */

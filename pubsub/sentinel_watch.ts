@@ -40,30 +40,30 @@ export interface WatchOptions extends SessionOptions {
  */
 export async function followSentinels(sentinels: Sentinels, options: WatchOptions): Promise<void> {
   const { signal } = options;
-  const count = sentinels.order.length;
   let told = false;
   /** In a row: how many were lost soon, and how many could not be followed at all. */
   let failed = 0;
   let missed = 0;
   while (!signal.aborted) {
-    const sentinel = sentinels.order[0]!;
+    const sentinel = sentinels.order.first;
     const began = performance.now();
     const followed = new FollowedSentinel(sentinel, sentinels, options);
     const reason = await followed.follow();
     if (signal.aborted) return;
-    sentinels.putLast(sentinel);
+    sentinels.order.putLast(sentinel);
     missed = followed.address === null ? missed + 1 : 0;
     failed++;
     if (missed === 0 && performance.now() - began > STEADY) {
       told = false;
       failed = 0;
     }
-    if (missed >= count && !told) {
+    if (missed >= sentinels.order.size && !told) {
       told = true;
       options.onLost(reason);
     }
     // Each of the others at once, and then with patience.
-    await delay(backoff(Math.max(0, failed - count + 1), Math.random()), signal).catch(() => {});
+    await delay(backoff(Math.max(0, failed - sentinels.order.size + 1), Math.random()), signal)
+      .catch(() => {});
   }
 }
 
@@ -150,7 +150,7 @@ class FollowedSentinel implements Voucher {
   }
 
   #tellSwitch(address: Address): void {
-    this.#sentinels.putFirst(this.#sentinel);
+    this.#sentinels.order.putFirst(this.#sentinel);
     this.#options.onSwitch(address, this.#sentinel.node);
   }
 }

@@ -19,6 +19,8 @@ export class FakeSentinel implements AsyncDisposable {
   primary: Named | null;
   /** Grows with each failover; null if it does not tell. */
   epoch: number | null;
+  /** Which other sentinels it names, and whether it finds them down; it does not tell if null. */
+  others: readonly (Named & { readonly down?: boolean })[] | null = null;
   /** From this command on it says nothing. */
   silentFrom: Silence = null;
   protocol: 2 | 3 = 3;
@@ -35,6 +37,14 @@ export class FakeSentinel implements AsyncDisposable {
 
   get url(): string {
     return this.#peer.url;
+  }
+
+  get host(): string {
+    return this.#peer.address.hostname;
+  }
+
+  get port(): number {
+    return this.#peer.address.port;
   }
 
   /** As the library names it. */
@@ -137,10 +147,24 @@ export class FakeSentinel implements AsyncDisposable {
       this.asked++;
       return known === null ? "*-1\r\n" : array([known.host, String(known.port)]);
     }
+    if (command === "SENTINELS") {
+      return this.others === null ? "-NOPERM no permissions\r\n" : this.#answerOthers(this.others);
+    }
     if (this.epoch === null) return "-NOPERM no permissions\r\n";
     return known === null
       ? "-ERR No such master with that name\r\n"
       : array(["name", name, "config-epoch", String(this.epoch)]);
+  }
+
+  #answerOthers(others: readonly (Named & { readonly down?: boolean })[]): string {
+    const each = others.map(({ host, port, down }) => {
+      const flags = down ? "s_down,sentinel" : "sentinel";
+      // The name of one is what the field of another is called.
+      return ["name", "ip", "ip", host, "port", String(port), "flags", flags];
+    });
+    const one = (fields: readonly string[]) =>
+      this.protocol === 3 ? `%${fields.length / 2}\r\n${fields.map(bulk).join("")}` : array(fields);
+    return `*${each.length}\r\n${each.map(one).join("")}`;
   }
 
   [Symbol.asyncDispose](): Promise<void> {

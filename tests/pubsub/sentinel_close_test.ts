@@ -2,15 +2,12 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { ClosedError, connect, type ConnectOptions, type SentinelTarget } from "../../mod.ts";
 import { freePort, startServer, until } from "../servers/mod.ts";
 import { FakeSentinel, hangingPeer } from "./fake_sentinel.ts";
+import { target } from "./pair.ts";
 
 // What is left over after one of these would be a timer of this length, which the sanitizers see.
 const LONG: ConnectOptions = { timeout: 60_000, heartbeat: { interval: 60_000, timeout: 60_000 } };
 
 const REASON = new Error("enough");
-
-function target(...sentinels: { readonly url: string }[]): SentinelTarget {
-  return { sentinels: sentinels.map(({ url }) => url), name: "mymaster" };
-}
 
 /** Connects, gives up once `reached` is true, and sees that this ends it. */
 async function giveUp(

@@ -1,0 +1,107 @@
+import { assert, assertEquals } from "@std/assert";
+import { connect, type Gap } from "../../mod.ts";
+import { sleep, type TestServer, until } from "../servers/mod.ts";
+import { FakeSentinel } from "./fake_sentinel.ts";
+import { assertTells, BLIND, blind, promote, startPair, target } from "./pair.ts";
+
+for (const protocol of [2, 3] as const) {
+  Deno.test(`RESP${protocol}: a failover's gap begins with the promotion, however late that is told`, async () => {
+    await using pair = await startPair();
+    const [first, second] = pair.servers as [TestServer, TestServer];
+    await using sentinel = new FakeSentinel(first, 1);
+    const gaps: Gap[] = [];
+    await using notifications = await connect(target(sentinel), {
+      protocol,
+      heartbeat: { interval: 50 },
+      onGap: (gap) => gaps.push(gap),
+    });
+    await notifications.subscribeKeyspace("*");
+    await until("it is followed", () => sentinel.followers === 1);
+    const keepBusy = async (ms: number) => {
+      for (const end = Date.now() + ms; Date.now() < end; await sleep(20)) {
+        await first.command("INCR", "n");
+      }
+    };
+    const began = Date.now();
+    await keepBusy(1_500);
+    await first.command("WAIT", 1, 10_000);
+    await promote(second);
+    const promotedAt = Date.now();
+    // Longer than a sentinel needs that is not cut off.
+    await keepBusy(5_000);
+    assertEquals(gaps, []);
+    await sentinel.switchTo(second);
+    await until("it is heard", () => gaps.length === 1);
+    const { from } = gaps[0]!;
+    assert(from <= promotedAt, `it begins ${from - promotedAt} ms late`);
+    assert(from >= began, `it begins ${promotedAt - from} ms early`);
+  });
+}
+
+Deno.test("a failover's gap begins before a sentinel can know of it", async () => {
+  await using pair = await startPair();
+  await blind(pair.servers);
+  const [first, second] = pair.servers as [TestServer, TestServer];
+  await using sentinel = new FakeSentinel(first, 1);
+  const gaps: Gap[] = [];
+  await using notifications = await connect(target(sentinel), {
+    ...BLIND,
+    // All the while the old primary proves that it has told everything.
+    heartbeat: { interval: 50 },
+    onGap: (gap) => gaps.push(gap),
+  });
+  await notifications.subscribeKeyspace("k");
+  await until("it is followed", () => sentinel.followers === 1);
+  await promote(second);
+  const promotedAt = Date.now();
+  await sleep(2_500);
+  await sentinel.switchTo(second);
+  await until("it is heard", () => gaps.length === 1);
+  assert(gaps[0]!.from <= promotedAt, `it begins ${gaps[0]!.from - promotedAt} ms late`);
+});
+
+Deno.test("a failover's gap begins before the sentinel that was followed fell silent", async () => {
+  await using pair = await startPair();
+  await blind(pair.servers);
+  const [first, second] = pair.servers as [TestServer, TestServer];
+  await using one = new FakeSentinel(first, 1);
+  await using two = new FakeSentinel(first, 1);
+  const gaps: Gap[] = [];
+  await using notifications = await connect(target(one, two), {
+    ...BLIND,
+    heartbeat: { interval: 50, timeout: 4_000 },
+    onGap: (gap) => gaps.push(gap),
+  });
+  await notifications.subscribeKeyspace("k");
+  await until("it is followed", () => one.followers === 1);
+  one.silentFrom = "PING";
+  await promote(second);
+  const promotedAt = Date.now();
+  await two.switchTo(second);
+  await until("the other is heard", () => gaps.length === 1);
+  assert(gaps[0]!.from <= promotedAt, `it begins ${gaps[0]!.from - promotedAt} ms late`);
+});
+
+for (const protocol of [2, 3] as const) {
+  Deno.test(`RESP${protocol}: the gap of a primary that was a replica for a while begins before that`, async () => {
+    await using pair = await startPair();
+    const [first, second] = pair.servers as [TestServer, TestServer];
+    await using sentinel = new FakeSentinel(first, 1);
+    const gaps: Gap[] = [];
+    await using notifications = await connect(target(sentinel), {
+      protocol,
+      heartbeat: { interval: 20 },
+      onGap: (gap) => gaps.push(gap),
+    });
+    await notifications.subscribeKeyspace("k");
+    await promote(second);
+    const before = Date.now();
+    await first.command("REPLICAOF", second.host, second.port);
+    await until("it is noticed", () => !notifications.health().ok);
+    await promote(first);
+    await until("it is back", () => gaps.length === 1);
+    assertEquals(gaps[0]!.reason, "failover");
+    assert(gaps[0]!.from <= before, `it begins ${gaps[0]!.from - before} ms late`);
+    await assertTells(notifications, first);
+  });
+}
