@@ -7,7 +7,7 @@
 import { join } from "node:path";
 import { countTests } from "./junit.ts";
 import { readConfig, ROOT, sourceFiles } from "./project.ts";
-import { roomOf } from "./rooms.ts";
+import { isPublished } from "./rooms.ts";
 
 const ci = Deno.args.includes("--ci");
 
@@ -107,7 +107,7 @@ async function markdownFiles(): Promise<string[]> {
 }
 
 const exported = Object.values((await readConfig()).exports);
-const published = (await sourceFiles()).filter((file) => roomOf(file)?.imports !== undefined);
+const published = (await sourceFiles()).filter(isPublished);
 
 const checks: [name: string, check: () => Promise<Outcome>][] = [
   ["format", deno("fmt", "--check")],

@@ -19,6 +19,9 @@ import { type Room, roomOf } from "./rooms.ts";
 
 const RUNTIME_GLOBALS = new Set(["Deno", "Bun", "process"]);
 const RUNTIME_MODULE = /^(?:node|cloudflare|bun):[\w./-]+$|^bun$/;
+/** What programs of any runtime may import. */
+const COMMON_MODULE = /^node:[\w./-]+$/;
+const PACKAGE = /^npm:/;
 
 interface Import {
   line: number;
@@ -96,6 +99,7 @@ function judgeImport(room: Room, { specifier }: Import, target: string | null): 
   if (specifier === null) return "imports what is not a plain string, which nothing can check";
   if (target === null) {
     if (room.runtime && RUNTIME_MODULE.test(specifier)) return null;
+    if (room.program && (COMMON_MODULE.test(specifier) || PACKAGE.test(specifier))) return null;
     return `imports ${specifier}, which is not part of this project`;
   }
   const to = roomOf(target);
@@ -149,6 +153,7 @@ export async function checkImports(root: string = ROOT): Promise<Problem[]> {
     }
     if (room.runtime) continue;
     for (const { line, name } of runtimeNames) {
+      if (room.program && COMMON_MODULE.test(name)) continue;
       const reason = `names ${name}; only pubsub/transports/ may name a runtime`;
       problems.push({ file, line, reason });
     }

@@ -8,11 +8,10 @@
 import { join, relative, sep } from "node:path";
 import ts from "npm:typescript@6.0.3";
 import { type Problem, readConfig, reportAndExit, ROOT, sourceFiles } from "./project.ts";
-import { roomOf } from "./rooms.ts";
+import { isPublished, roomOf } from "./rooms.ts";
 
 function isPortable(file: string): boolean {
-  const room = roomOf(file);
-  return room?.imports !== undefined && !room.runtime;
+  return isPublished(file) && !roomOf(file)!.runtime;
 }
 
 /** Checks the project in a folder. */

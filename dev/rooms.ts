@@ -5,6 +5,11 @@ export interface Room {
   imports?: string[];
   /** Whether it may name a runtime, and import a runtime's own modules. */
   runtime: boolean;
+  /**
+   * Whether it is a program of somebody who uses the library: then it may import packages from npm,
+   * and `node:` modules, which every runtime has. It is not published.
+   */
+  program?: boolean;
 }
 
 const ROOMS: Room[] = [
@@ -15,7 +20,7 @@ const ROOMS: Room[] = [
   { path: "cluster/", imports: ["pubsub/", "resp/", "parse/"], runtime: false },
   { path: "mod.ts", imports: ["cluster/", "pubsub/", "resp/", "parse/"], runtime: false },
   { path: "cli/", imports: ["mod.ts"], runtime: true },
-  { path: "examples/", runtime: false },
+  { path: "examples/", imports: ["mod.ts"], runtime: false, program: true },
   { path: "bench/", runtime: true },
   { path: "dev/", runtime: true },
   { path: "tests/", runtime: true },
@@ -24,4 +29,10 @@ const ROOMS: Room[] = [
 /** The room of a file, given by its path from the project's folder. */
 export function roomOf(file: string): Room | undefined {
   return ROOMS.find(({ path }) => path.endsWith("/") ? file.startsWith(path) : file === path);
+}
+
+/** Whether the package holds this file. */
+export function isPublished(file: string): boolean {
+  const room = roomOf(file);
+  return room?.imports !== undefined && !room.program;
 }

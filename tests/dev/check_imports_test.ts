@@ -23,6 +23,8 @@ const RIGHT_IMPORTS: [from: string, to: string][] = [
   ["cluster/topology.ts", "resp/mod.ts"],
   ["mod.ts", "cluster/mod.ts"],
   ["cli/watch.ts", "mod.ts"],
+  ["examples/expired.ts", "mod.ts"],
+  ["examples/expired.ts", "examples/redis.ts"],
   ["dev/demo/main.ts", "tests/servers/mod.ts"],
   ["tests/resp/decoder_test.ts", "resp/mod.ts"],
   ["bench/parse.ts", "tests/servers/mod.ts"],
@@ -43,6 +45,8 @@ const WRONG_IMPORTS: [from: string, to: string][] = [
   ["cli/watch.ts", "resp/mod.ts"],
   ["cli/watch.ts", "tests/servers/mod.ts"],
   ["pubsub/connection.ts", "tests/servers/mod.ts"],
+  ["examples/expired.ts", "pubsub/mod.ts"],
+  ["examples/expired.ts", "tests/servers/mod.ts"],
   ["mod.ts", "dev/check.ts"],
   ["resp/decoder.ts", "bench/parse.ts"],
 ];
@@ -136,6 +140,30 @@ Deno.test("only transports, and what is not the library, name a runtime", async 
       for (const file of ["pubsub/transports/a.ts", "cli/a.ts", "tests/a.ts", "bench/a.ts"]) {
         assertEquals(await check({ [file]: `${code}\n` }), []);
       }
+    });
+  }
+});
+
+Deno.test("an example imports what all runtimes and npm have, and names no runtime", async (t) => {
+  const right = ["import 'node:http';", "import 'npm:redis@6';", "import '@keywatch/keywatch';"];
+  for (const code of right) {
+    await t.step(code, async () => {
+      assertEquals(await check({ "mod.ts": EMPTY, "examples/a/b.ts": `${code}\n` }), []);
+    });
+  }
+  const runtimes = NAMES_A_RUNTIME.filter((code) => !code.includes("node:"));
+  const wrong = [...runtimes, "import 'cloudflare:workers';", "import 'bun';"];
+  for (const code of wrong) {
+    await t.step(code, async () => {
+      const problems = await check({ "examples/a.ts": `// line\n${code}\n` });
+      assertStringIncludes(problems.join("\n"), "examples/a.ts:2: names ");
+    });
+  }
+  for (const specifier of ["jsr:@std/async@1", "https://x.test/a.ts"]) {
+    await t.step(specifier, async () => {
+      assertEquals(await check({ "examples/a.ts": `import "${specifier}";\n` }), [
+        `examples/a.ts:1: imports ${specifier}, which is not part of this project`,
+      ]);
     });
   }
 });
