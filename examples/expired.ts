@@ -1,14 +1,16 @@
 /**
- * Prints each key of a server that expires, and each gap in which one may have been missed, until
- * Ctrl-C: `deno run --allow-net examples/expired.ts`, on a server that was told
- * `CONFIG SET notify-keyspace-events Ex`.
+ * Prints each key that expires, and each gap in which one may have been missed. The shortest of the
+ * examples.
+ *
+ * `notify-keyspace-events Ex`
  *
  * @module
  */
 
-import { connect } from "../mod.ts";
+import { connect } from "@keywatch/keywatch";
+import { REDIS_URL } from "./redis.ts";
 
-await using notifications = await connect("redis://localhost:6379");
+await using notifications = await connect(REDIS_URL);
 await notifications.subscribeKeyevent("expired", { db: "*" });
 for await (const item of notifications.listen({ gaps: true })) {
   if (item.kind === "gap") console.log(`gap: ${item.reason}, ${item.to - item.from} ms`);

@@ -1,0 +1,35 @@
+/**
+ * The task `example`: runs an example by its name. With `$REDIS_URL` it runs against that server
+ * until Ctrl-C. Without, it gets a private server and something to see there, and ends once it has
+ * shown that. Without a name it lists the examples.
+ *
+ * The exit status is 1 if the example did not show what it must, and 2 for a name that is none.
+ *
+ * @module
+ */
+
+import { type Example, listExamples } from "./list.ts";
+import { playExample, programOf } from "./play.ts";
+
+/** Runs it for as long as the user likes: Ctrl-C reaches it by itself, and its end ends this. */
+async function runAlone(example: Example): Promise<number> {
+  const [program, ...args] = programOf(example);
+  const child = new Deno.Command(program!, { args, stdin: "null" }).spawn();
+  const leave = () => {};
+  Deno.addSignalListener("SIGINT", leave);
+  const { code } = await child.status;
+  Deno.removeSignalListener("SIGINT", leave);
+  return code;
+}
+
+const examples = await listExamples();
+const [name] = Deno.args;
+const example = examples.find((one) => one.name === name);
+if (!example) {
+  if (name !== undefined) console.error(`There is no example ${name}.\n`);
+  console.error("deno task example NAME, where NAME is one of:\n");
+  for (const { name, title } of examples) console.error(`${name.padEnd(20)}${title}`);
+  Deno.exit(name === undefined ? 0 : 2);
+}
+if (Deno.env.get("REDIS_URL")) Deno.exit(await runAlone(example));
+Deno.exit(await playExample(example) ? 0 : 1);
