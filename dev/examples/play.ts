@@ -52,6 +52,9 @@ async function isWatched(server: TestServer): Promise<boolean> {
 
 /** The command that runs an example's program, with the rights it needs. */
 export function programOf({ file }: Example): string[] {
+  if (file.endsWith("/worker.ts")) {
+    return [Deno.execPath(), "run", "--allow-all", join(ROOT, "dev/examples/serve_worker.ts")];
+  }
   const rights = ["--no-prompt", "--allow-net", "--allow-env", "--allow-read"];
   return [Deno.execPath(), "run", ...rights, join(ROOT, file)];
 }

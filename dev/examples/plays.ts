@@ -142,6 +142,14 @@ export const PLAYS: Readonly<Record<string, Play>> = {
     act: () => Promise.resolve(),
     shows: ["/health, /status and /metrics"],
   },
+  durable_object: {
+    flags: "KA",
+    act: async (redis) => {
+      await redis.set("greeting", "hello", { PX: 100 });
+      await redis.sendCommand(["CLIENT", "KILL", "TYPE", "pubsub"]);
+    },
+    shows: ["/ and /health", '"event":"expired","key":"greeting"', '"reason":"disconnected"'],
+  },
   early_filtering: {
     flags: "Kgx",
     act: async (redis) => {
