@@ -21,6 +21,8 @@ export class EventRun<Consumer> {
   #channelEnd = 0;
   #payloadStart = 0;
   #payloadEnd = 0;
+  /** The first so many of what follows are of this event. */
+  #count = 0;
   readonly #matched: Subscribed<Consumer>[] = [];
 
   /**
@@ -31,13 +33,18 @@ export class EventRun<Consumer> {
    * @returns whether it begins an event; otherwise {@linkcode served} tells who has been given it
    */
   begins(subscribed: Subscribed<Consumer>, frame: MessageFrame): boolean {
-    // With one subscription every message is one that has come before: no bytes are compared.
-    if (!this.#hasMatched(subscribed.id) && this.#continues(frame)) {
-      this.#matched.push(subscribed);
+    // What is cheap to ask first: with one subscription every message is one that has come before,
+    // and of several most differ in the length of their payload. And a count, because to set the
+    // length of an array takes 15 ns in Node.
+    if (
+      this.#count > 0 && this.#matched[0] !== subscribed && this.#continues(frame) &&
+      !this.#hasMatched(subscribed.id)
+    ) {
+      this.#matched[this.#count++] = subscribed;
       return false;
     }
-    this.#matched.length = 0;
-    this.#matched.push(subscribed);
+    this.#matched[0] = subscribed;
+    this.#count = 1;
     this.#bytes = frame.bytes;
     this.#channelStart = frame.channelStart;
     this.#channelEnd = frame.channelEnd;
@@ -48,7 +55,7 @@ export class EventRun<Consumer> {
 
   /** Whether the consumer has been given this event for a channel before the last one. */
   served(consumer: Consumer): boolean {
-    for (let index = this.#matched.length - 2; index >= 0; index--) {
+    for (let index = this.#count - 2; index >= 0; index--) {
       if (this.#matched[index]!.users.includes(consumer)) return true;
     }
     return false;
@@ -57,11 +64,14 @@ export class EventRun<Consumer> {
   /** The next message begins an event, whatever came before: the set of subscriptions changed. */
   end(): void {
     this.#bytes = null;
+    this.#count = 0;
     this.#matched.length = 0;
   }
 
   #hasMatched(id: string): boolean {
-    for (const { id: matched } of this.#matched) if (matched === id) return true;
+    for (let index = 0; index < this.#count; index++) {
+      if (this.#matched[index]!.id === id) return true;
+    }
     return false;
   }
 

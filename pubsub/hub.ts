@@ -207,7 +207,9 @@ export class Hub {
       if (consumers.length > 0) gate.pass({ notification, consumers, bytes: size, sentAfter });
       return true;
     }
-    for (const consumer of wanted.users) {
+    const { users } = wanted;
+    for (let index = 0; index < users.length; index++) {
+      const consumer = users[index]!;
       if (begins || !run.served(consumer)) consumer.deliver(notification, size, sentAfter);
     }
     return true;
