@@ -3,7 +3,7 @@
 // bytes alive, therefore those of large ones are not kept.
 
 /** So many bytes may stay alive for having been looked at. */
-export const MOST_KEPT: number = 2 ** 18;
+export const MOST_KEPT: number = 2 ** 20;
 
 let viewed: Uint8Array = new Uint8Array(0);
 let view: DataView = new DataView(viewed.buffer);
