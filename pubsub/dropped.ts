@@ -6,6 +6,8 @@ export type Item = KeyNotification | Gap;
 
 /** Stands in a queue where notifications were dropped. */
 export class Dropped {
+  /** Tells it from the items. */
+  readonly kind = "dropped";
   /** A time, in ms since the epoch, before which the server did not send any of them. */
   readonly from: number;
   /** When the last came, in ms since the epoch. */

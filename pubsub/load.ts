@@ -14,6 +14,8 @@ export class Load {
   waiting = 0;
   readonly #signal: AbortSignal;
   #high = false;
+  /** Woken when a queue has been emptied. */
+  #onEmpty: (() => void) | null = null;
 
   /** @param signal ends a turn at once */
   constructor(signal: AbortSignal) {
@@ -25,6 +27,11 @@ export class Load {
     this.#high = true;
   }
 
+  /** A queue has been emptied. */
+  emptied(): void {
+    this.#onEmpty?.();
+  }
+
   /** A turn for the readers, to be waited for before more is read; null when nothing waits. */
   turn(): Promise<void> | null {
     return this.waiting === 0 ? null : this.#giveTurn();
@@ -34,14 +41,35 @@ export class Load {
     // Readers that take one item after another need no more than turns of this kind, and with them
     // queues stay short: replay of a million messages to a loop went from 1.2 to 2.5 million a
     // second in Deno.
-    for (let unused = 0, before = this.waiting; before > 0 && unused < PATIENCE;) {
+    for (let unused = 0; this.waiting > 0 && unused < PATIENCE;) {
+      const before = this.waiting;
       await null;
-      unused = this.waiting < before ? 0 : unused + 1;
-      before = this.waiting;
+      if (this.waiting >= before) unused++;
+      else {
+        unused = 0;
+        // Somebody reads; to look again after each item would cost 50 ns of it.
+        if (this.waiting > 0) await this.#emptying();
+      }
     }
     // The others get one of the whole event loop, once a queue fills up.
     if (!this.#high) return;
     this.#high = false;
     await delay(0, this.#signal).catch(() => {});
+  }
+
+  /** Waits until a queue has been emptied, or all readers have come to wait for something else. */
+  #emptying(): Promise<void> {
+    return new Promise((resolve) => {
+      const before = this.#onEmpty;
+      const wake = () => {
+        clearTimeout(timer);
+        this.#onEmpty = null;
+        before?.();
+        resolve();
+      };
+      // Promises that are settled go before any timer.
+      const timer = setTimeout(wake, 0);
+      this.#onEmpty = wake;
+    });
   }
 }

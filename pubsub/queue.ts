@@ -126,6 +126,7 @@ export class BoundedQueue {
     this.#bytes = 0;
     this.#before = null;
     this.#after = null;
+    this.#load.emptied();
   }
 
   #fits(bytes: number): boolean {
@@ -161,8 +162,8 @@ export class BoundedQueue {
     this.#items[this.#head] = undefined;
     this.#bytes -= this.#sizes[this.#head]!;
     this.#head = (this.#head + 1) & (this.#items.length - 1);
-    this.#length--;
     this.#load.waiting--;
+    if (--this.#length === 0) this.#load.emptied();
     return item;
   }
 
