@@ -1,6 +1,5 @@
 import type { KeyNotification } from "../parse/mod.ts";
 import type { Consumer, DeliveryOptions } from "./delivery.ts";
-import { Dropped } from "./dropped.ts";
 import { ClosedError } from "./errors.ts";
 import type { Gap } from "./gap.ts";
 import { BoundedQueue } from "./queue.ts";
