@@ -1,4 +1,11 @@
-/** What a command is made of. Numbers and bigints are written in decimal. */
+/**
+ * What a command is made of.
+ *
+ * Numbers are written as JavaScript writes them and bigints in decimal: `7`, `-1.5`, from 1e21 on and
+ * below 1e-6 with an exponent, `1e+21`, `1e-7`, as servers take them wherever they take a number with
+ * a fraction; -0 is written as `0`. To have 1e21 as digits, which servers take for no integer either,
+ * give a bigint.
+ */
 export type CommandArgument = string | Uint8Array | number | bigint;
 
 const CR = 13;
@@ -7,10 +14,15 @@ const ARRAY = 42;
 const BULK = 36;
 const ZERO = 48;
 
+/** Longest text that is written a letter at a time. */
+const SHORT = 64;
+
 const utf8 = new TextEncoder();
 
 /**
  * Lays a command out as the array of bulk strings a server takes.
+ *
+ * It is measured first, so that one buffer of its very length is all that is made of it.
  *
  * @param args The name of the command and its arguments. Strings are written as UTF-8.
  * @returns The bytes, in a buffer of their own.
@@ -25,9 +37,8 @@ const utf8 = new TextEncoder();
  * ```
  */
 export function encodeCommand(args: readonly CommandArgument[]): Uint8Array<ArrayBuffer> {
-  const parts = measure(args, "");
-  const bytes = new Uint8Array(parts.size);
-  write(parts, bytes, 0);
+  const bytes = new Uint8Array(measure(args, 0, -1));
+  write(args, 0, bytes, 0);
   return bytes;
 }
 
@@ -48,62 +59,98 @@ export function encodeCommand(args: readonly CommandArgument[]): Uint8Array<Arra
 export function encodePipeline(
   commands: readonly (readonly CommandArgument[])[],
 ): Uint8Array<ArrayBuffer> {
-  const all = commands.map((args, i) => measure(args, ` of command ${i}`));
-  const bytes = new Uint8Array(all.reduce((size, parts) => size + parts.size, 0));
+  let size = 0;
+  let count = 0;
+  for (let i = 0; i < commands.length; i++) {
+    size += measure(commands[i]!, count, i);
+    count += commands[i]!.length;
+  }
+  const bytes = new Uint8Array(size);
   let at = 0;
-  for (const parts of all) at = write(parts, bytes, at);
+  count = 0;
+  for (const args of commands) {
+    at = write(args, count, bytes, at);
+    count += args.length;
+  }
   return bytes;
 }
 
-/** A command whose length on the wire is known, so that one allocation holds it. */
-interface Measured {
-  readonly args: readonly (string | Uint8Array)[];
-  readonly lengths: readonly number[];
-  readonly size: number;
-}
+/**
+ * Lengths of the first arguments between measuring and writing: one place for all commands, because an
+ * array for each would be a second thing to make. Those of further arguments are worked out twice.
+ */
+const lengths: Float64Array = new Float64Array(256);
 
-function measure(args: readonly CommandArgument[], where: string): Measured {
+/**
+ * How long a command is on the wire.
+ *
+ * @param before How many arguments there are in commands before it.
+ * @param command Its place in a pipeline, or -1.
+ */
+function measure(args: readonly CommandArgument[], before: number, command: number): number {
   if (!Array.isArray(args) || args.length === 0) {
-    throw new TypeError(`Cannot encode the arguments${where}: a command needs at least its name`);
+    throw new TypeError(
+      `Cannot encode the arguments${of(command)}: a command needs at least its name`,
+    );
   }
-  const strings: (string | Uint8Array)[] = new Array(args.length);
-  const lengths: number[] = new Array(args.length);
   let size = headLength(args.length);
   // By index: an array with holes has undefined arguments, not fewer.
   for (let i = 0; i < args.length; i++) {
-    const arg = asString(args[i]!, i, where);
-    const length = typeof arg === "string" ? utf8Length(arg) : arg.length;
-    strings[i] = arg;
-    lengths[i] = length;
+    const arg = args[i]!;
+    if (!isArgument(arg)) throw refusal(arg, i, command);
+    const length = lengthOf(arg);
+    if (before + i < lengths.length) lengths[before + i] = length;
     size += headLength(length) + length + 2;
   }
-  return { args: strings, lengths, size };
+  return size;
 }
 
-function asString(arg: CommandArgument, place: number, where: string): string | Uint8Array {
-  if (typeof arg === "string" || arg instanceof Uint8Array) return arg;
-  if (typeof arg === "bigint" || (typeof arg === "number" && Number.isFinite(arg))) {
-    return String(arg);
-  }
-  throw new TypeError(
-    `Cannot encode argument ${place}${where}: ${describe(arg)} is neither a string, bytes, a ` +
+function isArgument(arg: unknown): boolean {
+  return typeof arg === "string" || arg instanceof Uint8Array || typeof arg === "bigint" ||
+    (typeof arg === "number" && Number.isFinite(arg));
+}
+
+function refusal(arg: unknown, place: number, command: number): TypeError {
+  const what = arg === null || arg === undefined || typeof arg === "number"
+    ? String(arg)
+    : `a value of type ${typeof arg}`;
+  return new TypeError(
+    `Cannot encode argument ${place}${of(command)}: ${what} is neither a string, bytes, a ` +
       `finite number nor a bigint`,
   );
 }
 
-function describe(arg: unknown): string {
-  if (arg === null || arg === undefined || typeof arg === "number") return String(arg);
-  return `a value of type ${typeof arg}`;
+function of(command: number): string {
+  return command === -1 ? "" : ` of command ${command}`;
 }
 
-function write(parts: Measured, bytes: Uint8Array, start: number): number {
-  let at = writeHead(bytes, start, ARRAY, parts.args.length);
-  for (let i = 0; i < parts.args.length; i++) {
-    const arg = parts.args[i]!;
-    const length = parts.lengths[i]!;
+/** How many bytes it has on the wire. */
+function lengthOf(arg: CommandArgument): number {
+  if (typeof arg === "string") return utf8Length(arg);
+  if (arg instanceof Uint8Array) return arg.length;
+  return isCount(arg) ? countDigits(arg) : String(arg).length;
+}
+
+/** Whether it is digits and nothing else, which need not become a string to be written. */
+function isCount(arg: number | bigint): arg is number {
+  return Number.isSafeInteger(arg) && arg as number >= 0;
+}
+
+function write(
+  args: readonly CommandArgument[],
+  before: number,
+  bytes: Uint8Array,
+  start: number,
+): number {
+  let at = writeHead(bytes, start, ARRAY, args.length);
+  for (let i = 0; i < args.length; i++) {
+    const arg = args[i]!;
+    const length = before + i < lengths.length ? lengths[before + i]! : lengthOf(arg);
     at = writeHead(bytes, at, BULK, length);
-    if (typeof arg !== "string") bytes.set(arg, at);
-    else writeText(bytes, at, arg, length);
+    if (typeof arg === "string") writeText(bytes, at, arg, length);
+    else if (arg instanceof Uint8Array) bytes.set(arg, at);
+    else if (isCount(arg)) writeDigits(bytes, at, at + length, arg);
+    else writeText(bytes, at, String(arg), length);
     at += length;
     bytes[at++] = CR;
     bytes[at++] = LF;
@@ -112,31 +159,40 @@ function write(parts: Measured, bytes: Uint8Array, start: number): number {
 }
 
 function writeText(bytes: Uint8Array, at: number, text: string, length: number): void {
-  if (length === text.length && length < 64) {
+  if (length === text.length && length < SHORT) {
     for (let i = 0; i < length; i++) bytes[at + i] = text.charCodeAt(i);
   } else {
     utf8.encodeInto(text, bytes.subarray(at, at + length));
   }
 }
 
+function countDigits(n: number): number {
+  if (n < 10) return 1;
+  let digits = 2;
+  for (let rest = n; rest >= 100; rest = Math.floor(rest / 10)) digits++;
+  return digits;
+}
+
 /** The length of a type byte, a decimal number and CR LF. */
 function headLength(n: number): number {
-  let digits = 1;
-  for (let rest = n; rest >= 10; rest = Math.floor(rest / 10)) digits++;
-  return digits + 3;
+  return countDigits(n) + 3;
 }
 
 function writeHead(bytes: Uint8Array, start: number, type: number, n: number): number {
   const end = start + headLength(n);
   bytes[start] = type;
-  let rest = n;
-  for (let at = end - 3; at > start; at--) {
-    bytes[at] = ZERO + rest % 10;
-    rest = Math.floor(rest / 10);
-  }
+  writeDigits(bytes, start + 1, end - 2, n);
   bytes[end - 2] = CR;
   bytes[end - 1] = LF;
   return end;
+}
+
+function writeDigits(bytes: Uint8Array, start: number, end: number, n: number): void {
+  let rest = n;
+  for (let at = end - 1; at >= start; at--) {
+    bytes[at] = ZERO + rest % 10;
+    rest = Math.floor(rest / 10);
+  }
 }
 
 /** How many bytes `TextEncoder` makes of it: a lone surrogate becomes U+FFFD, three bytes. */

@@ -43,6 +43,26 @@ Deno.test("heads are right around each power of ten", () => {
   assertEquals(text(many.subarray(0, 10)), "*1000\r\n$1\r");
 });
 
+Deno.test("numbers are written as JavaScript writes them, whatever their size", () => {
+  const numbers = [0, 9, 10, 99, 100, 12345, 2 ** 32, 2 ** 53 - 1, 2 ** 53, 1e20, 1e21, 1.5e300];
+  numbers.push(0.5, 1e-6, 1e-7, 5e-324, 1.7976931348623157e308);
+  for (const number of numbers.flatMap((n) => [n, -n])) {
+    assertEquals(decode([encodeCommand([number])]), [`reply ${show([bytes(String(number))])}`]);
+  }
+  assertEquals(text(encodeCommand([1e21, 1e-7])), "*2\r\n$5\r\n1e+21\r\n$4\r\n1e-7\r\n");
+  assertEquals(text(encodeCommand([-0])), "*1\r\n$1\r\n0\r\n");
+  assertEquals(text(encodeCommand([-(10n ** 21n)])), "*1\r\n$23\r\n-1000000000000000000000\r\n");
+});
+
+Deno.test("a command may have any number of arguments, alone and among others", () => {
+  const commands = [1, 200, 3, 300, 2].map((count, place) =>
+    Array.from({ length: count }, (_, i) => i % 3 === 0 ? i : `${"größe".repeat(i % 40)} ${place}`)
+  );
+  const expected = commands.map((args) => `reply ${show(args.map((arg) => bytes(String(arg))))}`);
+  assertEquals(decode(commands.map(encodeCommand)), expected);
+  assertEquals(decode([encodePipeline(commands)]), expected);
+});
+
 Deno.test("a pipeline is its commands, one after the other, in one buffer", () => {
   const commands: CommandArgument[][] = [["MULTI"], ["SET", "größe", 1], ["EXEC"]];
   const wire = encodePipeline(commands);

@@ -152,6 +152,24 @@ Deno.test("every type of value is the same in both protocols", async () => {
   assertEquals(await two.command("BLPOP", "nothing", 0.01), null);
 });
 
+Deno.test("a server takes numbers as they are encoded", async () => {
+  await using server = await start();
+  using connection = await connect(server, 3);
+  const numbers = [0, -0, 7, -7, 2 ** 53, 1e20, 1e21, -1e21, 1.5e300, 0.1, 1e-6, 1e-7, 5e-324];
+  for (const number of numbers) {
+    await connection.command("ZADD", "zset", number, "member");
+    assertEquals(await connection.command("ZSCORE", "zset", "member"), number + 0);
+  }
+  for (const number of [1e21, 1e-7]) {
+    await connection.command("DEL", "number");
+    const sum = await connection.command("INCRBYFLOAT", "number", number);
+    assertEquals(Number(sum), number);
+  }
+  const long = 10n ** 21n;
+  await connection.command("SET", "text", long);
+  assertEquals(await connection.command("GET", "text"), String(long));
+});
+
 Deno.test("messages come as pushes in RESP3, and in RESP2 with arrayPushes", async () => {
   await using server = await startServer({ config: { "notify-keyspace-events": "KEA" } });
   for (const protocol of [2, 3] as const) {
