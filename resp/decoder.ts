@@ -25,7 +25,10 @@ import { ARRAY, PUSH } from "./wire.ts";
 export interface DecoderSink {
   /** A whole reply, in the order of the wire. */
   reply(reply: Reply): void;
-  /** An out-of-band push: its items; the first names its kind. */
+  /**
+   * An out-of-band push: its items; the first names its kind. It may stand between any two things
+   * at the top of the stream, also between attributes and the reply they belong to.
+   */
   push(items: Reply[]): void;
   /**
    * A pub/sub `message` or `pmessage`, without a value being made of it. Every such frame comes

@@ -166,6 +166,8 @@ export class RespSet {
 /**
  * A reply with the attributes that preceded it: `|` on the wire.
  *
+ * Pushes are no part of a reply: attributes before a push are those of the reply that comes after it.
+ *
  * @example
  * ```ts
  * import { Attributed, RespMap } from "@keywatch/keywatch/resp";

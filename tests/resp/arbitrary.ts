@@ -204,12 +204,38 @@ const push: fc.Arbitrary<Written> = fc
   )
   .map(([kind, parts]) => aggregate(">", [bulkOf(bytes(kind)), ...parts], false, (all) => all));
 
+const anyPush: fc.Arbitrary<Item> = fc.oneof(message, push).map((written) => ({
+  ...written,
+  kind: "push",
+}));
+
+/** Attributes, pushes that come before their reply, and that reply. */
+const interrupted: fc.Arbitrary<Item[]> = fc
+  .tuple(
+    fc.array(fc.tuple(reply, reply), { maxLength: 2 }),
+    fc.array(anyPush, { maxLength: 3 }),
+    reply,
+  )
+  .map(([entries, pushes, inner]) => {
+    const attributes = aggregate("|", entries.flat(), false, (items) => new RespMap(items));
+    const [first, ...others] = pushes;
+    const attributed: Item = {
+      kind: "reply",
+      wire: inner.wire,
+      asBytes: new Attributed(attributes.asBytes as RespMap, inner.asBytes),
+      asText: new Attributed(attributes.asText as RespMap, inner.asText),
+    };
+    return first === undefined
+      ? [{ ...attributed, wire: join(attributes.wire, inner.wire) }]
+      : [{ ...first, wire: join(attributes.wire, first.wire) }, ...others, attributed];
+  });
+
 /** A stream: replies, messages and other pushes in any order. */
 export const stream: fc.Arbitrary<Item[]> = fc.array(
   fc.oneof(
-    reply.map((written): Item => ({ ...written, kind: "reply" })),
-    message.map((written): Item => ({ ...written, kind: "push" })),
-    push.map((written): Item => ({ ...written, kind: "push" })),
+    reply.map((written): Item[] => [{ ...written, kind: "reply" }]),
+    anyPush.map((item) => [item]),
+    interrupted,
   ),
   { maxLength: 8 },
-);
+).map((items) => items.flat());

@@ -225,6 +225,26 @@ export const PUSHES: readonly Payload[] = [
     events: [bytesOf("pmessage", "__k*:", "__keyspace@0__:k", "set")],
   },
   {
+    name: "push between attributes and their reply",
+    wire: b("|1\r\n+a\r\n:1\r\n>1\r\n$1\r\nx\r\n$1\r\nr\r\n"),
+    events: [bytesOf("x"), `reply ${show(new Attributed(new RespMap(["a", 1]), b("r")))}`],
+  },
+  {
+    name: "pushes between attributes and their reply, as text",
+    wire: b(
+      `|1\r\n$1\r\na\r\n:1\r\n${MESSAGE}|0\r\n>2\r\n$1\r\nx\r\n|0\r\n:1\r\n${PMESSAGE}` +
+        "*1\r\n$1\r\nr\r\n$1\r\ns\r\n",
+    ),
+    options: text,
+    events: [
+      'push ["message", "ch", ""]',
+      'push ["x", attributed(; 1)]',
+      'push ["pmessage", "__k*:", "__keyspace@0__:k", "set"]',
+      'reply attributed("a", 1; attributed(; ["r"]))',
+      'reply "s"',
+    ],
+  },
+  {
     name: "push as text",
     wire: b(">2\r\n$1\r\na\r\n*1\r\n$1\r\nb\r\n"),
     options: text,
@@ -258,6 +278,18 @@ export const MESSAGES: readonly Payload[] = [
       'push ["x"]',
       'message "ch" ""',
       'reply "b"',
+    ],
+  },
+  {
+    name: "messages between attributes and their reply",
+    wire: b(`|0\r\n${MESSAGE}${PMESSAGE}+a\r\n|0\r\n|0\r\n${MESSAGE}*1\r\n|0\r\n:1\r\n${MESSAGE}`),
+    events: [
+      'message "ch" ""',
+      'message "__k*:" "__keyspace@0__:k" "set"',
+      'reply attributed(; "a")',
+      'message "ch" ""',
+      "reply attributed(; attributed(; [attributed(; 1)]))",
+      'message "ch" ""',
     ],
   },
   {
