@@ -1,16 +1,8 @@
+import { AGGREGATE_COST, SCALAR_COST } from "./costs.ts";
 import { RespLimitError } from "./errors.ts";
 import type { DecoderLimits } from "./limits.ts";
 import { Attributed, type Reply, RespMap, RespSet } from "./types.ts";
 import * as wire from "./wire.ts";
-
-// Flat charges against maxHeldBytes: no less than what a value takes beside its bytes.
-
-/** Of a number, a boolean, a null, a simple string. */
-const SCALAR_COST = 64;
-/** Of a bulk or verbatim string and of an aggregate. */
-export const VALUE_COST = 256;
-/** Of an error, which carries a stack. */
-const ERROR_COST = 1024;
 
 /**
  * So many elements of one reply may have places before they come; the places of all others are made
@@ -37,12 +29,16 @@ interface Open {
  * always the place in the stream that an error names.
  */
 export class Assembly {
-  /** The reply that became whole last. */
+  /** The reply or the push that became whole last. */
   whole: Reply = null;
   readonly #limits: Required<DecoderLimits>;
   readonly #maxHeldBytes: number;
   #stack: Open[] = [];
+  /** How many aggregates at the bottom of the stack are attributes that wait for the reply. */
+  #waiting = 0;
   #held = 0;
+  /** What was held before the push that is open. */
+  #heldBefore = 0;
   readonly #maxPlaces: number;
   /** How many places may still be made for this reply. */
   #places: number;
@@ -57,6 +53,11 @@ export class Assembly {
   /** How many aggregates are open. */
   get depth(): number {
     return this.#stack.length;
+  }
+
+  /** Whether a push may begin: nothing is open but attributes whose reply has not begun. */
+  get mayPush(): boolean {
+    return this.#stack.length === this.#waiting;
   }
 
   /** Whether the innermost open aggregate is a streamed one, which may end now. */
@@ -85,11 +86,6 @@ export class Assembly {
     return true;
   }
 
-  /** Charges what a value of this type takes beside its bytes. */
-  holdValue(type: number, offset: number): void {
-    this.hold(costOf(type), offset);
-  }
-
   /** Charges what is about to be held. */
   hold(bytes: number, offset: number): void {
     this.#held += bytes;
@@ -108,6 +104,7 @@ export class Assembly {
     const { maxElements, maxDepth } = this.#limits;
     if (count > maxElements) throw new RespLimitError("maxElements", maxElements, offset);
     if (this.#stack.length === maxDepth) throw new RespLimitError("maxDepth", maxDepth, offset);
+    if (type === wire.PUSH) this.#heldBefore = this.#held - AGGREGATE_COST;
     const streamed = count === -1;
     const remaining = streamed ? maxElements + 1 : count;
     const places = streamed ? 0 : Math.min(count, this.#places);
@@ -123,7 +120,7 @@ export class Assembly {
     return value !== undefined && this.put(value, offset);
   }
 
-  /** Puts a value into the innermost aggregate; whether the reply is whole. */
+  /** Puts a value into the innermost aggregate; whether the reply, or a push, is whole. */
   put(value: Reply, offset: number): boolean {
     const stack = this.#stack;
     let part = value;
@@ -138,7 +135,9 @@ export class Assembly {
       const closed = this.#close(top);
       if (closed === undefined) return false;
       part = closed;
+      if (top.type === wire.PUSH) return this.#endPush(part);
     }
+    this.#waiting = 0;
     this.#held = 0;
     this.#places = this.#maxPlaces;
     this.whole = part;
@@ -151,6 +150,14 @@ export class Assembly {
     this.whole = null;
   }
 
+  /** A push ends by itself: attributes below it go on waiting for their reply. */
+  #endPush(items: Reply): boolean {
+    this.#held = this.#heldBefore;
+    this.#places = this.#maxPlaces;
+    this.whole = items;
+    return true;
+  }
+
   /** Its value; `undefined` for attributes, which stay open for the reply they belong to. */
   #close(top: Open): Reply | undefined {
     if (top.type === wire.ATTRIBUTE && top.attributes === null) {
@@ -158,6 +165,7 @@ export class Assembly {
       top.items = [];
       top.filled = 0;
       top.remaining = 1;
+      if (this.#stack.length === this.#waiting + 1) this.#waiting++;
       return undefined;
     }
     this.#stack.pop();
@@ -165,23 +173,5 @@ export class Assembly {
     if (top.type === wire.MAP) return new RespMap(top.items);
     if (top.type === wire.SET) return new RespSet(top.items);
     return top.items;
-  }
-}
-
-function costOf(type: number): number {
-  switch (type) {
-    case wire.SIMPLE_ERROR:
-    case wire.BULK_ERROR:
-      return ERROR_COST;
-    case wire.BULK_STRING:
-    case wire.VERBATIM_STRING:
-    case wire.ARRAY:
-    case wire.MAP:
-    case wire.SET:
-    case wire.PUSH:
-    case wire.ATTRIBUTE:
-      return VALUE_COST;
-    default:
-      return SCALAR_COST;
   }
 }

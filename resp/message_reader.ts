@@ -1,13 +1,16 @@
-import { VALUE_COST } from "./assembly.ts";
 import { CUT, OTHER } from "./bulk.ts";
+import { AGGREGATE_COST, BYTES_COST } from "./costs.ts";
 import type { DecoderLimits } from "./limits.ts";
 import { emptyMessageFrame, type MessageFrame, readMessageFrame } from "./message_frame.ts";
 
 /** Elements of the longest message. */
 const ELEMENTS = 4;
 
+/** Length of the longer kind. */
+const KIND = "pmessage".length;
+
 /** What the general path charges for the longest message beside its bytes. */
-const COST = (1 + ELEMENTS) * VALUE_COST + "pmessage".length;
+const COST = AGGREGATE_COST + ELEMENTS * BYTES_COST + KIND;
 
 /** Longest message that is carried over from one chunk to the next, in bytes. */
 const CARRY = 4096;
@@ -31,7 +34,8 @@ export class MessageReader {
 
   constructor({ maxBulkLength, maxElements, maxHeldBytes }: Required<DecoderLimits>) {
     const held = Math.floor((maxHeldBytes - COST) / (ELEMENTS - 1));
-    this.maxLength = maxElements < ELEMENTS ? -1 : Math.min(maxBulkLength, held);
+    const isLimited = maxElements < ELEMENTS || maxBulkLength < KIND;
+    this.maxLength = isLimited ? -1 : Math.min(maxBulkLength, held);
   }
 
   /** Carries over what a chunk has of a message from `start` on; whether it may be. */

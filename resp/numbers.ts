@@ -1,9 +1,15 @@
-import { RespSyntaxError } from "./errors.ts";
+import { RespLimitError, RespSyntaxError } from "./errors.ts";
+import { MAX_DIGITS } from "./limits.ts";
 import { decodeText } from "./text.ts";
 import { unexpected } from "./unexpected.ts";
 
 // Each of these reads a part of a line, `bytes` from `start` to `end`, where a CR stands. Its first
 // byte has the place `offset` in the stream. Whatever is not such a number throws RespSyntaxError.
+//
+// What a number is, the specification says (https://redis.io/docs/latest/develop/reference/protocol-spec/):
+// one or more digits, so zeros may stand in front, though no server writes any and hiredis refuses
+// them; a double has digits before its dot and after it, so `.5`, `1.` and hexadecimal, which the
+// strtod of hiredis takes, are none. An exponent is one, as servers write doubles by `%.17g`.
 
 const PLUS = 43;
 const MINUS = 45;
@@ -62,6 +68,7 @@ export function parseBigNumber(
 ): bigint {
   const digits = skipSign(bytes, start);
   skipDigitsToEnd(bytes, digits, end, offset - start);
+  if (end - digits > MAX_DIGITS) throw new RespLimitError("maxLineLength", MAX_DIGITS, offset);
   const size = BigInt(decodeText(bytes, digits, end));
   return bytes[start] === MINUS ? -size : size;
 }
@@ -76,7 +83,8 @@ export function parseDouble(
   const base = offset - start;
   const digits = skipSign(bytes, start);
   if (!isDigit(bytes[digits]!)) {
-    // C libraries print a negative NaN as `-nan`, and servers pass that on.
+    // C libraries print a negative NaN as `-nan`, and servers pass that on. The `nan(…)` that C also
+    // allows is printed on no system that servers run on.
     const word = decodeText(bytes, digits, end);
     if (word === "nan") return NaN;
     if (word === "inf") return bytes[start] === MINUS ? -Infinity : Infinity;

@@ -1,9 +1,10 @@
-import { Assembly, VALUE_COST } from "./assembly.ts";
+import { Assembly } from "./assembly.ts";
 import { contentLength, contentStart, readBulkHead } from "./bulk.ts";
 import { ByteBuffer } from "./byte_buffer.ts";
 import { Copier } from "./copier.ts";
+import { BYTES_COST, costOf, TEXT_COST } from "./costs.ts";
 import { RespLimitError, RespSyntaxError, ServerError } from "./errors.ts";
-import type { DecoderLimits } from "./limits.ts";
+import { type DecoderLimits, MAX_TEXT } from "./limits.ts";
 import { parseLength } from "./numbers.ts";
 import { parseScalar, requireEnd } from "./scalar.ts";
 import { decodeText, makeText } from "./text.ts";
@@ -30,10 +31,14 @@ export class ReplyReader {
   arrayPushes: boolean;
   /** Type of the aggregate that is the reply, if it is a push or was read as one; else 0. */
   pushType = 0;
+  #isWhole = false;
 
   readonly #limits: Required<DecoderLimits>;
   readonly #assembly: Assembly;
   readonly #asText: boolean;
+  readonly #maxBulkLength: number;
+  /** Of a bulk that becomes text. */
+  readonly #maxTextLength: number;
 
   /** A line that is cut, its type included; empty between lines. */
   readonly #line: ByteBuffer = new ByteBuffer();
@@ -57,6 +62,8 @@ export class ReplyReader {
     this.#limits = limits;
     this.#assembly = new Assembly(limits);
     this.#asText = asText;
+    this.#maxTextLength = Math.min(limits.maxBulkLength, MAX_TEXT);
+    this.#maxBulkLength = asText ? this.#maxTextLength : limits.maxBulkLength;
     this.arrayPushes = arrayPushes;
     this.#content = this.#bytes;
   }
@@ -79,7 +86,8 @@ export class ReplyReader {
 
   /** Reads on; whether a reply became whole before the chunk was used up. */
   read(chunk: Uint8Array): boolean {
-    if (this.idle) this.pushType = 0;
+    if (this.#isWhole) this.pushType = 0;
+    this.#isWhole = false;
     while (this.pos < chunk.length) {
       const whole = this.#bulkType !== 0
         ? this.#readBulk(chunk)
@@ -88,7 +96,10 @@ export class ReplyReader {
         : chunk[this.pos] === wire.BULK_STRING
         ? this.#readBulks(chunk)
         : this.#readLine(chunk);
-      if (whole) return true;
+      if (whole) {
+        this.#isWhole = true;
+        return true;
+      }
     }
     return false;
   }
@@ -115,9 +126,10 @@ export class ReplyReader {
     const LF = 10;
     const assembly = this.#assembly;
     const copier = this.#copier;
-    const { maxBulkLength } = this.#limits;
+    const maxBulkLength = this.#maxBulkLength;
     const size = chunk.length;
     const isText = this.#isText;
+    const cost = isText ? TEXT_COST : BYTES_COST;
     const isInside = assembly.depth > 0;
     let pos = this.pos;
     while (pos < size && chunk[pos] === DOLLAR) {
@@ -128,7 +140,7 @@ export class ReplyReader {
       const to = from + length;
       if (
         to + 1 >= size || chunk[to] !== CR || chunk[to + 1] !== LF || length > maxBulkLength ||
-        !assembly.mayHold(length + VALUE_COST)
+        !assembly.mayHold(length + cost)
       ) break;
       this.pos = pos = to + 2;
       let value: Uint8Array | string;
@@ -224,7 +236,7 @@ export class ReplyReader {
     } else if (type === wire.STREAM_END) {
       if (!this.#assembly.streamed) throw unexpected(type, offset, "the type of a reply");
       if (this.#assembly.awaitsValue) throw unexpected(type, offset, "the value of the last key");
-    } else if (type === wire.PUSH && this.#assembly.depth > 0) {
+    } else if (type === wire.PUSH && !this.#assembly.mayPush) {
       throw unexpected(type, offset, "an element, because a push stands between replies");
     }
   }
@@ -240,7 +252,7 @@ export class ReplyReader {
   #endLine(bytes: Uint8Array, start: number, end: number, offset: number): boolean {
     const type = bytes[start]!;
     const from = start + 1;
-    this.#assembly.holdValue(type, offset);
+    this.#assembly.hold(costOf(type, this.#isText), offset);
     const scalar = parseScalar(type, bytes, from, end, offset + 1);
     if (scalar !== undefined) {
       this.#assembly.hold(end - from, offset);
@@ -274,7 +286,7 @@ export class ReplyReader {
       this.#streaming = true;
       return false;
     }
-    const { maxBulkLength } = this.#limits;
+    const maxBulkLength = type === wire.BULK_ERROR ? this.#maxTextLength : this.#maxBulkLength;
     const length = parseLength(bytes, from, end, offset + 1);
     if (this.#content.length + length > maxBulkLength) {
       throw new RespLimitError("maxBulkLength", maxBulkLength, offset);
@@ -306,9 +318,10 @@ export class ReplyReader {
       throw new RespSyntaxError(offset + 1, "a push of nothing", "at least its kind");
     }
     if (!streamed && (type === wire.MAP || type === wire.ATTRIBUTE)) count *= 2;
-    if (this.#assembly.depth === 0) {
-      const push = type === wire.PUSH || (type === wire.ARRAY && this.arrayPushes);
-      this.pushType = push ? type : 0;
+    if (
+      type === wire.PUSH || (this.arrayPushes && type === wire.ARRAY && this.#assembly.depth === 0)
+    ) {
+      this.pushType = type;
     }
     return this.#assembly.open(type, count, offset);
   }

@@ -106,7 +106,12 @@ const SYNTAX: [wire: string, offset: number, found: string, expected: string][] 
   ["$?\r\n;1\r\nab\r\n", 9, '"b"', "CR LF after a bulk"],
   ["$?\r\n>1\r\n:1\r\n", 4, '">"', "a part of a streamed string"],
   ["*1\r\n>1\r\n:1\r\n", 4, '">"', "an element, because a push stands between replies"],
-  ["|0\r\n>1\r\n:1\r\n", 4, '">"', "an element, because a push stands between replies"],
+  ["|1\r\n>1\r\n:1\r\n", 4, '">"', "an element, because a push stands between replies"],
+  ["|0\r\n*1\r\n>1\r\n", 8, '">"', "an element, because a push stands between replies"],
+  ["*1\r\n|0\r\n>1\r\n", 8, '">"', "an element, because a push stands between replies"],
+  [">1\r\n|0\r\n>1\r\n", 8, '">"', "an element, because a push stands between replies"],
+  ["|0\r\n>1\r\n>1\r\n", 8, '">"', "an element, because a push stands between replies"],
+  ["|0\r\n$?\r\n>1\r\n", 8, '">"', "a part of a streamed string"],
   // Messages, so near to a good one that the straight path begins them.
   [">3\r\n$7\r\nmessage\r\n$1\r\nc\r\n$1\r\nxy\r\n", 29, '"y"', "CR LF after a bulk"],
   [">3\r\n$7\r\nmessage\r\n$1\r\nc\r\n$1\r\nx\rx\n", 30, '"x"', "LF after CR"],
@@ -236,19 +241,28 @@ Deno.test("each limit throws when exceeded by one and not before", () => {
     [{ maxDepth: 1 }, "|0\r\n_\r\n", "|0\r\n*0\r\n", 4],
     [{ maxDepth: 1 }, "*?\r\n.\r\n", "*?\r\n*?\r\n", 4],
     [{}, nested(128), nested(129), 512],
-    [{ maxHeldBytes: 356 }, `$100\r\n${x(100)}\r\n`, "$101\r\n", 0],
-    [{ maxHeldBytes: 164 }, `+${x(100)}\r\n`, `+${x(101)}\r\n`, 0],
-    [{ maxHeldBytes: 450 }, "*3\r\n_\r\n:1\r\n#t\r\n", "*2\r\n_\r\n$1\r\n", 7],
-    [{ maxHeldBytes: 450 }, "_\r\n".repeat(100), "*4\r\n_\r\n_\r\n_\r\n_\r\n", 13],
-    [{ maxHeldBytes: 513 }, "*1\r\n$1\r\nx\r\n", "*1\r\n$2\r\nxy\r\n", 4],
-    [{ maxHeldBytes: 2303 }, "*1\r\n-\r\n", "*2\r\n-\r\n!0\r\n\r\n", 7],
+    [{ maxHeldBytes: 292 }, `$100\r\n${x(100)}\r\n`, "$101\r\n", 0],
+    [{ maxHeldBytes: 148, strings: "text" }, `$100\r\n${x(100)}\r\n`, "$101\r\n", 0],
+    [{ maxHeldBytes: 484 }, `=100\r\ntxt:${x(96)}\r\n`, "=101\r\n", 0],
+    [{ maxHeldBytes: 340, strings: "text" }, `=100\r\ntxt:${x(96)}\r\n`, "=101\r\n", 0],
+    [{ maxHeldBytes: 132 }, `+${x(100)}\r\n`, `+${x(101)}\r\n`, 0],
+    [{ maxHeldBytes: 290 }, "*3\r\n_\r\n:1\r\n#t\r\n", "*2\r\n_\r\n$1\r\n", 7],
+    [{ maxHeldBytes: 290 }, "_\r\n".repeat(100), "*4\r\n_\r\n_\r\n_\r\n_\r\n", 13],
+    [{ maxHeldBytes: 385 }, "*1\r\n$1\r\nx\r\n", "*1\r\n$2\r\nxy\r\n", 4],
+    [
+      { maxHeldBytes: 479 },
+      `|0\r\n${">1\r\n_\r\n".repeat(20)}_\r\n`,
+      `|0\r\n${">1\r\n_\r\n".repeat(20)}>3\r\n_\r\n_\r\n_\r\n`,
+      154,
+    ],
+    [{ maxHeldBytes: 2239 }, "*1\r\n-\r\n", "*2\r\n-\r\n!0\r\n\r\n", 7],
   ];
   for (const [options, good, bad, offset] of cases) {
     const [limit, value] = Object.entries(options)[0] ??
       (bad.startsWith("$")
-        ? ["maxBulkLength", 2 ** 29]
+        ? ["maxBulkLength", 2 ** 25]
         : bad.startsWith("*10")
-        ? ["maxElements", 2 ** 24]
+        ? ["maxElements", 2 ** 20]
         : ["maxDepth", 128]);
     for (const event of decodeInAllWays(bytes(good), options)) {
       assertEquals(event.startsWith("reply") || event.startsWith("push"), true, event);
@@ -268,16 +282,52 @@ Deno.test("messages keep to the limits on the straight path too", () => {
   const options: [options: DecoderOptions, limit: string | undefined][] = [
     [{}, undefined],
     [{ maxBulkLength: 10, maxElements: 4, maxDepth: 1, maxLineLength: 32 }, undefined],
-    [{ maxHeldBytes: 5 * 256 + 22 }, undefined],
-    [{ maxHeldBytes: 5 * 256 + 21 }, "maxHeldBytes"],
+    [{ maxHeldBytes: 5 * 192 + 22 }, undefined],
+    [{ maxHeldBytes: 5 * 192 + 21 }, "maxHeldBytes"],
     [{ maxBulkLength: 9 }, "maxBulkLength"],
     [{ maxElements: 3 }, "maxElements"],
   ];
+  const short = bytes(">4\r\n$8\r\npmessage\r\n$1\r\n*\r\n$1\r\nc\r\n$1\r\np\r\n");
+  assertEquals(decodeInAllWays(short, { maxBulkLength: 8 }), ['message "*" "c" "p"']);
+  assertEquals(decodeInAllWays(short, { maxBulkLength: 7 }).length, 1);
+  assertEquals(decodeInAllWays(short, { maxBulkLength: 7 })[0]!.includes("maxBulkLength"), true);
+
   for (const [option, limit] of options) {
     const events = decodeInAllWays(wire, option);
     if (limit === undefined) assertEquals(events, ['message "*" "0123456789" "abc"']);
     else assertEquals(events.at(-1)!.includes(` ${limit},`), true, JSON.stringify(option));
   }
+});
+
+const LONGEST_TEXT = 2 ** 29 - 24;
+
+Deno.test("what no runtime can hold is beyond the limits, whatever they are", () => {
+  const options = { maxBulkLength: 2 ** 40, maxHeldBytes: 2 ** 45, maxLineLength: 2 ** 20 };
+  const cases: [wire: string, strings: "bytes" | "text", limit?: string, value?: number][] = [
+    [`$${LONGEST_TEXT}\r\n`, "text"],
+    [`$${LONGEST_TEXT + 1}\r\n`, "text", "maxBulkLength", LONGEST_TEXT],
+    [`$${2 ** 30}\r\n`, "bytes"],
+    [`=${LONGEST_TEXT + 1}\r\n`, "text", "maxBulkLength", LONGEST_TEXT],
+    [`>1\r\n$${LONGEST_TEXT + 1}\r\n`, "text", "maxBulkLength", LONGEST_TEXT],
+    [`$?\r\n;${LONGEST_TEXT}\r\n`, "text"],
+    [`$?\r\n;1\r\nx\r\n;${LONGEST_TEXT}\r\n`, "text", "maxBulkLength", LONGEST_TEXT],
+    [`!${LONGEST_TEXT}\r\n`, "bytes"],
+    [`!${LONGEST_TEXT + 1}\r\n`, "bytes", "maxBulkLength", LONGEST_TEXT],
+    [`!${LONGEST_TEXT + 1}\r\n`, "text", "maxBulkLength", LONGEST_TEXT],
+    [`(-${"9".repeat(2 ** 18 + 1)}\r\n`, "bytes", "maxLineLength", 2 ** 18],
+  ];
+  for (const [wire, strings, limit, value] of cases) {
+    const decoder = new Decoder(new Recorder(), { ...options, strings });
+    if (limit === undefined) {
+      decoder.write(bytes(wire));
+    } else {
+      const error = assertThrows(() => decoder.write(bytes(wire)), RespLimitError);
+      assertEquals([error.limit, error.value], [limit, value], wire.slice(0, 40));
+    }
+  }
+  const recorder = new Recorder();
+  decode([bytes(`(${"9".repeat(2 ** 18)}\r\n`)], options, recorder);
+  assertEquals(recorder.events.map((event) => event.length), ["reply n".length + 2 ** 18]);
 });
 
 Deno.test("a limit error says which, and is a RangeError", () => {
@@ -290,6 +340,11 @@ Deno.test("a limit error says which, and is a RangeError", () => {
 
 Deno.test("a limit that is no limit is refused", () => {
   assertThrows(() => new Decoder(new Recorder(), { maxLineLength: 31 }), RangeError, "at least 32");
+  assertThrows(
+    () => new Decoder(new Recorder(), { maxLineLength: 2 ** 29 }),
+    RangeError,
+    "at most 536870888",
+  );
   for (const value of [0, -1, 1.5, NaN, Infinity, "7"]) {
     for (
       const name of ["maxLineLength", "maxBulkLength", "maxElements", "maxDepth", "maxHeldBytes"]
