@@ -1,15 +1,22 @@
 /**
- * Mutates what real servers sent and decodes that, whole and cut. As a program it does so two million
- * times: `deno run --allow-read tests/resp/fuzz.ts [inputs] [seed]`.
+ * Mutates what real servers sent and decodes that: whole and cut, on the straight path of messages and
+ * on the general one. A program of its own, run by fuzz_test.ts with a collector that can be called,
+ * which prints a line of JSON. By itself it does so two million times:
+ *
+ * ```sh
+ * deno run --allow-read --v8-flags=--expose-gc tests/resp/fuzz.ts [inputs] [seed]
+ * ```
  */
 import {
   Decoder,
   type DecoderOptions,
   decodeText,
+  type Reply,
   RespLimitError,
   RespSyntaxError,
 } from "../../resp/mod.ts";
-import { bytes, cut, MessageRecorder, random, randomPlaces } from "./harness.ts";
+import { bytes, cut, MessageRecorder, random, randomPlaces, Recorder } from "./harness.ts";
+import { living } from "./living.ts";
 
 /** What came of a run. */
 export interface Fuzzed {
@@ -18,9 +25,19 @@ export interface Fuzzed {
   good: number;
   syntaxErrors: number;
   limitErrors: number;
-  /** The most bytes that lived on the heap or beside it, looked at now and then. */
+  /** Messages that came by the straight path or as its general one laid them. */
+  messages: number;
+  /**
+   * The most bytes that lived for {@linkcode HELD} decoders in the middle of their inputs, beyond what
+   * lived before, looked at every {@linkcode LOOK_EVERY} inputs.
+   */
   mostMemory: number;
 }
+
+/** So many of the last decoders are kept, with whatever they hold. */
+export const HELD = 64;
+
+const LOOK_EVERY = 1024;
 
 type Random = () => number;
 
@@ -30,7 +47,22 @@ const CAPTURES = ["resp2.bin", "resp3.bin"] as const;
 const ALPHABET = bytes("+-:$*_#,(!=%~>|;.\r\n0123456789?tfinae-\0 x\u00ff");
 
 /** Numbers that have gone wrong somewhere before. */
-const NUMBERS = ["-1", "-2", "0", "00", "1", "2", "?", "+1", "", "9", "10", "65536", "536870913"]
+const NUMBERS = [
+  "-1",
+  "-2",
+  "0",
+  "00",
+  "1",
+  "2",
+  "?",
+  "+1",
+  "",
+  "9",
+  "10",
+  "65536",
+  "536870913",
+  "33554432",
+]
   .concat(["2147483648", "4294967296", "9007199254740993", "99999999999999999999", "1e9", "0x10"])
   .map(bytes);
 
@@ -56,14 +88,6 @@ const PIECES = [
   "=7\r\ntxt:abc\r\n",
   "!3\r\nERR\r\n",
 ].map(bytes);
-
-const LIMITS: DecoderOptions = {
-  maxLineLength: 64,
-  maxBulkLength: 200,
-  maxElements: 8,
-  maxDepth: 4,
-  maxHeldBytes: 4096,
-};
 
 /** One edit of the bytes. */
 function mutate(input: Uint8Array, next: Random): Uint8Array {
@@ -135,50 +159,112 @@ function load(name: string): Capture {
   return { wire, starts };
 }
 
+/** Limits that much of what is in the captures exceeds. */
+function limits(next: Random): DecoderOptions {
+  return {
+    maxLineLength: 32 + next() % 64,
+    maxBulkLength: 1 + next() % 200,
+    maxElements: 1 + next() % 8,
+    maxDepth: 1 + next() % 4,
+    maxHeldBytes: 500 + next() % 4000,
+  };
+}
+
 function optionsOf(next: Random): DecoderOptions {
   return {
     strings: next() % 2 === 0 ? "bytes" : "text",
     arrayPushes: next() % 2 === 0,
-    ...(next() % 4 === 0 ? LIMITS : {}),
+    ...(next() % 4 === 0 ? limits(next) : {}),
   };
 }
 
-/** Keeps the error too. */
-class Watcher extends MessageRecorder {
-  error: unknown;
+/** A push that has the items of a message, printed as a message is; else undefined. */
+function asMessage(items: Reply[]): string | undefined {
+  const kind = items.length === 3 ? "message" : items.length === 4 ? "pmessage" : undefined;
+  const texts = items.flatMap((item) =>
+    typeof item === "string" ? item : item instanceof Uint8Array ? decodeText(item) : []
+  );
+  if (texts[0] !== kind || texts.length !== items.length) return undefined;
+  return `message ${texts.slice(1).map((text) => JSON.stringify(text)).join(" ")}`;
 }
 
-function run(chunks: Iterable<Uint8Array>, options: DecoderOptions): Watcher {
-  const watcher = new Watcher();
-  const decoder = new Decoder(watcher, options);
+/** Takes messages as pushes. */
+class General extends Recorder {
+  override push(items: Reply[]): void {
+    const message = asMessage(items);
+    if (message === undefined) super.push(items);
+    else this.record(message);
+  }
+}
+
+/** Takes messages as such; what only has the items of one, not as strings of bytes, as a push. */
+class Straight extends MessageRecorder {
+  override push(items: Reply[]): void {
+    General.prototype.push.call(this, items);
+  }
+}
+
+interface Run {
+  readonly decoder: Decoder;
+  /** What came out, and at the end the error. */
+  readonly events: string[];
+  readonly error?: unknown;
+}
+
+/** Decodes in one way, into one that takes messages or one that takes them as pushes. */
+function run(
+  chunks: Iterable<Uint8Array>,
+  options: DecoderOptions,
+  recorder: Recorder,
+): Run {
+  const decoder = new Decoder(recorder, options);
+  const { events } = recorder;
   try {
     for (const chunk of chunks) decoder.write(chunk.slice());
   } catch (error) {
-    watcher.error = error;
-    watcher.events.push(String(error));
+    events.push(String(error));
+    return { decoder, events, error };
   }
-  return watcher;
+  return { decoder, events };
 }
 
 /**
  * Runs so many inputs.
  *
  * @throws {Error} When something else than the two errors comes out, or when an input gives different
- * replies or another error for being cut: it names the input.
+ * replies or another error for being cut or for going the general path: it names the input.
  */
 export function fuzz(inputs: number, seed: number): Fuzzed {
   const captures = CAPTURES.map(load);
   const next = random(seed);
-  const fuzzed: Fuzzed = { inputs, good: 0, syntaxErrors: 0, limitErrors: 0, mostMemory: 0 };
+  const fuzzed: Fuzzed = {
+    inputs,
+    good: 0,
+    syntaxErrors: 0,
+    limitErrors: 0,
+    messages: 0,
+    mostMemory: 0,
+  };
+  const held: Decoder[] = [];
+  const before = living();
   for (let i = 0; i < inputs; i++) {
     const wire = input(captures, next);
     const options = optionsOf(next);
-    const whole = run([wire], options);
+    const whole = run([wire], options, new Straight());
     const places = randomPlaces(next, wire.length, 1 + next() % 6);
-    const inPieces = run(cut(wire, ...places), options);
-    if (whole.events.join("\n") !== inPieces.events.join("\n")) {
-      throw new Error(describe(`is another when cut at ${places}`, i, seed, wire, options));
+    const chunks = cut(wire, ...places);
+    const others: [what: string, other: Run][] = [
+      [`when cut at ${places}`, run(chunks, options, new Straight())],
+      ["on the general path", run([wire], options, new General())],
+      [`on the general path, cut at ${places}`, run(chunks, options, new General())],
+    ];
+    const expected = whole.events.join("\n");
+    for (const [what, { events }] of others) {
+      if (events.join("\n") === expected) continue;
+      throw new Error(describe(`is another ${what}`, i, seed, wire, options));
     }
+    for (const event of whole.events) if (event.startsWith("message ")) fuzzed.messages++;
+    held[i % HELD] = others[0]![1].decoder;
     if (whole.error === undefined) fuzzed.good++;
     else if (whole.error instanceof RespSyntaxError) fuzzed.syntaxErrors++;
     else if (whole.error instanceof RespLimitError) fuzzed.limitErrors++;
@@ -187,9 +273,8 @@ export function fuzz(inputs: number, seed: number): Fuzzed {
         cause: whole.error,
       });
     }
-    if (i % 1024 === 0) {
-      const { heapUsed, external } = Deno.memoryUsage();
-      fuzzed.mostMemory = Math.max(fuzzed.mostMemory, heapUsed + external);
+    if (i % LOOK_EVERY === LOOK_EVERY - 1) {
+      fuzzed.mostMemory = Math.max(fuzzed.mostMemory, living() - before);
     }
   }
   return fuzzed;
@@ -208,5 +293,5 @@ function describe(
 
 if (import.meta.main) {
   const [inputs = "2000000", seed = "1"] = Deno.args;
-  console.log(fuzz(Number(inputs), Number(seed)));
+  console.log(JSON.stringify(fuzz(Number(inputs), Number(seed))));
 }

@@ -2,8 +2,9 @@
  * Measures what the decoder keeps alive, as one line of JSON. A program of its own, run by
  * memory_test.ts with a collector that can be called: the measure is what lives, not what was made.
  */
-import { Decoder, decodeText, type MessageFrame } from "../../resp/mod.ts";
+import { Decoder, decodeText, encodeCommand, type MessageFrame } from "../../resp/mod.ts";
 import { bytes } from "./harness.ts";
+import { gc, living } from "./living.ts";
 
 /** What memory_test.ts asserts on. */
 export interface Measured {
@@ -13,16 +14,8 @@ export interface Measured {
   announced: Record<string, number>;
   /** For each kind of text, what lives for each that is kept. */
   kept: Record<string, number>;
-}
-
-const { gc } = globalThis as unknown as { gc: () => void };
-
-function living(): number {
-  // The memory of array buffers is given back while the next collection runs.
-  gc();
-  gc();
-  const { heapUsed, external } = Deno.memoryUsage();
-  return heapUsed + external;
+  /** What is made for a command of many arguments, and for an array of as many bytes. */
+  command: { encoded: number; array: number };
 }
 
 const x = (length: number): string => "x".repeat(length);
@@ -45,7 +38,7 @@ const FLOODS: readonly [head: string, part: string][] = [
   ["*1000000\r\n", "=4\r\ntxt:\r\n"],
   ["*1000000\r\n", `(${"9".repeat(1000)}\r\n`],
   ["*1000000\r\n", "|0\r\n_\r\n"],
-  ["%1000000\r\n", "%0\r\n"],
+  ["%500000\r\n", "%0\r\n"],
   ["*?\r\n", "~0\r\n"],
   ["$?\r\n", ";1\r\nx\r\n"],
   ["", "|0\r\n"],
@@ -93,6 +86,17 @@ function announce(head: string): number {
   }
   const after = living();
   return (after - before) / decoders.length;
+}
+
+/** How many bytes of heap something takes, what lives and what does not. */
+function made(make: () => unknown): number {
+  const times = 1000;
+  // Until it is compiled.
+  for (let i = 0; i < 5 * times; i++) make();
+  gc();
+  const before = Deno.memoryUsage().heapUsed;
+  for (let i = 0; i < times; i++) make();
+  return (Deno.memoryUsage().heapUsed - before) / times;
 }
 
 const KEPT = 100_000;
@@ -149,7 +153,18 @@ const keyspace = (key: string): string =>
 const keyevent = (key: string): string =>
   `>3\r\n$7\r\nmessage\r\n${bulk("__keyevent@0__:set")}${bulk(key)}`;
 
-const measured: Measured = { held: {}, announced: {}, kept: {} };
+const command = ["SUBSCRIBE", ...Array.from({ length: 19 }, (_, i) => i % 2 ? `channel:${i}` : i)];
+const { length } = encodeCommand(command);
+
+const measured: Measured = {
+  held: {},
+  announced: {},
+  kept: {},
+  command: {
+    encoded: made(() => encodeCommand(command)),
+    array: made(() => new Uint8Array(length)),
+  },
+};
 for (const [head, part] of FLOODS) {
   for (const strings of ["bytes", "text"] as const) {
     measured.held[`${head}${part.slice(0, 20)} ${strings}`] = flood(head, part, strings);

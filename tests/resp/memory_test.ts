@@ -1,17 +1,9 @@
-import { assertEquals, assertLess } from "@std/assert";
+import { assertLess } from "@std/assert";
+import { runCollected } from "./living.ts";
 import type { Measured } from "./memory.ts";
 
-async function measure(): Promise<Measured> {
-  const program = new URL("./memory.ts", import.meta.url).pathname;
-  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "--quiet", "--v8-flags=--expose-gc", program],
-  }).output();
-  assertEquals(code, 0, new TextDecoder().decode(stderr));
-  return JSON.parse(new TextDecoder().decode(stdout));
-}
-
 Deno.test("what lives for replies and texts is bounded by what was asked for", async (test) => {
-  const { held, announced, kept } = await measure();
+  const { held, announced, kept, command } = await runCollected<Measured>("memory.ts");
 
   await test.step("no reply holds more than the limit says", () => {
     for (const [flood, times] of Object.entries(held)) assertLess(times, 1.25, flood);
@@ -19,6 +11,11 @@ Deno.test("what lives for replies and texts is bounded by what was asked for", a
 
   await test.step("aggregates that were only announced hold no more than a step", () => {
     for (const [head, size] of Object.entries(announced)) assertLess(size, 2.2 * 2 ** 20, head);
+  });
+
+  await test.step("a command is one buffer, and nothing is made beside it", () => {
+    // An array of the lengths of 20 arguments would take 230 bytes.
+    assertLess(command.encoded, command.array + 100);
   });
 
   // As one flat string of some 30 letters, which no chunk and no larger string lives on with.
