@@ -1,44 +1,41 @@
 import { assertEquals } from "@std/assert";
-import { cut, decode, MessageRecorder, random, randomPlaces, Recorder, single } from "./harness.ts";
-import { MESSAGES, type Payload, PUSHES, REPLIES } from "./payloads.ts";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { findBun, findEsbuild, findNode } from "../runtimes/programs.ts";
+import { run } from "../servers/run.ts";
+import { MESSAGES, PUSHES, REPLIES } from "./payloads.ts";
+import { PARTS, TEXTS, wrongIn, wrongTexts } from "./table.ts";
 
-const RANDOM_CUTS = 50;
-
-/** The payload in all the ways in which it may come. */
-function* ways({ wire }: Payload): Generator<[way: string, chunks: Iterable<Uint8Array>]> {
-  yield ["whole", [wire]];
-  yield ["byte by byte", single(wire)];
-  for (let place = 0; place <= wire.length; place++) {
-    yield [`cut at ${place}`, cut(wire, place)];
-  }
-  const next = random(wire.length);
-  for (let i = 0; i < RANDOM_CUTS; i++) {
-    const places = randomPlaces(next, wire.length, 1 + next() % 8);
-    yield [`cut at ${places}`, cut(wire, ...places)];
-  }
+for (const part of PARTS) {
+  Deno.test(part.name, () => {
+    assertEquals(wrongIn(part), []);
+  });
 }
 
-function testAll(payloads: readonly Payload[], newRecorder: () => Recorder): void {
-  for (const payload of payloads) {
-    for (const [way, chunks] of ways(payload)) {
-      const events = decode(chunks, payload.options, newRecorder());
-      assertEquals(events, [...payload.events], `${payload.name}, ${way}`);
+Deno.test("text of bytes is what TextDecoder makes of them, made or remembered", () => {
+  assertEquals(wrongTexts(), []);
+});
+
+const ROOM = fileURLToPath(new URL(".", import.meta.url));
+const ENTRY = 'import { printAll } from "./table.ts";\nprintAll();\n';
+
+for (const [name, find] of [["Node", findNode], ["Bun", findBun]] as const) {
+  Deno.test(`all of this holds in ${name} too`, async () => {
+    const [esbuild, program] = [await findEsbuild(), await find()];
+    const folder = await Deno.makeTempDir({ prefix: "keywatch-" });
+    try {
+      const file = join(folder, "table.mjs");
+      const entry = join(folder, "entry.ts");
+      await Deno.writeTextFile(entry, ENTRY.replace("./", ROOM));
+      const bundle = [...esbuild, entry, "--bundle", "--format=esm", `--outfile=${file}`] as const;
+      const bundled = await run([...bundle]);
+      assertEquals(bundled.code, 0, bundled.output);
+      const { code, stdout, output } = await run([...program, file]);
+      assertEquals(code, 0, output);
+      const counted = 2 * REPLIES.length + PUSHES.length + MESSAGES.length + TEXTS;
+      assertEquals(JSON.parse(stdout), { counted, wrong: [] });
+    } finally {
+      await Deno.remove(folder, { recursive: true });
     }
-  }
+  });
 }
-
-Deno.test("replies come out the same however they are cut", () => {
-  testAll(REPLIES, () => new Recorder());
-});
-
-Deno.test("pushes come out apart from replies however they are cut", () => {
-  testAll(PUSHES, () => new Recorder());
-});
-
-Deno.test("messages go to message and nowhere else however they are cut", () => {
-  testAll(MESSAGES, () => new MessageRecorder());
-});
-
-Deno.test("a sink for messages changes nothing for replies", () => {
-  testAll(REPLIES, () => new MessageRecorder());
-});

@@ -1,56 +1,11 @@
 import { assertEquals } from "@std/assert";
 import { Decoder, decodeText, type Reply } from "../../resp/mod.ts";
 import { bytes, random } from "./harness.ts";
+import { mixedText } from "./texts.ts";
 
 const reference = new TextDecoder("utf-8", { ignoreBOM: true });
 
-/** Letters of each length in UTF-8, and bytes that are none. */
-const PARTS: readonly Uint8Array[] = [
-  ...["a", "Z", "0", "\0", "\x7f", "é", "߿", "ࠀ", "字", "\ufeff", "\uffff", "😀", "\u{10ffff}"]
-    .map(bytes),
-  ...[
-    [0x80],
-    [0xbf, 0xbf],
-    [0xc0, 0x80],
-    [0xc3],
-    [0xe5, 0xad],
-    [0xe5],
-    [0xed, 0xa0, 0x80],
-    [0xf0, 0x9f, 0x98],
-    [0xf0, 0x9f],
-    [0xf0],
-    [0xf4, 0x90, 0x80, 0x80],
-    [0xf8, 0x88],
-    [0xff],
-  ].map((part) => Uint8Array.from(part)),
-];
-
-function concat(parts: readonly Uint8Array[]): Uint8Array {
-  return Uint8Array.from(parts.flatMap((part) => [...part]));
-}
-
-/** Bytes that are mostly text, of about that length. */
-function text(next: () => number, length: number): Uint8Array {
-  const parts: Uint8Array[] = [];
-  const foreign = next() % 3;
-  for (let i = 0; i < length; i++) {
-    const ascii = foreign === 0 || next() % 8 > foreign;
-    parts.push(ascii ? Uint8Array.of(next() % 128) : PARTS[next() % PARTS.length]!);
-  }
-  return concat(parts);
-}
-
-Deno.test("text of bytes is what TextDecoder makes of them, made or remembered", () => {
-  const next = random(1);
-  for (let i = 0; i < 20_000; i++) {
-    const bytes = text(next, next() % 80);
-    const start = next() % (bytes.length + 1);
-    const end = start + next() % (bytes.length - start + 1);
-    const expected = reference.decode(bytes.subarray(start, end));
-    for (let again = 0; again < 3; again++) {
-      assertEquals(decodeText(bytes, start, end), expected);
-    }
-  }
+Deno.test("all of the bytes are text where no places are given, and none are none", () => {
   assertEquals(decodeText(bytes("größe")), "größe");
   assertEquals(decodeText(new Uint8Array(0)), "");
 });
@@ -93,7 +48,7 @@ Deno.test("text of views into one memory is told apart", () => {
 Deno.test("a large text that came in pieces is what it is whole", () => {
   const next = random(2);
   for (let i = 0; i < 40; i++) {
-    const content = text(next, 40_000 + next() % 40_000);
+    const content = mixedText(next, 40_000 + next() % 40_000);
     const replies: Reply[] = [];
     const decoder = new Decoder({ reply: (it) => replies.push(it), push() {} }, {
       strings: "text",
