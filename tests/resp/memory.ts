@@ -66,7 +66,7 @@ function flood(head: string, part: string, strings: "bytes" | "text"): number {
       if (!String(error).includes("maxHeldBytes")) throw error;
       refused = true;
     }
-    if (written % 16 === 0) most = Math.max(most, living() - before);
+    if (written < 16 || written % 16 === 0) most = Math.max(most, living() - before);
   }
   const after = living() - before;
   // Named here, so that it lives until here.
