@@ -9,6 +9,8 @@
  * - `secured`: the same server by TLS, `{ url, tls, strange }`: the options for it, and certificates
  *   that it does not know
  * - `unix`: the same by a unix socket, a URL
+ * - `sentinels`: `{ target, password }`, what to connect to, and the password of the servers they
+ *   watch over, of which there are two
  * - `ways`: to the peers of `peers.ts`
  */
 import process from "node:process";

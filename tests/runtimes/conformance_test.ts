@@ -17,6 +17,7 @@ import { makeApplication } from "./package.ts";
 import { problemsOf, runToEnd } from "./outcome.ts";
 import { Peers } from "./peers.ts";
 import { findBun, findDeno, findNode, type Program } from "./programs.ts";
+import { startWatched } from "./watched.ts";
 
 let folder: string;
 let exports: string[];
@@ -41,6 +42,7 @@ for (const [name, find] of RUNTIMES) {
     const certificates = await makeCertificates("DNS:redis.test,IP:10.0.0.1");
     const strange = await makeCertificates();
     await using server = await startServer({ password: "secret", tls: certificates });
+    await using watched = await startWatched();
     await using peers = new Peers(server.dir, await makeCertificates());
     const program = await find([server.socket, ...peers.sockets]);
     const settings = JSON.stringify({
@@ -52,6 +54,7 @@ for (const [name, find] of RUNTIMES) {
         strange: { ca: strange.ca, ...strange.client },
       },
       unix: `redis+unix://:secret@${server.socket}`,
+      sentinels: watched.settings,
       ways: peers.ways,
     });
     const problems = problemsOf(await runToEnd([...program, "conformance.mjs", settings], folder));

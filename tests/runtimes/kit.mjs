@@ -126,6 +126,13 @@ class Scene {
     return notifications;
   }
 
+  /** A connection for commands to any server; closed when the case ends. */
+  async client(url) {
+    const client = await this.#host.connect(url);
+    this.#opened.push(client);
+    return client;
+  }
+
   /** Sends a command by a connection of its own; the reply. */
   command(...words) {
     return this.#plain.command(...words);

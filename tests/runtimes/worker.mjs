@@ -7,6 +7,7 @@ import { connecting } from "./cases/connecting.mjs";
 import { failing } from "./cases/failing.mjs";
 import { reading } from "./cases/reading.mjs";
 import { returning } from "./cases/returning.mjs";
+import { following } from "./cases/sentinels.mjs";
 import { subscribing } from "./cases/subscribing.mjs";
 import { transporting } from "./cases/transport.mjs";
 import { stranger, working } from "./cases/worker.mjs";
@@ -14,7 +15,15 @@ import { runCases } from "./kit.mjs";
 import { PlainClient } from "./plain_client.mjs";
 
 /** A worker cannot listen, and has no unix sockets. */
-const everywhere = [connecting, subscribing, reading, failing, returning, transporting]
+const everywhere = [
+  connecting,
+  subscribing,
+  reading,
+  failing,
+  returning,
+  following,
+  transporting,
+]
   .flat().filter(({ needs }) => needs === undefined);
 
 const CASES = { contract: [...everywhere, ...working], stranger };

@@ -57,6 +57,7 @@ const worker :Workerd.Worker = (
 );
 `;
 }
+import { startWatched } from "./watched.ts";
 
 for (const cases of ["contract", "stranger"] as const) {
   Deno.test(`the packed package keeps the ${cases} in Workers`, async (test) => {
@@ -64,6 +65,7 @@ for (const cases of ["contract", "stranger"] as const) {
     const certificates = await makeCertificates("DNS:redis.test,IP:10.0.0.1");
     const ofPeers = await makeCertificates();
     await using server = await startServer({ password: "secret", tls: certificates });
+    await using watched = await startWatched();
     await using peers = new Peers(server.dir, ofPeers);
     const { client } = certificates;
     const ca = [certificates.ca, ofPeers.ca];
@@ -75,6 +77,7 @@ for (const cases of ["contract", "stranger"] as const) {
       url: `redis://:secret@${server.host}:${server.port}`,
       secured: { url: server.tlsUrl.replace("//", "//:secret@"), serverName: "redis.test" },
       // The authority is the worker's configuration.
+      sentinels: watched.settings,
       ways: peers.ways.map((way) => "tls" in way ? { ...way, tls: {} } : way),
     };
     await Deno.writeTextFile(join(folder, "settings.json"), JSON.stringify(settings));

@@ -6,6 +6,7 @@ import { loading } from "./loading.mjs";
 import { reading } from "./reading.mjs";
 import { returning } from "./returning.mjs";
 import { securing } from "./securing.mjs";
+import { following } from "./sentinels.mjs";
 import { subscribing } from "./subscribing.mjs";
 import { transporting } from "./transport.mjs";
 
@@ -21,6 +22,7 @@ export const cases = [
   ...reading,
   ...failing,
   ...returning,
+  ...following,
   ...securing,
   ...transporting,
 ];
