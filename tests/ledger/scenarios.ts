@@ -1,10 +1,10 @@
-import { type Certificates, makeCertificates, type ServerBinary } from "../servers/mod.ts";
+import { type Certificates, makeCertificates } from "../servers/mod.ts";
 import { FAILOVERS } from "./failovers.ts";
 import { type Fault, FAULTS } from "./faults.ts";
 import { Random } from "./random.ts";
 import { type Outcome, playAlone, playMixed } from "./run.ts";
 import { SentinelStage } from "./sentinel_stage.ts";
-import { SingleStage, type Stage } from "./stage.ts";
+import { SingleStage, type Stage, type StageOptions } from "./stage.ts";
 import type { WatcherOptions } from "./watcher.ts";
 
 /** How the watcher watches. */
@@ -25,9 +25,8 @@ export const MANNERS: readonly Manner[] = [
 /** How many faults are tried at the same time, each on a stage of its own. */
 const AT_ONCE = 8;
 
-export interface ScenarioOptions {
+export interface ScenarioOptions extends Pick<StageOptions, "binary" | "rate" | "watch"> {
   readonly seed: number;
-  readonly binary?: ServerBinary;
 }
 
 /** An outcome and what it is of. */
@@ -44,7 +43,12 @@ export async function eachAlone(
 ): Promise<Named[]> {
   const certificates = await certificatesFor(manner);
   return await each(faults, async (fault, index) => {
-    await using stage = await SingleStage.open({ ...manner, ...options, certificates, rate: 500 });
+    await using stage = await SingleStage.open({
+      rate: 500,
+      ...manner,
+      ...options,
+      certificates,
+    });
     return await playAlone(stage, fault, new Random(options.seed + index));
   });
 }

@@ -11,7 +11,7 @@ import {
 import { Book } from "./book.ts";
 import { LoopDelay } from "./loop_delay.ts";
 import { Proxy } from "./proxy.ts";
-import { Watcher, type WatcherOptions } from "./watcher.ts";
+import { Watcher, type WatcherOptions, type Watching } from "./watcher.ts";
 import { Writer } from "./writer.ts";
 
 /** The flags with which every server of a run starts, but where a fault takes them away. */
@@ -55,6 +55,8 @@ export interface StageOptions {
   readonly consumer?: WatcherOptions["consumer"];
   /** With these the watcher speaks TLS. */
   readonly certificates?: Certificates | undefined;
+  /** Starts the watcher; in this process if left out. */
+  readonly watch?: (options: WatcherOptions) => Promise<Watching>;
   /** Further options of the watcher. */
   readonly connect?: ClusterOptions;
 }
@@ -63,8 +65,8 @@ export interface StageOptions {
 export interface Stage {
   readonly book: Book;
   readonly writer: Writer;
-  readonly watcher: Watcher;
-  readonly delay: LoopDelay;
+  readonly watcher: Watching;
+  readonly delay: Pick<LoopDelay, "stolen">;
 }
 
 /** A server that is written to, a proxy, and a watcher behind it. */
@@ -76,8 +78,8 @@ export class SingleStage implements Stage, AsyncDisposable {
     readonly server: TestServer,
     readonly proxy: Proxy,
     readonly writer: Writer,
-    readonly watcher: Watcher,
-    readonly delay: LoopDelay,
+    readonly watcher: Watching,
+    readonly delay: Stage["delay"],
     resources: AsyncDisposableStack,
   ) {
     this.#resources = resources;
@@ -86,7 +88,7 @@ export class SingleStage implements Stage, AsyncDisposable {
   /** Resolves once the watcher is subscribed; then the writer has begun. */
   static async open(options: StageOptions): Promise<SingleStage> {
     const { protocol, binary, certificates, rate = 1000, consumer = "loop" } = options;
-    const { channels = ["__keyspace@0__:n:*"] } = options;
+    const { channels = ["__keyspace@0__:n:*"], watch = Watcher.start } = options;
     const book = new Book();
     await using resources = new AsyncDisposableStack();
     const server = resources.use(
@@ -105,9 +107,9 @@ export class SingleStage implements Stage, AsyncDisposable {
         port: certificates ? server.ports["tls-port"]! : server.port,
       })),
     );
-    const delay = resources.use(new LoopDelay());
+    const here = resources.use(new LoopDelay());
     const watcher = resources.use(
-      await Watcher.start({
+      await watch({
         book,
         target: `${certificates ? "rediss" : "redis"}://${proxy.host}:${proxy.port}`,
         channels,
@@ -125,6 +127,9 @@ export class SingleStage implements Stage, AsyncDisposable {
     );
     const lane = { name: "server", target: () => server, credentials: HARNESS };
     const writer = resources.use(new Writer({ book, rate, lanes: [lane] }));
+    const delay = {
+      stolen: (from: number, to: number) => here.stolen(from, to) + watcher.stolen(from, to),
+    };
     return new SingleStage(book, server, proxy, writer, watcher, delay, resources.move());
   }
 

@@ -7,7 +7,8 @@ import {
 } from "../../mod.ts";
 import type { Book } from "./book.ts";
 import { Gate } from "./gate.ts";
-import type { ReportedGap, Seen } from "./ledger.ts";
+import type { Seen } from "./ledger.ts";
+import { Observations } from "./observations.ts";
 
 export interface WatcherOptions {
   readonly target: Parameters<typeof connect>[0];
@@ -20,24 +21,39 @@ export interface WatcherOptions {
   readonly connect: ClusterOptions;
 }
 
-/** The library at work: what it says, in the order in which it says it. */
-export class Watcher implements AsyncDisposable {
-  readonly seen: Seen[] = [];
+/** The library at work, here or elsewhere: what it says, in the order in which it says it. */
+export interface Watching extends AsyncDisposable {
+  readonly seen: readonly Seen[];
   /** Closed, the consumer takes nothing. */
-  readonly gate: Gate = new Gate();
+  readonly gate: { close(): void; open(): void };
   /** The highest number seen. */
-  highest = 0;
+  readonly highest: number;
   /** Why no more comes; null while it does. */
+  readonly failure: Error | null;
+  /** Whether the library says that everything wanted is confirmed. */
+  readonly isReady: boolean;
+  /** How the library says that things stand. */
+  readonly status: string;
+  /** Gaps of the stream that `onGap` was not told, and the other way round. */
+  readonly disagreements: readonly string[];
+  /** For how much of a stretch of time nothing could run there that can run here, in ms. */
+  stolen(from: number, to: number): number;
+}
+
+/** The library at work in this process. */
+export class Watcher implements Watching {
+  readonly gate: Gate = new Gate();
   failure: Error | null = null;
   /** Warnings and errors that were told. */
   readonly remarks: string[] = [];
-  readonly #told: Gap[] = [];
   readonly #options: WatcherOptions;
+  readonly #observations: Observations;
   #notifications!: KeyspaceNotificationsInterface;
   #reading: Promise<void> = Promise.resolve();
 
   private constructor(options: WatcherOptions) {
     this.#options = options;
+    this.#observations = new Observations(options.book);
   }
 
   /** Resolves once it is subscribed. */
@@ -62,32 +78,28 @@ export class Watcher implements AsyncDisposable {
     return watcher;
   }
 
-  /** Whether the library says that everything wanted is confirmed. */
+  get seen(): readonly Seen[] {
+    return this.#observations.seen;
+  }
+
+  get highest(): number {
+    return this.#observations.highest;
+  }
+
   get isReady(): boolean {
     return this.#notifications.status().state === "ready";
   }
 
-  /** How the library says that things stand. */
   get status(): string {
     return JSON.stringify(this.#notifications.status());
   }
 
-  /** Gaps of the stream that `onGap` was not told, and the other way round. */
   get disagreements(): string[] {
-    const inStream = this.seen.flatMap((item) => item.kind === "gap" ? [item.gap] : []);
-    // An overflow swallows the gaps that wait in the queue, but not their times.
-    const swallowed = (gap: Gap) =>
-      inStream.some(({ reason, from, to }) =>
-        reason === "overflow" && from <= gap.from && gap.to <= to
-      );
-    const same = (one: ReportedGap, other: ReportedGap) =>
-      JSON.stringify(one) === JSON.stringify(other);
-    return [
-      ...inStream.filter((gap) => !this.#told.some((told) => same(told, gap)))
-        .map((gap) => `onGap was not told of ${JSON.stringify(gap)}`),
-      ...this.#told.filter((told) => !inStream.some((gap) => same(told, gap)) && !swallowed(told))
-        .map((gap) => `the stream lacks the gap ${JSON.stringify(gap)}`),
-    ];
+    return this.#observations.disagreements;
+  }
+
+  stolen(): number {
+    return 0;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -100,7 +112,8 @@ export class Watcher implements AsyncDisposable {
     try {
       for await (const item of this.#notifications.listen({ gaps: true })) {
         await this.gate.pass();
-        this.#enter(item);
+        if (item.kind === "gap") this.#observations.seeGap(item, Date.now());
+        else this.#observations.see(item);
       }
     } catch (error) {
       this.failure = error as Error;
@@ -108,24 +121,12 @@ export class Watcher implements AsyncDisposable {
   }
 
   #take(notification: KeyNotification): Promise<void> | void {
-    if (this.gate.isOpen) return this.#enter(notification);
-    return this.gate.pass().then(() => this.#enter(notification));
+    if (this.gate.isOpen) return this.#observations.see(notification);
+    return this.gate.pass().then(() => this.#observations.see(notification));
   }
 
   #onGap(gap: Gap): void {
-    this.#told.push(gap);
-    if (this.#options.consumer === "handler") this.#enter(gap);
-  }
-
-  #enter(item: KeyNotification | Gap): void {
-    if (item.kind === "gap") {
-      this.seen.push({ kind: "gap", gap: item, at: Date.now() });
-      return;
-    }
-    const { eventType, key, timestamp: at } = item;
-    const number = this.#options.book.find(eventType, key);
-    if (number === null) this.seen.push({ kind: "stranger", what: `${eventType} ${key}`, at });
-    else this.seen.push({ kind: "write", number, at });
-    this.highest = Math.max(this.highest, number ?? 0);
+    this.#observations.tell(gap);
+    if (this.#options.consumer === "handler") this.#observations.seeGap(gap, Date.now());
   }
 }

@@ -54,7 +54,7 @@ export async function findEsbuild(): Promise<Program> {
   return [await findInNpm("esbuild", ESBUILD)];
 }
 
-/** The Deno that runs this, with the right to use loopback and these unix sockets, and no other. */
+/** The Deno that runs this, with the right to use loopback and these unix sockets, if any, and no other. */
 export function findDeno(sockets: readonly string[]): Promise<Program> {
   return Promise.resolve([
     Deno.execPath(),
@@ -64,7 +64,6 @@ export function findDeno(sockets: readonly string[]): Promise<Program> {
     "--cached-only",
     "--node-modules-dir=manual",
     `--allow-net=${["127.0.0.1", ...sockets.map((path) => `unix:${path}`)]}`,
-    `--allow-read=${sockets}`,
-    `--allow-write=${sockets}`,
+    ...(sockets.length === 0 ? [] : [`--allow-read=${sockets}`, `--allow-write=${sockets}`]),
   ]);
 }
