@@ -3,9 +3,10 @@ import { listenForInterrupt } from "./interrupt.ts";
 import { messageOf } from "./message.ts";
 import { Output } from "./output.ts";
 import { flags } from "./flags.ts";
+import { top } from "./top.ts";
 import { watch } from "./watch.ts";
 
-const COMMANDS: Readonly<Record<string, Command>> = { watch, flags };
+const COMMANDS: Readonly<Record<string, Command>> = { watch, top, flags };
 
 const NAME_WIDTH = Math.max(...Object.keys(COMMANDS).map(({ length }) => length));
 

@@ -1,5 +1,6 @@
 /**
- * The command line tool: `watch` prints notifications, `flags` explains `notify-keyspace-events`.
+ * The command line tool: `watch` prints notifications, `top` shows live how much happens, `flags`
+ * explains `notify-keyspace-events`.
  *
  * Run as a program, this module is the tool; imported, it gives it to call. `--help` after a command
  * tells all that it takes.

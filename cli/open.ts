@@ -1,10 +1,13 @@
 import { type ClusterOptions, connect, type KeyspaceNotificationsInterface } from "../mod.ts";
-import type { Context } from "./command.ts";
 import { connectOptions, type Target } from "./connection.ts";
 import { checkFlags } from "./flags_check.ts";
 import { Losses } from "./losses.ts";
 import { messageOf } from "./message.ts";
+import type { Output } from "./output.ts";
 import type { Selection } from "./selection.ts";
+
+/** Where news go. */
+export type Notes = Pick<Output, "note">;
 
 /**
  * Connects to a server or a cluster and subscribes what was asked for. What goes wrong later is
@@ -17,7 +20,7 @@ import type { Selection } from "./selection.ts";
 export async function open(
   target: Target,
   selection: Selection,
-  { output, signal }: Context,
+  { output, signal }: { readonly output: Notes; readonly signal: AbortSignal },
   options: ClusterOptions,
 ): Promise<KeyspaceNotificationsInterface> {
   const losses = new Losses();

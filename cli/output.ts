@@ -1,7 +1,7 @@
 import { messageOf } from "./message.ts";
 import { printable } from "./printable.ts";
 import { Printer } from "./printer.ts";
-import { showsColor, writerTo } from "./standard_stream.ts";
+import { isTerminal, showsColor, writerTo } from "./standard_stream.ts";
 import { type Paint, painter, type Style } from "./style.ts";
 
 /** How long printing may go on after an interrupt, in ms. */
@@ -31,6 +31,21 @@ export class Output {
   /** Whether the reader of the results is so far behind that it is time to {@linkcode flush}. */
   get isFull(): boolean {
     return this.#results.isFull;
+  }
+
+  /** Whether results go to a terminal. */
+  get isTerminal(): boolean {
+    return isTerminal("stdout");
+  }
+
+  /** Whether some of the results are not taken up yet. */
+  get isBusy(): boolean {
+    return this.#results.isBusy;
+  }
+
+  /** Writes to where results go as it is. */
+  write(text: string): void {
+    this.#results.print(text);
   }
 
   /** Prints a line of the result, which may be painted. */

@@ -23,6 +23,11 @@ export class Printer {
     return this.#waiting.length >= FULL;
   }
 
+  /** Whether something is not taken up yet. */
+  get isBusy(): boolean {
+    return this.#writing !== null;
+  }
+
   /** Prints text. What is printed while the reader is slow is written in one go. */
   print(text: string): void {
     if (this.broken.aborted) return;

@@ -45,9 +45,14 @@ function writeTo(stream: NodeJS.WriteStream, text: string): Promise<void> {
 
 function ignore(): void {}
 
+/** Whether a stream goes to a terminal. */
+export function isTerminal(name: StandardStream): boolean {
+  return process[name].isTTY === true;
+}
+
 /** Whether a stream goes to a terminal, which is where colours belong, and they are wanted. */
 export function showsColor(name: StandardStream): boolean {
-  return process[name].isTTY === true && !isColorUnwanted();
+  return isTerminal(name) && !isColorUnwanted();
 }
 
 /** By https://no-color.org, an empty `NO_COLOR` is as good as none. */

@@ -87,6 +87,15 @@ export class Tool implements AsyncDisposable {
     }
   }
 
+  /** All the results that have not been read, to their end. */
+  async rest(): Promise<string> {
+    let text = "";
+    for (let line; (line = await this.line()) !== null;) text += `${line}\n`;
+    const rest = text + this.#unread;
+    this.#unread = "";
+    return rest;
+  }
+
   /** The results up to the first line that holds these words, or to their end. */
   async linesUntil(words: string): Promise<string[]> {
     const lines: string[] = [];

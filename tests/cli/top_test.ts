@@ -1,0 +1,131 @@
+/** `top` as it runs: on a terminal, where it has the screen to itself, and elsewhere. */
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { startCluster, startServer, type TestServer, until } from "../servers/mod.ts";
+import { fails, Tool } from "./tool.ts";
+
+const TALKATIVE = { config: { "notify-keyspace-events": "KEA" } };
+const ENTER = "\x1b[?1049h\x1b[?25l";
+const LEAVE = "\x1b[?25h\x1b[?1049l";
+const PLAIN = { env: { NO_COLOR: "1" } };
+
+for (const [name, keys] of [["q", "q"], ["Ctrl-C", "\x03"]] as const) {
+  Deno.test(`top draws what happens, until ${name}, and gives the terminal back`, async () => {
+    await using server = await startServer(TALKATIVE);
+    await using tool = Tool.runOnTerminal(["top", "--url", server.url], PLAIN);
+    const first = await tool.linesUntil("EVENT");
+    assertStringIncludes(first.join("\n"), ENTER);
+    assertStringIncludes(
+      first.join("\n"),
+      ` keywatch top  * on 127.0.0.1:${server.port}, all data`,
+    );
+    for (let i = 0; i < 7; i++) await server.command("SET", `user:${i}`, "x");
+    await tool.linesUntil("user:*");
+    // Escaped as everywhere.
+    await server.command("SET", "\x1b[2J", "x");
+    await tool.linesUntil("\\x1b[2J");
+    await tool.type(keys);
+    const rest = await tool.rest();
+    assert(rest.trimEnd().endsWith(LEAVE), JSON.stringify(rest.slice(-200)));
+    assertEquals(rest.split(LEAVE).length, 2);
+    assertEquals(await tool.exited(), 0);
+  });
+}
+
+Deno.test("top is coloured where colours are wanted", async () => {
+  await using server = await startServer(TALKATIVE);
+  await using tool = Tool.runOnTerminal(["top", "--url", server.url], { env: { NO_COLOR: "" } });
+  await tool.linesUntil("EVENT");
+  await server.command("SET", "user:1", "x");
+  const lines = await tool.linesUntil("user:*");
+  assertStringIncludes(lines.at(-1)!, "\x1b[32m set ");
+});
+
+Deno.test("top shows a node that is lost, and the gap, and tells of it afterwards", async () => {
+  await using server = await startServer(TALKATIVE);
+  await using tool = Tool.runOnTerminal(["top", "--url", server.url], PLAIN);
+  await tool.linesUntil(`● 127.0.0.1:${server.port}`);
+  await server.kill();
+  await tool.linesUntil(`○ 127.0.0.1:${server.port}  reconnecting for `);
+  await server.restart();
+  await tool.linesUntil("gap of ");
+  await tool.linesUntil(`● 127.0.0.1:${server.port}`);
+  await tool.type("q");
+  assertStringIncludes((await tool.rest()).split(LEAVE)[1]!, `lost 127.0.0.1:${server.port}`);
+  assertEquals(await tool.exited(), 0);
+});
+
+Deno.test("top gives the terminal back after --for", async () => {
+  await using server = await startServer(TALKATIVE);
+  const args = ["top", "--for", "300ms", "--url", server.url];
+  await using tool = Tool.runOnTerminal(args, PLAIN);
+  assert((await tool.rest()).trimEnd().endsWith(LEAVE));
+  assertEquals(await tool.exited(), 0);
+});
+
+Deno.test("top gives the terminal back when something fails that nobody foresaw", async () => {
+  const program = [Deno.execPath(), "run", "--no-prompt", "tests/cli/crash.ts"];
+  await using tool = Tool.runOnTerminal([], { program });
+  const text = await tool.rest();
+  assertEquals(await tool.exited(), 1);
+  assert(text.indexOf(LEAVE) > text.indexOf("drawn"), JSON.stringify(text));
+  assertStringIncludes(text.split(LEAVE)[1]!, "nobody foresaw this");
+});
+
+/** Sets a key until the tool has heard of it: it asks for an answer while messages come. */
+async function setUntilHeard(server: TestServer, key: string): Promise<void> {
+  await until("it has heard something", async () => {
+    await server.command("SET", key, "x");
+    const clients = String(await server.command("CLIENT", "LIST"));
+    return / name=keywatch-top .* cmd=ping /.test(clients);
+  });
+}
+
+Deno.test("top prints a summary where there is no terminal, also when it is interrupted", async () => {
+  await using server = await startServer(TALKATIVE);
+  await using tool = Tool.run(["top", "user:*", "--event", "set", "--url", server.url]);
+  await tool.noted("watching user:* (set) on");
+  await server.command("SET", "cache:1", "x");
+  await server.command("SET", "user:1", "x");
+  await server.command("DEL", "user:1");
+  await setUntilHeard(server, "user:2");
+  tool.kill("SIGINT");
+  const text = await tool.rest();
+  assertEquals(await tool.exited(), 0);
+  assertEquals(text.includes("\x1b"), false);
+  for (const words of [" set ", " user:* ", "0 gaps", `● 127.0.0.1:${server.port}`]) {
+    assertStringIncludes(text, words);
+  }
+  for (const words of ["q quits", " del ", "cache"]) assertEquals(text.includes(words), false);
+});
+
+Deno.test("top prints the summary after --for", async () => {
+  await using server = await startServer(TALKATIVE);
+  await using tool = Tool.run(["top", "--for", "200ms", "--url", server.url]);
+  assertStringIncludes(await tool.rest(), "nothing yet");
+  assertEquals(await tool.exited(), 0);
+});
+
+Deno.test("top shows every node of a cluster with its slots", async () => {
+  await using cluster = await startCluster(TALKATIVE);
+  await using tool = Tool.run(["top", "--url", cluster.urls[2]!]);
+  await tool.noted("watching * on 3 nodes");
+  for (const key of ["a", "b", "c", "d"]) {
+    await setUntilHeard(await cluster.ownerOf(key), key);
+  }
+  tool.kill("SIGINT");
+  const text = await tool.rest();
+  for (const [i, slots] of ["0-5460", "5461-10922", "10923-16383"].entries()) {
+    const { port } = cluster.servers[i]!;
+    const line = text.split("\n").find((line) => line.includes(`● 127.0.0.1:${port}`));
+    assertStringIncludes(line!, `slots ${slots}`);
+  }
+  assertStringIncludes(text, " set ");
+  assertEquals(await tool.exited(), 0);
+});
+
+Deno.test("top: bad input", async () => {
+  await fails(2, "--for takes a duration", "top", "--for", "soon");
+  await fails(2, "a pattern looks like the URL", "top", "redis://127.0.0.1");
+  await fails(2, "Unknown option '--json'", "top", "--json");
+  await fails(1, "check that a server listens there", "top", "--url", "redis://127.0.0.1:1");
+});
