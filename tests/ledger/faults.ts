@@ -12,6 +12,11 @@ export interface Fault<On extends Stage = SingleStage> {
   readonly lasts: readonly [least: number, most: number];
   /** Whether only the heartbeat can find it out. */
   readonly silent: boolean;
+  /**
+   * Whether attempts to connect succeed all the while: then no pause between two of them makes a
+   * gap longer.
+   */
+  readonly reachable?: boolean;
   /** The gap it leaves when it lasts longest; null when it need not leave any. */
   readonly leaves: GapReason | null;
   /** The slots it concerns, in a cluster; all of them if left out. */
@@ -45,6 +50,7 @@ export const clientKill: Fault = {
   part: "server",
   lasts: INSTANT,
   silent: false,
+  reachable: true,
   leaves: "disconnected",
   begin: killSubscriber,
   end: () => {},
@@ -105,6 +111,7 @@ export const cut: Fault = {
   part: "network",
   lasts: INSTANT,
   silent: false,
+  reachable: true,
   leaves: "disconnected",
   begin: ({ proxy }) => proxy.cut(),
   end: () => {},
@@ -115,6 +122,7 @@ export const cutInFrame: Fault = {
   part: "network",
   lasts: INSTANT,
   silent: false,
+  reachable: true,
   leaves: "disconnected",
   begin: ({ proxy }) => proxy.cutInFrame(),
   end: () => {},
@@ -125,6 +133,7 @@ export const reset: Fault = {
   part: "network",
   lasts: INSTANT,
   silent: false,
+  reachable: true,
   leaves: "disconnected",
   begin: ({ proxy }) => proxy.reset(),
   end: () => {},
@@ -145,6 +154,7 @@ export const halfOpen: Fault = {
   part: "network",
   lasts: INSTANT,
   silent: true,
+  reachable: true,
   leaves: "unresponsive",
   begin: ({ proxy }) => proxy.halfOpen(),
   end: () => {},
@@ -188,6 +198,7 @@ export const outputLimit: Fault = {
   part: "network",
   lasts: INSTANT,
   silent: true,
+  reachable: true,
   leaves: "disconnected",
   begin: async (stage) => {
     const { proxy, writer } = stage;
@@ -210,6 +221,7 @@ export const consumerStalls: Fault = {
   part: "consumer",
   lasts: INSTANT,
   silent: false,
+  reachable: true,
   leaves: "overflow",
   begin: async ({ watcher, book }) => {
     watcher.gate.close();

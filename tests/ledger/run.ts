@@ -115,14 +115,14 @@ class Director<On extends Stage> {
     await fault.begin(this.#stage, ms);
     await sleep(ms);
     await fault.end(this.#stage);
-    const { before, after, silence } = RECOVERY;
+    const { before, after, pause, silence } = RECOVERY;
     this.happenings.push({
       name: fault.name,
       ...(slots ? { slots } : {}),
       begin,
       end: Date.now(),
       before,
-      after: after + (fault.silent ? silence : 0),
+      after: after + (fault.reachable ? 0 : pause) + (fault.silent ? silence : 0),
     });
   }
 

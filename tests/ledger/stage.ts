@@ -29,18 +29,15 @@ export const HEARTBEAT: { interval: number; timeout: number } = { interval: 500,
 /** How long dialling and any one answer may take, in ms. */
 export const TIMEOUT = 2000;
 
-/** The longest pause between two attempts to connect, in ms. */
-const LONGEST_BACKOFF = 5000;
-
-/**
- * The stated margins, in ms: how much wider than a fault a gap may be on its account. Coming back
- * begins with the next attempt after the fault's end.
- */
-export const RECOVERY: { before: number; after: number; silence: number } = {
+/** The stated margins, in ms: how much wider than a fault a gap may be on its account. */
+export const RECOVERY: { before: number; after: number; pause: number; silence: number } = {
   before: 250,
-  after: 250 + LONGEST_BACKOFF,
-  // What a silent peer costs besides: one heartbeat, and an answer that does not come.
-  silence: HEARTBEAT.interval + HEARTBEAT.timeout + TIMEOUT,
+  after: 250,
+  // Coming back begins when an attempt to connect that fails has done so, and the longest pause
+  // between two is over.
+  pause: TIMEOUT + 5000,
+  // What a silent peer costs besides: one heartbeat.
+  silence: HEARTBEAT.interval + HEARTBEAT.timeout,
 };
 
 /** The harness is another user, so that a changed password does not shut it out. */
