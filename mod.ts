@@ -16,6 +16,7 @@
  */
 
 export * from "./cluster/mod.ts";
+export * from "./events/mod.ts";
 export * from "./parse/mod.ts";
 export * from "./pubsub/mod.ts";
 export * from "./resp/mod.ts";

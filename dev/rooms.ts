@@ -15,10 +15,19 @@ export interface Room {
 const ROOMS: Room[] = [
   { path: "resp/", imports: [], runtime: false },
   { path: "parse/", imports: [], runtime: false },
+  { path: "events/", imports: ["parse/"], runtime: false },
   { path: "pubsub/transports/", imports: ["pubsub/", "resp/", "parse/"], runtime: true },
-  { path: "pubsub/", imports: ["pubsub/transports/", "resp/", "parse/"], runtime: false },
+  {
+    path: "pubsub/",
+    imports: ["pubsub/transports/", "resp/", "parse/", "events/"],
+    runtime: false,
+  },
   { path: "cluster/", imports: ["pubsub/", "resp/", "parse/"], runtime: false },
-  { path: "mod.ts", imports: ["cluster/", "pubsub/", "resp/", "parse/"], runtime: false },
+  {
+    path: "mod.ts",
+    imports: ["cluster/", "pubsub/", "resp/", "parse/", "events/"],
+    runtime: false,
+  },
   { path: "cli/", imports: ["mod.ts"], runtime: true },
   { path: "examples/", imports: ["mod.ts"], runtime: false, program: true },
   { path: "bench/", runtime: true },

@@ -1,4 +1,5 @@
-import { type ChannelType, getChannelType, MAX_DATABASE } from "./families.ts";
+import { MAX_DATABASE } from "./constants.ts";
+import { type ChannelType, getChannelType } from "./families.ts";
 import { escapeGlob, fromBinary, isPattern, toBinary, unescapeGlob } from "./glob.ts";
 import { decodeText } from "./text.ts";
 
@@ -121,21 +122,21 @@ export class FamilyChannel extends Channel {
         `${failure}the database is the ${typeof db} ${db}, not a whole number from 0 to 2147483647 or "*"`,
       );
     }
-    let pattern = db === "*";
     // All are made globs first, and a channel without a live one is taken back at the end.
-    const globs = names.map((name, i) => {
+    const globs = names.map((name) => {
       const text = toBinary(name);
-      const isOpen = as === "prefix" && i === names.length - 1;
-      const isGlob = as === "pattern" || !as && isPattern(text);
-      pattern ||= isOpen || isGlob;
-      return isGlob ? text : escapeGlob(as ? text : unescapeGlob(text)) + (isOpen ? "*" : "");
+      return as === "pattern" || !as && isPattern(text)
+        ? text
+        : escapeGlob(as ? text : unescapeGlob(text));
     });
-    if (globs[1] !== undefined && globs[0]!.includes(separator)) {
+    if (separator && globs[0]!.includes(separator)) {
       throw new TypeError(
         `${failure}the server sends none for a name with ${JSON.stringify(separator)}`,
       );
     }
-    const glob = `__${type}@${db}__:${globs.join(separator)}`;
+    const end = as === "prefix" ? "*" : "";
+    const glob = `__${type}@${db}__:${globs.join(separator)}${end}`;
+    const pattern = as === "pattern" || isPattern(glob);
     super(fromBinary(pattern ? glob : unescapeGlob(glob)), pattern);
     this.db = db;
   }

@@ -1,4 +1,20 @@
-/** An object with each name under itself in capitals. */
-export function constants(names: readonly string[]): Record<string, string> {
-  return Object.fromEntries(names.map((name) => [name.toUpperCase().replace("-", "_"), name]));
-}
+// Apart from what uses them, so that bundlers write the numbers in their places.
+
+/** The servers count their databases in a C int. */
+export const MAX_DATABASE = 0x7fffffff;
+
+/** The servers give up on a pattern after this many runs of `*`, whatever the text. */
+export const MAX_STARS = 1000;
+
+export const NEWLINE = 10;
+export const STAR = 42;
+export const COMMA = 44;
+export const DASH = 45;
+export const ZERO = 48;
+export const COLON = 58;
+export const QUESTION = 63;
+export const OPEN = 91;
+export const BACKSLASH = 92;
+export const CLOSE = 93;
+export const CARET = 94;
+export const PIPE = 124;

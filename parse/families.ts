@@ -1,4 +1,3 @@
-import { constants } from "./constants.ts";
 import { toBytes } from "./text.ts";
 
 /**
@@ -20,18 +19,20 @@ export const ChannelType: {
   readonly SUBKEYSPACEITEM: "subkeyspaceitem";
   /** `__subkeyspaceevent@<db>__:<event>|<key>`, payload `<length>:<subkey>[,…]`. */
   readonly SUBKEYSPACEEVENT: "subkeyspaceevent";
-} = constants(
-  "keyspace keyevent subkeyspace subkeyevent subkeyspaceitem subkeyspaceevent".split(" "),
-) as typeof ChannelType;
+} = {
+  KEYSPACE: "keyspace",
+  KEYEVENT: "keyevent",
+  SUBKEYSPACE: "subkeyspace",
+  SUBKEYEVENT: "subkeyevent",
+  SUBKEYSPACEITEM: "subkeyspaceitem",
+  SUBKEYSPACEEVENT: "subkeyspaceevent",
+};
 
 /** One of the six families of channels. */
 export type ChannelType = typeof ChannelType[keyof typeof ChannelType];
 
 /** The families in the order of {@linkcode PREFIXES}. */
 export const FAMILIES: readonly ChannelType[] = Object.values(ChannelType);
-
-/** The servers count their databases in a C int. */
-export const MAX_DATABASE = 0x7fffffff;
 
 /** How the channels of each family begin: the one table that all reading goes by. */
 export const PREFIXES: readonly Uint8Array[] = FAMILIES.map((type) => toBytes(`__${type}@`));
@@ -40,6 +41,13 @@ export const PREFIXES: readonly Uint8Array[] = FAMILIES.map((type) => toBytes(`_
 export function standsAt(bytes: Uint8Array, at: number, part: Uint8Array): boolean {
   for (let i = 0; i < part.length; i++) if (bytes[at + i] !== part[i]) return false;
   return true;
+}
+
+/** Which of `FAMILIES` a channel belongs to that begins at a place; 6 if none. */
+export function familyAt(bytes: Uint8Array, at: number): number {
+  let family = 0;
+  while (family < 6 && !standsAt(bytes, at, PREFIXES[family]!)) family++;
+  return family;
 }
 
 /**
@@ -59,6 +67,5 @@ export function standsAt(bytes: Uint8Array, at: number, part: Uint8Array): boole
  * ```
  */
 export function getChannelType(channel: string | Uint8Array): ChannelType | null {
-  const bytes = toBytes(channel);
-  return FAMILIES.find((_, i) => standsAt(bytes, 0, PREFIXES[i]!)) ?? null;
+  return FAMILIES[familyAt(toBytes(channel), 0)] ?? null;
 }

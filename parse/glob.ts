@@ -1,15 +1,5 @@
+import { BACKSLASH, CARET, CLOSE, DASH, MAX_STARS, OPEN, QUESTION, STAR } from "./constants.ts";
 import { toBytes } from "./text.ts";
-
-const STAR = 42;
-const DASH = 45;
-const QUESTION = 63;
-const OPEN = 91;
-const BACKSLASH = 92;
-const CLOSE = 93;
-const CARET = 94;
-
-/** The servers give up on a pattern after this many runs of `*`, whatever the text. */
-const MAX_STARS = 1000;
 
 /** Bytes as text with one character for each byte, so that patterns can be laid against them. */
 export function toBinary(value: string | Uint8Array): string {
@@ -40,9 +30,8 @@ export function fromBinary(text: string): Uint8Array {
  * ```
  */
 export function isPattern(text: string | Uint8Array): boolean {
-  const bare = (typeof text === "string" ? text : toBinary(text)).replace(/\\./gs, "_");
-  const open = bare.search(/\[[^\]]/);
-  return /[*?]/.test(bare) || open >= 0 && bare.lastIndexOf("]") > open;
+  const bare = toBinary(text).replace(/\\./gs, "_");
+  return /[*?]/.test(bare) || /\[[^\]]/.test(bare.slice(0, bare.lastIndexOf("]") + 1));
 }
 
 /**
@@ -91,8 +80,9 @@ export function unescapeGlob(text: string): string {
  * ```
  */
 export function matchGlob(pattern: string | Uint8Array, text: string | Uint8Array): boolean {
-  const glob = toBytes(pattern);
-  const bytes = toBytes(text);
+  // Signed, as the servers' ranges compare them.
+  const glob = new Int8Array(toBytes(pattern));
+  const bytes = new Int8Array(toBytes(text));
   let g = 0;
   let t = 0;
   // Only the last `*` gets another try: had an earlier one to take more, the last could as well.
@@ -120,11 +110,11 @@ export function matchGlob(pattern: string | Uint8Array, text: string | Uint8Arra
     }
   }
   while (t && glob[g] === STAR) g++;
-  return g === glob.length;
+  return g >= glob.length;
 }
 
-/** Lays one byte against what stands at `g`: the place after that, or 0. */
-function matchByte(glob: Uint8Array, g: number, byte: number): number {
+/** Lays one byte against what stands at `g`: the place after that, past the end if unclosed, or 0. */
+function matchByte(glob: Int8Array, g: number, byte: number): number {
   let from = glob[g++];
   if (from === QUESTION) return g;
   if (from !== OPEN) {
@@ -138,11 +128,7 @@ function matchByte(glob: Uint8Array, g: number, byte: number): number {
     from = glob[g];
     if (from === BACKSLASH && g + 1 < glob.length) from = glob[++g];
     else if (glob[g + 1] === DASH && g + 2 < glob.length) g += 2;
-    if ((signed(byte) - signed(from!)) * (signed(byte) - signed(glob[g]!)) <= 0) found = true;
+    if ((byte - from!) * (byte - glob[g]!) <= 0) found = true;
   }
-  return found === negated ? 0 : Math.min(g + 1, glob.length);
-}
-
-function signed(byte: number): number {
-  return byte << 24 >> 24;
+  return found === negated ? 0 : g + 1;
 }

@@ -1,5 +1,5 @@
 /**
- * Keyspace notifications as values: channels, events, flags and patterns.
+ * Keyspace notifications as values: what is read from the messages, channels, and patterns.
  *
  * Pure: no network, no runtime's own names, and usable with the messages of any client.
  *
@@ -32,23 +32,7 @@ export {
   SubkeyspaceitemChannel,
   toChannel,
 } from "./channel.ts";
-export {
-  describeEvent,
-  type EventDescription,
-  type EventName,
-  EventType,
-  type KnownEvent,
-} from "./event.ts";
+export type { EventName, EventNames, KnownEvent } from "./event.ts";
 export { ChannelType, getChannelType } from "./families.ts";
 export { escapeGlob, isPattern, matchGlob } from "./glob.ts";
 export { KeyNotification, parseNotification, type ParseOptions } from "./notification.ts";
-export {
-  type FlagsReport,
-  type MergedFlags,
-  mergeFlags,
-  missingFlags,
-  type NarrowedChannel,
-  parseFlags,
-  printFlags,
-  requiredFlags,
-} from "./flags.ts";

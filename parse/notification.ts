@@ -1,35 +1,34 @@
+import { COLON, COMMA, MAX_DATABASE, NEWLINE, PIPE, ZERO } from "./constants.ts";
 import type { EventName } from "./event.ts";
 import {
   type ChannelType,
   FAMILIES,
+  familyAt,
   getChannelType,
-  MAX_DATABASE,
   PREFIXES,
   standsAt,
 } from "./families.ts";
 import { matchGlob } from "./glob.ts";
 import { internName } from "./intern.ts";
-import { decodeExact, decodeText, toBytes } from "./text.ts";
-
-const NEWLINE = 10;
-const COMMA = 44;
-const ZERO = 48;
-const COLON = 58;
-const PIPE = 124;
+import { decodeText, isExact, toBytes } from "./text.ts";
 
 const SEPARATOR = toBytes("__:");
 
 /** What the last `readNumber` found. */
 let number = 0;
 
-/** Reads a number as the servers write it, without sign or leading zeros: its end, or -1. */
+/** Reads a number as the servers write it, without sign; after a leading zero it is over. Its end, or -1. */
 function readNumber(bytes: Uint8Array, start: number, max: number): number {
   let at = start;
   number = 0;
-  for (let digit; (digit = bytes[at]! - ZERO) >= 0 && digit <= 9 && number <= max; at++) {
+  for (
+    let digit;
+    (digit = bytes[at]! - ZERO) >= 0 && digit <= 9 && (number ? number <= max : at === start);
+    at++
+  ) {
     number = number * 10 + digit;
   }
-  return number > max || at === start || at > start + 1 && bytes[start] === ZERO ? -1 : at;
+  return number > max || at === start ? -1 : at;
 }
 
 /** Goes over `<length>:` and that many bytes: the place after them, or -1. */
@@ -128,8 +127,7 @@ export class KeyNotification {
     timestamp: number,
     keyPrefix: Uint8Array | null,
   ): KeyNotification | null | undefined {
-    let family = 0;
-    while (family < 6 && !standsAt(bytes, channelStart, PREFIXES[family]!)) family++;
+    const family = familyAt(bytes, channelStart);
     if (family > 5) return null;
     const rest = readNumber(bytes, channelStart + PREFIXES[family]!.length, MAX_DATABASE) + 3;
     if (rest < 3 || !standsAt(bytes, rest - 3, SEPARATOR)) return null;
@@ -176,10 +174,9 @@ export class KeyNotification {
       }
     }
     if (keyPrefix) {
+      if (!standsAt(bytes, keyStart, keyPrefix)) return undefined;
       keyStart += keyPrefix.length;
-      if (keyStart > keyEnd || !standsAt(bytes, keyStart - keyPrefix.length, keyPrefix)) {
-        return undefined;
-      }
+      if (keyStart > keyEnd) return undefined;
     }
     return new KeyNotification(
       FAMILIES[family]!,
@@ -225,8 +222,7 @@ export class KeyNotification {
         : message.length === 2 && !getChannelType(message[0])
         ? message
         : message.slice(-3).reverse();
-      return /^[ps]?message$/.test(decodeText(givenBytes(kind))) ||
-          matchGlob(givenBytes(kind), givenBytes(before))
+      return matchGlob("*message", kind) || matchGlob(kind, before)
         ? KeyNotification.tryParse(before, last, options)
         : null;
     } catch {
@@ -258,8 +254,8 @@ export class KeyNotification {
     options?: ParseOptions,
   ): KeyNotification | null {
     try {
-      const head = givenBytes(channel);
-      const body = givenBytes(data);
+      const head = toBytes(channel);
+      const body = toBytes(data);
       const bytes = new Uint8Array(head.length + body.length);
       bytes.set(head);
       bytes.set(body, head.length);
@@ -270,7 +266,7 @@ export class KeyNotification {
         head.length,
         bytes.length,
         options?.timestamp ?? Date.now(),
-        givenBytes(options?.keyPrefix ?? ""),
+        toBytes(options?.keyPrefix ?? ""),
       ) ?? null;
     } catch {
       return null;
@@ -310,12 +306,12 @@ export class KeyNotification {
 
   /** The whole channel. */
   get channel(): string {
-    return `__${this.kind}@${this.database}__:` + this.#half(0, this.isKeyspace);
+    return `__${this.kind}@${this.database}__:` + this.#half(0);
   }
 
   /** The whole payload. */
   get data(): string {
-    return this.#half(2, !this.isKeyspace);
+    return this.#half(2);
   }
 
   /**
@@ -341,18 +337,14 @@ export class KeyNotification {
   detach(): this {
     if (this.#key === null) {
       const bytes = this.#bytes!;
-      const prefix = this.#prefix;
-      const key = decodeExact(bytes, this.#keyStart, this.#keyEnd);
-      this.#key = key ?? decodeText(bytes, this.#keyStart, this.#keyEnd);
+      this.#key = decodeText(bytes, this.#keyStart, this.#keyEnd);
       // Bytes that are UTF-8 can be made of their text again, which is cheaper to keep: bytes of
       // its own cost 300 to 500 ns in Deno and Node.
-      if (
-        !this.#places && key !== null && (!prefix || decodeExact(prefix, 0, prefix.length) !== null)
-      ) {
+      if (isExact && !this.#places) {
         this.#bytes = null;
       } else {
         const places = this.#places;
-        const start = places?.[0] ?? this.#keyStart - (prefix?.length ?? 0);
+        const start = places?.[0] ?? this.#keyStart - (this.#prefix?.length ?? 0);
         this.#bytes = new Uint8Array(bytes.subarray(start, places?.[3] ?? this.#keyEnd));
         this.#places = places && places.map((place) => place - start);
         this.#keyStart -= start;
@@ -374,16 +366,16 @@ export class KeyNotification {
   }
 
   /** The channel after its `__:`, or the payload: one is the key when the other is the event. */
-  #half(index: number, isKey: boolean): string {
+  #half(index: 0 | 2): string {
     const places = this.detach().#places;
     const bytes = this.#bytes;
     return places
       ? decodeText(bytes!, places[index], places[index + 1])
-      : !isKey
+      : this.isKeyspace !== !index
       ? this.#event
       : bytes
       ? decodeText(bytes)
-      : (this.#prefix ? decodeText(this.#prefix) : "") + this.#key;
+      : decodeText(this.#prefix ?? toBytes("")) + this.#key;
   }
 
   #subkeys<T>(make: (bytes: Uint8Array) => T): T[] {
@@ -429,9 +421,3 @@ export const parseNotification: (
   timestamp: number,
   keyPrefix: Uint8Array | null,
 ) => KeyNotification | null | undefined = KeyNotification["parse"];
-
-/** Text or bytes, of whatever realm, as bytes; nothing else gets by. */
-function givenBytes(value: unknown): Uint8Array {
-  if (typeof value !== "string" && (value as Uint8Array).BYTES_PER_ELEMENT !== 1) throw value;
-  return toBytes(value as string);
-}

@@ -1,8 +1,8 @@
-const encoder = new TextEncoder();
-const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
-
 /** Longest run of bytes that is turned to text without the runtime's decoder. */
 const SHORT = 64;
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /**
  * One array for each length, because `String.fromCharCode` takes exactly what it is given. A text of
@@ -10,22 +10,8 @@ const SHORT = 64;
  */
 const units: number[][] = Array.from({ length: SHORT + 1 }, (_, n) => new Array(n).fill(0));
 
-/**
- * The text of bytes that are UTF-8, from which they could be made again.
- *
- * @param bytes Where the text lies.
- * @param start Index of its first byte.
- * @param end Index after its last byte.
- * @returns `null` when a byte is not UTF-8, or stands for U+FFFD, which is how such a byte shows.
- */
-export function decodeExact(bytes: Uint8Array, start: number, end: number): string | null {
-  const out = units[end - start];
-  let i = 0;
-  for (; out && i < out.length && bytes[start + i]! < 128; i++) out[i] = bytes[start + i]!;
-  if (out?.length === i) return String.fromCharCode.apply(null, out);
-  const text = decoder.decode(bytes.subarray(start, end));
-  return text.includes("\ufffd") ? null : text;
-}
+/** Whether the last text that was made has all that its bytes had: they were UTF-8. */
+export let isExact = true;
 
 /**
  * The text of some bytes, read as UTF-8.
@@ -42,10 +28,23 @@ export function decodeText(
   start: number = 0,
   end: number = bytes.length,
 ): string {
-  return decodeExact(bytes, start, end) ?? decoder.decode(bytes.subarray(start, end));
+  const out = units[end - start];
+  let i = 0;
+  for (; out && i < out.length && bytes[start + i]! < 128; i++) out[i] = bytes[start + i]!;
+  isExact = out?.length === i;
+  if (isExact) return String.fromCharCode.apply(null, out!);
+  const text = decoder.decode(bytes.subarray(start, end));
+  isExact = !text.includes("\ufffd");
+  return text;
 }
 
-/** Text as its UTF-8 bytes; bytes as they are. */
-export function toBytes(value: string | Uint8Array): Uint8Array {
-  return typeof value === "string" ? encoder.encode(value) : value;
+/**
+ * Text as its UTF-8 bytes; bytes, of whatever realm, as they are.
+ *
+ * @throws {TypeError} It is neither.
+ */
+export function toBytes(value: unknown): Uint8Array {
+  if (typeof value === "string") return encoder.encode(value);
+  if ((value as Uint8Array).BYTES_PER_ELEMENT === 1) return value as Uint8Array;
+  throw new TypeError(`Cannot take ${typeof value} for text or bytes`);
 }

@@ -1,4 +1,5 @@
-import { type Channel, describeEvent, isPattern } from "../parse/mod.ts";
+import { describeEvent } from "../events/mod.ts";
+import { type Channel, isPattern } from "../parse/mod.ts";
 
 /** The event that a channel names: `__keyevent@0__:set`, `__subkeyspaceevent@*__:hset|key`. */
 const NAMED_EVENT = /^__(?:(?:sub)?keyevent@[^_]*__:(.*)|subkeyspaceevent@[^_]*__:([^|]*)\|.*)$/s;

@@ -1,4 +1,5 @@
-import { Channel, ChannelType, mergeFlags, missingFlags } from "../parse/mod.ts";
+import { mergeFlags, missingFlags } from "../events/mod.ts";
+import { Channel, ChannelType } from "../parse/mod.ts";
 import { RespMap, ServerError } from "../resp/mod.ts";
 import { clip } from "./clip.ts";
 import type { Connection } from "./connection.ts";

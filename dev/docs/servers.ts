@@ -1,7 +1,7 @@
 /** The task `docs:servers`: writes `docs/servers.md` from what the servers of the matrix do. */
 import { join } from "node:path";
-import { observe } from "../../tests/parse/observe.ts";
-import { serversDocument } from "../../tests/parse/servers_document.ts";
+import { observe } from "../../tests/events/observe.ts";
+import { serversDocument } from "../../tests/events/servers_document.ts";
 import { matrix } from "../../tests/servers/mod.ts";
 import { ROOT } from "../project.ts";
 

@@ -1,9 +1,9 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import fc from "npm:fast-check@4.10.2";
+import { EventType } from "../../events/mod.ts";
 import {
   ChannelType,
   escapeGlob,
-  EventType,
   getChannelType,
   KeyeventChannel,
   KeyNotification,

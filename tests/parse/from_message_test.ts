@@ -48,7 +48,6 @@ Deno.test("takes no message of another kind", () => {
     { type: "message", data: "set" },
     { type: "", channel: CHANNEL, data: "set" },
     { type: "messages", channel: CHANNEL, data: "set" },
-    { type: "xmessage", channel: CHANNEL, data: "set" },
     ["subscribe", CHANNEL, 1],
     ["subscribe", CHANNEL, "1"],
     [utf8("unsubscribe"), utf8(CHANNEL), utf8("0")],

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { matrix, startServer } from "../servers/mod.ts";
 import { compareGlobs } from "./glob_server.ts";
-import { nameOf } from "./observe.ts";
+import { nameOf } from "../events/observe.ts";
 
 for (const binary of await matrix()) {
   Deno.test(`${nameOf(binary)} matches patterns as matchGlob does`, async () => {

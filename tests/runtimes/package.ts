@@ -24,7 +24,7 @@ async function copy(from: string, to: string, choose: (name: string) => boolean)
  * Makes an application of a folder: packs the package as it is published, has npm install it from
  * the file, and puts the conformance script beside it. Needs no network.
  *
- * In `alone/` below it, the package has only the rooms that import nothing.
+ * In `alone/` below it, the package has only the rooms without a socket.
  *
  * @returns the names of the package's exports
  */
@@ -47,7 +47,7 @@ export async function makeApplication(folder: string): Promise<string[]> {
   const parts = ["cases", "alone"];
   await copy(HERE, folder, (name) => name.endsWith(".mjs") || parts.includes(name));
   const name = join("node_modules", "@keywatch", "keywatch");
-  const rooms = ["package.json", "parse", "resp"];
+  const rooms = ["package.json", "parse", "events", "resp"];
   await copy(join(folder, name), join(folder, "alone", name), (entry) => rooms.includes(entry));
 
   const { exports } = JSON.parse(await Deno.readTextFile(join(folder, name, "package.json")));

@@ -1,8 +1,9 @@
 /**
- * The rooms without a socket. Run where only `parse/` and `resp/` of the package are to be found,
+ * The rooms without a socket. Run where only `parse/`, `events/` and `resp/` of the package are to be found,
  * so that an import of anything else fails.
  */
-import { KeyeventChannel, KeyNotification, requiredFlags } from "@keywatch/keywatch/parse";
+import { requiredFlags } from "@keywatch/keywatch/events";
+import { KeyeventChannel, KeyNotification } from "@keywatch/keywatch/parse";
 import * as resp from "@keywatch/keywatch/resp";
 import { equal, ok } from "../kit.mjs";
 
@@ -21,8 +22,12 @@ async function parsesAlone() {
     ["字段", "a|b,c:d"],
   ]);
   equal(KeyNotification.tryParse("news", "hello"), null);
-  equal(requiredFlags(new KeyeventChannel("expired")), "xE");
   await expectMissing(() => import("@keywatch/keywatch"));
+}
+
+async function tellsFlagsAlone() {
+  equal(requiredFlags(new KeyeventChannel("expired")), "xE");
+  await expectMissing(() => import("@keywatch/keywatch/cluster"));
 }
 
 async function decodesAlone() {
@@ -62,5 +67,6 @@ async function expectMissing(load) {
 
 export const alone = [
   { name: "./parse works by itself", run: parsesAlone },
+  { name: "./events works with it", run: tellsFlagsAlone },
   { name: "./resp works by itself", run: decodesAlone },
 ];

@@ -7,12 +7,13 @@ async function loadsEverything(scene) {
     ".": await import("@keywatch/keywatch"),
     "./resp": await import("@keywatch/keywatch/resp"),
     "./parse": await import("@keywatch/keywatch/parse"),
+    "./events": await import("@keywatch/keywatch/events"),
     "./pubsub": await import("@keywatch/keywatch/pubsub"),
     "./cluster": await import("@keywatch/keywatch/cluster"),
     "./cli": await import("@keywatch/keywatch/cli"),
   };
   equal(Object.keys(entries).sort(), [...scene.settings.exports].sort(), "the exports");
-  for (const room of ["./resp", "./parse", "./pubsub", "./cluster"]) {
+  for (const room of ["./resp", "./parse", "./events", "./pubsub", "./cluster"]) {
     for (const [name, value] of Object.entries(entries[room])) {
       ok(value === entries["."][name], `${name} of ${room} is that of the package`);
     }

@@ -1,8 +1,12 @@
-import { type Channel, toChannel } from "./channel.ts";
-import { describeEvent, type EventName, EVENTS } from "./event.ts";
-import { FAMILIES } from "./families.ts";
-import { escapeGlob, matchGlob } from "./glob.ts";
-import { decodeText } from "./text.ts";
+import {
+  type Channel,
+  ChannelType,
+  escapeGlob,
+  type EventName,
+  matchGlob,
+  toChannel,
+} from "../parse/mod.ts";
+import { describeEvent, EVENTS } from "./event.ts";
 
 /** The classes that `A` stands for on every server. */
 const ALL = "g$lshzxetd";
@@ -10,7 +14,7 @@ const ALL = "g$lshzxetd";
 /** Left out of a server's answer once `A` is in it, although they may be in force. */
 const HIDDEN = "nocr";
 
-/** The letters of `FAMILIES`. */
+/** The letters of the families, in the order of `ChannelType`. */
 const FAMILY_LETTERS = "KESTIV";
 
 /** The order of a server's answer. */
@@ -83,7 +87,7 @@ function isHidden(flags: string, letter: string): boolean {
  *
  * @example
  * ```ts
- * import { parseFlags } from "@keywatch/keywatch/parse";
+ * import { parseFlags } from "@keywatch/keywatch/events";
  *
  * parseFlags("AKE").has("x"); // true
  * ```
@@ -100,7 +104,7 @@ export function parseFlags(text: string): Set<string> {
  *
  * @example
  * ```ts
- * import { printFlags } from "@keywatch/keywatch/parse";
+ * import { printFlags } from "@keywatch/keywatch/events";
  *
  * printFlags("xEKg"); // "gxKE"
  * ```
@@ -123,7 +127,8 @@ export function printFlags(flags: Iterable<string>): string {
  *
  * @example
  * ```ts
- * import { KeyeventChannel, KeyspaceChannel, requiredFlags } from "@keywatch/keywatch/parse";
+ * import { requiredFlags } from "@keywatch/keywatch/events";
+ * import { KeyeventChannel, KeyspaceChannel } from "@keywatch/keywatch/parse";
  *
  * requiredFlags(new KeyeventChannel("expired")); // "xE"
  * requiredFlags({ channel: new KeyspaceChannel("user:*"), events: ["set", "del"] }); // "g$K"
@@ -144,11 +149,11 @@ export function requiredFlags(
 /** The letters one channel needs, for each family whose channels it matches: its own comes first. */
 function needs(value: string | Uint8Array | Channel | NarrowedChannel): string[] {
   const { events, channel = value as Channel } = value as NarrowedChannel;
-  const { isPattern, bytes } = toChannel(channel);
-  const text = decodeText(isPattern ? bytes : escapeGlob(bytes));
+  const subscribed = toChannel(channel);
+  const text = subscribed.isPattern ? `${subscribed}` : escapeGlob(`${subscribed}`);
   // What the first `*` takes may be the end of the family's name and all that follows.
   const head = /^(\[[^\]]+]|[^*@])*[*@]/.exec(text)?.[0] ?? "";
-  return FAMILIES.map((family, i) => {
+  return Object.values(ChannelType).map((family, i) => {
     if (!matchGlob(head, `__${family}@`)) return "";
     const all = i < 2 ? "A" : "h";
     // Every other family names the event; the last has a `|` and the key behind it.
@@ -171,7 +176,8 @@ function needs(value: string | Uint8Array | Channel | NarrowedChannel): string[]
  *
  * @example
  * ```ts
- * import { KeyeventChannel, missingFlags } from "@keywatch/keywatch/parse";
+ * import { missingFlags } from "@keywatch/keywatch/events";
+ * import { KeyeventChannel } from "@keywatch/keywatch/parse";
  *
  * missingFlags("KE$", new KeyeventChannel("expired")).missing; // "x"
  * missingFlags("AKE", new KeyeventChannel("new")).unknown; // "n"
@@ -209,7 +215,7 @@ export function missingFlags(
  *
  * @example
  * ```ts
- * import { mergeFlags } from "@keywatch/keywatch/parse";
+ * import { mergeFlags } from "@keywatch/keywatch/events";
  *
  * mergeFlags("gKE", "xE"); // { flags: "gxKE", added: "x", unsure: "" }
  * mergeFlags("AKE", "Em").unsure; // "nocr": hidden by the server, and off once "AKEm" is set

@@ -2,7 +2,7 @@ import { Decoder } from "../../resp/mod.ts";
 import { KeyNotification } from "../../parse/mod.ts";
 import { type Argument, type ServerBinary, startServer, within } from "../servers/mod.ts";
 import { CORPUS } from "./corpus.ts";
-import { utf8 } from "./texts.ts";
+import { utf8 } from "../parse/texts.ts";
 
 /** What one command of the corpus did on one server. */
 export interface Observation {

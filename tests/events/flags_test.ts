@@ -1,13 +1,15 @@
 import { assertEquals } from "@std/assert";
 import fc from "npm:fast-check@4.10.2";
 import {
-  KeyeventChannel,
-  KeyspaceChannel,
   mergeFlags,
   missingFlags,
   parseFlags,
   printFlags,
   requiredFlags,
+} from "../../events/mod.ts";
+import {
+  KeyeventChannel,
+  KeyspaceChannel,
   SubkeyeventChannel,
   SubkeyspaceChannel,
   SubkeyspaceeventChannel,

@@ -1,4 +1,4 @@
-import { describeEvent, EventType } from "../../parse/mod.ts";
+import { describeEvent, EventType } from "../../events/mod.ts";
 import { CORPUS } from "./corpus.ts";
 import type { ServerObservations } from "./observe.ts";
 

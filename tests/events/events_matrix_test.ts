@@ -1,5 +1,11 @@
 import { assertEquals } from "@std/assert";
-import { describeEvent, EventType, missingFlags, parseFlags, printFlags } from "../../parse/mod.ts";
+import {
+  describeEvent,
+  EventType,
+  missingFlags,
+  parseFlags,
+  printFlags,
+} from "../../events/mod.ts";
 import { KeyeventChannel } from "../../parse/mod.ts";
 import { matrix } from "../servers/mod.ts";
 import { CORPUS } from "./corpus.ts";

@@ -1,0 +1,28 @@
+/**
+ * What servers send, and what they have to be told so that they do: the events, and the flags in
+ * `notify-keyspace-events`.
+ *
+ * Pure, like `./parse`, whose channels it takes.
+ *
+ * @example
+ * ```ts
+ * import { describeEvent, EventType, requiredFlags } from "@keywatch/keywatch/events";
+ * import { KeyeventChannel } from "@keywatch/keywatch/parse";
+ *
+ * requiredFlags(new KeyeventChannel(EventType.EXPIRED)); // "xE"
+ * describeEvent("zincrby").text; // "zincrby is sent by no server: what comes instead is zincr"
+ * ```
+ *
+ * @module
+ */
+export { describeEvent, type EventDescription, EventType } from "./event.ts";
+export {
+  type FlagsReport,
+  type MergedFlags,
+  mergeFlags,
+  missingFlags,
+  type NarrowedChannel,
+  parseFlags,
+  printFlags,
+  requiredFlags,
+} from "./flags.ts";
