@@ -200,9 +200,9 @@ export class KeyspaceChannel extends FamilyChannel {
  *
  * @example
  * ```ts
- * import { EventType, KeyeventChannel } from "@keywatch/keywatch/parse";
+ * import { KeyeventChannel } from "@keywatch/keywatch/parse";
  *
- * new KeyeventChannel(EventType.EXPIRED).toString(); // "__keyevent@0__:expired"
+ * new KeyeventChannel("expired").toString(); // "__keyevent@0__:expired"
  * KeyeventChannel.allEvents({ db: 3 }).toString(); // "__keyevent@3__:*"
  * ```
  */
