@@ -18,7 +18,7 @@ export interface Court {
   readonly asking: Asking;
   /** How long a deletion waits for a sign that its slot is on the move, in ms. */
   readonly settle: number;
-  /** The time, in ms since the epoch. */
+  /** The time, in ms. */
   now: number;
 }
 
@@ -44,7 +44,7 @@ function judgeForeign(court: Court, node: NodeState, event: HeldEvent): Verdict 
   if (event.position <= incoming.deniedTo) return "phantom";
   if (event.leader !== null) return judge(court, node, event.leader);
   const { grant } = incoming;
-  if (grant !== null && event.position > grant.position) return "real";
+  if (grant !== null && event.position > grant.position) return judgeOwn(court, node, event);
   if (incoming.isByKey || grant?.how === "key by key") {
     return judgeByKey(court, node, event, incoming);
   }
@@ -70,6 +70,7 @@ function judgeByKey(
   incoming: IncomingSlot,
 ): Verdict | null {
   if (event.type !== "restore") {
+    if (event.type === "del") return judgeOwn(court, node, event);
     if (!event.awaitsLeader || node.heardTo > event.order) return "real";
     if (event.order < node.unanswerable.ping) return "real";
     court.asking.wantPing(node, event.order);
@@ -83,10 +84,17 @@ function judgeByKey(
     return null;
   }
   const deletion = [...source.undecided(likeness(event))]
-    .findLast(({ rule, slot }) => rule === "deletion" && slot === event.slot);
+    .findLast(({ type, slot, rule, incoming }) =>
+      type === "del" && slot === event.slot && (rule === "deletion" || incoming?.isByKey)
+    );
   if (deletion === undefined) return "real";
   deletion.verdict = "phantom";
   return "phantom";
+}
+
+/** An event of a node that clients are sent to: the slot may have moved on from there already. */
+function judgeOwn(court: Court, node: NodeState, event: HeldEvent): Verdict | null {
+  return event.type === "del" ? judgeDeletion(court, node, event) : "real";
 }
 
 /**

@@ -14,7 +14,7 @@
 
 export * from "./connect.ts";
 export * from "./notifications.ts";
-export type { ClusterOptions } from "./options.ts";
+export type { ClusterOptions, MigrationPolicy } from "./options.ts";
 export type { ClusterEvent, NodeStream } from "./node_stream.ts";
 export * from "./node_view.ts";
 export * from "./ownership.ts";

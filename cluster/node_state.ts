@@ -15,7 +15,7 @@ export interface HeldEvent {
   readonly items: unknown[];
   /** What it counts against the limit. */
   readonly bytes: number;
-  /** When it came, in ms since the epoch. */
+  /** When it came, in ms by a clock that is never set back, as all times here are. */
   readonly at: number;
   /** Its place among all that came and all that was asked, on all connections. */
   readonly order: number;
@@ -90,7 +90,7 @@ export interface IncomingSlot {
   keys: { readonly order: number; readonly first: Map<string, number> } | null;
   /** How many events of it wait. */
   held: number;
-  /** When the last of these events came, or the node was last asked, in ms since the epoch. */
+  /** When the last of these events came, or the node was last asked, in ms. */
   touched: number;
   /** Whether the node said, after the last of these events, that it does not take the slot in. */
   isOver: boolean;
@@ -103,7 +103,7 @@ export class NodeState {
   readonly log: EventLog = new EventLog();
   /** Slots whose events come without the node owning them. */
   readonly incoming: Map<number, IncomingSlot> = new Map();
-  /** When the node last gave its word, or was asked for it, in ms since the epoch. */
+  /** When the node last gave its word, or was asked for it, in ms. */
   seen = 0;
   /** Slots that the node gives away key by key, and to whom. */
   migrating: ReadonlyMap<number, string> = new Map();

@@ -22,8 +22,8 @@ export interface NodeStream<Item> {
    * @param slot the hash slot of its key
    * @param event what it tells of itself
    * @param item what is to come out with the verdict
-   * @param count `at`: when its bytes were read, in ms since the epoch; `bytes`: what it counts
-   * against the limit of what waits
+   * @param count `at`: when its bytes were read, in ms by any clock that is never set back; `bytes`:
+   * what it counts against the limit of what waits
    */
   event(
     slot: number,

@@ -1,4 +1,3 @@
-import type { KeyNotification } from "../parse/mod.ts";
 import { Connection } from "../pubsub/connection.ts";
 import {
   AbstractKeyspaceNotifications,
@@ -14,9 +13,9 @@ import type { Status, TcpAddress } from "../pubsub/mod.ts";
 import { askTopology } from "./ask.ts";
 import { Coverage, type SlotGap } from "./coverage.ts";
 import { Member } from "./member.ts";
-import { type ClusterOptions, refreshIntervalOf } from "./options.ts";
+import { MigrationFilter } from "./migration_filter.ts";
+import { type ClusterOptions, migrationsOf, refreshIntervalOf } from "./options.ts";
 import { Refresher } from "./refresher.ts";
-import { hashSlot } from "./slot.ts";
 import { dialAddress, type Topology } from "./topology.ts";
 
 /** After how many answers in a row that know a node as no primary it is left. */
@@ -46,6 +45,7 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
   readonly #members = new Map<string, Member>();
   readonly #coverage = new Coverage();
   readonly #refresher: Refresher;
+  readonly #filter: MigrationFilter;
   readonly #end = new AbortController();
   readonly #stopFollowing: () => void;
   #topology: Topology | null = null;
@@ -67,6 +67,12 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
       reconcile: async () => {
         await this.#onEach((member) => member.server.reconcile());
       },
+    });
+    this.#filter = new MigrationFilter({
+      migrations: migrationsOf(options),
+      keyPrefix: settings.keyPrefix,
+      hand: (delivery) => this.hub.hand(delivery),
+      onOutdated: () => this.#refreshSoon(),
     });
     this.#refresher = new Refresher({
       refresh: () => this.#refresh(),
@@ -141,6 +147,7 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
         : "subscribing",
       nodes,
       slots: { covered: this.#coverage.slots(true), uncovered },
+      migrations: this.#filter.status,
       gaps: this.hub.gaps,
       queued: this.hub.queued,
       dropped: this.hub.dropped,
@@ -154,6 +161,7 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
       this.#refresher.stop();
       this.#stopFollowing();
       this.#end.abort(reason);
+      this.#filter.close();
       this.#report(this.#coverage.end(Date.now()));
       for (const { server } of this.#members.values()) server.subscriber.close(reason);
       this.hub.end(reason);
@@ -262,6 +270,7 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
   #apply(topology: Topology, askedAt: number): void {
     const isFirst = this.#topology === null;
     this.#topology = topology;
+    this.#filter.setTopology(topology);
     const primaries = new Set(topology.primaries.map(({ id }) => id));
     for (const id of primaries) {
       const known = this.#members.get(id);
@@ -272,6 +281,7 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
       // One answer alone may be that of a node which has not heard yet.
       if (primaries.has(id) || ++member.absences < ABSENCES) continue;
       this.#members.delete(id);
+      this.#filter.leave(id);
       this.#coverage.lose(id, Date.now(), "topology");
       member.server.subscriber.close(new ClosedError(`${member.node} is no primary any more`));
     }
@@ -285,37 +295,25 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
   }
 
   #add(id: string, from: number): void {
-    const member = new Member(id, {
+    const gate = this.#filter.gate(id, () => member.server.subscriber);
+    const member: Member = new Member(id, {
       locate: () => this.#locate(id),
       settings: this.#settings,
       hub: this.hub,
-      gate: {
-        pass: (delivery) => {
-          const { notification } = delivery;
-          notification.node = member.node;
-          notification.slot = this.#slotOf(notification);
-          this.hub.hand(delivery);
-        },
-      },
+      gate,
       events: {
         onLost: (reason, from) => {
           this.#coverage.lose(id, from, reason);
           this.#refreshSoon();
         },
-        onState: () => this.#onState(member),
+        onState: () => {
+          gate.follow();
+          this.#onState(member);
+        },
       },
     });
     this.#members.set(id, member);
     member.server.subscriber.launch("topology", from);
-  }
-
-  #slotOf(notification: KeyNotification): number {
-    const { key } = notification;
-    const { keyPrefix } = this.#settings;
-    // Where text may stand for other bytes, the bytes count; and it is the slot of the whole key.
-    return keyPrefix === null && !key.includes("\ufffd")
-      ? hashSlot(key)
-      : hashSlot(Uint8Array.of(...keyPrefix ?? [], ...notification.keyBytes));
   }
 
   #onState(member: Member): void {

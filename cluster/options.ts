@@ -1,5 +1,13 @@
 import type { ConnectOptions, TcpAddress } from "../pubsub/mod.ts";
 
+/**
+ * What becomes of phantoms, notifications that a slot on its way to another node makes although
+ * nothing happens to the keys: they are left out, or delivered with
+ * `migration` set. What is not certainly a phantom is delivered unmarked in
+ * either case.
+ */
+export type MigrationPolicy = "hide" | "mark";
+
 /** How to watch a cluster: what {@linkcode ConnectOptions} says, and what only clusters have. */
 export interface ClusterOptions extends ConnectOptions {
   /**
@@ -12,6 +20,8 @@ export interface ClusterOptions extends ConnectOptions {
    * forwarding.
    */
   readonly addressMap?: (address: TcpAddress) => TcpAddress;
+  /** What becomes of notifications that only a slot on the move has made. Default `hide`. */
+  readonly migrations?: MigrationPolicy;
 }
 
 const DEFAULT_REFRESH_INTERVAL = 10_000;
@@ -27,5 +37,17 @@ export function refreshIntervalOf(
   if (refreshInterval > 0 && refreshInterval <= 2 ** 31 - 1) return refreshInterval;
   throw new TypeError(
     `Cannot use the option refreshInterval: ${refreshInterval} is not a number of milliseconds`,
+  );
+}
+
+/**
+ * What the options say of phantoms.
+ *
+ * @throws {TypeError} when it is neither
+ */
+export function migrationsOf({ migrations = "hide" }: ClusterOptions): MigrationPolicy {
+  if (migrations === "hide" || migrations === "mark") return migrations;
+  throw new TypeError(
+    `Cannot use the option migrations: ${String(migrations)} is not "hide" or "mark"`,
   );
 }

@@ -41,7 +41,7 @@ export interface OwnershipOptions {
 /** How long slots from which nothing comes are taken for on the move, in ms. */
 const LINGER = 2_000;
 /** How long a node's word is believed against that of others, in ms: it learns late what it lost. */
-const RECHECK = 250;
+const RECHECK = 100;
 
 /**
  * Whose event is it? A slot that moves makes phantom events, by which nothing happened to the key.
@@ -136,14 +136,15 @@ export class Ownership<Item> {
   /**
    * When {@linkcode Ownership.tick} has something to do even if nothing else happens.
    *
-   * @returns in ms since the epoch, not before the last time it was told; or null for never
+   * @returns by the clock of the events, not before the last time it was told; or null for never
    */
   get deadline(): number | null {
     let deadline = Infinity;
     const { settle, maxWait } = this.#options;
     for (const { queue: [head] } of this.#waiting) {
       if (head === undefined) continue;
-      const settled = head.rule === "deletion" && head.at + settle > this.#court.now;
+      const settled = head.rule !== "none" && head.type === "del" &&
+        head.at + settle > this.#court.now;
       deadline = Math.min(deadline, head.at + (settled ? settle : maxWait));
     }
     if (this.#moves.takers.size > 0) deadline = Math.min(deadline, this.#court.now + LINGER);
@@ -183,9 +184,16 @@ export class Ownership<Item> {
   }
 
   /**
+   * What is subscribed has changed at a node: that something was not heard before proves nothing.
+   */
+  resubscribed(): void {
+    this.#moves.hearAnew();
+  }
+
+  /**
    * Time has passed.
    *
-   * @param now in ms since the epoch
+   * @param now by the same clock as the times of events
    */
   tick(now: number): void {
     this.#court.now = Math.max(this.#court.now, now);
@@ -351,7 +359,14 @@ export class Ownership<Item> {
     node.isOpen = false;
     if (this.#moves.nodes.get(node.id) === node) this.#moves.nodes.delete(node.id);
     this.#asking.forget(node);
-    while (node.queue.length > 0) this.#release(node, node.queue[0]!.verdict ?? "uncertain");
+    // A replica, which others do not take for a primary either, repeats what its primary does.
+    const isReplica = node.told?.view.role === "replica" &&
+      !this.#moves.topology?.primaries.some(({ id }) => id === node.id);
+    const verdict = isReplica ? "phantom" : "uncertain";
+    while (node.queue.length > 0) {
+      const [head] = node.queue;
+      this.#release(node, head!.verdict ?? (head!.rule === "foreign" ? verdict : "uncertain"));
+    }
     for (const incoming of node.incoming.values()) this.#moves.drop(node, incoming);
     this.#advance();
   }

@@ -95,7 +95,7 @@ export class SlotMoves {
    * Looks after slots from which nothing has come for a while. What is known of one must last as long
    * as its move does, so it is dropped only when the node has said that there is none.
    *
-   * @param before the time since which nothing came, in ms since the epoch
+   * @param before the time since which nothing came, in ms
    * @param now the time
    * @returns the nodes to be asked
    */
@@ -122,7 +122,7 @@ export class SlotMoves {
   /**
    * The nodes of which {@linkcode SlotMoves.isDisputed} is true and that were not asked for a while.
    *
-   * @param before the time since which they were not asked, in ms since the epoch
+   * @param before the time since which they were not asked, in ms
    * @param now the time
    */
   disputed(before: number, now: number): Set<NodeState> {
@@ -182,7 +182,7 @@ export class SlotMoves {
    *
    * @param upTo the position up to which events are certainly older than the answer
    * @param from the position after which events are certainly newer
-   * @param now the time, in ms since the epoch
+   * @param now the time, in ms
    */
   hear(
     node: NodeState,
@@ -272,6 +272,18 @@ export class SlotMoves {
         if (!includesSlot(slots, incoming.slot)) continue;
         incoming.begun = upTo;
         incoming.isAnew = true;
+      }
+    }
+  }
+
+  /** Begins anew with what is held against the events of others: something else is heard now. */
+  hearAnew(): void {
+    for (const node of this.takingNodes) {
+      node.marks.clear();
+      for (const incoming of node.incoming.values()) {
+        incoming.begun = node.position;
+        incoming.isAnew = true;
+        incoming.keys = null;
       }
     }
   }

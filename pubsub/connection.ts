@@ -11,7 +11,7 @@ import { formatAddress } from "./address.ts";
 import { dialWithin, reasonOf } from "./dialling.ts";
 import { ConnectError } from "./errors.ts";
 import type { ServerChannel } from "./registry.ts";
-import { readConfirmation, Requests } from "./requests.ts";
+import { readConfirmation, type ReplyTaker, Requests } from "./requests.ts";
 import type { Address, Dial, Transport } from "./transport.ts";
 
 const CHECK_SERVER =
@@ -171,6 +171,18 @@ export class Connection {
     await this.#send([name, ...channels.map(({ bytes }) => bytes)], channels, false);
   }
 
+  /**
+   * Sends a command whose reply is taken at its place among the messages: before what the server
+   * sent after it is handed on. As long as the connection lasts, whoever asks keeps the time.
+   */
+  query(command: readonly CommandArgument[], taker: ReplyTaker): void {
+    if (this.#over !== null) return taker.fail(this.#over);
+    const bytes = encodeCommand(command);
+    const request = { name: String(command[0]), channels: null, subscribed: false };
+    this.#requests.take(request, Infinity, taker);
+    this.#write(bytes);
+  }
+
   /** Ends the connection; whatever waits for an answer gets the reason. */
   close(reason: Error): void {
     if (this.#over !== null) return;
@@ -189,8 +201,12 @@ export class Connection {
     if (this.#over !== null) return Promise.reject(this.#over);
     const bytes = encodeCommand(command);
     const answer = this.#requests.add({ name: String(command[0]), channels, subscribed }, timeout);
-    this.#transport.write(bytes).catch((cause) => this.#break("could not be written to", cause));
+    this.#write(bytes);
     return answer;
+  }
+
+  #write(bytes: Uint8Array): void {
+    this.#transport.write(bytes).catch((cause) => this.#break("could not be written to", cause));
   }
 
   async #read(): Promise<void> {

@@ -49,6 +49,9 @@ export interface Servers {
 /** A notification, and those it is for. */
 export interface Delivery {
   readonly notification: KeyNotification;
+  /** Whether it begins an event; otherwise it is another message of the one before. */
+  readonly begins: boolean;
+  /** None where each has been given the event already. */
   readonly consumers: readonly Consumer[];
   /** What it stands for in a queue. */
   readonly bytes: number;
@@ -60,6 +63,8 @@ export interface Delivery {
 export interface Gate {
   /** Takes a notification, to hand it on now, later, or never. */
   pass(delivery: Delivery): void;
+  /** The set of channels whose messages come has changed. */
+  resubscribed(): void;
 }
 
 /** Who has been given the event that a connection is sending. */
@@ -204,7 +209,7 @@ export class Hub {
       const consumers = begins
         ? wanted.users
         : wanted.users.filter((consumer) => !run.served(consumer));
-      if (consumers.length > 0) gate.pass({ notification, consumers, bytes: size, sentAfter });
+      gate.pass({ notification, begins, consumers, bytes: size, sentAfter });
       return true;
     }
     const { users } = wanted;

@@ -13,10 +13,17 @@ export interface Request {
   readonly subscribed: boolean;
 }
 
+/** Who takes an answer, in the call in which it is read. */
+export interface ReplyTaker {
+  /** Takes the reply, its bulk strings as bytes; null when the channels have been confirmed. */
+  answer(reply: Reply): void;
+  /** The answer is an error, or there will be none. */
+  fail(error: Error): void;
+}
+
 /** A command that has been sent and waits for its answer. */
 interface Pending extends Request {
-  readonly resolve: (reply: Reply) => void;
-  readonly reject: (error: Error) => void;
+  readonly taker: ReplyTaker;
   /** When it was sent, in ms since the epoch. */
   readonly sentAt: number;
   timer: ReturnType<typeof setTimeout> | undefined;
@@ -65,17 +72,21 @@ export class Requests {
    */
   add(request: Request, timeout: number): Promise<Reply> {
     return new Promise((resolve, reject) => {
-      const pending: Pending = {
-        ...request,
-        resolve,
-        reject,
-        sentAt: Date.now(),
-        timer: undefined,
-        confirmed: 0,
-      };
-      this.#pending.push(pending);
-      if (timeout !== Infinity) this.#expect(pending, timeout);
+      this.take(request, timeout, { answer: resolve, fail: reject });
     });
+  }
+
+  /** As {@linkcode add}, but the answer is taken at once, before what came after it is looked at. */
+  take(request: Request, timeout: number, taker: ReplyTaker): void {
+    const pending: Pending = {
+      ...request,
+      taker,
+      sentAt: Date.now(),
+      timer: undefined,
+      confirmed: 0,
+    };
+    this.#pending.push(pending);
+    if (timeout !== Infinity) this.#expect(pending, timeout);
   }
 
   /**
@@ -87,11 +98,11 @@ export class Requests {
     const pending = this.#pending[0];
     if (pending === undefined) throw this.#confused("answered what nobody asked");
     this.#answered();
-    if (reply instanceof ServerError) pending.reject(reply);
-    else if (pending.channels === null) pending.resolve(reply);
+    if (reply instanceof ServerError) pending.taker.fail(reply);
+    else if (pending.channels === null) pending.taker.answer(reply);
     else {
       const error = this.#confused(`answered ${pending.name} without a confirmation`);
-      pending.reject(error);
+      pending.taker.fail(error);
       throw error;
     }
   }
@@ -114,7 +125,7 @@ export class Requests {
     pending.confirmed++;
     if (pending.confirmed === pending.channels!.length) {
       this.#answered();
-      pending.resolve(null);
+      pending.taker.answer(null);
     }
     return awaited;
   }
@@ -123,7 +134,7 @@ export class Requests {
   end(reason: Error): void {
     for (const pending of this.#pending.splice(0)) {
       clearTimeout(pending.timer);
-      pending.reject(reason);
+      pending.taker.fail(reason);
     }
   }
 

@@ -52,6 +52,16 @@ export interface NodeStatus {
   readonly lastMessage: number | null;
 }
 
+/** What slots on the move have made. */
+export interface MigrationStatus {
+  /** Phantoms: notifications that a slot on the move made and no command. Hidden, or marked. */
+  readonly phantoms: number;
+  /** Notifications that nobody could tell from phantoms, which were therefore delivered. */
+  readonly uncertain: number;
+  /** Events that wait until it is known what they are. */
+  readonly held: number;
+}
+
 /** How things stand. */
 export interface Status {
   /**
@@ -66,6 +76,8 @@ export interface Status {
     readonly covered: readonly SlotSpan[];
     readonly uncovered: readonly SlotSpan[];
   };
+  /** In a cluster what slots on the move have made so far. */
+  readonly migrations?: MigrationStatus;
   /** Gaps so far. */
   readonly gaps: number;
   /** Notifications that wait: in the merged stream, or the fullest of its loops, and for handlers. */

@@ -142,14 +142,28 @@ export class Subscriber {
     return this.#persist(async (connection) => {
       // A RESP2 connection that has subscribed takes no other command.
       if (this.info?.protocol !== 2 || this.#subscriptions.idle) return await question(connection);
-      const ignore = { onMessage() {}, onConfirmed() {}, onRead: () => null, onClose() {} };
-      const { connection: other } = await this.#open(this.#address!, this.#end.signal, ignore);
+      const other = await this.openBeside();
       try {
         return await question(other);
       } finally {
         other.close(new ClosedError(`The connection to ${this.node} served its purpose`));
       }
     });
+  }
+
+  /** The connection on which everything wanted has been asked for; null while there is none. */
+  get connection(): Connection | null {
+    return this.#connection;
+  }
+
+  /**
+   * Opens another connection to the server it was last connected to, on which nothing is subscribed.
+   *
+   * @throws as {@linkcode Subscriber.start} does
+   */
+  async openBeside(): Promise<Connection> {
+    const ignore = { onMessage() {}, onConfirmed() {}, onRead: () => null, onClose() {} };
+    return (await this.#open(this.#address!, this.#end.signal, ignore)).connection;
   }
 
   /**

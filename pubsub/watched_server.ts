@@ -76,7 +76,10 @@ export class WatchedServer {
       events: {
         onMessage: (frame, receivedAt, sentAfter) => this.#onMessage(frame, receivedAt, sentAfter),
         onRead: () => hub.turn(),
-        onConfirmed: () => this.#run.end(),
+        onConfirmed: () => {
+          this.#run.end();
+          gate?.resubscribed();
+        },
         onLost: (reason, from) => events.onLost(reason, from),
         onGap: (reason, from, to) => events.onGap(reason, from, to),
         onMuted: (error) => {

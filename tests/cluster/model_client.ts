@@ -28,6 +28,8 @@ export interface ListenerOptions extends OwnershipOptions {
   readonly tells: boolean;
   /** Events that are not subscribed to. */
   readonly deaf: readonly string[];
+  /** Events that are subscribed to and not by turns, at each node at another time. */
+  readonly fickle: readonly string[];
 }
 
 /** Listens to all nodes of a model by connections that are read as chance will have it. */
@@ -95,7 +97,10 @@ export class ModelListener {
 
   /** A node sends an event. */
   hear(node: ModelNode, event: ModelEvent): void {
-    if (this.#options.deaf.includes(event.type)) return void this.lost.add(event);
+    const { deaf, fickle } = this.#options;
+    const isHeard = !deaf.includes(event.type) &&
+      !(fickle.includes(event.type) && this.#withoutFickle.has(node));
+    if (!isHeard) return void this.lost.add(event);
     const { slot, type } = event;
     const stream = this.#streams.get(node.id)!;
     const inFlight = this.#inFlight.get(node.id)!;
@@ -110,6 +115,15 @@ export class ModelListener {
       };
       stream.event(slot, facts, event, { at: this.now, bytes: 50 });
     });
+  }
+
+  /** The nodes at which the fickle events are not subscribed. */
+  readonly #withoutFickle = new Set<ModelNode>();
+
+  /** A node confirms that the fickle events are subscribed there, or no longer. */
+  resubscribe(node: ModelNode): void {
+    if (!this.#withoutFickle.delete(node)) this.#withoutFickle.add(node);
+    this.#lines.get(node.id)!.main.toClient.push(() => this.ownership.resubscribed());
   }
 
   /** Something happens on the way or at the client. */

@@ -26,6 +26,9 @@ function run(seed: number, model: ModelOptions, listener: ListenerOptions, tally
     if (random.chance(rate)) cluster.step();
     else client.step();
     if (random.chance(0.002)) client.reconnect(random.pick(cluster.nodes));
+    if (listener.fickle.length > 0 && random.chance(0.02)) {
+      for (const node of cluster.nodes) if (random.chance(0.7)) client.resubscribe(node);
+    }
   }
   cluster.finish();
   client.settle();
@@ -72,6 +75,7 @@ for (const how of ["by key", "as a whole", "both"] as const) {
         glances: random.chance(0.5),
         tells: random.chance(0.8),
         deaf: random.pick([[], [], ["new"], ["expired", "hset", "spop"]]),
+        fickle: random.pick([[], [], ["set", "del"], ["new", "hset", "restore"]]),
         settle: random.pick([0, 1, 3]),
         maxWait: random.pick([1, 10, 10_000]),
       };

@@ -1,0 +1,95 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import {
+  ClusterKeyspaceNotifications,
+  connect,
+  hashSlot,
+  type KeyNotification,
+} from "../../mod.ts";
+import { startCluster, type TestServer, until } from "../servers/mod.ts";
+
+const SLOT = hashSlot("{moves}");
+const KEYS = Array.from({ length: 20 }, (_, n) => `{moves}:${n}`);
+
+/** Sends commands to a node that does not own their slot yet, as a client that was sent there. */
+async function ask({ host, port }: TestServer, ...commands: string[]): Promise<void> {
+  using connection = await Deno.connect({ hostname: host, port });
+  const text = commands.map((command) => `ASKING\r\n${command}\r\n`).join("");
+  await connection.write(new TextEncoder().encode(text));
+  const buffer = new Uint8Array(1000);
+  for (let answers = ""; answers.split("\r\n").length <= commands.length * 2;) {
+    answers += new TextDecoder().decode(buffer.subarray(0, (await connection.read(buffer))!));
+    assert(!answers.includes("-"), answers);
+  }
+}
+
+for (const protocol of [2, 3] as const) {
+  for (const migrations of ["hide", "mark"] as const) {
+    const name =
+      `RESP${protocol}, ${migrations}: of keys that MIGRATE moves only what happens is told`;
+    Deno.test(name, async () => {
+      await using cluster = await startCluster({ config: { "notify-keyspace-events": "KEA" } });
+      const source = await cluster.ownerOf("{moves}");
+      const target = cluster.servers.find((server) => server !== source)!;
+      for (const key of KEYS) await source.command("SET", key, "x");
+      await using notifications = await connect(cluster.urls, { protocol, migrations });
+      assert(notifications instanceof ClusterKeyspaceNotifications);
+      const heard: KeyNotification[] = [];
+      await notifications.subscribeKeyspace("{moves}*", {
+        handler: (notification) => void heard.push(notification),
+      });
+
+      const sourceId = await cluster.idOf(source);
+      const targetId = await cluster.idOf(target);
+      await target.command("CLUSTER", "SETSLOT", SLOT, "IMPORTING", sourceId);
+      await source.command("CLUSTER", "SETSLOT", SLOT, "MIGRATING", targetId);
+      const { host, port } = target;
+      const migrate = async (...keys: string[]) => {
+        await source.command("MIGRATE", host, port, "", 0, 5000, "KEYS", ...keys);
+      };
+      await migrate(...KEYS.slice(0, 10));
+      await ask(target, `APPEND ${KEYS[0]} y`, `DEL ${KEYS[1]}`, "SET {moves}new x");
+      await source.command("DEL", KEYS[10]!);
+      await migrate(...KEYS.slice(11));
+      for (const server of [target, source]) {
+        await server.command("CLUSTER", "SETSLOT", SLOT, "NODE", targetId);
+      }
+      await target.command("DEL", KEYS[11]!);
+
+      const from = { source: `127.0.0.1:${source.port}`, target: `127.0.0.1:${target.port}` };
+      const tell = ({ eventType, key, node }: KeyNotification) => `${eventType} ${key} ${node}`;
+      const moved = KEYS.filter((key) => key !== KEYS[10]);
+      await until("all is told", () => {
+        const { phantoms, held } = notifications.status().migrations!;
+        return phantoms === 2 * moved.length && held === 0 &&
+          heard.some((one) => tell(one) === `del ${KEYS[11]} ${from.target}`);
+      });
+      assertEquals(
+        heard.filter(({ migration }) => !migration).map(tell).sort(),
+        [
+          `append ${KEYS[0]} ${from.target}`,
+          `del ${KEYS[1]} ${from.target}`,
+          `del ${KEYS[10]} ${from.source}`,
+          `del ${KEYS[11]} ${from.target}`,
+          `set {moves}new ${from.target}`,
+        ].sort(),
+      );
+      const marked = heard.filter(({ migration }) => migration).map(tell).sort();
+      const phantoms = moved.flatMap((key) => [
+        `restore ${key} ${from.target}`,
+        `del ${key} ${from.source}`,
+      ]).sort();
+      assertEquals(marked, migrations === "mark" ? phantoms : []);
+      assertEquals(notifications.status().migrations!.uncertain, 0);
+      assert(heard.every(({ slot }) => slot === SLOT));
+    });
+  }
+}
+
+Deno.test("what becomes of phantoms is one of two things", async () => {
+  const migrations = "drop" as "hide";
+  await assertRejects(
+    () => ClusterKeyspaceNotifications.connect(["redis://127.0.0.1:1"], { migrations }),
+    TypeError,
+    '"hide" or "mark"',
+  );
+});
