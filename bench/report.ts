@@ -26,6 +26,17 @@ export function inFigures(number: number): string {
   return number.toLocaleString("en");
 }
 
+/** Each figure with what was aimed at, `">="` or `"<="`, and whether it was reached. */
+export function goals(
+  rows: readonly (readonly [what: string, reached: number, sign: ">=" | "<=", goal: number])[],
+): string {
+  return rows.map(([what, reached, sign, goal]) => {
+    const met = sign === ">=" ? reached >= goal : reached <= goal;
+    const words = sign === ">=" ? "at least" : "at most";
+    return `- ${what}: ${reached.toFixed(2)}, goal ${words} ${goal}: ${met ? "met" : "missed"}`;
+  }).join("\n");
+}
+
 /** Rows of cells as a table of Markdown; the first row is its head, the first column is text. */
 export function table(rows: readonly (readonly string[])[]): string {
   const [head, ...body] = rows.map((cells) => `| ${cells.join(" | ")} |`);

@@ -40,6 +40,12 @@ export class Workshop implements AsyncDisposable {
     }
   }
 
+  /** The runtimes that arguments name, or all. */
+  chosen(args: readonly string[]): readonly Runtime[] {
+    const named = this.runtimes.filter(({ name }) => args.includes(name.split(" ")[0]!));
+    return named.length > 0 ? named : this.runtimes;
+  }
+
   /**
    * Bundles a program of this folder, packages left out.
    *
@@ -54,6 +60,23 @@ export class Workshop implements AsyncDisposable {
     const esbuild = await findEsbuild();
     await must([...esbuild, join(BENCH, source), ...always, ...options, output], this.folder);
     return name;
+  }
+
+  /** A module with all it imports, as small as the bundler makes it. */
+  async minified(file: string, platform: string): Promise<Uint8Array> {
+    const output = join(this.folder, "minified.mjs");
+    const options = ["--bundle", "--minify", "--format=esm", `--platform=${platform}`];
+    await must([...await findEsbuild(), file, ...options, `--outfile=${output}`], this.folder);
+    return await Deno.readFile(output);
+  }
+
+  /** Packs this package as it is published, and installs that. */
+  async installOwn(): Promise<void> {
+    const tarball = join(this.folder, "package.tgz");
+    const pack = ["pack", "--allow-dirty", "--no-source-maps", "-o", tarball];
+    await must([Deno.execPath(), ...pack], join(BENCH, ".."));
+    const install = ["npm", "install", "--prefer-offline", "--no-audit", "--no-fund", tarball];
+    await must(install, this.folder);
   }
 
   /** Runs a bundled program, and takes the last line it prints as JSON. */

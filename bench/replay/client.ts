@@ -1,67 +1,39 @@
 /**
- * `client NAME PORT COUNT ROUNDS`: watches the replay with one client and prints how long each round
+ * `client NAME PORT COUNT ROUNDS`: has the server replay to one client and prints how long each round
  * took, and how much of the processor, as a line of JSON.
  */
 import process from "node:process";
+import { startReplay } from "../load/command.ts";
+import { frames, PATTERNS, type Script } from "../load/frames.ts";
+import { type Rounds, Stopwatch } from "../load/rounds.ts";
 import { type ClientName, CLIENTS } from "../peers.ts";
-import { frames, PATTERNS } from "./frames.ts";
 import { readRaw } from "./raw.ts";
 
-/** What each round took, in milliseconds: on the clock, and of the processor. */
-export interface Rounds {
-  readonly wall: number[];
-  readonly cpu: number[];
-}
+const [name, port, count, rounds] = process.argv.slice(2) as [string, string, string, string];
+const script: Script = { kind: "patterns", count: Number(count) };
 
-const [name, port, count, rounds] = process.argv.slice(2) as [string, ...string[]];
-const messages = Number(count);
-const wall: number[] = [];
-const cpu: number[] = [];
-let since = 0;
-let used = process.cpuUsage();
-let finish: () => void;
-const finished = new Promise<void>((resolve) => finish = resolve);
-
-function endRound(): void {
-  const now = performance.now();
-  const usage = process.cpuUsage();
-  wall.push(now - since);
-  cpu.push((usage.user - used.user + usage.system - used.system) / 1000);
-  since = now;
-  used = usage;
-  if (wall.length === Number(rounds)) finish();
-}
-
-function begin(): void {
-  since = performance.now();
-  used = process.cpuUsage();
-}
-
-let close: () => Promise<unknown>;
-if (name === "raw") {
-  const length = frames(2, messages).length;
-  let left = length;
-  let begun = false;
-  close = await readRaw(Number(port), PATTERNS, (bytes) => {
-    if (!begun) begin();
-    begun = true;
-    for (left -= bytes; left <= 0; left += length) endRound();
-  });
-} else {
-  let taken = 0;
+async function watch(): Promise<Stopwatch> {
+  if (name === "raw") {
+    const watch = new Stopwatch(frames(script, 2).length, Number(rounds));
+    await readRaw(Number(port), PATTERNS, (bytes) => watch.add(bytes));
+    return watch;
+  }
+  const watch = new Stopwatch(script.count, Number(rounds));
   // Something that depends on each text, so that it must be made.
   let characters = 0;
-  close = await CLIENTS[name as ClientName](Number(port), PATTERNS, (key, event) => {
-    if (taken === 0) begin();
+  await CLIENTS[name as ClientName](Number(port), PATTERNS, (key, event) => {
     characters += key.length + event.length;
-    if (++taken % messages === 0) endRound();
+    watch.add(1);
   });
-  const check = () => {
-    if (characters < taken * 10) throw new Error("The texts are not those that were sent");
-  };
-  finished.then(check);
+  watch.finished.then(() => {
+    if (characters < script.count * Number(rounds) * 10) throw new Error("The texts are not whole");
+  });
+  return watch;
 }
-await finished;
-await close();
+
+const watched = await watch();
+startReplay(Number(port), script, Number(rounds));
+await watched.finished;
+const { wall, cpu } = watched;
 console.log(JSON.stringify({ wall, cpu } satisfies Rounds));
 process.exit();

@@ -1,44 +1,48 @@
-import { bulk } from "./frames.ts";
+import { command } from "../load/command.ts";
 
 interface BunSockets {
   connect(options: {
     hostname: string;
     port: number;
     socket: { data(socket: unknown, chunk: Uint8Array): void };
-  }): Promise<{ write(bytes: Uint8Array): number; end(): void }>;
+  }): Promise<{ write(bytes: Uint8Array): number }>;
 }
 
-/** The fastest that each runtime reads: what comes is counted and nothing else. */
+/**
+ * The fastest that each runtime reads: what comes is counted and nothing else. Resolves when the
+ * patterns are confirmed.
+ */
 export async function readRaw(
   port: number,
   patterns: readonly string[],
   onBytes: (count: number) => void,
-): Promise<() => Promise<unknown>> {
-  const command = new TextEncoder().encode(
-    `*${patterns.length + 1}\r\n${["PSUBSCRIBE", ...patterns].map(bulk).join("")}`,
-  );
+): Promise<void> {
+  const subscribe = new TextEncoder().encode(command("PSUBSCRIBE", ...patterns));
   const { Deno, Bun } = globalThis as { Deno?: typeof globalThis.Deno; Bun?: BunSockets };
   // What confirms the patterns.
   let skip = patterns.reduce((sum, pattern) => sum + pattern.length + 32, 0);
+  let confirm: () => void;
+  const confirmed = new Promise<void>((resolve) => confirm = resolve);
   const count = (bytes: number) => {
     const skipped = Math.min(skip, bytes);
     skip -= skipped;
+    if (skip === 0) confirm();
     if (bytes > skipped) onBytes(bytes - skipped);
   };
   if (Bun !== undefined) {
     const socket = { data: (_: unknown, chunk: Uint8Array) => count(chunk.length) };
     const open = await Bun.connect({ hostname: "127.0.0.1", port, socket });
-    open.write(command);
-    return () => Promise.resolve(open.end());
+    open.write(subscribe);
+    return await confirmed;
   }
   if (Deno !== undefined) {
     const conn = await Deno.connect({ hostname: "127.0.0.1", port });
-    await conn.write(command);
+    await conn.write(subscribe);
     const buffer = new Uint8Array(256 * 1024);
     (async () => {
       for (let bytes; (bytes = await conn.read(buffer)) !== null;) count(bytes);
     })().catch(() => {});
-    return () => Promise.resolve(conn.close());
+    return await confirmed;
   }
   const { connect } = await import("node:net");
   const buffer = new Uint8Array(256 * 1024);
@@ -48,6 +52,6 @@ export async function readRaw(
     // Into the same memory each time, which is what Node has for speed.
     onread: { buffer, callback: (bytes) => (count(bytes), true) },
   });
-  socket.write(command);
-  return () => Promise.resolve(socket.destroy());
+  socket.write(subscribe);
+  await confirmed;
 }

@@ -11,21 +11,20 @@ export class ReplayServer implements AsyncDisposable {
     this.port = port;
   }
 
-  /** Starts one that sends so many messages in each round. */
-  static async start(workshop: Workshop, messages: number): Promise<ReplayServer> {
+  static async start(workshop: Workshop): Promise<ReplayServer> {
     // In Node, whose writes go to the system without another thread between.
     const [program, ...args] = await findNode();
-    const name = await workshop.bundle("replay/server.ts");
+    const name = await workshop.bundle("load/server.ts");
     const child = new Deno.Command(program, {
-      args: [...args, name, String(messages)],
+      args: [...args, name],
       cwd: workshop.folder,
       stdin: "piped",
       stdout: "piped",
     }).spawn();
-    for await (const line of child.stdout.pipeThrough(new TextDecoderStream())) {
-      return new ReplayServer(child, Number(line));
-    }
-    throw new Error("The server of the replay ended without a word");
+    const output = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+    const { value } = await output.read();
+    if (value === undefined) throw new Error("The server of the replay ended without a word");
+    return new ReplayServer(child, Number(value));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
