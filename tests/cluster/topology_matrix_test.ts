@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { difference, formatSlots, parseShards, parseSlots } from "../../cluster/mod.ts";
-import { matrix, startCluster, type TestServer } from "../servers/mod.ts";
+import { matrix, startCluster, type TestServer, until } from "../servers/mod.ts";
 
 async function view(server: TestServer) {
   const asked = { hostname: server.host, port: server.port };
@@ -21,11 +21,14 @@ for (const binary of await matrix()) {
 
     const added = await cluster.add();
     const id = await cluster.idOf(added);
-    for (const server of cluster.servers.filter((one) => one !== added).slice(0, 2).reverse()) {
-      await server.command("CLUSTER", "SETSLOT", 5, "NODE", id);
-    }
-    await added.command("CLUSTER", "SETSLOT", 5, "NODE", id);
-    const after = await view(second);
+    // By a node that takes the slot in, so that its claim is newer than all others.
+    await added.command("CLUSTER", "SETSLOT", 5, "IMPORTING", await cluster.idOf(first));
+    for (const server of [added, first]) await server.command("CLUSTER", "SETSLOT", 5, "NODE", id);
+    let after = await view(second);
+    await until("the second has heard of the move", async () => {
+      after = await view(second);
+      return [after.shards, after.slots].every((seen) => seen.ownerOf(5)?.id === id);
+    });
     const change = difference(before.shards, after.shards);
     assertEquals(change.added.map(({ node, gained }) => [node.id, formatSlots(gained)]), [
       [id, "5"],
