@@ -165,7 +165,7 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
       this.#report(this.#coverage.end(Date.now()));
       for (const { server } of this.#members.values()) server.subscriber.close(reason);
       this.hub.end(reason);
-      this.#settings.onStatus(this.status());
+      this.#tellStatus();
     }
     return Promise.resolve();
   }
@@ -291,7 +291,7 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
     if ([...this.#members.values()].some(({ absences }) => absences > 0)) {
       this.#refreshSoon();
     }
-    this.#settings.onStatus(this.status());
+    this.#tellStatus();
   }
 
   #add(id: string, from: number): void {
@@ -323,7 +323,7 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
     const now = Date.now();
     if (state === "ready") this.#report(this.#coverage.cover(member.id, now));
     else if (state === "muted") this.#report(this.#coverage.coverInPart(member.id, now));
-    this.#settings.onStatus(this.status());
+    this.#tellStatus();
   }
 
   #report(gaps: readonly SlotGap[]): void {
@@ -333,6 +333,11 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
       const node = address === null ? nodeId : formatAddress(address);
       this.hub.reportGap({ kind: "gap", reason, node, slots, from, to });
     }
+  }
+
+  #tellStatus(): void {
+    // Made for nobody it would be what connecting to a large cluster costs most.
+    if (this.#options.onStatus !== undefined) this.#settings.onStatus(this.status());
   }
 
   #refreshSoon(): void {

@@ -79,6 +79,8 @@ export class Topology {
   /** The index in `primaries` of each slot's owner. */
   readonly #owners: Int16Array = new Int16Array(SLOTS).fill(NOBODY);
   readonly #shardOf = new Map<string, Shard>();
+  /** The slots of each primary, by its id; made when somebody asks. */
+  #slotsOf: Map<string, SlotRange[]> | null = null;
 
   /**
    * Takes shards together. A node stands in one shard only; where two shards claim a slot, it
@@ -128,8 +130,26 @@ export class Topology {
    * @returns its slots; none unless it is the primary of its shard
    */
   slotsOf(id: string): SlotRange[] {
-    const index = this.primaries.findIndex((node) => node.id === id);
-    return index === -1 ? [] : slotRanges((slot) => this.#owners[slot] === index);
+    this.#slotsOf ??= this.#listSlots();
+    return [...this.#slotsOf.get(id) ?? []];
+  }
+
+  /** In one pass for all: whoever asks for the slots of one primary asks for those of the others. */
+  #listSlots(): Map<string, SlotRange[]> {
+    const slots = new Map<string, SlotRange[]>();
+    for (let first = 0; first < SLOTS;) {
+      const index = this.#owners[first]!;
+      let last = first;
+      while (last + 1 < SLOTS && this.#owners[last + 1] === index) last++;
+      if (index !== NOBODY) {
+        const { id } = this.primaries[index]!;
+        const ranges = slots.get(id);
+        if (ranges === undefined) slots.set(id, [{ first, last }]);
+        else ranges.push({ first, last });
+      }
+      first = last + 1;
+    }
+    return slots;
   }
 
   /**

@@ -1,0 +1,192 @@
+import { Decoder, type Reply } from "../../resp/mod.ts";
+import { Peer } from "../pubsub/peer.ts";
+
+const SLOTS = 16_384;
+
+/** What a node of a simulated cluster says about one node. */
+export interface Told {
+  readonly id: string;
+  readonly port: number;
+  readonly role: "master" | "replica";
+  readonly health: "online" | "failed" | "loading";
+}
+
+/** What a node says about one shard. */
+export interface ToldShard {
+  /** `[first, last, first, last …]` */
+  readonly slots: readonly number[];
+  readonly nodes: readonly Told[];
+}
+
+const utf8 = new TextEncoder();
+
+function bulk(text: string): string {
+  return `$${utf8.encode(text).length}\r\n${text}\r\n`;
+}
+
+/** The answer to `CLUSTER SHARDS`, in RESP3. */
+function shardsReply(shards: readonly ToldShard[]): Uint8Array {
+  const node = ({ id, port, role, health }: Told) =>
+    `%7\r\n${bulk("id")}${bulk(id)}${bulk("port")}:${port}\r\n${bulk("ip")}${bulk("127.0.0.1")}` +
+    `${bulk("endpoint")}${bulk("127.0.0.1")}${bulk("role")}${bulk(role)}` +
+    `${bulk("replication-offset")}:72156\r\n${bulk("health")}${bulk(health)}`;
+  const shard = ({ slots, nodes }: ToldShard) =>
+    `%2\r\n${bulk("slots")}*${slots.length}\r\n${slots.map((slot) => `:${slot}\r\n`).join("")}` +
+    `${bulk("nodes")}*${nodes.length}\r\n${nodes.map(node).join("")}`;
+  return utf8.encode(`*${shards.length}\r\n${shards.map(shard).join("")}`);
+}
+
+/** A small server that takes itself for a node of a cluster: handshake, topology, subscriptions. */
+export class SimulatedNode implements AsyncDisposable {
+  readonly id: string;
+  readonly #cluster: SimulatedCluster;
+  readonly #peer: Peer;
+  readonly #subscribers = new Map<Deno.Conn, Set<string>>();
+  /** What it says of the cluster, where that is not what the others say; an error if text. */
+  told: readonly ToldShard[] | string | null = null;
+  /** Reads what it is asked, and answers only what is not in this list: names of commands. */
+  mute: readonly string[] = [];
+  /** How often it was asked for the topology. */
+  asked = 0;
+
+  constructor(cluster: SimulatedCluster, id: string) {
+    this.id = id;
+    this.#cluster = cluster;
+    this.#peer = new Peer((connection) => this.#serve(connection));
+  }
+
+  get port(): number {
+    return this.#peer.address.port;
+  }
+
+  get url(): string {
+    return this.#peer.url;
+  }
+
+  /** How many connections are open. */
+  get connections(): number {
+    return this.#peer.connections;
+  }
+
+  /** How it is listed by whoever knows it as a healthy primary. */
+  get primary(): Told {
+    return { id: this.id, port: this.port, role: "master", health: "online" };
+  }
+
+  /** Publishes a notification to those who have subscribed the pattern. */
+  async publish(pattern: string, channel: string, payload: string): Promise<void> {
+    const frame = utf8.encode(
+      `>4\r\n${["pmessage", pattern, channel, payload].map(bulk).join("")}`,
+    );
+    for (const [connection, patterns] of this.#subscribers) {
+      if (patterns.has(pattern)) await writeAll(connection, frame);
+    }
+  }
+
+  async #serve(connection: Deno.Conn): Promise<void> {
+    const answers: Uint8Array[] = [];
+    const decoder = new Decoder({
+      reply: (command) => answers.push(this.#answer(connection, command)),
+      push() {},
+    }, { strings: "text" });
+    const buffer = new Uint8Array(4096);
+    try {
+      for (let length; (length = await connection.read(buffer)) !== null;) {
+        decoder.write(buffer.slice(0, length));
+        for (const answer of answers.splice(0)) await writeAll(connection, answer);
+      }
+    } finally {
+      this.#subscribers.delete(connection);
+    }
+  }
+
+  #answer(connection: Deno.Conn, command: Reply): Uint8Array {
+    const [name, ...words] = (command as string[]).map(String);
+    const asks = name === "CLUSTER" ? `CLUSTER ${words[0]}` : name!;
+    if (asks === "CLUSTER SHARDS") this.asked++;
+    if (this.mute.includes(asks)) return new Uint8Array();
+    switch (asks) {
+      case "HELLO":
+        return utf8.encode(
+          `%5\r\n${bulk("server")}${bulk("redis")}${bulk("version")}${bulk("7.0.15")}` +
+            `${bulk("proto")}:3\r\n${bulk("mode")}${bulk("cluster")}` +
+            `${bulk("role")}${bulk("master")}`,
+        );
+      case "CLIENT":
+        return utf8.encode("+OK\r\n");
+      case "PING":
+        return utf8.encode("+PONG\r\n");
+      case "ROLE":
+        return utf8.encode(`*3\r\n${bulk("master")}:72156\r\n*0\r\n`);
+      case "CONFIG":
+        return utf8.encode(`%1\r\n${bulk("notify-keyspace-events")}${bulk("AKE")}`);
+      case "CLUSTER SHARDS":
+        if (typeof this.told === "string") return utf8.encode(`-${this.told}\r\n`);
+        return this.told === null ? this.#cluster.answer : shardsReply(this.told);
+      case "PSUBSCRIBE":
+      case "PUNSUBSCRIBE":
+        return this.#subscribe(connection, asks, words);
+      default:
+        return utf8.encode(`-ERR unknown command '${name}'\r\n`);
+    }
+  }
+
+  #subscribe(connection: Deno.Conn, name: string, patterns: readonly string[]): Uint8Array {
+    const held = this.#subscribers.get(connection) ?? new Set();
+    this.#subscribers.set(connection, held);
+    const confirmations = patterns.map((pattern) => {
+      if (name === "PSUBSCRIBE") held.add(pattern);
+      else held.delete(pattern);
+      return `>3\r\n${bulk(name.toLowerCase())}${bulk(pattern)}:${held.size}\r\n`;
+    });
+    return utf8.encode(confirmations.join(""));
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#peer[Symbol.asyncDispose]();
+  }
+}
+
+async function writeAll(connection: Deno.Conn, bytes: Uint8Array): Promise<void> {
+  for (let at = 0; at < bytes.length;) at += await connection.write(bytes.subarray(at));
+}
+
+/** Small servers on loopback that say what the test wants them to say of themselves, in RESP3. */
+export class SimulatedCluster implements AsyncDisposable {
+  readonly nodes: readonly SimulatedNode[];
+  #shards: readonly ToldShard[] = [];
+  /** What every node answers that has nothing else to say. */
+  answer: Uint8Array = new Uint8Array();
+
+  /** @param primaries how many nodes there are; they share the slots evenly */
+  constructor(primaries: number) {
+    this.nodes = Array.from(
+      { length: primaries },
+      (_, n) => new SimulatedNode(this, n.toString(16).padStart(40, "0")),
+    );
+    this.shards = this.nodes.map((node, n) => ({
+      slots: [
+        Math.round(n * SLOTS / primaries),
+        Math.round((n + 1) * SLOTS / primaries) - 1,
+      ],
+      nodes: [node.primary],
+    }));
+  }
+
+  get shards(): readonly ToldShard[] {
+    return this.#shards;
+  }
+
+  set shards(shards: readonly ToldShard[]) {
+    this.#shards = shards;
+    this.answer = shardsReply(shards);
+  }
+
+  get urls(): string[] {
+    return this.nodes.map(({ url }) => url);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.nodes.map((node) => node[Symbol.asyncDispose]()));
+  }
+}
