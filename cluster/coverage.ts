@@ -107,6 +107,11 @@ export class Coverage {
     return this.#covering.has(nodeId);
   }
 
+  /** A node is watched as another one from now on: what was covered stays so. */
+  rename(before: string, after: string): void {
+    if (this.#covering.delete(before)) this.#covering.add(after);
+  }
+
   /** A node covers its slots no longer; nothing is missing from before `from`. */
   lose(nodeId: string, from: number, reason: GapReason): void {
     this.#covering.delete(nodeId);

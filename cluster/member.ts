@@ -1,10 +1,11 @@
-import { formatAddress, type NodeStatus } from "../pubsub/mod.ts";
-import { ConnectError } from "../pubsub/errors.ts";
 import type { GapReason } from "../pubsub/gap.ts";
+import type { ServerInfo } from "../pubsub/handshake.ts";
+import type { Probe } from "../pubsub/heartbeat.ts";
 import type { Gate, Hub } from "../pubsub/hub.ts";
-import { PlainLocator } from "../pubsub/locator.ts";
+import { ConnectError } from "../pubsub/errors.ts";
+import { type Locator, PlainLocator } from "../pubsub/locator.ts";
+import { formatAddress, type NodeStatus, type TcpAddress } from "../pubsub/mod.ts";
 import type { Settings } from "../pubsub/options.ts";
-import type { TcpAddress } from "../pubsub/mod.ts";
 import { WatchedServer } from "../pubsub/watched_server.ts";
 
 /** What a member tells its owner. */
@@ -15,50 +16,56 @@ export interface MemberEvents {
   onState(): void;
 }
 
-/** A primary of the cluster that is watched. */
-export class Member {
-  /** The node's id. */
-  readonly id: string;
-  /** The connection to it, its flags and figures. */
+/** What every member needs. */
+export interface MemberOptions {
+  /** What the options say. */
+  readonly settings: Settings;
+  /** Whom its messages are for. */
+  readonly hub: Hub;
+  /** What stands between. */
+  readonly gate: Gate;
+  /** Takes what happens. */
+  readonly events: MemberEvents;
+}
+
+/** How a member knows its node. */
+export interface MemberNode {
+  /** Says where it is. */
+  readonly locator: Locator;
+  /**
+   * Looks at it before anything is subscribed on it.
+   *
+   * @throws when it is not to be used
+   */
+  readonly inspect: (info: ServerInfo) => void;
+  /** What to ask it for a sign of life; `PING` where nothing else is asked. */
+  readonly probe?: (info: ServerInfo) => Probe;
+}
+
+/** A shard of the cluster that is watched, at one of its nodes. */
+export abstract class Member {
+  /** The id of the shard's primary. */
+  id: string;
+  /** The connection to the node, its flags and figures. */
   readonly server: WatchedServer;
-  /** In how many answers in a row it was no primary. */
+  /** In how many answers in a row its primary was none. */
   absences = 0;
 
-  constructor(
-    id: string,
-    options: {
-      readonly locate: () => TcpAddress | null;
-      readonly settings: Settings;
-      readonly hub: Hub;
-      readonly gate: Gate;
-      readonly events: MemberEvents;
-    },
-  ) {
+  constructor(id: string, node: MemberNode, options: MemberOptions) {
     this.id = id;
-    const { locate, settings, hub, gate, events } = options;
-    const address = locate();
-    const name = address === null ? id : formatAddress(address);
     this.server = new WatchedServer({
-      locator: new PlainLocator(name, () => {
-        const address = locate();
-        return address === null
-          ? Promise.reject(
-            new ConnectError(`Cannot connect to node ${id}: no node says where it is`),
-          )
-          : Promise.resolve(address);
-      }),
-      settings: { ...settings, maxAttempts: Infinity },
-      hub,
-      gate,
-      inspect: ({ role }) => {
-        if (role !== "replica" && role !== "slave") return;
-        throw new ConnectError(`Cannot watch ${this.node} as a primary: it is a replica now`);
-      },
-      events: { ...events, onGap() {}, onEnd() {} },
+      ...node,
+      settings: { ...options.settings, maxAttempts: Infinity },
+      hub: options.hub,
+      gate: options.gate,
+      events: { ...options.events, onGap() {}, onEnd() {} },
     });
   }
 
-  /** Where it is, as `host:port`. */
+  /** The id of the node that is watched; null before there is one. */
+  abstract readonly nodeId: string | null;
+
+  /** Where the node is, as `host:port`. */
   get node(): string {
     return this.server.subscriber.node;
   }
@@ -67,4 +74,36 @@ export class Member {
   status(): NodeStatus {
     return this.server.status();
   }
+
+  /** Ends the connection for good. */
+  close(reason: Error): void {
+    this.server.subscriber.close(reason);
+  }
+}
+
+/** A shard that is watched at its primary. */
+export class PrimaryMember extends Member {
+  /** @param locate where the primary is now; null when no node says */
+  constructor(id: string, locate: () => TcpAddress | null, options: MemberOptions) {
+    const locator = new PlainLocator(nameOf(id, locate()), () => {
+      const address = locate();
+      return address === null
+        ? Promise.reject(new ConnectError(`Cannot connect to node ${id}: no node says where it is`))
+        : Promise.resolve(address);
+    });
+    const inspect = ({ role }: ServerInfo) => {
+      if (role !== "replica" && role !== "slave") return;
+      throw new ConnectError(`Cannot watch ${this.node} as a primary: it is a replica now`);
+    };
+    super(id, { locator, inspect }, options);
+  }
+
+  get nodeId(): string {
+    return this.id;
+  }
+}
+
+/** How a node is called: where it is, or its id where no node says. */
+export function nameOf(id: string, address: TcpAddress | null): string {
+  return address === null ? id : formatAddress(address);
 }

@@ -1,12 +1,11 @@
-import type { KeyNotification } from "../parse/mod.ts";
 import type { Connection } from "../pubsub/connection.ts";
 import type { Delivery, Gate } from "../pubsub/hub.ts";
 import type { Subscriber } from "../pubsub/subscriber.ts";
 import { Inquirer } from "./inquirer.ts";
 import type { NodeStream } from "./node_stream.ts";
+import { slotOf } from "./notification_slot.ts";
 import type { Ownership } from "./ownership.ts";
 import type { Question } from "./question.ts";
-import { hashSlot } from "./slot.ts";
 
 /** What a gate works with. */
 export interface NodeGateOptions {
@@ -47,7 +46,7 @@ export class NodeGate implements Gate {
     const { subscriber, ownership, hand, onHeld } = this.#options;
     const { notification, begins, bytes } = delivery;
     notification.node = subscriber().node;
-    if (begins) this.#slot = this.#slotOf(notification);
+    if (begins) this.#slot = slotOf(notification, this.#options.keyPrefix);
     notification.slot = this.#slot;
     if (this.#stream === null) return hand(delivery);
     if (notification.timestamp !== this.#timestamp) {
@@ -99,14 +98,5 @@ export class NodeGate implements Gate {
     this.#connection = null;
     this.#inquirer = null;
     this.#stream = null;
-  }
-
-  #slotOf(notification: KeyNotification): number {
-    const { key } = notification;
-    const { keyPrefix } = this.#options;
-    // Where text may stand for other bytes, the bytes count; and it is the slot of the whole key.
-    return keyPrefix === null && !key.includes("\ufffd")
-      ? hashSlot(key)
-      : hashSlot(Uint8Array.of(...keyPrefix ?? [], ...notification.keyBytes));
   }
 }

@@ -1,22 +1,19 @@
-import { Connection } from "../pubsub/connection.ts";
-import {
-  AbstractKeyspaceNotifications,
-  formatAddress,
-  parseUrl,
-  type ServerUrl,
-} from "../pubsub/mod.ts";
-import { ClosedError, ConnectError } from "../pubsub/errors.ts";
-import { handshake } from "../pubsub/handshake.ts";
+import { AbstractKeyspaceNotifications, parseUrl, type ServerUrl } from "../pubsub/mod.ts";
+import { ClosedError } from "../pubsub/errors.ts";
 import { Hub, type Refusal, type Wanted } from "../pubsub/hub.ts";
 import { defaultsOf, resolveOptions, type Settings } from "../pubsub/options.ts";
 import type { Status, TcpAddress } from "../pubsub/mod.ts";
-import { askTopology } from "./ask.ts";
 import { Coverage, type SlotGap } from "./coverage.ts";
-import { Member } from "./member.ts";
+import { type Member, type MemberOptions, nameOf, PrimaryMember } from "./member.ts";
 import { MigrationFilter } from "./migration_filter.ts";
 import { type ClusterOptions, migrationsOf, refreshIntervalOf } from "./options.ts";
 import { Refresher } from "./refresher.ts";
+import { ReplicaAdvice } from "./replica_events.ts";
+import { ReplicaGate } from "./replica_gate.ts";
+import type { Candidate } from "./replica_locator.ts";
+import { ReplicaMember } from "./replica_member.ts";
 import { dialAddress, type Topology } from "./topology.ts";
+import { type KnownNode, TopologySource } from "./topology_source.ts";
 
 /** After how many answers in a row that know a node as no primary it is left. */
 const ABSENCES = 2;
@@ -46,12 +43,12 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
   readonly #coverage = new Coverage();
   readonly #refresher: Refresher;
   readonly #filter: MigrationFilter;
+  readonly #source: TopologySource;
   readonly #end = new AbortController();
   readonly #stopFollowing: () => void;
   #topology: Topology | null = null;
   /** When the topology was asked for that is known, in ms since the epoch. */
   #knownAt = 0;
-  #lastAsked: string | null = null;
 
   private constructor(seeds: readonly ServerUrl[], options: ClusterOptions) {
     const settings = resolveOptions(defaultsOf(seeds[0]!), options);
@@ -59,8 +56,10 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
     this.#seeds = seeds;
     this.#options = options;
     this.#settings = settings;
+    const advice = options.replicas ? new ReplicaAdvice(settings.onWarning) : null;
     this.hub = new Hub(() => "*", settings, {
       checkFlags: async (channels) => {
+        advice?.consider(channels);
         await this.#onEach((member) => member.server.checkFlags(channels));
       },
       settle: (channels) => this.#settle(channels),
@@ -74,11 +73,21 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
       hand: (delivery) => this.hub.hand(delivery),
       onOutdated: () => this.#refreshSoon(),
     });
+    this.#source = new TopologySource({
+      seeds,
+      settings,
+      tls: this.#tls,
+      nodes: () => this.#connected(),
+      signal: this.#end.signal,
+    });
     this.#refresher = new Refresher({
       refresh: () => this.#refresh(),
       interval: refreshIntervalOf(options),
-      onFailure: (error) =>
-        settings.onWarning(`the topology could not be refreshed: ${error.message}`),
+      onFailure: (error) => {
+        // The first time it is what `connect` fails with.
+        if (this.#topology === null) return;
+        settings.onWarning(`the topology could not be refreshed: ${error.message}`);
+      },
     });
     const { signal } = options;
     const close = () => void this.close();
@@ -133,7 +142,7 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
     const members = [...this.#members.values()];
     const nodes = members.map((member) => ({
       ...member.status(),
-      id: member.id,
+      id: member.nodeId ?? member.id,
       slots: this.#topology?.slotsOf(member.id) ?? [],
     }));
     const uncovered = this.#coverage.slots(false);
@@ -163,7 +172,7 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
       this.#end.abort(reason);
       this.#filter.close();
       this.#report(this.#coverage.end(Date.now()));
-      for (const { server } of this.#members.values()) server.subscriber.close(reason);
+      for (const member of this.#members.values()) member.close(reason);
       this.hub.end(reason);
       this.#tellStatus();
     }
@@ -202,68 +211,16 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
 
   async #refresh(): Promise<void> {
     const askedAt = Date.now();
-    const topology = await this.#ask();
+    const topology = await this.#source.ask(this.#topology);
     if (!this.#end.signal.aborted) this.#apply(topology, askedAt);
   }
 
-  /** Asks the primaries in turn, each time another one first; when none answers, the seeds. */
-  async #ask(): Promise<Topology> {
-    const ready = [...this.#members.values()].filter(({ server }) =>
-      server.subscriber.state === "ready" || server.subscriber.state === "muted"
-    );
-    const start = ready.findIndex(({ id }) => id === this.#lastAsked) + 1;
-    const failures: Error[] = [];
-    for (const member of [...ready.slice(start), ...ready.slice(0, start)]) {
-      this.#lastAsked = member.id;
-      try {
-        const asked = this.#locate(member.id)!;
-        return await member.server.subscriber.ask((connection) =>
-          askTopology(connection, asked, this.#tls)
-        );
-      } catch (error) {
-        failures.push(error as Error);
-      }
-    }
-    for (const seed of this.#seeds) {
-      try {
-        return await this.#askSeed(seed);
-      } catch (error) {
-        this.#end.signal.throwIfAborted();
-        failures.push(error as Error);
-      }
-    }
-    if (failures.length === 1) throw failures[0]!;
-    throw new ConnectError(
-      `Cannot learn the topology of the cluster: ${
-        failures.map(({ message }) => message).join("; ")
-      }`,
-      { cause: failures[0] },
-    );
-  }
-
-  async #askSeed(seed: ServerUrl): Promise<Topology> {
-    const { address } = seed;
-    const { dial, timeout, limits } = this.#settings;
-    const connection = await Connection.open({
-      address,
-      dial,
-      timeout,
-      limits,
-      signal: this.#end.signal,
-      events: { onMessage() {}, onConfirmed() {}, onRead: () => null, onClose() {} },
+  #connected(): KnownNode[] {
+    return [...this.#members.values()].flatMap(({ id, nodeId, server: { subscriber } }) => {
+      const address = nodeId === null ? null : this.#locate(nodeId);
+      const isConnected = subscriber.state === "ready" || subscriber.state === "muted";
+      return isConnected && address !== null ? [{ id, subscriber, address }] : [];
     });
-    try {
-      const { mode } = await handshake(connection, this.#settings, this.#end.signal);
-      if (mode !== null && mode !== "cluster") {
-        throw new ConnectError(
-          `Cannot watch ${formatAddress(address)} as a cluster: it is a ${mode} server; give ` +
-            "connect its URL alone",
-        );
-      }
-      return await askTopology(connection, address, this.#tls);
-    } finally {
-      connection.close(new ClosedError("The connection served its purpose"));
-    }
   }
 
   /** Lays what is watched against what the cluster is now. */
@@ -271,39 +228,71 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
     const isFirst = this.#topology === null;
     this.#topology = topology;
     this.#filter.setTopology(topology);
-    const primaries = new Set(topology.primaries.map(({ id }) => id));
-    for (const id of primaries) {
-      const known = this.#members.get(id);
+    const shards = this.#watchable(topology);
+    for (const id of shards) {
+      const known = this.#members.get(id) ?? this.#rename(id, shards);
       if (known !== undefined) known.absences = 0;
       else this.#add(id, isFirst ? askedAt : this.#knownAt);
     }
     for (const [id, member] of this.#members) {
       // One answer alone may be that of a node which has not heard yet.
-      if (primaries.has(id) || ++member.absences < ABSENCES) continue;
+      if (shards.has(id) || ++member.absences < ABSENCES) continue;
       this.#members.delete(id);
       this.#filter.leave(id);
       this.#coverage.lose(id, Date.now(), "topology");
-      member.server.subscriber.close(new ClosedError(`${member.node} is no primary any more`));
+      member.close(new ClosedError(`${member.node} is no primary any more`));
     }
     const owner = (slot: number) => topology.ownerOf(slot)?.id ?? null;
     this.#report(this.#coverage.assign(owner, this.#knownAt, Date.now()));
     this.#knownAt = askedAt;
+    for (const member of this.#members.values()) {
+      if (member instanceof ReplicaMember) member.review();
+    }
     if ([...this.#members.values()].some(({ absences }) => absences > 0)) {
       this.#refreshSoon();
     }
     this.#tellStatus();
   }
 
+  /** The ids of the primaries whose shards are to be watched: where replicas are, those with slots. */
+  #watchable({ primaries, shards }: Topology): Set<string> {
+    const { replicas } = this.#options;
+    const served = new Set(
+      shards.filter(({ slots }) => slots.length > 0).map((shard) => shard.primary?.id),
+    );
+    const watched = replicas ? primaries.filter(({ id }) => served.has(id)) : primaries;
+    return new Set(watched.map(({ id }) => id));
+  }
+
+  /** A shard whose replica is watched has another primary: the same member goes on. */
+  #rename(id: string, shards: ReadonlySet<string>): Member | undefined {
+    for (const member of this.#members.values()) {
+      if (!(member instanceof ReplicaMember) || shards.has(member.id)) continue;
+      if (this.#topology!.shardOf(member.nodeId ?? "")?.primary?.id !== id) continue;
+      this.#members.delete(member.id);
+      this.#coverage.rename(member.id, id);
+      member.id = id;
+      this.#members.set(id, member);
+      return member;
+    }
+    return undefined;
+  }
+
   #add(id: string, from: number): void {
-    const gate = this.#filter.gate(id, () => member.server.subscriber);
-    const member: Member = new Member(id, {
-      locate: () => this.#locate(id),
+    const gate = this.#options.replicas
+      ? new ReplicaGate({
+        node: () => member.node,
+        keyPrefix: this.#settings.keyPrefix,
+        hand: (delivery) => this.hub.hand(delivery),
+      })
+      : this.#filter.gate(id, () => member.server.subscriber);
+    const options: MemberOptions = {
       settings: this.#settings,
       hub: this.hub,
       gate,
       events: {
         onLost: (reason, from) => {
-          this.#coverage.lose(id, from, reason);
+          this.#coverage.lose(member.id, from, reason);
           this.#refreshSoon();
         },
         onState: () => {
@@ -311,9 +300,24 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
           this.#onState(member);
         },
       },
-    });
+    };
+    const member: Member = this.#options.replicas
+      ? new ReplicaMember(
+        id,
+        nameOf(id, this.#locate(id)),
+        (primary) => this.#replicasOf(primary),
+        options,
+      )
+      : new PrimaryMember(id, () => this.#locate(id), options);
     this.#members.set(id, member);
     member.server.subscriber.launch("topology", from);
+  }
+
+  #replicasOf(primary: string): Candidate[] {
+    return this.#topology!.replicasOf(primary).flatMap((node) => {
+      const address = this.#locate(node.id);
+      return address === null ? [] : [{ node, address }];
+    });
   }
 
   #onState(member: Member): void {
@@ -329,8 +333,7 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
   #report(gaps: readonly SlotGap[]): void {
     if (this.hub.registry.size === 0) return;
     for (const { nodeId, reason, slots, from, to } of gaps) {
-      const address = this.#locate(nodeId);
-      const node = address === null ? nodeId : formatAddress(address);
+      const node = this.#members.get(nodeId)?.node ?? nameOf(nodeId, this.#locate(nodeId));
       this.hub.reportGap({ kind: "gap", reason, node, slots, from, to });
     }
   }

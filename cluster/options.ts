@@ -22,6 +22,14 @@ export interface ClusterOptions extends ConnectOptions {
   readonly addressMap?: (address: TcpAddress) => TcpAddress;
   /** What becomes of notifications that only a slot on the move has made. Default `hide`. */
   readonly migrations?: MigrationPolicy;
+  /**
+   * Watch a replica of each shard in place of its primary. They tell what they copy, a little later,
+   * and some events by other names: what `expired`, `evicted`, `hexpired`, `spop`, `incrbyfloat` or
+   * `hincrbyfloat` is on the primary is `del`, `hdel`, `srem`, `set` or `hset` there. Their own
+   * `notify-keyspace-events` counts. A shard without a replica that follows is not covered. What slots on the move have made
+   * cannot be told apart there, and is delivered.
+   */
+  readonly replicas?: boolean;
 }
 
 const DEFAULT_REFRESH_INTERVAL = 10_000;

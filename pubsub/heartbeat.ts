@@ -13,8 +13,10 @@ export interface HeartbeatOptions {
 
 /** What is asked for a sign of life. */
 export interface Probe {
-  /** A command without arguments. */
+  /** The command. */
   readonly command: string;
+  /** Its arguments; none if left out. */
+  readonly args?: readonly string[];
   /**
    * Takes the answer; an error of the server is a sign of life too, but is not given here.
    *
@@ -80,10 +82,10 @@ export class Heartbeat {
   }
 
   async #inquire(): Promise<void> {
-    const { command, onReply } = this.#probe;
+    const { command, args = [], onReply } = this.#probe;
     const askedAt = Date.now();
     try {
-      onReply(await this.#connection.inquire(command), askedAt);
+      onReply(await this.#connection.inquire(command, ...args), askedAt);
     } catch (error) {
       if (!(error instanceof ServerError)) return this.stop();
     }

@@ -9,6 +9,7 @@ import {
   UnsupportedError,
 } from "./errors.ts";
 import type { ServerInfo } from "./handshake.ts";
+import { inTurn } from "./in_turn.ts";
 import type { Locator } from "./locator.ts";
 import { readReplication, ReplicationLog } from "./replication.ts";
 import { SentinelOrder } from "./sentinel_order.ts";
@@ -190,59 +191,30 @@ export class Sentinels implements Locator {
    * that has missed a failover counts only when nobody else answers.
    */
   async #askInTurn(signal: AbortSignal): Promise<Answer> {
-    signal.throwIfAborted();
-    const race = new AbortController();
-    const giveUp = () => race.abort(signal.reason);
-    signal.addEventListener("abort", giveUp);
-    try {
-      return await this.#race(race.signal);
-    } finally {
-      signal.removeEventListener("abort", giveUp);
-      race.abort(new ClosedError("Another sentinel has answered"));
-    }
-  }
-
-  #race(signal: AbortSignal): Promise<Answer> {
-    return new Promise((resolve, reject) => {
-      const waiting = [...this.order];
-      const behind: Answer[] = [];
-      const failures: SentinelFailure[] = [];
-      let asked = 0;
-      let timer: ReturnType<typeof setTimeout> | undefined;
-      const askNext = () => {
-        clearTimeout(timer);
-        const sentinel = waiting.shift();
-        if (sentinel === undefined) {
-          if (asked > 0) return;
-          const [newest] = behind.sort((a, b) => b.view.epoch! - a.view.epoch!);
-          return newest === undefined ? reject(this.#explain(failures)) : resolve(newest);
-        }
-        asked++;
-        timer = setTimeout(askNext, PATIENCE);
-        const askedAt = Date.now();
-        this.ask(sentinel, signal).then((view) => {
-          const answer = { sentinel, view, askedAt };
-          if (this.#isBehind(view)) {
-            behind.push(answer);
-            return goOn();
-          }
-          clearTimeout(timer);
-          resolve(answer);
-        }, (error) => {
-          failures.push({ sentinel: sentinel.node, error });
-          goOn();
-        });
-      };
-      const goOn = () => {
-        asked--;
-        if (!signal.aborted) askNext();
-      };
-      signal.addEventListener("abort", () => {
-        clearTimeout(timer);
-        reject(signal.reason);
-      });
-      askNext();
+    const behind: Answer[] = [];
+    const failures: SentinelFailure[] = [];
+    const questions = [...this.order].map((sentinel) => async (race: AbortSignal) => {
+      const askedAt = Date.now();
+      let view: SentinelView;
+      try {
+        view = await this.ask(sentinel, race);
+      } catch (error) {
+        failures.push({ sentinel: sentinel.node, error: error as Error });
+        throw error;
+      }
+      const answer = { sentinel, view, askedAt };
+      if (!this.#isBehind(view)) return answer;
+      behind.push(answer);
+      throw new ConnectError(`${sentinel.node} has missed a failover`);
     });
+    try {
+      return await inTurn(questions, PATIENCE, signal);
+    } catch (error) {
+      if (!(error instanceof AggregateError)) throw error;
+      const [newest] = behind.sort((a, b) => b.view.epoch! - a.view.epoch!);
+      if (newest !== undefined) return newest;
+      throw this.#explain(failures);
+    }
   }
 
   #explain(failures: readonly SentinelFailure[]): Error {

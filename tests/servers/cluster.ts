@@ -114,6 +114,17 @@ export class TestCluster implements AsyncDisposable {
     });
   }
 
+  /** Has a replica take over from its living primary. */
+  async failOver(replica: TestServer): Promise<void> {
+    const isPrimary = async () => (await replica.command("ROLE") as string[])[0] === "master";
+    await until(`node ${replica.port} has taken over`, async () => {
+      await replica.command("CLUSTER", "FAILOVER");
+      // The servers themselves give up after 5 s, when the two are not in step at once.
+      await until("it is done", isPrimary, 5_500);
+      return true;
+    }, 60_000);
+  }
+
   /** Starts another node, which the others know and which owns no slot. */
   async add(): Promise<TestServer> {
     await this.#startServers(1);

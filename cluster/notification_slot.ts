@@ -1,0 +1,15 @@
+import type { KeyNotification } from "../parse/mod.ts";
+import { hashSlot } from "./slot.ts";
+
+/**
+ * The hash slot of a notification's whole key.
+ *
+ * @param keyPrefix what its key was stripped of
+ */
+export function slotOf(notification: KeyNotification, keyPrefix: Uint8Array | null): number {
+  const { key } = notification;
+  // Where text may stand for other bytes, the bytes count.
+  return keyPrefix === null && !key.includes("\ufffd")
+    ? hashSlot(key)
+    : hashSlot(Uint8Array.of(...keyPrefix ?? [], ...notification.keyBytes));
+}
