@@ -2,11 +2,12 @@ import { Arguments, type Command, type Context, UsageError } from "./command.ts"
 import { listenForInterrupt } from "./interrupt.ts";
 import { messageOf } from "./message.ts";
 import { Output } from "./output.ts";
+import { doctor } from "./doctor.ts";
 import { flags } from "./flags.ts";
 import { top } from "./top.ts";
 import { watch } from "./watch.ts";
 
-const COMMANDS: Readonly<Record<string, Command>> = { watch, top, flags };
+const COMMANDS: Readonly<Record<string, Command>> = { watch, top, doctor, flags };
 
 const NAME_WIDTH = Math.max(...Object.keys(COMMANDS).map(({ length }) => length));
 

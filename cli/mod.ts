@@ -1,6 +1,6 @@
 /**
- * The command line tool: `watch` prints notifications, `top` shows live how much happens, `flags`
- * explains `notify-keyspace-events`.
+ * The command line tool: `watch` prints notifications, `top` shows live how much happens, `doctor`
+ * says why nothing arrives, `flags` explains `notify-keyspace-events`.
  *
  * Run as a program, this module is the tool; imported, it gives it to call. `--help` after a command
  * tells all that it takes.

@@ -1,5 +1,5 @@
 /** The tool in the package as npm installs it, in the runtimes that cannot tell what was run. */
-import { assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
 import { run } from "../servers/run.ts";
 import { startServer } from "../servers/mod.ts";
@@ -40,6 +40,35 @@ for (const [name, find] of [["Node", findNode], ["Bun", findBun]] as const) {
     await using tool = Tool.run(["wach"], { program, cwd: folder });
     const { code, stderr } = await tool.ended();
     assertEquals([code, stderr.split("\n")[0]], [2, 'keywatch: there is no command "wach"']);
+  });
+
+  Deno.test(`the packed tool looks, explains and shows in ${name}`, async () => {
+    await using server = await startServer(TALKATIVE);
+    const program = [...await find(), TOOL];
+    const start = (...args: string[]) => Tool.run(args, { program, cwd: folder });
+    const env = { REDIS_URL: server.url, NO_COLOR: "1" };
+
+    await using doctor = Tool.run(["doctor", "--probe"], { program, cwd: folder, env });
+    assertStringIncludes(await doctor.rest(), "✓ probe       set of keywatch:probe:");
+    assertEquals(await doctor.exited(), 0);
+
+    await using flags = start("flags", "for", "user:*", "expired");
+    assertEquals(await flags.line(), "AKE");
+    assertEquals((await flags.ended()).code, 0);
+
+    await using watch = start("watch", "--json", "--count", "1", "--url", server.url);
+    await watch.noted("watching *");
+    await server.command("SET", Uint8Array.of(0xff), "x");
+    assertEquals(JSON.parse((await watch.line())!).keyBase64, "/w==");
+    assertEquals((await watch.ended()).code, 0);
+
+    await using top = Tool.runOnTerminal(["top"], { program, cwd: folder, env });
+    await top.linesUntil("EVENT");
+    await server.command("SET", "user:1", "x");
+    await top.linesUntil("user:*");
+    await top.type("q");
+    assert((await top.rest()).trimEnd().endsWith("\x1b[?25h\x1b[?1049l"));
+    assertEquals(await top.exited(), 0);
   });
 
   Deno.test(`to import the packed tool in ${name} is not to run it`, async () => {

@@ -1,0 +1,169 @@
+import { ClusterKeyspaceNotifications, connect, formatAddress } from "../mod.ts";
+import type { Arguments, Command, Context } from "./command.ts";
+import { CONNECTION_HELP, CONNECTION_OPTIONS, connectOptions, readTarget } from "./connection.ts";
+import type { Checkup } from "./doctor/checkup.ts";
+import { examineCluster, planNodes } from "./doctor/cluster.ts";
+import type { Finding, Level, Section } from "./doctor/finding.ts";
+import { examineNode } from "./doctor/node.ts";
+import { messageOf } from "./message.ts";
+import type { Output } from "./output.ts";
+import { printable } from "./printable.ts";
+import { Selection, SELECTION_HELP, SELECTION_OPTIONS } from "./selection.ts";
+import type { Style } from "./style.ts";
+import { wrap } from "./wrap.ts";
+
+const HELP =
+  `Says why nothing arrives: reaches the server, or each node of the cluster, and looks at
+its version, role and protocol, at notify-keyspace-events against what is asked for, at
+the right to subscribe, the limits of its output buffers, and in a cluster whether every
+slot has an owner. For what is wrong it gives the command that mends it. Nothing is
+changed.
+
+${SELECTION_HELP}
+
+  --probe            also set a key of its own, keywatch:probe:…, on every primary, and
+                     wait for its notification; then it is deleted
+
+${CONNECTION_HELP}
+
+The exit status is 1 when something is wrong.
+
+Examples:
+  keywatch doctor
+  keywatch doctor --probe --url redis://10.0.0.5
+  keywatch doctor 'user:*' --event expired --probe`;
+
+/** The command that says why nothing arrives. */
+export const doctor: Command = {
+  summary: "says why nothing arrives, and what mends it",
+  usage: "doctor [pattern…] [--event NAME] [--field NAME] [--probe] [options]",
+  help: HELP,
+  options: { ...SELECTION_OPTIONS, probe: { type: "boolean" }, ...CONNECTION_OPTIONS },
+
+  async run(args: Arguments, { output, signal }: Context): Promise<number> {
+    const target = await readTarget(args);
+    const selection = Selection.read(args, target.db);
+    const checkup: Checkup = { target, selection, probe: args.has("probe"), signal };
+    const where = target.db === "*" ? "all databases" : `database ${target.db}`;
+    output.line(`What should come: ${printable(`${selection}`)}, ${where}`);
+    try {
+      const sections = await examine(checkup, (section) => showSection(section, output));
+      return showVerdict(sections.flatMap(({ findings }) => findings), checkup, output);
+    } catch (error) {
+      if (signal.aborted) return 0;
+      throw error;
+    }
+  },
+};
+
+/** Looks at everything there is, and shows it in order, as soon as it is known. */
+async function examine(checkup: Checkup, show: (section: Section) => void): Promise<Section[]> {
+  const { target, signal } = checkup;
+  let topology;
+  try {
+    const notifications = await connect(target.url, {
+      ...connectOptions(target),
+      clientName: "keywatch-doctor",
+      flags: "ignore",
+      onError() {},
+      onWarning() {},
+      signal,
+    });
+    if (notifications instanceof ClusterKeyspaceNotifications) topology = notifications.topology;
+    await notifications.close();
+  } catch (error) {
+    signal.throwIfAborted();
+    const finding: Finding = { level: "wrong", topic: "reached", text: messageOf(error), mend: [] };
+    const section = { title: formatAddress(target.address), findings: [finding] };
+    show(section);
+    return [section];
+  }
+  const work = topology === undefined
+    ? [examineNode({ address: target.address, role: null, slots: null }, checkup)]
+    : [
+      examineCluster(topology, checkup),
+      ...planNodes(topology, checkup).map((plan) => examineNode(plan, checkup)),
+    ];
+  const sections: Section[] = [];
+  const told = new Set<string>();
+  // What fails while another is awaited is told of when its turn comes.
+  for (const one of work) one.catch(() => {});
+  for (const one of work) {
+    const section = tellOnce(await one, told);
+    show(section);
+    sections.push(section);
+  }
+  return sections;
+}
+
+/** Long advice that was given for another node is not given again. */
+function tellOnce({ title, findings }: Section, told: Set<string>): Section {
+  return {
+    title,
+    findings: findings.map((finding) => {
+      const advice = finding.mend.join("\n");
+      if (finding.mend.length < 2 || !told.has(advice)) {
+        told.add(advice);
+        return finding;
+      }
+      return { ...finding, mend: ["mended as above"] };
+    }),
+  };
+}
+
+const MARKS: Readonly<Record<Level, readonly [mark: string, style: Style]>> = {
+  right: ["✓", "green"],
+  wrong: ["✗", "red"],
+  warning: ["!", "yellow"],
+  unknown: ["?", "yellow"],
+};
+
+const TOPIC_WIDTH = "subscribing".length;
+const INDENT = " ".repeat(TOPIC_WIDTH + 5);
+
+function showSection({ title, findings }: Section, output: Output): void {
+  output.line("");
+  output.line(output.paint("bold", printable(title)));
+  for (const { level, topic, text, mend } of findings) {
+    const [mark, style] = MARKS[level];
+    const [first, ...rest] = wrap(printable(text), INDENT);
+    const head = `${output.paint(style, mark)} ${output.paint("gray", topic.padEnd(TOPIC_WIDTH))}`;
+    output.line(`  ${head} ${first!.trimStart()}`);
+    for (const line of rest) output.line(line);
+    for (const line of mend) showMend(printable(line), output);
+  }
+}
+
+/** A command in one piece, so that it can be copied; words in lines. */
+function showMend(text: string, output: Output): void {
+  if (text.startsWith("$ ")) output.line(`${INDENT}${output.paint("cyan", text)}`);
+  else for (const line of wrap(text, INDENT)) output.line(line);
+}
+
+function showVerdict(findings: readonly Finding[], checkup: Checkup, output: Output): number {
+  const count = (level: Level) => findings.filter((finding) => finding.level === level).length;
+  const wrong = count("wrong");
+  const rest = [
+    ...(count("warning") > 0
+      ? [plural(count("warning"), "thing is", "things are") + " worth a look"]
+      : []),
+    ...(count("unknown") > 0
+      ? [plural(count("unknown"), "thing", "things") + " could not be told"]
+      : []),
+  ];
+  const more = rest.length === 0 ? "" : `; ${rest.join(", ")}`;
+  output.line("");
+  if (wrong > 0) {
+    output.line(
+      output.paint(["bold", "red"], `${plural(wrong, "thing is", "things are")} wrong`) + more,
+    );
+    return 1;
+  }
+  const hint = checkup.probe ? "" : "; --probe tries it out";
+  output.line(output.paint(["bold", "green"], "Nothing is wrong that can be seen") + more + hint);
+  return 0;
+}
+
+function plural(count: number, one: string, many: string): string {
+  return `${count} ${count === 1 ? one : many}`;
+}

@@ -1,0 +1,94 @@
+import type { Address } from "../../mod.ts";
+import type { Target } from "../connection.ts";
+
+/** The setting without which nothing is sent. */
+export const SETTING = "notify-keyspace-events";
+
+/** A word as a shell takes it: in quotes where it would read something else into it. */
+export function shellWord(word: string): string {
+  return /^[\w.,:/@%+=-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+}
+
+/** The beginning of a `redis-cli` command for a server. The password is asked for, not shown. */
+export function redisCli(address: Address, { tls, username, password }: Target): string {
+  const where = "path" in address
+    ? ["-s", shellWord(address.path)]
+    : ["-h", shellWord(address.hostname), "-p", String(address.port)];
+  const user = username === undefined ? [] : ["--user", shellWord(username)];
+  const words = ["$ redis-cli", ...where, ...user];
+  if (password !== undefined) words.push("--askpass");
+  if (tls !== undefined) words.push("--tls");
+  return words.join(" ");
+}
+
+/** A service that keeps its settings away from `CONFIG`, and how they are changed there. */
+interface Service {
+  readonly name: string;
+  /** The names of its servers; null where they tell nothing. */
+  readonly hosts: RegExp | null;
+  mend(letters: string): readonly string[];
+}
+
+const SERVICES: readonly Service[] = [
+  {
+    name: "Amazon ElastiCache",
+    hosts: /\.cache\.amazonaws\.com(?:\.cn)?$/i,
+    mend: (letters) => [
+      "$ aws elasticache modify-cache-parameter-group --cache-parameter-group-name GROUP " +
+      `--parameter-name-values ParameterName=${SETTING},ParameterValue=${shellWord(letters)}`,
+      "GROUP must be one of your own that the cache uses: a default group cannot be changed",
+    ],
+  },
+  {
+    name: "Amazon MemoryDB",
+    hosts: /\.memorydb\.[^.]+\.amazonaws\.com(?:\.cn)?$/i,
+    mend: (letters) => [
+      "$ aws memorydb update-parameter-group --parameter-group-name GROUP " +
+      `--parameter-name-values ParameterName=${SETTING},ParameterValue=${shellWord(letters)}`,
+      "GROUP must be one of your own that the cluster uses: a default group cannot be changed",
+    ],
+  },
+  {
+    name: "Azure Cache for Redis",
+    hosts: /\.redis\.cache\.windows\.net$/i,
+    mend: (letters) => [
+      "$ az redis update --name NAME --resource-group GROUP " +
+      `--set ${shellWord(`redisConfiguration.${SETTING}=${letters}`)}`,
+      `or in the portal: Advanced settings, ${SETTING}`,
+    ],
+  },
+  {
+    name: "Google Memorystore",
+    hosts: null,
+    mend: (letters) => [
+      "$ gcloud redis instances update NAME --region REGION " +
+      `--update-redis-config ${shellWord(`${SETTING}=${letters}`)}`,
+      "for a cluster: gcloud redis clusters update, with the same options",
+    ],
+  },
+  {
+    name: "Aiven",
+    hosts: /\.aivencloud\.com$/i,
+    mend: (letters) => [
+      `$ avn service update NAME -c ${shellWord(`redis_notify_keyspace_events=${letters}`)}`,
+    ],
+  },
+  {
+    name: "Heroku",
+    hosts: null,
+    mend: (letters) => [
+      `$ heroku redis:keyspace-notifications NAME --app APP --config ${shellWord(letters)}`,
+    ],
+  },
+];
+
+/** How to set the flags where `CONFIG` is refused, by the service that the host belongs to. */
+export function mendByService(address: Address, letters: string): string[] {
+  const host = "path" in address ? "" : address.hostname;
+  const known = SERVICES.find(({ hosts }) => hosts?.test(host));
+  if (known !== undefined) return [`${known.name}:`, ...known.mend(letters)];
+  return [
+    `on a server of your own, in redis.conf, and restart it: ${SETTING} ${letters}`,
+    ...SERVICES.flatMap(({ name, mend }) => [`${name}:`, ...mend(letters)]),
+  ];
+}

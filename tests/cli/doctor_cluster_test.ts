@@ -1,0 +1,76 @@
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { startCluster, type TestCluster } from "../servers/mod.ts";
+import { Tool } from "./tool.ts";
+
+const TALKATIVE = { config: { "notify-keyspace-events": "KEA" } };
+
+async function doctor(cluster: TestCluster, ...args: string[]) {
+  await using tool = Tool.run(["doctor", "--url", cluster.urls[1]!, ...args]);
+  const text = await tool.rest();
+  const sections = text.split("\n\n").filter((section) => section.includes("  "));
+  const { code, stderr } = await tool.ended();
+  assertEquals(stderr, "");
+  return { code, text, sections };
+}
+
+Deno.test("doctor looks at the whole cluster, and probes each primary with a key of its own", async () => {
+  await using cluster = await startCluster({ ...TALKATIVE, replicas: 1 });
+  const { code, text, sections } = await doctor(cluster, "--probe");
+  assertEquals(code, 0, text);
+  assertStringIncludes(sections[0]!, "the cluster\n");
+  assertStringIncludes(sections[0]!, "✓ coverage    3 primaries own all 16384 slots");
+  assertStringIncludes(sections[0]!, "✓ state       ok");
+  assertStringIncludes(sections[0]!, "✓ nodes       all 6 are up");
+  for (const [i, { port }] of cluster.servers.entries()) {
+    const role = i < 3 ? "primary" : "replica";
+    const section = sections.find((one) => one.startsWith(`127.0.0.1:${port}, ${role}\n`))!;
+    assertStringIncludes(section, `✓ role        ${role}`);
+    assertStringIncludes(section, "✓ flags");
+    assertEquals(section.includes("✓ probe       set of keywatch:probe:"), i < 3, section);
+  }
+  for (const server of cluster.servers) assertEquals(await server.command("DBSIZE"), 0);
+});
+
+Deno.test("doctor finds the node, and the replica, whose flags are wrong", async () => {
+  await using cluster = await startCluster({ ...TALKATIVE, replicas: 1 });
+  const wrong = [cluster.servers[0]!, cluster.servers[4]!];
+  for (const server of wrong) {
+    await server.command("CONFIG", "SET", "notify-keyspace-events", "");
+  }
+  const { code, sections } = await doctor(cluster);
+  assertEquals(code, 1);
+  const faulty = sections.filter((section) => section.includes("✗"));
+  assertEquals(faulty.map((section) => section.split(",")[0]).toSorted(), [
+    ...wrong.map(({ port }) => `127.0.0.1:${port}`).toSorted(),
+  ]);
+  for (const { port } of wrong) {
+    const command = `$ redis-cli -h 127.0.0.1 -p ${port} CONFIG SET notify-keyspace-events 'AK'`;
+    assert(faulty.some((section) => section.includes(command)), faulty.join("\n"));
+  }
+});
+
+Deno.test("doctor finds slots without an owner, and nodes that are down", async () => {
+  await using cluster = await startCluster(TALKATIVE);
+  const owner = cluster.servers[2]!;
+  await owner.command("CLUSTER", "DELSLOTSRANGE", 16_000, 16_383);
+  await cluster.servers[1]!.command("CLUSTER", "DELSLOTSRANGE", 16_000, 16_383);
+  const { code, text } = await doctor(cluster);
+  assertEquals(code, 1);
+  assertStringIncludes(text, "✗ coverage    384 of 16384 slots have no owner: 16000-16383");
+  assertStringIncludes(text, `--cluster fix 127.0.0.1:${cluster.servers[1]!.port}`);
+  await owner.kill();
+  const { code: second, sections } = await doctor(cluster);
+  assertEquals(second, 1);
+  const lost = sections.find((section) => section.startsWith(`127.0.0.1:${owner.port}`))!;
+  assertStringIncludes(lost, `✗ reached     Cannot connect to 127.0.0.1:${owner.port}`);
+  assertStringIncludes(lost, "cluster-announce-ip");
+});
+
+Deno.test("doctor gives long advice once, however many nodes want it", async () => {
+  const config = { ...TALKATIVE.config, "rename-command": 'CONFIG ""' };
+  await using cluster = await startCluster({ config });
+  const { code, text } = await doctor(cluster);
+  assertEquals(code, 0, text);
+  assertEquals(text.split("aws elasticache").length - 1, 1);
+  assertEquals(text.split("mended as above").length - 1, 2);
+});

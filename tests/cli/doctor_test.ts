@@ -1,0 +1,330 @@
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { run } from "../servers/run.ts";
+import { startServer, type TestServer, until } from "../servers/mod.ts";
+import { answer, Peer } from "../pubsub/peer.ts";
+import { fails, Tool } from "./tool.ts";
+
+const TALKATIVE = { config: { "notify-keyspace-events": "KEA" } };
+
+/** What it prints, lines that were wrapped being one again, and its status. */
+async function doctor(...args: string[]): Promise<{ code: number; text: string }> {
+  await using tool = Tool.run(["doctor", ...args]);
+  const text = unwrap(await tool.rest());
+  const { code, stderr } = await tool.ended();
+  assertEquals(stderr, "");
+  return { code, text };
+}
+
+function unwrap(text: string): string {
+  const lines: string[] = [];
+  for (const line of text.split("\n")) {
+    const goesOn = /^ {16}[^$]/.test(line) && !/^ +\$/.test(lines.at(-1) ?? "$");
+    if (goesOn) lines.push(`${lines.pop()} ${line.trimStart()}`);
+    else lines.push(line);
+  }
+  return lines.join("\n");
+}
+
+/** The commands it says to run. */
+function commandsIn(text: string): string[] {
+  return [...text.matchAll(/^ +\$ (redis-cli .*)$/gm)].map(([, command]) => command!);
+}
+
+/** Runs a command as it was printed. */
+async function obey(command: string): Promise<void> {
+  const { code, output } = await run(["sh", "-c", command]);
+  assertEquals([code, output.trim()], [0, "OK"], command);
+}
+
+async function keysOf(server: TestServer): Promise<unknown> {
+  return await server.command("DBSIZE");
+}
+
+Deno.test("doctor finds nothing wrong where nothing is", async () => {
+  await using server = await startServer(TALKATIVE);
+  const { code, text } = await doctor("--probe", "--url", server.url);
+  assertEquals(code, 0, text);
+  const marks = [...text.matchAll(/^ {2}(\S) (\w+)/gm)].map(([, mark, topic]) =>
+    `${mark} ${topic}`
+  );
+  assertEquals(marks, [
+    "✓ reached",
+    "✓ version",
+    "✓ role",
+    "✓ protocol",
+    "✓ flags",
+    "✓ subscribing",
+    "✓ buffer",
+    "✓ probe",
+  ]);
+  assertMatch(text, /set of keywatch:probe:\w{8} came, as it should/);
+  assertStringIncludes(text, "Nothing is wrong that can be seen\n");
+  assertEquals(await keysOf(server), 0);
+});
+
+Deno.test("doctor touches nothing unless it is told to", async () => {
+  await using server = await startServer(TALKATIVE);
+  await using watch = Tool.run(["watch", "--url", server.url]);
+  await watch.noted("watching");
+  const { code, text } = await doctor("--url", server.url);
+  assertEquals([code, text.includes("probe of")], [0, false]);
+  assertStringIncludes(text, "--probe tries it out");
+  await server.command("SET", "the first", "x");
+  assertStringIncludes((await watch.line())!, "the first");
+});
+
+Deno.test("doctor gives the command that turns notifications on, and it does", async () => {
+  await using server = await startServer();
+  const { code, text } = await doctor("--probe", "--url", server.url);
+  assertEquals(code, 1);
+  assertStringIncludes(
+    text,
+    '✗ flags       notify-keyspace-events is "" and lacks "AK": nothing of it comes',
+  );
+  assertStringIncludes(text, "nothing came within 3 s of set, ");
+  assertStringIncludes(text, "as the flags let expect");
+  assertStringIncludes(text, "2 things are wrong");
+  const [command] = commandsIn(text);
+  await obey(command!);
+  const again = await doctor("--probe", "--url", server.url);
+  assertEquals(again.code, 0, again.text);
+});
+
+Deno.test("doctor lays the flags against what is asked for", async () => {
+  await using server = await startServer({ config: { "notify-keyspace-events": "K$" } });
+  const { url } = server;
+  const all = await doctor("--url", url);
+  assertEquals(all.code, 0);
+  assertStringIncludes(all.text, 'is "$K" and lacks "A": a part of it does not come');
+  const strings = await doctor("--url", url, "--probe", "user:*", "--event", "set");
+  assertEquals(strings.code, 0);
+  assertStringIncludes(strings.text, 'is "$K", of which "$K" is needed');
+  const both = await doctor("--url", url, "user:*", "--event", "set", "--event", "expired");
+  assertEquals(both.code, 1);
+  assertStringIncludes(both.text, 'lacks "x": a part of it does not come');
+  await obey(commandsIn(both.text)[0]!);
+  assertEquals(await server.command("CONFIG", "GET", "notify-keyspace-events"), [
+    "notify-keyspace-events",
+    "$xK",
+  ]);
+  const expired = await doctor("--url", url, "--probe", "user:*", "--event", "expired");
+  assertEquals(expired.code, 0, expired.text);
+  assertStringIncludes(expired.text, "expired of keywatch:probe:");
+});
+
+Deno.test("doctor says what cannot be told: what A hides", async () => {
+  await using server = await startServer({ config: { "notify-keyspace-events": "KEA" } });
+  const args = ["--event", "new", "--url", server.url];
+  const { code, text } = await doctor(...args);
+  assertEquals(code, 0);
+  assertStringIncludes(text, 'whether "n" is set, which is needed, it hides behind A');
+  assertEquals((await doctor("--probe", ...args)).code, 1);
+  await obey(commandsIn(text)[0]!);
+  const again = await doctor("--probe", ...args);
+  assertEquals(again.code, 0, again.text);
+  assertStringIncludes(again.text, "✓ probe       new of keywatch:probe:");
+});
+
+Deno.test("doctor probes what can be probed, of each class of events", async () => {
+  await using server = await startServer({ config: { "notify-keyspace-events": "KEAmn" } });
+  for (const event of ["del", "hset", "lpush", "sadd", "zadd", "xadd", "keymiss", "persist"]) {
+    const { text } = await doctor("--probe", "--event", event, "--url", server.url);
+    assertStringIncludes(text, `✓ probe       ${event} of keywatch:probe:`);
+  }
+  const { code, text } = await doctor("--probe", "--event", "evicted", "--url", server.url);
+  assertEquals(code, 0);
+  assertStringIncludes(text, "? probe       no probe can make evicted happen");
+  assertEquals(await keysOf(server), 0);
+});
+
+Deno.test("doctor gives the command for a user who may not subscribe, and it does", async () => {
+  await using server = await startServer({
+    ...TALKATIVE,
+    acl: ["bo on >pw ~* resetchannels +@all"],
+  });
+  const user = ["--user", "bo", "--password", "pw", "--url", server.url, "--probe", "user:*"];
+  const { code, text } = await doctor(...user);
+  assertEquals(code, 1);
+  assertStringIncludes(text, "✗ subscribing __keyspace@*__:user:* is refused: NOPERM");
+  assertStringIncludes(text, "? probe       the channel of a key of its own may not be subscribed");
+  for (const command of commandsIn(text)) await obey(command.replace(" --askpass", ""));
+  const again = await doctor(...user);
+  assertEquals(again.code, 0, again.text);
+  assertStringIncludes(again.text, "✓ probe");
+});
+
+Deno.test("doctor gives the command for a user who may not read CONFIG, nor touch a key", async () => {
+  const rule = "bo on >pw ~user:* &* +@all -config -set";
+  await using server = await startServer({ ...TALKATIVE, acl: [rule] });
+  const user = ["--user", "bo", "--password", "pw", "--url", server.url, "--probe"];
+  const { code, text } = await doctor(...user);
+  assertEquals(code, 0);
+  assertStringIncludes(text, "? flags       it will not tell notify-keyspace-events (NOPERM");
+  assertStringIncludes(text, "? buffer");
+  assertStringIncludes(text, "could not be touched: NOPERM");
+  for (const command of commandsIn(text)) await obey(command.replace(" --askpass", ""));
+  const again = await doctor(...user);
+  assertEquals(again.code, 0, again.text);
+  assertStringIncludes(again.text, "✓ flags");
+  assertStringIncludes(again.text, "✓ probe");
+});
+
+/** A server as some services have it: some commands are not there. */
+function startLacking(...commands: string[]): Promise<TestServer> {
+  const config = { ...TALKATIVE.config, "rename-command": commands.map((one) => `${one} ""`) };
+  return startServer({ config });
+}
+
+Deno.test("doctor says what to do where CONFIG is not there, for each service", async () => {
+  await using server = await startLacking("CONFIG");
+  const { code, text } = await doctor("--url", server.url, "--event", "set", "--event", "del");
+  assertEquals(code, 0);
+  for (
+    const words of [
+      "? flags       it will not tell notify-keyspace-events (ERR unknown command",
+      "in redis.conf, and restart it: notify-keyspace-events g$E",
+      "ParameterName=notify-keyspace-events,ParameterValue='g$E'",
+      "--set 'redisConfiguration.notify-keyspace-events=g$E'",
+      "--update-redis-config 'notify-keyspace-events=g$E'",
+      "heroku redis:keyspace-notifications",
+    ]
+  ) assertStringIncludes(text, words);
+  // Where it was seen to work nothing is to be mended.
+  const probed = await doctor("--url", server.url, "--probe");
+  assertStringIncludes(probed.text, "✓ probe");
+  assertEquals(probed.text.includes("aws elasticache"), false);
+});
+
+Deno.test("doctor says where PSUBSCRIBE is not there, and what may do", async () => {
+  await using server = await startLacking("PSUBSCRIBE", "HELLO");
+  const { code, text } = await doctor("--url", server.url);
+  assertEquals(code, 1);
+  assertStringIncludes(text, "✓ protocol    RESP2: it has no RESP3, or a proxy");
+  assertStringIncludes(text, "✗ subscribing __keyspace@*__:* is refused: ERR unknown command");
+  assertStringIncludes(text, "exact keys or events of one database may do");
+  const advised = ["--event", "expired", "--db", "0", "--probe", "--url", server.url];
+  const exact = await doctor(...advised);
+  assertEquals(exact.code, 0, exact.text);
+  assertStringIncludes(exact.text, "SUBSCRIBE __keyevent@0__:expired is taken, in RESP2");
+});
+
+Deno.test("doctor says of a replica that it is one, and where its primary is", async () => {
+  await using primary = await startServer(TALKATIVE);
+  const config = { ...TALKATIVE.config, replicaof: `127.0.0.1 ${primary.port}` };
+  await using replica = await startServer({ config });
+  await until("it follows", async () => {
+    return String(await replica.command("INFO", "replication")).includes("master_link_status:up");
+  });
+  const { code, text } = await doctor("--probe", "--url", replica.url);
+  assertEquals(code, 0);
+  assertStringIncludes(text, "! role        replica: ");
+  assertStringIncludes(text, `its primary: --url redis://127.0.0.1:${primary.port}`);
+  assertStringIncludes(text, "? probe       a replica takes no writes");
+});
+
+Deno.test("doctor says which server is too old for the fields of hashes", async () => {
+  await using server = await startServer(TALKATIVE);
+  const { code, text } = await doctor("--field", "total", "--url", server.url);
+  assertEquals(code, 1);
+  assertMatch(text, /✗ version .* does not know "I", which is needed: Redis 8.8 brought it/);
+  assertStringIncludes(text, 'and lacks "I"');
+  assertEquals(commandsIn(text), []);
+});
+
+Deno.test("doctor says of a database that it is not there", async () => {
+  await using server = await startServer(TALKATIVE);
+  const { code, text } = await doctor("--db", "99", "--probe", "--url", server.url);
+  assertEquals(code, 1);
+  assertStringIncludes(text, "✗ database    there is no database 99");
+  const there = await doctor("--db", "9", "--probe", "--url", server.url);
+  assertEquals(there.code, 0, there.text);
+  assertEquals(await keysOf(server), 0);
+});
+
+Deno.test("doctor warns of small buffers, and gives the command", async () => {
+  const config = { ...TALKATIVE.config, "client-output-buffer-limit": "pubsub 64kb 32kb 10" };
+  await using server = await startServer({ config });
+  const { code, text } = await doctor("--url", server.url);
+  assertEquals(code, 0);
+  assertStringIncludes(
+    text,
+    "! buffer      a reader who is behind is cut off at 64 kB, or at 32 kB for",
+  );
+  await obey(commandsIn(text)[0]!);
+  assertStringIncludes((await doctor("--url", server.url)).text, "✓ buffer");
+  await server.command("CONFIG", "SET", "client-output-buffer-limit", "pubsub 0 0 0");
+  const { text: unlimited } = await doctor("--url", server.url);
+  assertStringIncludes(unlimited, "✓ buffer      a reader may be behind without limit");
+});
+
+Deno.test("doctor finds out what drops the messages between", async () => {
+  await using server = await startServer(TALKATIVE);
+  // A proxy that knows commands and replies, and nothing that comes by itself.
+  await using proxy = new Peer(async (client) => {
+    const upstream = await Deno.connect({ hostname: "127.0.0.1", port: server.port });
+    const copy = async (from: Deno.Conn, to: Deno.Conn) => {
+      const buffer = new Uint8Array(64 * 1024);
+      for (let n; (n = await from.read(buffer)) !== null;) {
+        const chunk = buffer.subarray(0, n);
+        const text = new TextDecoder().decode(chunk);
+        if (!/^[>*]\d\r\n\$\d\r\np?message/.test(text)) await to.write(chunk);
+      }
+    };
+    try {
+      await Promise.race([copy(client, upstream), copy(upstream, client)]);
+    } finally {
+      upstream.close();
+    }
+  });
+  const { code, text } = await doctor("--probe", "--event", "set", "--url", proxy.url);
+  assertEquals(code, 1);
+  assertStringIncludes(text, "✗ probe       nothing came within 3 s of set");
+  assertStringIncludes(text, "the flags are right, so something between drops it: a proxy");
+});
+
+Deno.test("doctor says why it cannot reach a server, or is not let in", async () => {
+  const { code, text } = await doctor("--url", "redis://127.0.0.1:1");
+  assertEquals(code, 1);
+  assertStringIncludes(text, "✗ reached     Cannot connect to 127.0.0.1:1: ");
+  assertStringIncludes(text, "1 thing is wrong");
+  await using server = await startServer({ password: "secret" });
+  const refused = await doctor("--url", server.url, "--password", "wrong");
+  assertEquals(refused.code, 1);
+  assertStringIncludes(refused.text, "WRONGPASS");
+  assertEquals(refused.text.includes("secret"), false);
+});
+
+Deno.test("what a server says cannot drive the terminal of doctor", async () => {
+  await using peer = new Peer(answer("-ERR \x1b]0;pwned\x07\r\n"));
+  const { code, text } = await doctor("--url", peer.url);
+  assertEquals(code, 1);
+  assertStringIncludes(text, "\\x1b]0;pwned\\x07");
+});
+
+Deno.test("doctor leaves cleanly when it is interrupted", async () => {
+  await using server = await startServer();
+  await using tool = Tool.run(["doctor", "--probe", "--url", server.url]);
+  await until("it probes", async () => {
+    return String(await server.command("PUBSUB", "CHANNELS")).includes("keywatch:probe:");
+  });
+  tool.kill("SIGINT");
+  const { code, stderr } = await tool.ended();
+  assertEquals([code, stderr], [0, ""]);
+  await until("nothing is left", async () => await keysOf(server) === 0);
+});
+
+Deno.test("doctor is coloured where colours are wanted", async () => {
+  await using server = await startServer(TALKATIVE);
+  const env = { NO_COLOR: "" };
+  await using tool = Tool.runOnTerminal(["doctor", "--url", server.url], { env });
+  const text = await tool.rest();
+  assertEquals(await tool.exited(), 0);
+  assert(text.includes("\x1b[32m✓\x1b[39m"), text);
+});
+
+Deno.test("doctor: arguments that make no sense", async () => {
+  await fails(2, "a pattern is empty", "doctor", "");
+  await fails(2, "zincrby is sent by no server", "doctor", "--event", "zincrby");
+  await fails(2, "Unknown option '--for'", "doctor", "--for", "1s");
+  await fails(2, "Cannot read the server URL", "doctor", "--url", "http://127.0.0.1");
+});
