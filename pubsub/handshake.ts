@@ -143,7 +143,9 @@ async function within(
     }, timeout);
   });
   try {
-    return await Promise.race([credentials, late]);
+    const given = await Promise.race([credentials, late]);
+    if (given === undefined || typeof given?.password === "string") return given;
+    throw new TypeError("there is no password in what it gave");
   } catch (cause) {
     if (cause instanceof TimeoutError || signal.aborted) throw cause;
     throw new AuthError(

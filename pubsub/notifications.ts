@@ -94,6 +94,7 @@ export class KeyspaceNotifications extends AbstractKeyspaceNotifications {
    * @param options how to connect
    * @returns the notifications of that server, nothing subscribed yet
    * @throws {TypeError} when the URL or an option is malformed
+   * @throws {RangeError} when one of the option `limits` is
    * @throws {ConnectError} when there is no server there, or none that understands; when it is a
    * node of a cluster, and `singleNode` is not set
    * @throws {AuthError} when it refuses the user or password, or wants some

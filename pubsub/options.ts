@@ -1,4 +1,4 @@
-import type { DecoderLimits } from "../resp/mod.ts";
+import { Decoder, type DecoderLimits, DEFAULT_LIMITS } from "../resp/mod.ts";
 import { formatAddress, type ServerUrl } from "./address.ts";
 import type { Gap } from "./gap.ts";
 import type { Credentials } from "./handshake.ts";
@@ -6,6 +6,7 @@ import type { HeartbeatOptions } from "./heartbeat.ts";
 import type { Overflow, QueueLimits } from "./queue.ts";
 import type { FlagsPolicy } from "./silence_guard.ts";
 import type { Status } from "./status.ts";
+import { checkKinds, checkMilliseconds, invalid, type Kind } from "./option_checks.ts";
 import { checkTls, dialWithTls } from "./tls.ts";
 import type { Dial, TlsOptions } from "./transport.ts";
 import { dial } from "./transports/mod.ts";
@@ -88,13 +89,29 @@ const DEFAULT_TIMEOUT = 5_000;
 const DEFAULT_QUEUE: QueueLimits = { items: 65_536, bytes: 64 * 1024 * 1024 };
 const DEFAULT_HEARTBEAT: HeartbeatOptions = { interval: 15_000, timeout: 5_000 };
 // More than any key within reason, and a bound to what a hostile peer can have us hold.
-const DEFAULT_LIMITS: DecoderLimits = {
+const LIMITS: Required<DecoderLimits> = {
+  ...DEFAULT_LIMITS,
   maxBulkLength: 64 * 1024 * 1024,
   maxHeldBytes: 128 * 1024 * 1024,
   maxElements: 1024 * 1024,
   maxDepth: 32,
 };
-const LONGEST_TIMER = 2 ** 31 - 1;
+/** What kind of value an option takes; those that are not here are looked at by themselves. */
+const KINDS: { readonly [Name in keyof ConnectOptions]?: Kind } = {
+  username: "string",
+  password: "string",
+  clientName: "string",
+  signal: "object",
+  tls: "object",
+  dial: "function",
+  heartbeat: "object",
+  queue: "object",
+  limits: "object",
+  onError: "function",
+  onWarning: "function",
+  onGap: "function",
+  onStatus: "function",
+};
 
 /** What the target of a connect says of the servers, whatever their addresses. */
 export interface ServerDefaults extends Omit<ServerUrl, "address"> {
@@ -130,23 +147,22 @@ export interface Settings {
 }
 
 /**
- * Fills in the defaults, and what the target says.
+ * Fills in the defaults, and what the target says. What is undefined is left out.
  *
  * @throws {TypeError} when an option is not what it must be
+ * @throws {RangeError} when a limit is not
  */
 export function resolveOptions(target: ServerDefaults, options: ConnectOptions): Settings {
+  checkKinds(options, KINDS);
   const { protocol, timeout = DEFAULT_TIMEOUT, flags = "require", keyPrefix } = options;
   if (protocol !== undefined && protocol !== 2 && protocol !== 3) {
     throw invalid("protocol", protocol, "2 or 3");
   }
   checkMilliseconds("timeout", timeout);
-  for (const name of ["dial", "onError", "onWarning", "onGap", "onStatus"] as const) {
-    const value = options[name];
-    if (value !== undefined && typeof value !== "function") {
-      throw invalid(name, value, "a function");
-    }
+  if (!["undefined", "string"].includes(typeof keyPrefix) && !(keyPrefix instanceof Uint8Array)) {
+    throw invalid("keyPrefix", keyPrefix, "text or bytes");
   }
-  const heartbeat = { ...DEFAULT_HEARTBEAT, ...options.heartbeat };
+  const heartbeat = filled(DEFAULT_HEARTBEAT, options.heartbeat);
   checkMilliseconds("heartbeat.interval", heartbeat.interval);
   checkMilliseconds("heartbeat.timeout", heartbeat.timeout);
   const { maxAttempts = Infinity } = options;
@@ -158,14 +174,17 @@ export function resolveOptions(target: ServerDefaults, options: ConnectOptions):
   if (!/^[!-~]*$/.test(clientName)) {
     throw invalid("clientName", clientName, "printable ASCII without spaces");
   }
-  const { overflow = "drop-oldest", ...limits } = options.queue ?? {};
+  const { overflow = "drop-oldest" } = options.queue ?? {};
   if (!["drop-oldest", "drop-newest", "coalesce"].includes(overflow)) {
     throw invalid("queue.overflow", overflow, '"drop-oldest", "drop-newest" or "coalesce"');
   }
-  const queue = { ...DEFAULT_QUEUE, ...limits };
+  const queue = filled(DEFAULT_QUEUE, options.queue);
   for (const [name, most] of Object.entries(queue)) {
     if (!(most >= 1)) throw invalid(`queue.${name}`, most, "a number of at least 1");
   }
+  const limits = filled(LIMITS, options.limits);
+  // It finds fault with them, before anything is dialled.
+  new Decoder({ reply() {}, push() {} }, limits);
   const { tls = false, database = 0 } = target;
   checkTls(target.where, tls, options.tls);
   return {
@@ -183,7 +202,7 @@ export function resolveOptions(target: ServerDefaults, options: ConnectOptions):
     keyPrefix: typeof keyPrefix === "string" ? new TextEncoder().encode(keyPrefix) : keyPrefix ??
       null,
     flags,
-    limits: { ...DEFAULT_LIMITS, ...options.limits },
+    limits,
     queue,
     overflow,
     database,
@@ -199,7 +218,7 @@ export function resolveOptions(target: ServerDefaults, options: ConnectOptions):
 /**
  * Who to be: what `credentials` says, otherwise the user and password.
  *
- * @throws {TypeError} when there is a user without a password
+ * @throws {TypeError} when there is a user without a password, or `credentials` are none
  */
 export function readCredentials(
   credentials: ConnectOptions["credentials"],
@@ -210,6 +229,9 @@ export function readCredentials(
     throw new TypeError(`Cannot log in as "${username}": no password is given`);
   }
   if (typeof credentials === "function") return async () => await credentials();
+  if (credentials !== undefined && typeof credentials.password !== "string") {
+    throw new TypeError("Cannot use the option credentials: there is no password in it");
+  }
   const fixed = credentials ?? (password === undefined ? undefined : {
     ...(username === undefined ? {} : { username }),
     password,
@@ -228,11 +250,11 @@ function shielded<T>(callback: (value: T) => void): (value: T) => void {
   };
 }
 
-function checkMilliseconds(name: string, value: number): void {
-  if (value > 0 && value <= LONGEST_TIMER) return;
-  throw invalid(name, value, `a number of milliseconds from above 0 to ${LONGEST_TIMER}`);
-}
-
-function invalid(name: string, value: unknown, expected: string): TypeError {
-  return new TypeError(`Cannot use the option ${name}: ${String(value)} is not ${expected}`);
+/** The defaults, but for what is given in their place. */
+function filled<T extends object>(defaults: T, given: Partial<T> = {}): T {
+  const values = { ...defaults };
+  for (const name of Object.keys(defaults) as (keyof T)[]) {
+    values[name] = given[name] ?? values[name];
+  }
+  return values;
 }

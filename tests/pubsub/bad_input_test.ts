@@ -258,30 +258,6 @@ Deno.test("arguments that are no channels", async () => {
   assertEquals(notifications.subscribed, false);
 });
 
-for (
-  const [name, options] of [
-    ["protocol", { protocol: 4 }],
-    ["timeout", { timeout: 0 }],
-    ["timeout", { timeout: Number.NaN }],
-    ["flags", { flags: "please" }],
-    ["clientName", { clientName: "two words" }],
-    ["queue.items", { queue: { items: 0 } }],
-    ["queue.bytes", { queue: { bytes: "many" } }],
-  ] as const
-) {
-  Deno.test(`the option ${name} ${JSON.stringify(options)} is refused`, async () => {
-    await assertRejects(
-      () => connect("redis://127.0.0.1:1", options as Parameters<typeof connect>[1]),
-      TypeError,
-      name,
-    );
-  });
-}
-
-Deno.test("a user without a password is refused before anything is sent", async () => {
-  await assertRejects(() => connect("redis://bo@127.0.0.1:1"), TypeError, "no password");
-});
-
 Deno.test("confirmations nobody asked for end the connection", async () => {
   const hello = "%2\r\n$6\r\nserver\r\n$5\r\nredis\r\n$4\r\nmode\r\n$10\r\nstandalone\r\n";
   const confirmation = ">3\r\n$9\r\nsubscribe\r\n$1\r\nx\r\n:1\r\n";

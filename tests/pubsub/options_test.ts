@@ -1,0 +1,217 @@
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import {
+  AuthError,
+  connect,
+  ConnectError,
+  type ConnectOptions,
+  type Gap,
+  type StreamItem,
+} from "../../mod.ts";
+import { RespLimitError } from "../../resp/mod.ts";
+import { startServer, until } from "../servers/mod.ts";
+import { FakeServer } from "./fake_server.ts";
+
+const TALKATIVE = { config: { "notify-keyspace-events": "KEA" } };
+
+const REFUSED: [name: string, options: unknown, says?: string][] = [
+  ["username", { username: 5, password: "pw" }],
+  ["password", { password: 12345 }],
+  ["credentials", { credentials: "pw" }],
+  ["credentials", { credentials: {} }],
+  ["protocol", { protocol: 4 }],
+  ["clientName", { clientName: "two words" }],
+  ["clientName", { clientName: 5 }],
+  ["timeout", { timeout: 0 }],
+  ["timeout", { timeout: Number.NaN }],
+  ["timeout", { timeout: 2 ** 31 }],
+  ["timeout", { timeout: "5s" }],
+  ["signal", { signal: true }],
+  ["tls", { tls: true }],
+  ["tls", { tls: {} }, "TLS is not spoken there"],
+  ["dial", { dial: "tcp" }],
+  ["keyPrefix", { keyPrefix: 5 }],
+  ["heartbeat", { heartbeat: 1000 }],
+  ["heartbeat.interval", { heartbeat: { interval: 0 } }],
+  ["heartbeat.timeout", { heartbeat: { timeout: -1 } }],
+  ["maxAttempts", { maxAttempts: -1 }],
+  ["maxAttempts", { maxAttempts: "many" }],
+  ["flags", { flags: "please" }],
+  ["queue", { queue: 1000 }],
+  ["queue.items", { queue: { items: 0 } }],
+  ["queue.bytes", { queue: { bytes: "many" } }],
+  ["queue.overflow", { queue: { overflow: "block" } }],
+  ["limits", { limits: null }],
+  ["onError", { onError: "log" }],
+  ["onWarning", { onWarning: {} }],
+  ["onGap", { onGap: 1 }],
+  ["onStatus", { onStatus: null }],
+];
+
+for (const [name, options, says = `the option ${name}`] of REFUSED) {
+  Deno.test(`the option ${name} is refused: ${JSON.stringify(options)}`, async () => {
+    const error = await assertRejects(
+      () => connect("redis://127.0.0.1:1", options as ConnectOptions),
+      TypeError,
+      says,
+    );
+    assertEquals(error.message.includes("12345"), false, "no password is repeated");
+  });
+}
+
+for (const name of ["maxBulkLength", "maxHeldBytes", "maxElements", "maxDepth", "maxLineLength"]) {
+  Deno.test(`the limit ${name} is refused before anything is dialled`, async () => {
+    const dial = () => Promise.reject(new Error("not to be dialled"));
+    await assertRejects(
+      () => connect("redis://127.0.0.1:1", { dial, limits: { [name]: 0 } }),
+      RangeError,
+      name,
+    );
+  });
+}
+
+Deno.test("options that are undefined are left out", async () => {
+  await using server = new FakeServer(() => undefined);
+  const nothing = {
+    interval: undefined,
+    timeout: undefined,
+    items: undefined,
+    maxDepth: undefined,
+  };
+  const options: Record<keyof ConnectOptions, unknown> = {
+    username: undefined,
+    password: undefined,
+    credentials: undefined,
+    protocol: undefined,
+    clientName: undefined,
+    timeout: undefined,
+    signal: undefined,
+    tls: undefined,
+    dial: undefined,
+    keyPrefix: undefined,
+    heartbeat: nothing,
+    maxAttempts: undefined,
+    flags: undefined,
+    queue: nothing,
+    limits: nothing,
+    singleNode: undefined,
+    onError: undefined,
+    onWarning: undefined,
+    onGap: undefined,
+    onStatus: undefined,
+  };
+  await using notifications = await connect(server.url, options as ConnectOptions);
+  await notifications.subscribeKeyspace("k");
+  assertEquals(notifications.health().ok, true);
+});
+
+Deno.test("a user without a password is refused before anything is sent", async () => {
+  await assertRejects(() => connect("redis://bo@127.0.0.1:1"), TypeError, "no password");
+});
+
+Deno.test("a credentials function that gives no password is an error of its own", async () => {
+  await using server = new FakeServer(() => undefined);
+  for (const given of ["pw", {}, { password: 5 }, null]) {
+    const credentials = () => Promise.resolve(given as unknown as { password: string });
+    await assertRejects(
+      () => connect(server.url, { credentials }),
+      AuthError,
+      "no password in what it gave",
+    );
+  }
+  // To be nobody is no error: the server says whether it minds.
+  const nobody = () => Promise.resolve(undefined as unknown as { password: string });
+  await using notifications = await connect(server.url, { credentials: nobody });
+  assertEquals(notifications.health().ok, true);
+  assertEquals(server.commands.includes("HELLO 3 SETNAME keywatch"), true);
+});
+
+/** What breaks each limit, as a value that a server pushes. */
+const TOO_MUCH: Record<string, [limit: number, pushed: string]> = {
+  maxBulkLength: [100, `>3\r\n$7\r\nmessage\r\n$1\r\nx\r\n$101\r\n`],
+  maxElements: [100, ">101\r\n"],
+  maxDepth: [4, ">1\r\n*1\r\n*1\r\n*1\r\n*1\r\n"],
+  maxHeldBytes: [4_000, `>100\r\n${"$20\r\n01234567890123456789\r\n".repeat(60)}`],
+  maxLineLength: [64, `>1\r\n+${"x".repeat(70)}`],
+};
+
+for (const [name, [most, pushed]] of Object.entries(TOO_MUCH)) {
+  Deno.test(`more than ${name} allows ends the connection, with the place where it stood`, async () => {
+    await using server = new FakeServer(([name]) =>
+      name === "CONFIG"
+        ? `%1\r\n$22\r\nnotify-keyspace-events\r\n$3\r\nAKE\r\n${pushed}`
+        : undefined
+    );
+    await using notifications = await connect(server.url, {
+      limits: { [name]: most },
+      maxAttempts: 0,
+    });
+    const error = await assertRejects(() => notifications.subscribeKeyspace("k"), ConnectError);
+    assertStringIncludes(error.message, name);
+    assert(error.cause instanceof RespLimitError);
+    assertEquals([error.cause.limit, error.cause.value], [name, most]);
+    assertStringIncludes(error.message, `byte ${error.cause.offset}`);
+  });
+}
+
+Deno.test("with drop-newest the queue keeps what came first, and the gap comes after it", async () => {
+  const { items, gaps } = await overflow({ items: 4, overflow: "drop-newest" }, 10);
+  assertEquals(items, ["k:0", "k:1", "k:2", "k:3", "gap 6"]);
+  assertEquals(gaps.map(({ reason, dropped }) => [reason, dropped]), [["overflow", 6]]);
+});
+
+Deno.test("a queue is bounded in bytes too", async () => {
+  // `__keyspace@0__:k:0` and `set`.
+  const { items } = await overflow({ bytes: 4 * (18 + 3) }, 10);
+  assertEquals(items, ["gap 6", "k:6", "k:7", "k:8", "k:9"]);
+});
+
+/** What is read when it was not while so many keys were set. */
+async function overflow(
+  queue: NonNullable<ConnectOptions["queue"]>,
+  count: number,
+): Promise<{ items: string[]; gaps: Gap[] }> {
+  await using server = await startServer(TALKATIVE);
+  const gaps: Gap[] = [];
+  await using notifications = await connect(server.url, { queue, onGap: (gap) => gaps.push(gap) });
+  await notifications.subscribeKeyspace("k:*");
+  for (let n = 0; n < count; n++) await server.command("SET", `k:${n}`, "x");
+  await until("all have come", () => notifications.status().nodes[0]!.messages === count);
+  const items: string[] = [];
+  const loop: AsyncIterator<StreamItem> = notifications.listen({ gaps: true });
+  // The gap, and what is left.
+  for (let left = notifications.status().queued + 1; left > 0; left--) {
+    const { value } = await loop.next();
+    items.push(value.kind === "gap" ? `gap ${value.dropped}` : value.key);
+  }
+  await loop.return?.();
+  return { items, gaps };
+}
+
+Deno.test("a prefix of any bytes is taken off keys of any bytes", async () => {
+  await using server = await startServer(TALKATIVE);
+  const keyPrefix = Uint8Array.of(0xff, 0x3a);
+  await using notifications = await connect(server.url, { keyPrefix });
+  await notifications.subscribeKeyevent("set");
+  await server.command("SET", Uint8Array.of(0xfe, 0x3a, 1), "x");
+  await server.command("SET", Uint8Array.of(...keyPrefix, 1), "x");
+  const notification = await notifications.getMessage({ timeout: 20_000 });
+  assertEquals(notification?.keyBytes, Uint8Array.of(1));
+});
+
+Deno.test("onStatus is told of each state, and status() agrees with what it is told", async () => {
+  await using server = await startServer(TALKATIVE);
+  const states: string[] = [];
+  const notifications = await connect(server.url, {
+    onStatus: ({ state, nodes }) => states.push(`${state}: ${nodes[0]!.state}`),
+  });
+  await notifications.subscribeKeyspace("k");
+  await server.command("CLIENT", "KILL", "TYPE", "pubsub");
+  await until("it is back", () => notifications.status().gaps === 1);
+  await notifications.close();
+  assertEquals(states, [
+    "ready: ready",
+    "incomplete: reconnecting",
+    "ready: ready",
+    "closed: closed",
+  ]);
+});
