@@ -120,6 +120,7 @@ const MARKS: Readonly<Record<Level, readonly [mark: string, style: Style]>> = {
 
 const TOPIC_WIDTH = "subscribing".length;
 const INDENT = " ".repeat(TOPIC_WIDTH + 5);
+const MEND_INDENT = " ".repeat(6);
 
 function showSection({ title, findings }: Section, output: Output): void {
   output.line("");
@@ -136,8 +137,8 @@ function showSection({ title, findings }: Section, output: Output): void {
 
 /** A command in one piece, so that it can be copied; words in lines. */
 function showMend(text: string, output: Output): void {
-  if (text.startsWith("$ ")) output.line(`${INDENT}${output.paint("cyan", text)}`);
-  else for (const line of wrap(text, INDENT)) output.line(line);
+  if (text.startsWith("$ ")) output.line(`${MEND_INDENT}${output.paint("cyan", text)}`);
+  else for (const line of wrap(text, MEND_INDENT)) output.line(line);
 }
 
 function showVerdict(findings: readonly Finding[], checkup: Checkup, output: Output): number {

@@ -98,17 +98,21 @@ export async function probe(
   let hear = (_event: string) => {};
   const heard = new Promise<string>((resolve) => hear = resolve);
   try {
-    await node.notifications.subscribe(...channelsFor(selection, key, db), {
+    await node.notifications.subscribe(...channelsFor(selection, key, target.db), {
       handler: ({ key: touched, eventType }) => {
         if (touched === key && selection.takes(eventType)) hear(eventType);
       },
     });
   } catch (error) {
     if (!(error instanceof SubscribeRefusedError)) throw error;
+    const { refused } = error;
+    const words = refused[0]!.error;
+    const isForbidden = words instanceof ServerError && words.code === "NOPERM";
+    const channels = refused.map(({ channel }) => shellWord(`&${channel}`)).join(" ");
     return findings.unknown(
       TOPIC,
-      `the channel of a key of its own may not be subscribed: ${error.refused[0]!.error.message}`,
-      `${grant} ${shellWord(`&__key*__:${PREFIX}*`)}`,
+      `the channel of a key of its own may not be subscribed: ${words.message}`,
+      ...(isForbidden ? [`${grant} ${channels}`] : []),
     );
   }
   const [first] = ways;
@@ -190,21 +194,30 @@ export function keyFor(slots: readonly SlotRange[] | null): string {
   }
 }
 
-/** What to subscribe to hear of the key: channels of the families that are asked for. */
-function channelsFor({ channels }: Selection, key: string, db: number): FamilyChannel[] {
-  const exact = { db, as: "exact" } as const;
+/**
+ * What to subscribe to hear of the key: channels of the families that are asked for, and patterns
+ * where patterns are asked for. An ACL allows a pattern that it names alone, so it is always the same.
+ */
+function channelsFor(
+  { channels }: Selection,
+  key: string,
+  db: number | "*",
+): FamilyChannel[] {
   const all = channels.map((channel): FamilyChannel => {
-    switch (channel.type) {
+    const { isPattern, type } = channel;
+    const name = isPattern ? `${PREFIX}*` : key;
+    const options = { db, as: isPattern ? "pattern" : "exact" } as const;
+    switch (type) {
       case ChannelType.SUBKEYSPACE:
-        return new SubkeyspaceChannel(key, exact);
+        return new SubkeyspaceChannel(name, options);
       case ChannelType.SUBKEYSPACEITEM:
-        return new SubkeyspaceitemChannel(key, FIELD, exact);
+        return new SubkeyspaceitemChannel(name, FIELD, options);
       case ChannelType.SUBKEYSPACEEVENT:
-        return SubkeyspaceeventChannel.pattern("*", key, { db });
+        return SubkeyspaceeventChannel.pattern("*", name, { db });
       case ChannelType.KEYEVENT:
         return channel;
       default:
-        return new KeyspaceChannel(key, exact);
+        return new KeyspaceChannel(name, options);
     }
   });
   return [...new Map(all.map((channel) => [`${channel}`, channel])).values()];

@@ -13,6 +13,9 @@ const CTRL_D = "\x04";
 /** The ends that nobody foresaw. Deno says of an error that nobody caught only by the second. */
 const ENDS = ["exit", "uncaughtExceptionMonitor"] as const;
 
+/** Not on every system may one listen for it; the next picture fits all the same. */
+const RESIZE = process.platform === "win32" ? null : "SIGWINCH";
+
 /** One picture, over the one before: written at once, and shown at once where a terminal can. */
 export function frame(lines: readonly string[]): string {
   const body = lines.map((line) => `${line}\x1b[K`).join("\r\n");
@@ -46,7 +49,7 @@ export class Screen {
   enter(): void {
     this.#isOpen = true;
     for (const end of ENDS) process.on(end, this.#atEnd);
-    process.on("SIGWINCH", this.#onResize);
+    if (RESIZE !== null) process.on(RESIZE, this.#onResize);
     const { stdin } = process;
     if (stdin.isTTY) {
       // Keys come as they are typed and are not shown; with it, Ctrl-C is a key like others.
@@ -72,7 +75,7 @@ export class Screen {
   #release(): void {
     this.#isOpen = false;
     for (const end of ENDS) process.off(end, this.#atEnd);
-    process.off("SIGWINCH", this.#onResize);
+    if (RESIZE !== null) process.off(RESIZE, this.#onResize);
     const { stdin } = process;
     if (stdin.isTTY) {
       stdin.off("data", this.#onKeys);

@@ -109,6 +109,11 @@ Deno.test("TLS goes by the files of the options, with --tls or without", async (
   const plain = server.tlsUrl.replace("rediss:", "redis:");
   await watches(server, ["--url", `${plain}/0`, "--tls", ...files]);
   await watches(server, ["--url", plain, ...files, "--servername", "localhost"]);
+  const probing = ["doctor", "--probe", "--url", plain, ...files];
+  await using looked = Tool.run(probing, { program: TRUSTED });
+  const report = await looked.rest();
+  assertEquals(await looked.exited(), 0, report);
+  assertStringIncludes(report, ", over TLS");
   const misnamed = ["watch", "--url", plain, ...files, "--servername", "elsewhere.test"];
   await using tool = Tool.run(misnamed, { program: TRUSTED });
   assertEquals((await tool.ended()).code, 1);

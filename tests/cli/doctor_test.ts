@@ -18,7 +18,8 @@ async function doctor(...args: string[]): Promise<{ code: number; text: string }
 function unwrap(text: string): string {
   const lines: string[] = [];
   for (const line of text.split("\n")) {
-    const goesOn = /^ {16}[^$]/.test(line) && !/^ +\$/.test(lines.at(-1) ?? "$");
+    const isWrapped = /^ {16}\S|^ {6}[^$ ]/.test(line);
+    const goesOn = isWrapped && !/^ +\$/.test(lines.at(-1) ?? "$");
     if (goesOn) lines.push(`${lines.pop()} ${line.trimStart()}`);
     else lines.push(line);
   }
@@ -260,6 +261,7 @@ Deno.test("doctor warns of small buffers, and gives the command", async () => {
 Deno.test("doctor finds out what drops the messages between", async () => {
   await using server = await startServer(TALKATIVE);
   // A proxy that knows commands and replies, and nothing that comes by itself.
+  let drops = /^[>*]\d\r\n\$\d\r\np?message/;
   await using proxy = new Peer(async (client) => {
     const upstream = await Deno.connect({ hostname: "127.0.0.1", port: server.port });
     const copy = async (from: Deno.Conn, to: Deno.Conn) => {
@@ -267,7 +269,7 @@ Deno.test("doctor finds out what drops the messages between", async () => {
       for (let n; (n = await from.read(buffer)) !== null;) {
         const chunk = buffer.subarray(0, n);
         const text = new TextDecoder().decode(chunk);
-        if (!/^[>*]\d\r\n\$\d\r\np?message/.test(text)) await to.write(chunk);
+        if (!drops.test(text)) await to.write(chunk);
       }
     };
     try {
@@ -279,6 +281,29 @@ Deno.test("doctor finds out what drops the messages between", async () => {
   const { code, text } = await doctor("--probe", "--event", "set", "--url", proxy.url);
   assertEquals(code, 1);
   assertStringIncludes(text, "✗ probe       nothing came within 3 s of set");
+  drops = /^[>*]4\r\n\$8\r\npmessage/;
+  const pattern = await doctor(
+    "--probe",
+    "--db",
+    "0",
+    "user:*",
+    "--event",
+    "set",
+    "--url",
+    proxy.url,
+  );
+  assertEquals(pattern.code, 1, "the probe goes the way of what is asked for");
+  const exact = await doctor(
+    "--probe",
+    "--db",
+    "0",
+    "user:1",
+    "--event",
+    "set",
+    "--url",
+    proxy.url,
+  );
+  assertEquals(exact.code, 0, exact.text);
   assertStringIncludes(text, "the flags are right, so something between drops it: a proxy");
 });
 
@@ -303,7 +328,7 @@ Deno.test("what a server says cannot drive the terminal of doctor", async () => 
 
 Deno.test("doctor leaves cleanly when it is interrupted", async () => {
   await using server = await startServer();
-  await using tool = Tool.run(["doctor", "--probe", "--url", server.url]);
+  await using tool = Tool.run(["doctor", "user:1", "--probe", "--url", `${server.url}/0`]);
   await until("it probes", async () => {
     return String(await server.command("PUBSUB", "CHANNELS")).includes("keywatch:probe:");
   });

@@ -80,6 +80,13 @@ Deno.test("what flags for says is enough, and taken by a server", async () => {
   }
 });
 
+Deno.test("flags ends well when nobody reads it", async () => {
+  await using tool = Tool.run(["flags"]);
+  await tool.stopReading();
+  assertEquals(await tool.exited(), 0);
+  assertEquals(tool.notes, "");
+});
+
 Deno.test("flags: arguments that make no sense", async () => {
   const cases: [words: string, ...args: string[]][] = [
     ['flags takes explain or for, not "expalin"', "expalin", "KEA"],
