@@ -1,4 +1,5 @@
 import { AbstractKeyspaceNotifications, parseUrl, type ServerUrl } from "../pubsub/mod.ts";
+import { backoff } from "../pubsub/backoff.ts";
 import { ClosedError } from "../pubsub/errors.ts";
 import { Hub, type Refusal, type Wanted } from "../pubsub/hub.ts";
 import { defaultsOf, resolveOptions, type Settings } from "../pubsub/options.ts";
@@ -15,8 +16,8 @@ import { ReplicaMember } from "./replica_member.ts";
 import { dialAddress, type Topology } from "./topology.ts";
 import { type KnownNode, TopologySource } from "./topology_source.ts";
 
-/** After how many answers in a row that know a node as no primary it is left. */
-const ABSENCES = 2;
+/** After how many answers in a row that know a node as no primary it is left, at least and most. */
+const ABSENCES = [2, 3] as const;
 
 /**
  * Watches a whole cluster: a connection to each primary, and one merged stream.
@@ -49,6 +50,8 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
   #topology: Topology | null = null;
   /** When the topology was asked for that is known, in ms since the epoch. */
   #knownAt = 0;
+  /** How many answers in a row did not know a node that is watched. */
+  #unsettled = 0;
 
   private constructor(seeds: readonly ServerUrl[], options: ClusterOptions) {
     const settings = resolveOptions(defaultsOf(seeds[0]!), options);
@@ -234,9 +237,11 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
       if (known !== undefined) known.absences = 0;
       else this.#add(id, isFirst ? askedAt : this.#knownAt);
     }
+    const most = Math.floor(this.#members.size / 2) + 1;
+    const enough = Math.max(ABSENCES[0], Math.min(most, ABSENCES[1]));
     for (const [id, member] of this.#members) {
-      // One answer alone may be that of a node which has not heard yet.
-      if (shards.has(id) || ++member.absences < ABSENCES) continue;
+      // A few nodes may have missed what the others know, or be cut off from them.
+      if (shards.has(id) || ++member.absences < enough) continue;
       this.#members.delete(id);
       this.#filter.leave(id);
       this.#coverage.lose(id, Date.now(), "topology");
@@ -248,9 +253,10 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
     for (const member of this.#members.values()) {
       if (member instanceof ReplicaMember) member.review();
     }
-    if ([...this.#members.values()].some(({ absences }) => absences > 0)) {
-      this.#refreshSoon();
-    }
+    const isSettled = [...this.#members.values()].every(({ absences }) => absences === 0);
+    this.#unsettled = isSettled ? 0 : this.#unsettled + 1;
+    // Nodes may go on disagreeing for as long as some of them are cut off from the others.
+    if (!isSettled) this.#refresher.hasten(backoff(this.#unsettled, Math.random()));
     this.#tellStatus();
   }
 

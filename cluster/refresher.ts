@@ -20,6 +20,8 @@ export class Refresher {
   #running: Promise<void> | null = null;
   #next: Promise<void> | null = null;
   #failures = 0;
+  /** How long after this answer to ask again, where the interval is too long. */
+  #haste = Infinity;
   #stopped = false;
 
   constructor(options: RefresherOptions) {
@@ -43,6 +45,11 @@ export class Refresher {
     return this.#next;
   }
 
+  /** Has the next question follow so many ms after the answer that is being worked through. */
+  hasten(ms: number): void {
+    this.#haste = Math.min(this.#haste, ms);
+  }
+
   /** Asks no more. */
   stop(): void {
     this.#stopped = true;
@@ -62,12 +69,9 @@ export class Refresher {
       throw error;
     } finally {
       this.#running = null;
-      const { interval } = this.#options;
-      this.#schedule(
-        this.#failures === 0
-          ? interval
-          : Math.min(interval, backoff(this.#failures, Math.random())),
-      );
+      const soon = this.#failures === 0 ? this.#haste : backoff(this.#failures, Math.random());
+      this.#haste = Infinity;
+      this.#schedule(Math.min(this.#options.interval, soon));
     }
   }
 

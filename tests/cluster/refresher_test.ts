@@ -51,6 +51,18 @@ Deno.test("it asks on a timer, and again after a failure, which it tells", async
   asked[4]!.resolve();
 });
 
+Deno.test("an answer that calls for another question has it follow before its time", async () => {
+  const { asked, refresh } = question();
+  const refresher = new Refresher({ refresh, interval: SELDOM, onFailure() {} });
+  const first = refresher.request();
+  refresher.hasten(10);
+  asked[0]!.resolve();
+  await first;
+  await until("the next is asked", () => asked.length === 2);
+  asked[1]!.resolve();
+  refresher.stop();
+});
+
 Deno.test("whoever asks learns of the failure; nobody asks once it is stopped", async () => {
   const { asked, refresh } = question();
   const refresher = new Refresher({ refresh, interval: SELDOM, onFailure() {} });

@@ -1,0 +1,128 @@
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { type ClusterOptions, connect, ConnectError, formatSlots, type Gap } from "../../mod.ts";
+import { ClusterKeyspaceNotifications } from "../../cluster/mod.ts";
+import { sleep, until } from "../servers/mod.ts";
+import { SimulatedCluster, type SimulatedNode, type ToldShard } from "./simulated.ts";
+
+/** Longer than any test: what is asked then, is asked for a reason. */
+const SELDOM = 1_000_000;
+
+async function watch(cluster: SimulatedCluster, options: ClusterOptions = {}) {
+  const gaps: Gap[] = [];
+  const warnings: string[] = [];
+  const notifications = await connect(cluster.urls, {
+    refreshInterval: SELDOM,
+    onGap: (gap) => gaps.push(gap),
+    onWarning: (warning) => warnings.push(warning),
+    ...options,
+  });
+  assert(notifications instanceof ClusterKeyspaceNotifications);
+  await notifications.subscribeKeyspace("*");
+  return { notifications, gaps, warnings };
+}
+
+function asked(cluster: SimulatedCluster): number {
+  return cluster.nodes.reduce((sum, node) => sum + node.asked, 0);
+}
+
+/** What the others say, with other words on the shard of one node. */
+function withShard({ shards }: SimulatedCluster, at: number, shard: ToldShard): ToldShard[] {
+  return shards.map((one, n) => n === at ? shard : one);
+}
+
+Deno.test("many primaries are covered with few questions", async () => {
+  await using cluster = new SimulatedCluster(200);
+  const { notifications, gaps } = await watch(cluster);
+  await using _ = notifications;
+  const { state, nodes, slots } = notifications.status();
+  assertEquals([state, nodes.length, formatSlots(slots!.covered)], ["ready", 200, "0-16383"]);
+  assertEquals(asked(cluster), 1);
+  for (const node of cluster.nodes) assertEquals(node.connections, 1);
+  assertEquals(gaps, []);
+});
+
+Deno.test("a node that does not answer holds nobody up, another one is asked", async () => {
+  await using cluster = new SimulatedCluster(3);
+  const { notifications } = await watch(cluster);
+  await using _ = notifications;
+  for (const node of cluster.nodes) {
+    for (const other of cluster.nodes) other.mute = other === node ? ["CLUSTER SHARDS"] : [];
+    const before = cluster.nodes.filter((other) => other !== node).map(({ asked }) => asked);
+    await notifications.refreshSubscriptions();
+    const after = cluster.nodes.filter((other) => other !== node).map(({ asked }) => asked);
+    assert(after.some((count, n) => count > before[n]!));
+  }
+});
+
+Deno.test("an answer that fails, is empty or names no owner changes nothing; others are asked", async () => {
+  await using cluster = new SimulatedCluster(3);
+  const { notifications, gaps, warnings } = await watch(cluster);
+  await using _ = notifications;
+  const known = JSON.stringify(notifications.topology.shards);
+  const alone = (node: SimulatedNode) => [{ slots: [], nodes: [node.primary] }];
+  for (const node of cluster.nodes) {
+    for (const told of ["ERR no", [], alone(node)]) {
+      node.told = told;
+      for (const _ of cluster.nodes) await notifications.refreshSubscriptions();
+      assertEquals(JSON.stringify(notifications.topology.shards), known);
+    }
+    node.told = null;
+  }
+  assertEquals(warnings, []);
+
+  for (const told of ["ERR no", []]) {
+    for (const node of cluster.nodes) node.told = told;
+    await assertRejects(() => notifications.refreshSubscriptions(), ConnectError);
+  }
+  for (const node of cluster.nodes) node.told = alone(node);
+  const error = await assertRejects(() => notifications.refreshSubscriptions(), ConnectError);
+  assertStringIncludes(error.message, "no owner of any slot");
+  // It goes on trying by itself.
+  const before = asked(cluster);
+  await until("it is tried again", () => asked(cluster) > before + 6);
+  assertEquals(JSON.stringify(notifications.topology.shards), known);
+  for (const node of cluster.nodes) node.told = null;
+  await notifications.refreshSubscriptions();
+  assertEquals(notifications.status().state, "ready");
+  assert(warnings.every((warning) => warning.includes("could not be refreshed")));
+  assertEquals(gaps, []);
+});
+
+Deno.test("nodes that go on disagreeing are asked in peace, and nobody is left who may be right", async () => {
+  await using cluster = new SimulatedCluster(4);
+  const [one, two, , heir] = cluster.nodes as [
+    SimulatedNode,
+    SimulatedNode,
+    SimulatedNode,
+    SimulatedNode,
+  ];
+  // Three shards; of the first, most say that the fourth node has taken over, and itself it does not.
+  const slots = [[0, 5460], [5461, 10922], [10923, 16383]];
+  cluster.shards = cluster.nodes.slice(0, 3).map((node, n) => ({
+    slots: slots[n]!,
+    nodes: [node.primary],
+  }));
+  const { notifications, gaps } = await watch(cluster);
+  await using _ = notifications;
+  one.told = cluster.shards;
+  two.told = cluster.shards;
+  cluster.shards = withShard(cluster, 0, { slots: slots[0]!, nodes: [heir.primary] });
+  for (const _ of cluster.nodes) await notifications.refreshSubscriptions();
+  await until("the heir is watched", () => heir.connections === 1);
+  const before = asked(cluster);
+  await sleep(1_000);
+  assert(asked(cluster) - before < 20, `${asked(cluster) - before} questions in a second`);
+  const watched = () => notifications.status().nodes.map(({ id }) => id!);
+  assert(watched().includes(one.id) && watched().includes(heir.id));
+
+  one.told = null;
+  two.told = null;
+  await until("the old one is left", async () => {
+    await notifications.refreshSubscriptions();
+    return !watched().includes(one.id);
+  });
+  assertEquals(watched().toSorted(), cluster.nodes.slice(1).map(({ id }) => id).toSorted());
+  assertEquals(notifications.status().state, "ready");
+  assert(gaps.length <= 1, `${gaps.length} gaps`);
+  for (const gap of gaps) assertEquals(formatSlots(gap.slots!), "0-5460");
+});
