@@ -24,7 +24,8 @@ export async function askTopology(
     return parseShards(await connection.request("CLUSTER", "SHARDS"), asked);
   } catch (error) {
     if (!(error instanceof ServerError)) throw error;
-    if (!/unknown (sub)?command|wrong number of arguments/i.test(error.message)) {
+    // Whoever may not ask for the one may be allowed the other.
+    if (error.code !== "NOPERM" && !UNKNOWN.test(error.message)) {
       throw explain(connection.server, error);
     }
   }
@@ -35,15 +36,13 @@ export async function askTopology(
   }
 }
 
+const UNKNOWN = /unknown (sub)?command|wrong number of arguments/i;
+
 function explain(server: string, error: ServerError): Error {
-  if (error.code === "NOPERM") {
-    return new AuthError(
-      `Cannot learn the topology from ${server}: ${error.message}; give the user the right to ask ` +
-        "(ACL SETUSER … +cluster|shards +cluster|slots)",
-      { cause: error },
-    );
-  }
-  return new ConnectError(`Cannot learn the topology from ${server}: ${error.message}`, {
-    cause: error,
-  });
+  const what = `Cannot learn the topology from ${server}: ${error.message}`;
+  if (error.code !== "NOPERM") return new ConnectError(what, { cause: error });
+  return new AuthError(
+    `${what}; give the user the right to ask (ACL SETUSER … +cluster|shards or +cluster|slots)`,
+    { cause: error },
+  );
 }

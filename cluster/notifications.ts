@@ -1,8 +1,8 @@
-import { AbstractKeyspaceNotifications, parseUrl, type ServerUrl } from "../pubsub/mod.ts";
+import { AbstractKeyspaceNotifications } from "../pubsub/mod.ts";
 import { backoff } from "../pubsub/backoff.ts";
 import { ClosedError } from "../pubsub/errors.ts";
 import { Hub, type Refusal, type Wanted } from "../pubsub/hub.ts";
-import { defaultsOf, resolveOptions, type Settings } from "../pubsub/options.ts";
+import { resolveOptions, type Settings } from "../pubsub/options.ts";
 import type { Status, TcpAddress } from "../pubsub/mod.ts";
 import { Coverage, type SlotGap } from "./coverage.ts";
 import { type Member, type MemberOptions, nameOf, PrimaryMember } from "./member.ts";
@@ -13,6 +13,7 @@ import { ReplicaAdvice } from "./replica_events.ts";
 import { ReplicaGate } from "./replica_gate.ts";
 import type { Candidate } from "./replica_locator.ts";
 import { ReplicaMember } from "./replica_member.ts";
+import { readSeeds, type Seeds } from "./seeds.ts";
 import { dialAddress, type Topology } from "./topology.ts";
 import { type KnownNode, TopologySource } from "./topology_source.ts";
 
@@ -37,7 +38,7 @@ const ABSENCES = [2, 3] as const;
 export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications {
   /** @internal */
   protected readonly hub: Hub;
-  readonly #seeds: readonly ServerUrl[];
+  readonly #tls: boolean;
   readonly #options: ClusterOptions;
   readonly #settings: Settings;
   readonly #members = new Map<string, Member>();
@@ -53,10 +54,10 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
   /** How many answers in a row did not know a node that is watched. */
   #unsettled = 0;
 
-  private constructor(seeds: readonly ServerUrl[], options: ClusterOptions) {
-    const settings = resolveOptions(defaultsOf(seeds[0]!), options);
+  private constructor({ addresses, defaults }: Seeds, options: ClusterOptions) {
+    const settings = resolveOptions(defaults, options);
     super(settings.database);
-    this.#seeds = seeds;
+    this.#tls = defaults.tls ?? false;
     this.#options = options;
     this.#settings = settings;
     const advice = options.replicas ? new ReplicaAdvice(settings.onWarning) : null;
@@ -77,7 +78,7 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
       onOutdated: () => this.#refreshSoon(),
     });
     this.#source = new TopologySource({
-      seeds,
+      seeds: addresses,
       settings,
       tls: this.#tls,
       nodes: () => this.#connected(),
@@ -104,6 +105,7 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
    * @param targets the URLs of some of its nodes; any of them may be dead, or a replica
    * @param options how to connect
    * @returns the cluster's notifications, nothing subscribed yet
+   * @throws {TypeError} when a URL or an option is malformed, or the URLs contradict each other
    * @throws {ConnectError} when none of the seeds answers, or they are no nodes of a cluster
    * @throws {AuthError} when the user is refused, or may not ask for the topology
    */
@@ -111,8 +113,7 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
     targets: readonly (string | URL)[],
     options: ClusterOptions = {},
   ): Promise<ClusterKeyspaceNotifications> {
-    const seeds = targets.map((target) => parseUrl(target));
-    if (seeds.length === 0) throw new TypeError("Cannot connect: no seed is given");
+    const seeds = readSeeds(targets);
     options.signal?.throwIfAborted();
     const notifications = new ClusterKeyspaceNotifications(seeds, options);
     try {
@@ -359,9 +360,5 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
     const address = node === undefined ? null : dialAddress(node, { tls: this.#tls });
     const { addressMap } = this.#options;
     return address === null || addressMap === undefined ? address : addressMap(address);
-  }
-
-  get #tls(): boolean {
-    return this.#seeds[0]!.tls ?? false;
   }
 }

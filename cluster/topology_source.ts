@@ -1,8 +1,8 @@
 import { Connection } from "../pubsub/connection.ts";
-import { ClosedError, ConnectError } from "../pubsub/errors.ts";
+import { AuthError, ClosedError, ConnectError } from "../pubsub/errors.ts";
 import { handshake } from "../pubsub/handshake.ts";
 import { inTurn } from "../pubsub/in_turn.ts";
-import { formatAddress, type ServerUrl, type TcpAddress } from "../pubsub/mod.ts";
+import { type Address, formatAddress, type TcpAddress } from "../pubsub/mod.ts";
 import type { Settings } from "../pubsub/options.ts";
 import type { Subscriber } from "../pubsub/subscriber.ts";
 import { askTopology } from "./ask.ts";
@@ -21,7 +21,7 @@ export interface KnownNode {
 /** Whom to ask for the topology. */
 export interface TopologySourceOptions {
   /** Where to begin, and begin again when no node that is known answers. */
-  readonly seeds: readonly ServerUrl[];
+  readonly seeds: readonly Address[];
   /** What the options say. */
   readonly settings: Settings;
   /** Whether TLS is spoken. */
@@ -78,12 +78,11 @@ export class TopologySource {
       }
     }
     if (failures.length === 1) throw failures[0]!;
-    throw new ConnectError(
-      `Cannot learn the topology of the cluster: ${
-        failures.map(({ message }) => message).join("; ")
-      }`,
-      { cause: failures[0] },
-    );
+    const refused = failures.find((failure) => failure instanceof AuthError);
+    const each = failures.map(({ message }) => message).join("; ");
+    const what = `Cannot learn the topology of the cluster: ${each}`;
+    if (refused !== undefined) throw new AuthError(what, { cause: refused });
+    throw new ConnectError(what, { cause: failures[0] });
   }
 
   #askNode({ id, subscriber, address }: KnownNode): Promise<Topology> {
@@ -91,8 +90,7 @@ export class TopologySource {
     return subscriber.ask((connection) => askTopology(connection, address, this.#options.tls));
   }
 
-  async #askSeed(seed: ServerUrl, signal: AbortSignal): Promise<Topology> {
-    const { address } = seed;
+  async #askSeed(address: Address, signal: AbortSignal): Promise<Topology> {
     const { settings, tls } = this.#options;
     const { dial, timeout, limits } = settings;
     const events = { onMessage() {}, onConfirmed() {}, onRead: () => null, onClose() {} };

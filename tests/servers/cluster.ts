@@ -80,8 +80,9 @@ export class TestCluster implements AsyncDisposable {
 
   async #meet(): Promise<void> {
     const [first, ...others] = this.#servers;
-    for (const { host, port, ports } of others) {
-      await first!.command("CLUSTER", "MEET", host, port, ports["cluster-port"]!);
+    const meets = this.#options.config?.["tls-cluster"] === "yes" ? "tls-port" : "port";
+    for (const { host, ports } of others) {
+      await first!.command("CLUSTER", "MEET", host, ports[meets]!, ports["cluster-port"]!);
     }
     const ports = this.#servers.map(({ port }) => port).sort().join();
     for (const server of this.#servers) {

@@ -1,0 +1,55 @@
+import { formatAddress, parseUrl, type ServerUrl } from "../pubsub/mod.ts";
+import { defaultsOf, type ServerDefaults } from "../pubsub/options.ts";
+import type { Address } from "../pubsub/transport.ts";
+
+/** Where to begin, and what holds for every node. */
+export interface Seeds {
+  /** Where some of the nodes are. Never empty. */
+  readonly addresses: readonly Address[];
+  /** What the URLs say of all nodes. */
+  readonly defaults: ServerDefaults;
+}
+
+/**
+ * Reads the URLs of some nodes of a cluster. What one of them says holds for all nodes, those too that
+ * no URL names.
+ *
+ * @throws {TypeError} when there is none, one is malformed, or they contradict each other
+ */
+export function readSeeds(targets: readonly (string | URL)[]): Seeds {
+  const urls = targets.map((target) => parseUrl(target));
+  const [first] = urls;
+  if (first === undefined) throw new TypeError("Cannot connect: no seed is given");
+  if (urls.some(({ tls }) => (tls ?? false) !== (first.tls ?? false))) {
+    throw new TypeError(
+      "Cannot tell whether the cluster speaks TLS: some of the seeds do, others do not; give " +
+        "redis:// or rediss:// for all",
+    );
+  }
+  const said = Object.assign(
+    {},
+    only(urls, "username", "user"),
+    only(urls, "password", "password"),
+    only(urls, "database", "database"),
+  );
+  return {
+    addresses: urls.map(({ address }) => address),
+    defaults: { ...defaultsOf(first), ...said },
+  };
+}
+
+/** What the URLs say of one thing; nothing where none does. */
+function only<Name extends "username" | "password" | "database">(
+  urls: readonly ServerUrl[],
+  name: Name,
+  what: string,
+): Pick<ServerUrl, Name> | undefined {
+  const speaking = urls.filter((url) => url[name] !== undefined);
+  const [first] = speaking;
+  const other = speaking.find((url) => url[name] !== first![name]);
+  if (other === undefined) return first && { [name]: first[name] } as Pick<ServerUrl, Name>;
+  throw new TypeError(
+    `Cannot use the seeds ${formatAddress(first!.address)} and ${formatAddress(other.address)}: ` +
+      `each names another ${what}, and all nodes of a cluster share one`,
+  );
+}
