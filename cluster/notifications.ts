@@ -183,10 +183,15 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
     return Promise.resolve();
   }
 
-  /** Does something on each primary at the same time; the first failure counts. */
+  /** Does something on each member at once, on those too that join meanwhile; a failure counts. */
   async #onEach<T>(work: (member: Member) => Promise<T>): Promise<T[]> {
-    const outcomes = await Promise.all(
-      Array.from(this.#members.values(), async (member) => {
+    const outcomes: T[] = [];
+    const asked = new Set<Member>();
+    for (;;) {
+      const members = [...this.#members.values()].filter((member) => !asked.has(member));
+      if (members.length === 0) return outcomes;
+      for (const member of members) asked.add(member);
+      const each = await Promise.all(members.map(async (member) => {
         try {
           return [await work(member)];
         } catch (error) {
@@ -194,9 +199,9 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
           if (this.hub.ended !== null || this.#members.get(member.id) === member) throw error;
           return [];
         }
-      }),
-    );
-    return outcomes.flat();
+      }));
+      outcomes.push(...each.flat());
+    }
   }
 
   async #settle(channels: readonly Wanted[]): Promise<Refusal[]> {

@@ -46,6 +46,8 @@ export class SimulatedNode implements AsyncDisposable {
   told: readonly ToldShard[] | string | null = null;
   /** Reads what it is asked, and answers only what is not in this list: names of commands. */
   mute: readonly string[] = [];
+  /** What it waits for before it answers anything. */
+  hold: Promise<void> | null = null;
   /** How often it was asked for the topology. */
   asked = 0;
 
@@ -93,6 +95,7 @@ export class SimulatedNode implements AsyncDisposable {
     try {
       for (let length; (length = await connection.read(buffer)) !== null;) {
         decoder.write(buffer.slice(0, length));
+        await this.hold;
         for (const answer of answers.splice(0)) await writeAll(connection, answer);
       }
     } finally {
@@ -123,7 +126,9 @@ export class SimulatedNode implements AsyncDisposable {
       case "CLUSTER SHARDS":
         if (typeof this.told === "string") return utf8.encode(`-${this.told}\r\n`);
         return this.told === null ? this.#cluster.answer : shardsReply(this.told);
+      case "SUBSCRIBE":
       case "PSUBSCRIBE":
+      case "UNSUBSCRIBE":
       case "PUNSUBSCRIBE":
         return this.#subscribe(connection, asks, words);
       default:
@@ -135,8 +140,8 @@ export class SimulatedNode implements AsyncDisposable {
     const held = this.#subscribers.get(connection) ?? new Set();
     this.#subscribers.set(connection, held);
     const confirmations = patterns.map((pattern) => {
-      if (name === "PSUBSCRIBE") held.add(pattern);
-      else held.delete(pattern);
+      if (name.includes("UNSUB")) held.delete(pattern);
+      else held.add(pattern);
       return `>3\r\n${bulk(name.toLowerCase())}${bulk(pattern)}:${held.size}\r\n`;
     });
     return utf8.encode(confirmations.join(""));

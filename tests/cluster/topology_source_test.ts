@@ -126,3 +126,32 @@ Deno.test("nodes that go on disagreeing are asked in peace, and nobody is left w
   assert(gaps.length <= 1, `${gaps.length} gaps`);
   for (const gap of gaps) assertEquals(formatSlots(gap.slots!), "0-5460");
 });
+
+Deno.test("a subscription resolves when those have confirmed, too, that joined meanwhile", async () => {
+  await using cluster = new SimulatedCluster(3);
+  const [one, , joining] = cluster.nodes as [SimulatedNode, SimulatedNode, SimulatedNode];
+  const all = cluster.shards;
+  cluster.shards = all.slice(0, 2);
+  const { notifications } = await watch(cluster, { flags: "ignore" });
+  await using _ = notifications;
+  const first = Promise.withResolvers<void>();
+  const second = Promise.withResolvers<void>();
+  one.hold = first.promise;
+  joining.hold = second.promise;
+  let subscribed = false;
+  const subscribing = notifications.subscribeKeyspace("a").then(() => subscribed = true);
+  cluster.shards = all;
+  await notifications.refreshSubscriptions();
+  assertEquals(notifications.status().nodes.length, 3);
+  first.resolve();
+  await until("the first has confirmed", () => {
+    return notifications.status().nodes[0]!.subscriptions.includes("__keyspace@0__:a");
+  });
+  await sleep(20);
+  assertEquals(subscribed, false);
+  second.resolve();
+  await subscribing;
+  for (const { subscriptions } of notifications.status().nodes) {
+    assert(subscriptions.includes("__keyspace@0__:a"));
+  }
+});
