@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { listenForInterrupt } from "../../cli/interrupt.ts";
 import { openRedis } from "../../examples/redis.ts";
 import {
   ensureServer,
@@ -28,6 +29,8 @@ async function setStage({ flags, cluster }: Play): Promise<Stage> {
   const config = {
     "notify-keyspace-events": flags ?? "KEA",
     ...(flags === null ? { "rename-command": 'CONFIG ""' } : {}),
+    // What is left of a cluster goes on.
+    ...(cluster ? { "cluster-require-full-coverage": "no" } : {}),
   };
   if (!cluster) {
     const server = await startServer({ binary, config });
@@ -59,6 +62,55 @@ export function programOf({ file }: Example): string[] {
   return [Deno.execPath(), "run", ...rights, join(ROOT, file)];
 }
 
+/** An example that runs, and what it has not shown yet. */
+class Performance {
+  readonly #child: Deno.ChildProcess;
+  readonly #read: Promise<void>;
+  readonly #over = new AbortController();
+  readonly missing: Set<string>;
+
+  constructor(example: Example, url: string, shows: readonly string[]) {
+    const [program, ...args] = programOf(example);
+    this.#child = new Deno.Command(program!, {
+      args,
+      env: { REDIS_URL: url, PORT: "0" },
+      stdin: "null",
+      stdout: "piped",
+      stderr: "inherit",
+    }).spawn();
+    this.missing = new Set(shows);
+    this.#read = this.#show().finally(() => this.#over.abort());
+  }
+
+  async #show(): Promise<void> {
+    const decoder = new TextDecoder();
+    let line = "";
+    for await (const chunk of this.#child.stdout) {
+      const lines = (line + decoder.decode(chunk, { stream: true })).split("\n");
+      line = lines.pop()!;
+      for (const one of lines) {
+        console.log(one);
+        for (const words of this.missing) if (one.includes(words)) this.missing.delete(words);
+      }
+    }
+  }
+
+  /** Aborted once it has ended. */
+  get over(): AbortSignal {
+    return this.#over.signal;
+  }
+
+  async end(): Promise<void> {
+    try {
+      this.#child.kill("SIGTERM");
+    } catch {
+      // It has ended.
+    }
+    await this.#child.status;
+    await this.#read;
+  }
+}
+
 /**
  * Runs an example on a private server, and lets happen what it is to show.
  *
@@ -66,56 +118,37 @@ export function programOf({ file }: Example): string[] {
  */
 export async function playExample(example: Example): Promise<boolean> {
   const play = PLAYS[example.name]!;
+  const interrupt = listenForInterrupt();
   await using stage = await setStage(play);
-  const [program, ...args] = programOf(example);
-  const child = new Deno.Command(program!, {
-    args,
-    env: { REDIS_URL: stage.url, PORT: "0" },
-    stdin: "null",
-    stdout: "piped",
-    stderr: "inherit",
-  }).spawn();
-
-  const missing = new Set(play.shows);
-  let ended = false;
-  const read = (async () => {
-    const text = child.stdout.pipeThrough(
-      new TextDecoderStream() as TransformStream<Uint8Array, string>,
-    );
-    let line = "";
-    for await (const part of text) {
-      const lines = (line + part).split("\n");
-      line = lines.pop()!;
-      for (const one of lines) {
-        console.log(one);
-        for (const words of missing) if (one.includes(words)) missing.delete(words);
-      }
-    }
-    ended = true;
-  })();
-
+  const performing = new Performance(example, stage.url, play.shows);
+  const { missing } = performing;
+  const over = AbortSignal.any([interrupt.signal, performing.over]);
   const deadline = performance.now() + DEADLINE;
-  const goesOn = () => missing.size > 0 && !ended && performance.now() < deadline;
-  const redis = await openRedis(stage.servers[0]!.url);
+  const waits = () => missing.size > 0 && !over.aborted && performance.now() < deadline;
   try {
     for (const server of stage.servers) {
-      while (goesOn() && !await isWatched(server)) await sleep(20);
+      while (waits() && !await isWatched(server)) await sleep(20);
     }
-    while (goesOn()) {
-      await play.act(redis, stage.servers);
-      const again = performance.now() + AGAIN;
-      while (goesOn() && performance.now() < again) await sleep(20);
-    }
+    if (play.live) await play.live(stage.servers, over);
+    else await actUntil(play, stage, waits);
   } finally {
-    redis.destroy();
-    try {
-      child.kill("SIGTERM");
-    } catch {
-      // It has ended.
-    }
-    await child.status;
-    await read;
+    interrupt.release();
+    await performing.end();
   }
   for (const words of missing) console.error(`It has not shown: ${words}`);
   return missing.size === 0;
+}
+
+/** Lets it happen, once more every few seconds, for as long as somebody waits for more. */
+async function actUntil({ act }: Play, { servers }: Stage, waits: () => boolean): Promise<void> {
+  const redis = await openRedis(servers[0]!.url);
+  try {
+    while (waits()) {
+      await act?.(redis, servers);
+      const again = performance.now() + AGAIN;
+      while (waits() && performance.now() < again) await sleep(20);
+    }
+  } finally {
+    redis.destroy();
+  }
 }

@@ -5,6 +5,7 @@ import { setScheduled, setWithMetadata, setWithShadow } from "../../examples/exp
 import { payOrder, placeOrder } from "../../examples/order_timeout.ts";
 import type { Redis } from "../../examples/redis.ts";
 import { logIn } from "../../examples/session_expiry.ts";
+import { live } from "./life.ts";
 import { sleep, type TestServer } from "../../tests/servers/mod.ts";
 
 /** What happens on a private server while an example watches it. */
@@ -13,14 +14,16 @@ export interface Play {
   readonly flags: string | null;
   /** Whether it is a cluster in place of one server. */
   readonly cluster?: true;
+  /** What the example must have printed at the end, each of it in some line. */
+  readonly shows: readonly string[];
   /**
    * What happens once it watches.
    *
    * @param redis a client of the server, or of a cluster's first node
    */
-  act(redis: Redis, servers: readonly TestServer[]): Promise<unknown>;
-  /** What the example must have printed then, each of it in some line. */
-  readonly shows: readonly string[];
+  act?(redis: Redis, servers: readonly TestServer[]): Promise<unknown>;
+  /** In its place, what goes on until Ctrl-C, for somebody who looks at it in a browser. */
+  live?(servers: readonly TestServer[], signal: AbortSignal): Promise<void>;
 }
 
 /** The plays of the examples that watch one server, by the name of their file. */
@@ -76,6 +79,12 @@ export const PLAYS: Readonly<Record<string, Play>> = {
       for (const user of ["Ana", "Ben", "Cem"]) await claim(redis, "SUMMER", user);
     },
     shows: ["coupon SUMMER is closed; claimed by Ana, Ben"],
+  },
+  dashboard: {
+    flags: "KA",
+    cluster: true,
+    live,
+    shows: ["http://127.0.0.1:"],
   },
   database_cache: {
     flags: "KA",

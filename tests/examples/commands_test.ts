@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
 import { type Example, listExamples } from "../../dev/examples/list.ts";
 import { PLAYS } from "../../dev/examples/plays.ts";
@@ -18,8 +18,9 @@ async function runExample(...args: string[]): Promise<Finished> {
 }
 
 Deno.test("each example shows by its one command what it must", async (t) => {
-  const waiting: Example[] = (await listExamples()).filter(({ name }) => name in PLAYS);
-  assertEquals(waiting.map(({ name }) => name).sort(), Object.keys(PLAYS).sort());
+  const examples = await listExamples();
+  assertEquals(examples.map(({ name }) => name), Object.keys(PLAYS).sort());
+  const waiting: Example[] = examples.filter(({ name }) => !PLAYS[name]!.live);
   const ended = new Map<string, Finished>();
   await Promise.all(Array.from({ length: AT_ONCE }, async () => {
     for (let one = waiting.pop(); one; one = waiting.pop()) {
@@ -33,6 +34,17 @@ Deno.test("each example shows by its one command what it must", async (t) => {
       assertEquals(output, stdout, "it has nothing to complain of");
     });
   }
+});
+
+Deno.test("one that is looked at in a browser goes on until Ctrl-C, and leaves nothing", async () => {
+  await using tool = Tool.runOnTerminal(["dashboard"], { program: COMMAND });
+  const url = /http:\S+/.exec((await tool.linesUntil("http://")).at(-1)!)![0];
+  const page = await (await fetch(url)).text();
+  assertStringIncludes(page, "<h1>Keywatch</h1>");
+  await tool.type("\x03");
+  const { code } = await tool.ended();
+  assertEquals(code, 0);
+  await assertRejects(() => fetch(url));
 });
 
 Deno.test("each example says in one sentence what it does", async () => {

@@ -1,0 +1,190 @@
+/**
+ * The chart: a stacked bar for each second, and hatched bands where gaps fell. Drawn anew each time,
+ * as one path for each kind.
+ */
+
+const SVG = "http://www.w3.org/2000/svg";
+/** Around the bars, in px; above them is the lane of the gaps' names. */
+const MARGIN = { left: 38, right: 6, top: 24, bottom: 22 };
+/** A gap is never drawn narrower, in px. */
+const NARROWEST = 3;
+
+function element(name, attributes = {}, text) {
+  const made = document.createElementNS(SVG, name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  if (text !== undefined) made.textContent = text;
+  return made;
+}
+
+/** A step between lines of the grid, of which some four reach up to `most`. */
+function stepFor(most) {
+  const rough = Math.max(most / 4, 1);
+  const power = 10 ** Math.floor(Math.log10(rough));
+  return [1, 2, 5, 10].map((factor) => factor * power).find((step) => step >= rough);
+}
+
+export function clock(time, digits = 0) {
+  const date = new Date(time);
+  const two = (number) => String(number).padStart(2, "0");
+  const text = [date.getHours(), date.getMinutes(), date.getSeconds()].map(two).join(":");
+  return digits ? `${text}.${String(date.getMilliseconds()).padStart(3, "0")}` : text;
+}
+
+export function duration(ms) {
+  return ms < 1_000 ? `${Math.max(1, Math.round(ms))} ms` : `${(ms / 1_000).toFixed(1)} s`;
+}
+
+/** How many seconds fit. */
+export function spanOf(svg) {
+  return svg.clientWidth < 560 ? 60 : 120;
+}
+
+/** What lies where: times to places and back. */
+export function scaleOf(svg, now) {
+  const span = spanOf(svg) * 1_000;
+  const width = svg.clientWidth - MARGIN.left - MARGIN.right;
+  const start = now - span;
+  return {
+    start,
+    x: (time) => MARGIN.left + (time - start) / span * width,
+    time: (x) => start + (x - MARGIN.left) / width * span,
+  };
+}
+
+/**
+ * Draws what is known at a time.
+ *
+ * @param svg where
+ * @param kinds the kinds of events, from the bottom up
+ * @param seconds counts by kind, of each second since the epoch
+ * @param gaps those that were reported, and those that last, which have no `to`
+ * @param now the right end, in ms since the epoch
+ * @param cursor the second that is pointed at, or null
+ */
+export function drawChart(svg, { kinds, seconds, gaps, now, cursor }) {
+  const { clientWidth: width, clientHeight: height } = svg;
+  const { x, start } = scaleOf(svg, now);
+  const floor = height - MARGIN.bottom;
+  const shown = [...seconds].filter(([second]) => second * 1_000 > start - 1_000);
+  const sums = shown.map(([, counts]) => counts.reduce((sum, count) => sum + count, 0));
+  const most = Math.max(0, ...sums);
+  const step = stepFor(most);
+  const top = Math.max(step * Math.ceil(most / step), 4);
+  const y = (count) => floor - count / top * (floor - MARGIN.top);
+
+  const parts = [hatch()];
+  for (const gap of visible(gaps, start, now)) parts.push(bandOf(gap, x, now, floor));
+  for (let count = 0; count <= top; count += step) {
+    const line = { x1: MARGIN.left, x2: width - MARGIN.right, y1: y(count), y2: y(count) };
+    parts.push(element("line", { ...line, class: count === 0 ? "base" : "grid" }));
+    const place = { x: MARGIN.left - 6, y: y(count) + 4, "text-anchor": "end" };
+    parts.push(element("text", place, count.toLocaleString("en")));
+  }
+  parts.push(...bars(kinds, shown, now, x, y));
+  parts.push(...times(start, now, x, height));
+  parts.push(...names(visible(gaps, start, now), x, now, width));
+  if (cursor !== null) {
+    const middle = x(cursor * 1_000 + 500);
+    const line = { x1: middle, x2: middle, y1: MARGIN.top, y2: floor, class: "cursor" };
+    parts.push(element("line", line));
+  }
+  svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
+  svg.replaceChildren(...parts);
+
+  const events = sums.reduce((sum, count) => sum + count, 0);
+  const count = visible(gaps, start, now).length;
+  svg.setAttribute(
+    "aria-label",
+    `The last ${spanOf(svg)} seconds: ${events} events, at most ${most} in one second, ` +
+      `${count} ${count === 1 ? "gap" : "gaps"}. The arrow keys go through the seconds.`,
+  );
+}
+
+function visible(gaps, start, now) {
+  return gaps.filter(({ to = now }) => to > start);
+}
+
+function hatch() {
+  const size = { width: 6, height: 6 };
+  const pattern = element("pattern", { id: "hatch", ...size, patternUnits: "userSpaceOnUse" });
+  pattern.append(element("rect", size), element("path", { d: "M-1 7 7 -1 M-1 1 1 -1 M5 7 7 5" }));
+  const defs = element("defs");
+  defs.append(pattern);
+  return defs;
+}
+
+/** The ends of a gap's band. */
+function ends({ from, to = Infinity }, x, now) {
+  const left = Math.max(MARGIN.left, x(from));
+  return { left, right: Math.max(left + NARROWEST, x(Math.min(to, now))) };
+}
+
+function bandOf(gap, x, now, floor) {
+  const { left, right } = ends(gap, x, now);
+  const band = element("g", { class: "gap", "data-from": gap.from, "data-to": gap.to ?? "" });
+  const size = { x: left, y: 4, width: right - left, height: floor - 4 };
+  band.append(element("rect", size), element("title", {}, `gap: ${gap.reason}`));
+  if (right - left > 2 * NARROWEST) {
+    for (const at of gap.to === undefined ? [left] : [left, right]) {
+      band.append(element("line", { x1: at, x2: at, y1: 4, y2: floor }));
+    }
+  }
+  return band;
+}
+
+/** The names of gaps above them, those that have room. */
+function names(gaps, x, now, width) {
+  const made = [];
+  const bands = gaps.toSorted((a, b) => a.from - b.from).map((gap) => [gap, ends(gap, x, now)]);
+  let taken = MARGIN.left;
+  for (const [gap, { left, right }] of bands) {
+    const text = `${gap.reason} ${duration((gap.to ?? now) - gap.from)}`;
+    const room = text.length * 6.6;
+    const free = (from) =>
+      from >= taken && from + room < width && !bands.some(([, band]) => {
+        return band.left < from + room && band.right > from;
+      });
+    const start = [right + 5, left - room - 1].find(free);
+    if (start === undefined) continue;
+    taken = start + room + 8;
+    const name = element("g", { class: "gap" });
+    name.append(element("text", { x: start, y: 16 }, text));
+    made.push(name);
+  }
+  return made;
+}
+
+function bars(kinds, shown, now, x, y) {
+  const paths = kinds.map(() => "");
+  for (const [second, counts] of shown) {
+    const left = Math.max(MARGIN.left, x(second * 1_000) + 0.5);
+    // The second that runs is as wide as it has lasted.
+    const right = Math.min(x(now), x(second * 1_000 + 1_000) - 0.5);
+    if (right <= left) continue;
+    let below = 0;
+    counts.forEach((count, i) => {
+      if (count === 0) return;
+      const [low, high] = [y(below), y(below + count)];
+      paths[i] += `M${left.toFixed(1)} ${low.toFixed(1)}V${high.toFixed(1)}` +
+        `H${right.toFixed(1)}V${low.toFixed(1)}Z`;
+      below += count;
+    });
+  }
+  return paths.flatMap((d, i) => {
+    if (!d) return [];
+    const path = element("path", { d, "data-kind": kinds[i] });
+    path.style.fill = `var(--${kinds[i]})`;
+    return [path];
+  });
+}
+
+function times(start, now, x, height) {
+  const made = [];
+  const apart = 20_000;
+  for (let time = Math.ceil(start / apart) * apart; time < now; time += apart) {
+    const at = x(time);
+    if (at < MARGIN.left + 24 || at > x(now) - 24) continue;
+    made.push(element("text", { x: at, y: height - 6, "text-anchor": "middle" }, clock(time)));
+  }
+  return made;
+}

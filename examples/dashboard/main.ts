@@ -1,0 +1,100 @@
+/**
+ * A live dashboard in the browser: events by second and kind, the latest events, gaps drawn where
+ * they fell, and which nodes and hash slots are covered. A small HTTP server that watches, a page
+ * that it tells by server-sent events, no framework.
+ *
+ * `notify-keyspace-events KA`; a cluster by the URL of any of its nodes.
+ *
+ * @module
+ */
+
+import { readFile } from "node:fs/promises";
+import { createServer, type Server, type ServerResponse } from "node:http";
+import { env } from "node:process";
+import { connect, type ConnectOptions } from "@keywatch/keywatch";
+import { Feed, KINDS } from "./feed.ts";
+
+/** How often pages are told what is new, in ms. */
+const TICK = 500;
+/** How much may wait for a page that reads slowly before it is dropped and has to come back. */
+const MOST_WAITING = 1024 * 1024;
+
+const FILES: Readonly<Record<string, readonly [file: string, type: string]>> = {
+  "/": ["page.html", "text/html"],
+  "/page.css": ["page.css", "text/css"],
+  "/page.js": ["page.js", "text/javascript"],
+  "/chart.js": ["chart.js", "text/javascript"],
+};
+
+/** Watches, and serves the dashboard on a port of this machine, until it is disposed of. */
+export async function serveDashboard(
+  urls: readonly string[],
+  port: number,
+  options: ConnectOptions = {},
+): Promise<Server & AsyncDisposable> {
+  const notifications = await connect(urls, options);
+  await notifications.subscribeKeyspace("*", { db: "*" });
+  const feed = new Feed();
+  const reading = (async () => {
+    for await (const item of notifications.listen({ gaps: true })) {
+      if (item.kind === "gap") feed.gap(item);
+      else feed.event(item);
+    }
+  })();
+
+  const pages = new Set<ServerResponse>();
+  function tell(page: ServerResponse, type: string, update: object): void {
+    const { nodes, slots = null, dropped, gaps } = notifications.status();
+    const status = { health: notifications.health(), nodes, slots, dropped, gaps };
+    page.write(`event: ${type}\ndata: ${JSON.stringify({ ...update, status })}\n\n`);
+  }
+  const timer = setInterval(() => {
+    const news = feed.news();
+    for (const page of pages) {
+      if (page.writableLength > MOST_WAITING) page.destroy();
+      else tell(page, "news", news);
+    }
+  }, TICK);
+
+  const server = createServer(async ({ url = "/" }, response) => {
+    const { pathname } = new URL(url, "http://localhost");
+    const [file, type] = FILES[pathname] ?? [];
+    if (pathname === "/events") {
+      response.writeHead(200, { "content-type": "text/event-stream", "cache-control": "no-store" });
+      response.write("retry: 1000\n\n");
+      tell(response, "all", { ...feed.all(), kinds: KINDS });
+      pages.add(response);
+      response.on("close", () => pages.delete(response));
+    } else if (file) {
+      const content = await readFile(new URL(file, import.meta.url));
+      response.writeHead(200, {
+        "content-type": `${type}; charset=utf-8`,
+        "content-security-policy": "default-src 'self'; img-src data:",
+      }).end(content);
+    } else {
+      response.writeHead(404).end();
+    }
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject).listen(port, "127.0.0.1", resolve);
+  });
+  return Object.assign(server, {
+    async [Symbol.asyncDispose]() {
+      clearInterval(timer);
+      await notifications.close();
+      await reading;
+      await new Promise((resolve) => {
+        server.close(resolve);
+        server.closeAllConnections();
+      });
+    },
+  });
+}
+
+if (import.meta.main) {
+  const urls = (env["REDIS_URL"] ?? "redis://localhost:6379").split(",");
+  const server = await serveDashboard(urls, Number(env["PORT"] ?? 8080));
+  const address = server.address();
+  const port = typeof address === "object" ? address?.port : address;
+  console.log(`http://127.0.0.1:${port}/`);
+}

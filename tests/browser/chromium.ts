@@ -1,0 +1,69 @@
+import { delimiter, isAbsolute, join } from "node:path";
+import { withLock } from "../servers/cache.ts";
+import { run } from "../servers/run.ts";
+
+const NAMES = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
+
+/** With the fonts that it needs to show any text. */
+const PACKAGES = ["chromium", "fonts-dejavu-core"];
+
+const HOW_TO_INSTALL = "install it (Debian, Ubuntu: `apt-get install chromium`) or set CHROMIUM " +
+  "to the path of a Chromium or Chrome program";
+
+/** No browser could be found or installed. */
+export class MissingBrowserError extends Error {
+  override name = "MissingBrowserError";
+}
+
+async function isChromium(path: string): Promise<boolean> {
+  const { code, stdout } = await run([path, "--version"]);
+  return code === 0 && /^(Chromium|Google Chrome) \d/.test(stdout);
+}
+
+async function lookForChromium(): Promise<string | null> {
+  const chosen = Deno.env.get("CHROMIUM");
+  if (chosen) {
+    if (await isChromium(chosen)) return chosen;
+    throw new MissingBrowserError(`Cannot use $CHROMIUM: ${chosen} is no Chromium or Chrome`);
+  }
+  for (const folder of (Deno.env.get("PATH") ?? "").split(delimiter).filter(isAbsolute)) {
+    for (const name of NAMES) {
+      const path = join(folder, name);
+      const found = await Deno.stat(path).then(({ isFile }) => isFile, () => false);
+      if (found && await isChromium(path)) return path;
+    }
+  }
+  return null;
+}
+
+/**
+ * Finds Chromium, `$CHROMIUM` first, or installs Debian's package when run by root. Safe in several
+ * processes at once.
+ *
+ * @throws {MissingBrowserError} if there is none and none can be installed
+ */
+export async function findChromium(): Promise<string> {
+  const found = await lookForChromium();
+  if (found) return found;
+  if (Deno.uid() !== 0 || (await run(["apt-get", "--version"])).code !== 0) {
+    throw new MissingBrowserError(`Cannot find Chromium on the PATH; ${HOW_TO_INSTALL}`);
+  }
+  return await withLock("install", async () => {
+    const meanwhile = await lookForChromium();
+    if (meanwhile) return meanwhile;
+    console.error(`Installing Debian's packages ${PACKAGES.join(", ")} …`);
+    const env = { DEBIAN_FRONTEND: "noninteractive", LC_ALL: "C" };
+    const install = ["install", "-y", "--no-install-recommends", ...PACKAGES];
+    for (const step of [["update"], ["-o", "DPkg::Lock::Timeout=120", ...install]]) {
+      const { code, output } = await run(["apt-get", "-q", ...step], { env });
+      if (code === 0) continue;
+      throw new MissingBrowserError(
+        `Cannot install Chromium: \`apt-get ${step.join(" ")}\` ended with ${code}; ` +
+          `${HOW_TO_INSTALL}\n${output.trimEnd()}`,
+      );
+    }
+    const installed = await lookForChromium();
+    if (installed) return installed;
+    throw new MissingBrowserError(`Cannot find Chromium after it was installed; ${HOW_TO_INSTALL}`);
+  });
+}

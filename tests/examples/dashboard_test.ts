@@ -1,0 +1,314 @@
+/**
+ * The dashboard in a real browser. Where there is none and none can be installed, this is skipped
+ * with the reason, but never in CI. `$PICTURES` names a folder for the pictures that are taken.
+ *
+ * @module
+ */
+import { assert, assertAlmostEquals, assertEquals, assertMatch } from "@std/assert";
+import { join } from "node:path";
+import { serveDashboard } from "../../examples/dashboard/main.ts";
+import { findChromium, MissingBrowserError } from "../browser/chromium.ts";
+import { type Look, Page } from "../browser/page.ts";
+import { startCluster, until } from "../servers/mod.ts";
+import { Stage } from "./stage.ts";
+
+const LOOKS: Record<string, Look> = {
+  light: { width: 1280, height: 900, scheme: "light" },
+  dark: { width: 1280, height: 900, scheme: "dark" },
+  phone: { width: 360, height: 740, scheme: "light", scale: 2 },
+  "phone-dark": { width: 390, height: 844, scheme: "dark", scale: 2 },
+};
+
+const chromium = await findChromium().catch((error) => {
+  if (!(error instanceof MissingBrowserError) || Deno.env.get("CI")) throw error;
+  console.error(`The dashboard is not tested: ${error.message}`);
+  return null;
+});
+
+function test(name: string, work: () => Promise<void>): void {
+  Deno.test({ name, ignore: chromium === null, fn: work });
+}
+
+/** A server, its dashboard, and the page that shows it. */
+async function open(urls: readonly string[], look: Look): Promise<
+  AsyncDisposable & { page: Page; address: string; closeServer(): Promise<void> }
+> {
+  await using stack = new AsyncDisposableStack();
+  const server = stack.use(await serveDashboard(urls, 0, { onWarning: () => {} }));
+  const { port } = server.address() as { port: number };
+  const page = stack.use(await Page.open(chromium!));
+  await page.look(look);
+  const address = `http://127.0.0.1:${port}/`;
+  await page.goTo(address);
+  await shows(page, "#state", /^receiving from /);
+  const all = stack.move();
+  return {
+    page,
+    address,
+    closeServer: () => server[Symbol.asyncDispose](),
+    [Symbol.asyncDispose]: () => all.disposeAsync(),
+  };
+}
+
+async function textOf(page: Page, selector: string): Promise<string> {
+  return await page.evaluate(`document.querySelector(${JSON.stringify(selector)})?.textContent`);
+}
+
+async function shows(page: Page, selector: string, text: RegExp): Promise<void> {
+  await until(`${selector} shows ${text}`, async () => text.test(await textOf(page, selector)));
+}
+
+async function rows(page: Page): Promise<string[]> {
+  return await page.evaluate(`[...document.querySelectorAll("#items li")].map((row) =>
+    row.classList.contains("gap") ? "gap" :
+    row.querySelector(".event").textContent + " " + row.querySelector(".key").textContent)`);
+}
+
+/** What the chart shows, measured from what is drawn: counts of each kind, and bands in time. */
+async function chart(page: Page): Promise<{
+  counts: Record<string, number>;
+  bands: { from: number; to: number; drawnFrom: number; drawnTo: number; width: number }[];
+}> {
+  return await page.evaluate(`(() => {
+    const svg = document.getElementById("chart");
+    const number = (node, name) => Number(node.getAttribute(name));
+    const labels = [...svg.querySelectorAll(":scope > text")];
+    const marks = labels.filter((text) => text.getAttribute("text-anchor") === "end")
+      .map((text) => [Number(text.textContent.replaceAll(",", "")), number(text, "y")]);
+    const [[low, lowY], [high, highY]] = [marks[0], marks.at(-1)];
+    const perCount = (lowY - highY) / (high - low);
+    const counts = {};
+    for (const path of svg.querySelectorAll("path[data-kind]")) {
+      let sum = 0;
+      const bars = path.getAttribute("d").matchAll(/M\\S+ (\\S+?)V(\\S+?)H\\S+?V\\S+?Z/g);
+      for (const [, bottom, top] of bars) sum += (bottom - top) / perCount;
+      counts[path.dataset.kind] = Math.round(sum);
+    }
+    const times = labels.filter((text) => text.getAttribute("text-anchor") === "middle")
+      .map((text) => {
+        const time = new Date();
+        time.setHours(...text.textContent.split(":"), 0);
+        // From before midnight.
+        if (time > Date.now()) time.setDate(time.getDate() - 1);
+        return [time.getTime(), number(text, "x")];
+      });
+    const [[t0, x0], [t1, x1]] = [times[0], times.at(-1)];
+    const timeAt = (x) => t0 + (x - x0) / (x1 - x0) * (t1 - t0);
+    const bands = [...svg.querySelectorAll("g.gap[data-from]")].map((band) => {
+      const rect = band.querySelector("rect");
+      const [x, width] = [number(rect, "x"), number(rect, "width")];
+      return {
+        from: number(band, "data-from"),
+        to: number(band, "data-to"),
+        drawnFrom: timeAt(x),
+        drawnTo: timeAt(x + width),
+        width,
+      };
+    });
+    return { counts, bands };
+  })()`);
+}
+
+test("dashboard draws events by second and kind, the latest, and a gap where it fell", async () => {
+  await using stage = await Stage.open("KA");
+  const { redis, server } = stage;
+  await using dashboard = await open([stage.url], LOOKS["light"]!);
+  const { page } = dashboard;
+  const markup = '<img src="x" onerror="document.title = 1"> & <b>';
+  for (let i = 0; i < 7; i++) await redis.set(`key:${i}`, "");
+  for (let i = 0; i < 3; i++) await redis.hSet("product:1", `field ${i}`, "");
+  await redis.del(["key:0", "key:1"]);
+  await redis.set(markup, "");
+  await redis.set("short", "", { PX: 1 });
+  await shows(page, "#events", /^16$/);
+  const counts = { strings: 9, hashes: 3, generic: 3, expired: 1 };
+  await until("all is drawn", async () => {
+    return JSON.stringify((await chart(page)).counts) === JSON.stringify(counts);
+  });
+  assertMatch(await textOf(page, "#legend"), /strings 9.*hashes 3.*generic 3.*expired 1/);
+  assert((await rows(page)).includes(`set ${markup}`));
+  assertEquals(await page.evaluate("[document.images.length, document.title]"), [0, "Keywatch"]);
+  assertMatch(
+    await page.evaluate("document.getElementById('chart').ariaLabel"),
+    /: 16 events, .* 0 gaps/,
+  );
+
+  await stage.behindTheirBacks(["SET", "unseen", ""]);
+  await shows(page, "#gap-count", /^1$/);
+  await redis.set("after", "");
+  await shows(page, "#events", /^17$/);
+  const [newest, second, third] = await rows(page);
+  assertEquals([newest, second], ["set after", "gap"]);
+  assert(third !== "set unseen");
+  const { bands: [band, ...others] } = await chart(page);
+  assertEquals(others, []);
+  assert(band!.from <= band!.to && band!.width >= 3);
+  // To half a pixel, of which a second has nine.
+  assertAlmostEquals(band!.drawnFrom, band!.from, 60);
+  assertMatch(await textOf(page, "#gaps"), /disconnected, .*127\.0\.0\.1/);
+
+  assertMatch(await textOf(page, "#nodes li"), new RegExp(`^127.0.0.1:${server.port}✓ ready`));
+  const port = server.port;
+  await stage.kill();
+  await shows(page, "#nodes li", new RegExp(`^127.0.0.1:${port}! reconnecting for`));
+  await shows(page, "#state", /reconnecting/);
+  await until("the gap that lasts is drawn", async () => {
+    const { bands } = await chart(page);
+    return bands.length === 2 && bands[1]!.to === 0;
+  });
+  await server.restart();
+  await shows(page, "#state", /^receiving from /);
+  await shows(page, "#gap-count", /^2$/);
+  const { bands } = await chart(page);
+  assertEquals(bands.length, 2);
+  for (const { from, to, drawnFrom, drawnTo, width } of bands) {
+    assertAlmostEquals(drawnFrom, from, 60);
+    if (width > 3) assertAlmostEquals(drawnTo, to, 60);
+  }
+  assertEquals(page.problems, []);
+});
+
+/** Each text of the page whose contrast with its ground is below what is read with ease. */
+const FAINT = `(() => {
+  const parse = (color) => color.match(/[\\d.]+/g).map(Number);
+  const luminance = (color) => {
+    const [r, g, b] = color.map((value) => {
+      const part = value / 255;
+      return part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
+    });
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const ground = (node) => {
+    for (let at = node; at; at = at.parentElement) {
+      const color = parse(getComputedStyle(at).backgroundColor);
+      if (color.length < 4 || color[3] === 1) return color.slice(0, 3);
+    }
+    return [255, 255, 255];
+  };
+  const contrast = (a, b) => {
+    const [low, high] = [luminance(a), luminance(b)].sort((a, b) => a - b);
+    return (high + 0.05) / (low + 0.05);
+  };
+  const faint = [];
+  for (const node of document.querySelectorAll("body *")) {
+    const { color, fill, display } = getComputedStyle(node);
+    const own = [...node.childNodes].some((child) => child.nodeType === 3 && child.data.trim());
+    if (!own || display === "none" || node.tagName === "title") continue;
+    const ink = parse(node instanceof SVGElement ? fill : color).slice(0, 3);
+    const ratio = contrast(ink, ground(node));
+    if (ratio < 4.5) faint.push(node.textContent + ": " + ratio.toFixed(2));
+  }
+  for (const swatch of document.querySelectorAll("#legend .swatch:not(.hatch)")) {
+    const ratio = contrast(parse(getComputedStyle(swatch).backgroundColor), ground(swatch.parentElement));
+    if (ratio < 3) faint.push(swatch.parentElement.textContent + ": " + ratio.toFixed(2));
+  }
+  return faint;
+})()`;
+
+test("dashboard is readable in light and dark, and right on a phone's width", async () => {
+  await using stage = await Stage.open("KA");
+  const { redis } = stage;
+  await using dashboard = await open([stage.url], LOOKS["light"]!);
+  const { page, address } = dashboard;
+  const long = `a key as long as some are:${"0123456789abcdef".repeat(20)}`;
+  for (const key of [long, "user:1", "user:2"]) await redis.set(key, "");
+  await redis.hSet("user:3", "name", "Ana");
+  await stage.behindTheirBacks(["DEL", "user:1"]);
+  await shows(page, "#gap-count", /^1$/);
+  const grounds: Record<string, number> = {};
+  for (const [name, look] of Object.entries(LOOKS)) {
+    await page.look(look);
+    await page.goTo(address);
+    await shows(page, "#events", /^4$/);
+    assertEquals(await page.evaluate(FAINT), [], name);
+    const { wide, shown, outside, ground } = await page.evaluate(`({
+      wide: document.scrollingElement.scrollWidth,
+      shown: innerWidth,
+      outside: [...document.querySelectorAll("body *")].filter((node) => {
+        const { left, right, width } = node.getBoundingClientRect();
+        return width > 0 && (left < -0.5 || right > innerWidth + 0.5) && !node.closest("#chart");
+      }).map((node) => node.outerHTML.slice(0, 80)),
+      ground: Number(getComputedStyle(document.body).backgroundColor.match(/\\d+/)[0]),
+    })`);
+    assertEquals([wide, shown, outside], [look.width, look.width, []], name);
+    grounds[name] = ground;
+    const picture = await page.picture();
+    assert(picture.length > 10_000, "the picture shows something");
+    const folder = Deno.env.get("PICTURES");
+    if (folder) await Deno.writeFile(join(folder, `dashboard-${name}.png`), picture);
+  }
+  assert(grounds["light"]! > 200 && grounds["phone"]! > 200, JSON.stringify(grounds));
+  assert(grounds["dark"]! < 50 && grounds["phone-dark"]! < 50, JSON.stringify(grounds));
+  assertEquals(page.problems, []);
+});
+
+test("dashboard can be gone through by keyboard, paused, and finds its server again", async () => {
+  await using stage = await Stage.open("KA");
+  const { redis } = stage;
+  await using dashboard = await open([stage.url], LOOKS["phone"]!);
+  const { page } = dashboard;
+  const press = async (key: string) => {
+    for (const type of ["keyDown", "keyUp"]) {
+      await page.send("Input.dispatchKeyEvent", { type, key });
+    }
+  };
+  await redis.set("a", "");
+  await shows(page, "#events", /^1$/);
+  await page.evaluate("document.getElementById('chart').focus()");
+  await until("the second with the event is found", async () => {
+    await press("ArrowLeft");
+    return /^\d\d:\d\d:\d\dstrings1$/.test(await textOf(page, "#tip"));
+  });
+  assertEquals(await page.evaluate("document.getElementById('tip').hidden"), false);
+  await press("Escape");
+  assertEquals(await page.evaluate("document.getElementById('tip').hidden"), true);
+
+  await page.evaluate("document.getElementById('pause').click()");
+  await redis.set("b", "");
+  // A page that was not paused shows it by then.
+  await using other = await Page.open(chromium!);
+  await other.goTo(dashboard.address);
+  await shows(other, "#events", /^2$/);
+  assertEquals(await textOf(page, "#events"), "1");
+  await page.evaluate("document.getElementById('pause').click()");
+  await shows(page, "#events", /^2$/);
+
+  await dashboard.closeServer();
+  await shows(page, "#state", /^this page has lost its server/);
+  const port = Number(new URL(dashboard.address).port);
+  await using _again = await serveDashboard([stage.url], port);
+  await shows(page, "#state", /^receiving from /);
+  await redis.set("c", "");
+  await until("it is shown", async () => (await rows(page))[0] === "set c");
+});
+
+test("dashboard shows which slots of a cluster are covered", async () => {
+  await using cluster = await startCluster({
+    config: { "notify-keyspace-events": "KA", "cluster-require-full-coverage": "no" },
+  });
+  await using dashboard = await open(cluster.urls, LOOKS["dark"]!);
+  const { page } = dashboard;
+  const strip = async () => ({
+    label: await page.evaluate("document.getElementById('slots').ariaLabel"),
+    owned: await page.evaluate(`[...document.querySelectorAll("#slots .owned")]
+      .map(({ offsetWidth, parentElement }) => offsetWidth / parentElement.offsetWidth)`),
+  });
+  await shows(page, "#covered", /^100 %$/);
+  const { label, owned } = await strip();
+  assertEquals(label, "16,384 of 16,384 hash slots are covered");
+  assertEquals(owned.length, 3);
+  for (const share of owned) assertAlmostEquals(share, 1 / 3, 0.02);
+
+  const [first, , last] = cluster.servers;
+  await first!.kill();
+  await shows(page, "#covered", /^66\.6 %$/);
+  await until("the strip says so", async () => (await strip()).owned.length === 2);
+  assertEquals(
+    (await strip()).label.replaceAll("\u2060", ""),
+    "10,923 of 16,384 hash slots are covered, not 0–5460",
+  );
+  await last!.command("SET", "d", "").catch(() => {});
+  await first!.restart();
+  await shows(page, "#covered", /^100 %$/);
+  await shows(page, "#gaps li", new RegExp(`127.0.0.1:${first!.port} · slots 0`));
+});
