@@ -6,10 +6,11 @@ export const ROOT: string = fileURLToPath(new URL("..", import.meta.url));
 
 export interface DenoConfig {
   name: string;
+  version: string;
+  license: string;
   exports: Record<string, string>;
   compilerOptions?: Record<string, unknown>;
   lint?: unknown;
-  publish?: { exclude?: string[] };
 }
 
 export async function readConfig(root: string = ROOT): Promise<DenoConfig> {

@@ -1,9 +1,9 @@
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { packPackage } from "../../dev/npm/package.ts";
 import { run } from "../servers/run.ts";
 import { findEsbuild } from "./programs.ts";
 
-const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const HERE = fileURLToPath(new URL(".", import.meta.url));
 
 async function mustRun(what: string, command: string[], cwd: string): Promise<void> {
@@ -20,38 +20,45 @@ async function copy(from: string, to: string, choose: (name: string) => boolean)
   }
 }
 
-/**
- * Makes an application of a folder: packs the package as it is published, has npm install it from
- * the file, and puts the conformance script beside it. Needs no network.
- *
- * In `alone/` below it, the package has only the rooms without a socket.
- *
- * @returns the names of the package's exports
- */
-export async function makeApplication(folder: string): Promise<string[]> {
-  const tarball = join(folder, "package.tgz");
-  // Unpublished changes are what is to be tested.
-  const pack = ["pack", "--allow-dirty", "--no-source-maps", "-o", tarball];
-  await mustRun("pack the package", [Deno.execPath(), ...pack], ROOT);
+/** By the name that it has in Deno, so that its users' code is one code everywhere. */
+const NAME = "@keywatch/keywatch";
 
+/**
+ * Has npm install a package from a file in an empty project. Needs no network.
+ *
+ * @param wanted a tarball, or `name@file:tarball` to give it that name there
+ */
+export async function installPackage(folder: string, wanted: string): Promise<void> {
   await Deno.writeTextFile(
     join(folder, "package.json"),
     JSON.stringify({ private: true, type: "module" }),
   );
   await mustRun(
     "install the package",
-    ["npm", "install", "--offline", "--ignore-scripts", "--no-audit", "--no-fund", tarball],
+    ["npm", "install", "--offline", "--ignore-scripts", "--no-audit", "--no-fund", wanted],
     folder,
   );
+}
+
+/**
+ * Makes an application of a folder: packs the package as npm gets it, has npm install it from the
+ * file, and puts the conformance script beside it. Needs no network.
+ *
+ * In `alone/` below it, the package has only the rooms without a socket.
+ *
+ * @returns the names of the package's entries
+ */
+export async function makeApplication(folder: string): Promise<string[]> {
+  await installPackage(folder, `${NAME}@file:${await packPackage(folder)}`);
 
   const parts = ["cases", "alone"];
   await copy(HERE, folder, (name) => name.endsWith(".mjs") || parts.includes(name));
-  const name = join("node_modules", "@keywatch", "keywatch");
+  const name = join("node_modules", NAME);
   const rooms = ["package.json", "parse", "events", "resp"];
   await copy(join(folder, name), join(folder, "alone", name), (entry) => rooms.includes(entry));
 
   const { exports } = JSON.parse(await Deno.readTextFile(join(folder, name, "package.json")));
-  return Object.keys(exports);
+  return Object.keys(exports).filter((entry) => entry !== "./package.json");
 }
 
 /**

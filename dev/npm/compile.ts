@@ -1,0 +1,67 @@
+import { join, relative, sep } from "node:path";
+import ts from "npm:typescript@6.0.3";
+import { ROOT } from "../project.ts";
+
+/** What a module becomes, for runtimes or for type checkers. */
+export interface Output {
+  text: string;
+  /** The modules of this project that it imports, as the source names them. */
+  imports: string[];
+}
+
+const OPTIONS: ts.CompilerOptions = {
+  target: ts.ScriptTarget.ES2022,
+  module: ts.ModuleKind.ESNext,
+  moduleResolution: ts.ModuleResolutionKind.Bundler,
+  rewriteRelativeImportExtensions: true,
+  verbatimModuleSyntax: true,
+  newLine: ts.NewLineKind.LineFeed,
+};
+
+/** What runtimes take: a standard module of ES2022, which Node 20 has. */
+export function compileCode(file: string, source: string): Output {
+  return output(
+    ts.transpileModule(source, { compilerOptions: OPTIONS, fileName: file }).outputText,
+  );
+}
+
+/**
+ * What type checkers take: of these modules, and of all that they import.
+ *
+ * @param files paths from the project's folder
+ * @returns by such paths
+ */
+export function compileTypes(files: readonly string[]): Map<string, Output> {
+  const program = ts.createProgram(files.map((file) => join(ROOT, file)), {
+    ...OPTIONS,
+    lib: ["lib.esnext.d.ts", "lib.webworker.d.ts"],
+    types: [],
+    declaration: true,
+    emitDeclarationOnly: true,
+    // The task `check` does that. Here all types that matter are written out.
+    noCheck: true,
+  });
+  const found = new Map<string, Output>();
+  program.emit(undefined, (_path, text, _mark, _onError, [source] = []) => {
+    const file = relative(ROOT, source!.fileName).split(sep).join("/");
+    // Before ES2026 nothing else tells a project what `await using` takes.
+    const needsDisposable = /\bSymbol\.asyncDispose\b|\bAsyncDisposable\b/.test(text);
+    found.set(
+      file,
+      output(needsDisposable ? `/// <reference lib="esnext.disposable" />\n${text}` : text),
+    );
+  });
+  return found;
+}
+
+function output(text: string): Output {
+  const imports = ts.preProcessFile(text).importedFiles.map(({ fileName }) => fileName)
+    .filter((name) => /^\.\.?\//.test(name));
+  return {
+    // In types the compiler leaves the names of the imported as they are.
+    text: imports.reduce((text, name) => {
+      return text.replaceAll(`"${name}"`, `"${name.replace(/\.ts$/, ".js")}"`);
+    }, text),
+    imports: imports.map((name) => name.replace(/\.js$/, ".ts")),
+  };
+}

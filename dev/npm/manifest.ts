@@ -1,0 +1,57 @@
+import type { DenoConfig } from "../project.ts";
+
+/** The name of the package on npm. */
+export const NAME = "keywatch";
+
+/** The module that is the command line tool. */
+export const TOOL = "cli/bin.ts";
+
+/** The path of what a module is compiled to, as a package names its own files. */
+export function compiledPath(module: string, extension: ".js" | ".d.ts"): string {
+  return module.replace(/\.ts$/, extension);
+}
+
+/**
+ * The package.json.
+ *
+ * @param config what JSR is told
+ * @param repository the URL of the repository it is published from, without which npm attests no
+ * provenance
+ */
+export function manifest(
+  { version, license, exports }: DenoConfig,
+  repository?: string,
+): Record<string, unknown> {
+  const entries = Object.entries(exports).map(([name, module]) => [name, {
+    types: compiledPath(module, ".d.ts"),
+    default: compiledPath(module, ".js"),
+  }]);
+  return {
+    name: NAME,
+    version,
+    description:
+      "Redis and Valkey keyspace notifications: every event is delivered, or the gap it fell into is reported",
+    keywords: [
+      "redis",
+      "valkey",
+      "keyspace",
+      "notifications",
+      "keyevent",
+      "expired",
+      "pubsub",
+      "resp3",
+      "cluster",
+      "deno",
+      "bun",
+      "workers",
+    ],
+    license,
+    ...(repository === undefined ? {} : { repository: { type: "git", url: repository } }),
+    type: "module",
+    engines: { node: ">=20" },
+    sideEffects: false,
+    exports: { ...Object.fromEntries(entries), "./package.json": "./package.json" },
+    bin: { [NAME]: compiledPath(TOOL, ".js") },
+    publishConfig: { access: "public", provenance: true },
+  };
+}

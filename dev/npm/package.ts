@@ -1,0 +1,80 @@
+import { dirname, join, posix } from "node:path";
+import { readConfig, ROOT } from "../project.ts";
+import { compileCode, compileTypes, type Output } from "./compile.ts";
+import { compiledPath, manifest, NAME, TOOL } from "./manifest.ts";
+
+/** What goes into the package beside the modules. */
+const DOCUMENTS = ["README.md", "LICENSE", "CHANGELOG.md"];
+
+async function write(folder: string, path: string, text: string): Promise<void> {
+  const file = join(folder, path);
+  await Deno.mkdir(dirname(file), { recursive: true });
+  await Deno.writeTextFile(file, text, text.startsWith("#!") ? { mode: 0o755 } : {});
+}
+
+/** The package's name in examples and prose, but for where it is another registry's. */
+function renamed(text: string, from: string): string {
+  return text.replaceAll(new RegExp(`(?<!jsr:|jsr add )${from}`, "g"), NAME);
+}
+
+/**
+ * Writes the package for npm to a folder: what the exports and the tool need, and nothing else.
+ *
+ * @param repository as for {@linkcode manifest}
+ */
+export async function writePackage(folder: string, repository?: string): Promise<void> {
+  const config = await readConfig();
+  const writeModules = async (
+    starts: readonly string[],
+    extension: ".js" | ".d.ts",
+    compile: (module: string) => Output | Promise<Output>,
+  ): Promise<void> => {
+    const modules = new Set(starts);
+    // It grows while it is gone over.
+    for (const module of modules) {
+      const { text, imports } = await compile(module);
+      await write(folder, compiledPath(module, extension), renamed(text, config.name));
+      for (const name of imports) modules.add(posix.join(posix.dirname(module), name));
+    }
+  };
+  const exported = Object.values(config.exports).map((path) => posix.normalize(path));
+  const types = compileTypes(exported);
+  await writeModules(exported, ".d.ts", (module) => types.get(module)!);
+  await writeModules([...exported, TOOL], ".js", async (module) => {
+    return compileCode(module, await Deno.readTextFile(join(ROOT, module)));
+  });
+  for (const name of DOCUMENTS) {
+    const text = await Deno.readTextFile(join(ROOT, name));
+    await write(folder, name, renamed(text, config.name));
+  }
+  const about = JSON.stringify(manifest(config, repository), null, 2);
+  await write(folder, "package.json", `${about}\n`);
+}
+
+/**
+ * Packs the package for npm, with npm.
+ *
+ * @param destination the folder for the tarball
+ * @param repository as for {@linkcode manifest}
+ * @returns the path of the tarball
+ */
+export async function packPackage(destination: string, repository?: string): Promise<string> {
+  const folder = await Deno.makeTempDir({ prefix: "keywatch-npm-" });
+  try {
+    await writePackage(folder, repository);
+    await Deno.mkdir(destination, { recursive: true });
+    const { success, stdout, stderr } = await new Deno.Command("npm", {
+      args: ["pack", "--json", "--offline", "--ignore-scripts", "--pack-destination", destination],
+      cwd: folder,
+      stdin: "null",
+    }).output();
+    const decoder = new TextDecoder();
+    if (!success) {
+      throw new Error(`Cannot pack for npm: npm pack says:\n${decoder.decode(stderr)}`);
+    }
+    const [{ filename }] = JSON.parse(decoder.decode(stdout));
+    return join(destination, filename);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}

@@ -1,0 +1,201 @@
+/** The package for npm, installed in an empty project by its own name. */
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { join, posix } from "node:path";
+import { packPackage } from "../../dev/npm/package.ts";
+import { readConfig, ROOT } from "../../dev/project.ts";
+import { Tool } from "../cli/tool.ts";
+import { installPackage } from "../runtimes/package.ts";
+import { findBun, findDeno, findNode } from "../runtimes/programs.ts";
+import { run } from "../servers/run.ts";
+import { startServer } from "../servers/mod.ts";
+
+let folder: string;
+let installed: string;
+
+Deno.test.beforeAll(async () => {
+  folder = await Deno.makeTempDir({ prefix: "keywatch-" });
+  await installPackage(folder, await packPackage(folder));
+  installed = join(folder, "node_modules", "keywatch");
+});
+
+Deno.test.afterAll(async () => {
+  await Deno.remove(folder, { recursive: true });
+});
+
+function filesIn(root: string, below = ""): string[] {
+  return [...Deno.readDirSync(join(root, below))].flatMap(({ name, isDirectory }) => {
+    const path = below ? `${below}/${name}` : name;
+    return isDirectory ? filesIn(root, path) : [path];
+  }).sort();
+}
+
+Deno.test("the package for npm says what it is", async () => {
+  const about = JSON.parse(await Deno.readTextFile(join(installed, "package.json")));
+  const { name, version, license, type, engines, sideEffects, bin, publishConfig } = about;
+  const config = await readConfig();
+  assertEquals(
+    { name, version, license, type, engines, sideEffects, bin, publishConfig },
+    {
+      name: "keywatch",
+      version: config.version,
+      license: "MIT",
+      type: "module",
+      engines: { node: ">=20" },
+      sideEffects: false,
+      bin: { keywatch: "cli/bin.js" },
+      publishConfig: { access: "public", provenance: true },
+    },
+  );
+  assertEquals(Object.keys(about.exports), [...Object.keys(config.exports), "./package.json"]);
+  assert(about.keywords.length > 5 && about.description.length > 20);
+  for (const key of ["repository", "dependencies", "devDependencies", "scripts"]) {
+    assertEquals(about[key], undefined, key);
+  }
+});
+
+Deno.test("the package for npm holds what its entries and the tool need, and nothing else", async () => {
+  const files = filesIn(installed);
+  const places = new Set(files.map((file) => file.split("/")[0]));
+  const rooms = ["cli", "cluster", "events", "parse", "pubsub", "resp"];
+  const documents = ["CHANGELOG.md", "LICENSE", "README.md"];
+  assertEquals([...places], [...documents, ...rooms, "mod.d.ts", "mod.js", "package.json"].sort());
+  for (const file of files.filter((name) => /\.(?:js|d\.ts)$/.test(name))) {
+    const text = await Deno.readTextFile(join(installed, file));
+    for (const [, name] of text.matchAll(/(?:from|import\() ?"(\.[^"]*)"/g)) {
+      const module = posix.join(posix.dirname(file), name!);
+      const needed = file.endsWith(".js") ? module : module.replace(/\.js$/, ".d.ts");
+      assert(files.includes(needed), `${file} needs ${needed}`);
+    }
+    assertEquals(/"@keywatch\/[^"]*"/.exec(text)?.[0], undefined, file);
+  }
+});
+
+const USER = `
+import { connect, EventType, type KeyNotification } from "keywatch";
+import { Decoder, type Reply } from "keywatch/resp";
+import { KeyeventChannel } from "keywatch/parse";
+import { requiredFlags } from "keywatch/events";
+import { KeyspaceNotifications } from "keywatch/pubsub";
+import { hashSlot } from "keywatch/cluster";
+import { main } from "keywatch/cli";
+
+const channel: KeyeventChannel = new KeyeventChannel(EventType.EXPIRED, { db: 3 });
+export const expired: "expired" = EventType.EXPIRED;
+export const letters: string = requiredFlags(channel);
+export const slot: number = hashSlot("a");
+export const status: Promise<number> = main(["--help"]);
+export const decoder: Decoder = new Decoder({ reply: (reply: Reply) => void reply, push: () => {} });
+
+export async function read(): Promise<KeyNotification | null> {
+  const one: KeyspaceNotifications = await KeyspaceNotifications.connect("redis://localhost");
+  await one[Symbol.asyncDispose]();
+  const notifications = await connect("redis://localhost");
+  await notifications.subscribe(channel, { handler: ({ key }) => void key.length });
+  for await (const { key } of notifications) if (key.length > 3) break;
+  // @ts-expect-error What these are is known.
+  notifications.nonsense;
+  // @ts-expect-error
+  new KeyeventChannel(5);
+  // @ts-expect-error
+  EventType.ZINCRBY;
+  return await notifications.getMessage({ timeout: 5 });
+}
+`;
+
+for (const [moduleResolution, module] of [["nodenext", "nodenext"], ["bundler", "esnext"]]) {
+  for (const lib of [["es2022", "dom"], ["es2022", "webworker"]]) {
+    Deno.test(`the types hold by ${moduleResolution} with ${lib.join(", ")}`, async () => {
+      const project = join(folder, `${moduleResolution}-${lib[1]}`);
+      await Deno.mkdir(project);
+      await Deno.writeTextFile(join(project, "package.json"), '{ "type": "module" }');
+      await Deno.writeTextFile(join(project, "user.ts"), USER);
+      const compilerOptions = {
+        lib,
+        target: "es2022",
+        module,
+        moduleResolution,
+        strict: true,
+        exactOptionalPropertyTypes: true,
+        noUncheckedIndexedAccess: true,
+        verbatimModuleSyntax: true,
+        skipLibCheck: false,
+        types: [],
+        noEmit: true,
+      };
+      const config = JSON.stringify({ compilerOptions, files: ["user.ts"] });
+      await Deno.writeTextFile(join(project, "tsconfig.json"), config);
+      const tsc = [Deno.execPath(), "run", "--allow-all", "npm:typescript@6.0.3/tsc"];
+      const { code, output } = await run([...tsc, "--project", project], { cwd: ROOT });
+      assertEquals([code, output], [0, ""]);
+    });
+  }
+}
+
+const PROGRAM = `
+import { connect } from "keywatch";
+const notifications = await connect(process.argv[2]);
+await notifications.subscribeKeyspace("user:*");
+console.log("subscribed");
+const { key, eventType } = await notifications.getMessage({ timeout: 20_000 });
+console.log(eventType, key);
+await notifications.close();
+`;
+
+for (const [name, find] of [["Node", findNode], ["Bun", findBun], ["Deno", findDeno]] as const) {
+  Deno.test(`the package for npm runs in ${name}`, async () => {
+    await using server = await startServer({ config: { "notify-keyspace-events": "KEA" } });
+    await Deno.writeTextFile(join(folder, "program.mjs"), PROGRAM);
+    const program = [...await find([server.socket]), "program.mjs"];
+    await using running = Tool.run([server.url], { program, cwd: folder });
+    assertEquals(await running.line(), "subscribed");
+    await server.command("SET", "user:1", "x");
+    assertEquals(await running.line(), "set user:1");
+    assertEquals(await running.ended().then(({ code, stderr }) => [code, stderr]), [0, ""]);
+  });
+}
+
+/** With nothing to be fetched: what is not there fails. */
+const NPX = { program: ["npx", "keywatch"], env: { npm_config_offline: "true" } };
+
+Deno.test("npx finds the tool, which explains itself", async () => {
+  await using tool = Tool.run(["--help"], { ...NPX, cwd: folder });
+  const text = await tool.rest();
+  assertMatch(text, /^Usage: keywatch <command>/);
+  assertEquals(await tool.exited(), 0);
+});
+
+Deno.test("npx finds the tool, which watches", async () => {
+  await using server = await startServer({ config: { "notify-keyspace-events": "KEA" } });
+  await using tool = Tool.run(["watch", "--url", server.url, "--count", "1", "user:*"], {
+    ...NPX,
+    cwd: folder,
+  });
+  await tool.noted("watching user:*");
+  await server.command("SET", "user:1", "x");
+  assertMatch((await tool.line())!, /set .*user:1$/);
+  assertEquals(await tool.exited(), 0);
+});
+
+Deno.test("the task packs to where it is told, for a repository", async () => {
+  const args = [
+    "task",
+    "--quiet",
+    "build:npm",
+    join(folder, "out"),
+    "--repository",
+    "git+https://a.test/b",
+  ];
+  const { code, stdout, output } = await run([Deno.execPath(), ...args], { cwd: ROOT });
+  const { version } = await readConfig();
+  const tarball = join(folder, "out", `keywatch-${version}.tgz`);
+  assertEquals([code, stdout], [0, `${tarball}\n`], output);
+  const about = await run([
+    "tar",
+    "--extract",
+    "--to-stdout",
+    "--file",
+    tarball,
+    "package/package.json",
+  ]);
+  assertEquals(JSON.parse(about.stdout).repository, { type: "git", url: "git+https://a.test/b" });
+});
