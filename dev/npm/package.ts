@@ -12,9 +12,9 @@ async function write(folder: string, path: string, text: string): Promise<void> 
   await Deno.writeTextFile(file, text, text.startsWith("#!") ? { mode: 0o755 } : {});
 }
 
-/** The package's name in examples and prose, but for where it is another registry's. */
+/** Under the name that the package has on npm, in examples and where it is spoken of as code. */
 function renamed(text: string, from: string): string {
-  return text.replaceAll(new RegExp(`(?<!jsr:|jsr add )${from}`, "g"), NAME);
+  return text.replaceAll(new RegExp(`(["\`])${from}`, "g"), `$1${NAME}`);
 }
 
 /**
