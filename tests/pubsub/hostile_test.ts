@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { ClosedError, connect, ConnectError, KeyspaceNotifications } from "../../mod.ts";
 import { sleep, until, within } from "../servers/mod.ts";
+import { FakeServer } from "./fake_server.ts";
 import { Peer, swallow } from "./peer.ts";
 
 const ROUNDS = 1_000;
@@ -221,3 +222,51 @@ Deno.test("an error of the first attempt says what the peer did", async () => {
   await using peer = new Peer(MISDEEDS["announces a gigabyte"]!(seeded(5)));
   await assertRejects(() => connect(peer.url), ConnectError, "maxBulkLength");
 });
+
+/** What a server may say wrong once it has confirmed a subscription. */
+const LATE_MISDEEDS: Record<string, [bytes: string, says: string]> = {
+  "a message of a gigabyte": [
+    ">3\r\n$7\r\nmessage\r\n$16\r\n__keyspace@0__:k\r\n$1073741824\r\nabc",
+    "maxBulkLength",
+  ],
+  "a message in pieces that do not fit": [
+    ">4\r\n$8\r\npmessage\r\n$16\r\n__keyspace@0__:*\r\n$3\r\nabcd\r\n",
+    "Cannot parse the reply at byte",
+  ],
+  "a confirmation nobody asked for": [
+    ">3\r\n$9\r\nsubscribe\r\n$16\r\n__keyspace@0__:x\r\n:2\r\n",
+    "nobody asked for",
+  ],
+  "a confirmation nobody asked for, of what is subscribed": [
+    ">3\r\n$11\r\nunsubscribe\r\n$16\r\n__keyspace@0__:k\r\n:0\r\n",
+    "nobody asked for",
+  ],
+  "an answer nobody asked for": ["+OK\r\n", "answered what nobody asked"],
+  "no RESP": ["HTTP/1.1 200 OK\r\n", "Cannot parse the reply at byte"],
+};
+
+for (const [name, [bytes, says]] of Object.entries(LATE_MISDEEDS)) {
+  Deno.test(`${name}, from a server that has confirmed, is a gap and a new attempt`, async () => {
+    let connections = 0;
+    await using server = new FakeServer(([name, channel]) => {
+      if (name === "HELLO") connections++;
+      if (name !== "SUBSCRIBE" || connections > 1) return undefined;
+      const confirmed = `>3\r\n$9\r\nsubscribe\r\n$16\r\n${channel}\r\n:1\r\n`;
+      const message = `>3\r\n$7\r\nmessage\r\n$16\r\n${channel}\r\n$3\r\nset\r\n`;
+      return confirmed + message + bytes;
+    });
+    const errors: (string | null)[] = [];
+    await using notifications = await connect(server.url, {
+      onStatus: ({ nodes }) => errors.push(nodes[0]!.error),
+    });
+    await notifications.subscribeKeyspace("k");
+    const items: string[] = [];
+    for await (const item of notifications.listen({ gaps: true })) {
+      items.push(item.kind === "gap" ? item.reason : item.eventType);
+      if (items.length === 2) break;
+    }
+    assertEquals(items, ["set", "disconnected"]);
+    assert(errors.some((error) => error?.includes(says)), errors.join("; "));
+    assertEquals([connections, notifications.health().ok], [2, true]);
+  });
+}
