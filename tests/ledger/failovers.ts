@@ -1,4 +1,4 @@
-import { sleep, type TestServer, until } from "../servers/mod.ts";
+import { sleep, until, within } from "../servers/mod.ts";
 import { keyOf } from "./book.ts";
 import type { Fault } from "./faults.ts";
 import type { SentinelStage } from "./sentinel_stage.ts";
@@ -11,26 +11,26 @@ const COMMON = {
   leaves: "failover",
 } satisfies Partial<Fault<SentinelStage>>;
 
-/** Every way in which one server takes over from another, for a stage's first server, once. */
+/** Every way in which one server takes over from another. */
 export const FAILOVERS: readonly Fault<SentinelStage>[] = [
   {
     ...COMMON,
     name: "failover: the primary is killed",
-    begin: async ({ first }) => void await first.kill(),
-    end: async ({ all, first }) => void await all.whenMoved(first),
-    aftermath: async ({ first }) => {
-      await first.restart();
-      await becomesReplica(first);
+    begin: async (stage) => void await (await stage.leave()).kill(),
+    end: async ({ all, left }) => void await all.whenMoved(left),
+    aftermath: async (stage) => {
+      await stage.left.restart();
+      await becomesReplica(stage);
     },
   },
   {
     ...COMMON,
     name: "failover: the primary hangs",
-    begin: ({ first }) => first.pause(),
-    end: async ({ all, first }) => void await all.whenMoved(first),
-    aftermath: async ({ first }) => {
-      first.resume();
-      await becomesReplica(first);
+    begin: async (stage) => (await stage.leave()).pause(),
+    end: async ({ all, left }) => void await all.whenMoved(left),
+    aftermath: async (stage) => {
+      stage.left.resume();
+      await becomesReplica(stage);
     },
   },
   {
@@ -38,6 +38,7 @@ export const FAILOVERS: readonly Fault<SentinelStage>[] = [
     name: "failover: asked for, with the primary alive",
     begin: async (stage) => {
       const { all, book } = stage;
+      await stage.leave();
       const from = book.writes.length;
       const { lane } = book.writes.at(-1)!;
       await all.failover();
@@ -48,8 +49,64 @@ export const FAILOVERS: readonly Fault<SentinelStage>[] = [
       }
     },
     end: () => {},
-    aftermath: ({ first }) => becomesReplica(first),
+    aftermath: becomesReplica,
   },
+];
+
+/** What may happen besides, while servers take over from one another. */
+const BESIDES: readonly Fault<SentinelStage>[] = [
+  {
+    name: "CLIENT KILL",
+    part: "network",
+    lasts: [0, 0],
+    silent: false,
+    leaves: "disconnected",
+    // It may be dead just now.
+    begin: async ({ all }) => {
+      await Promise.all(
+        all.servers.map((server) =>
+          within(server.command("CLIENT", "KILL", "TYPE", "pubsub"), 500, "CLIENT KILL")
+            .catch(() => {})
+        ),
+      );
+    },
+    end: () => {},
+  },
+  {
+    name: "sentinels' clients killed",
+    part: "consumer",
+    lasts: [0, 0],
+    silent: false,
+    leaves: null,
+    begin: async ({ all }) => {
+      for (const sentinel of all.sentinels) {
+        await sentinel.command("CLIENT", "KILL", "TYPE", "pubsub").catch(() => {});
+      }
+    },
+    end: () => {},
+  },
+  {
+    name: "a sentinel killed and restarted",
+    part: "consumer",
+    lasts: [0, 1500],
+    silent: false,
+    leaves: null,
+    // The harness asks the first one.
+    begin: async ({ all }) => void await all.sentinels.at(-1)!.kill(),
+    end: async ({ all }) => void await all.sentinels.at(-1)!.restart(),
+  },
+];
+
+/** All of it, for mixing: each failover lasts until the old primary has become a replica. */
+export const SENTINEL_FAULTS: readonly Fault<SentinelStage>[] = [
+  ...FAILOVERS.map((failover) => ({
+    ...failover,
+    end: async (stage: SentinelStage) => {
+      await failover.end(stage);
+      await failover.aftermath!(stage);
+    },
+  })),
+  ...BESIDES,
 ];
 
 /** Whether the new primary is seen to know of a write: it set a key, and that is how it is there. */
@@ -61,11 +118,11 @@ async function isKept({ all, book }: SentinelStage, number: number): Promise<boo
 }
 
 /** Waits until the old primary follows the new one, or as long as sentinels usually take for that. */
-async function becomesReplica(server: TestServer): Promise<void> {
+async function becomesReplica({ left }: SentinelStage): Promise<void> {
   const deadline = performance.now() + 10_000;
   while (performance.now() < deadline) {
     // It ends its connections when its part changes.
-    const role = await server.command("ROLE").catch(() => []);
+    const role = await left.command("ROLE").catch(() => []);
     if ((role as unknown[])[0] === "slave") return;
     await sleep(50);
   }

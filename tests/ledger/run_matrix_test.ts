@@ -7,6 +7,7 @@ import {
   eachFailover,
   MANNERS,
   mixed,
+  mixedFailovers,
   problems,
 } from "./scenarios.ts";
 
@@ -31,6 +32,11 @@ for (const [index, binary] of servers.entries()) {
 
 for (const manner of MANNERS) {
   Deno.test(`mixed for a minute (${describe(manner)}): nothing is lost in silence`, async () => {
-    assertEquals(problems([await mixed(manner, 60, { seed })]), [], `with the seed ${seed}`);
+    // Side by side, because they mostly wait.
+    const outcomes = await allOver([
+      mixed(manner, 60, { seed }),
+      mixedFailovers(manner, 60, { seed }),
+    ]);
+    assertEquals(problems(outcomes), [], `with the seed ${seed}`);
   });
 }

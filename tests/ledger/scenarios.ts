@@ -1,5 +1,5 @@
 import { type Certificates, makeCertificates } from "../servers/mod.ts";
-import { FAILOVERS } from "./failovers.ts";
+import { FAILOVERS, SENTINEL_FAULTS } from "./failovers.ts";
 import { type Fault, FAULTS } from "./faults.ts";
 import { Random } from "./random.ts";
 import { type Outcome, playAlone, playMixed } from "./run.ts";
@@ -103,6 +103,22 @@ export async function mixed(
   });
   const outcome = await playMixed(stage, FAULTS, new Random(options.seed), seconds);
   return { name: describe(manner), outcome };
+}
+
+/** Failovers mixed with what may happen besides. */
+export async function mixedFailovers(
+  manner: Manner,
+  seconds: number,
+  options: ScenarioOptions,
+): Promise<Named> {
+  await using stage = await SentinelStage.open({
+    rate: 500,
+    ...manner,
+    ...options,
+    certificates: await certificatesFor(manner),
+  });
+  const outcome = await playMixed(stage, SENTINEL_FAULTS, new Random(options.seed), seconds);
+  return { name: `sentinels, ${describe(manner)}`, outcome };
 }
 
 /** A manner in words. */

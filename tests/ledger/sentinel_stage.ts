@@ -10,6 +10,8 @@ import { Writer } from "./writer.ts";
  * sentinel calls the primary; the watcher is told of the sentinels only.
  */
 export class SentinelStage implements Stage, AsyncDisposable {
+  /** The primary of which {@linkcode leave} spoke last. */
+  left!: TestServer;
   readonly #resources: AsyncDisposableStack;
 
   private constructor(
@@ -66,9 +68,10 @@ export class SentinelStage implements Stage, AsyncDisposable {
     return new SentinelStage(book, all, writer, watcher, delay, resources.move());
   }
 
-  /** The server that was the primary in the beginning. */
-  get first(): TestServer {
-    return this.all.servers[0]!;
+  /** The server that is the primary, and is going to be left; all must be well enough for that. */
+  async leave(): Promise<TestServer> {
+    await this.all.whenHealthy();
+    return this.left = await this.all.primary();
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -6,11 +6,13 @@
 import { join } from "node:path";
 import { ensureServer } from "../servers/mod.ts";
 import {
+  allOver,
   describe,
   eachAlone,
   eachFailover,
   MANNERS,
   mixed,
+  mixedFailovers,
   type Named,
   problems,
 } from "./scenarios.ts";
@@ -38,7 +40,10 @@ for (const manner of MANNERS) {
 for (const manner of MANNERS) {
   const part = seconds / MANNERS.length;
   console.error(`${describe(manner)}: faults mixed for ${part} s …`);
-  together.push(await mixed(manner, part, { seed, binary }));
+  const options = { seed, binary };
+  together.push(
+    ...await allOver([mixed(manner, part, options), mixedFailovers(manner, part, options)]),
+  );
 }
 
 const runs = [
