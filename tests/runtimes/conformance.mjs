@@ -11,6 +11,7 @@
  * - `unix`: the same by a unix socket, a URL
  * - `sentinels`: `{ target, password }`, what to connect to, and the password of the servers they
  *   watch over, of which there are two
+ * - `cluster`: `{ urls }`, of three primaries or more, each with a replica; two will be shut down
  * - `ways`: to the peers of `peers.ts`
  */
 import process from "node:process";

@@ -12,7 +12,7 @@
  * @module
  */
 import { assertEquals } from "@std/assert";
-import { makeCertificates, startServer } from "../servers/mod.ts";
+import { makeCertificates, startCluster, startServer } from "../servers/mod.ts";
 import { makeApplication } from "./package.ts";
 import { problemsOf, runToEnd } from "./outcome.ts";
 import { Peers } from "./peers.ts";
@@ -43,6 +43,11 @@ for (const [name, find] of RUNTIMES) {
     const strange = await makeCertificates();
     await using server = await startServer({ password: "secret", tls: certificates });
     await using watched = await startWatched();
+    await using cluster = await startCluster({
+      replicas: 1,
+      // Until a replica has taken over, the other primaries serve their slots.
+      config: { "notify-keyspace-events": "KEA", "cluster-require-full-coverage": "no" },
+    });
     await using peers = new Peers(server.dir, await makeCertificates());
     const program = await find([server.socket, ...peers.sockets]);
     const settings = JSON.stringify({
@@ -55,6 +60,7 @@ for (const [name, find] of RUNTIMES) {
       },
       unix: `redis+unix://:secret@${server.socket}`,
       sentinels: watched.settings,
+      cluster: { urls: cluster.urls },
       ways: peers.ways,
     });
     const problems = problemsOf(await runToEnd([...program, "conformance.mjs", settings], folder));

@@ -1,5 +1,6 @@
 /** The contract: what the package does in every runtime. */
 import { alone } from "../alone/cases.mjs";
+import { clustering } from "./clusters.mjs";
 import { connecting } from "./connecting.mjs";
 import { failing } from "./failing.mjs";
 import { loading } from "./loading.mjs";
@@ -23,6 +24,7 @@ export const cases = [
   ...failing,
   ...returning,
   ...following,
+  ...clustering,
   ...securing,
   ...transporting,
 ];
