@@ -1,5 +1,8 @@
 /** What a case is made with, and how cases are run. Names no runtime. */
 import { connect } from "@keywatch/keywatch";
+import { equal, ok, show } from "./expect.mjs";
+
+export { equal, ok };
 
 /** How long a case may take, and a wait in it, in ms: only what has failed comes to it. */
 const CASE_LIMIT = 60_000;
@@ -22,35 +25,6 @@ export async function until(what, condition) {
     if (Date.now() > deadline) throw new Error(`Waited in vain until ${what}`);
     await sleep(10);
   }
-}
-
-function same(a, b) {
-  if (Object.is(a, b)) return true;
-  if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false;
-  // So a runtime's own kind of bytes, such as a Buffer, is not the same as a Uint8Array.
-  if (Object.getPrototypeOf(a) !== Object.getPrototypeOf(b)) return false;
-  const keys = Object.keys(a);
-  return keys.length === Object.keys(b).length &&
-    keys.every((key) => Object.hasOwn(b, key) && same(a[key], b[key]));
-}
-
-function show(value) {
-  const text = JSON.stringify(value, (_key, part) => {
-    if (part === undefined) return "undefined";
-    if (typeof part === "bigint") return `${part}n`;
-    return part instanceof Uint8Array ? `${part.constructor.name} ${[...part]}` : part;
-  });
-  return text.length > 500 ? `${text.slice(0, 500)}…` : text;
-}
-
-/** Fails unless the two are alike to their last leaf, in kind too. */
-export function equal(actual, expected, what = "it") {
-  if (same(actual, expected)) return;
-  throw new Error(`Expected that ${what} is ${show(expected)}, but it is ${show(actual)}`);
-}
-
-export function ok(condition, what) {
-  if (!condition) throw new Error(`Expected that ${what}`);
 }
 
 /** Fails unless the work rejects with this class, by `instanceof` and by `name`; the error. */

@@ -1,0 +1,55 @@
+/** The rooms without a socket: what they do where there is nothing but the language. */
+import { requiredFlags } from "@keywatch/keywatch/events";
+import { KeyeventChannel, KeyNotification } from "@keywatch/keywatch/parse";
+import * as resp from "@keywatch/keywatch/resp";
+import { equal, ok } from "../expect.mjs";
+
+const utf8 = new TextEncoder();
+
+function parsesAlone() {
+  const found = KeyNotification.tryParse(
+    utf8.encode("__subkeyspace@3__:ключ"),
+    utf8.encode("hset|6:字段,7:a|b,c:d"),
+  );
+  equal([found.kind, found.database, found.key, found.eventType, found.subkeys], [
+    "subkeyspace",
+    3,
+    "ключ",
+    "hset",
+    ["字段", "a|b,c:d"],
+  ]);
+  equal(KeyNotification.tryParse("news", "hello"), null);
+}
+
+function tellsFlagsAlone() {
+  equal(requiredFlags(new KeyeventChannel("expired")), "xE");
+}
+
+function decodesAlone() {
+  equal(
+    resp.encodeCommand(["SET", "é", 7]),
+    utf8.encode("*3\r\n$3\r\nSET\r\n$2\r\né\r\n$1\r\n7\r\n"),
+  );
+  const replies = [];
+  const pushes = [];
+  const decoder = new resp.Decoder({
+    reply: (reply) => replies.push(reply),
+    push: (items) => pushes.push(items),
+  });
+  const wire = utf8.encode("$2\r\nok\r\n:42\r\n>2\r\n+news\r\n$1\r\nx\r\n-ERR no\r\n");
+  // Byte by byte, in memory that is used again.
+  const chunk = new Uint8Array(1);
+  for (const byte of wire) {
+    chunk[0] = byte;
+    decoder.write(chunk);
+  }
+  equal(replies.slice(0, 2), [utf8.encode("ok"), 42]);
+  ok(replies[2] instanceof resp.ServerError, "an error reply is a value");
+  equal(pushes, [["news", utf8.encode("x")]]);
+}
+
+export const rooms = [
+  { name: "./parse works by itself", run: parsesAlone },
+  { name: "./events works with it", run: tellsFlagsAlone },
+  { name: "./resp works by itself", run: decodesAlone },
+];
