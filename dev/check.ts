@@ -99,9 +99,11 @@ async function lockUnchanged(): Promise<Outcome> {
 }
 
 async function markdownFiles(): Promise<string[]> {
-  const files = ["README.md"];
-  for await (const { name } of Deno.readDir(join(ROOT, "docs"))) {
-    if (name.endsWith(".md")) files.push(`docs/${name}`);
+  const files: string[] = [];
+  for (const folder of ["", "docs"]) {
+    for await (const { name } of Deno.readDir(join(ROOT, folder))) {
+      if (name.endsWith(".md")) files.push(join(folder, name));
+    }
   }
   return files.sort();
 }
