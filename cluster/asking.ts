@@ -191,8 +191,12 @@ export class Asking {
     node.heardTo = Math.max(node.heardTo, asked.order);
     for (const [target, position] of asked.targets) {
       const marks = target.marks.get(node) ?? [];
+      target.marks.set(node, marks);
+      const last = marks.at(-1);
+      if (last?.source === node.position && last.target === position) continue;
       marks.push({ source: node.position, target: position });
-      target.marks.set(node, marks.slice(-MOST_MARKS));
+      // The oldest prove most, while there are events to lay against them; the newest need fewest.
+      if (marks.length > MOST_MARKS) marks.splice(MOST_MARKS / 2, 1);
     }
     apply();
     if (asked.kind === "keys") this.#askKeys(node);

@@ -168,11 +168,14 @@ function isSource(
   { id, slots, isRetried }: SlotMove,
 ): node is NodeState {
   const { moves, importing } = node?.told?.view ?? {};
+  const before = node?.spentBefore;
   const own = moves?.find((move) => move.id === id);
   if (own === undefined || importing === undefined || isRetried || own.isRetried) return false;
-  // It must not have taken the slots in again since, and copied keys itself.
+  // It must not have taken the slots in again since, and copied keys itself. Valkey tells the second
+  // in which a move began, so of two in one second the one comes first that was heard of first.
   return ![...importing.keys()].some((slot) => includesSlot(slots, slot)) &&
     !moves!.some((move) =>
-      move.direction === "in" && move.created >= own.created && meet(move.slots, slots)
+      move.direction === "in" && move.created >= own.created && meet(move.slots, slots) &&
+      !(before?.has(move.id) && !before.has(own.id))
     );
 }

@@ -127,6 +127,8 @@ export class NodeState {
   moves: readonly SlotMove[] | null = null;
   /** Moves that are no news: over before the stream began, or heard of. Null until first told. */
   spent: Set<string> | null = null;
+  /** What was in `spent` before it last told. */
+  spentBefore: ReadonlySet<string> = new Set();
   /** Moves into the node that are over, by which it did not have the slots once it told. */
   readonly doubted: Set<string> = new Set();
   /** Moves whose beginning was not heard, which therefore prove nothing. */

@@ -202,6 +202,7 @@ export class SlotMoves {
     node.seen = now;
     // Before the first answer nobody knows which of the moves are old.
     const spent = new Set(node.spent);
+    node.spentBefore = spent;
     const doubted = new Set(node.doubted);
     if (view.moves !== undefined) this.hearMoves(node, view.moves, upTo);
     const order = this.#asking.nextOrder();

@@ -301,7 +301,8 @@ export class ModelCluster {
           source: source.id,
           state: "running",
           isRetried: false,
-          created: this.#moves,
+          // Two may begin in the same second.
+          created: Math.floor(this.#moves / 2),
         });
       }
     } else {

@@ -19,7 +19,9 @@ export interface Fault<On extends Stage = SingleStage> {
   readonly reachable?: boolean;
   /** The gap it leaves when it lasts longest; null when it need not leave any. */
   readonly leaves: GapReason | null;
-  /** The slots it concerns, in a cluster; all of them if left out. */
+  /** How much earlier than it a gap may begin on its account, in ms; no more than usual if left out. */
+  readonly early?: number;
+  /** The slots it concerned, asked when it is over, in a cluster; all of them if left out. */
   slots?(stage: On): readonly SlotRange[];
   /** @param ms how long it is going to last */
   begin(stage: On, ms: number): Promise<void> | void;

@@ -4,8 +4,11 @@ import type { Entry } from "./book.ts";
 export interface LaneOptions {
   /** For the ledger; each connection's writes are in an order of their own. */
   readonly name: string;
-  /** The server, asked again and again: when it is another one, that one is connected to. */
-  target(): { readonly host: string; readonly port: number };
+  /**
+   * The server, asked again and again: when it is another one, that one is connected to. Null while
+   * there is none.
+   */
+  target(): { readonly host: string; readonly port: number } | null;
   readonly credentials?: { readonly username: string; readonly password: string };
   /** Told of each error reply, as the server wrote it. */
   onError?(line: string): void;
@@ -15,6 +18,8 @@ export interface LaneOptions {
 export interface Command {
   readonly words: readonly string[];
   readonly entry: Entry | null;
+  /** Told when the answer is an error, as the server wrote it. */
+  readonly onError?: (line: string) => void;
 }
 
 /** An answer that means another server, or this one a little later. */
@@ -56,14 +61,16 @@ export class Lane {
 
   async #run(): Promise<void> {
     while (!this.#stopping) {
-      const { host, port } = this.#options.target();
-      const socket = await Deno.connect({ hostname: host, port }).catch(() => null);
+      const target = this.#options.target();
+      const socket = target === null
+        ? null
+        : await Deno.connect({ hostname: target.host, port: target.port }).catch(() => null);
       if (socket !== null) {
         this.#connections++;
         this.#connection = new LaneConnection(socket, this.#options);
         await this.#connection.run({
           isStopping: () => this.#stopping,
-          hasMoved: () => this.#options.target().port !== port,
+          hasMoved: () => this.#options.target()?.port !== target!.port,
         });
         this.#connection = null;
       }
@@ -76,7 +83,7 @@ class LaneConnection {
   readonly #socket: Deno.TcpConn;
   readonly #options: LaneOptions;
   /** What the server has been asked, and has not answered yet. */
-  readonly #asked: (Entry | null)[] = [];
+  readonly #asked: Command[] = [];
   #writing = 0;
   #stopping = false;
   #over = false;
@@ -93,9 +100,9 @@ class LaneConnection {
 
   send(commands: readonly Command[]): void {
     let text = "";
-    for (const { words, entry } of commands) {
-      text += encode(words);
-      this.#asked.push(entry);
+    for (const command of commands) {
+      text += encode(command.words);
+      this.#asked.push(command);
     }
     this.#write(new TextEncoder().encode(text));
   }
@@ -153,8 +160,9 @@ class LaneConnection {
   }
 
   #answered(line: string, now: number): void {
-    const entry = this.#asked.shift();
-    if (entry === undefined) throw new Error(`An answer that nobody asked for: ${line}`);
+    const command = this.#asked.shift();
+    if (command === undefined) throw new Error(`An answer that nobody asked for: ${line}`);
+    const { entry } = command;
     if (entry !== null) {
       entry.answeredAt = now;
       // Nothing was deleted where there was nothing.
@@ -162,6 +170,7 @@ class LaneConnection {
     }
     if (!line.startsWith("-")) return;
     this.#options.onError?.(line);
+    command.onError?.(line);
     if (ELSEWHERE.test(line)) this.#end();
   }
 

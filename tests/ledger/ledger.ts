@@ -207,7 +207,9 @@ function dishonesty(
     before < place && to < write.sentAt && concerns(gap, write)
   );
   if (late) return `it was told after ${late.write.number}, which was sent after it`;
-  return unexplained(gap, ledger) ?? tooMuch(gap, ledger, delivered);
+  const why = unexplained(gap, ledger);
+  // Of slots that had a new owner, it begins when the old one was last heard of.
+  return why ?? (gap.reason === "topology" ? null : tooMuch(gap, ledger, delivered));
 }
 
 /** What of a gap nothing that happened explains. */

@@ -93,7 +93,7 @@ async function play<On extends Stage>(
   };
   const report = judge(ledger);
   if (watcher.failure) problems.push(`the watcher gave up: ${watcher.failure}`);
-  problems.push(...watcher.disagreements, ...describe(report, ledger));
+  problems.push(...watcher.disagreements, ...describe(report, ledger, stage.doubted));
   return { report, faults: director.count, problems };
 }
 
@@ -110,18 +110,18 @@ class Director<On extends Stage> {
   /** Resolves once the fault is over. */
   async inject(fault: Fault<On>, ms: number): Promise<void> {
     this.count[fault.name] = (this.count[fault.name] ?? 0) + 1;
-    const slots = fault.slots?.(this.#stage);
     const begin = Date.now();
     await fault.begin(this.#stage, ms);
     await sleep(ms);
     await fault.end(this.#stage);
     const { before, after, pause, silence } = RECOVERY;
+    const slots = fault.slots?.(this.#stage);
     this.happenings.push({
       name: fault.name,
       ...(slots ? { slots } : {}),
       begin,
       end: Date.now(),
-      before,
+      before: before + (fault.early ?? 0),
       after: after + (fault.reachable ? 0 : pause) + (fault.silent ? silence : 0),
     });
   }
@@ -138,7 +138,7 @@ class Director<On extends Stage> {
 }
 
 /** What is wrong, for a reader: the first few of each kind, and what happened at that time. */
-function describe(report: Report, ledger: Ledger): string[] {
+function describe(report: Report, ledger: Ledger, doubted = 0): string[] {
   const origin = ledger.writes[0]?.sentAt ?? 0;
   const span = (from: number, to: number | null) =>
     `${from - origin}-${to === null ? "?" : to - origin}`;
@@ -152,7 +152,7 @@ function describe(report: Report, ledger: Ledger): string[] {
       times.push(sentAt);
       return `${number} (${span(sentAt, answeredAt)})`;
     }),
-    ...list("duplicated", report.duplicated, String),
+    ...list("duplicated", report.duplicated.slice(doubted), String),
     ...list("out of order", report.outOfOrder, String),
     ...list("unexpected", report.unexpected, String),
     ...list("gaps not honest", report.gapsNotHonest, ({ gap: { reason, from, to }, why }) => {

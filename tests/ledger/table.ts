@@ -13,16 +13,30 @@ const COLUMNS: readonly (readonly [string, (report: Report, faults: number) => n
   ["gaps not honest", ({ gapsNotHonest }) => gapsNotHonest.length],
 ];
 
-/** The figures of runs as a table in Markdown; runs of one name share a row. */
+const CLUSTER_COLUMNS: readonly (readonly [string, (run: Named) => number])[] = [
+  ["phantoms left out", ({ phantoms = 0 }) => phantoms],
+  ["phantoms told", ({ outcome }) => outcome.report.unexpected.length],
+];
+
+/**
+ * The figures of runs as a table in Markdown; runs of one name share a row. Those of clusters count
+ * phantoms too.
+ */
 export function table(runs: readonly Named[]): string {
-  const header = ["", ...COLUMNS.map(([name]) => name)];
-  const ruler = [":--", ...COLUMNS.map(() => "--:")];
+  const columns: readonly (readonly [string, (run: Named) => number])[] = [
+    ...COLUMNS.map(([name, count]) =>
+      [name, ({ outcome: { report, faults } }: Named) => {
+        return count(report, Object.values(faults).reduce((a, b) => a + b, 0));
+      }] as const
+    ),
+    ...runs.some(({ phantoms }) => phantoms !== undefined) ? CLUSTER_COLUMNS : [],
+  ];
+  const header = ["", ...columns.map(([name]) => name)];
+  const ruler = [":--", ...columns.map(() => "--:")];
   const rows = [...Map.groupBy(runs, ({ name }) => name)].map(([name, same]) => [
     name,
-    ...COLUMNS.map(([, count]) =>
-      same.reduce((sum, { outcome: { report, faults } }) => {
-        return sum + count(report, Object.values(faults).reduce((a, b) => a + b, 0));
-      }, 0).toLocaleString("en-US")
+    ...columns.map(([, count]) =>
+      same.reduce((sum, run) => sum + count(run), 0).toLocaleString("en-US")
     ),
   ]);
   return [header, ruler, ...rows].map((cells) => `| ${cells.join(" | ")} |\n`).join("");

@@ -4,6 +4,7 @@ import {
   type Gap,
   type KeyNotification,
   type KeyspaceNotificationsInterface,
+  type MigrationStatus,
 } from "../../mod.ts";
 import type { Book } from "./book.ts";
 import { Gate } from "./gate.ts";
@@ -84,6 +85,11 @@ export class Watcher implements Watching {
 
   get highest(): number {
     return this.#observations.highest;
+  }
+
+  /** What the library says of slots on the move. */
+  get migrations(): MigrationStatus {
+    return this.#notifications.status().migrations ?? { phantoms: 0, uncertain: 0, held: 0 };
   }
 
   get isReady(): boolean {

@@ -17,7 +17,19 @@ export interface WriterOptions {
   /** The next place, in a cluster. */
   place?(): Place;
   /** Which lane leads to the owner of a slot, and the owner's name, in a cluster. */
-  route?(slot: number): { readonly lane: number; readonly node: string };
+  route?(slot: number): Way;
+  /** The way that an error reply names, in a cluster; null when it names none. */
+  redirect?(line: string): Way | null;
+}
+
+/** A way to a server. */
+export interface Way {
+  /** The place of the lane. */
+  readonly lane: number;
+  /** The server, as `host:port`. */
+  readonly node: string;
+  /** Whether it takes a key of a slot that is not its own yet. */
+  readonly asking?: boolean;
 }
 
 /** A key that was set. */
@@ -38,7 +50,8 @@ const KEYS = 1000;
 
 /**
  * Sets keys with a number in them, appends to some and deletes them in the end, without pause, and
- * keeps book of it. Each write is tried once, whatever becomes of it.
+ * keeps book of it. Each write is tried once, whatever becomes of it; but one that a server of a
+ * cluster refuses because it is another's is another write there.
  */
 export class Writer implements AsyncDisposable {
   readonly #options: WriterOptions;
@@ -105,20 +118,44 @@ export class Writer implements AsyncDisposable {
       if (event === "del") this.#keys.push(this.#keys.shift()!);
       return;
     }
-    const entry = this.#options.book.enter(event, {
-      lane: name,
+    const number = this.#options.book.writes.length + 1;
+    const text = key?.text ?? keyOf(number, place?.tag, this.padding);
+    const used = key ?? { number, text, place, appended: false };
+    if (event === "set") this.#keys.push(used);
+    if (event === "append") used.appended = true;
+    if (event === "del") this.#keys.shift();
+    if (!batches.has(lane)) batches.set(lane, []);
+    batches.get(lane)!.push(...this.#commands(event, used, name, way, sentAt));
+  }
+
+  /** Enters a write, and says what is to be sent. */
+  #commands(
+    event: WriteEvent,
+    key: Key,
+    lane: string,
+    way: Way | undefined,
+    sentAt: number,
+    patience = 3,
+  ): Command[] {
+    const { book, redirect } = this.#options;
+    const { place, text } = key;
+    const entry = book.enter(event, {
+      lane,
       ...(place && way ? { node: way.node, slot: place.slot } : {}),
       sentAt,
       answeredAt: null,
       refused: false,
-    }, key?.number);
-    const text = key?.text ?? keyOf(entry.number, place?.tag, this.padding);
-    if (event === "set") this.#keys.push({ number: entry.number, text, place, appended: false });
-    if (event === "append") key!.appended = true;
-    if (event === "del") this.#keys.shift();
+    }, key.number);
     const words = event === "del" ? ["DEL", text] : [event.toUpperCase(), text, VALUES[event]];
-    if (!batches.has(lane)) batches.set(lane, []);
-    batches.get(lane)!.push({ words, entry });
+    const onError = (line: string) => {
+      const elsewhere = redirect?.(line);
+      const other = elsewhere && this.#lanes[elsewhere.lane]!;
+      if (!other || other.name === null || patience === 0) return;
+      const now = Date.now();
+      other.send(this.#commands(event, key, other.name, elsewhere, now, patience - 1));
+    };
+    const asking: Command[] = way?.asking ? [{ words: ["ASKING"], entry: null }] : [];
+    return [...asking, { words, entry, onError }];
   }
 
   /** What is written next: a new key; now and then more to one that is there; or one too many goes. */

@@ -1,0 +1,20 @@
+import { assertEquals } from "@std/assert";
+import { matrix } from "../servers/mod.ts";
+import { eachOnCluster, mixedOnCluster } from "./cluster_scenarios.ts";
+import { MANNERS, problems } from "./scenarios.ts";
+
+const seed = crypto.getRandomValues(new Uint32Array(1))[0]!;
+const servers = await matrix({ progress: (message) => console.error(message) });
+
+for (const [index, binary] of servers.entries()) {
+  // What 8.0 does on clusters, the others do too.
+  if (binary.product === "redis" && binary.version.startsWith("8.0.")) continue;
+  const [first, second] = [MANNERS[index % 2]!, MANNERS[(index + 1) % 2]!];
+
+  Deno.test(`${binary.product} ${binary.version}: nothing is lost on a cluster, nor told twice`, async () => {
+    const options = { seed, binary };
+    const outcomes = await eachOnCluster(first, options, 2);
+    outcomes.push(await mixedOnCluster(second, 30, options));
+    assertEquals(problems(outcomes), [], `with the seed ${seed}`);
+  });
+}

@@ -1,0 +1,21 @@
+import { assert, assertEquals } from "@std/assert";
+import { CLUSTER_FAULTS, movedByKey } from "./cluster_faults.ts";
+import { eachOnCluster, mixedOnCluster } from "./cluster_scenarios.ts";
+import { MANNERS, problems } from "./scenarios.ts";
+
+const seed = crypto.getRandomValues(new Uint32Array(1))[0]!;
+
+Deno.test("what happens to a cluster loses nothing in silence, and makes no phantom", async () => {
+  const outcomes = await eachOnCluster(MANNERS[0]!, { seed }, 1);
+  assertEquals(problems(outcomes), [], `with the seed ${seed}`);
+  for (const { name, outcome, phantoms } of outcomes) {
+    const { leaves } = CLUSTER_FAULTS.find((fault) => fault.name === name)!;
+    if (leaves !== null) assert(leaves in outcome.report.gaps, `${name} left no ${leaves}`);
+    if (name === movedByKey.name) assert(phantoms! > 100, `${phantoms} phantoms`);
+  }
+});
+
+Deno.test("nor does all of it, in random order", async () => {
+  const outcome = await mixedOnCluster(MANNERS[1]!, 10, { seed });
+  assertEquals(problems([outcome]), [], `with the seed ${seed}`);
+});

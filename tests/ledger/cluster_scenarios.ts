@@ -1,0 +1,37 @@
+import { CLUSTER_FAULTS, type ClusterFault, movedWhole, movesWhole } from "./cluster_faults.ts";
+import { ClusterStage } from "./cluster_stage.ts";
+import { playAlone, playMixed } from "./run.ts";
+import { describe, type Manner, type Named, type ScenarioOptions } from "./scenarios.ts";
+
+/** Each thing that happens to clusters by itself, as often as said. */
+export async function eachOnCluster(
+  manner: Manner,
+  options: ScenarioOptions,
+  times: number,
+): Promise<Named[]> {
+  const named: Named[] = [];
+  // One after another: each has six servers of its own.
+  for (const fault of possible(options)) {
+    await using stage = await ClusterStage.open({ ...manner, ...options });
+    const durations = Array.from({ length: times }, () => fault.lasts[1]);
+    const outcome = await playAlone(stage, fault, stage.random, durations);
+    named.push({ name: fault.name, outcome, phantoms: stage.watcher.migrations.phantoms });
+  }
+  return named;
+}
+
+/** All that happens to clusters mixed by random numbers. */
+export async function mixedOnCluster(
+  manner: Manner,
+  seconds: number,
+  options: ScenarioOptions,
+): Promise<Named> {
+  await using stage = await ClusterStage.open({ ...manner, ...options });
+  const outcome = await playMixed(stage, possible(options), stage.random, seconds);
+  return { name: describe(manner), outcome, phantoms: stage.watcher.migrations.phantoms };
+}
+
+function possible({ binary }: ScenarioOptions): readonly ClusterFault[] {
+  const canMoveWhole = binary !== undefined && movesWhole(binary);
+  return CLUSTER_FAULTS.filter((fault) => canMoveWhole || fault !== movedWhole);
+}

@@ -1,0 +1,226 @@
+import { hashSlot } from "../../mod.ts";
+import { sleep, startCluster, type TestCluster, type TestServer, until } from "../servers/mod.ts";
+import { Book } from "./book.ts";
+import type { SlotRange } from "./ledger.ts";
+import { LoopDelay } from "./loop_delay.ts";
+import { Random } from "./random.ts";
+import { FLAGS, HEARTBEAT, QUEUE, type Stage, type StageOptions, TIMEOUT } from "./stage.ts";
+import { Watcher } from "./watcher.ts";
+import { type Place, type Way, Writer } from "./writer.ts";
+
+/** The slot that half of all writes go to. */
+export const BUSY = 8_000;
+
+/** How often the watcher asks who owns what, in ms. */
+export const REFRESH = 500;
+
+const SLOTS = 16_384;
+
+/** How many more keys the busy slot has, which nobody watches: so that it takes a while to move. */
+const FILLED = 10_000;
+
+const FILL = `for i = 1, ARGV[1] do
+  redis.call("SET", KEYS[1] .. i, string.rep("x", 100))
+end`;
+
+/** How much has been written when the play begins. */
+const WRITES = 1_000;
+
+/** A hash tag for each slot. */
+const TAGS: readonly string[] = tagsOfAllSlots();
+
+/** A key of the busy slot. */
+export const BUSY_KEY: string = TAGS[BUSY]!;
+
+/** How many writes of a run may be doubted. */
+const FEW = 5;
+
+/** How many servers there may be: six, and those that join. */
+export const MOST_SERVERS = 9;
+
+/** A node as another one sees it. */
+export interface NodeLine {
+  readonly server: TestServer;
+  readonly id: string;
+  /** The id of its primary; null when it is one. */
+  readonly primary: string | null;
+  readonly isHealthy: boolean;
+  readonly slots: readonly SlotRange[];
+}
+
+/**
+ * Three primaries with a replica each, under writes to all slots, half of them to one slot. The
+ * writer goes where the cluster sends it; the watcher is told of one node only.
+ */
+export class ClusterStage implements Stage, AsyncDisposable {
+  readonly #resources: AsyncDisposableStack;
+
+  private constructor(
+    readonly book: Book,
+    readonly cluster: TestCluster,
+    readonly writer: Writer,
+    readonly watcher: Watcher,
+    readonly delay: LoopDelay,
+    readonly random: Random,
+    resources: AsyncDisposableStack,
+  ) {
+    this.#resources = resources;
+  }
+
+  /** Resolves once the watcher is subscribed; then the writer has begun. */
+  static async open(options: StageOptions & { readonly seed: number }): Promise<ClusterStage> {
+    const { protocol, binary, rate = 1000, consumer = "loop", seed } = options;
+    const random = new Random(seed);
+    const book = new Book();
+    await using resources = new AsyncDisposableStack();
+    const cluster = resources.use(
+      await startCluster({ ...(binary ? { binary } : {}), config: FLAGS, replicas: 1 }),
+    );
+    const owner = await cluster.ownerOf(BUSY_KEY);
+    await owner.command("EVAL", FILL, 1, `{${BUSY_KEY}}`, FILLED);
+    const delay = resources.use(new LoopDelay());
+    const watcher = resources.use(
+      await Watcher.start({
+        book,
+        target: [cluster.urls[0]!],
+        channels: ["__keyspace@0__:n:*"],
+        consumer,
+        connect: {
+          protocol,
+          queue: { items: QUEUE * 4 },
+          timeout: TIMEOUT,
+          heartbeat: HEARTBEAT,
+          refreshInterval: REFRESH,
+          ...options.connect,
+        },
+      }),
+    );
+    const routes = resources.use(new Routes(cluster));
+    const writer = resources.use(
+      new Writer({
+        book,
+        rate,
+        lanes: Array.from({ length: MOST_SERVERS }, (_, index) => ({
+          name: `server ${index}`,
+          target: () => cluster.servers[index] ?? null,
+        })),
+        place: (): Place => {
+          const slot = random.next() < 0.5 ? BUSY : random.between(0, SLOTS - 1);
+          return { slot, tag: TAGS[slot]! };
+        },
+        route: (slot) => routes.wayTo(slot),
+        redirect: (line) => routes.redirect(line),
+      }),
+    );
+    await until("there are keys to move", () => book.writes.length > WRITES);
+    return new ClusterStage(book, cluster, writer, watcher, delay, random, resources.move());
+  }
+
+  /** The slots of the last thing that happened. */
+  struck: readonly SlotRange[] = [];
+
+  /**
+   * While a slot moves as a whole, one of the last writes before it changes hands can sometimes not
+   * be told from one of the first after it, and is then told twice.
+   */
+  get doubted(): number {
+    const { uncertain } = this.watcher.migrations;
+    return uncertain <= FEW ? uncertain : 0;
+  }
+
+  /** The nodes as one that is alive sees them. */
+  nodes(): Promise<NodeLine[]> {
+    return nodesOf(this.cluster);
+  }
+
+  /** Those that are primaries and alive. */
+  async primaries(): Promise<NodeLine[]> {
+    const nodes = await this.nodes();
+    return nodes.filter(({ primary, isHealthy }) => primary === null && isHealthy);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#resources.disposeAsync();
+  }
+}
+
+/** Which server owns which slot, asked all the time, and corrected by what servers answer to writes. */
+class Routes implements AsyncDisposable {
+  readonly #cluster: TestCluster;
+  readonly #owners: number[] = new Array(SLOTS).fill(0);
+  #stopped = false;
+  readonly #asking: Promise<void>;
+
+  constructor(cluster: TestCluster) {
+    this.#cluster = cluster;
+    this.#asking = this.#ask();
+  }
+
+  wayTo(slot: number): Way {
+    return this.#way(this.#owners[slot]!);
+  }
+
+  redirect(line: string): Way | null {
+    const [, kind, slot, port] = /^-(MOVED|ASK) (\d+) .*:(\d+)$/.exec(line) ?? [];
+    const index = this.#cluster.servers.findIndex((server) => server.port === Number(port));
+    if (index < 0) return null;
+    if (kind === "MOVED") this.#owners[Number(slot)] = index;
+    return { ...this.#way(index), asking: kind === "ASK" };
+  }
+
+  #way(lane: number): Way {
+    const { host, port } = this.#cluster.servers[lane]!;
+    return { lane, node: `${host}:${port}` };
+  }
+
+  async #ask(): Promise<void> {
+    while (!this.#stopped) {
+      for (const { server, slots } of await nodesOf(this.#cluster).catch(() => [])) {
+        const index = this.#cluster.servers.indexOf(server);
+        for (const { first, last } of slots) this.#owners.fill(index, first, last + 1);
+      }
+      await sleep(100);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stopped = true;
+    await this.#asking;
+  }
+}
+
+/** The nodes as the first one sees them that answers. */
+async function nodesOf(cluster: TestCluster): Promise<NodeLine[]> {
+  let text = "";
+  for (const server of cluster.servers) {
+    text = await server.command("CLUSTER", "NODES").catch(() => "") as string;
+    if (text !== "" && !/myself,\S*(fail|noaddr)/.test(text)) break;
+  }
+  return text.trimEnd().split("\n").flatMap((line) => {
+    const [id, address, flags, primary, , , , link, ...words] = line.split(" ");
+    const port = Number(/:(\d+)@/.exec(address!)?.[1]);
+    const server = cluster.servers.find((server) => server.port === port);
+    if (server === undefined) return [];
+    return [{
+      server,
+      id: id!,
+      primary: primary === "-" ? null : primary!,
+      isHealthy: link === "connected" && !/fail|handshake/.test(flags!),
+      slots: words.filter((word) => !word.startsWith("[")).map((word) => {
+        const [first, last = first] = word.split("-").map(Number);
+        return { first: first!, last: last! };
+      }),
+    }];
+  });
+}
+
+function tagsOfAllSlots(): string[] {
+  const tags: string[] = new Array(SLOTS).fill("");
+  for (let i = 0, left = SLOTS; left > 0; i++) {
+    const slot = hashSlot(`${i}`);
+    if (tags[slot] !== "") continue;
+    tags[slot] = `${i}`;
+    left--;
+  }
+  return tags;
+}
