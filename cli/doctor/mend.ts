@@ -1,4 +1,4 @@
-import type { Address } from "../../mod.ts";
+import type { Address, ServerError } from "../../mod.ts";
 import type { Target } from "../connection.ts";
 
 /** The setting without which nothing is sent. */
@@ -19,6 +19,14 @@ export function redisCli(address: Address, { tls, username, password }: Target):
   if (password !== undefined) words.push("--askpass");
   if (tls !== undefined) words.push("--tls");
   return words.join(" ");
+}
+
+/**
+ * Whether it is the command that a user may not run; otherwise it is a key or a channel. A right that
+ * a user has already, ACL SETUSER refuses to give.
+ */
+export function lacksCommand(error: ServerError): boolean {
+  return /\bto run the '/.test(error.message);
 }
 
 /** A service that keeps its settings away from `CONFIG`, and how they are changed there. */

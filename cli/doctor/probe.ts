@@ -18,7 +18,8 @@ import type { Selection } from "../selection.ts";
 import { Session } from "../session.ts";
 import type { Checkup } from "./checkup.ts";
 import type { Findings } from "./finding.ts";
-import { redisCli, shellWord } from "./mend.ts";
+import { lacksCommand, redisCli, shellWord } from "./mend.ts";
+import { mendRefusal } from "./subscribing.ts";
 
 const TOPIC = "probe";
 
@@ -106,13 +107,12 @@ export async function probe(
   } catch (error) {
     if (!(error instanceof SubscribeRefusedError)) throw error;
     const { refused } = error;
-    const words = refused[0]!.error;
-    const isForbidden = words instanceof ServerError && words.code === "NOPERM";
-    const channels = refused.map(({ channel }) => shellWord(`&${channel}`)).join(" ");
+    // The same may be refused as was before.
+    const told = new Set(findings.all.flatMap(({ mend }) => mend));
     return findings.unknown(
       TOPIC,
-      `the channel of a key of its own may not be subscribed: ${words.message}`,
-      ...(isForbidden ? [`${grant} ${channels}`] : []),
+      `the channel of a key of its own may not be subscribed: ${refused[0]!.error.message}`,
+      ...mendRefusal(refused, node.user, node.address, checkup).filter((line) => !told.has(line)),
     );
   }
   const [first] = ways;
@@ -140,14 +140,14 @@ export async function probe(
     );
   } catch (error) {
     if (!(error instanceof ServerError)) throw error;
-    const rights = shellWord(`~${PREFIX}*`);
     const verbs = [...new Set(ways.flatMap(({ steps }) => steps.map(([name]) => name)))]
       .filter((name) => name !== "PAUSE").concat("DEL", "SELECT")
       .map((name) => `+${name.toLowerCase()}`).join(" ");
+    const rights = lacksCommand(error) ? verbs : shellWord(`~${PREFIX}*`);
     findings.unknown(
       TOPIC,
       `${key} could not be touched: ${messageOf(error)}`,
-      ...(error.code === "NOPERM" ? [`${grant} ${rights} ${verbs}`] : []),
+      ...(error.code === "NOPERM" ? [`${grant} ${rights}`] : []),
     );
   } finally {
     await clean(node, key, checkup);

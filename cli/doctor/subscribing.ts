@@ -11,7 +11,7 @@ import { connectOptions, formatUrl } from "../connection.ts";
 import { messageOf } from "../message.ts";
 import type { Checkup } from "./checkup.ts";
 import type { Findings } from "./finding.ts";
-import { redisCli, shellWord } from "./mend.ts";
+import { lacksCommand, redisCli, shellWord } from "./mend.ts";
 
 const TOPIC = "subscribing";
 
@@ -85,7 +85,8 @@ async function subscribesInResp2(address: Address, checkup: Checkup): Promise<st
   }
 }
 
-function mendRefusal(
+/** What gives a user the right to channels that were refused; nothing where that is not what it lacks. */
+export function mendRefusal(
   refused: readonly RefusedChannel[],
   user: string,
   address: Address,
@@ -103,10 +104,12 @@ function mendRefusal(
     ];
   }
   if (!(error instanceof ServerError) || error.code !== "NOPERM") return [];
-  const channels = refused.map(({ channel }) => shellWord(`&${channel}`)).join(" ");
   // As somebody who may.
   const admin = redisCli(address, { ...target, username: undefined });
-  return [`${admin} ACL SETUSER ${shellWord(user)} +subscribe +psubscribe ${channels}`];
+  const rights = lacksCommand(error)
+    ? `+${command}`
+    : refused.map(({ channel }) => shellWord(`&${channel}`)).join(" ");
+  return [`${admin} ACL SETUSER ${shellWord(user)} ${rights}`];
 }
 
 function shorten(names: readonly string[]): string {

@@ -92,6 +92,13 @@ export class PrefixTree {
     return rows;
   }
 
+  /** How many prefixes it remembers: bounded, whatever comes. */
+  get size(): number {
+    const sizeOf = (node: Node): number =>
+      [...node.children.values()].reduce((sum, child) => sum + sizeOf(child), 1);
+    return sizeOf(this.#root);
+  }
+
   #node(): Node {
     return { count: new SlidingCount(this.#seconds), children: new Map() };
   }

@@ -73,6 +73,13 @@ Deno.test("nothing is lost of the sum, whatever is remembered", () => {
   assertEquals(rows.reduce((sum, { recent }) => sum + recent, 0), 5000);
 });
 
+Deno.test("keys of any making do not fill the memory", () => {
+  const tree = new PrefixTree(6);
+  for (let i = 0; i < 20_000; i++) tree.add(`p${i}q:${i % 91}r:${i % 87}s:t:u:v:${i}`, 0);
+  for (let i = 0; i < 20_000; i++) tree.add(`k${i}x`, 0);
+  assert(tree.size <= 1 + 16 + 16 ** 2 + 16 ** 3, `${tree.size}`);
+});
+
 Deno.test("a prefix that becomes busy later is learned", () => {
   const tree = new PrefixTree(6);
   for (let i = 0; i < 1600; i++) tree.add(`old${String.fromCharCode(97 + i % 16)}:x`, 0);
