@@ -1,3 +1,5 @@
+// Before the codec, because it counts what that takes.
+import { countWork, type Work } from "./work.ts";
 import { assertEquals, assertLess } from "@std/assert";
 import {
   Decoder,
@@ -7,7 +9,6 @@ import {
   type RespSet,
 } from "../../resp/mod.ts";
 import { bytes, single } from "./harness.ts";
-import { countWork, type Work } from "./work.ts";
 
 /** What it takes to decode these chunks, and how many replies, pushes and messages come of them. */
 function work(

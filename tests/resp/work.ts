@@ -1,3 +1,5 @@
+import { Buffer } from "node:buffer";
+
 /** What was done with bytes while {@linkcode countWork} looked. */
 export interface Work {
   /** Bytes read or written one at a time, and bytes moved or decoded by a built-in. */
@@ -9,6 +11,23 @@ export interface Work {
 /** Built-ins that go over all bytes they are given or have. */
 const MOVERS = new Set(["set", "slice", "fill", "copyWithin", "indexOf", "join", "every", "some"]);
 
+/** What the arrays that count stand for. */
+const plain = new WeakMap<object, Uint8Array>();
+
+function unwrap(value: unknown): unknown {
+  return (typeof value === "object" && value !== null && plain.get(value)) || value;
+}
+
+let counting: Work | null = null;
+
+// The codec takes this function once, when it is loaded: so this file is to be imported before it.
+const { utf8Slice } = Buffer.prototype;
+Buffer.prototype.utf8Slice = function (start?: number, end?: number): string {
+  const bytes = unwrap(this) as Buffer;
+  if (counting !== null) counting.touched += (end ?? bytes.length) - (start ?? 0);
+  return utf8Slice.call(bytes, start, end);
+};
+
 /**
  * Counts what a piece of code does with bytes, so that a test can say what it costs without a clock:
  * while it runs, each `Uint8Array` made is one that counts.
@@ -19,10 +38,6 @@ export function countWork(run: (count: (bytes: Uint8Array) => Uint8Array) => voi
   const work: Work = { touched: 0, reserved: 0 };
   const Real = Uint8Array;
   const decode = TextDecoder.prototype.decode;
-  const plain = new WeakMap<object, Uint8Array>();
-  const unwrap = (value: unknown): unknown =>
-    (typeof value === "object" && value !== null && plain.get(value)) || value;
-
   const count = (bytes: Uint8Array): Uint8Array => {
     const proxy = new Proxy(bytes, {
       get(target, name) {
@@ -63,9 +78,11 @@ export function countWork(run: (count: (bytes: Uint8Array) => Uint8Array) => voi
     work.touched += bytes?.byteLength ?? 0;
     return decode.call(this, bytes, options);
   };
+  counting = work;
   try {
     run(count);
   } finally {
+    counting = null;
     globalThis.Uint8Array = Real;
     TextDecoder.prototype.decode = decode;
   }
