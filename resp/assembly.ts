@@ -11,7 +11,7 @@ import * as wire from "./wire.ts";
 const MAX_PLACES = 2 ** 18;
 
 /** An aggregate that awaits elements. */
-interface Open {
+export interface Open {
   readonly type: number;
   /** Whether its end is not known before it comes; `remaining` then counts down from the limit. */
   readonly streamed: boolean;
@@ -65,11 +65,10 @@ export class Assembly {
     return this.#stack.at(-1)?.streamed ?? false;
   }
 
-  /** Whether the innermost open aggregate is a map that awaits a key, and not a value. */
-  get awaitsKey(): boolean {
+  /** The innermost open aggregate. Whoever puts values into it leaves the last one to `put`. */
+  get top(): Open | undefined {
     const stack = this.#stack;
-    const top = stack.length > 0 ? stack[stack.length - 1]! : undefined;
-    return top !== undefined && top.type === wire.MAP && top.filled % 2 === 0;
+    return stack.length > 0 ? stack[stack.length - 1] : undefined;
   }
 
   /** Whether the innermost open aggregate is a map that awaits a value. */

@@ -126,7 +126,7 @@ export function readMessageFrame(
         length = length * 10 + second;
         from++;
       } else {
-        const longer = readBulkHead(bytes, at, size);
+        const longer = readBulkHead(bytes, words, at, size);
         if (longer < 0) return cutOrOther(bytes, start, size, maxLength);
         length = contentLength(longer);
         from = contentStart(at, longer);
@@ -156,13 +156,14 @@ export function readMessageFrame(
 function cutOrOther(bytes: Uint8Array, start: number, size: number, maxLength: number): number {
   let at = start + 1;
   if (at === size) return CUT;
+  const words = viewOf(bytes);
   const head = bytes[at] === PMESSAGE_HEAD[0] ? PMESSAGE_HEAD : MESSAGE_HEAD;
   for (const byte of head) {
     if (at === size) return CUT;
     if (bytes[at++] !== byte) return OTHER;
   }
   for (let parts = head === PMESSAGE_HEAD ? 3 : 2; parts > 0; parts--) {
-    const bulk = readBulkHead(bytes, at, size);
+    const bulk = readBulkHead(bytes, words, at, size);
     if (bulk < 0) return bulk;
     if (contentLength(bulk) > maxLength) return OTHER;
     at = contentStart(at, bulk) + contentLength(bulk);

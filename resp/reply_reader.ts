@@ -11,6 +11,7 @@ import { decodeText, makeText } from "./text.ts";
 import { TextBuffer } from "./text_buffer.ts";
 import { type Reply, VerbatimString } from "./types.ts";
 import { unexpected } from "./unexpected.ts";
+import { viewOf } from "./view.ts";
 import * as wire from "./wire.ts";
 
 const { CR, LF } = wire;
@@ -122,33 +123,46 @@ export class ReplyReader {
     if (this.#streaming) return this.#readLine(chunk);
     // Constants of a module are loads.
     const DOLLAR = 36;
-    const CR = 13;
-    const LF = 10;
+    const CR_LF = 0x0a0d;
     const assembly = this.#assembly;
     const copier = this.#copier;
     const maxBulkLength = this.#maxBulkLength;
     const size = chunk.length;
     const isText = this.#isText;
     const cost = isText ? TEXT_COST : BYTES_COST;
-    const isInside = assembly.depth > 0;
+    const words = viewOf(chunk);
+    copier.begin();
+    let open = assembly.top;
     let pos = this.pos;
     while (pos < size && chunk[pos] === DOLLAR) {
-      const head = readBulkHead(chunk, pos, size);
+      const head = readBulkHead(chunk, words, pos, size);
       if (head < 0) break;
       const length = contentLength(head);
       const from = contentStart(pos, head);
       const to = from + length;
       if (
-        to + 1 >= size || chunk[to] !== CR || chunk[to + 1] !== LF || length > maxBulkLength ||
+        to + 1 >= size || words.getInt16(to, true) !== CR_LF || length > maxBulkLength ||
         !assembly.mayHold(length + cost)
       ) break;
       this.pos = pos = to + 2;
       let value: Uint8Array | string;
-      if (!isText) value = isInside ? copier.copy(chunk, from, to) : chunk.slice(from, to);
-      // Names of fields come again and again, most values do not.
-      else if (assembly.awaitsKey) value = decodeText(chunk, from, to);
-      else value = makeText(chunk, from, to);
-      if (assembly.put(value, this.base + pos)) return true;
+      if (open === undefined) {
+        value = isText ? makeText(chunk, from, to) : chunk.slice(from, to);
+      } else if (!isText) {
+        value = copier.copy(chunk, from, to, open.remaining);
+      } else if (open.type === wire.MAP && open.filled % 2 === 0) {
+        // Names of fields come again and again, most values do not.
+        value = decodeText(chunk, from, to);
+      } else {
+        value = makeText(chunk, from, to);
+      }
+      if (open !== undefined && open.remaining > 1) {
+        open.items[open.filled++] = value;
+        open.remaining--;
+      } else {
+        if (assembly.put(value, this.base + pos)) return true;
+        open = assembly.top;
+      }
     }
     return pos < size && this.#readLine(chunk);
   }

@@ -6,6 +6,9 @@ import { makeText } from "./text.ts";
  */
 const PART = 2 ** 15;
 
+/** A piece of so many bytes is turned to text where it lies. */
+const LARGE = 2 ** 12;
+
 /**
  * Text whose bytes come in pieces, cut anywhere.
  *
@@ -21,14 +24,32 @@ export class TextBuffer {
 
   /** Adds `source` from `start` to `end`. */
   append(source: Uint8Array, start: number, end: number): void {
-    const part = this.#part ??= new Uint8Array(PART);
     this.length += end - start;
+    let from = start;
+    if (end - start >= LARGE) {
+      // What is there ends with the letter that the piece begins within.
+      while (this.#filled > 0 && from < end && cutLetter(this.#part!, this.#filled) > 0) {
+        this.#keep(source, from, from + 1);
+        from++;
+      }
+      if (this.#filled > 0) this.#turn(this.#part!, this.#filled);
+      const to = end - cutLetter(source, end);
+      if (to > from) this.#text += makeText(source, from, to);
+      from = Math.max(from, to);
+    }
+    this.#keep(source, from, end);
+  }
+
+  /** Keeps bytes until they are so many that they are turned to text. */
+  #keep(source: Uint8Array, start: number, end: number): void {
+    if (start === end) return;
+    const part = this.#part ??= new Uint8Array(PART);
     for (let from = start; from < end;) {
       const count = Math.min(end - from, PART - this.#filled);
       part.set(source.subarray(from, from + count), this.#filled);
       this.#filled += count;
       from += count;
-      if (this.#filled === PART) this.#turn(part, PART - cutLetter(part));
+      if (this.#filled === PART) this.#turn(part, PART - cutLetter(part, PART));
     }
   }
 
@@ -55,10 +76,10 @@ export class TextBuffer {
   }
 }
 
-/** How many of the last bytes are a letter in UTF-8 that is not all there. */
-function cutLetter(bytes: Uint8Array): number {
-  for (let count = 1; count <= 3; count++) {
-    const byte = bytes[bytes.length - count]!;
+/** How many of the last bytes before `end` are a letter in UTF-8 that is not all there. */
+function cutLetter(bytes: Uint8Array, end: number): number {
+  for (let count = 1; count <= 3 && count <= end; count++) {
+    const byte = bytes[end - count]!;
     if (byte < 0x80) return 0;
     if (byte >= 0xc0) {
       const length = byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : 2;
