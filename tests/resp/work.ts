@@ -20,13 +20,15 @@ function unwrap(value: unknown): unknown {
 
 let counting: Work | null = null;
 
-// The codec takes this function once, when it is loaded: so this file is to be imported before it.
-const { utf8Slice } = Buffer.prototype;
-Buffer.prototype.utf8Slice = function (start?: number, end?: number): string {
-  const bytes = unwrap(this) as Buffer;
-  if (counting !== null) counting.touched += (end ?? bytes.length) - (start ?? 0);
-  return utf8Slice.call(bytes, start, end);
-};
+// The codec takes these functions once, when it is loaded: so this file is to be imported before it.
+for (const name of ["utf8Slice", "latin1Slice"] as const) {
+  const slice = Buffer.prototype[name];
+  Buffer.prototype[name] = function (start?: number, end?: number): string {
+    const bytes = unwrap(this) as Buffer;
+    if (counting !== null) counting.touched += (end ?? bytes.length) - (start ?? 0);
+    return slice.call(bytes, start, end);
+  };
+}
 
 /**
  * Counts what a piece of code does with bytes, so that a test can say what it costs without a clock:
