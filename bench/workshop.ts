@@ -85,6 +85,26 @@ export class Workshop implements AsyncDisposable {
     return JSON.parse(output.trimEnd().split("\n").at(-1)!);
   }
 
+  /** Runs a bundled program, and gives each line it prints, as JSON, as it comes. */
+  async *lines<T>({ program }: Runtime, name: string, ...args: string[]): AsyncGenerator<T> {
+    const [file, ...options] = program;
+    const command = new Deno.Command(file, {
+      args: [...options, name, ...args],
+      cwd: this.folder,
+      stdin: "null",
+      stdout: "piped",
+    });
+    await using child = command.spawn();
+    let rest = "";
+    for await (const text of child.stdout.pipeThrough(new TextDecoderStream())) {
+      const lines = (rest + text).split("\n");
+      rest = lines.pop()!;
+      for (const line of lines) yield JSON.parse(line);
+    }
+    const { code } = await child.status;
+    if (code !== 0) throw new Error(`\`${program.join(" ")} ${name}\` ended with ${code}`);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await Deno.remove(this.folder, { recursive: true });
   }

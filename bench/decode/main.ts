@@ -1,35 +1,90 @@
 /**
  * Measures the decoder beside those of other projects, in Node, Deno and Bun: `deno task bench
- * decode`. A workload's name, or how it begins, as an argument runs that one and writes nothing down.
+ * decode`. Of each runtime it prints every figure and writes down its part as soon as it has it.
+ * Runtimes, and a workload's name or how it begins, as arguments run only those; with a workload
+ * nothing is written down.
  */
 import { machine, median, spread, table, writeSection } from "../report.ts";
-import { Workshop } from "../workshop.ts";
+import { type Runtime, Workshop } from "../workshop.ts";
 import type { Measured } from "./contest.ts";
 import { type Workload, workloads } from "./workloads.ts";
 
 const PEERS = ["@redis/client@6.3.1", "redis-parser@3.0.0"];
+const DECODERS = ["keywatch", "redis", "redis-parser"];
 
-/** What was measured in one runtime. */
-interface Result {
-  readonly runtime: string;
-  readonly measured: readonly Measured[];
-}
+/** One workload that shows that all of it runs. */
+const QUICK = "frames-3-1000-65536";
 
 export async function main(args: string[]): Promise<void> {
   await using workshop = await Workshop.open(PEERS);
   const contest = await workshop.bundle("decode/contest.ts");
-  const results: Result[] = [];
-  // One workload in one runtime shows that all of it runs.
   const quick = args.includes("--quick");
-  for (const runtime of quick ? workshop.runtimes.slice(0, 1) : workshop.runtimes) {
-    console.error(`${runtime.name} …`);
-    const chosen = quick ? ["frames-3-1000-65536"] : args;
-    const measured = await workshop.run<Measured[]>(runtime, contest, ...chosen);
-    results.push({ runtime: runtime.name, measured });
+  const runtimes = quick ? workshop.runtimes.slice(0, 1) : workshop.chosen(args);
+  const all = workloads();
+  const work = quick ? QUICK : args.find((arg) => all.some(({ id }) => id.startsWith(arg)));
+  const chosen = work === undefined ? [] : [work];
+  if (work === undefined) await writeSection("decode", introduction());
+  for (const runtime of runtimes) {
+    console.log(`\n${runtime.name}`);
+    const results: Result[] = [];
+    for await (const measured of workshop.lines<Measured>(collected(runtime), contest, ...chosen)) {
+      const workload = all.find(({ id }) => id === measured.workload)!;
+      const result = resultOf(workload, measured);
+      console.log(asLine(result));
+      results.push(result);
+    }
+    const sum = `${results.filter(({ isMet }) => isMet).length} of ${results.length} goals met`;
+    console.log(sum);
+    if (work !== undefined) continue;
+    const head = ["", "this decoder", "redis", "redis-parser", "times as fast", "goal"];
+    const rows = table([head, ...results.map(asRow)]);
+    await writeSection(
+      `decode ${nameOf(runtime)}`,
+      `### Decoding in ${runtime.name}\n\n${rows}\n\n${sum}.`,
+    );
   }
-  const sections = results.map(report).join("\n\n");
-  console.log(sections);
-  if (args.length === 0) await writeSection("decode", `${introduction()}\n\n${sections}`);
+}
+
+function nameOf({ name }: Runtime): string {
+  return name.split(" ")[0]!;
+}
+
+/** The runtime with a collector that can be called. */
+function collected(runtime: Runtime): Runtime {
+  const flag = nameOf(runtime) === "Deno" ? "--v8-flags=--expose-gc" : "--expose-gc";
+  return { ...runtime, program: [...runtime.program, flag] };
+}
+
+/** What was measured, beside what was aimed at. */
+interface Result {
+  readonly workload: Workload;
+  /** In the order of {@linkcode DECODERS}: median and quartiles in ms, or nothing. */
+  readonly figures: readonly string[];
+  /** How many times as fast as the faster peer. */
+  readonly times: string;
+  readonly isMet: boolean;
+}
+
+function resultOf(workload: Workload, { rounds }: Measured): Result {
+  const [ours, ...peers] = DECODERS.flatMap((name) =>
+    rounds[name] === undefined ? [] : median(rounds[name])
+  );
+  const times = (Math.min(...peers) / ours!).toFixed(1);
+  return {
+    workload,
+    figures: DECODERS.map((name) => rounds[name] === undefined ? "" : spread(rounds[name], 1)),
+    times,
+    isMet: Number(times) >= workload.goal,
+  };
+}
+
+function asRow({ workload: { title, goal }, figures, times, isMet }: Result): string[] {
+  return [title, ...figures, times, `${goal}, ${isMet ? "met" : "**missed**"}`];
+}
+
+function asLine({ workload: { id, goal }, figures, times, isMet }: Result): string {
+  const columns = figures.map((figure) => figure.padStart(20)).join("");
+  return `${id.padEnd(21)}${columns}  ${times} of ${goal} times: ${isMet ? "met" : "MISSED"}`;
 }
 
 function introduction(): string {
@@ -39,40 +94,13 @@ function introduction(): string {
 with two others: that of the npm package \`redis\` (\`${PEERS[0]}\`) and \`${
     PEERS[1]
   }\`, which reads
-RESP2 only. All run in one process, by turns, after three rounds that do not count. Milliseconds are
-the median of eleven rounds, with the quartiles in brackets; the last column says how many times as
-fast as the faster peer this decoder is, and what was aimed at.
+RESP2 only. All run in one process, by turns, after three rounds that do not count, and each after a
+collection of garbage. Milliseconds are the median of eleven rounds, with the quartiles in brackets;
+then follow how many times as fast as the faster peer this decoder is, and what was aimed at.
 
 Of each message the text of its channel and its payload is made. "Keys" says how many different ones
 the messages are about: short texts that come again are remembered here, and new ones are not helped
 by that. As bytes, the peers give views that keep whole chunks alive, and this decoder gives copies.
 
 Measured on: ${machine()}.`;
-}
-
-function report({ runtime, measured }: Result): string {
-  const rows = workloads().flatMap((workload) => {
-    const of = (decoder: string): Measured | undefined =>
-      measured.find((one) => one.workload === workload.id && one.decoder === decoder);
-    const ours = of("keywatch");
-    return ours === undefined ? [] : [row(workload, ours, of("redis"), of("redis-parser"))];
-  });
-  return `### ${runtime}\n\n${
-    table([["", "this decoder", "redis", "redis-parser", "times as fast"], ...rows])
-  }`;
-}
-
-function row(
-  { title, goal }: Workload,
-  ours: Measured,
-  redis: Measured | undefined,
-  parser: Measured | undefined,
-): string[] {
-  const peers = [redis, parser].flatMap((peer) => peer === undefined ? [] : median(peer.rounds));
-  const times = Math.min(...peers) / median(ours.rounds);
-  return [title, shown(ours), shown(redis), shown(parser), `${times.toFixed(1)} (${goal})`];
-}
-
-function shown(measured: Measured | undefined): string {
-  return measured === undefined ? "" : spread(measured.rounds, 1);
 }

@@ -23,7 +23,7 @@ const EVENTS = ["set", "expire", "del", "hset", "expired", "lpush", "incrby", "z
 const utf8 = new TextEncoder();
 
 /** All workloads, the frames first. */
-export function workloads(): Workload[] {
+export function workloads(): readonly Workload[] {
   const frames = (
     protocol: 2 | 3,
     keys: number,
