@@ -16,7 +16,13 @@ const COST = AGGREGATE_COST + ELEMENTS * BYTES_COST + KIND;
 const CARRY = 4096;
 
 /** So many bytes of the next chunk are tried first; most messages need no more. */
-const FIRST_TRY = 256;
+const FIRST_TRY = 96;
+
+/**
+ * So many bytes are copied in a loop: for a few it is faster than to make a view of them, in Bun by 10
+ * of 40 ns a message in chunks of 1,400 bytes.
+ */
+const LOOPED = 128;
 
 /**
  * The straight path of messages: one look at each of their bytes and nothing made of them. A short
@@ -43,7 +49,7 @@ export class MessageReader {
     const length = chunk.length - start;
     if (this.maxLength < 0 || length > CARRY / 2) return false;
     this.#carry ??= new Uint8Array(CARRY);
-    this.#carry.set(chunk.subarray(start));
+    copyBytes(chunk, start, this.#carry, 0, length);
     this.carried = length;
     return true;
   }
@@ -60,8 +66,9 @@ export class MessageReader {
     const most = Math.min(chunk.length, CARRY - carried);
     let end = CUT;
     for (let count = 0; end === CUT && count < most;) {
+      const before = count;
       count = Math.min(most, count === 0 ? FIRST_TRY : count * 4);
-      carry.set(chunk.subarray(0, count), carried);
+      copyBytes(chunk, before, carry, carried + before, count - before);
       end = readMessageFrame(this.frame, carry, 0, carried + count, this.maxLength);
     }
     if (end === CUT && most === chunk.length) {
@@ -78,5 +85,19 @@ export class MessageReader {
     const bytes = this.#carry!.subarray(0, this.carried);
     this.carried = 0;
     return bytes;
+  }
+}
+
+function copyBytes(
+  source: Uint8Array,
+  start: number,
+  target: Uint8Array,
+  place: number,
+  length: number,
+): void {
+  if (length > LOOPED) {
+    target.set(source.subarray(start, start + length), place);
+  } else {
+    for (let i = 0; i < length; i++) target[place + i] = source[start + i]!;
   }
 }
