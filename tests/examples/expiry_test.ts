@@ -113,7 +113,7 @@ Deno.test("delayed_tasks runs each task, again if it fails or its worker dies, a
   await schedule(redis, "0", "before anybody worked", 1);
   await until("its clock has rung", async () => await redis.exists("task:0") === 0);
   for (const _ of ["one worker", "another"]) {
-    await stage.watch((options) => work(url, redis, perform, 2_000, options));
+    await stage.watch((options) => work(url, redis, perform, 3_000, options));
   }
   await until("they have caught up", () => done.length === 1);
 

@@ -1,12 +1,22 @@
-import { assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { fileURLToPath } from "node:url";
 import { type LockEvent, watchLocks } from "../../examples/lock_monitor.ts";
 import { handleOnce } from "../../examples/only_once.ts";
 import { bridge, consume } from "../../examples/reliable_bridge.ts";
+import { Tool } from "../cli/tool.ts";
 import { sleep, until } from "../servers/mod.ts";
 import { Stage } from "./stage.ts";
 
 /** Longer than any test. */
 const LONG = 600_000;
+
+/** A consumer that is never done. */
+const HANGING = [
+  Deno.execPath(),
+  "run",
+  "--allow-all",
+  fileURLToPath(new URL("hanging_consumer.ts", import.meta.url)),
+];
 
 Deno.test("lock_monitor tells who took, gave back and lost a lock, and what it did not see", async () => {
   await using stage = await Stage.open("Kg$x");
@@ -23,7 +33,9 @@ Deno.test("lock_monitor tells who took, gave back and lost a lock, and what it d
   assertEquals(await take("b", "Ben", LONG), null);
   await redis.del("lock:b");
   await upTo(3);
-  await take("b", "Ben", 100);
+  await take("b", "Ben", LONG);
+  await upTo(4);
+  await redis.pExpire("lock:b", 1);
   await upTo(5);
 
   await stage.behindTheirBacks(["DEL", "lock:a"], ["SET", "lock:c", "Cem", "PX", LONG]);
@@ -53,7 +65,7 @@ Deno.test("only_once has each event handled by one of many instances, and a gap 
       ends.push(
         await stage.watch((options) =>
           // The claims themselves expire in between.
-          handleOnce(url, redis, name, ({ key }) => handled.push(key), 50, options)
+          handleOnce(url, redis, name, ({ key }) => handled.push(key), 3_000, options)
         ),
       );
     }
@@ -84,10 +96,14 @@ Deno.test("reliable_bridge hands on what a consumer left when it died, and tells
   await expire("first");
   await until("it is in the stream", async () => await redis.xLen("events") === 2);
 
-  // A consumer that takes what there is and dies, as one that never comes to say it is done.
-  await redis.xGroupCreate("events", "workers", "0");
-  await redis.xReadGroup("workers", "the dead", { key: "events", id: ">" });
-  assertEquals((await redis.xPending("events", "workers")).pending, 2);
+  {
+    // A consumer that is killed between taking an entry and being done with it.
+    await using consumer = Tool.run([], { program: [...HANGING, url] });
+    assertEquals(await consumer.line(), "taken");
+    consumer.kill("SIGKILL");
+    await consumer.exited();
+  }
+  assert((await redis.xPending("events", "workers")).pending > 0);
 
   const handled: string[] = [];
   let failures = 1;
