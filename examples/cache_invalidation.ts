@@ -3,7 +3,7 @@
  * when it changes, a product when its price does, and everything when the configuration does.
  *
  * What changes in a gap is not known, so a gap forgets everything. While the connection is known to
- * be lost nothing is kept at all; one that hangs without a word is found out by `PING`, and until
+ * be lost, nothing is answered from memory; one that hangs without a word is found out by `PING`, and until
  * then (`heartbeat`, 20 s unless set) what is cached may be old.
  *
  * `notify-keyspace-events KA`
@@ -19,7 +19,8 @@ export class ProductCache implements AsyncDisposable {
   readonly #redis: Redis;
   /** The promises, not the values: what changes while it is being loaded must not be kept. */
   readonly #products = new Map<string, Promise<string | null>>();
-  #keeps = false;
+  /** Whether it is told of changes now. */
+  #current = false;
   /** Ends the subscription. */
   readonly #closing = new AbortController();
 
@@ -42,8 +43,7 @@ export class ProductCache implements AsyncDisposable {
         forgotten("everything", reason);
       },
       onStatus: ({ state }) => {
-        cache.#keeps = state === "ready";
-        if (!cache.#keeps) products.clear();
+        cache.#current = state === "ready";
       },
     });
     const forget = (key: string, why: string) => {
@@ -61,17 +61,18 @@ export class ProductCache implements AsyncDisposable {
         forgotten("everything", key);
       },
     });
-    cache.#keeps = notifications.health().ok;
+    cache.#current = notifications.health().ok;
     return cache;
   }
 
   /** A product, with its price, from memory if it has not changed since it was last loaded. */
   get(id: string): Promise<string | null> {
+    if (!this.#current) return this.#load(id);
     const key = `product:${id}`;
     const known = this.#products.get(key);
     if (known) return known;
     const loading = this.#load(id);
-    if (this.#keeps) this.#products.set(key, loading);
+    this.#products.set(key, loading);
     loading.catch(() => this.#products.delete(key));
     return loading;
   }
@@ -84,7 +85,7 @@ export class ProductCache implements AsyncDisposable {
   /** Ends the subscription, and forgets everything. */
   [Symbol.asyncDispose](): Promise<void> {
     this.#closing.abort();
-    this.#keeps = false;
+    this.#current = false;
     this.#products.clear();
     return Promise.resolve();
   }

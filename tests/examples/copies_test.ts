@@ -75,9 +75,9 @@ Deno.test("cache_invalidation keeps nothing that changed while it was read, nor 
   assertEquals(await cache.get("7"), "new, no price");
   assertEquals(reads, 2);
 
-  // While the server is away, each question goes there, in vain; what is kept would be answered.
+  // While the server is away, each question goes there, in vain; what is in memory would be there.
   await stage.kill();
-  await until("nothing is kept", () => cache.get("7").then(() => false, () => true));
+  await until("nothing comes from memory", () => cache.get("7").then(() => false, () => true));
 });
 
 Deno.test("database_cache puts the copies right, whatever happens to them", async () => {

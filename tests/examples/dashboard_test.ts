@@ -64,9 +64,11 @@ async function rows(page: Page): Promise<string[]> {
     row.querySelector(".event").textContent + " " + row.querySelector(".key").textContent)`);
 }
 
-/** What the chart shows, measured from what is drawn: counts of each kind, and bands in time. */
+/** What the chart shows, measured from what is drawn: counts of each kind, bars, bands in time. */
 async function chart(page: Page): Promise<{
   counts: Record<string, number>;
+  /** When the bars begin, in s. */
+  starts: number[];
   bands: { from: number; to: number; drawnFrom: number; drawnTo: number; width: number }[];
 }> {
   return await page.evaluate(`(() => {
@@ -78,10 +80,14 @@ async function chart(page: Page): Promise<{
     const [[low, lowY], [high, highY]] = [marks[0], marks.at(-1)];
     const perCount = (lowY - highY) / (high - low);
     const counts = {};
+    const lefts = [];
     for (const path of svg.querySelectorAll("path[data-kind]")) {
       let sum = 0;
-      const bars = path.getAttribute("d").matchAll(/M\\S+ (\\S+?)V(\\S+?)H\\S+?V\\S+?Z/g);
-      for (const [, bottom, top] of bars) sum += (bottom - top) / perCount;
+      const bars = path.getAttribute("d").matchAll(/M(\\S+) (\\S+?)V(\\S+?)H\\S+?V\\S+?Z/g);
+      for (const [, left, bottom, top] of bars) {
+        sum += (bottom - top) / perCount;
+        lefts.push(Number(left) - 0.5);
+      }
       counts[path.dataset.kind] = Math.round(sum);
     }
     const times = labels.filter((text) => text.getAttribute("text-anchor") === "middle")
@@ -105,7 +111,8 @@ async function chart(page: Page): Promise<{
         width,
       };
     });
-    return { counts, bands };
+    const starts = lefts.map((x) => Math.round(timeAt(x) / 100) / 10).sort((a, b) => a - b);
+    return { counts, starts: [...new Set(starts)], bands };
   })()`);
 }
 
@@ -125,6 +132,11 @@ test("dashboard draws events by second and kind, the latest, and a gap where it 
   await until("all is drawn", async () => {
     return JSON.stringify((await chart(page)).counts) === JSON.stringify(counts);
   });
+  const times: number[] = await page.evaluate(
+    `[...document.querySelectorAll("#items time")].map((time) => Date.parse(time.dateTime))`,
+  );
+  const seconds = new Set(times.toSorted().map((time) => Math.floor(time / 1_000)));
+  assertEquals((await chart(page)).starts, [...seconds]);
   assertMatch(await textOf(page, "#legend"), /strings 9.*hashes 3.*generic 3.*expired 1/);
   assert((await rows(page)).includes(`set ${markup}`));
   assertEquals(await page.evaluate("[document.images.length, document.title]"), [0, "Keywatch"]);
