@@ -12,8 +12,8 @@ import { ROOT } from "../project.ts";
 import type { Example } from "./list.ts";
 import { type Play, PLAYS } from "./plays.ts";
 
-/** How long an example may take to show what it must, in ms. */
-const DEADLINE = 60_000;
+/** How long an example may take to show what it must, in ms; it may have to install a runtime. */
+const DEADLINE = 180_000;
 
 /** How long to wait for it before all happens once more, in ms. */
 const AGAIN = 5_000;
