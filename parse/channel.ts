@@ -119,7 +119,7 @@ export class FamilyChannel extends Channel {
     const failure = `Cannot build a ${type} channel: `;
     if (db !== "*" && (db & MAX_DATABASE) !== db) {
       throw new RangeError(
-        `${failure}the database is the ${typeof db} ${db}, not a whole number from 0 to 2147483647 or "*"`,
+        `${failure}db is the ${typeof db} ${db}, not a whole number from 0 to 2147483647 or "*"`,
       );
     }
     // All are made globs first, and a channel without a live one is taken back at the end.
