@@ -1,17 +1,18 @@
 import { command, openCommands } from "./command.ts";
 
-const MARK = "probe:";
-
 /** Writes keys on a connection of its own, and takes the time until they are heard of. */
 export class Probe {
   /** Milliseconds from the write to the notification. */
   readonly lags: number[] = [];
   readonly #socket: ReturnType<typeof openCommands>;
+  readonly #mark: string;
   readonly #sent: number[] = [];
   #due = 0;
   #timer: ReturnType<typeof setInterval> | undefined;
 
-  constructor(port: number) {
+  /** @param tag the hash tag of its keys, so that they are of a cluster's node */
+  constructor(port: number, tag = "") {
+    this.#mark = `${tag}probe:`;
     this.#socket = openCommands(port);
   }
 
@@ -28,14 +29,14 @@ export class Probe {
 
   #write(due: number): void {
     this.#due = due;
-    this.#socket.write(command("SET", MARK + this.#sent.length, "x"));
+    this.#socket.write(command("SET", this.#mark + this.#sent.length, "x"));
     this.#sent.push(performance.now());
   }
 
   /** Takes the time if it is a key of its own, and says whether it is. */
   heard(key: string): boolean {
-    if (!key.startsWith(MARK)) return false;
-    this.lags.push(performance.now() - this.#sent[Number(key.slice(MARK.length))]!);
+    if (!key.startsWith(this.#mark)) return false;
+    this.lags.push(performance.now() - this.#sent[Number(key.slice(this.#mark.length))]!);
     return true;
   }
 
