@@ -1,49 +1,111 @@
 import type { KeyNotification } from "../parse/mod.ts";
 import type { Gap } from "./gap.ts";
+import type { SlotSpan } from "./status.ts";
 
 /** What a queue holds. */
 export type Item = KeyNotification | Gap;
 
-/** Stands in a queue where notifications were dropped. */
+/** Notifications of one server that were dropped. */
 export class Dropped {
   /** Tells it from the items. */
   readonly kind = "dropped";
+  /** The server, as `host:port`; null where there is only one. */
+  readonly node: string | null;
   /** A time, in ms since the epoch, before which the server did not send any of them. */
-  readonly from: number;
+  from: number = Infinity;
   /** When the last came, in ms since the epoch. */
-  readonly to: number;
+  to: number = -Infinity;
   /** How many notifications. */
-  readonly count: number;
+  count: number = 0;
+  /** In a cluster the hash slots of their keys. */
+  readonly slots: Set<number> = new Set();
 
-  constructor(from: number, to: number, count: number) {
-    this.from = from;
-    this.to = to;
-    this.count = count;
+  constructor(node: string | null) {
+    this.node = node;
+  }
+
+  /** Takes others of the same server in. */
+  add({ from, to, count, slots }: Pick<Dropped, "from" | "to" | "count" | "slots">): void {
+    this.from = Math.min(this.from, from);
+    this.to = Math.max(this.to, to);
+    this.count += count;
+    for (const slot of slots) this.slots.add(slot);
   }
 
   /**
-   * These, and an item that is dropped with them; a gap is swallowed whole.
+   * The gap that they leave.
    *
-   * @param sentAfter a time before which the item was not sent
+   * @param node the server, where there is only one
    */
-  static add(before: Dropped | null, item: Item | Dropped, sentAfter: number): Dropped {
-    const { from, to, count } = item instanceof Dropped ? item : extent(item, sentAfter);
-    return before === null ? new Dropped(from, to, count) : new Dropped(
-      Math.min(before.from, from),
-      Math.max(before.to, to),
-      before.count + count,
-    );
-  }
-
-  /** The gap that they leave. */
   toGap(node: string): Gap {
-    const { from, to, count } = this;
-    return { kind: "gap", reason: "overflow", node, from, to, dropped: count };
+    const { from, to, count, slots } = this;
+    return {
+      kind: "gap",
+      reason: "overflow",
+      node: this.node ?? node,
+      ...(slots.size === 0 ? {} : { slots: spansOf(slots) }),
+      from,
+      to,
+      dropped: count,
+    };
   }
 }
 
-function extent(item: Item, sentAfter: number): { from: number; to: number; count: number } {
-  return item.kind === "gap"
-    ? { from: item.from, to: item.to, count: item.dropped ?? 0 }
-    : { from: Math.min(sentAfter, item.timestamp), to: item.timestamp, count: 1 };
+/** Stands in a queue where notifications were dropped, those of each server by themselves. */
+export class DroppedItems {
+  /** Tells it from the items. */
+  readonly kind = "dropped items";
+  readonly #byNode = new Map<string | null, Dropped>();
+
+  /**
+   * Adds what is dropped with them; a gap is swallowed whole.
+   *
+   * @param sentAfter a time before which the item was not sent
+   */
+  add(item: Item | DroppedItems, sentAfter: number): void {
+    if (item instanceof DroppedItems) {
+      for (const dropped of item.#byNode.values()) this.#of(dropped.node).add(dropped);
+    } else if (item.kind === "gap") {
+      const { node, from, to, dropped = 0, slots } = item;
+      const which = slots === undefined ? null : node;
+      this.#of(which).add({ from, to, count: dropped, slots: slotsOf(slots ?? []) });
+    } else {
+      const dropped = this.#of(item.node ?? null);
+      dropped.from = Math.min(dropped.from, sentAfter, item.timestamp);
+      dropped.to = Math.max(dropped.to, item.timestamp);
+      dropped.count++;
+      if (item.slot !== undefined) dropped.slots.add(item.slot);
+    }
+  }
+
+  /** Takes those of one server out; undefined when there are none. */
+  take(): Dropped | undefined {
+    for (const [node, dropped] of this.#byNode) {
+      this.#byNode.delete(node);
+      return dropped;
+    }
+    return undefined;
+  }
+
+  #of(node: string | null): Dropped {
+    let dropped = this.#byNode.get(node);
+    if (dropped === undefined) this.#byNode.set(node, dropped = new Dropped(node));
+    return dropped;
+  }
+}
+
+function slotsOf(spans: readonly SlotSpan[]): Set<number> {
+  const slots = new Set<number>();
+  for (const { first, last } of spans) for (let slot = first; slot <= last; slot++) slots.add(slot);
+  return slots;
+}
+
+function spansOf(slots: ReadonlySet<number>): SlotSpan[] {
+  const spans: { first: number; last: number }[] = [];
+  for (const slot of [...slots].sort((a, b) => a - b)) {
+    const span = spans.at(-1);
+    if (span !== undefined && span.last === slot - 1) span.last = slot;
+    else spans.push({ first: slot, last: slot });
+  }
+  return spans;
 }

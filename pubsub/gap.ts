@@ -15,7 +15,10 @@ export interface Gap {
   readonly reason: GapReason;
   /** The server it concerns, as `host:port`. */
   readonly node: string;
-  /** In a cluster the hash slots it concerns, both ends of each range included. */
+  /**
+   * In a cluster the hash slots it concerns, both ends of each range included: with `overflow` those of
+   * the keys that are missing.
+   */
   readonly slots?: readonly SlotSpan[];
   /** When it began, in ms since the epoch: nothing is missing from before. */
   readonly from: number;

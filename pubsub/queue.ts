@@ -1,5 +1,5 @@
 import type { KeyNotification } from "../parse/mod.ts";
-import { Dropped, type Item } from "./dropped.ts";
+import { type Dropped, DroppedItems, type Item } from "./dropped.ts";
 import type { Load } from "./load.ts";
 
 /** How much a queue may hold. */
@@ -25,16 +25,16 @@ export class BoundedQueue {
   readonly #overflow: Overflow;
   readonly #load: Load;
   // A ring whose length is a power of two; it grows up to the limit of items.
-  #items: (Item | Dropped | undefined)[] = new Array(16);
+  #items: (Item | DroppedItems | undefined)[] = new Array(16);
   #sizes: number[] = new Array(16).fill(0);
   #sentAfter: number[] = new Array(16).fill(0);
   #head = 0;
   #length = 0;
   #bytes = 0;
   /** What was dropped from the front: older than all that is held. */
-  #before: Dropped | null = null;
+  #before: DroppedItems | null = null;
   /** What was dropped at the back: newer than all that is held. */
-  #after: Dropped | null = null;
+  #after: DroppedItems | null = null;
   #dropped = 0;
 
   /** @param load where what waits counts */
@@ -72,14 +72,14 @@ export class BoundedQueue {
         this.#dropOldest();
       }
       if (!this.#fits(bytes)) {
-        this.#after = Dropped.add(this.#after, item, sentAfter);
+        (this.#after ??= new DroppedItems()).add(item, sentAfter);
         this.#count(item);
         return;
       }
     }
     if (this.#after !== null) {
       // One more than the limit, so that there is room for the item itself.
-      this.#append(this.#after, 0, this.#after.from);
+      this.#append(this.#after, 0, Infinity);
       this.#after = null;
     }
     this.#append(item, bytes, sentAfter);
@@ -89,16 +89,15 @@ export class BoundedQueue {
 
   /** Takes the oldest item, or what was dropped before it. */
   take(): Item | Dropped | undefined {
-    if (this.#before !== null) {
-      const dropped = this.#before;
+    for (;;) {
+      const dropped = this.#before?.take();
+      if (dropped !== undefined) return dropped;
       this.#before = null;
-      return dropped;
+      const item = this.#shift();
+      if (item instanceof DroppedItems) this.#before = item;
+      else if (item !== undefined || this.#after === null) return item;
+      else [this.#before, this.#after] = [this.#after, null];
     }
-    const item = this.#shift();
-    if (item !== undefined) return item;
-    const dropped = this.#after ?? undefined;
-    this.#after = null;
-    return dropped;
   }
 
   /** Moves all of it into an empty queue of the same kind. */
@@ -133,7 +132,7 @@ export class BoundedQueue {
     return this.#length < this.#limits.items && this.#bytes + bytes <= this.#limits.bytes;
   }
 
-  #append(item: Item | Dropped, bytes: number, sentAfter: number): void {
+  #append(item: Item | DroppedItems, bytes: number, sentAfter: number): void {
     if (this.#length === this.#items.length) this.#resize(this.#length * 2, () => true);
     const place = (this.#head + this.#length) & (this.#items.length - 1);
     this.#items[place] = item;
@@ -147,16 +146,16 @@ export class BoundedQueue {
   #dropOldest(): void {
     const sentAfter = this.#sentAfter[this.#head]!;
     const item = this.#shift()!;
-    this.#before = Dropped.add(this.#before, item, sentAfter);
+    (this.#before ??= new DroppedItems()).add(item, sentAfter);
     this.#count(item);
   }
 
   /** Counts what is dropped; those behind a mark of earlier ones were counted then. */
-  #count(item: Item | Dropped): void {
-    if (!(item instanceof Dropped) && item.kind !== "gap") this.#dropped++;
+  #count(item: Item | DroppedItems): void {
+    if (!(item instanceof DroppedItems) && item.kind !== "gap") this.#dropped++;
   }
 
-  #shift(): Item | Dropped | undefined {
+  #shift(): Item | DroppedItems | undefined {
     if (this.#length === 0) return undefined;
     const item = this.#items[this.#head];
     this.#items[this.#head] = undefined;
@@ -174,15 +173,15 @@ export class BoundedQueue {
   #coalesce(newest: Item): void {
     const seen = new Set<string>();
     if (newest.kind !== "gap") seen.add(identity(newest));
-    const kept = new Set<Item | Dropped>();
+    const kept = new Set<Item | DroppedItems>();
     const mask = this.#items.length - 1;
     for (let back = this.#length - 1; back >= 0; back--) {
       const place = (this.#head + back) & mask;
       const item = this.#items[place]!;
-      if (!(item instanceof Dropped) && item.kind !== "gap") {
+      if (!(item instanceof DroppedItems) && item.kind !== "gap") {
         const key = identity(item);
         if (seen.has(key)) {
-          this.#before = Dropped.add(this.#before, item, this.#sentAfter[place]!);
+          (this.#before ??= new DroppedItems()).add(item, this.#sentAfter[place]!);
           this.#count(item);
           continue;
         }
@@ -198,8 +197,8 @@ export class BoundedQueue {
   }
 
   /** Lays the ring out anew, from its beginning, without what is not to be kept. */
-  #resize(length: number, keeps: (item: Item | Dropped) => boolean): void {
-    const items = new Array<Item | Dropped | undefined>(length);
+  #resize(length: number, keeps: (item: Item | DroppedItems) => boolean): void {
+    const items = new Array<Item | DroppedItems | undefined>(length);
     const sizes = new Array<number>(length).fill(0);
     const sentAfter = new Array<number>(length).fill(0);
     const mask = this.#items.length - 1;

@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { Dropped, type Item } from "../../pubsub/dropped.ts";
+import type { Gap } from "../../pubsub/gap.ts";
 import { Load } from "../../pubsub/load.ts";
 import { BoundedQueue, type Overflow, type QueueLimits } from "../../pubsub/queue.ts";
 import { KeyNotification } from "../../parse/mod.ts";
@@ -198,4 +199,51 @@ Deno.test("a cleared queue holds nothing", () => {
   const queue = filled("drop-oldest", { items: 3, bytes: 100 }, 5);
   queue.clear();
   assertEquals([queue.length, queue.bytes, queue.take()], [0, 0, undefined]);
+});
+
+for (const overflow of ["drop-oldest", "drop-newest", "coalesce"] as const) {
+  Deno.test(`${overflow}: what is dropped in a cluster is a gap of each node, with its slots`, () => {
+    const queue = queueOf({ items: 2, bytes: 100 }, overflow);
+    const keep = overflow === "drop-newest" ? [1, 2] : [7, 8];
+    const slots = [9, 9, 4, 7, 5, 9, 9, 9];
+    for (const [index, slot] of slots.entries()) {
+      const notification = item(index + 1) as KeyNotification;
+      notification.node = index % 2 === 0 ? "a:1" : "b:1";
+      notification.slot = slot;
+      push(queue, notification, 1);
+    }
+    const gaps: Gap[] = [];
+    const left: number[] = [];
+    for (let next = queue.take(); next !== undefined; next = queue.take()) {
+      if (next instanceof Dropped) gaps.push(next.toGap("*"));
+      else left.push((next as KeyNotification).timestamp);
+    }
+    assertEquals(left, keep);
+    // Two are kept, the first or the last; the others are these.
+    const first = overflow === "drop-newest" ? 3 : 1;
+    const common = { kind: "gap", reason: "overflow", dropped: 3 } as const;
+    const scattered = [{ first: 4, last: 5 }, { first: 9, last: 9 }];
+    const apart = [{ first: 7, last: 7 }, { first: 9, last: 9 }];
+    assertEquals(gaps, [
+      { ...common, node: "a:1", from: first, to: first + 4, slots: scattered },
+      { ...common, node: "b:1", from: first + 1, to: first + 5, slots: apart },
+    ]);
+    assertEquals(queue.dropped, 6);
+  });
+}
+
+Deno.test("gaps of nodes that have to go are swallowed by what was dropped of each", () => {
+  const queue = queueOf({ items: 2, bytes: 100 }, "drop-oldest");
+  for (const [index, node] of ["a:1", "b:1", "a:1"].entries()) {
+    const lost = { ...gap(index, index + 10) as Gap, node, slots: [{ first: index, last: 2 }] };
+    push(queue, lost, 0);
+  }
+  const notification = item(20) as KeyNotification;
+  push(queue, notification, 1);
+  push(queue, item(21), 1);
+  const dropped: unknown[] = [];
+  for (let next = queue.take(); next !== undefined; next = queue.take()) {
+    if (next instanceof Dropped) dropped.push([next.node, next.from, next.to, [...next.slots]]);
+  }
+  assertEquals(dropped, [["a:1", 0, 12, [0, 1, 2]], ["b:1", 1, 11, [1, 2]]]);
 });
