@@ -47,11 +47,12 @@ function introduction(server: string): string {
 
 \`deno task bench skew\` watches every key of a cluster of three primaries (${server}) with one handler.
 Keys are written to each of them 500 times a second, and the time is taken, in the same process, until
-the handler is called: while nothing else is written; while another process writes as much as the
-first primary takes, and a tenth of the whole to the two others; and while as much is written, but to
-all alike. ${FULL} s each. Three servers, two processes that write and the one that watches share the
-machine's processors, so more load is more waiting for all; a node's events wait for no other node's
-as long as the two others lag no more than all do when the load is spread.
+the handler is called: while nothing else is written; while other processes write as much as the
+first primary takes, and a tenth of the whole to the two others; and while they try to
+write as much, but to all alike. ${FULL} s each. Three servers, one process that writes and the one
+that watches share the machine's processors, so more load is more waiting for all, also for the
+servers. The question is whether the events of the two others wait for those of the busy one: they do
+not where they come sooner than those, and than all do when the load is spread.
 
 Measured on: ${machine()}.`;
 }
@@ -75,7 +76,7 @@ function report({ name }: Runtime, { quiet, skewed, even, gaps, dropped }: Skew)
       row("nothing else is written, all three", quiet, [0, 1, 2]),
       row("skewed: the busy one", skewed, [0]),
       row("skewed: the two others", skewed, [1, 2]),
-      row("as much, spread evenly: all three", even, [0, 1, 2]),
+      row("as much asked of all alike: all three", even, [0, 1, 2]),
     ]),
     `Gaps: ${gaps}; notifications dropped: ${dropped}.`,
   ].join("\n\n");
