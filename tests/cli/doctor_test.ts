@@ -1,41 +1,10 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { run } from "../servers/run.ts";
 import { startServer, type TestServer, until } from "../servers/mod.ts";
 import { answer, Peer } from "../pubsub/peer.ts";
+import { commandsIn, doctor, obey, obeyAll } from "./doctor.ts";
 import { fails, Tool } from "./tool.ts";
 
 const TALKATIVE = { config: { "notify-keyspace-events": "KEA" } };
-
-/** What it prints, lines that were wrapped being one again, and its status. */
-async function doctor(...args: string[]): Promise<{ code: number; text: string }> {
-  await using tool = Tool.run(["doctor", ...args]);
-  const text = unwrap(await tool.rest());
-  const { code, stderr } = await tool.ended();
-  assertEquals(stderr, "");
-  return { code, text };
-}
-
-function unwrap(text: string): string {
-  const lines: string[] = [];
-  for (const line of text.split("\n")) {
-    const isWrapped = /^ {16}\S|^ {6}[^$ ]/.test(line);
-    const goesOn = isWrapped && !/^ +\$/.test(lines.at(-1) ?? "$");
-    if (goesOn) lines.push(`${lines.pop()} ${line.trimStart()}`);
-    else lines.push(line);
-  }
-  return lines.join("\n");
-}
-
-/** The commands it says to run. */
-function commandsIn(text: string): string[] {
-  return [...text.matchAll(/^ +\$ (redis-cli .*)$/gm)].map(([, command]) => command!);
-}
-
-/** Runs a command as it was printed. */
-async function obey(command: string): Promise<void> {
-  const { code, output } = await run(["sh", "-c", command]);
-  assertEquals([code, output.trim()], [0, "OK"], command);
-}
 
 async function keysOf(server: TestServer): Promise<unknown> {
   return await server.command("DBSIZE");
@@ -138,23 +107,12 @@ Deno.test("doctor probes what can be probed, of each class of events", async () 
   assertEquals(await keysOf(server), 0);
 });
 
-/** Looks, and does what it is told to, until there is nothing more to do. */
-async function obeyAll(server: TestServer, ...args: string[]): Promise<string[]> {
-  const texts: string[] = [];
-  for (let i = 0; i < 4; i++) {
-    const { text } = await doctor("--user", "bo", "--password", "pw", "--url", server.url, ...args);
-    texts.push(text);
-    const commands = commandsIn(text);
-    if (commands.length === 0) return texts;
-    for (const command of commands) await obey(command.replace(" --askpass", ""));
-  }
-  throw new Error(`What it says does not help:\n${texts.join("\n")}`);
-}
+const BO = ["--user", "bo", "--password", "pw"];
 
 Deno.test("doctor gives the commands for a user who may not subscribe, and they do", async () => {
   const rule = "bo on >pw ~* resetchannels +@all -psubscribe";
   await using server = await startServer({ ...TALKATIVE, acl: [rule] });
-  const texts = await obeyAll(server, "--probe", "user:*");
+  const texts = await obeyAll(server, ...BO, "--probe", "user:*");
   assertStringIncludes(texts[0]!, "✗ subscribing __keyspace@*__:user:* is refused: NOPERM");
   assertStringIncludes(texts[0]!, "? probe       the channel of a key of its own may not be sub");
   assertStringIncludes(texts.at(-1)!, "✓ subscribing");
@@ -164,7 +122,7 @@ Deno.test("doctor gives the commands for a user who may not subscribe, and they 
 Deno.test("doctor gives the commands for a user who may subscribe all but not by the command", async () => {
   const rule = "bo on >pw ~* &* +@all -subscribe";
   await using server = await startServer({ ...TALKATIVE, acl: [rule] });
-  const texts = await obeyAll(server, "--probe", "--event", "set", "--db", "0");
+  const texts = await obeyAll(server, ...BO, "--probe", "--event", "set", "--db", "0");
   assertStringIncludes(texts[0]!, "✗ subscribing __keyevent@0__:set is refused: NOPERM");
   assertStringIncludes(texts.at(-1)!, "✓ probe");
 });
@@ -172,7 +130,7 @@ Deno.test("doctor gives the commands for a user who may subscribe all but not by
 Deno.test("doctor gives the commands for a user who may not read CONFIG, nor touch a key", async () => {
   const rule = "bo on >pw ~user:* &* +@all -config -set";
   await using server = await startServer({ ...TALKATIVE, acl: [rule] });
-  const texts = await obeyAll(server, "--probe");
+  const texts = await obeyAll(server, ...BO, "--probe");
   assertStringIncludes(texts[0]!, "? flags       it will not tell notify-keyspace-events (NOPERM");
   assertStringIncludes(texts[0]!, "? buffer");
   assertStringIncludes(texts[0]!, "could not be touched: NOPERM");
