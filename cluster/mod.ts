@@ -27,7 +27,7 @@ export type {
   TopologyQuestion,
   ViewQuestion,
 } from "./question.ts";
-export * from "./slot.ts";
+export { hashSlot, SLOTS } from "./slot.ts";
 export * from "./slot_range.ts";
 export * from "./topology.ts";
 export * from "./topology_change.ts";

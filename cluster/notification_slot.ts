@@ -1,5 +1,5 @@
 import type { KeyNotification } from "../parse/mod.ts";
-import { hashSlot } from "./slot.ts";
+import { hashSlot, hashText } from "./slot.ts";
 
 /**
  * The hash slot of a notification's whole key.
@@ -7,9 +7,7 @@ import { hashSlot } from "./slot.ts";
  * @param keyPrefix what its key was stripped of
  */
 export function slotOf(notification: KeyNotification, keyPrefix: Uint8Array | null): number {
-  const { key } = notification;
   // Where text may stand for other bytes, the bytes count.
-  return keyPrefix === null && !key.includes("\ufffd")
-    ? hashSlot(key)
-    : hashSlot(Uint8Array.of(...keyPrefix ?? [], ...notification.keyBytes));
+  return (keyPrefix === null ? hashText(notification.key) : null) ??
+    hashSlot(Uint8Array.of(...keyPrefix ?? [], ...notification.keyBytes));
 }
