@@ -103,12 +103,16 @@ function judgeOwn(court: Court, node: NodeState, event: HeldEvent): Verdict | nu
  */
 function judgeDeletion(court: Court, node: NodeState, event: HeldEvent): Verdict | null {
   const { moves, asking } = court;
+  const isDue = event.at + court.settle <= court.now;
+  if (!moves.takers.has(event.slot) && !node.migrating.has(event.slot)) {
+    return isDue ? "real" : null;
+  }
   const takers = [...moves.takers.get(event.slot) ?? []]
     .filter((taker) => taker !== node && taker.incoming.get(event.slot)?.isByKey !== false);
   const named = moves.nodes.get(node.migrating.get(event.slot) ?? "");
   if (named !== undefined && named !== node && !takers.includes(named)) takers.push(named);
   let waits = false;
-  let isSettled = event.at + court.settle <= court.now;
+  let isSettled = isDue;
   for (const taker of takers) {
     isSettled = true;
     const isHeard = taker.heardTo > event.order;

@@ -1,5 +1,6 @@
-import { EventLog } from "./event_log.ts";
+import { EventLog, type LoggedEvent } from "./event_log.ts";
 import type { Mark } from "./handover.ts";
+import type { ClusterEvent } from "./node_stream.ts";
 import type { NodeView, SlotMove } from "./node_view.ts";
 import type { Topology } from "./topology.ts";
 
@@ -9,10 +10,12 @@ import type { Topology } from "./topology.ts";
  */
 export type Verdict = "real" | "phantom" | "uncertain";
 
-/** An event that waits for its verdict, or behind one that does. */
-export interface HeldEvent {
+/** What is known of an event when it begins to wait. */
+interface Held {
   /** What is to be handed on. */
-  readonly items: unknown[];
+  readonly item: unknown;
+  /** What it tells of itself; null for what is no event in question. */
+  readonly event: ClusterEvent | null;
   /** What it counts against the limit. */
   readonly bytes: number;
   /** When it came, in ms by a clock that is never set back, as all times here are. */
@@ -22,18 +25,58 @@ export interface HeldEvent {
   /** The how manieth event of its node's stream it is. */
   readonly position: number;
   readonly slot: number;
-  readonly kind: string;
-  readonly type: string;
-  readonly key: string;
   /** Why it is in question: it deletes, or its node does not own the slot, as far as is known. */
   readonly rule: "none" | "deletion" | "foreign";
   /** What is known of its slot, where it is foreign. */
   readonly incoming: IncomingSlot | null;
+}
+
+/** An event that waits for its verdict, or behind one that does. */
+export class HeldEvent implements LoggedEvent {
+  readonly items: unknown[];
+  readonly bytes: number;
+  readonly at: number;
+  readonly order: number;
+  readonly position: number;
+  readonly slot: number;
+  readonly rule: Held["rule"];
+  readonly incoming: IncomingSlot | null;
   verdict: Verdict | null;
   /** The event of the same command whose verdict is its own. */
-  leader: HeldEvent | null;
+  leader: HeldEvent | null = null;
   /** Whether the next event may be its leader. */
-  awaitsLeader: boolean;
+  awaitsLeader = false;
+  readonly #event: ClusterEvent | null;
+  #key: string | null = null;
+
+  constructor({ item, event, bytes, at, order, position, slot, rule, incoming }: Held) {
+    this.items = [item];
+    this.bytes = bytes;
+    this.at = at;
+    this.order = order;
+    this.position = position;
+    this.slot = slot;
+    this.rule = rule;
+    this.incoming = incoming;
+    this.verdict = rule === "none" ? "real" : null;
+    this.#event = event;
+  }
+
+  /** The family of the channel it came on. */
+  get kind(): string {
+    return this.#event?.kind ?? "";
+  }
+
+  /** The event, as the server names it. */
+  get type(): string {
+    return this.#event?.eventType ?? "";
+  }
+
+  /** Database and key; made when it is asked for, which with no slot on the move it never is. */
+  get key(): string {
+    if (this.#event === null) return "";
+    return this.#key ??= keyOf(this.#event.database, this.#event.keyBytes);
+  }
 }
 
 /** The answer in which a node said that it owns a slot that it did not own, as far as was known. */
@@ -110,7 +153,9 @@ export class NodeState {
   /** What the node said, or was last believed, of slots where the topology says otherwise. */
   readonly words: Map<number, boolean> = new Map();
   /** Events that wait as deletions or restorations, by likeness. */
-  readonly waiting: Map<string, HeldEvent[]> = new Map();
+  readonly #listed = new Map<string, Set<HeldEvent>>();
+  /** Those that are not in there yet, because nobody has looked. */
+  readonly #unlisted: HeldEvent[] = [];
   /** Events whose leader may be the next. */
   followers: HeldEvent[] = [];
   /** How many events there were. */
@@ -147,9 +192,27 @@ export class NodeState {
     return this.words.get(slot) ?? topology?.ownerOf(slot)?.id === this.id;
   }
 
-  /** Events in question that are alike and have no verdict. */
-  *undecided(likeness: string): Iterable<HeldEvent> {
-    for (const event of this.waiting.get(likeness) ?? []) {
+  /** Has an event be found among those that are alike, until it is taken away. */
+  list(event: HeldEvent): void {
+    if (event.rule === "none" || event.type !== "del" && event.type !== "restore") return;
+    this.#unlisted.push(event);
+  }
+
+  /** Takes the oldest of the events away that wait. */
+  unlist(event: HeldEvent): void {
+    if (this.#unlisted[0] === event) this.#unlisted.shift();
+    if (this.#listed.size === 0 || event.rule === "none") return;
+    const alike = this.#listed.get(likeness(event));
+    if (alike?.delete(event) && alike.size === 0) this.#listed.delete(likeness(event));
+  }
+
+  /** Events in question that are alike and have no verdict, in their order. */
+  *undecided(likeThis: string): Iterable<HeldEvent> {
+    for (const event of this.#unlisted.splice(0)) {
+      const alike = this.#listed.get(likeness(event)) ?? new Set();
+      this.#listed.set(likeness(event), alike.add(event));
+    }
+    for (const event of [...this.#listed.get(likeThis) ?? []]) {
       if (event.verdict === null) yield event;
     }
   }
@@ -158,4 +221,11 @@ export class NodeState {
 /** What a `restore` and the `del` of the same key have in common. */
 export function likeness({ kind, key }: { readonly kind: string; readonly key: string }): string {
   return `${kind} ${key}`;
+}
+
+/** Database and key as one text, the same for the same bytes. */
+export function keyOf(database: number, bytes: Uint8Array): string {
+  let text = `${database} `;
+  for (const byte of bytes) text += String.fromCharCode(byte);
+  return text;
 }

@@ -36,7 +36,7 @@ const encoder = new TextEncoder();
 /**
  * The slot of a key by its text, whose characters are the bytes that count; null where one is not.
  *
- * A loop for text and one for bytes, and none through a function for each byte: 40 ns in place of 190
+ * A loop for text and one for bytes, and none through a function for each byte: 40 ns in place of 180
  * for a key of 18 characters.
  */
 export function hashText(key: string): number | null {

@@ -1,6 +1,6 @@
 import type { Asked, Asking } from "./asking.ts";
 import type { LoggedEvent } from "./event_log.ts";
-import type { Handover, IncomingSlot, NodeState } from "./node_state.ts";
+import { type Handover, type IncomingSlot, keyOf, type NodeState } from "./node_state.ts";
 import type { NodeView, SlotMove } from "./node_view.ts";
 import { SLOTS } from "./slot.ts";
 import { formatSlots, includesSlot, meet, type SlotRange } from "./slot_range.ts";
@@ -402,11 +402,4 @@ export function noteFirst({ keys, slot }: IncomingSlot, event: LoggedEvent): voi
   if (event.slot === slot && keys?.first.get(event.key) === -1) {
     keys.first.set(event.key, event.position);
   }
-}
-
-/** Database and key as one text, the same for the same bytes. */
-export function keyOf(database: number, bytes: Uint8Array): string {
-  let text = `${database} `;
-  for (const byte of bytes) text += String.fromCharCode(byte);
-  return text;
 }

@@ -82,6 +82,9 @@ async function move(stage: ClusterStage, how: Move, to?: TestServer): Promise<vo
     const views = cluster.servers.map((server) => cluster.ownerOf(BUSY_KEY, server));
     return (await Promise.all(views)).every((owner) => owner === target.server);
   });
+  // Nodes are asked every 100 ms whether they have a slot that came key by key; if it moves on before,
+  // that move's phantoms are not known for what they are.
+  await sleep(500);
 }
 
 /** A primary with a replica that can take over: the busy slot's, if that has one. */
