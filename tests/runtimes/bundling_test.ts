@@ -9,10 +9,11 @@ import { join } from "node:path";
 import { bundleApplication, makeApplication } from "./package.ts";
 
 let folder: string;
+let entries: string[];
 
 Deno.test.beforeAll(async () => {
   folder = await Deno.makeTempDir({ prefix: "keywatch-" });
-  await makeApplication(folder);
+  entries = await makeApplication(folder);
   await Deno.writeTextFile(
     join(folder, "application.mjs"),
     'export * from "@keywatch/keywatch";\n',
@@ -24,9 +25,16 @@ Deno.test.afterAll(async () => {
 });
 
 for (const platform of ["browser", "neutral", "node"]) {
-  Deno.test(`the package is bundled for ${platform} without a warning`, async () => {
+  Deno.test(`every entry is bundled for ${platform} without a warning`, async () => {
+    // The tool is for where there are processes.
+    const bundled = entries.filter((entry) => entry !== "./cli" || platform === "node");
+    const lines = bundled.map((entry, i) => {
+      return `export * as entry${i} from "@keywatch/keywatch${entry.slice(1)}";\n`;
+    });
+    await Deno.writeTextFile(join(folder, `${platform}.mjs`), lines.join(""));
     const options = [`--platform=${platform}`, `--outfile=${platform}.js`];
-    assertEquals(await bundleApplication(folder, "application.mjs", options), "");
+    assertEquals(await bundleApplication(folder, `${platform}.mjs`, options), "");
+    assertEquals(bundled.length >= 6, true);
   });
 }
 
