@@ -28,16 +28,17 @@ export const CONNECTION_OPTIONS: OptionsConfig = {
 
 /** What the help of every command which connects says of them. */
 export const CONNECTION_HELP: string = `Connection:
-  --url URL          the server, or any node of a cluster, as redis://host:port/db,
-                     rediss://… or redis+unix:///path; left out, $REDIS_URL, else
-                     ${DEFAULT_URL}
-  --user NAME        the ACL user; left out, that of the URL, else $REDIS_USERNAME
-  --password TEXT    left out, that of the URL, else $REDIS_PASSWORD, where other
-                     users of this machine do not see it
+  --url URL          the server, or any node of a cluster, as
+                     redis://host:port/db, rediss://… or redis+unix:///path;
+                     left out, $REDIS_URL, else ${DEFAULT_URL}
+  --user NAME        the ACL user; left out, that of the URL, else
+                     $REDIS_USERNAME
+  --password TEXT    left out, that of the URL, else $REDIS_PASSWORD, where
+                     other users of this machine do not see it
   --db N             that database alone; left out, that of the URL, else all
   --tls              speak TLS also where the URL does not say rediss://
-  --ca FILE          PEM certificates of the authorities to trust; this and the
-                     following imply --tls
+  --ca FILE          PEM certificates of the authorities to trust; this and
+                     the following imply --tls
   --cert FILE        the client's own PEM certificate, together with
   --key FILE         its PEM key
   --servername NAME  the name that the server's certificate must be for`;

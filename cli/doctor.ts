@@ -12,17 +12,17 @@ import { Selection, SELECTION_HELP, SELECTION_OPTIONS } from "./selection.ts";
 import type { Style } from "./style.ts";
 import { wrap } from "./wrap.ts";
 
-const HELP =
-  `Says why nothing arrives: reaches the server, or each node of the cluster, and looks at
-its version, role and protocol, at notify-keyspace-events against what is asked for, at
-the right to subscribe, the limits of its output buffers, and in a cluster whether every
-slot has an owner. For what is wrong it gives the command that mends it. Nothing is
-changed.
+const HELP = `Says why nothing arrives: reaches the server, or each node of the cluster, and
+looks at its version, role and protocol, at notify-keyspace-events against
+what is asked for, at the right to subscribe, the limits of its output
+buffers, and in a cluster whether every slot has an owner. For what is wrong
+it gives the command that mends it. Nothing is changed.
 
 ${SELECTION_HELP}
 
-  --probe            also set a key of its own, keywatch:probe:…, on every primary, and
-                     wait for its notification; then it is deleted
+  --probe            also set a key of its own, keywatch:probe:…, on every
+                     primary, and wait for its notification; then it is
+                     deleted
 
 ${CONNECTION_HELP}
 
@@ -36,7 +36,7 @@ Examples:
 /** The command that says why nothing arrives. */
 export const doctor: Command = {
   summary: "says why nothing arrives, and what mends it",
-  usage: "doctor [pattern…] [--event NAME] [--field NAME] [--probe] [options]",
+  usage: "doctor [pattern…] [--event NAME] [--probe] [options]",
   help: HELP,
   options: { ...SELECTION_OPTIONS, probe: { type: "boolean" }, ...CONNECTION_OPTIONS },
 

@@ -15,16 +15,15 @@ import { printable } from "./printable.ts";
 import { checkEvent, Selection, SELECTION_OPTIONS } from "./selection.ts";
 import { wrap } from "./wrap.ts";
 
-const HELP =
-  `Explains the letters of notify-keyspace-events, the setting without which a server sends
-nothing. No server is asked.
+const HELP = `Explains the letters of notify-keyspace-events, the setting without which a
+server sends nothing. No server is asked.
 
-  flags                          every letter
-  flags explain LETTERS          what a value lets through
-  flags for PATTERN… EVENT…      the least value with which a server sends all of it:
-                                 everything on keys that a pattern matches, events of
-                                 that name on every key, or whole channels such as
-                                 __keyevent@0__:expired
+  flags                      every letter
+  flags explain LETTERS      what a value lets through
+  flags for PATTERN… EVENT…  the least value with which a server sends all of
+                             it: everything on keys that a pattern matches,
+                             events of that name on every key, or whole channels
+                             such as __keyevent@0__:expired
 
   --event NAME       of the patterns only this event, as with watch
   --field NAME       of the patterns only this field of hashes, as with watch
@@ -38,7 +37,7 @@ Examples:
 /** The command that explains `notify-keyspace-events`. */
 export const flags: Command = {
   summary: "explains notify-keyspace-events, and says which letters are needed",
-  usage: "flags [explain LETTERS | for PATTERN… EVENT… [--event NAME] [--field NAME]]",
+  usage: "flags [explain LETTERS | for PATTERN… EVENT… [--event NAME]]",
   help: HELP,
   options: SELECTION_OPTIONS,
 

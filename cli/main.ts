@@ -23,8 +23,8 @@ ${
 
 keywatch <command> --help tells more, with examples.
 
-Exit status: 0 when all went well, 1 when something failed, 2 when the arguments make
-no sense.`;
+Exit status: 0 when all went well, 1 when something failed, 2 when the
+arguments make no sense.`;
 
 /**
  * Runs a command of the tool, until it has done its work or is interrupted.

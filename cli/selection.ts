@@ -24,9 +24,9 @@ export const SELECTION_HELP: string = `Which notifications:
   pattern            keys, such as 'user:*'; every key when left out
   --event NAME       only this event, or those that a glob matches, such as
                      expired or 'h*'; may be given several times
-  --field NAME       what happens to this field of hashes, or to those that a glob
-                     matches, '*' for all; may be given several times. Needs the
-                     subkey notifications of Redis 8.8`;
+  --field NAME       what happens to this field of hashes, or to those that a
+                     glob matches, '*' for all; may be given several times.
+                     Needs the subkey notifications of Redis 8.8`;
 
 /** Not of every scheme: the keys of a cache may well begin with `https://`. */
 const LOOKS_LIKE_URL = /^(?:redis|rediss|redis\+unix|valkey|valkeys|unix):\/\//i;

@@ -23,16 +23,16 @@ const SUMMARY = { columns: 80, rows: 48, footer: "" } as const;
 /** How many news are told again at the end. */
 const MOST_HELD = 100;
 
-const HELP = `Shows live what happens: events a second by event and by prefix of the keys, the last
-minute, the nodes and how they are, and gaps. The prefixes are learned from the keys as
-they come. q or Ctrl-C ends it. Where the output is no terminal, it prints a summary
-once, at the end.
+const HELP = `Shows live what happens: events a second by event and by prefix of the keys,
+the last minute, the nodes and how they are, and gaps. The prefixes are
+learned from the keys as they come. q or Ctrl-C ends it. Where the output is
+no terminal, it prints a summary once, at the end.
 
 ${SELECTION_HELP}
 
 When to end:
-  --for DURATION     after 500ms, 30s, 5m, 2h; left out, when asked to, and where the
-                     output is no terminal after 10s
+  --for DURATION     after 500ms, 30s, 5m, 2h; left out, when asked to, and
+                     where the output is no terminal after 10s
 
 ${CONNECTION_HELP}
 
@@ -44,7 +44,7 @@ Examples:
 /** The command that shows live what happens. */
 export const top: Command = {
   summary: "shows live how much happens, where, and to which keys",
-  usage: "top [pattern…] [--event NAME] [--field NAME] [--for DURATION] [options]",
+  usage: "top [pattern…] [--event NAME] [--for DURATION] [options]",
   help: HELP,
   options: { ...SELECTION_OPTIONS, for: { type: "string" }, ...CONNECTION_OPTIONS },
 

@@ -12,25 +12,26 @@ import { JsonFormat } from "./watch/json_format.ts";
 import type { LineFormat } from "./watch/line_format.ts";
 import { TextFormat } from "./watch/text_format.ts";
 
-const HELP = `Prints notifications as they come, until Ctrl-C: time, database, event, key. They go
-to standard output, all else to standard error.
+const HELP = `Prints notifications as they come, until Ctrl-C: time, database, event, key.
+They go to standard output, all else to standard error.
 
 ${SELECTION_HELP}
 
 How to print:
-  --json             an object a line; bytes of a key that are not text stand in
-                     base64 beside it, as keyBase64
+  --json             an object a line; bytes of a key that are not text stand
+                     in base64 beside it, as keyBase64
   --csv              rows as redis-cli --csv psubscribe prints them
-  --gaps             gaps go to standard output too, each at its place as a line, an
-                     object of kind "gap", or a row "gap",reason,node,slots,from,to,
-                     dropped; left out, they are told on standard error
-  --since-start      the time since the start in place of the time of day; with
-                     --json besides it, in ms, as sinceStart
+  --gaps             gaps go to standard output, each at its place, as a line,
+                     as an object of kind "gap", or as a row
+                     "gap",reason,node,slots,from,to,dropped; left out, they
+                     are told on standard error
+  --since-start      the time since the start in place of the time of day;
+                     with --json besides it, in ms, as sinceStart
 
 When to end:
   --for DURATION     after 500ms, 30s, 5m, 2h
-  --count N          after N notifications; with --for, the exit status is 1 when
-                     fewer came in that time
+  --count N          after N notifications; with --for, the exit status is 1
+                     when fewer came in that time
 
 ${CONNECTION_HELP}
 
@@ -43,7 +44,7 @@ Examples:
 /** The command that prints notifications as lines. */
 export const watch: Command = {
   summary: "prints notifications as lines, JSON or CSV",
-  usage: "watch [pattern…] [--event NAME] [--field NAME] [--json | --csv] [options]",
+  usage: "watch [pattern…] [--event NAME] [--json | --csv] [options]",
   help: HELP,
   options: {
     ...SELECTION_OPTIONS,

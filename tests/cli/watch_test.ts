@@ -205,6 +205,16 @@ Deno.test("--help prints the usage", async () => {
   assertEquals((await tool.ended()).code, 0);
 });
 
+for (const args of [[], ["watch"], ["top"], ["doctor"], ["flags"]]) {
+  Deno.test(`the help of keywatch ${args} fits a terminal, and shows examples`, async () => {
+    await using tool = Tool.run([...args, "--help"]);
+    const text = await tool.rest();
+    assertEquals(await tool.exited(), 0);
+    assertEquals(text.split("\n").filter((line) => line.length > 79), []);
+    assertStringIncludes(text, args.length === 0 ? "Commands:" : "Examples:\n  keywatch ");
+  });
+}
+
 Deno.test("--help of a command prints its options and examples", async () => {
   await using tool = Tool.run(["watch", "--help"]);
   assertStringIncludes((await tool.line())!, "Usage: keywatch watch");
