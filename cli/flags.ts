@@ -22,8 +22,8 @@ server sends nothing. No server is asked.
   flags explain LETTERS      what a value lets through
   flags for PATTERN… EVENT…  the least value with which a server sends all of
                              it: everything on keys that a pattern matches,
-                             events of that name on every key, or whole channels
-                             such as __keyevent@0__:expired
+                             events of that name on every key, or whole
+                             channels such as __keyevent@0__:expired
 
   --event NAME       of the patterns only this event, as with watch
   --field NAME       of the patterns only this field of hashes, as with watch
