@@ -14,8 +14,12 @@ import type { SubscriberOptions } from "./subscriber_options.ts";
 import { Subscriptions } from "./subscriptions.ts";
 import type { Address } from "./transport.ts";
 
-/** How often a server whose flags let nothing through is asked whether they do now, in ms. */
-const FLAGS_POLL = 200;
+/**
+ * After how long a server from which nothing can come is asked again, in ms: twice as long each
+ * time, up to the most. In RESP2 each time takes a connection.
+ */
+const FIRST_POLL = 200;
+const LONGEST_POLL = 2_000;
 
 /**
  * One server, on which what is wanted is laid against what it has confirmed, through every loss of
@@ -266,9 +270,11 @@ export class Subscriber {
     const { silenceGuard, wanted } = this.#options;
     const hint = new Promise<void>((resolve) => this.#hintAtFlags = resolve)
       .finally(() => this.#hintAtFlags = null);
+    let ms = FIRST_POLL;
     try {
       do {
-        const pause = delay(FLAGS_POLL, this.#end.signal);
+        const pause = delay(ms, this.#end.signal);
+        ms = Math.min(2 * ms, LONGEST_POLL);
         await (this.#hintAtFlags === null ? pause : Promise.race([pause, hint]));
       } while (
         connection.over === null &&
