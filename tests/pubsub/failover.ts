@@ -10,8 +10,9 @@ import {
   within,
 } from "../servers/mod.ts";
 
-/** A number that was written, and between which times, in ms since the epoch. */
+/** A number that was written, where, and between which times, in ms since the epoch. */
 interface Write {
+  readonly port: number;
   readonly sent: number;
   readonly acknowledged: number;
 }
@@ -32,7 +33,7 @@ class Writer implements AsyncDisposable {
         const primary = await all.primary(sentinel);
         const sent = Date.now();
         await within(primary.command("SET", `n:${number}`, "x"), 1_000, "SET");
-        this.writes.set(number, { sent, acknowledged: Date.now() });
+        this.writes.set(number, { port: primary.port, sent, acknowledged: Date.now() });
       } catch {
         // It was not taken, or nobody knows whether it was.
       }
@@ -55,11 +56,11 @@ function assertNoneIsLost(writes: Map<number, Write>, seen: number[], gaps: Gap[
   assertEquals(seen, seen.toSorted((a, b) => a - b), "in order");
   assertEquals(seen.length, new Set(seen).size, "each once");
   const came = new Set(seen);
-  for (const [number, { sent, acknowledged }] of writes) {
+  for (const [number, { port, sent, acknowledged }] of writes) {
     if (came.has(number)) continue;
     assert(
       gaps.some(({ from, to }) => from <= acknowledged && sent <= to),
-      `${number}, written from ${sent} to ${acknowledged}, is missing without a gap: ` +
+      `${number}, written to ${port} from ${sent} to ${acknowledged}, is missing without a gap: ` +
         JSON.stringify(gaps),
     );
   }
