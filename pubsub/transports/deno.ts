@@ -6,7 +6,7 @@
  */
 
 import { UnsupportedError } from "../errors.ts";
-import type { Address, DialOptions, Transport } from "../transport.ts";
+import type { Address, DialOptions, TcpAddress, Transport } from "../transport.ts";
 
 /** The part of Deno's API used here, so that the module type-checks in every runtime. */
 interface DenoNet {
@@ -44,13 +44,38 @@ export async function dial(address: Address, options: DialOptions): Promise<Tran
   signal.throwIfAborted();
   const conn = "path" in address
     ? await Deno.connect({ transport: "unix", path: address.path })
-    : await Deno.connect({ hostname: address.hostname, port: address.port, signal });
+    : await connectTcp(Deno, address, signal);
   if (signal.aborted) {
     conn.close();
     throw signal.reason;
   }
   conn.setNoDelay?.();
   return new DenoTransport(conn);
+}
+
+/** Connects, until the signal is aborted; even then it may come to a connection. */
+async function connectTcp(
+  Deno: DenoNet,
+  { hostname, port }: TcpAddress,
+  signal: AbortSignal,
+): Promise<DenoConn> {
+  const attempt = new AbortController();
+  const giveUp = () => attempt.abort();
+  signal.addEventListener("abort", giveUp);
+  try {
+    return await Deno.connect({
+      hostname,
+      port,
+      // Once it has a connection, Deno 2.9.6 asks whether the signal was aborted meanwhile, throws,
+      // and leaves the connection open for good. So it must not learn of that.
+      signal: Object.assign(attempt.signal, { throwIfAborted() {} }),
+    });
+  } catch (error) {
+    signal.throwIfAborted();
+    throw error;
+  } finally {
+    signal.removeEventListener("abort", giveUp);
+  }
 }
 
 class DenoTransport implements Transport {

@@ -2,6 +2,7 @@ import { assertEquals } from "@std/assert";
 import { connect, type TlsOptions } from "../../mod.ts";
 import { dial as denoDial } from "../../pubsub/transports/deno.ts";
 import { dial as nodeDial } from "../../pubsub/transports/node.ts";
+import { Peer, swallow } from "./peer.ts";
 import { transportCases } from "../runtimes/cases/transport.mjs";
 import { Peers } from "../runtimes/peers.ts";
 import {
@@ -44,6 +45,22 @@ for (
         assertEquals((await notifications.getMessage({ timeout: 10_000 }))?.eventType, "set");
       }
     }
+  });
+}
+
+for (const [module, dial] of [["Deno's own", denoDial], ["node:net's", nodeDial]] as const) {
+  Deno.test(`${module} transport leaves no connection that is made when it is given up`, async () => {
+    await using peer = new Peer(swallow);
+    for (let round = 0; round < 20; round++) {
+      const stop = new AbortController();
+      const dialling = dial(peer.address, { signal: stop.signal });
+      const over = dialling.then((transport) => transport.close(), () => {});
+      setTimeout(() => stop.abort());
+      // When the runtime looks again, the connection is there, and so is the time to give it up.
+      for (const end = performance.now() + 5; performance.now() < end;);
+      await over;
+    }
+    await until("the peer is left", () => peer.connections === 0, 5_000);
   });
 }
 
