@@ -1,4 +1,5 @@
 import type { KeyNotification } from "../parse/mod.ts";
+import { byteText } from "./byte_text.ts";
 import { type Dropped, DroppedItems, type Item } from "./dropped.ts";
 import type { Load } from "./load.ts";
 
@@ -225,7 +226,5 @@ export class BoundedQueue {
 
 /** Tells keys apart by their bytes, whatever the text of them. */
 function identity(notification: KeyNotification): string {
-  let text = `${notification.database}:`;
-  for (const byte of notification.keyBytes) text += String.fromCharCode(byte);
-  return text;
+  return `${notification.database}:${byteText(notification.keyBytes)}`;
 }

@@ -1,4 +1,5 @@
 import { ByteMap } from "./byte_map.ts";
+import { byteText } from "./byte_text.ts";
 
 /** A channel or pattern as the server knows it. */
 export interface ServerChannel {
@@ -121,7 +122,5 @@ export function difference(
  * @returns the same text for the same channel, another for any other
  */
 export function channelId(channel: ServerChannel): string {
-  let id = channel.isPattern ? "p" : "s";
-  for (const byte of channel.bytes) id += String.fromCharCode(byte);
-  return id;
+  return (channel.isPattern ? "p" : "s") + byteText(channel.bytes);
 }
