@@ -55,7 +55,11 @@ export class Workshop implements AsyncDisposable {
    */
   async bundle(source: string, ...options: string[]): Promise<string> {
     const name = source.replaceAll("/", "_").replace(/\.ts$/, ".mjs");
-    const always = ["--bundle", "--format=esm", "--platform=node", "--packages=external"];
+    const always = [
+      ...["--bundle", "--format=esm", "--platform=node", "--packages=external"],
+      // Which Node 20 has not.
+      "--supported:using=false",
+    ];
     const output = `--outfile=${join(this.folder, name)}`;
     const esbuild = await findEsbuild();
     await must([...esbuild, join(BENCH, source), ...always, ...options, output], this.folder);
