@@ -15,7 +15,7 @@ export class Load {
   readonly #signal: AbortSignal;
   #high = false;
   /** Woken when a queue has been emptied. */
-  #onEmpty: (() => void) | null = null;
+  readonly #waking = new Set<() => void>();
 
   /** @param signal ends a turn at once */
   constructor(signal: AbortSignal) {
@@ -29,7 +29,7 @@ export class Load {
 
   /** A queue has been emptied. */
   emptied(): void {
-    this.#onEmpty?.();
+    for (const wake of this.#waking) wake();
   }
 
   /** A turn for the readers, to be waited for before more is read; null when nothing waits. */
@@ -60,16 +60,14 @@ export class Load {
   /** Waits until a queue has been emptied, or all readers have come to wait for something else. */
   #emptying(): Promise<void> {
     return new Promise((resolve) => {
-      const before = this.#onEmpty;
       const wake = () => {
         clearTimeout(timer);
-        this.#onEmpty = null;
-        before?.();
+        this.#waking.delete(wake);
         resolve();
       };
       // Promises that are settled go before any timer.
       const timer = setTimeout(wake, 0);
-      this.#onEmpty = wake;
+      this.#waking.add(wake);
     });
   }
 }
