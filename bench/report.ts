@@ -69,4 +69,8 @@ export async function writeSection(name: string, text: string): Promise<void> {
       ? `${old.trimEnd()}\n\n${section}`
       : old.slice(0, from) + section + old.slice(to + end.length).replace(/^\n/, ""),
   );
+  // Tables in line, as the check of the format wants them.
+  const format = new Deno.Command(Deno.execPath(), { args: ["fmt", "--quiet", FILE] });
+  const { success } = await format.output();
+  if (!success) throw new Error(`Cannot format ${FILE}`);
 }
