@@ -12,12 +12,12 @@
  * @module
  */
 import { assertEquals } from "@std/assert";
-import { makeCertificates, startCluster, startServer } from "../servers/mod.ts";
+import { makeCertificates, startServer } from "../servers/mod.ts";
 import { makeApplication } from "./package.ts";
 import { problemsOf, runToEnd } from "./outcome.ts";
 import { Peers } from "./peers.ts";
 import { findBun, findDeno, findNode, type Program } from "./programs.ts";
-import { startWatched } from "./watched.ts";
+import { startContractCluster, startWatched } from "./watched.ts";
 
 let folder: string;
 let exports: string[];
@@ -43,11 +43,7 @@ for (const [name, find] of RUNTIMES) {
     const strange = await makeCertificates();
     await using server = await startServer({ password: "secret", tls: certificates });
     await using watched = await startWatched();
-    await using cluster = await startCluster({
-      replicas: 1,
-      // Until a replica has taken over, the other primaries serve their slots.
-      config: { "notify-keyspace-events": "KEA", "cluster-require-full-coverage": "no" },
-    });
+    await using cluster = await startContractCluster();
     await using peers = new Peers(server.dir, await makeCertificates());
     const program = await find([server.socket, ...peers.sockets]);
     const settings = JSON.stringify({

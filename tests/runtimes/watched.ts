@@ -1,5 +1,5 @@
 import type { SentinelTarget } from "../../mod.ts";
-import { startSentinels } from "../servers/mod.ts";
+import { startCluster, startSentinels, type TestCluster } from "../servers/mod.ts";
 
 /** Two servers that a sentinel watches over. */
 export interface Watched extends AsyncDisposable {
@@ -16,4 +16,13 @@ export async function startWatched(): Promise<Watched> {
     settings: { target: { sentinels: all.urls, name: all.name }, password },
     [Symbol.asyncDispose]: () => all.stop(),
   };
+}
+
+/** Starts a cluster that survives what the cases do to it; it tells of everything. */
+export function startContractCluster(): Promise<TestCluster> {
+  return startCluster({
+    replicas: 1,
+    // Until a replica has taken over, the other primaries serve their slots.
+    config: { "notify-keyspace-events": "KEA", "cluster-require-full-coverage": "no" },
+  });
 }

@@ -3,6 +3,7 @@
  * binding `SETTINGS` has what is an argument there, and `cases`, one of {@linkcode CASES}.
  */
 import { connect } from "cloudflare:sockets";
+import { clustering } from "./cases/clusters.mjs";
 import { connecting } from "./cases/connecting.mjs";
 import { failing } from "./cases/failing.mjs";
 import { reading } from "./cases/reading.mjs";
@@ -22,6 +23,7 @@ const everywhere = [
   failing,
   returning,
   following,
+  clustering,
   transporting,
 ]
   .flat().filter(({ needs }) => needs === undefined);

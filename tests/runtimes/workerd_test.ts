@@ -11,6 +11,7 @@ import { problemsOf, runToEnd } from "./outcome.ts";
 import { bundleApplication, makeApplication } from "./package.ts";
 import { Peers } from "./peers.ts";
 import { findWorkerd } from "./programs.ts";
+import { startContractCluster, startWatched } from "./watched.ts";
 
 let folder: string;
 
@@ -57,7 +58,6 @@ const worker :Workerd.Worker = (
 );
 `;
 }
-import { startWatched } from "./watched.ts";
 
 for (const cases of ["contract", "stranger"] as const) {
   Deno.test(`the packed package keeps the ${cases} in Workers`, async (test) => {
@@ -66,6 +66,7 @@ for (const cases of ["contract", "stranger"] as const) {
     const ofPeers = await makeCertificates();
     await using server = await startServer({ password: "secret", tls: certificates });
     await using watched = await startWatched();
+    await using cluster = await startContractCluster();
     await using peers = new Peers(server.dir, ofPeers);
     const { client } = certificates;
     const ca = [certificates.ca, ofPeers.ca];
@@ -78,6 +79,7 @@ for (const cases of ["contract", "stranger"] as const) {
       secured: { url: server.tlsUrl.replace("//", "//:secret@"), serverName: "redis.test" },
       // The authority is the worker's configuration.
       sentinels: watched.settings,
+      cluster: { urls: cluster.urls },
       ways: peers.ways.map((way) => "tls" in way ? { ...way, tls: {} } : way),
     };
     await Deno.writeTextFile(join(folder, "settings.json"), JSON.stringify(settings));
