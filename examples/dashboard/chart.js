@@ -9,6 +9,9 @@ const MARGIN = { left: 38, right: 6, top: 24, bottom: 22 };
 /** A gap is never drawn narrower, in px. */
 const NARROWEST = 3;
 
+/** Numbers that fit beside the chart. */
+const short = new Intl.NumberFormat("en", { notation: "compact" }).format;
+
 function element(name, attributes = {}, text) {
   const made = document.createElementNS(SVG, name);
   for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
@@ -78,9 +81,10 @@ export function drawChart(svg, { kinds, seconds, gaps, now, cursor }) {
     const line = { x1: MARGIN.left, x2: width - MARGIN.right, y1: y(count), y2: y(count) };
     parts.push(element("line", { ...line, class: count === 0 ? "base" : "grid" }));
     const place = { x: MARGIN.left - 6, y: y(count) + 4, "text-anchor": "end" };
-    parts.push(element("text", place, count.toLocaleString("en")));
+    parts.push(element("text", place, short(count)));
   }
   parts.push(...bars(kinds, shown, now, x, y));
+  parts.push(...edges(visible(gaps, start, now), x, now, floor));
   parts.push(...times(start, now, x, height));
   parts.push(...names(visible(gaps, start, now), x, now, width));
   if (cursor !== null) {
@@ -124,12 +128,22 @@ function bandOf(gap, x, now, floor) {
   const band = element("g", { class: "gap", "data-from": gap.from, "data-to": gap.to ?? "" });
   const size = { x: left, y: 4, width: right - left, height: floor - 4 };
   band.append(element("rect", size), element("title", {}, `gap: ${gap.reason}`));
-  if (right - left > 2 * NARROWEST) {
-    for (const at of gap.to === undefined ? [left] : [left, right]) {
-      band.append(element("line", { x1: at, x2: at, y1: 4, y2: floor }));
-    }
-  }
   return band;
+}
+
+/** Where gaps begin and end, over the bars, which may hide a narrow band. */
+function edges(gaps, x, now, floor) {
+  return gaps.map((gap) => {
+    const { left, right } = ends(gap, x, now);
+    const lines = element("g", { class: "gap" });
+    const narrow = right - left < 2 * NARROWEST;
+    for (
+      const at of narrow ? [(left + right) / 2] : gap.to === undefined ? [left] : [left, right]
+    ) {
+      lines.append(element("line", { x1: at, x2: at, y1: 4, y2: floor }));
+    }
+    return lines;
+  });
 }
 
 /** The names of gaps above them, those that have room. */
@@ -139,16 +153,18 @@ function names(gaps, x, now, width) {
   let taken = MARGIN.left;
   for (const [gap, { left, right }] of bands) {
     const text = `${gap.reason} ${duration((gap.to ?? now) - gap.from)}`;
-    const room = text.length * 6.6;
+    const room = text.length * 7.2;
     const free = (from) =>
       from >= taken && from + room < width && !bands.some(([, band]) => {
         return band.left < from + room && band.right > from;
       });
-    const start = [right + 5, left - room - 1].find(free);
+    const start = [right + 5, left - 5 - room].find(free);
     if (start === undefined) continue;
     taken = start + room + 8;
+    const before = start < left;
+    const place = { x: before ? left - 5 : start, "text-anchor": before ? "end" : "start", y: 16 };
     const name = element("g", { class: "gap" });
-    name.append(element("text", { x: start, y: 16 }, text));
+    name.append(element("text", place, text));
     made.push(name);
   }
   return made;

@@ -65,6 +65,12 @@ const SECONDS = 300;
 const ITEMS = 60;
 /** How many gaps are kept, whatever came after them. */
 const GAPS = 40;
+/** How much of a key or of an event's name is kept, in characters. */
+const LENGTH = 200;
+
+function clip(text: string): string {
+  return text.length > LENGTH ? `${text.slice(0, LENGTH)}…` : text;
+}
 
 /** What has come, by second and kind, and what came last. Bounded, however much comes. */
 export class Feed {
@@ -97,8 +103,8 @@ export class Feed {
       type: "event",
       at: timestamp,
       kind,
-      event: eventType,
-      key,
+      event: clip(eventType),
+      key: clip(key),
       database,
       node: node ?? null,
     });

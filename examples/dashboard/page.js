@@ -213,9 +213,11 @@ function point(second) {
   showTip();
 }
 
-svg.addEventListener("pointermove", ({ offsetX }) => {
-  point(Math.floor(scaleOf(svg, now).time(offsetX) / 1_000));
-});
+for (const type of ["pointerdown", "pointermove"]) {
+  svg.addEventListener(type, ({ offsetX }) => {
+    point(Math.floor(scaleOf(svg, now).time(offsetX) / 1_000));
+  });
+}
 svg.addEventListener("pointerleave", () => point(null));
 svg.addEventListener("blur", () => point(null));
 svg.addEventListener("keydown", (event) => {

@@ -76,7 +76,7 @@ async function chart(page: Page): Promise<{
     const number = (node, name) => Number(node.getAttribute(name));
     const labels = [...svg.querySelectorAll(":scope > text")];
     const marks = labels.filter((text) => text.getAttribute("text-anchor") === "end")
-      .map((text) => [Number(text.textContent.replaceAll(",", "")), number(text, "y")]);
+      .map((text) => [Number(text.textContent), number(text, "y")]);
     const [[low, lowY], [high, highY]] = [marks[0], marks.at(-1)];
     const perCount = (lowY - highY) / (high - low);
     const counts = {};

@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { type Gap, KeyNotification } from "@keywatch/keywatch";
 import { Feed, kindOf, KINDS } from "../../examples/dashboard/feed.ts";
 
@@ -61,4 +61,6 @@ Deno.test("the dashboard keeps little of much, says how much it left out, and no
     all.items.map(({ id }) => id).toSorted((a, b) => a - b),
   );
   assertEquals(all.items.length, 61);
+  feed.event(notification("e".repeat(5_000), "k".repeat(5_000), 1));
+  assert(JSON.stringify(feed.news()).length < 1_000, "long names are clipped");
 });
