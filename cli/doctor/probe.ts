@@ -125,6 +125,11 @@ export async function probe(
       await walk(node.session, key, ways.slice(1));
       event = await within(heard, LIMIT - FIRST, checkup.signal);
     }
+    if (event === null) {
+      // This program may be slow, too: what was sent before an answer has come when that has.
+      await awaitAnswer(node.notifications, key, db);
+      event = await within(heard, FIRST, checkup.signal);
+    }
     if (event !== null) return findings.right(TOPIC, `${event} of ${key} came, as it should`);
     const tried = ways.map(({ events }) => events.find((event) => selection.takes(event))!);
     findings.wrong(
@@ -221,6 +226,19 @@ function channelsFor(
     }
   });
   return [...new Map(all.map((channel) => [`${channel}`, channel])).values()];
+}
+
+/** Waits for an answer on the connection that hears, whatever it is. */
+async function awaitAnswer(
+  notifications: KeyspaceNotifications,
+  key: string,
+  db: number,
+): Promise<void> {
+  try {
+    await notifications.subscribe(KeyspaceChannel.exact(`${key}:end`, { db }), { handler() {} });
+  } catch (error) {
+    if (!(error instanceof SubscribeRefusedError)) throw error;
+  }
 }
 
 async function walk(session: Session, key: string, ways: typeof WAYS): Promise<void> {
