@@ -1,0 +1,11 @@
+import { ensureServer, matrix } from "../servers/mod.ts";
+import { SECURED } from "./secured.ts";
+
+const { version } = await ensureServer();
+for (const binary of await matrix()) {
+  // The default server is that of the other tests.
+  if (binary.version === version) continue;
+  for (const { name, run } of SECURED) {
+    Deno.test(`${binary.product} ${binary.version}: ${name}`, () => run({ binary }));
+  }
+}
