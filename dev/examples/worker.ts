@@ -43,8 +43,13 @@ export interface RunningWorker extends AsyncDisposable {
  * Bundles the worker of `examples/durable_object/` and starts it.
  *
  * @param folder where its objects keep what they keep
+ * @param alarm how long after an alarm the next comes, in ms, in place of what the worker says
  */
-export async function startWorker(folder: string, redisUrl: string): Promise<RunningWorker> {
+export async function startWorker(
+  folder: string,
+  redisUrl: string,
+  alarm?: number,
+): Promise<RunningWorker> {
   const bundle = [
     ...await findEsbuild(),
     join(ROOT, "examples/durable_object/worker.ts"),
@@ -59,6 +64,13 @@ export async function startWorker(folder: string, redisUrl: string): Promise<Run
   const { code, output } = await run(bundle);
   if (code !== 0) {
     throw new Error(`Cannot bundle the worker: esbuild ended with ${code}:\n${output}`);
+  }
+  if (alarm !== undefined) {
+    const file = join(folder, "worker.js");
+    const text = await Deno.readTextFile(file);
+    const changed = text.replace(/\bALARM = (3e4|30_?000)\b/, `ALARM = ${alarm}`);
+    if (changed === text) throw new Error("The worker does not say when its alarm comes");
+    await Deno.writeTextFile(file, changed);
   }
   const storage = join(folder, "storage");
   await Deno.mkdir(storage, { recursive: true });

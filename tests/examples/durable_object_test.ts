@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { startWorker } from "../../dev/examples/worker.ts";
 import * as module from "../../examples/durable_object/worker.ts";
 import { until } from "../servers/mod.ts";
-import { Stage } from "./stage.ts";
+import { Stage, watchers } from "./stage.ts";
 
 Deno.test("durable_object keeps what comes in workerd, and the gaps, also that of its own restart", async () => {
   await using stage = await Stage.open("KA");
@@ -52,6 +52,28 @@ Deno.test("durable_object keeps what comes in workerd, and the gaps, also that o
       const gap = (await items())[4]!;
       assert(gap.kind === "gap" && gap.from <= before && before <= gap.to, JSON.stringify(gap));
     }
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("durable_object is brought back by its alarm, without any request", async () => {
+  await using stage = await Stage.open("KA");
+  const { redis, server } = stage;
+  const folder = await Deno.makeTempDir({ prefix: "keywatch-" });
+  try {
+    {
+      await using worker = await startWorker(folder, stage.url, 200);
+      await (await fetch(worker.url)).text();
+      await until("it watches", async () => await watchers(server) === 1);
+    }
+    await until("it is gone", async () => await watchers(server) === 0);
+    await using worker = await startWorker(folder, stage.url, 200);
+    await until("it watches again", async () => await watchers(server) === 1);
+    await redis.set("a", "");
+    await until("it has kept what came", async () => {
+      return (await (await fetch(worker.url)).text()).includes('"key":"a"');
+    });
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
