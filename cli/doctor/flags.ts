@@ -1,7 +1,7 @@
 import { type Address, mergeFlags, missingFlags, requiredFlags, ServerError } from "../../mod.ts";
 import { fieldsOf, type Session } from "../session.ts";
 import type { Finding, Findings } from "./finding.ts";
-import { mendByService, redisCli, SETTING, shellWord } from "./mend.ts";
+import { mendByKnownService, mendByService, redisCli, SETTING, shellWord } from "./mend.ts";
 import type { Checkup } from "./checkup.ts";
 
 const TOPIC = "flags";
@@ -61,7 +61,7 @@ export async function checkFlags(
           `${shellWord(user)} '+config|get'`,
         ]
         : []),
-      ...(isForbidden ? managedAdvice(address, needed) : mendByService(address, needed)),
+      ...(isForbidden ? mendByKnownService(address, needed) : mendByService(address, needed)),
     );
   }
   findings.all.push(judgeFlags(flags, needed, address, checkup, findings));
@@ -77,26 +77,28 @@ function judgeFlags(
 ): Finding {
   const { missing, unknown } = missingFlags(flags, ...selection.needs);
   const has = `${SETTING} is "${flags}"`;
-  const command = redisCli(address, target);
   if (missing === "" && unknown === "") {
-    return {
-      level: "right",
-      topic: TOPIC,
-      text: `${has}, of which "${needed}" is needed`,
-      mend: [],
-    };
+    const text = `${has}, of which "${needed}" is needed`;
+    return { level: "right", topic: TOPIC, text, mend: [] };
   }
+  const { flags: merged, unsure } = mergeFlags(flags, missing + unknown);
+  const command = redisCli(address, target);
+  const mend = [
+    `${command} CONFIG SET ${SETTING} '${merged}'`,
+    "and, so that it survives a restart, where it has a redis.conf:",
+    `${command} CONFIG REWRITE`,
+    ...(unsure === "" ? [] : [
+      `add those of "${unsure}" that are in use: the server does not show them, and this turns ` +
+      "them off",
+    ]),
+    ...mendByKnownService(address, merged),
+  ];
   if (missing === "") {
-    return {
-      level: "unknown",
-      topic: TOPIC,
-      text: `${has}; whether "${unknown}" is set, which is needed, it hides behind A`,
-      mend: [`${command} CONFIG SET ${SETTING} '${flags}${unknown}'`],
-    };
+    const text = `${has}; whether "${unknown}" is set, which is needed, it hides behind A`;
+    return { level: "unknown", topic: TOPIC, text, mend };
   }
   const deaf = selection.needs.filter((need) => !missingFlags(flags, need).canReceive);
   const isLacking = deaf.length > 0 || selection.events.length > 0;
-  const { flags: merged, unsure } = mergeFlags(flags, missing);
   return {
     level: isLacking ? "wrong" : "warning",
     topic: TOPIC,
@@ -107,21 +109,6 @@ function judgeFlags(
         ? `nothing comes of ${deaf.map((need) => `${"events" in need ? need.channel : need}`)}`
         : "a part of it does not come"),
     // A server that does not know a letter refuses the whole value.
-    mend: findings.has("wrong", "version") ? [] : [
-      `${command} CONFIG SET ${SETTING} '${merged}'`,
-      "and, so that it survives a restart, where it has a redis.conf:",
-      `${command} CONFIG REWRITE`,
-      ...(unsure === "" ? [] : [
-        `add those of "${unsure}" that are in use: the server does not show them, and this turns ` +
-        "them off",
-      ]),
-      ...managedAdvice(address, merged),
-    ],
+    mend: findings.has("wrong", "version") ? [] : mend,
   };
-}
-
-/** What to do instead, where the name of the host shows that `CONFIG SET` is of no use. */
-function managedAdvice(address: Address, letters: string): string[] {
-  const advice = mendByService(address, letters);
-  return advice[0]!.startsWith("on a server") ? [] : advice;
 }

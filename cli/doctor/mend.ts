@@ -90,11 +90,17 @@ const SERVICES: readonly Service[] = [
   },
 ];
 
-/** How to set the flags where `CONFIG` is refused, by the service that the host belongs to. */
-export function mendByService(address: Address, letters: string): string[] {
+/** How to set the flags at the service that the name of the host shows; nothing where it shows none. */
+export function mendByKnownService(address: Address, letters: string): string[] {
   const host = "path" in address ? "" : address.hostname;
   const known = SERVICES.find(({ hosts }) => hosts?.test(host));
-  if (known !== undefined) return [`${known.name}:`, ...known.mend(letters)];
+  return known === undefined ? [] : [`${known.name}:`, ...known.mend(letters)];
+}
+
+/** How to set the flags where `CONFIG` is not to be had: at the service, or wherever it may be. */
+export function mendByService(address: Address, letters: string): string[] {
+  const known = mendByKnownService(address, letters);
+  if (known.length > 0) return known;
   return [
     `on a server of your own, in redis.conf, and restart it: ${SETTING} ${letters}`,
     ...SERVICES.flatMap(({ name, mend }) => [`${name}:`, ...mend(letters)]),

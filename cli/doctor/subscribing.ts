@@ -1,6 +1,5 @@
 import {
   type Address,
-  ConnectError,
   formatAddress,
   KeyspaceNotifications,
   type RefusedChannel,
@@ -78,8 +77,7 @@ async function subscribesInResp2(address: Address, checkup: Checkup): Promise<st
     await notifications.subscribe(...checkup.selection.channels);
     return null;
   } catch (error) {
-    if (error instanceof ConnectError || error instanceof Error) return error.message;
-    throw error;
+    return messageOf(error);
   } finally {
     await notifications?.close();
   }
