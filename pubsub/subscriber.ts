@@ -7,6 +7,7 @@ import type { GapReason } from "./gap.ts";
 import { handshake, type ServerInfo } from "./handshake.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { HeldMessages } from "./held_messages.ts";
+import { OpenGap } from "./open_gap.ts";
 import type { ServerChannel } from "./registry.ts";
 import type { SilenceError } from "./silence_guard.ts";
 import type { NodeState } from "./status.ts";
@@ -50,8 +51,8 @@ export class Subscriber {
    * the first message does, because it may be of a channel that was never mute.
    */
   #hintAtFlags: (() => void) | null = null;
-  /** Where the gap that is open began; null while everything wanted is covered. */
-  #gap: { reason: GapReason; from: number } | null = null;
+  /** Closed while everything wanted is covered. */
+  readonly #gap: OpenGap;
   /** Why the owner gave the connection up, and since when it was of no use; null when it did not. */
   #givenUp: { reason: GapReason; from: number } | null = null;
   /** Woken when the state changes. */
@@ -60,6 +61,7 @@ export class Subscriber {
   constructor(options: SubscriberOptions) {
     this.node = options.locator.name;
     this.#options = options;
+    this.#gap = new OpenGap((...gap) => options.events.onGap(...gap));
     this.#subscriptions = new Subscriptions(options.wanted);
   }
 
@@ -92,7 +94,7 @@ export class Subscriber {
    * so that what comes first comes after it.
    */
   launch(reason: GapReason, from: number): void {
-    this.#gap = { reason, from };
+    this.#gap.begin(reason, from);
     this.#comeBack(new ConnectError(`${this.node} has not been reached yet`), "connecting");
   }
 
@@ -191,7 +193,7 @@ export class Subscriber {
   /** Opens a connection, shakes hands, and asks for all that is wanted. */
   async #connect(): Promise<void> {
     const { events, heartbeat: times, queue, wanted, silenceGuard, locator } = this.#options;
-    const held = this.#gap === null ? null : new HeldMessages(queue);
+    const held = this.#gap.isOpen ? new HeldMessages(queue) : null;
     this.#end.signal.throwIfAborted();
     this.#attempt = new AbortController();
     const { signal } = this.#attempt;
@@ -239,9 +241,10 @@ export class Subscriber {
     this.info = info;
     this.#address = address;
     this.#connection = connection;
-    this.#moveGap(locator.takeMove());
+    this.#gap.move(locator.takeMove());
     this.#enter(mute === null ? "ready" : "muted", mute);
-    this.#reportGap(mute === null);
+    if (mute === null) this.#gap.end();
+    else this.#gap.tell();
     live = true;
     held?.release(events.onMessage, events.onConfirmed);
     if (mute !== null) {
@@ -286,22 +289,7 @@ export class Subscriber {
     }
     if (connection.over !== null || connection !== this.#connection) return;
     this.#enter("ready", null);
-    this.#reportGap(true);
-  }
-
-  /** Reports what is missing up to now; `closed` tells whether nothing more will be. */
-  #reportGap(closed: boolean): void {
-    const gap = this.#gap;
-    if (gap === null) return;
-    const now = Date.now();
-    this.#gap = closed ? null : { reason: gap.reason, from: now };
-    this.#options.events.onGap(gap.reason, gap.from, now);
-  }
-
-  /** Events may have happened at the new address while the old one was connected to. */
-  #moveGap(movedAfter: number): void {
-    if (this.#gap === null || movedAfter === Infinity) return;
-    this.#gap = { reason: "failover", from: Math.min(this.#gap.from, movedAfter) };
+    this.#gap.end();
   }
 
   #onLost(connection: Connection, reason: Error): void {
@@ -316,7 +304,7 @@ export class Subscriber {
     };
     this.#givenUp = null;
     this.#options.events.onLost(gap.reason, gap.from);
-    if (covered) this.#gap ??= gap;
+    if (covered) this.#gap.begin(gap.reason, gap.from);
     this.#comeBack(reason);
   }
 
@@ -362,7 +350,7 @@ export class Subscriber {
     this.#enter("closed", reason);
     this.#end.abort(reason);
     this.#attempt.abort(reason);
-    this.#reportGap(true);
+    this.#gap.end();
     this.#options.events.onEnd(reason);
   }
 
