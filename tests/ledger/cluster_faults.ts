@@ -94,9 +94,11 @@ async function replaceable(stage: ClusterStage): Promise<{ node: NodeLine; repli
     const replica = nodes.find(({ primary, isHealthy }) => isHealthy && primary === node.id);
     return replica === undefined ? [] : [{ node, replica }];
   });
+  // Nobody takes over from one without slots.
+  const owners = found.filter(({ node }) => node.slots.length > 0);
   const isBusy = ({ slots }: NodeLine) =>
     slots.some(({ first, last }) => first <= BUSY && BUSY <= last);
-  return found.find(({ node }) => isBusy(node)) ?? stage.random.pick(found);
+  return owners.find(({ node }) => isBusy(node)) ?? stage.random.pick(owners);
 }
 
 /** Resolves once all agree, and each replica follows its primary. */
@@ -112,7 +114,7 @@ async function settles({ cluster }: ClusterStage): Promise<void> {
 async function becomesPrimary(replica: NodeLine): Promise<void> {
   await until(`${replica.server.port} has taken over`, async () => {
     return (await replica.server.command("ROLE") as string[])[0] === "master";
-  });
+  }, 60_000);
 }
 
 export const nothing: ClusterFault = {
@@ -153,6 +155,8 @@ export const primaryKilled: ClusterFault = {
   name: "its primary is killed, a replica takes over",
   leaves: "failover",
   begin: async (stage) => {
+    // A replica that does not follow cannot take over.
+    await settles(stage);
     const { node, replica } = await replaceable(stage);
     stage.struck = node.slots;
     await node.server.kill();

@@ -13,8 +13,8 @@ for (const [index, binary] of servers.entries()) {
 
   Deno.test(`${binary.product} ${binary.version}: nothing is lost on a cluster, nor told twice`, async () => {
     const options = { seed, binary };
-    const outcomes = await eachOnCluster(first, options, 2);
-    outcomes.push(await mixedOnCluster(second, 30, options));
+    const outcomes = await eachOnCluster(first, options, 1);
+    outcomes.push(await mixedOnCluster(second, 20, options));
     assertEquals(problems(outcomes), [], `with the seed ${seed}`);
   });
 }

@@ -74,7 +74,12 @@ export class ClusterStage implements Stage, AsyncDisposable {
     const book = new Book();
     await using resources = new AsyncDisposableStack();
     const cluster = resources.use(
-      await startCluster({ ...(binary ? { binary } : {}), config: FLAGS, replicas: 1 }),
+      await startCluster({
+        ...(binary ? { binary } : {}),
+        // A busy machine must not make nodes find each other dead.
+        config: { ...FLAGS, "cluster-node-timeout": 3000 },
+        replicas: 1,
+      }),
     );
     const owner = await cluster.ownerOf(BUSY_KEY);
     await owner.command("EVAL", FILL, 1, `{${BUSY_KEY}}`, FILLED);

@@ -54,6 +54,8 @@ export interface Happening {
   readonly before: number;
   /** How long after its end, in ms. */
   readonly after: number;
+  /** Of how long before its beginning a gap may hold what was delivered, in ms; 0 if left out. */
+  readonly early?: number;
   /** The slots it concerns; all if left out. */
   readonly slots?: readonly SlotRange[];
 }
@@ -207,9 +209,9 @@ function dishonesty(
     before < place && to < write.sentAt && concerns(gap, write)
   );
   if (late) return `it was told after ${late.write.number}, which was sent after it`;
-  const why = unexplained(gap, ledger);
-  // Of slots that had a new owner, it begins when the old one was last heard of.
-  return why ?? (gap.reason === "topology" ? null : tooMuch(gap, ledger, delivered));
+  // One that a replica went on to tell of is not known to have lost its part.
+  const mayHoldAny = gap.reason === "topology";
+  return unexplained(gap, ledger) ?? (mayHoldAny ? null : tooMuch(gap, ledger, delivered));
 }
 
 /** What of a gap nothing that happened explains. */
@@ -238,10 +240,15 @@ function unexplained(gap: ReportedGap, { happenings, stolen }: Ledger): string |
 /** What a gap says may be missing, and was delivered. */
 function tooMuch(
   gap: ReportedGap,
-  { stolen = () => 0 }: Ledger,
+  { happenings, stolen = () => 0 }: Ledger,
   delivered: readonly Delivered[],
 ): string | null {
   const { from, to } = gap;
+  const early = Math.max(
+    0,
+    ...happenings.filter(({ begin, end }) => begin <= to && from <= end)
+      .map(({ begin, early = 0 }) => Math.min(early, begin - from)),
+  );
   if (to - from <= 2 * BLUR) return null;
   const inside = delivered
     .filter(({ write }) =>
@@ -254,7 +261,7 @@ function tooMuch(
   const nearBegin = inside.map((one) => {
     latest = Math.max(latest, underWay(one));
     const { sentAt } = one.write;
-    return sentAt - from - stolen(from, sentAt) <= BLUR + latest;
+    return sentAt - from - stolen(from, sentAt) <= BLUR + early + latest;
   });
   latest = 0;
   for (const [index, one] of [...inside.entries()].reverse()) {

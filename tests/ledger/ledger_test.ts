@@ -216,6 +216,29 @@ Deno.test("a gap may span several faults, but not the quiet between them", () =>
   assertEquals(findings({ seen, happenings: [atItsEnd, CUT] }), why);
 });
 
+Deno.test("in a cluster a gap may hold what came before its fault, and one of the topology anything", () => {
+  const spread = Array.from({ length: 20 }, (_, index) => {
+    const sentAt = 10_000 + 100 * index;
+    return write(index + 1, { sentAt, answeredAt: sentAt + 2 });
+  });
+  const seen = (...numbers: number[]): Seen[] =>
+    numbers.map((number) => ({ kind: "write", number, at: 9_903 + 100 * number }));
+  const judged = (early: number, reason: string, last: number) => {
+    const before = Array.from({ length: last }, (_, index) => index + 1);
+    const { gapsNotHonest } = findings({
+      writes: spread,
+      seen: [...seen(...before), gap(10_000, 11_900, { reason }), ...seen(20)],
+      happenings: [{ ...CUT, begin: 10_500, end: 11_900, before: 500, early }],
+    });
+    return gapsNotHonest as string[] | undefined;
+  };
+  assertEquals(judged(0, "failover", 3), undefined);
+  assertEquals(judged(0, "failover", 8)?.length, 1);
+  assertEquals(judged(500, "failover", 8), undefined);
+  assertEquals(judged(500, "failover", 10)?.length, 1);
+  assertEquals(judged(0, "topology", 15), undefined);
+});
+
 Deno.test("time in which nothing could run widens the margins, where it was", () => {
   const late = [gap(42, 66), ...came(1, 2, 3, 4, 5, 6, 7, 8)];
   const stolen = (least: number, most: number) => (from: number, to: number) =>

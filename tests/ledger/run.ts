@@ -119,6 +119,7 @@ class Director<On extends Stage> {
     this.happenings.push({
       name: fault.name,
       ...(slots ? { slots } : {}),
+      ...(fault.early ? { early: fault.early } : {}),
       begin,
       end: Date.now(),
       before: before + (fault.early ?? 0),

@@ -69,7 +69,7 @@ async function soakClusters(seconds: number): Promise<Soaked> {
     const runs: Named[] = [];
     for (const manner of MANNERS.slice(0, 2)) {
       progress(`${name}, ${describe(manner)}: each alone …`);
-      runs.push(...await eachOnCluster(manner, options, 3));
+      runs.push(...await eachOnCluster(manner, options, 2));
     }
     progress(`${name}: mixed for ${seconds} s …`);
     runs.push(nameMixed(await mixedOnCluster(MANNERS[0]!, seconds, options)));
