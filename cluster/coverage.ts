@@ -22,6 +22,16 @@ interface Hole {
   readonly reason: GapReason;
 }
 
+/** Slots that follow each other and are alike in all this. */
+export interface SlotPart extends SlotRange {
+  /** The id of the node that owns them, as far as is known. */
+  readonly nodeId: string | null;
+  /** Whether their events are received. */
+  readonly covered: boolean;
+  /** Since when, in ms since the epoch; null when they never were. */
+  readonly since: number | null;
+}
+
 /**
  * Which slots are covered: whose owner is connected and has confirmed everything wanted.
  *
@@ -33,6 +43,8 @@ export class Coverage {
   readonly #holes: (Hole | null)[] = new Array(SLOTS).fill(null);
   /** When the owner was last known, of slots for which none is named now. */
   readonly #doubted: (number | null)[] = new Array(SLOTS).fill(null);
+  /** Since when each slot has been covered. */
+  readonly #coveredAt: (number | null)[] = new Array(SLOTS).fill(null);
   readonly #covering = new Set<string>();
 
   /**
@@ -67,6 +79,7 @@ export class Coverage {
       this.#owners[slot] = owner;
       if (owner === before) continue;
       const covers = this.#covering.has(owner);
+      if (covers) this.#coveredAt[slot] = now;
       const hole = this.#holes[slot]!;
       if (hole === null) {
         // Before the first owner was known nothing was promised.
@@ -89,6 +102,10 @@ export class Coverage {
    */
   cover(nodeId: string, now: number): SlotGap[] {
     this.#covering.add(nodeId);
+    for (let slot = 0; slot < SLOTS; slot++) {
+      if (this.#owners[slot] !== nodeId) continue;
+      if (this.#holes[slot] !== null || this.#coveredAt[slot] === null) this.#coveredAt[slot] = now;
+    }
     return this.#end(nodeId, now, () => null);
   }
 
@@ -130,6 +147,21 @@ export class Coverage {
   /** The slots that are covered, or those that are not. */
   slots(covered: boolean): SlotRange[] {
     return slotRanges((slot) => this.#isCovered(slot) === covered);
+  }
+
+  /** All slots: which node owns them, whether they are covered, and since when. */
+  parts(): SlotPart[] {
+    const parts: (SlotPart & { last: number })[] = [];
+    for (let slot = 0; slot < SLOTS; slot++) {
+      const nodeId = this.#owners[slot]!;
+      const covered = this.#isCovered(slot);
+      const since = covered ? this.#coveredAt[slot]! : this.#holes[slot]?.from ?? null;
+      const before = parts.at(-1);
+      if (before?.nodeId === nodeId && before.covered === covered && before.since === since) {
+        before.last = slot;
+      } else parts.push({ first: slot, last: slot, nodeId, covered, since });
+    }
+    return parts;
   }
 
   #isCovered(slot: number): boolean {

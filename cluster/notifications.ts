@@ -3,7 +3,7 @@ import { backoff } from "../pubsub/backoff.ts";
 import { ClosedError } from "../pubsub/errors.ts";
 import { Hub, type Refusal, type Wanted } from "../pubsub/hub.ts";
 import { resolveOptions, type Settings } from "../pubsub/options.ts";
-import type { Status, TcpAddress } from "../pubsub/mod.ts";
+import type { SlotCoverage, Status, TcpAddress } from "../pubsub/mod.ts";
 import { Coverage, type SlotGap } from "./coverage.ts";
 import { type Member, type MemberOptions, nameOf, PrimaryMember } from "./member.ts";
 import { MigrationFilter } from "./migration_filter.ts";
@@ -159,12 +159,24 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
         ? "ready"
         : "subscribing",
       nodes,
-      slots: { covered: this.#coverage.slots(true), uncovered },
+      slots: { covered: this.#coverage.slots(true), uncovered, parts: this.#parts() },
       migrations: this.#filter.status,
       gaps: this.hub.gaps,
       queued: this.hub.queued,
       dropped: this.hub.dropped,
     };
+  }
+
+  #parts(): SlotCoverage[] {
+    return this.#coverage.parts().map(({ nodeId, ...part }) => ({
+      ...part,
+      node: nodeId === null ? null : this.#nameOf(nodeId),
+    }));
+  }
+
+  /** How a node is called: where it is watched, or where others say it is. */
+  #nameOf(id: string): string {
+    return this.#members.get(id)?.node ?? nameOf(id, this.#locate(id));
   }
 
   /** Ends all connections, every loop, every wait and every handler. Safe to call twice. */
@@ -345,7 +357,7 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
   #report(gaps: readonly SlotGap[]): void {
     if (this.hub.registry.size === 0) return;
     for (const { nodeId, reason, slots, from, to } of gaps) {
-      const node = this.#members.get(nodeId)?.node ?? nameOf(nodeId, this.#locate(nodeId));
+      const node = this.#nameOf(nodeId);
       this.hub.reportGap({ kind: "gap", reason, node, slots, from, to });
     }
   }

@@ -62,6 +62,16 @@ export interface MigrationStatus {
   readonly held: number;
 }
 
+/** Hash slots that follow each other and are alike in all this. */
+export interface SlotCoverage extends SlotSpan {
+  /** The server that owns them, as far as is known, as `host:port`; null when none is. */
+  readonly node: string | null;
+  /** Whether their events are being received. */
+  readonly covered: boolean;
+  /** Since when, in ms since the epoch; null when they never were. */
+  readonly since: number | null;
+}
+
 /** How things stand. */
 export interface Status {
   /**
@@ -75,6 +85,8 @@ export interface Status {
   readonly slots?: {
     readonly covered: readonly SlotSpan[];
     readonly uncovered: readonly SlotSpan[];
+    /** All of them, in order: whose they are, and since when they have been covered or not. */
+    readonly parts: readonly SlotCoverage[];
   };
   /** In a cluster what slots on the move have made so far. */
   readonly migrations?: MigrationStatus;

@@ -106,3 +106,26 @@ Deno.test("at the end every open gap is told", () => {
   ]);
   assertEquals(coverage.end(300), []);
 });
+
+Deno.test("of each slot it is known whose it is, and since when it has been covered or not", () => {
+  const all = (coverage: Coverage) =>
+    coverage.parts().map(({ first, last, nodeId, covered, since }) =>
+      `${first}-${last} ${nodeId} ${covered ? "covered" : "uncovered"} ${since}`
+    );
+  const coverage = new Coverage();
+  assertEquals(all(coverage), ["0-16383 null uncovered null"]);
+  coverage.assign(HALVES, 0, 10);
+  coverage.cover("a", 20);
+  assertEquals(all(coverage), ["0-8191 a covered 20", "8192-16383 b uncovered null"]);
+  coverage.cover("b", 30);
+  coverage.lose("a", 100, "disconnected");
+  coverage.cover("b", 110);
+  assertEquals(all(coverage), ["0-8191 a uncovered 100", "8192-16383 b covered 30"]);
+  coverage.cover("a", 120);
+  coverage.assign(owners({ a: [[0, 9]], b: [[10, 16383]] }), 130, 140);
+  assertEquals(all(coverage), [
+    "0-9 a covered 120",
+    "10-8191 b covered 140",
+    "8192-16383 b covered 30",
+  ]);
+});

@@ -127,6 +127,9 @@ Deno.test("a primary that is killed is a gap of its slots alone, until its repli
   await killed.kill();
   await until("it is uncovered", () => notifications.status().state === "incomplete");
   assertEquals(formatSlots(notifications.status().slots!.uncovered), "5461-10922");
+  const [part, ...others] = notifications.status().slots!.parts.filter(({ covered }) => !covered);
+  assertEquals([part!.node, part!.first, others], [`127.0.0.1:${killed.port}`, 5461, []]);
+  assert(part!.since! <= Date.now());
   assertEquals(notifications.health().ok, false);
   await until("its replica has taken over", () => notifications.status().state === "ready", 60_000);
   assertEquals(gaps.map(({ reason, slots }) => [reason, formatSlots(slots!)]), [
