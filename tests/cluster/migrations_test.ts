@@ -85,6 +85,70 @@ for (const protocol of [2, 3] as const) {
   }
 }
 
+Deno.test("what a silent node leaves open is delivered within its time, in order", async () => {
+  await using cluster = await startCluster({
+    config: { "notify-keyspace-events": "KEA", "cluster-node-timeout": 15_000 },
+  });
+  const source = await cluster.ownerOf("{moves}");
+  const target = cluster.servers.find((server) => server !== source)!;
+  await using notifications = await connect(cluster.urls, { onWarning() {} });
+  const heard: string[] = [];
+  await notifications.subscribeKeyspace("{moves}*", {
+    handler: ({ eventType, key, migration }) =>
+      void heard.push(`${eventType} ${key}${migration ? " marked" : ""}`),
+  });
+  await source.command("SET", "{moves}", "x");
+  const dump = await source.commandBytes("DUMP", "{moves}") as Uint8Array;
+  await source.command("DEL", "{moves}");
+  await target.command("CLUSTER", "SETSLOT", SLOT, "IMPORTING", await cluster.idOf(source));
+  const targetId = await cluster.idOf(target);
+  await source.command("CLUSTER", "SETSLOT", SLOT, "MIGRATING", targetId);
+  await until("all so far is told", () => heard.length === 2);
+  // Only the source can tell whether a key was restored by a client, or because it moves.
+  source.pause();
+  try {
+    const hex = Array.from(dump, (byte) => `\\x${byte.toString(16).padStart(2, "0")}`).join("");
+    await ask(target, `RESTORE {moves}back 0 "${hex}"`, "SET {moves}later x");
+    await until("it waits", () => notifications.status().migrations!.held > 0);
+    await until("its time is over", () => heard.length === 4);
+  } finally {
+    source.resume();
+  }
+  assertEquals(heard, ["set {moves}", "del {moves}", "restore {moves}back", "set {moves}later"]);
+  const { uncertain, held } = notifications.status().migrations!;
+  assertEquals([uncertain, held], [1, 0]);
+});
+
+Deno.test("nothing is left out where the nodes may not be asked, and closing waits for nothing", async () => {
+  await using cluster = await startCluster({
+    config: { "notify-keyspace-events": "KEA" },
+    acl: ["bo on >pw ~* &* +@all -cluster|nodes"],
+  });
+  const source = await cluster.ownerOf("{moves}");
+  const target = cluster.servers.find((server) => server !== source)!;
+  for (const key of KEYS) await source.command("SET", key, "x");
+  const notifications = await connect(cluster.urls, { username: "bo", password: "pw" });
+  assert(notifications instanceof ClusterKeyspaceNotifications);
+  const heard: string[] = [];
+  await notifications.subscribeKeyspace("{moves}*", {
+    handler: ({ eventType, key }) => void heard.push(`${eventType} ${key}`),
+  });
+  await target.command("CLUSTER", "SETSLOT", SLOT, "IMPORTING", await cluster.idOf(source));
+  await source.command("CLUSTER", "SETSLOT", SLOT, "MIGRATING", await cluster.idOf(target));
+  const { host, port } = target;
+  await source.command("MIGRATE", host, port, "", 0, 5000, "KEYS", ...KEYS.slice(1));
+  await until("all is delivered", () => heard.length === 2 * (KEYS.length - 1));
+  const { phantoms, uncertain } = notifications.status().migrations!;
+  assertEquals([phantoms, uncertain >= KEYS.length - 1], [0, true]);
+  source.pause();
+  try {
+    await ask(target, "SET {moves}new x");
+    await notifications.close();
+  } finally {
+    source.resume();
+  }
+});
+
 Deno.test("what becomes of phantoms is one of two things", async () => {
   const migrations = "drop" as "hide";
   await assertRejects(

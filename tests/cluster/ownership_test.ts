@@ -1,0 +1,116 @@
+import { assertEquals } from "@std/assert";
+import { Ownership, type OwnershipOptions, type Question, Topology } from "../../cluster/mod.ts";
+
+/** Two nodes, of which `a` owns slots 0 to 9 and `b` slot 10. */
+function topology(): Topology {
+  const shard = (id: string, first: number, last: number) => {
+    const node = {
+      id,
+      host: id,
+      port: 1,
+      tlsPort: null,
+      ip: null,
+      hostname: null,
+      role: "primary" as const,
+      health: "online" as const,
+      replicationOffset: 0,
+    };
+    return { id: null, primary: node, nodes: [node], slots: [{ first, last }] };
+  };
+  return new Topology([shard("a", 0, 9), shard("b", 10, 10)]);
+}
+
+/** Both nodes' streams, and what comes of what is handed in. */
+function open(options: OwnershipOptions = {}) {
+  const decided: string[] = [];
+  const asked: Question[] = [];
+  const ownership = new Ownership<string>({
+    decide: (item, verdict) => void decided.push(`${item} ${verdict}`),
+    ask: (question) => void asked.push(question),
+  }, options);
+  ownership.setTopology(topology());
+  const streams = { a: ownership.open("a"), b: ownership.open("b") };
+  const event = (node: "a" | "b", slot: number, type: string, item: string, at = 0, bytes = 10) => {
+    const keyBytes = new TextEncoder().encode(`key ${slot}`);
+    streams[node].event(slot, { kind: "keyspace", eventType: type, database: 0, keyBytes }, item, {
+      at,
+      bytes,
+    });
+  };
+  return { ownership, decided, asked, streams, event };
+}
+
+Deno.test("an owner's events pass at once; its deletions wait for a sign of a move", () => {
+  const { ownership, decided, event, streams } = open({ settle: 3 });
+  event("a", 1, "set", "first", 100);
+  event("a", 1, "del", "gone", 100);
+  event("a", 2, "set", "behind", 101);
+  streams.a.more("behind, again");
+  streams.a.pass("no event");
+  event("b", 10, "set", "elsewhere", 101);
+  assertEquals(decided, ["first real", "elsewhere real"]);
+  assertEquals([ownership.held, ownership.deadline], [3, 103]);
+  ownership.tick(102);
+  assertEquals(decided.length, 2);
+  ownership.tick(103);
+  assertEquals(decided.slice(2), [
+    "gone real",
+    "behind real",
+    "behind, again real",
+    "no event real",
+  ]);
+  assertEquals([ownership.held, ownership.deadline], [0, null]);
+});
+
+Deno.test("no more waits than may; the oldest goes on, as uncertain, and what is behind it in order", () => {
+  const { ownership, decided, event } = open({ maxHeld: 3, maxHeldBytes: 1_000 });
+  for (let i = 0; i < 5; i++) event("b", 1, "set", `${i}`, 1, 10);
+  assertEquals(decided, ["0 uncertain", "1 uncertain"]);
+  assertEquals([ownership.held, ownership.uncertain], [3, 2]);
+  event("b", 1, "set", "large", 1, 990);
+  assertEquals(decided.slice(2), ["2 uncertain", "3 uncertain"]);
+  event("b", 10, "set", "own", 1, 995);
+  assertEquals(decided.slice(4), ["4 uncertain", "large uncertain"]);
+  assertEquals(ownership.held, 1);
+});
+
+Deno.test("what waits longer than it may goes on, as uncertain", () => {
+  const { ownership, decided, event } = open({ maxWait: 50 });
+  event("b", 1, "set", "foreign", 100);
+  event("b", 10, "set", "own", 120);
+  ownership.tick(149);
+  assertEquals([decided, ownership.deadline], [[], 150]);
+  ownership.tick(150);
+  assertEquals(decided, ["foreign uncertain", "own real"]);
+});
+
+Deno.test("a stream that closes leaves nothing behind; what comes on it later counts for nothing", () => {
+  const { ownership, decided, asked, event, streams } = open();
+  event("b", 1, "set", "foreign", 100);
+  streams.b.close();
+  assertEquals([decided, ownership.held], [["foreign uncertain"], 0]);
+  event("b", 1, "set", "late", 100);
+  for (const question of asked) {
+    if (question.kind === "view") question.answer({ slots: [], importing: new Map() });
+    else if (question.kind !== "topology") question.fail();
+  }
+  assertEquals(decided.length, 1);
+  ownership.tick(10_000);
+  ownership.tick(20_000);
+  assertEquals(ownership.deadline, null);
+});
+
+Deno.test("a replica that is left takes what it repeats with it", () => {
+  const { ownership, decided, asked, event, streams } = open();
+  event("b", 1, "set", "1", 100);
+  const view = asked.find(({ kind }) => kind === "view");
+  if (view?.kind === "view") {
+    view.answer({ role: "replica", slots: [], importing: new Map(), migrating: new Map() }, 1);
+  }
+  assertEquals(decided, ["1 phantom"]);
+  event("b", 1, "set", "2", 101);
+  const [a] = topology().shards;
+  ownership.setTopology(new Topology([a!]));
+  streams.b.close();
+  assertEquals(decided.slice(1), ["2 phantom"]);
+});
