@@ -1,5 +1,5 @@
 /**
- * Runs an example by its name. With `$REDIS_URL` it runs against that server
+ * The task `example`: runs an example by its name. With `$REDIS_URL` it runs against that server
  * until Ctrl-C. Without, it gets a private server and something to see there, and ends once it has
  * shown that. Without a name it lists the examples.
  *
@@ -27,7 +27,7 @@ const [name] = Deno.args;
 const example = examples.find((one) => one.name === name);
 if (!example) {
   if (name !== undefined) console.error(`There is no example ${name}.\n`);
-  console.error("Give the name of an example:\n");
+  console.error("deno task example NAME, where NAME is one of:\n");
   for (const { name, title } of examples) console.error(`${name.padEnd(20)}${title}`);
   Deno.exit(name === undefined ? 0 : 2);
 }
