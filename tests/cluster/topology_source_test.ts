@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { type ClusterOptions, connect, ConnectError, formatSlots, type Gap } from "../../mod.ts";
 import { ClusterKeyspaceNotifications } from "../../cluster/mod.ts";
-import { sleep, until } from "../servers/mod.ts";
+import { sleep, until, within } from "../servers/mod.ts";
 import { SimulatedCluster, type SimulatedNode, type ToldShard } from "./simulated.ts";
 
 /** Longer than any test: what is asked then, is asked for a reason. */
@@ -43,12 +43,15 @@ Deno.test("many primaries are covered with few questions", async () => {
 
 Deno.test("a node that does not answer holds nobody up, another one is asked", async () => {
   await using cluster = new SimulatedCluster(3);
-  const { notifications } = await watch(cluster);
+  const { notifications } = await watch(cluster, {
+    timeout: 600_000,
+    heartbeat: { interval: 600_000, timeout: 600_000 },
+  });
   await using _ = notifications;
   for (const node of cluster.nodes) {
     for (const other of cluster.nodes) other.mute = other === node ? ["CLUSTER SHARDS"] : [];
     const before = cluster.nodes.filter((other) => other !== node).map(({ asked }) => asked);
-    await notifications.refreshSubscriptions();
+    await within(notifications.refreshSubscriptions(), 20_000, "the question");
     const after = cluster.nodes.filter((other) => other !== node).map(({ asked }) => asked);
     assert(after.some((count, n) => count > before[n]!));
   }
