@@ -60,10 +60,12 @@ export const clientKill: Fault = {
   end: () => {},
 };
 
+// The longest is much longer than a heartbeat, also where that is late because the machine is busy.
+
 export const clientPause: Fault = {
   name: "CLIENT PAUSE",
   part: "server",
-  lasts: [200, 3000],
+  lasts: [200, 5000],
   silent: true,
   leaves: "unresponsive",
   begin: async (stage, ms) => void await admin(stage, "CLIENT", "PAUSE", ms, "ALL"),
@@ -73,7 +75,7 @@ export const clientPause: Fault = {
 export const serverHangs: Fault = {
   name: "server hangs",
   part: "server",
-  lasts: [200, 3000],
+  lasts: [200, 5000],
   silent: true,
   leaves: "unresponsive",
   begin: ({ server }) => server.pause(),
@@ -167,7 +169,7 @@ export const halfOpen: Fault = {
 export const blackHole: Fault = {
   name: "network swallows everything",
   part: "network",
-  lasts: [500, 3000],
+  lasts: [500, 5000],
   silent: true,
   leaves: "unresponsive",
   begin: ({ proxy }) => proxy.blackHole(),

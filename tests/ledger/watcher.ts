@@ -5,6 +5,7 @@ import {
   type KeyNotification,
   type KeyspaceNotificationsInterface,
   type MigrationStatus,
+  TimeoutError,
 } from "../../mod.ts";
 import type { Book } from "./book.ts";
 import { Gate } from "./gate.ts";
@@ -57,8 +58,18 @@ export class Watcher implements Watching {
     this.#observations = new Observations(options.book);
   }
 
-  /** Resolves once it is subscribed. */
+  /** Resolves once it is subscribed; a machine that is too busy just then gets another chance. */
   static async start(options: WatcherOptions): Promise<Watcher> {
+    for (let chances = 5;; chances--) {
+      try {
+        return await Watcher.#start(options);
+      } catch (error) {
+        if (chances === 1 || !(error instanceof TimeoutError)) throw error;
+      }
+    }
+  }
+
+  static async #start(options: WatcherOptions): Promise<Watcher> {
     const { target, channels, consumer } = options;
     const watcher = new Watcher(options);
     watcher.#notifications = await connect(target, {

@@ -10,7 +10,7 @@
  */
 import process from "node:process";
 import { createInterface } from "node:readline";
-import { connect } from "@keywatch/keywatch";
+import { connect, TimeoutError } from "@keywatch/keywatch";
 
 /** How often it prints, and how late a timer may be on an idle machine, in ms. */
 const TICK = 10;
@@ -55,18 +55,41 @@ async function read(notifications) {
   }
 }
 
-const notifications = await connect(target, {
-  ...options,
-  onGap(gap) {
-    items.push(["told", gap]);
-    if (consumer === "handler") items.push(["gap", gap, Date.now()]);
-  },
-  onWarning() {},
-  onError() {},
-});
-const handler = (notification) =>
-  opened === null ? see(notification) : pass().then(() => see(notification));
-await notifications.subscribe(...channels, consumer === "handler" ? { handler } : {});
+function handler(notification) {
+  return opened === null ? see(notification) : pass().then(() => see(notification));
+}
+
+async function subscribe() {
+  const notifications = await connect(target, {
+    ...options,
+    onGap(gap) {
+      items.push(["told", gap]);
+      if (consumer === "handler") items.push(["gap", gap, Date.now()]);
+    },
+    onWarning() {},
+    onError() {},
+  });
+  try {
+    await notifications.subscribe(...channels, consumer === "handler" ? { handler } : {});
+    return notifications;
+  } catch (error) {
+    await notifications.close();
+    throw error;
+  }
+}
+
+/** Subscribes; a machine that is too busy just then gets another chance. */
+async function start(chances) {
+  try {
+    return await subscribe();
+  } catch (error) {
+    if (chances === 1 || !(error instanceof TimeoutError)) throw error;
+    items.length = 0;
+    return await start(chances - 1);
+  }
+}
+
+const notifications = await start(5);
 const reading = consumer === "loop"
   ? read(notifications).catch((error) => failure = String(error))
   : Promise.resolve();
