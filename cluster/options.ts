@@ -8,7 +8,10 @@ import type { ConnectOptions, TcpAddress } from "../pubsub/mod.ts";
  */
 export type MigrationPolicy = "hide" | "mark";
 
-/** How to watch a cluster: what {@linkcode ConnectOptions} says, and what only clusters have. */
+/**
+ * How to watch a cluster: what {@linkcode ConnectOptions} says, and what only clusters have. Of those,
+ * `maxAttempts` does not count: a node is left when the others know it as a primary no more.
+ */
 export interface ClusterOptions extends ConnectOptions {
   /**
    * How long after an answer about the topology to ask again, in ms. Default 10,000. It is asked

@@ -25,10 +25,11 @@ export async function findMissingDatabase(
     // There is no server without a first one.
     if (database !== null && database !== "0") asked.set(database, channel);
   }
-  // Which database is selected is of no matter to a connection that reads and writes no key.
-  const refusals = await Promise.all(
-    Array.from(asked.keys(), (database) => whyNot(connection, database)),
-  );
+  const questions = Array.from(asked.keys(), (database) => whyNot(connection, database));
+  // In the order of sending it is the last: what else is asked, such as for a slot's keys, is of the
+  // first database.
+  if (questions.length > 0) questions.push(whyNot(connection, "0"));
+  const refusals = await Promise.all(questions);
   for (const [index, [database, channel]] of [...asked].entries()) {
     const why = refusals[index]!;
     if (why !== null) return describe(connection.server, database, channel, why);
