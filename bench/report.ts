@@ -16,9 +16,10 @@ export function median(sorted: readonly number[]): number {
 
 /** The median of numbers that are in order, with the quartiles in brackets. */
 export function spread(sorted: readonly number[], digits: number): string {
-  const quartile = (part: number): string =>
-    sorted[Math.round((sorted.length - 1) * part)]!.toFixed(digits);
-  return `${median(sorted).toFixed(digits)} [${quartile(0.25)}–${quartile(0.75)}]`;
+  const last = sorted.length - 1;
+  const low = sorted[Math.floor(last / 4)]!;
+  const high = sorted[Math.ceil(last * 3 / 4)]!;
+  return `${median(sorted).toFixed(digits)} [${low.toFixed(digits)}–${high.toFixed(digits)}]`;
 }
 
 /** A whole number with its thousands apart. */

@@ -15,6 +15,9 @@ export interface Sizes {
   readonly idle: number;
   readonly after1: number;
   readonly after50: number;
+  /** What lives in the heap of JavaScript after a million, and after 50. */
+  readonly heap1: number;
+  readonly heap50: number;
   readonly channels: number;
   readonly full: number;
   /** How many notifications the full queue held. */
@@ -38,7 +41,9 @@ async function resident(): Promise<number> {
   return process.memoryUsage().rss;
 }
 
-async function watched(): Promise<Pick<Sizes, "idle" | "after1" | "after50">> {
+type Watched = Pick<Sizes, "idle" | "after1" | "after50" | "heap1" | "heap50">;
+
+async function watched(): Promise<Watched> {
   await using notifications = await connect(url);
   let left = 0;
   let characters = 0;
@@ -55,7 +60,14 @@ async function watched(): Promise<Pick<Sizes, "idle" | "after1" | "after50">> {
     await taken;
     return await resident();
   };
-  const sizes = { idle: await resident(), after1: await take(1), after50: await take(49) };
+  const heap = () => process.memoryUsage().heapUsed;
+  const sizes: Watched = {
+    idle: await resident(),
+    after1: await take(1),
+    heap1: heap(),
+    after50: await take(49),
+    heap50: heap(),
+  };
   if (characters < 50 * unit * 10) throw new Error("The texts are not whole");
   return sizes;
 }
