@@ -31,6 +31,18 @@ Deno.test("a channel stays wanted until its last user has left", () => {
   assertEquals(registry.findExact(encoder.encode("a"), 0, 1), undefined);
 });
 
+Deno.test("channels of one user do not share what becomes of one of them", () => {
+  const registry = new Registry<string>();
+  const usersOf = (name: string) => registry.findExact(encoder.encode(name), 0, name.length)?.users;
+  for (const name of ["a", "b", "c"]) registry.add(channel(name), "ana");
+  registry.add(channel("a"), "bo");
+  registry.remove(channel("b"), "ana");
+  assertEquals([usersOf("a"), usersOf("b"), usersOf("c")], [["ana", "bo"], undefined, ["ana"]]);
+  registry.add(channel("b"), "bo");
+  registry.remove(channel("a"), "ana");
+  assertEquals([usersOf("a"), usersOf("b"), usersOf("c")], [["bo"], ["bo"], ["ana"]]);
+});
+
 Deno.test("a pattern and an exact channel of the same bytes are two", () => {
   const registry = new Registry<string>();
   registry.add(channel("a*", true), "ana");
