@@ -1,6 +1,6 @@
 /**
  * Watches clusters of 10, 100 and 1,000 primaries and writes down what that costs: `deno task bench
- * scale`. Numbers as arguments are other sizes, and write nothing down.
+ * scale`. Numbers as arguments are other sizes, `--quick` a small one once; they write nothing down.
  */
 import { fileURLToPath } from "node:url";
 import { run } from "../../tests/servers/run.ts";
@@ -17,11 +17,15 @@ const fileOf = (name: string) => fileURLToPath(new URL(name, import.meta.url));
 
 export async function main(args: string[]): Promise<void> {
   const costs: Cost[][] = [];
-  for (const size of args.length === 0 ? SIZES : args.map(Number)) {
+  // As with every benchmark, a moment that shows that all of it runs.
+  const quick = args.includes("--quick");
+  const given = quick ? [3] : args.map(Number);
+  const count = quick ? 1 : ROUNDS;
+  for (const size of given.length === 0 ? SIZES : given) {
     const rounds: Cost[] = [];
-    for (let round = 0; round < ROUNDS; round++) {
-      console.error(`${size} primaries, round ${round + 1} of ${ROUNDS} …`);
-      rounds.push(await watch(size));
+    for (let round = 0; round < count; round++) {
+      console.error(`${size} primaries, round ${round + 1} of ${count} …`);
+      rounds.push(await watch(size, quick ? 1 : IDLE));
     }
     costs.push(rounds);
   }
@@ -31,7 +35,7 @@ export async function main(args: string[]): Promise<void> {
 }
 
 /** Servers in one process, who watches them in another. */
-async function watch(primaries: number): Promise<Cost> {
+async function watch(primaries: number, idle: number): Promise<Cost> {
   const servers = new Deno.Command(Deno.execPath(), {
     args: ["run", "--allow-all", fileOf("./servers.ts"), String(primaries)],
     stdin: "piped",
@@ -43,7 +47,7 @@ async function watch(primaries: number): Promise<Cost> {
     if (url === undefined) throw new Error("The servers did not start");
     const client = [
       ...[Deno.execPath(), "run", "--allow-all", "--v8-flags=--expose-gc"],
-      ...[fileOf("./client.ts"), url.trim(), String(IDLE)],
+      ...[fileOf("./client.ts"), url.trim(), String(idle)],
     ] as [string, ...string[]];
     const { code, stdout, output: words } = await run(client);
     if (code !== 0) throw new Error(`Watching ${primaries} primaries failed:\n${words}`);
