@@ -38,9 +38,9 @@ export class OpenGap {
   tell(): void {
     if (this.#gap === null) return;
     const { reason, from } = this.#gap;
-    const now = Date.now();
-    this.#gap = { reason, from: now };
-    this.#report(reason, from, now);
+    const to = notBefore(from);
+    this.#gap = { reason, from: to };
+    this.#report(reason, from, to);
   }
 
   /** Reports what is missing up to now; nothing more is. */
@@ -48,6 +48,11 @@ export class OpenGap {
     if (this.#gap === null) return;
     const { reason, from } = this.#gap;
     this.#gap = null;
-    this.#report(reason, from, Date.now());
+    this.#report(reason, from, notBefore(from));
   }
+}
+
+/** Now; but a clock that was set back lets no gap end before it began. */
+function notBefore(time: number): number {
+  return Math.max(time, Date.now());
 }
