@@ -213,6 +213,26 @@ Deno.test("small strings of an aggregate share a kilobyte at most, others nothin
   }
 });
 
+Deno.test("strings of one aggregate are apart, also where their chunks are one array used again", () => {
+  const strings = Array.from({ length: 500 }, (_, i) => `${i}`.padStart(i % 70, "x"));
+  const wire = bytes(`*500\r\n${strings.map((it) => `$${it.length}\r\n${it}\r\n`).join("")}`);
+  for (const size of [7, 100, 1000, 5000]) {
+    const replies: Reply[] = [];
+    const decoder = new Decoder({ reply: (reply) => replies.push(reply), push() {} });
+    const chunk = new Uint8Array(size);
+    for (let at = 0; at < wire.length; at += size) {
+      const piece = wire.subarray(at, at + size);
+      chunk.set(piece);
+      // The same array each time, but for the last of the pieces.
+      decoder.write(piece.length < size ? chunk.subarray(0, piece.length) : chunk);
+    }
+    const items = replies[0] as Uint8Array[];
+    assertEquals(items.map((item) => decodeText(item)), strings);
+    items.forEach((item, i) => item.fill(i));
+    items.forEach((item, i) => assertEquals(item.every((byte) => byte === (i & 255)), true));
+  }
+});
+
 Deno.test("a subclass of Uint8Array is read and copied like any other", () => {
   class Sub extends Uint8Array {
     override slice(start?: number, end?: number): Uint8Array<ArrayBuffer> {
