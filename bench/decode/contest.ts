@@ -75,7 +75,8 @@ function keywatch({ id, strings }: Workload): Run {
   };
 }
 
-function redis({ strings }: Workload): Run {
+function redis({ strings, isKept }: Workload): Run {
+  const take = isKept ? kept : size;
   const mapping = strings === "bytes" ? { 36: Buffer } : {};
   return (chunks) => {
     let sum = 0;
@@ -84,7 +85,7 @@ function redis({ strings }: Workload): Run {
       sum += items[2]!.toString().length + items[3]!.toString().length;
     };
     const decoder = new RedisDecoder({
-      onReply: (reply: Reply) => isMessage(reply) ? onMessage(reply) : sum += size(reply),
+      onReply: (reply: Reply) => isMessage(reply) ? onMessage(reply) : sum += take(reply),
       onErrorReply: fail,
       onPush: onMessage,
       getTypeMapping: () => mapping,
@@ -94,7 +95,8 @@ function redis({ strings }: Workload): Run {
   };
 }
 
-function redisParser({ strings }: Workload): Run {
+function redisParser({ strings, isKept }: Workload): Run {
+  const take = isKept ? kept : size;
   return (chunks) => {
     let sum = 0;
     const parser = new RedisParser({
@@ -102,7 +104,7 @@ function redisParser({ strings }: Workload): Run {
       returnReply: (reply: Reply) => {
         sum += isMessage(reply)
           ? (reply[2] as string).length + (reply[3] as string).length
-          : size(reply);
+          : take(reply);
       },
       returnError: fail,
       returnFatalError: fail,
@@ -118,6 +120,11 @@ function isMessage(reply: Reply): reply is Reply[] {
 
 function size(reply: Reply): number {
   return (reply as { length: number }).length;
+}
+
+/** Copies each of the strings. */
+function kept(reply: Reply): number {
+  return size((reply as Buffer[]).map((string) => new Uint8Array(string)));
 }
 
 function fail(error: unknown): never {

@@ -7,6 +7,8 @@ export interface Workload {
   readonly goal: number;
   readonly protocol: 2 | 3;
   readonly strings: "text" | "bytes";
+  /** Whether the bytes that the peers give are copied, to be kept without their chunks as these are. */
+  readonly isKept?: boolean;
   readonly bytes: Uint8Array;
   readonly chunkSize: number;
 }
@@ -71,6 +73,16 @@ export function workloads(): readonly Workload[] {
         chunkSize: LARGE_CHUNK,
       },
     ]),
+    {
+      id: "kept",
+      title: "one array of 200,000 bulk strings as bytes, the peers' copied too",
+      goal: 1,
+      protocol: 2,
+      strings: "bytes",
+      isKept: true,
+      bytes: list,
+      chunkSize: LARGE_CHUNK,
+    },
     {
       id: "shards",
       title: "`CLUSTER SHARDS` of 1,000 shards",
