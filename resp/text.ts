@@ -38,7 +38,8 @@ export function decodeText(
   if (length > SHORT || length === 0 || bytes.length > MOST_KEPT) {
     return makeText(bytes, start, end);
   }
-  if (luck[length]! < 0) {
+  const fortune = luck[length]!;
+  if (fortune < 0) {
     if (passed < LOOK_ONE_IN) {
       passed++;
       return makeText(bytes, start, end);
@@ -81,10 +82,10 @@ export function decodeText(
     ? two
     : -1;
   if (slot !== -1) {
-    if (luck[length]! < MOST_LUCK) luck[length]! += 2;
+    if (fortune < MOST_LUCK) luck[length] = fortune + 2;
     return texts[slot]!;
   }
-  if (luck[length]! > -MOST_LUCK) luck[length]!--;
+  if (fortune > -MOST_LUCK) luck[length] = fortune - 1;
   const text = makeText(bytes, start, end);
   if (missed < ADMIT_ONE_IN) {
     missed++;
