@@ -7,6 +7,8 @@ export interface Workload {
   readonly goal: number;
   readonly protocol: 2 | 3;
   readonly strings: "text" | "bytes";
+  /** How often it is decoded in a round, when once takes too little to be measured. */
+  readonly times?: number;
   /** Whether the bytes that the peers give are copied, to be kept without their chunks as these are. */
   readonly isKept?: boolean;
   readonly bytes: Uint8Array;
@@ -90,6 +92,7 @@ export function workloads(): readonly Workload[] {
       protocol: 3,
       strings: "text",
       bytes: utf8.encode(shards()),
+      times: 20,
       chunkSize: LARGE_CHUNK,
     },
   ];
