@@ -1,8 +1,7 @@
 /**
  * Measures the decoder beside those of other projects, in Node, Deno and Bun: `deno task bench
  * decode`. Of each runtime it prints every figure and writes down its part as soon as it has it.
- * Runtimes, and a workload's name or how it begins, as arguments run only those; with a workload
- * nothing is written down.
+ * A runtime, or a workload's name or how it begins, as an argument runs that one and writes nothing.
  */
 import { machine, median, spread, table, writeSection } from "../report.ts";
 import { type Runtime, Workshop } from "../workshop.ts";
@@ -23,7 +22,8 @@ export async function main(args: string[]): Promise<void> {
   const all = workloads();
   const work = quick ? QUICK : args.find((arg) => all.some(({ id }) => id.startsWith(arg)));
   const chosen = work === undefined ? [] : [work];
-  if (work === undefined) await writeSection("decode", introduction());
+  const isWritten = args.length === 0;
+  if (isWritten) await writeSection("decode", introduction());
   for (const runtime of runtimes) {
     console.log(`\n${runtime.name}`);
     const results: Result[] = [];
@@ -35,7 +35,7 @@ export async function main(args: string[]): Promise<void> {
     }
     const sum = `${results.filter(({ isMet }) => isMet).length} of ${results.length} goals met`;
     console.log(sum);
-    if (work !== undefined) continue;
+    if (!isWritten) continue;
     const head = ["", "this decoder", "redis", "redis-parser", "times as fast", "goal"];
     const rows = table([head, ...results.map(asRow)]);
     await writeSection(
