@@ -8,6 +8,7 @@ import {
   REFRESH,
 } from "./cluster_stage.ts";
 import type { Fault } from "./faults.ts";
+import type { SlotRange } from "./ledger.ts";
 
 /** Something that happens to a cluster. */
 export type ClusterFault = Fault<ClusterStage>;
@@ -111,6 +112,20 @@ async function settles({ cluster }: ClusterStage): Promise<void> {
   }
 }
 
+/** Resolves once one of its replicas, any, has taken over, as another one of them says. */
+async function losesSlots(lost: NodeLine, witness: NodeLine): Promise<void> {
+  const [{ first }] = lost.slots as [SlotRange];
+  await until(`somebody has taken over from ${lost.server.port}`, async () => {
+    const ranges = await witness.server.command("CLUSTER", "SLOTS") as [
+      number,
+      number,
+      unknown[],
+    ][];
+    const [, , owner] = ranges.find(([from, to]) => from <= first && first <= to)!;
+    return owner[1] !== lost.server.port;
+  }, 60_000);
+}
+
 async function becomesPrimary(replica: NodeLine): Promise<void> {
   await until(`${replica.server.port} has taken over`, async () => {
     return (await replica.server.command("ROLE") as string[])[0] === "master";
@@ -160,7 +175,7 @@ export const primaryKilled: ClusterFault = {
     const { node, replica } = await replaceable(stage);
     stage.struck = node.slots;
     await node.server.kill();
-    await becomesPrimary(replica);
+    await losesSlots(node, replica);
     await stage.cluster.whenHealthy(
       stage.cluster.servers.filter((server) => server !== node.server),
     );
