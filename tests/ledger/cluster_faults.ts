@@ -52,13 +52,15 @@ const keyByKey: Move = async (stage, source, target) => {
 
 /** In one piece, by what newer servers have for it. */
 const asAWhole: Move = async (_, source, target) => {
-  await (source.server.binary.product === "redis"
-    ? target.server.command("CLUSTER", "MIGRATION", "IMPORT", BUSY, BUSY)
-    : source.server.command(
-      "CLUSTER",
-      "MIGRATESLOTS",
-      ...["SLOTSRANGE", BUSY, BUSY, "NODE", target.id],
-    ));
+  const isRedis = source.server.binary.product === "redis";
+  const slots = ["SLOTSRANGE", BUSY, BUSY, "NODE", target.id];
+  // Just after a failover it may find that it has too few replicas.
+  await until("the move has begun", async () => {
+    await (isRedis
+      ? target.server.command("CLUSTER", "MIGRATION", "IMPORT", BUSY, BUSY)
+      : source.server.command("CLUSTER", "MIGRATESLOTS", ...slots));
+    return true;
+  });
 };
 
 /** Whether a server can move slots in one piece. */
