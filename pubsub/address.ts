@@ -6,10 +6,30 @@
 
 import type { Address } from "./transport.ts";
 
-/** The port Redis and Valkey listen on when a URL names none. */
+/**
+ * The port Redis and Valkey listen on when a URL names none.
+ *
+ * @example
+ * ```ts
+ * import { DEFAULT_PORT, parseUrl } from "@keywatch/keywatch/pubsub";
+ *
+ * const { address } = parseUrl("redis://localhost");
+ * "port" in address && address.port === DEFAULT_PORT; // true
+ * ```
+ */
 export const DEFAULT_PORT = 6379;
 
-/** What a URL says of a server. */
+/**
+ * What a URL says of a server.
+ *
+ * @example
+ * ```ts
+ * import { formatAddress, parseUrl, type ServerUrl } from "@keywatch/keywatch/pubsub";
+ *
+ * const { address, database = 0 }: ServerUrl = parseUrl("redis://localhost/2");
+ * console.log(`${formatAddress(address)}, database ${database}`); // localhost:6379, database 2
+ * ```
+ */
 export interface ServerUrl {
   /** Where it listens. */
   readonly address: Address;

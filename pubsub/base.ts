@@ -27,6 +27,17 @@ import type { Subscription } from "./subscription.ts";
 /**
  * What watching one server and watching a cluster have in common: all that is done with
  * subscriptions and notifications. How servers are reached is the subclass's part.
+ *
+ * @example
+ * ```ts no-run
+ * import { AbstractKeyspaceNotifications, connect } from "@keywatch/keywatch";
+ *
+ * function isWatching(value: unknown): boolean {
+ *   return value instanceof AbstractKeyspaceNotifications && value.subscribed;
+ * }
+ * await using notifications = await connect("redis://localhost:6379");
+ * isWatching(notifications); // false: nothing is subscribed yet
+ * ```
  */
 export abstract class AbstractKeyspaceNotifications implements KeyspaceNotificationsInterface {
   /**

@@ -8,6 +8,16 @@ import { BoundedQueue, type Overflow, type QueueLimits } from "./queue.ts";
  * Takes one notification after another; the next waits for a promise it returns.
  *
  * What it throws or rejects with goes to `onError` and stops nothing.
+ *
+ * @example
+ * ```ts no-run
+ * import { connect, type NotificationHandler } from "@keywatch/keywatch";
+ *
+ * const cache = new Map<string, string>();
+ * const forget: NotificationHandler = ({ key }) => cache.delete(key);
+ * await using notifications = await connect("redis://localhost:6379");
+ * await notifications.subscribeKeyspace("user:*", { handler: forget });
+ * ```
  */
 export type NotificationHandler = (notification: KeyNotification) => unknown;
 

@@ -7,25 +7,84 @@
 import type { Channel } from "../parse/mod.ts";
 import type { Subscription } from "./subscription.ts";
 
-/** A connection could not be made, or broke: nothing listens there, it is no Redis, it hung up. */
+/**
+ * A connection could not be made, or broke: nothing listens there, it is no Redis, it hung up.
+ *
+ * @example
+ * ```ts no-run
+ * import { connect, ConnectError } from "@keywatch/keywatch";
+ *
+ * const url = "redis://localhost:6379";
+ * const notifications = await connect(url).catch((error) => {
+ *   if (!(error instanceof ConnectError)) throw error;
+ *   console.error(error.message, error.cause);
+ *   return null; // It may be there later.
+ * });
+ * ```
+ */
 export class ConnectError extends Error {
   /** Always `"ConnectError"`. */
   override readonly name = "ConnectError";
 }
 
-/** This runtime's sockets cannot do what was asked of them; to try again does not help. */
+/**
+ * This runtime's sockets cannot do what was asked of them; to try again does not help.
+ *
+ * @example
+ * ```ts no-run
+ * import { connect, UnsupportedError } from "@keywatch/keywatch";
+ *
+ * try {
+ *   await using notifications = await connect("redis+unix:///run/redis/redis.sock");
+ *   console.log(notifications.status());
+ * } catch (error) {
+ *   if (!(error instanceof UnsupportedError)) throw error;
+ *   console.error(error.message); // In Workers, which have no unix sockets.
+ * }
+ * ```
+ */
 export class UnsupportedError extends Error {
   /** Always `"UnsupportedError"`. */
   override readonly name = "UnsupportedError";
 }
 
-/** The server refused the user name or password, or demands one and got none. */
+/**
+ * The server refused the user name or password, or demands one and got none.
+ *
+ * @example
+ * ```ts no-run
+ * import { AuthError, connect } from "@keywatch/keywatch";
+ *
+ * try {
+ *   await using notifications = await connect("redis://watcher:old@localhost:6379");
+ *   console.log(notifications.status());
+ * } catch (error) {
+ *   if (!(error instanceof AuthError)) throw error;
+ *   console.error(`Look the password up again: ${error.message}`);
+ * }
+ * ```
+ */
 export class AuthError extends Error {
   /** Always `"AuthError"`. */
   override readonly name = "AuthError";
 }
 
-/** A wait ran into its deadline. */
+/**
+ * A wait ran into its deadline.
+ *
+ * @example
+ * ```ts no-run
+ * import { connect, TimeoutError } from "@keywatch/keywatch";
+ *
+ * try {
+ *   await using notifications = await connect("redis://10.0.0.1", { timeout: 500 });
+ *   console.log(notifications.status());
+ * } catch (error) {
+ *   if (!(error instanceof TimeoutError)) throw error;
+ *   console.error(`Nothing within ${error.timeout} ms: ${error.message}`);
+ * }
+ * ```
+ */
 export class TimeoutError extends Error {
   /** Always `"TimeoutError"`. */
   override readonly name = "TimeoutError";
@@ -45,7 +104,18 @@ export class TimeoutError extends Error {
   }
 }
 
-/** What one sentinel had to say instead of the primary's address. */
+/**
+ * What one sentinel had to say instead of the primary's address.
+ *
+ * @example
+ * ```ts
+ * import type { SentinelFailure } from "@keywatch/keywatch/pubsub";
+ *
+ * function toLine({ sentinel, error }: SentinelFailure): string {
+ *   return `${sentinel}: ${error.message}`;
+ * }
+ * ```
+ */
 export interface SentinelFailure {
   /** The sentinel, as `host:port`. */
   readonly sentinel: string;
@@ -53,7 +123,21 @@ export interface SentinelFailure {
   readonly error: Error;
 }
 
-/** No sentinel says where the primary is. */
+/**
+ * No sentinel says where the primary is.
+ *
+ * @example
+ * ```ts no-run
+ * import { connect, SentinelError } from "@keywatch/keywatch";
+ *
+ * try {
+ *   await connect({ sentinels: ["redis://10.0.0.1", "redis://10.0.0.2"], name: "mymaster" });
+ * } catch (error) {
+ *   if (!(error instanceof SentinelError)) throw error;
+ *   for (const { sentinel, error: why } of error.failures) console.error(sentinel, why.message);
+ * }
+ * ```
+ */
 export class SentinelError extends Error {
   /** Always `"SentinelError"`. */
   override readonly name = "SentinelError";
@@ -72,13 +156,41 @@ export class SentinelError extends Error {
   }
 }
 
-/** What was asked of an object that has been closed, or a wait that closing ended. */
+/**
+ * What was asked of an object that has been closed, or a wait that closing ended.
+ *
+ * @example
+ * ```ts no-run
+ * import { ClosedError, connect } from "@keywatch/keywatch";
+ *
+ * const notifications = await connect("redis://localhost:6379");
+ * setTimeout(() => notifications.close(), 5_000);
+ * await notifications.getMessage({ timeout: 60_000 }).catch((error) => {
+ *   if (!(error instanceof ClosedError)) throw error;
+ * });
+ * ```
+ */
 export class ClosedError extends Error {
   /** Always `"ClosedError"`. */
   override readonly name = "ClosedError";
 }
 
-/** The server's `notify-keyspace-events` lets nothing through to a channel that was asked for. */
+/**
+ * The server's `notify-keyspace-events` lets nothing through to a channel that was asked for.
+ *
+ * @example
+ * ```ts no-run
+ * import { connect, MissingFlagsError } from "@keywatch/keywatch";
+ *
+ * await using notifications = await connect("redis://localhost:6379");
+ * try {
+ *   await notifications.subscribeKeyevent("expired");
+ * } catch (error) {
+ *   if (!(error instanceof MissingFlagsError)) throw error;
+ *   console.error(`${error.server} has "${error.configured}", lacks "${error.missing}"`);
+ * }
+ * ```
+ */
 export class MissingFlagsError extends Error {
   /** Always `"MissingFlagsError"`. */
   override readonly name = "MissingFlagsError";
@@ -106,7 +218,22 @@ export class MissingFlagsError extends Error {
   }
 }
 
-/** The server has no such database as that of a channel which was asked for. */
+/**
+ * The server has no such database as that of a channel which was asked for.
+ *
+ * @example
+ * ```ts no-run
+ * import { connect, MissingDatabaseError } from "@keywatch/keywatch";
+ *
+ * await using notifications = await connect("redis://localhost:6379");
+ * try {
+ *   await notifications.subscribeKeyspace("user:*", { db: 99 });
+ * } catch (error) {
+ *   if (!(error instanceof MissingDatabaseError)) throw error;
+ *   console.error(`${error.server} has no database ${error.database}`);
+ * }
+ * ```
+ */
 export class MissingDatabaseError extends Error {
   /** Always `"MissingDatabaseError"`. */
   override readonly name = "MissingDatabaseError";
@@ -128,7 +255,18 @@ export class MissingDatabaseError extends Error {
   }
 }
 
-/** One channel that a server would not subscribe, and its own words. */
+/**
+ * One channel that a server would not subscribe, and its own words.
+ *
+ * @example
+ * ```ts
+ * import type { RefusedChannel } from "@keywatch/keywatch/pubsub";
+ *
+ * function toLine({ channel, server, error }: RefusedChannel): string {
+ *   return `${server} refuses ${channel}: ${error.message}`;
+ * }
+ * ```
+ */
 export interface RefusedChannel {
   /** The channel or pattern. */
   readonly channel: Channel;
@@ -138,7 +276,23 @@ export interface RefusedChannel {
   readonly error: Error;
 }
 
-/** A server refused some channels of a subscription, or all. */
+/**
+ * A server refused some channels of a subscription, or all.
+ *
+ * @example
+ * ```ts no-run
+ * import { connect, SubscribeRefusedError } from "@keywatch/keywatch";
+ *
+ * await using notifications = await connect("redis://localhost:6379");
+ * try {
+ *   await notifications.subscribe("__keyevent@0__:del", "__keyevent@0__:expired");
+ * } catch (error) {
+ *   if (!(error instanceof SubscribeRefusedError)) throw error;
+ *   for (const { channel, error: why } of error.refused) console.error(`${channel}`, why.message);
+ *   await error.subscription?.unsubscribe(); // All or nothing.
+ * }
+ * ```
+ */
 export class SubscribeRefusedError extends Error {
   /** Always `"SubscribeRefusedError"`. */
   override readonly name = "SubscribeRefusedError";

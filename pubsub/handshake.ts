@@ -4,7 +4,21 @@ import { delay } from "./delay.ts";
 import { AuthError, ConnectError, TimeoutError } from "./errors.ts";
 import { parseRole } from "./role.ts";
 
-/** A user and password, as `AUTH` takes them. */
+/**
+ * A user and password, as `AUTH` takes them.
+ *
+ * @example
+ * ```ts no-run
+ * import { connect, type Credentials } from "@keywatch/keywatch";
+ *
+ * async function fetchToken(): Promise<Credentials> {
+ *   const response = await fetch("http://localhost:8080/token");
+ *   return { username: "watcher", password: await response.text() };
+ * }
+ * await using notifications = await connect("rediss://redis.internal", { credentials: fetchToken });
+ * await notifications.subscribeKeyspace("user:*");
+ * ```
+ */
 export interface Credentials {
   /** The ACL user; the server's default user when absent. */
   readonly username?: string;

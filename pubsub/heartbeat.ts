@@ -3,7 +3,18 @@ import type { Connection } from "./connection.ts";
 import { LATE } from "./delay.ts";
 import { TimeoutError } from "./errors.ts";
 
-/** When a silent connection is asked whether it still lives. */
+/**
+ * When a silent connection is asked whether it still lives.
+ *
+ * @example
+ * ```ts no-run
+ * import { connect, type HeartbeatOptions } from "@keywatch/keywatch";
+ *
+ * const heartbeat: HeartbeatOptions = { interval: 2_000, timeout: 1_000 };
+ * await using notifications = await connect("redis://localhost:6379", { heartbeat });
+ * await notifications.subscribeKeyspace("user:*"); // A dead connection is noticed within 3 s.
+ * ```
+ */
 export interface HeartbeatOptions {
   /** How long nothing may come before a `PING` is sent, in ms. */
   readonly interval: number;

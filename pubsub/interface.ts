@@ -4,27 +4,85 @@ import type { Health, Status } from "./status.ts";
 import type { NotificationLoop, StreamItem } from "./stream.ts";
 import type { Subscription } from "./subscription.ts";
 
-/** A channel: one of the channel classes, or a whole channel or pattern as text or bytes. */
+/**
+ * A channel: one of the channel classes, or a whole channel or pattern as text or bytes.
+ *
+ * @example
+ * ```ts
+ * import { type ChannelLike, toChannel } from "@keywatch/keywatch";
+ *
+ * function takesPsubscribe(channel: ChannelLike): boolean {
+ *   return toChannel(channel).isPattern;
+ * }
+ * takesPsubscribe("__keyspace@0__:user:*"); // true
+ * ```
+ */
 export type ChannelLike = Channel | string | Uint8Array;
 
-/** What to do with the notifications of a subscription. */
+/**
+ * What to do with the notifications of a subscription.
+ *
+ * @example
+ * ```ts no-run
+ * import { connect, type SubscribeOptions } from "@keywatch/keywatch";
+ *
+ * const logged: SubscribeOptions = { handler: ({ key }) => console.log(key) };
+ * await using notifications = await connect("redis://localhost:6379");
+ * await notifications.subscribe("__keyevent@0__:expired", logged);
+ * ```
+ */
 export interface SubscribeOptions {
   /** Takes them, in place of the merged stream. */
   readonly handler?: NotificationHandler;
 }
 
-/** The options of the methods that build the channel. */
+/**
+ * The options of the methods that build the channel.
+ *
+ * @example
+ * ```ts no-run
+ * import { connect, type FamilyOptions } from "@keywatch/keywatch";
+ *
+ * const options: FamilyOptions = { db: 3, as: "prefix" };
+ * await using notifications = await connect("redis://localhost:6379");
+ * await notifications.subscribeKeyspace("user:", options); // __keyspace@3__:user:*
+ * ```
+ */
 export interface FamilyOptions extends SubscribeOptions, ChannelOptions {}
 
-/** The options of {@linkcode KeyspaceNotificationsInterface.listen}. */
+/**
+ * The options of {@linkcode KeyspaceNotificationsInterface.listen}.
+ *
+ * @example
+ * ```ts no-run
+ * import { connect, type ListenOptions } from "@keywatch/keywatch";
+ *
+ * const forAMinute: ListenOptions = { signal: AbortSignal.timeout(60_000) };
+ * await using notifications = await connect("redis://localhost:6379");
+ * await notifications.subscribeKeyspace("user:*");
+ * for await (const { key } of notifications.listen(forAMinute)) console.log(key);
+ * ```
+ */
 export interface ListenOptions {
-  /** Show gaps in the stream, each before the first notification after it. */
+  /** Show gaps in the stream, each before the first notification after it. Default `false`. */
   readonly gaps?: boolean;
   /** Ends the loop when it is aborted. */
   readonly signal?: AbortSignal;
 }
 
-/** The options of {@linkcode KeyspaceNotificationsInterface.getMessage}. */
+/**
+ * The options of {@linkcode KeyspaceNotificationsInterface.getMessage}.
+ *
+ * @example
+ * ```ts no-run
+ * import { connect, type GetMessageOptions } from "@keywatch/keywatch";
+ *
+ * const options: GetMessageOptions = { timeout: 1_000 };
+ * await using notifications = await connect("redis://localhost:6379");
+ * await notifications.subscribeKeyspace("user:*");
+ * console.log((await notifications.getMessage(options))?.key ?? "nothing within a second");
+ * ```
+ */
 export interface GetMessageOptions {
   /** How long to wait for a notification, in ms. Default 0: only what is there already. */
   readonly timeout?: number;
@@ -40,6 +98,17 @@ export interface GetMessageOptions {
  * keyevent channel is one item for each, if both are subscribed. The stream is read by {@linkcode listen}, by `for await` on the
  * object itself, or by {@linkcode getMessage}; what comes while nobody reads waits in a bounded
  * queue.
+ *
+ * @example
+ * ```ts
+ * import type { KeyspaceNotificationsInterface } from "@keywatch/keywatch/pubsub";
+ *
+ * // Waits up to a minute for the next key that expires, on one server or in a cluster.
+ * async function nextExpired(notifications: KeyspaceNotificationsInterface) {
+ *   await using _held = await notifications.subscribeKeyevent("expired");
+ *   return (await notifications.getMessage({ timeout: 60_000 }))?.key;
+ * }
+ * ```
  */
 export interface KeyspaceNotificationsInterface
   extends AsyncIterable<KeyNotification>, AsyncDisposable {
@@ -70,6 +139,9 @@ export interface KeyspaceNotificationsInterface
    *
    * @param keyOrPattern the key; with `*`, `?` or `[…]` in it, a pattern
    * @param options the database, by default the URL's; a handler
+   * @returns a hold on the channel, as {@linkcode subscribe} gives it
+   * @throws {RangeError} when the database is no whole number from 0 to 2 ** 31 - 1
+   * @throws as {@linkcode subscribe} does
    */
   subscribeKeyspace(
     keyOrPattern: string | Uint8Array,
@@ -80,6 +152,9 @@ export interface KeyspaceNotificationsInterface
    *
    * @param event the event, as {@linkcode EventType} names them; `*` for all
    * @param options the database, by default the URL's; a handler
+   * @returns a hold on the channel, as {@linkcode subscribe} gives it
+   * @throws {RangeError} when the database is no whole number from 0 to 2 ** 31 - 1
+   * @throws as {@linkcode subscribe} does
    */
   subscribeKeyevent(event: EventName, options?: FamilyOptions): Promise<Subscription>;
   /**
@@ -87,6 +162,9 @@ export interface KeyspaceNotificationsInterface
    *
    * @param keyOrPattern the key or pattern
    * @param options the database, by default the URL's; a handler
+   * @returns a hold on the channel, as {@linkcode subscribe} gives it
+   * @throws {RangeError} when the database is no whole number from 0 to 2 ** 31 - 1
+   * @throws as {@linkcode subscribe} does
    */
   subscribeSubkeyspace(
     keyOrPattern: string | Uint8Array,
@@ -97,6 +175,9 @@ export interface KeyspaceNotificationsInterface
    *
    * @param event the event; `*` for all
    * @param options the database, by default the URL's; a handler
+   * @returns a hold on the channel, as {@linkcode subscribe} gives it
+   * @throws {RangeError} when the database is no whole number from 0 to 2 ** 31 - 1
+   * @throws as {@linkcode subscribe} does
    */
   subscribeSubkeyevent(event: EventName, options?: FamilyOptions): Promise<Subscription>;
   /**
@@ -105,6 +186,10 @@ export interface KeyspaceNotificationsInterface
    * @param keyOrPattern the key or pattern; the server publishes none that holds a newline
    * @param subkeyOrPattern the subkey or pattern
    * @param options the database, by default the URL's; a handler
+   * @returns a hold on the channel, as {@linkcode subscribe} gives it
+   * @throws {RangeError} when the database is no whole number from 0 to 2 ** 31 - 1
+   * @throws {TypeError} when the key holds a newline: the server publishes nothing for it there
+   * @throws as {@linkcode subscribe} does
    */
   subscribeSubkeyspaceitem(
     keyOrPattern: string | Uint8Array,
@@ -117,6 +202,10 @@ export interface KeyspaceNotificationsInterface
    * @param event the event; `*` for all
    * @param keyOrPattern the key or pattern
    * @param options the database, by default the URL's; a handler
+   * @returns a hold on the channel, as {@linkcode subscribe} gives it
+   * @throws {RangeError} when the database is no whole number from 0 to 2 ** 31 - 1
+   * @throws {TypeError} when the event holds a `|`: the server publishes nothing for it there
+   * @throws as {@linkcode subscribe} does
    */
   subscribeSubkeyspaceevent(
     event: EventName,
@@ -127,7 +216,8 @@ export interface KeyspaceNotificationsInterface
    * Takes the next notification of the merged stream. While a loop is open, the loop gets them.
    *
    * @param options how long to wait
-   * @returns the notification, or null when none came in that time
+   * @returns the notification, or null when none came in that time, or the signal was aborted
+   * @throws {TypeError} when the timeout is not 0 ms or more
    * @throws {ClosedError} when the object is closed, also meanwhile
    * @throws {ConnectError} when the connection was lost for good and everything before has been read
    */

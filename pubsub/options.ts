@@ -11,13 +11,39 @@ import { checkTls, dialWithTls } from "./tls.ts";
 import type { Dial, TlsOptions } from "./transport.ts";
 import { dial } from "./transports/mod.ts";
 
-/** How much may wait to be read, and what goes when more comes. */
+/**
+ * How much may wait to be read, and what goes when more comes.
+ *
+ * @example
+ * ```ts no-run
+ * import { connect, type QueueOptions } from "@keywatch/keywatch";
+ *
+ * const queue: QueueOptions = { items: 1_000, overflow: "drop-newest" };
+ * await using notifications = await connect("redis://localhost:6379", { queue });
+ * await notifications.subscribeKeyspace("user:*");
+ * ```
+ */
 export interface QueueOptions extends Partial<QueueLimits> {
   /** Which notifications go. Default `drop-oldest`. */
   readonly overflow?: Overflow;
 }
 
-/** How to connect, and what to do with what comes. */
+/**
+ * How to connect, and what to do with what comes.
+ *
+ * @example
+ * ```ts no-run
+ * import { connect, type ConnectOptions } from "@keywatch/keywatch";
+ *
+ * const options: ConnectOptions = {
+ *   timeout: 2_000,
+ *   flags: "warn",
+ *   onGap: ({ node, from, to }) => console.warn(`${node}: blind for ${to - from} ms`),
+ * };
+ * await using notifications = await connect("redis://localhost:6379/2", options);
+ * await notifications.subscribeKeyspace("user:*");
+ * ```
+ */
 export interface ConnectOptions {
   /** The ACL user; goes before the URL's. */
   readonly username?: string;
@@ -70,7 +96,10 @@ export interface ConnectOptions {
    * replies of up to 64 MiB unless set otherwise.
    */
   readonly limits?: DecoderLimits;
-  /** Watch one node of a cluster and know that the other nodes' notifications do not come. */
+  /**
+   * Watch one node of a cluster and know that the other nodes' notifications do not come. Default
+   * `false`: `connect` watches the whole cluster, `KeyspaceNotifications.connect` throws.
+   */
   readonly singleNode?: boolean;
   /**
    * Takes what a handler throws, and that a server which came back lets nothing through any more.

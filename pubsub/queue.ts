@@ -3,7 +3,18 @@ import { byteText } from "./byte_text.ts";
 import { type Dropped, DroppedItems, type Item } from "./dropped.ts";
 import type { Load } from "./load.ts";
 
-/** How much a queue may hold. */
+/**
+ * How much a queue may hold.
+ *
+ * @example
+ * ```ts no-run
+ * import { connect, type QueueLimits } from "@keywatch/keywatch";
+ *
+ * const queue: QueueLimits = { items: 10_000, bytes: 2 ** 20 };
+ * await using notifications = await connect("redis://localhost:6379", { queue });
+ * await notifications.subscribeKeyspace("user:*");
+ * ```
+ */
 export interface QueueLimits {
   /** Items at most. */
   readonly items: number;
@@ -14,6 +25,16 @@ export interface QueueLimits {
 /**
  * Which notifications go when a queue is full: the oldest, the newest that comes, or, with
  * `coalesce`, all but the newest of each key, and the oldest when that is not enough.
+ *
+ * @example
+ * ```ts no-run
+ * import { connect, type Overflow } from "@keywatch/keywatch";
+ *
+ * // To a cache only the last that happened to each key matters.
+ * const overflow: Overflow = "coalesce";
+ * await using notifications = await connect("redis://localhost:6379", { queue: { overflow } });
+ * await notifications.subscribeKeyspace("user:*");
+ * ```
  */
 export type Overflow = "drop-oldest" | "drop-newest" | "coalesce";
 

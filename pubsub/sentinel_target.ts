@@ -13,6 +13,19 @@ const SENTINEL_PORT = 26379;
  *
  * Who has the password of the servers need not have that of the sentinels: the option `password` of
  * {@linkcode connect} is for the servers alone, and what stands here for the sentinels alone.
+ *
+ * @example
+ * ```ts no-run
+ * import { connect, type SentinelTarget } from "@keywatch/keywatch";
+ *
+ * const target: SentinelTarget = {
+ *   sentinels: ["redis://10.0.0.1:26379", "redis://10.0.0.2:26379"],
+ *   name: "mymaster",
+ *   database: 2,
+ * };
+ * await using notifications = await connect(target, { password: "the servers' password" });
+ * await notifications.subscribeKeyspace("user:*");
+ * ```
  */
 export interface SentinelTarget {
   /**

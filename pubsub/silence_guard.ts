@@ -9,6 +9,15 @@ import type { ServerChannel } from "./registry.ts";
  * lets nothing through to it or the server has no such database: `require` rejects the subscription,
  * `warn` tells `onWarning`, `ignore` does not look, and `merge` adds the letters that are missing to
  * those the server has, and rejects what that does not help.
+ *
+ * @example
+ * ```ts no-run
+ * import { connect, type FlagsPolicy } from "@keywatch/keywatch";
+ *
+ * const flags: FlagsPolicy = "merge";
+ * await using notifications = await connect("redis://localhost:6379", { flags });
+ * await notifications.subscribeKeyevent("expired"); // Adds the letters x and E where they lack.
+ * ```
  */
 export type FlagsPolicy = "require" | "warn" | "ignore" | "merge";
 

@@ -2,10 +2,34 @@
  * How a server stands: `connecting` for the first time; `ready`, everything wanted is confirmed;
  * `muted`, connected, but its flags let nothing through to something wanted since it came back;
  * `reconnecting`; `closed`, for good.
+ *
+ * @example
+ * ```ts
+ * import type { NodeState } from "@keywatch/keywatch/pubsub";
+ *
+ * const COLOURS: Record<NodeState, string> = {
+ *   connecting: "yellow",
+ *   ready: "green",
+ *   muted: "red",
+ *   reconnecting: "yellow",
+ *   closed: "grey",
+ * };
+ * ```
  */
 export type NodeState = "connecting" | "ready" | "muted" | "reconnecting" | "closed";
 
-/** Hash slots that follow each other. */
+/**
+ * Hash slots that follow each other.
+ *
+ * @example
+ * ```ts
+ * import type { SlotSpan } from "@keywatch/keywatch/pubsub";
+ *
+ * function countSlots(spans: readonly SlotSpan[]): number {
+ *   return spans.reduce((sum, { first, last }) => sum + last - first + 1, 0);
+ * }
+ * ```
+ */
 export interface SlotSpan {
   /** The first. */
   readonly first: number;
@@ -13,7 +37,18 @@ export interface SlotSpan {
   readonly last: number;
 }
 
-/** How things stand with one server. */
+/**
+ * How things stand with one server.
+ *
+ * @example
+ * ```ts
+ * import type { NodeStatus } from "@keywatch/keywatch/pubsub";
+ *
+ * function toLine({ node, state, since, error }: NodeStatus): string {
+ *   return `${node} ${state} since ${new Date(since).toISOString()} ${error ?? ""}`;
+ * }
+ * ```
+ */
 export interface NodeStatus {
   /** The server, as `host:port`. */
   readonly node: string;
@@ -52,7 +87,18 @@ export interface NodeStatus {
   readonly lastMessage: number | null;
 }
 
-/** What slots on the move have made. */
+/**
+ * What slots on the move have made.
+ *
+ * @example
+ * ```ts
+ * import type { MigrationStatus } from "@keywatch/keywatch/pubsub";
+ *
+ * function isSettled({ held, uncertain }: MigrationStatus): boolean {
+ *   return held === 0 && uncertain === 0;
+ * }
+ * ```
+ */
 export interface MigrationStatus {
   /** Phantoms: notifications that a slot on the move made and no command. Hidden, or marked. */
   readonly phantoms: number;
@@ -62,7 +108,18 @@ export interface MigrationStatus {
   readonly held: number;
 }
 
-/** Hash slots that follow each other and are alike in all this. */
+/**
+ * Hash slots that follow each other and are alike in all this.
+ *
+ * @example
+ * ```ts
+ * import type { SlotCoverage } from "@keywatch/keywatch/pubsub";
+ *
+ * function toLine({ first, last, node, covered }: SlotCoverage): string {
+ *   return `${first}-${last} ${node ?? "nobody's"}${covered ? "" : ", not received"}`;
+ * }
+ * ```
+ */
 export interface SlotCoverage extends SlotSpan {
   /** The server that owns them, as far as is known, as `host:port`; null when none is. */
   readonly node: string | null;
@@ -72,7 +129,20 @@ export interface SlotCoverage extends SlotSpan {
   readonly since: number | null;
 }
 
-/** How things stand. */
+/**
+ * How things stand.
+ *
+ * @example
+ * ```ts no-run
+ * import { connect, type Status } from "@keywatch/keywatch";
+ *
+ * const onStatus = ({ state, nodes, gaps }: Status): void => {
+ *   console.log(state, nodes.map(({ node, state }) => `${node} ${state}`), gaps);
+ * };
+ * await using notifications = await connect("redis://localhost:6379", { onStatus });
+ * await notifications.subscribeKeyspace("user:*");
+ * ```
+ */
 export interface Status {
   /**
    * `ready`: every server has confirmed everything wanted. `subscribing`: a subscription is under
@@ -98,7 +168,18 @@ export interface Status {
   readonly dropped: number;
 }
 
-/** Whether everything wanted is being received, and if not, why. Fit for a health endpoint. */
+/**
+ * Whether everything wanted is being received, and if not, why. Fit for a health endpoint.
+ *
+ * @example
+ * ```ts
+ * import type { Health } from "@keywatch/keywatch/pubsub";
+ *
+ * function toResponse({ ok, reason }: Health): Response {
+ *   return new Response(reason, { status: ok ? 200 : 503 });
+ * }
+ * ```
+ */
 export interface Health {
   /** Whether every server is connected and has confirmed everything wanted. */
   readonly ok: boolean;

@@ -4,10 +4,37 @@ import { ClosedError } from "./errors.ts";
 import type { Gap } from "./gap.ts";
 import { BoundedQueue } from "./queue.ts";
 
-/** An item of a stream that was asked to show gaps. */
+/**
+ * An item of a stream that was asked to show gaps.
+ *
+ * @example
+ * ```ts
+ * import type { StreamItem } from "@keywatch/keywatch/pubsub";
+ *
+ * function toLine(item: StreamItem): string {
+ *   return item.kind === "gap"
+ *     ? `${item.node}: blind for ${item.to - item.from} ms`
+ *     : `${item.eventType} ${item.key}`;
+ * }
+ * ```
+ */
 export type StreamItem = KeyNotification | Gap;
 
-/** A loop over the merged stream. Leaving it, by `break` or otherwise, frees its place. */
+/**
+ * A loop over the merged stream. Leaving it, by `break` or otherwise, frees its place.
+ *
+ * @example
+ * ```ts no-run
+ * import { connect, type KeyNotification, type NotificationLoop } from "@keywatch/keywatch";
+ *
+ * await using notifications = await connect("redis://localhost:6379");
+ * await notifications.subscribeKeyspace("job:7");
+ * const loop: NotificationLoop<KeyNotification> = notifications.listen();
+ * const { value } = await loop.next();
+ * console.log(value?.eventType ?? "closed");
+ * await loop.return();
+ * ```
+ */
 export interface NotificationLoop<T> extends AsyncIterableIterator<T> {
   /** The next item; `done` once the loop or the whole object is closed. */
   next(): Promise<IteratorResult<T, undefined>>;

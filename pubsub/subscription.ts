@@ -1,6 +1,18 @@
 import type { Channel } from "../parse/mod.ts";
 
-/** A hold on channels, which `subscribe` gives back. */
+/**
+ * A hold on channels, which `subscribe` gives back.
+ *
+ * @example
+ * ```ts no-run
+ * import { connect, type Subscription } from "@keywatch/keywatch";
+ *
+ * await using notifications = await connect("redis://localhost:6379");
+ * const held: Subscription = await notifications.subscribeKeyspace("user:*");
+ * console.log(held.channels.map(String)); // ["__keyspace@0__:user:*"]
+ * await held.unsubscribe();
+ * ```
+ */
 export interface Subscription extends AsyncDisposable {
   /** The channels. */
   readonly channels: readonly Channel[];

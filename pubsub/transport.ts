@@ -5,7 +5,17 @@
  * @module
  */
 
-/** Where a server listens on TCP: a host name or IP address (IPv6 without brackets) and a port. */
+/**
+ * Where a server listens on TCP: a host name or IP address (IPv6 without brackets) and a port.
+ *
+ * @example
+ * ```ts
+ * import { formatAddress, type TcpAddress } from "@keywatch/keywatch/pubsub";
+ *
+ * const address: TcpAddress = { hostname: "::1", port: 6379 };
+ * formatAddress(address); // "[::1]:6379"
+ * ```
+ */
 export interface TcpAddress {
   /** Host name or IP address; an IPv6 address stands without brackets. */
   readonly hostname: string;
@@ -13,19 +23,50 @@ export interface TcpAddress {
   readonly port: number;
 }
 
-/** Where a server listens on a unix socket. */
+/**
+ * Where a server listens on a unix socket.
+ *
+ * @example
+ * ```ts
+ * import { formatAddress, type UnixAddress } from "@keywatch/keywatch/pubsub";
+ *
+ * const address: UnixAddress = { path: "/run/redis/redis.sock" };
+ * formatAddress(address); // "/run/redis/redis.sock"
+ * ```
+ */
 export interface UnixAddress {
   /** The absolute path of the socket. */
   readonly path: string;
 }
 
-/** Where a server listens. */
+/**
+ * Where a server listens.
+ *
+ * @example
+ * ```ts
+ * import type { Address } from "@keywatch/keywatch/pubsub";
+ *
+ * function isLocal(address: Address): boolean {
+ *   return "path" in address || ["127.0.0.1", "::1", "localhost"].includes(address.hostname);
+ * }
+ * ```
+ */
 export type Address = TcpAddress | UnixAddress;
 
 /**
  * How to speak TLS. Certificates and keys are PEM text: read the files where you know how to.
  *
  * A certificate is always checked; there is no way to turn that off.
+ *
+ * @example
+ * ```ts no-run
+ * import { readFile } from "node:fs/promises";
+ * import { connect, type TlsOptions } from "@keywatch/keywatch";
+ *
+ * const tls: TlsOptions = { ca: await readFile("ca.pem", "utf8"), serverName: "redis.internal" };
+ * await using notifications = await connect("rediss://10.0.0.1:6380", { tls });
+ * await notifications.subscribeKeyspace("user:*");
+ * ```
  */
 export interface TlsOptions {
   /**
@@ -49,6 +90,24 @@ export interface TlsOptions {
  *
  * Exactly one `read` is under way at a time. Writes may overlap; they are sent in the order of the
  * calls.
+ *
+ * @example
+ * ```ts
+ * import type { Transport } from "@keywatch/keywatch/pubsub";
+ *
+ * // The same stream, with the bytes that come counted.
+ * function counted(inner: Transport, count: (bytes: number) => void): Transport {
+ *   return {
+ *     read: async () => {
+ *       const chunk = await inner.read();
+ *       count(chunk?.length ?? 0);
+ *       return chunk;
+ *     },
+ *     write: (bytes) => inner.write(bytes),
+ *     close: () => inner.close(),
+ *   };
+ * }
+ * ```
  */
 export interface Transport {
   /**
@@ -70,7 +129,20 @@ export interface Transport {
   close(): void;
 }
 
-/** What a {@linkcode Dial} is given beside the address. */
+/**
+ * What a {@linkcode Dial} is given beside the address.
+ *
+ * @example
+ * ```ts
+ * import type { DialOptions } from "@keywatch/keywatch/pubsub";
+ *
+ * // For a `dial` that cannot speak TLS: to go on in the clear would be worse than to fail.
+ * function checkPlain({ tls, signal }: DialOptions): void {
+ *   signal.throwIfAborted();
+ *   if (tls !== undefined) throw new TypeError("Cannot speak TLS through this tunnel");
+ * }
+ * ```
+ */
 export interface DialOptions {
   /** Aborted when the attempt is to be given up; the dialled socket must then not stay open. */
   readonly signal: AbortSignal;
@@ -83,5 +155,17 @@ export interface DialOptions {
  *
  * {@linkcode dial} is the runtime's own; give another as the `dial` option to go through a tunnel, a
  * proxy or a runtime that Keywatch does not know.
+ *
+ * @example
+ * ```ts no-run
+ * import { connect, type Dial, dial } from "@keywatch/keywatch";
+ *
+ * const logged: Dial = async (address, options) => {
+ *   console.log("dialling", address);
+ *   return await dial(address, options);
+ * };
+ * await using notifications = await connect("redis://localhost:6379", { dial: logged });
+ * await notifications.subscribeKeyspace("user:*");
+ * ```
  */
 export type Dial = (address: Address, options: DialOptions) => Promise<Transport>;
