@@ -32,6 +32,14 @@ arguments make no sense.`;
  * @param args the arguments after the program's name
  * @returns the exit status: 0 when all went well, 1 when something failed, 2 when the arguments
  * are wrong; the reason is on standard error
+ *
+ * @example
+ * ```ts
+ * import { main } from "@keywatch/keywatch/cli";
+ *
+ * const status = await main(["flags", "KEA"]); // prints what the letters mean
+ * console.log(status); // 0
+ * ```
  */
 export async function main(args: readonly string[]): Promise<number> {
   const output = new Output();

@@ -7,6 +7,13 @@ import type { Topology } from "./topology.ts";
 /**
  * What an event is: `real`, sent by the owner of its slot; a `phantom`, which a move of slots made;
  * `uncertain` where nobody can tell, which is to be delivered.
+ *
+ * @example
+ * ```ts
+ * import type { Verdict } from "@keywatch/keywatch/cluster";
+ *
+ * const isDelivered = (verdict: Verdict): boolean => verdict !== "phantom";
+ * ```
  */
 export type Verdict = "real" | "phantom" | "uncertain";
 

@@ -1,4 +1,19 @@
-/** What an event has to tell of itself; a notification does. */
+/**
+ * What an event has to tell of itself; a notification does.
+ *
+ * @example
+ * ```ts
+ * import { type ClusterEvent, hashSlot } from "@keywatch/keywatch/cluster";
+ *
+ * const event: ClusterEvent = {
+ *   kind: "keyevent",
+ *   eventType: "del",
+ *   database: 0,
+ *   keyBytes: new TextEncoder().encode("user:1"),
+ * };
+ * console.log(hashSlot(event.keyBytes));
+ * ```
+ */
 export interface ClusterEvent {
   /** The family of the channel it came on. */
   readonly kind: string;
@@ -10,7 +25,20 @@ export interface ClusterEvent {
   readonly keyBytes: Uint8Array;
 }
 
-/** One connection's events. */
+/**
+ * One connection's events.
+ *
+ * @example
+ * ```ts
+ * import { hashSlot, type NodeStream } from "@keywatch/keywatch/cluster";
+ * import type { KeyNotification } from "@keywatch/keywatch/parse";
+ *
+ * function handIn(stream: NodeStream<KeyNotification>, notification: KeyNotification): void {
+ *   const slot = hashSlot(notification.keyBytes);
+ *   stream.event(slot, notification, notification, { at: performance.now(), bytes: 100 });
+ * }
+ * ```
+ */
 export interface NodeStream<Item> {
   /** The node's id. */
   readonly id: string;

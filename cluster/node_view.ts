@@ -9,6 +9,15 @@ import { TopologyError } from "./topology_error.ts";
 /**
  * What a node says of itself. Only its own word tells whether it owned a slot at a moment: others
  * learn of a move later.
+ *
+ * @example
+ * ```ts
+ * import { includesSlot, type NodeView } from "@keywatch/keywatch/cluster";
+ *
+ * function takesPart(view: NodeView, slot: number): boolean {
+ *   return includesSlot(view.slots, slot) || view.importing?.has(slot) === true;
+ * }
+ * ```
  */
 export interface NodeView {
   /** What it is; left out where the answer does not say, which means a primary. */
@@ -34,7 +43,18 @@ export interface NodeView {
   readonly moves?: readonly SlotMove[];
 }
 
-/** A move of slots as a whole, as one of the two nodes tells it. */
+/**
+ * A move of slots as a whole, as one of the two nodes tells it.
+ *
+ * @example
+ * ```ts
+ * import { formatSlots, type SlotMove } from "@keywatch/keywatch/cluster";
+ *
+ * function report({ slots, direction, state, created }: SlotMove): void {
+ *   console.log(formatSlots(slots), direction, state, new Date(created).toISOString());
+ * }
+ * ```
+ */
 export interface SlotMove {
   /** What the server calls it. */
   readonly id: string;

@@ -5,12 +5,30 @@ import type { ConnectOptions, TcpAddress } from "../pubsub/mod.ts";
  * nothing happens to the keys: they are left out, or delivered with
  * `migration` set. What is not certainly a phantom is delivered unmarked in
  * either case.
+ *
+ * @example
+ * ```ts no-run
+ * import { connect, type MigrationPolicy } from "@keywatch/keywatch/cluster";
+ *
+ * const migrations: MigrationPolicy = "mark";
+ * const notifications = await connect("redis://localhost:7000", { migrations });
+ * ```
  */
 export type MigrationPolicy = "hide" | "mark";
 
 /**
  * How to watch a cluster: what {@linkcode ConnectOptions} says, and what only clusters have. Of those,
  * `maxAttempts` does not count: a node is left when the others know it as a primary no more.
+ *
+ * @example
+ * ```ts
+ * import type { ClusterOptions } from "@keywatch/keywatch/cluster";
+ *
+ * const options: ClusterOptions = {
+ *   refreshInterval: 5_000, // ms
+ *   addressMap: ({ port }) => ({ hostname: "cluster.example", port }),
+ * };
+ * ```
  */
 export interface ClusterOptions extends ConnectOptions {
   /**

@@ -9,7 +9,19 @@ import type { Topology } from "./topology.ts";
 
 export type { Verdict } from "./node_state.ts";
 
-/** What {@linkcode Ownership} tells and asks. */
+/**
+ * What {@linkcode Ownership} tells and asks.
+ *
+ * @example
+ * ```ts
+ * import type { OwnershipSink } from "@keywatch/keywatch/cluster";
+ *
+ * const sink: OwnershipSink<string> = {
+ *   decide: (key, verdict) => console.log(key, verdict),
+ *   ask: (question) => console.log(question.kind),
+ * };
+ * ```
+ */
 export interface OwnershipSink<Item> {
   /**
    * An event has its verdict. Events of one stream come in their order.
@@ -22,7 +34,17 @@ export interface OwnershipSink<Item> {
   ask(question: Question): void;
 }
 
-/** Limits of {@linkcode Ownership}. */
+/**
+ * Limits of {@linkcode Ownership}.
+ *
+ * @example
+ * ```ts
+ * import { Ownership, type OwnershipOptions } from "@keywatch/keywatch/cluster";
+ *
+ * const options: OwnershipOptions = { maxWait: 500, maxHeldBytes: 2 ** 20 }; // ms, bytes
+ * const ownership = new Ownership<string>({ decide: console.log, ask: console.log }, options);
+ * ```
+ */
 export interface OwnershipOptions {
   /** The longest an event waits for its verdict, in ms; then it is uncertain. Default: 1000. */
   readonly maxWait?: number;

@@ -8,6 +8,15 @@ import type { SlotRange } from "./slot_range.ts";
  * order. A question is to be answered when the answer **and everything the node sent before it** have been
  * handed in: at once where it comes on the connection of the notifications, in RESP3; where it comes
  * on another, in RESP2, after a `PONG` to a `PING` that was sent on the first once it came.
+ *
+ * @example
+ * ```ts
+ * import type { NodeQuestion } from "@keywatch/keywatch/cluster";
+ *
+ * function giveUp(questions: NodeQuestion[], lost: string): void {
+ *   for (const question of questions) if (question.node === lost) question.fail();
+ * }
+ * ```
  */
 export interface NodeQuestion {
   /** The id of the node to ask. */
@@ -21,7 +30,19 @@ export interface NodeQuestion {
   fail(): void;
 }
 
-/** Which slots are the node's own, and which does it take in or give away? */
+/**
+ * Which slots are the node's own, and which does it take in or give away?
+ *
+ * @example
+ * ```ts
+ * import { parseNodes, type ViewQuestion } from "@keywatch/keywatch/cluster";
+ * import type { TcpAddress } from "@keywatch/keywatch/pubsub";
+ *
+ * function onNodes(question: ViewQuestion, answer: string, asked: TcpAddress): void {
+ *   question.answer(parseNodes(answer, asked));
+ * }
+ * ```
+ */
 export interface ViewQuestion extends NodeQuestion {
   /** Which question it is. */
   readonly kind: "view";
@@ -43,7 +64,19 @@ export interface ViewQuestion extends NodeQuestion {
   answer(view: NodeView, position?: number): void;
 }
 
-/** Which slots has the node moved as a whole? Asked once, when its stream begins. */
+/**
+ * Which slots has the node moved as a whole? Asked once, when its stream begins.
+ *
+ * @example
+ * ```ts
+ * import { type MovesQuestion, parseSlotMoves } from "@keywatch/keywatch/cluster";
+ * import type { Reply } from "@keywatch/keywatch/resp";
+ *
+ * function onMoves(question: MovesQuestion, reply: Reply): void {
+ *   question.answer(parseSlotMoves(reply));
+ * }
+ * ```
+ */
 export interface MovesQuestion extends NodeQuestion {
   /** Which question it is. */
   readonly kind: "moves";
@@ -51,7 +84,19 @@ export interface MovesQuestion extends NodeQuestion {
   answer(moves: readonly SlotMove[] | null): void;
 }
 
-/** Which keys are in these slots? `CLUSTER GETKEYSINSLOT slot count` for each, in database 0. */
+/**
+ * Which keys are in these slots? `CLUSTER GETKEYSINSLOT slot count` for each, in database 0.
+ *
+ * @example
+ * ```ts
+ * import type { KeysQuestion } from "@keywatch/keywatch/cluster";
+ * import { encodePipeline } from "@keywatch/keywatch/resp";
+ *
+ * function commandsFor({ slots, count }: KeysQuestion): Uint8Array {
+ *   return encodePipeline(slots.map((slot) => ["CLUSTER", "GETKEYSINSLOT", slot, count]));
+ * }
+ * ```
+ */
 export interface KeysQuestion extends NodeQuestion {
   /** Which question it is. */
   readonly kind: "keys";
@@ -63,7 +108,19 @@ export interface KeysQuestion extends NodeQuestion {
   answer(keys: ReadonlyMap<number, readonly Uint8Array[]>): void;
 }
 
-/** Has everything come that the node sent before? A `PING` on the notifications' own connection. */
+/**
+ * Has everything come that the node sent before? A `PING` on the notifications' own connection.
+ *
+ * @example
+ * ```ts
+ * import type { PingQuestion } from "@keywatch/keywatch/cluster";
+ *
+ * function onReply(question: PingQuestion, reply: unknown): void {
+ *   if (reply === "PONG") question.answer();
+ *   else question.fail();
+ * }
+ * ```
+ */
 export interface PingQuestion extends NodeQuestion {
   /** Which question it is. */
   readonly kind: "ping";
@@ -71,13 +128,37 @@ export interface PingQuestion extends NodeQuestion {
   answer(): void;
 }
 
-/** Who owns what? Some node owns other slots than the topology says; to be asked anew. */
+/**
+ * Who owns what? Some node owns other slots than the topology says; to be asked anew.
+ *
+ * @example
+ * ```ts
+ * import type { Ownership, Topology, TopologyQuestion } from "@keywatch/keywatch/cluster";
+ *
+ * declare function readTopology(): Promise<Topology>;
+ *
+ * async function look(_: TopologyQuestion, ownership: Ownership<string>): Promise<void> {
+ *   ownership.setTopology(await readTopology());
+ * }
+ * ```
+ */
 export interface TopologyQuestion {
   /** Which question it is. */
   readonly kind: "topology";
 }
 
-/** A question that has to be put to the cluster before some events can be told from phantoms. */
+/**
+ * A question that has to be put to the cluster before some events can be told from phantoms.
+ *
+ * @example
+ * ```ts
+ * import type { Question } from "@keywatch/keywatch/cluster";
+ *
+ * function describe(question: Question): string {
+ *   return question.kind === "topology" ? "who owns what" : `${question.kind} of ${question.node}`;
+ * }
+ * ```
+ */
 export type Question =
   | ViewQuestion
   | MovesQuestion

@@ -1,4 +1,13 @@
-/** How many hash slots a cluster has. */
+/**
+ * How many hash slots a cluster has.
+ *
+ * @example
+ * ```ts
+ * import { countSlots, SLOTS, type Topology } from "@keywatch/keywatch/cluster";
+ *
+ * const isWhole = ({ covered }: Topology): boolean => countSlots(covered) === SLOTS;
+ * ```
+ */
 export const SLOTS = 16_384;
 
 const OPEN = 0x7b;

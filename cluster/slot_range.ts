@@ -1,6 +1,16 @@
 import { SLOTS } from "./slot.ts";
 
-/** Hash slots that follow each other. */
+/**
+ * Hash slots that follow each other.
+ *
+ * @example
+ * ```ts
+ * import { countSlots, type SlotRange } from "@keywatch/keywatch/cluster";
+ *
+ * const range: SlotRange = { first: 0, last: 5460 };
+ * console.log(countSlots([range])); // 5461
+ * ```
+ */
 export interface SlotRange {
   /** The first slot. */
   readonly first: number;

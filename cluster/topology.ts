@@ -2,16 +2,47 @@ import type { TcpAddress } from "../pubsub/mod.ts";
 import { SLOTS } from "./slot.ts";
 import { type SlotRange, slotRanges } from "./slot_range.ts";
 
-/** What a node is in its shard; the servers say `master` and `replica`, older ones `slave`. */
+/**
+ * What a node is in its shard; the servers say `master` and `replica`, older ones `slave`.
+ *
+ * @example
+ * ```ts
+ * import type { NodeRole, Topology } from "@keywatch/keywatch/cluster";
+ *
+ * function count({ nodes }: Topology, role: NodeRole): number {
+ *   return [...nodes.values()].filter((node) => node.role === role).length;
+ * }
+ * ```
+ */
 export type NodeRole = "primary" | "replica";
 
 /**
  * How a node is, as the node that was asked sees it: `failed` also while others are still to agree
  * (`fail?`), `loading` while a replica takes its copy over, `unknown` where the answer does not say.
+ *
+ * @example
+ * ```ts
+ * import type { NodeHealth, Topology } from "@keywatch/keywatch/cluster";
+ *
+ * function hasAny({ nodes }: Topology, health: NodeHealth): boolean {
+ *   return [...nodes.values()].some((node) => node.health === health);
+ * }
+ * ```
  */
 export type NodeHealth = "online" | "loading" | "failed" | "unknown";
 
-/** A node of a cluster. Only the id says which one it is: the rest may differ in the next answer. */
+/**
+ * A node of a cluster. Only the id says which one it is: the rest may differ in the next answer.
+ *
+ * @example
+ * ```ts
+ * import type { ClusterNode } from "@keywatch/keywatch/cluster";
+ *
+ * function describe({ id, host, port, role, health }: ClusterNode): string {
+ *   return `${id.slice(0, 8)} at ${host}:${port}: ${role}, ${health}`;
+ * }
+ * ```
+ */
 export interface ClusterNode {
   /** Forty hexadecimal digits that stay with the node for life. */
   readonly id: string;
@@ -33,7 +64,18 @@ export interface ClusterNode {
   readonly replicationOffset: number | null;
 }
 
-/** A primary, its replicas, and the slots they hold. */
+/**
+ * A primary, its replicas, and the slots they hold.
+ *
+ * @example
+ * ```ts
+ * import { formatSlots, type Shard } from "@keywatch/keywatch/cluster";
+ *
+ * function describe({ primary, nodes, slots }: Shard): string {
+ *   return `${primary?.host ?? "nobody"} of ${nodes.length} nodes holds ${formatSlots(slots)}`;
+ * }
+ * ```
+ */
 export interface Shard {
   /** The shard's own id, which Valkey and later Redis name; null where the answer does not. */
   readonly id: string | null;

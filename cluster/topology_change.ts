@@ -2,7 +2,18 @@ import { SLOTS } from "./slot.ts";
 import { type SlotRange, slotRanges } from "./slot_range.ts";
 import { type ClusterNode, dialAddress, type NodeRole, type Topology } from "./topology.ts";
 
-/** A primary, and the slots that came to it and went from it. */
+/**
+ * A primary, and the slots that came to it and went from it.
+ *
+ * @example
+ * ```ts
+ * import { formatSlots, type PrimaryChange } from "@keywatch/keywatch/cluster";
+ *
+ * function describe({ node, gained, lost }: PrimaryChange): string {
+ *   return `${node.id} gained ${formatSlots(gained)} and lost ${formatSlots(lost)}`;
+ * }
+ * ```
+ */
 export interface PrimaryChange {
   /** The node: as it is after the change, or, when it is no primary any more, as it was before. */
   readonly node: ClusterNode;
@@ -12,7 +23,19 @@ export interface PrimaryChange {
   readonly lost: readonly SlotRange[];
 }
 
-/** What lies between two views of a cluster. */
+/**
+ * What lies between two views of a cluster.
+ *
+ * @example
+ * ```ts
+ * import type { TopologyChange } from "@keywatch/keywatch/cluster";
+ *
+ * function report({ isEmpty, roles }: TopologyChange): void {
+ *   if (isEmpty) console.log("nothing changed");
+ *   for (const { node, before } of roles) console.log(`${node.id}: ${before}, now ${node.role}`);
+ * }
+ * ```
+ */
 export interface TopologyChange {
   /** Primaries now that were none before: nodes that joined, and replicas that took over. */
   readonly added: readonly PrimaryChange[];

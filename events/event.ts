@@ -28,7 +28,17 @@ a3 arset armset arinsert arring arseek ardel ardelrange
 /** The servers that were looked at: Redis 8.8 in its source, the others live. */
 const SERVERS = ["Redis 7.0", "Redis 8.0", "Redis 8.6", "Redis 8.8", "Valkey 9.1"];
 
-/** What {@linkcode describeEvent} knows of an event. */
+/**
+ * What {@linkcode describeEvent} knows of an event.
+ *
+ * @example
+ * ```ts
+ * import { describeEvent, type EventDescription } from "@keywatch/keywatch/events";
+ *
+ * const { servers, commands }: EventDescription = describeEvent("expired");
+ * console.log(servers.join(", "), commands);
+ * ```
+ */
 export interface EventDescription {
   /** The name that was asked for. */
   name: string;
@@ -86,6 +96,15 @@ export const EVENTS: readonly EventDescription[] = /* @__PURE__ */ ROWS.filter((
  *
  * Names that documents list and no server emits are left out on purpose, because a subscription to
  * one waits for ever: {@linkcode describeEvent} says what comes instead.
+ *
+ * @example
+ * ```ts
+ * import { EventType } from "@keywatch/keywatch/events";
+ * import type { KeyNotification } from "@keywatch/keywatch/parse";
+ *
+ * const isGone = ({ eventType }: KeyNotification): boolean =>
+ *   eventType === EventType.DEL || eventType === EventType.EXPIRED;
+ * ```
  */
 export const EventType: EventNames = /* @__PURE__ */ Object.fromEntries(
   /* @__PURE__ */ EVENTS.map(({ name }) => [name.toUpperCase().replace("-", "_"), name]),

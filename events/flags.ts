@@ -20,7 +20,17 @@ const FAMILY_LETTERS = "KESTIV";
 /** The order of a server's answer. */
 const ORDER = "Ag$lshzxetdanocrKEmSTIV";
 
-/** A channel with the only events on it that matter. */
+/**
+ * A channel with the only events on it that matter.
+ *
+ * @example
+ * ```ts
+ * import { type NarrowedChannel, requiredFlags } from "@keywatch/keywatch/events";
+ *
+ * const narrowed: NarrowedChannel = { channel: "__keyspace@0__:user:*", events: ["set", "del"] };
+ * requiredFlags(narrowed); // "g$K"
+ * ```
+ */
 export interface NarrowedChannel {
   /** What is subscribed to. */
   channel: string | Uint8Array | Channel;
@@ -28,7 +38,17 @@ export interface NarrowedChannel {
   events: readonly EventName[];
 }
 
-/** What {@linkcode missingFlags} finds, each as letters in the servers' order. */
+/**
+ * What {@linkcode missingFlags} finds, each as letters in the servers' order.
+ *
+ * @example
+ * ```ts
+ * import { type FlagsReport, missingFlags } from "@keywatch/keywatch/events";
+ *
+ * const report: FlagsReport = missingFlags("KE$", "__keyevent@0__:expired");
+ * if (!report.canReceive) console.log(`missing: ${report.missing}`); // missing: x
+ * ```
+ */
 export interface FlagsReport {
   /** Needed, and in force. */
   present: string;
@@ -43,7 +63,17 @@ export interface FlagsReport {
   canReceive: boolean;
 }
 
-/** What {@linkcode mergeFlags} makes. */
+/**
+ * What {@linkcode mergeFlags} makes.
+ *
+ * @example
+ * ```ts
+ * import { type MergedFlags, mergeFlags } from "@keywatch/keywatch/events";
+ *
+ * const { flags, added }: MergedFlags = mergeFlags("gKE", "xE");
+ * if (added !== "") console.log(`CONFIG SET notify-keyspace-events ${flags}`); // gxKE
+ * ```
+ */
 export interface MergedFlags {
   /** The flags to set. */
   flags: string;

@@ -3,7 +3,17 @@ import { type ChannelType, getChannelType } from "./families.ts";
 import { escapeGlob, fromBinary, isPattern, toBinary, unescapeGlob } from "./glob.ts";
 import { decodeText } from "./text.ts";
 
-/** Where a channel is subscribed to. */
+/**
+ * Where a channel is subscribed to.
+ *
+ * @example
+ * ```ts
+ * import { type ChannelOptions, KeyspaceChannel } from "@keywatch/keywatch/parse";
+ *
+ * const options: ChannelOptions = { db: 3, as: "prefix" };
+ * new KeyspaceChannel("user:", options).toString(); // "__keyspace@3__:user:*"
+ * ```
+ */
 export interface ChannelOptions {
   /**
    * The database, a number up to 2 ** 31 - 1, or `"*"` for all of them. Default: 0.
@@ -20,7 +30,17 @@ export interface ChannelOptions {
   as?: "exact" | "prefix" | "pattern" | undefined;
 }
 
-/** A key, an event or a subkey, or a glob of them. */
+/**
+ * A key, an event or a subkey, or a glob of them.
+ *
+ * @example
+ * ```ts
+ * import { KeyspaceChannel, type NameOrPattern } from "@keywatch/keywatch/parse";
+ *
+ * const names: NameOrPattern[] = ["user:*", new Uint8Array([0xff, 0x00])];
+ * const channels = names.map((name) => new KeyspaceChannel(name));
+ * ```
+ */
 export type NameOrPattern = string | Uint8Array;
 
 /**
@@ -28,6 +48,15 @@ export type NameOrPattern = string | Uint8Array;
  *
  * The six classes build the channels of the notifications from keys and events;
  * {@linkcode toChannel} takes any channel as it stands.
+ *
+ * @example
+ * ```ts
+ * import { Channel } from "@keywatch/keywatch/parse";
+ *
+ * const channel = new Channel(new TextEncoder().encode("__keyevent@0__:*"), true);
+ * channel.type; // "keyevent"
+ * channel.equals("__keyevent@0__:*"); // true
+ * ```
  */
 export class Channel {
   /** The channel or the pattern as it goes to the server. Not to be changed. */
@@ -95,7 +124,17 @@ function withNames<A extends unknown[]>(as: ChannelOptions["as"], args: A): A {
   return [...names, { ...args[names.length] as ChannelOptions, as }] as unknown[] as A;
 }
 
-/** A channel of the notifications: `__<type>@<db>__:` and one or two names. */
+/**
+ * A channel of the notifications: `__<type>@<db>__:` and one or two names.
+ *
+ * @example
+ * ```ts
+ * import { type FamilyChannel, KeyeventChannel, KeyspaceChannel } from "@keywatch/keywatch/parse";
+ *
+ * const both: FamilyChannel[] = [new KeyspaceChannel("user:*"), new KeyeventChannel("expired")];
+ * both.map(({ db }) => db); // [0, 0]
+ * ```
+ */
 export class FamilyChannel extends Channel {
   /** The database, or `"*"` for all. */
   readonly db: number | "*";
@@ -334,7 +373,17 @@ export class SubkeyspaceeventChannel extends FamilyChannel {
   }
 }
 
-/** A channel of any of the six families. */
+/**
+ * A channel of any of the six families.
+ *
+ * @example
+ * ```ts
+ * import { KeyeventChannel, type NotificationChannel } from "@keywatch/keywatch/parse";
+ *
+ * const describe = (channel: NotificationChannel): string => `${channel} of ${channel.db}`;
+ * describe(new KeyeventChannel("set")); // "__keyevent@0__:set of 0"
+ * ```
+ */
 export type NotificationChannel =
   | KeyspaceChannel
   | KeyeventChannel

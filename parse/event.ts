@@ -1,4 +1,15 @@
-/** The events that servers emit, each under its name in capitals. */
+/**
+ * The events that servers emit, each under its name in capitals.
+ *
+ * @example
+ * ```ts
+ * import { EventType } from "@keywatch/keywatch/events";
+ * import type { EventNames } from "@keywatch/keywatch/parse";
+ *
+ * const names: EventNames = EventType;
+ * names.RENAME_FROM; // "rename_from"
+ * ```
+ */
 export type EventNames = {
   readonly SET: "set";
   readonly APPEND: "append";
@@ -76,8 +87,27 @@ export type EventNames = {
   readonly ARDELRANGE: "ardelrange";
 };
 
-/** The name of an event that some server emits. */
+/**
+ * The name of an event that some server emits.
+ *
+ * @example
+ * ```ts
+ * import type { KnownEvent } from "@keywatch/keywatch/parse";
+ *
+ * const labels: Partial<Record<KnownEvent, string>> = { del: "deleted", expired: "ran out" };
+ * ```
+ */
 export type KnownEvent = EventNames[keyof EventNames];
 
-/** The name of any event: modules and servers to come have more than are known. */
+/**
+ * The name of any event: modules and servers to come have more than are known.
+ *
+ * @example
+ * ```ts
+ * import { type EventName, KeyeventChannel } from "@keywatch/keywatch/parse";
+ *
+ * const events: EventName[] = ["expired", "json.set"];
+ * const channels = events.map((event) => new KeyeventChannel(event));
+ * ```
+ */
 export type EventName = KnownEvent | (string & Record<never, never>);

@@ -5,6 +5,13 @@ import { toBytes } from "./text.ts";
  *
  * The first two are as old as the notifications. The others came with Redis 8.8 and name subkeys,
  * which are the fields of a hash.
+ *
+ * @example
+ * ```ts
+ * import { ChannelType, getChannelType } from "@keywatch/keywatch/parse";
+ *
+ * getChannelType("__keyspace@0__:user:1") === ChannelType.KEYSPACE; // true
+ * ```
  */
 export const ChannelType: {
   /** `__keyspace@<db>__:<key>`, payload `<event>`. */

@@ -43,7 +43,17 @@ function find(byte: number, bytes: Uint8Array, start: number, end: number): numb
   return start < end ? start : -1;
 }
 
-/** What {@linkcode KeyNotification.tryParse} can be told. */
+/**
+ * What {@linkcode KeyNotification.tryParse} can be told.
+ *
+ * @example
+ * ```ts
+ * import { KeyNotification, type ParseOptions } from "@keywatch/keywatch/parse";
+ *
+ * const options: ParseOptions = { keyPrefix: "app:", timestamp: 1_700_000_000_000 };
+ * KeyNotification.tryParse("__keyspace@0__:app:user:1", "set", options)?.key; // "user:1"
+ * ```
+ */
 export interface ParseOptions {
   /** Only keys that begin so count, and are given without it. Subkeys are left as they are. */
   keyPrefix?: string | Uint8Array | null;

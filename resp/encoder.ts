@@ -5,6 +5,14 @@
  * below 1e-6 with an exponent, `1e+21`, `1e-7`, as servers take them wherever they take a number with
  * a fraction; -0 is written as `0`. To have 1e21 as digits, which servers take for no integer either,
  * give a bigint.
+ *
+ * @example
+ * ```ts
+ * import { type CommandArgument, encodeCommand } from "@keywatch/keywatch/resp";
+ *
+ * const args: CommandArgument[] = ["SET", new Uint8Array([0xff]), 10n ** 21n];
+ * encodeCommand(args);
+ * ```
  */
 export type CommandArgument = string | Uint8Array | number | bigint;
 

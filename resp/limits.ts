@@ -4,6 +4,14 @@
  * By default nothing a decoder holds comes near what the smallest runtimes have (128 MiB in Workers),
  * and any reply of the servers' own commands fits. For values or replies that are larger, raise
  * `maxBulkLength` and `maxHeldBytes` together.
+ *
+ * @example
+ * ```ts
+ * import { Decoder, type DecoderLimits } from "@keywatch/keywatch/resp";
+ *
+ * const limits: DecoderLimits = { maxBulkLength: 2 ** 20, maxHeldBytes: 2 ** 21 }; // bytes
+ * new Decoder({ reply: console.log, push: console.log }, limits);
+ * ```
  */
 export interface DecoderLimits {
   /**
@@ -31,7 +39,17 @@ export interface DecoderLimits {
   maxHeldBytes?: number;
 }
 
-/** The limits with their defaults. */
+/**
+ * The limits with their defaults.
+ *
+ * @example
+ * ```ts
+ * import { Decoder, DEFAULT_LIMITS } from "@keywatch/keywatch/resp";
+ *
+ * const maxHeldBytes = DEFAULT_LIMITS.maxHeldBytes / 4;
+ * new Decoder({ reply: console.log, push: console.log }, { maxHeldBytes });
+ * ```
+ */
 export const DEFAULT_LIMITS: Readonly<Required<DecoderLimits>> = {
   maxLineLength: 2 ** 16,
   maxBulkLength: 2 ** 25,

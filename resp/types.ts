@@ -24,6 +24,16 @@ import type { ServerError } from "./errors.ts";
  *
  * A simple string is a status line of the server's own words and is always text, read as UTF-8.
  * A bulk string is whatever somebody stored and is bytes, unless the decoder was told otherwise.
+ *
+ * @example
+ * ```ts
+ * import { type Reply, RespMap, ServerError } from "@keywatch/keywatch/resp";
+ *
+ * function version(reply: Reply): Reply | undefined {
+ *   if (reply instanceof ServerError) throw reply;
+ *   return reply instanceof RespMap ? reply.get("version") : undefined;
+ * }
+ * ```
  */
 export type Reply =
   | string
