@@ -5,6 +5,7 @@
  * anything failed.
  */
 import { join } from "node:path";
+import { ensureServer, matrix } from "../tests/servers/mod.ts";
 import { countTests } from "./junit.ts";
 import { readConfig, ROOT, sourceFiles } from "./project.ts";
 import { isPublished } from "./rooms.ts";
@@ -60,8 +61,8 @@ function deno(...args: string[]): () => Promise<Outcome> {
   return () => run({ words: [Deno.execPath(), ...args], limit: CHECK_LIMIT });
 }
 
-/** The tests as a reader of the README runs them, each counted. */
-async function readmeTests(task: string): Promise<Outcome> {
+/** The tests as a reader of the README runs them, each counted; shown as they go, or if any fails. */
+async function readmeTests(task: string, shown: boolean): Promise<Outcome> {
   const command = `npx -y deno@${Deno.version.deno} task ${task}`;
   const readme = await Deno.readTextFile(join(ROOT, "README.md"));
   if (!readme.split(/[\n\r\x60]/).some((line) => line.trim() === command)) {
@@ -74,19 +75,37 @@ async function readmeTests(task: string): Promise<Outcome> {
       words: command.split(" "),
       limit: TESTS_LIMIT,
       env: { TEST_REPORT: report },
-      shown: true,
+      shown,
     });
     const { passed, failed } = countTests(await Deno.readTextFile(report));
-    if (passed + failed === 0) return { passed, failed: 1, output: "No test ran\n" };
+    if (passed + failed === 0) {
+      return { passed, failed: 1, output: `${ended.output}No test ran\n` };
+    }
     // An error outside every test fails the run, but is in no test's report.
     const unnamed = ended.failed > 0 && failed === 0 ? 1 : 0;
-    const output = unnamed ? "The tests passed, but their run failed\n" : "";
-    return { passed, failed: failed + unnamed, output };
+    const why = unnamed ? "The tests passed, but their run failed\n" : "";
+    return { passed, failed: failed + unnamed, output: ended.output + why };
   } catch (error) {
     return { passed: 0, failed: 1, output: `The results could not be counted: ${error}\n` };
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
+}
+
+/** So that the two runs of tests, which go on at once, find what each would install. */
+async function servers(): Promise<Outcome> {
+  const options = { progress: (message: string) => console.error(message) };
+  await ensureServer(options);
+  await matrix(options);
+  return { passed: 1, failed: 0, output: "" };
+}
+
+/** Tests wait more than they work: one run after the other would take twenty minutes. */
+let everyServer: Promise<Outcome> | undefined;
+
+function bothTests(): Promise<Outcome> {
+  everyServer = readmeTests("test:matrix", false);
+  return readmeTests("test", true);
 }
 
 const lockBefore = await Deno.readTextFile(join(ROOT, "deno.lock"));
@@ -124,8 +143,9 @@ const checks: [name: string, check: () => Promise<Outcome>][] = [
   ["portable types", deno("run", "--allow-all", "dev/check_portable.ts")],
   ...(ci
     ? [
-      ["tests", () => readmeTests("test")],
-      ["tests on every server", () => readmeTests("test:matrix")],
+      ["servers", servers],
+      ["tests", bothTests],
+      ["tests on every server", () => everyServer!],
     ] satisfies [string, () => Promise<Outcome>][]
     : []),
   ["lock file", lockUnchanged],
