@@ -37,7 +37,7 @@ arguments make no sense.`;
  * ```ts
  * import { main } from "@keywatch/keywatch/cli";
  *
- * const status = await main(["flags", "KEA"]); // prints what the letters mean
+ * const status = await main(["flags", "explain", "KEA"]); // prints what the letters mean
  * console.log(status); // 0
  * ```
  */
