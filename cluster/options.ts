@@ -38,7 +38,7 @@ export interface ClusterOptions extends ConnectOptions {
   readonly refreshInterval?: number;
   /**
    * Where to dial a node in place of the address it announces: for clusters behind NAT or port
-   * forwarding.
+   * forwarding. By default it is dialled at that address.
    */
   readonly addressMap?: (address: TcpAddress) => TcpAddress;
   /** What becomes of notifications that only a slot on the move has made. Default `hide`. */
@@ -47,8 +47,8 @@ export interface ClusterOptions extends ConnectOptions {
    * Watch a replica of each shard in place of its primary. They tell what they copy, a little later,
    * and some events by other names: what `expired`, `evicted`, `hexpired`, `spop`, `incrbyfloat` or
    * `hincrbyfloat` is on the primary is `del`, `hdel`, `srem`, `set` or `hset` there. Their own
-   * `notify-keyspace-events` counts. A shard without a replica that follows is not covered. What slots on the move have made
-   * cannot be told apart there, and is delivered.
+   * `notify-keyspace-events` counts. A shard without a replica that follows is not covered. What slots
+   * on the move have made cannot be told apart there, and is delivered. Default `false`.
    */
   readonly replicas?: boolean;
 }

@@ -184,6 +184,8 @@ export class FamilyChannel extends Channel {
    * The channel of exactly these names, whatever characters they have.
    *
    * @param args As for the constructor.
+   * @throws {RangeError} As the constructor.
+   * @throws {TypeError} As the constructor.
    */
   static exact<A extends unknown[], C>(this: new (...args: A) => C, ...args: A): C {
     return new this(...withNames("exact", args));
@@ -193,6 +195,8 @@ export class FamilyChannel extends Channel {
    * The pattern of all channels whose last name begins so, whatever characters it has.
    *
    * @param args As for the constructor: a beginning in place of the last name.
+   * @throws {RangeError} As the constructor.
+   * @throws {TypeError} As the constructor.
    */
   static prefix<A extends unknown[], C>(this: new (...args: A) => C, ...args: A): C {
     return new this(...withNames("prefix", args));
@@ -202,6 +206,8 @@ export class FamilyChannel extends Channel {
    * The pattern of all channels whose names these globs match.
    *
    * @param args As for the constructor: globs, which go to the server as they are.
+   * @throws {RangeError} As the constructor.
+   * @throws {TypeError} As the constructor.
    */
   static pattern<A extends unknown[], C>(this: new (...args: A) => C, ...args: A): C {
     return new this(...withNames("pattern", args));
@@ -261,6 +267,7 @@ export class KeyeventChannel extends FamilyChannel {
    * All events on all keys.
    *
    * @param options The database.
+   * @throws {RangeError} The database is no whole number from 0 to 2 ** 31 - 1.
    */
   static allEvents(options?: ChannelOptions): KeyeventChannel {
     return new KeyeventChannel("*", options);
@@ -317,6 +324,7 @@ export class SubkeyeventChannel extends FamilyChannel {
    * All events on the subkeys of all keys.
    *
    * @param options The database.
+   * @throws {RangeError} The database is no whole number from 0 to 2 ** 31 - 1.
    */
   static allEvents(options?: ChannelOptions): SubkeyeventChannel {
     return new SubkeyeventChannel("*", options);
