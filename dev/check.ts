@@ -138,6 +138,7 @@ const checks: [name: string, check: () => Promise<Outcome>][] = [
     return await deno("check", "--doc-only", ...published, ...await markdownFiles())();
   }],
   ["documentation", deno("doc", "--lint", ...exported)],
+  ["examples of every name", deno("run", "--allow-all", "dev/check_docs.ts")],
   ["package", deno("publish", "--dry-run", ...(ci ? [] : ["--allow-dirty"]))],
   ["dependency rules", deno("run", "--allow-all", "dev/check_imports.ts")],
   ["portable types", deno("run", "--allow-all", "dev/check_portable.ts")],
