@@ -1,5 +1,5 @@
 import { parseArgs, type ParseArgsConfig } from "node:util";
-import { messageOf } from "./message.ts";
+import { nearest } from "./nearest.ts";
 import type { Output } from "./output.ts";
 
 /** Options as `node:util` describes them. */
@@ -55,16 +55,17 @@ export class Arguments {
    * @throws {UsageError} when an option is not known, or lacks its value
    */
   static parse(args: readonly string[], options: OptionsConfig): Arguments {
-    try {
-      const { values, positionals } = parseArgs({
-        args: [...args],
-        allowPositionals: true,
-        options: { ...options, help: { type: "boolean", short: "h" } },
-      });
-      return new Arguments(values, positionals);
-    } catch (error) {
-      throw new UsageError(messageOf(error));
-    }
+    const known: OptionsConfig = { ...options, help: { type: "boolean", short: "h" } };
+    // Not strict: what it then says is several lines long, and none of them says what was meant.
+    const { values, positionals, tokens } = parseArgs({
+      args: [...args],
+      allowPositionals: true,
+      options: known,
+      strict: false,
+      tokens: true,
+    });
+    for (const token of tokens) if (token.kind === "option") checkOption(token, known);
+    return new Arguments(values, positionals);
   }
 
   /** The value of an option; undefined when it was not given. */
@@ -81,4 +82,41 @@ export class Arguments {
   has(name: string): boolean {
     return this.#values[name] === true;
   }
+}
+
+/** An option as `node:util` has found it. */
+interface OptionToken {
+  readonly name: string;
+  readonly rawName: string;
+  readonly value?: string | undefined;
+  readonly inlineValue?: boolean | undefined;
+}
+
+function checkOption(
+  { name, rawName, value, inlineValue }: OptionToken,
+  known: OptionsConfig,
+): void {
+  const type = Object.hasOwn(known, name) ? known[name]!.type : undefined;
+  if (type === undefined) {
+    const hint = rawName.startsWith("--")
+      ? didYouMean(name, Object.keys(known), "--")
+      : "; what begins with - and is none goes after --";
+    throw new UsageError(`there is no option ${rawName}${hint}`);
+  }
+  if (type === "boolean") {
+    if (value !== undefined) throw new UsageError(`${rawName} takes no value`);
+    return;
+  }
+  if (value === undefined) throw new UsageError(`${rawName} lacks its value`);
+  // Far more often it is the next option, and the value was left out.
+  if (inlineValue === true || !/^-./.test(value)) return;
+  throw new UsageError(
+    `${rawName} lacks its value; if ${value} is meant, write ${rawName}=${value}`,
+  );
+}
+
+/** What to add to a message about a name that is none: which one may be meant, if any. */
+export function didYouMean(word: string, names: Iterable<string>, prefix = ""): string {
+  const near = nearest(word, names);
+  return near === undefined ? "" : `; did you mean ${prefix}${near}?`;
 }

@@ -1,10 +1,11 @@
-import { Arguments, type Command, type Context, UsageError } from "./command.ts";
+import { Arguments, type Command, type Context, didYouMean, UsageError } from "./command.ts";
 import { listenForInterrupt } from "./interrupt.ts";
 import { messageOf } from "./message.ts";
 import { Output } from "./output.ts";
 import { doctor } from "./doctor.ts";
 import { flags } from "./flags.ts";
 import { top } from "./top.ts";
+import { VERSION } from "./version.ts";
 import { watch } from "./watch.ts";
 
 const COMMANDS: Readonly<Record<string, Command>> = { watch, top, doctor, flags };
@@ -21,7 +22,8 @@ ${
     .join("\n")
 }
 
-keywatch <command> --help tells more, with examples.
+keywatch <command> --help tells more, with examples; keywatch --version tells
+the version.
 
 Exit status: 0 when all went well, 1 when something failed, 2 when the
 arguments make no sense.`;
@@ -59,18 +61,23 @@ export async function main(args: readonly string[]): Promise<number> {
 
 async function run([name, ...rest]: readonly string[], context: Context): Promise<number> {
   const { output } = context;
-  if (name === "--help" || name === "-h") {
+  if (name === "--version") {
+    output.line(`keywatch ${VERSION}`);
+    return 0;
+  }
+  if (name === "--help" || name === "-h" || (name === "help" && rest.length === 0)) {
     output.line(USAGE);
     return 0;
   }
-  const command = name !== undefined && Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  if (name === "help") return await run([...rest, "--help"], context);
+  if (name === undefined) return misused("no command is given", USAGE, output);
+  if (name.startsWith("-")) {
+    return misused(`the command comes first, before ${name}`, USAGE, output);
+  }
+  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name]! : undefined;
   if (command === undefined) {
-    const why = name === undefined
-      ? "no command is given"
-      : name.startsWith("-")
-      ? `the command comes first, before ${name}`
-      : `there is no command "${name}"`;
-    return misused(why, USAGE, output);
+    const hint = didYouMean(name, Object.keys(COMMANDS));
+    return misused(`there is no command "${name}"${hint}`, USAGE, output);
   }
   try {
     const args = Arguments.parse(rest, command.options);

@@ -37,9 +37,16 @@ for (const [name, find] of [["Node", findNode], ["Bun", findBun]] as const) {
 
   Deno.test(`the packed tool fails in words in ${name}`, async () => {
     const program = [...await find(), TOOL];
-    await using tool = Tool.run(["wach"], { program, cwd: folder });
-    const { code, stderr } = await tool.ended();
-    assertEquals([code, stderr.split("\n")[0]], [2, 'keywatch: there is no command "wach"']);
+    const cases: [why: string, ...args: string[]][] = [
+      ['there is no command "wach"; did you mean watch?', "wach"],
+      ["there is no option --evnt; did you mean --event?", "watch", "--evnt", "set"],
+      ["--db lacks its value; if --json is meant, write --db=--json", "watch", "--db", "--json"],
+    ];
+    for (const [why, ...args] of cases) {
+      await using tool = Tool.run(args, { program, cwd: folder });
+      const { code, stderr } = await tool.ended();
+      assertEquals([code, stderr.split("\n")[0]], [2, `keywatch: ${why}`]);
+    }
   });
 
   Deno.test(`the packed tool looks, explains and shows in ${name}`, async () => {
