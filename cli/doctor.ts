@@ -5,6 +5,7 @@ import type { Checkup } from "./doctor/checkup.ts";
 import { examineCluster, planNodes } from "./doctor/cluster.ts";
 import type { Finding, Level, Section } from "./doctor/finding.ts";
 import { examineNode } from "./doctor/node.ts";
+import { doubtsOf } from "./doubts.ts";
 import { messageOf } from "./message.ts";
 import type { Output } from "./output.ts";
 import { printable } from "./printable.ts";
@@ -46,9 +47,14 @@ export const doctor: Command = {
     const checkup: Checkup = { target, selection, probe: args.has("probe"), signal };
     const where = target.db === "*" ? "all databases" : `database ${target.db}`;
     output.line(`What should come: ${printable(`${selection}`)}, ${where}`);
+    const doubts = doubtsOf(selection).map((text): Finding => {
+      return { level: "warning", topic: "event", text, mend: [] };
+    });
+    showFindings(doubts, output);
     try {
       const sections = await examine(checkup, (section) => showSection(section, output));
-      return showVerdict(sections.flatMap(({ findings }) => findings), checkup, output);
+      const found = sections.flatMap(({ findings }) => findings);
+      return showVerdict([...doubts, ...found], checkup, output);
     } catch (error) {
       if (signal.aborted) return 0;
       throw error;
@@ -125,6 +131,10 @@ const MEND_INDENT = " ".repeat(6);
 function showSection({ title, findings }: Section, output: Output): void {
   output.line("");
   output.line(output.paint("bold", printable(title)));
+  showFindings(findings, output);
+}
+
+function showFindings(findings: readonly Finding[], output: Output): void {
   for (const { level, topic, text, mend } of findings) {
     const [mark, style] = MARKS[level];
     const [first, ...rest] = wrap(printable(text), INDENT);

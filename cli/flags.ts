@@ -10,6 +10,8 @@ import {
 } from "../mod.ts";
 import { type Arguments, type Command, type Context, UsageError } from "./command.ts";
 import { eventsOf, type Letter, letterOf, LETTERS } from "./flags/letters.ts";
+import { doubtsOf, EVENT_NAMES } from "./doubts.ts";
+import { nearest } from "./nearest.ts";
 import type { Output } from "./output.ts";
 import { printable } from "./printable.ts";
 import { checkEvent, Selection, SELECTION_OPTIONS } from "./selection.ts";
@@ -120,7 +122,7 @@ function explain(words: readonly string[], output: Output): void {
 }
 
 function work(words: readonly string[], args: Arguments, output: Output): void {
-  const asked = readAsked(words, args);
+  const asked = readAsked(words, args, output);
   const needed = requiredFlags(...asked);
   if (needed === "") throw new UsageError("none of these is a channel of notifications");
   output.line(output.paint("bold", needed));
@@ -143,7 +145,11 @@ const SET_NOTE = "It replaces what is set: add the letters that others need, whi
   "notify-keyspace-events tells. In a cluster, run it on every node.";
 
 /** What was asked for, each with its channel. */
-function readAsked(words: readonly string[], args: Arguments): (Channel | NarrowedChannel)[] {
+function readAsked(
+  words: readonly string[],
+  args: Arguments,
+  output: Output,
+): (Channel | NarrowedChannel)[] {
   const events = args.texts("event");
   const fields = args.texts("field");
   for (const event of events) checkEvent(event);
@@ -158,6 +164,12 @@ function readAsked(words: readonly string[], args: Arguments): (Channel | Narrow
   const isAll = words.length === 0 && (events.length > 0 || fields.length > 0);
   if (words.length === 0 && !isAll) {
     throw new UsageError("flags for takes patterns of keys, events, or whole channels");
+  }
+  for (const doubt of doubtsOf({ patterns: [], events })) output.note(doubt, "yellow");
+  for (const pattern of patterns) {
+    const near = nearest(pattern, EVENT_NAMES);
+    if (near === undefined) continue;
+    output.note(`${pattern} is taken for a key; did you mean the event ${near}?`, "yellow");
   }
   if (patterns.includes("")) throw new UsageError("a pattern is empty; '*' is every key");
   const selected = patterns.length > 0 || isAll

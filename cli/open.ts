@@ -1,5 +1,6 @@
 import { type ClusterOptions, connect, type KeyspaceNotificationsInterface } from "../mod.ts";
 import { connectOptions, type Target } from "./connection.ts";
+import { doubtsOf } from "./doubts.ts";
 import { checkFlags } from "./flags_check.ts";
 import { Losses } from "./losses.ts";
 import { messageOf } from "./message.ts";
@@ -36,6 +37,7 @@ export async function open(
   });
   try {
     await notifications.subscribe(...selection.channels);
+    for (const doubt of doubtsOf(selection)) output.note(doubt, "yellow");
     const { failure, warnings } = checkFlags(notifications.status().nodes, selection);
     if (failure !== null) throw new Error(failure);
     for (const warning of warnings) output.note(warning, "yellow");
