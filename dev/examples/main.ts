@@ -26,10 +26,16 @@ const examples = await listExamples();
 const [name] = Deno.args;
 const example = examples.find((one) => one.name === name);
 if (!example) {
-  if (name !== undefined) console.error(`There is no example ${name}.\n`);
-  console.error("deno task example NAME, where NAME is one of:\n");
-  for (const { name, title } of examples) console.error(`${name.padEnd(20)}${title}`);
-  Deno.exit(name === undefined ? 0 : 2);
+  const list = [
+    "deno task example NAME, where NAME is one of:\n",
+    ...examples.map(({ name, title }) => `${name.padEnd(20)}${title}`),
+  ].join("\n");
+  if (name === undefined) {
+    console.log(list);
+    Deno.exit(0);
+  }
+  console.error(`There is no example ${name}.\n\n${list}`);
+  Deno.exit(2);
 }
 if (Deno.env.get("REDIS_URL")) Deno.exit(await runAlone(example));
 Deno.exit(await playExample(example) ? 0 : 1);

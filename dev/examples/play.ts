@@ -135,7 +135,9 @@ export async function playExample(example: Example): Promise<boolean> {
     interrupt.release();
     await performing.end();
   }
-  for (const words of missing) console.error(`It has not shown: ${words}`);
+  if (!interrupt.signal.aborted) {
+    for (const words of missing) console.error(`It has not shown: ${words}`);
+  }
   return missing.size === 0;
 }
 

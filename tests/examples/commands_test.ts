@@ -50,14 +50,21 @@ Deno.test("one that is looked at in a browser goes on until Ctrl-C, and leaves n
 Deno.test("each example says in one sentence what it does", async () => {
   const examples = await listExamples();
   for (const { name, title } of examples) assert(title.length > 15, `${name}: ${title}`);
-  const { code, output } = await runExample();
+  const { code, stdout } = await runExample();
   assertEquals(code, 0);
   for (const { name, title } of examples) {
-    assertStringIncludes(output, `${name.padEnd(20)}${title}`);
+    assertStringIncludes(stdout, `${name.padEnd(20)}${title}`);
   }
   const wrong = await runExample("no_such");
   assertEquals(wrong.code, 2);
   assertStringIncludes(wrong.output, "There is no example no_such");
+});
+
+Deno.test("one that is interrupted is not blamed for what it has not shown", async () => {
+  await using tool = Tool.run(["lock_monitor"], { program: COMMAND });
+  await tool.linesUntil("lock:report taken");
+  tool.kill("SIGINT");
+  assertEquals((await tool.ended()).stderr, "");
 });
 
 Deno.test("with $REDIS_URL an example watches that server until it is interrupted", async () => {
