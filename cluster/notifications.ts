@@ -119,6 +119,7 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
     try {
       await notifications.refreshSubscriptions();
       await notifications.#whenReached();
+      options.signal?.throwIfAborted();
       return notifications;
     } catch (error) {
       await notifications.close();

@@ -110,6 +110,8 @@ export class KeyspaceNotifications extends AbstractKeyspaceNotifications {
     const notifications = new KeyspaceNotifications(server, settings, options);
     try {
       await notifications.#server.subscriber.start();
+      // Aborted in the turn in which it was connected, as by `onStatus`.
+      options.signal?.throwIfAborted();
       notifications.#keepWatch();
       return notifications;
     } catch (error) {

@@ -241,16 +241,17 @@ export class Subscriber {
     this.info = info;
     this.#address = address;
     this.#connection = connection;
+    // Before anybody is told: who is may close it all, and then it must be known to be lost.
+    live = true;
     this.#gap.move(locator.takeMove());
     this.#enter(mute === null ? "ready" : "muted", mute);
+    if (connection.over !== null) return;
     if (mute === null) this.#gap.end();
     else this.#gap.tell();
-    live = true;
     held?.release(events.onMessage, events.onConfirmed);
-    if (mute !== null) {
-      events.onMuted(mute);
-      this.#awaitFlags(connection);
-    }
+    if (mute === null || connection.over !== null) return;
+    events.onMuted(mute);
+    this.#awaitFlags(connection);
   }
 
   async #open(

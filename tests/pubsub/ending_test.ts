@@ -188,6 +188,43 @@ for (const [way, end] of WAYS) {
   }
 }
 
+for (const told of ["onStatus", "onGap"] as const) {
+  Deno.test(`close() by ${told}, when it is back, ends what waited for that`, async () => {
+    await using server = new FakeServer(() => undefined);
+    let isBack = false;
+    let waiting: Promise<unknown> | null = null;
+    const close = () => void (isBack && notifications.close());
+    const notifications = await connect(server.url, {
+      ...LONG,
+      onStatus: ({ nodes: [node] }) => {
+        if (node!.state === "reconnecting") {
+          waiting ??= assertRejects(() => notifications.subscribeKeyspace("other"), ClosedError);
+        }
+        isBack = waiting !== null && node!.state === "ready";
+        if (told === "onStatus") close();
+      },
+      onGap: () => told === "onGap" && close(),
+    });
+    await notifications.subscribeKeyspace("k");
+    server.hangUp();
+    await until("it is closed", () => notifications.status().state === "closed");
+    await waiting;
+    await until("the server is left", () => server.connections === 0);
+  });
+}
+
+Deno.test("a signal that onStatus aborts, when it is connected, ends connect", async () => {
+  await using server = new FakeServer(() => undefined);
+  const stop = new AbortController();
+  const connecting = connect(server.url, {
+    ...LONG,
+    signal: stop.signal,
+    onStatus: () => stop.abort(REASON),
+  });
+  await assertRejects(() => connecting, Error, REASON.message);
+  await until("the server is left", () => server.connections === 0);
+});
+
 Deno.test("break, return, throw and a signal each end a loop at once, and free what it held", async () => {
   await using server = await startServer({ config: { "notify-keyspace-events": "KEA" } });
   await using notifications = await connect(server.url, LONG);
