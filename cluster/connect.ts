@@ -2,7 +2,7 @@ import { ClusterNodeError } from "../pubsub/cluster_node_error.ts";
 import { KeyspaceNotifications, type SentinelTarget } from "../pubsub/mod.ts";
 import { isSentinelTarget } from "../pubsub/sentinel_target.ts";
 import { ClusterKeyspaceNotifications } from "./notifications.ts";
-import type { ClusterOptions } from "./options.ts";
+import { type ClusterOptions, resolveClusterOptions } from "./options.ts";
 
 /**
  * Connects to a server or a cluster: it looks at what is there, and gives back the class that fits.
@@ -43,6 +43,8 @@ export async function connect(
   target: string | URL | readonly (string | URL)[] | SentinelTarget,
   options: ClusterOptions = {},
 ): Promise<KeyspaceNotifications | ClusterKeyspaceNotifications> {
+  // Here too, so that what is wrong shows before there is a cluster.
+  resolveClusterOptions(options);
   if (isSentinelTarget(target)) return await KeyspaceNotifications.connect(target, options);
   const targets = Array.isArray(target) ? target as readonly (string | URL)[] : [target as string];
   if (targets.length === 1) {

@@ -83,9 +83,17 @@ export abstract class Member {
 
 /** A shard that is watched at its primary. */
 export class PrimaryMember extends Member {
-  /** @param locate where the primary is now; null when no node says */
-  constructor(id: string, locate: () => TcpAddress | null, options: MemberOptions) {
-    const locator = new PlainLocator(nameOf(id, locate()), () => {
+  /**
+   * @param name how it is called until it is connected to
+   * @param locate where the primary is now; null when no node says
+   */
+  constructor(
+    id: string,
+    name: string,
+    locate: () => TcpAddress | null,
+    options: MemberOptions,
+  ) {
+    const locator = new PlainLocator(name, () => {
       const address = locate();
       return address === null
         ? Promise.reject(new ConnectError(`Cannot connect to node ${id}: no node says where it is`))

@@ -7,7 +7,7 @@ import type { SlotCoverage, Status, TcpAddress } from "../pubsub/mod.ts";
 import { Coverage, type SlotGap } from "./coverage.ts";
 import { type Member, type MemberOptions, nameOf, PrimaryMember } from "./member.ts";
 import { MigrationFilter } from "./migration_filter.ts";
-import { type ClusterOptions, migrationsOf, refreshIntervalOf } from "./options.ts";
+import { type ClusterOptions, type ClusterSettings, resolveClusterOptions } from "./options.ts";
 import { Refresher } from "./refresher.ts";
 import { ReplicaAdvice } from "./replica_events.ts";
 import { ReplicaGate } from "./replica_gate.ts";
@@ -39,8 +39,10 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
   /** @internal */
   protected readonly hub: Hub;
   readonly #tls: boolean;
-  readonly #options: ClusterOptions;
+  readonly #options: ClusterSettings;
   readonly #settings: Settings;
+  /** Whether anybody wants to know how things stand, whenever that changes. */
+  readonly #tellsStatus: boolean;
   readonly #members = new Map<string, Member>();
   readonly #coverage = new Coverage();
   readonly #refresher: Refresher;
@@ -58,13 +60,15 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
     const settings = resolveOptions(defaults, options);
     super(settings.database);
     this.#tls = defaults.tls ?? false;
-    this.#options = options;
+    this.#options = resolveClusterOptions(options);
     this.#settings = settings;
-    const advice = options.replicas ? new ReplicaAdvice(settings.onWarning) : null;
+    this.#tellsStatus = options.onStatus !== undefined;
+    const { migrations, refreshInterval, replicas } = this.#options;
+    const advice = replicas ? new ReplicaAdvice(settings.onWarning) : null;
     this.hub = new Hub(() => "*", settings, {
-      checkFlags: async (channels) => {
+      checkSilence: async (channels) => {
         advice?.consider(channels);
-        await this.#onEach((member) => member.server.checkFlags(channels));
+        await this.#onEach((member) => member.server.checkSilence(channels));
       },
       settle: (channels) => this.#settle(channels),
       reconcile: async () => {
@@ -72,7 +76,7 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
       },
     });
     this.#filter = new MigrationFilter({
-      migrations: migrationsOf(options),
+      migrations,
       keyPrefix: settings.keyPrefix,
       hand: (delivery) => this.hub.hand(delivery),
       onOutdated: () => this.#refreshSoon(),
@@ -86,7 +90,7 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
     });
     this.#refresher = new Refresher({
       refresh: () => this.#refresh(),
-      interval: refreshIntervalOf(options),
+      interval: refreshInterval,
       onFailure: (error) => {
         // The first time it is what `connect` fails with.
         if (this.#topology === null) return;
@@ -114,9 +118,9 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
     options: ClusterOptions = {},
   ): Promise<ClusterKeyspaceNotifications> {
     const seeds = readSeeds(targets);
-    options.signal?.throwIfAborted();
     const notifications = new ClusterKeyspaceNotifications(seeds, options);
     try {
+      options.signal?.throwIfAborted();
       await notifications.refreshSubscriptions();
       await notifications.#whenReached();
       options.signal?.throwIfAborted();
@@ -326,14 +330,10 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
         },
       },
     };
+    const name = nameOf(id, this.#locate(id));
     const member: Member = this.#options.replicas
-      ? new ReplicaMember(
-        id,
-        nameOf(id, this.#locate(id)),
-        (primary) => this.#replicasOf(primary),
-        options,
-      )
-      : new PrimaryMember(id, () => this.#locate(id), options);
+      ? new ReplicaMember(id, name, (primary) => this.#replicasOf(primary), options)
+      : new PrimaryMember(id, name, () => this.#dialled(id), options);
     this.#members.set(id, member);
     member.server.subscriber.launch("topology", from);
   }
@@ -365,7 +365,7 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
 
   #tellStatus(): void {
     // Made for nobody it would be what connecting to a large cluster costs most.
-    if (this.#options.onStatus !== undefined) this.#settings.onStatus(this.status());
+    if (this.#tellsStatus) this.#settings.onStatus(this.status());
   }
 
   #refreshSoon(): void {
@@ -373,10 +373,24 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
     this.#refresher.request().catch(() => {});
   }
 
-  #locate(id: string): TcpAddress | null {
+  /**
+   * Where to dial a node; null when no node says.
+   *
+   * @throws {TypeError} when the caller's map makes no address of it
+   */
+  #dialled(id: string): TcpAddress | null {
     const node = this.#topology?.nodes.get(id);
     const address = node === undefined ? null : dialAddress(node, { tls: this.#tls });
-    const { addressMap } = this.#options;
-    return address === null || addressMap === undefined ? address : addressMap(address);
+    return address === null ? null : this.#options.addressMap(address);
+  }
+
+  /** The same where it is only to be named, or told from others. */
+  #locate(id: string): TcpAddress | null {
+    try {
+      return this.#dialled(id);
+    } catch {
+      // Dialling it says so.
+      return null;
+    }
   }
 }

@@ -1,4 +1,6 @@
-import type { ConnectOptions, TcpAddress } from "../pubsub/mod.ts";
+import { type ConnectOptions, formatAddress, type TcpAddress } from "../pubsub/mod.ts";
+import { reasonOf } from "../pubsub/dialling.ts";
+import { checkKinds, checkMilliseconds, invalid } from "../pubsub/option_checks.ts";
 
 /**
  * What becomes of phantoms, notifications that a slot on its way to another node makes although
@@ -55,28 +57,53 @@ export interface ClusterOptions extends ConnectOptions {
 
 const DEFAULT_REFRESH_INTERVAL = 10_000;
 
-/**
- * The interval that the options say.
- *
- * @throws {TypeError} when it is none
- */
-export function refreshIntervalOf(
-  { refreshInterval = DEFAULT_REFRESH_INTERVAL }: ClusterOptions,
-): number {
-  if (refreshInterval > 0 && refreshInterval <= 2 ** 31 - 1) return refreshInterval;
-  throw new TypeError(
-    `Cannot use the option refreshInterval: ${refreshInterval} is not a number of milliseconds`,
-  );
+/** The options that only clusters have, with their defaults. */
+export interface ClusterSettings {
+  readonly refreshInterval: number;
+  readonly addressMap: (address: TcpAddress) => TcpAddress;
+  readonly migrations: MigrationPolicy;
+  readonly replicas: boolean;
 }
 
 /**
- * What the options say of phantoms.
+ * Fills in the defaults of what only clusters have.
  *
- * @throws {TypeError} when it is neither
+ * @throws {TypeError} when an option is not what it must be
  */
-export function migrationsOf({ migrations = "hide" }: ClusterOptions): MigrationPolicy {
-  if (migrations === "hide" || migrations === "mark") return migrations;
-  throw new TypeError(
-    `Cannot use the option migrations: ${String(migrations)} is not "hide" or "mark"`,
-  );
+export function resolveClusterOptions(options: ClusterOptions): ClusterSettings {
+  checkKinds(options, { addressMap: "function", replicas: "boolean" });
+  const { refreshInterval = DEFAULT_REFRESH_INTERVAL, migrations = "hide" } = options;
+  checkMilliseconds("refreshInterval", refreshInterval);
+  if (migrations !== "hide" && migrations !== "mark") {
+    throw invalid("migrations", migrations, '"hide" or "mark"');
+  }
+  const { addressMap, replicas = false } = options;
+  return {
+    refreshInterval,
+    addressMap: addressMap === undefined ? (address) => address : checkedMap(addressMap),
+    migrations,
+    replicas,
+  };
+}
+
+/** The same map; what it does wrong is told as that. */
+function checkedMap(map: (address: TcpAddress) => TcpAddress): (address: TcpAddress) => TcpAddress {
+  return (address) => {
+    const fail = (why: string, cause?: unknown) =>
+      new TypeError(
+        `Cannot use what the option addressMap makes of ${formatAddress(address)}: ${why}`,
+        { cause },
+      );
+    let mapped: Partial<TcpAddress> | undefined;
+    try {
+      mapped = map(address);
+    } catch (cause) {
+      throw fail(reasonOf(cause), cause);
+    }
+    const { hostname, port } = mapped ?? {};
+    if (typeof hostname !== "string" || !Number.isInteger(port)) {
+      throw fail("it is not { hostname, port }");
+    }
+    return mapped as TcpAddress;
+  };
 }

@@ -17,7 +17,10 @@ export interface Seeds {
  * @throws {TypeError} when there is none, one is malformed, or they contradict each other
  */
 export function readSeeds(targets: readonly (string | URL)[]): Seeds {
-  const urls = targets.map((target) => parseUrl(target));
+  if (!Array.isArray(targets)) {
+    throw new TypeError("Cannot connect: the seeds are no list; give [url, …]");
+  }
+  const urls = (targets as readonly (string | URL)[]).map((target) => parseUrl(target));
   const [first] = urls;
   if (first === undefined) throw new TypeError("Cannot connect: no seed is given");
   if (urls.some(({ tls }) => (tls ?? false) !== (first.tls ?? false))) {

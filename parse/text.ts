@@ -45,6 +45,6 @@ export function decodeText(
  */
 export function toBytes(value: unknown): Uint8Array {
   if (typeof value === "string") return encoder.encode(value);
-  if ((value as Uint8Array).BYTES_PER_ELEMENT === 1) return value as Uint8Array;
+  if ((value as Uint8Array)?.BYTES_PER_ELEMENT === 1) return value as Uint8Array;
   throw new TypeError(`Cannot take ${typeof value} for text or bytes`);
 }

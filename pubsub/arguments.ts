@@ -21,19 +21,33 @@ export function readArguments(
   if (options.handler !== undefined && typeof options.handler !== "function") {
     throw new TypeError("Cannot subscribe: the handler is not a function");
   }
-  return { channels: names.map(readChannel), options };
+  return { channels: names.map(readSubscribable), options };
 }
 
-function readChannel(name: ChannelLike, place: number): Channel {
-  if (!isChannelLike(name)) {
-    const hint = Array.isArray(name)
-      ? "; give the channels one by one: subscribe(...channels)"
-      : "";
-    throw new TypeError(
-      `Cannot subscribe: argument ${place} is neither a channel nor text nor bytes${hint}`,
-    );
-  }
-  const channel = toChannel(name);
+/**
+ * Reads one channel.
+ *
+ * @param task what is to be done with it, for messages
+ * @throws {TypeError} when it is none
+ */
+export function readChannel(
+  name: ChannelLike,
+  place: number,
+  task: "subscribe" | "unsubscribe",
+): Channel {
+  if (isChannelLike(name)) return toChannel(name);
+  const hint = Array.isArray(name)
+    ? `; give the channels one by one: ${task}(...channels)`
+    : typeof name === "function"
+    ? "; give a handler as an option: { handler }"
+    : "";
+  throw new TypeError(
+    `Cannot ${task}: argument ${place} is neither a channel nor text nor bytes${hint}`,
+  );
+}
+
+function readSubscribable(name: ChannelLike, place: number): Channel {
+  const channel = readChannel(name, place, "subscribe");
   if (channel.type === null && !channel.isPattern) {
     throw new TypeError(
       `Cannot subscribe "${channel}": no notification is ever sent there; for a key use ` +

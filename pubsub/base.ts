@@ -8,9 +8,8 @@ import {
   SubkeyspaceChannel,
   SubkeyspaceeventChannel,
   SubkeyspaceitemChannel,
-  toChannel,
 } from "../parse/mod.ts";
-import { readArguments } from "./arguments.ts";
+import { readArguments, readChannel } from "./arguments.ts";
 import type { Hub } from "./hub.ts";
 import type {
   ChannelLike,
@@ -20,6 +19,7 @@ import type {
   ListenOptions,
   SubscribeOptions,
 } from "./interface.ts";
+import { invalid } from "./option_checks.ts";
 import type { Health, Status } from "./status.ts";
 import type { NotificationLoop, StreamItem } from "./stream.ts";
 import type { Subscription } from "./subscription.ts";
@@ -83,60 +83,59 @@ export abstract class AbstractKeyspaceNotifications implements KeyspaceNotificat
 
   async unsubscribe(...channels: ChannelLike[]): Promise<void> {
     await this.hub.unsubscribe(
-      channels.length === 0 ? null : channels.map((channel) => toChannel(channel)),
+      channels.length === 0
+        ? null
+        : channels.map((name, place) => readChannel(name, place, "unsubscribe")),
     );
   }
 
-  subscribeKeyspace(
+  async subscribeKeyspace(
     keyOrPattern: string | Uint8Array,
     options: FamilyOptions = {},
   ): Promise<Subscription> {
-    return this.subscribe(new KeyspaceChannel(keyOrPattern, this.#channel(options)), options);
+    return await this.subscribe(new KeyspaceChannel(keyOrPattern, this.#channel(options)), options);
   }
 
-  subscribeKeyevent(event: EventName, options: FamilyOptions = {}): Promise<Subscription> {
-    return this.subscribe(new KeyeventChannel(event, this.#channel(options)), options);
+  async subscribeKeyevent(event: EventName, options: FamilyOptions = {}): Promise<Subscription> {
+    return await this.subscribe(new KeyeventChannel(event, this.#channel(options)), options);
   }
 
-  subscribeSubkeyspace(
+  async subscribeSubkeyspace(
     keyOrPattern: string | Uint8Array,
     options: FamilyOptions = {},
   ): Promise<Subscription> {
-    return this.subscribe(new SubkeyspaceChannel(keyOrPattern, this.#channel(options)), options);
+    return await this.subscribe(
+      new SubkeyspaceChannel(keyOrPattern, this.#channel(options)),
+      options,
+    );
   }
 
-  subscribeSubkeyevent(event: EventName, options: FamilyOptions = {}): Promise<Subscription> {
-    return this.subscribe(new SubkeyeventChannel(event, this.#channel(options)), options);
+  async subscribeSubkeyevent(event: EventName, options: FamilyOptions = {}): Promise<Subscription> {
+    return await this.subscribe(new SubkeyeventChannel(event, this.#channel(options)), options);
   }
 
-  subscribeSubkeyspaceitem(
+  async subscribeSubkeyspaceitem(
     keyOrPattern: string | Uint8Array,
     subkeyOrPattern: string | Uint8Array,
     options: FamilyOptions = {},
   ): Promise<Subscription> {
     const channel = this.#channel(options);
-    return this.subscribe(
+    return await this.subscribe(
       new SubkeyspaceitemChannel(keyOrPattern, subkeyOrPattern, channel),
       options,
     );
   }
 
-  subscribeSubkeyspaceevent(
+  async subscribeSubkeyspaceevent(
     event: EventName,
     keyOrPattern: string | Uint8Array,
     options: FamilyOptions = {},
   ): Promise<Subscription> {
     const channel = this.#channel(options);
-    return this.subscribe(new SubkeyspaceeventChannel(event, keyOrPattern, channel), options);
+    return await this.subscribe(new SubkeyspaceeventChannel(event, keyOrPattern, channel), options);
   }
 
-  getMessage(options: GetMessageOptions = {}): Promise<KeyNotification | null> {
-    const { timeout = 0, signal } = options;
-    if (!(timeout >= 0)) {
-      return Promise.reject(
-        new TypeError(`Cannot wait for a message: the timeout ${timeout} is not 0 ms or more`),
-      );
-    }
+  getMessage({ timeout = 0, signal }: GetMessageOptions = {}): Promise<KeyNotification | null> {
     return this.hub.stream.poll(timeout, signal);
   }
 
@@ -157,6 +156,10 @@ export abstract class AbstractKeyspaceNotifications implements KeyspaceNotificat
   }
 
   #channel(options: FamilyOptions): ChannelOptions {
+    const { as } = options;
+    if (![undefined, "exact", "prefix", "pattern"].includes(as)) {
+      throw invalid("as", as, '"exact", "prefix" or "pattern"');
+    }
     return { ...options, db: options.db ?? this.#database };
   }
 }

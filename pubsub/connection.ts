@@ -187,7 +187,11 @@ export class Connection {
   close(reason: Error): void {
     if (this.#over !== null) return;
     this.#over = reason;
-    this.#transport.close();
+    try {
+      this.#transport.close();
+    } catch {
+      // Of the caller's own dial; there is nothing left to be done with it.
+    }
     this.#requests.end(reason);
     this.#options.events.onClose(reason);
   }
@@ -205,8 +209,12 @@ export class Connection {
     return answer;
   }
 
-  #write(bytes: Uint8Array): void {
-    this.#transport.write(bytes).catch((cause) => this.#break("could not be written to", cause));
+  async #write(bytes: Uint8Array): Promise<void> {
+    try {
+      await this.#transport.write(bytes);
+    } catch (cause) {
+      this.#break("could not be written to", cause);
+    }
   }
 
   async #read(): Promise<void> {

@@ -56,11 +56,19 @@ export function reasonOf(error: unknown): string {
 function dialOrGiveUp(dial: Dial, address: Address, signal: AbortSignal): Promise<Transport> {
   return new Promise((resolve, reject) => {
     signal.addEventListener("abort", () => reject(signal.reason), { once: true });
-    dial(address, { signal }).then(
-      (transport) => signal.aborted ? transport.close() : resolve(transport),
-      reject,
-    );
+    Promise.resolve(dial(address, { signal })).then((transport) => {
+      checkTransport(transport);
+      if (signal.aborted) transport.close();
+      else resolve(transport);
+    }).catch(reject);
   });
+}
+
+/** Sees that what the caller's own dial gave can be read, written and closed. */
+function checkTransport(transport: Transport): void {
+  const lacking = (["read", "write", "close"] as const)
+    .filter((name) => typeof transport?.[name] !== "function");
+  if (lacking.length > 0) throw new TypeError(`what dial gave has no ${lacking.join(", no ")}`);
 }
 
 /** What the reader can do about a connection that could not be made. */

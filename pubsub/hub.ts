@@ -39,7 +39,7 @@ export interface Refusal {
 /** The servers behind it: one, or the nodes of a cluster. */
 export interface Servers {
   /** Rejects when nothing can come on one of the channels. */
-  checkFlags(channels: readonly Channel[]): Promise<void>;
+  checkSilence(channels: readonly Channel[]): Promise<void>;
   /** Waits until every one has confirmed or refused the channels. */
   settle(channels: readonly Wanted[]): Promise<Refusal[]>;
   /** Waits until every one that can be reached has let go of what is not wanted. */
@@ -143,7 +143,7 @@ export class Hub {
     const wanted = channels.map((channel) => this.registry.add(channel, consumer));
     let refused: Refusal[];
     try {
-      await this.#servers.checkFlags(channels);
+      await this.#servers.checkSilence(channels);
       refused = await this.#servers.settle(wanted);
     } catch (error) {
       // What was asked for meanwhile is taken back; nobody waits for that.

@@ -132,6 +132,7 @@ export interface KeyspaceNotificationsInterface
    *
    * @param channels as for {@linkcode subscribe}
    * @returns once every server has confirmed
+   * @throws {TypeError} when an argument is no channel
    */
   unsubscribe(...channels: ChannelLike[]): Promise<void>;
   /**
@@ -217,7 +218,7 @@ export interface KeyspaceNotificationsInterface
    *
    * @param options how long to wait
    * @returns the notification, or null when none came in that time, or the signal was aborted
-   * @throws {TypeError} when the timeout is not 0 ms or more
+   * @throws {TypeError} when the timeout is not 0 ms or more, or the signal is none
    * @throws {ClosedError} when the object is closed, also meanwhile
    * @throws {ConnectError} when the connection was lost for good and everything before has been read
    */
@@ -231,6 +232,7 @@ export interface KeyspaceNotificationsInterface
    *
    * @param options whether to show gaps; a signal that ends the loop
    * @returns the loop; it throws when the connection was lost for good
+   * @throws {TypeError} when the signal is none
    */
   listen(options: ListenOptions & { readonly gaps: true }): NotificationLoop<StreamItem>;
   /**
@@ -238,6 +240,7 @@ export interface KeyspaceNotificationsInterface
    *
    * @param options a signal that ends the loop
    * @returns the loop; it throws when the connection was lost for good
+   * @throws {TypeError} when the signal is none
    */
   listen(options?: ListenOptions): NotificationLoop<KeyNotification>;
   /** Whether anything is subscribed. */

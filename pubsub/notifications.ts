@@ -46,7 +46,7 @@ export class KeyspaceNotifications extends AbstractKeyspaceNotifications {
     const sentinels = server instanceof Sentinels ? server : null;
     this.#sentinels = sentinels;
     this.hub = new Hub(() => this.#node, settings, {
-      checkFlags: (channels) => this.#server.checkFlags(channels),
+      checkSilence: (channels) => this.#server.checkSilence(channels),
       settle: (channels) => this.#server.settle(channels),
       reconcile: () => this.#server.reconcile(),
     });

@@ -1,7 +1,7 @@
 const LONGEST_TIMER = 2 ** 31 - 1;
 
 /** What `typeof` says of a value. */
-export type Kind = "function" | "object" | "string";
+export type Kind = "boolean" | "function" | "object" | "string";
 
 /**
  * Sees that options are of the kinds they must be, or left out.
@@ -9,12 +9,13 @@ export type Kind = "function" | "object" | "string";
  * @throws {TypeError} when one is not
  */
 export function checkKinds(options: object, kinds: { readonly [name: string]: Kind }): void {
+  if (typeof options !== "object" || options === null) {
+    throw new TypeError(`Cannot use the options: ${kindOf(options)} is not an object`);
+  }
   for (const [name, kind] of Object.entries(kinds)) {
     const value: unknown = Reflect.get(options, name);
     if (value === undefined || (typeof value === kind && value !== null)) continue;
-    // Not the value itself: it may be a password.
-    const given = `what is of type ${typeof value}`;
-    throw invalid(name, given, kind === "object" ? "an object" : `a ${kind}`);
+    throw invalid(name, kindOf(value), kind === "object" ? "an object" : `a ${kind}`);
   }
 }
 
@@ -24,8 +25,35 @@ export function checkKinds(options: object, kinds: { readonly [name: string]: Ki
  * @throws {TypeError} when it is not
  */
 export function checkMilliseconds(name: string, value: number): void {
-  if (value > 0 && value <= LONGEST_TIMER) return;
+  // Text of a number would be joined to times, not added.
+  if (typeof value === "number" && value > 0 && value <= LONGEST_TIMER) return;
   throw invalid(name, value, `a number of milliseconds from above 0 to ${LONGEST_TIMER}`);
+}
+
+/**
+ * Sees that an option is a number, and not too small a one.
+ *
+ * @throws {TypeError} when it is not
+ */
+export function checkAtLeast(least: number, name: string, value: number): void {
+  if (typeof value === "number" && value >= least) return;
+  throw invalid(name, value, `a number of at least ${least}`);
+}
+
+/**
+ * Sees that a signal is one, or left out.
+ *
+ * @throws {TypeError} when it is not
+ */
+export function checkSignal(signal: AbortSignal | undefined): void {
+  // Not by its class: another realm, as tests run in, has another one.
+  if (signal === undefined || typeof signal?.throwIfAborted === "function") return;
+  throw invalid("signal", kindOf(signal), "an AbortSignal");
+}
+
+/** What is given, and not the value itself: it may be a password. */
+function kindOf(value: unknown): string {
+  return value === null ? "null" : `what is of type ${typeof value}`;
 }
 
 /** What is said of an option that is not what it must be. */

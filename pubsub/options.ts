@@ -6,7 +6,14 @@ import type { HeartbeatOptions } from "./heartbeat.ts";
 import type { Overflow, QueueLimits } from "./queue.ts";
 import type { FlagsPolicy } from "./silence_guard.ts";
 import type { Status } from "./status.ts";
-import { checkKinds, checkMilliseconds, invalid, type Kind } from "./option_checks.ts";
+import {
+  checkAtLeast,
+  checkKinds,
+  checkMilliseconds,
+  checkSignal,
+  invalid,
+  type Kind,
+} from "./option_checks.ts";
 import { checkTls, dialWithTls } from "./tls.ts";
 import type { Dial, TlsOptions } from "./transport.ts";
 import { dial } from "./transports/mod.ts";
@@ -130,12 +137,12 @@ const KINDS: { readonly [Name in keyof ConnectOptions]?: Kind } = {
   username: "string",
   password: "string",
   clientName: "string",
-  signal: "object",
   tls: "object",
   dial: "function",
   heartbeat: "object",
   queue: "object",
   limits: "object",
+  singleNode: "boolean",
   onError: "function",
   onWarning: "function",
   onGap: "function",
@@ -183,6 +190,7 @@ export interface Settings {
  */
 export function resolveOptions(target: ServerDefaults, options: ConnectOptions): Settings {
   checkKinds(options, KINDS);
+  checkSignal(options.signal);
   const { protocol, timeout = DEFAULT_TIMEOUT, flags = "require", keyPrefix } = options;
   if (protocol !== undefined && protocol !== 2 && protocol !== 3) {
     throw invalid("protocol", protocol, "2 or 3");
@@ -195,7 +203,7 @@ export function resolveOptions(target: ServerDefaults, options: ConnectOptions):
   checkMilliseconds("heartbeat.interval", heartbeat.interval);
   checkMilliseconds("heartbeat.timeout", heartbeat.timeout);
   const { maxAttempts = Infinity } = options;
-  if (!(maxAttempts >= 0)) throw invalid("maxAttempts", maxAttempts, "a number of at least 0");
+  checkAtLeast(0, "maxAttempts", maxAttempts);
   if (!["require", "warn", "ignore", "merge"].includes(flags)) {
     throw invalid("flags", flags, '"require", "warn", "ignore" or "merge"');
   }
@@ -208,9 +216,7 @@ export function resolveOptions(target: ServerDefaults, options: ConnectOptions):
     throw invalid("queue.overflow", overflow, '"drop-oldest", "drop-newest" or "coalesce"');
   }
   const queue = filled(DEFAULT_QUEUE, options.queue);
-  for (const [name, most] of Object.entries(queue)) {
-    if (!(most >= 1)) throw invalid(`queue.${name}`, most, "a number of at least 1");
-  }
+  for (const [name, most] of Object.entries(queue)) checkAtLeast(1, `queue.${name}`, most);
   const limits = filled(LIMITS, options.limits);
   // It finds fault with them, before anything is dialled.
   new Decoder({ reply() {}, push() {} }, limits);
@@ -258,7 +264,7 @@ export function readCredentials(
     throw new TypeError(`Cannot log in as "${username}": no password is given`);
   }
   if (typeof credentials === "function") return async () => await credentials();
-  if (credentials !== undefined && typeof credentials.password !== "string") {
+  if (credentials !== undefined && typeof credentials?.password !== "string") {
     throw new TypeError("Cannot use the option credentials: there is no password in it");
   }
   const fixed = credentials ?? (password === undefined ? undefined : {

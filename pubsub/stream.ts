@@ -2,6 +2,7 @@ import type { KeyNotification } from "../parse/mod.ts";
 import type { Consumer, DeliveryOptions } from "./delivery.ts";
 import { ClosedError } from "./errors.ts";
 import type { Gap } from "./gap.ts";
+import { checkAtLeast, checkSignal } from "./option_checks.ts";
 import { BoundedQueue } from "./queue.ts";
 
 /**
@@ -127,9 +128,12 @@ export class Stream implements Consumer {
    * @param timeout how long to wait for it, in ms
    * @param signal ends the wait
    * @returns the notification, or null when none came in that time
+   * @throws {TypeError} when the timeout or the signal is none
    * @throws {ClosedError} when the stream is closed, also meanwhile
    */
   async poll(timeout: number, signal: AbortSignal | undefined): Promise<KeyNotification | null> {
+    checkAtLeast(0, "timeout", timeout);
+    checkSignal(signal);
     const deadline = performance.now() + timeout;
     for (;;) {
       const left = Math.max(0, deadline - performance.now());
@@ -143,8 +147,13 @@ export class Stream implements Consumer {
     }
   }
 
-  /** Opens a loop; it gets what comes from now on, and what waits in the inbox. */
+  /**
+   * Opens a loop; it gets what comes from now on, and what waits in the inbox.
+   *
+   * @throws {TypeError} when the signal is none
+   */
   open(gaps: boolean, signal: AbortSignal | undefined): NotificationLoop<StreamItem> {
+    checkSignal(signal);
     const mailbox = new Mailbox(this.#options);
     if (this.#end !== null) mailbox.end(this.#end);
     if (this.#loops.size === 0) this.#inbox.moveInto(mailbox);

@@ -114,7 +114,7 @@ export class WatchedServer {
   }
 
   /** Rejects, or warns, when nothing can come on one of the channels. */
-  async checkFlags(channels: readonly Channel[]): Promise<void> {
+  async checkSilence(channels: readonly Channel[]): Promise<void> {
     if (this.#settings.flags === "ignore") return;
     const missing = await this.subscriber.ask((connection) =>
       this.#silenceGuard.check(connection, channels)

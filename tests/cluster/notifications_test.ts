@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import {
   AuthError,
   ClosedError,
@@ -184,4 +184,25 @@ Deno.test("nodes behind other addresses are dialled where the map says", async (
     cluster.servers.map(({ port }) => `localhost:${port}`).toSorted(),
   );
   assertEquals(new Set(dialled).size, 3);
+});
+
+Deno.test("a node that the map fails for is missing, says why, and keeps no other away", async () => {
+  await using cluster = await startCluster(TALKATIVE);
+  const [first, second, third] = cluster.servers.map(({ port }) => port);
+  await using notifications = await connect(cluster.urls[0]!, {
+    timeout: 500,
+    addressMap: (address) => {
+      if (address.port === second) throw new Error("not in my table");
+      return address.port === third ? undefined as unknown as typeof address : address;
+    },
+  });
+  const { nodes, slots } = notifications.status();
+  assertEquals(nodes.filter(({ state }) => state === "ready").length, 1);
+  assertEquals(nodes.filter(({ node }) => node === `127.0.0.1:${first}`).length, 1);
+  const errors = nodes.flatMap(({ error }) => error ?? []).toSorted();
+  assertEquals(errors.length, 2);
+  for (const error of errors) assertStringIncludes(error, "what the option addressMap makes of");
+  assert(errors.some((error) => error.includes("it is not { hostname, port }")));
+  assert(errors.some((error) => error.includes("not in my table")));
+  assertEquals(slots!.covered.length, 1);
 });

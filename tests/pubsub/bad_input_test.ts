@@ -3,12 +3,15 @@ import {
   AuthError,
   connect,
   ConnectError,
+  type Dial,
   KeyspaceNotifications,
   MissingFlagsError,
   SubscribeRefusedError,
   TimeoutError,
+  type Transport,
 } from "../../mod.ts";
 import { freePort, startServer, until } from "../servers/mod.ts";
+import { FakeServer } from "./fake_server.ts";
 import { answer, Peer, swallow } from "./peer.ts";
 
 type Class<E> = new (...args: never[]) => E;
@@ -88,6 +91,51 @@ Deno.test("a dial that never ends is given up at the deadline", async () => {
     },
   });
   assertEquals(given?.aborted, true);
+});
+
+Deno.test("a dial that gives no transport", async () => {
+  for (const given of [undefined, {}, { read() {}, write() {} }]) {
+    const dial = () => given as unknown as ReturnType<Dial>;
+    await refuses("redis://127.0.0.1:6379", ConnectError, ["what dial gave has no"], { dial });
+  }
+});
+
+Deno.test("a transport that throws where it should reject, and when it is closed", async () => {
+  const fail = (what: string) => () => {
+    throw new Error(`cannot ${what}`);
+  };
+  const transport: Transport = {
+    read: () => new Promise(() => {}),
+    write: fail("write"),
+    close: fail("close"),
+  };
+  await refuses("redis://127.0.0.1:6379", ConnectError, ["could not be written to: cannot write"], {
+    dial: () => Promise.resolve(transport),
+  });
+});
+
+Deno.test("what is no channel, no signal or no time is a rejection that says so", async () => {
+  await using server = new FakeServer(() => undefined);
+  await using notifications = await connect(server.url);
+  // As plain JavaScript may call it.
+  // deno-lint-ignore no-explicit-any
+  const one: any = notifications;
+  const channels = "argument 0 is neither a channel nor text nor bytes";
+  const wrong: [says: string, call: () => Promise<unknown>][] = [
+    ["Cannot unsubscribe: " + channels, () => one.unsubscribe(undefined)],
+    ["unsubscribe(...channels)", () => one.unsubscribe(["k"])],
+    ["a handler as an option", () => one.subscribeKeyspace("k", () => {})],
+    ["Cannot take undefined for text or bytes", () => one.subscribeKeyspace()],
+    ["the option as", () => one.subscribeKeyspace("k", { as: "glob" })],
+    ["the option timeout", () => one.getMessage({ timeout: "5" })],
+    ["the option timeout", () => one.getMessage({ timeout: Number.NaN })],
+    ["the option signal", () => one.getMessage({ timeout: 1, signal: {} })],
+    ["the option signal", async () => await one.listen({ signal: {} }).next()],
+  ];
+  for (const [says, call] of wrong) await assertRejects(call, TypeError, says);
+  for (const db of [-1, 0.5, "1"]) {
+    await assertRejects(() => one.subscribeKeyspace("k", { db }), RangeError, "db is the");
+  }
 });
 
 for (const protocol of [2, 3] as const) {
