@@ -38,7 +38,7 @@ export interface Refusal {
 
 /** The servers behind it: one, or the nodes of a cluster. */
 export interface Servers {
-  /** Rejects when nothing can come on one of the channels. */
+  /** Rejects when flags or databases let nothing through to one of the channels. */
   checkSilence(channels: readonly Channel[]): Promise<void>;
   /** Waits until every one has confirmed or refused the channels. */
   settle(channels: readonly Wanted[]): Promise<Refusal[]>;

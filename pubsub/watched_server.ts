@@ -113,7 +113,7 @@ export class WatchedServer {
     };
   }
 
-  /** Rejects, or warns, when nothing can come on one of the channels. */
+  /** Rejects, or warns, when its flags or databases let nothing through to one of the channels. */
   async checkSilence(channels: readonly Channel[]): Promise<void> {
     if (this.#settings.flags === "ignore") return;
     const missing = await this.subscriber.ask((connection) =>
