@@ -91,6 +91,7 @@ export class TestSentinels implements AsyncDisposable {
       ...(sentinelPassword === undefined ? {} : { password: sentinelPassword }),
       ...(tls === undefined ? {} : { tls }),
       args: ["--sentinel"],
+      keepsConfig: true,
       config: {
         ...(tls === undefined ? {} : { "tls-replication": "yes" }),
         sentinel: [

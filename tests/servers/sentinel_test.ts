@@ -16,6 +16,20 @@ Deno.test("sentinels that make a replica the primary when the primary is killed"
   assertEquals(await role(second!), "master");
 });
 
+Deno.test("a sentinel that is restarted knows what it knew before", async () => {
+  await using all = await startSentinels();
+  const [first, second] = all.servers;
+  const last = all.sentinels.at(-1)!;
+  const id = await last.command("SENTINEL", "MYID");
+  await last.kill();
+  await first!.kill();
+  assertEquals(await all.whenMoved(first!, all.sentinels.slice(0, -1)), second);
+  await last.restart();
+  assertEquals(await last.command("SENTINEL", "MYID"), id);
+  assertEquals(await all.whenMoved(first!), second);
+  await assertRejects(() => last.restart({ maxclients: 100 }), Error, "Cannot change");
+});
+
 Deno.test("a failover on demand, with the old primary alive", async () => {
   await using all = await startSentinels({ sentinels: 1, replicas: 2 });
   const [first] = all.servers;

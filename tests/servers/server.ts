@@ -28,6 +28,8 @@ export interface ServerOptions {
   tls?: Certificates;
   /** Further directives that get a free port each, such as `cluster-port`. */
   freePorts?: string[];
+  /** It keeps what it learns in its configuration, as sentinels do: started again, it knows that. */
+  keepsConfig?: boolean;
   /** Who `command` is, where the default user may not do everything. */
   admin?: ClientOptions;
   /** How long it may take to answer, in ms. */
@@ -43,6 +45,7 @@ export class ServerStartError extends Error {
 }
 
 const SOCKET = "server.sock";
+const CONFIG = "server.conf";
 
 /** A port that was free a moment ago. Whoever binds it must be ready to find it taken. */
 export function freePort(): number {
@@ -85,7 +88,10 @@ export class TestServer implements AsyncDisposable {
     const binary = options.binary ?? await ensureServer();
     const server = new TestServer(binary, await Deno.makeTempDir({ prefix: "keywatch-" }), options);
     try {
-      await server.#launch(() => server.#choosePorts());
+      await server.#launch(async () => {
+        server.#choosePorts();
+        await server.#writeConfig();
+      });
       return server;
     } catch (error) {
       await server.stop();
@@ -148,12 +154,11 @@ export class TestServer implements AsyncDisposable {
     }
   }
 
-  async #launchOnce(): Promise<void> {
-    const { config = {}, args = [], password, acl = [] } = this.#options;
-    const file = join(this.dir, "server.conf");
+  async #writeConfig(): Promise<void> {
+    const { config = {}, password, acl = [] } = this.#options;
     const tlsConfig = await this.#writeCertificates();
     await Deno.writeTextFile(
-      file,
+      join(this.dir, CONFIG),
       configText({
         bind: this.host,
         ...this.#ports,
@@ -171,8 +176,12 @@ export class TestServer implements AsyncDisposable {
         ...this.#changes,
       }),
     );
+  }
+
+  async #launchOnce(): Promise<void> {
+    const { args = [] } = this.#options;
     const [program, ...before] = this.binary.command;
-    this.#process = OwnedProcess.spawn(program, [...before, file, ...args]);
+    this.#process = OwnedProcess.spawn(program, [...before, join(this.dir, CONFIG), ...args]);
     this.#watchdog.watch(this.#process.pid);
     try {
       this.#client = await this.#whenReady(this.#process);
@@ -295,14 +304,21 @@ export class TestServer implements AsyncDisposable {
   /**
    * Runs the server again on the same port and folder, ending it first if it runs.
    *
-   * @param changes directives that are different from now on
+   * @param changes directives that are different from now on; none where it keeps its configuration
    */
   async restart(changes: ServerConfig = {}): Promise<void> {
     if (this.#stopped) throw new Error("Cannot restart a server that was stopped");
+    const { keepsConfig = false } = this.#options;
+    if (keepsConfig && Object.keys(changes).length > 0) {
+      throw new Error("Cannot change a configuration that the server keeps");
+    }
     this.#changes = { ...this.#changes, ...changes };
     await this.#end("SIGTERM");
     let wait = 0;
-    await this.#launch(() => sleep(wait += 20));
+    await this.#launch(async () => {
+      await sleep(wait += 20);
+      if (!keepsConfig) await this.#writeConfig();
+    });
   }
 
   /** Stops it from doing anything, as a machine that hangs: its sockets stay open. */
