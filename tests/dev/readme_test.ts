@@ -1,5 +1,5 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { startServer, until } from "../servers/mod.ts";
+import { startCluster, startServer, type TestServer, until } from "../servers/mod.ts";
 import { Tool } from "../cli/tool.ts";
 
 const TALKATIVE = { config: { "notify-keyspace-events": "KEA" } };
@@ -11,17 +11,56 @@ async function readme(): Promise<string> {
   return await Deno.readTextFile(new URL("../../README.md", import.meta.url));
 }
 
-Deno.test("the README's example works as printed", async () => {
-  const example = /```ts no-run\n(.*?)```/s.exec(await readme())![1]!;
-  assertStringIncludes(example, SERVER);
-  await using server = await startServer(TALKATIVE);
+/** The examples that need a server, by the headings they stand under. */
+async function examples(): Promise<Map<string, string>> {
+  const sections = (await readme()).split(/^#+ /m);
+  return new Map(sections.flatMap((section) => {
+    const heading = section.slice(0, section.indexOf("\n"));
+    return [...section.matchAll(/^```ts no-run\n(.*?)^```/gms)].map(([, code]) => [heading, code!]);
+  }));
+}
+
+/**
+ * Runs an example with other servers in place of those it names, and no rights but to these.
+ *
+ * @param others servers that it finds by itself
+ */
+async function runExample(
+  heading: string,
+  servers: Record<string, string>,
+  others: readonly string[] = [],
+): Promise<Tool> {
+  let code = (await examples()).get(heading)!;
+  for (const [named, url] of Object.entries(servers)) {
+    assertStringIncludes(code, `"${named}"`);
+    code = code.replace(`"${named}"`, `"${url}"`);
+  }
+  const hosts = [...Object.values(servers), ...others].map((url) => new URL(url).host);
   // From standard input it runs in the project's folder, where the package's own name leads to it.
-  const allowed = `--allow-net=127.0.0.1:${server.port}`;
-  const program = [Deno.execPath(), "run", "--no-prompt", allowed, "-"];
-  await using script = Tool.run([], { program });
-  await script.type(example.replace(SERVER, server.url));
-  await script.typeEnd();
-  await until("it has subscribed", async () => await server.command("PUBSUB", "NUMPAT") === 1);
+  const program = [Deno.execPath(), "run", "--no-prompt", `--allow-net=${hosts}`, "-"];
+  const tool = Tool.run([], { program, env: { NO_COLOR: "1" } });
+  await tool.type(code);
+  await tool.typeEnd();
+  return tool;
+}
+
+async function isSubscribed(server: TestServer, patterns: number): Promise<void> {
+  await until("it has subscribed", async () => {
+    return await server.command("PUBSUB", "NUMPAT") === patterns;
+  });
+}
+
+Deno.test("each example of the README that needs a server is run here", async () => {
+  const headings = ["Watch keys", "Know what was missed", "Watch a cluster"];
+  assertEquals([...(await examples()).keys()], headings);
+  const count = (await readme()).split("```ts no-run\n").length - 1;
+  assertEquals(count, headings.length);
+});
+
+Deno.test("the README's example of watching works as printed", async () => {
+  await using server = await startServer(TALKATIVE);
+  await using script = await runExample("Watch keys", { [SERVER]: server.url });
+  await isSubscribed(server, 1);
   await server.command("SET", "user:1", "x", "PX", 1);
   const lines = [
     await script.line(),
@@ -33,6 +72,34 @@ Deno.test("the README's example works as printed", async () => {
   for (const words of ["set user:1", "expire user:1", "expired user:1", "user:1 has expired"]) {
     assertStringIncludes(printed, words);
   }
+  assertEquals(script.notes, "");
+});
+
+Deno.test("the README's example of a gap works as printed", async () => {
+  await using server = await startServer(TALKATIVE);
+  await using script = await runExample("Know what was missed", { [SERVER]: server.url });
+  await isSubscribed(server, 1);
+  await server.command("SET", "product:1", "x");
+  assertEquals(await script.line(), "keyspace: 1 kept");
+  await server.command("CLIENT", "KILL", "TYPE", "pubsub");
+  assertEquals(await script.line(), "gap: 0 kept");
+  assertEquals(script.notes, "");
+});
+
+Deno.test("the README's example of a cluster works as printed", async () => {
+  await using cluster = await startCluster(TALKATIVE);
+  const [first, second, third] = cluster.urls as [string, string, string];
+  await using script = await runExample("Watch a cluster", {
+    "redis://node-1:6379": first,
+    "redis://node-2:6379": second,
+  }, [third]);
+  const table = (await script.linesUntil("└")).join("\n");
+  for (const { port } of cluster.servers) assertStringIncludes(table, `"127.0.0.1:${port}"`);
+  const owner = await cluster.ownerOf("user:1");
+  await owner.command("SET", "user:1", "x", "PX", 1);
+  const slot = await owner.command("CLUSTER", "KEYSLOT", "user:1");
+  const line = await script.line();
+  assertEquals(line, `user:1 has expired in slot ${slot} of 127.0.0.1:${owner.port}`);
   assertEquals(script.notes, "");
 });
 
