@@ -252,7 +252,7 @@ function explain(
   if (error.code === "WRONGPASS" || (error.code === "ERR" && /\bAUTH\b/.test(error.message))) {
     const user = credentials?.username ?? "default";
     return new AuthError(
-      `Cannot log in to ${server} as user "${user}": ${error.message}; ` +
+      `Cannot log in to ${server} as user "${user}": ${error.message.replace(/\.$/, "")}; ` +
         passwordAdvice.refused,
       { cause: error },
     );

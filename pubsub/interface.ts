@@ -95,9 +95,9 @@ export interface GetMessageOptions {
  *
  * Notifications of subscriptions without a handler make up the merged stream, in which one event on a
  * channel is one item, however many of them match; an event that is published on a keyspace and on a
- * keyevent channel is one item for each, if both are subscribed. The stream is read by {@linkcode listen}, by `for await` on the
- * object itself, or by {@linkcode getMessage}; what comes while nobody reads waits in a bounded
- * queue.
+ * keyevent channel is one item for each, if both are subscribed. The stream is read by
+ * {@linkcode listen}, by `for await` on the object itself, or by {@linkcode getMessage}; what comes
+ * while nobody reads waits in a bounded queue.
  *
  * @example
  * ```ts

@@ -142,7 +142,9 @@ for (const protocol of [2, 3] as const) {
   Deno.test(`RESP${protocol}: a wrong password, and none where one is wanted`, async () => {
     await using server = await startServer({ password: "secret" });
     const wrong = { protocol, password: "wrong" };
-    await refuses(server.url, AuthError, ['as user "default"', "WRONGPASS"], wrong);
+    // Servers end this with a full stop.
+    const words = ['as user "default": WRONGPASS', "is disabled; check the URL"];
+    await refuses(server.url, AuthError, words, wrong);
     await refuses(server.url, AuthError, ["none was given"], { protocol });
     const right = await connect(`redis://:secret@127.0.0.1:${server.port}`, { protocol });
     await right.close();
