@@ -150,8 +150,9 @@ export class Hub {
       this.#release(channels, hold).catch(() => {});
       throw error;
     }
-    if (refused.length === 0) return this.#subscription(hold, channels);
     const ids = new Set(refused.map(({ channel }) => channel.id));
+    for (const { id } of wanted) if (!ids.has(id)) this.registry.promise(id);
+    if (refused.length === 0) return this.#subscription(hold, channels);
     const lost = channels.filter((channel) => ids.has(channelId(channel)));
     const held = channels.filter((channel) => !ids.has(channelId(channel)));
     await this.#release(lost, hold);

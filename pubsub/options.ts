@@ -109,7 +109,8 @@ export interface ConnectOptions {
    */
   readonly singleNode?: boolean;
   /**
-   * Takes what a handler throws, and that a server which came back lets nothing through any more.
+   * Takes what a handler throws, and that a server which came back lets nothing through any more, or
+   * refuses a channel.
    * Default: `console.error`.
    */
   readonly onError?: (error: unknown) => void;

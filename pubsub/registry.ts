@@ -15,10 +15,13 @@ export interface WantedChannel<User> extends ServerChannel {
   readonly id: string;
   /** Those who want it, each once, in the order in which they came. Never empty while registered. */
   readonly users: readonly User[];
+  /** Whether somebody was told that it is subscribed. */
+  readonly isPromised: boolean;
 }
 
 interface Entry<User> extends WantedChannel<User> {
   users: readonly User[];
+  isPromised: boolean;
   /** How often each user wants it; null while each does once. */
   counts: Map<User, number> | null;
 }
@@ -58,7 +61,8 @@ export class Registry<User> {
     let wanted = this.#channels.get(id);
     if (wanted === undefined) {
       const { bytes, isPattern } = channel;
-      wanted = { id, bytes, isPattern, users: this.#aloneWith(user), counts: null };
+      const users = this.#aloneWith(user);
+      wanted = { id, bytes, isPattern, users, isPromised: false, counts: null };
       this.#channels.set(id, wanted);
       (isPattern ? this.#patterns : this.#exact).set(bytes, wanted);
     } else if (wanted.users.includes(user)) {
@@ -69,6 +73,12 @@ export class Registry<User> {
       wanted.users = [...wanted.users, user];
     }
     return wanted;
+  }
+
+  /** Somebody is told that the channel is subscribed; one that is not wanted is no matter. */
+  promise(id: string): void {
+    const wanted = this.#channels.get(id);
+    if (wanted !== undefined) wanted.isPromised = true;
   }
 
   /** Takes a user of a channel away, once; one that is not there is no matter. */

@@ -1,4 +1,4 @@
-import type { MissingDatabaseError, MissingFlagsError } from "./errors.ts";
+import type { MissingDatabaseError, MissingFlagsError, SubscribeRefusedError } from "./errors.ts";
 import type { Connection } from "./connection.ts";
 import { FlagGuard } from "./flag_guard.ts";
 import { findMissingDatabase } from "./missing_database.ts";
@@ -22,7 +22,7 @@ import type { ServerChannel } from "./registry.ts";
 export type FlagsPolicy = "require" | "warn" | "ignore" | "merge";
 
 /** Why nothing can come on some channels. */
-export type SilenceError = MissingFlagsError | MissingDatabaseError;
+export type SilenceError = MissingFlagsError | MissingDatabaseError | SubscribeRefusedError;
 
 /** Looks for what would keep one server silent: a subscription by itself succeeds all the same. */
 export class SilenceGuard {

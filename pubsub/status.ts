@@ -1,6 +1,7 @@
 /**
  * How a server stands: `connecting` for the first time; `ready`, everything wanted is confirmed;
- * `muted`, connected, but its flags let nothing through to something wanted since it came back;
+ * `muted`, connected, but since it came back its flags let nothing through to something wanted, or it
+ * refuses a channel that it, or another node, had confirmed;
  * `reconnecting`; `closed`, for good.
  *
  * @example

@@ -1,5 +1,6 @@
 import { formatAddress } from "./address.ts";
 import { backoff } from "./backoff.ts";
+import { Change } from "./change.ts";
 import { Connection, type ConnectionEvents } from "./connection.ts";
 import { delay } from "./delay.ts";
 import { ClosedError, ConnectError, TimeoutError } from "./errors.ts";
@@ -47,16 +48,15 @@ export class Subscriber {
   /** Bytes that earlier connections have received. */
   #bytesBefore = 0;
   /**
-   * Taken while flags are missing and nothing has come: what comes hints that they may be back. Only
+   * Taken while it is mute and nothing has come: what comes hints that it may be so no longer. Only
    * the first message does, because it may be of a channel that was never mute.
    */
-  #hintAtFlags: (() => void) | null = null;
+  #hintAtSound: (() => void) | null = null;
   /** Closed while everything wanted is covered. */
   readonly #gap: OpenGap;
   /** Why the owner gave the connection up, and since when it was of no use; null when it did not. */
   #givenUp: { reason: GapReason; from: number } | null = null;
-  /** Woken when the state changes. */
-  #waiting = new Set<() => void>();
+  readonly #change = new Change();
 
   constructor(options: SubscriberOptions) {
     this.node = options.locator.name;
@@ -84,7 +84,7 @@ export class Subscriber {
           this.#finish(error as Error);
           throw error;
         }
-        await this.#nextState(Math.min(left, backoff(failed, Math.random())));
+        await this.#change.next(Math.min(left, backoff(failed, Math.random())));
       }
     }
   }
@@ -182,7 +182,7 @@ export class Subscriber {
   reconnect(reason: Error, gap: GapReason, from: number = Infinity): void {
     if (this.#connection !== null) this.#givenUp = { reason: gap, from };
     this.#attempt.abort(reason);
-    this.#wake();
+    this.#change.happen();
   }
 
   /** Ends everything, and every wait with the reason. */
@@ -203,7 +203,7 @@ export class Subscriber {
     let live = false;
     const { connection, info } = await this.#open(address, signal, {
       onMessage: (frame, receivedAt, sentAfter) => {
-        this.#hintAtFlags?.();
+        this.#hintAtSound?.();
         if (live || held === null) events.onMessage(frame, receivedAt, sentAfter);
         else held.hold(frame, receivedAt, sentAfter);
       },
@@ -231,6 +231,7 @@ export class Subscriber {
       // Before anything is subscribed, because RESP2 answers no such question afterwards.
       mute = await silenceGuard.check(connection, wanted.values());
       await this.#subscriptions.reconcile(connection);
+      mute ??= this.#subscriptions.withdrawn(connection);
       // It may have ended between its last answer and here.
       if (connection.over !== null) throw connection.over;
     } catch (error) {
@@ -251,7 +252,7 @@ export class Subscriber {
     held?.release(events.onMessage, events.onConfirmed);
     if (mute === null || connection.over !== null) return;
     events.onMuted(mute);
-    this.#awaitFlags(connection);
+    this.#awaitSound(connection);
   }
 
   async #open(
@@ -269,28 +270,39 @@ export class Subscriber {
     }
   }
 
-  /** Asks a server that came back mute until it lets through what is wanted; so long the gap lasts. */
-  async #awaitFlags(connection: Connection): Promise<void> {
-    const { silenceGuard, wanted } = this.#options;
-    const hint = new Promise<void>((resolve) => this.#hintAtFlags = resolve)
-      .finally(() => this.#hintAtFlags = null);
-    let ms = FIRST_POLL;
-    try {
-      do {
+  /** Asks a mute server until it lets through what is wanted; so long the gap lasts. */
+  async #awaitSound(connection: Connection): Promise<void> {
+    const hint = new Promise<void>((resolve) => this.#hintAtSound = resolve)
+      .finally(() => this.#hintAtSound = null);
+    for (let ms = FIRST_POLL;; ms = Math.min(2 * ms, LONGEST_POLL)) {
+      let why: SilenceError | null;
+      try {
         const pause = delay(ms, this.#end.signal);
-        ms = Math.min(2 * ms, LONGEST_POLL);
-        await (this.#hintAtFlags === null ? pause : Promise.race([pause, hint]));
-      } while (
-        connection.over === null &&
-        await this.ask((asked) => silenceGuard.check(asked, wanted.values())) !== null
-      );
-    } catch {
-      // The connection was lost, and coming back looks at the flags anew; or all has ended.
-      return;
+        await (this.#hintAtSound === null ? pause : Promise.race([pause, hint]));
+        if (connection.over !== null) return;
+        why = await this.#whyMute(connection);
+      } catch {
+        // The connection was lost, and coming back looks anew; or all has ended.
+        return;
+      }
+      if (connection !== this.#connection) return;
+      if (why === null) {
+        this.#enter("ready", null);
+        return this.#gap.end();
+      }
+      if (why.message !== this.error?.message) this.#tellMute(why);
     }
-    if (connection.over !== null || connection !== this.#connection) return;
-    this.#enter("ready", null);
-    this.#gap.end();
+  }
+
+  async #whyMute(connection: Connection): Promise<SilenceError | null> {
+    const { silenceGuard, wanted } = this.#options;
+    return await this.ask((asked) => silenceGuard.check(asked, wanted.values())) ??
+      await this.#subscriptions.retry(connection);
+  }
+
+  #tellMute(why: SilenceError): void {
+    this.#enter("muted", why);
+    this.#options.events.onMuted(why);
   }
 
   #onLost(connection: Connection, reason: Error): void {
@@ -314,7 +326,7 @@ export class Subscriber {
     let last = reason;
     for (let failed = 0; failed < maxAttempts; failed++) {
       this.#enter(state, last);
-      await this.#nextState(backoff(failed, Math.random()));
+      await this.#change.next(backoff(failed, Math.random()));
       try {
         return await this.#connect();
       } catch (error) {
@@ -338,12 +350,8 @@ export class Subscriber {
     if (this.state !== state) this.since = Date.now();
     this.state = state;
     this.error = error;
-    this.#wake();
+    this.#change.happen();
     this.#options.events.onState();
-  }
-
-  #wake(): void {
-    for (const wake of this.#waiting) wake();
   }
 
   #finish(reason: Error): void {
@@ -383,19 +391,7 @@ export class Subscriber {
           { cause: this.error },
         );
       }
-      await this.#nextState(left);
+      await this.#change.next(left);
     }
-  }
-
-  #nextState(timeout: number): Promise<void> {
-    return new Promise((resolve) => {
-      const wake = () => {
-        clearTimeout(timer);
-        this.#waiting.delete(wake);
-        resolve();
-      };
-      const timer = setTimeout(wake, timeout);
-      this.#waiting.add(wake);
-    });
   }
 }

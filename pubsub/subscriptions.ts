@@ -1,5 +1,8 @@
+import { Channel } from "../parse/mod.ts";
 import { ServerError } from "../resp/mod.ts";
 import type { Connection } from "./connection.ts";
+import { SubscribeRefusedError } from "./errors.ts";
+import { describeRefused } from "./refusal.ts";
 import { channelId, difference, type ServerChannel } from "./registry.ts";
 
 /** The most channels in one `SUBSCRIBE`, and the most bytes of channels. */
@@ -10,8 +13,8 @@ const BATCH_BYTES = 64 * 1024;
 export interface WantedChannels {
   /** Every wanted channel. */
   values(): Iterable<ServerChannel & { readonly id: string }>;
-  /** Not undefined when the channel with that id is wanted. */
-  get(id: string): unknown;
+  /** The wanted channel with that id; undefined when it is not wanted. */
+  get(id: string): (ServerChannel & { readonly isPromised: boolean }) | undefined;
 }
 
 /** What is being asked of a server. */
@@ -95,6 +98,36 @@ export class Subscriptions {
     });
     await run.done;
     return refused;
+  }
+
+  /**
+   * What the server refuses although it was promised: since then its user has lost the right, or the
+   * server has come to the cluster.
+   *
+   * @returns null when there is nothing of the kind
+   */
+  withdrawn({ server }: Connection): SubscribeRefusedError | null {
+    const refused = [...this.#refused].flatMap(([id, error]) => {
+      const wanted = this.#wanted.get(id);
+      if (!wanted?.isPromised) return [];
+      return [{ channel: new Channel(wanted.bytes, wanted.isPattern), server, error }];
+    });
+    if (refused.length === 0) return null;
+    return new SubscribeRefusedError(describeRefused(refused, false), refused, null);
+  }
+
+  /**
+   * Asks anew for what the server refuses although it was promised.
+   *
+   * @returns what it still refuses; null when that is nothing
+   * @throws the reason for which the connection is over
+   */
+  async retry(connection: Connection): Promise<SubscribeRefusedError | null> {
+    for (const { channel } of this.withdrawn(connection)?.refused ?? []) {
+      this.#refused.delete(channelId(channel));
+    }
+    await this.reconcile(connection);
+    return this.withdrawn(connection);
   }
 
   /**

@@ -1,5 +1,6 @@
 import type { Channel } from "../parse/mod.ts";
 import type { MessageFrame } from "../resp/mod.ts";
+import { SubscribeRefusedError } from "./errors.ts";
 import { EventRun } from "./event_run.ts";
 import type { GapReason } from "./gap.ts";
 import type { ServerInfo } from "./handshake.ts";
@@ -83,7 +84,8 @@ export class WatchedServer {
         onLost: (reason, from) => events.onLost(reason, from),
         onGap: (reason, from, to) => events.onGap(reason, from, to),
         onMuted: (error) => {
-          if (settings.flags === "warn") settings.onWarning(error.message);
+          const isRefused = error instanceof SubscribeRefusedError;
+          if (settings.flags === "warn" && !isRefused) settings.onWarning(error.message);
           else settings.onError(error);
         },
         onState: () => events.onState(),

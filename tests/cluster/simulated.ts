@@ -46,6 +46,8 @@ export class SimulatedNode implements AsyncDisposable {
   told: readonly ToldShard[] | string | null = null;
   /** Reads what it is asked, and answers only what is not in this list: names of commands. */
   mute: readonly string[] = [];
+  /** Answers what is in this list, names of commands, with an error. */
+  refused: readonly string[] = [];
   /** What it waits for before it answers anything. */
   hold: Promise<void> | null = null;
   /** How often it was asked for the topology. */
@@ -108,6 +110,7 @@ export class SimulatedNode implements AsyncDisposable {
     const asks = name === "CLUSTER" ? `CLUSTER ${words[0]}` : name!;
     if (asks === "CLUSTER SHARDS") this.asked++;
     if (this.mute.includes(asks)) return new Uint8Array();
+    if (this.refused.includes(asks)) return utf8.encode("-NOPERM no\r\n");
     switch (asks) {
       case "HELLO":
         return utf8.encode(

@@ -163,3 +163,28 @@ Deno.test("a subscription resolves when those have confirmed, too, that joined m
     assert(subscriptions.includes("__keyspace@0__:a"));
   }
 });
+
+Deno.test("a node that joins and refuses what is subscribed covers nothing until it does not", async () => {
+  await using cluster = new SimulatedCluster(3);
+  const joining = cluster.nodes[2]!;
+  const all = cluster.shards;
+  const [first, second, third] = all as [ToldShard, ToldShard, ToldShard];
+  cluster.shards = [first, { ...second, slots: [second.slots[0]!, third.slots[1]!] }];
+  joining.refused = ["PSUBSCRIBE"];
+  const errors: string[] = [];
+  const { notifications, gaps } = await watch(cluster, {
+    onError: (error) => errors.push((error as Error).message),
+  });
+  await using _ = notifications;
+  cluster.shards = all;
+  await notifications.refreshSubscriptions();
+  await until("it is told", () => errors.length > 0);
+  assertStringIncludes(errors[0]!, `"__keyspace@0__:*" on 127.0.0.1:${joining.port}`);
+  const moved = formatSlots([{ first: third.slots[0]!, last: third.slots[1]! }]);
+  const { state, slots } = notifications.status();
+  assertEquals([state, formatSlots(slots!.uncovered)], ["incomplete", moved]);
+  joining.refused = [];
+  await until("it is covered", () => notifications.health().ok);
+  assertEquals(new Set(gaps.map(({ slots }) => formatSlots(slots!))), new Set([moved]));
+  assertEquals(gaps.length, 2);
+});

@@ -1,5 +1,5 @@
-import { assertEquals } from "@std/assert";
-import { connect } from "../../mod.ts";
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { connect, SubscribeRefusedError } from "../../mod.ts";
 import { startServer, until } from "../servers/mod.ts";
 import { FakeServer } from "./fake_server.ts";
 
@@ -67,4 +67,62 @@ Deno.test("a server that stays mute is asked ever more rarely, and as long as it
   } finally {
     globalThis.setTimeout = setTimeout;
   }
+});
+
+for (const protocol of [2, 3] as const) {
+  Deno.test(`RESP${protocol}: a channel that its user may have no longer is told of, and so long the gap lasts`, async () => {
+    await using server = await startServer({
+      config: { "notify-keyspace-events": "KEA" },
+      acl: ["bo on >pw ~* &* +@all"],
+    });
+    const errors: unknown[] = [];
+    await using notifications = await connect(server.url, {
+      protocol,
+      username: "bo",
+      password: "pw",
+      flags: "warn",
+      onError: (error) => errors.push(error),
+    });
+    await notifications.subscribeKeyspace("mine");
+    await notifications.subscribeKeyspace("theirs");
+    // For which the server ends the connection.
+    await server.command("ACL", "SETUSER", "bo", "resetchannels", "&__keyspace@0__:mine");
+    await until("it is told", () => errors.length > 0);
+    const [error] = errors;
+    assert(error instanceof SubscribeRefusedError);
+    assertEquals(error.refused.map(({ channel }) => `${channel}`), ["__keyspace@0__:theirs"]);
+    const { nodes: [node], state, gaps } = notifications.status();
+    assertEquals([state, node!.state, node!.error, gaps], [
+      "incomplete",
+      "muted",
+      error.message,
+      1,
+    ]);
+    await server.command("SET", "mine", "x");
+    assertEquals((await notifications.getMessage({ timeout: 20_000 }))?.key, "mine");
+    // Whoever is refused at once has been promised nothing: there is no more to be told of.
+    await assertRejects(() => notifications.subscribeKeyspace("never"), SubscribeRefusedError);
+    await server.command("ACL", "SETUSER", "bo", "&__keyspace@0__:theirs");
+    await until("it is asked for again", () => notifications.health().ok);
+    assertEquals([errors.length, notifications.status().gaps], [1, 2]);
+    await server.command("SET", "theirs", "x");
+    assertEquals((await notifications.getMessage({ timeout: 20_000 }))?.key, "theirs");
+  });
+}
+
+Deno.test("a channel that was refused, and is wanted no more, mutes nothing", async () => {
+  let refuses = false;
+  await using server = new FakeServer(([name, ...channels]) =>
+    refuses && name === "SUBSCRIBE" && channels.some((channel) => channel.endsWith(":no"))
+      ? "-NOPERM no\r\n"
+      : undefined
+  );
+  await using notifications = await connect(server.url, { onError() {} });
+  await notifications.subscribeKeyspace("yes");
+  const { unsubscribe } = await notifications.subscribeKeyspace("no");
+  refuses = true;
+  server.hangUp();
+  await until("it is mute", () => notifications.status().nodes[0]!.state === "muted");
+  await unsubscribe();
+  await until("it is not", () => notifications.health().ok);
 });
