@@ -1,4 +1,4 @@
-import { Channel, toChannel } from "../parse/mod.ts";
+import { Channel, ChannelType, toChannel } from "../parse/mod.ts";
 import type { ChannelLike, SubscribeOptions } from "./interface.ts";
 
 /**
@@ -48,13 +48,22 @@ export function readChannel(
 
 function readSubscribable(name: ChannelLike, place: number): Channel {
   const channel = readChannel(name, place, "subscribe");
-  if (channel.type === null && !channel.isPattern) {
+  if (!canBring(channel)) {
     throw new TypeError(
-      `Cannot subscribe "${channel}": no notification is ever sent there; for a key use ` +
+      `Cannot subscribe "${channel}": no notification is ever sent there; for keys use ` +
         "subscribeKeyspace or new KeyspaceChannel(key)",
     );
   }
   return channel;
+}
+
+const PREFIXES = Object.values(ChannelType).map((type) => `__${type}@`);
+
+/** Whether notifications may come: what stands before the first glob character may begin theirs. */
+function canBring(channel: Channel): boolean {
+  if (channel.type !== null) return true;
+  const [plain] = /^[^*?[\\]*/.exec(`${channel}`)!;
+  return channel.isPattern && PREFIXES.some((prefix) => prefix.startsWith(plain));
 }
 
 function isChannelLike(value: unknown): value is ChannelLike {

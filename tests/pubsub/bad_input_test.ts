@@ -297,7 +297,9 @@ Deno.test("arguments that are no channels", async () => {
   ) => Promise<unknown>;
   await assertRejects(() => subscribe(), TypeError, "no channel is given");
   await assertRejects(() => subscribe({ handler() {} }), TypeError, "no channel is given");
-  await assertRejects(() => subscribe("user:1"), TypeError, 'Cannot subscribe "user:1"');
+  for (const channel of ["user:1", "user:*", "keyspace@0__:*", "__keyspaces*", "é?"]) {
+    await assertRejects(() => subscribe(channel), TypeError, `Cannot subscribe "${channel}"`);
+  }
   await assertRejects(() => subscribe(1, "__keyspace@0__:k"), TypeError, "argument 0");
   await assertRejects(
     () => subscribe("__keyspace@0__:k", { handler: "no function" }),
@@ -306,6 +308,18 @@ Deno.test("arguments that are no channels", async () => {
   );
   await assertRejects(() => notifications.getMessage({ timeout: -1 }), TypeError, "timeout");
   assertEquals(notifications.subscribed, false);
+});
+
+Deno.test("patterns that may match a channel of notifications, however they begin", async () => {
+  await using server = await startServer({ config: { "notify-keyspace-events": "KEA" } });
+  await using notifications = await connect(server.url);
+  for (const pattern of ["*", "__key*:k", "?_keyspace@0__:k", "[_]_key*:k", "\\__key*:k"]) {
+    await using _held = await notifications.subscribe(pattern);
+    await server.command("SET", "k", "x");
+    assertEquals((await notifications.getMessage({ timeout: 10_000 }))?.key, "k", pattern);
+    await notifications.unsubscribe();
+    while (await notifications.getMessage() !== null);
+  }
 });
 
 Deno.test("confirmations nobody asked for end the connection", async () => {
