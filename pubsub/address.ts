@@ -4,6 +4,7 @@
  * @module
  */
 
+import { kindOf } from "./option_checks.ts";
 import type { Address } from "./transport.ts";
 
 /**
@@ -43,6 +44,7 @@ export interface ServerUrl {
   readonly database?: number;
 }
 
+const MAX_PORT = 65_535;
 const TCP_FORM = "redis[s]://[[user]:password@]host[:port][/database]";
 const UNIX_FORM = "redis+unix://[[user]:password@]/path/to/socket[?db=number]";
 
@@ -79,7 +81,9 @@ type Fail = (why: string) => TypeError;
  */
 export function parseUrl(url: string | URL, defaultPort: number = DEFAULT_PORT): ServerUrl {
   if (typeof url !== "string" && !(url instanceof URL)) {
-    throw new TypeError(`Cannot read a server URL: ${typeof url} is neither text nor a URL`);
+    throw new TypeError(
+      `Cannot read a server URL: ${kindOf(url)} is neither text nor a URL; expected ${TCP_FORM}`,
+    );
   }
   const text = String(url);
   const isUnix = /^redis\+unix:/i.test(text);
@@ -96,7 +100,8 @@ function parseTcpUrl(text: string, defaultPort: number, fail: Fail): ServerUrl {
   try {
     parts = new URL(text);
   } catch {
-    throw fail("it is not a URL");
+    const [, port] = /:(\d{5,})(?:[/?#].*)?$/.exec(text) ?? [];
+    throw fail(Number(port) > MAX_PORT ? `there is no port ${port}` : "it is not a URL");
   }
   if (parts.protocol !== "redis:" && parts.protocol !== "rediss:") {
     throw fail(

@@ -52,7 +52,7 @@ export function checkSignal(signal: AbortSignal | undefined): void {
 }
 
 /** What is given, and not the value itself: it may be a password. */
-function kindOf(value: unknown): string {
+export function kindOf(value: unknown): string {
   return value === null ? "null" : `what is of type ${typeof value}`;
 }
 

@@ -26,9 +26,33 @@ Deno.test("parseUrl tells an empty password from none", () => {
 });
 
 Deno.test("parseUrl refuses what is no text", () => {
-  for (const url of [["redis://a", "redis://b"], {}, undefined, 1]) {
-    assertThrows(() => parseUrl(url as unknown as string), TypeError, "neither text nor a URL");
+  const cases: [value: unknown, name: string][] = [
+    [["redis://a", "redis://b"], "what is of type object"],
+    [{ host: "localhost" }, "what is of type object"],
+    [null, "null"],
+    [undefined, "what is of type undefined"],
+    [6379, "what is of type number"],
+  ];
+  for (const [value, name] of cases) {
+    assertThrows(
+      () => parseUrl(value as string),
+      TypeError,
+      `Cannot read a server URL: ${name} is neither text nor a URL; expected redis[s]://`,
+    );
   }
+});
+
+Deno.test("parseUrl says which ports there are", () => {
+  for (const port of ["65536", "99999", "123456789"]) {
+    for (const url of [`redis://localhost:${port}`, `redis://[::1]:${port}/2`]) {
+      assertThrows(() => parseUrl(url), TypeError, `there is no port ${port}`);
+    }
+  }
+  assertEquals(parseUrl("redis://bo:99999@localhost:65535").address, {
+    hostname: "localhost",
+    port: 65535,
+  });
+  assertThrows(() => parseUrl("redis://:99999@"), TypeError, "it is not a URL");
 });
 
 Deno.test("parseUrl takes an IPv6 address in brackets", () => {
@@ -90,7 +114,6 @@ for (
     ["redis+unix:///tmp/s?db=-1", '"-1" is not a database number'],
     ["redis+unix:///tmp/s?database=2", "its query is not db=number"],
     ["redis+unix:///tmp/s?db=1&db=2", "its query is not db=number"],
-    ["redis://localhost:99999", "it is not a URL"],
     ["redis://localhost:0", "port 0 cannot be connected to"],
     ["redis://localhost:port", "it is not a URL"],
     ["redis://localhost/two", '"two" is not a database number'],
