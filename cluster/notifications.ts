@@ -255,28 +255,37 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
     this.#topology = topology;
     this.#filter.setTopology(topology);
     const shards = this.#watchable(topology);
+    const { contenders } = topology;
     for (const id of shards) {
       const known = this.#members.get(id) ?? this.#rename(id, shards);
-      if (known !== undefined) known.absences = 0;
-      else this.#add(id, isFirst ? askedAt : this.#knownAt);
+      // Which of them it is, an answer will tell that comes from one who knows.
+      const isOpen = contenders.has(id);
+      if (known === undefined) {
+        if (isFirst || !isOpen) this.#add(id, isFirst ? askedAt : this.#knownAt);
+      } else if (!isOpen) known.absences = 0;
     }
     const most = Math.floor(this.#members.size / 2) + 1;
     const enough = Math.max(ABSENCES[0], Math.min(most, ABSENCES[1]));
     for (const [id, member] of this.#members) {
       // A few nodes may have missed what the others know, or be cut off from them.
-      if (shards.has(id) || ++member.absences < enough) continue;
+      if (shards.has(id) || contenders.has(id) || ++member.absences < enough) continue;
       this.#members.delete(id);
       this.#filter.leave(id);
       this.#coverage.lose(id, Date.now(), "topology");
       member.close(new ClosedError(`${member.node} is no primary any more`));
     }
-    const owner = (slot: number) => topology.ownerOf(slot)?.id ?? null;
+    const owner = (slot: number) => {
+      const id = topology.ownerOf(slot)?.id ?? null;
+      return id === null || !isFirst && contenders.has(id) ? null : id;
+    };
     this.#report(this.#coverage.assign(owner, this.#knownAt, Date.now()));
     this.#knownAt = askedAt;
     for (const member of this.#members.values()) {
       if (member instanceof ReplicaMember) member.review();
     }
-    const isSettled = [...this.#members.values()].every(({ absences }) => absences === 0);
+    const isSettled = [...this.#members.values()].every(({ id, absences }) =>
+      absences === 0 && !contenders.has(id)
+    );
     this.#unsettled = isSettled ? 0 : this.#unsettled + 1;
     // Nodes may go on disagreeing for as long as some of them are cut off from the others.
     if (!isSettled) this.#refresher.hasten(backoff(this.#unsettled, Math.random()));

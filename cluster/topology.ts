@@ -118,6 +118,12 @@ export class Topology {
    * does not count its slots any more.
    */
   readonly primaries: readonly ClusterNode[];
+  /**
+   * The ids of nodes that an answer names as primaries of one shard, equally healthy, so that it
+   * leaves open which of them is. Right after a failover nodes answer so that have not heard of it
+   * from both, and may name no slots of the shard (seen with Redis 8.0).
+   */
+  readonly contenders: ReadonlySet<string>;
   /** The index in `primaries` of each slot's owner. */
   readonly #owners: Int16Array = new Int16Array(SLOTS).fill(NOBODY);
   readonly #shardOf = new Map<string, Shard>();
@@ -134,6 +140,7 @@ export class Topology {
     this.shards = [...shards].sort((a, b) => firstSlot(a) - firstSlot(b));
     const nodes = new Map<string, ClusterNode>();
     const primaries: ClusterNode[] = [];
+    const contenders = new Set<string>();
     for (const shard of this.shards) {
       for (const node of shard.nodes) {
         nodes.set(node.id, node);
@@ -141,6 +148,10 @@ export class Topology {
       }
       if (shard.primary === null) continue;
       if (shard.primary.health === "failed" && shard.slots.length === 0) continue;
+      const equals = shard.nodes.filter(({ role, health }) =>
+        role === "primary" && health === shard.primary!.health
+      );
+      if (equals.length > 1) { for (const { id } of equals) contenders.add(id); }
       const index = primaries.push(shard.primary) - 1;
       for (const { first, last } of shard.slots) {
         for (let slot = first; slot <= last; slot++) {
@@ -153,6 +164,7 @@ export class Topology {
     }
     this.nodes = nodes;
     this.primaries = primaries;
+    this.contenders = contenders;
   }
 
   /**

@@ -245,6 +245,19 @@ Deno.test("of two primaries in a shard the healthy one counts, then the one furt
   assertEquals(chosen({ health: "fail" }), "n0");
 });
 
+Deno.test("primaries of one shard that are equally healthy contend, whichever is further on", () => {
+  const contenders = (...nodes: Record<string, Reply>[]) => {
+    const listed = nodes.map((fields, i) => node({ id: `n${i}`, ...fields }));
+    return [...parseShards([shard([], ...listed)], ASKED).contenders];
+  };
+  const online = { health: "online" };
+  assertEquals(contenders(online, { ...online, "replication-offset": 9 }), ["n0", "n1"]);
+  assertEquals(contenders(online, { health: "fail" }), []);
+  assertEquals(contenders(online, { ...online, role: "replica" }), []);
+  assertEquals(contenders(online, { health: "fail" }, online), ["n0", "n2"]);
+  assertEquals(contenders(online), []);
+});
+
 Deno.test("a slot that two shards claim is the healthier one's, a node is in one shard", () => {
   const topology = parseShards([
     shard([0, 9], node({ id: "a", health: "fail" })),
