@@ -138,7 +138,7 @@ function judgeHandover(
 ): Verdict | null {
   const { move, order } = handover;
   if (handover.last === null) {
-    const source = court.moves.nodes.get(move.source);
+    const source = court.moves.nodes.get(move.source ?? "");
     // The source sent its last event in these slots before the target could own them.
     const isHeard = (source?.told?.order ?? -1) > order;
     if (source !== undefined && !isHeard && order >= source.unanswerable.view) {

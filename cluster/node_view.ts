@@ -62,8 +62,11 @@ export interface SlotMove {
   readonly slots: readonly SlotRange[];
   /** Whether they come to the node that tells it, or go from it. */
   readonly direction: "in" | "out";
-  /** The id of the node they come from. */
-  readonly source: string;
+  /**
+   * The id of the node they come from; null where the answer does not say, as when a Valkey replica,
+   * which has perhaps taken over since, tells what came to its primary.
+   */
+  readonly source: string | null;
   /** How it stands. */
   readonly state: "running" | "succeeded" | "failed";
   /** Whether it was begun anew, as a Redis server does by itself after a failure. */
@@ -146,16 +149,16 @@ export function parseSlotMoves(reply: Reply): SlotMove[] | null {
 
 function readMove(row: Reply): SlotMove | null {
   const fields = fieldsOf(row);
-  const field = (...names: string[]): string | null => {
-    return textOf(fields?.get(names.find((name) => fields.has(name)) ?? ""));
-  };
+  const given = (...names: string[]) => names.find((name) => fields?.has(name)) ?? "";
+  const field = (...names: string[]) => textOf(fields?.get(given(...names)));
   const id = field("id", "name");
   const source = field("source", "source_node");
+  const isSourceGiven = given("source", "source_node") !== "";
   const slots = readRanges(field("slots", "slot_ranges"));
   const operation = field("operation");
   const state = field("state");
   const created = countOf(fields?.get("create_time"));
-  if (!id || !source || slots === null) return null;
+  if (!id || isSourceGiven && !source || slots === null) return null;
   if (operation === null || state === null || created === null) return null;
   return {
     id,

@@ -174,6 +174,18 @@ export class ModelCluster {
     b.owned.add(4);
     c.owned.add(5);
     for (const node of this.nodes) for (const slot of node.owned) this.gossip.set(slot, node.id);
+    if (random.chance(0.5)) {
+      // b was a replica when this came to its primary, of which Valkey does not tell from where.
+      b.moves.push({
+        id: "before",
+        slots: options.moving.map((slot) => ({ first: slot, last: slot })),
+        direction: "in",
+        source: null,
+        state: "succeeded",
+        isRetried: false,
+        created: 0,
+      });
+    }
     for (const slot of options.moving) {
       for (let i = 0; i < random.below(8); i++) a.keysOf(slot).add(this.#keyFor(slot));
     }

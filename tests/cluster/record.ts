@@ -94,8 +94,8 @@ class Recorder {
     const { product, version } = this.binary;
     const redis = product === "redis";
     if (redis && Number.parseFloat(version) < 8.4) return;
-    await using cluster = await startCluster({ binary: this.binary, primaries: 2 });
-    const [first, second] = cluster.servers as [TestServer, TestServer];
+    await using cluster = await startCluster({ binary: this.binary, primaries: 2, replicas: 1 });
+    const [first, second, replica] = cluster.servers as [TestServer, TestServer, TestServer];
     const status = redis
       ? ["CLUSTER", "MIGRATION", "STATUS", "ALL"]
       : ["CLUSTER", "GETSLOTMIGRATIONS"];
@@ -111,6 +111,8 @@ class Recorder {
     });
     await this.record("a slot has come", first, [status, stats, ["CLUSTER", "NODES"]]);
     await this.record("a slot has gone", second, [status]);
+    await cluster.failOver(replica);
+    await this.record("a slot has come to its former primary", replica, [status]);
   }
 
   /** Nodes that go by other names than their IP address. */
