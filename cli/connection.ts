@@ -43,6 +43,11 @@ export const CONNECTION_HELP: string = `Connection:
   --key FILE         its PEM key
   --servername NAME  the name that the server's certificate must be for`;
 
+/** Paths of files in PEM, as they were given. */
+export type TlsFiles = Readonly<Partial<Record<typeof TLS_FILES[number], string>>>;
+
+const TLS_FILES = ["ca", "cert", "key"] as const;
+
 /** The server or the cluster that a command is about, and who to be there. */
 export interface Target {
   /** Its URL, without user and password. */
@@ -53,6 +58,8 @@ export interface Target {
   readonly db: number | "*";
   /** How to speak TLS; undefined for plain TCP and unix sockets. */
   readonly tls: TlsOptions | undefined;
+  /** The files that the PEM texts in `tls` come from, by their options. */
+  readonly tlsFiles: TlsFiles;
   /** The ACL user; undefined for the default one. */
   readonly username: string | undefined;
   /** The password; undefined where none is needed. */
@@ -68,14 +75,18 @@ export interface Target {
 export async function readTarget(args: Arguments): Promise<Target> {
   const server = readUrl(args);
   const { address } = server;
-  const tls = await readTls(args, server);
+  const tlsFiles = Object.fromEntries(
+    TLS_FILES.flatMap((name) => args.text(name) === undefined ? [] : [[name, args.text(name)]]),
+  ) as TlsFiles;
+  const tls = await readTls(args, server, tlsFiles);
   const db = readDatabase(args) ?? server.database ?? "*";
   const username = args.text("user") ?? server.username ?? readVariable("REDIS_USERNAME");
   const password = args.text("password") ?? server.password ?? readVariable("REDIS_PASSWORD");
   if (username !== undefined && password === undefined) {
     throw new UsageError(`there is a user, "${username}", but no password`);
   }
-  return { url: formatUrl(address, tls !== undefined, db), address, db, tls, username, password };
+  const url = formatUrl(address, tls !== undefined, db);
+  return { url, address, db, tls, tlsFiles, username, password };
 }
 
 /** The options of `connect` that a target makes. */
@@ -115,27 +126,33 @@ function readDatabase(args: Arguments): number | "*" | undefined {
   throw new UsageError(`--db takes the number of a database, or * for all, not "${text}"`);
 }
 
-async function readTls(args: Arguments, server: ServerUrl): Promise<TlsOptions | undefined> {
-  const files = ["ca", "cert", "key"] as const;
+async function readTls(
+  args: Arguments,
+  server: ServerUrl,
+  files: TlsFiles,
+): Promise<TlsOptions | undefined> {
   const serverName = args.text("servername");
-  const isImplied = serverName !== undefined || files.some((name) => args.text(name) !== undefined);
+  const isImplied = serverName !== undefined || Object.keys(files).length > 0;
   if (server.tls !== true && !args.has("tls") && !isImplied) return undefined;
   if ("path" in server.address) throw new UsageError("TLS is not spoken over unix sockets");
-  if ((args.text("cert") === undefined) !== (args.text("key") === undefined)) {
+  if ((files.cert === undefined) !== (files.key === undefined)) {
     throw new UsageError("--cert and --key belong together: give both or neither");
   }
-  const texts: Partial<Record<typeof files[number], string>> = {};
-  for (const name of files) {
-    const path = args.text(name);
+  const texts: Partial<Record<keyof TlsFiles, string>> = {};
+  for (const name of TLS_FILES) {
+    const path = files[name];
     if (path !== undefined) texts[name] = await readPem(name, path);
   }
   return { ...texts, ...(serverName === undefined ? {} : { serverName }) };
 }
 
 async function readPem(option: string, path: string): Promise<string> {
+  let text: string;
   try {
-    return await readFile(path, "utf8");
+    text = await readFile(path, "utf8");
   } catch (error) {
     throw new Error(`Cannot read the file of --${option}: ${messageOf(error)}`, { cause: error });
   }
+  if (text.includes("-----BEGIN ")) return text;
+  throw new Error(`Cannot use the file of --${option}, ${path}: there is no PEM text in it`);
 }

@@ -10,14 +10,24 @@ export function shellWord(word: string): string {
 }
 
 /** The beginning of a `redis-cli` command for a server. The password is asked for, not shown. */
-export function redisCli(address: Address, { tls, username, password }: Target): string {
+export function redisCli(
+  address: Address,
+  { tls, tlsFiles, username, password }: Target,
+): string {
   const where = "path" in address
     ? ["-s", shellWord(address.path)]
     : ["-h", shellWord(address.hostname), "-p", String(address.port)];
   const user = username === undefined ? [] : ["--user", shellWord(username)];
   const words = ["$ redis-cli", ...where, ...user];
   if (password !== undefined) words.push("--askpass");
-  if (tls !== undefined) words.push("--tls");
+  if (tls !== undefined) {
+    words.push("--tls");
+    const { ca, cert, key } = tlsFiles;
+    const options = [["--cacert", ca], ["--cert", cert], ["--key", key], ["--sni", tls.serverName]];
+    for (const [option, value] of options) {
+      if (value !== undefined) words.push(option!, shellWord(value));
+    }
+  }
   return words.join(" ");
 }
 

@@ -1,7 +1,13 @@
 /** How the tool gets to a server, and who it is there: the options, and the environment. */
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
-import { makeCertificates, startServer, type TestServer } from "../servers/mod.ts";
+import {
+  type Certificates,
+  makeCertificates,
+  startServer,
+  type TestServer,
+} from "../servers/mod.ts";
+import { commandsIn, obey } from "./doctor.ts";
 import { Tool, type ToolOptions } from "./tool.ts";
 
 const TALKATIVE = { config: { "notify-keyspace-events": "KEA" } };
@@ -72,6 +78,12 @@ Deno.test("user and password come from the options, else the URL, else the envir
   const { code, stderr } = await tool.ended();
   assertEquals(code, 1);
   assertStringIncludes(stderr, 'as user "ana": WRONGPASS');
+  assertStringIncludes(stderr, "; check the URL, or --user and --password\n");
+  await using nobody = Tool.run(["watch", "--url", url]);
+  assertStringIncludes(
+    (await nobody.ended()).stderr,
+    "put it into the URL (redis://:password@host) or --password\n",
+  );
 });
 
 Deno.test("--db goes before the URL's database, and * is all of them", async () => {
@@ -96,15 +108,22 @@ Deno.test("a unix socket is watched, one of its databases too", async () => {
   await watches(server, ["--url", `redis+unix://${socket}?db=0`], {}, { program });
 });
 
-Deno.test("TLS goes by the files of the options, with --tls or without", async () => {
-  const tls = await makeCertificates();
-  await using server = await startServer({ ...TALKATIVE, tls });
+/** Writes what a client of TLS needs into the server's folder, each as the option it is for. */
+async function filesOf(server: TestServer, tls: Certificates): Promise<string[]> {
   const files: string[] = [];
   for (const [name, text] of [["ca", tls.ca], ["cert", tls.client.cert], ["key", tls.client.key]]) {
-    const path = join(server.dir, `${name}.pem`);
+    // A name that a shell would take apart.
+    const path = join(server.dir, `the ${name}.pem`);
     await Deno.writeTextFile(path, text!);
     files.push(`--${name}`, path);
   }
+  return files;
+}
+
+Deno.test("TLS goes by the files of the options, with --tls or without", async () => {
+  const tls = await makeCertificates();
+  await using server = await startServer({ ...TALKATIVE, tls });
+  const files = await filesOf(server, tls);
   await watches(server, ["--url", server.tlsUrl, ...files]);
   const plain = server.tlsUrl.replace("rediss:", "redis:");
   await watches(server, ["--url", `${plain}/0`, "--tls", ...files]);
@@ -117,4 +136,46 @@ Deno.test("TLS goes by the files of the options, with --tls or without", async (
   const misnamed = ["watch", "--url", plain, ...files, "--servername", "elsewhere.test"];
   await using tool = Tool.run(misnamed, { program: TRUSTED });
   assertEquals((await tool.ended()).code, 1);
+});
+
+Deno.test("what is wrong with TLS is told by the names of the tool's own options", async () => {
+  const tls = await makeCertificates();
+  await using server = await startServer({ ...TALKATIVE, tls });
+  const [ca, caFile, ...client] = await filesOf(server, tls) as [string, string, ...string[]];
+  const noPem = join(server.dir, "no.pem");
+  await Deno.writeTextFile(noPem, "what is this");
+  const cases: [words: string, ...args: string[]][] = [
+    ["give its authority's certificate as --ca\n"],
+    ["give one as --cert and --key\n", ca, caFile],
+    [
+      "set --servername to a name that it is for\n",
+      ca,
+      caFile,
+      "--servername",
+      "a.test",
+      ...client,
+    ],
+    [`Cannot use the file of --ca, ${noPem}: there is no PEM text in it\n`, ca, noPem],
+  ];
+  for (const [words, ...args] of cases) {
+    await using tool = Tool.run(["watch", "--url", server.tlsUrl, ...args], { program: TRUSTED });
+    const { code, stderr } = await tool.ended();
+    assertEquals([code, stderr.trimEnd().split("\n").length], [1, 1], stderr);
+    assertStringIncludes(stderr, words);
+  }
+});
+
+Deno.test("doctor's commands speak TLS as the tool was told to, and help", async () => {
+  const tls = await makeCertificates();
+  await using server = await startServer({ tls });
+  const files = await filesOf(server, tls);
+  const args = ["doctor", "--url", server.tlsUrl, ...files, "--servername", "localhost"];
+  await using tool = Tool.run(args, { program: TRUSTED });
+  // The other one is for a file of settings, which this server has not.
+  const [command] = commandsIn(await tool.rest());
+  await obey(command!);
+  assertEquals(await server.command("CONFIG", "GET", "notify-keyspace-events"), [
+    "notify-keyspace-events",
+    "AK",
+  ]);
 });

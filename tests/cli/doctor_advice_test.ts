@@ -11,6 +11,7 @@ const TARGET: Target = {
   address: { hostname: "localhost", port: 6379 },
   db: "*",
   tls: undefined,
+  tlsFiles: {},
   username: undefined,
   password: undefined,
 };
@@ -56,6 +57,15 @@ Deno.test("a command names the server, and never the password", () => {
   assertEquals(
     redisCli({ hostname: "::1", port: 7000 }, secured),
     "$ redis-cli -h ::1 -p 7000 --user bo --askpass --tls",
+  );
+  const authority = {
+    ...TARGET,
+    tls: { ca: "PEM", serverName: "a.test" },
+    tlsFiles: { ca: "/c d" },
+  };
+  assertEquals(
+    redisCli(TARGET.address, authority),
+    "$ redis-cli -h localhost -p 6379 --tls --cacert '/c d' --sni a.test",
   );
   assertEquals(redisCli({ path: "/run/a b.sock" }, TARGET), "$ redis-cli -s '/run/a b.sock'");
 });
