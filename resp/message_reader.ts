@@ -2,6 +2,7 @@ import { CUT, OTHER } from "./bulk.ts";
 import { AGGREGATE_COST, BYTES_COST } from "./costs.ts";
 import type { DecoderLimits } from "./limits.ts";
 import { emptyMessageFrame, type MessageFrame, readMessageFrame } from "./message_frame.ts";
+import { viewOf } from "./view.ts";
 
 /** Elements of the longest message. */
 const ELEMENTS = 4;
@@ -19,8 +20,9 @@ const CARRY = 4096;
 const FIRST_TRY = 96;
 
 /**
- * So many bytes are copied in a loop: for a few it is faster than to make a view of them, in Bun by 10
- * of 40 ns a message in chunks of 1,400 bytes.
+ * So many bytes are copied in a loop, four at a time: for a few it is faster than to make an array of
+ * them for `set`, in chunks of 1,400 bytes by 60 ns a chunk in Bun; and byte by byte takes 60 more in
+ * Node 20 and Bun.
  */
 const LOOPED = 128;
 
@@ -98,6 +100,10 @@ function copyBytes(
   if (length > LOOPED) {
     target.set(source.subarray(start, start + length), place);
   } else {
-    for (let i = 0; i < length; i++) target[place + i] = source[start + i]!;
+    const from = viewOf(source);
+    const to = viewOf(target);
+    let i = 0;
+    for (; i + 4 <= length; i += 4) to.setInt32(place + i, from.getInt32(start + i, true), true);
+    for (; i < length; i++) target[place + i] = source[start + i]!;
   }
 }

@@ -17,13 +17,12 @@ export function viewOf(bytes: Uint8Array): DataView {
 
 function turn(bytes: Uint8Array): DataView {
   if (bytes.length > MOST_KEPT) return make(bytes);
-  [viewed, otherViewed] = [otherViewed, viewed];
-  [view, otherView] = [otherView, view];
-  if (bytes !== viewed) {
-    viewed = bytes;
-    view = make(bytes);
-  }
-  return view;
+  const turned = bytes === otherViewed ? otherView : make(bytes);
+  otherViewed = viewed;
+  otherView = view;
+  viewed = bytes;
+  view = turned;
+  return turned;
 }
 
 function make(bytes: Uint8Array): DataView {
