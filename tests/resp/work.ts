@@ -30,6 +30,25 @@ for (const name of ["utf8Slice", "latin1Slice"] as const) {
   };
 }
 
+/** What a view reads and writes at a time, in bytes. */
+const ACCESSES = {
+  getInt16: 2,
+  getInt32: 4,
+  setInt32: 4,
+  getFloat64: 8,
+} as const;
+
+for (const [name, size] of Object.entries(ACCESSES) as [keyof typeof ACCESSES, number][]) {
+  const access = DataView.prototype[name] as (...args: unknown[]) => unknown;
+  (DataView.prototype as unknown as Record<string, unknown>)[name] = function (
+    this: DataView,
+    ...args: unknown[]
+  ): unknown {
+    if (counting !== null) counting.touched += size;
+    return access.apply(this, args);
+  };
+}
+
 /**
  * Counts what a piece of code does with bytes, so that a test can say what it costs without a clock:
  * while it runs, each `Uint8Array` made is one that counts.
