@@ -147,6 +147,7 @@ export class Decoder {
    * @throws {RespSyntaxError} When the bytes are no RESP.
    * @throws {RespLimitError} When a reply exceeds a limit.
    * @throws {Error} When called from within the sink.
+   * @throws {TypeError} When the chunk is no bytes. The decoder does not fail for it.
    */
   write(chunk: Uint8Array): void {
     if (this.#failure !== undefined) throw this.#failure.error;
@@ -265,7 +266,10 @@ export class Decoder {
  * kind of array keeps the code that reads it fast.
  */
 function plain(chunk: Uint8Array): Uint8Array {
-  if (chunk.constructor === Uint8Array) return chunk;
+  if (chunk?.constructor === Uint8Array) return chunk;
+  if (!ArrayBuffer.isView(chunk)) {
+    throw new TypeError(`Cannot read a chunk of type ${typeof chunk}: it must be a Uint8Array`);
+  }
   return new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength);
 }
 

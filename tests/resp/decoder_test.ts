@@ -254,6 +254,26 @@ Deno.test("a subclass of Uint8Array is read and copied like any other", () => {
   assertEquals(frames, [bytes("c")]);
 });
 
+Deno.test("what is no bytes is refused, and the stream goes on after it", () => {
+  const recorder = new Recorder();
+  const decoder = new Decoder(recorder);
+  decoder.write(bytes("$2\r\na"));
+  const refused: [chunk: unknown, said: string][] = [
+    ["+OK\r\n", "string"],
+    [bytes("+OK\r\n").buffer, "object"],
+    [[43, 13, 10], "object"],
+    [7, "number"],
+    [null, "object"],
+    [undefined, "undefined"],
+  ];
+  for (const [chunk, said] of refused) {
+    const error = assertThrows(() => decoder.write(chunk as Uint8Array), TypeError);
+    assertEquals(error.message, `Cannot read a chunk of type ${said}: it must be a Uint8Array`);
+  }
+  decoder.write(bytes("b\r\n"));
+  assertEquals(recorder.events, ["reply bytes(6162)"]);
+});
+
 Deno.test("one frame object serves all messages", () => {
   const frames = new Set<MessageFrame>();
   const decoder = new Decoder({

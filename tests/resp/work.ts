@@ -66,8 +66,10 @@ export function countWork(run: (count: (bytes: Uint8Array) => Uint8Array) => voi
           work.touched++;
           return target[Number(name)];
         }
+        // While counting, the one that counts.
+        if (name === "constructor") return Uint8Array;
         const value = Reflect.get(target, name, target);
-        if (typeof value !== "function" || name === "constructor") return value;
+        if (typeof value !== "function") return value;
         return (...args: unknown[]) => {
           const plainArgs = args.map(unwrap);
           if (name === "set") work.touched += (plainArgs[0] as Uint8Array).length;
