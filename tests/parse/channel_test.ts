@@ -171,6 +171,21 @@ Deno.test("a channel that can never bring anything is refused, with the reason",
   new SubkeyspaceeventChannel("hset", "a|b\nc");
 });
 
+Deno.test("a name that is neither text nor bytes is refused, with what it is", () => {
+  const refused: [name: unknown, said: string][] = [
+    [undefined, "undefined"],
+    [null, "object"],
+    [7, "number"],
+    [["k"], "object"],
+  ];
+  for (const [name, said] of refused) {
+    const message = `Cannot take ${said} for text or bytes`;
+    assertThrows(() => new KeyspaceChannel(name as string), TypeError, message);
+    assertThrows(() => new SubkeyspaceitemChannel("k", name as string), TypeError, message);
+    assertThrows(() => toChannel(name as string), TypeError, message);
+  }
+});
+
 Deno.test("a database is a whole number from 0, or all", () => {
   for (const db of [-1, 0.5, NaN, Infinity, 1e21, "", "?", "0*", null] as number[]) {
     assertThrows(() => new KeyspaceChannel("k", { db }), RangeError, "keyspace");
