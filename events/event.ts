@@ -57,7 +57,7 @@ export interface EventDescription {
    * `null` for an event that is emitted, and for a name that is not known at all.
    */
   instead: string | null;
-  /** All this in one sentence. */
+  /** Who sends it for which commands, or what comes instead, in one sentence. */
   text: string;
 }
 
@@ -113,7 +113,7 @@ export const EventType: EventNames = /* @__PURE__ */ Object.fromEntries(
 /**
  * Says what is known of an event.
  *
- * @param name The event's name.
+ * @param name The event's name, in small letters as servers send it; in capitals none does.
  *
  * @example
  * ```ts
@@ -124,13 +124,15 @@ export const EventType: EventNames = /* @__PURE__ */ Object.fromEntries(
  * ```
  */
 export function describeEvent(name: EventName): EventDescription {
-  const known = EVENTS.find((event) => event.name === name);
-  if (known) return { ...known };
+  const capitals = name.toUpperCase();
+  const known = EVENTS.find((event) => event.name.toUpperCase() === capitals);
+  if (known?.name === name) return { ...known };
   // A command without an event of its own name is emitted under the names it stands beside.
   const found = ROWS.filter(({ commands }) =>
-    commands.some((command) => command.split(" ")[0] === name.toUpperCase())
+    commands.some((command) => command.split(" ")[0] === capitals)
   );
-  const instead = found.find((row) => row.class === "-")?.name.replaceAll("_", " ") ??
+  const instead = known?.name ??
+    found.find((row) => row.class === "-")?.name.replaceAll("_", " ") ??
     (found.map((row) => row.name).join(", ") || null);
   const text = name +
     (instead

@@ -184,8 +184,18 @@ Deno.test("a name that is never emitted is described with what comes instead", (
     );
     assertEquals(found.text.includes(name) && found.text.includes(instead), true, found.text);
   }
-  assertEquals(describeEvent("HSET").instead, "hset", "events are in small letters");
   assertMatch(describeEvent("zincrby").text, /zincrby .*no server.* zincr$/);
+});
+
+Deno.test("a name in capitals is described with the event, which is in small letters", () => {
+  for (const event of Object.values(EventType)) {
+    for (const name of [event.toUpperCase(), event[0]!.toUpperCase() + event.slice(1)]) {
+      const { class: letter, instead, text } = describeEvent(name);
+      assertEquals([letter, instead], [null, event]);
+      assertMatch(text, /is sent by no server/);
+    }
+  }
+  assertEquals(describeEvent("SETEX").instead, "set, expire");
 });
 
 Deno.test("a name that is not known may come from a module", () => {
