@@ -1,0 +1,13 @@
+import { nameOf } from "../events/observe.ts";
+import { matrix, startServer } from "../servers/mod.ts";
+import { assertComesWhole } from "./families.ts";
+
+for (const binary of await matrix()) {
+  Deno.test(`${nameOf(binary)}: what each family says comes through whole`, async () => {
+    await using server = await startServer({
+      binary,
+      config: { "notify-keyspace-events": "KE$" },
+    });
+    for (const protocol of [2, 3] as const) await assertComesWhole(server, protocol);
+  });
+}
