@@ -1,33 +1,58 @@
 import { mergeFlags, missingFlags, type NodeStatus } from "../mod.ts";
+import { formatNodes } from "./format.ts";
 import type { Selection } from "./selection.ts";
 
 /** What the servers' flags let through of a selection. */
 export interface FlagsVerdict {
   /** Why nothing at all can come of some of it, and what to run; null when something can. */
   readonly failure: string | null;
-  /** Of each server that sends a part only, which letters it lacks. */
+  /** Of the servers that send a part only, or may, why. */
   readonly warnings: readonly string[];
 }
+
+const TRY = "keywatch doctor --probe tries it";
 
 /**
  * Lays the flags that the servers told against what was asked for. What `subscribe` checks are the
  * channels; which of their events are wanted is known here alone.
  */
 export function checkFlags(nodes: readonly NodeStatus[], selection: Selection): FlagsVerdict {
+  const { needs } = selection;
   const warnings: string[] = [];
-  for (const { node, flags } of nodes) {
-    if (flags === null || flags === "unknown") continue;
-    const { missing } = missingFlags(flags, ...selection.needs);
-    if (missing === "") continue;
-    const lack = `notify-keyspace-events is "${flags}" and lacks "${missing}"`;
-    if (selection.needs.some((need) => !missingFlags(flags, need).canReceive)) {
+  for (const [flags, alike] of nodesByFlags(nodes)) {
+    const names = formatNodes(alike);
+    const say = (one: string, many: string) => `${names} ${alike.length === 1 ? one : many}`;
+    if (flags === "unknown") {
+      warnings.push(`${say("does", "do")} not tell notify-keyspace-events; ${TRY}`);
+      continue;
+    }
+    const setting = `notify-keyspace-events is "${flags}"`;
+    const { missing, unknown } = missingFlags(flags, ...needs);
+    if (missing !== "" && needs.some((need) => !missingFlags(flags, need).canReceive)) {
       const command = `CONFIG SET notify-keyspace-events '${mergeFlags(flags, missing).flags}'`;
+      const why = `${setting} and lacks "${missing}"`;
       return {
-        failure: `Cannot receive ${selection} from ${node}: its ${lack}; run there: ${command}`,
+        failure: `Cannot receive ${selection} from ${names}: ${why}; run there: ${command}`,
         warnings: [],
       };
     }
-    warnings.push(`${node} sends but a part of it: its ${lack}`);
+    if (missing !== "") {
+      warnings.push(`${say("sends", "send")} but a part of it: ${setting} and lacks "${missing}"`);
+    }
+    if (unknown !== "") {
+      const hidden = `which hides whether "${unknown}" is set`;
+      warnings.push(`${names} may not send all of it: ${setting}, ${hidden}; ${TRY}`);
+    }
   }
   return { failure: null, warnings };
+}
+
+/** Those that were asked for them, by what they told. */
+function nodesByFlags(nodes: readonly NodeStatus[]): Map<string, NodeStatus[]> {
+  const alike = new Map<string, NodeStatus[]>();
+  for (const node of nodes) {
+    if (node.flags === null) continue;
+    alike.set(node.flags, [...alike.get(node.flags) ?? [], node]);
+  }
+  return alike;
 }

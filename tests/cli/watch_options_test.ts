@@ -95,13 +95,32 @@ Deno.test("watch --since-start shows the time since the start", async () => {
 Deno.test("watch says what the flags keep back", async () => {
   await using server = await startServer({ config: { "notify-keyspace-events": "K$" } });
   await using tool = Tool.run(["watch", "--url", server.url]);
-  await tool.noted(`sends but a part of it: its notify-keyspace-events is "$K" and lacks "A"`);
+  await tool.noted(`sends but a part of it: notify-keyspace-events is "$K" and lacks "A"`);
   const words = `lacks "x"; run there: CONFIG SET notify-keyspace-events '$xK'`;
   await fails(1, words, "watch", "user:*", "--event", "expired", "--url", server.url);
   // What it sends of the two is not nothing.
   const both = ["--event", "expired", "--event", "set"];
   await using other = Tool.run(["watch", "user:*", ...both, "--url", server.url]);
-  await other.noted(`sends but a part of it: its notify-keyspace-events is "$K" and lacks "x"`);
+  await other.noted(`sends but a part of it: notify-keyspace-events is "$K" and lacks "x"`);
+});
+
+Deno.test("watch says where it cannot be told what the flags let through", async () => {
+  const acl = ["bo on >pw ~* &* +@all -config"];
+  await using server = await startServer({ ...TALKATIVE, acl });
+  // Besides A, which was asked for, it may be set or not.
+  await using hidden = Tool.run(["watch", "--event", "new", "--url", server.url]);
+  await hidden.noted(
+    'is "AKE", which hides whether "n" is set; keywatch doctor --probe tries it\n',
+  );
+  await using every = Tool.run(["watch", "--url", server.url]);
+  await every.noted("watching");
+  assertEquals(every.notes.includes("hides"), false);
+  const url = `redis://bo:pw@127.0.0.1:${server.port}`;
+  await using untold = Tool.run(["watch", "--url", url]);
+  await untold.noted(
+    "does not tell notify-keyspace-events; keywatch doctor --probe tries it\n",
+  );
+  await untold.noted("watching");
 });
 
 Deno.test("watch: arguments that make no sense", async () => {
