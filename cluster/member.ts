@@ -1,4 +1,5 @@
 import type { GapReason } from "../pubsub/gap.ts";
+import type { Connection } from "../pubsub/connection.ts";
 import type { ServerInfo } from "../pubsub/handshake.ts";
 import type { Probe } from "../pubsub/heartbeat.ts";
 import type { Gate, Hub } from "../pubsub/hub.ts";
@@ -10,7 +11,10 @@ import { WatchedServer } from "../pubsub/watched_server.ts";
 
 /** What a member tells its owner. */
 export interface MemberEvents {
-  /** The connection is lost; messages may be missing from `from` on, in ms since the epoch. */
+  /**
+   * Messages may be missing from `from` on, in ms since the epoch: the connection is lost, or nothing
+   * comes by it on something wanted.
+   */
   onLost(reason: GapReason, from: number): void;
   /** The state has changed. */
   onState(): void;
@@ -40,6 +44,8 @@ export interface MemberNode {
   readonly inspect: (info: ServerInfo) => void;
   /** What to ask it for a sign of life; `PING` where nothing else is asked. */
   readonly probe?: (info: ServerInfo) => Probe;
+  /** Asks it from time to time what the connection does not tell by itself. */
+  readonly checkUp?: (connection: Connection) => Promise<void>;
 }
 
 /** A shard of the cluster that is watched, at one of its nodes. */

@@ -1,4 +1,4 @@
-import { delay } from "../pubsub/delay.ts";
+import type { Connection } from "../pubsub/connection.ts";
 import { ConnectError } from "../pubsub/errors.ts";
 import type { GapReason } from "../pubsub/gap.ts";
 import { PING } from "../pubsub/heartbeat.ts";
@@ -9,9 +9,7 @@ import { type Candidate, ReplicaLocator } from "./replica_locator.ts";
 /** A shard that is watched at one of its replicas. */
 export class ReplicaMember extends Member {
   readonly #locator: ReplicaLocator;
-  readonly #link: ReplicaLink;
   readonly #candidates: (id: string) => readonly Candidate[];
-  readonly #end = new AbortController();
 
   /**
    * @param name how the shard is called until one of its replicas is watched
@@ -31,11 +29,13 @@ export class ReplicaMember extends Member {
     }, heartbeat.timeout);
     const locator = new ReplicaLocator(name, () => candidates(this.id), link);
     const probe = ({ protocol }: { protocol: 2 | 3 }) => protocol === 3 ? link.probe : PING;
-    super(id, { locator, inspect() {}, probe }, options);
+    const checkUp = async (connection: Connection) => {
+      // In RESP3 it goes with the heartbeat.
+      if (this.server.subscriber.info?.protocol === 2) await link.ask(connection);
+    };
+    super(id, { locator, inspect() {}, probe, checkUp }, options);
     this.#locator = locator;
-    this.#link = link;
     this.#candidates = candidates;
-    this.#askInResp2(heartbeat.interval);
   }
 
   get nodeId(): string | null {
@@ -49,28 +49,8 @@ export class ReplicaMember extends Member {
     this.#leave("it is no replica of its shard now", "topology");
   }
 
-  override close(reason: Error): void {
-    this.#end.abort(reason);
-    super.close(reason);
-  }
-
   #leave(why: string, gap: GapReason, from?: number): void {
     const { subscriber } = this.server;
     subscriber.reconnect(new ConnectError(`${this.node} was left: ${why}`), gap, from);
-  }
-
-  /** A connection of RESP2 that has subscribed cannot be asked with the heartbeat. */
-  async #askInResp2(interval: number): Promise<void> {
-    const { subscriber } = this.server;
-    for (;;) {
-      try {
-        await delay(interval, this.#end.signal);
-      } catch {
-        return;
-      }
-      if (subscriber.info?.protocol !== 2 || subscriber.state !== "ready") continue;
-      // What breaks meanwhile is found out by the heartbeat.
-      await subscriber.ask((connection) => this.#link.ask(connection)).catch(() => {});
-    }
   }
 }

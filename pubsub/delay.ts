@@ -1,6 +1,22 @@
 /** A timer that fires later than this, in ms, tells of a busy process, not of a silent server. */
 export const LATE = 250;
 
+/** Does something again and again, each time so many ms after the last was done, until the signal. */
+export async function repeat(
+  ms: number,
+  signal: AbortSignal,
+  work: () => Promise<void>,
+): Promise<void> {
+  for (;;) {
+    try {
+      await delay(ms, signal);
+    } catch {
+      return;
+    }
+    await work();
+  }
+}
+
 /**
  * Waits.
  *

@@ -1,4 +1,4 @@
-import { mergeFlags, missingFlags } from "../events/mod.ts";
+import { mergeFlags, missingFlags, parseFlags, requiredFlags } from "../events/mod.ts";
 import { Channel, ChannelType } from "../parse/mod.ts";
 import { RespMap, ServerError } from "../resp/mod.ts";
 import { clip } from "./clip.ts";
@@ -37,16 +37,57 @@ export class FlagGuard {
       if (missing !== "" && refusal === null) flags = await readFlags(connection);
     }
     this.flags = flags ?? "unknown";
-    if (flags === null) return null;
-    const silent = asked.filter((channel) => !missingFlags(flags, channel).canReceive);
-    return silent.length === 0 ? null : describe(connection.server, flags, silent, refusal);
+    return flags === null ? null : findSilent(connection.server, flags, asked, refusal);
+  }
+
+  /**
+   * Asks for the flags, and looks at them only where they are others than before.
+   *
+   * @param before what they were; null when that is not known
+   * @param keepsTime whether whoever asks sees to it that the connection ends when no answer comes
+   * @returns null when nothing is lost by the change, or when there was none
+   * @throws the reason for which the connection is over
+   */
+  async recheck(
+    connection: Connection,
+    channels: Iterable<ServerChannel>,
+    before: string | null,
+    keepsTime: boolean,
+  ): Promise<FlagsLoss | null> {
+    const flags = await readFlags(connection, keepsTime ? "inquire" : "request");
+    this.flags = flags ?? "unknown";
+    if (flags === null || flags === before) return null;
+    const asked = representatives(channels);
+    const error = findSilent(connection.server, flags, asked, null);
+    if (error !== null || before === null) return error && { error, message: error.message };
+    const needed = parseFlags(requiredFlags(...asked));
+    const had = [...parseFlags(before)].filter((letter) => needed.has(letter)).join("");
+    const { added, flags: merged } = mergeFlags(flags, had);
+    if (added === "") return null;
+    return {
+      error: null,
+      message: `The notify-keyspace-events of ${connection.server} was "${before}" and is ` +
+        `"${flags}" now: some of what is subscribed comes no longer, for want of "${added}"; run ` +
+        `there: CONFIG SET notify-keyspace-events '${merged}'`,
+    };
   }
 }
 
+/** What is lost by a change of the flags. */
+export interface FlagsLoss {
+  /** That nothing can come on some channels; null when only some of their events cannot. */
+  readonly error: MissingFlagsError | null;
+  /** The same in words. */
+  readonly message: string;
+}
+
 /** Asks for the flags; null when the server will not tell. */
-async function readFlags(connection: Connection): Promise<string | null> {
+async function readFlags(
+  connection: Connection,
+  ask: "request" | "inquire" = "request",
+): Promise<string | null> {
   try {
-    const reply = await connection.request("CONFIG", "GET", "notify-keyspace-events");
+    const reply = await connection[ask]("CONFIG", "GET", "notify-keyspace-events");
     // A map in RESP3, a flat array in RESP2.
     const flags = reply instanceof RespMap
       ? reply.get("notify-keyspace-events")
@@ -88,6 +129,16 @@ async function addFlags(
     }
   }
   return refusal;
+}
+
+function findSilent(
+  server: string,
+  flags: string,
+  asked: readonly Channel[],
+  refusal: string | null,
+): MissingFlagsError | null {
+  const silent = asked.filter((channel) => !missingFlags(flags, channel).canReceive);
+  return silent.length === 0 ? null : describe(server, flags, silent, refusal);
 }
 
 function describe(

@@ -228,7 +228,8 @@ export interface KeyspaceNotificationsInterface
    *
    * The loop is open from this call on, and gets what comes from then on; the first one gets what
    * has been waiting, too. The last one to leave gives back what it has not read, so loops that
-   * follow each other miss nothing.
+   * follow each other miss nothing. To leave a loop, by `break` or otherwise, unsubscribes nothing:
+   * what is subscribed for one loop alone is held by `await using` beside it.
    *
    * @param options whether to show gaps; a signal that ends the loop
    * @returns the loop; it throws when the connection was lost for good

@@ -62,6 +62,7 @@ export class KeyspaceNotifications extends AbstractKeyspaceNotifications {
         checkMode(this.#node, info, options.singleNode ?? false);
         this.#roleCheck.note({ role: info.role, offset: null }, askedAt);
       },
+      checkUp: (connection) => this.#roleCheck.check(connection),
       probe: ({ protocol }) => protocol === 3 && sentinels !== null ? this.#roleCheck.probe : PING,
       events: {
         onLost() {},
@@ -76,8 +77,6 @@ export class KeyspaceNotifications extends AbstractKeyspaceNotifications {
     });
     this.#roleCheck = new RoleCheck({
       subscriber: this.#server.subscriber,
-      interval: settings.heartbeat.interval,
-      alsoInResp2: sentinels !== null,
       onPrimary: ({ offset }, askedAt) => sentinels?.noteOffset(offset, askedAt),
       onDemoted: (since) => this.#onDemoted(since),
     });
@@ -154,7 +153,6 @@ export class KeyspaceNotifications extends AbstractKeyspaceNotifications {
   /** Sees to it, beside the connection, that the server stays the one to be watched. */
   #keepWatch(): void {
     const { signal } = this.#end;
-    this.#roleCheck.run(signal);
     if (this.#sentinels === null) return;
     const { name } = this.#sentinels;
     followSentinels(this.#sentinels, {

@@ -80,7 +80,8 @@ export interface ConnectOptions {
   readonly keyPrefix?: string | Uint8Array;
   /**
    * When a silent connection is given up: a `PING` after so many ms without a byte (default 15,000),
-   * and the end when nothing comes for so many ms after it (default 5,000).
+   * and the end when nothing comes for so many ms after it (default 5,000). As often a server is
+   * asked whether it has other flags or another role now; in RESP2 on a further connection.
    */
   readonly heartbeat?: Partial<HeartbeatOptions>;
   /**
@@ -93,7 +94,9 @@ export interface ConnectOptions {
    * nothing through to it or the server has no such database: reject the subscription (`require`,
    * the default), tell `onWarning` (`warn`), not look (`ignore`), or add the letters that are
    * missing (`merge`), which is the only one that writes the server's configuration. Where the
-   * server will not tell its flags or databases, the subscription goes on.
+   * server will not tell its flags or databases, the subscription goes on. It is looked again at each
+   * connect, and at the flags each `heartbeat.interval`: what has come to be missing goes to
+   * `onError`, or with `warn` to `onWarning`, and is a gap.
    */
   readonly flags?: FlagsPolicy;
   /** How much may wait to be read, per reader. Default 65,536 items and 64 MiB. */
@@ -109,8 +112,8 @@ export interface ConnectOptions {
    */
   readonly singleNode?: boolean;
   /**
-   * Takes what a handler throws, and that a server which came back lets nothing through any more, or
-   * refuses a channel.
+   * Takes what a handler throws, and that a server lets nothing through any more, or refuses a
+   * channel once it has come back.
    * Default: `console.error`.
    */
   readonly onError?: (error: unknown) => void;

@@ -1,4 +1,4 @@
-import { delay } from "./delay.ts";
+import type { Connection } from "./connection.ts";
 import type { Probe } from "./heartbeat.ts";
 import { parseRole, readRole, type Role } from "./role.ts";
 import type { Subscriber } from "./subscriber.ts";
@@ -7,10 +7,6 @@ import type { Subscriber } from "./subscriber.ts";
 export interface RoleCheckOptions {
   /** The server. */
   readonly subscriber: Subscriber;
-  /** How often it is asked, in ms. */
-  readonly interval: number;
-  /** Whether to ask in RESP2 too, where it takes a further connection each time. */
-  readonly alsoInResp2: boolean;
   /** The server said that it is a primary when it was asked at `askedAt`, in ms since the epoch. */
   onPrimary(role: Role, askedAt: number): void;
   /**
@@ -48,25 +44,16 @@ export class RoleCheck {
     } else if (before === "master") this.#options.onDemoted(this.#primaryAt);
   }
 
-  /** Asks from time to time, until the signal is aborted. */
-  async run(signal: AbortSignal): Promise<void> {
-    const { subscriber, interval, alsoInResp2 } = this.#options;
-    for (;;) {
-      try {
-        await delay(interval, signal);
-      } catch {
-        return;
-      }
-      const { info } = subscriber;
-      if (info === null || (info.protocol === 2 && !alsoInResp2)) continue;
-      const askedAt = Date.now();
-      const answer = await subscriber
-        .ask((connection) => readRole(connection, info.protocol))
-        .catch(() => null);
-      // Where it has come back meanwhile, it was asked then.
-      if (answer === null || answer.role === null || subscriber.info !== info) continue;
-      subscriber.info = { ...info, role: answer.role };
-      this.note(answer, askedAt);
-    }
+  /** Asks for the role on a connection to the server, where it does not go with the heartbeat. */
+  async check(connection: Connection): Promise<void> {
+    const { subscriber } = this.#options;
+    const { info } = subscriber;
+    if (info === null) return;
+    const askedAt = Date.now();
+    const answer = await readRole(connection, info.protocol);
+    // Where it has come back meanwhile, it was asked then.
+    if (answer.role === null || subscriber.info !== info) return;
+    subscriber.info = { ...info, role: answer.role };
+    this.note(answer, askedAt);
   }
 }

@@ -1,6 +1,6 @@
 import type { MissingDatabaseError, MissingFlagsError, SubscribeRefusedError } from "./errors.ts";
 import type { Connection } from "./connection.ts";
-import { FlagGuard } from "./flag_guard.ts";
+import { FlagGuard, type FlagsLoss } from "./flag_guard.ts";
 import { findMissingDatabase } from "./missing_database.ts";
 import type { ServerChannel } from "./registry.ts";
 
@@ -28,6 +28,12 @@ export type SilenceError = MissingFlagsError | MissingDatabaseError | SubscribeR
 export class SilenceGuard {
   readonly #policy: FlagsPolicy;
   readonly #flagGuard: FlagGuard;
+  /** The flags when all that is wanted was looked at last; null before. */
+  #known: string | null = null;
+  /** Whether they were others since, when only some of it was looked at. */
+  #isOutdated = false;
+  /** When it was asked last that they were as they are known, in ms since the epoch. */
+  #soundAt = 0;
 
   constructor(policy: FlagsPolicy) {
     this.#policy = policy;
@@ -39,6 +45,11 @@ export class SilenceGuard {
     return this.#flagGuard.flags;
   }
 
+  /** Whether the server tells its flags, and whether that matters. */
+  get isTold(): boolean {
+    return this.flags !== null && this.flags !== "unknown";
+  }
+
   /**
    * Finds out whether something can come on each of the channels.
    *
@@ -46,6 +57,60 @@ export class SilenceGuard {
    * @throws the reason for which the connection is over
    */
   async check(
+    connection: Connection,
+    channels: Iterable<ServerChannel>,
+  ): Promise<SilenceError | null> {
+    const askedAt = Date.now();
+    const why = await this.#look(connection, channels);
+    this.#known ??= this.flags;
+    if (this.flags === this.#known) this.#soundAt = askedAt;
+    else this.#isOutdated = true;
+    return why;
+  }
+
+  /**
+   * As {@linkcode check}, for all channels that are wanted.
+   *
+   * @throws the reason for which the connection is over
+   */
+  async checkAll(
+    connection: Connection,
+    wanted: Iterable<ServerChannel>,
+  ): Promise<SilenceError | null> {
+    const askedAt = Date.now();
+    const why = await this.#look(connection, wanted);
+    this.#know(askedAt);
+    return why;
+  }
+
+  /**
+   * Finds out whether the flags were changed meanwhile, so that something that is wanted cannot come
+   * any more. What could not come before is no news.
+   *
+   * @param keepsTime whether whoever asks sees to it that the connection ends when no answer comes
+   * @returns what is lost, and until when it was not, in ms since the epoch; null when nothing is
+   * @throws the reason for which the connection is over
+   */
+  async recheck(
+    connection: Connection,
+    wanted: Iterable<ServerChannel>,
+    keepsTime: boolean,
+  ): Promise<FlagsLoss & { readonly from: number } | null> {
+    const before = this.#isOutdated ? null : this.#known;
+    const from = this.#soundAt;
+    const askedAt = Date.now();
+    const loss = await this.#flagGuard.recheck(connection, wanted, before, keepsTime);
+    this.#know(askedAt);
+    return loss && { ...loss, from };
+  }
+
+  #know(askedAt: number): void {
+    this.#known = this.flags;
+    this.#isOutdated = false;
+    this.#soundAt = askedAt;
+  }
+
+  async #look(
     connection: Connection,
     channels: Iterable<ServerChannel>,
   ): Promise<SilenceError | null> {

@@ -1,7 +1,7 @@
 /**
  * How a server stands: `connecting` for the first time; `ready`, everything wanted is confirmed;
- * `muted`, connected, but since it came back its flags let nothing through to something wanted, or it
- * refuses a channel that it, or another node, had confirmed;
+ * `muted`, connected, but its flags let nothing through to something wanted any more, or it has come
+ * back, or to the cluster, and refuses a channel that had been confirmed;
  * `reconnecting`; `closed`, for good.
  *
  * @example

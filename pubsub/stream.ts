@@ -22,7 +22,8 @@ import { BoundedQueue } from "./queue.ts";
 export type StreamItem = KeyNotification | Gap;
 
 /**
- * A loop over the merged stream. Leaving it, by `break` or otherwise, frees its place.
+ * A loop over the merged stream. Leaving it, by `break` or otherwise, frees its place. It unsubscribes
+ * nothing: what comes then waits for the next reader.
  *
  * @example
  * ```ts no-run

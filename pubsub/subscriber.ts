@@ -2,12 +2,12 @@ import { formatAddress } from "./address.ts";
 import { backoff } from "./backoff.ts";
 import { Change } from "./change.ts";
 import { Connection, type ConnectionEvents } from "./connection.ts";
-import { delay } from "./delay.ts";
 import { ClosedError, ConnectError, TimeoutError } from "./errors.ts";
 import type { GapReason } from "./gap.ts";
 import { handshake, type ServerInfo } from "./handshake.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { HeldMessages } from "./held_messages.ts";
+import { MutePoll } from "./mute_poll.ts";
 import { OpenGap } from "./open_gap.ts";
 import type { ServerChannel } from "./registry.ts";
 import type { SilenceError } from "./silence_guard.ts";
@@ -15,13 +15,6 @@ import type { NodeState } from "./status.ts";
 import type { SubscriberOptions } from "./subscriber_options.ts";
 import { Subscriptions } from "./subscriptions.ts";
 import type { Address } from "./transport.ts";
-
-/**
- * After how long a server from which nothing can come is asked again, in ms: twice as long each
- * time, up to the most. In RESP2 each time takes a connection.
- */
-const FIRST_POLL = 200;
-const LONGEST_POLL = 2_000;
 
 /**
  * One server, on which what is wanted is laid against what it has confirmed, through every loss of
@@ -47,11 +40,7 @@ export class Subscriber {
   #connection: Connection | null = null;
   /** Bytes that earlier connections have received. */
   #bytesBefore = 0;
-  /**
-   * Taken while it is mute and nothing has come: what comes hints that it may be so no longer. Only
-   * the first message does, because it may be of a channel that was never mute.
-   */
-  #hintAtSound: (() => void) | null = null;
+  readonly #mutePoll = new MutePoll();
   /** Closed while everything wanted is covered. */
   readonly #gap: OpenGap;
   /** Why the owner gave the connection up, and since when it was of no use; null when it did not. */
@@ -185,6 +174,19 @@ export class Subscriber {
     this.#change.happen();
   }
 
+  /**
+   * Nothing can come on something wanted any more, though the connection lives. What it was asked on
+   * may be over by now; the next one is looked at anew.
+   *
+   * @param from until when all could come, in ms since the epoch
+   */
+  mute(connection: Connection, why: SilenceError, from: number): void {
+    if (connection !== this.#connection || this.state !== "ready") return;
+    this.#options.events.onLost("unresponsive", from);
+    this.#gap.begin("unresponsive", from);
+    this.#fallMute(connection, why);
+  }
+
   /** Ends everything, and every wait with the reason. */
   close(reason: Error): void {
     this.#finish(reason);
@@ -203,7 +205,7 @@ export class Subscriber {
     let live = false;
     const { connection, info } = await this.#open(address, signal, {
       onMessage: (frame, receivedAt, sentAfter) => {
-        this.#hintAtSound?.();
+        this.#mutePoll.hint?.();
         if (live || held === null) events.onMessage(frame, receivedAt, sentAfter);
         else held.hold(frame, receivedAt, sentAfter);
       },
@@ -229,7 +231,7 @@ export class Subscriber {
       if (connection.over !== null) throw connection.over;
       heartbeat = new Heartbeat(connection, times, this.#options.probe(info));
       // Before anything is subscribed, because RESP2 answers no such question afterwards.
-      mute = await silenceGuard.check(connection, wanted.values());
+      mute = await silenceGuard.checkAll(connection, wanted.values());
       await this.#subscriptions.reconcile(connection);
       mute ??= this.#subscriptions.withdrawn(connection);
       // It may have ended between its last answer and here.
@@ -245,14 +247,13 @@ export class Subscriber {
     // Before anybody is told: who is may close it all, and then it must be known to be lost.
     live = true;
     this.#gap.move(locator.takeMove());
-    this.#enter(mute === null ? "ready" : "muted", mute);
-    if (connection.over !== null) return;
-    if (mute === null) this.#gap.end();
-    else this.#gap.tell();
+    if (mute !== null) this.#fallMute(connection, mute);
+    else {
+      this.#enter("ready", null);
+      if (connection.over !== null) return;
+      this.#gap.end();
+    }
     held?.release(events.onMessage, events.onConfirmed);
-    if (mute === null || connection.over !== null) return;
-    events.onMuted(mute);
-    this.#awaitSound(connection);
   }
 
   async #open(
@@ -270,39 +271,37 @@ export class Subscriber {
     }
   }
 
-  /** Asks a mute server until it lets through what is wanted; so long the gap lasts. */
-  async #awaitSound(connection: Connection): Promise<void> {
-    const hint = new Promise<void>((resolve) => this.#hintAtSound = resolve)
-      .finally(() => this.#hintAtSound = null);
-    for (let ms = FIRST_POLL;; ms = Math.min(2 * ms, LONGEST_POLL)) {
-      let why: SilenceError | null;
-      try {
-        const pause = delay(ms, this.#end.signal);
-        await (this.#hintAtSound === null ? pause : Promise.race([pause, hint]));
-        if (connection.over !== null) return;
-        why = await this.#whyMute(connection);
-      } catch {
-        // The connection was lost, and coming back looks anew; or all has ended.
-        return;
-      }
-      if (connection !== this.#connection) return;
-      if (why === null) {
-        this.#enter("ready", null);
-        return this.#gap.end();
-      }
-      if (why.message !== this.error?.message) this.#tellMute(why);
+  /** Nothing can come on something wanted, though it is connected: so long the gap lasts. */
+  async #fallMute(connection: Connection, why: SilenceError): Promise<void> {
+    const { events } = this.#options;
+    this.#enter("muted", why);
+    if (connection.over !== null) return;
+    this.#gap.tell();
+    if (connection.over !== null) return;
+    events.onMuted(why);
+    try {
+      await this.#mutePoll.run(async () => {
+        if (connection.over !== null) throw connection.over;
+        const still = await this.#whyMute(connection);
+        if (connection.over === null && still !== null && still.message !== this.error?.message) {
+          this.#enter("muted", still);
+          events.onMuted(still);
+        }
+        return still !== null;
+      }, this.#end.signal);
+    } catch {
+      // The connection was lost, and coming back looks anew; or all has ended.
+      return;
     }
+    if (connection !== this.#connection) return;
+    this.#enter("ready", null);
+    this.#gap.end();
   }
 
   async #whyMute(connection: Connection): Promise<SilenceError | null> {
     const { silenceGuard, wanted } = this.#options;
-    return await this.ask((asked) => silenceGuard.check(asked, wanted.values())) ??
+    return await this.ask((asked) => silenceGuard.checkAll(asked, wanted.values())) ??
       await this.#subscriptions.retry(connection);
-  }
-
-  #tellMute(why: SilenceError): void {
-    this.#enter("muted", why);
-    this.#options.events.onMuted(why);
   }
 
   #onLost(connection: Connection, reason: Error): void {

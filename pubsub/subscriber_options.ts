@@ -15,11 +15,14 @@ export interface SubscriberEvents {
   onRead(): Promise<void> | null;
   /** The set of channels whose messages come has changed. */
   onConfirmed(): void;
-  /** The connection is lost; messages may be missing from `from` on, in ms since the epoch. */
+  /**
+   * Messages may be missing from `from` on, in ms since the epoch: the connection is lost, or nothing
+   * comes by it on something wanted.
+   */
   onLost(reason: GapReason, from: number): void;
   /** Messages from `from` to `to`, both in ms since the epoch, may be missing before the next. */
   onGap(reason: GapReason, from: number, to: number): void;
-  /** From a server that came back nothing can come on something that is wanted. */
+  /** From a server nothing can come on something that is wanted. */
   onMuted(error: SilenceError): void;
   /** The state has changed. */
   onState(): void;

@@ -1,5 +1,7 @@
 import type { Channel } from "../parse/mod.ts";
 import type { MessageFrame } from "../resp/mod.ts";
+import type { Connection } from "./connection.ts";
+import { repeat } from "./delay.ts";
 import { SubscribeRefusedError } from "./errors.ts";
 import { EventRun } from "./event_run.ts";
 import type { GapReason } from "./gap.ts";
@@ -14,7 +16,10 @@ import { Subscriber } from "./subscriber.ts";
 
 /** What a watched server tells its owner. */
 export interface WatchedServerEvents {
-  /** The connection is lost; messages may be missing from `from` on, in ms since the epoch. */
+  /**
+   * Messages may be missing from `from` on, in ms since the epoch: the connection is lost, or nothing
+   * comes by it on something wanted.
+   */
   onLost(reason: GapReason, from: number): void;
   /** Messages from `from` to `to`, both in ms since the epoch, may be missing before the next. */
   onGap(reason: GapReason, from: number, to: number): void;
@@ -42,6 +47,11 @@ export interface WatchedServerOptions {
   readonly inspect: (info: ServerInfo, askedAt: number) => void;
   /** What to ask it for a sign of life; `PING` where nothing else is asked. */
   readonly probe?: (info: ServerInfo) => Probe;
+  /**
+   * Asks it from time to time what the connection does not tell by itself, on that connection, or, in
+   * RESP2, on another one.
+   */
+  readonly checkUp?: (connection: Connection) => Promise<void>;
   /** Takes what happens. */
   readonly events: WatchedServerEvents;
 }
@@ -56,6 +66,7 @@ export class WatchedServer {
   readonly #hub: Hub;
   readonly #gate: Gate | null;
   readonly #silenceGuard: SilenceGuard;
+  readonly #askMore: ((connection: Connection) => Promise<void>) | null;
   readonly #run: NodeRun = new EventRun();
   #messages = 0;
   #malformed = 0;
@@ -63,6 +74,8 @@ export class WatchedServer {
 
   constructor(options: WatchedServerOptions) {
     const { locator, settings, hub, gate, inspect, probe = () => PING, events } = options;
+    const end = new AbortController();
+    this.#askMore = options.checkUp ?? null;
     this.#settings = settings;
     this.#hub = hub;
     this.#gate = gate;
@@ -89,9 +102,13 @@ export class WatchedServer {
           else settings.onError(error);
         },
         onState: () => events.onState(),
-        onEnd: (reason) => events.onEnd(reason),
+        onEnd: (reason) => {
+          end.abort(reason);
+          events.onEnd(reason);
+        },
       },
     });
+    repeat(settings.heartbeat.interval, end.signal, () => this.#checkUp());
   }
 
   /** How it stands. */
@@ -139,6 +156,28 @@ export class WatchedServer {
       await this.subscriber.reconcile();
     } catch {
       // Without the connection nothing is subscribed, and the next one asks only for what is wanted.
+    }
+  }
+
+  /** Sees whether the flags still let through what is wanted, and what else is to be asked. */
+  async #checkUp(): Promise<void> {
+    const { subscriber } = this;
+    const { connection, state } = subscriber;
+    const looksAtFlags = state === "ready" && this.#silenceGuard.isTold;
+    if (connection === null || (this.#askMore === null && !looksAtFlags)) return;
+    try {
+      await subscriber.ask(async (asked) => {
+        await this.#askMore?.(asked);
+        if (!looksAtFlags) return;
+        // The heartbeat keeps the time of its own connection.
+        const loss = await this.#silenceGuard
+          .recheck(asked, this.#hub.registry.values(), asked === connection);
+        if (loss === null) return;
+        if (loss.error === null) this.#settings.onWarning(loss.message);
+        else subscriber.mute(connection, loss.error, loss.from);
+      });
+    } catch {
+      // What breaks meanwhile is found out by the heartbeat, and by coming back.
     }
   }
 

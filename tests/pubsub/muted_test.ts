@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { connect, SubscribeRefusedError } from "../../mod.ts";
+import { connect, type Gap, MissingFlagsError, SubscribeRefusedError } from "../../mod.ts";
 import { startServer, until } from "../servers/mod.ts";
 import { FakeServer } from "./fake_server.ts";
 
@@ -125,4 +125,128 @@ Deno.test("a channel that was refused, and is wanted no more, mutes nothing", as
   await until("it is mute", () => notifications.status().nodes[0]!.state === "muted");
   await unsubscribe();
   await until("it is not", () => notifications.health().ok);
+});
+
+for (const protocol of [2, 3] as const) {
+  Deno.test(`RESP${protocol}: flags that are taken away while the server runs are noticed, and so long the gap lasts`, async () => {
+    await using server = await startServer({ config: { "notify-keyspace-events": "KEA" } });
+    const errors: unknown[] = [];
+    const gaps: Gap[] = [];
+    await using notifications = await connect(server.url, {
+      protocol,
+      heartbeat: { interval: 50 },
+      onError: (error) => errors.push(error),
+      onGap: (gap) => gaps.push(gap),
+    });
+    await notifications.subscribeKeyspace("user:*");
+    await server.command("SET", "user:1", "x");
+    assertEquals((await notifications.getMessage({ timeout: 20_000 }))?.key, "user:1");
+    await server.command("CONFIG", "SET", "notify-keyspace-events", "");
+    const takenAt = Date.now();
+    await until("it is noticed", () => errors.length > 0);
+    const [error] = errors;
+    assert(error instanceof MissingFlagsError);
+    assertEquals(notifications.health().reason.includes(error.message), true);
+    assertEquals(notifications.status().nodes[0]!.state, "muted");
+    assertEquals(gaps.map(({ reason }) => reason), ["unresponsive"]);
+    assert(gaps[0]!.from <= takenAt && gaps[0]!.to >= gaps[0]!.from);
+    await server.command("CONFIG", "SET", "notify-keyspace-events", "KEA");
+    await server.command("SET", "user:2", "x");
+    await until("it is over", () => notifications.health().ok);
+    assertEquals([errors.length, gaps.length], [1, 2]);
+    assertEquals(gaps[1]!.from, gaps[0]!.to);
+    // Once more, also when somebody has been refused meanwhile, and so has seen the flags first.
+    await server.command("CONFIG", "SET", "notify-keyspace-events", "");
+    await assertRejects(() => notifications.subscribeKeyspace("other"), MissingFlagsError);
+    await until("it is noticed", () => errors.length === 2);
+  });
+}
+
+Deno.test("flags: merge puts back what is taken away while the server runs, and tells the gap", async () => {
+  await using server = await startServer({ config: { "notify-keyspace-events": "" } });
+  const gaps: Gap[] = [];
+  await using notifications = await connect(server.url, {
+    flags: "merge",
+    heartbeat: { interval: 50 },
+    onError() {},
+    onGap: (gap) => gaps.push(gap),
+  });
+  await notifications.subscribeKeyevent("set");
+  await server.command("CONFIG", "SET", "notify-keyspace-events", "");
+  const takenAt = Date.now();
+  await until("they are back", () => gaps.length === 2 && notifications.health().ok);
+  assert(gaps[0]!.from <= takenAt);
+  await server.command("SET", "k", "x");
+  assertEquals((await notifications.getMessage({ timeout: 20_000 }))?.key, "k");
+});
+
+/** A server whose flags are what the test says, and that counts how often it was asked for them. */
+function flagged(policy: "require" | "warn" | "ignore") {
+  const state = { flags: "AKE" as string | null };
+  const server = new FakeServer(([name]) => {
+    if (name !== "CONFIG") return undefined;
+    if (state.flags === null) return "-NOPERM no\r\n";
+    return `%1\r\n$22\r\nnotify-keyspace-events\r\n$${state.flags.length}\r\n${state.flags}\r\n`;
+  });
+  const warnings: string[] = [];
+  const options = {
+    flags: policy,
+    heartbeat: { interval: 20 },
+    onWarning: (warning: string) => warnings.push(warning),
+    onError() {},
+  };
+  const count = (command: string) =>
+    server.commands.filter((text) => text.startsWith(command)).length;
+  /** Waits until it was looked after a few times more. */
+  const checks = async () => {
+    const before = count("HELLO");
+    await until("it was looked after", () => count("HELLO") >= before + 3);
+  };
+  return { server, state, warnings, options, asked: () => count("CONFIG"), checks };
+}
+
+Deno.test("flags that let through some of what is subscribed no longer are warned of, once", async () => {
+  const { server, state, warnings, options, checks } = flagged("require");
+  await using _ = server;
+  await using notifications = await connect(server.url, options);
+  await notifications.subscribeKeyevent("set");
+  await notifications.subscribeKeyspace("k");
+  await checks();
+  state.flags = "K$x";
+  await until("it is noticed", () => notifications.status().nodes[0]!.state === "muted");
+  state.flags = "KE$x";
+  await until("it is noticed", () => notifications.health().ok);
+  assertEquals(warnings, []);
+  state.flags = "KE$";
+  await until("it is warned of", () => warnings.length > 0);
+  assert(warnings[0]!.includes('was "KE$x" and is "KE$" now'), warnings[0]);
+  await checks();
+  assertEquals([warnings.length, notifications.health().ok], [1, true]);
+});
+
+Deno.test("flags: warn tells of a change, and not again of what was missing before", async () => {
+  const { server, state, warnings, options, checks } = flagged("warn");
+  await using _ = server;
+  state.flags = "K$";
+  await using notifications = await connect(server.url, options);
+  await notifications.subscribeKeyevent("set");
+  await notifications.subscribeKeyspace("k");
+  await checks();
+  assertEquals([warnings.length, notifications.status().state], [1, "ready"]);
+  state.flags = "";
+  await until("it is told", () => warnings.length === 2);
+  assertEquals(notifications.status().nodes[0]!.state, "muted");
+});
+
+Deno.test("a server that does not tell its flags is not asked for them again", async () => {
+  for (const policy of ["require", "ignore"] as const) {
+    const { server, state, options, asked, checks } = flagged(policy);
+    await using _ = server;
+    state.flags = null;
+    await using notifications = await connect(server.url, options);
+    await notifications.subscribeKeyspace("k");
+    await checks();
+    assertEquals(asked(), policy === "require" ? 1 : 0);
+    assertEquals(notifications.health().ok, true);
+  }
 });

@@ -47,30 +47,33 @@ Deno.test("RESP3: a primary that becomes a replica is left, also where ROLE is f
   await assertTells(notifications, second);
 });
 
-Deno.test("a plain server that becomes a replica is told of once; status shows it", async () => {
-  await using pair = await startPair();
-  const [primary, replica] = pair.servers as [TestServer, TestServer];
-  await promote(replica);
-  const warnings: string[] = [];
-  const options: ConnectOptions = {
-    heartbeat: { interval: 50 },
-    onWarning: (message) => warnings.push(message),
-  };
-  await using notifications = await connect(replica.url, options);
-  await notifications.subscribeKeyspace("k");
-  const role = () => notifications.status().nodes[0]!.role;
-  assertEquals(role(), "master");
-  await follow(replica, primary);
-  await until("it is noticed", () => role() === "replica");
-  assertEquals(warnings.length, 1);
-  assert(warnings[0]!.startsWith(`${nodeOf(replica)} was a primary and is a replica now`));
-  await promote(replica);
-  await until("it is noticed", () => role() === "master");
-  assertEquals(warnings.length, 1);
-  assertEquals(notifications.status().gaps, 0);
-  await using content = await connect(primary.url, options);
-  await content.subscribeKeyspace("k");
-  await primary.restart();
-  await until("it is back", () => content.status().gaps === 1);
-  assertEquals(warnings.length, 1);
-});
+for (const protocol of [2, 3] as const) {
+  Deno.test(`RESP${protocol}: a plain server that becomes a replica is told of once; status shows it`, async () => {
+    await using pair = await startPair();
+    const [primary, replica] = pair.servers as [TestServer, TestServer];
+    await promote(replica);
+    const warnings: string[] = [];
+    const options: ConnectOptions = {
+      protocol,
+      heartbeat: { interval: 50 },
+      onWarning: (message) => warnings.push(message),
+    };
+    await using notifications = await connect(replica.url, options);
+    await notifications.subscribeKeyspace("k");
+    const role = () => notifications.status().nodes[0]!.role;
+    assertEquals(role(), "master");
+    await follow(replica, primary);
+    await until("it is noticed", () => role() === "replica");
+    assertEquals(warnings.length, 1);
+    assert(warnings[0]!.startsWith(`${nodeOf(replica)} was a primary and is a replica now`));
+    await promote(replica);
+    await until("it is noticed", () => role() === "master");
+    assertEquals(warnings.length, 1);
+    assertEquals(notifications.status().gaps, 0);
+    await using content = await connect(primary.url, options);
+    await content.subscribeKeyspace("k");
+    await primary.restart();
+    await until("it is back", () => content.status().gaps === 1);
+    assertEquals(warnings.length, 1);
+  });
+}
