@@ -187,11 +187,11 @@ export class Hub {
   ): boolean {
     const { bytes, patternStart, patternEnd, channelStart, channelEnd } = frame;
     const { payloadStart, payloadEnd } = frame;
-    const wanted = patternStart < 0
+    const audience = patternStart < 0
       ? this.registry.findExact(bytes, channelStart, channelEnd)
       : this.registry.findPattern(bytes, patternStart, patternEnd);
     // Nobody holds it any more; the server will hear of it, or has not worked through it yet.
-    if (wanted === undefined) return true;
+    if (audience === undefined) return true;
     const notification = parseNotification(
       bytes,
       channelStart,
@@ -205,15 +205,15 @@ export class Hub {
     // Well-formed, but of a key without the prefix that was asked for.
     if (notification === undefined) return true;
     const size = channelEnd - channelStart + payloadEnd - payloadStart;
-    const begins = run.begins(wanted, frame);
+    const begins = run.begins(audience, frame);
     if (gate !== null) {
       const consumers = begins
-        ? wanted.users
-        : wanted.users.filter((consumer) => !run.served(consumer));
+        ? audience.users
+        : audience.users.filter((consumer) => !run.served(consumer));
       gate.pass({ notification, begins, consumers, bytes: size, sentAfter });
       return true;
     }
-    const { users } = wanted;
+    const { users } = audience;
     for (let index = 0; index < users.length; index++) {
       const consumer = users[index]!;
       if (begins || !run.served(consumer)) consumer.deliver(notification, size, sentAfter);

@@ -22,20 +22,40 @@ Deno.test("ByteMap agrees with Map through many random changes", () => {
     state = (Math.imul(state, 1103515245) + 12345) >>> 0;
     return (state >>> 8) % below;
   };
+  // Of all lengths, most of them not of whole words.
+  const keyOf = (name: number) =>
+    `k${name}`.padEnd(name % 90, ":").slice(0, Math.max(4, name % 90));
   for (let round = 0; round < 20_000; round++) {
-    const key = `k${random(700)}`;
+    const key = keyOf(random(700));
     const bytes = encoder.encode(key);
     if (random(5) < 2) {
       map.delete(bytes);
       model.delete(key);
     } else {
-      map.set(bytes, round);
-      model.set(key, round);
+      // So few values that some are of several keys, some of one, and some of none.
+      const value = random(250);
+      map.set(bytes, value);
+      model.set(key, value);
     }
     assertEquals(map.size, model.size);
+    const asked = keyOf(random(700));
+    assertEquals(map.get(encoder.encode(asked), 0, asked.length), model.get(asked));
   }
   for (let name = 0; name < 700; name++) {
-    const bytes = encoder.encode(`k${name}`);
-    assertEquals(map.get(bytes, 0, bytes.length), model.get(`k${name}`));
+    const bytes = encoder.encode(keyOf(name));
+    assertEquals(map.get(bytes, 0, bytes.length), model.get(keyOf(name)));
   }
+});
+
+Deno.test("ByteMap holds a hundred thousand keys, and takes them all out again", () => {
+  const map = new ByteMap<number>();
+  const keys = Array.from({ length: 100_000 }, (_, index) => encoder.encode(`channel:${index}`));
+  const missing = () =>
+    keys.filter((key, index) => map.get(key, 0, key.length) !== index % 7).length;
+  keys.forEach((key, index) => map.set(key, index % 7));
+  assertEquals([map.size, missing()], [100_000, 0]);
+  for (const key of keys) map.delete(key);
+  assertEquals([map.size, missing()], [0, 100_000]);
+  keys.forEach((key, index) => map.set(key, index % 7));
+  assertEquals([map.size, missing()], [100_000, 0]);
 });

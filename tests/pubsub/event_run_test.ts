@@ -20,7 +20,7 @@ function frame(channel: string, payload: string): MessageFrame {
 const USERS: Record<string, string[]> = { p3: ["reader", "other"] };
 
 function subscribed(id: string) {
-  return { id, users: USERS[id] ?? ["reader"] };
+  return { pattern: id.startsWith("p") ? id : null, users: USERS[id] ?? ["reader"] };
 }
 
 /** Messages as `subscription channel payload`; gives back those that the consumer was given. */
@@ -50,6 +50,13 @@ Deno.test("the same event twice is two events", () => {
   let events = 0;
   for (const message of twice) events += served(run, message).length;
   assertEquals(events, 2);
+});
+
+Deno.test("an exact channel matches an event once, though others want it meanwhile", () => {
+  const run = new EventRun<string>();
+  const audience = () => ({ pattern: null, users: ["reader"] });
+  assertEquals(run.begins(audience(), frame("ch", "set")), true);
+  assertEquals(run.begins(audience(), frame("ch", "set")), true);
 });
 
 Deno.test("another payload or channel of the same length is another event", () => {

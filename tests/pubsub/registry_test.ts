@@ -43,6 +43,18 @@ Deno.test("channels of one user do not share what becomes of one of them", () =>
   assertEquals([usersOf("a"), usersOf("b"), usersOf("c")], [["bo"], ["bo"], ["ana"]]);
 });
 
+Deno.test("exact channels that one user alone wants have one audience, patterns one each", () => {
+  const registry = new Registry<string>();
+  for (const name of ["a", "b"]) {
+    registry.add(channel(name), "ana");
+    registry.add(channel(name, true), "ana");
+  }
+  const bytes = encoder.encode("ab");
+  assertEquals(registry.findExact(bytes, 0, 1) === registry.findExact(bytes, 1, 2), true);
+  assertEquals(registry.findPattern(bytes, 0, 1)!.pattern, channelId(channel("a", true)));
+  assertEquals(registry.findPattern(bytes, 1, 2)!.pattern, channelId(channel("b", true)));
+});
+
 Deno.test("a pattern and an exact channel of the same bytes are two", () => {
   const registry = new Registry<string>();
   registry.add(channel("a*", true), "ana");
