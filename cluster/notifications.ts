@@ -118,6 +118,12 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
     options: ClusterOptions = {},
   ): Promise<ClusterKeyspaceNotifications> {
     const seeds = readSeeds(targets);
+    if (options.singleNode) {
+      throw new TypeError(
+        "Cannot watch a single node with ClusterKeyspaceNotifications, or where several URLs are " +
+          "given; give connect one URL with singleNode: true, or leave it out",
+      );
+    }
     const notifications = new ClusterKeyspaceNotifications(seeds, options);
     try {
       options.signal?.throwIfAborted();
@@ -141,9 +147,12 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
    * Asks for the topology now, and connects to what is new.
    *
    * @throws {ConnectError} when no node answers
+   * @throws {ClosedError} when the object is closed, also meanwhile
    */
   async refreshSubscriptions(): Promise<void> {
     await this.#refresher.request();
+    if (this.hub.ended === null) return;
+    throw new ClosedError("Cannot refresh the subscriptions: the notifications are closed");
   }
 
   /** How things stand. */

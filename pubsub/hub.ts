@@ -271,9 +271,10 @@ export class Hub {
     const ids = new Set(channels.map(channelId));
     let changed = false;
     for (const hold of only === null ? [...this.#holds] : [only]) {
-      for (const id of ids) {
+      // Of both the fewer: there may be thousands of holds, and thousands to take off.
+      for (const id of hold.channels.size < ids.size ? [...hold.channels.keys()] : ids) {
         const held = hold.channels.get(id);
-        if (held === undefined) continue;
+        if (held === undefined || !ids.has(id)) continue;
         changed = true;
         hold.channels.delete(id);
         for (const channel of held) this.registry.remove(channel, hold.consumer);

@@ -124,7 +124,10 @@ export interface KeyspaceNotificationsInterface
    * @throws {MissingDatabaseError} when a server has no such database as one of them names; none of
    * them is then subscribed
    * @throws {SubscribeRefusedError} when a server refuses some; its `subscription` holds the others
-   * @throws {ClosedError} when the object is closed
+   * @throws {TimeoutError} when a server cannot be reached in time, or does not answer; none of them is
+   * then subscribed
+   * @throws {ClosedError} when the object is closed, also meanwhile
+   * @throws {ConnectError} when the connection was lost for good
    */
   subscribe(...args: [...ChannelLike[], SubscribeOptions] | ChannelLike[]): Promise<Subscription>;
   /**

@@ -3,8 +3,9 @@ import type { GapReason } from "./gap.ts";
 import type { HandshakeOptions, ServerInfo } from "./handshake.ts";
 import type { HeartbeatOptions, Probe } from "./heartbeat.ts";
 import type { Locator } from "./locator.ts";
+import type { WantedChannels } from "./registry.ts";
 import type { SilenceError, SilenceGuard } from "./silence_guard.ts";
-import type { WantedChannels } from "./subscriptions.ts";
+
 import type { Dial } from "./transport.ts";
 
 /** What a subscriber tells its owner. */

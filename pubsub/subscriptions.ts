@@ -3,19 +3,11 @@ import { ServerError } from "../resp/mod.ts";
 import type { Connection } from "./connection.ts";
 import { SubscribeRefusedError } from "./errors.ts";
 import { describeRefused } from "./refusal.ts";
-import { channelId, difference, type ServerChannel } from "./registry.ts";
+import { channelId, difference, type ServerChannel, type WantedChannels } from "./registry.ts";
 
 /** The most channels in one `SUBSCRIBE`, and the most bytes of channels. */
 const BATCH_CHANNELS = 256;
 const BATCH_BYTES = 64 * 1024;
-
-/** The register of what is wanted. */
-export interface WantedChannels {
-  /** Every wanted channel. */
-  values(): Iterable<ServerChannel & { readonly id: string }>;
-  /** The wanted channel with that id; undefined when it is not wanted. */
-  get(id: string): (ServerChannel & { readonly isPromised: boolean }) | undefined;
-}
 
 /** What is being asked of a server. */
 interface Run {
@@ -149,7 +141,7 @@ export class Subscriptions {
   }
 
   #difference(): ReturnType<typeof difference> {
-    return difference(this.#wanted.values(), this.#confirmed, this.#refused);
+    return difference(this.#wanted, this.#confirmed, this.#refused);
   }
 
   async #layOut(run: Run): Promise<void> {

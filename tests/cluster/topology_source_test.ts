@@ -1,5 +1,12 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { type ClusterOptions, connect, ConnectError, formatSlots, type Gap } from "../../mod.ts";
+import {
+  ClosedError,
+  type ClusterOptions,
+  connect,
+  ConnectError,
+  formatSlots,
+  type Gap,
+} from "../../mod.ts";
 import { ClusterKeyspaceNotifications } from "../../cluster/mod.ts";
 import { sleep, until, within } from "../servers/mod.ts";
 import { SimulatedCluster, type SimulatedNode, type ToldShard } from "./simulated.ts";
@@ -187,4 +194,29 @@ Deno.test("a node that joins and refuses what is subscribed covers nothing until
   await until("it is covered", () => notifications.health().ok);
   assertEquals(new Set(gaps.map(({ slots }) => formatSlots(slots!))), new Set([moved]));
   assertEquals(gaps.length, 2);
+});
+
+Deno.test("what is closed is refreshed no more", async () => {
+  await using cluster = new SimulatedCluster(2);
+  const { notifications } = await watch(cluster);
+  cluster.nodes[0]!.mute = cluster.nodes[1]!.mute = ["CLUSTER SHARDS"];
+  const underWay = assertRejects(() => notifications.refreshSubscriptions(), ClosedError);
+  const next = notifications.refreshSubscriptions();
+  await notifications.close();
+  await underWay;
+  await assertRejects(() => next, ClosedError);
+  await assertRejects(() => notifications.refreshSubscriptions(), ClosedError);
+});
+
+Deno.test("one node alone is watched where one URL is given, and no more", async () => {
+  await using cluster = new SimulatedCluster(2);
+  const options = { singleNode: true };
+  await assertRejects(() => connect(cluster.urls, options), TypeError, "give connect one URL");
+  await assertRejects(
+    () => ClusterKeyspaceNotifications.connect(cluster.urls.slice(1), options),
+    TypeError,
+    "singleNode",
+  );
+  await using notifications = await connect(cluster.urls.slice(1), options);
+  assertEquals(notifications.status().nodes.length, 1);
 });

@@ -69,7 +69,7 @@ Deno.test("difference asks for what is wanted and not confirmed, and gives back 
   const registry = new Registry<string>();
   for (const name of ["a", "b", "c"]) registry.add(channel(name), "ana");
   const { subscribe, unsubscribe } = difference(
-    registry.values(),
+    registry,
     confirmed(channel("a"), channel("a", true), channel("z")),
     new Map([[channelId(channel("c")), "refused"]]),
   );
