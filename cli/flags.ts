@@ -2,6 +2,7 @@ import {
   type Channel,
   describeEvent,
   getChannelType,
+  isPattern,
   type NarrowedChannel,
   parseFlags,
   printFlags,
@@ -167,7 +168,7 @@ function readAsked(
   }
   for (const doubt of doubtsOf({ patterns: [], events })) output.note(doubt, "yellow");
   for (const pattern of patterns) {
-    const near = nearest(pattern, EVENT_NAMES);
+    const near = isPattern(pattern) ? undefined : nearest(pattern, EVENT_NAMES);
     if (near === undefined) continue;
     output.note(`${pattern} is taken for a key; did you mean the event ${near}?`, "yellow");
   }

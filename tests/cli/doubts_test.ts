@@ -48,7 +48,7 @@ Deno.test("flags for tells its doubts", async () => {
       "--event",
       "sett",
     ],
-    ["", "user:*", "user:1", "expired"],
+    ["", "user:*", "user:1", "expired", "s*t"],
   ];
   for (const [doubt, ...args] of cases) {
     await using tool = Tool.run(["flags", "for", ...args]);
