@@ -110,8 +110,9 @@ function checkOption(
   if (value === undefined) throw new UsageError(`${rawName} lacks its value`);
   // Far more often it is the next option, and the value was left out.
   if (inlineValue === true || !/^-./.test(value)) return;
+  // The value is not repeated: it may be a password.
   throw new UsageError(
-    `${rawName} lacks its value; if ${value} is meant, write ${rawName}=${value}`,
+    `${rawName} lacks its value; one that begins with - is written ${rawName}=-…`,
   );
 }
 

@@ -34,8 +34,8 @@ Deno.test("options that make no sense are named, in one line", () => {
     ["there is no option -x; what begins with - and is none goes after --", "-x:*"],
     ["--db lacks its value", "--db"],
     ["--db lacks its value", "--json", "--db"],
-    ["--db lacks its value; if --json is meant, write --db=--json", "--db", "--json"],
-    ["--db lacks its value; if -1 is meant, write --db=-1", "--db", "-1"],
+    ["--db lacks its value; one that begins with - is written --db=-…", "--db", "--json"],
+    ["--db lacks its value; one that begins with - is written --db=-…", "--db", "-1"],
     ["--json takes no value", "--json=yes"],
     ["--json takes no value", "--json="],
   ];

@@ -9,7 +9,7 @@ Deno.test("events that nobody knows, and events where keys belong, are doubted",
   const cases: [patterns: string[], events: string[], doubts: string[]][] = [
     [["user:*", "expired*"], ["expired", "h*"], []],
     [[], ["expird"], [`expird ${unknown}; did you mean expired?`]],
-    [[], ["EXPIRED", "del"], [`EXPIRED ${unknown}; did you mean expired?`]],
+    [[], ["hdell", "del"], [`hdell ${unknown}; did you mean hdel?`]],
     [[], ["bloom.add"], [`bloom.add ${unknown}`]],
     [["expired", "user:*"], [], [
       "expired is the key of that name; the event is asked for by --event expired",

@@ -40,7 +40,7 @@ for (const [name, find] of [["Node", findNode], ["Bun", findBun]] as const) {
     const cases: [why: string, ...args: string[]][] = [
       ['there is no command "wach"; did you mean watch?', "wach"],
       ["there is no option --evnt; did you mean --event?", "watch", "--evnt", "set"],
-      ["--db lacks its value; if --json is meant, write --db=--json", "watch", "--db", "--json"],
+      ["--db lacks its value; one that begins with - is written --db=-…", "watch", "--db", "-1"],
     ];
     for (const [why, ...args] of cases) {
       await using tool = Tool.run(args, { program, cwd: folder });
