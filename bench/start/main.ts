@@ -77,6 +77,9 @@ async function bundles(workshop: Workshop): Promise<Bundle[]> {
     const title = room === "mod" ? "`.`" : `\`./${room.replace("/mod", "")}\``;
     sizes.push(await bundle(workshop, title, join(ROOT, `${room}.ts`), "neutral"));
   }
+  const one = join(workshop.folder, "one_server.mjs");
+  await Deno.writeTextFile(one, `export { KeyspaceNotifications } from "${ROOT}mod.ts";\n`);
+  sizes.push(await bundle(workshop, "`KeyspaceNotifications` of `.`", one, "neutral"));
   for (const name of ["redis", "ioredis"]) {
     const entry = join(workshop.folder, `all_of_${name}.mjs`);
     await Deno.writeTextFile(entry, `export * from "${name}";\n`);
@@ -101,7 +104,8 @@ function introduction(): string {
 \`deno task bench start\` starts a process for each figure. It loads one client, as it is installed from
 its package, subscribes to the channel of a key on a local server, writes the key, and hears of it; the
 milliseconds count from the first line of the program on. The median of ${FULL.turns} processes, by turns,
-with the quartiles in brackets. Below are the sizes of bundles of all that a package exports.
+with the quartiles in brackets. Below are the sizes of bundles of all that a package exports, and of
+what is there for one server.
 
 Measured on: ${machine()}.`;
 }
