@@ -133,9 +133,15 @@ export class TestSentinels implements AsyncDisposable {
   /** Makes a replica the primary, with the old one alive, and resolves once all sentinels say so. */
   async failover(asked: TestServer = this.#sentinels[0]!): Promise<TestServer> {
     const before = await this.primary(asked);
-    await until("a failover begins", async () => {
-      return await asked.command("SENTINEL", "FAILOVER", NAME) === "OK";
-    });
+    // A sentinel gives it up when the replica is out of its reach for a moment.
+    await until("a failover succeeds", async () => {
+      const master = fields(await asked.command("SENTINEL", "MASTER", NAME));
+      if (Number(master.get("port")) !== portOf(before)) return true;
+      if (!master.get("flags")!.includes("failover_in_progress")) {
+        await asked.command("SENTINEL", "FAILOVER", NAME);
+      }
+      return false;
+    }, 60_000);
     return await this.whenMoved(before);
   }
 
