@@ -95,8 +95,9 @@ with two others: that of the npm package \`redis\` (\`${PEERS[0]}\`) and \`${
     PEERS[1]
   }\`, which reads
 RESP2 only. All run in one process, by turns, after three rounds that do not count, and each after a
-collection of garbage. Milliseconds are the median of eleven rounds, with the quartiles in brackets;
-then follow how many times as fast as the faster peer this decoder is, and what was aimed at.
+collection of garbage; a decoder lives for all rounds, as on one connection. Milliseconds are the
+median of eleven rounds, with the quartiles in brackets; then follow how many times as fast as the
+faster peer this decoder is, and what was aimed at.
 
 Of each message the text of its channel and its payload is made. "Keys" says how many different ones
 the messages are about: short texts that come again are remembered here, and new ones are not helped
