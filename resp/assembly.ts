@@ -29,8 +29,8 @@ export interface Open {
  * always the place in the stream that an error names.
  */
 export class Assembly {
-  /** The reply or the push that became whole last. */
-  whole: Reply = null;
+  /** The reply or the push that became whole last, until it is taken. */
+  #whole: Reply = null;
   readonly #limits: Required<DecoderLimits>;
   readonly #maxHeldBytes: number;
   #stack: Open[] = [];
@@ -75,6 +75,13 @@ export class Assembly {
   get awaitsValue(): boolean {
     const top = this.#stack.at(-1);
     return top !== undefined && top.type === wire.MAP && top.filled % 2 === 1;
+  }
+
+  /** The reply or the push that became whole, which does not live on here. */
+  take(): Reply {
+    const whole = this.#whole;
+    this.#whole = null;
+    return whole;
   }
 
   /** Charges what is about to be held if it may be; whether it may. */
@@ -139,21 +146,21 @@ export class Assembly {
     this.#waiting = 0;
     this.#held = 0;
     this.#places = this.#maxPlaces;
-    this.whole = part;
+    this.#whole = part;
     return true;
   }
 
   /** Forgets everything. */
   clear(): void {
     this.#stack = [];
-    this.whole = null;
+    this.#whole = null;
   }
 
   /** A push ends by itself: attributes below it go on waiting for their reply. */
   #endPush(items: Reply): boolean {
     this.#held = this.#heldBefore;
     this.#places = this.#maxPlaces;
-    this.whole = items;
+    this.#whole = items;
     return true;
   }
 

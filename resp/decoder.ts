@@ -183,7 +183,7 @@ export class Decoder {
     if (messages !== null && messages.carried > 0) this.#readOn(chunk, messages);
     while (reader.pos < chunk.length) {
       if (messages !== null && reader.idle) this.#readMessages(chunk, messages);
-      if (reader.read(chunk)) this.#deliver(reader.reply, reader.pushType);
+      if (reader.read(chunk)) this.#deliver(reader.take(), reader.pushType);
     }
   }
 

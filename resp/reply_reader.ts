@@ -80,9 +80,9 @@ export class ReplyReader {
     return this.base + this.pos;
   }
 
-  /** The reply that was read last. */
-  get reply(): Reply {
-    return this.#assembly.whole;
+  /** The reply that became whole, to be taken once. */
+  take(): Reply {
+    return this.#assembly.take();
   }
 
   /** Reads on; whether a reply became whole before the chunk was used up. */

@@ -12,6 +12,8 @@ export interface Measured {
   held: Record<string, number>;
   /** For each kind of aggregate, what one lives on whose head has come and one element. */
   announced: Record<string, number>;
+  /** For each kind of reply, what lives on in its decoder once it was given out. */
+  given: Record<string, number>;
   /** For each kind of text, what lives for each that is kept. */
   kept: Record<string, number>;
   /** What is made for a command of many arguments, and for an array of as many bytes. */
@@ -99,6 +101,20 @@ function made(make: () => unknown): number {
   return (Deno.memoryUsage().heapUsed - before) / times;
 }
 
+/** Has a decoder give out something large, which nobody keeps. */
+function give(wire: string, strings: "bytes" | "text"): number {
+  const chunk = bytes(wire);
+  let given = 0;
+  const count = (): void => void given++;
+  const before = living();
+  const decoder = new Decoder({ reply: count, push: count }, { strings });
+  decoder.write(chunk);
+  const after = living() - before;
+  // Named here, so that it lives until here.
+  if (given !== 1 || decoder.offset !== chunk.length) throw new Error(`${given} were given`);
+  return after;
+}
+
 const KEPT = 100_000;
 const FLOOD = 100 * KEPT;
 const DIGITS = 8;
@@ -159,6 +175,7 @@ const { length } = encodeCommand(command);
 const measured: Measured = {
   held: {},
   announced: {},
+  given: {},
   kept: {},
   command: {
     encoded: made(() => encodeCommand(command)),
@@ -181,6 +198,19 @@ for (
   ]
 ) {
   measured.announced[head] = announce(head);
+}
+const MEGABYTES = 2 ** 23;
+for (
+  const wire of [
+    `$${MEGABYTES}\r\n${x(MEGABYTES)}\r\n`,
+    `*100000\r\n${"$1\r\nx\r\n".repeat(100_000)}`,
+    `>100000\r\n${"$1\r\nx\r\n".repeat(100_000)}`,
+    `|0\r\n%50000\r\n${"$1\r\nx\r\n".repeat(100_000)}`,
+  ]
+) {
+  for (const strings of ["bytes", "text"] as const) {
+    measured.given[`${wire.split("\r", 1)} ${strings}`] = give(wire, strings);
+  }
 }
 measured.kept["channel"] = keep(
   keyspace,

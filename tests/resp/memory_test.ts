@@ -3,7 +3,7 @@ import { runCollected } from "./living.ts";
 import type { Measured } from "./memory.ts";
 
 Deno.test("what lives for replies and texts is bounded by what was asked for", async (test) => {
-  const { held, announced, kept, command } = await runCollected<Measured>("memory.ts");
+  const { held, announced, given, kept, command } = await runCollected<Measured>("memory.ts");
 
   await test.step("no reply holds more than the limit says", () => {
     for (const [flood, times] of Object.entries(held)) assertLess(times, 1.25, flood);
@@ -11,6 +11,10 @@ Deno.test("what lives for replies and texts is bounded by what was asked for", a
 
   await test.step("aggregates that were only announced hold no more than a step", () => {
     for (const [head, size] of Object.entries(announced)) assertLess(size, 2.2 * 2 ** 20, head);
+  });
+
+  await test.step("what was given out does not live on in the decoder", () => {
+    for (const [reply, size] of Object.entries(given)) assertLess(size, 2 ** 18, reply);
   });
 
   await test.step("a command is one buffer, and nothing is made beside it", () => {
