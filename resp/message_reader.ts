@@ -20,9 +20,9 @@ const CARRY = 4096;
 const FIRST_TRY = 96;
 
 /**
- * So many bytes are copied in a loop, four at a time: for a few it is faster than to make an array of
- * them for `set`, in chunks of 1,400 bytes by 60 ns a chunk in Bun; and byte by byte takes 60 more in
- * Node 20 and Bun.
+ * So many bytes are copied in a loop, four at a time. For a few that is faster than to make an array
+ * of them for `set`, by 40 ns a chunk of 1,400 bytes in Bun; byte by byte would take 20 more in Deno
+ * and 70 in Node 20.
  */
 const LOOPED = 128;
 
