@@ -23,17 +23,27 @@ export class MutePoll {
    * @throws what asking fails with, and the signal's reason
    */
   async run(isMute: () => Promise<boolean>, signal: AbortSignal): Promise<void> {
-    const hinted = new Promise<void>((resolve) => this.hint = resolve)
-      .finally(() => this.hint = null);
+    let hint = () => {};
+    // By the next connection another run may have begun.
+    const forget = () => {
+      if (this.hint === hint) this.hint = null;
+    };
+    const hinted = new Promise<void>((resolve) => {
+      hint = () => {
+        forget();
+        resolve();
+      };
+    });
+    this.hint = hint;
     let ms = FIRST;
     try {
       do {
         const pause = delay(ms, signal);
         ms = Math.min(2 * ms, LONGEST);
-        await (this.hint === null ? pause : Promise.race([pause, hinted]));
+        await (this.hint === hint ? Promise.race([pause, hinted]) : pause);
       } while (await isMute());
     } finally {
-      this.hint = null;
+      forget();
     }
   }
 }

@@ -99,7 +99,9 @@ export class Subscriptions {
    * @returns null when there is nothing of the kind
    */
   withdrawn({ server }: Connection): SubscribeRefusedError | null {
-    const refused = [...this.#refused].flatMap(([id, error]) => {
+    // In an order of their own, so that what is told twice is told alike.
+    const inOrder = [...this.#refused].sort(([a], [b]) => a < b ? -1 : 1);
+    const refused = inOrder.flatMap(([id, error]) => {
       const wanted = this.#wanted.get(id);
       if (!wanted?.isPromised) return [];
       return [{ channel: new Channel(wanted.bytes, wanted.isPattern), server, error }];
@@ -109,17 +111,25 @@ export class Subscriptions {
   }
 
   /**
-   * Asks anew for what the server refuses although it was promised.
+   * Asks anew for what the server refuses although it was promised: for the rest only as long as it
+   * grants some, because each that is refused takes a command of its own.
    *
    * @returns what it still refuses; null when that is nothing
    * @throws the reason for which the connection is over
    */
   async retry(connection: Connection): Promise<SubscribeRefusedError | null> {
-    for (const { channel } of this.withdrawn(connection)?.refused ?? []) {
-      this.#refused.delete(channelId(channel));
+    for (;;) {
+      const before = this.#refused.size;
+      let asked = 0;
+      // Those that are refused again are the last next time.
+      for (const id of [...this.#refused.keys()]) {
+        if (!this.#wanted.get(id)?.isPromised) continue;
+        this.#refused.delete(id);
+        if (++asked === BATCH_CHANNELS) break;
+      }
+      if (asked > 0) await this.reconcile(connection);
+      if (asked < BATCH_CHANNELS || this.#refused.size >= before) return this.withdrawn(connection);
     }
-    await this.reconcile(connection);
-    return this.withdrawn(connection);
   }
 
   /**

@@ -7,6 +7,7 @@ import { ServerError } from "../../resp/mod.ts";
 /** A connection whose server answers at once, and refuses the channels that begin with `no`. */
 class FastConnection {
   readonly asked: string[] = [];
+  refuses: (name: string) => boolean = (name) => name.startsWith("no");
   readonly batches: number[] = [];
   readonly #subscriptions: () => Subscriptions;
 
@@ -26,7 +27,7 @@ class FastConnection {
     this.batches.push(channels.length);
     const names = channels.map(({ bytes }) => new TextDecoder().decode(bytes));
     this.asked.push(...names.map((name) => sign + name));
-    if (names.some((name) => name.startsWith("no"))) {
+    if (names.some(this.refuses)) {
       return Promise.reject(new ServerError("NOPERM no"));
     }
     for (const channel of channels) this.#subscriptions().confirm(channel, subscribed);
@@ -105,4 +106,26 @@ Deno.test("a refused channel is not asked for again until somebody wants it anew
   registry.remove(channel("no"), "ana");
   await subscriptions.reconcile(connection);
   assertEquals(fast.asked.length, 2);
+});
+
+Deno.test("of thousands that are refused a few are asked for at a time, and all once some are granted", async () => {
+  const { registry, subscriptions, fast, connection, want } = scene();
+  const COUNT = 2_000;
+  for (let n = 0; n < COUNT; n++) registry.promise(want(`no ${n}`).id);
+  want("no, and not promised");
+  await subscriptions.reconcile(connection);
+  const tell = async () => {
+    fast.asked.length = 0;
+    const error = await subscriptions.retry(connection);
+    return { error, asked: new Set(fast.asked) };
+  };
+  assertEquals(subscriptions.withdrawn(connection)?.refused.length, COUNT);
+  const first = await tell();
+  const second = await tell();
+  assertEquals([first.asked.size, second.asked.size], [256, 256]);
+  assertEquals(first.asked.intersection(second.asked).size, 0);
+  assertEquals(first.error?.message, second.error?.message);
+  fast.refuses = (name) => name.endsWith("not promised");
+  const { error, asked } = await tell();
+  assertEquals([error, asked.size], [null, COUNT]);
 });
