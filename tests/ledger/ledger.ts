@@ -107,6 +107,9 @@ export interface Report {
  */
 const BLUR = 250;
 
+/** The same at its end, where a question may take a connection of its own, which takes a while. */
+const BLUR_AT_END = 500;
+
 /**
  * Judges a run: each executed write was delivered exactly once, in the order of its lane, or some
  * moment at which it may have been executed lies inside a reported gap; and each gap is honest: it
@@ -249,7 +252,7 @@ function tooMuch(
     ...happenings.filter(({ begin, end }) => begin <= to && from <= end)
       .map(({ begin, early = 0 }) => Math.min(early, begin - from)),
   );
-  if (to - from <= 2 * BLUR) return null;
+  if (to - from <= BLUR + BLUR_AT_END) return null;
   const inside = delivered
     .filter(({ write }) =>
       write.answeredAt !== null && from < write.sentAt && write.answeredAt < to &&
@@ -267,7 +270,8 @@ function tooMuch(
   for (const [index, one] of [...inside.entries()].reverse()) {
     latest = Math.max(latest, underWay(one));
     const { number, sentAt, answeredAt } = one.write;
-    if (nearBegin[index] || to - answeredAt! - stolen(answeredAt!, to) <= BLUR + latest) continue;
+    const fromEnd = to - answeredAt! - stolen(answeredAt!, to);
+    if (nearBegin[index] || fromEnd <= BLUR_AT_END + latest) continue;
     return `${number} was delivered, ${sentAt - from} ms after its beginning and ` +
       `${to - answeredAt!} ms before its end`;
   }
