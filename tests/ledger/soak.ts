@@ -1,9 +1,9 @@
 /**
  * The task `soak`: each fault alone and then all mixed, for ten minutes or `--seconds=…`, the mixed
  * part shared between the manners of watching. With `--cluster` what happens to clusters, on each
- * kind of server, each alone and then all mixed for two minutes, or as many seconds. `--seed=…`
- * repeats a run's random numbers. With `--write` the figures go into docs/reliability.md. Ends with 1
- * when anything is amiss.
+ * kind of server, or those whose name and version begin as `--server=…` says, each alone and then all
+ * mixed for two minutes, or as many seconds. `--seed=…` repeats a run's random numbers. With
+ * `--write` the figures go into docs/reliability.md. Ends with 1 when anything is amiss.
  */
 import { join } from "node:path";
 import { ensureServer, matrix } from "../servers/mod.ts";
@@ -19,13 +19,18 @@ import {
   type Named,
   problems,
 } from "./scenarios.ts";
-import { fillIn, table } from "./table.ts";
+import { filledIn, fillIn, mergeFigures, table } from "./table.ts";
 
 const DOCUMENT = join(import.meta.dirname!, "..", "..", "docs", "reliability.md");
 
-function option(name: string): number | undefined {
+function text(name: string): string | undefined {
   const given = Deno.args.find((argument) => argument.startsWith(`--${name}=`));
-  return given === undefined ? undefined : Number(given.slice(name.length + 3));
+  return given?.slice(name.length + 3);
+}
+
+function option(name: string): number | undefined {
+  const given = text(name);
+  return given === undefined ? undefined : Number(given);
 }
 
 const seed = option("seed") ?? crypto.getRandomValues(new Uint32Array(1))[0]!;
@@ -64,7 +69,7 @@ async function soakClusters(seconds: number): Promise<Soaked> {
   for (const binary of await matrix({ progress })) {
     const name = `${binary.product} ${binary.version}`;
     // What 8.0 does on clusters, the others do too.
-    if (name.startsWith("redis 8.0.")) continue;
+    if (name.startsWith("redis 8.0.") || !name.startsWith(text("server") ?? "")) continue;
     const options = { seed, binary };
     const runs: Named[] = [];
     for (const manner of MANNERS.slice(0, 2)) {
@@ -94,10 +99,14 @@ const { runs, figures } =
 console.log(figures);
 if (Deno.args.includes("--write")) {
   const document = await Deno.readTextFile(DOCUMENT);
-  await Deno.writeTextFile(
-    DOCUMENT,
-    fillIn(document, isCluster ? "cluster ledger" : "ledger", figures),
-  );
+  const filled = isCluster
+    ? fillIn(
+      document,
+      "cluster ledger",
+      mergeFigures(filledIn(document, "cluster ledger"), figures),
+    )
+    : fillIn(document, "ledger", figures);
+  await Deno.writeTextFile(DOCUMENT, filled);
   await new Deno.Command(Deno.execPath(), { args: ["fmt", "--quiet", DOCUMENT] }).output();
 }
 const found = problems(runs);

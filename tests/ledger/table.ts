@@ -48,9 +48,37 @@ export function table(runs: readonly Named[]): string {
  * @throws {Error} if the document lacks them
  */
 export function fillIn(document: string, name: string, text: string): string {
+  const [from, to, begin] = place(document, name);
+  return `${document.slice(0, from)}${begin}\n\n${text}\n${document.slice(to)}`;
+}
+
+/**
+ * Keeps of the figures of several servers those that others do not replace. Those of each begin with
+ * a line of its name and version.
+ */
+export function mergeFigures(before: string, figures: string): string {
+  const parts = (text: string) =>
+    text.split(/^(?=\S+ \S+, mixed for )/m).filter((part) => part.trim() !== "")
+      .map((part) => [part.slice(0, part.indexOf(",")), `${part.trimEnd()}\n`] as const);
+  const merged = new Map([...parts(before), ...parts(figures)]);
+  return [...merged.values()].join("\n");
+}
+
+/**
+ * The text between the two marks of a name.
+ *
+ * @throws {Error} if the document lacks them
+ */
+export function filledIn(document: string, name: string): string {
+  const [from, to, begin] = place(document, name);
+  return document.slice(from + begin.length, to).trim();
+}
+
+/** Where the first mark of a name begins, where the second does, and the first. */
+function place(document: string, name: string): [from: number, to: number, begin: string] {
   const [begin, end] = [`<!-- ${name} -->`, `<!-- end of ${name} -->`];
   const from = document.indexOf(begin);
   const to = document.indexOf(end, from);
   if (from < 0 || to < 0) throw new Error(`The document lacks the lines ${begin} and ${end}`);
-  return `${document.slice(0, from)}${begin}\n\n${text}\n${document.slice(to)}`;
+  return [from, to, begin];
 }

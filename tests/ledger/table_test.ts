@@ -1,7 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { judge, type Seen, type Write } from "./ledger.ts";
 import type { Named } from "./scenarios.ts";
-import { fillIn, table } from "./table.ts";
+import { filledIn, fillIn, mergeFigures, table } from "./table.ts";
 
 function run(name: string, writes: number, delivered: number): Named {
   const written: Write[] = Array.from({ length: writes }, (_, index) => ({
@@ -34,4 +34,14 @@ Deno.test("the table takes the place of the one before, and nothing else changes
   assertEquals(fillIn(document, "x", "new\n"), filled);
   assertEquals(fillIn(filled, "x", "new\n"), filled);
   assertThrows(() => fillIn(document, "y", "new\n"), Error, "<!-- y -->");
+  assertEquals(filledIn(filled, "x"), "new");
+  assertThrows(() => filledIn(document, "y"), Error, "<!-- y -->");
+});
+
+Deno.test("the figures of one server take the place of its own, and of no other", () => {
+  const of = (server: string, cell: string) => `${server}, mixed for 9 s, seed 1:\n\n| ${cell} |\n`;
+  const before = `${of("redis 7.0.15", "a")}\n${of("valkey 9.1.2", "b")}`;
+  const after = `${of("redis 7.0.15", "a")}\n${of("valkey 9.1.2", "c")}`;
+  assertEquals(mergeFigures(before, of("valkey 9.1.2", "c")), after);
+  assertEquals(mergeFigures("", after), after);
 });
