@@ -204,6 +204,7 @@ export class SlotMoves {
     const spent = new Set(node.spent);
     node.spentBefore = spent;
     const doubted = new Set(node.doubted);
+    this.#noteHalfHeard(node, view.moves ?? []);
     if (view.moves !== undefined) this.hearMoves(node, view.moves, upTo);
     const order = this.#asking.nextOrder();
     const handovers = new Map<string, Handover>();
@@ -274,6 +275,20 @@ export class SlotMoves {
         incoming.begun = upTo;
         incoming.isAnew = true;
       }
+    }
+  }
+
+  /** What a move copied while the slots were still taken for the node's own was taken for its own too. */
+  #noteHalfHeard(node: NodeState, moves: readonly SlotMove[]): void {
+    for (const { id, direction, state, slots } of moves) {
+      if (direction === "out" || state !== "running" || node.halfHeard.has(id)) continue;
+      const isOwn = slots.some(({ first, last }) => {
+        for (let slot = first; slot <= last; slot++) {
+          if (node.owns(slot, this.topology)) return true;
+        }
+        return false;
+      });
+      if (isOwn) node.halfHeard.add(id);
     }
   }
 

@@ -1,5 +1,12 @@
 import { assertEquals } from "@std/assert";
-import { Ownership, type OwnershipOptions, type Question, Topology } from "../../cluster/mod.ts";
+import {
+  type NodeView,
+  Ownership,
+  type OwnershipOptions,
+  type Question,
+  type SlotMove,
+  Topology,
+} from "../../cluster/mod.ts";
 
 /** Two nodes, of which `a` owns slots 0 to 9 and `b` slot 10. */
 function topology(): Topology {
@@ -113,4 +120,45 @@ Deno.test("a replica that is left takes what it repeats with it", () => {
   ownership.setTopology(new Topology([a!]));
   streams.b.close();
   assertEquals(decided.slice(1), ["2 phantom"]);
+});
+
+Deno.test("a slot that comes back before it was known to have gone hides nothing that is real", () => {
+  const { decided, asked, event, ownership } = open();
+  const slot = { first: 10, last: 10 };
+  const move = (id: string, source: string, direction: "in" | "out", state: SlotMove["state"]) => {
+    return { id, slots: [slot], direction, source, state, isRetried: false, created: 1_000 };
+  };
+  /** The node answers whatever it was asked. */
+  const answer = (node: "a" | "b", view: Partial<NodeView>, position: number) => {
+    const questions = asked.splice(0);
+    asked.push(...questions.filter((one) => one.kind === "topology" || one.node !== node));
+    for (const question of questions) {
+      if (question.kind === "topology" || question.node !== node) continue;
+      if (question.kind === "ping") question.answer();
+      if (question.kind === "moves") question.answer(view.moves ?? []);
+      if (question.kind === "keys") {
+        question.answer(new Map([[10, [new TextEncoder().encode("key 10")]]]));
+      }
+      if (question.kind !== "view") continue;
+      question.answer({ slots: [], importing: new Map(), migrating: new Map(), ...view }, position);
+    }
+  };
+  answer("a", {}, 0);
+  answer("b", {}, 0);
+  // It is b's no more: a tells of it, and says so.
+  event("a", 10, "set", "a's", 100);
+  const owned = { slots: [{ first: 0, last: 10 }], moves: [move("1", "b", "in", "succeeded")] };
+  answer("a", owned, 1);
+  // While b is still taken for the owner, the slot comes back, and the key is copied.
+  event("b", 10, "set", "a copy", 101);
+  const gone = move("1", "b", "out", "succeeded");
+  answer("b", { moves: [move("2", "a", "in", "running"), gone] }, 1);
+  // Now it is b's again.
+  event("b", 10, "hset", "b's", 102);
+  answer("a", owned, 1);
+  answer("b", { slots: [slot], moves: [move("2", "a", "in", "succeeded"), gone] }, 2);
+  const lost = [move("2", "a", "out", "succeeded"), move("1", "b", "in", "succeeded")];
+  answer("a", { slots: [{ first: 0, last: 9 }], moves: lost }, 1);
+  ownership.tick(2_000);
+  assertEquals(decided.find((one) => one.startsWith("b's")), "b's uncertain");
 });
