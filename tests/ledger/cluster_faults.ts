@@ -29,8 +29,15 @@ type Move = (stage: ClusterStage, source: NodeLine, target: NodeLine) => Promise
 
 /** Key by key, as `redis-cli --cluster reshard` does it. */
 const keyByKey: Move = async (stage, source, target) => {
+  // Just after a failover Valkey may find that it has too few replicas.
   const setSlot = (node: NodeLine, ...words: string[]) =>
-    node.server.command("CLUSTER", "SETSLOT", BUSY, ...words);
+    until(`${node.server.port} takes SETSLOT ${words.join(" ")}`, async () => {
+      await node.server.command("CLUSTER", "SETSLOT", BUSY, ...words).catch((error) => {
+        // Who has given the last slot away becomes a replica of the one who has it now.
+        if (!/only with masters/.test(error.message)) throw error;
+      });
+      return true;
+    });
   await setSlot(target, "IMPORTING", source.id);
   await setSlot(source, "MIGRATING", target.id);
   const { host, port } = target.server;
@@ -42,12 +49,7 @@ const keyByKey: Move = async (stage, source, target) => {
   }
   const primaries = await stage.primaries();
   const others = primaries.filter(({ id }) => id !== source.id && id !== target.id);
-  for (const node of [target, source, ...others]) {
-    await setSlot(node, "NODE", target.id).catch((error) => {
-      // Who has given the last slot away becomes a replica of the one who has it now.
-      if (!/only with masters/.test(error.message)) throw error;
-    });
-  }
+  for (const node of [target, source, ...others]) await setSlot(node, "NODE", target.id);
 };
 
 /** In one piece, by what newer servers have for it. */
