@@ -48,6 +48,8 @@ export class SimulatedNode implements AsyncDisposable {
   mute: readonly string[] = [];
   /** Answers what is in this list, names of commands, with an error. */
   refused: readonly string[] = [];
+  /** Its `notify-keyspace-events`. */
+  flags = "AKE";
   /** What it waits for before it answers anything. */
   hold: Promise<void> | null = null;
   /** How often it was asked for the topology. */
@@ -125,7 +127,7 @@ export class SimulatedNode implements AsyncDisposable {
       case "ROLE":
         return utf8.encode(`*3\r\n${bulk("master")}:72156\r\n*0\r\n`);
       case "CONFIG":
-        return utf8.encode(`%1\r\n${bulk("notify-keyspace-events")}${bulk("AKE")}`);
+        return utf8.encode(`%1\r\n${bulk("notify-keyspace-events")}${bulk(this.flags)}`);
       case "CLUSTER SHARDS":
         if (typeof this.told === "string") return utf8.encode(`-${this.told}\r\n`);
         return this.told === null ? this.#cluster.answer : shardsReply(this.told);

@@ -196,6 +196,29 @@ Deno.test("a node that joins and refuses what is subscribed covers nothing until
   assertEquals(gaps.length, 2);
 });
 
+Deno.test("a node whose flags are taken away while it runs is a gap of its slots, until they are back", async () => {
+  await using cluster = new SimulatedCluster(3);
+  const node = cluster.nodes[1]!;
+  const [first, last] = cluster.shards[1]!.slots as [number, number];
+  const errors: string[] = [];
+  const { notifications, gaps } = await watch(cluster, {
+    heartbeat: { interval: 50 },
+    onError: (error) => errors.push((error as Error).message),
+  });
+  await using _ = notifications;
+  node.flags = "";
+  await until("it is noticed", () => errors.length > 0);
+  assertStringIncludes(errors[0]!, `from 127.0.0.1:${node.port}: its notify-keyspace-events is ""`);
+  const slots = formatSlots([{ first, last }]);
+  assertEquals(formatSlots(notifications.status().slots!.uncovered), slots);
+  node.flags = "AKE";
+  await until("it is over", () => notifications.health().ok);
+  assertEquals(
+    gaps.map(({ reason, node, slots }) => [reason, node, formatSlots(slots!)]),
+    Array(2).fill(["unresponsive", `127.0.0.1:${node.port}`, slots]),
+  );
+});
+
 Deno.test("what is closed is refreshed no more", async () => {
   await using cluster = new SimulatedCluster(2);
   const { notifications } = await watch(cluster);
