@@ -25,8 +25,18 @@ export interface HandoverEvidence {
   readonly source: EventLog;
   /** The position up to which it has certainly not taken the slots in again. */
   readonly sourceUpTo: number;
+  /** What the source sent last in the slots that moved, up to there, also before they moved. */
+  readonly recent: readonly LoggedEvent[];
+  /** The position after which nothing is left out of that. */
+  readonly recentAfter: number;
   /** Moments after the copying began. */
   readonly marks: readonly Mark[];
+  /** Whether an event of the target's came after all that is known not to be of this move. */
+  readonly isLater: (event: LoggedEvent) => boolean;
+  /** The position up to which such events are certainly the move's. */
+  readonly deniedTo: number;
+  /** Whether both nodes' flags let every event through to those who listen. */
+  readonly tellAll: boolean;
   /**
    * The position of the first event that the move can have made of a key that the source had after
    * the copying began.
@@ -61,6 +71,26 @@ const REPEATED: ReadonlySet<string> = new Set(
     "zremrangebylex zremrangebyrank zremrangebyscore zunionstore").split(" "),
 );
 
+/** Of these, what copying a key never sends: keys are made by it, and nothing is taken from them. */
+const ONLY_REPEATED: ReadonlySet<string> = new Set(
+  ("append del hincrby incrby linsert lpop lpush lrem lset ltrim rename_from rpop setbit setrange " +
+    "srem xdel xtrim zincr zpopmax zpopmin zrem zremrangebylex zremrangebyrank zremrangebyscore")
+    .split(" "),
+);
+
+/** What leaves a string, and its time to live, where it is. */
+const LEAVING: ReadonlySet<string> = new Set([
+  "append",
+  "incrby",
+  "new",
+  "overwritten",
+  "setbit",
+  "setrange",
+]);
+
+/** How many events in a row are looked for, at most. */
+const MOST_IN_ORDER = 256;
+
 /**
  * How far the events of a move reach into those that came just before the target said that the slots
  * are its own.
@@ -72,14 +102,56 @@ const REPEATED: ReadonlySet<string> = new Set(
  * @returns the position of the last event that is certainly the move's, or -1
  */
 export function lastOfMove(evidence: HandoverEvidence): number {
-  const { marks, since } = evidence;
+  const { marks, since, target } = evidence;
+  const find = (sent: readonly LoggedEvent[], after: number) =>
+    Math.max(lastRepetition(evidence, sent, after), lastInOrder(evidence, sent, after));
   let last = lastCopy(evidence);
   for (const mark of marks) {
-    if (mark.target < since || !evidence.source.isWholeAfter(mark.source)) continue;
-    if (!evidence.target.isWholeAfter(mark.target)) continue;
-    last = Math.max(last, lastRepetition(evidence, mark), lastInOrder(evidence, mark));
+    if (mark.target < since || !target.isWholeAfter(mark.target)) continue;
+    const sent = sentAfter(evidence, mark.source);
+    if (sent !== null) last = Math.max(last, find(sent, mark.target));
+  }
+  // What is found so proves more in turn.
+  for (let before = -2; before < last || before === -2;) {
+    before = last;
+    last = Math.max(last, lastLeft(evidence, Math.max(evidence.deniedTo, last)));
+    const sent = sentSinceCopied(evidence, Math.max(evidence.deniedTo, last));
+    if (sent !== null) last = Math.max(last, find(sent, -1));
   }
   return last;
+}
+
+/** All that the source sent after a position, in the slots that moved; null where that is not known. */
+function sentAfter(
+  { recent, recentAfter, source, sourceUpTo, isMoved, doubtful }: HandoverEvidence,
+  position: number,
+): readonly LoggedEvent[] | null {
+  if (recentAfter <= position) return recent.filter((event) => event.position > position);
+  // Of other slots the log begins later.
+  if (new Set(doubtful.map(({ slot }) => slot)).size > 1) return null;
+  if (!source.isWholeAfter(position)) return null;
+  return [...source.after(position)].filter((event) =>
+    event.position <= sourceUpTo && isMoved(event.slot)
+  );
+}
+
+/**
+ * What the source sent after the keys were copied, or the end of it: the target has repeated what
+ * copying does not send, so the source sent that after the copying began, and all that follows.
+ */
+function sentSinceCopied(
+  { recent, isMoved, isLater, target }: HandoverEvidence,
+  upTo: number,
+): readonly LoggedEvent[] | null {
+  const places = new Map(recent.map(({ kind, key }, index) => [`${kind} ${key}`, index]));
+  let from = Infinity;
+  for (const event of target.after(-1)) {
+    if (event.position > upTo) break;
+    if (!ONLY_REPEATED.has(event.type) || !isMoved(event.slot) || !isLater(event)) continue;
+    // If it is not there it is older than all that is.
+    from = Math.min(from, places.get(`${event.kind} ${event.key}`) ?? 0);
+  }
+  return from === Infinity ? null : recent.slice(from);
 }
 
 /** A key that the source had while it was copied was created on the target before the move. */
@@ -92,31 +164,70 @@ function lastCopy({ doubtful, firstOf }: HandoverEvidence): number {
 }
 
 /**
- * What the source sent after a mark is repeated after it, so whatever has not been repeated before
- * the doubtful events must be among them, and is the first of its like.
+ * A key that the source set and did not delete was copied, or the setting repeated; so the first that
+ * the target tells of it is the move's.
+ *
+ * That nothing was deleted is known only where each event of a key is heard. Flushing sends none;
+ * but a key of which the source told nothing all the while, and that was copied, was there.
+ */
+function lastLeft(
+  { recent, doubtful, isMoved, isLater, target, tellAll }: HandoverEvidence,
+  upTo: number,
+): number {
+  if (!tellAll) return -1;
+  const left = new Set<string>();
+  const told = new Set<string>();
+  // Whose time runs out before it is copied may be left out, and telling nothing.
+  const unclear = new Set<string>();
+  for (const { kind, type, key } of recent) {
+    told.add(key);
+    if (kind !== "keyspace") continue;
+    if (type === "set") left.add(key);
+    else if (type === "del") left.delete(key);
+    else if (!LEAVING.has(type)) unclear.add(key);
+  }
+  const first = new Map<string, number>();
+  const unflushed = new Set<string>();
+  for (const event of target.after(-1)) {
+    const { kind, type, key, position } = event;
+    if (kind !== "keyspace" || !isMoved(event.slot) || !isLater(event)) continue;
+    if (!first.has(key)) first.set(key, position);
+    if (position <= upTo && COPYING.has(type) && !told.has(key)) unflushed.add(databaseOf(key));
+  }
+  return doubtful.findLast(({ key, kind, position }) =>
+    kind === "keyspace" && first.get(key) === position && left.has(key) && !unclear.has(key) &&
+    unflushed.has(databaseOf(key))
+  )?.position ?? -1;
+}
+
+/**
+ * What the source sent since the keys were copied is repeated, so whatever has not been repeated
+ * before the doubtful events must be among them, and is the first of its like.
+ *
+ * @param after a position of the target's before the repetitions
  */
 function lastRepetition(
-  { doubtful, isMoved, target, source, sourceUpTo }: HandoverEvidence,
-  mark: Mark,
+  { doubtful, isMoved, isLater, target }: HandoverEvidence,
+  sent: readonly LoggedEvent[],
+  after: number,
 ): number {
   const due = new Map<string, number>();
   const inexact = new Set<string>();
-  for (const event of source.after(mark.source)) {
-    if (event.position > sourceUpTo) break;
-    if (!isMoved(event.slot)) continue;
+  for (const event of sent) {
     if (!REPEATED.has(event.type)) inexact.add(event.key);
     due.set(likeness(event), (due.get(likeness(event)) ?? 0) + 1);
   }
   const first = doubtful[0]?.position ?? Infinity;
-  for (const event of target.after(mark.target)) {
+  for (const event of target.after(after)) {
     if (event.position >= first) break;
+    if (!isMoved(event.slot) || !isLater(event)) continue;
     const count = due.get(likeness(event));
     if (count !== undefined) due.set(likeness(event), count - 1);
   }
   let last = -1;
   for (const event of doubtful) {
     const count = due.get(likeness(event)) ?? 0;
-    if (event.position <= mark.target || count <= 0 || inexact.has(event.key)) continue;
+    if (event.position <= after || count <= 0 || inexact.has(event.key)) continue;
     due.set(likeness(event), count - 1);
     last = event.position;
   }
@@ -124,35 +235,34 @@ function lastRepetition(
 }
 
 /**
- * The repetitions stand in the source's order with nothing between, so the earliest place where they
- * can stand is the earliest they can have ended: more than the count of each tells, where keys take
- * turns.
+ * The repetitions stand in the source's order with nothing between, so the earliest place where the
+ * last of them can stand is the earliest they can have ended: more than the count of each tells,
+ * where keys take turns.
+ *
+ * @param after a position of the target's before the repetitions
  */
 function lastInOrder(
-  { isMoved, target, source, sourceUpTo }: HandoverEvidence,
-  mark: Mark,
+  { isMoved, isLater, target }: HandoverEvidence,
+  sent: readonly LoggedEvent[],
+  after: number,
 ): number {
-  const sent: string[] = [];
-  for (const event of source.after(mark.source)) {
-    if (event.position > sourceUpTo) break;
-    if (!isMoved(event.slot)) continue;
-    if (!REPEATED.has(event.type)) return -1;
-    sent.push(likeness(event));
-  }
-  if (sent.length === 0) return -1;
-  const came: string[] = [];
-  const positions: number[] = [];
-  for (const event of target.after(mark.target)) {
-    if (!isMoved(event.slot)) continue;
-    came.push(likeness(event));
-    positions.push(event.position);
-  }
-  for (let start = 0; start + sent.length <= came.length; start++) {
-    if (sent.every((one, i) => came[start + i] === one)) return positions[start + sent.length - 1]!;
+  const inexact = sent.findLastIndex(({ type }) => !REPEATED.has(type));
+  const wanted = sent.slice(Math.max(inexact + 1, sent.length - MOST_IN_ORDER)).map(likeness);
+  if (wanted.length === 0) return -1;
+  const came = [...target.after(after)].filter((event) => isMoved(event.slot) && isLater(event));
+  const alike = came.map(likeness);
+  for (let start = 0; start + wanted.length <= came.length; start++) {
+    if (wanted.every((one, i) => alike[start + i] === one)) {
+      return came[start + wanted.length - 1]!.position;
+    }
   }
   return -1;
 }
 
 function likeness({ kind, type, key }: LoggedEvent): string {
   return `${kind} ${type} ${key}`;
+}
+
+function databaseOf(key: string): string {
+  return key.slice(0, key.indexOf(" "));
 }

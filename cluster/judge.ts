@@ -1,5 +1,5 @@
 import type { Asking } from "./asking.ts";
-import { lastOfMove } from "./handover.ts";
+import { type HandoverEvidence, lastOfMove } from "./handover.ts";
 import {
   type Handover,
   type HeldEvent,
@@ -9,6 +9,7 @@ import {
   type Verdict,
 } from "./node_state.ts";
 import type { SlotMove } from "./node_view.ts";
+import type { RecentEvents } from "./recent_events.ts";
 import { includesSlot, meet } from "./slot_range.ts";
 import type { SlotMoves } from "./slot_moves.ts";
 
@@ -16,6 +17,7 @@ import type { SlotMoves } from "./slot_moves.ts";
 export interface Court {
   readonly moves: SlotMoves;
   readonly asking: Asking;
+  readonly recent: RecentEvents;
   /** How long a deletion waits for a sign that its slot is on the move, in ms. */
   readonly settle: number;
   /** The time, in ms. */
@@ -150,12 +152,16 @@ function judgeHandover(
     );
     const slots = new Map(doubtful.map(({ slot, incoming }) => [slot, incoming!]));
     handover.last = !isHeard || !isSource(source, move) ? -1 : lastOfMove({
+      ...recentOf(court, source, move),
       doubtful,
       isMoved: (slot) => includesSlot(move.slots, slot),
       since: Math.min(...Array.from(slots.values(), ({ since }) => since)),
       target: node.log,
       source: source.log,
       sourceUpTo: source.told!.upTo,
+      isLater: ({ slot, position }) => position > (slots.get(slot)?.begun ?? Infinity),
+      tellAll: source.tellsAll() && node.tellsAll(),
+      deniedTo: Math.max(...Array.from(slots.values(), ({ deniedTo }) => deniedTo)),
       marks: node.marks.get(source) ?? [],
       firstOf: (slot, key) => {
         const keys = slots.get(slot)?.keys;
@@ -164,6 +170,17 @@ function judgeHandover(
     });
   }
   return event.position <= handover.last ? "phantom" : "uncertain";
+}
+
+/** What the source of a move sent last in its slots. */
+function recentOf(
+  { recent }: Court,
+  source: NodeState,
+  move: SlotMove,
+): Pick<HandoverEvidence, "recent" | "recentAfter"> {
+  const isMoved = (slot: number) => includesSlot(move.slots, slot);
+  const { events, after } = recent.of(source, isMoved, source.told!.upTo);
+  return { recent: events, recentAfter: after };
 }
 
 /** Whether what a node has sent, and the keys it had, are those of the source of that move. */

@@ -1,6 +1,6 @@
 import type { Delivery } from "../pubsub/hub.ts";
 import type { MigrationStatus } from "../pubsub/status.ts";
-import type { Subscriber } from "../pubsub/subscriber.ts";
+import type { WatchedServer } from "../pubsub/watched_server.ts";
 import { NodeGate } from "./node_gate.ts";
 import type { MigrationPolicy } from "./options.ts";
 import { Ownership, type Verdict } from "./ownership.ts";
@@ -57,13 +57,14 @@ export class MigrationFilter {
    * Makes the gate of a node.
    *
    * @param id the node's id
-   * @param subscriber says what is connected to it
+   * @param server says what watches it
    */
-  gate(id: string, subscriber: () => Subscriber): NodeGate {
+  gate(id: string, server: () => WatchedServer): NodeGate {
     const { keyPrefix, hand } = this.#options;
     const gate = new NodeGate({
       id,
-      subscriber,
+      subscriber: () => server().subscriber,
+      flags: () => server().flags,
       keyPrefix,
       hand,
       ownership: this.#ownership,

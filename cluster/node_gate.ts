@@ -13,6 +13,8 @@ export interface NodeGateOptions {
   readonly id: string;
   /** Says what is connected to the node. */
   readonly subscriber: () => Subscriber;
+  /** The flags that the node told last, if it did. */
+  readonly flags: () => string | null;
   /** What the keys of notifications are stripped of. */
   readonly keyPrefix: Uint8Array | null;
   /** Decides what its events are. */
@@ -73,7 +75,7 @@ export class NodeGate implements Gate {
 
   /** Follows the connection: another one is another stream. */
   follow(): void {
-    const { id, subscriber, ownership, keyPrefix, onAnswer } = this.#options;
+    const { id, subscriber, flags, ownership, keyPrefix, onAnswer } = this.#options;
     const { state, info } = subscriber();
     const connection = state === "closed" ? null : subscriber().connection;
     if (connection === this.#connection) return;
@@ -88,7 +90,7 @@ export class NodeGate implements Gate {
       position: () => this.#stream!.position,
       onAnswer,
     });
-    this.#stream = ownership.open(id);
+    this.#stream = ownership.open(id, () => /^(?!unknown$).*A/.test(flags() ?? ""));
   }
 
   /** The connection is over: what waits is delivered. */

@@ -190,8 +190,12 @@ export class NodeState {
   lastVerdict: Verdict = "real";
   isOpen = true;
 
-  constructor(id: string) {
+  /** Whether its flags let every event through. */
+  readonly tellsAll: () => boolean;
+
+  constructor(id: string, tellsAll: () => boolean) {
     this.id = id;
+    this.tellsAll = tellsAll;
   }
 
   /** Whether the node owns a slot, as far as is known. */

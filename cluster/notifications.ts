@@ -332,7 +332,7 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
         keyPrefix: this.#settings.keyPrefix,
         hand: (delivery) => this.hub.hand(delivery),
       })
-      : this.#filter.gate(id, () => member.server.subscriber);
+      : this.#filter.gate(id, () => member.server);
     const options: MemberOptions = {
       settings: this.#settings,
       hub: this.hub,

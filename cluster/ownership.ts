@@ -2,6 +2,7 @@ import { Asking } from "./asking.ts";
 import { type Court, judge } from "./judge.ts";
 import { HeldEvent, NodeState, type Verdict } from "./node_state.ts";
 import type { ClusterEvent, NodeStream } from "./node_stream.ts";
+import { RecentEvents } from "./recent_events.ts";
 import type { Question } from "./question.ts";
 import { endCommand, follow } from "./same_command.ts";
 import { noteFirst, SlotMoves } from "./slot_moves.ts";
@@ -137,7 +138,8 @@ export class Ownership<Item> {
       onHeard: () => this.#advance(),
     }, () => this.#moves.takingNodes);
     this.#moves = new SlotMoves(this.#asking);
-    this.#court = { moves: this.#moves, asking: this.#asking, settle, now: 0 };
+    const recent = new RecentEvents();
+    this.#court = { moves: this.#moves, asking: this.#asking, recent, settle, now: 0 };
   }
 
   /** Events that were phantoms, so far. */
@@ -185,12 +187,14 @@ export class Ownership<Item> {
    * closed.
    *
    * @param id the node's id
+   * @param tellsAll whether the node's `notify-keyspace-events` is known to let events of every class
+   * through: where nothing was heard of a key, nothing has happened to it
    * @returns what its events are handed to
    */
-  open(id: string): NodeStream<Item> {
+  open(id: string, tellsAll: () => boolean = () => false): NodeStream<Item> {
     const earlier = this.#moves.nodes.get(id);
     if (earlier !== undefined) this.#close(earlier);
-    const node = new NodeState(id);
+    const node = new NodeState(id, tellsAll);
     this.#moves.nodes.set(id, node);
     this.#asking.wantMoves(node);
     return {
@@ -210,6 +214,7 @@ export class Ownership<Item> {
    */
   resubscribed(): void {
     this.#moves.hearAnew();
+    this.#court.recent.clear();
   }
 
   /**
@@ -236,6 +241,7 @@ export class Ownership<Item> {
     if (!node.isOpen) return;
     const position = ++node.position;
     const { takers, topology, nodes } = this.#moves;
+    if (nodes.size > 1) this.#court.recent.push(node, slot, event, bytes);
     const owns = node.words.get(slot) ?? topology?.ownerOf(slot)?.id === node.id;
     const isMoving = takers.has(slot) || node.migrating.has(slot);
     const mayDelete = isMoving || this.#options.settle > 0 && nodes.size > 1;

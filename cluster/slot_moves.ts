@@ -375,8 +375,12 @@ function deny(incoming: IncomingSlot, view: NodeView, upTo: number): void {
   const source = view.importing?.get(slot);
   // A slot is never on the move both as a whole and key by key: the servers refuse that.
   const comesWhole = view.moves?.some((move) => move.state === "running" && isInto(move, slot));
-  if (view.role === "replica") incoming.deniedTo = upTo;
-  else if (source !== undefined) {
+  if (view.role === "replica") {
+    incoming.deniedTo = upTo;
+    // That was no move, which may follow.
+    incoming.begun = upTo;
+    incoming.isAnew = true;
+  } else if (source !== undefined) {
     incoming.isByKey = true;
     incoming.source = source;
   } else if (comesWhole || view.importing !== undefined) {

@@ -111,6 +111,11 @@ export class WatchedServer {
     repeat(settings.heartbeat.interval, end.signal, () => this.#checkUp());
   }
 
+  /** The flags that the server told last; `unknown` when it would not; null when never asked. */
+  get flags(): string | null {
+    return this.#silenceGuard.flags;
+  }
+
   /** How it stands. */
   status(): NodeStatus {
     const { node, state, since, error, info, confirmed, bytesReceived } = this.subscriber;
@@ -124,7 +129,7 @@ export class WatchedServer {
       role: info?.role ?? null,
       protocol: info?.protocol ?? null,
       subscriptions: Array.from(confirmed, ({ bytes }) => decoder.decode(bytes)),
-      flags: this.#silenceGuard.flags,
+      flags: this.flags,
       messages: this.#messages,
       malformed: this.#malformed,
       bytes: bytesReceived,

@@ -208,7 +208,14 @@ export class ModelCluster {
     if (random.chance(0.5)) return this.#write();
     if (this.#whole !== null) return this.#goOnAsWhole(this.#whole);
     if (this.#byKey !== null) return this.#goOnByKey();
-    if (this.#toLearn.length === 0 && this.mayBegin()) this.#begin();
+    if (this.#toLearn.length > 0 || !this.mayBegin()) return;
+    if (random.chance(0.1)) this.#flush();
+    this.#begin();
+  }
+
+  /** Nobody is told of it; and a move that is under way would fail by it. */
+  #flush(): void {
+    for (const { keys } of this.nodes) for (const ofSlot of keys.values()) ofSlot.clear();
   }
 
   /** Brings what is under way to its end, without further writes. */

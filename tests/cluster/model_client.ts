@@ -26,6 +26,10 @@ export interface ListenerOptions extends OwnershipOptions {
   readonly glances: boolean;
   /** Whether the node tells of keys and moves; without the right to, it does not. */
   readonly tells: boolean;
+  /** Whether slots move only when it has learned of the last move. */
+  readonly keepsUp: boolean;
+  /** The family of channels that is subscribed to. */
+  readonly kind: "keyspace" | "keyevent";
   /** Events that are not subscribed to. */
   readonly deaf: readonly string[];
   /** Events that are subscribed to and not by turns, at each node at another time. */
@@ -81,11 +85,16 @@ export class ModelListener {
 
   #learned = "";
 
+  get #hearsAll(): boolean {
+    const { deaf, fickle } = this.#options;
+    return deaf.length === 0 && fickle.length === 0;
+  }
+
   #connect(node: ModelNode): void {
     const line = (): Line => ({ toNode: [], toClient: [] });
     this.#lines.set(node.id, { main: line(), control: line() });
     this.#inFlight.set(node.id, new Set());
-    this.#streams.set(node.id, this.ownership.open(node.id));
+    this.#streams.set(node.id, this.ownership.open(node.id, () => this.#hearsAll));
   }
 
   /** The connection to a node breaks, and another is made. */
@@ -108,7 +117,7 @@ export class ModelListener {
     this.#lines.get(node.id)!.main.toClient.push(() => {
       inFlight.delete(event);
       const facts = {
-        kind: "keyevent",
+        kind: this.#options.kind,
         eventType: type,
         database: 0,
         keyBytes: utf8.encode(event.key),

@@ -18,7 +18,7 @@ function run(seed: number, model: ModelOptions, listener: ListenerOptions, tally
   });
   const client = new ModelListener(cluster, random, listener);
   // What came and went between two answers is known only of moves as a whole, where they are told.
-  const isFree = model.how === "as a whole" && listener.tells;
+  const isFree = model.how === "as a whole" && listener.tells && !listener.keepsUp;
   cluster.mayBegin = () => isFree || client.hasLearned();
   for (let step = 0; step < 1_000; step++) {
     // Now the servers are the quicker ones, now the client.
@@ -69,15 +69,19 @@ for (const how of ["by key", "as a whole", "both"] as const) {
         keys: random.pick([0, 1, 4, 20]),
         news: random.chance(0.7),
       };
+      const keepsUp = random.chance(0.4);
       const listener: ListenerOptions = {
+        keepsUp,
         protocol: random.pick([2, 3]),
         isExact: random.chance(0.5),
         glances: random.chance(0.5),
         tells: random.chance(0.8),
+        kind: random.pick(["keyspace", "keyevent"]),
         deaf: random.pick([[], [], ["new"], ["expired", "hset", "spop"]]),
         fickle: random.pick([[], [], ["set", "del"], ["new", "hset", "restore"]]),
         settle: random.pick([0, 1, 3]),
         maxWait: random.pick([1, 10, 10_000]),
+        ...(keepsUp ? { isExact: true, tells: true, deaf: [], fickle: [], maxWait: 10_000 } : {}),
       };
       run(seed, model, listener, tally);
     }
