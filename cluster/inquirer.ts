@@ -45,13 +45,16 @@ export interface InquirerOptions {
  * Puts the questions of {@linkcode Ownership} to one node, as long as one connection to it lasts.
  *
  * In RESP3 they go by the connection of the notifications, so that the answer stands in their order.
- * In RESP2, where that one takes none but `PING`, they go by another, opened when it is needed; once
- * the answer has come, a `PING` on the first tells when everything is there that was sent before.
+ * In RESP2, where that one takes none but `PING`, they go by another, opened when it is needed, and
+ * kept where slots can move as a whole; once the answer has come, a `PING` on the first tells when
+ * everything is there that was sent before.
  */
 export class Inquirer {
   readonly #options: InquirerOptions;
   /** What the server may be asked about moves. */
   #moves: readonly Command[] = MOVES;
+  /** Whether it has told of moves as a whole, which only servers do that can move slots so. */
+  #tellsMoves = false;
   /** Whether it may be asked about a few slots. */
   #hasSlotStats = true;
   #beside: Connection | null = null;
@@ -180,7 +183,10 @@ export class Inquirer {
       this.#options.onAnswer();
     };
     if (connection === first) return handIn();
-    this.#awaitIdle(connection);
+    // Opening it takes longer than small slots take to move as a whole. That a node hangs, the
+    // connection of the notifications finds out too.
+    if (this.#tellsMoves) clearTimeout(this.#idle);
+    else this.#awaitIdle(connection);
     this.#ask(first, [PING], question, handIn);
   }
 
@@ -227,6 +233,7 @@ export class Inquirer {
   #readMoves(commands: readonly Command[], replies: readonly Reply[]): SlotMove[] | null {
     this.#moves = commands.filter((_, index) => !isUnknown(replies[index]!));
     const told = commands.findIndex((_, index) => !isUnknown(replies[index]!));
+    this.#tellsMoves = told >= 0;
     return told < 0 ? [] : parseSlotMoves(replies[told]!);
   }
 
