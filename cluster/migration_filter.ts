@@ -7,6 +7,9 @@ import { Ownership, type Verdict } from "./ownership.ts";
 import type { Question } from "./question.ts";
 import type { Topology } from "./topology.ts";
 
+/** How long a node that lost its slots may take to say that it is a replica now, in ms. */
+const DEMOTION = 500;
+
 /** What a filter works with. */
 export interface MigrationFilterOptions {
   /** What becomes of phantoms. */
@@ -32,6 +35,8 @@ export class MigrationFilter {
   /** When the timer is due. */
   #due = Infinity;
   #isClosed = false;
+  /** Those that wait for something to be answered. */
+  readonly #waiting = new Set<() => void>();
 
   constructor(options: MigrationFilterOptions) {
     this.#options = options;
@@ -72,10 +77,32 @@ export class MigrationFilter {
         // Deletions wait all the time, and are due one after another.
         if (this.#due > at + 1) this.#schedule();
       },
-      onAnswer: () => this.#schedule(),
+      onAnswer: () => {
+        this.#schedule();
+        for (const look of [...this.#waiting]) look();
+      },
     });
     this.#gates.set(id, gate);
     return gate;
+  }
+
+  /**
+   * Does something once nodes that lost their slots to others are known to be replicas, or are lost:
+   * from then on what they repeat is known for what it is. Soon in any case.
+   */
+  afterDemotion(ids: ReadonlySet<string>, work: () => void): void {
+    const isOver = () => [...ids].every((id) => this.#ownership.isDemoted(id));
+    if (isOver()) return work();
+    const end = () => {
+      clearTimeout(timer);
+      this.#waiting.delete(look);
+      work();
+    };
+    const look = () => {
+      if (this.#isClosed || isOver()) end();
+    };
+    const timer = setTimeout(end, DEMOTION);
+    this.#waiting.add(look);
   }
 
   /** The node is left: what waits of it is delivered. */
@@ -89,6 +116,7 @@ export class MigrationFilter {
     this.#isClosed = true;
     clearTimeout(this.#timer);
     for (const gate of this.#gates.values()) gate.close();
+    for (const look of [...this.#waiting]) look();
   }
 
   #decide(delivery: Delivery, verdict: Verdict): void {

@@ -23,7 +23,7 @@ export interface NodeGateOptions {
   readonly hand: (delivery: Delivery) => void;
   /** An event has to wait that came then, by the clock of {@linkcode performance}. */
   readonly onHeld: (at: number) => void;
-  /** A question was answered, or was not. */
+  /** A question was answered, or was not; or the connection is over. */
   readonly onAnswer: () => void;
 }
 
@@ -100,5 +100,6 @@ export class NodeGate implements Gate {
     this.#connection = null;
     this.#inquirer = null;
     this.#stream = null;
+    this.#options.onAnswer();
   }
 }

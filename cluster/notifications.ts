@@ -5,6 +5,7 @@ import { Hub, type Refusal, type Wanted } from "../pubsub/hub.ts";
 import { resolveOptions, type Settings } from "../pubsub/options.ts";
 import type { SlotCoverage, Status, TcpAddress } from "../pubsub/mod.ts";
 import { Coverage, type SlotGap } from "./coverage.ts";
+import { demotedFor } from "./demoted.ts";
 import { type Member, type MemberOptions, nameOf, PrimaryMember } from "./member.ts";
 import { MigrationFilter } from "./migration_filter.ts";
 import { type ClusterOptions, type ClusterSettings, resolveClusterOptions } from "./options.ts";
@@ -260,7 +261,8 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
 
   /** Lays what is watched against what the cluster is now. */
   #apply(topology: Topology, askedAt: number): void {
-    const isFirst = this.#topology === null;
+    const before = this.#topology;
+    const isFirst = before === null;
     this.#topology = topology;
     this.#filter.setTopology(topology);
     const shards = this.#watchable(topology);
@@ -270,7 +272,7 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
       // Which of them it is, an answer will tell that comes from one who knows.
       const isOpen = contenders.has(id);
       if (known === undefined) {
-        if (isFirst || !isOpen) this.#add(id, isFirst ? askedAt : this.#knownAt);
+        if (isFirst || !isOpen) this.#add(id, isFirst ? askedAt : this.#knownAt, before);
       } else if (!isOpen) known.absences = 0;
     }
     const most = Math.floor(this.#members.size / 2) + 1;
@@ -325,7 +327,7 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
     return undefined;
   }
 
-  #add(id: string, from: number): void {
+  #add(id: string, from: number, before: Topology | null): void {
     const gate = this.#options.replicas
       ? new ReplicaGate({
         node: () => member.node,
@@ -353,7 +355,11 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
       ? new ReplicaMember(id, name, (primary) => this.#replicasOf(primary), options)
       : new PrimaryMember(id, name, () => this.#dialled(id), options);
     this.#members.set(id, member);
-    member.server.subscriber.launch("topology", from);
+    const launch = () => {
+      if (this.#members.get(id) === member) member.server.subscriber.launch("topology", from);
+    };
+    // What those repeat of its events would be told twice if it were listened to already.
+    this.#filter.afterDemotion(demotedFor(id, before, this.#topology!), launch);
   }
 
   #replicasOf(primary: string): Candidate[] {

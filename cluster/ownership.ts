@@ -176,6 +176,17 @@ export class Ownership<Item> {
     return deadline === Infinity ? null : Math.max(deadline, this.#court.now);
   }
 
+  /**
+   * Whether a node need not be waited for before another that took its slots over is listened to: it
+   * said that it is a replica, so that it is known that it only repeats; or it will not say, or no
+   * stream of it is open.
+   */
+  isDemoted(id: string): boolean {
+    const node = this.#moves.nodes.get(id);
+    if (node === undefined || node.told?.view.role === "replica") return true;
+    return node.unanswerable.view > (node.told?.order ?? -1);
+  }
+
   /** Takes a new topology over; nodes it concerns are asked for their own word. */
   setTopology(topology: Topology): void {
     this.#moves.setTopology(topology);

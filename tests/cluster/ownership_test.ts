@@ -162,3 +162,26 @@ Deno.test("a slot that comes back before it was known to have gone hides nothing
   ownership.tick(2_000);
   assertEquals(decided.find((one) => one.startsWith("b's")), "b's uncertain");
 });
+
+Deno.test("nobody waits for a node that says it is a replica, or will not say, or is not heard", () => {
+  const { ownership, asked, streams } = open();
+  const [, b] = topology().shards;
+  const taken = new Topology([{ ...b!, slots: [{ first: 0, last: 10 }] }]);
+  const view = () => {
+    const question = asked.splice(0).find((one) => one.kind === "view" && one.node === "a");
+    if (question?.kind !== "view") throw new Error("a was not asked");
+    return question;
+  };
+  assertEquals([ownership.isDemoted("a"), ownership.isDemoted("c")], [false, true]);
+  ownership.setTopology(taken);
+  view().answer({ role: "primary", slots: [{ first: 0, last: 9 }], importing: new Map() }, 0);
+  assertEquals(ownership.isDemoted("a"), false);
+  ownership.tick(1_000);
+  view().fail();
+  assertEquals(ownership.isDemoted("a"), true);
+  ownership.tick(2_000);
+  view().answer({ role: "replica", slots: [], importing: new Map() }, 0);
+  assertEquals(ownership.isDemoted("a"), true);
+  streams.b.close();
+  assertEquals(ownership.isDemoted("b"), true);
+});

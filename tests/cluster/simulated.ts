@@ -50,6 +50,8 @@ export class SimulatedNode implements AsyncDisposable {
   refused: readonly string[] = [];
   /** Its `notify-keyspace-events`. */
   flags = "AKE";
+  /** What it answers to `CLUSTER NODES`, which it does not know if this is null. */
+  line: string | null = null;
   /** What it waits for before it answers anything. */
   hold: Promise<void> | null = null;
   /** How often it was asked for the topology. */
@@ -131,6 +133,9 @@ export class SimulatedNode implements AsyncDisposable {
       case "CLUSTER SHARDS":
         if (typeof this.told === "string") return utf8.encode(`-${this.told}\r\n`);
         return this.told === null ? this.#cluster.answer : shardsReply(this.told);
+      case "CLUSTER NODES":
+        if (this.line !== null) return utf8.encode(bulk(this.line));
+        return utf8.encode("-ERR unknown subcommand\r\n");
       case "SUBSCRIBE":
       case "PSUBSCRIBE":
       case "UNSUBSCRIBE":
