@@ -22,6 +22,16 @@ interface Hole {
   readonly reason: GapReason;
 }
 
+/** A stretch of time in which nothing was heard of a node. */
+export interface Blindness {
+  /** Why. */
+  readonly reason: GapReason;
+  /** When it began, in ms since the epoch. */
+  readonly from: number;
+  /** When it ended, in ms since the epoch. */
+  readonly to: number;
+}
+
 /** Slots that follow each other and are alike in all this. */
 export interface SlotPart extends SlotRange {
   /** The id of the node that owns them, as far as is known. */
@@ -46,27 +56,32 @@ export class Coverage {
   /** Since when each slot has been covered. */
   readonly #coveredAt: (number | null)[] = new Array(SLOTS).fill(null);
   readonly #covering = new Set<string>();
+  /** Since when nothing is heard of a node; of those that were there from the beginning not at first. */
+  readonly #blind = new Map<string, Hole>();
+  readonly #lastBlind = new Map<string, Blindness>();
 
   /**
    * Takes note of who owns which slot.
    *
    * A slot that passes from a covered owner to a covering one was never uncovered. One that passes
    * to a node which does not cover yet has been uncovered since the old owner was last known to own
-   * it. One that was uncovered already, and gets another owner, has failed over. A slot for which no
+   * it; so has one that passes to a node which did not cover at that time, but does now, until it did.
+   * One that was uncovered already, and gets another owner, has failed over. A slot for which no
    * owner is named stays with the last one: nobody serves it, or the node that was asked has heard
    * half of a move.
    *
    * @param ownerOf the id of each slot's owner, or null
    * @param knownAt when the owners before these were last known to be right, in ms since the epoch
    * @param now when these were learned, in ms since the epoch
-   * @returns the gaps that end, because an uncovered slot now has an owner that covers
+   * @returns the gaps that end, because an uncovered slot now has an owner that covers, or has had it
+   * since before it was known to be the owner
    */
   assign(
     ownerOf: (slot: number) => string | null,
     knownAt: number,
     now: number,
   ): SlotGap[] {
-    const ended: { slot: number; nodeId: string; hole: Hole }[] = [];
+    const ended: Ended[] = [];
     for (let slot = 0; slot < SLOTS; slot++) {
       const before = this.#owners[slot]!;
       const owner = ownerOf(slot);
@@ -83,16 +98,25 @@ export class Coverage {
       const hole = this.#holes[slot]!;
       if (hole === null) {
         // Before the first owner was known nothing was promised.
-        if (!covers && before !== null) {
-          this.#holes[slot] = { from: lastKnown, reason: "topology" };
-        }
+        if (before === null) continue;
+        if (!covers) this.#holes[slot] = { from: lastKnown, reason: "topology" };
+        const blind = covers ? this.#lastBlind.get(owner) : undefined;
+        if (blind === undefined || blind.to <= lastKnown) continue;
+        const { reason, to } = blind;
+        const from = Math.max(blind.from, lastKnown);
+        ended.push({ slot, nodeId: owner, hole: { from, reason }, to });
         continue;
       }
       const failedOver: Hole = { from: hole.from, reason: "failover" };
-      if (covers) ended.push({ slot, nodeId: owner, hole: failedOver });
+      if (covers) ended.push({ slot, nodeId: owner, hole: failedOver, to: now });
       this.#holes[slot] = covers ? null : failedOver;
     }
-    return group(ended, now);
+    return group(ended);
+  }
+
+  /** A node is watched that was not there from the beginning; of what it told since `from` nothing is known. */
+  join(nodeId: string, from: number): void {
+    this.#blind.set(nodeId, { from, reason: "topology" });
   }
 
   /**
@@ -102,6 +126,9 @@ export class Coverage {
    */
   cover(nodeId: string, now: number): SlotGap[] {
     this.#covering.add(nodeId);
+    const blind = this.#blind.get(nodeId);
+    if (blind !== undefined) this.#lastBlind.set(nodeId, { ...blind, to: now });
+    this.#blind.delete(nodeId);
     for (let slot = 0; slot < SLOTS; slot++) {
       if (this.#owners[slot] !== nodeId) continue;
       if (this.#holes[slot] !== null || this.#coveredAt[slot] === null) this.#coveredAt[slot] = now;
@@ -119,6 +146,11 @@ export class Coverage {
     return this.#end(nodeId, now, ({ reason }) => ({ from: now, reason }));
   }
 
+  /** When nothing was heard of a node before it covered its slots; null when there was no such time. */
+  lastBlind(nodeId: string): Blindness | null {
+    return this.#lastBlind.get(nodeId) ?? null;
+  }
+
   /** Whether a node covers its slots. */
   isCovering(nodeId: string): boolean {
     return this.#covering.has(nodeId);
@@ -127,11 +159,16 @@ export class Coverage {
   /** A node is watched as another one from now on: what was covered stays so. */
   rename(before: string, after: string): void {
     if (this.#covering.delete(before)) this.#covering.add(after);
+    for (const times of [this.#blind, this.#lastBlind] as Map<string, unknown>[]) {
+      const time = times.get(before);
+      if (times.delete(before)) times.set(after, time);
+    }
   }
 
   /** A node covers its slots no longer; nothing is missing from before `from`. */
   lose(nodeId: string, from: number, reason: GapReason): void {
     this.#covering.delete(nodeId);
+    if (!this.#blind.has(nodeId)) this.#blind.set(nodeId, { from, reason });
     for (let slot = 0; slot < SLOTS; slot++) {
       if (this.#owners[slot] === nodeId) this.#holes[slot] ??= { from, reason };
     }
@@ -170,34 +207,40 @@ export class Coverage {
   }
 
   #end(nodeId: string, now: number, next: (hole: Hole) => Hole | null): SlotGap[] {
-    const ended: { slot: number; nodeId: string; hole: Hole }[] = [];
+    const ended: Ended[] = [];
     for (let slot = 0; slot < SLOTS; slot++) {
       const hole = this.#holes[slot]!;
       if (hole === null || this.#owners[slot] !== nodeId) continue;
-      ended.push({ slot, nodeId, hole });
+      ended.push({ slot, nodeId, hole, to: now });
       this.#holes[slot] = next(hole);
     }
-    return group(ended, now);
+    return group(ended);
   }
 }
 
-/** One gap for all slots whose holes began together, for the same reason, at the same node. */
-function group(
-  ended: readonly { slot: number; nodeId: string; hole: Hole }[],
-  to: number,
-): SlotGap[] {
-  const gaps = new Map<string, { nodeId: string; hole: Hole; slots: Set<number> }>();
-  for (const { slot, nodeId, hole } of ended) {
-    const key = `${nodeId} ${hole.from} ${hole.reason}`;
-    const gap = gaps.get(key);
-    if (gap === undefined) gaps.set(key, { nodeId, hole, slots: new Set([slot]) });
-    else gap.slots.add(slot);
-  }
-  return Array.from(gaps.values(), ({ nodeId, hole: { from, reason }, slots }) => ({
-    nodeId,
-    reason,
-    slots: slotRanges((slot) => slots.has(slot)),
-    from,
-    to: Math.max(from, to),
-  }));
+/** A slot whose hole has ended. */
+interface Ended {
+  readonly slot: number;
+  readonly nodeId: string;
+  readonly hole: Hole;
+  readonly to: number;
+}
+
+/** One gap for all slots whose holes were at the same time, for the same reason, at the same node. */
+function group(ended: readonly Ended[]): SlotGap[] {
+  const groups = Map.groupBy(
+    ended,
+    ({ nodeId, hole: { from, reason }, to }) => `${nodeId} ${from} ${to} ${reason}`,
+  );
+  return Array.from(groups.values(), (alike) => {
+    const { nodeId, hole: { from, reason }, to } = alike[0]!;
+    const slots = new Set(alike.map(({ slot }) => slot));
+    return {
+      nodeId,
+      reason,
+      slots: slotRanges((slot) => slots.has(slot)),
+      from,
+      to: Math.max(from, to),
+    };
+  });
 }

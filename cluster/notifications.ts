@@ -4,7 +4,7 @@ import { ClosedError } from "../pubsub/errors.ts";
 import { Hub, type Refusal, type Wanted } from "../pubsub/hub.ts";
 import { resolveOptions, type Settings } from "../pubsub/options.ts";
 import type { SlotCoverage, Status, TcpAddress } from "../pubsub/mod.ts";
-import { Coverage, type SlotGap } from "./coverage.ts";
+import { type Blindness, Coverage, type SlotGap } from "./coverage.ts";
 import { demotedFor } from "./demoted.ts";
 import { type Member, type MemberOptions, nameOf, PrimaryMember } from "./member.ts";
 import { MigrationFilter } from "./migration_filter.ts";
@@ -15,6 +15,7 @@ import { ReplicaGate } from "./replica_gate.ts";
 import type { Candidate } from "./replica_locator.ts";
 import { ReplicaMember } from "./replica_member.ts";
 import { readSeeds, type Seeds } from "./seeds.ts";
+import { askTakenIn } from "./taken_in.ts";
 import { dialAddress, type Topology } from "./topology.ts";
 import { type KnownNode, TopologySource } from "./topology_source.ts";
 
@@ -355,6 +356,7 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
       ? new ReplicaMember(id, name, (primary) => this.#replicasOf(primary), options)
       : new PrimaryMember(id, name, () => this.#dialled(id), options);
     this.#members.set(id, member);
+    if (before !== null) this.#coverage.join(id, from);
     const launch = () => {
       if (this.#members.get(id) === member) member.server.subscriber.launch("topology", from);
     };
@@ -374,9 +376,29 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
     if (this.#members.get(member.id) !== member || this.hub.ended !== null) return;
     const { state } = member.server.subscriber;
     const now = Date.now();
-    if (state === "ready") this.#report(this.#coverage.cover(member.id, now));
-    else if (state === "muted") this.#report(this.#coverage.coverInPart(member.id, now));
+    if (state === "ready") {
+      const wasCovering = this.#coverage.isCovering(member.id);
+      this.#report(this.#coverage.cover(member.id, now));
+      const blind = this.#coverage.lastBlind(member.id);
+      if (!wasCovering && blind !== null) this.#reportTakenIn(member, blind);
+    } else if (state === "muted") this.#report(this.#coverage.coverInPart(member.id, now));
     this.#tellStatus();
+  }
+
+  /** While nothing was heard of a node, something may have happened there in slots that come to it. */
+  async #reportTakenIn(member: Member, blind: Blindness): Promise<void> {
+    const { id } = member;
+    const address = this.#locate(id);
+    if (address === null || !(member instanceof PrimaryMember)) return;
+    const isIts = (slot: number) => this.#topology!.ownerOf(slot)?.id === id;
+    try {
+      const slots = await askTakenIn(member.server.subscriber, address, isIts);
+      if (slots.length > 0 && this.hub.ended === null) {
+        this.#report([{ nodeId: id, slots, ...blind }]);
+      }
+    } catch {
+      // Lost again, it will be asked again; and where nobody may ask, nobody can know.
+    }
   }
 
   #report(gaps: readonly SlotGap[]): void {

@@ -53,6 +53,36 @@ Deno.test("a slot that moves to a node which does not cover yet is uncovered sin
   ]);
 });
 
+Deno.test("a slot that moves to a node which covers, but did not when it may have moved, is a gap", () => {
+  const coverage = covered();
+  const moved = owners({ a: [[0, 8190]], b: [[8191, 16383]] });
+  coverage.lose("b", 100, "disconnected");
+  coverage.cover("b", 200);
+  assertEquals(coverage.lastBlind("b"), { reason: "disconnected", from: 100, to: 200 });
+  assertEquals(coverage.assign(moved, 150, 300), [
+    {
+      nodeId: "b",
+      reason: "disconnected",
+      slots: [{ first: 8191, last: 8191 }],
+      from: 150,
+      to: 200,
+    },
+  ]);
+  assertEquals(coverage.assign(HALVES, 300, 310), []);
+  assertEquals(coverage.assign(moved, 310, 320), []);
+  assertEquals(formatSlots(coverage.slots(false)), "");
+});
+
+Deno.test("of a node that joins nothing is known since before it was known", () => {
+  const coverage = covered();
+  coverage.join("c", 100);
+  coverage.cover("c", 120);
+  const joined = owners({ a: [[0, 8000]], b: [[8192, 16383]], c: [[8001, 8191]] });
+  assertEquals(coverage.assign(joined, 90, 200), [
+    { nodeId: "c", reason: "topology", slots: [{ first: 8001, last: 8191 }], from: 100, to: 120 },
+  ]);
+});
+
 Deno.test("a failover is a gap of that shard's slots, from the loss of the old to the new", () => {
   const coverage = covered();
   coverage.lose("a", 100, "disconnected");

@@ -146,6 +146,11 @@ export class SimulatedNode implements AsyncDisposable {
     }
   }
 
+  /** Ends every connection. */
+  disconnect(): void {
+    for (const connection of this.#subscribers.keys()) this.#peer.end(connection);
+  }
+
   #subscribe(connection: Deno.Conn, name: string, patterns: readonly string[]): Uint8Array {
     const held = this.#subscribers.get(connection) ?? new Set();
     this.#subscribers.set(connection, held);
