@@ -64,7 +64,7 @@ Deno.test("a node that is lost while a slot comes to it is a gap of that slot to
 Deno.test("a slot that has come while its node was lost is a gap until the node was back", async () => {
   await using cluster = new SimulatedCluster(2);
   const [one, two] = cluster.nodes as [SimulatedNode, SimulatedNode];
-  const { notifications, gaps, told } = await watch(cluster);
+  const { notifications, told } = await watch(cluster);
   await using _ = notifications;
   // Nobody answers until the node is back, and then the slot is its own.
   const hold = Promise.withResolvers<void>();
