@@ -60,8 +60,9 @@ const COPYING: ReadonlySet<string> = new Set([
  * Events that the target repeats one for one, as measured on Redis 8.6 and Valkey 9.1 with every
  * command that writes. Others become something else on the way: `expired` and `evicted` are `del`
  * there, `hexpired` is `hdel`, `spop` is `srem`, `incrbyfloat` is `set`, `hincrbyfloat` is `hset`,
- * and reading a group adds `xgroup-setid`. `HSETEX` in the past loses its `hset`, and `MSETEX` is not
- * repeated at all; a key with `hdel` or `expire` therefore proves nothing.
+ * and reading a group adds `xgroup-setid`. `HSETEX` in the past loses its `hset`; a key with `hdel`
+ * therefore proves nothing, nor does one with `expire`. A source that has run `MSETEX`, which is not
+ * repeated at all, is not asked for proof.
  */
 const REPEATED: ReadonlySet<string> = new Set(
   ("append copy_to del georadiusstore geosearchstore hincrby hset incrby linsert lpop lpush lrem " +

@@ -10,6 +10,7 @@ import {
 } from "./node_view.ts";
 import type { KeysQuestion, MovesQuestion, Question, ViewQuestion } from "./question.ts";
 import { listOf } from "./reply_fields.ts";
+import { mayLapse, repeatsAll } from "./server_info.ts";
 
 type Command = readonly [name: string, ...CommandArgument[]];
 type AnyNodeQuestion = Exclude<Question, { readonly kind: "topology" }>;
@@ -18,6 +19,8 @@ type AnyNodeQuestion = Exclude<Question, { readonly kind: "topology" }>;
 const IDLE = 5_000;
 
 const PING: Command = ["PING"];
+const COMMAND_STATS: Command = ["INFO", "commandstats"];
+const KEYSPACE: Command = ["INFO", "keyspace"];
 
 /** Tell moves of slots as a whole: Redis 8.4 and later, Valkey 9.0 and later. */
 const MOVES: readonly Command[] = [
@@ -131,6 +134,7 @@ export class Inquirer {
     const { slots, needsMarkers } = question;
     const isGlance = !needsMarkers && this.#hasSlotStats;
     const moves = this.#moves;
+    const stats = this.#tellsMoves && !isGlance ? [COMMAND_STATS] : [];
     let view: NodeView | null = null;
     let position = 0;
     // Moves after slots: a slot that comes in between is then known to have come.
@@ -139,11 +143,16 @@ export class Inquirer {
         ? ["CLUSTER", "SLOT-STATS", "SLOTSRANGE", slots.first, slots.last]
         : ["CLUSTER", "NODES"],
       ...moves,
+      ...stats,
     ];
     this.#ask(connection, commands, question, ([, ...replies]) => {
       if (view !== null) {
         const told = this.#readMoves(moves, replies);
-        const whole = told === null ? view : { ...view, moves: told };
+        const whole = {
+          ...view,
+          ...(told === null ? {} : { moves: told }),
+          ...(stats.length === 0 ? {} : { repeatsAll: repeatsAll(replies.at(-1)!) }),
+        };
         this.#inOrder(connection, question, (inOrder) => {
           question.answer(whole, inOrder ? position : undefined);
         });
@@ -159,11 +168,16 @@ export class Inquirer {
 
   #askKeys(connection: Connection, question: KeysQuestion): void {
     const { slots, count } = question;
-    const commands = slots.map((slot): Command => ["CLUSTER", "GETKEYSINSLOT", slot, count]);
-    this.#ask(connection, commands, question, (replies) => {
+    const commands: Command[] = [
+      // First: a key that has no time to live then, and is there afterwards, has not lapsed.
+      KEYSPACE,
+      ...slots.map((slot): Command => ["CLUSTER", "GETKEYSINSLOT", slot, count]),
+    ];
+    this.#ask(connection, commands, question, ([keyspace, ...replies]) => {
       const lists = replies.map(listOf);
       if (lists.includes(null)) return this.#fail(question);
-      const keys = new Map(slots.map((slot, index) => [
+      const isCertain = this.#copiesLapsed || !mayLapse(keyspace!);
+      const keys = new Map((isCertain ? slots : []).map((slot, index) => [
         slot,
         lists[index]!.flatMap((key) => this.#withoutPrefix(key)),
       ]));
@@ -227,6 +241,11 @@ export class Inquirer {
   #fail(question: AnyNodeQuestion): void {
     question.fail();
     this.#options.onAnswer();
+  }
+
+  /** Redis copies keys whose time has run out as any other (8.6.3); of Valkey that is not certain. */
+  get #copiesLapsed(): boolean {
+    return this.#tellsMoves && this.#moves.every(([, subcommand]) => subcommand === "MIGRATION");
   }
 
   /** What the server told of moves. It is not asked again what it does not know. */

@@ -188,10 +188,11 @@ function isSource(
   node: NodeState | undefined,
   { id, slots, isRetried }: SlotMove,
 ): node is NodeState {
-  const { moves, importing } = node?.told?.view ?? {};
+  const { moves, importing, repeatsAll } = node?.told?.view ?? {};
   const before = node?.spentBefore;
   const own = moves?.find((move) => move.id === id);
   if (own === undefined || importing === undefined || isRetried || own.isRetried) return false;
+  if (!repeatsAll) return false;
   // It must not have taken the slots in again since, and copied keys itself. Valkey tells the second
   // in which a move began, so of two in one second the one comes first that was heard of first.
   return ![...importing.keys()].some((slot) => includesSlot(slots, slot)) &&

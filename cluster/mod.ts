@@ -27,6 +27,7 @@ export type {
   TopologyQuestion,
   ViewQuestion,
 } from "./question.ts";
+export * from "./server_info.ts";
 export { hashSlot, SLOTS } from "./slot.ts";
 export * from "./slot_range.ts";
 export * from "./topology.ts";

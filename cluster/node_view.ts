@@ -41,6 +41,11 @@ export interface NodeView {
    * out where it was not asked or did not tell.
    */
   readonly moves?: readonly SlotMove[];
+  /**
+   * Whether a move of slots as a whole repeats everything that was written at the node, by
+   * {@linkcode repeatsAll}; left out where it was not asked.
+   */
+  readonly repeatsAll?: boolean;
 }
 
 /**

@@ -85,7 +85,9 @@ export interface MovesQuestion extends NodeQuestion {
 }
 
 /**
- * Which keys are in these slots? `CLUSTER GETKEYSINSLOT slot count` for each, in database 0.
+ * Which keys are in these slots? `CLUSTER GETKEYSINSLOT slot count` for each, in database 0. Only keys
+ * that a move would certainly copy count: on Valkey none where {@linkcode mayLapse}, asked for just
+ * before, says that their time may have run out.
  *
  * @example
  * ```ts
@@ -93,7 +95,10 @@ export interface MovesQuestion extends NodeQuestion {
  * import { encodePipeline } from "@keywatch/keywatch/resp";
  *
  * function commandsFor({ slots, count }: KeysQuestion): Uint8Array {
- *   return encodePipeline(slots.map((slot) => ["CLUSTER", "GETKEYSINSLOT", slot, count]));
+ *   return encodePipeline([
+ *     ["INFO", "keyspace"],
+ *     ...slots.map((slot) => ["CLUSTER", "GETKEYSINSLOT", slot, count] as const),
+ *   ]);
  * }
  * ```
  */

@@ -81,6 +81,9 @@ const WRITES: readonly Write[] = [
   write(["spop", "del"], ["srem", "del"], true, false),
 ];
 
+/** MSETEX, which is not repeated: what it wrote while a slot moves as a whole is lost. */
+const UNREPEATED = write(["set"], []);
+
 export class ModelNode {
   readonly owned: Set<number> = new Set<number>();
   readonly importing: Map<number, string> = new Map<number, string>();
@@ -89,6 +92,8 @@ export class ModelNode {
   moves: SlotMove[] = [];
   /** A server that waits for another does nothing else. */
   isBlocked = false;
+  /** Whether all that it wrote is repeated where slots move as a whole. */
+  repeatsAll = true;
 
   constructor(readonly id: string) {}
 
@@ -105,6 +110,7 @@ export class ModelNode {
       importing: new Map(this.importing),
       migrating: new Map(this.migrating),
       moves: [...this.moves],
+      repeatsAll: this.repeatsAll,
     };
   }
 
@@ -142,6 +148,8 @@ export interface ModelOptions {
   readonly keys: number;
   /** Whether `new` is emitted. */
   readonly news: boolean;
+  /** Whether there are writes that a move as a whole does not repeat. */
+  readonly loses: boolean;
 }
 
 /** Slots: those of the options go to and fro between a and b; 3 is a's, 4 is b's, 5 is c's. */
@@ -263,7 +271,9 @@ export class ModelCluster {
     if (isSentOn) node = taker;
     if (node.isBlocked || this.#isPaused(node, slot)) return;
     const exists = node.keysOf(slot).has(key);
-    const chosen = random.pick(
+    const loses = this.#options.loses && random.chance(0.2);
+    if (loses) node.repeatsAll = false;
+    const chosen = loses ? UNREPEATED : random.pick(
       WRITES.filter(({ needs, events }) =>
         (needs === null || needs === exists) &&
         // Nobody can tell these two from a key that moves.
@@ -365,12 +375,18 @@ export class ModelCluster {
         if (type === "hset" && random.chance(0.3)) this.#send(target, slot, key, type, false);
       } else if (write !== undefined) {
         const [slot, key, types] = write;
+        if (types.length === 0 || this.#isRefused(target, slot, key, types)) continue;
         if (types.at(-1) === "del") target.keysOf(slot).delete(key);
         else this.#create(target, slot, key, false);
         for (const type of types) this.#send(target, slot, key, type, false);
       } else if (move.isPaused) return this.#takeOver(move);
       else return;
     }
+  }
+
+  /** What is taken from a key does nothing where the key is not. */
+  #isRefused(node: ModelNode, slot: number, key: string, [type]: readonly string[]): boolean {
+    return (type === "del" || type === "srem") && !node.keysOf(slot).has(key);
   }
 
   #takeOver(move: WholeMove): void {

@@ -68,6 +68,7 @@ for (const how of ["by key", "as a whole", "both"] as const) {
         how,
         keys: random.pick([0, 1, 4, 20]),
         news: random.chance(0.7),
+        loses: random.chance(0.3),
       };
       const keepsUp = random.chance(0.4);
       const listener: ListenerOptions = {

@@ -163,6 +163,34 @@ Deno.test("a slot that comes back before it was known to have gone hides nothing
   assertEquals(decided.find((one) => one.startsWith("b's")), "b's uncertain");
 });
 
+Deno.test("a key that the source had is not taken for copied where not all it wrote is repeated", () => {
+  for (const [repeatsAll, verdict] of [[true, "phantom"], [false, "uncertain"]] as const) {
+    const { ownership, decided, asked, event } = open();
+    const whole = { importing: new Map(), migrating: new Map() };
+    const moves = (direction: "in" | "out"): SlotMove[] => {
+      const [slots, state, created] = [[{ first: 1, last: 1 }], "succeeded" as const, 1_000];
+      return [{ id: "1", slots, direction, source: "a", state, isRetried: false, created }];
+    };
+    for (const question of asked.splice(0)) if (question.kind === "moves") question.answer([]);
+    event("b", 1, "set", "it", 100);
+    for (let round = 0; round < 3; round++) {
+      for (const question of asked.splice(0)) {
+        if (question.kind === "ping") question.answer();
+        if (question.kind === "keys") {
+          question.answer(new Map([[1, [new TextEncoder().encode("key 1")]]]));
+        }
+        if (question.kind !== "view") continue;
+        const isTarget = question.node === "b";
+        const slots = isTarget ? [{ first: 1, last: 1 }] : [];
+        const view = { slots, moves: moves(isTarget ? "in" : "out"), repeatsAll, ...whole };
+        question.answer(view, isTarget ? 1 : 0);
+      }
+      ownership.tick(101 + round);
+    }
+    assertEquals(decided, [`it ${verdict}`]);
+  }
+});
+
 Deno.test("nobody waits for a node that says it is a replica, or will not say, or is not heard", () => {
   const { ownership, asked, streams } = open();
   const [, b] = topology().shards;
