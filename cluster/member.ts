@@ -5,7 +5,7 @@ import type { Probe } from "../pubsub/heartbeat.ts";
 import type { Gate, Hub } from "../pubsub/hub.ts";
 import { ConnectError } from "../pubsub/errors.ts";
 import { type Locator, PlainLocator } from "../pubsub/locator.ts";
-import { formatAddress, type NodeStatus, type TcpAddress } from "../pubsub/mod.ts";
+import type { NodeStatus, TcpAddress } from "../pubsub/mod.ts";
 import type { Settings } from "../pubsub/options.ts";
 import { WatchedServer } from "../pubsub/watched_server.ts";
 
@@ -115,9 +115,4 @@ export class PrimaryMember extends Member {
   get nodeId(): string {
     return this.id;
   }
-}
-
-/** How a node is called: where it is, or its id where no node says. */
-export function nameOf(id: string, address: TcpAddress | null): string {
-  return address === null ? id : formatAddress(address);
 }

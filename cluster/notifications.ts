@@ -3,20 +3,20 @@ import { backoff } from "../pubsub/backoff.ts";
 import { ClosedError } from "../pubsub/errors.ts";
 import { Hub, type Refusal, type Wanted } from "../pubsub/hub.ts";
 import { resolveOptions, type Settings } from "../pubsub/options.ts";
-import type { SlotCoverage, Status, TcpAddress } from "../pubsub/mod.ts";
+import type { SlotCoverage, Status } from "../pubsub/mod.ts";
 import { type Blindness, Coverage, type SlotGap } from "./coverage.ts";
 import { demotedFor } from "./demoted.ts";
-import { type Member, type MemberOptions, nameOf, PrimaryMember } from "./member.ts";
+import { type Member, type MemberOptions, PrimaryMember } from "./member.ts";
 import { MigrationFilter } from "./migration_filter.ts";
+import { NodeAddresses } from "./node_addresses.ts";
 import { type ClusterOptions, type ClusterSettings, resolveClusterOptions } from "./options.ts";
 import { Refresher } from "./refresher.ts";
 import { ReplicaAdvice } from "./replica_events.ts";
 import { ReplicaGate } from "./replica_gate.ts";
-import type { Candidate } from "./replica_locator.ts";
 import { ReplicaMember } from "./replica_member.ts";
 import { readSeeds, type Seeds } from "./seeds.ts";
 import { askTakenIn } from "./taken_in.ts";
-import { dialAddress, type Topology } from "./topology.ts";
+import type { Topology } from "./topology.ts";
 import { type KnownNode, TopologySource } from "./topology_source.ts";
 
 /** After how many answers in a row that know a node as no primary it is left, at least and most. */
@@ -40,7 +40,7 @@ const ABSENCES = [2, 3] as const;
 export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications {
   /** @internal */
   protected readonly hub: Hub;
-  readonly #tls: boolean;
+  readonly #addresses: NodeAddresses;
   readonly #options: ClusterSettings;
   readonly #settings: Settings;
   /** Whether anybody wants to know how things stand, whenever that changes. */
@@ -61,8 +61,10 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
   private constructor({ addresses, defaults }: Seeds, options: ClusterOptions) {
     const settings = resolveOptions(defaults, options);
     super(settings.database);
-    this.#tls = defaults.tls ?? false;
     this.#options = resolveClusterOptions(options);
+    const { addressMap } = this.#options;
+    const tls = defaults.tls ?? false;
+    this.#addresses = new NodeAddresses({ topology: () => this.#topology, tls, addressMap });
     this.#settings = settings;
     this.#tellsStatus = options.onStatus !== undefined;
     const { migrations, refreshInterval, replicas } = this.#options;
@@ -86,7 +88,7 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
     this.#source = new TopologySource({
       seeds: addresses,
       settings,
-      tls: this.#tls,
+      tls,
       nodes: () => this.#connected(),
       signal: this.#end.signal,
     });
@@ -192,7 +194,7 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
 
   /** How a node is called: where it is watched, or where others say it is. */
   #nameOf(id: string): string {
-    return this.#members.get(id)?.node ?? nameOf(id, this.#locate(id));
+    return this.#members.get(id)?.node ?? this.#addresses.nameOf(id);
   }
 
   /** Ends all connections, every loop, every wait and every handler. Safe to call twice. */
@@ -254,7 +256,7 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
 
   #connected(): KnownNode[] {
     return [...this.#members.values()].flatMap(({ id, nodeId, server: { subscriber } }) => {
-      const address = nodeId === null ? null : this.#locate(nodeId);
+      const address = nodeId === null ? null : this.#addresses.locate(nodeId);
       const isConnected = subscriber.state === "ready" || subscriber.state === "muted";
       return isConnected && address !== null ? [{ id, subscriber, address }] : [];
     });
@@ -351,10 +353,10 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
         },
       },
     };
-    const name = nameOf(id, this.#locate(id));
+    const name = this.#addresses.nameOf(id);
     const member: Member = this.#options.replicas
-      ? new ReplicaMember(id, name, (primary) => this.#replicasOf(primary), options)
-      : new PrimaryMember(id, name, () => this.#dialled(id), options);
+      ? new ReplicaMember(id, name, (primary) => this.#addresses.replicasOf(primary), options)
+      : new PrimaryMember(id, name, () => this.#addresses.dialled(id), options);
     this.#members.set(id, member);
     if (before !== null) this.#coverage.join(id, from);
     const launch = () => {
@@ -362,13 +364,6 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
     };
     // What those repeat of its events would be told twice if it were listened to already.
     this.#filter.afterDemotion(demotedFor(id, before, this.#topology!), launch);
-  }
-
-  #replicasOf(primary: string): Candidate[] {
-    return this.#topology!.replicasOf(primary).flatMap((node) => {
-      const address = this.#locate(node.id);
-      return address === null ? [] : [{ node, address }];
-    });
   }
 
   #onState(member: Member): void {
@@ -388,7 +383,7 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
   /** While nothing was heard of a node, something may have happened there in slots that come to it. */
   async #reportTakenIn(member: Member, blind: Blindness): Promise<void> {
     const { id } = member;
-    const address = this.#locate(id);
+    const address = this.#addresses.locate(id);
     if (address === null || !(member instanceof PrimaryMember)) return;
     const isIts = (slot: number) => this.#topology!.ownerOf(slot)?.id === id;
     try {
@@ -417,26 +412,5 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
   #refreshSoon(): void {
     // What it fails with goes to `onWarning`, and another attempt follows.
     this.#refresher.request().catch(() => {});
-  }
-
-  /**
-   * Where to dial a node; null when no node says.
-   *
-   * @throws {TypeError} when the caller's map makes no address of it
-   */
-  #dialled(id: string): TcpAddress | null {
-    const node = this.#topology?.nodes.get(id);
-    const address = node === undefined ? null : dialAddress(node, { tls: this.#tls });
-    return address === null ? null : this.#options.addressMap(address);
-  }
-
-  /** The same where it is only to be named, or told from others. */
-  #locate(id: string): TcpAddress | null {
-    try {
-      return this.#dialled(id);
-    } catch {
-      // Dialling it says so.
-      return null;
-    }
   }
 }
