@@ -95,8 +95,9 @@ export class NodeGate implements Gate {
 
   /** The connection is over: what waits is delivered. */
   close(): void {
-    this.#inquirer?.close();
+    // The other way round what waits for an answer would be in doubt, although it is a replica's.
     this.#stream?.close();
+    this.#inquirer?.close();
     this.#connection = null;
     this.#inquirer = null;
     this.#stream = null;
