@@ -9,6 +9,7 @@ import { PATTERNS } from "../load/frames.ts";
 import { Probe } from "../load/probe.ts";
 import type { Load } from "../load/writer.ts";
 import { type ClientName, CLIENTS } from "../peers.ts";
+import { tell } from "../tell.ts";
 
 const PROBES = 1_000;
 
@@ -61,5 +62,4 @@ probe.start(PROBES);
 await new Promise((resolve) => setTimeout(resolve, 500));
 const before = probe.lags.length;
 await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
-console.log(JSON.stringify(probe.lags.slice(before).map((ms) => Math.round(ms * 1e4) / 1e4)));
-process.exit();
+tell(probe.lags.slice(before).map((ms) => Math.round(ms * 1e4) / 1e4));

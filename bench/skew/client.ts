@@ -7,6 +7,7 @@ import process from "node:process";
 import { ClusterKeyspaceNotifications } from "../../mod.ts";
 import { Probe } from "../load/probe.ts";
 import type { Load } from "../load/writer.ts";
+import { tell } from "../tell.ts";
 
 /** A primary, and the hash tag of a slot it owns. */
 export interface Server {
@@ -103,5 +104,4 @@ const each = (sum(skewed.rates) - PROBES * servers.length) / servers.length;
 const even = await watch(write(servers, each));
 const { gaps, dropped } = notifications.status();
 const skew: Skew = { quiet, skewed, even, gaps, dropped };
-console.log(JSON.stringify(skew));
-process.exit();
+tell(skew);
