@@ -228,19 +228,19 @@ interface Ended {
 
 /** One gap for all slots whose holes were at the same time, for the same reason, at the same node. */
 function group(ended: readonly Ended[]): SlotGap[] {
-  const groups = Map.groupBy(
-    ended,
-    ({ nodeId, hole: { from, reason }, to }) => `${nodeId} ${from} ${to} ${reason}`,
-  );
-  return Array.from(groups.values(), (alike) => {
-    const { nodeId, hole: { from, reason }, to } = alike[0]!;
-    const slots = new Set(alike.map(({ slot }) => slot));
-    return {
-      nodeId,
-      reason,
-      slots: slotRanges((slot) => slots.has(slot)),
-      from,
-      to: Math.max(from, to),
-    };
-  });
+  const groups = new Map<string, Ended & { readonly slots: Set<number> }>();
+  for (const one of ended) {
+    const { slot, nodeId, hole: { from, reason }, to } = one;
+    const key = `${nodeId} ${from} ${to} ${reason}`;
+    const alike = groups.get(key);
+    if (alike === undefined) groups.set(key, { ...one, slots: new Set([slot]) });
+    else alike.slots.add(slot);
+  }
+  return Array.from(groups.values(), ({ nodeId, hole: { from, reason }, to, slots }) => ({
+    nodeId,
+    reason,
+    slots: slotRanges((slot) => slots.has(slot)),
+    from,
+    to: Math.max(from, to),
+  }));
 }
