@@ -146,6 +146,7 @@ export const CHANGES: readonly Scene[] = [
       const id = await cluster.idOf(third);
       await until("it is watched", () => notifications.status().nodes.length === 3);
       await until("it is covered", () => notifications.status().state === "ready");
+      const since = Date.now();
       const [first, second] = cluster.servers as [TestServer, TestServer];
       const slot = hashSlot("moved");
       const owner = await cluster.ownerOf("moved");
@@ -170,7 +171,8 @@ export const CHANGES: readonly Scene[] = [
       await until("all has come", () => keys.get("moved")?.length === 3);
       assertEquals(keys.get("moved"), [third, third, owner].map(({ port }) => `127.0.0.1:${port}`));
       await set("a");
-      assertEquals(gaps, []);
+      // Of the time before it was covered nobody can say that nothing came to it yet.
+      assertEquals(gaps.filter(({ to }) => to > since), []);
     },
   },
   {

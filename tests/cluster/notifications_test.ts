@@ -154,6 +154,7 @@ Deno.test("a node that joins and gets slots is watched, and the move is no gap w
   const added = await cluster.add();
   await until("it is watched", () => notifications.status().nodes.length === 4);
   await until("it is covered", () => notifications.status().state === "ready");
+  const since = Date.now();
   const id = await cluster.idOf(added);
   for (const server of [added, ...cluster.servers.slice(0, 3)]) {
     await server.command("CLUSTER", "SETSLOT", hashSlot("moved"), "NODE", id);
@@ -165,7 +166,8 @@ Deno.test("a node that joins and gets slots is watched, and the move is no gap w
   await until("it serves its slot", async () => await added.command("SET", "moved", "x") === "OK");
   const notification = await notifications.getMessage({ timeout: 10_000 });
   assertEquals([notification?.key, notification?.node], ["moved", `127.0.0.1:${added.port}`]);
-  assertEquals(gaps, []);
+  // Of the time before it was covered nobody can say that nothing came to it yet.
+  assertEquals(gaps.filter(({ to }) => to > since), []);
   assertEquals(notifications.status().state, "ready");
 });
 
