@@ -6,6 +6,7 @@ import {
   type Verdict,
 } from "../../cluster/mod.ts";
 import type { ModelCluster, ModelEvent, ModelNode, Random } from "./model.ts";
+import { node, shard } from "./shards.ts";
 
 const utf8 = new TextEncoder();
 type NodeQuestion = Exclude<Question, { kind: "topology" }>;
@@ -171,20 +172,8 @@ export class ModelListener {
 
   #topology(owners: ReadonlyMap<number, string>): Topology {
     const shards = this.#cluster.nodes.map(({ id }) => {
-      const node = {
-        id,
-        host: id,
-        port: 1,
-        tlsPort: null,
-        ip: null,
-        hostname: null,
-        role: "primary" as const,
-        health: "online" as const,
-        replicationOffset: 0,
-      };
-      const slots = [...owners].filter(([, owner]) => owner === id)
-        .map(([slot]) => ({ first: slot, last: slot }));
-      return { id: null, primary: node, nodes: [node], slots };
+      const owned = [...owners].filter(([, owner]) => owner === id);
+      return shard(node(id), owned.map(([slot]) => [slot, slot]));
     });
     return new Topology(shards);
   }

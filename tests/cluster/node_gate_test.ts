@@ -3,21 +3,10 @@ import { Ownership, Topology } from "../../cluster/mod.ts";
 import { NodeGate } from "../../cluster/node_gate.ts";
 import type { Delivery } from "../../pubsub/hub.ts";
 import { ServerError } from "../../resp/mod.ts";
+import { node, shard } from "./shards.ts";
 
 function topology(owner: string): Topology {
-  const node = {
-    id: owner,
-    host: owner,
-    port: 1,
-    tlsPort: null,
-    ip: null,
-    hostname: null,
-    role: "primary" as const,
-    health: "online" as const,
-    replicationOffset: 0,
-  };
-  const slots = [{ first: 0, last: 16_383 }];
-  return new Topology([{ id: null, primary: node, nodes: [node], slots }]);
+  return new Topology([shard(node(owner), [[0, 16_383]])]);
 }
 
 Deno.test("a replica that is left while it is asked takes what it repeats with it, in RESP2", async () => {

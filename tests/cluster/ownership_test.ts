@@ -7,24 +7,11 @@ import {
   type SlotMove,
   Topology,
 } from "../../cluster/mod.ts";
+import { node, shard } from "./shards.ts";
 
 /** Two nodes, of which `a` owns slots 0 to 9 and `b` slot 10. */
 function topology(): Topology {
-  const shard = (id: string, first: number, last: number) => {
-    const node = {
-      id,
-      host: id,
-      port: 1,
-      tlsPort: null,
-      ip: null,
-      hostname: null,
-      role: "primary" as const,
-      health: "online" as const,
-      replicationOffset: 0,
-    };
-    return { id: null, primary: node, nodes: [node], slots: [{ first, last }] };
-  };
-  return new Topology([shard("a", 0, 9), shard("b", 10, 10)]);
+  return new Topology([shard(node("a"), [[0, 9]]), shard(node("b"), [[10, 10]])]);
 }
 
 /** Both nodes' streams, and what comes of what is handed in. */

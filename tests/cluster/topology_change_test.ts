@@ -1,34 +1,13 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "npm:fast-check@4.10.2";
 import {
-  type ClusterNode,
   difference,
   formatSlots,
   type PrimaryChange,
-  type Shard,
   type SlotRange,
   Topology,
 } from "../../cluster/mod.ts";
-
-function node(id: string, fields: Partial<ClusterNode> = {}): ClusterNode {
-  return {
-    id,
-    host: id,
-    port: 1,
-    tlsPort: null,
-    ip: null,
-    hostname: null,
-    role: "primary",
-    health: "online",
-    replicationOffset: 0,
-    ...fields,
-  };
-}
-
-function shard(primary: ClusterNode, slots: [number, number][], ...others: ClusterNode[]): Shard {
-  const ranges = slots.map(([first, last]): SlotRange => ({ first, last }));
-  return { id: null, primary, nodes: [primary, ...others], slots: ranges };
-}
+import { node, shard } from "./shards.ts";
 
 function told(changes: readonly PrimaryChange[]): string[] {
   return changes.map(({ node, gained, lost }) =>
