@@ -12,6 +12,11 @@ import type { Scene } from "./scene.ts";
 
 const TALKATIVE = { "notify-keyspace-events": "KEA" };
 
+/** A cluster of one primary and two replicas of it. */
+function startShard(base: Parameters<Scene["run"]>[0]): Promise<TestCluster> {
+  return startCluster({ ...base, config: TALKATIVE, primaries: 1, replicas: 2 });
+}
+
 /** Watches the replicas of a cluster, and keeps what comes. */
 async function watch(cluster: TestCluster, options: ClusterOptions = {}) {
   const gaps: Gap[] = [];
@@ -97,12 +102,7 @@ export const REPLICAS: readonly Scene[] = [
   {
     name: "when a replica is lost another one is watched, and when all are, its shard is uncovered",
     async run(base) {
-      await using cluster = await startCluster({
-        ...base,
-        config: TALKATIVE,
-        primaries: 1,
-        replicas: 2,
-      });
+      await using cluster = await startShard(base);
       const { notifications, gaps, ready, watched, set } = await watch(cluster);
       await using _ = notifications;
       const primary = cluster.servers[0]!;
@@ -132,12 +132,7 @@ export const REPLICAS: readonly Scene[] = [
   {
     name: "a failover is no gap on a replica that goes on, and one that is promoted is left",
     async run(base) {
-      await using cluster = await startCluster({
-        ...base,
-        config: TALKATIVE,
-        primaries: 1,
-        replicas: 2,
-      });
+      await using cluster = await startShard(base);
       const { notifications, gaps, came, ready, watched, set } = await watch(cluster);
       await using _ = notifications;
       const staying = watched();

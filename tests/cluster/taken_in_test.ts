@@ -28,19 +28,32 @@ async function watch(cluster: SimulatedCluster) {
   return { notifications, gaps, told };
 }
 
-Deno.test("a node that joins while a slot comes to it is a gap of that slot", async () => {
-  await using cluster = new SimulatedCluster(3);
-  const [one, two, three] = cluster.nodes as [SimulatedNode, SimulatedNode, SimulatedNode];
-  const shards = [
+type Three = [SimulatedNode, SimulatedNode, SimulatedNode];
+
+/** Three nodes, of which two share the slots and the third is yet to join them. */
+function withoutThird(): SimulatedCluster {
+  const cluster = new SimulatedCluster(3);
+  const [one, two] = cluster.nodes as Three;
+  cluster.shards = [
     { slots: [0, 8191], nodes: [one.primary] },
     { slots: [8192, 16_383], nodes: [two.primary] },
   ];
-  cluster.shards = shards;
+  return cluster;
+}
+
+/** Has a node join, without slots. */
+function join(cluster: SimulatedCluster, node: SimulatedNode): void {
+  cluster.shards = [...cluster.shards, { slots: [], nodes: [node.primary] }];
+}
+
+Deno.test("a node that joins while a slot comes to it is a gap of that slot", async () => {
+  await using cluster = withoutThird();
+  const [one, , three] = cluster.nodes as Three;
   const { notifications, gaps, told } = await watch(cluster);
   await using _ = notifications;
   three.line = takingIn(three, [5, 7], one);
   const before = Date.now();
-  cluster.shards = [...shards, { slots: [], nodes: [three.primary] }];
+  join(cluster, three);
   await until("the gap is told", () => gaps.length > 0);
   assertEquals(told(), ["topology 5,7"]);
   const [{ from, to, node }] = gaps as [Gap];
@@ -92,18 +105,13 @@ Deno.test("a slot that has come while its node was lost is a gap until the node 
 });
 
 Deno.test("a node that joins or comes back and takes nothing in is no gap but of its own slots", async () => {
-  await using cluster = new SimulatedCluster(3);
-  const [one, two, three] = cluster.nodes as [SimulatedNode, SimulatedNode, SimulatedNode];
-  const shards = [
-    { slots: [0, 8191], nodes: [one.primary] },
-    { slots: [8192, 16_383], nodes: [two.primary] },
-  ];
-  cluster.shards = shards;
+  await using cluster = withoutThird();
+  const [one, two, three] = cluster.nodes as Three;
   two.line = takingIn(two, [], one, " 8192-16383");
   three.line = takingIn(three, [], one);
   const { notifications, told } = await watch(cluster);
   await using _ = notifications;
-  cluster.shards = [...shards, { slots: [], nodes: [three.primary] }];
+  join(cluster, three);
   await until("it is watched", () => notifications.status().nodes.length === 3);
   two.disconnect();
   await until("the gap is told", () => told().length > 0);
