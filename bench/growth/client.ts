@@ -9,6 +9,7 @@ import { startReplay } from "../load/command.ts";
 import { channelOf, PATTERNS, type Script } from "../load/frames.ts";
 import { type Rounds, Stopwatch } from "../load/rounds.ts";
 import type { Load } from "../load/writer.ts";
+import { tell } from "../tell.ts";
 
 export interface Job {
   /** The server's, or one of a cluster's. */
@@ -58,5 +59,4 @@ else {
 await watch.finished;
 if (characters === 0) throw new Error("There were no texts");
 const { wall, cpu } = watch;
-console.log(JSON.stringify({ wall, cpu } satisfies Rounds));
-process.exit();
+tell({ wall, cpu } satisfies Rounds);

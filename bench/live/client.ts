@@ -10,6 +10,7 @@ import { quantile } from "../load/quantile.ts";
 import { Stopwatch } from "../load/rounds.ts";
 import type { Load } from "../load/writer.ts";
 import { type ClientName, CLIENTS } from "../peers.ts";
+import { tell } from "../tell.ts";
 
 export interface Watched {
   /** Milliseconds, on the clock and of the processor. */
@@ -37,5 +38,4 @@ await watch.finished;
 probe.stop();
 const { wall: [wall], cpu: [cpu] } = watch;
 const [p50, p99] = [0.5, 0.99].map((part) => quantile(probe.lags, part)) as [number, number];
-console.log(JSON.stringify({ wall: wall!, cpu: cpu!, p50, p99 } satisfies Watched));
-process.exit();
+tell({ wall: wall!, cpu: cpu!, p50, p99 } satisfies Watched);

@@ -6,6 +6,7 @@ import process from "node:process";
 import { connect } from "../../mod.ts";
 import { startReplay } from "../load/command.ts";
 import { channelOf, PATTERNS, type Script } from "../load/frames.ts";
+import { tell } from "../tell.ts";
 
 /** Bytes of memory that are resident. */
 export interface Sizes {
@@ -95,5 +96,4 @@ const sizes: Sizes = {
   channels: await subscribed(),
   ...await filled(),
 };
-console.log(JSON.stringify(sizes));
-process.exit();
+tell(sizes);

@@ -7,6 +7,7 @@ import { startReplay } from "../load/command.ts";
 import { frames, PATTERNS, type Script } from "../load/frames.ts";
 import { type Rounds, Stopwatch } from "../load/rounds.ts";
 import { type ClientName, CLIENTS } from "../peers.ts";
+import { tell } from "../tell.ts";
 import { readRaw } from "./raw.ts";
 
 const [name, port, count, rounds] = process.argv.slice(2) as [string, string, string, string];
@@ -35,5 +36,4 @@ const watched = await watch();
 startReplay(Number(port), script, Number(rounds));
 await watched.finished;
 const { wall, cpu } = watched;
-console.log(JSON.stringify({ wall, cpu } satisfies Rounds));
-process.exit();
+tell({ wall, cpu } satisfies Rounds);

@@ -5,6 +5,7 @@
 const begin = performance.now();
 const { default: process } = await import("node:process");
 const { command, openCommands } = await import("../load/command.ts");
+const { tell } = await import("../tell.ts");
 
 export interface Start {
   readonly loaded: number;
@@ -49,7 +50,4 @@ switch (name) {
 }
 openCommands(port).write(command("SET", KEY, "x"));
 await done;
-console.log(
-  JSON.stringify({ loaded: loaded - begin, heard: performance.now() - begin } satisfies Start),
-);
-process.exit();
+tell({ loaded: loaded - begin, heard: performance.now() - begin } satisfies Start);
