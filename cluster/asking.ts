@@ -17,13 +17,15 @@ export interface Asked {
   order: number;
   /** The position of the node's stream when it was sent. */
   position: number;
+  /** A time before it was sent, as the last that is known. */
+  at: number;
   /** The positions of the streams of nodes that take slots in, when it was sent. */
   targets: ReadonlyMap<NodeState, number>;
 }
 
 /** What becomes of answers. */
 export interface AnswerSink {
-  onView(node: NodeState, view: NodeView, upTo: number, from: number): void;
+  onView(node: NodeState, view: NodeView, upTo: number, from: number, asked: Asked): void;
   onMoves(node: NodeState, moves: readonly SlotMove[] | null, asked: Asked): void;
   onKeys(
     node: NodeState,
@@ -41,6 +43,7 @@ export class Asking {
   readonly #open = new Map<NodeState, Set<Asked>>();
   readonly #keysWanted = new Map<NodeState, Set<number>>();
   readonly #targets: () => Iterable<NodeState>;
+  readonly #now: () => number;
   #order = 0;
   #topologyAsked = false;
 
@@ -48,10 +51,12 @@ export class Asking {
     ask: (question: Question) => void,
     sink: AnswerSink,
     targets: () => Iterable<NodeState>,
+    now: () => number,
   ) {
     this.#ask = ask;
     this.#sink = sink;
     this.#targets = targets;
+    this.#now = now;
   }
 
   /** The next place among all that comes and is asked. */
@@ -91,7 +96,7 @@ export class Asking {
         this.#answer(node, asked, () => {
           const upTo = position ?? asked.position;
           node.told = { order: asked.order, view, upTo };
-          this.#sink.onView(node, view, upTo, position ?? node.position);
+          this.#sink.onView(node, view, upTo, position ?? node.position, asked);
         }),
     });
   }
@@ -155,7 +160,7 @@ export class Asking {
   }
 
   #put(node: NodeState, kind: Asked["kind"], needsMarkers = false): Asked {
-    const asked = { kind, needsMarkers, order: 0, position: 0, targets: new Map() };
+    const asked = { kind, needsMarkers, order: 0, position: 0, at: 0, targets: new Map() };
     this.#stamp(node, asked);
     this.#of(node).add(asked);
     return asked;
@@ -164,6 +169,7 @@ export class Asking {
   #stamp(node: NodeState, asked: Asked): void {
     asked.order = this.nextOrder();
     asked.position = node.position;
+    asked.at = this.#now();
     const targets = new Map<NodeState, number>();
     for (const target of this.#targets()) {
       if (target !== node) targets.set(target, target.position);

@@ -22,16 +22,6 @@ interface Hole {
   readonly reason: GapReason;
 }
 
-/** A stretch of time in which nothing was heard of a node. */
-export interface Blindness {
-  /** Why. */
-  readonly reason: GapReason;
-  /** When it began, in ms since the epoch. */
-  readonly from: number;
-  /** When it ended, in ms since the epoch. */
-  readonly to: number;
-}
-
 /** Slots that follow each other and are alike in all this. */
 export interface SlotPart extends SlotRange {
   /** The id of the node that owns them, as far as is known. */
@@ -58,7 +48,8 @@ export class Coverage {
   readonly #covering = new Set<string>();
   /** Since when nothing is heard of a node; of those that were there from the beginning not at first. */
   readonly #blind = new Map<string, Hole>();
-  readonly #lastBlind = new Map<string, Blindness>();
+  /** The last such time, where nobody knows what the node served at the end of it. */
+  readonly #lastBlind = new Map<string, { readonly hole: Hole; readonly to: number }>();
 
   /**
    * Takes note of who owns which slot.
@@ -102,9 +93,9 @@ export class Coverage {
         if (!covers) this.#holes[slot] = { from: lastKnown, reason: "topology" };
         const blind = covers ? this.#lastBlind.get(owner) : undefined;
         if (blind === undefined || blind.to <= lastKnown) continue;
-        const { reason, to } = blind;
-        const from = Math.max(blind.from, lastKnown);
-        ended.push({ slot, nodeId: owner, hole: { from, reason }, to });
+        const { hole: { reason, from }, to } = blind;
+        const hole = { from: Math.max(from, lastKnown), reason };
+        ended.push({ slot, nodeId: owner, hole, to });
         continue;
       }
       const failedOver: Hole = { from: hole.from, reason: "failover" };
@@ -122,18 +113,29 @@ export class Coverage {
   /**
    * A node has confirmed everything wanted, and covers its slots from now on.
    *
+   * @param served the slots that it serves, its own or others'; null where nobody knows. Of those that
+   * are not known as its own it may have told something before.
    * @returns the gaps that end
    */
-  cover(nodeId: string, now: number): SlotGap[] {
+  cover(nodeId: string, now: number, served: readonly SlotRange[] | null): SlotGap[] {
     this.#covering.add(nodeId);
     const blind = this.#blind.get(nodeId);
-    if (blind !== undefined) this.#lastBlind.set(nodeId, { ...blind, to: now });
     this.#blind.delete(nodeId);
+    this.#lastBlind.delete(nodeId);
+    const unowned: Ended[] = [];
+    if (blind !== undefined) {
+      if (served === null) this.#lastBlind.set(nodeId, { hole: blind, to: now });
+      for (const { first, last } of served ?? []) {
+        for (let slot = first; slot <= last; slot++) {
+          if (this.#owners[slot] !== nodeId) unowned.push({ slot, nodeId, hole: blind, to: now });
+        }
+      }
+    }
     for (let slot = 0; slot < SLOTS; slot++) {
       if (this.#owners[slot] !== nodeId) continue;
       if (this.#holes[slot] !== null || this.#coveredAt[slot] === null) this.#coveredAt[slot] = now;
     }
-    return this.#end(nodeId, now, () => null);
+    return [...this.#end(nodeId, now, () => null), ...group(unowned)];
   }
 
   /**
@@ -146,14 +148,9 @@ export class Coverage {
     return this.#end(nodeId, now, ({ reason }) => ({ from: now, reason }));
   }
 
-  /** When nothing was heard of a node before it covered its slots; null when there was no such time. */
-  lastBlind(nodeId: string): Blindness | null {
-    return this.#lastBlind.get(nodeId) ?? null;
-  }
-
-  /** Whether a node covers its slots. */
-  isCovering(nodeId: string): boolean {
-    return this.#covering.has(nodeId);
+  /** Whether nothing is heard of a node, or on something wanted, which was not so from the beginning. */
+  isBlind(nodeId: string): boolean {
+    return this.#blind.has(nodeId);
   }
 
   /** A node is watched as another one from now on: what was covered stays so. */

@@ -7,7 +7,9 @@ import { ConnectError } from "../pubsub/errors.ts";
 import { type Locator, PlainLocator } from "../pubsub/locator.ts";
 import type { NodeStatus, TcpAddress } from "../pubsub/mod.ts";
 import type { Settings } from "../pubsub/options.ts";
+import type { AskServer } from "../pubsub/subscriber_options.ts";
 import { WatchedServer } from "../pubsub/watched_server.ts";
+import type { SlotRange } from "./slot_range.ts";
 
 /** What a member tells its owner. */
 export interface MemberEvents {
@@ -16,6 +18,8 @@ export interface MemberEvents {
    * comes by it on something wanted.
    */
   onLost(reason: GapReason, from: number): void;
+  /** As {@linkcode SubscriberEvents.onSubscribed}. */
+  onSubscribed(ask: AskServer): Promise<void>;
   /** The state has changed. */
   onState(): void;
 }
@@ -56,6 +60,8 @@ export abstract class Member {
   readonly server: WatchedServer;
   /** In how many answers in a row its primary was none. */
   absences = 0;
+  /** The slots that its node served when it was last connected to; null where that was not asked. */
+  served: readonly SlotRange[] | null = null;
 
   constructor(id: string, node: MemberNode, options: MemberOptions) {
     this.id = id;

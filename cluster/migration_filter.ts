@@ -1,3 +1,4 @@
+import { Change } from "../pubsub/change.ts";
 import type { Delivery } from "../pubsub/hub.ts";
 import type { MigrationStatus } from "../pubsub/status.ts";
 import type { WatchedServer } from "../pubsub/watched_server.ts";
@@ -7,8 +8,11 @@ import { Ownership, type Verdict } from "./ownership.ts";
 import type { Question } from "./question.ts";
 import type { Topology } from "./topology.ts";
 
-/** How long a node that lost its slots may take to say that it is a replica now, in ms. */
-const DEMOTION = 500;
+/**
+ * How long a node that lost its slots may take to say so, in ms. Usually it is asked and answers
+ * within 100 ms; a machine that is busy takes several times as long.
+ */
+const DEMOTION = 5_000;
 
 /** What a filter works with. */
 export interface MigrationFilterOptions {
@@ -20,6 +24,13 @@ export interface MigrationFilterOptions {
   readonly hand: (delivery: Delivery) => void;
   /** Somebody owns other slots than the topology says. */
   readonly onOutdated: () => void;
+  /**
+   * A node that was a replica is a primary again. Nothing comes of it before its gate is made anew.
+   *
+   * @param id the node's id
+   * @param since a time at which it was a replica still, in ms since the epoch
+   */
+  readonly onPromoted: (id: string, since: number) => void;
 }
 
 /**
@@ -31,18 +42,20 @@ export class MigrationFilter {
   readonly #options: MigrationFilterOptions;
   readonly #ownership: Ownership<Delivery>;
   readonly #gates = new Map<string, NodeGate>();
+  readonly #answers = new Change();
   #timer: ReturnType<typeof setTimeout> | undefined;
   /** When the timer is due. */
   #due = Infinity;
   #isClosed = false;
-  /** Those that wait for something to be answered. */
-  readonly #waiting = new Set<() => void>();
 
   constructor(options: MigrationFilterOptions) {
     this.#options = options;
     this.#ownership = new Ownership<Delivery>({
       decide: (delivery, verdict) => this.#decide(delivery, verdict),
       ask: (question) => this.#put(question),
+      renew: (id, since) => {
+        this.#options.onPromoted(id, Date.now() - Math.ceil(performance.now() - since));
+      },
     });
   }
 
@@ -52,10 +65,16 @@ export class MigrationFilter {
     return { phantoms, uncertain, held };
   }
 
+  /** Whether some node has said that it does not own what the topology gives to it. */
+  get isDenied(): boolean {
+    return this.#ownership.isDenied;
+  }
+
   /** Takes a new topology over. */
   setTopology(topology: Topology): void {
-    this.#ownership.setTopology(topology);
+    this.#ownership.setTopology(topology, performance.now());
     this.#schedule();
+    this.#answers.happen();
   }
 
   /**
@@ -79,7 +98,7 @@ export class MigrationFilter {
       },
       onAnswer: () => {
         this.#schedule();
-        for (const look of [...this.#waiting]) look();
+        this.#answers.happen();
       },
     });
     this.#gates.set(id, gate);
@@ -87,22 +106,18 @@ export class MigrationFilter {
   }
 
   /**
-   * Does something once nodes that lost their slots to others are known to be replicas, or are lost:
-   * from then on what they repeat is known for what it is. Soon in any case.
+   * Waits until nobody claims what the topology gives to a node, whose events would come twice else:
+   * see {@linkcode Ownership.isContested}. Not for long in any case.
+   *
+   * @param id the node's id
    */
-  afterDemotion(ids: ReadonlySet<string>, work: () => void): void {
-    const isOver = () => [...ids].every((id) => this.#ownership.isDemoted(id));
-    if (isOver()) return work();
-    const end = () => {
-      clearTimeout(timer);
-      this.#waiting.delete(look);
-      work();
-    };
-    const look = () => {
-      if (this.#isClosed || isOver()) end();
-    };
-    const timer = setTimeout(end, DEMOTION);
-    this.#waiting.add(look);
+  async whenUncontested(id: string): Promise<void> {
+    const end = performance.now() + DEMOTION;
+    while (!this.#isClosed && this.#ownership.isContested(id)) {
+      const left = end - performance.now();
+      if (left <= 0) return;
+      await this.#answers.next(left);
+    }
   }
 
   /** The node is left: what waits of it is delivered. */
@@ -116,7 +131,7 @@ export class MigrationFilter {
     this.#isClosed = true;
     clearTimeout(this.#timer);
     for (const gate of this.#gates.values()) gate.close();
-    for (const look of [...this.#waiting]) look();
+    this.#answers.happen();
   }
 
   #decide(delivery: Delivery, verdict: Verdict): void {

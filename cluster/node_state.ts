@@ -175,6 +175,8 @@ export class NodeState {
   readonly marks: Map<NodeState, Mark[]> = new Map();
   /** What it last said of itself, when it was asked, and what it had certainly sent before. */
   told: { readonly order: number; readonly view: NodeView; readonly upTo: number } | null = null;
+  /** When it was last asked and was a replica, in ms; null while it never was. */
+  replicaAt: number | null = null;
   /** Moves of slots as a whole, as it last told. */
   moves: readonly SlotMove[] | null = null;
   /** Moves that are no news: over before the stream began, or heard of. Null until first told. */

@@ -3,10 +3,11 @@ import { backoff } from "../pubsub/backoff.ts";
 import { ClosedError } from "../pubsub/errors.ts";
 import { Hub, type Refusal, type Wanted } from "../pubsub/hub.ts";
 import { resolveOptions, type Settings } from "../pubsub/options.ts";
+import type { AskServer } from "../pubsub/subscriber_options.ts";
 import type { SlotCoverage, Status } from "../pubsub/mod.ts";
-import { type Blindness, Coverage, type SlotGap } from "./coverage.ts";
-import { demotedFor } from "./demoted.ts";
+import { Coverage, type SlotGap } from "./coverage.ts";
 import { type Member, type MemberOptions, PrimaryMember } from "./member.ts";
+import { Members } from "./members.ts";
 import { MigrationFilter } from "./migration_filter.ts";
 import { NodeAddresses } from "./node_addresses.ts";
 import { type ClusterOptions, type ClusterSettings, resolveClusterOptions } from "./options.ts";
@@ -15,12 +16,15 @@ import { ReplicaAdvice } from "./replica_events.ts";
 import { ReplicaGate } from "./replica_gate.ts";
 import { ReplicaMember } from "./replica_member.ts";
 import { readSeeds, type Seeds } from "./seeds.ts";
-import { askTakenIn } from "./taken_in.ts";
+import { askServed } from "./served.ts";
 import type { Topology } from "./topology.ts";
 import { type KnownNode, TopologySource } from "./topology_source.ts";
 
 /** After how many answers in a row that know a node as no primary it is left, at least and most. */
 const ABSENCES = [2, 3] as const;
+
+/** How long a node may not have heard yet what another one knows of the cluster, in ms. */
+const HEARSAY = 500;
 
 /**
  * Watches a whole cluster: a connection to each primary, and one merged stream.
@@ -45,7 +49,7 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
   readonly #settings: Settings;
   /** Whether anybody wants to know how things stand, whenever that changes. */
   readonly #tellsStatus: boolean;
-  readonly #members = new Map<string, Member>();
+  readonly #members = new Members(() => this.hub.ended !== null);
   readonly #coverage = new Coverage();
   readonly #refresher: Refresher;
   readonly #filter: MigrationFilter;
@@ -54,6 +58,8 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
   readonly #stopFollowing: () => void;
   #topology: Topology | null = null;
   /** When the topology was asked for that is known, in ms since the epoch. */
+  #askedAt = 0;
+  /** When who owned what was last known to be as it is known, in ms since the epoch. */
   #knownAt = 0;
   /** How many answers in a row did not know a node that is watched. */
   #unsettled = 0;
@@ -72,11 +78,11 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
     this.hub = new Hub(() => "*", settings, {
       checkSilence: async (channels) => {
         advice?.consider(channels);
-        await this.#onEach((member) => member.server.checkSilence(channels));
+        await this.#members.onEach((member) => member.server.checkSilence(channels));
       },
       settle: (channels) => this.#settle(channels),
       reconcile: async () => {
-        await this.#onEach((member) => member.server.reconcile());
+        await this.#members.onEach((member) => member.server.reconcile());
       },
     });
     this.#filter = new MigrationFilter({
@@ -84,6 +90,7 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
       keyPrefix: settings.keyPrefix,
       hand: (delivery) => this.hub.hand(delivery),
       onOutdated: () => this.#refreshSoon(),
+      onPromoted: (id, since) => this.#onPromoted(id, since),
     });
     this.#source = new TopologySource({
       seeds: addresses,
@@ -213,29 +220,8 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
     return Promise.resolve();
   }
 
-  /** Does something on each member at once, on those too that join meanwhile; a failure counts. */
-  async #onEach<T>(work: (member: Member) => Promise<T>): Promise<T[]> {
-    const outcomes: T[] = [];
-    const asked = new Set<Member>();
-    for (;;) {
-      const members = [...this.#members.values()].filter((member) => !asked.has(member));
-      if (members.length === 0) return outcomes;
-      for (const member of members) asked.add(member);
-      const each = await Promise.all(members.map(async (member) => {
-        try {
-          return [await work(member)];
-        } catch (error) {
-          // One that was left meanwhile is no concern of what was asked of all.
-          if (this.hub.ended !== null || this.#members.get(member.id) === member) throw error;
-          return [];
-        }
-      }));
-      outcomes.push(...each.flat());
-    }
-  }
-
   async #settle(channels: readonly Wanted[]): Promise<Refusal[]> {
-    const refused = await this.#onEach((member) => member.server.settle(channels));
+    const refused = await this.#members.onEach((member) => member.server.settle(channels));
     return refused.flat();
   }
 
@@ -264,18 +250,24 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
 
   /** Lays what is watched against what the cluster is now. */
   #apply(topology: Topology, askedAt: number): void {
-    const before = this.#topology;
-    const isFirst = before === null;
+    const isFirst = this.#topology === null;
+    // What it was about has said something else since: then the answer was old when it came.
+    if (!this.#filter.isDenied) this.#knownAt = this.#askedAt - HEARSAY;
+    this.#askedAt = askedAt;
     this.#topology = topology;
     this.#filter.setTopology(topology);
     const shards = this.#watchable(topology);
     const { contenders } = topology;
     for (const id of shards) {
-      const known = this.#members.get(id) ?? this.#rename(id, shards);
+      if (!this.#members.has(id)) {
+        const earlier = this.#members.rename(id, shards, topology);
+        if (earlier !== null) this.#coverage.rename(earlier, id);
+      }
+      const known = this.#members.get(id);
       // Which of them it is, an answer will tell that comes from one who knows.
       const isOpen = contenders.has(id);
       if (known === undefined) {
-        if (isFirst || !isOpen) this.#add(id, isFirst ? askedAt : this.#knownAt, before);
+        if (isFirst || !isOpen) this.#add(id, isFirst ? null : this.#knownAt);
       } else if (!isOpen) known.absences = 0;
     }
     const most = Math.floor(this.#members.size / 2) + 1;
@@ -283,17 +275,13 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
     for (const [id, member] of this.#members) {
       // A few nodes may have missed what the others know, or be cut off from them.
       if (shards.has(id) || contenders.has(id) || ++member.absences < enough) continue;
-      this.#members.delete(id);
-      this.#filter.leave(id);
-      this.#coverage.lose(id, Date.now(), "topology");
-      member.close(new ClosedError(`${member.node} is no primary any more`));
+      this.#leave(member, Date.now(), `${member.node} is no primary any more`);
     }
     const owner = (slot: number) => {
       const id = topology.ownerOf(slot)?.id ?? null;
       return id === null || !isFirst && contenders.has(id) ? null : id;
     };
     this.#report(this.#coverage.assign(owner, this.#knownAt, Date.now()));
-    this.#knownAt = askedAt;
     for (const member of this.#members.values()) {
       if (member instanceof ReplicaMember) member.review();
     }
@@ -316,21 +304,28 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
     return new Set(watched.map(({ id }) => id));
   }
 
-  /** A shard whose replica is watched has another primary: the same member goes on. */
-  #rename(id: string, shards: ReadonlySet<string>): Member | undefined {
-    for (const member of this.#members.values()) {
-      if (!(member instanceof ReplicaMember) || shards.has(member.id)) continue;
-      if (this.#topology!.shardOf(member.nodeId ?? "")?.primary?.id !== id) continue;
-      this.#members.delete(member.id);
-      this.#coverage.rename(member.id, id);
-      member.id = id;
-      this.#members.set(id, member);
-      return member;
-    }
-    return undefined;
+  #leave(member: Member, from: number, why: string): void {
+    const { id } = member;
+    this.#members.delete(id);
+    this.#filter.leave(id);
+    this.#coverage.lose(id, from, "topology");
+    member.close(new ClosedError(why));
   }
 
-  #add(id: string, from: number, before: Topology | null): void {
+  /** It comes back when the topology next names it, and nobody claims its slots any more. */
+  #onPromoted(id: string, since: number): void {
+    const member = this.#members.get(id);
+    if (member === undefined) return;
+    this.#leave(member, since, `${member.node} was a replica, and is a primary again`);
+    this.#refreshSoon();
+  }
+
+  /**
+   * Watches a primary.
+   *
+   * @param unheardSince from when on something of it may be missing; null when nothing was before
+   */
+  #add(id: string, unheardSince: number | null): void {
     const gate = this.#options.replicas
       ? new ReplicaGate({
         node: () => member.node,
@@ -347,6 +342,7 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
           this.#coverage.lose(member.id, from, reason);
           this.#refreshSoon();
         },
+        onSubscribed: (ask) => this.#askServed(member, ask),
         onState: () => {
           gate.follow();
           this.#onState(member);
@@ -358,12 +354,14 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
       ? new ReplicaMember(id, name, (primary) => this.#addresses.replicasOf(primary), options)
       : new PrimaryMember(id, name, () => this.#addresses.dialled(id), options);
     this.#members.set(id, member);
-    if (before !== null) this.#coverage.join(id, from);
-    const launch = () => {
-      if (this.#members.get(id) === member) member.server.subscriber.launch("topology", from);
-    };
-    // What those repeat of its events would be told twice if it were listened to already.
-    this.#filter.afterDemotion(demotedFor(id, before, this.#topology!), launch);
+    if (unheardSince !== null) this.#coverage.join(id, unheardSince);
+    this.#launch(member, unheardSince ?? this.#askedAt);
+  }
+
+  async #launch(member: Member, from: number): Promise<void> {
+    await this.#filter.whenUncontested(member.id);
+    if (this.#members.get(member.id) !== member || this.hub.ended !== null) return;
+    member.server.subscriber.launch("topology", from);
   }
 
   #onState(member: Member): void {
@@ -372,25 +370,19 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
     const { state } = member.server.subscriber;
     const now = Date.now();
     if (state === "ready") {
-      const wasCovering = this.#coverage.isCovering(member.id);
-      this.#report(this.#coverage.cover(member.id, now));
-      const blind = this.#coverage.lastBlind(member.id);
-      if (!wasCovering && blind !== null) this.#reportTakenIn(member, blind);
+      this.#report(this.#coverage.cover(member.id, now, member.served));
     } else if (state === "muted") this.#report(this.#coverage.coverInPart(member.id, now));
     this.#tellStatus();
   }
 
-  /** While nothing was heard of a node, something may have happened there in slots that come to it. */
-  async #reportTakenIn(member: Member, blind: Blindness): Promise<void> {
-    const { id } = member;
-    const address = this.#addresses.locate(id);
+  /** Something may have happened in slots that came to a node while nothing was heard of it. */
+  async #askServed(member: Member, ask: AskServer): Promise<void> {
+    member.served = null;
+    const address = this.#addresses.locate(member.id);
     if (address === null || !(member instanceof PrimaryMember)) return;
-    const isIts = (slot: number) => this.#topology!.ownerOf(slot)?.id === id;
+    if (!this.#coverage.isBlind(member.id)) return;
     try {
-      const slots = await askTakenIn(member.server.subscriber, address, isIts);
-      if (slots.length > 0 && this.hub.ended === null) {
-        this.#report([{ nodeId: id, slots, ...blind }]);
-      }
+      member.served = await askServed(ask, address);
     } catch {
       // Lost again, it will be asked again; and where nobody may ask, nobody can know.
     }

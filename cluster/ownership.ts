@@ -3,63 +3,13 @@ import { type Court, judge } from "./judge.ts";
 import { HeldEvent, NodeState, type Verdict } from "./node_state.ts";
 import type { ClusterEvent, NodeStream } from "./node_stream.ts";
 import { RecentEvents } from "./recent_events.ts";
-import type { Question } from "./question.ts";
+import type { OwnershipOptions, OwnershipSink } from "./ownership_options.ts";
 import { endCommand, follow } from "./same_command.ts";
 import { noteFirst, SlotMoves } from "./slot_moves.ts";
 import type { Topology } from "./topology.ts";
 
+export type { OwnershipOptions, OwnershipSink } from "./ownership_options.ts";
 export type { Verdict } from "./node_state.ts";
-
-/**
- * What {@linkcode Ownership} tells and asks.
- *
- * @example
- * ```ts
- * import type { OwnershipSink } from "@keywatch/keywatch/cluster";
- *
- * const sink: OwnershipSink<string> = {
- *   decide: (key, verdict) => console.log(key, verdict),
- *   ask: (question) => console.log(question.kind),
- * };
- * ```
- */
-export interface OwnershipSink<Item> {
-  /**
-   * An event has its verdict. Events of one stream come in their order.
-   *
-   * @param item what was handed in with the event
-   * @param verdict what it is; `uncertain` is to be delivered
-   */
-  decide(item: Item, verdict: Verdict): void;
-  /** Something has to be asked of the cluster. Each question comes once, and none is in a hurry. */
-  ask(question: Question): void;
-}
-
-/**
- * Limits of {@linkcode Ownership}.
- *
- * @example
- * ```ts
- * import { Ownership, type OwnershipOptions } from "@keywatch/keywatch/cluster";
- *
- * const options: OwnershipOptions = { maxWait: 500, maxHeldBytes: 2 ** 20 }; // ms, bytes
- * const ownership = new Ownership<string>({ decide: console.log, ask: console.log }, options);
- * ```
- */
-export interface OwnershipOptions {
-  /** The longest an event waits for its verdict, in ms; then it is uncertain. Default: 1000. */
-  readonly maxWait?: number;
-  /**
-   * How long a `del` waits for a sign that its slot is on the move, in ms. `MIGRATE` restores the key
-   * at its new node first, but that is often read a moment later: 0.4 ms at most, as measured on one
-   * machine. With 0 such deletions are delivered until the first sign has come. Default: 1.
-   */
-  readonly settle?: number;
-  /** Events that wait, at most; beyond that the oldest of a stream is uncertain. Default: 50,000. */
-  readonly maxHeld?: number;
-  /** Bytes of them, as the caller counts them, at most. Default: 16 MiB. */
-  readonly maxHeldBytes?: number;
-}
 
 /** How long slots from which nothing comes are taken for on the move, in ms. */
 const LINGER = 2_000;
@@ -89,12 +39,14 @@ const RECHECK = 100;
  *
  * declare const topology: Topology;
  * declare function put(question: Question): void;
+ * declare function reconnect(node: string): void;
  *
  * const ownership = new Ownership<KeyNotification>({
  *   decide: (notification, verdict) => {
  *     if (verdict !== "phantom") console.log(notification.eventType, notification.key);
  *   },
  *   ask: put,
+ *   renew: reconnect,
  * });
  * ownership.setTopology(topology);
  * const stream = ownership.open("07c37dfeb235213a872192d90877d0cd55635b91");
@@ -127,16 +79,23 @@ export class Ownership<Item> {
     const { maxWait = 1_000, settle = 1, maxHeld = 50_000, maxHeldBytes = 2 ** 24 } = options;
     this.#sink = sink;
     this.#options = { maxWait, settle, maxHeld, maxHeldBytes };
-    this.#asking = new Asking((question) => sink.ask(question), {
-      onView: (node, view, upTo, from) => {
-        this.#moves.hear(node, view, upTo, from, this.#court.now);
+    this.#asking = new Asking(
+      (question) => sink.ask(question),
+      {
+        onView: (node, view, upTo, from, { at }) => {
+          if (view.role === "replica") node.replicaAt = at;
+          else if (view.role === "primary" && node.replicaAt !== null) return this.#renew(node);
+          this.#moves.hear(node, view, upTo, from, this.#court.now);
+        },
+        onMoves: (node, moves, { position }) => {
+          if (moves !== null) this.#moves.hearMoves(node, moves, position);
+        },
+        onKeys: (_, keys, asked) => this.#moves.hearKeys(keys, asked),
+        onHeard: () => this.#advance(),
       },
-      onMoves: (node, moves, { position }) => {
-        if (moves !== null) this.#moves.hearMoves(node, moves, position);
-      },
-      onKeys: (_, keys, asked) => this.#moves.hearKeys(keys, asked),
-      onHeard: () => this.#advance(),
-    }, () => this.#moves.takingNodes);
+      () => this.#moves.takingNodes,
+      () => this.#court.now,
+    );
     this.#moves = new SlotMoves(this.#asking);
     const recent = new RecentEvents();
     this.#court = { moves: this.#moves, asking: this.#asking, recent, settle, now: 0 };
@@ -177,18 +136,43 @@ export class Ownership<Item> {
   }
 
   /**
-   * Whether a node need not be waited for before another that took its slots over is listened to: it
-   * said that it is a replica, so that it is known that it only repeats; or it will not say, or no
-   * stream of it is open.
+   * Whether another node that lost all its slots still claims some that the topology gives to this
+   * one. Such a node becomes a replica, and repeats what this one does; until it says that it is one,
+   * which will be soon, that passes for its own. So this one is not to be listened to before.
+   *
+   * @param id the node's id
    */
-  isDemoted(id: string): boolean {
-    const node = this.#moves.nodes.get(id);
-    if (node === undefined || node.told?.view.role === "replica") return true;
-    return node.unanswerable.view > (node.told?.order ?? -1);
+  isContested(id: string): boolean {
+    const { topology, nodes } = this.#moves;
+    return topology !== null &&
+      [...nodes.values()].some((node) =>
+        node.id !== id && topology.nodes.get(node.id)?.health !== "failed" &&
+        topology.slotsOf(node.id).length === 0 && this.#says(node, true, id)
+      );
   }
 
-  /** Takes a new topology over; nodes it concerns are asked for their own word. */
-  setTopology(topology: Topology): void {
+  /** Whether some node has said that it does not own what the topology gives to it. */
+  get isDenied(): boolean {
+    return [...this.#moves.nodes.values()].some((node) => this.#says(node, false, node.id));
+  }
+
+  /** Whether a node that answers says that it owns, or not, some slot that the topology gives to one. */
+  #says(node: NodeState, owned: boolean, id: string): boolean {
+    if (node.unanswerable.view > (node.told?.order ?? -1)) return false;
+    for (const [slot, owns] of node.words) {
+      if (owns === owned && this.#moves.topology?.ownerOf(slot)?.id === id) return true;
+    }
+    return false;
+  }
+
+  /**
+   * Takes a new topology over; nodes it concerns are asked for their own word.
+   *
+   * @param topology who owns what
+   * @param now the time, by the same clock as the times of events
+   */
+  setTopology(topology: Topology, now = 0): void {
+    this.#court.now = Math.max(this.#court.now, now);
     this.#moves.setTopology(topology);
     this.#advance();
   }
@@ -294,6 +278,7 @@ export class Ownership<Item> {
   }
 
   #more(node: NodeState, item: Item): void {
+    if (!node.isOpen) return;
     const last = node.queue.at(-1);
     if (last === undefined) this.#decide(item, node.lastVerdict);
     else last.items.push(item);
@@ -382,6 +367,13 @@ export class Ownership<Item> {
     if (verdict === "phantom") this.#phantoms++;
     if (verdict === "uncertain") this.#uncertain++;
     this.#sink.decide(item, verdict);
+  }
+
+  /** What it sent as a primary began at a place that nobody knows. */
+  #renew(node: NodeState): void {
+    for (const event of node.queue) if (event.rule === "foreign") event.verdict ??= "phantom";
+    this.#close(node);
+    this.#sink.renew(node.id, node.replicaAt!);
   }
 
   #close(node: NodeState): void {

@@ -12,7 +12,7 @@ import { OpenGap } from "./open_gap.ts";
 import type { ServerChannel } from "./registry.ts";
 import type { SilenceError } from "./silence_guard.ts";
 import type { NodeState } from "./status.ts";
-import type { SubscriberOptions } from "./subscriber_options.ts";
+import type { AskServer, SubscriberOptions } from "./subscriber_options.ts";
 import { Subscriptions } from "./subscriptions.ts";
 import type { Address } from "./transport.ts";
 
@@ -134,16 +134,9 @@ export class Subscriber {
    * @throws the reason for which the connection is over
    */
   ask<T>(question: (connection: Connection) => Promise<T>): Promise<T> {
-    return this.#persist(async (connection) => {
-      // A RESP2 connection that has subscribed takes no other command.
-      if (this.info?.protocol !== 2 || this.#subscriptions.idle) return await question(connection);
-      const other = await this.openBeside();
-      try {
-        return await question(other);
-      } finally {
-        other.close(new ClosedError(`The connection to ${this.node} served its purpose`));
-      }
-    });
+    return this.#persist((connection) =>
+      this.#asker(connection, this.info, () => this.openBeside())(question)
+    );
   }
 
   /** The connection on which everything wanted has been asked for; null while there is none. */
@@ -157,8 +150,29 @@ export class Subscriber {
    * @throws as {@linkcode Subscriber.start} does
    */
   async openBeside(): Promise<Connection> {
+    return await this.#openBeside(this.#address!);
+  }
+
+  async #openBeside(address: Address): Promise<Connection> {
     const ignore = { onMessage() {}, onConfirmed() {}, onRead: () => null, onClose() {} };
-    return (await this.#open(this.#address!, this.#end.signal, ignore)).connection;
+    return (await this.#open(address, this.#end.signal, ignore)).connection;
+  }
+
+  #asker(
+    connection: Connection,
+    info: ServerInfo | null,
+    openBeside: () => Promise<Connection>,
+  ): AskServer {
+    return async (question) => {
+      // A RESP2 connection that has subscribed takes no other command.
+      if (info?.protocol !== 2 || this.#subscriptions.idle) return await question(connection);
+      const other = await openBeside();
+      try {
+        return await question(other);
+      } finally {
+        other.close(new ClosedError(`The connection to ${this.node} served its purpose`));
+      }
+    };
   }
 
   /**
@@ -234,6 +248,7 @@ export class Subscriber {
       mute = await silenceGuard.checkAll(connection, wanted.values());
       await this.#subscriptions.reconcile(connection);
       mute ??= this.#subscriptions.withdrawn(connection);
+      await events.onSubscribed(this.#asker(connection, info, () => this.#openBeside(address)));
       // It may have ended between its last answer and here.
       if (connection.over !== null) throw connection.over;
     } catch (error) {
@@ -293,6 +308,8 @@ export class Subscriber {
       // The connection was lost, and coming back looks anew; or all has ended.
       return;
     }
+    if (connection !== this.#connection) return;
+    await events.onSubscribed((question) => this.ask(question));
     if (connection !== this.#connection) return;
     this.#enter("ready", null);
     this.#gap.end();

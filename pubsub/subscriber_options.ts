@@ -1,12 +1,15 @@
 import type { DecoderLimits, MessageFrame } from "../resp/mod.ts";
+import type { Connection } from "./connection.ts";
 import type { GapReason } from "./gap.ts";
 import type { HandshakeOptions, ServerInfo } from "./handshake.ts";
 import type { HeartbeatOptions, Probe } from "./heartbeat.ts";
 import type { Locator } from "./locator.ts";
 import type { WantedChannels } from "./registry.ts";
 import type { SilenceError, SilenceGuard } from "./silence_guard.ts";
-
 import type { Dial } from "./transport.ts";
+
+/** Puts a question to a server, on the connection that is being made, or, in RESP2, on another one. */
+export type AskServer = <T>(question: (connection: Connection) => Promise<T>) => Promise<T>;
 
 /** What a subscriber tells its owner. */
 export interface SubscriberEvents {
@@ -16,6 +19,8 @@ export interface SubscriberEvents {
   onRead(): Promise<void> | null;
   /** The set of channels whose messages come has changed. */
   onConfirmed(): void;
+  /** Everything wanted has been asked for; once this is over, it is ready, and messages are handed on. */
+  onSubscribed(ask: AskServer): Promise<void>;
   /**
    * Messages may be missing from `from` on, in ms since the epoch: the connection is lost, or nothing
    * comes by it on something wanted.

@@ -13,6 +13,7 @@ import type { Settings } from "./options.ts";
 import { SilenceGuard } from "./silence_guard.ts";
 import type { NodeStatus } from "./status.ts";
 import { Subscriber } from "./subscriber.ts";
+import type { AskServer } from "./subscriber_options.ts";
 
 /** What a watched server tells its owner. */
 export interface WatchedServerEvents {
@@ -23,6 +24,8 @@ export interface WatchedServerEvents {
   onLost(reason: GapReason, from: number): void;
   /** Messages from `from` to `to`, both in ms since the epoch, may be missing before the next. */
   onGap(reason: GapReason, from: number, to: number): void;
+  /** As {@linkcode SubscriberEvents.onSubscribed}. */
+  onSubscribed?(ask: AskServer): Promise<void>;
   /** The state has changed. */
   onState(): void;
   /** It will not come back: what broke last, or why it was closed. */
@@ -94,6 +97,7 @@ export class WatchedServer {
           this.#run.end();
           gate?.resubscribed();
         },
+        onSubscribed: async (ask) => await events.onSubscribed?.(ask),
         onLost: (reason, from) => events.onLost(reason, from),
         onGap: (reason, from, to) => events.onGap(reason, from, to),
         onMuted: (error) => {

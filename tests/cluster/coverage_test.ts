@@ -16,9 +16,9 @@ function covered(): Coverage {
   const coverage = new Coverage();
   assertEquals(coverage.assign(HALVES, 0, 10), []);
   assertEquals(formatSlots(coverage.slots(true)), "");
-  assertEquals(coverage.cover("a", 20), []);
+  assertEquals(coverage.cover("a", 20, null), []);
   assertEquals(formatSlots(coverage.slots(true)), "0-8191");
-  assertEquals(coverage.cover("b", 30), []);
+  assertEquals(coverage.cover("b", 30, null), []);
   assertEquals(formatSlots(coverage.slots(false)), "");
   return coverage;
 }
@@ -28,7 +28,7 @@ Deno.test("what was never covered is no gap; what is lost and comes back is one,
   coverage.lose("a", 100, "disconnected");
   coverage.lose("a", 150, "unresponsive");
   assertEquals(formatSlots(coverage.slots(false)), "0-8191");
-  assertEquals(coverage.cover("a", 200), [
+  assertEquals(coverage.cover("a", 200, null), [
     { nodeId: "a", reason: "disconnected", slots: [{ first: 0, last: 8191 }], from: 100, to: 200 },
   ]);
   assertEquals(formatSlots(coverage.slots(false)), "");
@@ -48,7 +48,7 @@ Deno.test("a slot that moves to a node which does not cover yet is uncovered sin
   const joined = owners({ a: [[0, 8000]], b: [[8192, 16383]], c: [[8001, 8191]] });
   assertEquals(coverage.assign(joined, 100, 110), []);
   assertEquals(formatSlots(coverage.slots(false)), "8001-8191");
-  assertEquals(coverage.cover("c", 140), [
+  assertEquals(coverage.cover("c", 140, null), [
     { nodeId: "c", reason: "topology", slots: [{ first: 8001, last: 8191 }], from: 100, to: 140 },
   ]);
 });
@@ -57,8 +57,7 @@ Deno.test("a slot that moves to a node which covers, but did not when it may hav
   const coverage = covered();
   const moved = owners({ a: [[0, 8190]], b: [[8191, 16383]] });
   coverage.lose("b", 100, "disconnected");
-  coverage.cover("b", 200);
-  assertEquals(coverage.lastBlind("b"), { reason: "disconnected", from: 100, to: 200 });
+  coverage.cover("b", 200, null);
   assertEquals(coverage.assign(moved, 150, 300), [
     {
       nodeId: "b",
@@ -73,10 +72,27 @@ Deno.test("a slot that moves to a node which covers, but did not when it may hav
   assertEquals(formatSlots(coverage.slots(false)), "");
 });
 
+Deno.test("slots that a node served when it was heard again are told at once, and not again", () => {
+  const coverage = covered();
+  coverage.lose("b", 100, "disconnected");
+  assertEquals([coverage.isBlind("a"), coverage.isBlind("b")], [false, true]);
+  const served = [{ first: 8191, last: 16383 }];
+  const gap = { nodeId: "b", reason: "disconnected", from: 100, to: 200 } as const;
+  assertEquals(coverage.cover("b", 200, served), [
+    { ...gap, slots: [{ first: 8192, last: 16383 }] },
+    { ...gap, slots: [{ first: 8191, last: 8191 }] },
+  ]);
+  assertEquals(coverage.isBlind("b"), false);
+  // Slot 8190 came to it when it was heard again.
+  const moved = owners({ a: [[0, 8189]], b: [[8190, 16383]] });
+  assertEquals(coverage.assign(moved, 150, 300), []);
+  assertEquals(coverage.cover("b", 400, served), []);
+});
+
 Deno.test("of a node that joins nothing is known since before it was known", () => {
   const coverage = covered();
   coverage.join("c", 100);
-  coverage.cover("c", 120);
+  coverage.cover("c", 120, null);
   const joined = owners({ a: [[0, 8000]], b: [[8192, 16383]], c: [[8001, 8191]] });
   assertEquals(coverage.assign(joined, 90, 200), [
     { nodeId: "c", reason: "topology", slots: [{ first: 8001, last: 8191 }], from: 100, to: 120 },
@@ -88,7 +104,7 @@ Deno.test("a failover is a gap of that shard's slots, from the loss of the old t
   coverage.lose("a", 100, "disconnected");
   const failedOver = owners({ r: [[0, 8191]], b: [[8192, 16383]] });
   assertEquals(coverage.assign(failedOver, 90, 300), []);
-  assertEquals(coverage.cover("r", 350), [
+  assertEquals(coverage.cover("r", 350, null), [
     { nodeId: "r", reason: "failover", slots: [{ first: 0, last: 8191 }], from: 100, to: 350 },
   ]);
 });
@@ -110,7 +126,7 @@ Deno.test("slots for which no owner is named stay with the last one", () => {
   // The new owner took over at some time after the old one was last known.
   assertEquals(coverage.assign(owners({ b: [[8192, 16383]], c: [[0, 8191]] }), 120, 130), []);
   assertEquals(formatSlots(coverage.slots(false)), "0-8191");
-  assertEquals(coverage.cover("c", 140).map(({ from, to }) => [from, to]), [[100, 140]]);
+  assertEquals(coverage.cover("c", 140, null).map(({ from, to }) => [from, to]), [[100, 140]]);
 });
 
 Deno.test("a node that covers in part reports up to now, and its gap lasts", () => {
@@ -121,7 +137,7 @@ Deno.test("a node that covers in part reports up to now, and its gap lasts", () 
     { nodeId: "a", reason: "disconnected", slots, from: 100, to: 200 },
   ]);
   assertEquals(coverage.slots(false), slots);
-  assertEquals(coverage.cover("a", 300), [
+  assertEquals(coverage.cover("a", 300, null), [
     { nodeId: "a", reason: "disconnected", slots, from: 200, to: 300 },
   ]);
 });
@@ -145,13 +161,13 @@ Deno.test("of each slot it is known whose it is, and since when it has been cove
   const coverage = new Coverage();
   assertEquals(all(coverage), ["0-16383 null uncovered null"]);
   coverage.assign(HALVES, 0, 10);
-  coverage.cover("a", 20);
+  coverage.cover("a", 20, null);
   assertEquals(all(coverage), ["0-8191 a covered 20", "8192-16383 b uncovered null"]);
-  coverage.cover("b", 30);
+  coverage.cover("b", 30, null);
   coverage.lose("a", 100, "disconnected");
-  coverage.cover("b", 110);
+  coverage.cover("b", 110, null);
   assertEquals(all(coverage), ["0-8191 a uncovered 100", "8192-16383 b covered 30"]);
-  coverage.cover("a", 120);
+  coverage.cover("a", 120, null);
   coverage.assign(owners({ a: [[0, 9]], b: [[10, 16383]] }), 130, 140);
   assertEquals(all(coverage), [
     "0-9 a covered 120",

@@ -1,6 +1,6 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { ClusterKeyspaceNotifications, connect, type Gap, hashSlot } from "../../mod.ts";
-import { until } from "../servers/mod.ts";
+import { sleep, until } from "../servers/mod.ts";
 import { SimulatedCluster, type SimulatedNode, type Told } from "./simulated.ts";
 
 const PATTERN = "__keyspace@0__:*";
@@ -52,3 +52,64 @@ Deno.test("an answer that names both as primaries after a failover changes nothi
   assertEquals([gaps.length, keys], [told, [KEY]]);
   assertEquals(notifications.status().slots!.uncovered, []);
 });
+
+/** Three nodes; the first owns what it is going to lose to the third, which nobody knows yet. */
+async function beforeMove() {
+  const cluster = new SimulatedCluster(3);
+  const [old, other, heir] = cluster.nodes as [SimulatedNode, SimulatedNode, SimulatedNode];
+  const rest = { slots: [8192, 16_383], nodes: [other.primary] };
+  cluster.shards = [{ slots: [0, 8191], nodes: [old.primary] }, rest];
+  const gaps: Gap[] = [];
+  const notifications = await connect([old.url], {
+    refreshInterval: 60_000,
+    onGap: (gap) => gaps.push(gap),
+  });
+  if (!(notifications instanceof ClusterKeyspaceNotifications)) throw new Error("It is a cluster");
+  await notifications.subscribeKeyspace("*");
+  const move = async () => {
+    cluster.shards = [
+      { slots: [0, 4095], nodes: [old.primary] },
+      { slots: [4096, 8191], nodes: [heir.primary] },
+      rest,
+    ];
+    await notifications.refreshSubscriptions();
+    await until("the gap is told", () => gaps.length > 0);
+    return gaps[0]!;
+  };
+  return { cluster, notifications, old, other, move };
+}
+
+Deno.test("who was asked last may not have heard of a move, so the gap begins earlier", async () => {
+  const { cluster, notifications, move } = await beforeMove();
+  await using _ = cluster;
+  await using __ = notifications;
+  const before = Date.now();
+  await notifications.refreshSubscriptions();
+  const { from, slots } = await move();
+  assertEquals(slots, [{ first: 4096, last: 8191 }]);
+  assert(from < before, `${from}, asked after ${before}`);
+});
+
+Deno.test("an answer that a node contradicts is not what was known last", async () => {
+  const { cluster, notifications, old, other, move } = await beforeMove();
+  await using _ = cluster;
+  await using __ = notifications;
+  const line = (node: SimulatedNode, slots: string) =>
+    `${node.id} 127.0.0.1:${node.port}@1 myself,master - 0 0 1 connected ${slots}\n`;
+  await notifications.refreshSubscriptions();
+  const before = Date.now();
+  await sleep(1_000);
+  // Both say that slot 5 has moved, and nobody else has heard of it.
+  old.line = line(old, "0-4 6-8191");
+  other.line = line(other, "5 8192-16383");
+  const asked = () => cluster.nodes.reduce((sum, { asked }) => sum + asked, 0);
+  const earlier = asked();
+  await other.publish(PATTERN, `__keyspace@0__:${keyOfSlot(5)}`, "set");
+  await until("it is asked again", () => asked() > earlier);
+  const { from } = await move();
+  assert(from < before + 500, `${from}, contradicted after ${before}`);
+});
+
+function keyOfSlot(slot: number): string {
+  for (let i = 0;; i++) if (hashSlot(`${i}`) === slot) return `${i}`;
+}

@@ -60,6 +60,9 @@ export class ModelListener {
     this.ownership = new Ownership<ModelEvent>({
       decide: (event, verdict) => this.decided.push({ event, verdict }),
       ask: (question) => this.#putOff.push(() => this.#put(question)),
+      renew: (node) => {
+        throw new Error(`${node} is never a replica`);
+      },
     }, options);
     this.ownership.setTopology(this.#topology(cluster.gossip));
     for (const node of cluster.nodes) this.#connect(node);

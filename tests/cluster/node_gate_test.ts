@@ -33,6 +33,7 @@ Deno.test("a replica that is left while it is asked takes what it repeats with i
   const ownership: Ownership<Delivery> = new Ownership<Delivery>({
     decide: (_, verdict) => void verdicts.push(verdict),
     ask: (question) => void (question.kind !== "topology" && gate.put(question)),
+    renew() {},
   });
   const gate = new NodeGate({
     id: "a",

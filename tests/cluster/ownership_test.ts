@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
 import {
+  type NodeHealth,
   type NodeView,
   Ownership,
   type OwnershipOptions,
@@ -18,9 +19,11 @@ function topology(): Topology {
 function open(options: OwnershipOptions = {}) {
   const decided: string[] = [];
   const asked: Question[] = [];
+  const renewed: string[] = [];
   const ownership = new Ownership<string>({
     decide: (item, verdict) => void decided.push(`${item} ${verdict}`),
     ask: (question) => void asked.push(question),
+    renew: (node, since) => void renewed.push(`${node}, which was a replica at ${since}`),
   }, options);
   ownership.setTopology(topology());
   const streams = { a: ownership.open("a"), b: ownership.open("b") };
@@ -31,7 +34,7 @@ function open(options: OwnershipOptions = {}) {
       bytes,
     });
   };
-  return { ownership, decided, asked, streams, event };
+  return { ownership, decided, asked, renewed, streams, event };
 }
 
 Deno.test("an owner's events pass at once; its deletions wait for a sign of a move", () => {
@@ -178,25 +181,72 @@ Deno.test("a key that the source had is not taken for copied where not all it wr
   }
 });
 
-Deno.test("nobody waits for a node that says it is a replica, or will not say, or is not heard", () => {
+Deno.test("one who takes all slots over is contested until the other says so, or will not say", () => {
   const { ownership, asked, streams } = open();
-  const [, b] = topology().shards;
-  const taken = new Topology([{ ...b!, slots: [{ first: 0, last: 10 }] }]);
+  const [a, b] = topology().shards;
+  const taken = (health: NodeHealth = "online") =>
+    new Topology([
+      { ...b!, slots: [{ first: 0, last: 10 }] },
+      { ...a!, slots: [], nodes: [{ ...a!.primary!, health }] },
+    ]);
   const view = () => {
     const question = asked.splice(0).find((one) => one.kind === "view" && one.node === "a");
     if (question?.kind !== "view") throw new Error("a was not asked");
     return question;
   };
-  assertEquals([ownership.isDemoted("a"), ownership.isDemoted("c")], [false, true]);
-  ownership.setTopology(taken);
-  view().answer({ role: "primary", slots: [{ first: 0, last: 9 }], importing: new Map() }, 0);
-  assertEquals(ownership.isDemoted("a"), false);
+  const owning = { role: "primary", slots: [{ first: 0, last: 9 }], importing: new Map() } as const;
+  const contested = () => ["a", "b"].filter((id) => ownership.isContested(id));
+  assertEquals(contested(), []);
+  ownership.setTopology(taken());
+  assertEquals(contested(), ["b"]);
+  view().answer(owning, 0);
+  assertEquals(contested(), ["b"]);
+  ownership.setTopology(taken("failed"));
+  assertEquals(contested(), []);
+  ownership.setTopology(taken());
   ownership.tick(1_000);
   view().fail();
-  assertEquals(ownership.isDemoted("a"), true);
+  assertEquals(contested(), []);
   ownership.tick(2_000);
+  view().answer(owning, 0);
+  assertEquals(contested(), ["b"]);
+  ownership.tick(3_000);
   view().answer({ role: "replica", slots: [], importing: new Map() }, 0);
-  assertEquals(ownership.isDemoted("a"), true);
-  streams.b.close();
-  assertEquals(ownership.isDemoted("b"), true);
+  assertEquals(contested(), []);
+  ownership.setTopology(topology());
+  ownership.setTopology(taken());
+  streams.a.close();
+  assertEquals(contested(), []);
+});
+
+Deno.test("one who keeps some of its slots does not become a replica, and is not waited for", () => {
+  const { ownership } = open();
+  const [a, b] = topology().shards;
+  ownership.setTopology(
+    new Topology([
+      { ...a!, slots: [{ first: 0, last: 0 }] },
+      { ...b!, slots: [{ first: 1, last: 10 }] },
+    ]),
+  );
+  assertEquals(ownership.isContested("b"), false);
+});
+
+Deno.test("what a node sends after it was a replica is told by another stream only", () => {
+  const { ownership, asked, event, decided, renewed, streams } = open();
+  const view = (answer: Partial<NodeView>) => {
+    const question = asked.splice(0).find((one) => one.kind === "view" && one.node === "b");
+    if (question?.kind !== "view") throw new Error("b was not asked");
+    question.answer({ slots: [], importing: new Map(), ...answer }, streams.b.position);
+  };
+  ownership.tick(150);
+  event("b", 1, "set", "repeated", 150);
+  view({ role: "replica" });
+  event("b", 1, "set", "repeated too, or not", 160);
+  assertEquals([decided, renewed], [["repeated phantom"], []]);
+  view({ role: "primary", slots: [{ first: 0, last: 10 }] });
+  assertEquals(decided.slice(1), ["repeated too, or not phantom"]);
+  assertEquals(renewed, ["b, which was a replica at 150"]);
+  event("b", 1, "set", "its own", 170);
+  streams.b.more("its own, for another");
+  assertEquals([decided.length, ownership.held], [2, 0]);
 });

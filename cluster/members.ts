@@ -1,0 +1,55 @@
+import type { Member } from "./member.ts";
+import type { Topology } from "./topology.ts";
+import { ReplicaMember } from "./replica_member.ts";
+
+/** The shards that are watched, each by the id of its primary. */
+export class Members extends Map<string, Member> {
+  readonly #isEnded: () => boolean;
+
+  /** @param isEnded says whether nothing is watched any more */
+  constructor(isEnded: () => boolean) {
+    super();
+    this.#isEnded = isEnded;
+  }
+
+  /** Does something on each member at once, on those too that join meanwhile; a failure counts. */
+  async onEach<T>(work: (member: Member) => Promise<T>): Promise<T[]> {
+    const outcomes: T[] = [];
+    const asked = new Set<Member>();
+    for (;;) {
+      const members = [...this.values()].filter((member) => !asked.has(member));
+      if (members.length === 0) return outcomes;
+      for (const member of members) asked.add(member);
+      const each = await Promise.all(members.map(async (member) => {
+        try {
+          return [await work(member)];
+        } catch (error) {
+          // One that was left meanwhile is no concern of what was asked of all.
+          if (this.#isEnded() || this.get(member.id) === member) throw error;
+          return [];
+        }
+      }));
+      outcomes.push(...each.flat());
+    }
+  }
+
+  /**
+   * Has the member that watches a replica of a shard go on under the id of the shard's new primary.
+   *
+   * @param id the id of the new primary
+   * @param watchable the ids of all primaries whose shards are to be watched
+   * @param topology who is whose replica
+   * @returns the id that the member had; null when no replica of that shard is watched
+   */
+  rename(id: string, watchable: ReadonlySet<string>, topology: Topology): string | null {
+    for (const [known, member] of this) {
+      if (!(member instanceof ReplicaMember) || watchable.has(known)) continue;
+      if (topology.shardOf(member.nodeId ?? "")?.primary?.id !== id) continue;
+      this.delete(known);
+      member.id = id;
+      this.set(id, member);
+      return known;
+    }
+    return null;
+  }
+}
