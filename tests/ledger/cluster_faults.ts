@@ -209,6 +209,21 @@ export const failover: ClusterFault = {
   },
 };
 
+export const failedBack: ClusterFault = {
+  ...failover,
+  name: "CLUSTER FAILOVER, and back at once",
+  begin: async (stage) => {
+    const { node, replica } = await replaceable(stage);
+    stage.struck = node.slots;
+    await takesOver(replica);
+    await until(`${node.server.port} has lost its slots`, async () => {
+      return (await node.server.command("ROLE") as string[])[0] === "slave";
+    });
+    await takesOver(node);
+    await settles(stage);
+  },
+};
+
 /** All that happens to clusters, whose busy slot is the one that half of all writes go to. */
 export const CLUSTER_FAULTS: readonly ClusterFault[] = [
   nothing,
@@ -217,4 +232,5 @@ export const CLUSTER_FAULTS: readonly ClusterFault[] = [
   movedToNewcomer,
   primaryKilled,
   failover,
+  failedBack,
 ];
