@@ -13,27 +13,34 @@ import { readRaw } from "./raw.ts";
 const [name, port, count, rounds] = process.argv.slice(2) as [string, string, string, string];
 const script: Script = { kind: "patterns", count: Number(count) };
 
-async function watch(): Promise<Stopwatch> {
+/** A client that watches, and what throws at the end if it has not read everything. */
+interface Watched {
+  readonly stopwatch: Stopwatch;
+  check(): void;
+}
+
+async function watch(): Promise<Watched> {
   if (name === "raw") {
-    const watch = new Stopwatch(frames(script, 2).length, Number(rounds));
-    await readRaw(Number(port), PATTERNS, (bytes) => watch.add(bytes));
-    return watch;
+    const stopwatch = new Stopwatch(frames(script, 2).length, Number(rounds));
+    await readRaw(Number(port), PATTERNS, (bytes) => stopwatch.add(bytes));
+    return { stopwatch, check() {} };
   }
-  const watch = new Stopwatch(script.count, Number(rounds));
+  const stopwatch = new Stopwatch(script.count, Number(rounds));
   // Something that depends on each text, so that it must be made.
   let characters = 0;
   await CLIENTS[name as ClientName](Number(port), PATTERNS, (key, event) => {
     characters += key.length + event.length;
-    watch.add(1);
+    stopwatch.add(1);
   });
-  watch.finished.then(() => {
+  const check = () => {
     if (characters < script.count * Number(rounds) * 10) throw new Error("The texts are not whole");
-  });
-  return watch;
+  };
+  return { stopwatch, check };
 }
 
-const watched = await watch();
+const { stopwatch, check } = await watch();
 startReplay(Number(port), script, Number(rounds));
-await watched.finished;
-const { wall, cpu } = watched;
+await stopwatch.finished;
+check();
+const { wall, cpu } = stopwatch;
 tell({ wall, cpu } satisfies Rounds);
