@@ -32,9 +32,6 @@ const TAGS: readonly string[] = tagsOfAllSlots();
 /** A key of the busy slot. */
 export const BUSY_KEY: string = TAGS[BUSY]!;
 
-/** How many writes of a run may be doubted. */
-const FEW = 5;
-
 /** How many servers there may be: six, and those that join. */
 export const MOST_SERVERS = 9;
 
@@ -123,15 +120,6 @@ export class ClusterStage implements Stage, AsyncDisposable {
 
   /** The slots of the last thing that happened. */
   struck: readonly SlotRange[] = [];
-
-  /**
-   * While a slot moves as a whole, one of the last writes before it changes hands can sometimes not
-   * be told from one of the first after it, and is then told twice.
-   */
-  get doubted(): number {
-    const { uncertain } = this.watcher.migrations;
-    return uncertain <= FEW ? uncertain : 0;
-  }
 
   /** The nodes as one that is alive sees them. */
   nodes(): Promise<NodeLine[]> {

@@ -93,7 +93,7 @@ async function play<On extends Stage>(
   };
   const report = judge(ledger);
   if (watcher.failure) problems.push(`the watcher gave up: ${watcher.failure}`);
-  problems.push(...watcher.disagreements, ...describe(report, ledger, stage.doubted));
+  problems.push(...watcher.disagreements, ...describe(report, ledger));
   return { report, faults: director.count, problems };
 }
 
@@ -139,7 +139,7 @@ class Director<On extends Stage> {
 }
 
 /** What is wrong, for a reader: the first few of each kind, and what happened at that time. */
-function describe(report: Report, ledger: Ledger, doubted = 0): string[] {
+function describe(report: Report, ledger: Ledger): string[] {
   const origin = ledger.writes[0]?.sentAt ?? 0;
   const span = (from: number, to: number | null) =>
     `${from - origin}-${to === null ? "?" : to - origin}`;
@@ -153,7 +153,7 @@ function describe(report: Report, ledger: Ledger, doubted = 0): string[] {
       times.push(sentAt);
       return `${number} (${span(sentAt, answeredAt)})`;
     }),
-    ...list("duplicated", report.duplicated.slice(doubted), String),
+    ...list("duplicated", report.duplicated, String),
     ...list("out of order", report.outOfOrder, String),
     ...list("unexpected", report.unexpected, String),
     ...list("gaps not honest", report.gapsNotHonest, ({ gap: { reason, from, to }, why }) => {

@@ -64,8 +64,6 @@ export interface Stage {
   readonly writer: Writer;
   readonly watcher: Watching;
   readonly delay: Pick<LoopDelay, "stolen">;
-  /** How many writes may have been told twice, because the library said that it could not tell. */
-  readonly doubted?: number;
 }
 
 /** A server that is written to, a proxy, and a watcher behind it. */
