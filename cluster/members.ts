@@ -1,4 +1,5 @@
 import type { Member } from "./member.ts";
+import { inOneError } from "./node_failures.ts";
 import type { Topology } from "./topology.ts";
 import { ReplicaMember } from "./replica_member.ts";
 
@@ -12,7 +13,11 @@ export class Members extends Map<string, Member> {
     this.#isEnded = isEnded;
   }
 
-  /** Does something on each member at once, on those too that join meanwhile; a failure counts. */
+  /**
+   * Does something on each member at once, on those too that join meanwhile.
+   *
+   * @throws what it failed with, once all have come to an end: {@linkcode inOneError}
+   */
   async onEach<T>(work: (member: Member) => Promise<T>): Promise<T[]> {
     const outcomes: T[] = [];
     const asked = new Set<Member>();
@@ -20,15 +25,17 @@ export class Members extends Map<string, Member> {
       const members = [...this.values()].filter((member) => !asked.has(member));
       if (members.length === 0) return outcomes;
       for (const member of members) asked.add(member);
+      const failures: Error[] = [];
       const each = await Promise.all(members.map(async (member) => {
         try {
           return [await work(member)];
         } catch (error) {
           // One that was left meanwhile is no concern of what was asked of all.
-          if (this.#isEnded() || this.get(member.id) === member) throw error;
+          if (this.#isEnded() || this.get(member.id) === member) failures.push(error as Error);
           return [];
         }
       }));
+      if (failures.length > 0) throw inOneError(failures);
       outcomes.push(...each.flat());
     }
   }

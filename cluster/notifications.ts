@@ -10,6 +10,7 @@ import { type Member, type MemberOptions, PrimaryMember } from "./member.ts";
 import { Members } from "./members.ts";
 import { MigrationFilter } from "./migration_filter.ts";
 import { NodeAddresses } from "./node_addresses.ts";
+import { inOneError } from "./node_failures.ts";
 import { type ClusterOptions, type ClusterSettings, resolveClusterOptions } from "./options.ts";
 import { Refresher } from "./refresher.ts";
 import { ReplicaAdvice } from "./replica_events.ts";
@@ -230,8 +231,10 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
     const outcomes = await Promise.allSettled(
       Array.from(this.#members.values(), ({ server }) => server.settle([])),
     );
-    if (outcomes.some(({ status }) => status === "fulfilled")) return;
-    for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;
+    const failures = outcomes.flatMap((outcome) =>
+      outcome.status === "rejected" ? [outcome.reason as Error] : []
+    );
+    if (failures.length > 0 && failures.length === outcomes.length) throw inOneError(failures);
   }
 
   async #refresh(): Promise<void> {

@@ -194,7 +194,7 @@ export class ClosedError extends Error {
 export class MissingFlagsError extends Error {
   /** Always `"MissingFlagsError"`. */
   override readonly name = "MissingFlagsError";
-  /** The server, as `host:port`. */
+  /** The server, as `host:port`; of a cluster's nodes the first. The message names the others too. */
   readonly server: string;
   /** What the server answered for `notify-keyspace-events`. */
   readonly configured: string;
@@ -206,12 +206,14 @@ export class MissingFlagsError extends Error {
    *
    * @param message what could not be done, and the command that mends it
    * @param details the server, its flags and the letters it lacks
+   * @param options `cause`: the errors behind this one, as where several nodes of a cluster lack some
    */
   constructor(
     message: string,
     details: { server: string; configured: string; missing: string },
+    options?: ErrorOptions,
   ) {
-    super(message);
+    super(message, options);
     this.server = details.server;
     this.configured = details.configured;
     this.missing = details.missing;
@@ -247,9 +249,14 @@ export class MissingDatabaseError extends Error {
    *
    * @param message what could not be done, and what the server said
    * @param details the server, and the database
+   * @param options `cause`: the errors behind this one, as where several nodes of a cluster have none
    */
-  constructor(message: string, details: { server: string; database: number }) {
-    super(message);
+  constructor(
+    message: string,
+    details: { server: string; database: number },
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
     this.server = details.server;
     this.database = details.database;
   }

@@ -11,7 +11,14 @@ import {
   KeyspaceNotifications,
   MissingFlagsError,
 } from "../../mod.ts";
-import { freePort, startCluster, startServer, type TestCluster, until } from "../servers/mod.ts";
+import {
+  freePort,
+  startCluster,
+  startServer,
+  type TestCluster,
+  type TestServer,
+  until,
+} from "../servers/mod.ts";
 
 const TALKATIVE = { config: { "notify-keyspace-events": "KEA" } };
 
@@ -98,19 +105,33 @@ Deno.test("a user who may not ask for the topology is told which right is missin
   );
 });
 
-Deno.test("flags are looked at on every node", async () => {
+Deno.test("flags are looked at, and set where that is asked for, on every node that is watched", async () => {
   await using cluster = await startCluster(TALKATIVE);
-  await cluster.servers[2]!.command("CONFIG", "SET", "notify-keyspace-events", "");
+  const [talkative, ...silent] = cluster.servers as [TestServer, ...TestServer[]];
+  const flagsOf = async (server: TestServer) =>
+    (await server.command("CONFIG", "GET", "notify-keyspace-events") as string[])[1];
+  for (const one of silent) await one.command("CONFIG", "SET", "notify-keyspace-events", "");
   await using notifications = await connect(cluster.urls[0]!);
   const error = await assertRejects(() => notifications.subscribeKeyspace("*"), MissingFlagsError);
-  assertEquals(error.server, `127.0.0.1:${cluster.servers[2]!.port}`);
+  const nodes = silent.map(({ port }) => `127.0.0.1:${port}`);
+  for (const node of nodes) assertStringIncludes(error.message, `from ${node}: `);
+  assert(error.cause instanceof AggregateError);
+  assertEquals(error.cause.errors.map(({ server }) => server).toSorted(), nodes.toSorted());
+  assert(nodes.includes(error.server));
   assertEquals(notifications.subscribed, false);
-  await using merged = await connect(cluster.urls[0]!, { flags: "merge" });
+
+  await using merged = await connect(cluster.urls[0]!, {
+    flags: "merge",
+    refreshInterval: 1_000_000,
+  });
+  assert(merged instanceof ClusterKeyspaceNotifications);
   await merged.subscribeKeyspace("*");
-  assertEquals(
-    (await cluster.servers[2]!.command("CONFIG", "GET", "notify-keyspace-events") as string[])[1],
-    "AK",
-  );
+  for (const one of silent) assertEquals(await flagsOf(one), "AK");
+  assertEquals(await flagsOf(talkative), "AKE");
+  const joining = await cluster.add();
+  await joining.command("CONFIG", "SET", "notify-keyspace-events", "");
+  await merged.refreshSubscriptions();
+  await until("it is told to tell, too", async () => await flagsOf(joining) === "AK");
 });
 
 Deno.test("a primary that is killed is a gap of its slots alone, until its replica has taken over", async () => {
