@@ -172,30 +172,45 @@ Deno.test("a subscription resolves when those have confirmed, too, that joined m
   }
 });
 
-Deno.test("a node that joins and refuses what is subscribed covers nothing until it does not", async () => {
-  await using cluster = new SimulatedCluster(3);
-  const joining = cluster.nodes[2]!;
-  const all = cluster.shards;
-  const [first, second, third] = all as [ToldShard, ToldShard, ToldShard];
-  cluster.shards = [first, { ...second, slots: [second.slots[0]!, third.slots[1]!] }];
-  joining.refused = ["PSUBSCRIBE"];
-  const errors: string[] = [];
-  const { notifications, gaps } = await watch(cluster, {
-    onError: (error) => errors.push((error as Error).message),
+/** Why nothing can come of a node, what is said of that, and how it passes. */
+const SILENCED = [{
+  why: "refuses what is subscribed",
+  silence: (node: SimulatedNode) => node.refused = ["PSUBSCRIBE"],
+  told: '"__keyspace@0__:*" on 127.0.0.1:',
+  restore: (node: SimulatedNode) => node.refused = [],
+}, {
+  why: "has no flags",
+  silence: (node: SimulatedNode) => node.flags = "",
+  told: '"__keyspace@0__:*" from 127.0.0.1:',
+  restore: (node: SimulatedNode) => node.flags = "AKE",
+}];
+
+for (const { why, silence, told, restore } of SILENCED) {
+  Deno.test(`a node that joins and ${why} covers nothing until that is mended`, async () => {
+    await using cluster = new SimulatedCluster(3);
+    const joining = cluster.nodes[2]!;
+    const all = cluster.shards;
+    const [first, second, third] = all as [ToldShard, ToldShard, ToldShard];
+    cluster.shards = [first, { ...second, slots: [second.slots[0]!, third.slots[1]!] }];
+    silence(joining);
+    const errors: string[] = [];
+    const { notifications, gaps } = await watch(cluster, {
+      onError: (error) => errors.push((error as Error).message),
+    });
+    await using _ = notifications;
+    cluster.shards = all;
+    await notifications.refreshSubscriptions();
+    await until("it is told", () => errors.length > 0);
+    assertStringIncludes(errors[0]!, `${told}${joining.port}`);
+    const moved = formatSlots([{ first: third.slots[0]!, last: third.slots[1]! }]);
+    const { state, slots } = notifications.status();
+    assertEquals([state, formatSlots(slots!.uncovered)], ["incomplete", moved]);
+    restore(joining);
+    await until("it is covered", () => notifications.health().ok);
+    assertEquals(new Set(gaps.map(({ slots }) => formatSlots(slots!))), new Set([moved]));
+    assertEquals(gaps.length, 2);
   });
-  await using _ = notifications;
-  cluster.shards = all;
-  await notifications.refreshSubscriptions();
-  await until("it is told", () => errors.length > 0);
-  assertStringIncludes(errors[0]!, `"__keyspace@0__:*" on 127.0.0.1:${joining.port}`);
-  const moved = formatSlots([{ first: third.slots[0]!, last: third.slots[1]! }]);
-  const { state, slots } = notifications.status();
-  assertEquals([state, formatSlots(slots!.uncovered)], ["incomplete", moved]);
-  joining.refused = [];
-  await until("it is covered", () => notifications.health().ok);
-  assertEquals(new Set(gaps.map(({ slots }) => formatSlots(slots!))), new Set([moved]));
-  assertEquals(gaps.length, 2);
-});
+}
 
 Deno.test("a node whose flags are taken away while it runs is a gap of its slots, until they are back", async () => {
   await using cluster = new SimulatedCluster(3);
