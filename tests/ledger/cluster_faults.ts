@@ -130,11 +130,17 @@ async function losesSlots(lost: NodeLine, witness: NodeLine): Promise<void> {
   }, 60_000);
 }
 
-/** A server gives up after 5 s what it was asked for, as when its primary was too busy to hear of it. */
+/**
+ * Has a replica take over. A server gives up after 5 s what it was asked for, as when its primary was
+ * too busy to hear of it.
+ */
 async function takesOver({ server }: NodeLine): Promise<void> {
+  const role = async () => (await server.command("ROLE") as string[])[0];
+  // Others may know before it that it was replaced.
+  await until(`${server.port} is a replica`, async () => await role() === "slave");
   let askedAt = -Infinity;
   await until(`${server.port} has taken over`, async () => {
-    if ((await server.command("ROLE") as string[])[0] === "master") return true;
+    if (await role() === "master") return true;
     if (performance.now() > askedAt + 6_000) {
       askedAt = performance.now();
       await server.command("CLUSTER", "FAILOVER");
@@ -216,9 +222,6 @@ export const failedBack: ClusterFault = {
     const { node, replica } = await replaceable(stage);
     stage.struck = node.slots;
     await takesOver(replica);
-    await until(`${node.server.port} has lost its slots`, async () => {
-      return (await node.server.command("ROLE") as string[])[0] === "slave";
-    });
     await takesOver(node);
     await settles(stage);
   },
