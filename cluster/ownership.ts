@@ -138,17 +138,21 @@ export class Ownership<Item> {
   /**
    * Whether another node that lost all its slots still claims some that the topology gives to this
    * one. Such a node becomes a replica, and repeats what this one does; until it says that it is one,
-   * which will be soon, that passes for its own. So this one is not to be listened to before.
+   * which will be soon, that passes for its own. So this one is not to be listened to before; nor
+   * while the topology does not name it as a primary, or leaves open which of two is, because then
+   * nobody knows whose slots they are.
    *
    * @param id the node's id
    */
   isContested(id: string): boolean {
     const { topology, nodes } = this.#moves;
-    return topology !== null &&
-      [...nodes.values()].some((node) =>
-        node.id !== id && topology.nodes.get(node.id)?.health !== "failed" &&
-        topology.slotsOf(node.id).length === 0 && this.#says(node, true, id)
-      );
+    if (topology === null || nodes.size === 0) return false;
+    const isPrimary = topology.primaries.some((primary) => primary.id === id);
+    if (!isPrimary || topology.contenders.has(id)) return true;
+    return [...nodes.values()].some((node) =>
+      node.id !== id && topology.nodes.get(node.id)?.health !== "failed" &&
+      topology.slotsOf(node.id).length === 0 && this.#says(node, true, id)
+    );
   }
 
   /** Whether some node has said that it does not own what the topology gives to it. */

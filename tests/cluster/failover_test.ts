@@ -94,6 +94,24 @@ for (const as of ["replica", "bare primary"] as const) {
   });
 }
 
+Deno.test("who took over is not heard before, though an answer comes that knows nothing of it", async () => {
+  await using scene = await Scene.open();
+  const { old, heir, notifications } = scene;
+  old.told = scene.cluster.shards;
+  scene.says(old, "primary");
+  scene.name(heir, old, "bare primary");
+  await until("the failover is known", () => scene.owner === heir.id);
+  await until("the old one is asked", () => scene.owner === old.id);
+  await until("the other one is asked again", () => scene.owner === heir.id);
+  await sleep(50);
+  const before = heir.connections;
+  scene.says(old, "replica");
+  old.told = null;
+  await until("the heir is listened to", () => heir.connections > 0);
+  await until("all is covered", () => notifications.status().slots?.uncovered.length === 0);
+  assertEquals(before, 0);
+});
+
 Deno.test("who is a primary again is heard by another connection, and a gap tells since when not", async () => {
   await using scene = await Scene.open();
   const { old, heir, gaps, told, notifications } = scene;
