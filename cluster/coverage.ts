@@ -57,13 +57,14 @@ export class Coverage {
    * A slot that passes from a covered owner to a covering one was never uncovered. One that passes
    * to a node which does not cover yet has been uncovered since the old owner was last known to own
    * it; so has one that passes to a node which did not cover at that time, but does now, until it did.
-   * One that was uncovered already, and gets another owner, has failed over. A slot for which no
-   * owner is named stays with the last one: nobody serves it, or the node that was asked has heard
-   * half of a move.
+   * One that was uncovered already, and passes to a heir of its owner, has failed over since; to
+   * another node it may have moved before. A slot for which no owner is named stays with the last
+   * one: nobody serves it, or the node that was asked has heard half of a move.
    *
    * @param ownerOf the id of each slot's owner, or null
    * @param knownAt when the owners before these were last known to be right, in ms since the epoch
    * @param now when these were learned, in ms since the epoch
+   * @param isHeir whether a node, by its id, could take over from another one as its replica
    * @returns the gaps that end, because an uncovered slot now has an owner that covers, or has had it
    * since before it was known to be the owner
    */
@@ -71,6 +72,7 @@ export class Coverage {
     ownerOf: (slot: number) => string | null,
     knownAt: number,
     now: number,
+    isHeir: (id: string, of: string) => boolean = () => false,
   ): SlotGap[] {
     const ended: Ended[] = [];
     for (let slot = 0; slot < SLOTS; slot++) {
@@ -98,9 +100,11 @@ export class Coverage {
         ended.push({ slot, nodeId: owner, hole, to });
         continue;
       }
-      const failedOver: Hole = { from: hole.from, reason: "failover" };
-      if (covers) ended.push({ slot, nodeId: owner, hole: failedOver, to: now });
-      this.#holes[slot] = covers ? null : failedOver;
+      const passed: Hole = before !== null && isHeir(owner, before)
+        ? { from: hole.from, reason: "failover" }
+        : { from: covers ? hole.from : Math.min(hole.from, lastKnown), reason: "topology" };
+      if (covers) ended.push({ slot, nodeId: owner, hole: passed, to: now });
+      this.#holes[slot] = covers ? null : passed;
     }
     return group(ended);
   }

@@ -253,8 +253,9 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
 
   /** Lays what is watched against what the cluster is now. */
   #apply(topology: Topology, askedAt: number): void {
-    const isFirst = this.#topology === null;
-    // What it was about has said something else since: then the answer was old when it came.
+    const before = this.#topology;
+    const isFirst = before === null;
+    // Where a node denies what the last answer gave to it, that was old when it came.
     if (!this.#filter.isDenied) this.#knownAt = this.#askedAt - HEARSAY;
     this.#askedAt = askedAt;
     this.#topology = topology;
@@ -284,7 +285,9 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
       const id = topology.ownerOf(slot)?.id ?? null;
       return id === null || !isFirst && contenders.has(id) ? null : id;
     };
-    this.#report(this.#coverage.assign(owner, this.#knownAt, Date.now()));
+    const isHeir = (id: string, of: string) =>
+      before?.shardOf(of)?.nodes.some((node) => node.id === id) === true;
+    this.#report(this.#coverage.assign(owner, this.#knownAt, Date.now(), isHeir));
     for (const member of this.#members.values()) {
       if (member instanceof ReplicaMember) member.review();
     }

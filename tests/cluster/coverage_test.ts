@@ -103,9 +103,20 @@ Deno.test("a failover is a gap of that shard's slots, from the loss of the old t
   const coverage = covered();
   coverage.lose("a", 100, "disconnected");
   const failedOver = owners({ r: [[0, 8191]], b: [[8192, 16383]] });
-  assertEquals(coverage.assign(failedOver, 90, 300), []);
+  const isHeir = (id: string, of: string) => id === "r" && of === "a";
+  assertEquals(coverage.assign(failedOver, 90, 300, isHeir), []);
   assertEquals(coverage.cover("r", 350, null), [
     { nodeId: "r", reason: "failover", slots: [{ first: 0, last: 8191 }], from: 100, to: 350 },
+  ]);
+});
+
+Deno.test("slots of a lost node that pass to no heir may have moved before it was lost", () => {
+  const coverage = covered();
+  coverage.lose("a", 100, "disconnected");
+  const moved = owners({ c: [[0, 8191]], b: [[8192, 16383]] });
+  assertEquals(coverage.assign(moved, 90, 300), []);
+  assertEquals(coverage.cover("c", 350, null), [
+    { nodeId: "c", reason: "topology", slots: [{ first: 0, last: 8191 }], from: 90, to: 350 },
   ]);
 });
 
@@ -113,7 +124,7 @@ Deno.test("slots of a lost node that pass to one which covers end their gap ther
   const coverage = covered();
   coverage.lose("a", 100, "disconnected");
   assertEquals(coverage.assign(owners({ b: [[0, 16383]] }), 90, 300), [
-    { nodeId: "b", reason: "failover", slots: [{ first: 0, last: 8191 }], from: 100, to: 300 },
+    { nodeId: "b", reason: "topology", slots: [{ first: 0, last: 8191 }], from: 100, to: 300 },
   ]);
   assertEquals(formatSlots(coverage.slots(false)), "");
 });

@@ -1,5 +1,11 @@
 import { assert, assertEquals } from "@std/assert";
-import { ClusterKeyspaceNotifications, connect, type Gap, hashSlot } from "../../mod.ts";
+import {
+  ClusterKeyspaceNotifications,
+  connect,
+  formatSlots,
+  type Gap,
+  hashSlot,
+} from "../../mod.ts";
 import { sleep, until } from "../servers/mod.ts";
 import { SimulatedCluster, type SimulatedNode, type Told } from "./simulated.ts";
 
@@ -66,17 +72,20 @@ async function beforeMove() {
   });
   if (!(notifications instanceof ClusterKeyspaceNotifications)) throw new Error("It is a cluster");
   await notifications.subscribeKeyspace("*");
-  const move = async () => {
+  const moveUnheard = () => {
     cluster.shards = [
       { slots: [0, 4095], nodes: [old.primary] },
       { slots: [4096, 8191], nodes: [heir.primary] },
       rest,
     ];
+  };
+  const move = async () => {
+    moveUnheard();
     await notifications.refreshSubscriptions();
     await until("the gap is told", () => gaps.length > 0);
     return gaps[0]!;
   };
-  return { cluster, notifications, old, other, move };
+  return { cluster, notifications, old, other, gaps, moveUnheard, move };
 }
 
 Deno.test("who was asked last may not have heard of a move, so the gap begins earlier", async () => {
@@ -108,6 +117,25 @@ Deno.test("an answer that a node contradicts is not what was known last", async 
   await until("it is asked again", () => asked() > earlier);
   const { from } = await move();
   assert(from < before + 500, `${from}, contradicted after ${before}`);
+});
+
+Deno.test("what moved before its old node was lost is a gap since it may have moved", async () => {
+  const { cluster, notifications, old, gaps, moveUnheard } = await beforeMove();
+  await using _ = cluster;
+  await using __ = notifications;
+  const before = Date.now();
+  moveUnheard();
+  // Questions and answers tell up to when the old one was heard.
+  await sleep(1_000);
+  await notifications.subscribeKeyevent("set");
+  const hold = Promise.withResolvers<void>();
+  old.hold = hold.promise;
+  old.disconnect();
+  await until("the new one is heard", () => gaps.length > 0);
+  hold.resolve();
+  await until("the old one is heard again", () => gaps.length > 1);
+  const told = gaps.map(({ from, slots, reason }) => [reason, formatSlots(slots!), from <= before]);
+  assertEquals(told, [["topology", "4096-8191", true], ["disconnected", "0-4095", false]]);
 });
 
 function keyOfSlot(slot: number): string {
