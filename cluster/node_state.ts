@@ -175,7 +175,7 @@ export class NodeState {
   readonly marks: Map<NodeState, Mark[]> = new Map();
   /** What it last said of itself, when it was asked, and what it had certainly sent before. */
   told: { readonly order: number; readonly view: NodeView; readonly upTo: number } | null = null;
-  /** When it was last asked and was a replica, in ms; null while it never was. */
+  /** When it was asked and was a replica; see {@linkcode OwnershipSink.renew}. Null while it never was. */
   replicaAt: number | null = null;
   /** Moves of slots as a whole, as it last told. */
   moves: readonly SlotMove[] | null = null;

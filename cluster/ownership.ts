@@ -83,7 +83,7 @@ export class Ownership<Item> {
       (question) => sink.ask(question),
       {
         onView: (node, view, upTo, from, { at }) => {
-          if (view.role === "replica") node.replicaAt = at;
+          if (view.role === "replica") this.#noteReplica(node, at);
           else if (view.role === "primary" && node.replicaAt !== null) return this.#renew(node);
           this.#moves.hear(node, view, upTo, from, this.#court.now);
         },
@@ -371,6 +371,12 @@ export class Ownership<Item> {
     if (verdict === "phantom") this.#phantoms++;
     if (verdict === "uncertain") this.#uncertain++;
     this.#sink.decide(item, verdict);
+  }
+
+  #noteReplica(node: NodeState, at: number): void {
+    // As long as the topology gives it slots, it may be that nobody tells what it only repeats.
+    const ownsSome = (this.#moves.topology?.slotsOf(node.id).length ?? 0) > 0;
+    if (node.replicaAt === null || !ownsSome) node.replicaAt = at;
   }
 
   /** What it sent as a primary began at a place that nobody knows. */

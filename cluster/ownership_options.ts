@@ -32,7 +32,8 @@ export interface OwnershipSink<Item> {
    * until then may be missing.
    *
    * @param node the node's id
-   * @param since a time at which it was a replica still, by the clock of the events
+   * @param since a time at which it was a replica, and since which nobody may have told its slots, by
+   * the clock of the events
    */
   renew(node: string, since: number): void;
 }

@@ -1,6 +1,7 @@
 import { assertEquals } from "@std/assert";
 import {
   type NodeHealth,
+  type NodeRole,
   type NodeView,
   Ownership,
   type OwnershipOptions,
@@ -249,4 +250,28 @@ Deno.test("what a node sends after it was a replica is told by another stream on
   event("b", 1, "set", "its own", 170);
   streams.b.more("its own, for another");
   assertEquals([decided.length, ownership.held], [2, 0]);
+});
+
+Deno.test("a replica to which the topology gives slots is unheard since it first said what it is", () => {
+  const { ownership, asked, renewed } = open();
+  const [a, b] = topology().shards;
+  const empty = { ...b!, slots: [] };
+  const all = [{ first: 0, last: 10 }];
+  const says = (role: NodeRole) => {
+    const question = asked.splice(0).find((one) => one.kind === "view" && one.node === "a");
+    if (question?.kind !== "view") throw new Error("a was not asked");
+    question.answer({ role, slots: role === "primary" ? all : [], importing: new Map() }, 0);
+  };
+  ownership.tick(100);
+  ownership.setTopology(new Topology([{ ...a!, slots: all }, empty]));
+  says("primary");
+  ownership.setTopology(new Topology([{ ...a!, slots: [] }, { ...b!, slots: all }]), 200);
+  says("replica");
+  ownership.setTopology(new Topology([{ ...a!, slots: all }, empty]), 300);
+  says("replica");
+  ownership.tick(400);
+  says("replica");
+  ownership.tick(500);
+  says("primary");
+  assertEquals(renewed, ["a, which was a replica at 200"]);
 });
