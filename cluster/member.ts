@@ -1,8 +1,9 @@
+import type { Channel } from "../parse/mod.ts";
 import type { GapReason } from "../pubsub/gap.ts";
 import type { Connection } from "../pubsub/connection.ts";
 import type { ServerInfo } from "../pubsub/handshake.ts";
 import type { Probe } from "../pubsub/heartbeat.ts";
-import type { Gate, Hub } from "../pubsub/hub.ts";
+import type { Gate, Hub, Refusal, Wanted } from "../pubsub/hub.ts";
 import { ConnectError } from "../pubsub/errors.ts";
 import { type Locator, PlainLocator } from "../pubsub/locator.ts";
 import type { NodeStatus, TcpAddress } from "../pubsub/mod.ts";
@@ -58,6 +59,8 @@ export abstract class Member {
   id: string;
   /** The connection to the node, its flags and figures. */
   readonly server: WatchedServer;
+  /** Over once its node may be listened to, or is never to be. */
+  launched: Promise<void> = Promise.resolve();
   /** In how many answers in a row its primary was none. */
   absences = 0;
   /** The slots that its node served when it was last connected to; null where that was not asked. */
@@ -85,6 +88,18 @@ export abstract class Member {
   /** How it stands. */
   status(): NodeStatus {
     return this.server.status();
+  }
+
+  /** As {@linkcode WatchedServer.checkSilence}, once its node may be listened to. */
+  async checkSilence(channels: readonly Channel[]): Promise<void> {
+    await this.launched;
+    await this.server.checkSilence(channels);
+  }
+
+  /** As {@linkcode WatchedServer.settle}, once its node may be listened to. */
+  async settle(channels: readonly Wanted[]): Promise<Refusal[]> {
+    await this.launched;
+    return await this.server.settle(channels);
   }
 
   /** Ends the connection for good. */

@@ -28,7 +28,7 @@ export interface MigrationFilterOptions {
    * A node that was a replica is a primary again. Nothing comes of it before its gate is made anew.
    *
    * @param id the node's id
-   * @param since a time at which it was a replica still, in ms since the epoch
+   * @param since since when nobody may have told its slots, in ms since the epoch
    */
   readonly onPromoted: (id: string, since: number) => void;
 }
@@ -107,13 +107,15 @@ export class MigrationFilter {
 
   /**
    * Waits until nobody claims what the topology gives to a node, whose events would come twice else:
-   * see {@linkcode Ownership.isContested}. Not for long in any case.
+   * see {@linkcode Ownership.isContested}; or until it is left. Not for long in any case.
    *
    * @param id the node's id
    */
   async whenUncontested(id: string): Promise<void> {
     const end = performance.now() + DEMOTION;
-    while (!this.#isClosed && this.#ownership.isContested(id)) {
+    const gate = this.#gates.get(id);
+    const isWanted = () => !this.#isClosed && this.#gates.get(id) === gate;
+    while (isWanted() && this.#ownership.isContested(id)) {
       const left = end - performance.now();
       if (left <= 0) return;
       await this.#answers.next(left);

@@ -1,7 +1,7 @@
 import { AbstractKeyspaceNotifications } from "../pubsub/mod.ts";
 import { backoff } from "../pubsub/backoff.ts";
 import { ClosedError } from "../pubsub/errors.ts";
-import { Hub, type Refusal, type Wanted } from "../pubsub/hub.ts";
+import { Hub } from "../pubsub/hub.ts";
 import { resolveOptions, type Settings } from "../pubsub/options.ts";
 import type { AskServer } from "../pubsub/subscriber_options.ts";
 import type { SlotCoverage, Status } from "../pubsub/mod.ts";
@@ -79,9 +79,10 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
     this.hub = new Hub(() => "*", settings, {
       checkSilence: async (channels) => {
         advice?.consider(channels);
-        await this.#members.onEach((member) => member.server.checkSilence(channels));
+        await this.#members.onEach((member) => member.checkSilence(channels));
       },
-      settle: (channels) => this.#settle(channels),
+      settle: async (channels) =>
+        (await this.#members.onEach((member) => member.settle(channels))).flat(),
       reconcile: async () => {
         await this.#members.onEach((member) => member.server.reconcile());
       },
@@ -221,15 +222,10 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
     return Promise.resolve();
   }
 
-  async #settle(channels: readonly Wanted[]): Promise<Refusal[]> {
-    const refused = await this.#members.onEach((member) => member.server.settle(channels));
-    return refused.flat();
-  }
-
   /** Waits until every primary that can be reached has been, and one at least. */
   async #whenReached(): Promise<void> {
     const outcomes = await Promise.allSettled(
-      Array.from(this.#members.values(), ({ server }) => server.settle([])),
+      Array.from(this.#members.values(), (member) => member.settle([])),
     );
     const failures = outcomes.flatMap((outcome) =>
       outcome.status === "rejected" ? [outcome.reason as Error] : []
@@ -361,7 +357,7 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
       : new PrimaryMember(id, name, () => this.#addresses.dialled(id), options);
     this.#members.set(id, member);
     if (unheardSince !== null) this.#coverage.join(id, unheardSince);
-    this.#launch(member, unheardSince ?? this.#askedAt);
+    member.launched = this.#launch(member, unheardSince ?? this.#askedAt);
   }
 
   async #launch(member: Member, from: number): Promise<void> {

@@ -1,5 +1,11 @@
 import { assert, assertEquals } from "@std/assert";
-import { ClusterKeyspaceNotifications, connect, formatSlots, type Gap } from "../../mod.ts";
+import {
+  ClusterKeyspaceNotifications,
+  type ClusterOptions,
+  connect,
+  formatSlots,
+  type Gap,
+} from "../../mod.ts";
 import { sleep, until } from "../servers/mod.ts";
 import { SimulatedCluster, type SimulatedNode, type Told, type ToldShard } from "./simulated.ts";
 
@@ -24,11 +30,12 @@ class Scene implements AsyncDisposable {
     this.#rest = { slots: [8192, 16_383], nodes: [other.primary] };
   }
 
-  static async open(): Promise<Scene> {
+  static async open(options: ClusterOptions = {}): Promise<Scene> {
     const scene = new Scene();
     scene.name(scene.old, scene.heir);
     const notifications = await connect(scene.cluster.urls, {
       refreshInterval: 20,
+      ...options,
       onGap: (gap) => scene.gaps.push(gap),
       onWarning() {},
     });
@@ -110,6 +117,19 @@ Deno.test("who took over is not heard before, though an answer comes that knows 
   await until("the heir is listened to", () => heir.connections > 0);
   await until("all is covered", () => notifications.status().slots?.uncovered.length === 0);
   assertEquals(before, 0);
+});
+
+Deno.test("to subscribe waits for who took over, however long that is not to be heard", async () => {
+  const timeout = 500;
+  await using scene = await Scene.open({ timeout });
+  const { old, heir, notifications } = scene;
+  scene.says(old, "primary");
+  scene.name(heir, old, "bare primary");
+  await until("the failover is known", () => scene.owner === heir.id);
+  const subscribed = notifications.subscribeKeyevent("del").then(() => heir.connections);
+  await sleep(2 * timeout);
+  scene.says(old, "replica");
+  assertEquals(await subscribed, 1);
 });
 
 Deno.test("who is a primary again is heard by another connection, and a gap tells since when not", async () => {
