@@ -13,7 +13,15 @@ Deno.test("a slot is that of the hash tag, where there is one", () => {
   }
 });
 
-Deno.test("hashSlot agrees with CLUSTER KEYSLOT on random bytes", async () => {
+/** Up to so many random characters, of one, two, three and four bytes. */
+function randomText(most: number): string {
+  const characters = ["{", "}", "a", "~", "\x00", "\n", "é", "字", "😀", "\ufffd"];
+  const length = Math.floor(Math.random() * most);
+  return Array.from({ length }, () => characters[Math.floor(Math.random() * characters.length)])
+    .join("");
+}
+
+Deno.test("hashSlot agrees with CLUSTER KEYSLOT on random bytes and on random text", async () => {
   await using server = await startServer({ config: { "cluster-enabled": "yes" } });
   const keys = Array.from({ length: 2_000 }, () => {
     const key = crypto.getRandomValues(new Uint8Array(Math.floor(Math.random() * 24)));
@@ -22,4 +30,9 @@ Deno.test("hashSlot agrees with CLUSTER KEYSLOT on random bytes", async () => {
   });
   const slots = await Promise.all(keys.map((key) => server.command("CLUSTER", "KEYSLOT", key)));
   assertEquals(keys.map(hashSlot), slots as number[]);
+  const texts = Array.from({ length: 2_000 }, () => randomText(12));
+  const expected = await Promise.all(
+    texts.map((text) => server.command("CLUSTER", "KEYSLOT", text)),
+  );
+  assertEquals(texts.map(hashSlot), expected as number[]);
 });
