@@ -6,7 +6,9 @@ import type { Topology } from "./topology.ts";
 import { parseShards, parseSlots } from "./topology_reply.ts";
 
 /**
- * Asks a node for the topology: `CLUSTER SHARDS`, and `CLUSTER SLOTS` where that is not known.
+ * Asks a node for the topology: `CLUSTER SHARDS`, and `CLUSTER SLOTS` where that is an error. Servers
+ * that do not know it say so in various words, and whoever may not ask for the one may be allowed the
+ * other.
  *
  * @param connection to the node
  * @param asked where it is
@@ -24,10 +26,6 @@ export async function askTopology(
     return parseShards(await connection.request("CLUSTER", "SHARDS"), asked);
   } catch (error) {
     if (!(error instanceof ServerError)) throw error;
-    // Whoever may not ask for the one may be allowed the other.
-    if (error.code !== "NOPERM" && !UNKNOWN.test(error.message)) {
-      throw explain(connection.server, error);
-    }
   }
   try {
     return parseSlots(await connection.request("CLUSTER", "SLOTS"), asked, { tls });
@@ -35,8 +33,6 @@ export async function askTopology(
     throw error instanceof ServerError ? explain(connection.server, error) : error;
   }
 }
-
-const UNKNOWN = /unknown (sub)?command|wrong number of arguments/i;
 
 function explain(server: string, error: ServerError): Error {
   const what = `Cannot learn the topology from ${server}: ${error.message}`;

@@ -36,6 +36,19 @@ function shardsReply(shards: readonly ToldShard[]): Uint8Array {
   return utf8.encode(`*${shards.length}\r\n${shards.map(shard).join("")}`);
 }
 
+/** The answer to `CLUSTER SLOTS`, which names those that have not failed. */
+function slotsReply(shards: readonly ToldShard[]): Uint8Array {
+  const node = ({ id, port }: Told) => `*3\r\n${bulk("127.0.0.1")}:${port}\r\n${bulk(id)}`;
+  const ranges = shards.flatMap(({ slots, nodes }) => {
+    const told = nodes.filter(({ health }) => health !== "failed").map(node);
+    return Array.from({ length: slots.length / 2 }, (_, n) => {
+      const [first, last] = slots.slice(2 * n);
+      return `*${2 + told.length}\r\n:${first}\r\n:${last}\r\n${told.join("")}`;
+    });
+  });
+  return utf8.encode(`*${ranges.length}\r\n${ranges.join("")}`);
+}
+
 /** A small server that takes itself for a node of a cluster: handshake, topology, subscriptions. */
 export class SimulatedNode implements AsyncDisposable {
   readonly id: string;
@@ -44,6 +57,8 @@ export class SimulatedNode implements AsyncDisposable {
   readonly #subscribers = new Map<Deno.Conn, Set<string>>();
   /** What it says of the cluster, where that is not what the others say; an error if text. */
   told: readonly ToldShard[] | string | null = null;
+  /** What it answers to `CLUSTER SHARDS`, which it does not know; it knows `CLUSTER SLOTS`. */
+  older: string | null = null;
   /** Reads what it is asked, and answers only what is not in this list: names of commands. */
   mute: readonly string[] = [];
   /** Answers what is in this list, names of commands, with an error. */
@@ -131,8 +146,12 @@ export class SimulatedNode implements AsyncDisposable {
       case "CONFIG":
         return utf8.encode(`%1\r\n${bulk("notify-keyspace-events")}${bulk(this.flags)}`);
       case "CLUSTER SHARDS":
+        if (this.older !== null) return utf8.encode(`-${this.older}\r\n`);
         if (typeof this.told === "string") return utf8.encode(`-${this.told}\r\n`);
         return this.told === null ? this.#cluster.answer : shardsReply(this.told);
+      case "CLUSTER SLOTS":
+        if (this.older !== null) return slotsReply(this.#cluster.shards);
+        return utf8.encode("-ERR unknown subcommand\r\n");
       case "CLUSTER NODES":
         if (this.line !== null) return utf8.encode(bulk(this.line));
         return utf8.encode("-ERR unknown subcommand\r\n");

@@ -48,6 +48,29 @@ Deno.test("many primaries are covered with few questions", async () => {
   assertEquals(gaps, []);
 });
 
+Deno.test("a server that does not know CLUSTER SHARDS is asked for the slots, whatever it calls that", async () => {
+  for (
+    const words of [
+      "ERR unknown subcommand 'SHARDS'. Try CLUSTER HELP.",
+      "ERR Unknown subcommand or wrong number of arguments for 'SHARDS'. Try CLUSTER HELP.",
+      "ERR Wrong CLUSTER subcommand or number of arguments",
+      "ERR CLUSTER command, CLUSTER INFO|NODES|SLOTS|KEYSLOT",
+    ]
+  ) {
+    await using cluster = new SimulatedCluster(3);
+    for (const node of cluster.nodes) node.older = words;
+    const { notifications, gaps } = await watch(cluster);
+    await using _ = notifications;
+    const { state, nodes, slots } = notifications.status();
+    assertEquals([state, nodes.length, formatSlots(slots!.covered)], ["ready", 3, "0-16383"]);
+    const [first, second, third] = cluster.shards as [ToldShard, ToldShard, ToldShard];
+    cluster.shards = [{ ...first, slots: [0, 99] }, { ...second, slots: [100, 10_922] }, third];
+    await notifications.refreshSubscriptions();
+    assertEquals(formatSlots(notifications.topology.slotsOf(second.nodes[0]!.id)), "100-10922");
+    assertEquals([notifications.status().state, gaps], ["ready", []]);
+  }
+});
+
 Deno.test("a node that does not answer holds nobody up, another one is asked", async () => {
   await using cluster = new SimulatedCluster(3);
   const { notifications } = await watch(cluster, {
