@@ -43,7 +43,11 @@ export interface ClusterOptions extends ConnectOptions {
    * forwarding. By default it is dialled at that address.
    */
   readonly addressMap?: (address: TcpAddress) => TcpAddress;
-  /** What becomes of notifications that only a slot on the move has made. Default `hide`. */
+  /**
+   * What becomes of notifications that only a slot on the move has made. Default `hide`. `MIGRATE`
+   * deletes each key where it was: such a `del` can be told from any other only where `restore` is
+   * subscribed beside it, as on `__keyspace@…`, or by `subscribeKeyevent("restore")`.
+   */
   readonly migrations?: MigrationPolicy;
   /**
    * Watch a replica of each shard in place of its primary. They tell what they copy, a little later,

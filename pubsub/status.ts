@@ -103,7 +103,10 @@ export interface NodeStatus {
 export interface MigrationStatus {
   /** Phantoms: notifications that a slot on the move made and no command. Hidden, or marked. */
   readonly phantoms: number;
-  /** Notifications that nobody could tell from phantoms, which were therefore delivered. */
+  /**
+   * Notifications that nobody could tell from phantoms, which were therefore delivered. The `del` of a
+   * key that moves is none of them where `restore` is not subscribed: nothing tells then that it moves.
+   */
   readonly uncertain: number;
   /** Events that wait until it is known what they are. */
   readonly held: number;

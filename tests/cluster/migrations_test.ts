@@ -85,6 +85,41 @@ for (const protocol of [2, 3] as const) {
   }
 }
 
+Deno.test("a deletion by MIGRATE is told from others where restore is subscribed beside it, and not else", async () => {
+  await using cluster = await startCluster({ config: { "notify-keyspace-events": "KEA" } });
+  const source = await cluster.ownerOf("{moves}");
+  const target = cluster.servers.find((server) => server !== source)!;
+  for (const key of KEYS) await source.command("SET", key, "x");
+  const watch = async (...events: string[]) => {
+    const notifications = await connect(cluster.urls);
+    const deleted: string[] = [];
+    const handler = ({ eventType, key }: KeyNotification) => {
+      if (eventType === "del") deleted.push(key);
+    };
+    for (const event of events) await notifications.subscribeKeyevent(event, { handler });
+    return { notifications, deleted };
+  };
+  const seeing = await watch("del", "restore");
+  const blind = await watch("del");
+  await using _ = seeing.notifications;
+  await using __ = blind.notifications;
+
+  await target.command("CLUSTER", "SETSLOT", SLOT, "IMPORTING", await cluster.idOf(source));
+  await source.command("CLUSTER", "SETSLOT", SLOT, "MIGRATING", await cluster.idOf(target));
+  const [left, last, ...moved] = KEYS as [string, string, ...string[]];
+  await source.command("DEL", left);
+  await source.command("MIGRATE", target.host, target.port, "", 0, 5000, "KEYS", ...moved);
+  await source.command("DEL", last);
+  for (const { deleted } of [seeing, blind]) {
+    await until("the last is told", () => deleted.includes(last));
+  }
+  assertEquals(seeing.deleted, [left, last]);
+  assertEquals(blind.deleted, [left, ...moved, last]);
+  assertEquals(seeing.notifications.status().migrations!.phantoms, 2 * moved.length);
+  const { phantoms, uncertain } = blind.notifications.status().migrations!;
+  assertEquals([phantoms, uncertain], [0, 0]);
+});
+
 Deno.test("what a silent node leaves open is delivered within its time, in order", async () => {
   await using cluster = await startCluster({
     config: { "notify-keyspace-events": "KEA", "cluster-node-timeout": 15_000 },
