@@ -1,12 +1,24 @@
 /**
- * Clusters: their notifications as one stream, which hash slot a key belongs to, and which node owns
- * it.
+ * Clusters: the notifications of all primaries as one stream, which hash slot a key belongs to, and
+ * which node owns it.
+ *
+ * {@linkcode connect} takes the URLs of some nodes, or of one, and gives
+ * {@linkcode ClusterKeyspaceNotifications}, which watches the whole cluster; {@linkcode ClusterOptions}
+ * says how. Its {@linkcode Topology} is read from what any client was answered, too, by
+ * {@linkcode parseShards}. Whoever has connections of his own tells by {@linkcode Ownership} what only
+ * a slot on the move has made.
  *
  * @example
- * ```ts
- * import { hashSlot } from "@keywatch/keywatch/cluster";
+ * ```ts no-run
+ * import { connect, hashSlot } from "@keywatch/keywatch/cluster";
  *
- * console.log(hashSlot("user:1"));
+ * await using notifications = await connect(["redis://node-1:6379", "redis://node-2:6379"]);
+ * await notifications.subscribeKeyspace("user:*");
+ * console.log(`user:1 is in slot ${hashSlot("user:1")}`);
+ * for await (const item of notifications.listen({ gaps: true })) {
+ *   if (item.kind === "gap") console.log(`of ${item.node} something may be missing`, item.slots);
+ *   else console.log(item.node, item.slot, item.eventType, item.key);
+ * }
  * ```
  *
  * @module
@@ -29,7 +41,7 @@ export type {
 } from "./question.ts";
 export * from "./server_info.ts";
 export { hashSlot, SLOTS } from "./slot.ts";
-export * from "./slot_range.ts";
+export { countSlots, formatSlots, includesSlot, type SlotRange, slotRanges } from "./slot_range.ts";
 export * from "./topology.ts";
 export * from "./topology_change.ts";
 export * from "./topology_error.ts";

@@ -79,20 +79,7 @@ export function includesSlot(ranges: readonly SlotRange[], slot: number): boolea
   return ranges.some(({ first, last }) => first <= slot && slot <= last);
 }
 
-/**
- * Whether two lists of ranges have a slot in common.
- *
- * @param some some ranges
- * @param others other ranges
- * @returns whether a slot is in both
- *
- * @example
- * ```ts
- * import { meet } from "@keywatch/keywatch/cluster";
- *
- * console.log(meet([{ first: 0, last: 9 }], [{ first: 9, last: 12 }])); // true
- * ```
- */
+/** Whether two lists of ranges have a slot in common. */
 export function meet(some: readonly SlotRange[], others: readonly SlotRange[]): boolean {
   return some.some(({ first, last }) =>
     others.some((other) => other.first <= last && first <= other.last)
