@@ -1,4 +1,6 @@
-import type { Member } from "./member.ts";
+import { ConnectError } from "../pubsub/errors.ts";
+import { formatAddress, type TcpAddress } from "../pubsub/mod.ts";
+import { type Member, PrimaryMember } from "./member.ts";
 import { inOneError } from "./node_failures.ts";
 import type { Topology } from "./topology.ts";
 import { ReplicaMember } from "./replica_member.ts";
@@ -37,6 +39,24 @@ export class Members extends Map<string, Member> {
       }));
       if (failures.length > 0) throw inOneError(failures);
       outcomes.push(...each.flat());
+    }
+  }
+
+  /**
+   * Has primaries that are not connected, and are elsewhere than when they were last dialled, dialled
+   * there at once.
+   *
+   * @param locate where a node is now
+   */
+  redial(locate: (id: string) => TcpAddress | null): void {
+    for (const member of this.values()) {
+      const { node, server: { subscriber } } = member;
+      if (!(member instanceof PrimaryMember) || subscriber.connection !== null) continue;
+      const address = locate(member.id);
+      const name = address === null ? node : formatAddress(address);
+      if (name === node) continue;
+      const reason = new ConnectError(`Cannot connect to ${node} any more: it is ${name} now`);
+      subscriber.reconnect(reason, "disconnected");
     }
   }
 

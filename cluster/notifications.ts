@@ -287,6 +287,7 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
     for (const member of this.#members.values()) {
       if (member instanceof ReplicaMember) member.review();
     }
+    this.#members.redial((id) => this.#addresses.locate(id));
     const isSettled = [...this.#members.values()].every(({ id, absences }) =>
       absences === 0 && !contenders.has(id)
     );

@@ -87,7 +87,10 @@ export class TopologySource {
 
   #askNode({ id, subscriber, address }: KnownNode): Promise<Topology> {
     this.#lastAsked = id;
-    return subscriber.ask((connection) => askTopology(connection, address, this.#options.tls));
+    // Not on another connection, should this one break: others may answer sooner than it is back.
+    return subscriber.askAtOnce((connection) =>
+      askTopology(connection, address, this.#options.tls)
+    );
   }
 
   async #askSeed(address: Address, signal: AbortSignal): Promise<Topology> {

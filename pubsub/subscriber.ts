@@ -139,6 +139,18 @@ export class Subscriber {
     );
   }
 
+  /**
+   * As {@linkcode ask}, but it waits for no connection, neither where there is none nor where it breaks
+   * meanwhile.
+   */
+  async askAtOnce<T>(question: (connection: Connection) => Promise<T>): Promise<T> {
+    const connection = this.#connection;
+    if (connection === null) {
+      throw new ConnectError(`Cannot ask ${this.node}: it is not connected`, { cause: this.error });
+    }
+    return await this.#asker(connection, this.info, () => this.openBeside())(question);
+  }
+
   /** The connection on which everything wanted has been asked for; null while there is none. */
   get connection(): Connection | null {
     return this.#connection;

@@ -8,6 +8,7 @@ import {
   type Gap,
 } from "../../mod.ts";
 import { ClusterKeyspaceNotifications } from "../../cluster/mod.ts";
+import { Proxy } from "../ledger/proxy.ts";
 import { sleep, until, within } from "../servers/mod.ts";
 import { SimulatedCluster, type SimulatedNode, type ToldShard } from "./simulated.ts";
 
@@ -85,6 +86,43 @@ Deno.test("a node that does not answer holds nobody up, another one is asked", a
     const after = cluster.nodes.filter((other) => other !== node).map(({ asked }) => asked);
     assert(after.some((count, n) => count > before[n]!));
   }
+});
+
+Deno.test("a cluster that comes back at other addresses is found by its seeds", async () => {
+  // The nodes of both have the same ids.
+  await using before = new SimulatedCluster(3);
+  await using after = new SimulatedCluster(3);
+  let seed = before.nodes[0]!;
+  await using proxy = await Proxy.start(() => ({ host: "127.0.0.1", port: seed.port }));
+  const gaps: Gap[] = [];
+  const warnings: string[] = [];
+  await using notifications = await connect([`redis://127.0.0.1:${proxy.port}`], {
+    refreshInterval: SELDOM,
+    timeout: 600_000,
+    onGap: (gap) => gaps.push(gap),
+    onWarning: (warning) => warnings.push(warning),
+  });
+  await notifications.subscribeKeyspace("*");
+  await proxy.refuse();
+  // Where they were nobody answers any more.
+  for (const node of before.nodes) {
+    node.mute = ["HELLO"];
+    node.disconnect();
+  }
+  await until("nobody answers", () => warnings.length > 0);
+  assertStringIncludes(warnings[0]!, "could not be refreshed");
+  seed = after.nodes[2]!;
+  await proxy.restore();
+  await until("all is covered", () => notifications.health().ok);
+  assertEquals(
+    notifications.status().nodes.map(({ node }) => node),
+    after.nodes.map(({ port }) => `127.0.0.1:${port}`),
+  );
+  assertEquals(gaps.map(({ slots }) => formatSlots(slots!)).toSorted(), [
+    "0-5460",
+    "10923-16383",
+    "5461-10922",
+  ]);
 });
 
 Deno.test("an answer that fails, is empty or names no owner changes nothing; others are asked", async () => {
