@@ -259,8 +259,10 @@ export class Subscriber {
       // Before anything is subscribed, because RESP2 answers no such question afterwards.
       mute = await silenceGuard.checkAll(connection, wanted.values());
       await this.#subscriptions.reconcile(connection);
-      mute ??= this.#subscriptions.withdrawn(connection);
       await events.onSubscribed(this.#asker(connection, info, () => this.#openBeside(address)));
+      // Whoever came meanwhile with something else that is wanted, or not, has found no connection.
+      await this.#subscriptions.reconcile(connection);
+      mute ??= this.#subscriptions.withdrawn(connection);
       // It may have ended between its last answer and here.
       if (connection.over !== null) throw connection.over;
     } catch (error) {

@@ -69,6 +69,8 @@ export class SimulatedNode implements AsyncDisposable {
   line: string | null = null;
   /** What it waits for before it answers anything. */
   hold: Promise<void> | null = null;
+  /** Told the name of each command that comes, before it is answered. */
+  onAsked: (name: string) => void = () => {};
   /** How often it was asked for the topology. */
   asked = 0;
 
@@ -128,6 +130,7 @@ export class SimulatedNode implements AsyncDisposable {
     const [name, ...words] = (command as string[]).map(String);
     const asks = name === "CLUSTER" ? `CLUSTER ${words[0]}` : name!;
     if (asks === "CLUSTER SHARDS") this.asked++;
+    this.onAsked(asks);
     if (this.mute.includes(asks)) return new Uint8Array();
     if (this.refused.includes(asks)) return utf8.encode("-NOPERM no\r\n");
     switch (asks) {

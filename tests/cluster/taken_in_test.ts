@@ -1,5 +1,11 @@
 import { assert, assertEquals } from "@std/assert";
-import { ClusterKeyspaceNotifications, connect, formatSlots, type Gap } from "../../mod.ts";
+import {
+  ClusterKeyspaceNotifications,
+  connect,
+  formatSlots,
+  type Gap,
+  KeyeventChannel,
+} from "../../mod.ts";
 import { until } from "../servers/mod.ts";
 import { SimulatedCluster, type SimulatedNode } from "./simulated.ts";
 
@@ -118,4 +124,24 @@ Deno.test("a node that joins or comes back and takes nothing in is no gap but of
   const { asked } = three;
   await until("many answers came", () => three.asked > asked + 3);
   assertEquals(told(), ["disconnected 8192-16383"]);
+});
+
+Deno.test("what is not wanted any more is let go by a node that is just asked what comes to it", async () => {
+  await using cluster = new SimulatedCluster(2);
+  const [, two] = cluster.nodes as [SimulatedNode, SimulatedNode];
+  const { notifications } = await watch(cluster);
+  await using _ = notifications;
+  await notifications.subscribeKeyevent("del");
+  const hold = Promise.withResolvers<void>();
+  const asked = Promise.withResolvers<void>();
+  two.onAsked = (name) => {
+    if (name !== "CLUSTER NODES") return;
+    two.hold = hold.promise;
+    asked.resolve();
+  };
+  two.disconnect();
+  await asked.promise;
+  await notifications.unsubscribe(new KeyeventChannel("del"));
+  hold.resolve();
+  await until("it has let go", () => notifications.status().state === "ready");
 });
