@@ -89,18 +89,20 @@ export class Coverage {
       const covers = this.#covering.has(owner);
       if (covers) this.#coveredAt[slot] = now;
       const hole = this.#holes[slot]!;
-      if (hole === null) {
-        // Before the first owner was known nothing was promised.
-        if (before === null) continue;
-        if (!covers) this.#holes[slot] = { from: lastKnown, reason: "topology" };
-        const blind = covers ? this.#lastBlind.get(owner) : undefined;
-        if (blind === undefined || blind.to <= lastKnown) continue;
+      // Before the first owner was known nothing was promised.
+      if (before === null) continue;
+      const tookOver = hole !== null && isHeir(owner, before);
+      const blind = covers && !tookOver ? this.#lastBlind.get(owner) : undefined;
+      if (blind !== undefined && blind.to > lastKnown) {
         const { hole: { reason, from }, to } = blind;
-        const hole = { from: Math.max(from, lastKnown), reason };
-        ended.push({ slot, nodeId: owner, hole, to });
+        const unheard = { from: Math.max(from, lastKnown), reason };
+        ended.push({ slot, nodeId: owner, hole: unheard, to });
+      }
+      if (hole === null) {
+        if (!covers) this.#holes[slot] = { from: lastKnown, reason: "topology" };
         continue;
       }
-      const passed: Hole = before !== null && isHeir(owner, before)
+      const passed: Hole = tookOver
         ? { from: hole.from, reason: "failover" }
         : { from: covers ? hole.from : Math.min(hole.from, lastKnown), reason: "topology" };
       if (covers) ended.push({ slot, nodeId: owner, hole: passed, to: now });

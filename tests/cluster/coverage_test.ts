@@ -72,6 +72,19 @@ Deno.test("a slot that moves to a node which covers, but did not when it may hav
   assertEquals(formatSlots(coverage.slots(false)), "");
 });
 
+Deno.test("it is that gap too when the old node was lost afterwards", () => {
+  const coverage = covered();
+  coverage.lose("b", 100, "disconnected");
+  coverage.cover("b", 200, null);
+  coverage.lose("a", 250, "unresponsive");
+  const moved = owners({ a: [[0, 8190]], b: [[8191, 16383]] });
+  const told = coverage.assign(moved, 150, 300);
+  assertEquals(told.map(({ reason, from, to }) => `${reason} ${from}-${to}`), [
+    "disconnected 150-200",
+    "topology 250-300",
+  ]);
+});
+
 Deno.test("slots that a node served when it was heard again are told at once, and not again", () => {
   const coverage = covered();
   coverage.lose("b", 100, "disconnected");
