@@ -17,7 +17,7 @@ export interface Asked {
   order: number;
   /** The position of the node's stream when it was sent. */
   position: number;
-  /** A time before it was sent, as the last that is known. */
+  /** When it was sent, or a time before: the last that was told. */
   at: number;
   /** The positions of the streams of nodes that take slots in, when it was sent. */
   targets: ReadonlyMap<NodeState, number>;
