@@ -80,6 +80,12 @@ export abstract class Member {
   /** The id of the node that is watched; null before there is one. */
   abstract readonly nodeId: string | null;
 
+  /** Whether the connection to the node is lost, or could not be made. */
+  get isLost(): boolean {
+    const { connection, failures, state } = this.server.subscriber;
+    return connection === null && (failures > 0 || state === "reconnecting");
+  }
+
   /** Where the node is, as `host:port`. */
   get node(): string {
     return this.server.subscriber.node;

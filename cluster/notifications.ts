@@ -63,7 +63,9 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
   /** When who owned what was last known to be as it is known, in ms since the epoch. */
   #knownAt = 0;
   /** How many answers in a row did not know a node that is watched. */
-  #unsettled = 0;
+  #disagreed = 0;
+  /** After how many answers in a row some node was lost. */
+  #lacked = 0;
 
   private constructor({ addresses, defaults }: Seeds, options: ClusterOptions) {
     const settings = resolveOptions(defaults, options);
@@ -288,13 +290,20 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
       if (member instanceof ReplicaMember) member.review();
     }
     this.#members.redial((id) => this.#addresses.locate(id));
-    const isSettled = [...this.#members.values()].every(({ id, absences }) =>
-      absences === 0 && !contenders.has(id)
-    );
-    this.#unsettled = isSettled ? 0 : this.#unsettled + 1;
+    const members = [...this.#members.values()];
+    const agree = members.every(({ id, absences }) => absences === 0 && !contenders.has(id));
     // Nodes may go on disagreeing for as long as some of them are cut off from the others.
-    if (!isSettled) this.#refresher.hasten(backoff(this.#unsettled, Math.random()));
+    this.#disagreed = this.#askAgain(agree, this.#disagreed);
+    // It takes them some seconds to make another the primary.
+    this.#lacked = this.#askAgain(!members.some(({ isLost }) => isLost), this.#lacked);
     this.#tellStatus();
+  }
+
+  /** Asks again soon, less so each time, unless all is well; says how many times in a row it was not. */
+  #askAgain(isWell: boolean, before: number): number {
+    if (isWell) return 0;
+    this.#refresher.hasten(backoff(before + 1, Math.random()));
+    return before + 1;
   }
 
   /** The ids of the primaries whose shards are to be watched: where replicas are, those with slots. */
@@ -375,6 +384,8 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
     if (state === "ready") {
       this.#report(this.#coverage.cover(member.id, now, member.served));
     } else if (state === "muted") this.#report(this.#coverage.coverInPart(member.id, now));
+    // Of one that was connected before, its loss has said so.
+    else if (state === "connecting" && member.isLost && this.#lacked === 0) this.#refreshSoon();
     this.#tellStatus();
   }
 

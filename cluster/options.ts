@@ -35,7 +35,8 @@ export type MigrationPolicy = "hide" | "mark";
 export interface ClusterOptions extends ConnectOptions {
   /**
    * How long after an answer about the topology to ask again, in ms. Default 10,000. It is asked
-   * besides whenever a connection is lost or events come from a node that should not send them.
+   * besides whenever a connection is lost or events come from a node that should not send them, and
+   * more often, with backoff, for as long as a node cannot be connected to or nodes disagree.
    */
   readonly refreshInterval?: number;
   /**

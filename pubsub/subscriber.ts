@@ -31,6 +31,8 @@ export class Subscriber {
   since: number = Date.now();
   /** What went wrong last; null while it is ready. */
   error: Error | null = null;
+  /** How many attempts to connect have failed since it was connected last. */
+  failures = 0;
   readonly #options: SubscriberOptions;
   readonly #subscriptions: Subscriptions;
   readonly #end = new AbortController();
@@ -271,6 +273,7 @@ export class Subscriber {
       throw error;
     }
     this.info = info;
+    this.failures = 0;
     this.#address = address;
     this.#connection = connection;
     // Before anybody is told: who is may close it all, and then it must be known to be lost.
@@ -362,6 +365,7 @@ export class Subscriber {
       } catch (error) {
         if (this.#end.signal.aborted) return;
         last = error as Error;
+        this.failures++;
         // It was told to make haste.
         if (this.#attempt.signal.aborted) failed = -1;
       }

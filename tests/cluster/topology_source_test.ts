@@ -88,6 +88,45 @@ Deno.test("a node that does not answer holds nobody up, another one is asked", a
   }
 });
 
+for (const when of ["while it is watched", "before it is watched"]) {
+  Deno.test(`of a node that is lost ${when} it is asked until another has taken over`, async () => {
+    await using cluster = new SimulatedCluster(3);
+    const [old, other, heir] = cluster.nodes as [SimulatedNode, SimulatedNode, SimulatedNode];
+    const rest = { slots: [8192, 16_383], nodes: [other.primary] };
+    const replica = { ...heir.primary, role: "replica" } as const;
+    cluster.shards = [{ slots: [0, 8191], nodes: [old.primary, replica] }, rest];
+    const lose = () => {
+      old.mute = ["HELLO"];
+      old.disconnect();
+    };
+    if (when.startsWith("before")) lose();
+    const options = { refreshInterval: SELDOM, timeout: 200, onWarning() {} };
+    await using notifications = await connect([other.url, heir.url], options);
+    const subscribing = notifications.subscribeKeyspace("*").catch(() => {});
+    if (when.startsWith("while")) {
+      await subscribing;
+      lose();
+      await until("it is missed", () => !notifications.health().ok);
+    }
+    const before = asked(cluster);
+    await until("it is asked again and again", () => asked(cluster) > before + 3);
+    cluster.shards = [{
+      slots: [0, 8191],
+      nodes: [heir.primary, { ...old.primary, health: "failed" }],
+    }, rest];
+    await until("the heir is watched", () => notifications.status().state === "ready");
+    assertEquals(
+      notifications.status().nodes.map(({ id }) => id).toSorted(),
+      [other.id, heir.id].toSorted(),
+    );
+    await until("nobody is asked any more", async () => {
+      const before = asked(cluster);
+      await sleep(300);
+      return asked(cluster) === before;
+    });
+  });
+}
+
 Deno.test("a cluster that comes back at other addresses is found by its seeds", async () => {
   // The nodes of both have the same ids.
   await using before = new SimulatedCluster(3);
