@@ -1,6 +1,7 @@
 import type { NodeView, SlotMove } from "./node_view.ts";
 import type { NodeState } from "./node_state.ts";
 import type { Question } from "./question.ts";
+import type { CommandStats } from "./server_info.ts";
 
 /** How many slots one question for keys is about, and how many keys it is for in all. */
 const KEYS_SLOTS = 16;
@@ -26,7 +27,12 @@ export interface Asked {
 /** What becomes of answers. */
 export interface AnswerSink {
   onView(node: NodeState, view: NodeView, upTo: number, from: number, asked: Asked): void;
-  onMoves(node: NodeState, moves: readonly SlotMove[] | null, asked: Asked): void;
+  onMoves(
+    node: NodeState,
+    moves: readonly SlotMove[] | null,
+    stats: CommandStats | undefined,
+    asked: Asked,
+  ): void;
   onKeys(
     node: NodeState,
     keys: ReadonlyMap<number, readonly Uint8Array[]>,
@@ -107,7 +113,8 @@ export class Asking {
     this.#ask({
       kind: "moves",
       ...this.#common(node, asked),
-      answer: (moves) => this.#answer(node, asked, () => this.#sink.onMoves(node, moves, asked)),
+      answer: (moves, stats) =>
+        this.#answer(node, asked, () => this.#sink.onMoves(node, moves, stats, asked)),
     });
   }
 

@@ -37,6 +37,8 @@ export interface HandoverEvidence {
   readonly deniedTo: number;
   /** Whether both nodes' flags let every event through to those who listen. */
   readonly tellAll: boolean;
+  /** The position after which the source has certainly not lost all its keys at once. */
+  readonly keptSince: number;
   /**
    * The position of the first event that the move can have made of a key that the source had after
    * the copying began.
@@ -168,22 +170,22 @@ function lastCopy({ doubtful, firstOf }: HandoverEvidence): number {
  * A key that the source set and did not delete was copied, or the setting repeated; so the first that
  * the target tells of it is the move's.
  *
- * That nothing was deleted is known only where each event of a key is heard. Flushing sends none;
- * but a key of which the source told nothing all the while, and that was copied, was there.
+ * That nothing was deleted is known only where each event of a key is heard. Flushing sends none, but
+ * is counted; and a key of which the source told nothing all the while, and that was copied, was there.
  */
 function lastLeft(
-  { recent, doubtful, isMoved, isLater, target, tellAll }: HandoverEvidence,
+  { recent, doubtful, isMoved, isLater, target, tellAll, keptSince }: HandoverEvidence,
   upTo: number,
 ): number {
   if (!tellAll) return -1;
-  const left = new Set<string>();
+  const left = new Map<string, number>();
   const told = new Set<string>();
   // Whose time runs out before it is copied may be left out, and telling nothing.
   const unclear = new Set<string>();
-  for (const { kind, type, key } of recent) {
+  for (const { kind, type, key, position } of recent) {
     told.add(key);
     if (kind !== "keyspace") continue;
-    if (type === "set") left.add(key);
+    if (type === "set") left.set(key, position);
     else if (type === "del") left.delete(key);
     else if (!LEAVING.has(type)) unclear.add(key);
   }
@@ -195,9 +197,10 @@ function lastLeft(
     if (!first.has(key)) first.set(key, position);
     if (position <= upTo && COPYING.has(type) && !told.has(key)) unflushed.add(databaseOf(key));
   }
+  const isKept = (key: string) => left.get(key)! > keptSince || unflushed.has(databaseOf(key));
   return doubtful.findLast(({ key, kind, position }) =>
     kind === "keyspace" && first.get(key) === position && left.has(key) && !unclear.has(key) &&
-    unflushed.has(databaseOf(key))
+    isKept(key)
   )?.position ?? -1;
 }
 

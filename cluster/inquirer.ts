@@ -10,7 +10,7 @@ import {
 } from "./node_view.ts";
 import type { KeysQuestion, MovesQuestion, Question, ViewQuestion } from "./question.ts";
 import { listOf } from "./reply_fields.ts";
-import { mayLapse, repeatsAll } from "./server_info.ts";
+import { mayLapse, readCommandStats } from "./server_info.ts";
 
 type Command = readonly [name: string, ...CommandArgument[]];
 type AnyNodeQuestion = Exclude<Question, { readonly kind: "topology" }>;
@@ -124,9 +124,10 @@ export class Inquirer {
   #askMoves(connection: Connection, question: MovesQuestion): void {
     const commands = this.#moves;
     // An answer proves that all has come that was sent before, so something is asked in any case.
-    this.#ask(connection, commands.length === 0 ? [PING] : commands, question, (replies) => {
+    this.#ask(connection, [...commands, COMMAND_STATS], question, (replies) => {
       const moves = this.#readMoves(commands, replies);
-      this.#inOrder(connection, question, () => question.answer(moves));
+      const stats = readCommandStats(replies.at(-1)!);
+      this.#inOrder(connection, question, () => question.answer(moves, stats));
     });
   }
 
@@ -151,7 +152,7 @@ export class Inquirer {
         const whole = {
           ...view,
           ...(told === null ? {} : { moves: told }),
-          ...(stats.length === 0 ? {} : { repeatsAll: repeatsAll(replies.at(-1)!) }),
+          ...(stats.length === 0 ? {} : { stats: readCommandStats(replies.at(-1)!) }),
         };
         this.#inOrder(connection, question, (inOrder) => {
           question.answer(whole, inOrder ? position : undefined);

@@ -161,6 +161,7 @@ function judgeHandover(
       sourceUpTo: source.told!.upTo,
       isLater: ({ slot, position }) => position > (slots.get(slot)?.begun ?? Infinity),
       tellAll: source.tellsAll() && node.tellsAll(),
+      keptSince: keptSince(source),
       deniedTo: Math.max(...Array.from(slots.values(), ({ deniedTo }) => deniedTo)),
       marks: node.marks.get(source) ?? [],
       firstOf: (slot, key) => {
@@ -183,16 +184,22 @@ function recentOf(
   return { recent: events, recentAfter: after };
 }
 
+/** The position after which the node was certainly not emptied without an event, until it last told. */
+function keptSince({ told, beginning }: NodeState): number {
+  const emptied = told?.view.stats?.emptied ?? null;
+  return emptied === null || beginning?.emptied !== emptied ? Infinity : beginning.position;
+}
+
 /** Whether what a node has sent, and the keys it had, are those of the source of that move. */
 function isSource(
   node: NodeState | undefined,
   { id, slots, isRetried }: SlotMove,
 ): node is NodeState {
-  const { moves, importing, repeatsAll } = node?.told?.view ?? {};
+  const { moves, importing, stats } = node?.told?.view ?? {};
   const before = node?.spentBefore;
   const own = moves?.find((move) => move.id === id);
   if (own === undefined || importing === undefined || isRetried || own.isRetried) return false;
-  if (!repeatsAll) return false;
+  if (!stats?.repeatsAll) return false;
   // It must not have taken the slots in again since, and copied keys itself. Valkey tells the second
   // in which a move began, so of two in one second the one comes first that was heard of first.
   return ![...importing.keys()].some((slot) => includesSlot(slots, slot)) &&

@@ -177,6 +177,8 @@ export class NodeState {
   told: { readonly order: number; readonly view: NodeView; readonly upTo: number } | null = null;
   /** When it was asked and was a replica; see {@linkcode OwnershipSink.renew}. Null while it never was. */
   replicaAt: number | null = null;
+  /** What its {@linkcode CommandStats} said when its stream began, and an event that came later. */
+  beginning: { readonly emptied: string | null; readonly position: number } | null = null;
   /** Moves of slots as a whole, as it last told. */
   moves: readonly SlotMove[] | null = null;
   /** Moves that are no news: over before the stream began, or heard of. Null until first told. */

@@ -2,6 +2,7 @@ import { type Address, formatAddress } from "../pubsub/mod.ts";
 import { type Reply, ServerError } from "../resp/mod.ts";
 import { countOf, fieldsOf, listOf, textOf } from "./reply_fields.ts";
 import { SLOTS } from "./slot.ts";
+import type { CommandStats } from "./server_info.ts";
 import { type SlotRange, slotRanges } from "./slot_range.ts";
 import type { NodeRole } from "./topology.ts";
 import { TopologyError } from "./topology_error.ts";
@@ -41,11 +42,8 @@ export interface NodeView {
    * out where it was not asked or did not tell.
    */
   readonly moves?: readonly SlotMove[];
-  /**
-   * Whether a move of slots as a whole repeats everything that was written at the node, by
-   * {@linkcode repeatsAll}; left out where it was not asked.
-   */
-  readonly repeatsAll?: boolean;
+  /** What its count of commands tells, by {@linkcode readCommandStats}; left out where not asked. */
+  readonly stats?: CommandStats;
 }
 
 /**

@@ -87,7 +87,8 @@ export class Ownership<Item> {
           else if (view.role === "primary" && node.replicaAt !== null) return this.#renew(node);
           this.#moves.hear(node, view, upTo, from, this.#court.now);
         },
-        onMoves: (node, moves, { position }) => {
+        onMoves: (node, moves, stats, { position }) => {
+          node.beginning = { emptied: stats?.emptied ?? null, position: node.position };
           if (moves !== null) this.#moves.hearMoves(node, moves, position);
         },
         onKeys: (_, keys, asked) => this.#moves.hearKeys(keys, asked),

@@ -1,4 +1,5 @@
 import type { NodeView, SlotMove } from "./node_view.ts";
+import type { CommandStats } from "./server_info.ts";
 import type { SlotRange } from "./slot_range.ts";
 
 /**
@@ -65,23 +66,30 @@ export interface ViewQuestion extends NodeQuestion {
 }
 
 /**
- * Which slots has the node moved as a whole? Asked once, when its stream begins.
+ * Which slots has the node moved as a whole, and what has it run so far? Asked once, when its stream
+ * begins.
  *
  * @example
  * ```ts
- * import { type MovesQuestion, parseSlotMoves } from "@keywatch/keywatch/cluster";
+ * import { type MovesQuestion, parseSlotMoves, readCommandStats } from "@keywatch/keywatch/cluster";
  * import type { Reply } from "@keywatch/keywatch/resp";
  *
- * function onMoves(question: MovesQuestion, reply: Reply): void {
- *   question.answer(parseSlotMoves(reply));
+ * function onReplies(question: MovesQuestion, moves: Reply, stats: Reply): void {
+ *   question.answer(parseSlotMoves(moves), readCommandStats(stats));
  * }
  * ```
  */
 export interface MovesQuestion extends NodeQuestion {
   /** Which question it is. */
   readonly kind: "moves";
-  /** Hands in what {@linkcode parseSlotMoves} made of the answer. */
-  answer(moves: readonly SlotMove[] | null): void;
+  /**
+   * Hands the answer in.
+   *
+   * @param moves what {@linkcode parseSlotMoves} made of it
+   * @param stats what {@linkcode readCommandStats} made of `INFO commandstats`; may be left out where
+   * slots cannot move as a whole
+   */
+  answer(moves: readonly SlotMove[] | null, stats?: CommandStats): void;
 }
 
 /**

@@ -2,27 +2,60 @@ import type { Reply } from "../resp/mod.ts";
 import { textOf } from "./reply_fields.ts";
 
 /**
- * Whether a move of slots as a whole repeats everything that was written at a node, by its answer to
- * `INFO commandstats`.
- *
- * `MSETEX`, of Redis 8.4 and Valkey 9.1, is told as `set` like any other, but neither server repeats
- * it (as measured on Redis 8.6.3 and Valkey 9.1.2, where the keys are lost). So it must never have
- * been run. Resetting the counts is counted itself.
- *
- * @param reply the answer; what cannot be understood proves nothing
+ * What a node's count of commands tells of its keys.
  *
  * @example
  * ```ts
- * import { repeatsAll } from "@keywatch/keywatch/cluster";
+ * import type { CommandStats } from "@keywatch/keywatch/cluster";
  *
- * console.log(repeatsAll("# Commandstats\r\ncmdstat_set:calls=12,usec=34\r\n")); // true
- * console.log(repeatsAll("# Commandstats\r\ncmdstat_msetex:calls=1,usec=5\r\n")); // false
+ * const isWhole = (earlier: CommandStats, later: CommandStats): boolean =>
+ *   earlier.emptied !== null && earlier.emptied === later.emptied;
  * ```
  */
-export function repeatsAll(reply: Reply): boolean {
+export interface CommandStats {
+  /**
+   * Whether a move of slots as a whole repeats everything that was written at the node.
+   *
+   * `MSETEX`, of Redis 8.4 and Valkey 9.1, is told as `set` like any other, but neither server repeats
+   * it (as measured on Redis 8.6.3 and Valkey 9.1.2, where the keys are lost). So it must never have
+   * been run.
+   */
+  readonly repeatsAll: boolean;
+  /**
+   * A text that is another one once keys may have gone without an event, by `FLUSHALL`, `FLUSHDB` or
+   * the like, or the counts were reset; null where the node does not tell.
+   */
+  readonly emptied: string | null;
+}
+
+/**
+ * Reads the answer to `INFO commandstats`. Resetting the counts is counted itself.
+ *
+ * @param reply the answer; what cannot be understood proves nothing
+ * @returns what it tells
+ *
+ * @example
+ * ```ts
+ * import { readCommandStats } from "@keywatch/keywatch/cluster";
+ *
+ * const { repeatsAll, emptied } = readCommandStats(
+ *   "# Commandstats\r\ncmdstat_set:calls=12,usec=34\r\ncmdstat_flushall:calls=1,usec=5\r\n",
+ * );
+ * console.log(repeatsAll, emptied); // true "flushall 1"
+ * ```
+ */
+export function readCommandStats(reply: Reply): CommandStats {
   const text = textOf(reply);
-  return text !== null && /^# Commandstats\r?$/m.test(text) &&
-    !/^cmdstat_(msetex|config\|resetstat):calls=(?!0,)/m.test(text);
+  if (text === null || !/^# Commandstats\r?$/m.test(text)) {
+    return { repeatsAll: false, emptied: null };
+  }
+  const emptying =
+    /^cmdstat_(flushall|flushdb|swapdb|debug|cluster\|flushslot|cluster\|reset|config\|resetstat):calls=(\d+)/gm;
+  return {
+    repeatsAll: !/^cmdstat_(msetex|config\|resetstat):calls=(?!0,)/m.test(text),
+    emptied: Array.from(text.matchAll(emptying), ([, name, calls]) => `${name} ${calls}`)
+      .sort().join(),
+  };
 }
 
 /**

@@ -35,6 +35,7 @@ function evidence(
     marks: [],
     deniedTo,
     tellAll: true,
+    keptSince: Infinity,
     firstOf: () => undefined,
     ...more,
   };
@@ -76,6 +77,10 @@ Deno.test("a key that the source set and left was copied, unless it was flushed,
   assertEquals(lastOfMove(evidence(source, target, 10)), -1);
   assertEquals(lastOfMove(evidence([...source, ...events(5, "set old")], target, 11)), -1);
   assertEquals(lastOfMove(evidence(source, target, 11, { tellAll: false })), -1);
+  // But that the source was not emptied since it set the key.
+  assertEquals(lastOfMove(evidence(source, target, 10, { keptSince: 0 })), 12);
+  assertEquals(lastOfMove(evidence(source, target, 10, { keptSince: 0, tellAll: false })), -1);
+  assertEquals(lastOfMove(evidence(source, target, 10, { keptSince: 1 })), -1);
   const other = target.map((event) => ({ ...event, key: event.key.replace("0 old", "1 old") }));
   assertEquals(lastOfMove(evidence(source, other, 11)), -1);
 });

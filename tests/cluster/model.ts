@@ -10,7 +10,7 @@
  *   takes no write from some moment before that on, and emits nothing when it drops the keys. A move
  *   that fails or is cancelled is dropped without an event.
  */
-import type { NodeView, SlotMove } from "../../cluster/mod.ts";
+import type { CommandStats, NodeView, SlotMove } from "../../cluster/mod.ts";
 import { slotRanges } from "../../cluster/mod.ts";
 
 /** Numbers that look random, the same for the same seed (mulberry32). */
@@ -94,6 +94,8 @@ export class ModelNode {
   isBlocked = false;
   /** Whether all that it wrote is repeated where slots move as a whole. */
   repeatsAll = true;
+  /** How often it was emptied. */
+  flushes = 0;
 
   constructor(readonly id: string) {}
 
@@ -110,8 +112,12 @@ export class ModelNode {
       importing: new Map(this.importing),
       migrating: new Map(this.migrating),
       moves: [...this.moves],
-      repeatsAll: this.repeatsAll,
+      stats: this.stats(),
     };
+  }
+
+  stats(): CommandStats {
+    return { repeatsAll: this.repeatsAll, emptied: `flushall ${this.flushes}` };
   }
 
   /** As `CLUSTER SLOT-STATS` and the list of moves tell. */
@@ -221,9 +227,12 @@ export class ModelCluster {
     this.#begin();
   }
 
-  /** Nobody is told of it; and a move that is under way would fail by it. */
+  /** Nobody is told of it, but it is counted; and a move that is under way would fail by it. */
   #flush(): void {
-    for (const { keys } of this.nodes) for (const ofSlot of keys.values()) ofSlot.clear();
+    for (const node of this.nodes) {
+      for (const ofSlot of node.keys.values()) ofSlot.clear();
+      node.flushes++;
+    }
   }
 
   /** Brings what is under way to its end, without further writes. */

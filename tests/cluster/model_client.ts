@@ -218,7 +218,8 @@ export class ModelListener {
         return () => question.answer();
       case "moves": {
         const moves = [...node.moves];
-        return () => question.answer(moves);
+        const stats = node.stats();
+        return () => question.answer(moves, stats);
       }
       case "keys": {
         const keys = new Map(question.slots.map((slot) => {

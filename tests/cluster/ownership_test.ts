@@ -158,6 +158,7 @@ Deno.test("a key that the source had is not taken for copied where not all it wr
   for (const [repeatsAll, verdict] of [[true, "phantom"], [false, "uncertain"]] as const) {
     const { ownership, decided, asked, event } = open();
     const whole = { importing: new Map(), migrating: new Map() };
+    const stats = { repeatsAll, emptied: null };
     const moves = (direction: "in" | "out"): SlotMove[] => {
       const [slots, state, created] = [[{ first: 1, last: 1 }], "succeeded" as const, 1_000];
       return [{ id: "1", slots, direction, source: "a", state, isRetried: false, created }];
@@ -173,7 +174,7 @@ Deno.test("a key that the source had is not taken for copied where not all it wr
         if (question.kind !== "view") continue;
         const isTarget = question.node === "b";
         const slots = isTarget ? [{ first: 1, last: 1 }] : [];
-        const view = { slots, moves: moves(isTarget ? "in" : "out"), repeatsAll, ...whole };
+        const view = { slots, moves: moves(isTarget ? "in" : "out"), stats, ...whole };
         question.answer(view, isTarget ? 1 : 0);
       }
       ownership.tick(101 + round);

@@ -1,11 +1,13 @@
-import { assertEquals } from "@std/assert";
-import { mayLapse, type NodeView, repeatsAll } from "../../cluster/mod.ts";
+import { assertEquals, assertNotEquals } from "@std/assert";
+import { type CommandStats, mayLapse, type NodeView, readCommandStats } from "../../cluster/mod.ts";
 import { Inquirer } from "../../cluster/inquirer.ts";
 import type { Connection } from "../../pubsub/connection.ts";
 import { type Reply, ServerError } from "../../resp/mod.ts";
 
 const stats = (...lines: string[]) => ["# Commandstats", ...lines, ""].join("\r\n");
 const keyspace = (...lines: string[]) => ["# Keyspace", ...lines, ""].join("\r\n");
+
+const repeatsAll = (reply: Reply) => readCommandStats(reply).repeatsAll;
 
 Deno.test("a node that ran MSETEX, or forgot what it ran, does not repeat all", () => {
   assertEquals(
@@ -32,6 +34,27 @@ Deno.test("keys may lapse where one of any database has a time to live, or a fie
   }
 });
 
+Deno.test("whether a node was emptied without an event, its count of commands tells", () => {
+  const emptied = (...lines: string[]) => readCommandStats(stats(...lines)).emptied;
+  const before = ["cmdstat_set:calls=1,usec=2", "cmdstat_flushdb:calls=2,usec=1"];
+  assertEquals(emptied("cmdstat_set:calls=9,usec=20", before[1]!), emptied(...before));
+  assertEquals(emptied("cmdstat_config|get:calls=1,usec=2", ...before), emptied(...before));
+  for (
+    const change of [
+      "flushall:calls=1,usec=2",
+      "swapdb:calls=1,usec=2",
+      "cluster|flushslot:calls=1,usec=2",
+      "config|resetstat:calls=1,usec=2",
+    ]
+  ) assertNotEquals(emptied(...before, `cmdstat_${change}`), emptied(...before), change);
+  assertNotEquals(emptied(before[0]!, "cmdstat_flushdb:calls=3,usec=1"), emptied(...before));
+  // Nothing that only looks like it.
+  assertEquals(emptied("cmdstat_function|flush:calls=1,usec=2"), "");
+  for (const reply of ["", "# Keyspace", null, new ServerError("NOPERM no")]) {
+    assertEquals(readCommandStats(reply).emptied, null);
+  }
+});
+
 /** A node that answers at once. */
 function inquire(answers: Readonly<Record<string, Reply>>) {
   const connection = {
@@ -49,8 +72,10 @@ function inquire(answers: Readonly<Record<string, Reply>>) {
   });
   const common = { node: "a", sent() {}, fail() {} };
   const put = (question: object) => inquirer.put({ ...common, ...question } as never);
-  put({ kind: "moves", answer() {} });
+  let beginning: CommandStats | undefined;
+  put({ kind: "moves", answer: (_: unknown, stats: CommandStats) => beginning = stats });
   return {
+    beginning: () => beginning,
     keys(): string[] {
       let found: string[] = [];
       put({
@@ -90,8 +115,9 @@ Deno.test("a node that can move slots as a whole is asked whether it repeats all
   const nodes = { "CLUSTER NODES": NODES };
   const ran = (command: string) => ({ "INFO commandstats": stats(`cmdstat_${command}:calls=1`) });
   const moves = { "CLUSTER GETSLOTMIGRATIONS": [] };
-  assertEquals(inquire({ ...nodes, ...ran("set") }).view()?.repeatsAll, undefined);
-  assertEquals(inquire({ ...nodes, ...moves, ...ran("set") }).view()?.repeatsAll, true);
-  assertEquals(inquire({ ...nodes, ...moves, ...ran("msetex") }).view()?.repeatsAll, false);
-  assertEquals(inquire({ ...nodes, ...moves }).view()?.repeatsAll, false);
+  assertEquals(inquire({ ...nodes, ...ran("set") }).view()?.stats?.repeatsAll, undefined);
+  assertEquals(inquire({ ...nodes, ...moves, ...ran("set") }).view()?.stats?.repeatsAll, true);
+  assertEquals(inquire({ ...nodes, ...moves, ...ran("msetex") }).view()?.stats?.repeatsAll, false);
+  assertEquals(inquire({ ...nodes, ...moves }).view()?.stats?.repeatsAll, false);
+  assertEquals(inquire({ ...moves, ...ran("flushall") }).beginning()?.emptied, "flushall 1");
 });
