@@ -35,8 +35,8 @@ export interface HandoverEvidence {
   readonly isLater: (event: LoggedEvent) => boolean;
   /** The position up to which such events are certainly the move's. */
   readonly deniedTo: number;
-  /** Whether both nodes' flags let every event through to those who listen. */
-  readonly tellAll: boolean;
+  /** Whether both nodes tell, in a family of channels, of all that happens to a key they tell of. */
+  readonly tellAll: (kind: string, database: number) => boolean;
   /** The position after which the source has certainly not lost all its keys at once. */
   readonly keptSince: number;
   /**
@@ -177,31 +177,32 @@ function lastLeft(
   { recent, doubtful, isMoved, isLater, target, tellAll, keptSince }: HandoverEvidence,
   upTo: number,
 ): number {
-  if (!tellAll) return -1;
   const left = new Map<string, number>();
   const told = new Set<string>();
   // Whose time runs out before it is copied may be left out, and telling nothing.
   const unclear = new Set<string>();
-  for (const { kind, type, key, position } of recent) {
+  for (const event of recent) {
+    const { type, position } = event;
+    const key = heardKey(event);
     told.add(key);
-    if (kind !== "keyspace") continue;
     if (type === "set") left.set(key, position);
     else if (type === "del") left.delete(key);
     else if (!LEAVING.has(type)) unclear.add(key);
   }
   const first = new Map<string, number>();
-  const unflushed = new Set<string>();
+  const unflushed = new Set<number>();
   for (const event of target.after(-1)) {
-    const { kind, type, key, position } = event;
-    if (kind !== "keyspace" || !isMoved(event.slot) || !isLater(event)) continue;
-    if (!first.has(key)) first.set(key, position);
-    if (position <= upTo && COPYING.has(type) && !told.has(key)) unflushed.add(databaseOf(key));
+    const { kind, type, key, slot, position } = event;
+    if (!isMoved(slot) || !isLater(event) || !tellAll(kind, databaseOf(key))) continue;
+    const heard = heardKey(event);
+    if (!first.has(heard)) first.set(heard, position);
+    if (position <= upTo && COPYING.has(type) && !told.has(heard)) unflushed.add(databaseOf(key));
   }
-  const isKept = (key: string) => left.get(key)! > keptSince || unflushed.has(databaseOf(key));
-  return doubtful.findLast(({ key, kind, position }) =>
-    kind === "keyspace" && first.get(key) === position && left.has(key) && !unclear.has(key) &&
-    isKept(key)
-  )?.position ?? -1;
+  return doubtful.findLast((event) => {
+    const heard = heardKey(event);
+    return first.get(heard) === event.position && left.has(heard) && !unclear.has(heard) &&
+      (left.get(heard)! > keptSince || unflushed.has(databaseOf(event.key)));
+  })?.position ?? -1;
 }
 
 /**
@@ -267,6 +268,11 @@ function likeness({ kind, type, key }: LoggedEvent): string {
   return `${kind} ${type} ${key}`;
 }
 
-function databaseOf(key: string): string {
-  return key.slice(0, key.indexOf(" "));
+/** A key as it is told of in one family of channels. */
+function heardKey({ kind, key }: LoggedEvent): string {
+  return `${kind} ${key}`;
+}
+
+function databaseOf(key: string): number {
+  return Number(key.slice(0, key.indexOf(" ")));
 }

@@ -160,7 +160,7 @@ function judgeHandover(
       source: source.log,
       sourceUpTo: source.told!.upTo,
       isLater: ({ slot, position }) => position > (slots.get(slot)?.begun ?? Infinity),
-      tellAll: source.tellsAll() && node.tellsAll(),
+      tellAll: allOf(source, node),
       keptSince: keptSince(source),
       deniedTo: Math.max(...Array.from(slots.values(), ({ deniedTo }) => deniedTo)),
       marks: node.marks.get(source) ?? [],
@@ -182,6 +182,18 @@ function recentOf(
   const isMoved = (slot: number) => includesSlot(move.slots, slot);
   const { events, after } = recent.of(source, isMoved, source.told!.upTo);
   return { recent: events, recentAfter: after };
+}
+
+/** What two nodes tell all of, by family of channels and database. */
+function allOf(source: NodeState, target: NodeState): HandoverEvidence["tellAll"] {
+  const known = new Map<string, boolean>();
+  return (kind, database) => {
+    const key = `${kind} ${database}`;
+    const tellAll = known.get(key) ??
+      (source.tellsAll(kind, database) && target.tellsAll(kind, database));
+    known.set(key, tellAll);
+    return tellAll;
+  };
 }
 
 /** The position after which the node was certainly not emptied without an event, until it last told. */

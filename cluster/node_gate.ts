@@ -27,6 +27,8 @@ export interface NodeGateOptions {
   readonly onAnswer: () => void;
 }
 
+const decoder = new TextDecoder();
+
 /** The way of one node's notifications into {@linkcode Ownership}, a stream for each connection. */
 export class NodeGate implements Gate {
   readonly #options: NodeGateOptions;
@@ -90,7 +92,16 @@ export class NodeGate implements Gate {
       position: () => this.#stream!.position,
       onAnswer,
     });
-    this.#stream = ownership.open(id, () => /^(?!unknown$).*A/.test(flags() ?? ""));
+    this.#stream = ownership.open(id, (kind, database) => {
+      if (!/^(?!unknown$).*A/.test(flags() ?? "")) return false;
+      return kind === "keyspace" || kind === "keyevent" && this.#hearsAllKeyevents(database);
+    });
+  }
+
+  #hearsAllKeyevents(database: number): boolean {
+    const wanted = ["*", database].map((db) => `__keyevent@${db}__:*`);
+    return Array.from(this.#options.subscriber().confirmed)
+      .some(({ isPattern, bytes }) => isPattern && wanted.includes(decoder.decode(bytes)));
   }
 
   /** The connection is over: what waits is delivered. */

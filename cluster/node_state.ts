@@ -194,10 +194,10 @@ export class NodeState {
   lastVerdict: Verdict = "real";
   isOpen = true;
 
-  /** Whether its flags let every event through. */
-  readonly tellsAll: () => boolean;
+  /** Whether, in a family of channels, it tells of all that happens to a key that it tells of. */
+  readonly tellsAll: (kind: string, database: number) => boolean;
 
-  constructor(id: string, tellsAll: () => boolean) {
+  constructor(id: string, tellsAll: NodeState["tellsAll"]) {
     this.id = id;
     this.tellsAll = tellsAll;
   }

@@ -187,11 +187,15 @@ export class Ownership<Item> {
    * closed.
    *
    * @param id the node's id
-   * @param tellsAll whether the node's `notify-keyspace-events` is known to let events of every class
-   * through: where nothing was heard of a key, nothing has happened to it
+   * @param tellsAll whether the stream is known to tell, in a family of channels and a database, of all
+   * that happens to a key of which it tells something: the node's `notify-keyspace-events` lets events
+   * of every class through, and they are subscribed to, as with `__keyspace@…__:<key>` they always are
    * @returns what its events are handed to
    */
-  open(id: string, tellsAll: () => boolean = () => false): NodeStream<Item> {
+  open(
+    id: string,
+    tellsAll: (kind: string, database: number) => boolean = () => false,
+  ): NodeStream<Item> {
     const earlier = this.#moves.nodes.get(id);
     if (earlier !== undefined) this.#close(earlier);
     const node = new NodeState(id, tellsAll);

@@ -34,7 +34,7 @@ function evidence(
     recentAfter: 0,
     marks: [],
     deniedTo,
-    tellAll: true,
+    tellAll: () => true,
     keptSince: Infinity,
     firstOf: () => undefined,
     ...more,
@@ -47,7 +47,7 @@ Deno.test("from what the target repeated on, it repeated all, in the same order"
   // Up to 12 it was not the owner; the last is a client's.
   assertEquals(lastOfMove(evidence(source, target, 12)), 15);
   // Without the append it may all be a client's: what the source sent it did before.
-  assertEquals(lastOfMove(evidence(source, target, 11, { tellAll: false })), -1);
+  assertEquals(lastOfMove(evidence(source, target, 11, { tellAll: () => false })), -1);
 });
 
 Deno.test("what was repeated and is not known any more is older than all that is", () => {
@@ -76,11 +76,22 @@ Deno.test("a key that the source set and left was copied, unless it was flushed,
   // Nothing proves that what was there before was still there.
   assertEquals(lastOfMove(evidence(source, target, 10)), -1);
   assertEquals(lastOfMove(evidence([...source, ...events(5, "set old")], target, 11)), -1);
-  assertEquals(lastOfMove(evidence(source, target, 11, { tellAll: false })), -1);
+  assertEquals(lastOfMove(evidence(source, target, 11, { tellAll: () => false })), -1);
   // But that the source was not emptied since it set the key.
   assertEquals(lastOfMove(evidence(source, target, 10, { keptSince: 0 })), 12);
-  assertEquals(lastOfMove(evidence(source, target, 10, { keptSince: 0, tellAll: false })), -1);
+  assertEquals(
+    lastOfMove(evidence(source, target, 10, { keptSince: 0, tellAll: () => false })),
+    -1,
+  );
   assertEquals(lastOfMove(evidence(source, target, 10, { keptSince: 1 })), -1);
+  // That it was not deleted is known where all events are heard, in the same family of channels.
+  const keyevent = (events: readonly LoggedEvent[]) =>
+    events.map((event) => ({ ...event, kind: "keyevent" }));
+  const heard = (tellAll: HandoverEvidence["tellAll"]) =>
+    lastOfMove(evidence(keyevent(source), keyevent(target), 10, { keptSince: 0, tellAll }));
+  assertEquals(heard((kind, database) => kind === "keyevent" && database === 0), 12);
+  assertEquals(heard((kind) => kind === "keyspace"), -1);
+  assertEquals(heard((_, database) => database === 1), -1);
   const other = target.map((event) => ({ ...event, key: event.key.replace("0 old", "1 old") }));
   assertEquals(lastOfMove(evidence(source, other, 11)), -1);
 });
