@@ -37,6 +37,8 @@ export interface HandoverEvidence {
   readonly deniedTo: number;
   /** Whether both nodes tell, in a family of channels, of all that happens to a key they tell of. */
   readonly tellAll: (kind: string, database: number) => boolean;
+  /** Whether keys whose time has run out are copied like others. */
+  readonly copiesLapsed: boolean;
   /** The position after which the source has certainly not lost all its keys at once. */
   readonly keptSince: number;
   /**
@@ -81,15 +83,31 @@ const ONLY_REPEATED: ReadonlySet<string> = new Set(
     .split(" "),
 );
 
-/** What leaves a string, and its time to live, where it is. */
-const LEAVING: ReadonlySet<string> = new Set([
-  "append",
-  "incrby",
-  "new",
-  "overwritten",
-  "setbit",
-  "setrange",
-]);
+/** What tells that a key is there from then on, and what leaves it there, until its `del`. */
+interface Lasting {
+  readonly making: ReadonlySet<string>;
+  readonly leaving: ReadonlySet<string>;
+}
+
+/** A string that has no time to live, or none that is known to have been set. */
+const TIMELESS: Lasting = {
+  making: new Set(["set"]),
+  leaving: new Set(["append", "incrby", "new", "overwritten", "setbit", "setrange"]),
+};
+
+/**
+ * Where keys whose time has run out are copied like others. Not hashes, of whose fields that is not
+ * known, nor streams, which last although they are empty.
+ */
+const ANY: Lasting = {
+  making: new Set(
+    ("append incrby incrbyfloat lpush pfadd rpush sadd set setbit setrange zadd zincr").split(" "),
+  ),
+  leaving: new Set(
+    ("expire linsert lpop lrem lset ltrim new overwritten persist rpop spop srem zpopmax zpopmin " +
+      "zrem zremrangebylex zremrangebyrank zremrangebyscore").split(" "),
+  ),
+};
 
 /** How many events in a row are looked for, at most. */
 const MOST_IN_ORDER = 256;
@@ -167,27 +185,29 @@ function lastCopy({ doubtful, firstOf }: HandoverEvidence): number {
 }
 
 /**
- * A key that the source set and did not delete was copied, or the setting repeated; so the first that
+ * A key that the source made and did not delete was copied, or the making repeated; so the first that
  * the target tells of it is the move's.
  *
  * That nothing was deleted is known only where each event of a key is heard. Flushing sends none, but
  * is counted; and a key of which the source told nothing all the while, and that was copied, was there.
  */
 function lastLeft(
-  { recent, doubtful, isMoved, isLater, target, tellAll, keptSince }: HandoverEvidence,
+  { recent, doubtful, isMoved, isLater, target, tellAll, copiesLapsed, keptSince }:
+    HandoverEvidence,
   upTo: number,
 ): number {
   const left = new Map<string, number>();
   const told = new Set<string>();
+  const { making, leaving } = copiesLapsed ? ANY : TIMELESS;
   // Whose time runs out before it is copied may be left out, and telling nothing.
   const unclear = new Set<string>();
   for (const event of recent) {
     const { type, position } = event;
     const key = heardKey(event);
     told.add(key);
-    if (type === "set") left.set(key, position);
+    if (making.has(type)) left.set(key, position);
     else if (type === "del") left.delete(key);
-    else if (!LEAVING.has(type)) unclear.add(key);
+    else if (!leaving.has(type)) unclear.add(key);
   }
   const first = new Map<string, number>();
   const unflushed = new Set<number>();

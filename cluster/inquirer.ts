@@ -152,7 +152,10 @@ export class Inquirer {
         const whole = {
           ...view,
           ...(told === null ? {} : { moves: told }),
-          ...(stats.length === 0 ? {} : { stats: readCommandStats(replies.at(-1)!) }),
+          ...(stats.length === 0 ? {} : {
+            copiesLapsed: this.#copiesLapsed,
+            stats: readCommandStats(replies.at(-1)!),
+          }),
         };
         this.#inOrder(connection, question, (inOrder) => {
           question.answer(whole, inOrder ? position : undefined);

@@ -161,6 +161,7 @@ function judgeHandover(
       sourceUpTo: source.told!.upTo,
       isLater: ({ slot, position }) => position > (slots.get(slot)?.begun ?? Infinity),
       tellAll: allOf(source, node),
+      copiesLapsed: source.told!.view.copiesLapsed === true,
       keptSince: keptSince(source),
       deniedTo: Math.max(...Array.from(slots.values(), ({ deniedTo }) => deniedTo)),
       marks: node.marks.get(source) ?? [],

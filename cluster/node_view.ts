@@ -42,6 +42,11 @@ export interface NodeView {
    * out where it was not asked or did not tell.
    */
   readonly moves?: readonly SlotMove[];
+  /**
+   * Whether it copies keys whose time has run out like others, where slots move as a whole: Redis does
+   * (8.6.3), of Valkey that is not certain. Left out where that is not known.
+   */
+  readonly copiesLapsed?: boolean;
   /** What its count of commands tells, by {@linkcode readCommandStats}; left out where not asked. */
   readonly stats?: CommandStats;
 }

@@ -35,6 +35,7 @@ function evidence(
     marks: [],
     deniedTo,
     tellAll: () => true,
+    copiesLapsed: false,
     keptSince: Infinity,
     firstOf: () => undefined,
     ...more,
@@ -84,6 +85,12 @@ Deno.test("a key that the source set and left was copied, unless it was flushed,
     -1,
   );
   assertEquals(lastOfMove(evidence(source, target, 10, { keptSince: 1 })), -1);
+  // Its time may have run out, which only some servers make nothing of.
+  const timed = events(1, "set a", "expire a", "rpush b", "lpop b", "hset c", "set d", "expired d");
+  const copied = events(11, "set old", "rpush b", "set a", "hset c", "set d");
+  const last = (copiesLapsed: boolean) =>
+    lastOfMove(evidence(timed, copied, 10, { keptSince: 0, copiesLapsed }));
+  assertEquals([last(false), last(true)], [-1, 13]);
   // That it was not deleted is known where all events are heard, in the same family of channels.
   const keyevent = (events: readonly LoggedEvent[]) =>
     events.map((event) => ({ ...event, kind: "keyevent" }));

@@ -112,6 +112,7 @@ export class ModelNode {
       importing: new Map(this.importing),
       migrating: new Map(this.migrating),
       moves: [...this.moves],
+      copiesLapsed: true,
       stats: this.stats(),
     };
   }
