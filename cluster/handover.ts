@@ -39,6 +39,8 @@ export interface HandoverEvidence {
   readonly tellAll: (kind: string, database: number) => boolean;
   /** Whether keys whose time has run out are copied like others. */
   readonly copiesLapsed: boolean;
+  /** The position after which the source certainly had the slots all the time. */
+  readonly ownedSince: number;
   /** The position after which the source has certainly not lost all its keys at once. */
   readonly keptSince: number;
   /**
@@ -192,10 +194,11 @@ function lastCopy({ doubtful, firstOf }: HandoverEvidence): number {
  * is counted; and a key of which the source told nothing all the while, and that was copied, was there.
  */
 function lastLeft(
-  { recent, doubtful, isMoved, isLater, target, tellAll, copiesLapsed, keptSince }:
-    HandoverEvidence,
+  evidence: HandoverEvidence,
   upTo: number,
 ): number {
+  const { recent, doubtful, isMoved, isLater, target, tellAll } = evidence;
+  const { copiesLapsed, ownedSince, keptSince } = evidence;
   const left = new Map<string, number>();
   const told = new Set<string>();
   const { making, leaving } = copiesLapsed ? ANY : TIMELESS;
@@ -205,7 +208,7 @@ function lastLeft(
     const { type, position } = event;
     const key = heardKey(event);
     told.add(key);
-    if (making.has(type)) left.set(key, position);
+    if (making.has(type) && position > ownedSince) left.set(key, position);
     else if (type === "del") left.delete(key);
     else if (!leaving.has(type)) unclear.add(key);
   }

@@ -162,6 +162,7 @@ function judgeHandover(
       isLater: ({ slot, position }) => position > (slots.get(slot)?.begun ?? Infinity),
       tellAll: allOf(source, node),
       copiesLapsed: source.told!.view.copiesLapsed === true,
+      ownedSince: ownedSince(source, move),
       keptSince: keptSince(source),
       deniedTo: Math.max(...Array.from(slots.values(), ({ deniedTo }) => deniedTo)),
       marks: node.marks.get(source) ?? [],
@@ -195,6 +196,12 @@ function allOf(source: NodeState, target: NodeState): HandoverEvidence["tellAll"
     known.set(key, tellAll);
     return tellAll;
   };
+}
+
+/** The position after which the source of a move certainly neither got nor lost its slots otherwise. */
+function ownedSince({ over }: NodeState, { id, slots }: SlotMove): number {
+  const others = [...over].filter(([other, past]) => other !== id && meet(past.slots, slots));
+  return Math.max(-1, ...others.map(([, { position }]) => position));
 }
 
 /** The position after which the node was certainly not emptied without an event, until it last told. */

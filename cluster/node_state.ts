@@ -2,6 +2,7 @@ import { EventLog, type LoggedEvent } from "./event_log.ts";
 import type { Mark } from "./handover.ts";
 import type { ClusterEvent } from "./node_stream.ts";
 import type { NodeView, SlotMove } from "./node_view.ts";
+import type { SlotRange } from "./slot_range.ts";
 import type { Topology } from "./topology.ts";
 
 /**
@@ -122,6 +123,8 @@ export interface IncomingSlot {
   readonly isEarly: boolean;
   /** Whether the next event is of another move than those before. */
   isAnew: boolean;
+  /** Whether nobody can tell which of the events after `begun` are of an earlier move. */
+  isBlurred: boolean;
   /** The position of the last of these events. */
   latest: number;
   /** Up to this position the node did not own it, nor take it in key by key. */
@@ -185,6 +188,9 @@ export class NodeState {
   spent: Set<string> | null = null;
   /** What was in `spent` before it last told. */
   spentBefore: ReadonlySet<string> = new Set();
+  /** Moves that are over, by id, each with its slots and an event that came later. */
+  readonly over: Map<string, { readonly slots: readonly SlotRange[]; readonly position: number }> =
+    new Map();
   /** Moves into the node that are over, by which it did not have the slots once it told. */
   readonly doubted: Set<string> = new Set();
   /** Moves whose beginning was not heard, which therefore prove nothing. */

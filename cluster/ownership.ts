@@ -89,7 +89,7 @@ export class Ownership<Item> {
         },
         onMoves: (node, moves, stats, { position }) => {
           node.beginning = { emptied: stats?.emptied ?? null, position: node.position };
-          if (moves !== null) this.#moves.hearMoves(node, moves, position);
+          if (moves !== null) this.#moves.hearMoves(node, moves, position, node.position);
         },
         onKeys: (_, keys, asked) => this.#moves.hearKeys(keys, asked),
         onHeard: () => this.#advance(),

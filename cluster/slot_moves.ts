@@ -47,6 +47,7 @@ export class SlotMoves {
         order,
         isEarly: node.spent === null,
         isAnew: true,
+        isBlurred: false,
         latest: node.position,
         deniedTo: -1,
         perhapsDeniedTo: -1,
@@ -205,7 +206,7 @@ export class SlotMoves {
     node.spentBefore = spent;
     const doubted = new Set(node.doubted);
     this.#noteHalfHeard(node, view.moves ?? []);
-    if (view.moves !== undefined) this.hearMoves(node, view.moves, upTo);
+    if (view.moves !== undefined) this.hearMoves(node, view.moves, upTo, from);
     const order = this.#asking.nextOrder();
     const handovers = new Map<string, Handover>();
     for (const incoming of node.incoming.values()) {
@@ -235,6 +236,11 @@ export class SlotMoves {
         if (incoming.isByKey) this.#disputed.add(node);
         incoming.isOver = !incoming.isByKey && incoming.deniedTo >= incoming.latest &&
           !news?.some(({ state }) => state === "running");
+        if (incoming.isOver && incoming.isBlurred) {
+          incoming.begun = upTo;
+          incoming.isAnew = true;
+          incoming.isBlurred = false;
+        }
       }
     }
     for (const { id, state, slots, direction } of view.moves ?? []) {
@@ -252,9 +258,14 @@ export class SlotMoves {
    * Takes over which moves of slots as a whole a node takes part in.
    *
    * @param upTo the position up to which events are certainly older than the answer
+   * @param from the position after which events are certainly newer
    */
-  hearMoves(node: NodeState, moves: readonly SlotMove[], upTo: number): void {
+  hearMoves(node: NodeState, moves: readonly SlotMove[], upTo: number, from: number): void {
     node.moves = moves;
+    for (const { id, state, slots } of moves) {
+      if (state === "running" || node.over.has(id)) continue;
+      node.over.set(id, { slots, position: node.position });
+    }
     if (moves.some(({ state }) => state === "running")) this.#disputed.add(node);
     if (node.spent === null) {
       node.spent = new Set();
@@ -274,6 +285,8 @@ export class SlotMoves {
         if (!includesSlot(slots, incoming.slot)) continue;
         incoming.begun = upTo;
         incoming.isAnew = true;
+        // What came in between is of this move, or already of the next.
+        if (from > upTo && incoming.latest > upTo) incoming.isBlurred = true;
       }
     }
   }
@@ -399,11 +412,12 @@ function howGranted(
   view: NodeView,
   handovers: Map<string, Handover>,
 ): Handover | "key by key" | "unknown" | null {
-  const { slot, isByKey, isEarly, grant } = incoming;
+  const { slot, isByKey, isEarly, isBlurred, grant } = incoming;
   if (isByKey) return "key by key";
   const moves = node.moves?.filter((move) => isOf(move, slot)) ?? [];
   const [move, ...more] = moves.filter(({ id }) => !node.spent?.has(id));
-  const isHeard = !isEarly && more.length === 0 && !node.halfHeard.has(move?.id ?? "");
+  const isHeard = !isEarly && !isBlurred && more.length === 0 &&
+    !node.halfHeard.has(move?.id ?? "");
   if (move?.direction === "in" && isHeard) {
     const { position, order } = grant!;
     incoming.deniedTo = incoming.perhapsDeniedTo;
