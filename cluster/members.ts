@@ -5,6 +5,20 @@ import { inOneError } from "./node_failures.ts";
 import type { Topology } from "./topology.ts";
 import { ReplicaMember } from "./replica_member.ts";
 
+/**
+ * The ids of the primaries whose shards are to be watched.
+ *
+ * @param topology all shards
+ * @param replicas whether it is replicas that are watched: then of shards that have slots only
+ */
+export function watchable({ primaries, shards }: Topology, replicas: boolean): Set<string> {
+  const serving = new Set(
+    shards.filter(({ slots }) => slots.length > 0).map((shard) => shard.primary?.id),
+  );
+  const watched = replicas ? primaries.filter(({ id }) => serving.has(id)) : primaries;
+  return new Set(watched.map(({ id }) => id));
+}
+
 /** The shards that are watched, each by the id of its primary. */
 export class Members extends Map<string, Member> {
   readonly #isEnded: () => boolean;
@@ -78,5 +92,20 @@ export class Members extends Map<string, Member> {
       return known;
     }
     return null;
+  }
+
+  /**
+   * Waits until every primary that can be reached has been, and one at least.
+   *
+   * @throws when none can: {@linkcode inOneError}
+   */
+  async whenReached(): Promise<void> {
+    const outcomes = await Promise.allSettled(
+      Array.from(this.values(), (member) => member.settle([])),
+    );
+    const failures = outcomes.flatMap((outcome) =>
+      outcome.status === "rejected" ? [outcome.reason as Error] : []
+    );
+    if (failures.length > 0 && failures.length === outcomes.length) throw inOneError(failures);
   }
 }

@@ -7,10 +7,9 @@ import type { AskServer } from "../pubsub/subscriber_options.ts";
 import type { SlotCoverage, Status } from "../pubsub/mod.ts";
 import { Coverage, type SlotGap } from "./coverage.ts";
 import { type Member, type MemberOptions, PrimaryMember } from "./member.ts";
-import { Members } from "./members.ts";
+import { Members, watchable } from "./members.ts";
 import { MigrationFilter } from "./migration_filter.ts";
 import { NodeAddresses } from "./node_addresses.ts";
-import { inOneError } from "./node_failures.ts";
 import { type ClusterOptions, type ClusterSettings, resolveClusterOptions } from "./options.ts";
 import { Refresher } from "./refresher.ts";
 import { ReplicaAdvice } from "./replica_events.ts";
@@ -143,7 +142,7 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
     try {
       options.signal?.throwIfAborted();
       await notifications.refreshSubscriptions();
-      await notifications.#whenReached();
+      await notifications.#members.whenReached();
       options.signal?.throwIfAborted();
       return notifications;
     } catch (error) {
@@ -224,17 +223,6 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
     return Promise.resolve();
   }
 
-  /** Waits until every primary that can be reached has been, and one at least. */
-  async #whenReached(): Promise<void> {
-    const outcomes = await Promise.allSettled(
-      Array.from(this.#members.values(), (member) => member.settle([])),
-    );
-    const failures = outcomes.flatMap((outcome) =>
-      outcome.status === "rejected" ? [outcome.reason as Error] : []
-    );
-    if (failures.length > 0 && failures.length === outcomes.length) throw inOneError(failures);
-  }
-
   async #refresh(): Promise<void> {
     const askedAt = Date.now();
     const topology = await this.#source.ask(this.#topology);
@@ -258,7 +246,7 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
     this.#askedAt = askedAt;
     this.#topology = topology;
     this.#filter.setTopology(topology);
-    const shards = this.#watchable(topology);
+    const shards = watchable(topology, this.#options.replicas);
     const { contenders } = topology;
     for (const id of shards) {
       if (!this.#members.has(id)) {
@@ -304,16 +292,6 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
     if (isWell) return 0;
     this.#refresher.hasten(backoff(before + 1, Math.random()));
     return before + 1;
-  }
-
-  /** The ids of the primaries whose shards are to be watched: where replicas are, those with slots. */
-  #watchable({ primaries, shards }: Topology): Set<string> {
-    const { replicas } = this.#options;
-    const served = new Set(
-      shards.filter(({ slots }) => slots.length > 0).map((shard) => shard.primary?.id),
-    );
-    const watched = replicas ? primaries.filter(({ id }) => served.has(id)) : primaries;
-    return new Set(watched.map(({ id }) => id));
   }
 
   #leave(member: Member, from: number, why: string): void {

@@ -1,11 +1,12 @@
 import { Asking } from "./asking.ts";
+import { noteFirst } from "./incoming_slot.ts";
 import { type Court, judge } from "./judge.ts";
 import { HeldEvent, NodeState, type Verdict } from "./node_state.ts";
 import type { ClusterEvent, NodeStream } from "./node_stream.ts";
 import { RecentEvents } from "./recent_events.ts";
 import type { OwnershipOptions, OwnershipSink } from "./ownership_options.ts";
 import { endCommand, follow } from "./same_command.ts";
-import { noteFirst, SlotMoves } from "./slot_moves.ts";
+import { SlotMoves } from "./slot_moves.ts";
 import type { Topology } from "./topology.ts";
 
 export type { OwnershipOptions, OwnershipSink } from "./ownership_options.ts";
