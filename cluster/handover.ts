@@ -31,6 +31,8 @@ export interface HandoverEvidence {
   readonly recentAfter: number;
   /** Moments after the copying began. */
   readonly marks: readonly Mark[];
+  /** Whether all is known that the target has sent of the move. */
+  readonly isWhole: boolean;
   /** Whether an event of the target's came after all that is known not to be of this move. */
   readonly isLater: (event: LoggedEvent) => boolean;
   /** The position up to which such events are certainly the move's. */
@@ -193,10 +195,9 @@ function lastCopy({ doubtful, firstOf }: HandoverEvidence): number {
  * That nothing was deleted is known only where each event of a key is heard. Flushing sends none, but
  * is counted; and a key of which the source told nothing all the while, and that was copied, was there.
  */
-function lastLeft(
-  evidence: HandoverEvidence,
-  upTo: number,
-): number {
+function lastLeft(evidence: HandoverEvidence, upTo: number): number {
+  // Its first would not be its first.
+  if (!evidence.isWhole) return -1;
   const { recent, doubtful, isMoved, isLater, target, tellAll } = evidence;
   const { copiesLapsed, ownedSince, keptSince } = evidence;
   const left = new Map<string, number>();

@@ -159,6 +159,7 @@ function judgeHandover(
       target: node.log,
       source: source.log,
       sourceUpTo: source.told!.upTo,
+      isWhole: [...slots.values()].every(({ begun }) => node.log.isWholeAfter(begun)),
       isLater: ({ slot, position }) => position > (slots.get(slot)?.begun ?? Infinity),
       tellAll: allOf(source, node),
       copiesLapsed: source.told!.view.copiesLapsed === true,

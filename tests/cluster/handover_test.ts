@@ -25,6 +25,7 @@ function evidence(
   return {
     doubtful: target.filter(({ position }) => position > deniedTo),
     isMoved: (slot) => slot === 1,
+    isWhole: true,
     isLater: () => true,
     since: target[0]!.position,
     target: log,
@@ -86,6 +87,8 @@ Deno.test("a key that the source set and left was copied, unless it was flushed,
     -1,
   );
   assertEquals(lastOfMove(evidence(source, target, 10, { keptSince: 1 })), -1);
+  // The first that is known of it need not be the first.
+  assertEquals(lastOfMove(evidence(source, target, 10, { keptSince: 0, isWhole: false })), -1);
   // Since then the slot may have gone and come again, without the key.
   assertEquals(lastOfMove(evidence(source, target, 10, { keptSince: 0, ownedSince: 1 })), -1);
   // Its time may have run out, which only some servers make nothing of.

@@ -17,7 +17,7 @@ function topology(): Topology {
 }
 
 /** Both nodes' streams, and what comes of what is handed in. */
-function open(options: OwnershipOptions = {}) {
+function open(options: OwnershipOptions = {}, tellsAll?: () => boolean) {
   const decided: string[] = [];
   const asked: Question[] = [];
   const renewed: string[] = [];
@@ -27,7 +27,7 @@ function open(options: OwnershipOptions = {}) {
     renew: (node, since) => void renewed.push(`${node}, which was a replica at ${since}`),
   }, options);
   ownership.setTopology(topology());
-  const streams = { a: ownership.open("a"), b: ownership.open("b") };
+  const streams = { a: ownership.open("a", tellsAll), b: ownership.open("b", tellsAll) };
   const event = (node: "a" | "b", slot: number, type: string, item: string, at = 0, bytes = 10) => {
     const keyBytes = new TextEncoder().encode(`key ${slot}`);
     streams[node].event(slot, { kind: "keyspace", eventType: type, database: 0, keyBytes }, item, {
@@ -180,6 +180,43 @@ Deno.test("a key that the source had is not taken for copied where not all it wr
       ownership.tick(101 + round);
     }
     assertEquals(decided, [`it ${verdict}`]);
+  }
+});
+
+Deno.test("the first that is known of a key proves nothing where more came than is remembered", () => {
+  for (const [filler, verdict] of [[1, "phantom"], [1_000_000, "uncertain"]] as const) {
+    const { ownership, decided, asked, event, streams } = open({}, () => true);
+    const stats = { repeatsAll: true, emptied: "" };
+    for (const question of asked.splice(0)) {
+      if (question.kind === "moves") question.answer([], stats);
+    }
+    const log = (key: string) => {
+      const keyBytes = new TextEncoder().encode(key);
+      const fact = { kind: "keyspace", eventType: "set", database: 0, keyBytes };
+      streams.b.event(1, fact, "filler", { at: 100, bytes: 10 });
+    };
+    event("a", 1, "set", "at the source", 100);
+    for (let i = 0; i < 5; i++) log(`${i}`.padEnd(filler));
+    event("b", 1, "set", "the copy, or not", 100);
+    const move = (direction: "in" | "out"): SlotMove => {
+      const slots = [{ first: 1, last: 1 }];
+      const facts = { source: "a", state: "succeeded", isRetried: false, created: 1_000 } as const;
+      return { id: "1", slots, direction, ...facts };
+    };
+    for (let round = 0; round < 3; round++) {
+      for (const question of asked.splice(0)) {
+        if (question.kind === "ping") question.answer();
+        if (question.kind !== "view") continue;
+        const [slots, direction] = question.node === "b"
+          ? [[{ first: 1, last: 1 }], "in" as const]
+          : [[], "out" as const];
+        const markers = { importing: new Map(), migrating: new Map() };
+        const view = { slots, moves: [move(direction)], stats, ...markers };
+        question.answer(view, question.node === "b" ? 6 : 1);
+      }
+      ownership.tick(101 + round);
+    }
+    assertEquals(decided.at(-1), `the copy, or not ${verdict}`);
   }
 });
 
