@@ -53,9 +53,7 @@ export class MigrationFilter {
     this.#ownership = new Ownership<Delivery>({
       decide: (delivery, verdict) => this.#decide(delivery, verdict),
       ask: (question) => this.#put(question),
-      renew: (id, since) => {
-        this.#options.onPromoted(id, Date.now() - Math.ceil(performance.now() - since));
-      },
+      renew: (id, since) => this.#options.onPromoted(id, sinceEpoch(since)),
     });
   }
 
@@ -122,6 +120,12 @@ export class MigrationFilter {
     }
   }
 
+  /** As {@linkcode Ownership.replicaSince}, in ms since the epoch. */
+  replicaSince(id: string): number | null {
+    const since = this.#ownership.replicaSince(id);
+    return since === null ? null : sinceEpoch(since);
+  }
+
   /** The node is left: what waits of it is delivered. */
   leave(id: string): void {
     this.#gates.get(id)?.close();
@@ -166,4 +170,9 @@ export class MigrationFilter {
       this.#schedule();
     }, 0);
   }
+}
+
+/** A time by the clock of {@linkcode performance}, in ms since the epoch, not later than it was. */
+function sinceEpoch(time: number): number {
+  return Date.now() - Math.ceil(performance.now() - time);
 }

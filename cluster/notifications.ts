@@ -329,7 +329,9 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
       gate,
       events: {
         onLost: (reason, from) => {
-          this.#coverage.lose(member.id, from, reason);
+          // What it has told since it is a replica was left out, and nobody else was heard.
+          const since = this.#filter.replicaSince(member.id) ?? Infinity;
+          this.#coverage.lose(member.id, Math.min(from, since), reason);
           this.#refreshSoon();
         },
         onSubscribed: (ask) => this.#askServed(member, ask),

@@ -157,6 +157,18 @@ export class Ownership<Item> {
     );
   }
 
+  /**
+   * Since when nothing of a node counts, because it said that it is a replica, although the topology
+   * gives it slots; by the clock of the events. Null while it does not say so.
+   *
+   * @param id the node's id
+   */
+  replicaSince(id: string): number | null {
+    const { topology, nodes } = this.#moves;
+    const node = nodes.get(id);
+    return node !== undefined && topology?.slotsOf(id).length ? node.replicaAt : null;
+  }
+
   /** Whether some node has said that it does not own what the topology gives to it. */
   get isDenied(): boolean {
     return [...this.#moves.nodes.values()].some((node) => this.#says(node, false, node.id));

@@ -133,6 +133,32 @@ Deno.test("to subscribe waits for who took over, however long that is not to be 
   assertEquals(await subscribed, 1);
 });
 
+Deno.test("who is lost after it said that it is a replica is missing since then", async () => {
+  await using scene = await Scene.open({ refreshInterval: 60_000, heartbeat: { interval: 100 } });
+  const { cluster, old, heir, gaps, told, notifications } = scene;
+  const other = cluster.nodes[1]!;
+  // Nobody but these two has heard of the failover, and of the slot of the key, which has moved.
+  scene.says(old, "replica");
+  other.line =
+    `${other.id} 127.0.0.1:${other.port}@1 myself,master - 0 0 1 connected 5061 8192-16383\n`;
+  const asked = Promise.withResolvers<void>();
+  old.onAsked = (what) => void (what === "CLUSTER NODES" && asked.resolve());
+  await scene.publish(other, "a sign");
+  await asked.promise;
+  await sleep(200);
+  // It still answers, and repeats what the heir does.
+  const repeatedAt = Date.now();
+  await scene.publish(old, "repeated");
+  await sleep(300);
+  scene.name(heir, old);
+  scene.says(heir, "primary");
+  old.disconnect();
+  await until("the heir is heard", () => notifications.status().slots?.uncovered.length === 0);
+  await until("the gap is told", () => gaps.length > 0);
+  assertEquals(told, ["a sign"]);
+  assert(gaps[0]!.from <= repeatedAt, `${gaps[0]!.from}, repeated at ${repeatedAt}`);
+});
+
 Deno.test("who is a primary again is heard by another connection, and a gap tells since when not", async () => {
   await using scene = await Scene.open();
   const { old, heir, gaps, told, notifications } = scene;
