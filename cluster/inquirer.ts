@@ -18,6 +18,9 @@ type AnyNodeQuestion = Exclude<Question, { readonly kind: "topology" }>;
 /** How long a connection of its own for questions lasts while nothing is asked or answered, in ms. */
 const IDLE = 5_000;
 
+/** How soon a node is asked again that is loading its data, and says nothing of itself meanwhile, in ms. */
+const LOADING = 50;
+
 const PING: Command = ["PING"];
 const COMMAND_STATS: Command = ["INFO", "commandstats"];
 const KEYSPACE: Command = ["INFO", "keyspace"];
@@ -64,6 +67,8 @@ export class Inquirer {
   /** Those that wait until that is open; null while it is not being opened. */
   #waiting: Exclude<AnyNodeQuestion, { readonly kind: "ping" }>[] | null = null;
   #idle: ReturnType<typeof setTimeout> | undefined;
+  /** Questions that are to be put again, each with its timer. */
+  readonly #postponed = new Map<AnyNodeQuestion, ReturnType<typeof setTimeout>>();
   #isClosed = false;
 
   constructor(options: InquirerOptions) {
@@ -95,6 +100,11 @@ export class Inquirer {
     clearTimeout(this.#idle);
     this.#beside?.close(new ClosedError("The connection for questions served its purpose"));
     for (const question of this.#waiting?.splice(0) ?? []) this.#fail(question);
+    for (const [question, timer] of this.#postponed) {
+      clearTimeout(timer);
+      this.#fail(question);
+    }
+    this.#postponed.clear();
   }
 
   async #open(): Promise<void> {
@@ -138,6 +148,7 @@ export class Inquirer {
     const stats = this.#tellsMoves && !isGlance ? [COMMAND_STATS] : [];
     let view: NodeView | null = null;
     let position = 0;
+    let isLoading = false;
     // Moves after slots: a slot that comes in between is then known to have come.
     const commands: Command[] = [
       isGlance
@@ -160,14 +171,26 @@ export class Inquirer {
         this.#inOrder(connection, question, (inOrder) => {
           question.answer(whole, inOrder ? position : undefined);
         });
-      } else if (isGlance) {
+      } else if (isLoading) this.#postpone(question);
+      else if (isGlance) {
         this.#hasSlotStats = false;
         this.#send(connection, question);
       } else this.#fail(question);
     }, (reply) => {
       position = this.#options.position();
+      isLoading = reply instanceof ServerError && reply.code === "LOADING";
       view = isGlance ? parseSlotStats(reply, slots) : readNodes(reply);
     });
+  }
+
+  /** It becomes a replica, and goes on to tell what its new primary does: so its word is waited for. */
+  #postpone(question: AnyNodeQuestion): void {
+    if (this.#isClosed) return this.#fail(question);
+    const again = () => {
+      this.#postponed.delete(question);
+      this.put(question);
+    };
+    this.#postponed.set(question, setTimeout(again, LOADING));
   }
 
   #askKeys(connection: Connection, question: KeysQuestion): void {

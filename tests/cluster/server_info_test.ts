@@ -75,6 +75,7 @@ function inquire(answers: Readonly<Record<string, Reply>>) {
   let beginning: CommandStats | undefined;
   put({ kind: "moves", answer: (_: unknown, stats: CommandStats) => beginning = stats });
   return {
+    inquirer,
     beginning: () => beginning,
     keys(): string[] {
       let found: string[] = [];
@@ -109,6 +110,27 @@ Deno.test("of Valkey the keys of a slot count only where none can have lapsed", 
   assertEquals(inquire(valkey).keys(), []);
   const redis = { "CLUSTER MIGRATION STATUS ALL": [], ...LISTED };
   assertEquals(inquire({ ...redis, "INFO keyspace": some }).keys(), ["key"]);
+});
+
+Deno.test("a node that is loading its data is asked again, and not taken for one that will not say", async () => {
+  const loading = new ServerError("LOADING Redis is loading the dataset in memory");
+  const answers: Record<string, Reply> = { "CLUSTER NODES": loading };
+  const { inquirer, view } = inquire(answers);
+  assertEquals(view(), null);
+  const told = Promise.withResolvers<NodeView | null>();
+  const question = { kind: "view", slots: { first: 7, last: 7 }, needsMarkers: true };
+  const failed = () => told.resolve(null);
+  const common = { node: "a", sent() {}, answer: told.resolve, fail: failed };
+  inquirer.put({ ...common, ...question } as never);
+  answers["CLUSTER NODES"] = NODES;
+  assertEquals((await told.promise)?.slots, [{ first: 7, last: 7 }]);
+
+  // What is still to be asked when all ends gets no answer.
+  answers["CLUSTER NODES"] = loading;
+  let failures = 0;
+  inquirer.put({ ...common, ...question, fail: () => failures++ } as never);
+  inquirer.close();
+  assertEquals(failures, 1);
 });
 
 Deno.test("a node that can move slots as a whole is asked whether it repeats all", () => {
