@@ -12,6 +12,14 @@ export interface LoggedEvent {
   readonly key: string;
 }
 
+/**
+ * A key as it is told of in one family of channels: what a `restore` and the `del` of the same key
+ * have in common.
+ */
+export function heardKey({ kind, key }: Pick<LoggedEvent, "kind" | "key">): string {
+  return `${kind} ${key}`;
+}
+
 /** What one node's log may hold; older events are forgotten, and with them what they prove. */
 const MOST_EVENTS = 65_536;
 const MOST_CHARACTERS = 2 ** 22;

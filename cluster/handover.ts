@@ -1,4 +1,4 @@
-import type { EventLog, LoggedEvent } from "./event_log.ts";
+import { type EventLog, heardKey, type LoggedEvent } from "./event_log.ts";
 
 /**
  * A moment at which two streams are known to be in step: what the source sent after `source` it did
@@ -168,13 +168,13 @@ function sentSinceCopied(
   { recent, isMoved, isLater, target }: HandoverEvidence,
   upTo: number,
 ): readonly LoggedEvent[] | null {
-  const places = new Map(recent.map(({ kind, key }, index) => [`${kind} ${key}`, index]));
+  const places = new Map(recent.map((event, index) => [heardKey(event), index]));
   let from = Infinity;
   for (const event of target.after(-1)) {
     if (event.position > upTo) break;
     if (!ONLY_REPEATED.has(event.type) || !isMoved(event.slot) || !isLater(event)) continue;
     // If it is not there it is older than all that is.
-    from = Math.min(from, places.get(`${event.kind} ${event.key}`) ?? 0);
+    from = Math.min(from, places.get(heardKey(event)) ?? 0);
   }
   return from === Infinity ? null : recent.slice(from);
 }
@@ -290,11 +290,6 @@ function lastInOrder(
 
 function likeness({ kind, type, key }: LoggedEvent): string {
   return `${kind} ${type} ${key}`;
-}
-
-/** A key as it is told of in one family of channels. */
-function heardKey({ kind, key }: LoggedEvent): string {
-  return `${kind} ${key}`;
 }
 
 function databaseOf(key: string): number {

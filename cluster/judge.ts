@@ -1,10 +1,10 @@
 import type { Asking } from "./asking.ts";
+import { heardKey } from "./event_log.ts";
 import { type HandoverEvidence, lastOfMove } from "./handover.ts";
 import {
   type Handover,
   type HeldEvent,
   type IncomingSlot,
-  likeness,
   type NodeState,
   type Verdict,
 } from "./node_state.ts";
@@ -85,7 +85,7 @@ function judgeByKey(
     court.asking.wantPing(source, event.order);
     return null;
   }
-  const deletion = [...source.undecided(likeness(event))]
+  const deletion = [...source.undecided(heardKey(event))]
     .findLast(({ type, slot, rule, incoming }) =>
       type === "del" && slot === event.slot && (rule === "deletion" || incoming?.isByKey)
     );
@@ -122,7 +122,7 @@ function judgeDeletion(court: Court, node: NodeState, event: HeldEvent): Verdict
       asking.wantPing(taker, event.order);
       waits = true;
     }
-    for (const restored of taker.undecided(likeness(event))) {
+    for (const restored of taker.undecided(heardKey(event))) {
       if (restored.type !== "restore" || restored.slot !== event.slot) continue;
       if (judge(court, taker, restored) === null) waits = true;
       if (event.verdict !== null) return event.verdict;

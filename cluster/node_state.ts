@@ -1,4 +1,4 @@
-import { EventLog, type LoggedEvent } from "./event_log.ts";
+import { EventLog, heardKey, type LoggedEvent } from "./event_log.ts";
 import type { Mark } from "./handover.ts";
 import type { ClusterEvent } from "./node_stream.ts";
 import type { NodeView, SlotMove } from "./node_view.ts";
@@ -162,7 +162,7 @@ export class NodeState {
   migrating: ReadonlyMap<number, string> = new Map();
   /** What the node said, or was last believed, of slots where the topology says otherwise. */
   readonly words: Map<number, boolean> = new Map();
-  /** Events that wait as deletions or restorations, by likeness. */
+  /** Events that wait as deletions or restorations, by key. */
   readonly #listed = new Map<string, Set<HeldEvent>>();
   /** Those that are not in there yet, because nobody has looked. */
   readonly #unlisted: HeldEvent[] = [];
@@ -223,25 +223,20 @@ export class NodeState {
   unlist(event: HeldEvent): void {
     if (this.#unlisted[0] === event) this.#unlisted.shift();
     if (this.#listed.size === 0 || event.rule === "none") return;
-    const alike = this.#listed.get(likeness(event));
-    if (alike?.delete(event) && alike.size === 0) this.#listed.delete(likeness(event));
+    const alike = this.#listed.get(heardKey(event));
+    if (alike?.delete(event) && alike.size === 0) this.#listed.delete(heardKey(event));
   }
 
   /** Events in question that are alike and have no verdict, in their order. */
   *undecided(likeThis: string): Iterable<HeldEvent> {
     for (const event of this.#unlisted.splice(0)) {
-      const alike = this.#listed.get(likeness(event)) ?? new Set();
-      this.#listed.set(likeness(event), alike.add(event));
+      const alike = this.#listed.get(heardKey(event)) ?? new Set();
+      this.#listed.set(heardKey(event), alike.add(event));
     }
     for (const event of [...this.#listed.get(likeThis) ?? []]) {
       if (event.verdict === null) yield event;
     }
   }
-}
-
-/** What a `restore` and the `del` of the same key have in common. */
-export function likeness({ kind, key }: { readonly kind: string; readonly key: string }): string {
-  return `${kind} ${key}`;
 }
 
 /** Database and key as one text, the same for the same bytes. */
