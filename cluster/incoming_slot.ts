@@ -12,6 +12,12 @@ function isInto(move: SlotMove, slot: number): boolean {
   return move.direction === "in" && isOf(move, slot);
 }
 
+/** What comes after that position is of another move than what came before. */
+export function beginAnew(incoming: IncomingSlot, position: number): void {
+  incoming.begun = position;
+  incoming.isAnew = true;
+}
+
 /** The node says that it does not own the slot. */
 export function deny(incoming: IncomingSlot, view: NodeView, upTo: number): void {
   const { slot } = incoming;
@@ -21,8 +27,7 @@ export function deny(incoming: IncomingSlot, view: NodeView, upTo: number): void
   if (view.role === "replica") {
     incoming.deniedTo = upTo;
     // That was no move, which may follow.
-    incoming.begun = upTo;
-    incoming.isAnew = true;
+    beginAnew(incoming, upTo);
   } else if (source !== undefined) {
     incoming.isByKey = true;
     incoming.source = source;

@@ -1,5 +1,5 @@
 import type { Asked, Asking } from "./asking.ts";
-import { deny, howGranted, isOf, noteFirst } from "./incoming_slot.ts";
+import { beginAnew, deny, howGranted, isOf, noteFirst } from "./incoming_slot.ts";
 import { type Handover, type IncomingSlot, keyOf, type NodeState } from "./node_state.ts";
 import type { NodeView, SlotMove } from "./node_view.ts";
 import { SLOTS } from "./slot.ts";
@@ -237,8 +237,7 @@ export class SlotMoves {
         incoming.isOver = !incoming.isByKey && incoming.deniedTo >= incoming.latest &&
           !news?.some(({ state }) => state === "running");
         if (incoming.isOver && incoming.isBlurred) {
-          incoming.begun = upTo;
-          incoming.isAnew = true;
+          beginAnew(incoming, upTo);
           incoming.isBlurred = false;
         }
       }
@@ -283,8 +282,7 @@ export class SlotMoves {
       for (const other of moves) if (meet(slots, other.slots)) node.halfHeard.add(other.id);
       for (const incoming of node.incoming.values()) {
         if (!includesSlot(slots, incoming.slot)) continue;
-        incoming.begun = upTo;
-        incoming.isAnew = true;
+        beginAnew(incoming, upTo);
         // What came in between is of this move, or already of the next.
         if (from > upTo && incoming.latest > upTo) incoming.isBlurred = true;
       }
@@ -310,8 +308,7 @@ export class SlotMoves {
     for (const node of this.takingNodes) {
       node.marks.clear();
       for (const incoming of node.incoming.values()) {
-        incoming.begun = node.position;
-        incoming.isAnew = true;
+        beginAnew(incoming, node.position);
         incoming.keys = null;
       }
     }
