@@ -1,13 +1,7 @@
 import type { Asking } from "./asking.ts";
 import { heardKey } from "./event_log.ts";
 import { type HandoverEvidence, lastOfMove } from "./handover.ts";
-import {
-  type Handover,
-  type HeldEvent,
-  type IncomingSlot,
-  type NodeState,
-  type Verdict,
-} from "./node_state.ts";
+import type { Handover, HeldEvent, IncomingSlot, NodeState, Verdict } from "./node_state.ts";
 import type { SlotMove } from "./node_view.ts";
 import type { RecentEvents } from "./recent_events.ts";
 import { includesSlot, meet } from "./slot_range.ts";
