@@ -1,3 +1,4 @@
+import { KeyeventChannel } from "../parse/mod.ts";
 import type { Connection } from "../pubsub/connection.ts";
 import type { Delivery, Gate } from "../pubsub/hub.ts";
 import type { Subscriber } from "../pubsub/subscriber.ts";
@@ -99,7 +100,7 @@ export class NodeGate implements Gate {
   }
 
   #hearsAllKeyevents(database: number): boolean {
-    const wanted = ["*", database].map((db) => `__keyevent@${db}__:*`);
+    const wanted = (["*", database] as const).map((db) => `${KeyeventChannel.allEvents({ db })}`);
     return Array.from(this.#options.subscriber().confirmed)
       .some(({ isPattern, bytes }) => isPattern && wanted.includes(decoder.decode(bytes)));
   }
