@@ -137,7 +137,7 @@ export class Subscriber {
    */
   ask<T>(question: (connection: Connection) => Promise<T>): Promise<T> {
     return this.#persist((connection) =>
-      this.#asker(connection, this.info, () => this.openBeside())(question)
+      this.#asker(connection, this.info, this.#address!)(question)
     );
   }
 
@@ -150,7 +150,7 @@ export class Subscriber {
     if (connection === null) {
       throw new ConnectError(`Cannot ask ${this.node}: it is not connected`, { cause: this.error });
     }
-    return await this.#asker(connection, this.info, () => this.openBeside())(question);
+    return await this.#asker(connection, this.info, this.#address!)(question);
   }
 
   /** The connection on which everything wanted has been asked for; null while there is none. */
@@ -172,15 +172,12 @@ export class Subscriber {
     return (await this.#open(address, this.#end.signal, ignore)).connection;
   }
 
-  #asker(
-    connection: Connection,
-    info: ServerInfo | null,
-    openBeside: () => Promise<Connection>,
-  ): AskServer {
+  /** Asks on a connection to that address, or beside it. */
+  #asker(connection: Connection, info: ServerInfo | null, address: Address): AskServer {
     return async (question) => {
       // A RESP2 connection that has subscribed takes no other command.
       if (info?.protocol !== 2 || this.#subscriptions.idle) return await question(connection);
-      const other = await openBeside();
+      const other = await this.#openBeside(address);
       try {
         return await question(other);
       } finally {
@@ -261,7 +258,7 @@ export class Subscriber {
       // Before anything is subscribed, because RESP2 answers no such question afterwards.
       mute = await silenceGuard.checkAll(connection, wanted.values());
       await this.#subscriptions.reconcile(connection);
-      await events.onSubscribed(this.#asker(connection, info, () => this.#openBeside(address)));
+      await events.onSubscribed(this.#asker(connection, info, address));
       // Whoever came meanwhile with something else that is wanted, or not, has found no connection.
       await this.#subscriptions.reconcile(connection);
       mute ??= this.#subscriptions.withdrawn(connection);
