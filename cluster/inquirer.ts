@@ -133,7 +133,8 @@ export class Inquirer {
 
   #askMoves(connection: Connection, question: MovesQuestion): void {
     const commands = this.#moves;
-    // An answer proves that all has come that was sent before, so something is asked in any case.
+    // Whether moves are told of is known only by the answer, and a question more later would be answered
+    // out of turn: so the counts are asked for in any case.
     this.#ask(connection, [...commands, COMMAND_STATS], question, (replies) => {
       const moves = this.#readMoves(commands, replies);
       const stats = readCommandStats(replies.at(-1)!);

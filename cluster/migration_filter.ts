@@ -8,10 +8,7 @@ import { Ownership, type Verdict } from "./ownership.ts";
 import type { Question } from "./question.ts";
 import type { Topology } from "./topology.ts";
 
-/**
- * How long a node that lost its slots may take to say so, in ms. Usually it is asked and answers
- * within 100 ms; a machine that is busy takes several times as long.
- */
+/** How long a node that lost its slots may take to say so, in ms. It is asked again and again. */
 const DEMOTION = 5_000;
 
 /** What a filter works with. */
