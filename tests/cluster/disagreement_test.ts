@@ -103,14 +103,12 @@ Deno.test("an answer that a node contradicts is not what was known last", async 
   const { cluster, notifications, old, other, move } = await beforeMove();
   await using _ = cluster;
   await using __ = notifications;
-  const line = (node: SimulatedNode, slots: string) =>
-    `${node.id} 127.0.0.1:${node.port}@1 myself,master - 0 0 1 connected ${slots}\n`;
   await notifications.refreshSubscriptions();
   const before = Date.now();
   await sleep(1_000);
   // Both say that slot 5 has moved, and nobody else has heard of it.
-  old.line = line(old, "0-4 6-8191");
-  other.line = line(other, "5 8192-16383");
+  old.line = old.lineAs("master", "0-4", "6-8191");
+  other.line = other.lineAs("master", "5", "8192-16383");
   const asked = () => cluster.nodes.reduce((sum, { asked }) => sum + asked, 0);
   const earlier = asked();
   await other.publish(PATTERN, `__keyspace@0__:${keyOfSlot(5)}`, "set");

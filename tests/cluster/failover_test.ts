@@ -64,9 +64,7 @@ class Scene implements AsyncDisposable {
 
   /** What a node says of itself. */
   says(node: SimulatedNode, role: "primary" | "replica"): void {
-    const what = role === "primary" ? "master -" : `slave ${"a".repeat(40)}`;
-    const slots = role === "primary" ? ` ${FIRST.join("-")}` : "";
-    node.line = `${node.id} 127.0.0.1:${node.port}@1 myself,${what} 0 0 1 connected${slots}\n`;
+    node.line = role === "primary" ? node.lineAs("master", FIRST.join("-")) : node.lineAs("slave");
   }
 
   async publish(node: SimulatedNode, event: string): Promise<void> {
@@ -139,8 +137,7 @@ Deno.test("who is lost after it said that it is a replica is missing since then"
   const other = cluster.nodes[1]!;
   // Nobody but these two has heard of the failover, and of the slot of the key, which has moved.
   scene.says(old, "replica");
-  other.line =
-    `${other.id} 127.0.0.1:${other.port}@1 myself,master - 0 0 1 connected 5061 8192-16383\n`;
+  other.line = other.lineAs("master", "5061", "8192-16383");
   const asked = Promise.withResolvers<void>();
   old.onAsked = (what) => void (what === "CLUSTER NODES" && asked.resolve());
   await scene.publish(other, "a sign");

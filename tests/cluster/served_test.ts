@@ -14,13 +14,13 @@ function takingIn(
   node: SimulatedNode,
   slots: readonly number[],
   from: SimulatedNode,
-  own = "",
+  ...own: string[]
 ): string {
-  const coming = slots.map((slot) => ` [${slot}-<-${from.id}]`).join("");
-  return `${node.id} 127.0.0.1:${node.port}@0 myself,master - 0 0 1 connected${own}${coming}\n`;
+  const coming = slots.map((slot) => `[${slot}-<-${from.id}]`);
+  return node.lineAs("master", ...own, ...coming);
 }
 
-/** What clients write at a node to which a slot comes key by key, before it owns the slot. */
+/** Watches a cluster, and collects the gaps. */
 async function watch(cluster: SimulatedCluster) {
   const gaps: Gap[] = [];
   const notifications = await connect(cluster.nodes[0]!.url, {
@@ -113,7 +113,7 @@ Deno.test("a slot that has come while its node was lost is a gap until the node 
 Deno.test("a node that joins or comes back and takes nothing in is no gap but of its own slots", async () => {
   await using cluster = withoutThird();
   const [one, two, three] = cluster.nodes as Three;
-  two.line = takingIn(two, [], one, " 8192-16383");
+  two.line = takingIn(two, [], one, "8192-16383");
   three.line = takingIn(three, [], one);
   const { notifications, told } = await watch(cluster);
   await using _ = notifications;

@@ -98,6 +98,13 @@ export class SimulatedNode implements AsyncDisposable {
     return { id: this.id, port: this.port, role: "master", health: "online" };
   }
 
+  /** The line that it has for itself in `CLUSTER NODES`. */
+  lineAs(role: "master" | "slave", ...slots: readonly string[]): string {
+    const primary = role === "master" ? "-" : "a".repeat(40);
+    const words = [`myself,${role}`, primary, 0, 0, 1, "connected", ...slots];
+    return `${this.id} 127.0.0.1:${this.port}@1 ${words.join(" ")}\n`;
+  }
+
   /** Publishes a notification to those who have subscribed the pattern. */
   async publish(pattern: string, channel: string, payload: string): Promise<void> {
     const frame = utf8.encode(
