@@ -258,6 +258,19 @@ Deno.test("one who takes all slots over is contested until the other says so, or
   assertEquals(contested(), []);
 });
 
+Deno.test("one whom the topology names as no primary, or as one of two, is contested", () => {
+  const { ownership } = open();
+  const [a, b] = topology().shards;
+  const contested = () => ["a", "b"].filter((id) => ownership.isContested(id));
+  const both = { ...a!, nodes: [a!.primary!, b!.primary!] };
+  ownership.setTopology(new Topology([both]));
+  assertEquals(contested(), ["a", "b"]);
+  ownership.setTopology(new Topology([a!]));
+  assertEquals(contested(), ["b"]);
+  ownership.setTopology(topology());
+  assertEquals(contested(), []);
+});
+
 Deno.test("one who keeps some of its slots does not become a replica, and is not waited for", () => {
   const { ownership } = open();
   const [a, b] = topology().shards;
