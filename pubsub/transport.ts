@@ -113,7 +113,7 @@ export interface Transport {
   /**
    * Waits for bytes.
    *
-   * @returns the bytes that came, at least one, in memory the transport never writes to again; or
+   * @returns all the bytes that came, at least one, in memory the transport never writes to again; or
    * `null` when the peer has ended the stream or {@linkcode Transport.close} was called.
    * @throws when the stream broke: the runtime's own error, or a `ConnectError` that already says
    * to whom, why, and what to do.
@@ -125,6 +125,11 @@ export interface Transport {
    * @throws when they could not be handed over. Bytes are never lost in silence.
    */
   write(bytes: Uint8Array): Promise<void>;
+  /**
+   * Bytes that the transport holds because no `read` has returned them yet, for `status()`. Left out
+   * where it holds none. What it holds must be bounded: above a limit it stops reading its socket.
+   */
+  readonly unread?: number;
   /** Ends the stream both ways, at once. A waiting `read` resolves to `null`. Safe to call twice. */
   close(): void;
 }

@@ -1,11 +1,13 @@
 /**
- * TCP and unix sockets in Deno. TCP needs `--allow-net=host:port` and nothing else; a unix socket
- * needs `--allow-net=unix:path`, `--allow-read=path` and `--allow-write=path`.
+ * TCP, TLS and unix sockets in Deno. TCP needs `--allow-net=host:port` and nothing else; a unix
+ * socket needs `--allow-net=unix:path`, `--allow-read=path` and `--allow-write=path`.
+ *
+ * TLS is spoken by `node:tls` over a connection of Deno's own: `Deno.connectTls` has no server name
+ * and cannot be aborted, and `Deno.startTls` has no client certificate.
  *
  * @module
  */
 
-import { UnsupportedError } from "../errors.ts";
 import type { Address, DialOptions, TcpAddress, Transport } from "../transport.ts";
 
 /** The part of Deno's API used here, so that the module type-checks in every runtime. */
@@ -27,20 +29,18 @@ const BLOCK = 64 * 1024;
 const SMALLEST_READ = 8 * 1024;
 
 /**
- * Opens a connection with Deno's own API, which has no TLS that can do all that may be asked for.
+ * Opens a connection with Deno's own API.
  *
  * @param address where to
- * @param options the signal that gives the attempt up
+ * @param options the signal that gives the attempt up, and how to speak TLS
  * @returns the open connection
- * @throws {UnsupportedError} when TLS is asked for
+ * @throws {UnsupportedError} when TLS is asked for on a unix socket
+ * @throws {ConnectError} when TLS cannot be agreed on
  * @throws Deno's error when the connection cannot be made
  */
 export async function dial(address: Address, options: DialOptions): Promise<Transport> {
   const { Deno } = globalThis as unknown as { Deno: DenoNet };
   const { signal } = options;
-  if (options.tls !== undefined) {
-    throw new UnsupportedError("Cannot open a TLS connection by Deno.connect");
-  }
   signal.throwIfAborted();
   const conn = "path" in address
     ? await Deno.connect({ transport: "unix", path: address.path })
@@ -50,7 +50,10 @@ export async function dial(address: Address, options: DialOptions): Promise<Tran
     throw signal.reason;
   }
   conn.setNoDelay?.();
-  return new DenoTransport(conn);
+  const transport = new DenoTransport(conn);
+  if (options.tls === undefined) return transport;
+  const { secure } = await import("./node.ts");
+  return await secure(transport, address, options);
 }
 
 /** Connects, until the signal is aborted; even then it may come to a connection. */

@@ -29,19 +29,13 @@ import type { Address, Dial, DialOptions, Transport } from "../transport.ts";
  * ```
  */
 export async function dial(address: Address, options: DialOptions): Promise<Transport> {
-  const transport = await load(options.tls !== undefined);
+  const transport = await load();
   return await transport.dial(address, options);
 }
 
-/**
- * The module for this runtime; the others are not loaded.
- *
- * In Deno, TLS goes through `node:tls`: `Deno.connectTls` has no server name and cannot be given up,
- * `Deno.startTls` has no client certificate. They would read 0.8 to 0.95 GB/s where `node:tls` reads
- * 0.5 to 0.65 (Deno 2.9.6).
- */
-function load(overTls: boolean): Promise<{ dial: Dial }> {
-  if ("Deno" in globalThis && !overTls) return import("./deno.ts");
+/** The module for this runtime; the others are not loaded. */
+function load(): Promise<{ dial: Dial }> {
+  if ("Deno" in globalThis) return import("./deno.ts");
   if (globalThis.navigator?.userAgent === "Cloudflare-Workers") return import("./cloudflare.ts");
   return import("./node.ts");
 }

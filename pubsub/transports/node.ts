@@ -21,6 +21,7 @@ interface NodeTls {
   connect(options: {
     host: string;
     port: number;
+    socket: NodeStream | undefined;
     servername: string;
     checkServerIdentity(host: string, certificate: unknown): Error | undefined;
     ca: string | undefined;
@@ -38,6 +39,31 @@ interface NodeSocket {
   write(bytes: Uint8Array, done: (error?: Error | null) => void): boolean;
   setNoDelay(noDelay: boolean): this;
   destroy(error?: Error): this;
+  pause(): this;
+  resume(): this;
+}
+
+/** A `Duplex` of `node:stream`: its methods are used by `node:tls` only. */
+interface NodeStream {
+  push(chunk: Uint8Array | null): boolean;
+  destroy(error?: unknown): void;
+}
+
+/** The part of `node:stream` used here. */
+interface NodeStreams {
+  Duplex: new (methods: {
+    read(this: NodeStream): void;
+    write(bytes: Uint8Array, encoding: string, done: (error?: unknown) => void): void;
+    destroy(error: unknown, done: (error: unknown) => void): void;
+  }) => NodeStream;
+}
+
+/** Stops and restarts the arrival of bytes. */
+interface Flow {
+  pause(): unknown;
+  resume(): unknown;
+  /** Called as soon as a write below TLS fails, after which TLS would report writes as done. */
+  onBroken?: (error: Error) => void;
 }
 
 // Literals inside try/catch: bundlers for the browser leave them alone.
@@ -60,6 +86,18 @@ async function loadTls(): Promise<NodeTls> {
   } catch (cause) {
     throw new UnsupportedError(
       "Cannot open a TLS connection: this runtime has no node:tls; give a dial option",
+      { cause },
+    );
+  }
+}
+
+async function loadStreams(): Promise<NodeStreams> {
+  try {
+    // @ts-ignore: typed structurally, the module is not there in every runtime
+    return await import("node:stream") as unknown as NodeStreams;
+  } catch (cause) {
+    throw new UnsupportedError(
+      "Cannot open a TLS connection: this runtime has no node:stream; give a dial option",
       { cause },
     );
   }
@@ -88,17 +126,95 @@ export async function dial(address: Address, options: DialOptions): Promise<Tran
       "path" in address ? { path: address.path } : { host: address.hostname, port: address.port },
     );
     if (!("path" in address)) socket.setNoDelay(true);
-    return await opened(socket, "connect", signal, null);
+    return await opened(socket, "connect", signal, null, socket);
   }
-  if ("path" in address) {
-    throw new UnsupportedError(
-      `Cannot connect to ${address.path} over TLS: servers speak none on unix sockets`,
-    );
-  }
+  requireTcp(address);
   const nodeTls = await loadTls();
   signal.throwIfAborted();
-  const socket = connectTls(nodeTls, net, address, tls);
-  return await opened(socket, "secureConnect", signal, (cause) => tlsError(address, tls, cause));
+  const socket = connectTls(nodeTls, net, address, tls, undefined).setNoDelay(true);
+  const explain: Explain = (cause) => tlsError(address, tls, cause);
+  return await opened(socket, "secureConnect", signal, explain, socket);
+}
+
+/**
+ * Secures an open connection with `node:tls`, and takes it over.
+ *
+ * Deno's `node:tls` goes on reading from its own sockets while it is paused. From a stream it gets
+ * only the bytes that are pulled for it here.
+ *
+ * @param transport the open connection, closed if it cannot be secured
+ * @param address where it leads
+ * @param options the signal that gives the attempt up, and how to speak TLS
+ * @returns the secured connection
+ * @throws {UnsupportedError} for a unix socket, and when the runtime has no such module
+ * @throws {ConnectError} when TLS cannot be agreed on
+ */
+export async function secure(
+  transport: Transport,
+  address: Address,
+  { tls = {}, signal }: DialOptions,
+): Promise<Transport> {
+  try {
+    requireTcp(address);
+    const [net, nodeTls, streams] = await Promise.all([loadNet(), loadTls(), loadStreams()]);
+    signal.throwIfAborted();
+    const { stream, flow } = streamOver(transport, streams);
+    const socket = connectTls(nodeTls, net, address, tls, stream);
+    const explain: Explain = (cause) => tlsError(address, tls, cause);
+    return await opened(socket, "secureConnect", signal, explain, flow, explain);
+  } catch (error) {
+    transport.close();
+    throw error;
+  }
+}
+
+function requireTcp(address: Address): asserts address is TcpAddress {
+  if (!("path" in address)) return;
+  throw new UnsupportedError(
+    `Cannot connect to ${address.path} over TLS: servers speak none on unix sockets`,
+  );
+}
+
+/** A stream that pulls bytes from a transport while they are wanted, and closes it when destroyed. */
+function streamOver(
+  transport: Transport,
+  { Duplex }: NodeStreams,
+): { stream: NodeStream; flow: Flow } {
+  let paused: Promise<void> | null = null;
+  let resume = () => {};
+  const flow: Required<Flow> = {
+    onBroken() {},
+    pause: () => paused ??= new Promise((resolve) => resume = resolve),
+    resume() {
+      paused = null;
+      resume();
+    },
+  };
+  const pull = async (stream: NodeStream) => {
+    try {
+      while (paused !== null) await paused;
+      stream.push(await transport.read());
+    } catch (error) {
+      stream.destroy(error);
+    }
+  };
+  const stream = new Duplex({
+    read() {
+      pull(this);
+    },
+    write(bytes, _encoding, done) {
+      transport.write(bytes).then(() => done(), (error) => {
+        flow.onBroken(error);
+        done(error);
+      });
+    },
+    destroy(error, done) {
+      transport.close();
+      flow.resume();
+      done(error);
+    },
+  });
+  return { stream, flow };
 }
 
 function connectTls(
@@ -106,18 +222,20 @@ function connectTls(
   net: NodeNet,
   address: TcpAddress,
   { ca, cert, key, serverName = address.hostname }: TlsOptions,
+  stream: NodeStream | undefined,
 ): NodeSocket {
   try {
     return nodeTls.connect({
       host: address.hostname,
       port: address.port,
+      socket: stream,
       ca,
       cert,
       key,
       // TLS asks for names only, and the runtimes throw on an IP address; but it has to be checked.
       servername: net.isIP(serverName) === 0 ? serverName : "",
       checkServerIdentity: (_, certificate) => nodeTls.checkServerIdentity(serverName, certificate),
-    }).setNoDelay(true);
+    });
   } catch (cause) {
     throw certificateError(address, cause);
   }
@@ -128,10 +246,12 @@ function opened(
   event: "connect" | "secureConnect",
   signal: AbortSignal,
   explain: Explain | null,
+  flow: Flow,
+  explainBefore: Explain | null = null,
 ): Promise<Transport> {
   return new Promise<Transport>((resolve, reject) => {
     // What goes wrong before there is a connection has nothing to do with TLS.
-    let explainIt: Explain | null = null;
+    let explainIt = explainBefore;
     const onConnect = () => explainIt = explain;
     const fail = (reason: unknown) => {
       signal.removeEventListener("abort", onAbort);
@@ -149,7 +269,7 @@ function opened(
       socket.off("connect", onConnect);
       socket.off("error", onError);
       socket.off("close", onClose);
-      resolve(new NodeTransport(socket, explain));
+      resolve(new NodeTransport(socket, explain, flow));
     };
     signal.addEventListener("abort", onAbort);
     socket.on("connect", onConnect);
@@ -164,31 +284,62 @@ interface Waiting {
   reject(error: Error): void;
 }
 
+/** So many bytes may wait to be read before the socket is paused; its own buffer comes on top. */
+const HIGH_WATER_BYTES = 1024 * 1024;
+
 class NodeTransport implements Transport {
+  /** Bytes that came and that no `read` has returned yet. */
+  unread = 0;
   readonly #socket: NodeSocket;
+  readonly #flow: Flow;
   // A server refuses a client's certificate after it has agreed on all else: until it has said
   // something, what breaks the connection is a matter of TLS.
   #explain: Explain | null;
-  // The socket is always read: what nobody waits for yet is kept here in order.
-  readonly #chunks: Uint8Array[] = [];
+  /** What no `read` has returned yet, in order. */
+  #chunks: Uint8Array[] = [];
+  #paused = false;
   readonly #writes = new Writes();
   #waiting: Waiting | null = null;
   #ended = false;
   #error: Error | null = null;
   #closed = false;
 
-  constructor(socket: NodeSocket, explain: Explain | null) {
+  constructor(socket: NodeSocket, explain: Explain | null, flow: Flow) {
     this.#socket = socket;
+    this.#flow = flow;
     this.#explain = explain;
     socket.on("data", (chunk) => {
       this.#explain = null;
       if (this.#ended) return;
-      if (this.#waiting === null) this.#chunks.push(chunk);
+      if (this.#waiting === null) this.#keep(chunk);
       else this.#takeWaiting().resolve(chunk);
     });
+    if (flow.onBroken !== undefined) flow.onBroken = (error) => this.#close(error);
     socket.on("error", (error) => this.#close(error));
     socket.on("end", () => this.#end(null));
     socket.on("close", () => this.#close(null));
+  }
+
+  #keep(chunk: Uint8Array): void {
+    this.#chunks.push(chunk);
+    this.unread += chunk.length;
+    if (this.#paused || this.unread < HIGH_WATER_BYTES) return;
+    this.#paused = true;
+    this.#flow.pause();
+  }
+
+  /** All that is kept, as one chunk; null when nothing is. */
+  #takeKept(): Uint8Array | null {
+    const [first] = this.#chunks;
+    if (first === undefined) return null;
+    const kept = this.#chunks.length === 1 ? first : joined(this.#chunks, this.unread);
+    this.#chunks = [];
+    this.unread = 0;
+    if (this.#paused) {
+      this.#paused = false;
+      this.#flow.resume();
+    }
+    return kept;
   }
 
   #takeWaiting(): Waiting {
@@ -217,8 +368,8 @@ class NodeTransport implements Transport {
   }
 
   read(): Promise<Uint8Array | null> {
-    const chunk = this.#chunks.shift();
-    if (chunk !== undefined) return Promise.resolve(chunk);
+    const chunk = this.#takeKept();
+    if (chunk !== null) return Promise.resolve(chunk);
     if (this.#error !== null) return Promise.reject(this.#error);
     if (this.#ended) return Promise.resolve(null);
     return new Promise((resolve, reject) => this.#waiting = { resolve, reject });
@@ -231,12 +382,23 @@ class NodeTransport implements Transport {
   }
 
   close(): void {
-    this.#chunks.length = 0;
+    this.#chunks = [];
+    this.unread = 0;
     this.#explain = null;
     this.#close(null);
     this.#error = null;
     this.#socket.destroy();
   }
+}
+
+function joined(chunks: readonly Uint8Array[], length: number): Uint8Array {
+  const whole = new Uint8Array(length);
+  let at = 0;
+  for (const chunk of chunks) {
+    whole.set(chunk, at);
+    at += chunk.length;
+  }
+  return whole;
 }
 
 function closedError(): Error {

@@ -18,8 +18,8 @@ const certificates = await makeCertificates();
 
 for (
   const [module, dial, names] of [
-    ["Deno's own", denoDial, ["TCP", "a unix socket"]],
-    ["node:net's", nodeDial, ["TCP", "a unix socket", "TLS"]],
+    ["Deno's own", denoDial, ["TCP", "a unix socket", "TLS"]],
+    ["node:net's", nodeDial, ["TCP", "a unix socket"]],
   ] as const
 ) {
   for (const name of names) {

@@ -33,6 +33,23 @@ const ACTS: Record<string, (connection: Deno.Conn, rest: Uint8Array) => Promise<
     await connection.closeWrite();
     await swallow(connection);
   },
+  /** Sends more than any two sockets hold, as fast as it is taken, and ends. */
+  async flood(connection) {
+    const block = new Uint8Array(64 * 1024).fill(7);
+    flooded = 0;
+    for (let left = FLOOD / block.length; left > 0; left--) {
+      await writeAll(connection, block, (count) => flooded += count);
+    }
+    await connection.closeWrite();
+    await swallow(connection);
+  },
+  /** Sends how many bytes of the last flood were taken, again and again as it is asked. */
+  async flooded(connection) {
+    const buffer = new Uint8Array(64);
+    do await writeAll(connection, new TextEncoder().encode(`${flooded}\n`)); while (
+      await connection.read(buffer) !== null
+    );
+  },
   /** Ends at once. */
   end: () => Promise.resolve(),
   /** Says nothing. */
@@ -46,9 +63,23 @@ const ACTS: Record<string, (connection: Deno.Conn, rest: Uint8Array) => Promise<
   },
 };
 
-async function writeAll(connection: Deno.Conn, bytes: Uint8Array): Promise<void> {
-  for (let at = 0; at < bytes.length;) at += await connection.write(bytes.subarray(at));
+async function writeAll(
+  connection: Deno.Conn,
+  bytes: Uint8Array,
+  onTaken: (count: number) => void = () => {},
+): Promise<void> {
+  for (let at = 0; at < bytes.length;) {
+    const count = await connection.write(bytes.subarray(at));
+    at += count;
+    onTaken(count);
+  }
 }
+
+/** Bytes of a flood. */
+const FLOOD = 192 * 1024 * 1024;
+
+/** How many of them the other side has taken. */
+let flooded = 0;
 
 /** Reads no more, and leaves the connection open. */
 const STALL = "stall";

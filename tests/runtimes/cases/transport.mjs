@@ -94,6 +94,35 @@ async function waitsForReader(scene) {
   transport.close();
 }
 
+/** What a peer sends that floods: see `peers.ts`. */
+const FLOOD = 192 * 1024 * 1024;
+
+async function holdsLittle(scene) {
+  const transport = await open(scene, "flood");
+  const control = await open(scene, "flooded");
+  const ask = async () => {
+    const text = new TextDecoder().decode(await control.read());
+    await control.write(utf8.encode("?"));
+    return Number(text);
+  };
+  // The flood stands still once everything between the two ends is full.
+  let taken = 0;
+  for (let still = 0; still < 5;) {
+    await sleep(100);
+    const now = await ask();
+    still = now > 0 && now === taken ? still + 1 : 0;
+    taken = now;
+  }
+  ok(taken < FLOOD / 2, `a flood that nobody reads stands still, not after ${taken} bytes`);
+  ok((transport.unread ?? 0) < FLOOD / 16, `little is unread, not ${transport.unread} bytes`);
+  let read = 0;
+  for (let chunk; (chunk = await transport.read()) !== null;) read += chunk.length;
+  equal(read, FLOOD, "the number of bytes read after all");
+  equal(transport.unread ?? 0, 0, "the number of unread bytes in the end");
+  transport.close();
+  control.close();
+}
+
 async function endsWithPeer(scene) {
   const transport = await open(scene, "end");
   equal(await transport.read(), null);
@@ -195,6 +224,7 @@ export const transportCases = [
   { name: "carries bytes both ways, whole and in order", run: carriesBothWays },
   { name: "never writes to what it has handed out", run: keepsChunks },
   { name: "loses nothing while nobody reads, nor at the end", run: waitsForReader },
+  { name: "holds little of what nobody reads, and loses none of it", run: holdsLittle },
   { name: "reads null when the peer has ended", run: endsWithPeer },
   { name: "closes at once, and twice", run: closes },
   { name: "gives out nothing more once it is closed", run: dropsWhenClosed },
