@@ -109,8 +109,12 @@ export class Session {
     const decoder = new Decoder({
       reply: (reply) => {
         const pending = this.#pending.shift();
-        if (reply instanceof ServerError) pending?.reject(reply);
-        else pending?.resolve(reply);
+        if (pending === undefined) {
+          const words = reply instanceof ServerError ? `: ${reply.message}` : "";
+          throw new Error(`${this.#server} sent a reply to no command${words}`);
+        }
+        if (reply instanceof ServerError) pending.reject(reply);
+        else pending.resolve(reply);
       },
       push() {},
     }, { strings: "text" });

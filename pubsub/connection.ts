@@ -79,8 +79,12 @@ export class Connection {
     this.#transport = transport;
     this.#options = options;
     this.#requests = new Requests(this.server, (error) => this.close(error));
+    // After the end each method throws, which stops the decoder in the middle of a chunk.
     this.#decoder = new Decoder({
-      reply: (reply) => this.#requests.answer(reply),
+      reply: (reply) => {
+        if (this.#over !== null) throw this.#over;
+        this.#requests.answer(reply);
+      },
       push: (items) => this.#onPush(items),
       message: (frame) => this.#onMessage(frame),
     }, options.limits);
@@ -228,10 +232,12 @@ export class Connection {
         this.#receivedAt = Date.now();
         this.bytesReceived += chunk.length;
         this.#decoder.write(chunk);
-        const turn = this.#over === null ? this.#options.events.onRead() : null;
+        if (this.#over !== null) return;
+        const turn = this.#options.events.onRead();
         if (turn !== null) await turn;
       }
     } catch (cause) {
+      if (this.#over !== null) return;
       if (cause instanceof ConnectError) this.close(cause);
       else if (isProtocolError(cause)) {
         this.close(
@@ -270,7 +276,7 @@ export class Connection {
   }
 
   #onMessage(frame: MessageFrame): void {
-    if (this.#over !== null) return;
+    if (this.#over !== null) throw this.#over;
     if (frame.bytes !== this.#chunk) {
       // A frame that was cut by the end of a chunk: the decoder pieced it together in memory of its
       // own, which it may use again.
@@ -280,6 +286,7 @@ export class Connection {
   }
 
   #onPush(items: Reply[]): void {
+    if (this.#over !== null) throw this.#over;
     const confirmation = readConfirmation(items);
     if (confirmation === null) return;
     const { id, subscribed } = confirmation;

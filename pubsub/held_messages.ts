@@ -36,12 +36,14 @@ export class HeldMessages {
     if (this.#held.length > 0 && this.#held.at(-1) !== null) this.#held.push(null);
   }
 
-  /** Hands everything on, in order. */
+  /** Delivers everything in order. Stops when the signal is aborted. */
   release(
     onMessage: (frame: MessageFrame, receivedAt: number, sentAfter: number) => void,
     onMark: () => void,
+    signal: AbortSignal,
   ): void {
     for (const held of this.#held) {
+      if (signal.aborted) return;
       if (held === null) onMark();
       else onMessage(held.frame, held.receivedAt, held.sentAfter);
     }

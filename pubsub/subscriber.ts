@@ -282,7 +282,7 @@ export class Subscriber {
       if (connection.over !== null) return;
       this.#gap.end();
     }
-    held?.release(events.onMessage, events.onConfirmed);
+    held?.release(events.onMessage, events.onConfirmed, this.#end.signal);
   }
 
   async #open(

@@ -77,11 +77,9 @@ const ARRAY_PUSHES: ReadonlySet<string> = new Set([
  * Nothing it gives out shares memory with a chunk, so a chunk may be used again once `write` has
  * returned; only a {@linkcode MessageFrame} is a view, valid during its call.
  *
- * Bytes that are no RESP and replies beyond a limit throw. The decoder then stays failed: every
- * further `write` throws the same error, because the place of the next reply is lost.
- *
- * What a sink throws comes out of `write` and does no harm: the decoder first reads the chunk to
- * its end, giving the sink everything in it, and then throws what was thrown first.
+ * `write` throws when bytes are not RESP, when a reply exceeds a limit, and when the sink throws. It
+ * throws at once, without reading the rest of the chunk. The decoder then stays failed: every further
+ * `write` throws the same error. A sink can therefore throw to stop the decoder.
  *
  * @example
  * ```ts
@@ -100,7 +98,7 @@ export class Decoder {
   readonly #reader: ReplyReader;
   readonly #messages: MessageReader | null;
   readonly #asText: boolean;
-  /** Whether the sink is being called, or was when something was thrown. */
+  /** Whether the sink is being called. */
   #calling = false;
   #failure: { error: unknown } | undefined;
 
@@ -148,33 +146,23 @@ export class Decoder {
    * @throws {RespLimitError} When a reply exceeds a limit.
    * @throws {Error} When called from within the sink.
    * @throws {TypeError} When the chunk is no bytes. The decoder does not fail for it.
+   * @throws The sink's own error when the sink throws.
    */
   write(chunk: Uint8Array): void {
     if (this.#failure !== undefined) throw this.#failure.error;
     if (this.#calling) throw new Error("Cannot write to the decoder from within its own sink");
     const reader = this.#reader;
     const bytes = plain(chunk);
-    let thrown: { error: unknown } | undefined;
-    while (reader.pos < bytes.length) {
-      try {
-        this.#read(bytes);
-      } catch (error) {
-        thrown ??= { error };
-        if (!this.#calling) {
-          this.#fail(error);
-          break;
-        }
-        this.#calling = false;
-      }
+    try {
+      this.#read(bytes);
+    } catch (error) {
+      this.#failure = { error };
+      reader.clear();
+      throw error;
+    } finally {
+      reader.base += reader.pos;
+      reader.pos = 0;
     }
-    reader.base += reader.pos;
-    reader.pos = 0;
-    if (thrown !== undefined) throw thrown.error;
-  }
-
-  #fail(error: unknown): void {
-    this.#failure = { error };
-    this.#reader.clear();
   }
 
   #read(chunk: Uint8Array): void {

@@ -1,4 +1,4 @@
-import { assertEquals, assertStrictEquals } from "@std/assert";
+import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import { Buffer } from "node:buffer";
 import { Connection, type ConnectionEvents } from "../../pubsub/connection.ts";
 import type { Transport } from "../../pubsub/transport.ts";
@@ -7,23 +7,29 @@ import type { MessageFrame } from "../../resp/mod.ts";
 
 const MESSAGE = ">3\r\n$7\r\nmessage\r\n$18\r\n__keyspace@0__:key\r\n$3\r\nset\r\n";
 
-/** Gives a connection these chunks, and what it says of each message. */
-async function read(chunks: readonly Uint8Array[]): Promise<MessageFrame[]> {
+/** Feeds a connection these chunks, waits until it is closed, and returns the reason. */
+async function feed(
+  chunks: readonly Uint8Array[],
+  onMessage: (frame: MessageFrame, connection: Connection) => void,
+): Promise<Error> {
   const left = [...chunks];
+  const opened = Promise.withResolvers<void>();
   const transport: Transport = {
-    read: () => Promise.resolve(left.shift() ?? null),
+    read: async () => {
+      await opened.promise;
+      return left.shift() ?? null;
+    },
     write: () => Promise.resolve(),
     close() {},
   };
-  const frames: MessageFrame[] = [];
-  const closed = Promise.withResolvers<void>();
+  const closed = Promise.withResolvers<Error>();
   const events: ConnectionEvents = {
-    onMessage: (frame) => frames.push({ ...frame }),
+    onMessage: (frame) => onMessage(frame, connection),
     onConfirmed() {},
     onRead: () => null,
-    onClose: () => closed.resolve(),
+    onClose: (reason) => closed.resolve(reason),
   };
-  await Connection.open({
+  const connection = await Connection.open({
     address: { hostname: "server", port: 1 },
     dial: () => Promise.resolve(transport),
     timeout: 1000,
@@ -31,9 +37,51 @@ async function read(chunks: readonly Uint8Array[]): Promise<MessageFrame[]> {
     signal: new AbortController().signal,
     events,
   });
-  await closed.promise;
+  opened.resolve();
+  return await closed.promise;
+}
+
+/** Feeds a connection these chunks and returns the frames of its messages. */
+async function read(chunks: readonly Uint8Array[]): Promise<MessageFrame[]> {
+  const frames: MessageFrame[] = [];
+  await feed(chunks, (frame) => frames.push({ ...frame }));
   return frames;
 }
+
+/** Counts how many bytes of a chunk are read one at a time. */
+function watched(bytes: Uint8Array): { readonly chunk: Uint8Array; looked(): number } {
+  let looked = 0;
+  const chunk = new Proxy(bytes, {
+    get(target, name) {
+      if (typeof name === "string" && /^\d+$/.test(name)) looked++;
+      const value = Reflect.get(target, name, target);
+      return typeof value === "function" && name !== "constructor" ? value.bind(target) : value;
+    },
+  });
+  return { chunk, looked: () => looked };
+}
+
+Deno.test("stops reading a chunk at the first reply that no command asked for", async () => {
+  for (const flood of ["-\r\n", "+OK\r\n", "*1\r\n-ERR\r\n", "|1\r\n+a\r\n:1\r\n-\r\n"]) {
+    const { chunk, looked } = watched(new TextEncoder().encode(flood.repeat(10_000)));
+    const reason = await feed([chunk, chunk], () => {});
+    assertEquals(reason.name, "ConnectError");
+    assert(looked() < 100, `${looked()} bytes of ${JSON.stringify(flood)} were looked at`);
+  }
+});
+
+Deno.test("stops reading a chunk when a message handler closes the connection", async () => {
+  for (const then of [MESSAGE, "-\r\n", ">1\r\n+x\r\n", "+OK\r\n"]) {
+    const { chunk, looked } = watched(new TextEncoder().encode(MESSAGE + then.repeat(10_000)));
+    let messages = 0;
+    const reason = await feed([chunk, chunk], (_, connection) => {
+      messages++;
+      connection.close(new Error("enough"));
+    });
+    assertEquals([messages, reason.message], [1, "enough"]);
+    assert(looked() < 200, `${looked()} bytes were looked at before ${JSON.stringify(then)}`);
+  }
+});
 
 Deno.test("a message stands in its chunk, which is not copied, also when that is a Buffer", async () => {
   for (

@@ -213,6 +213,28 @@ for (const told of ["onStatus", "onGap"] as const) {
   });
 }
 
+Deno.test("stops delivering held messages when a handler calls close()", async () => {
+  let connections = 0;
+  await using server = new FakeServer(([name, channel]) => {
+    if (name === "HELLO") connections++;
+    if (name !== "SUBSCRIBE" || connections === 1) return undefined;
+    const confirmed = `>3\r\n$9\r\nsubscribe\r\n$16\r\n${channel}\r\n:1\r\n`;
+    return confirmed + `>3\r\n$7\r\nmessage\r\n$16\r\n${channel}\r\n$3\r\nset\r\n`.repeat(3);
+  });
+  const notifications = await connect(server.url, LONG);
+  let handled = 0;
+  await notifications.subscribeKeyspace("k", {
+    handler: () => {
+      handled++;
+      notifications.close();
+    },
+  });
+  server.hangUp();
+  await until("it is closed", () => notifications.status().state === "closed");
+  assertEquals([handled, notifications.status().nodes[0]!.messages], [1, 1]);
+  await until("the server is left", () => server.connections === 0);
+});
+
 Deno.test("a signal that onStatus aborts, when it is connected, ends connect", async () => {
   await using server = new FakeServer(() => undefined);
   const stop = new AbortController();
