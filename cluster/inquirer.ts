@@ -1,3 +1,4 @@
+import { isBusy } from "../pubsub/busy.ts";
 import type { Connection } from "../pubsub/connection.ts";
 import { ClosedError } from "../pubsub/errors.ts";
 import { type CommandArgument, type Reply, ServerError } from "../resp/mod.ts";
@@ -18,8 +19,8 @@ type AnyNodeQuestion = Exclude<Question, { readonly kind: "topology" }>;
 /** How long a connection of its own for questions lasts while nothing is asked or answered, in ms. */
 const IDLE = 5_000;
 
-/** How soon a node is asked again that is loading its data, and says nothing of itself meanwhile, in ms. */
-const LOADING = 50;
+/** How soon a node is asked again that loads its data or runs a script, in ms. */
+const BUSY_POLL = 50;
 
 const PING: Command = ["PING"];
 const COMMAND_STATS: Command = ["INFO", "commandstats"];
@@ -149,7 +150,6 @@ export class Inquirer {
     const stats = this.#tellsMoves && !isGlance ? [COMMAND_STATS] : [];
     let view: NodeView | null = null;
     let position = 0;
-    let isLoading = false;
     // Moves after slots: a slot that comes in between is then known to have come.
     const commands: Command[] = [
       isGlance
@@ -172,14 +172,12 @@ export class Inquirer {
         this.#inOrder(connection, question, (inOrder) => {
           question.answer(whole, inOrder ? position : undefined);
         });
-      } else if (isLoading) this.#postpone(question);
-      else if (isGlance) {
+      } else if (isGlance) {
         this.#hasSlotStats = false;
         this.#send(connection, question);
       } else this.#fail(question);
     }, (reply) => {
       position = this.#options.position();
-      isLoading = reply instanceof ServerError && reply.code === "LOADING";
       view = isGlance ? parseSlotStats(reply, slots) : readNodes(reply);
     });
   }
@@ -191,7 +189,7 @@ export class Inquirer {
       this.#postponed.delete(question);
       this.put(question);
     };
-    this.#postponed.set(question, setTimeout(again, LOADING));
+    this.#postponed.set(question, setTimeout(again, BUSY_POLL));
   }
 
   #askKeys(connection: Connection, question: KeysQuestion): void {
@@ -241,7 +239,8 @@ export class Inquirer {
   }
 
   /**
-   * Sends commands, and takes their replies, errors among them, when the last has come.
+   * Sends commands, and takes their replies, errors among them, when the last has come. A question
+   * that the server was too busy to answer is put again later.
    *
    * @param onFirst takes the first reply at its place among the messages
    */
@@ -256,7 +255,9 @@ export class Inquirer {
     let isOver = false;
     const answer = (reply: Reply) => {
       if (replies.push(reply) === 1) onFirst(reply);
-      if (replies.length === commands.length) onReplies(replies);
+      if (replies.length < commands.length) return;
+      if (commands[0] !== PING && replies.some(isBusy)) this.#postpone(question);
+      else onReplies(replies);
     };
     const fail = (error: Error) => {
       if (error instanceof ServerError) return answer(error);

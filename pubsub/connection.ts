@@ -8,11 +8,16 @@ import {
   replyToText,
 } from "../resp/mod.ts";
 import { formatAddress } from "./address.ts";
+import { isBusy } from "./busy.ts";
+import { Change } from "./change.ts";
 import { dialWithin, reasonOf } from "./dialling.ts";
-import { ConnectError } from "./errors.ts";
+import { ConnectError, TimeoutError } from "./errors.ts";
 import type { ServerChannel } from "./registry.ts";
 import { readConfirmation, type ReplyTaker, Requests } from "./requests.ts";
 import type { Address, Dial, Transport } from "./transport.ts";
+
+/** How long to wait before a command is sent again to a server that was busy, in ms. */
+const BUSY_POLL = 100;
 
 const CHECK_SERVER =
   "check that a Redis server listens there, and whether it wants TLS (rediss://)";
@@ -73,6 +78,7 @@ export class Connection {
   #chunk: Uint8Array = new Uint8Array();
   #receivedAt = 0;
   #over: Error | null = null;
+  readonly #closed = new Change();
 
   private constructor(transport: Transport, options: ConnectionOptions) {
     this.server = formatAddress(options.address);
@@ -132,16 +138,18 @@ export class Connection {
   }
 
   /**
-   * Sends a command and waits for its reply.
+   * Sends a command and waits for its reply. While the server loads its data or runs a script, the
+   * command is repeated until the timeout.
    *
    * @returns the reply, its bulk strings as text
    * @throws {ServerError} when the server answers with an error
    * @throws {TimeoutError} when no answer came in time; the connection is then over, because later
-   * replies could no longer be told apart
+   * replies could no longer be told apart. Also when the server was busy all the time; the connection
+   * then goes on
    * @throws the reason for which the connection is over
    */
   async request(...command: [name: string, ...CommandArgument[]]): Promise<Reply> {
-    return replyToText(await this.#send(command, null, false));
+    return replyToText(await this.#sendUntilFree(command, null, false));
   }
 
   /**
@@ -155,24 +163,26 @@ export class Connection {
   }
 
   /**
-   * Subscribes channels of one kind, or patterns, in one command.
+   * Subscribes channels of one kind, or patterns, in one command. Repeats it as
+   * {@linkcode Connection.request} does.
    *
    * @throws {ServerError} when the server refuses; then none of them is subscribed
    * @throws as {@linkcode Connection.request} does
    */
   async subscribe(channels: readonly ServerChannel[]): Promise<void> {
     const name = channels[0]?.isPattern ? "PSUBSCRIBE" : "SUBSCRIBE";
-    await this.#send([name, ...channels.map(({ bytes }) => bytes)], channels, true);
+    await this.#sendUntilFree([name, ...channels.map(({ bytes }) => bytes)], channels, true);
   }
 
   /**
-   * Takes the subscriptions of channels of one kind, or patterns, back in one command.
+   * Takes the subscriptions of channels of one kind, or patterns, back in one command. Repeats it as
+   * {@linkcode Connection.request} does.
    *
    * @throws as {@linkcode Connection.request} does
    */
   async unsubscribe(channels: readonly ServerChannel[]): Promise<void> {
     const name = channels[0]?.isPattern ? "PUNSUBSCRIBE" : "UNSUBSCRIBE";
-    await this.#send([name, ...channels.map(({ bytes }) => bytes)], channels, false);
+    await this.#sendUntilFree([name, ...channels.map(({ bytes }) => bytes)], channels, false);
   }
 
   /**
@@ -197,7 +207,34 @@ export class Connection {
       // Of the caller's own dial; there is nothing left to be done with it.
     }
     this.#requests.end(reason);
+    this.#closed.happen();
     this.#options.events.onClose(reason);
+  }
+
+  async #sendUntilFree(
+    command: CommandArgument[],
+    channels: readonly ServerChannel[] | null,
+    subscribed: boolean,
+  ): Promise<Reply> {
+    const deadline = performance.now() + this.#options.timeout;
+    for (;;) {
+      try {
+        return await this.#send(command, channels, subscribed);
+      } catch (error) {
+        if (!isBusy(error)) throw error;
+        const left = deadline - performance.now();
+        if (left <= 0) {
+          const { timeout } = this.#options;
+          throw new TimeoutError(
+            `Cannot go on with ${this.server}: it has been busy for ${timeout} ms (` +
+              `${(error as Error).message})`,
+            timeout,
+            { cause: error },
+          );
+        }
+        await this.#closed.next(Math.min(left, BUSY_POLL));
+      }
+    }
   }
 
   #send(

@@ -1,6 +1,7 @@
 import { mergeFlags, missingFlags, parseFlags, requiredFlags } from "../events/mod.ts";
 import { Channel, ChannelType } from "../parse/mod.ts";
 import { RespMap, ServerError } from "../resp/mod.ts";
+import { isBusy } from "./busy.ts";
 import { clip } from "./clip.ts";
 import type { Connection } from "./connection.ts";
 import { MissingFlagsError } from "./errors.ts";
@@ -18,26 +19,28 @@ export class FlagGuard {
   }
 
   /**
-   * Finds out whether the flags let something through to each of the channels.
+   * Asks for the flags, and with the task `add` sets the letters that are missing.
    *
-   * @returns what is missing; null when nothing is, or when it cannot be told
+   * @param groups channels; what is refused for one group does not affect the others
+   * @returns says what is missing for channels of these groups: null when nothing is, or when the
+   * server does not say
    * @throws the reason for which the connection is over
    */
   async check(
     connection: Connection,
-    channels: Iterable<ServerChannel>,
-  ): Promise<MissingFlagsError | null> {
-    const asked = representatives(channels);
-    if (asked.length === 0) return null;
+    groups: readonly Iterable<ServerChannel>[],
+  ): Promise<FindMissing> {
+    const asked = groups.map(representatives).filter(({ length }) => length > 0);
+    if (asked.length === 0) return () => null;
     let flags = await readFlags(connection);
-    let refusal: string | null = null;
+    const refusals: Refusals = new Map();
     if (flags !== null && this.#task === "add") {
-      const { missing } = missingFlags(flags, ...asked);
-      refusal = await addFlags(connection, flags, missing);
-      if (missing !== "" && refusal === null) flags = await readFlags(connection);
+      flags = await addMissing(connection, flags, asked, refusals);
     }
     this.flags = flags ?? "unknown";
-    return flags === null ? null : findSilent(connection.server, flags, asked, refusal);
+    const { server } = connection;
+    return (channels) =>
+      flags === null ? null : findSilent(server, flags, representatives(channels), refusals);
   }
 
   /**
@@ -58,7 +61,7 @@ export class FlagGuard {
     this.flags = flags ?? "unknown";
     if (flags === null || flags === before) return null;
     const asked = representatives(channels);
-    const error = findSilent(connection.server, flags, asked, null);
+    const error = findSilent(connection.server, flags, asked, new Map());
     if (error !== null || before === null) return error && { error, message: error.message };
     const needed = parseFlags(requiredFlags(...asked));
     const had = [...parseFlags(before)].filter((letter) => needed.has(letter)).join("");
@@ -81,6 +84,12 @@ export interface FlagsLoss {
   readonly message: string;
 }
 
+/** Says what some channels lack; null when they lack nothing. */
+type FindMissing = (channels: Iterable<ServerChannel>) => MissingFlagsError | null;
+
+/** What the server said when it refused to set a letter. */
+type Refusals = Map<string, string>;
+
 /** Asks for the flags; null when the server will not tell. */
 async function readFlags(
   connection: Connection,
@@ -96,7 +105,7 @@ async function readFlags(
       : null;
     return typeof flags === "string" ? flags : null;
   } catch (error) {
-    if (error instanceof ServerError) return null;
+    if (error instanceof ServerError && !isBusy(error)) return null;
     throw error;
   }
 }
@@ -106,6 +115,34 @@ async function readFlags(
  * more of them, and refuse a value with one that they do not know.
  */
 const HIDDEN = ["nocr", "noc", "n"];
+
+/**
+ * Adds the letters that groups of channels lack: all at once, and those of each group alone where the
+ * server refuses some of them.
+ *
+ * @returns the flags afterwards; null when the server does not say
+ */
+async function addMissing(
+  connection: Connection,
+  flags: string,
+  groups: readonly (readonly Channel[])[],
+  refusals: Refusals,
+): Promise<string | null> {
+  const lacking = new Set(groups.map((group) => missingFlags(flags, ...group).missing));
+  const all = [...new Set([...lacking].join(""))].join("");
+  let current: string | null = flags;
+  for (const letters of new Set([all, ...lacking])) {
+    if (letters === "" || current === null) continue;
+    const refusal = await addFlags(connection, current, letters);
+    if (refusal === null) {
+      current = await readFlags(connection);
+      if (letters === all) break;
+    } else if (lacking.has(letters)) {
+      for (const letter of letters) refusals.set(letter, refusal);
+    }
+  }
+  return current;
+}
 
 /** Adds letters to the server's flags; null when it did, otherwise what it said. */
 async function addFlags(
@@ -124,7 +161,7 @@ async function addFlags(
       await connection.request("CONFIG", "SET", "notify-keyspace-events", merged);
       return null;
     } catch (error) {
-      if (!(error instanceof ServerError)) throw error;
+      if (!(error instanceof ServerError) || isBusy(error)) throw error;
       refusal = error.message;
     }
   }
@@ -135,25 +172,26 @@ function findSilent(
   server: string,
   flags: string,
   asked: readonly Channel[],
-  refusal: string | null,
+  refusals: Refusals,
 ): MissingFlagsError | null {
   const silent = asked.filter((channel) => !missingFlags(flags, channel).canReceive);
-  return silent.length === 0 ? null : describe(server, flags, silent, refusal);
+  return silent.length === 0 ? null : describe(server, flags, silent, refusals);
 }
 
 function describe(
   server: string,
   flags: string,
   silent: readonly Channel[],
-  refusal: string | null,
+  refusals: Refusals,
 ): MissingFlagsError {
   const { missing } = missingFlags(flags, ...silent);
+  const refused = [...missing].find((letter) => refusals.has(letter));
   const { flags: merged, unsure } = mergeFlags(flags, missing);
   const names = silent.slice(0, 3).map((channel) => `"${clip(`${channel}`)}"`).join(", ");
   const more = silent.length > 3 ? ` and ${silent.length - 3} more` : "";
   const message = `Cannot receive anything on ${names}${more} from ${server}: its ` +
     `notify-keyspace-events is "${flags}" and lacks "${missing}"` +
-    (refusal === null ? "" : `, and it refuses to have it set (${refusal})`) +
+    (refused === undefined ? "" : `, and it refuses to have it set (${refusals.get(refused)})`) +
     // Quoted, because a shell would take the $ for a variable of its own.
     `; run there: CONFIG SET notify-keyspace-events '${merged}'` +
     (unsure === ""

@@ -34,28 +34,31 @@ function run<T>(
   return new Promise((resolve, reject) => {
     const waiting = [...questions];
     const failures: unknown[] = [];
-    let asked = 0;
+    // One for each question: Node warns when many listen to one signal.
+    const underWay = new Set<AbortController>();
     let timer: ReturnType<typeof setTimeout> | undefined;
     const askNext = () => {
       clearTimeout(timer);
       const question = waiting.shift();
       if (question === undefined) {
-        if (asked === 0) reject(new AggregateError(failures, "None has answered"));
+        if (underWay.size === 0) reject(new AggregateError(failures, "None has answered"));
         return;
       }
-      asked++;
+      const end = new AbortController();
+      underWay.add(end);
       timer = setTimeout(askNext, patience);
-      question(signal).then((answer) => {
+      question(end.signal).then((answer) => {
         clearTimeout(timer);
         resolve(answer);
       }, (error) => {
         failures.push(error);
-        asked--;
+        underWay.delete(end);
         if (!signal.aborted) askNext();
       });
     };
     signal.addEventListener("abort", () => {
       clearTimeout(timer);
+      for (const end of underWay) end.abort(signal.reason);
       reject(signal.reason);
     });
     askNext();

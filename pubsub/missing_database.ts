@@ -12,29 +12,37 @@ const MISSING = /out of range|not allowed in cluster mode/i;
  * Finds out whether the server has the databases that channels name. Subscribing does not tell:
  * notifications of a database that is not there just never come.
  *
- * @returns which it has not; null when it has them all, or does not tell
+ * @returns says which database of some of these channels it has not: null when it has them all, or
+ * does not say
  * @throws the reason for which the connection is over
  */
-export async function findMissingDatabase(
+export async function findMissingDatabases(
   connection: Connection,
   channels: Iterable<ServerChannel>,
-): Promise<MissingDatabaseError | null> {
-  const asked = new Map<string, ServerChannel>();
+): Promise<(channels: Iterable<ServerChannel>) => MissingDatabaseError | null> {
+  const asked = new Set<string>();
   for (const channel of channels) {
     const database = databaseOf(channel);
     // There is no server without a first one.
-    if (database !== null && database !== "0") asked.set(database, channel);
+    if (database !== null && database !== "0") asked.add(database);
   }
-  const questions = Array.from(asked.keys(), (database) => whyNot(connection, database));
-  // In the order of sending it is the last: what else is asked, such as for a slot's keys, is of the
-  // first database.
-  if (questions.length > 0) questions.push(whyNot(connection, "0"));
-  const refusals = await Promise.all(questions);
-  for (const [index, [database, channel]] of [...asked].entries()) {
-    const why = refusals[index]!;
-    if (why !== null) return describe(connection.server, database, channel, why);
-  }
-  return null;
+  const missing = new Map<string, string>();
+  await Promise.all(Array.from(asked, async (database) => {
+    const why = await whyNot(connection, database);
+    if (why !== null) missing.set(database, why);
+  }));
+  // At the end, when nothing else is repeated: what is asked later, such as for a slot's keys, is of
+  // the first database.
+  if (asked.size > 0) await whyNot(connection, "0");
+  return (channels) => {
+    if (missing.size === 0) return null;
+    for (const channel of channels) {
+      const database = databaseOf(channel);
+      const why = database === null ? undefined : missing.get(database);
+      if (why !== undefined) return describe(connection.server, database!, channel, why);
+    }
+    return null;
+  };
 }
 
 /** Why the server has not the database, in its own words; null when it has, or does not tell. */

@@ -1,7 +1,7 @@
 import type { MissingDatabaseError, MissingFlagsError, SubscribeRefusedError } from "./errors.ts";
 import type { Connection } from "./connection.ts";
 import { FlagGuard, type FlagsLoss } from "./flag_guard.ts";
-import { findMissingDatabase } from "./missing_database.ts";
+import { findMissingDatabases } from "./missing_database.ts";
 import type { ServerChannel } from "./registry.ts";
 
 /**
@@ -23,6 +23,9 @@ export type FlagsPolicy = "require" | "warn" | "ignore" | "merge";
 
 /** Why nothing can come on some channels. */
 export type SilenceError = MissingFlagsError | MissingDatabaseError | SubscribeRefusedError;
+
+/** Says why nothing can come on some channels; null when something can, or when nobody can say. */
+export type FindSilence = (channels: Iterable<ServerChannel>) => SilenceError | null;
 
 /** Looks for what would keep one server silent: a subscription by itself succeeds all the same. */
 export class SilenceGuard {
@@ -53,24 +56,26 @@ export class SilenceGuard {
   /**
    * Finds out whether something can come on each of the channels.
    *
-   * @returns why nothing can; null when it can, when it cannot be told, or does not matter
+   * @param groups the channels, those of each subscription together
+   * @returns says so for channels of these groups
    * @throws the reason for which the connection is over
    */
   async check(
     connection: Connection,
-    channels: Iterable<ServerChannel>,
-  ): Promise<SilenceError | null> {
+    groups: readonly (readonly ServerChannel[])[],
+  ): Promise<FindSilence> {
     const askedAt = Date.now();
-    const why = await this.#look(connection, channels);
+    const find = await this.#look(connection, groups);
     this.#known ??= this.flags;
     if (this.flags === this.#known) this.#soundAt = askedAt;
     else this.#isOutdated = true;
-    return why;
+    return find;
   }
 
   /**
    * As {@linkcode check}, for all channels that are wanted.
    *
+   * @returns why nothing can come on some of them
    * @throws the reason for which the connection is over
    */
   async checkAll(
@@ -78,9 +83,10 @@ export class SilenceGuard {
     wanted: Iterable<ServerChannel>,
   ): Promise<SilenceError | null> {
     const askedAt = Date.now();
-    const why = await this.#look(connection, wanted);
+    const channels = [...wanted];
+    const find = await this.#look(connection, [channels]);
     this.#know(askedAt);
-    return why;
+    return find(channels);
   }
 
   /**
@@ -112,11 +118,13 @@ export class SilenceGuard {
 
   async #look(
     connection: Connection,
-    channels: Iterable<ServerChannel>,
-  ): Promise<SilenceError | null> {
-    if (this.#policy === "ignore") return null;
-    const asked = [...channels];
-    return await findMissingDatabase(connection, asked) ??
-      await this.#flagGuard.check(connection, asked);
+    groups: readonly (readonly ServerChannel[])[],
+  ): Promise<FindSilence> {
+    if (this.#policy === "ignore") return () => null;
+    const findDatabase = await findMissingDatabases(connection, groups.flat());
+    // A group that is refused for its database adds no letters.
+    const rest = groups.filter((group) => findDatabase(group) === null);
+    const findFlags = await this.#flagGuard.check(connection, rest);
+    return (channels) => findDatabase(channels) ?? findFlags(channels);
   }
 }

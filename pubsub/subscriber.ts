@@ -2,7 +2,7 @@ import { formatAddress } from "./address.ts";
 import { backoff } from "./backoff.ts";
 import { Change } from "./change.ts";
 import { Connection, type ConnectionEvents } from "./connection.ts";
-import { ClosedError, ConnectError, TimeoutError } from "./errors.ts";
+import { ConnectError, TimeoutError } from "./errors.ts";
 import type { GapReason } from "./gap.ts";
 import { handshake, type ServerInfo } from "./handshake.ts";
 import { Heartbeat } from "./heartbeat.ts";
@@ -10,6 +10,7 @@ import { HeldMessages } from "./held_messages.ts";
 import { MutePoll } from "./mute_poll.ts";
 import { OpenGap } from "./open_gap.ts";
 import type { ServerChannel } from "./registry.ts";
+import { SideConnection } from "./side_connection.ts";
 import type { SilenceError } from "./silence_guard.ts";
 import type { NodeState } from "./status.ts";
 import type { AskServer, SubscriberOptions } from "./subscriber_options.ts";
@@ -40,6 +41,10 @@ export class Subscriber {
   #attempt = new AbortController();
   #address: Address | null = null;
   #connection: Connection | null = null;
+  /** Asks the server of that connection. */
+  #ask: AskServer | null = null;
+  /** Questions under way on a RESP2 connection, which takes none once something is subscribed. */
+  readonly #questions = new Set<Promise<unknown>>();
   /** Bytes that earlier connections have received. */
   #bytesBefore = 0;
   readonly #mutePoll = new MutePoll();
@@ -53,7 +58,7 @@ export class Subscriber {
     this.node = options.locator.name;
     this.#options = options;
     this.#gap = new OpenGap((...gap) => options.events.onGap(...gap));
-    this.#subscriptions = new Subscriptions(options.wanted);
+    this.#subscriptions = new Subscriptions(options.wanted, () => this.#whenAnswered());
   }
 
   /**
@@ -136,9 +141,7 @@ export class Subscriber {
    * @throws the reason for which the connection is over
    */
   ask<T>(question: (connection: Connection) => Promise<T>): Promise<T> {
-    return this.#persist((connection) =>
-      this.#asker(connection, this.info, this.#address!)(question)
-    );
+    return this.#persist(() => this.#ask!(question));
   }
 
   /**
@@ -146,11 +149,10 @@ export class Subscriber {
    * meanwhile.
    */
   async askAtOnce<T>(question: (connection: Connection) => Promise<T>): Promise<T> {
-    const connection = this.#connection;
-    if (connection === null) {
+    if (this.#connection === null) {
       throw new ConnectError(`Cannot ask ${this.node}: it is not connected`, { cause: this.error });
     }
-    return await this.#asker(connection, this.info, this.#address!)(question);
+    return await this.#ask!(question);
   }
 
   /** The connection on which everything wanted has been asked for; null while there is none. */
@@ -164,26 +166,32 @@ export class Subscriber {
    * @throws as {@linkcode Subscriber.start} does
    */
   async openBeside(): Promise<Connection> {
-    return await this.#openBeside(this.#address!);
+    return await this.#openBeside(this.#address!, this.#end.signal);
   }
 
-  async #openBeside(address: Address): Promise<Connection> {
+  async #openBeside(address: Address, signal: AbortSignal): Promise<Connection> {
     const ignore = { onMessage() {}, onConfirmed() {}, onRead: () => null, onClose() {} };
-    return (await this.#open(address, this.#end.signal, ignore)).connection;
+    return (await this.#open(address, signal, ignore)).connection;
   }
 
-  /** Asks on a connection to that address, or beside it. */
-  #asker(connection: Connection, info: ServerInfo | null, address: Address): AskServer {
+  /** Asks on a connection, or beside it. */
+  #asker(connection: Connection, { protocol }: ServerInfo, side: SideConnection): AskServer {
     return async (question) => {
-      // A RESP2 connection that has subscribed takes no other command.
-      if (info?.protocol !== 2 || this.#subscriptions.idle) return await question(connection);
-      const other = await this.#openBeside(address);
+      if (protocol === 3) return await question(connection);
+      if (!this.#subscriptions.idle) return await side.ask(question);
+      const asked = question(connection);
+      this.#questions.add(asked);
       try {
-        return await question(other);
+        return await asked;
       } finally {
-        other.close(new ClosedError(`The connection to ${this.node} served its purpose`));
+        this.#questions.delete(asked);
       }
     };
+  }
+
+  /** Waits until the connection has answered what was asked before something is subscribed on it. */
+  #whenAnswered(): Promise<unknown> | null {
+    return this.#questions.size === 0 ? null : Promise.allSettled(this.#questions);
   }
 
   /**
@@ -228,6 +236,8 @@ export class Subscriber {
     this.node = formatAddress(address);
     let heartbeat: Heartbeat | null = null;
     let live = false;
+    const life = new AbortController();
+    const side = new SideConnection(() => this.#openBeside(address, life.signal));
     const { connection, info } = await this.#open(address, signal, {
       onMessage: (frame, receivedAt, sentAfter) => {
         this.#mutePoll.hint?.();
@@ -245,9 +255,11 @@ export class Subscriber {
       },
       onClose: (reason) => {
         heartbeat?.stop();
+        life.abort(reason);
         if (live) this.#onLost(connection, reason);
       },
     });
+    const ask = this.#asker(connection, info, side);
     let mute: SilenceError | null;
     try {
       const askedAt = connection.provenAt;
@@ -258,7 +270,7 @@ export class Subscriber {
       // Before anything is subscribed, because RESP2 answers no such question afterwards.
       mute = await silenceGuard.checkAll(connection, wanted.values());
       await this.#subscriptions.reconcile(connection);
-      await events.onSubscribed(this.#asker(connection, info, address));
+      await events.onSubscribed(ask);
       // Whoever came meanwhile with something else that is wanted, or not, has found no connection.
       await this.#subscriptions.reconcile(connection);
       mute ??= this.#subscriptions.withdrawn(connection);
@@ -273,6 +285,7 @@ export class Subscriber {
     this.failures = 0;
     this.#address = address;
     this.#connection = connection;
+    this.#ask = ask;
     // Before anybody is told: who is may close it all, and then it must be known to be lost.
     live = true;
     this.#gap.move(locator.takeMove());

@@ -23,11 +23,17 @@ export class Subscriptions {
   readonly #wanted: WantedChannels;
   readonly #confirmed = new Map<string, ServerChannel>();
   readonly #refused = new Map<string, Error>();
+  readonly #whenAllowed: () => Promise<unknown> | null;
   #stale = false;
   #running: Run | null = null;
 
-  constructor(wanted: WantedChannels) {
+  /**
+   * @param wanted what is wanted
+   * @param whenAllowed waits until something may be subscribed; null when it may be at once
+   */
+  constructor(wanted: WantedChannels, whenAllowed: () => Promise<unknown> | null = () => null) {
     this.#wanted = wanted;
+    this.#whenAllowed = whenAllowed;
   }
 
   /** The channels the server has confirmed. */
@@ -157,6 +163,8 @@ export class Subscriptions {
   async #layOut(run: Run): Promise<void> {
     const { connection } = run;
     try {
+      const wait = this.#whenAllowed();
+      if (wait !== null) await wait;
       while (this.#stale) {
         this.#stale = false;
         for (const id of this.#refused.keys()) {
@@ -164,12 +172,21 @@ export class Subscriptions {
         }
         const { subscribe, unsubscribe } = this.#difference();
         for (const batch of batches(subscribe)) await this.#subscribe(connection, batch);
-        for (const batch of batches(unsubscribe)) await connection.unsubscribe(batch);
+        for (const batch of batches(unsubscribe)) await this.#unsubscribe(connection, batch);
       }
       for (const tell of run.atEnd) tell();
     } finally {
       // At once, so that whoever comes now begins another run: this one looks no more.
       if (this.#running === run) this.#running = null;
+    }
+  }
+
+  /** What the server refuses to unsubscribe stays confirmed, and does not affect the others. */
+  async #unsubscribe(connection: Connection, batch: readonly ServerChannel[]): Promise<void> {
+    try {
+      await connection.unsubscribe(batch);
+    } catch (error) {
+      if (!(error instanceof ServerError)) throw error;
     }
   }
 

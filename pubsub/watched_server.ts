@@ -10,7 +10,7 @@ import { PING, type Probe } from "./heartbeat.ts";
 import type { Gate, Hub, NodeRun, Refusal, Wanted } from "./hub.ts";
 import type { Locator } from "./locator.ts";
 import type { Settings } from "./options.ts";
-import { SilenceGuard } from "./silence_guard.ts";
+import { type FindSilence, SilenceGuard } from "./silence_guard.ts";
 import type { NodeStatus } from "./status.ts";
 import { Subscriber } from "./subscriber.ts";
 import type { AskServer } from "./subscriber_options.ts";
@@ -71,6 +71,11 @@ export class WatchedServer {
   readonly #silenceGuard: SilenceGuard;
   readonly #askMore: ((connection: Connection) => Promise<void>) | null;
   readonly #run: NodeRun = new EventRun();
+  /** The check under way, or the last one. */
+  #check: Promise<unknown> = Promise.resolve();
+  /** The check after that one, with the channels of each subscription that waits for it. */
+  #nextCheck: { readonly groups: (readonly Channel[])[]; found: Promise<FindSilence> } | null =
+    null;
   #messages = 0;
   #malformed = 0;
   #lastMessage: number | null = null;
@@ -144,12 +149,26 @@ export class WatchedServer {
   /** Rejects, or warns, when its flags or databases let nothing through to one of the channels. */
   async checkSilence(channels: readonly Channel[]): Promise<void> {
     if (this.#settings.flags === "ignore") return;
-    const missing = await this.subscriber.ask((connection) =>
-      this.#silenceGuard.check(connection, channels)
-    );
+    const find = await this.#checkWithOthers(channels);
+    const missing = find(channels);
     if (missing === null) return;
     if (this.#settings.flags !== "warn") throw missing;
     this.#settings.onWarning(missing.message);
+  }
+
+  /** Joins the next check: one check at a time serves all who came before it began. */
+  #checkWithOthers(channels: readonly Channel[]): Promise<FindSilence> {
+    if (this.#nextCheck === null) {
+      const groups: (readonly Channel[])[] = [];
+      const found = this.#check.then(() => {
+        this.#nextCheck = null;
+        return this.subscriber.ask((connection) => this.#silenceGuard.check(connection, groups));
+      });
+      this.#check = found.catch(() => {});
+      this.#nextCheck = { groups, found };
+    }
+    this.#nextCheck.groups.push(channels);
+    return this.#nextCheck.found;
   }
 
   /** Waits until it has confirmed or refused the channels. */

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { connect, ConnectError, type ConnectOptions } from "../../mod.ts";
+import { connect, ConnectError, type ConnectOptions, TimeoutError } from "../../mod.ts";
 import { startServer, until } from "../servers/mod.ts";
 import { FakeServer } from "./fake_server.ts";
 
@@ -29,7 +29,7 @@ for (const protocol of [2, 3] as const) {
     );
     await assertRejects(
       () => connect(server.url, { protocol, password: "pw", timeout: 250 }),
-      ConnectError,
+      TimeoutError,
       "LOADING Redis is loading the dataset in memory",
     );
     assert(server.commands.length > 1, "it was asked more than once");

@@ -205,6 +205,16 @@ async function unsubscribes(scene, protocol) {
   equal(await take(notifications, 1), ["set d"]);
 }
 
+/** Node writes a warning where many listen to one signal, and what a case writes is a failure. */
+async function subscribesManyAtOnce(scene, protocol) {
+  const notifications = await scene.connect({ protocol });
+  await notifications.subscribeKeyspace("first");
+  const keys = Array.from({ length: 50 }, (_, n) => `k${n}`);
+  await Promise.all(keys.map((key) => notifications.subscribeKeyspace(key)));
+  await scene.command("SET", "k49", "x");
+  equal(await take(notifications, 1), ["set k49"]);
+}
+
 const each = {
   "keyspace subscriptions deliver, exact and pattern": deliversKeyspace,
   "keyevent subscriptions deliver, exact and pattern": deliversKeyevent,
@@ -215,6 +225,7 @@ const each = {
   "keys of a megabyte come whole": takesLargeKeys,
   "the four subkey families deliver": deliversSubkeys,
   "one event is one item, however many patterns match": mergesMatches,
+  "many subscriptions at once need no more than one further connection": subscribesManyAtOnce,
   "unsubscribing ends what was subscribed and nothing else": unsubscribes,
 };
 
