@@ -1,3 +1,5 @@
+import { toBytes } from "../parse/text.ts";
+
 /**
  * How many hash slots a cluster has.
  *
@@ -28,6 +30,7 @@ const CRC16: Uint16Array = Uint16Array.from({ length: 256 }, (_, byte) => {
  *
  * @param key the key
  * @returns its slot, 0 to 16,383
+ * @throws {TypeError} when it is neither text nor bytes, or the bytes are gone
  *
  * @example
  * ```ts
@@ -37,10 +40,8 @@ const CRC16: Uint16Array = Uint16Array.from({ length: 256 }, (_, byte) => {
  * ```
  */
 export function hashSlot(key: string | Uint8Array): number {
-  return typeof key === "string" ? hashText(key) ?? hashBytes(encoder.encode(key)) : hashBytes(key);
+  return (typeof key === "string" ? hashText(key) : null) ?? hashBytes(toBytes(key));
 }
-
-const encoder = new TextEncoder();
 
 /**
  * The slot of a key by its text, whose characters are the bytes that count; null where one is not.

@@ -1,7 +1,7 @@
 import { MAX_DATABASE } from "./constants.ts";
 import { type ChannelType, getChannelType } from "./families.ts";
 import { escapeGlob, fromBinary, isPattern, toBinary, unescapeGlob } from "./glob.ts";
-import { decodeText } from "./text.ts";
+import { decodeText, toBytes } from "./text.ts";
 
 /**
  * Where a channel is subscribed to.
@@ -69,9 +69,11 @@ export class Channel {
    *
    * @param bytes The whole channel or pattern.
    * @param isPattern Which of the two it is.
+   * @throws {TypeError} It is no bytes, or their buffer was transferred.
    */
   constructor(bytes: Uint8Array, isPattern: boolean) {
-    this.bytes = bytes;
+    // A copy: the caller may write to its own, or transfer them.
+    this.bytes = new Uint8Array(toBytes(bytes));
     this.isPattern = isPattern;
   }
 
@@ -120,7 +122,7 @@ export function toChannel(value: string | Uint8Array | Channel): Channel {
 
 /** The arguments of a constructor, with its options saying how the names are meant. */
 function withNames<A extends unknown[]>(as: ChannelOptions["as"], args: A): A {
-  const names = args.filter((arg) => (arg as string)?.length >= 0);
+  const names = args.filter((arg) => typeof arg === "string" || "length" in Object(arg));
   return [...names, { ...args[names.length] as ChannelOptions, as }] as unknown[] as A;
 }
 
@@ -162,8 +164,8 @@ export class FamilyChannel extends Channel {
       );
     }
     // All are made globs first, and a channel without a live one is taken back at the end.
-    const globs = names.map((name) => {
-      const text = toBinary(name);
+    const globs = names.map((name, place) => {
+      const text = toBinary(name, place);
       return as === "pattern" || !as && isPattern(text)
         ? text
         : escapeGlob(as ? text : unescapeGlob(text));

@@ -2,9 +2,9 @@ import { BACKSLASH, CARET, CLOSE, DASH, MAX_STARS, OPEN, QUESTION, STAR } from "
 import { toBytes } from "./text.ts";
 
 /** Bytes as text with one character for each byte, so that patterns can be laid against them. */
-export function toBinary(value: string | Uint8Array): string {
+export function toBinary(value: string | Uint8Array, place?: number): string {
   let text = "";
-  for (const byte of toBytes(value)) text += String.fromCharCode(byte);
+  for (const byte of toBytes(value, place)) text += String.fromCharCode(byte);
   return text;
 }
 
@@ -82,7 +82,7 @@ export function unescapeGlob(text: string): string {
 export function matchGlob(pattern: string | Uint8Array, text: string | Uint8Array): boolean {
   // Signed, as the servers' ranges compare them.
   const glob = new Int8Array(toBytes(pattern));
-  const bytes = new Int8Array(toBytes(text));
+  const bytes = new Int8Array(toBytes(text, 1));
   let g = 0;
   let t = 0;
   // Only the last `*` gets another try: had an earlier one to take more, the last could as well.

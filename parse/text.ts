@@ -38,13 +38,34 @@ export function decodeText(
   return text;
 }
 
+// What the runtime says of bytes: their own properties can say anything.
+const TYPED_ARRAY = Object.getPrototypeOf(Uint8Array.prototype);
+const getter = (name: PropertyKey) => Object.getOwnPropertyDescriptor(TYPED_ARRAY, name)!.get!;
+const typeOf = getter(Symbol.toStringTag);
+const lengthOf = getter("length");
+
 /**
  * Text as its UTF-8 bytes; bytes, of whatever realm, as they are.
  *
- * @throws {TypeError} It is neither.
+ * @param place The argument that it is, for the message.
+ * @throws {TypeError} It is neither; or its buffer was transferred or cut short, or its `length` is
+ * not its own.
  */
-export function toBytes(value: unknown): Uint8Array {
+export function toBytes(value: unknown, place: number = 0): Uint8Array {
   if (typeof value === "string") return encoder.encode(value);
-  if ((value as Uint8Array)?.BYTES_PER_ELEMENT === 1) return value as Uint8Array;
-  throw new TypeError(`Cannot take ${typeof value} for text or bytes`);
+  const type = typeOf.call(value);
+  try {
+    if (type === "Uint8Array") {
+      const bytes = value as Uint8Array;
+      const length = lengthOf.call(bytes);
+      // Without its buffer an array is as empty as any other, but has no keys.
+      if (bytes.length === length && (length || TYPED_ARRAY.keys.call(bytes))) return bytes;
+    }
+  } catch {
+    // It is said below.
+  }
+  throw new TypeError(
+    `Cannot take ${type ?? typeof value} for text or bytes (argument ${place})` +
+      (type ? ": its buffer was transferred or cut short, or its length is not its own" : ""),
+  );
 }

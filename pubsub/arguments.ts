@@ -11,8 +11,9 @@ export function readArguments(
 ): { channels: readonly Channel[]; options: SubscribeOptions } {
   const given = args.at(-1) === undefined ? args.slice(0, -1) : args;
   const last = given.at(-1);
-  const hasOptions = typeof last === "object" && last !== null && !Array.isArray(last) &&
-    !isChannelLike(last);
+  // What has a length is a list or bytes in the wrong place, and not to be passed over as options.
+  const hasOptions = typeof last === "object" && last !== null && !(last instanceof Channel) &&
+    !("length" in last) && !("byteLength" in last);
   const names = (hasOptions ? given.slice(0, -1) : given) as readonly ChannelLike[];
   if (names.length === 0) {
     throw new TypeError("Cannot subscribe: no channel is given");
@@ -35,7 +36,18 @@ export function readChannel(
   place: number,
   task: "subscribe" | "unsubscribe",
 ): Channel {
-  if (isChannelLike(name)) return toChannel(name);
+  if (name instanceof Channel) return name;
+  if (isChannelLike(name)) {
+    try {
+      return toChannel(name);
+    } catch (cause) {
+      throw new TypeError(
+        `Cannot ${task}: argument ${place} is bytes that cannot be read; their buffer was ` +
+          "transferred or cut short, or they are no Uint8Array with its own length",
+        { cause },
+      );
+    }
+  }
   const hint = Array.isArray(name)
     ? `; give the channels one by one: ${task}(...channels)`
     : typeof name === "function"
@@ -66,6 +78,7 @@ function canBring(channel: Channel): boolean {
   return channel.isPattern && PREFIXES.some((prefix) => prefix.startsWith(plain));
 }
 
-function isChannelLike(value: unknown): value is ChannelLike {
-  return typeof value === "string" || value instanceof Uint8Array || value instanceof Channel;
+function isChannelLike(value: unknown): value is string | Uint8Array {
+  // `instanceof` alone does not know bytes of another realm.
+  return typeof value === "string" || value instanceof Uint8Array || ArrayBuffer.isView(value);
 }

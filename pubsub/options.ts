@@ -1,4 +1,5 @@
 import { Decoder, type DecoderLimits, DEFAULT_LIMITS } from "../resp/mod.ts";
+import { toBytes } from "../parse/text.ts";
 import { formatAddress, type ServerUrl } from "./address.ts";
 import type { Gap } from "./gap.ts";
 import type { Credentials } from "./handshake.ts";
@@ -13,6 +14,7 @@ import {
   checkSignal,
   invalid,
   type Kind,
+  kindOf,
 } from "./option_checks.ts";
 import { checkTls, dialWithTls } from "./tls.ts";
 import type { Dial, TlsOptions } from "./transport.ts";
@@ -195,14 +197,11 @@ export interface Settings {
 export function resolveOptions(target: ServerDefaults, options: ConnectOptions): Settings {
   checkKinds(options, KINDS);
   checkSignal(options.signal);
-  const { protocol, timeout = DEFAULT_TIMEOUT, flags = "require", keyPrefix } = options;
+  const { protocol, timeout = DEFAULT_TIMEOUT, flags = "require" } = options;
   if (protocol !== undefined && protocol !== 2 && protocol !== 3) {
     throw invalid("protocol", protocol, "2 or 3");
   }
   checkMilliseconds("timeout", timeout);
-  if (!["undefined", "string"].includes(typeof keyPrefix) && !(keyPrefix instanceof Uint8Array)) {
-    throw invalid("keyPrefix", keyPrefix, "text or bytes");
-  }
   const heartbeat = filled(DEFAULT_HEARTBEAT, options.heartbeat);
   checkMilliseconds("heartbeat.interval", heartbeat.interval);
   checkMilliseconds("heartbeat.timeout", heartbeat.timeout);
@@ -238,8 +237,7 @@ export function resolveOptions(target: ServerDefaults, options: ConnectOptions):
     timeout,
     heartbeat,
     maxAttempts,
-    keyPrefix: typeof keyPrefix === "string" ? new TextEncoder().encode(keyPrefix) : keyPrefix ??
-      null,
+    keyPrefix: readPrefix(options.keyPrefix),
     flags,
     limits,
     queue,
@@ -252,6 +250,16 @@ export function resolveOptions(target: ServerDefaults, options: ConnectOptions):
     onGap: shielded(options.onGap ?? (() => {})),
     onStatus: shielded(options.onStatus ?? (() => {})),
   };
+}
+
+/** The prefix as bytes of its own: what the caller does to those given must not change it. */
+function readPrefix(prefix: string | Uint8Array | undefined): Uint8Array | null {
+  if (prefix === undefined) return null;
+  try {
+    return new Uint8Array(toBytes(prefix));
+  } catch {
+    throw invalid("keyPrefix", kindOf(prefix), "text or bytes that can be read");
+  }
 }
 
 /**

@@ -27,6 +27,11 @@ const SHORT = 64;
 
 const utf8 = new TextEncoder();
 
+/** What typed arrays say of themselves by the runtime, whatever their own properties say. */
+const TYPED_ARRAY = Object.getPrototypeOf(Uint8Array.prototype);
+const typeOf = Object.getOwnPropertyDescriptor(TYPED_ARRAY, Symbol.toStringTag)!.get!;
+const byteCountOf = Object.getOwnPropertyDescriptor(TYPED_ARRAY, "length")!.get!;
+
 /**
  * Lays a command out as the array of bulk strings a server takes.
  *
@@ -35,7 +40,8 @@ const utf8 = new TextEncoder();
  * @param args The name of the command and its arguments. Strings are written as UTF-8.
  * @returns The bytes, in a buffer of their own.
  * @throws {TypeError} When there is nothing to send, or an argument cannot be encoded (`undefined`,
- * `null`, `NaN`, an infinity, an object): the message names its place, the command's name being 0.
+ * `null`, `NaN`, an infinity, an object, bytes whose buffer was transferred or whose `length` is not
+ * their own): the message names its place, the command's name being 0.
  *
  * @example
  * ```ts
@@ -46,7 +52,7 @@ const utf8 = new TextEncoder();
  */
 export function encodeCommand(args: readonly CommandArgument[]): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(measure(args, 0, -1));
-  write(args, 0, bytes, 0);
+  checkFilled(bytes, write(args, 0, bytes, 0));
   return bytes;
 }
 
@@ -80,6 +86,7 @@ export function encodePipeline(
     at = write(args, count, bytes, at);
     count += args.length;
   }
+  checkFilled(bytes, at);
   return bytes;
 }
 
@@ -105,38 +112,52 @@ function measure(args: readonly CommandArgument[], before: number, command: numb
   // By index: an array with holes has undefined arguments, not fewer.
   for (let i = 0; i < args.length; i++) {
     const arg = args[i]!;
-    if (!isArgument(arg)) throw refusal(arg, i, command);
     const length = lengthOf(arg);
+    if (length < 0) throw refusal(arg, i, command);
     if (before + i < lengths.length) lengths[before + i] = length;
     size += headLength(length) + length + 2;
   }
   return size;
 }
 
-function isArgument(arg: unknown): boolean {
-  return typeof arg === "string" || arg instanceof Uint8Array || typeof arg === "bigint" ||
-    (typeof arg === "number" && Number.isFinite(arg));
-}
-
 function refusal(arg: unknown, place: number, command: number): TypeError {
-  const what = arg === null || arg === undefined || typeof arg === "number"
-    ? String(arg)
-    : `a value of type ${typeof arg}`;
-  return new TypeError(
-    `Cannot encode argument ${place}${of(command)}: ${what} is neither a string, bytes, a ` +
-      `finite number nor a bigint`,
-  );
+  const what = typeOf.call(arg) === "Uint8Array"
+    ? "its bytes cannot be read: their buffer was transferred or cut short, or their length is " +
+      "not their own; give a copy that is made before"
+    : `${
+      arg === null || arg === undefined || typeof arg === "number"
+        ? String(arg)
+        : `a value of type ${typeof arg}`
+    } is neither a string, bytes, a finite number nor a bigint`;
+  return new TypeError(`Cannot encode argument ${place}${of(command)}: ${what}`);
 }
 
 function of(command: number): string {
   return command === -1 ? "" : ` of command ${command}`;
 }
 
-/** How many bytes it has on the wire. */
-function lengthOf(arg: CommandArgument): number {
+/** How many bytes it has on the wire; -1 for what cannot be encoded. */
+function lengthOf(arg: unknown): number {
   if (typeof arg === "string") return utf8Length(arg);
-  if (arg instanceof Uint8Array) return arg.length;
-  return isCount(arg) ? countDigits(arg) : String(arg).length;
+  if (typeof arg === "number" || typeof arg === "bigint") {
+    if (isCount(arg)) return countDigits(arg);
+    return typeof arg === "bigint" || Number.isFinite(arg) ? String(arg).length : -1;
+  }
+  return typeOf.call(arg) === "Uint8Array" ? byteLength(arg as Uint8Array) : -1;
+}
+
+/** How many bytes there are; -1 where the array says another number, or has lost its buffer. */
+function byteLength(bytes: Uint8Array): number {
+  const length = byteCountOf.call(bytes);
+  if (bytes.length !== length) return -1;
+  if (length > 0) return length;
+  try {
+    // An empty array and one without a buffer both have no bytes; only this throws for the latter.
+    TYPED_ARRAY.keys.call(bytes);
+    return 0;
+  } catch {
+    return -1;
+  }
 }
 
 /** Whether it is digits and nothing else, which need not become a string to be written. */
@@ -150,20 +171,33 @@ function write(
   bytes: Uint8Array,
   start: number,
 ): number {
-  let at = writeHead(bytes, start, ARRAY, args.length);
-  for (let i = 0; i < args.length; i++) {
+  const count = args.length;
+  let at = writeHead(bytes, start, ARRAY, count);
+  for (let i = 0; i < count; i++) {
     const arg = args[i]!;
     const length = before + i < lengths.length ? lengths[before + i]! : lengthOf(arg);
     at = writeHead(bytes, at, BULK, length);
     if (typeof arg === "string") writeText(bytes, at, arg, length);
-    else if (arg instanceof Uint8Array) bytes.set(arg, at);
-    else if (isCount(arg)) writeDigits(bytes, at, at + length, arg);
+    else if (typeof arg === "object") {
+      // A getter in the arguments can have changed it.
+      if (lengthOf(arg) !== length || at + length > bytes.length) throw changed();
+      bytes.set(arg, at);
+    } else if (isCount(arg)) writeDigits(bytes, at, at + length, arg);
     else writeText(bytes, at, String(arg), length);
     at += length;
     bytes[at++] = CR;
     bytes[at++] = LF;
   }
   return at;
+}
+
+/** Arguments that a proxy or a getter gives can be others when they are read again. */
+function checkFilled(bytes: Uint8Array, end: number): void {
+  if (end !== bytes.length) throw changed();
+}
+
+function changed(): TypeError {
+  return new TypeError("Cannot encode the arguments: they change while they are read; give a copy");
 }
 
 function writeText(bytes: Uint8Array, at: number, text: string, length: number): void {

@@ -1,5 +1,6 @@
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertThrows } from "@std/assert";
 import { hashSlot } from "../../cluster/mod.ts";
+import { falseBytes } from "../false_bytes.ts";
 import { startServer } from "../servers/mod.ts";
 
 Deno.test("a slot is that of the hash tag, where there is one", () => {
@@ -10,6 +11,12 @@ Deno.test("a slot is that of the hash tag, where there is one", () => {
   assertEquals(hashSlot("a{{b}}"), hashSlot("{b"));
   for (const whole of ["a{}b{c}", "a{b", "a}b{", "}{"]) {
     assertEquals(hashSlot(whole) === hashSlot("b"), false, whole);
+  }
+});
+
+Deno.test("bytes that are gone, or are not as many as they say, have no slot", () => {
+  for (const [what, value] of Object.entries(falseBytes())) {
+    assertThrows(() => hashSlot(value), TypeError, "for text or bytes", what);
   }
 });
 

@@ -2,9 +2,11 @@ import { assertEquals, assertThrows } from "@std/assert";
 import fc from "npm:fast-check@4.10.2";
 import { EventType } from "../../events/mod.ts";
 import {
+  Channel,
   ChannelType,
   escapeGlob,
   getChannelType,
+  isPattern,
   KeyeventChannel,
   KeyNotification,
   KeyspaceChannel,
@@ -16,6 +18,7 @@ import {
   SubkeyspaceitemChannel,
   toChannel,
 } from "../../parse/mod.ts";
+import { falseBytes } from "../false_bytes.ts";
 import { binary, concat, utf8 } from "./texts.ts";
 
 const rows: [NotificationChannel, string, boolean][] = [
@@ -184,6 +187,43 @@ Deno.test("a name that is neither text nor bytes is refused, with what it is", (
     assertThrows(() => new SubkeyspaceitemChannel("k", name as string), TypeError, message);
     assertThrows(() => toChannel(name as string), TypeError, message);
   }
+});
+
+Deno.test("bytes that are gone, or are not as many as they say, are refused with their place", () => {
+  for (const [what, value] of Object.entries(falseBytes())) {
+    const calls: [place: number, call: () => unknown][] = [
+      [0, () => new Channel(value, false)],
+      [0, () => toChannel(value)],
+      [0, () => new KeyspaceChannel(value)],
+      [0, () => new SubkeyspaceitemChannel(value, "f")],
+      [1, () => new SubkeyspaceitemChannel("k", value)],
+      [1, () => new SubkeyspaceeventChannel("hset", value, { as: "prefix" })],
+      [0, () => isPattern(value)],
+      [0, () => escapeGlob(value)],
+      [0, () => matchGlob(value, "k")],
+      [1, () => matchGlob("k", value)],
+      [0, () => getChannelType(value)],
+      [0, () => new KeyspaceChannel("k").equals(value)],
+      [0, () => KeyNotification.tryParse("__keyspace@0__:k", "set")!.keyStartsWith(value)],
+    ];
+    for (const [place, call] of calls) {
+      assertThrows(call, TypeError, `for text or bytes (argument ${place})`, `${what}: ${call}`);
+    }
+    for (const as of ["exact", "prefix", "pattern"] as const) {
+      assertThrows(() => KeyspaceChannel[as](value), TypeError, "for text or bytes", what);
+    }
+    assertEquals(KeyNotification.tryParse(value, "set"), null, what);
+    assertEquals(KeyNotification.tryParse("__keyspace@0__:k", value), null, what);
+    const options = { keyPrefix: value };
+    assertEquals(KeyNotification.tryParse("__keyspace@0__:k", "set", options), null, what);
+  }
+});
+
+Deno.test("a channel has bytes of its own", () => {
+  const bytes = new Uint8Array(utf8("__keyspace@0__:k"));
+  const channels = [new Channel(bytes, false), toChannel(bytes)];
+  structuredClone(bytes.buffer, { transfer: [bytes.buffer] });
+  for (const channel of channels) assertEquals(`${channel}`, "__keyspace@0__:k");
 });
 
 Deno.test("a database is a whole number from 0, or all", () => {

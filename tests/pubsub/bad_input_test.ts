@@ -11,6 +11,7 @@ import {
   type Transport,
 } from "../../mod.ts";
 import { freePort, startServer, until } from "../servers/mod.ts";
+import { falseBytes } from "../false_bytes.ts";
 import { FakeServer } from "./fake_server.ts";
 import { answer, Peer, swallow } from "./peer.ts";
 
@@ -136,6 +137,32 @@ Deno.test("what is no channel, no signal or no time is a rejection that says so"
   for (const db of [-1, 0.5, "1"]) {
     await assertRejects(() => one.subscribeKeyspace("k", { db }), RangeError, "db is the");
   }
+});
+
+Deno.test("bytes that are gone, or are not as many as they say, are refused with their place", async () => {
+  const commands: string[] = [];
+  await using server = new FakeServer(([name]) => void commands.push(name!));
+  await using notifications = await connect(server.url, { flags: "ignore" });
+  commands.length = 0;
+  for (const [what, value] of Object.entries(falseBytes())) {
+    for (const args of [[value], [value, {}]] as [Uint8Array][]) {
+      await assertRejects(
+        () => notifications.subscribe("__keyspace@0__:k", ...args),
+        TypeError,
+        "argument 1 ",
+        what,
+      );
+    }
+    await assertRejects(() => notifications.unsubscribe("k", value), TypeError, "argument 1 ");
+    await assertRejects(() => notifications.subscribeKeyspace(value), TypeError, "argument 0");
+    await assertRejects(
+      () => notifications.subscribeSubkeyspaceitem("k", value),
+      TypeError,
+      "argument 1",
+      what,
+    );
+  }
+  assertEquals(commands, []);
 });
 
 for (const protocol of [2, 3] as const) {

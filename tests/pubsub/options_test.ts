@@ -8,6 +8,7 @@ import {
   type StreamItem,
 } from "../../mod.ts";
 import { RespLimitError } from "../../resp/mod.ts";
+import { falseBytes } from "../false_bytes.ts";
 import { startServer, until } from "../servers/mod.ts";
 import { FakeServer } from "./fake_server.ts";
 
@@ -71,6 +72,13 @@ for (const [name, options, says = `the option ${name}`] of REFUSED) {
     assertEquals(error.message.includes("12345"), false, "no password is repeated");
   });
 }
+
+Deno.test("a prefix whose bytes are gone, or are not as many as they say, is refused", async () => {
+  for (const [what, keyPrefix] of Object.entries(falseBytes())) {
+    const call = () => connect("redis://127.0.0.1:1", { keyPrefix });
+    await assertRejects(call, TypeError, "the option keyPrefix", what);
+  }
+});
 
 for (const name of ["maxBulkLength", "maxHeldBytes", "maxElements", "maxDepth", "maxLineLength"]) {
   Deno.test(`the limit ${name} is refused before anything is dialled`, async () => {
@@ -205,9 +213,12 @@ Deno.test("a prefix of any bytes is taken off keys of any bytes", async () => {
   await using server = await startServer(TALKATIVE);
   const keyPrefix = Uint8Array.of(0xff, 0x3a);
   await using notifications = await connect(server.url, { keyPrefix });
+  const given = keyPrefix.slice();
+  // What becomes of the bytes that were given does not change the prefix.
+  structuredClone(keyPrefix.buffer, { transfer: [keyPrefix.buffer] });
   await notifications.subscribeKeyevent("set");
   await server.command("SET", Uint8Array.of(0xfe, 0x3a, 1), "x");
-  await server.command("SET", Uint8Array.of(...keyPrefix, 1), "x");
+  await server.command("SET", Uint8Array.of(...given, 1), "x");
   const notification = await notifications.getMessage({ timeout: 20_000 });
   assertEquals(notification?.keyBytes, Uint8Array.of(1));
 });

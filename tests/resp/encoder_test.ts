@@ -1,5 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { type CommandArgument, encodeCommand, encodePipeline } from "../../resp/mod.ts";
+import { falseBytes } from "../false_bytes.ts";
 import { bytes, decode, show } from "./harness.ts";
 
 const text = (wire: Uint8Array): string => new TextDecoder().decode(wire);
@@ -102,4 +103,87 @@ Deno.test("what cannot be encoded is a TypeError that names its place", () => {
   assertThrows(() => encodeCommand([]), TypeError, "at least its name");
   assertThrows(() => encodePipeline([["PING"], []]), TypeError, "command 1");
   assertThrows(() => encodeCommand("PING" as unknown as string[]), TypeError, "at least its name");
+});
+
+Deno.test("bytes that are not what they say are a TypeError that names their place", () => {
+  for (const [what, value] of Object.entries(falseBytes())) {
+    assertThrows(
+      () => encodeCommand(["SET", "key", value]),
+      TypeError,
+      "Cannot encode argument 2: ",
+      what,
+    );
+    assertThrows(
+      () => encodePipeline([["PING"], ["GET", value]]),
+      TypeError,
+      "Cannot encode argument 1 of command 1: ",
+      what,
+    );
+    // Further on than lengths are kept.
+    assertThrows(
+      () => encodeCommand([...new Array(300).fill("x"), value]),
+      TypeError,
+      "argument 300",
+      what,
+    );
+  }
+});
+
+Deno.test("bytes are written whole, whatever class, realm or memory they are of", () => {
+  const resizable = new ArrayBuffer(4, { maxByteLength: 8 });
+  const values: Record<string, Uint8Array> = {
+    none: new Uint8Array(),
+    "none of a bigger buffer": new Uint8Array(new ArrayBuffer(4), 4),
+    subclass: new (class extends Uint8Array {})([1, 2, 3]),
+    "of shared memory": new Uint8Array(new SharedArrayBuffer(3)),
+    "of a buffer that may grow": new Uint8Array(resizable, 1),
+    "of a buffer that may shrink": new Uint8Array(resizable, 1, 3),
+    "of another prototype": Object.setPrototypeOf(
+      new Uint8Array(3),
+      Object.create(
+        Object.getPrototypeOf(Uint8Array.prototype),
+      ),
+    ),
+  };
+  for (const [what, value] of Object.entries(values)) {
+    const body = value.length === 0 ? [] : Array.from({ length: 3 }, (_, i) => value[i]!);
+    assertEquals(
+      decode([encodeCommand([value])]),
+      [`reply ${show([Uint8Array.from(body)])}`],
+      what,
+    );
+  }
+});
+
+Deno.test("arguments that change while they are read make no frame", () => {
+  /** An array whose argument is another one each time it is read. */
+  const changing = (...values: CommandArgument[]): CommandArgument[] => {
+    let reads = 0;
+    return Object.defineProperty(["ECHO", ""], 1, {
+      get: () => values[Math.min(reads++, values.length - 1)],
+    });
+  };
+  const grown = new Uint8Array(new ArrayBuffer(2, { maxByteLength: 64 }));
+  const growing = new Proxy<CommandArgument[]>(["ECHO", grown, "end"], {
+    get(args, name, self) {
+      if (name === "2") (grown.buffer as ArrayBuffer).resize(64);
+      return Reflect.get(args, name, self);
+    },
+  });
+  let asked = 0;
+  const longer = new Proxy<CommandArgument[]>(["ECHO", "a"], {
+    // Once for whether there is any, once for the head, three times for the loop.
+    get: (args, name, self) => name === "length" && ++asked > 5 ? 9 : Reflect.get(args, name, self),
+  });
+  const cases = {
+    "more bytes": changing(new Uint8Array(2), new Uint8Array(3)),
+    "far more bytes": changing(new Uint8Array(2), new Uint8Array(3_000)),
+    "fewer bytes": changing(new Uint8Array(2), new Uint8Array(1)),
+    "bytes in place of text": changing("ab", new Uint8Array(9)),
+    "bytes of a buffer that grows": growing,
+    "more arguments": longer,
+  };
+  for (const [what, args] of Object.entries(cases)) {
+    assertThrows(() => encodeCommand(args), TypeError, "change while they are read", what);
+  }
 });

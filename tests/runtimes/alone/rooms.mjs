@@ -1,6 +1,6 @@
 /** The rooms without a socket: what they do where there is nothing but the language. */
 import { requiredFlags } from "@keywatch/keywatch/events";
-import { KeyeventChannel, KeyNotification } from "@keywatch/keywatch/parse";
+import { KeyeventChannel, KeyNotification, KeyspaceChannel } from "@keywatch/keywatch/parse";
 import * as resp from "@keywatch/keywatch/resp";
 import { equal, ok } from "../expect.mjs";
 
@@ -48,8 +48,49 @@ function decodesAlone() {
   equal(pushes, [["news", utf8.encode("x")]]);
 }
 
+/** Bytes that are gone, or are not as many as they say. */
+function falseBytes() {
+  const shrunk = new ArrayBuffer(8, { maxByteLength: 8 });
+  const outside = new Uint8Array(shrunk, 4, 4);
+  shrunk.resize(2);
+  class Longer extends Uint8Array {
+    get length() {
+      return 9;
+    }
+  }
+  const all = [outside, new Longer(3), new Proxy(new Uint8Array(3), {})];
+  // V8 by itself has nothing that transfers.
+  if (typeof structuredClone === "function") {
+    const sent = new Uint8Array(3);
+    structuredClone(sent.buffer, { transfer: [sent.buffer] });
+    all.push(sent);
+  }
+  return all;
+}
+
+function refusesFalseBytes() {
+  for (const bytes of falseBytes()) {
+    for (
+      const [words, call] of [
+        ["Cannot encode argument 1", () => resp.encodeCommand(["GET", bytes])],
+        ["(argument 0)", () => new KeyspaceChannel(bytes)],
+      ]
+    ) {
+      let thrown = null;
+      try {
+        call();
+      } catch (error) {
+        thrown = error;
+      }
+      ok(thrown instanceof TypeError && thrown.message.includes(words), `${words}: ${thrown}`);
+    }
+  }
+  equal(resp.encodeCommand([new Uint8Array()]), utf8.encode("*1\r\n$0\r\n\r\n"));
+}
+
 export const rooms = [
   { name: "./parse works by itself", run: parsesAlone },
   { name: "./events works with it", run: tellsFlagsAlone },
   { name: "./resp works by itself", run: decodesAlone },
+  { name: "bytes that are gone are refused", run: refusesFalseBytes },
 ];
