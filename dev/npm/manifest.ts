@@ -15,8 +15,8 @@ export function compiledPath(module: string, extension: ".js" | ".d.ts"): string
  * The package.json.
  *
  * @param config what JSR is told
- * @param repository the URL of the repository it is published from, without which npm attests no
- * provenance
+ * @param repository the URL of the repository it is published from; without it the package asks for
+ * no provenance, which npm attests only for a package that names its repository
  */
 export function manifest(
   { version, license, exports }: DenoConfig,
@@ -46,12 +46,13 @@ export function manifest(
       "workers",
     ],
     license,
-    ...(repository === undefined ? {} : { repository: { type: "git", url: repository } }),
+    ...(repository ? { repository: { type: "git", url: repository } } : {}),
     type: "module",
     engines: { node: ">=20" },
     sideEffects: false,
     exports: { ...Object.fromEntries(entries), "./package.json": "./package.json" },
     bin: { [NAME]: compiledPath(TOOL, ".js") },
-    publishConfig: { access: "public", provenance: true },
+    // npm rejects a package that asks for provenance and names no repository.
+    publishConfig: { access: "public", ...(repository ? { provenance: true } : {}) },
   };
 }
