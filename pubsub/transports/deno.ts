@@ -8,6 +8,7 @@
  * @module
  */
 
+import { requireTcp } from "./tls_error.ts";
 import type { Address, DialOptions, TcpAddress, Transport } from "../transport.ts";
 
 /** The part of Deno's API used here, so that the module type-checks in every runtime. */
@@ -40,7 +41,8 @@ const SMALLEST_READ = 8 * 1024;
  */
 export async function dial(address: Address, options: DialOptions): Promise<Transport> {
   const { Deno } = globalThis as unknown as { Deno: DenoNet };
-  const { signal } = options;
+  const { signal, tls } = options;
+  if (tls !== undefined) requireTcp(address);
   signal.throwIfAborted();
   const conn = "path" in address
     ? await Deno.connect({ transport: "unix", path: address.path })
@@ -51,7 +53,7 @@ export async function dial(address: Address, options: DialOptions): Promise<Tran
   }
   conn.setNoDelay?.();
   const transport = new DenoTransport(conn);
-  if (options.tls === undefined) return transport;
+  if (tls === undefined || "path" in address) return transport;
   const { secure } = await import("./node.ts");
   return await secure(transport, address, options);
 }

@@ -7,7 +7,7 @@
 
 import type { Address, DialOptions, TcpAddress, TlsOptions, Transport } from "../transport.ts";
 import { UnsupportedError } from "../errors.ts";
-import { certificateError, tlsError } from "./tls_error.ts";
+import { certificateError, requireTcp, tlsError } from "./tls_error.ts";
 import { Writes } from "./writes.ts";
 
 /** The part of `node:net` used here, so that the module needs no runtime's type package. */
@@ -146,16 +146,15 @@ export async function dial(address: Address, options: DialOptions): Promise<Tran
  * @param address where it leads
  * @param options the signal that gives the attempt up, and how to speak TLS
  * @returns the secured connection
- * @throws {UnsupportedError} for a unix socket, and when the runtime has no such module
+ * @throws {UnsupportedError} when the runtime has no such module
  * @throws {ConnectError} when TLS cannot be agreed on
  */
 export async function secure(
   transport: Transport,
-  address: Address,
+  address: TcpAddress,
   { tls = {}, signal }: DialOptions,
 ): Promise<Transport> {
   try {
-    requireTcp(address);
     const [net, nodeTls, streams] = await Promise.all([loadNet(), loadTls(), loadStreams()]);
     signal.throwIfAborted();
     const { stream, flow } = streamOver(transport, streams);
@@ -166,13 +165,6 @@ export async function secure(
     transport.close();
     throw error;
   }
-}
-
-function requireTcp(address: Address): asserts address is TcpAddress {
-  if (!("path" in address)) return;
-  throw new UnsupportedError(
-    `Cannot connect to ${address.path} over TLS: servers speak none on unix sockets`,
-  );
 }
 
 /** A stream that pulls bytes from a transport while they are wanted, and closes it when destroyed. */

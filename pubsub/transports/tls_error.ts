@@ -1,6 +1,18 @@
 import { formatAddress } from "../address.ts";
-import { ConnectError } from "../errors.ts";
-import type { TcpAddress, TlsOptions } from "../transport.ts";
+import { ConnectError, UnsupportedError } from "../errors.ts";
+import type { Address, TcpAddress, TlsOptions } from "../transport.ts";
+
+/**
+ * Refuses TLS on a unix socket.
+ *
+ * @throws {UnsupportedError} when the address is one
+ */
+export function requireTcp(address: Address): asserts address is TcpAddress {
+  if (!("path" in address)) return;
+  throw new UnsupportedError(
+    `Cannot connect to ${address.path} over TLS: servers speak none on unix sockets`,
+  );
+}
 
 interface Failure {
   /** Words that the runtimes' errors of this kind have in their code or message. */
