@@ -3,6 +3,7 @@ import type { GapReason } from "../pubsub/gap.ts";
 import type { Connection } from "../pubsub/connection.ts";
 import type { ServerInfo } from "../pubsub/handshake.ts";
 import type { Probe } from "../pubsub/heartbeat.ts";
+import type { DroppedMessages } from "../pubsub/held_messages.ts";
 import type { Gate, Hub, Refusal, Wanted } from "../pubsub/hub.ts";
 import { ConnectError } from "../pubsub/errors.ts";
 import { type Locator, PlainLocator } from "../pubsub/locator.ts";
@@ -19,6 +20,8 @@ export interface MemberEvents {
    * comes by it on something wanted.
    */
   onLost(reason: GapReason, from: number): void;
+  /** As {@linkcode SubscriberEvents.onDropped}. */
+  onDropped(dropped: DroppedMessages): void;
   /** As {@linkcode SubscriberEvents.onSubscribed}. */
   onSubscribed(ask: AskServer): Promise<void>;
   /** The state has changed. */

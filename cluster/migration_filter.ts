@@ -56,8 +56,8 @@ export class MigrationFilter {
 
   /** What slots on the move have made so far. */
   get status(): MigrationStatus {
-    const { phantoms, uncertain, held } = this.#ownership;
-    return { phantoms, uncertain, held };
+    const { phantoms, uncertain, held, heldBytes } = this.#ownership;
+    return { phantoms, uncertain, held, heldBytes };
   }
 
   /** Whether some node has said that it does not own what the topology gives to it. */

@@ -191,6 +191,7 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
       migrations: this.#filter.status,
       gaps: this.hub.gaps,
       queued: this.hub.queued,
+      queuedBytes: this.hub.queuedBytes,
       dropped: this.hub.dropped,
     };
   }
@@ -334,6 +335,8 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
           this.#coverage.lose(member.id, Math.min(from, since), reason);
           this.#refreshSoon();
         },
+        onDropped: (dropped) =>
+          this.hub.reportDropped(member.node, dropped, this.#topology?.slotsOf(member.id)),
         onSubscribed: (ask) => this.#askServed(member, ask),
         onState: () => {
           gate.follow();

@@ -118,6 +118,11 @@ export class Ownership<Item> {
     return this.#held;
   }
 
+  /** Bytes of those events. */
+  get heldBytes(): number {
+    return this.#heldBytes;
+  }
+
   /**
    * When {@linkcode Ownership.tick} has something to do even if nothing else happens.
    *

@@ -71,6 +71,8 @@ export class Connection {
   readonly server: string;
   /** Bytes read so far. */
   bytesReceived = 0;
+  /** Bytes handed to the transport that it has not sent yet. */
+  #unsent = 0;
   readonly #transport: Transport;
   readonly #options: ConnectionOptions;
   readonly #decoder: Decoder;
@@ -130,6 +132,11 @@ export class Connection {
    */
   speakResp2(): void {
     this.#decoder.arrayPushes = true;
+  }
+
+  /** Bytes in memory: those that came and wait, those of an incomplete reply, and those unsent. */
+  get buffered(): number {
+    return (this.#transport.unread ?? 0) + this.#decoder.held + this.#unsent;
   }
 
   /** Why the connection is over; null while it is not. */
@@ -251,11 +258,13 @@ export class Connection {
   }
 
   async #write(bytes: Uint8Array): Promise<void> {
+    this.#unsent += bytes.length;
     try {
       await this.#transport.write(bytes);
     } catch (cause) {
       this.#break("could not be written to", cause);
     }
+    this.#unsent -= bytes.length;
   }
 
   async #read(): Promise<void> {

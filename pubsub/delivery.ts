@@ -33,6 +33,8 @@ export interface Consumer {
   deliver(notification: KeyNotification, bytes: number, sentAfter: number): void;
   /** How many notifications wait for it. */
   readonly queued: number;
+  /** How many bytes those stand for. */
+  readonly queuedBytes: number;
   /** How many it had to drop so far. */
   readonly dropped: number;
 }
@@ -80,6 +82,10 @@ export class HandlerConsumer implements Consumer {
 
   get queued(): number {
     return this.#queue.length;
+  }
+
+  get queuedBytes(): number {
+    return this.#queue.bytes;
   }
 
   get dropped(): number {

@@ -5,6 +5,14 @@ import type { SlotSpan } from "./status.ts";
 /** What a queue holds. */
 export type Item = KeyNotification | Gap;
 
+/** About what a slot, or a range of slots, takes in memory, in bytes. */
+const SLOT_BYTES = 64;
+
+/** How many bytes a gap stands for in a queue: those of its slots, which may be thousands. */
+export function sizeOfGap({ slots = [] }: Gap): number {
+  return slots.length * SLOT_BYTES;
+}
+
 /** Notifications of one server that were dropped. */
 export class Dropped {
   /** Tells it from the items. */
@@ -55,6 +63,8 @@ export class Dropped {
 export class DroppedItems {
   /** Tells it from the items. */
   readonly kind = "dropped items";
+  /** How many bytes it stands for in a queue: those of its slots. */
+  bytes = 0;
   readonly #byNode = new Map<string | null, Dropped>();
 
   /**
@@ -64,18 +74,26 @@ export class DroppedItems {
    */
   add(item: Item | DroppedItems, sentAfter: number): void {
     if (item instanceof DroppedItems) {
-      for (const dropped of item.#byNode.values()) this.#of(dropped.node).add(dropped);
+      for (const dropped of item.#byNode.values()) this.#add(this.#of(dropped.node), dropped);
     } else if (item.kind === "gap") {
       const { node, from, to, dropped = 0, slots } = item;
       const which = slots === undefined ? null : node;
-      this.#of(which).add({ from, to, count: dropped, slots: slotsOf(slots ?? []) });
+      this.#add(this.#of(which), { from, to, count: dropped, slots: slotsOf(slots ?? []) });
     } else {
       const dropped = this.#of(item.node ?? null);
       dropped.from = Math.min(dropped.from, sentAfter, item.timestamp);
       dropped.to = Math.max(dropped.to, item.timestamp);
       dropped.count++;
-      if (item.slot !== undefined) dropped.slots.add(item.slot);
+      if (item.slot === undefined || dropped.slots.has(item.slot)) return;
+      dropped.slots.add(item.slot);
+      this.bytes += SLOT_BYTES;
     }
+  }
+
+  #add(dropped: Dropped, more: Parameters<Dropped["add"]>[0]): void {
+    const before = dropped.slots.size;
+    dropped.add(more);
+    this.bytes += (dropped.slots.size - before) * SLOT_BYTES;
   }
 
   /** Takes those of one server out; undefined when there are none. */

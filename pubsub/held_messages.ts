@@ -1,5 +1,14 @@
 import type { MessageFrame } from "../resp/mod.ts";
 
+/** Messages that were dropped, which came one after another. */
+export interface DroppedMessages {
+  /** A time, in ms since the epoch, before which the server did not send the first. */
+  readonly from: number;
+  /** When the last came, in ms since the epoch. */
+  readonly to: number;
+  readonly count: number;
+}
+
 interface Held {
   readonly frame: MessageFrame;
   readonly receivedAt: number;
@@ -8,14 +17,17 @@ interface Held {
 
 /**
  * Messages that came before every channel was confirmed again, to be handed on after the gap they
- * fall into has been reported. What does not fit is left to the gap.
+ * fall into has been reported. What does not fit is dropped and counted.
  */
 export class HeldMessages {
   readonly #limits: { readonly items: number; readonly bytes: number };
   /** Null stands where the set of channels whose messages come has changed. */
   readonly #held: (Held | null)[] = [];
   #messages = 0;
-  #bytes = 0;
+  /** Bytes of the messages held. */
+  bytes = 0;
+  /** What was dropped, which came after all that is held; null when nothing was. */
+  dropped: DroppedMessages | null = null;
 
   constructor(limits: { readonly items: number; readonly bytes: number }) {
     this.#limits = limits;
@@ -25,9 +37,16 @@ export class HeldMessages {
   hold(frame: MessageFrame, receivedAt: number, sentAfter: number): void {
     const start = frame.patternStart < 0 ? frame.channelStart : frame.patternStart;
     const size = frame.payloadEnd - start;
-    if (this.#messages >= this.#limits.items || this.#bytes + size > this.#limits.bytes) return;
+    if (
+      this.dropped !== null || this.#messages >= this.#limits.items ||
+      this.bytes + size > this.#limits.bytes
+    ) {
+      const { from, count } = this.dropped ?? { from: sentAfter, count: 0 };
+      this.dropped = { from, to: receivedAt, count: count + 1 };
+      return;
+    }
     this.#messages++;
-    this.#bytes += size;
+    this.bytes += size;
     this.#held.push({ frame: copyFrame(frame, start), receivedAt, sentAfter });
   }
 

@@ -10,10 +10,12 @@ import { ClosedError, SubscribeRefusedError } from "./errors.ts";
 import { EventAdvice } from "./event_advice.ts";
 import type { EventRun } from "./event_run.ts";
 import type { Gap } from "./gap.ts";
+import type { DroppedMessages } from "./held_messages.ts";
 import { Load } from "./load.ts";
 import type { Settings } from "./options.ts";
 import { describeRefused } from "./refusal.ts";
 import { channelId, Registry, type ServerChannel, type WantedChannel } from "./registry.ts";
+import type { SlotSpan } from "./status.ts";
 import { Stream } from "./stream.ts";
 import type { Subscription } from "./subscription.ts";
 
@@ -124,6 +126,11 @@ export class Hub {
   /** How many notifications wait, for the stream and for handlers. */
   get queued(): number {
     return this.#sum(this.stream.queued, ({ queued }) => queued);
+  }
+
+  /** How many bytes those notifications stand for. */
+  get queuedBytes(): number {
+    return this.#sum(this.stream.queuedBytes, ({ queuedBytes }) => queuedBytes);
   }
 
   /** How many notifications were dropped so far. */
@@ -241,6 +248,24 @@ export class Hub {
     for (const { consumer } of this.#holds) {
       if (consumer === this.stream) return this.stream.reportGap(gap);
     }
+  }
+
+  /** Reports messages of a server that were dropped before they reached a queue. */
+  reportDropped(
+    node: string,
+    { from, to, count }: DroppedMessages,
+    slots?: readonly SlotSpan[],
+  ): void {
+    this.#droppedBefore += count;
+    this.reportGap({
+      kind: "gap",
+      reason: "overflow",
+      node,
+      ...(slots === undefined ? {} : { slots }),
+      from,
+      to,
+      dropped: count,
+    });
   }
 
   /**

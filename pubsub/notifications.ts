@@ -68,6 +68,7 @@ export class KeyspaceNotifications extends AbstractKeyspaceNotifications {
         onLost() {},
         onGap: (reason, from, to) =>
           this.hub.reportGap({ kind: "gap", reason, node: this.#node, from, to }),
+        onDropped: (dropped) => this.hub.reportDropped(this.#node, dropped),
         onState: () => settings.onStatus(this.status()),
         onEnd: (reason) => {
           this.#end.abort(reason);
@@ -133,6 +134,7 @@ export class KeyspaceNotifications extends AbstractKeyspaceNotifications {
       nodes: [node],
       gaps: this.hub.gaps,
       queued: this.hub.queued,
+      queuedBytes: this.hub.queuedBytes,
       dropped: this.hub.dropped,
     };
   }

@@ -88,6 +88,12 @@ export class BoundedQueue {
    * @param sentAfter a time, in ms since the epoch, before which the server did not send it
    */
   push(item: Item, bytes: number, sentAfter: number): void {
+    if (this.#length === 0 && this.#after !== null) {
+      // Nothing stands between them any more, so the mark needs no place.
+      if (this.#before === null) this.#before = this.#after;
+      else this.#before.add(this.#after, Infinity);
+      this.#after = null;
+    }
     if (!this.#fits(bytes)) {
       if (this.#overflow === "coalesce") this.#coalesce(item);
       while (this.#overflow !== "drop-newest" && this.#length > 0 && !this.#fits(bytes)) {
@@ -100,8 +106,8 @@ export class BoundedQueue {
       }
     }
     if (this.#after !== null) {
-      // One more than the limit, so that there is room for the item itself.
-      this.#append(this.#after, 0, Infinity);
+      // Beyond the limit of items, but not of bytes.
+      this.#append(this.#after, this.#after.bytes, Infinity);
       this.#after = null;
     }
     this.#append(item, bytes, sentAfter);
@@ -150,8 +156,11 @@ export class BoundedQueue {
     this.#load.emptied();
   }
 
+  /** Whether there is room for an item, and for the mark of what was dropped just before it. */
   #fits(bytes: number): boolean {
-    return this.#length < this.#limits.items && this.#bytes + bytes <= this.#limits.bytes;
+    const { items, bytes: most } = this.#limits;
+    const mark = this.#after?.bytes ?? 0;
+    return this.#length < items && this.#bytes + mark + bytes <= most;
   }
 
   #append(item: Item | DroppedItems, bytes: number, sentAfter: number): void {

@@ -84,6 +84,12 @@ export interface NodeStatus {
   readonly malformed: number;
   /** Bytes received. */
   readonly bytes: number;
+  /**
+   * Bytes in memory between its socket and the queues: those that wait to be decoded, those of an
+   * incomplete message, messages held back until a gap before them is reported, and commands that
+   * are not sent yet.
+   */
+  readonly buffered: number;
   /** When the last message came, in ms since the epoch; null before the first. */
   readonly lastMessage: number | null;
 }
@@ -110,6 +116,8 @@ export interface MigrationStatus {
   readonly uncertain: number;
   /** Events that wait until it is known what they are. */
   readonly held: number;
+  /** Bytes of the channels and payloads of those events. */
+  readonly heldBytes: number;
 }
 
 /**
@@ -168,6 +176,8 @@ export interface Status {
   readonly gaps: number;
   /** Notifications that wait: in the merged stream, or the fullest of its loops, and for handlers. */
   readonly queued: number;
+  /** Bytes of the channels and payloads of those notifications. */
+  readonly queuedBytes: number;
   /** Notifications that were dropped from full queues so far, for every reader that lacks them. */
   readonly dropped: number;
 }

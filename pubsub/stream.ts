@@ -1,6 +1,7 @@
 import type { KeyNotification } from "../parse/mod.ts";
 import type { Consumer, DeliveryOptions } from "./delivery.ts";
 import { ClosedError } from "./errors.ts";
+import { sizeOfGap } from "./dropped.ts";
 import type { Gap } from "./gap.ts";
 import { checkAtLeast, checkSignal } from "./option_checks.ts";
 import { BoundedQueue } from "./queue.ts";
@@ -79,6 +80,13 @@ export class Stream implements Consumer {
     return most;
   }
 
+  /** How many bytes those stand for, in the queue with the most. */
+  get queuedBytes(): number {
+    let most = this.#inbox.queue.bytes;
+    for (const { queue } of this.#loops) most = Math.max(most, queue.bytes);
+    return most;
+  }
+
   /** How many notifications were dropped so far, for every reader that lacks them. */
   get dropped(): number {
     let sum = this.#droppedBefore + this.#inbox.queue.dropped;
@@ -88,7 +96,7 @@ export class Stream implements Consumer {
 
   /** Puts a gap at its place in the order. */
   reportGap(gap: Gap): void {
-    this.#deliver(gap, 0, gap.from);
+    this.#deliver(gap, sizeOfGap(gap), gap.from);
   }
 
   deliver(notification: KeyNotification, bytes: number, sentAfter: number): void {

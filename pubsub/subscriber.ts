@@ -45,6 +45,8 @@ export class Subscriber {
   #ask: AskServer | null = null;
   /** Questions under way on a RESP2 connection, which takes none once something is subscribed. */
   readonly #questions = new Set<Promise<unknown>>();
+  /** The connection that is being made, and the messages held until it is ready. */
+  #arriving: { readonly connection: Connection; readonly held: HeldMessages | null } | null = null;
   /** Bytes that earlier connections have received. */
   #bytesBefore = 0;
   readonly #mutePoll = new MutePoll();
@@ -107,6 +109,12 @@ export class Subscriber {
   /** Bytes read so far, over all connections. */
   get bytesReceived(): number {
     return this.#bytesBefore + (this.#connection?.bytesReceived ?? 0);
+  }
+
+  /** Bytes in memory between the socket and the queues. */
+  get buffered(): number {
+    const { connection, held } = this.#arriving ?? { connection: this.#connection, held: null };
+    return (connection?.buffered ?? 0) + (held?.bytes ?? 0);
   }
 
   /**
@@ -260,6 +268,7 @@ export class Subscriber {
       },
     });
     const ask = this.#asker(connection, info, side);
+    this.#arriving = { connection, held };
     let mute: SilenceError | null;
     try {
       const askedAt = connection.provenAt;
@@ -280,6 +289,8 @@ export class Subscriber {
       this.#subscriptions.clear();
       connection.close(error as Error);
       throw error;
+    } finally {
+      this.#arriving = null;
     }
     this.info = info;
     this.failures = 0;
@@ -296,6 +307,7 @@ export class Subscriber {
       this.#gap.end();
     }
     held?.release(events.onMessage, events.onConfirmed, this.#end.signal);
+    if (held?.dropped) events.onDropped(held.dropped);
   }
 
   async #open(

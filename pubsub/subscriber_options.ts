@@ -3,6 +3,7 @@ import type { Connection } from "./connection.ts";
 import type { GapReason } from "./gap.ts";
 import type { HandshakeOptions, ServerInfo } from "./handshake.ts";
 import type { HeartbeatOptions, Probe } from "./heartbeat.ts";
+import type { DroppedMessages } from "./held_messages.ts";
 import type { Locator } from "./locator.ts";
 import type { WantedChannels } from "./registry.ts";
 import type { SilenceError, SilenceGuard } from "./silence_guard.ts";
@@ -28,6 +29,8 @@ export interface SubscriberEvents {
   onLost(reason: GapReason, from: number): void;
   /** Messages from `from` to `to`, both in ms since the epoch, may be missing before the next. */
   onGap(reason: GapReason, from: number, to: number): void;
+  /** Messages were dropped for want of room while their channels were being confirmed again. */
+  onDropped(dropped: DroppedMessages): void;
   /** From a server nothing can come on something that is wanted. */
   onMuted(error: SilenceError): void;
   /** The state has changed. */

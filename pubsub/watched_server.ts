@@ -7,6 +7,7 @@ import { EventRun } from "./event_run.ts";
 import type { GapReason } from "./gap.ts";
 import type { ServerInfo } from "./handshake.ts";
 import { PING, type Probe } from "./heartbeat.ts";
+import type { DroppedMessages } from "./held_messages.ts";
 import type { Gate, Hub, NodeRun, Refusal, Wanted } from "./hub.ts";
 import type { Locator } from "./locator.ts";
 import type { Settings } from "./options.ts";
@@ -24,6 +25,8 @@ export interface WatchedServerEvents {
   onLost(reason: GapReason, from: number): void;
   /** Messages from `from` to `to`, both in ms since the epoch, may be missing before the next. */
   onGap(reason: GapReason, from: number, to: number): void;
+  /** As {@linkcode SubscriberEvents.onDropped}. */
+  onDropped(dropped: DroppedMessages): void;
   /** As {@linkcode SubscriberEvents.onSubscribed}. */
   onSubscribed?(ask: AskServer): Promise<void>;
   /** The state has changed. */
@@ -105,6 +108,7 @@ export class WatchedServer {
         onSubscribed: async (ask) => await events.onSubscribed?.(ask),
         onLost: (reason, from) => events.onLost(reason, from),
         onGap: (reason, from, to) => events.onGap(reason, from, to),
+        onDropped: (dropped) => events.onDropped(dropped),
         onMuted: (error) => {
           const isRefused = error instanceof SubscribeRefusedError;
           if (settings.flags === "warn" && !isRefused) settings.onWarning(error.message);
@@ -127,7 +131,7 @@ export class WatchedServer {
 
   /** How it stands. */
   status(): NodeStatus {
-    const { node, state, since, error, info, confirmed, bytesReceived } = this.subscriber;
+    const { node, state, since, error, info, confirmed, bytesReceived, buffered } = this.subscriber;
     return {
       node,
       state,
@@ -142,6 +146,7 @@ export class WatchedServer {
       messages: this.#messages,
       malformed: this.#malformed,
       bytes: bytesReceived,
+      buffered,
       lastMessage: this.#lastMessage,
     };
   }

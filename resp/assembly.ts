@@ -50,6 +50,11 @@ export class Assembly {
     this.#places = this.#maxPlaces;
   }
 
+  /** Bytes charged for the reply that is not whole yet. */
+  get held(): number {
+    return this.#held;
+  }
+
   /** How many aggregates are open. */
   get depth(): number {
     return this.#stack.length;

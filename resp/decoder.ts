@@ -139,6 +139,13 @@ export class Decoder {
   }
 
   /**
+   * Bytes that the incomplete reply takes, as they count against `maxHeldBytes`; 0 between replies.
+   */
+  get held(): number {
+    return this.#reader.held + (this.#messages?.carried ?? 0);
+  }
+
+  /**
    * Reads what has come.
    *
    * @param chunk The next bytes of the stream, of any length. Not kept.

@@ -75,6 +75,11 @@ export class ReplyReader {
       this.#line.length === 0;
   }
 
+  /** Bytes that the incomplete reply takes. */
+  get held(): number {
+    return this.#assembly.held + this.#line.length;
+  }
+
   /** Place in the stream of the next byte to be read. */
   get offset(): number {
     return this.base + this.pos;

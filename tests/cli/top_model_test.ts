@@ -93,7 +93,7 @@ function node(name: string, more: Partial<NodeStatus> = {}): NodeStatus {
 }
 
 function status(...nodes: NodeStatus[]): Status {
-  return { state: "ready", nodes, gaps: 0, queued: 0, dropped: 0 };
+  return { state: "ready", nodes, gaps: 0, queued: 0, queuedBytes: 0, dropped: 0 };
 }
 
 function notification(key: string, event: string, from?: string): KeyNotification {
