@@ -32,6 +32,7 @@ export class Assembly {
   /** The reply or the push that became whole last, until it is taken. */
   #whole: Reply = null;
   readonly #limits: Required<DecoderLimits>;
+  readonly #keepsAttributes: boolean;
   readonly #maxHeldBytes: number;
   #stack: Open[] = [];
   /** How many aggregates at the bottom of the stack are attributes that wait for the reply. */
@@ -43,8 +44,9 @@ export class Assembly {
   /** How many places may still be made for this reply. */
   #places: number;
 
-  constructor(limits: Required<DecoderLimits>) {
+  constructor(limits: Required<DecoderLimits>, keepsAttributes: boolean) {
     this.#limits = limits;
+    this.#keepsAttributes = keepsAttributes;
     this.#maxHeldBytes = limits.maxHeldBytes;
     this.#maxPlaces = Math.min(MAX_PLACES, Math.floor(limits.maxHeldBytes / SCALAR_COST));
     this.#places = this.#maxPlaces;
@@ -180,7 +182,9 @@ export class Assembly {
       return undefined;
     }
     this.#stack.pop();
-    if (top.attributes !== null) return new Attributed(top.attributes, top.items[0]!);
+    if (top.attributes !== null) {
+      return this.#keepsAttributes ? new Attributed(top.attributes, top.items[0]!) : top.items[0]!;
+    }
     if (top.type === wire.MAP) return new RespMap(top.items);
     if (top.type === wire.SET) return new RespSet(top.items);
     return top.items;

@@ -1,6 +1,6 @@
 import { CUT, OTHER } from "./bulk.ts";
 import { type DecoderLimits, resolveLimits } from "./limits.ts";
-import { layMessageFrame, type MessageFrame, readMessageFrame } from "./message_frame.ts";
+import { bytesOf, layMessageFrame, type MessageFrame, readMessageFrame } from "./message_frame.ts";
 import { MessageReader } from "./message_reader.ts";
 import { ReplyReader } from "./reply_reader.ts";
 import { replyToText } from "./reply_to_text.ts";
@@ -32,7 +32,9 @@ export interface DecoderSink {
   push(items: Reply[]): void;
   /**
    * A pub/sub `message` or `pmessage`, without a value being made of it. Every such frame comes
-   * here and none to `push`; without this method they go to `push` as all others.
+   * here and none to `push`; without this method they go to `push` as all others. The one exception
+   * is a message with a simple string that contains U+FFFD: its bytes are unknown, so it goes to
+   * `push`.
    */
   message?(frame: MessageFrame): void;
 }
@@ -54,6 +56,11 @@ export interface DecoderOptions extends DecoderLimits {
    * that are not UTF-8 become U+FFFD.
    */
   strings?: "bytes" | "text";
+  /**
+   * What becomes of attributes. `"keep"`, the default, delivers a reply that has some as
+   * {@linkcode Attributed}. `"skip"` reads them, counts them against the limits, and drops them.
+   */
+  attributes?: "keep" | "skip";
   /** Whether arrays can be pushes; see {@linkcode Decoder.arrayPushes}. Default `false`. */
   arrayPushes?: boolean;
 }
@@ -113,7 +120,12 @@ export class Decoder {
     const limits = resolveLimits(options);
     this.#sink = sink;
     this.#asText = options.strings === "text";
-    this.#reader = new ReplyReader(limits, this.#asText, options.arrayPushes ?? false);
+    this.#reader = new ReplyReader(
+      limits,
+      this.#asText,
+      options.arrayPushes ?? false,
+      options.attributes !== "skip",
+    );
     this.#messages = sink.message === undefined ? null : new MessageReader(limits);
   }
 
@@ -232,9 +244,8 @@ export class Decoder {
   }
 
   #deliver(reply: Reply, pushType: number): void {
-    const items = reply as Reply[];
-    if (pushType === PUSH || (pushType === ARRAY && isArrayPush(items))) {
-      this.#deliverPush(items);
+    if (pushType === PUSH || (pushType === ARRAY && isArrayPush(reply))) {
+      this.#deliverPush(reply as Reply[]);
     } else {
       const value = pushType !== 0 && this.#asText ? replyToText(reply) : reply;
       this.#calling = true;
@@ -268,7 +279,7 @@ function plain(chunk: Uint8Array): Uint8Array {
   return new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength);
 }
 
-function isArrayPush(items: Reply[]): boolean {
-  const kind = items[0];
-  return kind instanceof Uint8Array && ARRAY_PUSHES.has(decodeText(kind));
+function isArrayPush(reply: Reply): boolean {
+  const kind = Array.isArray(reply) ? bytesOf(reply[0]) : null;
+  return kind !== null && ARRAY_PUSHES.has(decodeText(kind));
 }

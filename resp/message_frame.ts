@@ -1,5 +1,6 @@
 import { contentLength, contentStart, CUT, OTHER, readBulkHead } from "./bulk.ts";
 import { decodeText } from "./text.ts";
+import { type Reply, VerbatimString } from "./types.ts";
 import { viewOf } from "./view.ts";
 import { CR, LF } from "./wire.ts";
 
@@ -186,13 +187,14 @@ function cutOrOther(
  * @param items What the frame on the wire held.
  * @returns Whether `items` are a `message` or `pmessage`.
  */
-export function layMessageFrame(frame: MessageFrame, items: readonly unknown[]): boolean {
+export function layMessageFrame(frame: MessageFrame, items: readonly Reply[]): boolean {
   const kind = items.length === 3 ? "message" : items.length === 4 ? "pmessage" : undefined;
-  if (kind === undefined || !items.every((item) => item instanceof Uint8Array)) return false;
-  if (decodeText(items[0]!) !== kind) return false;
-  const pattern = kind === "pmessage" ? items[1]! : undefined;
-  const channel = items.at(-2)!;
-  const payload = items.at(-1)!;
+  if (kind === undefined) return false;
+  const parts = items.map(bytesOf).filter((part) => part !== null);
+  if (parts.length < items.length || decodeText(parts[0]!) !== kind) return false;
+  const pattern = kind === "pmessage" ? parts[1]! : undefined;
+  const channel = parts.at(-2)!;
+  const payload = parts.at(-1)!;
   const patternEnd = pattern?.length ?? 0;
   const channelEnd = patternEnd + channel.length;
   const bytes = new Uint8Array(channelEnd + payload.length);
@@ -207,4 +209,16 @@ export function layMessageFrame(frame: MessageFrame, items: readonly unknown[]):
   frame.payloadStart = channelEnd;
   frame.payloadEnd = bytes.length;
   return true;
+}
+
+/**
+ * The bytes of a string of any type.
+ *
+ * @returns Null for another value, and for a simple string whose bytes are unknown because they may
+ * not have been UTF-8.
+ */
+export function bytesOf(item: Reply | undefined): Uint8Array | null {
+  if (item instanceof Uint8Array) return item;
+  if (item instanceof VerbatimString) return bytesOf(item.value);
+  return typeof item === "string" && !item.includes("\uFFFD") ? utf8.encode(item) : null;
 }

@@ -59,9 +59,14 @@ export class ReplyReader {
   readonly #text: TextBuffer = new TextBuffer();
   readonly #copier: Copier = new Copier();
 
-  constructor(limits: Required<DecoderLimits>, asText: boolean, arrayPushes: boolean) {
+  constructor(
+    limits: Required<DecoderLimits>,
+    asText: boolean,
+    arrayPushes: boolean,
+    keepsAttributes: boolean,
+  ) {
     this.#limits = limits;
-    this.#assembly = new Assembly(limits);
+    this.#assembly = new Assembly(limits, keepsAttributes);
     this.#asText = asText;
     this.#maxTextLength = Math.min(limits.maxBulkLength, MAX_TEXT);
     this.#maxBulkLength = asText ? this.#maxTextLength : limits.maxBulkLength;
@@ -337,9 +342,7 @@ export class ReplyReader {
       throw new RespSyntaxError(offset + 1, "a push of nothing", "at least its kind");
     }
     if (!streamed && (type === wire.MAP || type === wire.ATTRIBUTE)) count *= 2;
-    if (
-      type === wire.PUSH || (this.arrayPushes && type === wire.ARRAY && this.#assembly.depth === 0)
-    ) {
+    if (type === wire.PUSH || (this.arrayPushes && type === wire.ARRAY && this.#assembly.mayPush)) {
       this.pushType = type;
     }
     return this.#assembly.open(type, count, offset);

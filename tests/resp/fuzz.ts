@@ -14,6 +14,7 @@ import {
   type Reply,
   RespLimitError,
   RespSyntaxError,
+  VerbatimString,
 } from "../../resp/mod.ts";
 import { bytes, cut, MessageRecorder, random, randomPlaces, Recorder } from "./harness.ts";
 import { living } from "./living.ts";
@@ -174,6 +175,7 @@ function optionsOf(next: Random): DecoderOptions {
   return {
     strings: next() % 2 === 0 ? "bytes" : "text",
     arrayPushes: next() % 2 === 0,
+    attributes: next() % 2 === 0 ? "keep" : "skip",
     ...(next() % 4 === 0 ? limits(next) : {}),
   };
 }
@@ -181,9 +183,10 @@ function optionsOf(next: Random): DecoderOptions {
 /** A push that has the items of a message, printed as a message is; else undefined. */
 function asMessage(items: Reply[]): string | undefined {
   const kind = items.length === 3 ? "message" : items.length === 4 ? "pmessage" : undefined;
-  const texts = items.flatMap((item) =>
-    typeof item === "string" ? item : item instanceof Uint8Array ? decodeText(item) : []
-  );
+  const texts = items.flatMap((item) => {
+    const value = item instanceof VerbatimString ? item.value : item;
+    return typeof value === "string" ? value : value instanceof Uint8Array ? decodeText(value) : [];
+  });
   if (texts[0] !== kind || texts.length !== items.length) return undefined;
   return `message ${texts.slice(1).map((text) => JSON.stringify(text)).join(" ")}`;
 }
@@ -197,7 +200,7 @@ class General extends Recorder {
   }
 }
 
-/** Takes messages as such; what only has the items of one, not as strings of bytes, as a push. */
+/** Takes messages as such; what only has the items of one as a push. */
 class Straight extends MessageRecorder {
   override push(items: Reply[]): void {
     General.prototype.push.call(this, items);

@@ -19,6 +19,7 @@ export interface Payload {
 }
 
 const text: DecoderOptions = { strings: "text" };
+const withoutAttributes: DecoderOptions = { attributes: "skip" };
 const b = bytes;
 
 function replies(name: string, wire: string, ...values: Reply[]): Payload {
@@ -155,6 +156,20 @@ export const REPLIES: readonly Payload[] = [
     "|1\r\n+a\r\n:1\r\n*2\r\n:1\r\n:2\r\n",
     new Attributed(new RespMap(["a", 1]), [1, 2]),
   ),
+  {
+    ...replies(
+      "attributes are skipped",
+      "|1\r\n+a\r\n:1\r\n|1\r\n+b\r\n*1\r\n|0\r\n:2\r\n-ERR no\r\n" +
+        "*2\r\n|1\r\n+a\r\n:1\r\n:1\r\n%1\r\n|1\r\n+a\r\n:1\r\n+k\r\n|0\r\n+v\r\n" +
+        "|1\r\n+a\r\n:1\r\n_\r\n|0\r\n!6\r\nERR no\r\n*?\r\n|0\r\n:5\r\n.\r\n",
+      new ServerError("ERR no"),
+      [1, new RespMap(["k", "v"])],
+      null,
+      new ServerError("ERR no"),
+      [5],
+    ),
+    options: withoutAttributes,
+  },
   replies("no attributes", "|0\r\n:1\r\n", new Attributed(new RespMap([]), 1)),
   replies(
     "attributes inside an array",
@@ -309,6 +324,54 @@ export const MESSAGES: readonly Payload[] = [
     name: "message of a large payload",
     wire: b(`>3\r\n$7\r\nmessage\r\n$1\r\nc\r\n$5000\r\n${"x".repeat(5000)}\r\n`),
     events: [`message "c" "${"x".repeat(5000)}"`],
+  },
+  {
+    name: "messages of simple and verbatim strings",
+    wire: b(
+      ">4\r\n+pmessage\r\n+p*\r\n+größe\r\n+set\r\n" +
+        ">3\r\n=11\r\ntxt:message\r\n=6\r\ntxt:ch\r\n=4\r\ntxt:\r\n" +
+        ">4\r\n$8\r\npmessage\r\n+p*\r\n$2\r\nch\r\n+set\r\n>3\r\n+message\r\n+ch\r\n$1\r\nx\r\n",
+    ),
+    events: [
+      'message "p*" "größe" "set"',
+      'message "ch" ""',
+      'message "p*" "ch" "set"',
+      'message "ch" "x"',
+    ],
+  },
+  {
+    name: "a message whose simple string may not have been UTF-8",
+    wire: b(">3\r\n+message\r\n+ch\r\n+a\ufffd\r\n"),
+    events: ['push ["message", "ch", "a\ufffd"]'],
+  },
+  {
+    name: "messages in arrays, of simple strings",
+    wire: b(
+      "*3\r\n+message\r\n+ch\r\n+x\r\n*4\r\n+pmessage\r\n+p*\r\n+ch\r\n+x\r\n" +
+        "*3\r\n+subscribe\r\n+ch\r\n:1\r\n*2\r\n+pong\r\n+\r\n*3\r\n=16\r\ntxt:punsubscribe\r\n_\r\n:0\r\n",
+    ),
+    options: { arrayPushes: true },
+    events: [
+      'message "ch" "x"',
+      'message "p*" "ch" "x"',
+      'push ["subscribe", "ch", 1]',
+      'reply ["pong", ""]',
+      `push [${show(new VerbatimString("txt", b("punsubscribe")))}, null, 0]`,
+    ],
+  },
+  {
+    name: "messages after and with attributes that are skipped",
+    wire: b(
+      `|1\r\n+a\r\n:1\r\n${MESSAGE}${MESSAGE.replace(">", "*")}${MESSAGE.replace(">", "*")}` +
+        ">3\r\n|0\r\n+message\r\n|1\r\n+a\r\n:1\r\n$2\r\nch\r\n|0\r\n+x\r\n",
+    ),
+    options: { ...withoutAttributes, arrayPushes: true },
+    events: [
+      'message "ch" ""',
+      'message "ch" ""',
+      'message "ch" ""',
+      'message "ch" "x"',
+    ],
   },
   {
     name: "arrays that are no pushes",
