@@ -1,4 +1,4 @@
-import { Connection } from "../pubsub/connection.ts";
+import { Connection, NO_EVENTS } from "../pubsub/connection.ts";
 import { AuthError, ClosedError, ConnectError } from "../pubsub/errors.ts";
 import { handshake } from "../pubsub/handshake.ts";
 import { inTurn } from "../pubsub/in_turn.ts";
@@ -96,7 +96,7 @@ export class TopologySource {
   async #askSeed(address: Address, signal: AbortSignal): Promise<Topology> {
     const { settings, tls } = this.#options;
     const { dial, timeout, limits } = settings;
-    const events = { onMessage() {}, onConfirmed() {}, onRead: () => null, onClose() {} };
+    const events = NO_EVENTS;
     const connection = await Connection.open({ address, dial, timeout, limits, signal, events });
     try {
       const { mode } = await handshake(connection, settings, signal);

@@ -33,6 +33,8 @@ export interface ConnectionEvents {
    * @param sentAfter a time, in ms since the epoch, before which the server did not send it
    */
   onMessage(frame: MessageFrame, receivedAt: number, sentAfter: number): void;
+  /** A push was received that is neither a message nor a confirmation. */
+  onUnusable(): void;
   /** The server has confirmed a channel: messages of another set of channels follow. */
   onConfirmed(channel: ServerChannel, subscribed: boolean): void;
   /**
@@ -44,6 +46,15 @@ export interface ConnectionEvents {
   /** The connection is over. Called once, and nothing else after it. */
   onClose(reason: Error): void;
 }
+
+/** For a connection on which nothing is subscribed. */
+export const NO_EVENTS: ConnectionEvents = {
+  onMessage() {},
+  onUnusable() {},
+  onConfirmed() {},
+  onRead: () => null,
+  onClose() {},
+};
 
 /** How to open a connection. */
 export interface ConnectionOptions {
@@ -95,7 +106,7 @@ export class Connection {
       },
       push: (items) => this.#onPush(items),
       message: (frame) => this.#onMessage(frame),
-    }, options.limits);
+    }, { ...options.limits, attributes: "skip" });
     const { signal } = options;
     const abort = () => this.close(signal.reason);
     signal.addEventListener("abort", abort);
@@ -334,9 +345,8 @@ export class Connection {
   #onPush(items: Reply[]): void {
     if (this.#over !== null) throw this.#over;
     const confirmation = readConfirmation(items);
-    if (confirmation === null) return;
-    const { id, subscribed } = confirmation;
-    this.#options.events.onConfirmed(this.#requests.confirm(id, subscribed), subscribed);
+    if (confirmation === null) return this.#options.events.onUnusable();
+    this.#options.events.onConfirmed(this.#requests.confirm(confirmation), confirmation.subscribed);
   }
 }
 

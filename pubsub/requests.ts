@@ -1,4 +1,4 @@
-import { type Reply, replyToText, ServerError } from "../resp/mod.ts";
+import { decodeText, type Reply, ServerError, VerbatimString } from "../resp/mod.ts";
 import { LATE } from "./delay.ts";
 import { ConnectError, TimeoutError } from "./errors.ts";
 import { channelId, type ServerChannel } from "./registry.ts";
@@ -113,12 +113,12 @@ export class Requests {
    * @returns the channel as it was asked for
    * @throws {ConnectError} when it was not due
    */
-  confirm(id: string, subscribed: boolean): ServerChannel {
+  confirm({ isPattern, subscribed, id }: Confirmation): ServerChannel {
     const pending = this.#pending[0];
     const awaited = pending?.channels?.[pending.confirmed];
     if (
       pending === undefined || awaited === undefined || pending.subscribed !== subscribed ||
-      channelId(awaited) !== id
+      awaited.isPattern !== isPattern || (id !== null && channelId(awaited) !== id)
     ) {
       throw this.#confused("confirmed a subscription nobody asked for");
     }
@@ -169,29 +169,34 @@ export class Requests {
 
 /** What a server has confirmed. */
 export interface Confirmation {
-  /** The channel, by the id that {@linkcode channelId} gives it. */
-  readonly id: string;
+  /** Whether it confirms a pattern, or else a channel. */
+  readonly isPattern: boolean;
   /** Whether it is subscribed now. */
   readonly subscribed: boolean;
+  /**
+   * The channel, by the id that {@linkcode channelId} gives it. Null when the server names none,
+   * because nothing of this kind is subscribed any more.
+   */
+  readonly id: string | null;
 }
 
 /** The channel that a push confirms, or null for a push of another kind. */
-export function readConfirmation([kind, bytes]: readonly Reply[]): Confirmation | null {
-  if (!(bytes instanceof Uint8Array)) return null;
-  const confirmation = (isPattern: boolean, subscribed: boolean) => ({
-    id: channelId({ bytes, isPattern }),
-    subscribed,
-  });
-  switch (kind instanceof Uint8Array ? replyToText(kind) : kind) {
-    case "subscribe":
-      return confirmation(false, true);
-    case "psubscribe":
-      return confirmation(true, true);
-    case "unsubscribe":
-      return confirmation(false, false);
-    case "punsubscribe":
-      return confirmation(true, false);
-    default:
-      return null;
-  }
+export function readConfirmation([first, name]: readonly Reply[]): Confirmation | null {
+  const kind = bytesOf(first);
+  const words = kind === null ? null : /^(p?)(un)?subscribe$/.exec(decodeText(kind));
+  if (words === null) return null;
+  const isPattern = words[1] === "p";
+  const subscribed = words[2] === undefined;
+  const bytes = bytesOf(name);
+  if (bytes !== null) return { isPattern, subscribed, id: channelId({ bytes, isPattern }) };
+  return name === null && !subscribed ? { isPattern, subscribed, id: null } : null;
 }
+
+/** The bytes of a string, of whatever type it is on the wire. */
+function bytesOf(item: Reply | undefined): Uint8Array | null {
+  if (item instanceof VerbatimString) return bytesOf(item.value);
+  if (typeof item === "string") return encoder.encode(item);
+  return item instanceof Uint8Array ? item : null;
+}
+
+const encoder = new TextEncoder();

@@ -1,5 +1,5 @@
 import { formatAddress } from "./address.ts";
-import type { Connection } from "./connection.ts";
+import { type Connection, NO_EVENTS } from "./connection.ts";
 import {
   AuthError,
   ClosedError,
@@ -149,8 +149,7 @@ export class Sentinels implements Locator {
    * @throws {ConnectError} when it is none, or does not know the primary
    */
   async ask(sentinel: SentinelServer, signal: AbortSignal): Promise<SentinelView> {
-    const events = { onMessage() {}, onConfirmed() {}, onRead: () => null, onClose() {} };
-    const connection: Connection = await openSentinel(sentinel, this.#options, signal, events);
+    const connection: Connection = await openSentinel(sentinel, this.#options, signal, NO_EVENTS);
     try {
       const view = await readView(connection, this.name);
       if (view === null) {

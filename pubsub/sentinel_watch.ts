@@ -1,6 +1,6 @@
 import type { MessageFrame } from "../resp/mod.ts";
 import { backoff } from "./backoff.ts";
-import type { Connection, ConnectionEvents } from "./connection.ts";
+import { type Connection, type ConnectionEvents, NO_EVENTS } from "./connection.ts";
 import { delay } from "./delay.ts";
 import { ClosedError } from "./errors.ts";
 import { Heartbeat, type HeartbeatOptions } from "./heartbeat.ts";
@@ -93,8 +93,8 @@ class FollowedSentinel implements Voucher {
     let onClose = (_reason: Error) => {};
     const lost = new Promise<Error>((resolve) => onClose = resolve);
     const events: ConnectionEvents = {
+      ...NO_EVENTS,
       onMessage: (frame) => this.#onMessage(frame),
-      onConfirmed() {},
       onRead: () => {
         this.#heartbeat?.heard();
         return null;

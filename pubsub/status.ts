@@ -80,7 +80,10 @@ export interface NodeStatus {
   readonly flags: string | null;
   /** Messages received. */
   readonly messages: number;
-  /** Messages that were no well-formed notification, and so were not delivered. */
+  /**
+   * Messages and other pushes that were not delivered, because they are not well-formed notifications
+   * or nobody asked for pushes of their kind, such as `invalidate`.
+   */
   readonly malformed: number;
   /** Bytes received. */
   readonly bytes: number;

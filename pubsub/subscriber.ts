@@ -1,7 +1,7 @@
 import { formatAddress } from "./address.ts";
 import { backoff } from "./backoff.ts";
 import { Change } from "./change.ts";
-import { Connection, type ConnectionEvents } from "./connection.ts";
+import { Connection, type ConnectionEvents, NO_EVENTS } from "./connection.ts";
 import { ConnectError, TimeoutError } from "./errors.ts";
 import type { GapReason } from "./gap.ts";
 import { handshake, type ServerInfo } from "./handshake.ts";
@@ -178,8 +178,7 @@ export class Subscriber {
   }
 
   async #openBeside(address: Address, signal: AbortSignal): Promise<Connection> {
-    const ignore = { onMessage() {}, onConfirmed() {}, onRead: () => null, onClose() {} };
-    return (await this.#open(address, signal, ignore)).connection;
+    return (await this.#open(address, signal, NO_EVENTS)).connection;
   }
 
   /** Asks on a connection, or beside it. */
@@ -252,6 +251,7 @@ export class Subscriber {
         if (live || held === null) events.onMessage(frame, receivedAt, sentAfter);
         else held.hold(frame, receivedAt, sentAfter);
       },
+      onUnusable: () => events.onUnusable(),
       onConfirmed: (channel, subscribed) => {
         this.#subscriptions.confirm(channel, subscribed);
         if (live || held === null) events.onConfirmed();

@@ -20,6 +20,8 @@ export interface SubscriberEvents {
   onRead(): Promise<void> | null;
   /** The set of channels whose messages come has changed. */
   onConfirmed(): void;
+  /** A push was received that is neither a message nor a confirmation. */
+  onUnusable(): void;
   /** Everything wanted has been asked for; once this is over, it is ready, and messages are handed on. */
   onSubscribed(ask: AskServer): Promise<void>;
   /**

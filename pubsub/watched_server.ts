@@ -100,6 +100,7 @@ export class WatchedServer {
       wanted: hub.registry,
       events: {
         onMessage: (frame, receivedAt, sentAfter) => this.#onMessage(frame, receivedAt, sentAfter),
+        onUnusable: () => this.#malformed++,
         onRead: () => hub.turn(),
         onConfirmed: () => {
           this.#run.end();

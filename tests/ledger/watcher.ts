@@ -100,7 +100,8 @@ export class Watcher implements Watching {
 
   /** What the library says of slots on the move. */
   get migrations(): MigrationStatus {
-    return this.#notifications.status().migrations ?? { phantoms: 0, uncertain: 0, held: 0, heldBytes: 0 };
+    return this.#notifications.status().migrations ??
+      { phantoms: 0, uncertain: 0, held: 0, heldBytes: 0 };
   }
 
   get isReady(): boolean {

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import { Buffer } from "node:buffer";
-import { Connection, type ConnectionEvents } from "../../pubsub/connection.ts";
+import { Connection, type ConnectionEvents, NO_EVENTS } from "../../pubsub/connection.ts";
 import type { Transport } from "../../pubsub/transport.ts";
 import { resolveLimits } from "../../resp/limits.ts";
 import type { MessageFrame } from "../../resp/mod.ts";
@@ -24,9 +24,8 @@ async function feed(
   };
   const closed = Promise.withResolvers<Error>();
   const events: ConnectionEvents = {
+    ...NO_EVENTS,
     onMessage: (frame) => onMessage(frame, connection),
-    onConfirmed() {},
-    onRead: () => null,
     onClose: (reason) => closed.resolve(reason),
   };
   const connection = await Connection.open({

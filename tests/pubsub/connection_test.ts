@@ -1,5 +1,5 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { Connection } from "../../pubsub/connection.ts";
+import { Connection, NO_EVENTS } from "../../pubsub/connection.ts";
 import type { Transport } from "../../pubsub/transport.ts";
 
 /** A transport on which nothing happens until it is closed. */
@@ -30,7 +30,7 @@ Deno.test("a connection that is given up in whatever turn of its making is close
       timeout: 1_000,
       limits: {},
       signal: attempt.signal,
-      events: { onMessage() {}, onConfirmed() {}, onRead: () => null, onClose() {} },
+      events: NO_EVENTS,
     }).then((connection) => connection.request("PING"));
     const failed = assertRejects(() => opening, Error, "enough");
     for (let turn = 0; turn < turns; turn++) await null;
