@@ -1,4 +1,5 @@
 import { parseArgs, type ParseArgsConfig } from "node:util";
+import { excerpt } from "../pubsub/printable.ts";
 import { nearest } from "./nearest.ts";
 import type { Output } from "./output.ts";
 
@@ -101,7 +102,7 @@ function checkOption(
     const hint = rawName.startsWith("--")
       ? didYouMean(name, Object.keys(known), "--")
       : "; what begins with - and is none goes after --";
-    throw new UsageError(`there is no option ${rawName}${hint}`);
+    throw new UsageError(`there is no option ${optionName(rawName)}${hint}`);
   }
   if (type === "boolean") {
     if (value !== undefined) throw new UsageError(`${rawName} takes no value`);
@@ -114,6 +115,26 @@ function checkOption(
   throw new UsageError(
     `${rawName} lacks its value; one that begins with - is written ${rawName}=-…`,
   );
+}
+
+/** Not of every scheme: the keys of a cache may well begin with `https://`. */
+const LOOKS_LIKE_URL = /^(?:redis|rediss|redis\+unix|valkey|valkeys|unix):\/\//i;
+
+/** Whether it is the URL of a server, which may hold a password. */
+export function looksLikeUrl(text: string): boolean {
+  return LOOKS_LIKE_URL.test(text);
+}
+
+/** An argument as a message repeats it. */
+export function quoted(text: string): string {
+  return looksLikeUrl(text) ? "the URL of a server" : `"${excerpt(text, 60)}"`;
+}
+
+/** An option as a message repeats it: without its value, also where that was joined to its name. */
+export function optionName(text: string): string {
+  const [name] = text.split("=") as [string];
+  const known = /^(?:--(?:password|url)|-[^-])(?=.)/.exec(name);
+  return known === null ? excerpt(name, 60) : `${known[0]}…`;
 }
 
 /** What to add to a message about a name that is none: which one may be meant, if any. */

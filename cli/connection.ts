@@ -7,7 +7,7 @@ import {
   type ServerUrl,
   type TlsOptions,
 } from "../mod.ts";
-import { type Arguments, type OptionsConfig, UsageError } from "./command.ts";
+import { type Arguments, type OptionsConfig, quoted, UsageError } from "./command.ts";
 import { readVariable } from "./environment.ts";
 import { messageOf } from "./message.ts";
 
@@ -83,7 +83,9 @@ export async function readTarget(args: Arguments): Promise<Target> {
   const username = args.text("user") ?? server.username ?? readVariable("REDIS_USERNAME");
   const password = args.text("password") ?? server.password ?? readVariable("REDIS_PASSWORD");
   if (username !== undefined && password === undefined) {
-    throw new UsageError(`there is a user, "${username}", but no password`);
+    throw new UsageError(
+      "there is a user but no password; a password without a user is written redis://:password@host",
+    );
   }
   const url = formatUrl(address, tls !== undefined, db);
   return { url, address, db, tls, tlsFiles, username, password };
@@ -123,7 +125,7 @@ function readDatabase(args: Arguments): number | "*" | undefined {
   const text = args.text("db");
   if (text === undefined || text === "*") return text;
   if (/^\d{1,9}$/.test(text)) return Number(text);
-  throw new UsageError(`--db takes the number of a database, or * for all, not "${text}"`);
+  throw new UsageError(`--db takes the number of a database, or * for all, not ${quoted(text)}`);
 }
 
 async function readTls(

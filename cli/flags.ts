@@ -9,12 +9,12 @@ import {
   requiredFlags,
   toChannel,
 } from "../mod.ts";
-import { type Arguments, type Command, type Context, UsageError } from "./command.ts";
+import { type Arguments, type Command, type Context, quoted, UsageError } from "./command.ts";
 import { eventsOf, type Letter, letterOf, LETTERS } from "./flags/letters.ts";
 import { doubtsOf, EVENT_NAMES } from "./doubts.ts";
 import { nearest } from "./nearest.ts";
 import type { Output } from "./output.ts";
-import { printable } from "./printable.ts";
+import { printable } from "../pubsub/printable.ts";
 import { checkEvent, Selection, SELECTION_OPTIONS } from "./selection.ts";
 import { wrap } from "./wrap.ts";
 
@@ -52,7 +52,7 @@ export const flags: Command = {
     if (verb === undefined) listLetters(output);
     else if (verb === "explain") explain(words, output);
     else if (verb === "for") work(words, args, output);
-    else throw new UsageError(`flags takes explain or for, not "${verb}"`);
+    else throw new UsageError(`flags takes explain or for, not ${quoted(verb)}`);
     return Promise.resolve(0);
   },
 };

@@ -1,4 +1,12 @@
-import { Arguments, type Command, type Context, didYouMean, UsageError } from "./command.ts";
+import {
+  Arguments,
+  type Command,
+  type Context,
+  didYouMean,
+  optionName,
+  quoted,
+  UsageError,
+} from "./command.ts";
 import { listenForInterrupt } from "./interrupt.ts";
 import { messageOf } from "./message.ts";
 import { Output } from "./output.ts";
@@ -72,12 +80,12 @@ async function run([name, ...rest]: readonly string[], context: Context): Promis
   if (name === "help") return await run([...rest, "--help"], context);
   if (name === undefined) return misused("no command is given", USAGE, output);
   if (name.startsWith("-")) {
-    return misused(`the command comes first, before ${name}`, USAGE, output);
+    return misused(`the command comes first, before ${optionName(name)}`, USAGE, output);
   }
   const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name]! : undefined;
   if (command === undefined) {
     const hint = didYouMean(name, Object.keys(COMMANDS));
-    return misused(`there is no command "${name}"${hint}`, USAGE, output);
+    return misused(`there is no command ${quoted(name)}${hint}`, USAGE, output);
   }
   try {
     const args = Arguments.parse(rest, command.options);

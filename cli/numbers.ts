@@ -1,4 +1,4 @@
-import { type Arguments, UsageError } from "./command.ts";
+import { type Arguments, quoted, UsageError } from "./command.ts";
 
 const UNITS: Readonly<Record<string, number>> = {
   ms: 1,
@@ -24,7 +24,9 @@ export function readDuration(args: Arguments, option: string): number | undefine
   const ms = Math.round(Number(number) * UNITS[unit ?? "ms"]!);
   if (ms >= 1 && ms <= LONGEST) return ms;
   throw new UsageError(
-    `--${option} takes a duration of up to 24 days, such as 500ms, 30s, 5m or 2h, not "${text}"`,
+    `--${option} takes a duration of up to 24 days, such as 500ms, 30s, 5m or 2h, not ${
+      quoted(text)
+    }`,
   );
 }
 
@@ -38,5 +40,5 @@ export function readCount(args: Arguments, option: string): number | undefined {
   const text = args.text(option);
   if (text === undefined) return undefined;
   if (/^[1-9]\d{0,14}$/.test(text)) return Number(text);
-  throw new UsageError(`--${option} takes a whole number of at least 1, not "${text}"`);
+  throw new UsageError(`--${option} takes a whole number of at least 1, not ${quoted(text)}`);
 }

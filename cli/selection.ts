@@ -10,7 +10,7 @@ import {
   SubkeyspaceeventChannel,
   SubkeyspaceitemChannel,
 } from "../mod.ts";
-import { type Arguments, type OptionsConfig, UsageError } from "./command.ts";
+import { type Arguments, looksLikeUrl, type OptionsConfig, UsageError } from "./command.ts";
 import { messageOf } from "./message.ts";
 
 /** The options that say which notifications are meant; patterns of keys are positional. */
@@ -27,9 +27,6 @@ export const SELECTION_HELP: string = `Which notifications:
   --field NAME       what happens to this field of hashes, or to those that a
                      glob matches, '*' for all; may be given several times.
                      Needs the subkey notifications of Redis 8.8`;
-
-/** Not of every scheme: the keys of a cache may well begin with `https://`. */
-const LOOKS_LIKE_URL = /^(?:redis|rediss|redis\+unix|valkey|valkeys|unix):\/\//i;
 
 /** Which notifications were asked for. */
 export class Selection {
@@ -120,7 +117,7 @@ function checkPattern(pattern: string): void {
   if (pattern === "") {
     throw new UsageError("a pattern is empty; leave it out to watch every key");
   }
-  if (LOOKS_LIKE_URL.test(pattern)) {
+  if (looksLikeUrl(pattern)) {
     throw new UsageError("a pattern looks like the URL of a server; write --url before it");
   }
 }

@@ -1,39 +1,21 @@
-import {
-  type CommandArgument,
-  Decoder,
-  dial,
-  encodeCommand,
-  formatAddress,
-  type Reply,
-  RespMap,
-  ServerError,
-  type Transport,
-} from "../mod.ts";
+import { type CommandArgument, dial, type Reply, RespMap, ServerError } from "../mod.ts";
+import { Connection, NO_EVENTS } from "../pubsub/connection.ts";
+import { ClosedError } from "../pubsub/errors.ts";
+import { handshake } from "../pubsub/handshake.ts";
+import { readCredentials } from "../pubsub/options.ts";
+import { Secrets } from "../pubsub/secrets.ts";
+import { dialWithTls } from "../pubsub/tls.ts";
 import type { Target } from "./connection.ts";
 
 /** How long dialling, and any one answer, may take, in ms. */
 const LIMIT = 5_000;
 
-interface Pending {
-  resolve(reply: Reply): void;
-  reject(error: Error): void;
-}
-
 /** Plain questions and answers with one server, in RESP2, for what the library has no words for. */
 export class Session {
-  readonly #transport: Transport;
-  readonly #server: string;
-  readonly #pending: Pending[] = [];
-  readonly #release: () => void;
-  #over: Error | null = null;
+  readonly #connection: Connection;
 
-  private constructor(transport: Transport, server: string, signal: AbortSignal) {
-    this.#transport = transport;
-    this.#server = server;
-    const abort = () => this.#end(signal.reason);
-    signal.addEventListener("abort", abort);
-    this.#release = () => signal.removeEventListener("abort", abort);
-    this.#read();
+  private constructor(connection: Connection) {
+    this.#connection = connection;
   }
 
   /**
@@ -45,18 +27,31 @@ export class Session {
     { address, tls, username, password }: Omit<Target, "url" | "db">,
     signal: AbortSignal,
   ): Promise<Session> {
-    const limit = AbortSignal.timeout(LIMIT);
-    const transport = await dial(address, { signal: AbortSignal.any([signal, limit]), tls });
-    const session = new Session(transport, formatAddress(address), signal);
+    const secrets = new Secrets();
+    const credentials = readCredentials(undefined, username, password, secrets);
+    const connection = await Connection.open({
+      address,
+      dial: dialWithTls(dial, tls),
+      timeout: LIMIT,
+      limits: {},
+      secrets,
+      signal,
+      events: NO_EVENTS,
+    });
+    const session = new Session(connection);
     try {
-      if (signal.aborted) throw signal.reason;
-      const user = username === undefined ? [] : [username];
-      if (password !== undefined) await session.command("AUTH", ...user, password);
+      const options = { credentials, timeout: LIMIT, clientName: "keywatch-doctor" };
+      await handshake(connection, { ...options, protocol: 2 }, signal);
       return session;
     } catch (error) {
       session.close();
       throw error;
     }
+  }
+
+  /** The connection, which says what of its answers can be shown. */
+  get connection(): Connection {
+    return this.#connection;
   }
 
   /**
@@ -66,24 +61,12 @@ export class Session {
    * @throws {ServerError} when the server answers with an error
    * @throws {Error} when the session is over, or no answer comes in time, which ends it
    */
-  async command(...command: CommandArgument[]): Promise<Reply> {
-    if (this.#over !== null) throw this.#over;
-    const timer = setTimeout(() => {
-      this.#end(new Error(`no answer to ${command[0]} from ${this.#server} within ${LIMIT} ms`));
-    }, LIMIT);
-    try {
-      const reply = new Promise<Reply>((resolve, reject) => {
-        this.#pending.push({ resolve, reject });
-      });
-      this.#transport.write(encodeCommand(command)).catch((error) => this.#end(error));
-      return await reply;
-    } finally {
-      clearTimeout(timer);
-    }
+  command(...command: [name: string, ...CommandArgument[]]): Promise<Reply> {
+    return this.#connection.request(...command);
   }
 
   /** As {@linkcode command}, but gives a refusal in place of throwing it. */
-  async ask(...command: CommandArgument[]): Promise<Reply> {
+  async ask(...command: [name: string, ...CommandArgument[]]): Promise<Reply> {
     try {
       return await this.command(...command);
     } catch (error) {
@@ -92,42 +75,16 @@ export class Session {
     }
   }
 
+  /** A text of a reply, fit for the terminal; null where it is none, or must not be shown. */
+  shown(reply: Reply | undefined): string | null {
+    return this.#connection.secrets.field(typeof reply === "string" ? reply : null);
+  }
+
   /** Ends the connection. Safe to call twice. */
   close(): void {
-    this.#end(new Error(`the connection to ${this.#server} was closed`));
-  }
-
-  #end(reason: Error): void {
-    if (this.#over !== null) return;
-    this.#over = reason;
-    this.#release();
-    this.#transport.close();
-    for (const { reject } of this.#pending.splice(0)) reject(reason);
-  }
-
-  async #read(): Promise<void> {
-    const decoder = new Decoder({
-      reply: (reply) => {
-        const pending = this.#pending.shift();
-        if (pending === undefined) {
-          const words = reply instanceof ServerError ? `: ${reply.message}` : "";
-          throw new Error(`${this.#server} sent a reply to no command${words}`);
-        }
-        if (reply instanceof ServerError) pending.reject(reply);
-        else pending.resolve(reply);
-      },
-      push() {},
-    }, { strings: "text" });
-    try {
-      for (;;) {
-        const chunk = await this.#transport.read();
-        if (chunk === null) break;
-        decoder.write(chunk);
-      }
-      this.#end(new Error(`${this.#server} closed the connection`));
-    } catch (error) {
-      this.#end(error as Error);
-    }
+    this.#connection.close(
+      new ClosedError(`The connection to ${this.#connection.server} was closed`),
+    );
   }
 }
 

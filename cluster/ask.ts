@@ -3,6 +3,7 @@ import { AuthError, ConnectError } from "../pubsub/errors.ts";
 import type { Address } from "../pubsub/mod.ts";
 import { ServerError } from "../resp/mod.ts";
 import type { Topology } from "./topology.ts";
+import { TopologyError } from "./topology_error.ts";
 import { parseShards, parseSlots } from "./topology_reply.ts";
 
 /**
@@ -23,6 +24,21 @@ export async function askTopology(
   tls: boolean,
 ): Promise<Topology> {
   try {
+    return checked(connection, asked, await readTopology(connection, asked, tls));
+  } catch (error) {
+    if (!(error instanceof TopologyError) || !connection.secrets.repeats(error.message)) {
+      throw error;
+    }
+    throw new TopologyError(error.command, error.server, "it may repeat the password");
+  }
+}
+
+async function readTopology(
+  connection: Connection,
+  asked: Address,
+  tls: boolean,
+): Promise<Topology> {
+  try {
     return parseShards(await connection.request("CLUSTER", "SHARDS"), asked);
   } catch (error) {
     if (!(error instanceof ServerError)) throw error;
@@ -32,6 +48,20 @@ export async function askTopology(
   } catch (error) {
     throw error instanceof ServerError ? explain(connection.server, error) : error;
   }
+}
+
+/** Names are looked up by DNS and stand in messages and in the status, as they are. */
+function checked({ server, secrets }: Connection, asked: Address, topology: Topology): Topology {
+  const own = "hostname" in asked ? asked.hostname : null;
+  for (const { id, host, hostname, ip } of topology.nodes.values()) {
+    for (const name of [id, host, hostname, ip]) {
+      if (name === null || name === own || secrets.allowsName(name)) continue;
+      throw new ConnectError(
+        `Cannot use the topology of ${server}: the name of a node in it repeats the password`,
+      );
+    }
+  }
+  return topology;
 }
 
 function explain(server: string, error: ServerError): Error {

@@ -1,4 +1,5 @@
 import { type Address, formatAddress } from "../pubsub/mod.ts";
+import { excerpt } from "../pubsub/printable.ts";
 import { type Reply, ServerError } from "../resp/mod.ts";
 import { countOf, fieldsOf, listOf, textOf } from "./reply_fields.ts";
 import { SLOTS } from "./slot.ts";
@@ -107,7 +108,7 @@ export function parseNodes(
 ): NodeView & Required<Pick<NodeView, "role" | "importing" | "migrating">> & { id: string } {
   const fail = (why: string, cause?: unknown) =>
     new TopologyError("CLUSTER NODES", formatAddress(asked), why, { cause });
-  if (reply instanceof ServerError) throw fail(`it is an error, ${reply.message}`, reply);
+  if (reply instanceof ServerError) throw fail(`it is an error, ${excerpt(reply.message)}`, reply);
   const text = textOf(reply);
   if (text === null) throw fail("it is not a text");
   const own = text.split("\n").map((line) => line.split(" "))
@@ -122,7 +123,7 @@ export function parseNodes(
     const [, slot, way, other] = /^\[(\d{1,5})-([<>])-([^\]]+)\]$/.exec(word) ?? [];
     if (slot !== undefined) (way === "<" ? importing : migrating).set(Number(slot), other!);
     else if (!(Number(first) <= Number(last) && Number(last) < SLOTS)) {
-      throw fail(`${JSON.stringify(word.slice(0, 40))} is not a range of slots`);
+      throw fail(`"${excerpt(word, 40)}" is not a range of slots`);
     } else for (let i = Number(first); i <= Number(last); i++) slots.add(i);
   }
   const role = flags.split(",").includes("master") ? "primary" : "replica";

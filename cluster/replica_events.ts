@@ -1,5 +1,6 @@
 import type { Channel } from "../parse/mod.ts";
 import { namedEvent } from "../pubsub/event_advice.ts";
+import { excerpt } from "../pubsub/printable.ts";
 
 /**
  * Events that a primary sends and its replicas do not, with what comes there, as measured on Redis
@@ -30,7 +31,9 @@ export class ReplicaAdvice {
       const event = namedEvent(channel);
       if (event === null || !Object.hasOwn(INSTEAD, event) || this.#told.has(event)) continue;
       this.#told.add(event);
-      this.#onWarning(`"${channel}": replicas do not send "${event}": ${INSTEAD[event]}`);
+      this.#onWarning(
+        `"${excerpt(`${channel}`, 100)}": replicas do not send "${event}": ${INSTEAD[event]}`,
+      );
     }
   }
 }

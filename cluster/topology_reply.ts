@@ -1,4 +1,6 @@
 import { type Address, formatAddress } from "../pubsub/mod.ts";
+import { excerpt } from "../pubsub/printable.ts";
+import { isName } from "../pubsub/secrets.ts";
 import { type Reply, ServerError } from "../resp/mod.ts";
 import { countOf, fieldsOf, listOf, textOf } from "./reply_fields.ts";
 import { SLOTS } from "./slot.ts";
@@ -132,7 +134,7 @@ function failure(command: string, asked: Address): Fail {
 }
 
 function readList(reply: Reply, fail: Fail): readonly Reply[] {
-  if (reply instanceof ServerError) throw fail(`it is an error, ${reply.message}`, reply);
+  if (reply instanceof ServerError) throw fail(`it is an error, ${excerpt(reply.message)}`, reply);
   const items = listOf(reply);
   if (items === null) throw fail("it is not a list");
   return items;
@@ -141,13 +143,13 @@ function readList(reply: Reply, fail: Fail): readonly Reply[] {
 function readNode(reply: Reply, asked: Address, fail: Fail): ClusterNode {
   const fields = fieldsOf(reply);
   if (fields === null) throw fail("a node is not made of fields");
-  const id = textOf(fields.get("id"));
-  if (!id) throw fail("a node has no id");
-  const hostname = textOf(fields.get("hostname")) || null;
-  const ip = textOf(fields.get("ip")) || null;
+  const id = readName(fields.get("id"), fail);
+  if (id === null) throw fail("a node has no id");
+  const hostname = readName(fields.get("hostname"), fail);
+  const ip = readName(fields.get("ip"), fail);
   return {
     id,
-    host: readHost({ endpoint: fields.get("endpoint"), ip, hostname }, asked),
+    host: readHost({ endpoint: fields.get("endpoint"), ip, hostname }, asked, fail),
     port: readPort(fields.get("port"), fail),
     tlsPort: readPort(fields.get("tls-port"), fail),
     ip,
@@ -166,18 +168,18 @@ function readSlotsNode(
   fail: Fail,
 ): ClusterNode {
   const [endpoint, port, idReply, metadata] = listOf(reply) ?? [];
-  const id = textOf(idReply);
-  if (!id) throw fail("a node has no id, as of a server before Redis 4.0");
+  const id = readName(idReply, fail);
+  if (id === null) throw fail("a node has no id, as of a server before Redis 4.0");
   // A list of names and values; earlier servers have none.
   const fields = fieldsOf(metadata);
-  const hostname = textOf(fields?.get("hostname")) || null;
-  const named = textOf(endpoint) || null;
+  const hostname = readName(fields?.get("hostname"), fail);
+  const named = readName(endpoint, fail);
   const isAddress = named !== null && named !== "?" && named !== hostname;
-  const ip = textOf(fields?.get("ip")) || (isAddress ? named : null);
+  const ip = readName(fields?.get("ip"), fail) ?? (isAddress ? named : null);
   const number = readPort(port, fail);
   return {
     id,
-    host: readHost({ endpoint: endpoint ?? null, ip, hostname }, asked),
+    host: readHost({ endpoint: endpoint ?? null, ip, hostname }, asked, fail),
     port: tls ? null : number,
     tlsPort: tls ? number : null,
     ip,
@@ -188,10 +190,21 @@ function readSlotsNode(
   };
 }
 
-function readHost({ endpoint, ip, hostname }: Whereabouts, asked: Address): string | null {
+/** A host or an id; they stand in messages as they are. */
+function readName(reply: Reply | undefined, fail: Fail): string | null {
+  const name = textOf(reply) || null;
+  if (name === null || isName(name)) return name;
+  throw fail(`"${excerpt(name, 40)}" is neither a host nor the id of a node`);
+}
+
+function readHost(
+  { endpoint, ip, hostname }: Whereabouts,
+  asked: Address,
+  fail: Fail,
+): string | null {
   if (endpoint === undefined) return ip ?? hostname;
-  const named = textOf(endpoint);
-  if (named !== null && named !== "" && named !== "?") return named;
+  const named = readName(endpoint, fail);
+  if (named !== null && named !== "?") return named;
   // Nodes that are to be named by host name, and have none, say `?`. All of them would be at the
   // address that was asked; their own is better, where it is told.
   if (named === "?" && ip !== null) return ip;
@@ -244,6 +257,6 @@ function inOrder(ranges: SlotRange[]): SlotRange[] {
 function shown(reply: Reply | undefined): string {
   if (reply === undefined) return "missing";
   const text = textOf(reply);
-  if (text !== null) return JSON.stringify(text.slice(0, 40));
+  if (text !== null) return `"${excerpt(text, 40)}"`;
   return typeof reply === "object" && reply !== null ? "an aggregate" : String(reply);
 }

@@ -95,9 +95,9 @@ export class TopologySource {
 
   async #askSeed(address: Address, signal: AbortSignal): Promise<Topology> {
     const { settings, tls } = this.#options;
-    const { dial, timeout, limits } = settings;
-    const events = NO_EVENTS;
-    const connection = await Connection.open({ address, dial, timeout, limits, signal, events });
+    const { dial, timeout, limits, secrets } = settings;
+    const to = { address, dial, timeout, limits, secrets, signal, events: NO_EVENTS };
+    const connection = await Connection.open(to);
     try {
       const { mode } = await handshake(connection, settings, signal);
       if (mode !== null && mode !== "cluster") {

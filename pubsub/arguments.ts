@@ -1,5 +1,6 @@
 import { Channel, ChannelType, toChannel } from "../parse/mod.ts";
 import type { ChannelLike, SubscribeOptions } from "./interface.ts";
+import { excerpt } from "./printable.ts";
 
 /**
  * Reads what `subscribe` was called with.
@@ -62,7 +63,9 @@ function readSubscribable(name: ChannelLike, place: number): Channel {
   const channel = readChannel(name, place, "subscribe");
   if (!canBring(channel)) {
     throw new TypeError(
-      `Cannot subscribe "${channel}": no notification is ever sent there; for keys use ` +
+      `Cannot subscribe "${
+        excerpt(`${channel}`, 100)
+      }": no notification is ever sent there; for keys use ` +
         "subscribeKeyspace or new KeyspaceChannel(key)",
     );
   }

@@ -14,6 +14,7 @@ import { dialWithin, reasonOf } from "./dialling.ts";
 import { ConnectError, TimeoutError } from "./errors.ts";
 import type { ServerChannel } from "./registry.ts";
 import { readConfirmation, type ReplyTaker, Requests } from "./requests.ts";
+import { Secrets } from "./secrets.ts";
 import type { Address, Dial, Transport } from "./transport.ts";
 
 /** How long to wait before a command is sent again to a server that was busy, in ms. */
@@ -68,6 +69,8 @@ export interface ConnectionOptions {
   readonly limits: DecoderLimits;
   /** Ends the connection, also while it is being opened. */
   readonly signal: AbortSignal;
+  /** The passwords that no message may hold; its own alone if left out. */
+  readonly secrets?: Secrets;
   /** Takes what comes by itself. */
   readonly events: ConnectionEvents;
 }
@@ -80,6 +83,8 @@ export interface ConnectionOptions {
 export class Connection {
   /** The server, as `host:port`, for messages. */
   readonly server: string;
+  /** The passwords that no message may hold, among them that which it has sent. */
+  readonly secrets: Secrets;
   /** Bytes read so far. */
   bytesReceived = 0;
   /** Bytes handed to the transport that it has not sent yet. */
@@ -93,8 +98,9 @@ export class Connection {
   #over: Error | null = null;
   readonly #closed = new Change();
 
-  private constructor(transport: Transport, options: ConnectionOptions) {
+  private constructor(transport: Transport, options: ConnectionOptions, secrets: Secrets) {
     this.server = formatAddress(options.address);
+    this.secrets = secrets;
     this.#transport = transport;
     this.#options = options;
     this.#requests = new Requests(this.server, (error) => this.close(error));
@@ -102,7 +108,8 @@ export class Connection {
     this.#decoder = new Decoder({
       reply: (reply) => {
         if (this.#over !== null) throw this.#over;
-        this.#requests.answer(reply);
+        // Here, so that nobody ever sees what a server wrote as it was.
+        this.#requests.answer(secrets.clean(reply));
       },
       push: (items) => this.#onPush(items),
       message: (frame) => this.#onMessage(frame),
@@ -120,13 +127,13 @@ export class Connection {
    * @throws {TimeoutError} when dialling takes longer than the timeout
    */
   static async open(options: ConnectionOptions): Promise<Connection> {
-    const { address, dial, timeout, signal } = options;
-    const transport = await dialWithin(timeout, dial, address, signal);
+    const { address, dial, timeout, signal, secrets = new Secrets() } = options;
+    const transport = await dialWithin(timeout, dial, address, signal, secrets);
     if (signal.aborted) {
       transport.close();
       throw signal.reason;
     }
-    return new Connection(transport, options);
+    return new Connection(transport, options, secrets);
   }
 
   /**
@@ -295,8 +302,7 @@ export class Connection {
       }
     } catch (cause) {
       if (this.#over !== null) return;
-      if (cause instanceof ConnectError) this.close(cause);
-      else if (isProtocolError(cause)) {
+      if (isProtocolError(cause)) {
         this.close(
           new ConnectError(
             `Cannot understand ${this.server}: ${cause.message}; ${CHECK_SERVER}`,
@@ -322,7 +328,8 @@ export class Connection {
     );
   }
 
-  #break(what: string, cause: unknown): void {
+  #break(what: string, thrown: unknown): void {
+    const cause = this.secrets.ownError(thrown);
     this.close(
       cause instanceof ConnectError ? cause : new ConnectError(
         `The connection to ${this.server} ${what}: ${reasonOf(cause)}` +

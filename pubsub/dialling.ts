@@ -1,5 +1,7 @@
 import { formatAddress } from "./address.ts";
 import { ConnectError, TimeoutError, UnsupportedError } from "./errors.ts";
+import { excerpt } from "./printable.ts";
+import type { Secrets } from "./secrets.ts";
 import type { Address, Dial, Transport } from "./transport.ts";
 
 /**
@@ -7,6 +9,7 @@ import type { Address, Dial, Transport } from "./transport.ts";
  *
  * @param timeout how long it may take, in ms
  * @param signal gives it up
+ * @param secrets what no message may hold
  * @throws {ConnectError} when nothing answers there
  * @throws {TimeoutError} when it takes longer
  * @throws {UnsupportedError} when this runtime cannot do what was asked of it
@@ -17,6 +20,7 @@ export async function dialWithin(
   dial: Dial,
   address: Address,
   signal: AbortSignal,
+  secrets: Secrets,
 ): Promise<Transport> {
   signal.throwIfAborted();
   const attempt = new AbortController();
@@ -33,8 +37,9 @@ export async function dialWithin(
   }, timeout);
   try {
     return await dialOrGiveUp(dial, address, attempt.signal);
-  } catch (cause) {
+  } catch (thrown) {
     if (attempt.signal.aborted) throw attempt.signal.reason;
+    const cause = secrets.ownError(thrown);
     if (cause instanceof ConnectError || cause instanceof UnsupportedError) throw cause;
     throw new ConnectError(
       `Cannot connect to ${formatAddress(address)}: ${reasonOf(cause)}${adviceFor(cause)}`,
@@ -48,8 +53,8 @@ export async function dialWithin(
 
 /** What went wrong, in words. Of a name with several addresses, each may have failed in its way. */
 export function reasonOf(error: unknown): string {
-  if (error instanceof AggregateError) return error.errors.map(reasonOf).join(", ");
-  return error instanceof Error ? error.message : String(error);
+  const each = error instanceof AggregateError ? error.errors.map(reasonOf) : [];
+  return excerpt(each.join(", ") || (error instanceof Error ? error.message : String(error)));
 }
 
 /** Dials, and does not wait for a dial that takes no notice of its signal. */

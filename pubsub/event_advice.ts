@@ -1,5 +1,6 @@
 import { describeEvent } from "../events/mod.ts";
 import { type Channel, isPattern } from "../parse/mod.ts";
+import { excerpt } from "./printable.ts";
 
 /** The event that a channel names: `__keyevent@0__:set`, `__subkeyspaceevent@*__:hset|key`. */
 const NAMED_EVENT = /^__(?:(?:sub)?keyevent@[^_]*__:(.*)|subkeyspaceevent@[^_]*__:([^|]*)\|.*)$/s;
@@ -32,7 +33,7 @@ export class EventAdvice {
       const { instead, text } = describeEvent(event);
       if (instead === null) continue;
       this.#told.add(event);
-      this.#onWarning(`"${channel}" waits for ever: ${text}`);
+      this.#onWarning(`"${excerpt(`${channel}`, 100)}" waits for ever: ${text}`);
     }
   }
 }

@@ -1,10 +1,10 @@
 import { mergeFlags, missingFlags, parseFlags, requiredFlags } from "../events/mod.ts";
 import { Channel, ChannelType } from "../parse/mod.ts";
-import { RespMap, ServerError } from "../resp/mod.ts";
+import { type Reply, RespMap, ServerError } from "../resp/mod.ts";
 import { isBusy } from "./busy.ts";
-import { clip } from "./clip.ts";
 import type { Connection } from "./connection.ts";
 import { MissingFlagsError } from "./errors.ts";
+import { excerpt } from "./printable.ts";
 import type { ServerChannel } from "./registry.ts";
 
 /** Looks after one server's `notify-keyspace-events`. */
@@ -97,17 +97,24 @@ async function readFlags(
 ): Promise<string | null> {
   try {
     const reply = await connection[ask]("CONFIG", "GET", "notify-keyspace-events");
-    // A map in RESP3, a flat array in RESP2.
-    const flags = reply instanceof RespMap
-      ? reply.get("notify-keyspace-events")
-      : Array.isArray(reply)
-      ? reply[1]
-      : null;
-    return typeof flags === "string" ? flags : null;
+    return flagsIn(connection, reply);
   } catch (error) {
     if (error instanceof ServerError && !isBusy(error)) return null;
     throw error;
   }
+}
+
+/** The flags that an answer to `CONFIG GET` names; null when it names none, or something else. */
+export function flagsIn({ secrets }: Connection, reply: Reply): string | null {
+  // A map in RESP3, a flat array in RESP2.
+  const flags = reply instanceof RespMap
+    ? reply.get("notify-keyspace-events")
+    : Array.isArray(reply)
+    ? reply[1]
+    : null;
+  // They stand in messages, and in commands that people are to run.
+  const areFlags = typeof flags === "string" && /^[A-Za-z$]{0,64}$/.test(flags);
+  return areFlags && !secrets.repeats(flags) ? flags : null;
 }
 
 /**
@@ -187,7 +194,7 @@ function describe(
   const { missing } = missingFlags(flags, ...silent);
   const refused = [...missing].find((letter) => refusals.has(letter));
   const { flags: merged, unsure } = mergeFlags(flags, missing);
-  const names = silent.slice(0, 3).map((channel) => `"${clip(`${channel}`)}"`).join(", ");
+  const names = silent.slice(0, 3).map((channel) => `"${excerpt(`${channel}`, 100)}"`).join(", ");
   const more = silent.length > 3 ? ` and ${silent.length - 3} more` : "";
   const message = `Cannot receive anything on ${names}${more} from ${server}: its ` +
     `notify-keyspace-events is "${flags}" and lacks "${missing}"` +

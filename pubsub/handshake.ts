@@ -1,6 +1,7 @@
 import { type Reply, RespMap, ServerError, VerbatimString } from "../resp/mod.ts";
 import type { Connection } from "./connection.ts";
 import { delay } from "./delay.ts";
+import { reasonOf } from "./dialling.ts";
 import { AuthError, ConnectError, TimeoutError } from "./errors.ts";
 import { parseRole } from "./role.ts";
 
@@ -91,7 +92,9 @@ export async function handshake(
   signal: AbortSignal,
 ): Promise<ServerInfo> {
   const { timeout } = options;
-  const credentials = await within(timeout, options.credentials(), connection.server, signal);
+  const credentials = await within(timeout, options.credentials(), connection, signal);
+  // Before it is sent.
+  connection.secrets.add(credentials?.password);
   const deadline = performance.now() + timeout;
   for (;;) {
     try {
@@ -139,7 +142,7 @@ async function introduce(connection: Connection, options: Introduction): Promise
 async function within(
   timeout: number,
   credentials: Promise<Credentials | undefined>,
-  server: string,
+  { server, secrets }: Connection,
   signal: AbortSignal,
 ): Promise<Credentials | undefined> {
   let timer: ReturnType<typeof setTimeout> | undefined;
@@ -160,11 +163,11 @@ async function within(
     const given = await Promise.race([credentials, late]);
     if (given === undefined || typeof given?.password === "string") return given;
     throw new TypeError("there is no password in what it gave");
-  } catch (cause) {
-    if (cause instanceof TimeoutError || signal.aborted) throw cause;
+  } catch (thrown) {
+    if (thrown instanceof TimeoutError || signal.aborted) throw thrown;
+    const cause = secrets.ownError(thrown);
     throw new AuthError(
-      `Cannot log in to ${server}: the credentials function failed: ` +
-        (cause instanceof Error ? cause.message : String(cause)),
+      `Cannot log in to ${server}: the credentials function failed: ${reasonOf(cause)}`,
       { cause },
     );
   } finally {
@@ -185,7 +188,7 @@ async function hello(connection: Connection, options: Introduction): Promise<Ser
         "check that a Redis server listens there",
     );
   }
-  const text = (key: string) => textOf(reply.get(key));
+  const text = (key: string) => connection.secrets.field(textOf(reply.get(key)));
   return {
     protocol: 3,
     software: text("server"),
@@ -208,12 +211,13 @@ async function authenticate(
   await ifAllowed(connection.request("CLIENT", "SETNAME", clientName));
   const info = parseInfo(await ifAllowed(connection.request("INFO", "server")));
   const role = await ifAllowed(connection.request("ROLE"));
-  const valkey = info.get("valkey_version");
+  const text = (...names: string[]) =>
+    connection.secrets.field(info.get(names.find((name) => info.has(name)) ?? "") ?? null);
   return {
     protocol: 2,
-    software: info.get("server_name") ?? (info.has("redis_version") ? "redis" : null),
-    version: valkey ?? info.get("redis_version") ?? null,
-    mode: info.get("server_mode") ?? info.get("redis_mode") ?? null,
+    software: text("server_name") ?? (info.has("redis_version") ? "redis" : null),
+    version: text("valkey_version", "redis_version"),
+    mode: text("server_mode", "redis_mode"),
     role: parseRole(role).role,
   };
 }

@@ -1,8 +1,8 @@
 import { getChannelType } from "../parse/mod.ts";
 import { ServerError } from "../resp/mod.ts";
-import { clip } from "./clip.ts";
 import type { Connection } from "./connection.ts";
 import { MissingDatabaseError } from "./errors.ts";
+import { excerpt } from "./printable.ts";
 import type { ServerChannel } from "./registry.ts";
 
 /** What servers say of a database they have not; most clusters have but one. */
@@ -74,7 +74,7 @@ function describe(
   channel: ServerChannel,
   why: string,
 ): MissingDatabaseError {
-  const name = clip(decoder.decode(channel.bytes));
+  const name = excerpt(decoder.decode(channel.bytes), 100);
   return new MissingDatabaseError(
     `Cannot receive anything on "${name}" from ${server}: it has no database ${database} ` +
       `(${why}); CONFIG GET databases tells how many it has, and the first is 0`,

@@ -8,6 +8,7 @@ import { Hub } from "./hub.ts";
 import { PlainLocator } from "./locator.ts";
 import { type ConnectOptions, defaultsOf, resolveOptions, type Settings } from "./options.ts";
 import { RoleCheck } from "./role_check.ts";
+import { Secrets } from "./secrets.ts";
 import { Sentinels } from "./sentinel.ts";
 import { isSentinelTarget, readSentinelTarget, type SentinelTarget } from "./sentinel_target.ts";
 import { followSentinels } from "./sentinel_watch.ts";
@@ -200,8 +201,10 @@ function readTarget(
     const url = parseUrl(target);
     return { server: url, settings: resolveOptions(defaultsOf(url), options) };
   }
-  const { name, sentinels, defaults } = readSentinelTarget(target, options);
-  const settings = resolveOptions(defaults, options);
+  // Sentinels know the servers' password too.
+  const secrets = new Secrets();
+  const { name, sentinels, defaults } = readSentinelTarget(target, options, secrets);
+  const settings = resolveOptions(defaults, options, secrets);
   return { server: new Sentinels(sentinels, { ...settings, name }), settings };
 }
 

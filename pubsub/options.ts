@@ -5,6 +5,7 @@ import type { Gap } from "./gap.ts";
 import type { Credentials } from "./handshake.ts";
 import type { HeartbeatOptions } from "./heartbeat.ts";
 import type { Overflow, QueueLimits } from "./queue.ts";
+import { Secrets } from "./secrets.ts";
 import type { FlagsPolicy } from "./silence_guard.ts";
 import type { Status } from "./status.ts";
 import {
@@ -172,6 +173,8 @@ export interface Settings {
   readonly dial: Dial;
   readonly protocol: 2 | 3 | undefined;
   readonly credentials: () => Promise<Credentials | undefined>;
+  /** The passwords that no message may hold. */
+  readonly secrets: Secrets;
   readonly clientName: string;
   readonly timeout: number;
   readonly heartbeat: HeartbeatOptions;
@@ -191,10 +194,15 @@ export interface Settings {
 /**
  * Fills in the defaults, and what the target says. What is undefined is left out.
  *
+ * @param secrets takes the password
  * @throws {TypeError} when an option is not what it must be
  * @throws {RangeError} when a limit is not
  */
-export function resolveOptions(target: ServerDefaults, options: ConnectOptions): Settings {
+export function resolveOptions(
+  target: ServerDefaults,
+  options: ConnectOptions,
+  secrets: Secrets = new Secrets(),
+): Settings {
   checkKinds(options, KINDS);
   checkSignal(options.signal);
   const { protocol, timeout = DEFAULT_TIMEOUT, flags = "require" } = options;
@@ -232,7 +240,9 @@ export function resolveOptions(target: ServerDefaults, options: ConnectOptions):
       options.credentials,
       options.username ?? target.username,
       options.password ?? target.password,
+      secrets,
     ),
+    secrets,
     clientName,
     timeout,
     heartbeat,
@@ -265,15 +275,22 @@ function readPrefix(prefix: string | Uint8Array | undefined): Uint8Array | null 
 /**
  * Who to be: what `credentials` says, otherwise the user and password.
  *
+ * @param secrets takes the passwords that are known now, also one that is not used
  * @throws {TypeError} when there is a user without a password, or `credentials` are none
  */
 export function readCredentials(
   credentials: ConnectOptions["credentials"],
   username: string | undefined,
   password: string | undefined,
+  secrets: Secrets,
 ): () => Promise<Credentials | undefined> {
+  secrets.add(password);
   if (username !== undefined && password === undefined && credentials === undefined) {
-    throw new TypeError(`Cannot log in as "${username}": no password is given`);
+    // It is not repeated: in redis://secret@host it is a password.
+    throw new TypeError(
+      "Cannot log in: there is a user but no password; a password without a user is written " +
+        "redis://:password@host",
+    );
   }
   if (typeof credentials === "function") return async () => await credentials();
   if (credentials !== undefined && typeof credentials?.password !== "string") {
@@ -283,6 +300,7 @@ export function readCredentials(
     ...(username === undefined ? {} : { username }),
     password,
   });
+  secrets.add(fixed?.password);
   return () => Promise.resolve(fixed);
 }
 

@@ -1,10 +1,11 @@
 import { ServerError } from "../resp/mod.ts";
 import type { RefusedChannel } from "./errors.ts";
+import { excerpt } from "./printable.ts";
 
 /** Says what was refused, and what to do about it. */
 export function describeRefused(refused: readonly RefusedChannel[], someAreHeld: boolean): string {
   const each = refused.slice(0, 3).map(({ channel, server, error }) =>
-    `"${channel}" on ${server} (${error.message})`
+    `"${excerpt(`${channel}`, 100)}" on ${server} (${error.message})`
   );
   const more = refused.length > 3 ? ` and ${refused.length - 3} more` : "";
   return `Cannot subscribe ${each.join(", ")}${more}; ${advice(refused[0]!)}` +

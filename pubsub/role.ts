@@ -30,7 +30,7 @@ export async function readRole(connection: Connection, protocol: 2 | 3): Promise
     // No ACL can forbid HELLO. The heartbeat keeps the time.
     const reply = await connection.inquire("HELLO", 3);
     const role = reply instanceof RespMap ? reply.get("role") : null;
-    return { role: typeof role === "string" ? role : null, offset: null };
+    return { role: connection.secrets.field(typeof role === "string" ? role : null), offset: null };
   } catch (error) {
     if (error instanceof ServerError) return UNTOLD;
     throw error;

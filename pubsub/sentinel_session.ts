@@ -3,6 +3,7 @@ import { formatAddress } from "./address.ts";
 import { Connection, type ConnectionEvents } from "./connection.ts";
 import { ConnectError } from "./errors.ts";
 import { handshake, type PasswordAdvice } from "./handshake.ts";
+import type { Secrets } from "./secrets.ts";
 import type { SentinelServer } from "./sentinel_target.ts";
 import type { Address, TcpAddress } from "./transport.ts";
 
@@ -32,6 +33,8 @@ export interface SessionOptions {
   readonly timeout: number;
   /** What is accepted from a sentinel at most. */
   readonly limits: DecoderLimits;
+  /** The passwords that no message may hold. */
+  readonly secrets: Secrets;
   /** The name under which `CLIENT LIST` shows the connection. */
   readonly clientName: string;
 }
@@ -50,11 +53,12 @@ const PASSWORD_ADVICE: PasswordAdvice = {
  */
 export async function openSentinel(
   { address, dial, credentials }: SentinelServer,
-  { timeout, limits, clientName }: SessionOptions,
+  { timeout, limits, secrets, clientName }: SessionOptions,
   signal: AbortSignal,
   events: ConnectionEvents,
 ): Promise<Connection> {
-  const connection = await Connection.open({ address, dial, timeout, limits, signal, events });
+  const to = { address, dial, timeout, limits, secrets, signal, events };
+  const connection = await Connection.open(to);
   try {
     const options = { credentials, timeout, clientName, passwordAdvice: PASSWORD_ADVICE };
     const { mode } = await handshake(connection, options, signal);
@@ -88,7 +92,9 @@ export async function readView(
     return {
       address: readAddress(connection, address),
       epoch: readEpoch(primary),
-      others: Array.isArray(others) ? others.flatMap(readOther) : null,
+      others: Array.isArray(others)
+        ? others.flatMap((other) => readOther(connection, other))
+        : null,
     };
   } catch (error) {
     if (!(error instanceof ServerError)) throw error;
@@ -100,13 +106,20 @@ export async function readView(
 /**
  * Reads what a sentinel publishes on one of {@linkcode SWITCH_CHANNELS}.
  *
+ * @param connection to the sentinel
  * @param channel the channel
  * @param text what came on it
  * @param name the primary's name
  * @returns where the new primary listens; null when it is about another one
  */
-export function readSwitch(channel: string, text: string, name: string): TcpAddress | null {
+export function readSwitch(
+  connection: Connection,
+  channel: string,
+  text: string,
+  name: string,
+): TcpAddress | null {
   const words = text.split(" ");
+  const toAddress = (hostname?: string, port?: string) => readPair(connection, hostname, port);
   // mymaster 10.0.0.1 6379 10.0.0.2 6379
   if (channel === "+switch-master" && words[0] === name) return toAddress(words[3], words[4]);
   // slave 10.0.0.2:6379 10.0.0.2 6379 @ mymaster 10.0.0.1 6379
@@ -127,15 +140,21 @@ function noSentinel({ server }: Connection, cause?: ServerError): ConnectError {
   );
 }
 
-function readAddress({ server }: Connection, reply: Reply): TcpAddress {
+function readAddress(connection: Connection, reply: Reply): TcpAddress {
   const [hostname, port] = Array.isArray(reply) ? reply : [];
-  const address = toAddress(hostname, port);
+  const address = readPair(connection, hostname, port);
   if (address !== null) return address;
-  throw new ConnectError(`Cannot understand ${server}: its answer to SENTINEL is no address`);
+  throw new ConnectError(
+    `Cannot understand ${connection.server}: its answer to SENTINEL is no address that can be used`,
+  );
 }
 
-function toAddress(hostname: Reply | undefined, port: Reply | undefined): TcpAddress | null {
-  if (typeof hostname !== "string" || hostname === "") return null;
+function readPair(
+  { secrets }: Connection,
+  hostname: Reply | undefined,
+  port: Reply | undefined,
+): TcpAddress | null {
+  if (typeof hostname !== "string" || !secrets.allowsName(hostname)) return null;
   const number = typeof port === "string" && /^\d{1,5}$/.test(port) ? Number(port) : 0;
   return number >= 1 && number <= 65_535 ? { hostname, port: number } : null;
 }
@@ -146,8 +165,8 @@ function readEpoch(reply: Reply): number | null {
 }
 
 /** Where one of the other sentinels listens; nowhere while it is found to be down. */
-function readOther(reply: Reply): TcpAddress[] {
-  const address = toAddress(fieldOf(reply, "ip"), fieldOf(reply, "port"));
+function readOther(connection: Connection, reply: Reply): TcpAddress[] {
+  const address = readPair(connection, fieldOf(reply, "ip"), fieldOf(reply, "port"));
   const flags = String(fieldOf(reply, "flags")).split(",");
   return address === null || flags.includes("s_down") ? [] : [address];
 }

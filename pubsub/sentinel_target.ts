@@ -1,6 +1,7 @@
 import { formatAddress, parseUrl } from "./address.ts";
 import type { Credentials } from "./handshake.ts";
 import { type ConnectOptions, readCredentials, type ServerDefaults } from "./options.ts";
+import type { Secrets } from "./secrets.ts";
 import { checkTls, dialWithTls } from "./tls.ts";
 import type { Address, Dial, TlsOptions } from "./transport.ts";
 import { dial } from "./transports/mod.ts";
@@ -71,11 +72,13 @@ export interface SentinelSettings {
 /**
  * Checks a target.
  *
+ * @param secrets takes the passwords
  * @throws {TypeError} when it is not what it must be
  */
 export function readSentinelTarget(
   target: SentinelTarget,
   options: ConnectOptions,
+  secrets: Secrets,
 ): SentinelSettings {
   const { sentinels, name, database = 0, sentinelCredentials, sentinelTls } = target;
   if (!Array.isArray(sentinels) || sentinels.length === 0) {
@@ -115,7 +118,7 @@ export function readSentinelTarget(
       node: formatAddress(url.address),
       address: url.address,
       dial: dialWithTls(options.dial ?? dial, url.tls ? tls : undefined),
-      credentials: readCredentials(sentinelCredentials, url.username, url.password),
+      credentials: readCredentials(sentinelCredentials, url.username, url.password, secrets),
     })),
     defaults: { where, database, tls: target.tls ?? secured > 0 },
   };

@@ -130,7 +130,9 @@ class FollowedSentinel implements Voucher {
     const { bytes, channelStart, channelEnd, payloadStart, payloadEnd } = frame;
     const channel = decoder.decode(bytes.subarray(channelStart, channelEnd));
     const text = decoder.decode(bytes.subarray(payloadStart, payloadEnd));
-    const address = readSwitch(channel, text, this.#options.name);
+    // Nothing is subscribed before the connection is known.
+    if (this.#connection === null) return;
+    const address = readSwitch(this.#connection, channel, text, this.#options.name);
     if (address === null) return;
     this.#vouchFor(address);
     const { primary } = this.#sentinels;

@@ -315,8 +315,9 @@ export class Subscriber {
     signal: AbortSignal,
     events: ConnectionEvents,
   ): Promise<{ connection: Connection; info: ServerInfo }> {
-    const { dial, timeout, limits } = this.#options;
-    const connection = await Connection.open({ address, dial, timeout, limits, signal, events });
+    const { dial, timeout, limits, secrets } = this.#options;
+    const to = { address, dial, timeout, limits, secrets, signal, events };
+    const connection = await Connection.open(to);
     try {
       return { connection, info: await handshake(connection, this.#options, signal) };
     } catch (error) {

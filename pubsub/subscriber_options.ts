@@ -6,6 +6,7 @@ import type { HeartbeatOptions, Probe } from "./heartbeat.ts";
 import type { DroppedMessages } from "./held_messages.ts";
 import type { Locator } from "./locator.ts";
 import type { WantedChannels } from "./registry.ts";
+import type { Secrets } from "./secrets.ts";
 import type { SilenceError, SilenceGuard } from "./silence_guard.ts";
 import type { Dial } from "./transport.ts";
 
@@ -53,6 +54,8 @@ export interface SubscriberOptions extends HandshakeOptions {
   readonly heartbeat: HeartbeatOptions;
   /** What is accepted from the server at most. */
   readonly limits: DecoderLimits;
+  /** The passwords that no message may hold. */
+  readonly secrets: Secrets;
   /** How many attempts in a row may fail before it gives up coming back. */
   readonly maxAttempts: number;
   /** The most messages, and bytes of them, held until every channel is confirmed again. */

@@ -59,10 +59,10 @@ async function checkState({ target, signal }: Checkup, findings: Findings): Prom
   let session: Session | undefined;
   try {
     session = await Session.open(target, signal);
-    const state = /^cluster_state:(\w+)/m.exec(String(await session.command("CLUSTER", "INFO")))
-      ?.[1];
+    const info = String(await session.command("CLUSTER", "INFO"));
+    const state = session.shown(/^cluster_state:(\w+)/m.exec(info)?.[1]);
     if (state === "ok") findings.right("state", "ok");
-    else if (state === undefined) findings.unknown("state", "CLUSTER INFO does not tell");
+    else if (state === null) findings.unknown("state", "CLUSTER INFO does not tell");
     else {findings.wrong(
         "state",
         `cluster_state:${state}: it takes no commands, so nothing happens`,

@@ -1,5 +1,6 @@
 import { type Address, mergeFlags, missingFlags, requiredFlags, ServerError } from "../../mod.ts";
-import { fieldsOf, type Session } from "../session.ts";
+import { flagsIn } from "../../pubsub/flag_guard.ts";
+import type { Session } from "../session.ts";
 import type { Finding, Findings } from "./finding.ts";
 import { mendByKnownService, mendByService, redisCli, SETTING, shellWord } from "./mend.ts";
 import type { Checkup } from "./checkup.ts";
@@ -47,8 +48,8 @@ export async function checkFlags(
   const { target, selection, probe } = checkup;
   const needed = requiredFlags(...selection.needs);
   const reply = await session.ask("CONFIG", "GET", SETTING);
-  const flags = reply instanceof ServerError ? null : fieldsOf(reply)?.get(SETTING);
-  if (typeof flags !== "string") {
+  const flags = reply instanceof ServerError ? null : flagsIn(session.connection, reply);
+  if (flags === null) {
     const why = reply instanceof ServerError ? reply.message : `it answers without ${SETTING}`;
     const isForbidden = reply instanceof ServerError && reply.code === "NOPERM";
     return findings.unknown(

@@ -126,7 +126,7 @@ async function checkRole(
   else if (plan.role !== null) {
     findings.warning("role", `the cluster calls it a ${plan.role}, and it says ${is}: a failover?`);
   } else {
-    const primary = primaryOf(await session.ask("ROLE"));
+    const primary = primaryOf(session, await session.ask("ROLE"));
     findings.warning(
       "role",
       "replica: of keys that expire it sends del in place of expired, and writes belong elsewhere",
@@ -137,10 +137,11 @@ async function checkRole(
 }
 
 /** The primary that the answer of a replica to `ROLE` names. */
-function primaryOf(reply: Reply): string | null {
+function primaryOf({ connection }: Session, reply: Reply): string | null {
   if (!Array.isArray(reply)) return null;
   const [, hostname, port] = reply;
   if (typeof hostname !== "string" || typeof port !== "number") return null;
+  if (!connection.secrets.allowsName(hostname)) return null;
   return formatAddress({ hostname, port });
 }
 
@@ -158,7 +159,7 @@ async function checkDatabase(db: number, session: Session, findings: Findings): 
 
 async function whoAmI(session: Session, otherwise: string): Promise<string> {
   const reply = await session.ask("ACL", "WHOAMI");
-  return typeof reply === "string" ? reply : otherwise;
+  return session.shown(reply) ?? otherwise;
 }
 
 async function checkBuffer(

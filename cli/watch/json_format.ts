@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 import type { Gap, KeyNotification } from "../../mod.ts";
-import { decodeStrict } from "../printable.ts";
+import { decodeStrict, UNPRINTABLE } from "../../pubsub/printable.ts";
 import type { Stopwatch } from "../clock.ts";
 import type { LineFormat } from "./line_format.ts";
 
@@ -59,7 +59,7 @@ function toBase64(bytes: Uint8Array): string {
 
 /** JSON that a terminal shows and does not obey: also what JSON would leave as it is is escaped. */
 function toLine(value: unknown): string {
-  return JSON.stringify(value).replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (mark) =>
+  return JSON.stringify(value).replace(UNPRINTABLE, (mark) =>
     // By code units, as JSON counts.
     mark.replace(/[^]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`));
 }

@@ -6,6 +6,7 @@
 
 import { formatAddress } from "../address.ts";
 import { ConnectError, UnsupportedError } from "../errors.ts";
+import { excerpt } from "../printable.ts";
 import type { Address, DialOptions, TlsOptions, Transport } from "../transport.ts";
 import { Writes } from "./writes.ts";
 
@@ -71,7 +72,9 @@ export async function dial(address: Address, options: DialOptions): Promise<Tran
   const socket = open(connect, address, tls);
   const explain: Explain | null = tls === undefined ? null : (cause) =>
     new ConnectError(
-      `Cannot connect to ${formatAddress(address)} over TLS: ${(cause as Error).message}; check ` +
+      `Cannot connect to ${formatAddress(address)} over TLS: ${
+        excerpt((cause as Error).message)
+      }; check ` +
         "that a server speaks TLS there, and that the worker's configuration has the certificates",
       { cause },
     );

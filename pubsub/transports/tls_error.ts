@@ -1,5 +1,6 @@
 import { formatAddress } from "../address.ts";
 import { ConnectError, UnsupportedError } from "../errors.ts";
+import { excerpt } from "../printable.ts";
 import type { Address, TcpAddress, TlsOptions } from "../transport.ts";
 
 /**
@@ -99,7 +100,7 @@ function failure(
   { why, advice }: Pick<Failure, "why" | "advice">,
   cause: unknown,
 ): ConnectError {
-  const words = cause instanceof Error ? ` (${cause.message.trim()})` : "";
+  const words = cause instanceof Error ? ` (${excerpt(cause.message.trim())})` : "";
   return new ConnectError(
     `Cannot connect to ${formatAddress(address)} over TLS: ${why}${words}; ${advice}`,
     cause === null ? {} : { cause },

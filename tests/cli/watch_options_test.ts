@@ -139,7 +139,7 @@ Deno.test("watch: arguments that make no sense", async () => {
     ["--db takes the number of a database", "--db", "one"],
     ["--cert and --key belong together", "--cert", "client.pem"],
     ["TLS is not spoken over unix sockets", "--url", "redis+unix:///run/redis.sock", "--tls"],
-    ['there is a user, "bo", but no password', "--user", "bo"],
+    ["there is a user but no password", "--user", "bo"],
   ];
   for (const [words, ...args] of cases) await fails(2, words, "watch", ...args);
 });

@@ -2,6 +2,7 @@ import { assertEquals } from "@std/assert";
 import { connect, type Gap } from "../../mod.ts";
 import { Sentinels } from "../../pubsub/sentinel.ts";
 import { SentinelOrder } from "../../pubsub/sentinel_order.ts";
+import { Secrets } from "../../pubsub/secrets.ts";
 import { readSentinelTarget, type SentinelServer } from "../../pubsub/sentinel_target.ts";
 import { freePort, startSentinels, type TestServer, until } from "../servers/mod.ts";
 import { FakeSentinel } from "./fake_sentinel.ts";
@@ -47,8 +48,10 @@ Deno.test("of the others that a sentinel names those count that have an address 
     { host: "127.0.0.1", port: 2, down: true },
     { host: "127.0.0.1", port: 3 },
   ];
-  const { name, sentinels: given } = readSentinelTarget(target(sentinel), {});
-  const sentinels = new Sentinels(given, { name, timeout: 60_000, limits: {}, clientName: "test" });
+  const secrets = new Secrets();
+  const { name, sentinels: given } = readSentinelTarget(target(sentinel), {}, secrets);
+  const options = { name, timeout: 60_000, limits: {}, secrets, clientName: "test" };
+  const sentinels = new Sentinels(given, options);
   const nodes = async () => {
     await sentinels.ask(sentinels.order.first, new AbortController().signal);
     return Array.from(sentinels.order, ({ node }) => node);

@@ -1,0 +1,54 @@
+const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/** Controls, marks that hide or reorder text, fillers without a glyph, separators, half characters. */
+export const UNPRINTABLE: RegExp =
+  /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0]/gu;
+
+/** Text that a terminal or a log shows and does not obey; bytes that are not UTF-8 as `\xhh`. */
+export function printable(value: string | Uint8Array): string {
+  const text = typeof value === "string" ? value : decodeOrEscape(value);
+  return text.replace(UNPRINTABLE, escapeMark);
+}
+
+/**
+ * The beginning of a text, printable, for a message.
+ *
+ * @param most its length at most, in UTF-16 units
+ */
+export function excerpt(text: string, most = 200): string {
+  // Built mark by mark: a slice would keep the whole text in memory.
+  let shown = "";
+  for (const mark of text) {
+    const next = printable(mark);
+    if (shown.length + next.length > most) return `${shown}…`;
+    shown += next;
+  }
+  return shown;
+}
+
+/** Bytes as text; null when they are not UTF-8. */
+export function decodeStrict(bytes: Uint8Array): string | null {
+  try {
+    return strict.decode(bytes);
+  } catch {
+    return null;
+  }
+}
+
+function decodeOrEscape(bytes: Uint8Array): string {
+  return decodeStrict(bytes) ??
+    Array.from(bytes, (byte) => byte < 0x80 ? String.fromCharCode(byte) : escapeByte(byte)).join(
+      "",
+    );
+}
+
+const SHORT_ESCAPES: Readonly<Record<string, string>> = { "\n": "\\n", "\r": "\\r", "\t": "\\t" };
+
+function escapeMark(mark: string): string {
+  const code = mark.codePointAt(0)!;
+  return SHORT_ESCAPES[mark] ?? (code < 0x100 ? escapeByte(code) : `\\u{${code.toString(16)}}`);
+}
+
+function escapeByte(byte: number): string {
+  return `\\x${byte.toString(16).padStart(2, "0")}`;
+}

@@ -1,0 +1,303 @@
+import { type Reply, ServerError } from "../resp/mod.ts";
+import { AuthError, ConnectError, TimeoutError, UnsupportedError } from "./errors.ts";
+import { excerpt, printable } from "./printable.ts";
+
+/** How many passwords are remembered: a `credentials` function may give another for each connect. */
+const MOST_SECRETS = 16;
+
+/** How many successive characters of a password give it away in a server's words. */
+const PART = 4;
+
+/** The same for names that are dialled, which share words such as `redis` with many passwords. */
+const PART_OF_NAME = 8;
+
+/** The longest name: a host name of DNS has 253 characters. */
+const LONGEST_NAME = 255;
+
+/** The longest message of an error that this library did not make, in characters. */
+const LONGEST_OWN = 1_000;
+
+const NOT_SHOWN = "(not shown, because it may repeat the password)";
+
+/** Names of commands that are sent, as servers repeat them. */
+const COMMAND =
+  "'?`?\"?(?:hello|auth|client|config|info|role|select|p?subscribe|cluster|sentinel)" +
+  "(?:\\|[a-z]+)?'?`?\"?";
+
+/**
+ * What servers are known to say. These words stay whatever the password is, because what to do next
+ * depends on them.
+ */
+const WORDING = new RegExp(
+  [
+    "^(?:ERR|WRONGPASS|NOAUTH|NOPERM|NOPROTO|DENIED|LOADING|BUSY|MOVED|CLUSTERDOWN)\\b",
+    `unknown (?:sub)?command(?: ${COMMAND})?`,
+    `wrong number of arguments(?: for ${COMMAND}(?: command)?)?`,
+    "invalid username-password pair(?: or user is disabled)?",
+    "(?:invalid|wrong) password",
+    "AUTH <password> called without any password configured for the default user" +
+    "(?:\\. Are you sure your configuration is correct)?",
+    "Client sent AUTH, but no password is set",
+    "Authentication required",
+    "HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH " +
+    "<user> <pass> option can be used to authenticate the client",
+    "(?:unsupported|invalid) protocol version",
+    `has no permissions to (?:run the(?: ${COMMAND} command)?|access one of the channels)`,
+    "max number of clients reached",
+    "(?:Redis|Valkey) is (?:loading the dataset in memory|running in protected mode)",
+    "DB index is out of range",
+    "SELECT is not allowed in cluster mode",
+  ].join("|"),
+  "gi",
+);
+
+/** What servers are known to say of themselves. */
+const KNOWN_FIELD =
+  /^(?:redis|valkey|keydb|dragonfly|standalone|cluster|sentinel|master|primary|replica|slave|\d{1,3}(?:\.\d{1,3}){1,3})$/;
+
+/**
+ * The passwords that one `connect` uses, which no message may hold, and what is left of texts that
+ * others wrote once they are clipped, escaped and free of these.
+ *
+ * Servers repeat the arguments of commands that they do not know, and the heads of long ones. So a
+ * server's words are withheld where a part of a password stands in them: as it was sent, in other
+ * case, reversed, with other characters between, or percent-encoded, escaped, in hex or base64.
+ */
+export class Secrets {
+  readonly #known = new Set<string>();
+  /** All that is as long as this and stands in a password. */
+  readonly #parts = new Map<number, ReadonlySet<string>>();
+  /** The last short error, and what is left of it: many may be alike. */
+  #last: { readonly text: string; readonly shown: string } | null = null;
+
+  /** Remembers a password; an empty one is none. */
+  add(secret: string | undefined): void {
+    if (secret === undefined || secret === "") return;
+    this.#known.delete(secret);
+    this.#known.add(secret);
+    if (this.#known.size > MOST_SECRETS) this.#known.delete([...this.#known][0]!);
+    this.#parts.clear();
+    this.#last = null;
+  }
+
+  /** A reply as it was, but for an error, whose text is made fit for messages. */
+  clean(reply: Reply): Reply {
+    if (!(reply instanceof ServerError)) return reply;
+    const { message: text } = reply;
+    if (this.#last?.text === text) return new ServerError(this.#last.shown);
+    const shown = this.#serverText(text);
+    this.#last = text.length > LONGEST_OWN ? null : { text, shown };
+    return new ServerError(shown);
+  }
+
+  /** What a server says of itself, fit for messages; null where it must not be shown. */
+  field(text: string | null): string | null {
+    if (text === null || KNOWN_FIELD.test(text)) return text;
+    const shown = excerpt(text);
+    const repeats = this.repeats(shown) || [...this.#known].some((secret) => secret === text);
+    return repeats ? null : shown;
+  }
+
+  /** Whether a name that a server gives to a node can be used and shown. */
+  allowsName(name: string): boolean {
+    return isName(name) && !this.repeats(name, PART_OF_NAME);
+  }
+
+  /** Whether so many successive characters of a password stand in a text. */
+  repeats(text: string, part: number = PART): boolean {
+    if (this.#known.size === 0) return false;
+    const parts = this.#parts.get(part) ??
+      new Set([...this.#known].flatMap((secret) => partsOf(secret, part)));
+    this.#parts.set(part, parts);
+    return readingsOf(text).some((reading) => {
+      for (let i = 0; i + part <= reading.length; i++) {
+        if (parts.has(reading.slice(i, i + part))) return true;
+      }
+      return false;
+    });
+  }
+
+  /** The text of an error that the user's own function or the runtime has thrown. */
+  ownText(text: string): string {
+    let shown = text;
+    for (const secret of this.#known) {
+      for (const form of new Set([secret, encode(secret), JSON.stringify(secret).slice(1, -1)])) {
+        shown = secret.length < PART
+          ? shown.replace(wordOf(form), "***")
+          : shown.replaceAll(form, "***");
+      }
+    }
+    const isWhole = [...this.#known].some((secret) => repeatsWhole(shown, secret));
+    return isWhole ? NOT_SHOWN : shown;
+  }
+
+  /**
+   * An error that the user's own function or the runtime has thrown, as a cause: the same, unless it
+   * or what is behind it holds a password, or more than fits into a log.
+   */
+  ownError(error: unknown, seen: Set<unknown> = new Set()): unknown {
+    if (typeof error === "string") return this.#fit(error);
+    if (typeof error !== "object" || error === null) return error;
+    // In a circle there is nothing new.
+    if (seen.has(error)) return undefined;
+    seen.add(error);
+    const areFit = Object.values(error).every((value) =>
+      typeof value !== "string" || this.#fit(value) === value
+    );
+    if (!(error instanceof Error)) return areFit ? error : NOT_SHOWN;
+    const { name, message, stack = "", cause } = error;
+    const { code } = error as { code?: unknown };
+    const inner = this.ownError(cause, seen);
+    const each: unknown[] = error instanceof AggregateError ? error.errors : [];
+    const others = each.map((one) => this.ownError(one, seen));
+    const isFit = areFit && this.#fit(message) === message && this.ownText(stack) === stack &&
+      inner === cause && others.every((one, i) => one === each[i]);
+    if (isFit) return error;
+    const copy = alike(error, this.#fit(message), inner === undefined ? {} : { cause: inner });
+    if (copy instanceof AggregateError) copy.errors = others;
+    if (copy.name !== name) copy.name = this.#fit(name);
+    if (typeof code === "number") return Object.assign(copy, { code });
+    return typeof code === "string" ? Object.assign(copy, { code: this.#fit(code) }) : copy;
+  }
+
+  #fit(text: string): string {
+    return excerpt(this.ownText(text), LONGEST_OWN);
+  }
+
+  #serverText(text: string): string {
+    // The arguments are this library's own, and may hold a password.
+    const shown = excerpt(text.slice(0, 2 * LONGEST_OWN).replace(/[,;:]?\s*\bwith args\b.*/is, ""));
+    const rest = shown.replace(WORDING, "\0");
+    if (!this.repeats(rest) && ![...this.#known].some((secret) => isWordIn(rest, secret))) {
+      return shown;
+    }
+    const known = [...shown.matchAll(WORDING)].map(([words]) => words);
+    // An error begins with its code.
+    if (!/^[A-Z]+$/.test(known[0] ?? "")) known.unshift("ERR");
+    return [...known, NOT_SHOWN].join(" ");
+  }
+}
+
+/** Whether a text can be a host name or a node's id: it is short, and all of it is seen. */
+export function isName(text: string): boolean {
+  return text !== "" && text.length <= LONGEST_NAME && !/\s/.test(text) &&
+    printable(text) === text;
+}
+
+/** An error of the same class, as far as that is one of this library, with another message. */
+function alike(error: Error, message: string, options: ErrorOptions): Error {
+  if (error instanceof TimeoutError) return new TimeoutError(message, error.timeout, options);
+  if (error instanceof AggregateError) return new AggregateError([], message, options);
+  const ours = [ConnectError, AuthError, UnsupportedError].find((kind) => error instanceof kind);
+  return new (ours ?? Error)(message, options);
+}
+
+/** As people write it, whatever its case, width and white space. */
+function fold(text: string): string {
+  return text.normalize("NFKC").toLowerCase().replace(/[\s\p{Cc}]/gu, " ");
+}
+
+/** Its letters and digits alone. */
+function squeeze(text: string): string {
+  return fold(text).replace(/[^\p{L}\p{N}]/gu, "");
+}
+
+/** All that is as long as `part` and stands in a secret, or in what a wrong decoder makes of it. */
+function partsOf(secret: string, part: number): string[] {
+  const parts: string[] = [];
+  for (const form of [secret, asLatin1(secret)].flatMap((form) => [fold(form), squeeze(form)])) {
+    for (let i = 0; i + part <= form.length; i++) parts.push(form.slice(i, i + part));
+  }
+  return parts;
+}
+
+/** What a text says, plainly and decoded in the ways that servers and proxies encode. */
+function readingsOf(text: string): string[] {
+  const percent = decodePercent(text);
+  const plain = [
+    text,
+    percent,
+    unescape(text),
+    unescape(percent),
+    ...decodeHex(text),
+    ...decodeBase64(text),
+  ];
+  const forwards = plain.flatMap((reading) => [fold(reading), squeeze(reading)]);
+  return [...forwards, ...forwards.map((reading) => [...reading].reverse().join(""))];
+}
+
+function repeatsWhole(text: string, secret: string): boolean {
+  const whole = [fold(secret), squeeze(secret)].filter((form, i) =>
+    form.length >= [PART, PART_OF_NAME][i]!
+  );
+  return readingsOf(text).some((reading) => whole.some((form) => reading.includes(form)));
+}
+
+/** Whether a secret that is too short to have parts stands in a text by itself. */
+function isWordIn(text: string, secret: string): boolean {
+  if (fold(secret).length >= PART) return false;
+  const word = wordOf(fold(secret));
+  return readingsOf(text).some((reading) => reading.search(word) >= 0);
+}
+
+function wordOf(text: string): RegExp {
+  const plain = text.replace(/[\\^$.*+?()[\]{}|/-]/g, "\\$&");
+  return new RegExp(`(?<![\\p{L}\\p{N}])${plain}(?![\\p{L}\\p{N}])`, "gu");
+}
+
+const utf8 = new TextDecoder();
+const encoder = new TextEncoder();
+
+function asLatin1(text: string): string {
+  return String.fromCharCode(...encoder.encode(text.slice(0, LONGEST_OWN)));
+}
+
+function decodePercent(text: string): string {
+  return text.replace(
+    /(?:%[0-9a-f]{2})+/gi,
+    (run) => utf8.decode(hexBytes(run.replaceAll("%", ""))),
+  );
+}
+
+/** The escapes of strings, as servers print them, and JSON. */
+function unescape(text: string): string {
+  return text
+    .replace(
+      /(?:\\x[0-9a-f]{2})+/gi,
+      (run) => utf8.decode(hexBytes(run.replace(/\\x/gi, ""))),
+    )
+    .replace(/\\u\{?([0-9a-f]{4,6})\}?/gi, (whole, code) => {
+      const number = parseInt(code, 16);
+      return number <= 0x10ffff ? String.fromCodePoint(number) : whole;
+    })
+    .replace(/\\[nrt]/g, " ")
+    .replace(/\\(.)/gs, "$1");
+}
+
+function decodeHex(text: string): string[] {
+  const runs = text.replace(/0x|[\s:,-]/gi, "").match(/[0-9a-f]{4,}/gi) ?? [];
+  return [0, 1].map((start) =>
+    runs.map((run) => utf8.decode(hexBytes(run.slice(start)))).join("\0")
+  );
+}
+
+function hexBytes(digits: string): Uint8Array {
+  return Uint8Array.from(digits.match(/../g) ?? [], (pair) => parseInt(pair, 16));
+}
+
+function decodeBase64(text: string): string[] {
+  const runs = text.replaceAll("-", "+").replaceAll("_", "/").match(/[A-Za-z0-9+/]{5,}/g) ?? [];
+  return [0, 1, 2, 3].map((start) =>
+    runs.map((run) => {
+      // Where one letter is too many it says nothing.
+      const end = (run.length - start) % 4 === 1 ? -1 : run.length;
+      const bytes = atob(run.slice(start, end));
+      return utf8.decode(Uint8Array.from(bytes, (byte) => byte.charCodeAt(0)));
+    }).join("\0")
+  );
+}
+
+/** As in a URL; a half of a surrogate pair cannot stand there. */
+function encode(secret: string): string {
+  return encodeURIComponent(secret.replace(/\p{Cs}/gu, "\ufffd"));
+}

@@ -1,0 +1,126 @@
+/** Passwords, and how servers that are honest, careless or hostile repeat them. */
+
+/** The same numbers each time. */
+function randomNumbers(seed: number): () => number {
+  return () => {
+    seed = seed * 1103515245 + 12345 & 0x7fffffff;
+    return seed / 0x7fffffff;
+  };
+}
+
+const ALPHABETS: Readonly<Record<string, readonly string[]>> = {
+  digits: [..."0123456789"],
+  token: [..."ABCDEFGHJKQXZabcdefghjkqxz0123456789"],
+  marks: [..."!#$%^&*()[]{}<>|~.,:;/?=+-_"],
+  awkward: [..."\"'`\\ \t\r\n@:/%qzxj7"],
+  letters: [..."äöüßéжщыЯ字键盘ÀÉ"],
+  pictures: [..."🔑🔒🗝🔓🧿🪬"],
+};
+
+/** Generated ones: short, as long as tokens, of every alphabet. */
+function* generated(): Iterable<string> {
+  const random = randomNumbers(7);
+  for (const letters of Object.values(ALPHABETS)) {
+    for (const length of [4, 5, 8, 13, 32, 127, 130, 600]) {
+      yield Array.from({ length }, () => letters[Math.floor(random() * letters.length)]!).join("");
+    }
+  }
+}
+
+/** Those that are not generated are what people use. */
+export const PASSWORDS: readonly string[] = [
+  ...generated(),
+  "q7Z",
+  "xq",
+  "hunter2hunter2",
+  "correct horse battery staple",
+  "p@ss:w/rd?#",
+  "a\nb\nc\nd\ne",
+  "' 'quoted' '",
+];
+
+const utf8 = new TextEncoder();
+const bytesOf = (text: string) => String.fromCharCode(...utf8.encode(text));
+const hex = (text: string, before = "") =>
+  Array.from(utf8.encode(text), (byte) => before + byte.toString(16).padStart(2, "0")).join("");
+/** As Redis prints arguments in errors: newlines become spaces, 128 bytes at most. */
+const argument = (text: string) => text.slice(0, 128).replace(/[\r\n]/g, " ");
+/** As `sdscatrepr` does it. */
+const repr = (text: string) =>
+  Array.from(utf8.encode(text), (byte) => {
+    const letter = String.fromCharCode(byte);
+    if ('"\\'.includes(letter)) return `\\${letter}`;
+    if (letter === "\n") return "\\n";
+    if (letter === "\r") return "\\r";
+    if (letter === "\t") return "\\t";
+    return byte >= 0x20 && byte < 0x7f ? letter : `\\x${byte.toString(16).padStart(2, "0")}`;
+  }).join("");
+
+/** What a server answers that was sent a password. */
+export const ECHOES: Readonly<Record<string, (password: string) => string>> = {
+  "Redis 7": (p) =>
+    `ERR unknown command 'HELLO', with args beginning with: '3' 'AUTH' 'default' '${argument(p)}' `,
+  "Redis 5": (p) =>
+    `ERR unknown command \`HELLO\`, with args beginning with: \`3\`, \`${argument(p)}\`, `,
+  "AUTH alone": (p) => `ERR unknown command 'AUTH', with args beginning with: '${argument(p)}' `,
+  "other words": (p) => `ERR unknown command 'HELLO' with args: [3 AUTH default ${argument(p)}]`,
+  "plain": (p) => `ERR cannot use ${argument(p)}`,
+  "as the code": (p) => `${argument(p)} is not known`,
+  "alone": (p) => argument(p),
+  "quoted": (p) => `ERR invalid argument "${repr(p)}" for HELLO`,
+  "in JSON": (p) => `ERR ${JSON.stringify({ auth: ["default", argument(p)] })}`,
+  "a URL": (p) => `ERR redis://default:${encodeURIComponent(p.replace(/\p{Cs}/gu, ""))}@host`,
+  "percent": (p) => `ERR ${hex(p.slice(0, 40), "%")}`,
+  "escaped": (p) => `ERR ${hex(p.slice(0, 40), "\\x")}`,
+  "hex": (p) => `ERR ${hex(p.slice(0, 80))}`,
+  "hex, in pairs": (p) => `ERR ${hex(p.slice(0, 40), ":")}`,
+  "base64": (p) => `ERR ${btoa(bytesOf(p.slice(0, 80)))}`,
+  "base64 with the user": (p) => `ERR Basic ${btoa(bytesOf(`default:${p.slice(0, 80)}`))}`,
+  "capitals": (p) => `ERR cannot use ${argument(p).toUpperCase()}`,
+  "small": (p) => `ERR cannot use ${argument(p).toLowerCase()}`,
+  "backwards": (p) => `ERR cannot use ${[...argument(p)].reverse().join("")}`,
+  "spread": (p) => `ERR cannot use ${[...argument(p)].join("-")}`,
+  "with marks of no width": (p) => `ERR cannot use ${[...argument(p)].join("\u200b")}`,
+  "in two arguments": (p) => `ERR '${p.slice(0, 6)}' '${p.slice(6, 100)}'`,
+  "its head": (p) => `ERR cannot use ${p.slice(0, 6)}`,
+  "its tail": (p) => `ERR cannot use ${argument(p.slice(-6))}`,
+  "behind much": (p) => `ERR ${"so ".repeat(60)}${argument(p)}`,
+  "behind too much": (p) => `ERR ${"so ".repeat(1e5)}${argument(p)}`,
+  "many lines": (p) => `ERR no\r\x1b[2J\n${argument(p)}`,
+};
+
+/**
+ * What of a password stands in a text, whatever the library thinks of it: any four characters that
+ * follow each other, in either direction; all of a shorter one by itself; or what decodes to them.
+ */
+export function leaksOf(text: string, password: string): string[] {
+  const all = text.toLowerCase();
+  const lower = password.toLowerCase();
+  if (password.length < 4) {
+    const words = all.split(/[^\p{L}\p{N}]/u);
+    return words.filter((word) => word === lower);
+  }
+  const leaks: string[] = [];
+  for (let at = 0; at + 4 <= lower.length; at++) {
+    const part = lower.slice(at, at + 4);
+    const bytes = utf8.encode(password.slice(at, at + 4));
+    const forms = [
+      part,
+      [...part].reverse().join(""),
+      hex(password.slice(at, at + 4)),
+      hex(password.slice(at, at + 4), "%"),
+      hex(password.slice(at, at + 4), "\\x"),
+      hex(password.slice(at, at + 4), ":"),
+    ];
+    leaks.push(...forms.filter((form) => all.includes(form) && !KNOWN.includes(form)));
+    const code = btoa(String.fromCharCode(...bytes)).slice(0, 4);
+    if (bytes.length >= 4 && at % 3 === 0 && text.includes(code) && /\d|[A-Z].*[A-Z]/.test(code)) {
+      leaks.push(code);
+    }
+  }
+  return leaks;
+}
+
+/** Parts of passwords may stand in these by chance. */
+const KNOWN =
+  "err unknown command 'hello' (not shown, because it may repeat the password) cannot use so so so servererror at https://jsr.io file:///";
