@@ -6,14 +6,15 @@
  * Healthy means that every server has confirmed every subscription, that its flags let them
  * through, and that it answers `PING`. It does not ask for events: a quiet server is healthy.
  *
- * `notify-keyspace-events KA`
+ * `notify-keyspace-events KA`; `$HOSTS` names the hosts under which others than this machine may ask.
  *
  * @module
  */
 
-import { createServer, type Server } from "node:http";
+import type { Server } from "node:http";
 import { env } from "node:process";
 import { connect, type ConnectOptions, type KeyNotification } from "@keywatch/keywatch";
+import { closeServer, send, serveLocally } from "./local_server.ts";
 import { REDIS_URL } from "./redis.ts";
 
 /** Watches all keys, and serves its health on a port of this machine, until it is closed. */
@@ -53,29 +54,23 @@ export async function serveHealth(
     ].join("\n");
   }
 
-  const server = createServer((request, response) => {
+  const server = await serveLocally(port, (path, response) => {
     const json = (code: number, value: unknown) =>
-      response.writeHead(code, { "content-type": "application/json" }).end(JSON.stringify(value));
-    if (request.url === "/health") {
+      send(response, code, "application/json", JSON.stringify(value));
+    if (path === "/health") {
       const health = notifications.health();
       json(health.ok ? 200 : 503, health);
-    } else if (request.url === "/status") {
+    } else if (path === "/status") {
       json(200, notifications.status());
-    } else if (request.url === "/metrics") {
-      response.writeHead(200, { "content-type": "text/plain; version=0.0.4" }).end(metrics());
+    } else if (path === "/metrics") {
+      send(response, 200, "text/plain; version=0.0.4", metrics());
     } else {
       json(404, { error: "There is /health, /status and /metrics" });
     }
   });
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", reject).listen(port, "127.0.0.1", resolve);
-  });
   return Object.assign(server, {
     async [Symbol.asyncDispose]() {
-      await new Promise((resolve) => {
-        server.close(resolve);
-        server.closeAllConnections();
-      });
+      await closeServer(server);
       await notifications.close();
     },
   });

@@ -10,8 +10,8 @@ export interface Example {
   readonly title: string;
 }
 
-/** What several examples import, and no scenario itself. */
-const SHARED = "redis.ts";
+/** What several examples import, and no scenarios themselves. */
+const SHARED = ["local_server.ts", "redis.ts"];
 
 /** The names of the programs of those that have a folder. */
 const PROGRAMS = ["main.ts", "worker.ts"];
@@ -20,7 +20,7 @@ const PROGRAMS = ["main.ts", "worker.ts"];
 export async function listExamples(): Promise<Example[]> {
   const found: Example[] = [];
   for await (const entry of Deno.readDir(join(ROOT, "examples"))) {
-    if (entry.name === SHARED) continue;
+    if (SHARED.includes(entry.name)) continue;
     const names = entry.isDirectory
       ? PROGRAMS.map((name) => `${entry.name}/${name}`)
       : [entry.name];

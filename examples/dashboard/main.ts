@@ -3,15 +3,18 @@
  * they fell, and which nodes and hash slots are covered. A small HTTP server that watches, a page
  * that it tells by server-sent events, no framework.
  *
- * `notify-keyspace-events KA`; a cluster by the URL of any of its nodes.
+ * `notify-keyspace-events KA`; a cluster by the URL of any of its nodes. It shows every key to
+ * whoever can read it, so it answers this machine only; `$HOSTS` names others, such as that of a
+ * proxy that asks for a password.
  *
  * @module
  */
 
 import { readFile } from "node:fs/promises";
-import { createServer, type Server, type ServerResponse } from "node:http";
+import type { Server, ServerResponse } from "node:http";
 import { env } from "node:process";
 import { connect, type ConnectOptions } from "@keywatch/keywatch";
+import { closeServer, send, serveLocally } from "../local_server.ts";
 import { Feed, KINDS } from "./feed.ts";
 
 /** How often pages are told what is new, in ms. */
@@ -26,11 +29,16 @@ const FILES: Readonly<Record<string, readonly [file: string, type: string]>> = {
   "/chart.js": ["chart.js", "text/javascript"],
 };
 
-/** Watches, and serves the dashboard on a port of this machine, until it is disposed of. */
+/**
+ * Watches, and serves the dashboard on a port of this machine, until it is disposed of.
+ *
+ * @param hosts as for {@linkcode serveLocally}
+ */
 export async function serveDashboard(
   urls: readonly string[],
   port: number,
   options: ConnectOptions = {},
+  hosts?: readonly string[],
 ): Promise<Server & AsyncDisposable> {
   const notifications = await connect(urls, options);
   await notifications.subscribeKeyspace("*", { db: "*" });
@@ -56,37 +64,27 @@ export async function serveDashboard(
     }
   }, TICK);
 
-  const server = createServer(async ({ url = "/" }, response) => {
-    const { pathname } = new URL(url, "http://localhost");
-    const [file, type] = FILES[pathname] ?? [];
-    if (pathname === "/events") {
-      response.writeHead(200, { "content-type": "text/event-stream", "cache-control": "no-store" });
+  const server = await serveLocally(port, async (path, response) => {
+    const [file, type] = FILES[path] ?? [];
+    if (path === "/events") {
+      response.writeHead(200, { "content-type": "text/event-stream" });
       response.write("retry: 1000\n\n");
       tell(response, "all", { ...feed.all(), kinds: KINDS });
       pages.add(response);
       response.on("close", () => pages.delete(response));
     } else if (file) {
       const content = await readFile(new URL(file, import.meta.url));
-      response.writeHead(200, {
-        "content-type": `${type}; charset=utf-8`,
-        "content-security-policy": "default-src 'self'; img-src data:",
-      }).end(content);
+      send(response, 200, `${type}; charset=utf-8`, content);
     } else {
-      response.writeHead(404).end();
+      send(response, 404, "text/plain", "There is no such page\n");
     }
-  });
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", reject).listen(port, "127.0.0.1", resolve);
-  });
+  }, hosts);
   return Object.assign(server, {
     async [Symbol.asyncDispose]() {
       clearInterval(timer);
       await notifications.close();
       await reading;
-      await new Promise((resolve) => {
-        server.close(resolve);
-        server.closeAllConnections();
-      });
+      await closeServer(server);
     },
   });
 }
