@@ -95,5 +95,5 @@ export class ReplicaLink {
 
 function readLink(reply: Reply): string | null {
   const text = reply instanceof VerbatimString ? reply.value : reply;
-  return typeof text === "string" ? /^id=(\d+)/m.exec(text)?.[1] ?? null : null;
+  return typeof text === "string" ? /^id=(\d{1,20})/m.exec(text)?.[1] ?? null : null;
 }

@@ -1,3 +1,4 @@
+import { hasSection, parseInfo } from "../pubsub/info.ts";
 import type { Reply } from "../resp/mod.ts";
 import { textOf } from "./reply_fields.ts";
 
@@ -46,17 +47,32 @@ export interface CommandStats {
  */
 export function readCommandStats(reply: Reply): CommandStats {
   const text = textOf(reply);
-  if (text === null || !/^# Commandstats\r?$/m.test(text)) {
+  if (text === null || !hasSection(text, "Commandstats")) {
     return { repeatsAll: false, emptied: null };
   }
-  const emptying =
-    /^cmdstat_(flushall|flushdb|swapdb|debug|cluster\|flushslot|cluster\|reset|config\|resetstat):calls=(\d+)/gm;
+  const info = parseInfo(text, [...UNREPEATED, ...EMPTYING]);
   return {
-    repeatsAll: !/^cmdstat_(msetex|config\|resetstat):calls=(?!0,)/m.test(text),
-    emptied: Array.from(text.matchAll(emptying), ([, name, calls]) => `${name} ${calls}`)
-      .sort().join(),
+    repeatsAll: UNREPEATED.every((name) => info.get(name)?.startsWith("calls=0,") ?? true),
+    emptied: EMPTYING.flatMap((name) => {
+      const calls = /^calls=(\d+)/.exec(info.get(name) ?? "")?.[1];
+      return calls === undefined ? [] : [`${name.slice("cmdstat_".length)} ${calls}`];
+    }).join(),
   };
 }
+
+/** What a move of slots as a whole does not repeat, and what hides that it was run. */
+const UNREPEATED = ["cmdstat_msetex", "cmdstat_config|resetstat"] as const;
+
+/** What takes keys away without an event, and what hides that it was run. */
+const EMPTYING = [
+  "cmdstat_cluster|flushslot",
+  "cmdstat_cluster|reset",
+  "cmdstat_config|resetstat",
+  "cmdstat_debug",
+  "cmdstat_flushall",
+  "cmdstat_flushdb",
+  "cmdstat_swapdb",
+] as const;
 
 /**
  * Whether some key of a node may have run out of its time, by its answer to `INFO keyspace`: a key
@@ -73,9 +89,15 @@ export function readCommandStats(reply: Reply): CommandStats {
  */
 export function mayLapse(reply: Reply): boolean {
   const text = textOf(reply);
-  if (text === null || !/^# Keyspace\r?$/m.test(text)) return true;
-  return text.split("\n").some((line) =>
-    /^db\d/.test(line) && (!/[:,]expires=0\b/.test(line) ||
-      /[:,](?:subexpiry|keys_with_volatile_items)=(?!0\b)/.test(line))
-  );
+  if (text === null || !hasSection(text, "Keyspace")) return true;
+  for (let end = 0;;) {
+    const start = text.indexOf("\ndb", end) + 1;
+    if (start === 0) return false;
+    const next = text.indexOf("\n", start);
+    end = next < 0 ? text.length : next;
+    const line = text.slice(start, end);
+    if (!/^db\d/.test(line)) continue;
+    if (!/[:,]expires=0\b/.test(line)) return true;
+    if (/[:,](?:subexpiry|keys_with_volatile_items)=(?!0\b)/.test(line)) return true;
+  }
 }

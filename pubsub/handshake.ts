@@ -1,8 +1,9 @@
-import { type Reply, RespMap, ServerError, VerbatimString } from "../resp/mod.ts";
+import { type Reply, RespMap, ServerError } from "../resp/mod.ts";
 import type { Connection } from "./connection.ts";
 import { delay } from "./delay.ts";
 import { reasonOf } from "./dialling.ts";
 import { AuthError, ConnectError, TimeoutError } from "./errors.ts";
+import { parseInfo } from "./info.ts";
 import { parseRole } from "./role.ts";
 
 /**
@@ -198,6 +199,15 @@ async function hello(connection: Connection, options: Introduction): Promise<Ser
   };
 }
 
+/** What is read of `INFO server`. */
+const SERVER_FIELDS = [
+  "server_name",
+  "valkey_version",
+  "redis_version",
+  "server_mode",
+  "redis_mode",
+] as const;
+
 /** RESP2: `AUTH` by itself, and what `HELLO` would have told as far as the user may ask for it. */
 async function authenticate(
   connection: Connection,
@@ -209,7 +219,7 @@ async function authenticate(
     await connection.request("AUTH", ...(username === undefined ? [] : [username]), password);
   }
   await ifAllowed(connection.request("CLIENT", "SETNAME", clientName));
-  const info = parseInfo(await ifAllowed(connection.request("INFO", "server")));
+  const info = parseInfo(await ifAllowed(connection.request("INFO", "server")), SERVER_FIELDS);
   const role = await ifAllowed(connection.request("ROLE"));
   const text = (...names: string[]) =>
     connection.secrets.field(info.get(names.find((name) => info.has(name)) ?? "") ?? null);
@@ -265,18 +275,6 @@ function explain(
     ? "; close idle connections, or raise its maxclients"
     : "";
   return new ConnectError(`Cannot use ${server}: ${error.message}${advice}`, { cause: error });
-}
-
-/** The lines of a reply to `INFO`: `name:value`. */
-export function parseInfo(reply: Reply): Map<string, string> {
-  // A verbatim string in RESP3.
-  const text = textOf(reply instanceof VerbatimString ? reply.value : reply);
-  const info = new Map<string, string>();
-  for (const line of text?.split("\r\n") ?? []) {
-    const colon = line.indexOf(":");
-    if (colon > 0) info.set(line.slice(0, colon), line.slice(colon + 1));
-  }
-  return info;
 }
 
 function textOf(reply: Reply | undefined): string | null {

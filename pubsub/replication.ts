@@ -1,6 +1,6 @@
 import { ServerError } from "../resp/mod.ts";
 import type { Connection } from "./connection.ts";
-import { parseInfo } from "./handshake.ts";
+import { parseInfo } from "./info.ts";
 
 /** Where a primary stands in the stream of changes that its replicas follow. */
 export interface Replication {
@@ -22,7 +22,12 @@ export interface Replication {
  */
 export async function readReplication(connection: Connection): Promise<Replication | null> {
   try {
-    const info = parseInfo(await connection.request("INFO", "replication"));
+    const info = parseInfo(await connection.request("INFO", "replication"), [
+      "master_replid",
+      "master_replid2",
+      "master_repl_offset",
+      "second_repl_offset",
+    ]);
     const id = info.get("master_replid");
     const previousId = info.get("master_replid2");
     const offset = Number(info.get("master_repl_offset"));
