@@ -4,6 +4,7 @@ import { Connection, type ConnectionEvents } from "./connection.ts";
 import { ConnectError } from "./errors.ts";
 import { handshake, type PasswordAdvice } from "./handshake.ts";
 import type { Secrets } from "./secrets.ts";
+import { MOST_LEARNED } from "./sentinel_order.ts";
 import type { SentinelServer } from "./sentinel_target.ts";
 import type { Address, TcpAddress } from "./transport.ts";
 
@@ -92,9 +93,7 @@ export async function readView(
     return {
       address: readAddress(connection, address),
       epoch: readEpoch(primary),
-      others: Array.isArray(others)
-        ? others.flatMap((other) => readOther(connection, other))
-        : null,
+      others: Array.isArray(others) ? readOthers(connection, others) : null,
     };
   } catch (error) {
     if (!(error instanceof ServerError)) throw error;
@@ -118,7 +117,7 @@ export function readSwitch(
   text: string,
   name: string,
 ): TcpAddress | null {
-  const words = text.split(" ");
+  const words = text.split(" ", 6);
   const toAddress = (hostname?: string, port?: string) => readPair(connection, hostname, port);
   // mymaster 10.0.0.1 6379 10.0.0.2 6379
   if (channel === "+switch-master" && words[0] === name) return toAddress(words[3], words[4]);
@@ -164,11 +163,17 @@ function readEpoch(reply: Reply): number | null {
   return typeof text === "string" && /^\d{1,15}$/.test(text) ? Number(text) : null;
 }
 
-/** Where one of the other sentinels listens; nowhere while it is found to be down. */
-function readOther(connection: Connection, reply: Reply): TcpAddress[] {
-  const address = readPair(connection, fieldOf(reply, "ip"), fieldOf(reply, "port"));
-  const flags = String(fieldOf(reply, "flags")).split(",");
-  return address === null || flags.includes("s_down") ? [] : [address];
+/** Where other sentinels listen, without those that are found to be down; no more than are kept. */
+function readOthers(connection: Connection, replies: readonly Reply[]): TcpAddress[] {
+  const others: TcpAddress[] = [];
+  for (const reply of replies) {
+    if (others.length === MOST_LEARNED) break;
+    const address = readPair(connection, fieldOf(reply, "ip"), fieldOf(reply, "port"));
+    const flags = fieldOf(reply, "flags");
+    const isDown = typeof flags === "string" && `,${flags},`.includes(",s_down,");
+    if (address !== null && !isDown) others.push(address);
+  }
+  return others;
 }
 
 /** A field of what a sentinel tells: a map in RESP3, a flat array in RESP2. */
