@@ -1,6 +1,6 @@
 import type { GapReason } from "../pubsub/gap.ts";
 import { SLOTS } from "./slot.ts";
-import { type SlotRange, slotRanges } from "./slot_range.ts";
+import { addSlot, type SlotRange, slotRanges } from "./slot_range.ts";
 
 /** A stretch of time in which the events of some slots may be missing. */
 export interface SlotGap {
@@ -229,21 +229,18 @@ interface Ended {
   readonly to: number;
 }
 
-/** One gap for all slots whose holes were at the same time, for the same reason, at the same node. */
+/**
+ * One gap for all slots whose holes were at the same time, for the same reason, at the same node.
+ *
+ * @param ended in ascending order of the slots
+ */
 function group(ended: readonly Ended[]): SlotGap[] {
-  const groups = new Map<string, Ended & { readonly slots: Set<number> }>();
-  for (const one of ended) {
-    const { slot, nodeId, hole: { from, reason }, to } = one;
+  const groups = new Map<string, SlotGap & { readonly slots: SlotRange[] }>();
+  for (const { slot, nodeId, hole: { from, reason }, to } of ended) {
     const key = `${nodeId} ${from} ${to} ${reason}`;
-    const alike = groups.get(key);
-    if (alike === undefined) groups.set(key, { ...one, slots: new Set([slot]) });
-    else alike.slots.add(slot);
+    const gap = groups.get(key) ?? { nodeId, reason, slots: [], from, to: Math.max(from, to) };
+    groups.set(key, gap);
+    addSlot(gap.slots, slot);
   }
-  return Array.from(groups.values(), ({ nodeId, hole: { from, reason }, to, slots }) => ({
-    nodeId,
-    reason,
-    slots: slotRanges((slot) => slots.has(slot)),
-    from,
-    to: Math.max(from, to),
-  }));
+  return [...groups.values()];
 }

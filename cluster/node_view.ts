@@ -4,7 +4,7 @@ import { type Reply, ServerError } from "../resp/mod.ts";
 import { countOf, fieldsOf, listOf, textOf } from "./reply_fields.ts";
 import { SLOTS } from "./slot.ts";
 import type { CommandStats } from "./server_info.ts";
-import { type SlotRange, slotRanges } from "./slot_range.ts";
+import { areDisjoint, byFirst, type SlotRange, slotRanges, union } from "./slot_range.ts";
 import type { NodeRole } from "./topology.ts";
 import { TopologyError } from "./topology_error.ts";
 
@@ -111,23 +111,64 @@ export function parseNodes(
   if (reply instanceof ServerError) throw fail(`it is an error, ${excerpt(reply.message)}`, reply);
   const text = textOf(reply);
   if (text === null) throw fail("it is not a text");
-  const own = text.split("\n").map((line) => line.split(" "))
-    .find((words) => words[2]?.split(",").includes("myself"));
-  const [id, , flags, , , , , , ...words] = own ?? [];
-  if (!id || flags === undefined) throw fail("no line is the node's own");
-  const slots = new Set<number>();
+  const line = ownLine(text);
+  if (line === null) throw fail("no line is the node's own");
+  // A separator is looked for from where the last one stands: the line may be of any length.
+  let end = -1;
+  const next = (): string => {
+    const start = end + 1;
+    const space = line.indexOf(" ", start);
+    end = space < 0 ? line.length : space;
+    return line.slice(start, end);
+  };
+  const [id, , flags] = [next(), next(), next()];
+  for (let i = 3; i < HEAD; i++) next();
+  const slots: SlotRange[] = [];
   const importing = new Map<number, string>();
   const migrating = new Map<number, string>();
-  for (const word of words) {
-    const [, first, last = first] = /^(\d{1,5})(?:-(\d{1,5}))?$/.exec(word) ?? [];
+  while (end < line.length) {
+    const word = next();
     const [, slot, way, other] = /^\[(\d{1,5})-([<>])-([^\]]+)\]$/.exec(word) ?? [];
-    if (slot !== undefined) (way === "<" ? importing : migrating).set(Number(slot), other!);
-    else if (!(Number(first) <= Number(last) && Number(last) < SLOTS)) {
-      throw fail(`"${excerpt(word, 40)}" is not a range of slots`);
-    } else for (let i = Number(first); i <= Number(last); i++) slots.add(i);
+    if (slot !== undefined && Number(slot) < SLOTS) {
+      (way === "<" ? importing : migrating).set(Number(slot), other!);
+      continue;
+    }
+    const range = readSlotRange(word);
+    if (range === null) throw fail(`"${excerpt(word, 40)}" is not a range of slots`);
+    if (slots.push(range) > SLOTS) break;
   }
-  const role = flags.split(",").includes("master") ? "primary" : "replica";
-  return { id, role, slots: slotRanges((slot) => slots.has(slot)), importing, migrating };
+  if (!areDisjoint(slots.sort(byFirst))) throw fail("it lists a slot twice");
+  const role = hasFlag(flags, "master") ? "primary" : "replica";
+  return { id, role, slots: union(slots), importing, migrating };
+}
+
+/** How many words stand before the slots in a line of `CLUSTER NODES`. */
+const HEAD = 8;
+
+/** The line of `CLUSTER NODES` with the flag `myself`; null when there is none. */
+function ownLine(text: string): string | null {
+  for (let end = 0;;) {
+    // Lines without the word are passed over at once, however many there are.
+    const found = text.indexOf("myself", end);
+    if (found < 0) return null;
+    const start = text.lastIndexOf("\n", found) + 1;
+    const next = text.indexOf("\n", found);
+    end = next < 0 ? text.length : next;
+    const line = text.slice(start, end);
+    const [id, , flags = ""] = line.split(" ", 3);
+    if (id !== "" && hasFlag(flags, "myself")) return line;
+  }
+}
+
+function hasFlag(flags: string, flag: string): boolean {
+  return `,${flags},`.includes(`,${flag},`);
+}
+
+/** A slot, or the first and the last of several: `5` or `5-9`; null when it is something else. */
+function readSlotRange(word: string): SlotRange | null {
+  const [, first, last = first] = /^(\d{1,5})(?:-(\d{1,5}))?$/.exec(word) ?? [];
+  if (!(Number(first) <= Number(last) && Number(last) < SLOTS)) return null;
+  return { first: Number(first), last: Number(last) };
 }
 
 /**
@@ -150,11 +191,23 @@ export function parseNodes(
  */
 export function parseSlotMoves(reply: Reply): SlotMove[] | null {
   if (reply instanceof ServerError) return /unknown/i.test(reply.message) ? [] : null;
-  return listOf(reply)?.reduce<SlotMove[] | null>((moves, row) => {
+  const rows = listOf(reply);
+  if (rows === null || rows.length > MOST_MOVES) return null;
+  const moves: SlotMove[] = [];
+  let ranges = 0;
+  for (const row of rows) {
     const move = readMove(row);
-    return moves === null || move === null ? null : [...moves, move];
-  }, []) ?? null;
+    if (move === null || (ranges += move.slots.length) > SLOTS) return null;
+    moves.push(move);
+  }
+  return moves;
 }
+
+/**
+ * How many moves a server may list: twice as many as the one that remembers most by default, Valkey.
+ * Each of them is compared with each slot that is on the move.
+ */
+const MOST_MOVES = 2_048;
 
 function readMove(row: Reply): SlotMove | null {
   const fields = fieldsOf(row);
@@ -200,24 +253,21 @@ function readMove(row: Reply): SlotMove | null {
 export function parseSlotStats(reply: Reply, asked: SlotRange): NodeView | null {
   const rows = listOf(reply);
   if (rows === null) return null;
-  const owned = new Set<number>();
+  const owned = new Uint8Array(SLOTS);
   for (const row of rows) {
     const slot = countOf(listOf(row)?.[0]);
     if (slot === null) return null;
-    owned.add(slot);
+    if (asked.first <= slot && slot <= asked.last) owned[slot] = 1;
   }
-  const slots = slotRanges((slot) => asked.first <= slot && slot <= asked.last && owned.has(slot));
-  return { slots, asked: [asked] };
+  return { slots: slotRanges((slot) => owned[slot] === 1), asked: [asked] };
 }
 
+/** Ranges in ascending order; null when that is not what they are, or they share a slot. */
 function readRanges(text: string | null): SlotRange[] | null {
-  const ranges: SlotRange[] = [];
-  for (const word of text?.split(/[ ,]+/) ?? ["none"]) {
-    const [, first, last = first] = /^(\d{1,5})(?:-(\d{1,5}))?$/.exec(word) ?? [];
-    if (!(Number(first) <= Number(last) && Number(last) < SLOTS)) return null;
-    ranges.push({ first: Number(first), last: Number(last) });
-  }
-  return ranges;
+  const words = text?.split(/[ ,]+/, SLOTS + 1) ?? [];
+  const ranges = words.flatMap((word) => readSlotRange(word) ?? []).sort(byFirst);
+  if (words.length === 0 || words.length > SLOTS || ranges.length < words.length) return null;
+  return areDisjoint(ranges) ? ranges : null;
 }
 
 function readState(state: string): SlotMove["state"] {

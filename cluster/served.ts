@@ -1,7 +1,7 @@
 import type { Address } from "../pubsub/mod.ts";
 import type { AskServer } from "../pubsub/subscriber_options.ts";
 import { parseNodes } from "./node_view.ts";
-import { includesSlot, type SlotRange, slotRanges } from "./slot_range.ts";
+import { type SlotRange, union } from "./slot_range.ts";
 
 /**
  * Asks a node which slots it serves: its own, and those that come to it key by key from another one,
@@ -14,5 +14,8 @@ import { includesSlot, type SlotRange, slotRanges } from "./slot_range.ts";
 export async function askServed(ask: AskServer, asked: Address): Promise<SlotRange[]> {
   const reply = await ask((connection) => connection.request("CLUSTER", "NODES"));
   const { slots, importing } = parseNodes(reply, asked);
-  return slotRanges((slot) => importing.has(slot) || includesSlot(slots, slot));
+  return union([
+    ...slots,
+    ...Array.from(importing.keys(), (slot) => ({ first: slot, last: slot })),
+  ]);
 }

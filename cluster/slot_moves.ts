@@ -3,7 +3,13 @@ import { beginAnew, deny, howGranted, isOf, noteFirst } from "./incoming_slot.ts
 import { type Handover, type IncomingSlot, keyOf, type NodeState } from "./node_state.ts";
 import type { NodeView, SlotMove } from "./node_view.ts";
 import { SLOTS } from "./slot.ts";
-import { formatSlots, includesSlot, meet, type SlotRange } from "./slot_range.ts";
+import {
+  formatSlots,
+  includesMarked,
+  includesSlot,
+  marksOf,
+  type SlotRange,
+} from "./slot_range.ts";
 import type { Topology } from "./topology.ts";
 
 const ALL_SLOTS: readonly SlotRange[] = [{ first: 0, last: SLOTS - 1 }];
@@ -192,10 +198,7 @@ export class SlotMoves {
     from: number,
     now: number,
   ): void {
-    const own = new Uint8Array(SLOTS);
-    if (view.role !== "replica") {
-      for (const { first, last } of view.slots) own.fill(1, first, last + 1);
-    }
+    const own = marksOf(view.role === "replica" ? [] : view.slots);
     const owned = (slot: number) => own[slot] === 1;
     const asked = view.asked ?? ALL_SLOTS;
     if (view.migrating !== undefined) node.migrating = view.migrating;
@@ -273,34 +276,35 @@ export class SlotMoves {
       }
       return;
     }
+    const given: SlotRange[] = [];
     for (const { id, state, slots, direction } of moves) {
       if (state !== "failed" || node.spent.has(id)) continue;
       node.spent.add(id);
-      if (direction === "out") continue;
-      // What it copied is gone. Another move that is under way already has perhaps copied it anew,
-      // and nobody knows from where on.
-      for (const other of moves) if (meet(slots, other.slots)) node.halfHeard.add(other.id);
-      for (const incoming of node.incoming.values()) {
-        if (!includesSlot(slots, incoming.slot)) continue;
-        beginAnew(incoming, upTo);
-        // What came in between is of this move, or already of the next.
-        if (from > upTo && incoming.latest > upTo) incoming.isBlurred = true;
-      }
+      if (direction === "in") given.push(...slots);
+    }
+    if (given.length === 0) return;
+    const failed = marksOf(given);
+    // What they copied is gone. Another move that is under way already has perhaps copied it anew, and
+    // nobody knows from where on.
+    for (const { id, slots } of moves) {
+      if (includesMarked(slots, failed)) node.halfHeard.add(id);
+    }
+    for (const incoming of node.incoming.values()) {
+      if (failed[incoming.slot] === 0) continue;
+      beginAnew(incoming, upTo);
+      // What came in between is of this move, or already of the next.
+      if (from > upTo && incoming.latest > upTo) incoming.isBlurred = true;
     }
   }
 
   /** What a move copied while the slots were still taken for the node's own was taken for its own too. */
   #noteHalfHeard(node: NodeState, moves: readonly SlotMove[]): void {
-    for (const { id, direction, state, slots } of moves) {
-      if (direction === "out" || state !== "running" || node.halfHeard.has(id)) continue;
-      const isOwn = slots.some(({ first, last }) => {
-        for (let slot = first; slot <= last; slot++) {
-          if (node.owns(slot, this.topology)) return true;
-        }
-        return false;
-      });
-      if (isOwn) node.halfHeard.add(id);
-    }
+    const begun = moves.filter(({ id, direction, state }) =>
+      direction === "in" && state === "running" && !node.halfHeard.has(id)
+    );
+    if (begun.length === 0) return;
+    const own = new Uint8Array(SLOTS).map((_, slot) => node.owns(slot, this.topology) ? 1 : 0);
+    for (const { id, slots } of begun) if (includesMarked(slots, own)) node.halfHeard.add(id);
   }
 
   /** Begins anew with what is held against the events of others: something else is heard now. */

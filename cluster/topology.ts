@@ -125,7 +125,7 @@ export class Topology {
    */
   readonly contenders: ReadonlySet<string>;
   /** The index in `primaries` of each slot's owner. */
-  readonly #owners: Int16Array = new Int16Array(SLOTS).fill(NOBODY);
+  readonly #owners: Int32Array = new Int32Array(SLOTS).fill(NOBODY);
   readonly #shardOf = new Map<string, Shard>();
   /** The slots of each primary, by its id; made when somebody asks. */
   #slotsOf: Map<string, SlotRange[]> | null = null;

@@ -1,5 +1,5 @@
 import { SLOTS } from "./slot.ts";
-import { type SlotRange, slotRanges } from "./slot_range.ts";
+import { addSlot, type SlotRange } from "./slot_range.ts";
 import { type ClusterNode, dialAddress, type NodeRole, type Topology } from "./topology.ts";
 
 /**
@@ -70,8 +70,8 @@ export interface TopologyChange {
  * ```
  */
 export function difference(before: Topology | null, after: Topology): TopologyChange {
-  const gained = new Map<string, Set<number>>();
-  const lost = new Map<string, Set<number>>();
+  const gained = new Map<string, SlotRange[]>();
+  const lost = new Map<string, SlotRange[]>();
   for (let slot = 0; slot < SLOTS; slot++) {
     const from = before?.ownerOf(slot)?.id;
     const to = after.ownerOf(slot)?.id;
@@ -81,8 +81,8 @@ export function difference(before: Topology | null, after: Topology): TopologyCh
   }
   const changeOf = (node: ClusterNode): PrimaryChange => ({
     node,
-    gained: rangesOf(gained.get(node.id)),
-    lost: rangesOf(lost.get(node.id)),
+    gained: gained.get(node.id) ?? [],
+    lost: lost.get(node.id) ?? [],
   });
   const earlier = new Set(before?.primaries.map(({ id }) => id));
   const later = new Set(after.primaries.map(({ id }) => id));
@@ -104,14 +104,10 @@ export function difference(before: Topology | null, after: Topology): TopologyCh
   return { ...change, isEmpty: Object.values(change).every(({ length }) => length === 0) };
 }
 
-function note(slots: Map<string, Set<number>>, id: string, slot: number): void {
-  const known = slots.get(id);
-  if (known === undefined) slots.set(id, new Set([slot]));
-  else known.add(slot);
-}
-
-function rangesOf(slots: ReadonlySet<number> | undefined): SlotRange[] {
-  return slots === undefined ? [] : slotRanges((slot) => slots.has(slot));
+function note(slots: Map<string, SlotRange[]>, id: string, slot: number): void {
+  const ranges = slots.get(id) ?? [];
+  slots.set(id, ranges);
+  addSlot(ranges, slot);
 }
 
 function sameAddress(a: ClusterNode, b: ClusterNode): boolean {

@@ -4,7 +4,7 @@ import { isName } from "../pubsub/secrets.ts";
 import { type Reply, ServerError } from "../resp/mod.ts";
 import { countOf, fieldsOf, listOf, textOf } from "./reply_fields.ts";
 import { SLOTS } from "./slot.ts";
-import type { SlotRange } from "./slot_range.ts";
+import { areDisjoint, byFirst, type SlotRange, union } from "./slot_range.ts";
 import {
   choosePrimary,
   type ClusterNode,
@@ -18,10 +18,19 @@ import { TopologyError } from "./topology_error.ts";
 /** Makes the error that says what is wrong. */
 type Fail = (why: string, cause?: unknown) => TopologyError;
 
-/** What `CLUSTER SLOTS` says of one primary and its replicas, gathered from all its ranges. */
-interface SlotsShard {
+/**
+ * The default of the option `maxNodes`. The cluster specification aims at 1,000 nodes, and names that
+ * as the size up to which a cluster performs well.
+ */
+export const DEFAULT_MAX_NODES = 1_000;
+
+/** A primary and its replicas, collected from every place of an answer that names the primary. */
+interface CollectedShard {
+  readonly id: string | null;
+  readonly primary: ClusterNode | null;
   readonly nodes: Map<string, ClusterNode>;
-  readonly slots: SlotRange[];
+  /** The slots, a list for each place. */
+  readonly slots: (readonly SlotRange[])[];
 }
 
 /** What both answers say of a node's whereabouts. */
@@ -38,12 +47,14 @@ interface Whereabouts {
  * Fields it does not know are ignored, missing ones are survived: `port` or `tls-port`, `hostname`,
  * `endpoint`. An endpoint that is null or empty means the address that was asked; so does `?`, a
  * host name that was not announced, where the node's IP address is not given either.
+ * A primary that several shards name has the slots of all of them.
  *
  * @param reply the answer
  * @param asked the address it came from
+ * @param options `maxNodes`: how many nodes are accepted; default 1,000
  * @returns the topology, as that node sees it
- * @throws {TopologyError} when it is an error, names no node, or is malformed; there is never half a
- * topology
+ * @throws {TopologyError} when it is an error, names no node, names too many, is malformed, or lists a
+ * slot twice in one shard; there is never half a topology
  *
  * @example
  * ```ts
@@ -55,26 +66,25 @@ interface Whereabouts {
  * console.log(topology.primaries.map(({ host, port }) => `${host}:${port}`)); // ["127.0.0.1:7000"]
  * ```
  */
-export function parseShards(reply: Reply, asked: Address): Topology {
+export function parseShards(
+  reply: Reply,
+  asked: Address,
+  options: { readonly maxNodes?: number } = {},
+): Topology {
   const fail = failure("CLUSTER SHARDS", asked);
-  const items = readList(reply, fail);
-  const seen = new Set<string>();
-  const shards = items.map((item): Shard => {
+  const count = nodeCounter(options, fail);
+  const shards = readList(reply, fail).map((item): Shard => {
     const fields = fieldsOf(item);
     if (fields === null) throw fail("a shard is not made of fields");
     const listed = listOf(fields.get("nodes"));
     if (listed === null) throw fail("a shard has no list of nodes");
-    const nodes = listed.map((node) => readNode(node, asked, fail)).filter(({ id }) => {
-      const isNew = !seen.has(id);
-      seen.add(id);
-      return isNew;
-    });
+    const nodes = listed.map((node) => count(readNode(node, asked, fail)));
     const id = textOf(fields.get("id"));
     const slots = readSlotPairs(fields.get("slots"), fail);
     return { id, primary: choosePrimary(nodes), nodes, slots };
   });
-  if (seen.size === 0) throw fail("it names no node");
-  return new Topology(shards);
+  // Each part is disjoint by itself; two that name the same primary may repeat each other.
+  return toTopology(shards, (parts) => union(parts.flat()), fail);
 }
 
 /**
@@ -85,9 +95,11 @@ export function parseShards(reply: Reply, asked: Address): Topology {
  *
  * @param reply the answer
  * @param asked the address it came from
- * @param options `tls`: the connection that asked spoke TLS
+ * @param options `tls`: the connection that asked spoke TLS; `maxNodes`: how many nodes are accepted,
+ * default 1,000
  * @returns the topology, as that node sees it
- * @throws {TopologyError} when it is an error, names no node, or is malformed
+ * @throws {TopologyError} when it is an error, names no node, names too many, is malformed, or lists a
+ * slot of one primary twice
  *
  * @example
  * ```ts
@@ -101,32 +113,73 @@ export function parseShards(reply: Reply, asked: Address): Topology {
 export function parseSlots(
   reply: Reply,
   asked: Address,
-  options: { readonly tls?: boolean } = {},
+  options: { readonly tls?: boolean; readonly maxNodes?: number } = {},
 ): Topology {
   const fail = failure("CLUSTER SLOTS", asked);
-  const items = readList(reply, fail);
-  // The slots of a primary may come in several ranges, each with its nodes again.
-  const shards = new Map<string, SlotsShard>();
-  for (const item of items) {
+  const count = nodeCounter(options, fail);
+  const ranges = readList(reply, fail).map((item): Shard => {
     const [first, last, ...listed] = listOf(item) ?? [];
-    const range = readRange(first, last, fail);
+    const slots = [readRange(first, last, fail)];
     const nodes = listed.map((node, place) => {
-      return readSlotsNode(node, place === 0 ? "primary" : "replica", asked, options, fail);
+      const role = place === 0 ? "primary" : "replica";
+      return count(readSlotsNode(node, role, asked, options, fail));
     });
-    const primary = nodes[0];
+    const [primary] = nodes;
     if (primary === undefined) throw fail("a range of slots has no node");
-    const shard: SlotsShard = shards.get(primary.id) ?? { nodes: new Map(), slots: [] };
-    shards.set(primary.id, shard);
-    shard.slots.push(range);
-    for (const node of nodes) if (!shard.nodes.has(node.id)) shard.nodes.set(node.id, node);
+    return { id: null, primary, nodes, slots };
+  });
+  return toTopology(ranges, (parts) => inOrder(parts.flat(), fail), fail);
+}
+
+/** Counts the nodes of an answer, and refuses it when there are too many. */
+function nodeCounter(
+  { maxNodes = DEFAULT_MAX_NODES }: { readonly maxNodes?: number },
+  fail: Fail,
+): (node: ClusterNode) => ClusterNode {
+  const seen = new Set<string>();
+  return (node) => {
+    if (seen.add(node.id).size > maxNodes) {
+      throw fail(`it names more than ${maxNodes} nodes, which the option maxNodes does not allow`);
+    }
+    return node;
+  };
+}
+
+/**
+ * Collects what an answer says of each primary, whose slots may stand in several places, and has each
+ * node stand in one shard: its own if it is the primary of one, otherwise the first that names it.
+ *
+ * @param join the slots of a primary, from those of each place that names it
+ */
+function toTopology(
+  listed: readonly Shard[],
+  join: (parts: readonly (readonly SlotRange[])[]) => SlotRange[],
+  fail: Fail,
+): Topology {
+  const collected = new Map<unknown, CollectedShard>();
+  for (const { id, primary, nodes, slots } of listed) {
+    const key = primary?.id ?? collected.size;
+    const shard: CollectedShard = collected.get(key) ??
+      { id, primary, nodes: new Map(), slots: [] };
+    collected.set(key, shard);
+    shard.slots.push(slots);
+    for (const node of nodes) {
+      if (shard.nodes.has(node.id)) continue;
+      shard.nodes.set(node.id, node.id === shard.primary?.id ? shard.primary : node);
+    }
   }
-  if (shards.size === 0) throw fail("it names no node");
-  return new Topology(
-    Array.from(shards.values(), ({ nodes, slots }) => {
-      const all = [...nodes.values()];
-      return { id: null, primary: choosePrimary(all), nodes: all, slots: inOrder(slots) };
-    }),
-  );
+  const placed = new Set<string>();
+  const shards = Array.from(collected.values(), ({ id, primary, nodes, slots }): Shard => {
+    const own = Array.from(nodes.values()).filter((node) => {
+      if (node === primary) return true;
+      const isElsewhere = collected.has(node.id) || placed.has(node.id);
+      placed.add(node.id);
+      return !isElsewhere;
+    });
+    return { id, primary, nodes: own, slots: slots.length === 1 ? slots[0]! : join(slots) };
+  }).filter(({ nodes }) => nodes.length > 0);
+  if (shards.length === 0) throw fail("it names no node");
+  return new Topology(shards);
 }
 
 function failure(command: string, asked: Address): Fail {
@@ -137,6 +190,7 @@ function readList(reply: Reply, fail: Fail): readonly Reply[] {
   if (reply instanceof ServerError) throw fail(`it is an error, ${excerpt(reply.message)}`, reply);
   const items = listOf(reply);
   if (items === null) throw fail("it is not a list");
+  if (items.length > SLOTS) throw fail("it has more entries than there are slots");
   return items;
 }
 
@@ -235,9 +289,10 @@ function readHealth(text: string | null): NodeHealth {
 function readSlotPairs(reply: Reply | undefined, fail: Fail): SlotRange[] {
   const items = reply === undefined || reply === null ? [] : listOf(reply);
   if (items === null || items.length % 2 !== 0) throw fail("a shard's slots are not pairs");
+  if (items.length > 2 * SLOTS) throw fail(REPEATED);
   const ranges: SlotRange[] = [];
   for (let i = 0; i < items.length; i += 2) ranges.push(readRange(items[i], items[i + 1], fail));
-  return inOrder(ranges);
+  return inOrder(ranges, fail);
 }
 
 function readRange(from: Reply | undefined, to: Reply | undefined, fail: Fail): SlotRange {
@@ -249,8 +304,12 @@ function readRange(from: Reply | undefined, to: Reply | undefined, fail: Fail): 
   return { first, last };
 }
 
-function inOrder(ranges: SlotRange[]): SlotRange[] {
-  return ranges.sort((a, b) => a.first - b.first);
+const REPEATED = "it lists a slot of a shard twice";
+
+function inOrder(ranges: readonly SlotRange[], fail: Fail): SlotRange[] {
+  const sorted = ranges.toSorted(byFirst);
+  if (!areDisjoint(sorted)) throw fail(REPEATED);
+  return sorted;
 }
 
 /** A part of an answer, fit for a message. */

@@ -59,6 +59,30 @@ Deno.test("an answer that names both as primaries after a failover changes nothi
   assertEquals(notifications.status().slots!.uncovered, []);
 });
 
+Deno.test("of a primary that two shards name every slot is watched", async () => {
+  await using cluster = new SimulatedCluster(2);
+  const [first, second] = cluster.nodes as [SimulatedNode, SimulatedNode];
+  cluster.shards = [
+    { slots: [0, 99], nodes: [first.primary] },
+    { slots: [100, 8191], nodes: [second.primary] },
+    { slots: [8192, 16_383], nodes: [first.primary] },
+  ];
+  await using notifications = await connect(cluster.urls);
+  const slots: number[] = [];
+  await notifications.subscribeKeyspace("*", { handler: ({ slot }) => void slots.push(slot!) });
+  const status = notifications.status();
+  assertEquals(status.nodes.map(({ slots }) => formatSlots(slots!)), [
+    "0-99,8192-16383",
+    "100-8191",
+  ]);
+  assertEquals(status.slots!.uncovered, []);
+  for (const slot of [9, 9000]) {
+    await first.publish(PATTERN, `__keyspace@0__:${keyOfSlot(slot)}`, "set");
+  }
+  await until("events of both come", () => slots.length === 2);
+  assertEquals(slots, [9, 9000]);
+});
+
 /** Three nodes; the first owns what it is going to lose to the third, which nobody knows yet. */
 async function beforeMove() {
   const cluster = new SimulatedCluster(3);

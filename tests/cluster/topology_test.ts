@@ -275,6 +275,52 @@ Deno.test("a slot that two shards claim is the healthier one's, a node is in one
   assertEquals(topology.ownerOf(16_384), null);
 });
 
+Deno.test("a primary that several shards name has the slots of all of them", () => {
+  const online = { health: "online" };
+  const a = node({ id: "a", ...online });
+  const [b, c] = ["b", "c"].map((id) => node({ id, role: "replica", ...online }));
+  const d = node({ id: "d", ...online });
+  const told = (...shards: Reply[]) => {
+    const asMaps = shards.map((items) => new RespMap(items as Reply[]));
+    const topologies = [parseShards(shards, ASKED), parseShards(asMaps, ASKED)];
+    const [one, other] = topologies.map(({ shards, primaries, uncovered }) => [
+      shards.map(({ slots, nodes }) => [formatSlots(slots), nodes.map(({ id }) => id).join()]),
+      primaries.map(({ id }) => id).join(),
+      formatSlots(uncovered),
+    ]);
+    assertEquals(one, other);
+    return one;
+  };
+  assertEquals(
+    told(shard([0, 99], a!, b!), shard([100, 16_383], a!, c!)),
+    [[["0-16383", "a,b,c"]], "a", ""],
+  );
+  // Not one after the other, with another shard in between, and in part the same.
+  assertEquals(
+    told(shard([0, 99, 200, 299], a!), shard([100, 199], d!), shard([250, 16_383], b!, a!)),
+    [[["0-99,200-16383", "a,b"], ["100-199", "d"]], "a,d", ""],
+  );
+  assertEquals(
+    told(shard([], a!), shard([0, 16_383], a!), shard([0, 16_383], a!)),
+    [[["0-16383", "a"]], "a", ""],
+  );
+  // One that another shard names as a replica is the primary of its own.
+  const was = node({ id: "a", role: "replica", ...online });
+  assertEquals(
+    told(shard([0, 99], d!, was!), shard([100, 16_383], a!)),
+    [[["0-99", "d"], ["100-16383", "a"]], "d,a", ""],
+  );
+  const dead = node({ id: "a", health: "fail" });
+  assertEquals(
+    told(shard([0, 99], dead!, d!), shard([100, 16_383], a!)),
+    [[["0-99", "d"], ["100-16383", "a"]], "d,a", ""],
+  );
+  assertEquals(
+    told(shard([0, 99], dead!, d!), shard([100, 16_383], dead!, d!)),
+    [[["0-16383", "a,d"]], "d", ""],
+  );
+});
+
 Deno.test("an answer that is malformed, empty or an error is a TopologyError that says why", () => {
   const shards: [Reply, string][] = [
     [[], "it names no node"],
