@@ -221,8 +221,10 @@ async function authenticate(
   await ifAllowed(connection.request("CLIENT", "SETNAME", clientName));
   const info = parseInfo(await ifAllowed(connection.request("INFO", "server")), SERVER_FIELDS);
   const role = await ifAllowed(connection.request("ROLE"));
-  const text = (...names: string[]) =>
-    connection.secrets.field(info.get(names.find((name) => info.has(name)) ?? "") ?? null);
+  const text = (...names: (typeof SERVER_FIELDS)[number][]) => {
+    const name = names.find((name) => info.has(name));
+    return connection.secrets.field(name === undefined ? null : info.get(name)!);
+  };
   return {
     protocol: 2,
     software: text("server_name") ?? (info.has("redis_version") ? "redis" : null),

@@ -2,6 +2,9 @@ import { formatAddress } from "./address.ts";
 import type { SentinelServer } from "./sentinel_target.ts";
 import type { Address } from "./transport.ts";
 
+/** How many sentinels are learned of at most, whatever is told. */
+export const MOST_LEARNED = 32;
+
 /**
  * The sentinels that can be asked, in the order in which they are: those that were given, and the
  * others of which one of them told. Never empty.
@@ -47,7 +50,9 @@ export class SentinelOrder {
    * the way in which the one that told of it was.
    */
   learn({ node, dial, credentials }: SentinelServer, others: readonly Address[]): void {
-    const named = new Map(others.map((address) => [formatAddress(address), address]));
+    const named = new Map(
+      others.slice(0, MOST_LEARNED).map((address) => [formatAddress(address), address]),
+    );
     const kept = this.#order.filter((sentinel) =>
       this.#given.includes(sentinel) || sentinel.node === node || named.has(sentinel.node)
     );
