@@ -13,6 +13,7 @@ import {
 import { askServed } from "../../cluster/served.ts";
 import { parseInfo } from "../../pubsub/info.ts";
 import type { Connection } from "../../pubsub/connection.ts";
+import { Secrets } from "../../pubsub/secrets.ts";
 import { readView } from "../../pubsub/sentinel_session.ts";
 import type { Reply } from "../../resp/mod.ts";
 import { growth } from "./growth.ts";
@@ -285,6 +286,7 @@ Deno.test("of however many sentinels that one names few are kept", async () => {
   };
   const connection = {
     server: "127.0.0.1:26379",
+    secrets: new Secrets(),
     request: (_: string, subcommand: string) => Promise.resolve(answers[subcommand]!),
   } as unknown as Connection;
   const { others } = (await readView(connection, "mymaster"))!;
