@@ -99,12 +99,7 @@ export async function handshake(
   const deadline = performance.now() + timeout;
   for (;;) {
     try {
-      const info = await introduce(connection, { ...options, credentials });
-      for (const about of LIBRARY) {
-        // Servers before 7.2 do not know it; nothing depends on it, so nothing waits for it.
-        connection.request("CLIENT", "SETINFO", ...about).catch(() => {});
-      }
-      return info;
+      return await introduce(connection, { ...options, credentials });
     } catch (error) {
       if (!(error instanceof ServerError)) throw error;
       if (error.code !== "LOADING" || performance.now() >= deadline) {
@@ -113,6 +108,15 @@ export async function handshake(
       await delay(LOADING_POLL, signal);
     }
   }
+}
+
+/**
+ * Gives the server the library's name and version. Servers before 7.2 refuse the command and count an
+ * error, so it is sent on the connection that subscribes and on no other.
+ */
+export function nameLibrary(connection: Connection): void {
+  // Nothing depends on it, so nothing waits for it.
+  for (const about of LIBRARY) connection.request("CLIENT", "SETINFO", ...about).catch(() => {});
 }
 
 /** The options, once it is known who to be. */

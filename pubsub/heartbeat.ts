@@ -10,7 +10,7 @@ import { TimeoutError } from "./errors.ts";
  * ```ts no-run
  * import { connect, type HeartbeatOptions } from "@keywatch/keywatch";
  *
- * const heartbeat: HeartbeatOptions = { interval: 2_000, timeout: 1_000 };
+ * const heartbeat: HeartbeatOptions = { interval: 2_000, timeout: 1_000, busyInterval: 100 };
  * await using notifications = await connect("redis://localhost:6379", { heartbeat });
  * await notifications.subscribeKeyspace("user:*"); // A dead connection is noticed within 3 s.
  * ```
@@ -20,6 +20,12 @@ export interface HeartbeatOptions {
   readonly interval: number;
   /** How long after a `PING` nothing may come before the connection is given up, in ms. */
   readonly timeout: number;
+  /**
+   * How often a connection on which something comes is sent a `PING`, in ms. The answer proves that
+   * all published before the question has been received, so after a loss a gap begins at most so
+   * much earlier than the loss, and the round trip. More often costs the server more commands.
+   */
+  readonly busyInterval: number;
 }
 
 /** What is asked for a sign of life. */
@@ -40,12 +46,6 @@ export interface Probe {
 export const PING: Probe = { command: "PING", onReply() {} };
 
 /**
- * How often, at most, a busy connection is asked for proof that nothing is missing, in ms. It bounds
- * how much earlier than the loss itself a gap begins.
- */
-const PROOF_INTERVAL = 100;
-
-/**
  * Keeps watch over one connection with `PING`, or what else is to be asked.
  *
  * Two things are learned from it. A connection that stays silent after one is half open, and is
@@ -59,7 +59,7 @@ export class Heartbeat {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #due = 0;
   #asked: number | null = null;
-  #lastAsked = 0;
+  #lastAsked = -Infinity;
   #heard = performance.now();
   #stopped = false;
 
@@ -74,7 +74,7 @@ export class Heartbeat {
   heard(): void {
     const now = performance.now();
     this.#heard = now;
-    if (this.#asked === null && now - this.#lastAsked >= PROOF_INTERVAL) this.#ask(now);
+    if (this.#asked === null && now - this.#lastAsked >= this.#options.busyInterval) this.#ask(now);
   }
 
   /** Ends the watch. */

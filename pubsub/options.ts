@@ -84,7 +84,9 @@ export interface ConnectOptions {
   /**
    * When a silent connection is given up: a `PING` after so many ms without a byte (default 15,000),
    * and the end when nothing comes for so many ms after it (default 5,000). As often a server is
-   * asked whether it has other flags or another role now; in RESP2 on a further connection.
+   * asked whether it has other flags or another role now; in RESP2 on a further connection. While
+   * messages come a `PING` is sent every `busyInterval` (default 100 ms), which bounds how much
+   * earlier than a loss its gap begins.
    */
   readonly heartbeat?: Partial<HeartbeatOptions>;
   /**
@@ -130,7 +132,7 @@ export interface ConnectOptions {
 
 const DEFAULT_TIMEOUT = 5_000;
 const DEFAULT_QUEUE: QueueLimits = { items: 65_536, bytes: 64 * 1024 * 1024 };
-const DEFAULT_HEARTBEAT: HeartbeatOptions = { interval: 15_000, timeout: 5_000 };
+const DEFAULT_HEARTBEAT: HeartbeatOptions = { interval: 15_000, timeout: 5_000, busyInterval: 100 };
 // More than any key within reason, and a bound to what a hostile peer can have us hold.
 const LIMITS: Required<DecoderLimits> = {
   ...DEFAULT_LIMITS,
@@ -213,6 +215,7 @@ export function resolveOptions(
   const heartbeat = filled(DEFAULT_HEARTBEAT, options.heartbeat);
   checkMilliseconds("heartbeat.interval", heartbeat.interval);
   checkMilliseconds("heartbeat.timeout", heartbeat.timeout);
+  checkMilliseconds("heartbeat.busyInterval", heartbeat.busyInterval);
   const { maxAttempts = Infinity } = options;
   checkAtLeast(0, "maxAttempts", maxAttempts);
   if (!["require", "warn", "ignore", "merge"].includes(flags)) {

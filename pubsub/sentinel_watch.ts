@@ -3,6 +3,7 @@ import { backoff } from "./backoff.ts";
 import { type Connection, type ConnectionEvents, NO_EVENTS } from "./connection.ts";
 import { delay } from "./delay.ts";
 import { ClosedError } from "./errors.ts";
+import { nameLibrary } from "./handshake.ts";
 import { Heartbeat, type HeartbeatOptions } from "./heartbeat.ts";
 import type { Sentinels, Voucher } from "./sentinel.ts";
 import {
@@ -89,7 +90,7 @@ class FollowedSentinel implements Voucher {
 
   /** Follows it until it is lost; says why it was. */
   async follow(): Promise<Error> {
-    const { signal, heartbeat: { interval, timeout } } = this.#options;
+    const { signal, heartbeat } = this.#options;
     let onClose = (_reason: Error) => {};
     const lost = new Promise<Error>((resolve) => onClose = resolve);
     const events: ConnectionEvents = {
@@ -107,11 +108,12 @@ class FollowedSentinel implements Voucher {
     try {
       const connection = await openSentinel(this.#sentinel, this.#options, signal, events);
       this.#connection = connection;
+      nameLibrary(connection);
       await connection.subscribe(CHANNELS);
       if (connection.over !== null) return connection.over;
       this.#heartbeat = new Heartbeat(connection, {
-        interval: Math.min(interval, SILENCE),
-        timeout,
+        ...heartbeat,
+        interval: Math.min(heartbeat.interval, SILENCE),
       });
       // On another connection: RESP2 takes no other command on one that has subscribed.
       const view = await this.#sentinels.ask(this.#sentinel, signal);

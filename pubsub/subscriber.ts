@@ -4,7 +4,7 @@ import { Change } from "./change.ts";
 import { Connection, type ConnectionEvents, NO_EVENTS } from "./connection.ts";
 import { ConnectError, TimeoutError } from "./errors.ts";
 import type { GapReason } from "./gap.ts";
-import { handshake, type ServerInfo } from "./handshake.ts";
+import { handshake, nameLibrary, type ServerInfo } from "./handshake.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { HeldMessages } from "./held_messages.ts";
 import { MutePoll } from "./mute_poll.ts";
@@ -267,6 +267,7 @@ export class Subscriber {
         if (live) this.#onLost(connection, reason);
       },
     });
+    nameLibrary(connection);
     const ask = this.#asker(connection, info, side);
     this.#arriving = { connection, held };
     let mute: SilenceError | null;

@@ -1,6 +1,14 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { connect, ConnectError, type ConnectOptions, TimeoutError } from "../../mod.ts";
+import {
+  connect,
+  ConnectError,
+  type ConnectOptions,
+  dial,
+  type TcpAddress,
+  TimeoutError,
+} from "../../mod.ts";
 import { startServer, until } from "../servers/mod.ts";
+import { FakeSentinel } from "./fake_sentinel.ts";
 import { FakeServer } from "./fake_server.ts";
 
 /** What says in each protocol that a connection is introduced. */
@@ -99,6 +107,47 @@ Deno.test("connections have the name that they are given, and the library's own 
     assertStringIncludes(String(await real.command("CLIENT", "LIST")), " name=billing ");
   }
 });
+
+for (const protocol of [2, 3] as const) {
+  Deno.test(`RESP${protocol}: the library names itself on the connection that subscribes, and on no other`, async () => {
+    await using server = await startServer({ config: { "notify-keyspace-events": "KEA" } });
+    await using sentinel = new FakeSentinel(server);
+    sentinel.protocol = protocol;
+    /** What was written to each connection. */
+    const connections: { port: number; sent: string }[] = [];
+    await using notifications = await connect({ sentinels: [sentinel.url], name: "mymaster" }, {
+      protocol,
+      heartbeat: { interval: 20 },
+      dial: async (address, options) => {
+        const transport = await dial(address, options);
+        const record = { port: (address as TcpAddress).port, sent: "" };
+        connections.push(record);
+        return {
+          read: () => transport.read(),
+          write: (bytes) => {
+            record.sent += new TextDecoder().decode(bytes);
+            return transport.write(bytes);
+          },
+          close: () => transport.close(),
+        };
+      },
+    });
+    // In RESP2 each look at the flags and the role takes a connection of its own.
+    for (const key of ["a", "b", "c"]) await notifications.subscribeKeyspace(key);
+    await until(
+      "the role was asked for",
+      () => connections.reduce((sum, { sent }) => sum + sent.split("ROLE").length - 1, 0) > 3,
+    );
+    await until("the sentinel is followed", () => sentinel.followers === 1);
+    for (const { port } of [server, sentinel]) {
+      const all = connections.filter((one) => one.port === port);
+      const named = all.filter(({ sent }) => sent.includes("SETINFO"));
+      assertEquals(named.length, 1);
+      assert(named[0]!.sent.includes("SUBSCRIBE"));
+      assert(all.length > 1 || protocol === 3 && port === server.port);
+    }
+  });
+}
 
 Deno.test("a server that has no room for another client says so, and what to do", async () => {
   await using server = new FakeServer(() => "-ERR max number of clients reached\r\n");
