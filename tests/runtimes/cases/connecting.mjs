@@ -69,7 +69,7 @@ async function tellsStatus(scene) {
   const version = /(?:redis|valkey)_version:(\S+)/g;
   const info = await scene.command("INFO", "server");
   const before = notifications.status();
-  equal(Object.keys(before).sort(), ["dropped", "gaps", "nodes", "queued", "state"]);
+  equal(Object.keys(before).sort(), ["dropped", "gaps", "nodes", "queued", "queuedBytes", "state"]);
   equal([before.state, before.gaps, before.queued, before.nodes.length], ["ready", 0, 0, 1]);
   equal([before.nodes[0].messages, before.nodes[0].lastMessage], [0, null]);
   equal(notifications.subscribed, false);
