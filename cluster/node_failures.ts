@@ -5,9 +5,7 @@ import {
   MissingFlagsError,
   TimeoutError,
 } from "../pubsub/errors.ts";
-
-/** How many nodes' words a message has room for. */
-const MOST_QUOTED = 3;
+import { quoteEach } from "../pubsub/printable.ts";
 
 /**
  * What some nodes failed with, as one error: its message has what each of them said, its cause their
@@ -19,10 +17,8 @@ export function inOneError(errors: readonly Error[]): Error {
   const silent = errors.filter((error) => error instanceof TimeoutError);
   const each = [...errors.filter((error) => !(error instanceof TimeoutError)), ...silent];
   const [first] = each as [Error];
-  const said = [...new Set(each.map(({ message }) => message))];
-  if (said.length === 1) return first;
-  const more = said.length > MOST_QUOTED ? `; and ${said.length - MOST_QUOTED} more nodes` : "";
-  const message = `${said.slice(0, MOST_QUOTED).join("; ")}${more}`;
+  const message = quoteEach(each, "nodes");
+  if (message === first.message) return first;
   const options = { cause: new AggregateError(each, "Several nodes failed") };
   if (first instanceof MissingFlagsError) return new MissingFlagsError(message, first, options);
   if (first instanceof MissingDatabaseError) {

@@ -4,6 +4,7 @@ import { handshake } from "../pubsub/handshake.ts";
 import { inTurn } from "../pubsub/in_turn.ts";
 import { type Address, formatAddress, type TcpAddress } from "../pubsub/mod.ts";
 import type { Settings } from "../pubsub/options.ts";
+import { quoteEach } from "../pubsub/printable.ts";
 import type { Subscriber } from "../pubsub/subscriber.ts";
 import { askTopology } from "./ask.ts";
 import type { Topology } from "./topology.ts";
@@ -79,8 +80,7 @@ export class TopologySource {
     }
     if (failures.length === 1) throw failures[0]!;
     const refused = failures.find((failure) => failure instanceof AuthError);
-    const each = failures.map(({ message }) => message).join("; ");
-    const what = `Cannot learn the topology of the cluster: ${each}`;
+    const what = `Cannot learn the topology of the cluster: ${quoteEach(failures, "nodes")}`;
     if (refused !== undefined) throw new AuthError(what, { cause: refused });
     throw new ConnectError(what, { cause: failures[0] });
   }

@@ -26,6 +26,20 @@ export function excerpt(text: string, most = 200): string {
   return shown;
 }
 
+/** How many errors a message has room for. */
+const MOST_QUOTED = 3;
+
+/**
+ * What several servers failed with, in one text.
+ *
+ * @param what what there are more of, such as `nodes`
+ */
+export function quoteEach(errors: readonly Error[], what: string): string {
+  const said = [...new Set(errors.map(({ message }) => message))];
+  const more = said.length - MOST_QUOTED;
+  return said.slice(0, MOST_QUOTED).join("; ") + (more > 0 ? `; and ${more} more ${what}` : "");
+}
+
 /** Bytes as text; null when they are not UTF-8. */
 export function decodeStrict(bytes: Uint8Array): string | null {
   try {

@@ -11,6 +11,7 @@ import {
 import type { ServerInfo } from "./handshake.ts";
 import { inTurn } from "./in_turn.ts";
 import type { Locator } from "./locator.ts";
+import { quoteEach } from "./printable.ts";
 import { readReplication, ReplicationLog } from "./replication.ts";
 import { SentinelOrder } from "./sentinel_order.ts";
 import {
@@ -217,7 +218,7 @@ export class Sentinels implements Locator {
   }
 
   #explain(failures: readonly SentinelFailure[]): Error {
-    const each = failures.map(({ error }) => error.message).join("; ");
+    const each = quoteEach(failures.map(({ error }) => error), "sentinels");
     const what = `Cannot find the primary "${this.name}"`;
     const locked = failures.filter(({ error }) => error instanceof AuthError);
     const ignorant = failures.filter(({ error }) => error instanceof UnknownNameError);

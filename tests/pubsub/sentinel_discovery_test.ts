@@ -188,7 +188,7 @@ Deno.test("targets that cannot be used are refused", async () => {
     [{ sentinels: ["redis://a/1"], name: "mymaster" }, "names a database"],
     [{ sentinels, name: "mymaster", database: -1 }, "database -1"],
     [{ sentinels: ["redis://a", "rediss://b"], name: "mymaster" }, "say so with tls"],
-    [{ sentinels: ["redis://ana@a"], name: "mymaster" }, 'log in as "ana"'],
+    [{ sentinels: ["redis://ana@a"], name: "mymaster" }, "there is a user but no password"],
     [{ sentinels, name: "mymaster", sentinelTls: { ca: pem } }, "TLS is not spoken"],
     [{ sentinels, name: "mymaster" }, "TLS is not spoken", { tls: { ca: pem } }],
   ];
