@@ -400,6 +400,6 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
 
   #refreshSoon(): void {
     // What it fails with goes to `onWarning`, and another attempt follows.
-    this.#refresher.request().catch(() => {});
+    this.#refresher.hint();
   }
 }

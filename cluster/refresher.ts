@@ -1,4 +1,4 @@
-import { backoff } from "../pubsub/backoff.ts";
+import { backoff, STEADY_MS } from "../pubsub/backoff.ts";
 
 /** What a refresher needs to know. */
 export interface RefresherOptions {
@@ -23,6 +23,11 @@ export class Refresher {
   /** How long after this answer to ask again, where the interval is too long. */
   #haste = Infinity;
   #stopped = false;
+  /** When the timer is due, by the clock of {@linkcode performance}. */
+  #due = 0;
+  #runs = 0;
+  /** The last hint: when it came, after how many runs, and how many came in a row after a run each. */
+  #hint = { at: -Infinity, runs: 0, count: 0 };
 
   constructor(options: RefresherOptions) {
     this.#options = options;
@@ -45,6 +50,21 @@ export class Refresher {
     return this.#next;
   }
 
+  /**
+   * Something that was noticed is reason to ask. As {@linkcode request} if that is rare; with backoff
+   * where each answer gives reason to ask again.
+   */
+  hint(): void {
+    const now = performance.now();
+    const { at, runs, count } = this.#hint;
+    const inARow = now - at >= STEADY_MS ? 0 : count + (this.#runs > runs ? 1 : 0);
+    this.#hint = { at: now, runs: this.#runs, count: inARow };
+    const pause = backoff(inARow, Math.random());
+    if (inARow === 0) this.request().catch(() => {});
+    else if (this.#running !== null) this.hasten(pause);
+    else this.#schedule(Math.min(pause, this.#due - now));
+  }
+
   /** Has the next question follow so many ms after the answer that is being worked through. */
   hasten(ms: number): void {
     this.#haste = Math.min(this.#haste, ms);
@@ -58,6 +78,7 @@ export class Refresher {
 
   async #run(): Promise<void> {
     clearTimeout(this.#timer);
+    this.#runs++;
     const running = this.#options.refresh();
     this.#running = running;
     try {
@@ -78,6 +99,7 @@ export class Refresher {
   #schedule(ms: number): void {
     if (this.#stopped) return;
     clearTimeout(this.#timer);
+    this.#due = performance.now() + ms;
     // A failure is told to `onFailure`, and this is nobody's question.
     this.#timer = setTimeout(() => this.request().catch(() => {}), ms);
   }

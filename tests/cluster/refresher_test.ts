@@ -1,4 +1,4 @@
-import { assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import { Refresher } from "../../cluster/refresher.ts";
 import { until } from "../servers/mod.ts";
 
@@ -74,4 +74,23 @@ Deno.test("whoever asks learns of the failure; nobody asks once it is stopped", 
   await second;
   await refresher.request();
   assertEquals(asked.length, 1);
+});
+
+Deno.test("a hint has it ask at once, and with backoff where each answer is followed by one", async () => {
+  let asked = 0;
+  const refresh = () => {
+    asked++;
+    return Promise.resolve();
+  };
+  const refresher = new Refresher({ refresh, interval: SELDOM, onFailure() {} });
+  refresher.hint();
+  assertEquals(asked, 1);
+  for (let turn = 0; turn < 300; turn++) {
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    refresher.hint();
+  }
+  assert(asked < 50, `it asked ${asked} times`);
+  const before = asked;
+  await until("it goes on", () => asked > before);
+  refresher.stop();
 });
