@@ -5,13 +5,19 @@ const FIRST = 50;
 const LONGEST = 5_000;
 
 /**
+ * A connection that lasts for less than this, in ms, counts as a failed attempt: a peer that closes
+ * connections as soon as they are ready is met with backoff, too.
+ */
+export const STEADY_MS = 5_000;
+
+/**
  * How long to wait before an attempt to connect again.
  *
  * The first attempt is made at once. After that the longest delay doubles from 50 ms to 5 s, and
  * any delay up to it is as likely as another (full jitter), so that many clients that lost the same
  * server do not come back as one.
  *
- * @param attempt how many attempts have failed since the connection was lost
+ * @param attempt how many attempts have failed in a row
  * @param random a number from 0 to 1, exclusive; `Math.random()`
  * @returns the delay in ms
  */

@@ -67,6 +67,8 @@ export interface ServerInfo {
   readonly mode: string | null;
   /** `master` or `replica`, when it was asked last. */
   readonly role: string | null;
+  /** Identifies the server's process; null in RESP3, where nothing has to be asked elsewhere. */
+  readonly runId: string | null;
 }
 
 /** How often a server that loads its data is asked whether it has done so, in ms. */
@@ -200,6 +202,7 @@ async function hello(connection: Connection, options: Introduction): Promise<Ser
     version: text("version"),
     mode: text("mode"),
     role: text("role"),
+    runId: null,
   };
 }
 
@@ -210,6 +213,7 @@ const SERVER_FIELDS = [
   "redis_version",
   "server_mode",
   "redis_mode",
+  "run_id",
 ] as const;
 
 /** RESP2: `AUTH` by itself, and what `HELLO` would have told as far as the user may ask for it. */
@@ -235,6 +239,7 @@ async function authenticate(
     version: text("valkey_version", "redis_version"),
     mode: text("server_mode", "redis_mode"),
     role: parseRole(role).role,
+    runId: info.get("run_id") ?? null,
   };
 }
 

@@ -59,11 +59,12 @@ export class KeyspaceNotifications extends AbstractKeyspaceNotifications {
       settings,
       hub: this.hub,
       gate: null,
-      inspect: (info, askedAt) => {
+      inspect: async (info, connection, askedAt) => {
         checkMode(this.#node, info, options.singleNode ?? false);
-        this.#roleCheck.note({ role: info.role, offset: null }, askedAt);
+        await this.#roleCheck.begin(info, connection, askedAt);
       },
       checkUp: (connection) => this.#roleCheck.check(connection),
+      onOtherServer: (info, connection) => this.#roleCheck.noteOther(info, connection),
       probe: ({ protocol }) => protocol === 3 && sentinels !== null ? this.#roleCheck.probe : PING,
       events: {
         onLost() {},
@@ -80,7 +81,18 @@ export class KeyspaceNotifications extends AbstractKeyspaceNotifications {
     this.#roleCheck = new RoleCheck({
       subscriber: this.#server.subscriber,
       onPrimary: ({ offset }, askedAt) => sentinels?.noteOffset(offset, askedAt),
-      onDemoted: (since) => this.#onDemoted(since),
+      onReplaced: (why, since) =>
+        this.#server.subscriber.reconnect(
+          new ConnectError(`${this.#node} was left: ${why}`),
+          "failover",
+          since,
+        ),
+      onReplica: () =>
+        settings.onWarning(
+          `${this.#node} was a primary and is a replica now: it tells what it copies from its ` +
+            "primary, late, and expired keys as deleted; connect to the primary, or through " +
+            "sentinels (connect({ sentinels, name }))",
+        ),
     });
     const { signal } = options;
     const close = () => void this.close();
@@ -175,21 +187,6 @@ export class KeyspaceNotifications extends AbstractKeyspaceNotifications {
             "noticed only by the loss of the primary, or when that is asked for its role",
         ),
     });
-  }
-
-  #onDemoted(since: number): void {
-    if (this.#sentinels === null) {
-      return this.#settings.onWarning(
-        `${this.#node} was a primary and is a replica now: it tells what it copies from its ` +
-          "primary, late, and expired keys as deleted; connect to the primary, or through " +
-          "sentinels (connect({ sentinels, name }))",
-      );
-    }
-    this.#server.subscriber.reconnect(
-      new ConnectError(`${this.#node} is not the primary of "${this.#sentinels.name}" any more`),
-      "failover",
-      since,
-    );
   }
 }
 

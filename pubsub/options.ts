@@ -90,8 +90,9 @@ export interface ConnectOptions {
    */
   readonly heartbeat?: Partial<HeartbeatOptions>;
   /**
-   * How many attempts in a row may fail before it gives up coming back after a loss. Default: no
-   * end. With 0 the first loss is the end.
+   * How many attempts in a row may fail before it gives up coming back after a loss. A connection
+   * that was made again and is lost within 5 s counts as a failed attempt. Default: no end. With 0 the
+   * first loss is the end.
    */
   readonly maxAttempts?: number;
   /**

@@ -1,7 +1,12 @@
 import type { Connection } from "./connection.ts";
+import type { ServerInfo } from "./handshake.ts";
 import type { Probe } from "./heartbeat.ts";
+import { readReplication } from "./replication.ts";
 import { parseRole, readRole, type Role } from "./role.ts";
 import type { Subscriber } from "./subscriber.ts";
+
+/** How often in a row another primary is found, at most, before the server is left for it. */
+const MOST_SIGHTINGS = 64;
 
 /** Whom to ask for its role, and whom to tell. */
 export interface RoleCheckOptions {
@@ -10,38 +15,49 @@ export interface RoleCheckOptions {
   /** The server said that it is a primary when it was asked at `askedAt`, in ms since the epoch. */
   onPrimary(role: Role, askedAt: number): void;
   /**
-   * The server that was a primary is a replica now.
+   * The server is not the primary any more, or its address leads to another primary now.
    *
+   * @param why the same in words
    * @param since when it was asked last that it said it was a primary, in ms since the epoch
    */
-  onDemoted(since: number): void;
+  onReplaced(why: string, since: number): void;
+  /** The server that was a primary is a replica now, and there is no other one to go to. */
+  onReplica(): void;
 }
 
-/** Notices a primary that has become a replica and kept its connections. */
+/**
+ * Notices a primary that has become a replica and kept its connections, or whose address leads to
+ * another primary now.
+ */
 export class RoleCheck {
   /** Asks for the role with each heartbeat: in RESP3 a subscribed connection takes any command. */
   readonly probe: Probe = {
     command: "ROLE",
-    onReply: (reply, askedAt) => this.note(parseRole(reply), askedAt),
+    onReply: (reply, askedAt) => this.#note(parseRole(reply), askedAt, true),
   };
   readonly #options: RoleCheckOptions;
   #role: string | null = null;
   #primaryAt = 0;
+  /** The server's stream of changes; null where it does not say, or nothing is asked elsewhere. */
+  #history: string | null = null;
+  /** How often in a row another primary was found, and how often it has to be before it counts. */
+  #sightings = 0;
+  #enough = 1;
 
   constructor(options: RoleCheckOptions) {
     this.#options = options;
   }
 
-  /** Takes what the server said of its role when it was asked at `askedAt`, in ms since the epoch. */
-  note(answer: Role, askedAt: number): void {
-    const { role } = answer;
+  /** Looks at a server that was connected to just now, and asked at `askedAt`. */
+  async begin(info: ServerInfo, connection: Connection, askedAt: number): Promise<void> {
+    const { role, runId } = info;
     const before = this.#role;
+    this.#sightings = 0;
+    this.#history = runId === null ? null : (await readReplication(connection))?.id ?? null;
     if (role === null) return;
     this.#role = role;
-    if (role === "master") {
-      this.#primaryAt = askedAt;
-      this.#options.onPrimary(answer, askedAt);
-    } else if (before === "master") this.#options.onDemoted(this.#primaryAt);
+    if (role === "master") this.#note({ role, offset: null }, askedAt, true);
+    else if (before === "master") this.#options.onReplica();
   }
 
   /** Asks for the role on a connection to the server, where it does not go with the heartbeat. */
@@ -54,6 +70,43 @@ export class RoleCheck {
     // Where it has come back meanwhile, it was asked then.
     if (answer.role === null || subscriber.info !== info) return;
     subscriber.info = { ...info, role: answer.role };
-    this.note(answer, askedAt);
+    this.#sightings = 0;
+    this.#note(answer, askedAt, info.protocol === 3 || info.runId !== null);
+  }
+
+  /**
+   * A connection to the same address has reached another server.
+   *
+   * If that is a primary which has continued the server's history, the server was replaced. Any other
+   * primary may have taken its place, or stand beside it behind a proxy: so each time that the server
+   * is left for one, the next has to be found twice as often in a row.
+   */
+  async noteOther(other: ServerInfo, connection: Connection): Promise<void> {
+    const { subscriber } = this.#options;
+    const { info } = subscriber;
+    if (this.#role !== "master" || other.role !== "master") return;
+    const replication = await readReplication(connection);
+    if (subscriber.info !== info) return;
+    const isHeir = this.#history !== null && replication?.previousId === this.#history;
+    if (!isHeir) {
+      if (++this.#sightings < this.#enough) return;
+      this.#enough = Math.min(2 * this.#enough, MOST_SIGHTINGS);
+    }
+    this.#options.onReplaced("its address leads to another primary now", this.#primaryAt);
+  }
+
+  /** @param isCertain whether the answer is certainly of the server that is watched */
+  #note(answer: Role, askedAt: number, isCertain: boolean): void {
+    const { role } = answer;
+    if (role === "master") {
+      this.#role = role;
+      this.#primaryAt = askedAt;
+      this.#options.onPrimary(answer, askedAt);
+    } else if (role !== null && this.#role === "master") {
+      // Kept until it is known whom the address leads to.
+      if (isCertain) return this.#options.onReplaced("it is a replica now", this.#primaryAt);
+      this.#role = role;
+      this.#options.onReplica();
+    }
   }
 }

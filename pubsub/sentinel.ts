@@ -12,6 +12,7 @@ import type { ServerInfo } from "./handshake.ts";
 import { inTurn } from "./in_turn.ts";
 import type { Locator } from "./locator.ts";
 import { quoteEach } from "./printable.ts";
+import { isOther, OtherServerError } from "./questions.ts";
 import { readReplication, ReplicationLog } from "./replication.ts";
 import { SentinelOrder } from "./sentinel_order.ts";
 import {
@@ -147,20 +148,36 @@ export class Sentinels implements Locator {
   /**
    * Asks one sentinel on a connection made for it.
    *
+   * @param expected whose answer it has to be, where that can be known; anybody's if null
+   * @throws {OtherServerError} when the address leads to another one now
    * @throws {ConnectError} when it is none, or does not know the primary
    */
-  async ask(sentinel: SentinelServer, signal: AbortSignal): Promise<SentinelView> {
-    const connection: Connection = await openSentinel(sentinel, this.#options, signal, NO_EVENTS);
+  async ask(
+    sentinel: SentinelServer,
+    signal: AbortSignal,
+    expected: ServerInfo | null = null,
+  ): Promise<SentinelView> {
+    const { connection, info } = await openSentinel(sentinel, this.#options, signal, NO_EVENTS);
     try {
-      const view = await readView(connection, this.name);
-      if (view === null) {
-        throw new UnknownNameError(`${sentinel.node} knows no primary "${this.name}"`);
+      if (expected !== null && isOther(info, expected)) {
+        throw new OtherServerError(
+          `Cannot ask the sentinel at ${sentinel.node}: a second connection has reached another one`,
+        );
       }
-      if (view.others !== null) this.order.learn(sentinel, view.others);
-      return view;
+      return await this.read(sentinel, connection);
     } finally {
       connection.close(new ClosedError(`The connection to ${sentinel.node} served its purpose`));
     }
+  }
+
+  /** As {@linkcode Sentinels.ask}, on a connection that takes the question. */
+  async read(sentinel: SentinelServer, connection: Connection): Promise<SentinelView> {
+    const view = await readView(connection, this.name);
+    if (view === null) {
+      throw new UnknownNameError(`${sentinel.node} knows no primary "${this.name}"`);
+    }
+    if (view.others !== null) this.order.learn(sentinel, view.others);
+    return view;
   }
 
   /** Takes another voucher, or none; what the one before has proven is kept. */

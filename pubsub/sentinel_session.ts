@@ -2,7 +2,7 @@ import { type DecoderLimits, type Reply, RespMap, ServerError } from "../resp/mo
 import { formatAddress } from "./address.ts";
 import { Connection, type ConnectionEvents } from "./connection.ts";
 import { ConnectError } from "./errors.ts";
-import { handshake, type PasswordAdvice } from "./handshake.ts";
+import { handshake, type PasswordAdvice, type ServerInfo } from "./handshake.ts";
 import type { Secrets } from "./secrets.ts";
 import { MOST_LEARNED } from "./sentinel_order.ts";
 import type { SentinelServer } from "./sentinel_target.ts";
@@ -57,14 +57,14 @@ export async function openSentinel(
   { timeout, limits, secrets, clientName }: SessionOptions,
   signal: AbortSignal,
   events: ConnectionEvents,
-): Promise<Connection> {
+): Promise<{ connection: Connection; info: ServerInfo }> {
   const to = { address, dial, timeout, limits, secrets, signal, events };
   const connection = await Connection.open(to);
   try {
     const options = { credentials, timeout, clientName, passwordAdvice: PASSWORD_ADVICE };
-    const { mode } = await handshake(connection, options, signal);
-    if (mode !== null && mode !== "sentinel") throw noSentinel(connection);
-    return connection;
+    const info = await handshake(connection, options, signal);
+    if (info.mode !== null && info.mode !== "sentinel") throw noSentinel(connection);
+    return { connection, info };
   } catch (error) {
     connection.close(error as Error);
     throw error;

@@ -1,5 +1,5 @@
 import type { MessageFrame } from "../resp/mod.ts";
-import { backoff } from "./backoff.ts";
+import { backoff, STEADY_MS } from "./backoff.ts";
 import { type Connection, type ConnectionEvents, NO_EVENTS } from "./connection.ts";
 import { delay } from "./delay.ts";
 import { ClosedError } from "./errors.ts";
@@ -19,9 +19,6 @@ import type { Address } from "./transport.ts";
 
 /** How long a sentinel that is followed may be silent before it is asked whether it lives, in ms. */
 const SILENCE = 1_000;
-
-/** A sentinel that was followed for so long, in ms, was a good one. */
-const STEADY = 5_000;
 
 /** How to follow the sentinels, and whom to tell. */
 export interface WatchOptions extends SessionOptions {
@@ -54,7 +51,7 @@ export async function followSentinels(sentinels: Sentinels, options: WatchOption
     sentinels.order.putLast(sentinel);
     missed = followed.address === null ? missed + 1 : 0;
     failed++;
-    if (missed === 0 && performance.now() - began > STEADY) {
+    if (missed === 0 && performance.now() - began > STEADY_MS) {
       told = false;
       failed = 0;
     }
@@ -106,7 +103,12 @@ class FollowedSentinel implements Voucher {
       },
     };
     try {
-      const connection = await openSentinel(this.#sentinel, this.#options, signal, events);
+      const { connection, info } = await openSentinel(
+        this.#sentinel,
+        this.#options,
+        signal,
+        events,
+      );
       this.#connection = connection;
       nameLibrary(connection);
       await connection.subscribe(CHANNELS);
@@ -116,9 +118,13 @@ class FollowedSentinel implements Voucher {
         interval: Math.min(heartbeat.interval, SILENCE),
       });
       // On another connection: RESP2 takes no other command on one that has subscribed.
-      const view = await this.#sentinels.ask(this.#sentinel, signal);
+      const view = await (info.protocol === 3
+        ? this.#sentinels.read(this.#sentinel, connection)
+        : this.#sentinels.ask(this.#sentinel, signal, info));
       // What was published meanwhile is newer.
-      if (this.address === null) this.#onView(view);
+      if (this.address === null) {
+        this.#onView(view);
+      }
       return await lost;
     } catch (error) {
       return error as Error;

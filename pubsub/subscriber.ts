@@ -1,19 +1,20 @@
 import { formatAddress } from "./address.ts";
 import { backoff } from "./backoff.ts";
 import { Change } from "./change.ts";
-import { Connection, type ConnectionEvents, NO_EVENTS } from "./connection.ts";
+import type { Connection } from "./connection.ts";
 import { ConnectError, TimeoutError } from "./errors.ts";
 import type { GapReason } from "./gap.ts";
-import { handshake, nameLibrary, type ServerInfo } from "./handshake.ts";
+import { nameLibrary, type ServerInfo } from "./handshake.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { HeldMessages } from "./held_messages.ts";
 import { MutePoll } from "./mute_poll.ts";
 import { OpenGap } from "./open_gap.ts";
+import { openBeside, openServer, OtherServerError, Questions } from "./questions.ts";
 import type { ServerChannel } from "./registry.ts";
-import { SideConnection } from "./side_connection.ts";
+import { Retries } from "./retries.ts";
 import type { SilenceError } from "./silence_guard.ts";
 import type { NodeState } from "./status.ts";
-import type { AskServer, SubscriberOptions } from "./subscriber_options.ts";
+import type { SubscriberOptions } from "./subscriber_options.ts";
 import { Subscriptions } from "./subscriptions.ts";
 import type { Address } from "./transport.ts";
 
@@ -32,8 +33,6 @@ export class Subscriber {
   since: number = Date.now();
   /** What went wrong last; null while it is ready. */
   error: Error | null = null;
-  /** How many attempts to connect have failed since it was connected last. */
-  failures = 0;
   readonly #options: SubscriberOptions;
   readonly #subscriptions: Subscriptions;
   readonly #end = new AbortController();
@@ -41,17 +40,16 @@ export class Subscriber {
   #attempt = new AbortController();
   #address: Address | null = null;
   #connection: Connection | null = null;
-  /** Asks the server of that connection. */
-  #ask: AskServer | null = null;
-  /** Questions under way on a RESP2 connection, which takes none once something is subscribed. */
-  readonly #questions = new Set<Promise<unknown>>();
   /** The connection that is being made, and the messages held until it is ready. */
   #arriving: { readonly connection: Connection; readonly held: HeldMessages | null } | null = null;
+  /** What the server is asked, of that connection or of the one that is being made. */
+  #questions: Questions | null = null;
   /** Bytes that earlier connections have received. */
   #bytesBefore = 0;
   readonly #mutePoll = new MutePoll();
   /** Closed while everything wanted is covered. */
   readonly #gap: OpenGap;
+  readonly #retries = new Retries();
   /** Why the owner gave the connection up, and since when it was of no use; null when it did not. */
   #givenUp: { reason: GapReason; from: number } | null = null;
   readonly #change = new Change();
@@ -60,7 +58,7 @@ export class Subscriber {
     this.node = options.locator.name;
     this.#options = options;
     this.#gap = new OpenGap((...gap) => options.events.onGap(...gap));
-    this.#subscriptions = new Subscriptions(options.wanted, () => this.#whenAnswered());
+    this.#subscriptions = new Subscriptions(options.wanted, () => this.#questions!.whenAnswered());
   }
 
   /**
@@ -94,6 +92,11 @@ export class Subscriber {
   launch(reason: GapReason, from: number): void {
     this.#gap.begin(reason, from);
     this.#comeBack(new ConnectError(`${this.node} has not been reached yet`), "connecting");
+  }
+
+  /** How many attempts to connect have failed in a row; 0 while it is connected. */
+  get failures(): number {
+    return this.#retries.failures;
   }
 
   /** The channels the server has confirmed. */
@@ -149,7 +152,7 @@ export class Subscriber {
    * @throws the reason for which the connection is over
    */
   ask<T>(question: (connection: Connection) => Promise<T>): Promise<T> {
-    return this.#persist(() => this.#ask!(question));
+    return this.#persist(() => this.#questions!.ask(question));
   }
 
   /**
@@ -160,7 +163,7 @@ export class Subscriber {
     if (this.#connection === null) {
       throw new ConnectError(`Cannot ask ${this.node}: it is not connected`, { cause: this.error });
     }
-    return await this.#ask!(question);
+    return await this.#questions!.ask(question);
   }
 
   /** The connection on which everything wanted has been asked for; null while there is none. */
@@ -174,35 +177,12 @@ export class Subscriber {
    * @throws as {@linkcode Subscriber.start} does
    */
   async openBeside(): Promise<Connection> {
-    return await this.#openBeside(this.#address!, this.#end.signal);
-  }
-
-  async #openBeside(address: Address, signal: AbortSignal): Promise<Connection> {
-    return (await this.#open(address, signal, NO_EVENTS)).connection;
-  }
-
-  /** Asks on a connection, or beside it. */
-  #asker(connection: Connection, { protocol }: ServerInfo, side: SideConnection): AskServer {
-    return async (question) => {
-      if (protocol === 3) return await question(connection);
-      if (!this.#subscriptions.idle) return await side.ask(question);
-      const asked = question(connection);
-      this.#questions.add(asked);
-      try {
-        return await asked;
-      } finally {
-        this.#questions.delete(asked);
-      }
-    };
-  }
-
-  /** Waits until the connection has answered what was asked before something is subscribed on it. */
-  #whenAnswered(): Promise<unknown> | null {
-    return this.#questions.size === 0 ? null : Promise.allSettled(this.#questions);
+    return await openBeside(this.#address!, this.info!, this.#options, this.#end.signal);
   }
 
   /**
-   * Gives the connection up, or the attempt to make one, and makes another at once.
+   * Gives the connection up, or the attempt to make one, and makes another at once; with a pause where
+   * this was called a moment ago.
    *
    * @param reason why, in words
    * @param gap why, as the gap says that begins
@@ -210,8 +190,10 @@ export class Subscriber {
    */
   reconnect(reason: Error, gap: GapReason, from: number = Infinity): void {
     if (this.#connection !== null) this.#givenUp = { reason: gap, from };
+    const isUrgent = this.#retries.hasten();
     this.#attempt.abort(reason);
-    this.#change.happen();
+    // After the loss of the connection has begun a pause.
+    if (isUrgent) this.#change.happen();
   }
 
   /**
@@ -244,8 +226,7 @@ export class Subscriber {
     let heartbeat: Heartbeat | null = null;
     let live = false;
     const life = new AbortController();
-    const side = new SideConnection(() => this.#openBeside(address, life.signal));
-    const { connection, info } = await this.#open(address, signal, {
+    const { connection, info } = await openServer(address, this.#options, signal, {
       onMessage: (frame, receivedAt, sentAfter) => {
         this.#mutePoll.hint?.();
         if (live || held === null) events.onMessage(frame, receivedAt, sentAfter);
@@ -268,19 +249,25 @@ export class Subscriber {
       },
     });
     nameLibrary(connection);
-    const ask = this.#asker(connection, info, side);
+    const questions = new Questions({
+      connection,
+      protocol: info.protocol,
+      isIdle: () => this.#subscriptions.idle,
+      openBeside: () => openBeside(address, info, this.#options, life.signal),
+    });
+    this.#questions = questions;
     this.#arriving = { connection, held };
     let mute: SilenceError | null;
     try {
       const askedAt = connection.provenAt;
       await locator.inspect(info, connection);
-      this.#options.inspect(info, askedAt);
+      await this.#options.inspect(info, connection, askedAt);
       if (connection.over !== null) throw connection.over;
       heartbeat = new Heartbeat(connection, times, this.#options.probe(info));
       // Before anything is subscribed, because RESP2 answers no such question afterwards.
       mute = await silenceGuard.checkAll(connection, wanted.values());
       await this.#subscriptions.reconcile(connection);
-      await events.onSubscribed(ask);
+      await events.onSubscribed(questions.ask);
       // Whoever came meanwhile with something else that is wanted, or not, has found no connection.
       await this.#subscriptions.reconcile(connection);
       mute ??= this.#subscriptions.withdrawn(connection);
@@ -294,10 +281,9 @@ export class Subscriber {
       this.#arriving = null;
     }
     this.info = info;
-    this.failures = 0;
+    this.#retries.connected();
     this.#address = address;
     this.#connection = connection;
-    this.#ask = ask;
     // Before anybody is told: who is may close it all, and then it must be known to be lost.
     live = true;
     this.#gap.move(locator.takeMove());
@@ -309,22 +295,6 @@ export class Subscriber {
     }
     held?.release(events.onMessage, events.onConfirmed, this.#end.signal);
     if (held?.dropped) events.onDropped(held.dropped);
-  }
-
-  async #open(
-    address: Address,
-    signal: AbortSignal,
-    events: ConnectionEvents,
-  ): Promise<{ connection: Connection; info: ServerInfo }> {
-    const { dial, timeout, limits, secrets } = this.#options;
-    const to = { address, dial, timeout, limits, secrets, signal, events };
-    const connection = await Connection.open(to);
-    try {
-      return { connection, info: await handshake(connection, this.#options, signal) };
-    } catch (error) {
-      connection.close(error as Error);
-      throw error;
-    }
   }
 
   /** Nothing can come on something wanted, though it is connected: so long the gap lasts. */
@@ -345,8 +315,10 @@ export class Subscriber {
         }
         return still !== null;
       }, this.#end.signal);
-    } catch {
-      // The connection was lost, and coming back looks anew; or all has ended.
+    } catch (error) {
+      // The connection was lost, and coming back looks anew; or all has ended. So it does where only
+      // a new connection can be asked.
+      if (error instanceof OtherServerError) connection.close(error);
       return;
     }
     if (connection !== this.#connection) return;
@@ -365,6 +337,7 @@ export class Subscriber {
   #onLost(connection: Connection, reason: Error): void {
     this.#bytesBefore += connection.bytesReceived;
     this.#connection = null;
+    this.#retries.lost();
     const covered = this.#subscriptions.clear();
     if (this.state === "closed") return;
     const silent = reason instanceof TimeoutError;
@@ -381,17 +354,16 @@ export class Subscriber {
   async #comeBack(reason: Error, state: NodeState = "reconnecting"): Promise<void> {
     const { maxAttempts } = this.#options;
     let last = reason;
-    for (let failed = 0; failed < maxAttempts; failed++) {
+    while (this.failures < maxAttempts) {
       this.#enter(state, last);
-      await this.#change.next(backoff(failed, Math.random()));
+      await this.#change.next(this.#retries.nextPause(Math.random()));
+      this.#retries.begun();
       try {
         return await this.#connect();
       } catch (error) {
         if (this.#end.signal.aborted) return;
         last = error as Error;
-        this.failures++;
-        // It was told to make haste.
-        if (this.#attempt.signal.aborted) failed = -1;
+        this.#retries.failed();
       }
     }
     this.#finish(

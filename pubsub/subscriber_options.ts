@@ -13,6 +13,13 @@ import type { Dial } from "./transport.ts";
 /** Puts a question to a server, on the connection that is being made, or, in RESP2, on another one. */
 export type AskServer = <T>(question: (connection: Connection) => Promise<T>) => Promise<T>;
 
+/** Looks at a server before anything is subscribed on it, by a connection that takes any question. */
+export type Inspect = (
+  info: ServerInfo,
+  connection: Connection,
+  askedAt: number,
+) => void | Promise<void>;
+
 /** What a subscriber tells its owner. */
 export interface SubscriberEvents {
   /** A message came, as {@linkcode ConnectionEvents.onMessage} tells it. */
@@ -34,6 +41,11 @@ export interface SubscriberEvents {
   onGap(reason: GapReason, from: number, to: number): void;
   /** Messages were dropped for want of room while their channels were being confirmed again. */
   onDropped(dropped: DroppedMessages): void;
+  /**
+   * A connection for questions has reached another server at the same address. Its answers count for
+   * nothing; it is closed once this is over.
+   */
+  onOtherServer(info: ServerInfo, connection: Connection): Promise<void>;
   /** From a server nothing can come on something that is wanted. */
   onMuted(error: SilenceError): void;
   /** The state has changed. */
@@ -67,11 +79,9 @@ export interface SubscriberOptions extends HandshakeOptions {
   /**
    * Looks at a server before anything is subscribed on it.
    *
-   * @param info what it said of itself
-   * @param askedAt when it was asked, in ms since the epoch
    * @throws when it is not to be used
    */
-  readonly inspect: (info: ServerInfo, askedAt: number) => void;
+  readonly inspect: Inspect;
   /** What to ask a server for a sign of life. */
   readonly probe: (info: ServerInfo) => Probe;
   /** Takes what comes. */

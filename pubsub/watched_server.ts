@@ -14,7 +14,8 @@ import type { Settings } from "./options.ts";
 import { type FindSilence, SilenceGuard } from "./silence_guard.ts";
 import type { NodeStatus } from "./status.ts";
 import { Subscriber } from "./subscriber.ts";
-import type { AskServer } from "./subscriber_options.ts";
+import { OtherServerError } from "./questions.ts";
+import type { AskServer, Inspect } from "./subscriber_options.ts";
 
 /** What a watched server tells its owner. */
 export interface WatchedServerEvents {
@@ -50,7 +51,7 @@ export interface WatchedServerOptions {
    *
    * @throws when it is not to be used
    */
-  readonly inspect: (info: ServerInfo, askedAt: number) => void;
+  readonly inspect: Inspect;
   /** What to ask it for a sign of life; `PING` where nothing else is asked. */
   readonly probe?: (info: ServerInfo) => Probe;
   /**
@@ -58,6 +59,8 @@ export interface WatchedServerOptions {
    * RESP2, on another one.
    */
   readonly checkUp?: (connection: Connection) => Promise<void>;
+  /** As {@linkcode SubscriberEvents.onOtherServer}. */
+  readonly onOtherServer?: (info: ServerInfo, connection: Connection) => Promise<void>;
   /** Takes what happens. */
   readonly events: WatchedServerEvents;
 }
@@ -79,6 +82,8 @@ export class WatchedServer {
   /** The check after that one, with the channels of each subscription that waits for it. */
   #nextCheck: { readonly groups: (readonly Channel[])[]; found: Promise<FindSilence> } | null =
     null;
+  /** Whether it was said that the address leads to several servers. */
+  #hasWarned = false;
   #messages = 0;
   #malformed = 0;
   #lastMessage: number | null = null;
@@ -110,6 +115,11 @@ export class WatchedServer {
         onLost: (reason, from) => events.onLost(reason, from),
         onGap: (reason, from, to) => events.onGap(reason, from, to),
         onDropped: (dropped) => events.onDropped(dropped),
+        onOtherServer: async (info, connection) => {
+          const { connection: first } = this.subscriber;
+          await options.onOtherServer?.(info, connection);
+          this.#warnOfOthers(first);
+        },
         onMuted: (error) => {
           const isRefused = error instanceof SubscribeRefusedError;
           if (settings.flags === "warn" && !isRefused) settings.onWarning(error.message);
@@ -169,6 +179,10 @@ export class WatchedServer {
       const found = this.#check.then(() => {
         this.#nextCheck = null;
         return this.subscriber.ask((connection) => this.#silenceGuard.check(connection, groups));
+      }).catch((error) => {
+        // As of a server that does not tell.
+        if (error instanceof OtherServerError) return () => null;
+        throw error;
       });
       this.#check = found.catch(() => {});
       this.#nextCheck = { groups, found };
@@ -213,6 +227,19 @@ export class WatchedServer {
     } catch {
       // What breaks meanwhile is found out by the heartbeat, and by coming back.
     }
+  }
+
+  /** @param first the connection beside which another server was found */
+  #warnOfOthers(first: Connection | null): void {
+    const { node, connection } = this.subscriber;
+    // What was left for the other one, has only moved.
+    if (this.#hasWarned || connection === null || connection !== first) return;
+    this.#hasWarned = true;
+    this.#settings.onWarning(
+      `${node} leads to several servers, and notifications come from one of them. Its flags, ` +
+        "databases and role cannot be checked in RESP2 where a second connection reaches another " +
+        "server; use the address of one server, or RESP3",
+    );
   }
 
   #onMessage(frame: MessageFrame, receivedAt: number, sentAfter: number): void {

@@ -24,6 +24,8 @@ export class FakeSentinel implements AsyncDisposable {
   /** From this command on it says nothing. */
   silentFrom: Silence = null;
   protocol: 2 | 3 = 3;
+  /** Which it is, in RESP2; it does not say if empty. */
+  runId = "";
   /** How often it was asked for the primary, and said. */
   asked = 0;
   /** How many commands it was sent. */
@@ -125,7 +127,7 @@ export class FakeSentinel implements AsyncDisposable {
           }`
           : "-ERR unknown command 'HELLO'\r\n";
       case "INFO":
-        return bulk("redis_mode:sentinel\r\n");
+        return bulk(`redis_mode:sentinel\r\n${this.runId && `run_id:${this.runId}\r\n`}`);
       case "ROLE":
         return "-ERR unknown command\r\n";
       case "PING":

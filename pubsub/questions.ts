@@ -1,0 +1,134 @@
+import { Connection, type ConnectionEvents, NO_EVENTS } from "./connection.ts";
+import { ClosedError, ConnectError } from "./errors.ts";
+import { handshake, type ServerInfo } from "./handshake.ts";
+import type { AskServer, SubscriberOptions } from "./subscriber_options.ts";
+import type { Address } from "./transport.ts";
+
+/** A second connection to an address has reached another server than the first one. */
+export class OtherServerError extends ConnectError {}
+
+/** Whether two connections are certain to have reached different servers. */
+export function isOther(a: ServerInfo, b: ServerInfo): boolean {
+  return a.runId !== null && b.runId !== null && a.runId !== b.runId;
+}
+
+/**
+ * Opens a connection and shakes hands.
+ *
+ * @throws as {@linkcode Connection.open} and {@linkcode handshake} do
+ */
+export async function openServer(
+  address: Address,
+  options: SubscriberOptions,
+  signal: AbortSignal,
+  events: ConnectionEvents,
+): Promise<{ connection: Connection; info: ServerInfo }> {
+  const { dial, timeout, limits, secrets } = options;
+  const to = { address, dial, timeout, limits, secrets, signal, events };
+  const connection = await Connection.open(to);
+  try {
+    return { connection, info: await handshake(connection, options, signal) };
+  } catch (error) {
+    connection.close(error as Error);
+    throw error;
+  }
+}
+
+/**
+ * Opens a second connection to a server. A name or a proxy may lead to several servers, of which only
+ * the first one's answers count.
+ *
+ * @param first what the server of the first connection said of itself
+ * @throws {OtherServerError} when it has reached another server
+ * @throws as {@linkcode openServer} does
+ */
+export async function openBeside(
+  address: Address,
+  first: ServerInfo,
+  options: SubscriberOptions,
+  signal: AbortSignal,
+): Promise<Connection> {
+  const { connection, info } = await openServer(address, options, signal, NO_EVENTS);
+  if (!isOther(info, first)) return connection;
+  const error = new OtherServerError(
+    `Cannot ask the server at ${connection.server}: a second connection has reached another server`,
+  );
+  try {
+    await options.events.onOtherServer(info, connection);
+  } finally {
+    connection.close(error);
+  }
+  throw error;
+}
+
+/** A second connection that is open or being opened, and how many questions need it. */
+interface Side {
+  readonly opened: Promise<Connection>;
+  questions: number;
+}
+
+/** What {@linkcode Questions} needs to know of a connection. */
+export interface QuestionsOptions {
+  /** The connection. */
+  readonly connection: Connection;
+  /** What is spoken on it. */
+  readonly protocol: 2 | 3;
+  /** Whether nothing is subscribed on it, or about to be. */
+  readonly isIdle: () => boolean;
+  /** Opens a second connection to the same server. */
+  readonly openBeside: () => Promise<Connection>;
+}
+
+/**
+ * The questions to the server of one connection: on that connection, but for RESP2, which takes none
+ * once something is subscribed. There they go by a second connection. It is opened for the first
+ * question, serves all that come meanwhile, and is closed after the last.
+ */
+export class Questions {
+  readonly #options: QuestionsOptions;
+  /** Those under way on the first connection, if it speaks RESP2. */
+  readonly #onFirst = new Set<Promise<unknown>>();
+  #side: Side | null = null;
+
+  constructor(options: QuestionsOptions) {
+    this.#options = options;
+  }
+
+  /** Asks one. */
+  readonly ask: AskServer = async (question) => {
+    const { connection, protocol, isIdle } = this.#options;
+    if (protocol === 3) return await question(connection);
+    if (!isIdle()) return await this.#askBeside(question);
+    const asked = question(connection);
+    this.#onFirst.add(asked);
+    try {
+      return await asked;
+    } finally {
+      this.#onFirst.delete(asked);
+    }
+  };
+
+  /** Waits until something may be subscribed on the first connection; null when it may be at once. */
+  whenAnswered(): Promise<unknown> | null {
+    return this.#onFirst.size === 0 ? null : Promise.allSettled(this.#onFirst);
+  }
+
+  async #askBeside<T>(question: (connection: Connection) => Promise<T>): Promise<T> {
+    const side = this.#side ??= { opened: this.#options.openBeside(), questions: 0 };
+    side.questions++;
+    let connection: Connection | null = null;
+    try {
+      connection = await side.opened;
+      return await question(connection);
+    } finally {
+      side.questions--;
+      const isOver = connection === null || connection.over !== null;
+      if (this.#side === side && (isOver || side.questions === 0)) this.#side = null;
+      if (side.questions === 0) {
+        connection?.close(
+          new ClosedError(`The connection to ${connection.server} served its purpose`),
+        );
+      }
+    }
+  }
+}

@@ -1,0 +1,74 @@
+import { backoff, STEADY_MS } from "./backoff.ts";
+
+/**
+ * Paces the attempts to connect to one server again.
+ *
+ * The first attempt after a loss is made at once, and those after a failure with backoff. A
+ * connection that was made again and is lost within 5 s counts as a failed attempt.
+ */
+export class Retries {
+  /** How many attempts in a row have failed; 0 while there is a connection. */
+  failures = 0;
+  readonly #now: () => number;
+  /** Whether the connection that is, or was last, was made again after a loss; and when. */
+  #isRetry = false;
+  #connectedAt = 0;
+  /** How many connections in a row were made again and lost soon. */
+  #shortLived = 0;
+  #isUrgent = false;
+  #urgentAt = -Infinity;
+
+  /** @param now a clock that is never set back, in ms */
+  constructor(now: () => number = () => performance.now()) {
+    this.#now = now;
+  }
+
+  /** There is a connection. */
+  connected(): void {
+    this.failures = 0;
+    this.#connectedAt = this.#now();
+  }
+
+  /** The connection is lost. */
+  lost(): void {
+    const isShort = this.#isRetry && this.#now() - this.#connectedAt < STEADY_MS;
+    this.#shortLived = isShort ? this.#shortLived + 1 : 0;
+    this.failures = this.#shortLived;
+  }
+
+  /** An attempt has failed. */
+  failed(): void {
+    this.failures++;
+  }
+
+  /**
+   * There is reason to connect anew at once. It counts at most once every 5 s: a sentinel or a
+   * topology may name one server after another.
+   *
+   * @returns whether it counts; the next pause then is none
+   */
+  hasten(): boolean {
+    const now = this.#now();
+    if (now - this.#urgentAt < STEADY_MS) return false;
+    this.#urgentAt = now;
+    this.#isUrgent = true;
+    this.failures = this.#shortLived;
+    return true;
+  }
+
+  /**
+   * How long to wait before the next attempt.
+   *
+   * @param random a number from 0 to 1, exclusive; `Math.random()`
+   * @returns the delay in ms
+   */
+  nextPause(random: number): number {
+    return this.#isUrgent ? 0 : backoff(this.failures, random);
+  }
+
+  /** An attempt to connect again begins. */
+  begun(): void {
+    this.#isUrgent = false;
+    this.#isRetry = true;
+  }
+}
