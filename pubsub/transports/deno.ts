@@ -8,7 +8,6 @@
  * @module
  */
 
-import { requireTcp } from "./tls_error.ts";
 import type { Address, DialOptions, TcpAddress, Transport } from "../transport.ts";
 
 /** The part of Deno's API used here, so that the module type-checks in every runtime. */
@@ -40,10 +39,15 @@ const SMALLEST_READ = 8 * 1024;
  * @throws Deno's error when the connection cannot be made
  */
 export async function dial(address: Address, options: DialOptions): Promise<Transport> {
-  const { Deno } = globalThis as unknown as { Deno: DenoNet };
   const { signal, tls } = options;
-  if (tls !== undefined) requireTcp(address);
   signal.throwIfAborted();
+  if (tls === undefined) return await open(address, signal);
+  const { secure } = await import("./node.ts");
+  return await secure(address, options, () => open(address, signal));
+}
+
+async function open(address: Address, signal: AbortSignal): Promise<Transport> {
+  const { Deno } = globalThis as unknown as { Deno: DenoNet };
   const conn = "path" in address
     ? await Deno.connect({ transport: "unix", path: address.path })
     : await connectTcp(Deno, address, signal);
@@ -52,10 +56,7 @@ export async function dial(address: Address, options: DialOptions): Promise<Tran
     throw signal.reason;
   }
   conn.setNoDelay?.();
-  const transport = new DenoTransport(conn);
-  if (tls === undefined || "path" in address) return transport;
-  const { secure } = await import("./node.ts");
-  return await secure(transport, address, options);
+  return new DenoTransport(conn);
 }
 
 /** Connects, until the signal is aborted; even then it may come to a connection. */

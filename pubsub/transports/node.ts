@@ -137,25 +137,28 @@ export async function dial(address: Address, options: DialOptions): Promise<Tran
 }
 
 /**
- * Secures an open connection with `node:tls`, and takes it over.
+ * Opens a connection with `node:tls` over one that is opened in the clear.
  *
  * Deno's `node:tls` goes on reading from its own sockets while it is paused. From a stream it gets
  * only the bytes that are pulled for it here.
  *
- * @param transport the open connection, closed if it cannot be secured
- * @param address where it leads
+ * @param address where to
  * @param options the signal that gives the attempt up, and how to speak TLS
+ * @param open opens the connection in the clear
  * @returns the secured connection
- * @throws {UnsupportedError} when the runtime has no such module
+ * @throws {UnsupportedError} for a unix socket, and when the runtime has no such module
  * @throws {ConnectError} when TLS cannot be agreed on
+ * @throws the runtime's error when the connection cannot be made
  */
 export async function secure(
-  transport: Transport,
-  address: TcpAddress,
+  address: Address,
   { tls = {}, signal }: DialOptions,
+  open: () => Promise<Transport>,
 ): Promise<Transport> {
+  requireTcp(address);
+  const [net, nodeTls, streams] = await Promise.all([loadNet(), loadTls(), loadStreams()]);
+  const transport = await open();
   try {
-    const [net, nodeTls, streams] = await Promise.all([loadNet(), loadTls(), loadStreams()]);
     signal.throwIfAborted();
     const { stream, flow } = streamOver(transport, streams);
     const socket = connectTls(nodeTls, net, address, tls, stream);
