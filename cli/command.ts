@@ -118,7 +118,7 @@ function checkOption(
 }
 
 /** Not of every scheme: the keys of a cache may well begin with `https://`. */
-const LOOKS_LIKE_URL = /^(?:redis|rediss|redis\+unix|valkey|valkeys|unix):\/\//i;
+const LOOKS_LIKE_URL = /^(?:(?:redis|valkey)(?:s|\+unix)?|unix):?\/\//i;
 
 /** Whether it is the URL of a server, which may hold a password. */
 export function looksLikeUrl(text: string): boolean {

@@ -84,6 +84,10 @@ async function run([name, ...rest]: readonly string[], context: Context): Promis
   }
   const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name]! : undefined;
   if (command === undefined) {
+    // A URL is not repeated: it may hold a password.
+    if (/[/@]/.test(name)) {
+      return misused("the command comes first; a URL goes after --url", USAGE, output);
+    }
     const hint = didYouMean(name, Object.keys(COMMANDS));
     return misused(`there is no command ${quoted(name)}${hint}`, USAGE, output);
   }

@@ -8,7 +8,7 @@ import { type ClusterOptions, resolveClusterOptions } from "./options.ts";
  * Connects to a server or a cluster: it looks at what is there, and gives back the class that fits.
  *
  * @param target a server's URL, `redis://[[user]:password@]host[:port][/database]`, or `rediss://…`
- * over TLS, or `redis+unix://…`; or several URLs, of some nodes of a cluster, of which any may be
+ * over TLS, or `redis+unix://…`, or the same with `valkey` in place of `redis`; or several URLs, of some nodes of a cluster, of which any may be
  * dead; or sentinels, and the name by which they know a primary
  * @param options how to connect, and what to do with what comes
  * @returns the notifications; nothing is subscribed yet

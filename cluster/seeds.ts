@@ -1,4 +1,5 @@
-import { formatAddress, parseUrl, type ServerUrl } from "../pubsub/mod.ts";
+import { DEFAULT_PORT, type ServerUrl } from "../pubsub/mod.ts";
+import { parseNamedUrl } from "../pubsub/address.ts";
 import { defaultsOf, type ServerDefaults } from "../pubsub/options.ts";
 import type { Address } from "../pubsub/transport.ts";
 
@@ -20,13 +21,19 @@ export function readSeeds(targets: readonly (string | URL)[]): Seeds {
   if (!Array.isArray(targets)) {
     throw new TypeError("Cannot connect: the seeds are no list; give [url, …]");
   }
-  const urls = (targets as readonly (string | URL)[]).map((target) => parseUrl(target));
+  const urls = (targets as readonly (string | URL)[]).map((target, index) =>
+    parseNamedUrl(
+      targets.length === 1 ? "the server URL" : `the URL of seed ${index + 1}`,
+      target,
+      DEFAULT_PORT,
+    )
+  );
   const [first] = urls;
   if (first === undefined) throw new TypeError("Cannot connect: no seed is given");
   if (urls.some(({ tls }) => (tls ?? false) !== (first.tls ?? false))) {
     throw new TypeError(
       "Cannot tell whether the cluster speaks TLS: some of the seeds do, others do not; give " +
-        "redis:// or rediss:// for all",
+        "all URLs the schemes with TLS (rediss://, valkeys://), or none",
     );
   }
   const said = Object.assign(
@@ -47,12 +54,12 @@ function only<Name extends "username" | "password" | "database">(
   name: Name,
   what: string,
 ): Pick<ServerUrl, Name> | undefined {
-  const speaking = urls.filter((url) => url[name] !== undefined);
-  const [first] = speaking;
-  const other = speaking.find((url) => url[name] !== first![name]);
+  const first = urls.find((url) => url[name] !== undefined);
+  const other = urls.find((url) => url[name] !== undefined && url[name] !== first![name]);
   if (other === undefined) return first && { [name]: first[name] } as Pick<ServerUrl, Name>;
+  // Called by their places: a host may be a piece of a password that is not percent-encoded.
   throw new TypeError(
-    `Cannot use the seeds ${formatAddress(first!.address)} and ${formatAddress(other.address)}: ` +
-      `each names another ${what}, and all nodes of a cluster share one`,
+    `Cannot use the seeds ${urls.indexOf(first!) + 1} and ${urls.indexOf(other) + 1}: each names ` +
+      `another ${what}, and all nodes of a cluster share one`,
   );
 }

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { parseUrl } from "@keywatch/keywatch";
 import { env } from "node:process";
 import { createClient, type RedisClientType } from "npm:@redis/client@6.3.1";
 
@@ -16,6 +17,12 @@ export type Redis = RedisClientType<{}, {}, {}, 3, {}>;
 
 /** Connects a client. */
 export async function openRedis(url: string = REDIS_URL): Promise<Redis> {
-  return await createClient({ url, RESP: 3 }).on("error", ({ message }) => console.error(message))
+  // That client knows no valkey://, and repeats a malformed URL with its password.
+  parseUrl(url);
+  const redisUrl = url.replace(/^valkey/i, "redis");
+  return await createClient({ url: redisUrl, RESP: 3 }).on(
+    "error",
+    ({ message }) => console.error(message),
+  )
     .connect();
 }

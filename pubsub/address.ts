@@ -1,5 +1,6 @@
 /**
- * Server URLs: `redis://`, `rediss://` over TLS, and `redis+unix://` through a socket file.
+ * Server URLs: `redis://`, `rediss://` over TLS, and `redis+unix://` through a socket file; and the
+ * same with `valkey` in place of `redis`.
  *
  * @module
  */
@@ -47,10 +48,12 @@ export interface ServerUrl {
 const MAX_PORT = 65_535;
 const TCP_FORM = "redis[s]://[[user]:password@]host[:port][/database]";
 const UNIX_FORM = "redis+unix://[[user]:password@]/path/to/socket[?db=number]";
+const SCHEME = /^(?:redis|valkey)(s|\+unix)?:\/\//i;
 
 /**
- * Makes the error that says why a URL cannot be read. It has no cause: the runtime's own errors
- * repeat the URL, and with it the password.
+ * Makes the error that says why a URL cannot be read. Nothing of the URL may stand in it: in a
+ * malformed one any part may be a piece of a password, the host and the port too. It has no cause,
+ * because the runtimes' own errors repeat the URL.
  */
 type Fail = (why: string) => TypeError;
 
@@ -62,12 +65,13 @@ type Fail = (why: string) => TypeError;
  * - `rediss://…`: the same over TLS.
  * - `redis+unix://[[user]:password@]/path/to/socket[?db=number]`: a unix socket, its path absolute.
  *
- * User, password, host and path are percent-encoded.
+ * `valkey://`, `valkeys://` and `valkey+unix://` mean the same. User, password, host and path are
+ * percent-encoded.
  *
  * @param url the URL
  * @param defaultPort the port when the URL names none; a server's unless given
  * @returns its parts
- * @throws {TypeError} when it is not such a URL; the message never repeats a password
+ * @throws {TypeError} when it is not such a URL; the message repeats no part of it
  *
  * @example
  * ```ts
@@ -75,24 +79,50 @@ type Fail = (why: string) => TypeError;
  *
  * console.log(parseUrl("rediss://:secret@[::1]:6380/2"));
  * // { address: { hostname: "::1", port: 6380 }, tls: true, password: "secret", database: 2 }
- * console.log(parseUrl("redis+unix:///run/redis/redis.sock?db=2"));
- * // { address: { path: "/run/redis/redis.sock" }, database: 2 }
+ * console.log(parseUrl("valkey+unix:///run/valkey/valkey.sock?db=2"));
+ * // { address: { path: "/run/valkey/valkey.sock" }, database: 2 }
  * ```
  */
 export function parseUrl(url: string | URL, defaultPort: number = DEFAULT_PORT): ServerUrl {
+  return parseNamedUrl("the server URL", url, defaultPort);
+}
+
+/**
+ * Reads a server's URL as {@linkcode parseUrl} does.
+ *
+ * @param name how it is called in messages, which do not repeat it
+ */
+export function parseNamedUrl(name: string, url: string | URL, defaultPort: number): ServerUrl {
   if (typeof url !== "string" && !(url instanceof URL)) {
     throw new TypeError(
-      `Cannot read a server URL: ${kindOf(url)} is neither text nor a URL; expected ${TCP_FORM}`,
+      `Cannot read ${name}: ${kindOf(url)} is neither text nor a URL; expected ${TCP_FORM}`,
     );
   }
-  const text = String(url);
-  const isUnix = /^redis\+unix:/i.test(text);
+  const text = String(url).trim();
+  const scheme = SCHEME.exec(text);
+  const isUnix = scheme?.[1]?.toLowerCase() === "+unix";
   const fail: Fail = (why) =>
     new TypeError(
-      `Cannot read the server URL "${redact(text)}": ${why}; ` +
-        `expected ${isUnix ? UNIX_FORM : TCP_FORM}`,
+      `Cannot read ${name}: ${why}; expected ${isUnix ? UNIX_FORM : TCP_FORM}` +
+        (hasRawCredentials(text)
+          ? ", its user and password percent-encoded (such as / as %2F, by encodeURIComponent)"
+          : ""),
     );
-  return isUnix ? parseUnixUrl(text, fail) : parseTcpUrl(text, defaultPort, fail);
+  if (text === "") throw fail("it is empty");
+  if (scheme === null) {
+    throw fail("it begins with none of redis://, rediss://, redis+unix:// and their valkey forms");
+  }
+  // `URL` leaves these out, also of a password.
+  if (/[\t\n\r]/.test(text)) throw fail("it holds a tab or a line break");
+  if (isUnix) return parseUnixUrl(text, fail);
+  const server = parseTcpUrl(text, defaultPort, fail);
+  return scheme[1] === undefined ? server : { ...server, tls: true };
+}
+
+/** Whether an `@` follows what must be percent-encoded before it, or a `%` begins no encoding. */
+function hasRawCredentials(text: string): boolean {
+  const rest = text.replace(/^[a-z+]*:?\/{0,2}/i, "");
+  return /[/?#\\\s][^]*@|%(?![\da-f]{2})[^]*@/i.test(rest);
 }
 
 function parseTcpUrl(text: string, defaultPort: number, fail: Fail): ServerUrl {
@@ -100,15 +130,8 @@ function parseTcpUrl(text: string, defaultPort: number, fail: Fail): ServerUrl {
   try {
     parts = new URL(text);
   } catch {
-    const [, port] = /:(\d{5,})(?:[/?#].*)?$/.exec(text) ?? [];
-    throw fail(Number(port) > MAX_PORT ? `there is no port ${port}` : "it is not a URL");
-  }
-  if (parts.protocol !== "redis:" && parts.protocol !== "rediss:") {
-    throw fail(
-      !/^[^:]+:\/\//.test(text)
-        ? "it does not begin with redis://"
-        : `${parts.protocol}// is not a scheme of Redis`,
-    );
+    const [, port] = /^[^:]*:\/\/[^/?#]*:(\d+)(?:[/?#]|$)/.exec(text) ?? [];
+    throw fail(Number(port) > MAX_PORT ? `its port is above ${MAX_PORT}` : "it is not a URL");
   }
   if (parts.hostname === "") throw fail("it names no host");
   if (parts.search !== "" || parts.hash !== "") throw fail("it has a query or a fragment");
@@ -116,7 +139,6 @@ function parseTcpUrl(text: string, defaultPort: number, fail: Fail): ServerUrl {
   const hostname = decode(parts.hostname, "host", fail).replace(/^\[(.*)\]$/, "$1");
   return {
     address: { hostname, port: parts.port === "" ? defaultPort : Number(parts.port) },
-    ...(parts.protocol === "rediss:" ? { tls: true } : {}),
     // `URL` does not tell an empty password, which a user may have, from none.
     ...credentials(
       parts.username,
@@ -129,7 +151,7 @@ function parseTcpUrl(text: string, defaultPort: number, fail: Fail): ServerUrl {
 
 /** `URL` refuses a user without a host, so these are taken apart here. */
 function parseUnixUrl(text: string, fail: Fail): ServerUrl {
-  const parts = /^[^:]+:\/\/(?:([^/?#:@]*)(?::([^/?#@]*))?@)?([^?#]*)(?:\?([^#]*))?$/.exec(text);
+  const parts = /^[^:]+:\/\/(?:([^/?#:@]*)(?::([^/?#]*))?@)?([^?#]*)(?:\?([^#]*))?$/.exec(text);
   if (parts === null) throw fail("it is not a URL");
   const [, username = "", password, encodedPath = "", query = ""] = parts;
   const path = decode(encodedPath, "path", fail);
@@ -162,7 +184,7 @@ function credentials(
 }
 
 function database(text: string, fail: Fail): Pick<ServerUrl, "database"> {
-  if (!/^\d{0,9}$/.test(text)) throw fail(`"${text}" is not a database number`);
+  if (!/^\d{0,9}$/.test(text)) throw fail("its database is not a number");
   return text === "" ? {} : { database: Number(text) };
 }
 
@@ -172,15 +194,6 @@ function decode(part: string, what: string, fail: Fail): string {
   } catch {
     throw fail(`the percent-encoding of its ${what} is broken`);
   }
-}
-
-/**
- * A URL fit for messages: without what is before the last `@`, and without the query. Where there is
- * no `@` although something stands before a `:`, that may be a password whose host was forgotten.
- */
-function redact(text: string): string {
-  const known = text.replace(/^([a-z+]*:\/\/)?.*@/is, "$1***@").replace(/\?.*/s, "?***");
-  return known.replace(/^([a-z+]+:\/\/[^/@:[]*:)(?!\d+(?:\/|$))[^/@]+$/i, "$1***");
 }
 
 /**

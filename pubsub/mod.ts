@@ -15,7 +15,7 @@
  * @module
  */
 
-export * from "./address.ts";
+export { DEFAULT_PORT, formatAddress, parseUrl, type ServerUrl } from "./address.ts";
 export { AbstractKeyspaceNotifications } from "./base.ts";
 export type { NotificationHandler } from "./delivery.ts";
 export * from "./errors.ts";

@@ -1,4 +1,4 @@
-import { formatAddress, parseUrl } from "./address.ts";
+import { formatAddress, parseNamedUrl } from "./address.ts";
 import type { Credentials } from "./handshake.ts";
 import { type ConnectOptions, readCredentials, type ServerDefaults } from "./options.ts";
 import type { Secrets } from "./secrets.ts";
@@ -30,7 +30,8 @@ const SENTINEL_PORT = 26379;
  */
 export interface SentinelTarget {
   /**
-   * Where the sentinels listen: `redis://[[user]:password@]host[:port]`, with `rediss://` for TLS.
+   * Where the sentinels listen: `redis://[[user]:password@]host[:port]`, with `rediss://` for TLS, or
+   * `valkey://` and `valkeys://`.
    * The port is 26379 unless named. Those that can be reached name the others, which take over when
    * none of these is left; so one is enough, as long as it lives when the connection is made.
    */
@@ -93,12 +94,15 @@ export function readSentinelTarget(
   if (!Number.isInteger(database) || database < 0) {
     throw new TypeError(`Cannot use database ${database}: it is not a number of at least 0`);
   }
-  const urls = sentinels.map((url) => parseUrl(url, SENTINEL_PORT));
-  for (const { address, database } of urls) {
-    if (database === undefined) continue;
+  // Called by their places: in a malformed URL even the host may be a piece of a password.
+  const urls = sentinels.map((url, index) =>
+    parseNamedUrl(`the URL of sentinel ${index + 1}`, url, SENTINEL_PORT)
+  );
+  const place = urls.findIndex(({ database }) => database !== undefined) + 1;
+  if (place > 0) {
     throw new TypeError(
-      `Cannot use the sentinel ${formatAddress(address)}: its URL names a database, and a ` +
-        "sentinel has none; the target's own option is database",
+      `Cannot use sentinel ${place}: its URL names a database, and a sentinel has none; the ` +
+        "target's own option is database",
     );
   }
   const secured = urls.filter((url) => url.tls).length;

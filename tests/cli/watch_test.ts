@@ -151,12 +151,29 @@ Deno.test("wrong use is told apart, with the usage", async () => {
 });
 
 Deno.test("a URL where a pattern belongs is not taken for one", async () => {
-  for (const scheme of ["redis", "rediss", "redis+unix", "VALKEY"]) {
-    await using tool = Tool.run(["watch", "user:*", `${scheme}://:secret@127.0.0.1:1`]);
+  const schemes = [
+    "redis://",
+    "rediss://",
+    "redis+unix://",
+    "VALKEY://",
+    "valkey+unix://",
+    "redis//",
+  ];
+  for (const scheme of schemes) {
+    await using tool = Tool.run(["watch", "user:*", `${scheme}:secret@127.0.0.1:1`]);
     const { code, stderr } = await tool.ended();
     assertEquals(code, 2, scheme);
     assertStringIncludes(stderr, "looks like the URL of a server; write --url before it");
     assertEquals(stderr.includes("secret"), false);
+  }
+});
+
+Deno.test("a URL or an option before the command is not repeated", async () => {
+  for (const word of ["redis://:secret@h", "u:secret@h", "--url=redis://:secret@h"]) {
+    await using tool = Tool.run([word, "watch"]);
+    const { code, stderr } = await tool.ended();
+    assertEquals([code, stderr.includes("secret")], [2, false], stderr);
+    assertStringIncludes(stderr, "the command comes first");
   }
 });
 

@@ -184,8 +184,11 @@ Deno.test("targets that cannot be used are refused", async () => {
     [{ sentinels: [], name: "mymaster" }, "none is given"],
     [{ sentinels: "redis://127.0.0.1:1", name: "mymaster" }, "none is given"],
     [{ sentinels }, "the primary's name is missing"],
-    [{ sentinels: ["10.0.0.1"], name: "mymaster" }, "it is not a URL"],
-    [{ sentinels: ["redis://a/1"], name: "mymaster" }, "names a database"],
+    [
+      { sentinels: ["10.0.0.1"], name: "mymaster" },
+      "the URL of sentinel 1: it begins with none of redis://",
+    ],
+    [{ sentinels: ["redis://a/1"], name: "mymaster" }, "sentinel 1: its URL names a database"],
     [{ sentinels, name: "mymaster", database: -1 }, "database -1"],
     [{ sentinels: ["redis://a", "rediss://b"], name: "mymaster" }, "say so with tls"],
     [{ sentinels: ["redis://ana@a"], name: "mymaster" }, "there is a user but no password"],
