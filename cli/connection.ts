@@ -29,14 +29,16 @@ export const CONNECTION_OPTIONS: OptionsConfig = {
 /** What the help of every command which connects says of them. */
 export const CONNECTION_HELP: string = `Connection:
   --url URL          the server, or any node of a cluster, as
-                     redis://host:port/db, rediss://… or redis+unix:///path;
-                     left out, $REDIS_URL, else ${DEFAULT_URL}
+                     redis://host:port/db, rediss://… or redis+unix:///path,
+                     or the same with valkey in place of redis; left out,
+                     $REDIS_URL, else ${DEFAULT_URL}
   --user NAME        the ACL user; left out, that of the URL, else
                      $REDIS_USERNAME
   --password TEXT    left out, that of the URL, else $REDIS_PASSWORD, where
                      other users of this machine do not see it
   --db N             that database alone; left out, that of the URL, else all
   --tls              speak TLS also where the URL does not say rediss://
+                     or valkeys://
   --ca FILE          PEM certificates of the authorities to trust; this and
                      the following imply --tls
   --cert FILE        the client's own PEM certificate, together with
@@ -58,7 +60,7 @@ export interface Target {
   readonly db: number | "*";
   /** How to speak TLS; undefined for plain TCP and unix sockets. */
   readonly tls: TlsOptions | undefined;
-  /** The files that the PEM texts in `tls` come from, by their options. */
+  /** The files that the PEM in `tls` comes from, by their options. */
   readonly tlsFiles: TlsFiles;
   /** The ACL user; undefined for the default one. */
   readonly username: string | undefined;
@@ -140,21 +142,18 @@ async function readTls(
   if ((files.cert === undefined) !== (files.key === undefined)) {
     throw new UsageError("--cert and --key belong together: give both or neither");
   }
-  const texts: Partial<Record<keyof TlsFiles, string>> = {};
+  const contents: Partial<Record<keyof TlsFiles, Uint8Array>> = {};
   for (const name of TLS_FILES) {
     const path = files[name];
-    if (path !== undefined) texts[name] = await readPem(name, path);
+    if (path !== undefined) contents[name] = await readBytes(name, path);
   }
-  return { ...texts, ...(serverName === undefined ? {} : { serverName }) };
+  return { ...contents, ...(serverName === undefined ? {} : { serverName }) };
 }
 
-async function readPem(option: string, path: string): Promise<string> {
-  let text: string;
+async function readBytes(option: string, path: string): Promise<Uint8Array> {
   try {
-    text = await readFile(path, "utf8");
+    return await readFile(path);
   } catch (error) {
     throw new Error(`Cannot read the file of --${option}: ${messageOf(error)}`, { cause: error });
   }
-  if (text.includes("-----BEGIN ")) return text;
-  throw new Error(`Cannot use the file of --${option}, ${path}: there is no PEM text in it`);
 }

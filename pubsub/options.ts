@@ -17,7 +17,7 @@ import {
   type Kind,
   kindOf,
 } from "./option_checks.ts";
-import { checkTls, dialWithTls } from "./tls.ts";
+import { dialWithTls, tlsFor } from "./tls.ts";
 import type { Dial, TlsOptions } from "./transport.ts";
 import { dial } from "./transports/mod.ts";
 
@@ -72,7 +72,10 @@ export interface ConnectOptions {
   readonly timeout?: number;
   /** Closes everything when it is aborted, also while connecting. */
   readonly signal?: AbortSignal;
-  /** Certificates and the server's name, for `rediss://`. Default: what the runtime trusts. */
+  /**
+   * Certificates and the server's name, for `rediss://` and `valkeys://`. Default: what the runtime
+   * trusts.
+   */
   readonly tls?: TlsOptions;
   /**
    * Opens the byte stream in place of the runtime's own sockets. It is told whether to speak TLS,
@@ -236,9 +239,8 @@ export function resolveOptions(
   // It finds fault with them, before anything is dialled.
   new Decoder({ reply() {}, push() {} }, limits);
   const { tls = false, database = 0 } = target;
-  checkTls(target.where, tls, options.tls);
   return {
-    dial: dialWithTls(options.dial ?? dial, tls ? options.tls ?? {} : undefined),
+    dial: dialWithTls(options.dial ?? dial, tlsFor(target.where, tls, options.tls)),
     protocol,
     credentials: readCredentials(
       options.credentials,

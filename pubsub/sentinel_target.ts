@@ -2,7 +2,7 @@ import { formatAddress, parseNamedUrl } from "./address.ts";
 import type { Credentials } from "./handshake.ts";
 import { type ConnectOptions, readCredentials, type ServerDefaults } from "./options.ts";
 import type { Secrets } from "./secrets.ts";
-import { checkTls, dialWithTls } from "./tls.ts";
+import { dialWithTls, tlsFor } from "./tls.ts";
 import type { Address, Dial, TlsOptions } from "./transport.ts";
 import { dial } from "./transports/mod.ts";
 
@@ -112,9 +112,10 @@ export function readSentinelTarget(
         "so with tls: true or false",
     );
   }
-  if (sentinelTls !== undefined) checkTls("the sentinels", secured > 0, sentinelTls);
   const { serverName: _ofTheServers, ...sameTls } = options.tls ?? {};
-  const tls = sentinelTls ?? sameTls;
+  const tls = sentinelTls !== undefined
+    ? tlsFor("the sentinels", secured > 0, sentinelTls, "sentinelTls")
+    : tlsFor("the sentinels", secured > 0, secured > 0 ? sameTls : undefined);
   const where = `the servers of "${name}"`;
   return {
     name,

@@ -54,33 +54,41 @@ export interface UnixAddress {
 export type Address = TcpAddress | UnixAddress;
 
 /**
- * How to speak TLS. Certificates and keys are PEM text: read the files where you know how to.
+ * How to speak TLS. Certificates and the key are PEM, as text or as the bytes of a file.
  *
- * A certificate is always checked; there is no way to turn that off.
+ * They are checked before anything is dialled: damaged PEM, or something else in its place, is a
+ * `TypeError`. A byte order mark, line breaks of any kind, line breaks written as `\n` or as spaces
+ * (as variables of an environment often have them) and text around the blocks are accepted.
+ *
+ * The server's certificate is always checked; there is no way to turn that off.
  *
  * @example
  * ```ts no-run
  * import { readFile } from "node:fs/promises";
  * import { connect, type TlsOptions } from "@keywatch/keywatch";
  *
- * const tls: TlsOptions = { ca: await readFile("ca.pem", "utf8"), serverName: "redis.internal" };
+ * const tls: TlsOptions = { ca: await readFile("ca.pem"), serverName: "redis.internal" };
  * await using notifications = await connect("rediss://10.0.0.1:6380", { tls });
  * await notifications.subscribeKeyspace("user:*");
  * ```
  */
 export interface TlsOptions {
   /**
-   * The certificates of the authorities that may have signed the server's, one after another.
-   * Default: those the runtime trusts. Deno trusts its own as well as these.
+   * The certificates of the authorities (CAs) that may have signed the server's: one PEM with one or
+   * more of them, or a list of such. Default: those the runtime trusts. Deno trusts its own as well
+   * as these.
    */
-  readonly ca?: string;
-  /** The client's certificate, and those that lead from it to its authority. Needs `key`. */
-  readonly cert?: string;
-  /** The private key of `cert`, not encrypted. */
-  readonly key?: string;
+  readonly ca?: string | Uint8Array | readonly (string | Uint8Array)[];
+  /**
+   * The client's certificate, followed by those that lead from it to its authority, as one PEM. Needs
+   * `key`.
+   */
+  readonly cert?: string | Uint8Array;
+  /** The private key of `cert`, not encrypted. A file that holds both may be given for both. */
+  readonly key?: string | Uint8Array;
   /**
    * The name to ask for, which the server's certificate must be for. Default: the host of the
-   * address. An IP address is checked, but not asked for, as TLS has it.
+   * address. An IP address is checked, but not asked for, because TLS allows only names there.
    */
   readonly serverName?: string;
 }
@@ -151,7 +159,10 @@ export interface Transport {
 export interface DialOptions {
   /** Aborted when the attempt is to be given up; the dialled socket must then not stay open. */
   readonly signal: AbortSignal;
-  /** TLS is to be spoken, and how; left out for plain TCP and for unix sockets. */
+  /**
+   * TLS is to be spoken, and how; left out for plain TCP and for unix sockets. From `connect`,
+   * certificates and the key come as PEM text, whatever form they were given in.
+   */
   readonly tls?: TlsOptions | undefined;
 }
 

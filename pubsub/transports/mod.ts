@@ -4,6 +4,7 @@
  * @module
  */
 
+import { readTls } from "../tls.ts";
 import type { Address, Dial, DialOptions, Transport } from "../transport.ts";
 
 /**
@@ -13,6 +14,7 @@ import type { Address, Dial, DialOptions, Transport } from "../transport.ts";
  * @param address where to
  * @param options the signal that gives the attempt up, and how to speak TLS
  * @returns the open connection
+ * @throws {TypeError} when a certificate, the key or the server's name cannot be used
  * @throws {UnsupportedError} when the runtime's sockets cannot do what was asked
  * @throws {ConnectError} when TLS cannot be agreed on
  * @throws the runtime's error when the connection cannot be made
@@ -29,8 +31,11 @@ import type { Address, Dial, DialOptions, Transport } from "../transport.ts";
  * ```
  */
 export async function dial(address: Address, options: DialOptions): Promise<Transport> {
+  const { signal, tls } = options;
+  // A `dial` of the caller's own may hand over options that were never checked.
+  const checked = tls === undefined ? options : { signal, tls: readTls(tls) };
   const transport = await load();
-  return await transport.dial(address, options);
+  return await transport.dial(address, checked);
 }
 
 /** The module for this runtime; the others are not loaded. */

@@ -24,9 +24,9 @@ interface NodeTls {
     socket: NodeStream | undefined;
     servername: string;
     checkServerIdentity(host: string, certificate: unknown): Error | undefined;
-    ca: string | undefined;
-    cert: string | undefined;
-    key: string | undefined;
+    ca: TlsOptions["ca"];
+    cert: TlsOptions["cert"];
+    key: TlsOptions["key"];
   }): NodeSocket;
   checkServerIdentity(host: string, certificate: unknown): Error | undefined;
 }

@@ -15,72 +15,61 @@ export function requireTcp(address: Address): asserts address is TcpAddress {
   );
 }
 
-interface Failure {
-  /** Words that the runtimes' errors of this kind have in their code or message. */
-  readonly sign: RegExp;
-  readonly why: string;
-  readonly advice: string;
+/** Why TLS could not be agreed on, and what to do about it. */
+type Explanation = readonly [why: string, advice: string];
+
+/** What the runtimes' errors say. */
+interface Words {
+  readonly code: string;
+  readonly message: string;
 }
 
-// The server's alerts come first: their names contain those of what the client finds out by itself.
-const FAILURES: readonly Failure[] = [
-  {
-    sign: /CERTIFICATE_REQUIRED|CertificateRequired|ALERT_HANDSHAKE_FAILURE|HandshakeFailure/,
-    why: "the server wants a client certificate",
-    advice: "give one as tls.cert and tls.key",
-  },
-  {
-    sign: new RegExp(
-      "ALERT_(UNKNOWN_CA|BAD_CERT|UNSUPPORTED_CERT|CERTIFICATE_|DECRYPT_ERROR)|" +
-        "alert: (UnknownCA|BadCert|UnsupportedCert|Certificate|DecryptError)",
-    ),
-    why: "the server does not accept the client certificate",
-    advice: "give one as tls.cert and tls.key that its authority has signed",
-  },
-  {
-    sign: /ALTNAME_INVALID|not valid for name/,
-    why: "the server's certificate is for another name",
-    advice: "set tls.serverName to a name that it is for",
-  },
-  {
-    sign: /SELF_SIGNED|UNABLE_TO_(VERIFY|GET_ISSUER)|UnknownIssuer|not trusted/,
-    why: "nobody who is trusted has signed the server's certificate",
-    advice: "give its authority's certificate as tls.ca",
-  },
-  {
-    sign: /CERT_(HAS_EXPIRED|NOT_YET_VALID)|expired|not valid yet/,
-    why: "the server's certificate is not valid at this time",
-    advice: "renew it, or set the clock right",
-  },
-  {
-    sign: /WRONG_VERSION_NUMBER|InvalidContentType|HTTP_REQUEST/,
-    why: "what answers there does not speak TLS",
-    advice: "use redis://, or the port on which the server speaks TLS",
-  },
-  {
-    sign: /UNSUPPORTED_PROTOCOL/,
-    why: "the server and the client have no way to speak TLS in common",
-    advice:
-      "check that tls.key is the key of tls.cert, and that the server speaks TLS 1.2 or later",
-  },
+/** What the client finds out by itself, by the words of the runtimes for it. */
+const FOUND: readonly (readonly [sign: RegExp, ...Explanation])[] = [
+  [
+    /ALTNAME_INVALID/,
+    "the server's certificate is for another name",
+    "set tls.serverName to a name that it is for",
+  ],
+  [
+    /CERT_HAS_EXPIRED|CERT_NOT_YET_VALID/,
+    "the server's certificate has expired or is not valid yet",
+    "renew it, or set the clock right",
+  ],
+  [
+    /INVALID_PURPOSE/,
+    "the server's certificate is not meant for servers",
+    "issue one for server authentication",
+  ],
+  // Deno's code stands for damaged TLS too.
+  [
+    /^ERR_SSL_WRONG_VERSION_NUMBER(?!.*corrupt message)|InvalidContentType/,
+    "the peer does not speak TLS",
+    "use redis:// or valkey://, or the port on which the server speaks TLS",
+  ],
+  [
+    /UNSUPPORTED_PROTOCOL|ServerDoesNotSupportTls/,
+    "the server and this runtime have no TLS version in common",
+    "make the server speak TLS 1.2 or later",
+  ],
 ];
 
+const UNTRUSTED = /SELF_SIGNED|UNABLE_TO_(?:VERIFY|GET_ISSUER)/;
+
 /**
- * Says why a connection that was made could not be secured, and what to do about it.
+ * Says why a connection that was made could not be secured, and what to do about it. Where the
+ * runtime's error does not show the cause, all that are possible are listed.
  *
  * @param cause the runtime's error; `null` when the server ended the connection
  */
 export function tlsError(address: TcpAddress, tls: TlsOptions, cause: unknown): ConnectError {
-  const { code = "", message = "" } = (cause ?? {}) as { code?: unknown; message?: unknown };
-  const known = FAILURES.find(({ sign }) => sign.test(`${code} ${message}`));
-  if (known !== undefined) return failure(address, known, cause);
-  const ended = cause === null || /ECONNRESET|EPIPE/.test(`${code}`);
-  return failure(address, {
-    why: ended ? "the server ended the connection" : "the runtime refused",
-    advice: tls.cert === undefined
-      ? "check whether it wants a client certificate (tls.cert and tls.key), and speaks TLS at all"
-      : "check whether it accepts the client certificate, and speaks TLS at all",
-  }, cause);
+  const { code, message } = (cause ?? {}) as { code?: unknown; message?: unknown };
+  const words: Words = { code: `${code ?? ""}`, message: `${message ?? ""}` };
+  const alert = alertOf(words);
+  const explanation = alert === null
+    ? explainOwn(address, tls, words, cause === null)
+    : explainAlert(address, tls, alert);
+  return failure(address, explanation, cause);
 }
 
 /**
@@ -89,20 +78,153 @@ export function tlsError(address: TcpAddress, tls: TlsOptions, cause: unknown): 
  * @param cause the runtime's error
  */
 export function certificateError(address: TcpAddress, cause: unknown): ConnectError {
-  return failure(address, {
-    why: "the certificates or the key cannot be used",
-    advice: "check that all are whole PEM texts, and that tls.key is the key of tls.cert",
-  }, cause);
+  const { code } = (cause ?? {}) as { code?: unknown };
+  return failure(
+    address,
+    /KEY_(?:VALUES|TYPE)_MISMATCH/.test(`${code}`) ? NOT_ITS_KEY : UNUSABLE,
+    cause,
+  );
+}
+
+const NOT_ITS_KEY: Explanation = [
+  "tls.key is not the key of tls.cert",
+  "give the key that belongs to the certificate",
+];
+const UNUSABLE: Explanation = [
+  "this runtime cannot use the certificates or the key",
+  "check that tls.key is the key of tls.cert, and that all are whole",
+];
+
+/**
+ * The name of the alert that the server sent, in small letters without spaces; `null` if it sent
+ * none. Deno gives different alerts the same code, so there the message counts.
+ */
+function alertOf({ code, message }: Words): string | null {
+  const [, name] = "Deno" in globalThis
+    ? /fatal alert: (\w+)/.exec(message) ?? []
+    : /^ERR_SSL_(?:SSLV3|TLSV1|TLSV13|SSL\/TLS)_(?:ALERT_)?(.+)$/.exec(code) ?? [];
+  return name === undefined ? null : name.replaceAll("_", "").toLowerCase();
+}
+
+function explainAlert(address: TcpAddress, tls: TlsOptions, alert: string): Explanation {
+  const isGiven = tls.cert !== undefined;
+  switch (alert) {
+    case "unrecognizedname":
+    case "unrecognisedname": {
+      const name = askedName(address, tls);
+      return [
+        name === null
+          ? "the server requires a server name, and none is sent for an IP address"
+          : `the server does not know the name "${name}"`,
+        "set tls.serverName to a name that it knows",
+      ];
+    }
+    case "protocolversion":
+      return [
+        "the server and this runtime have no TLS version in common",
+        "make the server speak TLS 1.2 or later",
+      ];
+    case "certificaterequired":
+    case "nocertificate":
+      return lacksCertificate(isGiven);
+    // All of these are about a client certificate: without one, the server misses it.
+    case "unknownca":
+    case "badcertificate":
+    case "unsupportedcertificate":
+    case "certificaterevoked":
+    case "certificateexpired":
+    case "certificateunknown":
+      return isGiven
+        ? [
+          `the server does not accept the client certificate${REASONS[alert] ?? ""}`,
+          "give one as tls.cert and tls.key that its authority has signed",
+        ]
+        : lacksCertificate(false);
+    case "closenotify":
+    case "usercanceled":
+    case "usercancelled":
+      return ["the server ended the connection", possible(address, tls, true)];
+  }
+  return ["the server refused the handshake", possible(address, tls, false)];
+}
+
+const REASONS: { readonly [alert: string]: string } = {
+  unknownca: ": it does not trust the authority that signed it",
+  certificaterevoked: ": it has been revoked",
+  certificateexpired: ": it has expired, or is not valid yet",
+};
+
+function lacksCertificate(isGiven: boolean): Explanation {
+  return isGiven
+    ? [
+      "the server requires a client certificate, and the one given was not sent",
+      "check that tls.key is the key of tls.cert",
+    ]
+    : ["the server requires a client certificate", "give one as tls.cert and tls.key"];
+}
+
+function explainOwn(
+  address: TcpAddress,
+  tls: TlsOptions,
+  { code, message }: Words,
+  isOver: boolean,
+): Explanation {
+  const isDeno = "Deno" in globalThis;
+  // Deno finds out only then whether it can use them, and has no other code for it.
+  if (isDeno && code === "ERR_SSL_UNSUPPORTED_PROTOCOL" && tls.cert !== undefined) return UNUSABLE;
+  if (UNTRUSTED.test(code)) {
+    // Deno has the same code for an unknown authority, a wrong time and a wrong purpose.
+    return isDeno
+      ? [
+        "the server's certificate is not trusted",
+        "give its authority's certificate as tls.ca, and check that it has not expired and is " +
+        "meant for servers",
+      ]
+      : [
+        "the server's certificate is not signed by a trusted authority",
+        "give its authority's certificate as tls.ca",
+      ];
+  }
+  const known = FOUND.find(([sign]) => sign.test(`${code} ${message}`));
+  if (known !== undefined) return [known[1], known[2]];
+  return isOver || /ECONNRESET|EPIPE/.test(code)
+    ? ["the server ended the connection", possible(address, tls, true)]
+    : ["the handshake failed", possible(address, tls, false)];
+}
+
+/** The causes that a refusal without a reason may have. */
+function possible(address: TcpAddress, tls: TlsOptions, mayBePlain: boolean): string {
+  const causes = [
+    tls.cert === undefined
+      ? "it requires a client certificate (tls.cert and tls.key)"
+      : "it does not accept the client certificate",
+    askedName(address, tls) === null
+      ? "it requires a server name, which is not sent for an IP address (tls.serverName)"
+      : "it has another name (tls.serverName)",
+    "it has no TLS version or cipher in common with this runtime",
+    ...(mayBePlain ? ["it does not speak TLS at all"] : []),
+  ];
+  return `possible causes: ${causes.slice(0, -1).join(", ")}, or ${causes.at(-1)}`;
+}
+
+/** The name that the server is asked for; `null` for an IP address, which TLS does not ask for. */
+function askedName({ hostname }: TcpAddress, { serverName = hostname }: TlsOptions): string | null {
+  return /^[\d.]+$|:/.test(serverName) ? null : serverName;
 }
 
 function failure(
   address: TcpAddress,
-  { why, advice }: Pick<Failure, "why" | "advice">,
+  [why, advice]: Explanation,
   cause: unknown,
 ): ConnectError {
-  const words = cause instanceof Error ? ` (${excerpt(cause.message.trim())})` : "";
+  const words = cause instanceof Error ? ` (${shortWords(cause)})` : "";
   return new ConnectError(
     `Cannot connect to ${formatAddress(address)} over TLS: ${why}${words}; ${advice}`,
     cause === null ? {} : { cause },
   );
+}
+
+/** OpenSSL's message names its own source files around what it calls the reason. */
+function shortWords(error: Error & { readonly reason?: unknown }): string {
+  return excerpt(`${error.reason ?? error.message}`.trim());
 }

@@ -37,6 +37,7 @@ Deno.test("the server comes from --url, else from the environment", async () => 
   await using server = await startServer(TALKATIVE);
   await watches(server, [], { REDIS_URL: server.url });
   await watches(server, ["--url", server.url], { REDIS_URL: "redis://127.0.0.1:1" });
+  await watches(server, [], { REDIS_URL: server.url.replace("redis", "valkey") });
 });
 
 Deno.test("an environment that may not be read is as good as empty", async () => {
@@ -49,12 +50,27 @@ Deno.test("an environment that may not be read is as good as empty", async () =>
   assertStringIncludes(stderr, "localhost:6379");
 });
 
-Deno.test("a malformed URL in the environment is told of, without its password", async () => {
-  const env = { REDIS_URL: "http://:secret@127.0.0.1" };
-  await using tool = Tool.run(["watch"], { program: TRUSTED, env });
+Deno.test("nothing of a malformed URL is printed, wherever it was given", async () => {
+  const urls = [
+    "http://:Qx7Zv9@127.0.0.1",
+    "redis://u:12/Qx7Zv9@127.0.0.1",
+    "redis://u:Qx7Zv9/0",
+    "u:Qx7Zv9@127.0.0.1",
+    "valkeys://Qx7Zv9@127.0.0.1",
+    "redis+unix://u:Qx7#Zv9@/run/redis.sock",
+  ];
+  for (const url of urls) {
+    for (const command of ["watch", "doctor"]) {
+      await using given = Tool.run([command, "--url", url], { program: TRUSTED });
+      const { code, stderr } = await given.ended();
+      assertEquals([code, /Qx7|x7Z|Zv9/i.test(stderr)], [2, false], stderr);
+    }
+  }
+  await using tool = Tool.run(["watch"], { program: TRUSTED, env: { REDIS_URL: urls[1]! } });
   const { code, stderr } = await tool.ended();
-  assertEquals([code, stderr.includes("secret")], [2, false]);
+  assertEquals([code, /Qx7|x7Z|Zv9/i.test(stderr)], [2, false], stderr);
   assertStringIncludes(stderr, "keywatch: $REDIS_URL: Cannot read the server URL");
+  assertStringIncludes(stderr, "percent-encoded");
 });
 
 Deno.test("user and password come from the options, else the URL, else the environment", async () => {
@@ -105,7 +121,7 @@ Deno.test("a unix socket is watched, one of its databases too", async () => {
   const { socket } = server;
   const program = [Deno.execPath(), "run", "--no-prompt", "--allow-all", "cli/mod.ts"];
   await watches(server, ["--url", `redis+unix://${socket}`], {}, { program });
-  await watches(server, ["--url", `redis+unix://${socket}?db=0`], {}, { program });
+  await watches(server, ["--url", `valkey+unix://${socket}?db=0`], {}, { program });
 });
 
 /** Writes what a client of TLS needs into the server's folder, each as the option it is for. */
@@ -125,6 +141,7 @@ Deno.test("TLS goes by the files of the options, with --tls or without", async (
   await using server = await startServer({ ...TALKATIVE, tls });
   const files = await filesOf(server, tls);
   await watches(server, ["--url", server.tlsUrl, ...files]);
+  await watches(server, ["--url", server.tlsUrl.replace("rediss", "valkeys"), ...files]);
   const plain = server.tlsUrl.replace("rediss:", "redis:");
   await watches(server, ["--url", `${plain}/0`, "--tls", ...files]);
   await watches(server, ["--url", plain, ...files, "--servername", "localhost"]);
@@ -145,7 +162,7 @@ Deno.test("what is wrong with TLS is told by the names of the tool's own options
   const noPem = join(server.dir, "no.pem");
   await Deno.writeTextFile(noPem, "what is this");
   const cases: [words: string, ...args: string[]][] = [
-    ["give its authority's certificate as --ca\n"],
+    ["give its authority's certificate as --ca, and check that it has not expired"],
     ["give one as --cert and --key\n", ca, caFile],
     [
       "set --servername to a name that it is for\n",
@@ -155,7 +172,7 @@ Deno.test("what is wrong with TLS is told by the names of the tool's own options
       "a.test",
       ...client,
     ],
-    [`Cannot use the file of --ca, ${noPem}: there is no PEM text in it\n`, ca, noPem],
+    ["Cannot use the option --ca: it is not PEM text; ", ca, noPem],
   ];
   for (const [words, ...args] of cases) {
     await using tool = Tool.run(["watch", "--url", server.tlsUrl, ...args], { program: TRUSTED });

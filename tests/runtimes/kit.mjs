@@ -117,7 +117,7 @@ class Scene {
     return this.#plain.commands(commands);
   }
 
-  /** A peer that answers nothing, and that `hangsUp` or does not. */
+  /** A peer that is no server: that `hangsUp`, that `says` bytes, or that stays silent. */
   async peer(options) {
     const peer = await this.#host.listen(options);
     this.#opened.push(peer);

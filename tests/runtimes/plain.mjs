@@ -16,18 +16,22 @@ function open(host, port) {
   };
 }
 
-/** Listens on loopback and answers nothing: it stays silent, or hangs up at once. */
+/**
+ * Listens on loopback and is no server: it stays silent, hangs up at once, or says these bytes to
+ * whatever comes first, and then hangs up.
+ */
 class Peer {
   #server;
   #sockets = new Set();
 
-  static async listen({ hangsUp }) {
+  static async listen({ hangsUp, says }) {
     const peer = new Peer();
     peer.#server = net.createServer((socket) => {
       peer.#sockets.add(socket);
       socket.on("close", () => peer.#sockets.delete(socket));
       // The other side may reset the connection; that is its end, as any other.
       socket.on("error", () => {});
+      if (says) socket.once("data", () => socket.end(Uint8Array.from(says)));
       socket.resume();
       if (hangsUp) socket.end();
     });

@@ -28,8 +28,14 @@ async function saysWhatItCannot(scene) {
   const unix = await unsupported({}, "redis+unix:///tmp/redis.sock");
   ok(unix.message.includes("Workers have no unix sockets"), unix.message);
   const { url } = scene.settings.secured;
-  const pem = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
-  for (const [name, tls] of [["ca", { ca: pem }], ["cert", { cert: pem, key: pem }]]) {
+  const pem = "-----BEGIN CERTIFICATE-----\nMAMCAQE=\n-----END CERTIFICATE-----\n";
+  const key = pem.replaceAll("CERTIFICATE", "PRIVATE KEY");
+  for (
+    const [name, tls] of [["ca", { ca: new TextEncoder().encode(pem) }], ["cert", {
+      cert: pem,
+      key,
+    }]]
+  ) {
     const { message } = await unsupported({ tls }, url);
     ok(message.includes(`tls.${name}`), message);
     ok(message.includes("from their configuration only"), message);
