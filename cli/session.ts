@@ -1,7 +1,7 @@
 import { type CommandArgument, dial, type Reply, RespMap, ServerError } from "../mod.ts";
-import { Connection, NO_EVENTS } from "../pubsub/connection.ts";
+import { type Connection, NO_EVENTS } from "../pubsub/connection.ts";
 import { ClosedError } from "../pubsub/errors.ts";
-import { handshake } from "../pubsub/handshake.ts";
+import { openConnection } from "../pubsub/handshake.ts";
 import { readCredentials } from "../pubsub/options.ts";
 import { Secrets } from "../pubsub/secrets.ts";
 import { dialWithTls } from "../pubsub/tls.ts";
@@ -29,7 +29,7 @@ export class Session {
   ): Promise<Session> {
     const secrets = new Secrets();
     const credentials = readCredentials(undefined, username, password, secrets);
-    const connection = await Connection.open({
+    const { connection } = await openConnection({
       address,
       dial: dialWithTls(dial, tls),
       timeout: LIMIT,
@@ -37,16 +37,14 @@ export class Session {
       secrets,
       signal,
       events: NO_EVENTS,
+    }, {
+      protocol: 2,
+      credentials,
+      timeout: LIMIT,
+      clientName: "keywatch-doctor",
+      resp2Servers: new Set(),
     });
-    const session = new Session(connection);
-    try {
-      const options = { credentials, timeout: LIMIT, clientName: "keywatch-doctor" };
-      await handshake(connection, { ...options, protocol: 2 }, signal);
-      return session;
-    } catch (error) {
-      session.close();
-      throw error;
-    }
+    return new Session(connection);
   }
 
   /** The connection, which says what of its answers can be shown. */

@@ -1,6 +1,6 @@
-import { Connection, NO_EVENTS } from "../pubsub/connection.ts";
+import { NO_EVENTS } from "../pubsub/connection.ts";
 import { AuthError, ClosedError, ConnectError } from "../pubsub/errors.ts";
-import { handshake } from "../pubsub/handshake.ts";
+import { openConnection } from "../pubsub/handshake.ts";
 import { inTurn } from "../pubsub/in_turn.ts";
 import { type Address, formatAddress, type TcpAddress } from "../pubsub/mod.ts";
 import type { Settings } from "../pubsub/options.ts";
@@ -96,10 +96,11 @@ export class TopologySource {
   async #askSeed(address: Address, signal: AbortSignal): Promise<Topology> {
     const { settings, tls } = this.#options;
     const { dial, timeout, limits, secrets } = settings;
-    const to = { address, dial, timeout, limits, secrets, signal, events: NO_EVENTS };
-    const connection = await Connection.open(to);
+    const { connection, info: { mode } } = await openConnection(
+      { address, dial, timeout, limits, secrets, signal, events: NO_EVENTS },
+      settings,
+    );
     try {
-      const { mode } = await handshake(connection, settings, signal);
       if (mode !== null && mode !== "cluster") {
         throw new ConnectError(
           `Cannot watch ${formatAddress(address)} as a cluster: it is a ${mode} server; give ` +

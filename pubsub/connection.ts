@@ -57,6 +57,9 @@ export const NO_EVENTS: ConnectionEvents = {
   onClose() {},
 };
 
+/** The connection broke, or the server ended it. */
+export class HangUpError extends ConnectError {}
+
 /** How to open a connection. */
 export interface ConnectionOptions {
   /** Where the server listens. */
@@ -280,7 +283,8 @@ export class Connection {
     try {
       await this.#transport.write(bytes);
     } catch (cause) {
-      this.#break("could not be written to", cause);
+      // The server's last words may stand unread: the end of reading says why it hung up.
+      if (!isPeersEnd(cause)) this.#break("could not be written to", cause);
     }
     this.#unsent -= bytes.length;
   }
@@ -317,23 +321,24 @@ export class Connection {
   #hungUp(): ConnectError {
     const waiting = this.#requests.oldest;
     if (waiting !== null) {
-      return new ConnectError(
-        `Cannot get an answer to ${waiting} from ${this.server}: it closed the connection; ` +
-          CHECK_SERVER,
+      return new HangUpError(
+        `Cannot get an answer to ${waiting} from ${this.server}: it closed the connection` +
+          (this.#requests.lastWords ?? `; ${CHECK_SERVER}`),
       );
     }
-    return new ConnectError(
+    return new HangUpError(
       `The connection to ${this.server} was closed by the server` +
-        (this.bytesReceived === 0 ? ` before a word was said; ${CHECK_SERVER}` : ""),
+        (this.#requests.lastWords ??
+          (this.bytesReceived === 0 ? ` before a word was said; ${CHECK_SERVER}` : "")),
     );
   }
 
   #break(what: string, thrown: unknown): void {
     const cause = this.secrets.ownError(thrown);
     this.close(
-      cause instanceof ConnectError ? cause : new ConnectError(
+      cause instanceof ConnectError ? cause : new HangUpError(
         `The connection to ${this.server} ${what}: ${reasonOf(cause)}` +
-          (this.bytesReceived === 0 ? `; ${CHECK_SERVER}` : ""),
+          (this.#requests.lastWords ?? (this.bytesReceived === 0 ? `; ${CHECK_SERVER}` : "")),
         { cause },
       ),
     );
@@ -365,6 +370,12 @@ export class Connection {
 function plain(chunk: Uint8Array): Uint8Array {
   if (chunk.constructor === Uint8Array) return chunk;
   return new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+}
+
+/** Whether an error says that the peer has closed the connection: its words differ by runtime. */
+function isPeersEnd(error: unknown): boolean {
+  const { code, name } = (error ?? {}) as { code?: unknown; name?: unknown };
+  return /EPIPE|ECONNRESET|BrokenPipe|ConnectionReset/.test(`${code} ${name}`);
 }
 
 function isProtocolError(error: unknown): error is Error {

@@ -1,9 +1,10 @@
-import { type Reply, RespMap, ServerError } from "../resp/mod.ts";
-import type { Connection } from "./connection.ts";
-import { delay } from "./delay.ts";
+import { type Reply, RespMap, ServerError, VerbatimString } from "../resp/mod.ts";
+import { formatAddress } from "./address.ts";
+import { Connection, type ConnectionOptions, HangUpError } from "./connection.ts";
 import { reasonOf } from "./dialling.ts";
 import { AuthError, ConnectError, TimeoutError } from "./errors.ts";
 import { parseInfo } from "./info.ts";
+import { turnsAway, unusable } from "./refusal.ts";
 import { parseRole } from "./role.ts";
 
 /**
@@ -38,6 +39,8 @@ export interface HandshakeOptions {
   readonly timeout: number;
   /** The name under which `CLIENT LIST` shows the connection. */
   readonly clientName: string;
+  /** Servers that hang up at `HELLO`, as `host:port`: from now on RESP2 is spoken with them at once. */
+  readonly resp2Servers: Set<string>;
   /** What to do about the password, for messages; if left out, what is right with a single URL. */
   readonly passwordAdvice?: PasswordAdvice;
 }
@@ -71,44 +74,87 @@ export interface ServerInfo {
   readonly runId: string | null;
 }
 
-/** How often a server that loads its data is asked whether it has done so, in ms. */
-const LOADING_POLL = 100;
-
 /** The library's name and version, as `CLIENT LIST` shows them. */
 const LIBRARY: readonly (readonly [string, string])[] = [
   ["LIB-NAME", "keywatch"],
   ["LIB-VER", "0.1.0"],
 ];
 
+/** A connection on which the server knows who speaks, and what it said of itself. */
+export interface Introduced {
+  readonly connection: Connection;
+  readonly info: ServerInfo;
+}
+
 /**
- * Agrees on a protocol, authenticates, and gives the connection a name. A server that is loading
- * its data is waited for.
+ * Opens a connection, agrees on a protocol, authenticates, and gives the connection a name. When the
+ * server hangs up meanwhile, tries once more in RESP2: some proxies do so at `HELLO`.
  *
- * @param signal ends the wait for what no connection gives
+ * @param where the server, and what limits the connection; `onClose` is not called before this returns
+ * @param options what to say first
  * @throws {AuthError} when the server refuses the credentials or wants some
- * @throws {ConnectError} when it will not speak with this client
+ * @throws {ConnectError} when nothing answers there, or the server will not speak with this client
  * @throws {TimeoutError} when an answer does not come in time
  */
-export async function handshake(
+export async function openConnection(
+  where: ConnectionOptions,
+  options: HandshakeOptions,
+): Promise<Introduced> {
+  const { protocol, resp2Servers } = options;
+  const server = formatAddress(where.address);
+  if (protocol !== undefined) return await openOnce(where, options);
+  const isRemembered = resp2Servers.has(server);
+  try {
+    return await openOnce(where, isRemembered ? { ...options, protocol: 2 } : options);
+  } catch (error) {
+    // What follows may be another server: the next connection begins with HELLO.
+    resp2Servers.delete(server);
+    if (isRemembered || !(error instanceof HangUpError)) throw error;
+    const opened = await openOnce(where, { ...options, protocol: 2 }).catch((second) => {
+      throw second instanceof HangUpError ? error : second;
+    });
+    resp2Servers.add(server);
+    return opened;
+  }
+}
+
+async function openOnce(where: ConnectionOptions, options: HandshakeOptions): Promise<Introduced> {
+  const { events, signal } = where;
+  let isIntroduced = false;
+  const onClose = (reason: Error) => {
+    if (isIntroduced) events.onClose(reason);
+  };
+  const connection = await Connection.open({ ...where, events: { ...events, onClose } });
+  try {
+    const info = await handshake(connection, options, signal);
+    if (connection.over !== null) throw connection.over;
+    isIntroduced = true;
+    return { connection, info };
+  } catch (error) {
+    connection.close(error as Error);
+    throw error;
+  }
+}
+
+async function handshake(
   connection: Connection,
   options: HandshakeOptions,
   signal: AbortSignal,
 ): Promise<ServerInfo> {
-  const { timeout } = options;
-  const credentials = await within(timeout, options.credentials(), connection, signal);
+  let credentials: Credentials | undefined;
+  try {
+    credentials = await within(options.timeout, options.credentials(), connection, signal);
+  } catch (error) {
+    // A server that is full says so before it is asked anything.
+    throw connection.over ?? error;
+  }
   // Before it is sent.
   connection.secrets.add(credentials?.password);
-  const deadline = performance.now() + timeout;
-  for (;;) {
-    try {
-      return await introduce(connection, { ...options, credentials });
-    } catch (error) {
-      if (!(error instanceof ServerError)) throw error;
-      if (error.code !== "LOADING" || performance.now() >= deadline) {
-        throw explain(connection, { ...options, credentials }, error);
-      }
-      await delay(LOADING_POLL, signal);
-    }
+  const introduction = { ...options, credentials };
+  try {
+    return await introduce(connection, introduction);
+  } catch (error) {
+    throw error instanceof ServerError ? explain(connection, introduction, error) : error;
   }
 }
 
@@ -127,22 +173,19 @@ type Introduction = Omit<HandshakeOptions, "credentials"> & {
 };
 
 async function introduce(connection: Connection, options: Introduction): Promise<ServerInfo> {
-  if (options.protocol !== 2) {
-    try {
-      return await hello(connection, options);
-    } catch (error) {
-      if (!(error instanceof ServerError) || !lacksHello(error)) throw error;
-      if (options.protocol === 3) {
-        throw new ConnectError(
-          `Cannot speak RESP3 with ${connection.server}: ${error.message}; ` +
-            "leave the protocol option out to fall back to RESP2",
-          { cause: error },
-        );
-      }
-    }
-  }
+  const told = options.protocol === 2 ? null : await hello(connection, options);
+  if (told?.protocol === 3) return told;
   connection.speakResp2();
-  return await authenticate(connection, options);
+  if (options.credentials !== undefined) await logIn(connection, options, options.credentials);
+  const asked = await askInfo(connection, options.clientName);
+  return {
+    protocol: 2,
+    software: asked.software ?? told?.software ?? null,
+    version: asked.version ?? told?.version ?? null,
+    mode: asked.mode ?? told?.mode ?? null,
+    role: asked.role ?? told?.role ?? null,
+    runId: asked.runId,
+  };
 }
 
 /** The credentials, or an error when the function that gives them does not do so in time. */
@@ -183,27 +226,74 @@ async function within(
   }
 }
 
-async function hello(connection: Connection, options: Introduction): Promise<ServerInfo> {
+/**
+ * Says `HELLO`.
+ *
+ * @returns what the server says of itself; null when it refuses in a way after which RESP2 may work
+ */
+async function hello(connection: Connection, options: Introduction): Promise<ServerInfo | null> {
   const { credentials, clientName } = options;
   const auth = credentials === undefined
     ? []
     : ["AUTH", credentials.username ?? "default", credentials.password];
-  const reply = await connection.request("HELLO", 3, ...auth, "SETNAME", clientName);
-  if (!(reply instanceof RespMap)) {
-    throw new ConnectError(
-      `Cannot understand ${connection.server}: its answer to HELLO is no map; ` +
-        "check that a Redis server listens there",
+  let reply: Reply;
+  try {
+    reply = await connection.request("HELLO", 3, ...auth, "SETNAME", clientName);
+  } catch (error) {
+    if (!(error instanceof ServerError)) throw error;
+    const isLast = turnsAway(error) || refusesPassword(error) ||
+      (error.code === "NOAUTH" && credentials === undefined);
+    if (isLast) throw error;
+    if (options.protocol === 3) throw noResp3(connection, error.message, error);
+    return null;
+  }
+  // Some proxies answer in RESP2: with the names and values of the map in an array.
+  const fields = Array.isArray(reply) ? new RespMap(reply) : reply;
+  if (fields instanceof RespMap) {
+    const text = (key: string) => connection.secrets.field(textOf(fields.get(key)));
+    const speaks3 = fields === reply && String(fields.get("proto") ?? 3) === "3";
+    if (speaks3 || options.protocol === undefined) {
+      return {
+        protocol: speaks3 ? 3 : 2,
+        software: text("server"),
+        version: text("version"),
+        mode: text("mode"),
+        role: text("role"),
+        runId: null,
+      };
+    }
+  }
+  if (options.protocol === 3) throw noResp3(connection, "it answers HELLO in RESP2");
+  return null;
+}
+
+function noResp3({ server }: Connection, why: string, cause?: ServerError): ConnectError {
+  return new ConnectError(
+    `Cannot speak RESP3 with ${server}: ${why}; leave the protocol option out to fall back to RESP2`,
+    { cause },
+  );
+}
+
+/** Says `AUTH`. */
+async function logIn(
+  connection: Connection,
+  options: Introduction,
+  { username, password }: Credentials,
+): Promise<void> {
+  try {
+    await connection.request("AUTH", ...(username === undefined ? [] : [username]), password);
+  } catch (error) {
+    if (!(error instanceof ServerError) || turnsAway(error)) throw error;
+    // Before Redis 6 there are no users: what is now the default user's is the only password.
+    const knowsNoUsers = username !== undefined && /wrong number of arg/i.test(error.message);
+    if (knowsNoUsers && username === "default") return logIn(connection, options, { password });
+    throw refusedCredentials(
+      connection,
+      options,
+      error,
+      knowsNoUsers ? "leave the username out if the server is older than Redis 6" : undefined,
     );
   }
-  const text = (key: string) => connection.secrets.field(textOf(reply.get(key)));
-  return {
-    protocol: 3,
-    software: text("server"),
-    version: text("version"),
-    mode: text("mode"),
-    role: text("role"),
-    runId: null,
-  };
 }
 
 /** What is read of `INFO server`. */
@@ -216,16 +306,8 @@ const SERVER_FIELDS = [
   "run_id",
 ] as const;
 
-/** RESP2: `AUTH` by itself, and what `HELLO` would have told as far as the user may ask for it. */
-async function authenticate(
-  connection: Connection,
-  options: Introduction,
-): Promise<ServerInfo> {
-  const { credentials, clientName } = options;
-  if (credentials !== undefined) {
-    const { username, password } = credentials;
-    await connection.request("AUTH", ...(username === undefined ? [] : [username]), password);
-  }
+/** Gives the connection a name, and asks what `HELLO` would have told, as far as the user may ask. */
+async function askInfo(connection: Connection, clientName: string): Promise<ServerInfo> {
   await ifAllowed(connection.request("CLIENT", "SETNAME", clientName));
   const info = parseInfo(await ifAllowed(connection.request("INFO", "server")), SERVER_FIELDS);
   const role = await ifAllowed(connection.request("ROLE"));
@@ -243,51 +325,52 @@ async function authenticate(
   };
 }
 
-/** The reply, or null where the server refuses; but without a password nothing else will work. */
+/** The reply, or null where the server refuses; but not where it refuses everything. */
 async function ifAllowed(request: Promise<Reply>): Promise<Reply> {
   try {
     return await request;
   } catch (error) {
-    const passing = error instanceof ServerError &&
-      error.code !== "NOAUTH" && error.code !== "LOADING";
-    if (passing) return null;
+    if (error instanceof ServerError && error.code !== "NOAUTH" && !turnsAway(error)) return null;
     throw error;
   }
 }
 
-/** Whether the server, or a proxy before it, is one to which RESP2 must be spoken. */
-function lacksHello(error: ServerError): boolean {
-  return error.code === "NOPROTO" || error.code === "NOPERM" ||
-    /unknown command|unsupported command/i.test(error.message);
+/** Whether a server has looked at the user and password, and refuses them. */
+function refusesPassword({ code, message }: ServerError): boolean {
+  return code === "WRONGPASS" ||
+    /(invalid|wrong) (username|password)|auth\w* fail|no password is set|without any password/i
+      .test(message);
 }
 
-function explain(
-  { server }: Connection,
-  { credentials, passwordAdvice = PASSWORD_ADVICE }: Introduction,
-  error: ServerError,
-): Error {
-  if (error.code === "NOAUTH") {
+function explain(connection: Connection, options: Introduction, error: ServerError): Error {
+  const { credentials, passwordAdvice = PASSWORD_ADVICE } = options;
+  if (error.code === "NOAUTH" && credentials === undefined) {
     return new AuthError(
-      `Cannot log in to ${server}: it wants a password and none was given; ` +
+      `Cannot log in to ${connection.server}: it wants a password and none was given; ` +
         passwordAdvice.missing,
       { cause: error },
     );
   }
-  // "ERR AUTH <password> called without any password configured" has no code of its own.
-  if (error.code === "WRONGPASS" || (error.code === "ERR" && /\bAUTH\b/.test(error.message))) {
-    const user = credentials?.username ?? "default";
-    return new AuthError(
-      `Cannot log in to ${server} as user "${user}": ${error.message.replace(/\.$/, "")}; ` +
-        passwordAdvice.refused,
-      { cause: error },
-    );
+  if (error.code === "NOAUTH" || refusesPassword(error)) {
+    return refusedCredentials(connection, options, error);
   }
-  const advice = /max number of clients/i.test(error.message)
-    ? "; close idle connections, or raise its maxclients"
-    : "";
-  return new ConnectError(`Cannot use ${server}: ${error.message}${advice}`, { cause: error });
+  return unusable(connection.server, error);
+}
+
+function refusedCredentials(
+  { server }: Connection,
+  { credentials, passwordAdvice = PASSWORD_ADVICE }: Introduction,
+  error: ServerError,
+  advice: string = passwordAdvice.refused,
+): AuthError {
+  const user = credentials?.username ?? "default";
+  return new AuthError(
+    `Cannot log in to ${server} as user "${user}": ${error.message.replace(/\.$/, "")}; ${advice}`,
+    { cause: error },
+  );
 }
 
 function textOf(reply: Reply | undefined): string | null {
+  if (reply instanceof VerbatimString) return textOf(reply.value);
   return typeof reply === "string" ? reply : null;
 }

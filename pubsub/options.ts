@@ -182,6 +182,7 @@ export interface Settings {
   /** The passwords that no message may hold. */
   readonly secrets: Secrets;
   readonly clientName: string;
+  readonly resp2Servers: Set<string>;
   readonly timeout: number;
   readonly heartbeat: HeartbeatOptions;
   readonly maxAttempts: number;
@@ -250,6 +251,7 @@ export function resolveOptions(
     ),
     secrets,
     clientName,
+    resp2Servers: new Set(),
     timeout,
     heartbeat,
     maxAttempts,

@@ -1,6 +1,6 @@
-import { Connection, type ConnectionEvents, NO_EVENTS } from "./connection.ts";
+import { type Connection, type ConnectionEvents, NO_EVENTS } from "./connection.ts";
 import { ClosedError, ConnectError } from "./errors.ts";
-import { handshake, type ServerInfo } from "./handshake.ts";
+import { type Introduced, openConnection, type ServerInfo } from "./handshake.ts";
 import type { AskServer, SubscriberOptions } from "./subscriber_options.ts";
 import type { Address } from "./transport.ts";
 
@@ -15,23 +15,16 @@ export function isOther(a: ServerInfo, b: ServerInfo): boolean {
 /**
  * Opens a connection and shakes hands.
  *
- * @throws as {@linkcode Connection.open} and {@linkcode handshake} do
+ * @throws as {@linkcode openConnection} does
  */
 export async function openServer(
   address: Address,
   options: SubscriberOptions,
   signal: AbortSignal,
   events: ConnectionEvents,
-): Promise<{ connection: Connection; info: ServerInfo }> {
+): Promise<Introduced> {
   const { dial, timeout, limits, secrets } = options;
-  const to = { address, dial, timeout, limits, secrets, signal, events };
-  const connection = await Connection.open(to);
-  try {
-    return { connection, info: await handshake(connection, options, signal) };
-  } catch (error) {
-    connection.close(error as Error);
-    throw error;
-  }
+  return await openConnection({ address, dial, timeout, limits, secrets, signal, events }, options);
 }
 
 /**

@@ -1,6 +1,7 @@
 import { decodeText, type Reply, ServerError, VerbatimString } from "../resp/mod.ts";
 import { LATE } from "./delay.ts";
 import { ConnectError, TimeoutError } from "./errors.ts";
+import { unusable } from "./refusal.ts";
 import { channelId, type ServerChannel } from "./registry.ts";
 
 /** What a command is answered with. */
@@ -44,6 +45,8 @@ export class Requests {
   readonly #server: string;
   readonly #onLate: (error: TimeoutError) => void;
   readonly #pending: Pending[] = [];
+  /** The last error of a server that has replied with nothing else; null once it has. */
+  #refusal: ServerError | null | undefined;
 
   /**
    * Begins with none.
@@ -55,6 +58,11 @@ export class Requests {
   constructor(server: string, onLate: (error: TimeoutError) => void) {
     this.#server = server;
     this.#onLate = onLate;
+  }
+
+  /** What a server that has accepted no command said last, for messages; null if that is nothing. */
+  get lastWords(): string | null {
+    return this.#refusal ? ` after it said: ${this.#refusal.message}` : null;
   }
 
   /** The command whose answer is the next; null when none is due. */
@@ -92,14 +100,23 @@ export class Requests {
   /**
    * Takes a reply.
    *
-   * @throws {ConnectError} when no reply was due
+   * @throws {ConnectError} when no reply was due. If it is an error, that is the reason: a server that
+   * is full or protected says so before it is asked anything.
    */
   answer(reply: Reply): void {
     const pending = this.#pending[0];
-    if (pending === undefined) throw this.#confused("answered what nobody asked");
+    if (pending === undefined) {
+      if (reply instanceof ServerError) throw unusable(this.#server, reply);
+      throw this.#confused("answered what nobody asked");
+    }
     this.#answered();
-    if (reply instanceof ServerError) pending.taker.fail(reply);
-    else if (pending.channels === null) pending.taker.answer(reply);
+    if (reply instanceof ServerError) {
+      if (this.#refusal !== null) this.#refusal = reply;
+      pending.taker.fail(reply);
+      return;
+    }
+    this.#refusal = null;
+    if (pending.channels === null) pending.taker.answer(reply);
     else {
       const error = this.#confused(`answered ${pending.name} without a confirmation`);
       pending.taker.fail(error);
@@ -122,6 +139,7 @@ export class Requests {
     ) {
       throw this.#confused("confirmed a subscription nobody asked for");
     }
+    this.#refusal = null;
     pending.confirmed++;
     if (pending.confirmed === pending.channels!.length) {
       this.#answered();
@@ -154,8 +172,8 @@ export class Requests {
       }
       this.#onLate(
         new TimeoutError(
-          `Cannot go on with ${this.#server}: no answer to ${pending.name} within ${timeout} ms; ` +
-            "it may be overloaded, or no Redis server at all",
+          `Cannot go on with ${this.#server}: no answer to ${pending.name} within ${timeout} ms` +
+            (this.lastWords ?? "; it may be overloaded, or no Redis server at all"),
           timeout,
         ),
       );

@@ -1,8 +1,8 @@
 import { type DecoderLimits, type Reply, RespMap, ServerError } from "../resp/mod.ts";
 import { formatAddress } from "./address.ts";
-import { Connection, type ConnectionEvents } from "./connection.ts";
+import type { Connection, ConnectionEvents } from "./connection.ts";
 import { ConnectError } from "./errors.ts";
-import { handshake, type PasswordAdvice, type ServerInfo } from "./handshake.ts";
+import { type Introduced, openConnection, type PasswordAdvice } from "./handshake.ts";
 import type { Secrets } from "./secrets.ts";
 import { MOST_LEARNED } from "./sentinel_order.ts";
 import type { SentinelServer } from "./sentinel_target.ts";
@@ -38,6 +38,8 @@ export interface SessionOptions {
   readonly secrets: Secrets;
   /** The name under which `CLIENT LIST` shows the connection. */
   readonly clientName: string;
+  /** As {@linkcode HandshakeOptions.resp2Servers}. */
+  readonly resp2Servers: Set<string>;
 }
 
 const PASSWORD_ADVICE: PasswordAdvice = {
@@ -54,21 +56,19 @@ const PASSWORD_ADVICE: PasswordAdvice = {
  */
 export async function openSentinel(
   { address, dial, credentials }: SentinelServer,
-  { timeout, limits, secrets, clientName }: SessionOptions,
+  { timeout, limits, secrets, clientName, resp2Servers }: SessionOptions,
   signal: AbortSignal,
   events: ConnectionEvents,
-): Promise<{ connection: Connection; info: ServerInfo }> {
-  const to = { address, dial, timeout, limits, secrets, signal, events };
-  const connection = await Connection.open(to);
-  try {
-    const options = { credentials, timeout, clientName, passwordAdvice: PASSWORD_ADVICE };
-    const info = await handshake(connection, options, signal);
-    if (info.mode !== null && info.mode !== "sentinel") throw noSentinel(connection);
-    return { connection, info };
-  } catch (error) {
-    connection.close(error as Error);
-    throw error;
-  }
+): Promise<Introduced> {
+  const opened = await openConnection(
+    { address, dial, timeout, limits, secrets, signal, events },
+    { credentials, timeout, clientName, resp2Servers, passwordAdvice: PASSWORD_ADVICE },
+  );
+  const { connection, info: { mode } } = opened;
+  if (mode === null || mode === "sentinel") return opened;
+  const error = noSentinel(connection);
+  connection.close(error);
+  throw error;
 }
 
 /**

@@ -294,7 +294,7 @@ Deno.test("doctor says why it cannot reach a server, or is not let in", async ()
 });
 
 Deno.test("what a server says cannot drive the terminal of doctor", async () => {
-  await using peer = new Peer(answer("-ERR \x1b]0;pwned\x07\r\n"));
+  await using peer = new Peer(answer("-DENIED \x1b]0;pwned\x07\r\n"));
   const { code, text } = await doctor("--url", peer.url);
   assertEquals(code, 1);
   assertStringIncludes(text, "\\x1b]0;pwned\\x07");

@@ -196,8 +196,8 @@ Deno.test("watch: a server that will not say whether it has the database", async
 });
 
 Deno.test("what a server says cannot drive the terminal", async () => {
-  await using peer = new Peer(answer("-ERR \x1b]0;pwned\x07\r\n"));
-  await fails(1, "ERR \\x1b]0;pwned\\x07", "watch", "--url", peer.url);
+  await using peer = new Peer(answer("-DENIED \x1b]0;pwned\x07\r\n"));
+  await fails(1, "DENIED \\x1b]0;pwned\\x07", "watch", "--url", peer.url);
 });
 
 Deno.test("what is typed cannot drive the terminal", async () => {

@@ -77,7 +77,8 @@ Deno.test("a server that greets before it is asked", async () => {
 
 Deno.test("a server that answers HELLO with something else", async () => {
   await using peer = new Peer(answer("+OK\r\n"));
-  await refuses(peer.url, ConnectError, ["its answer to HELLO is no map"]);
+  await refuses(peer.url, ConnectError, ["it answers HELLO in RESP2"], { protocol: 3 });
+  await refuses(peer.url, TimeoutError, ["no answer to CLIENT"], { timeout: 100 });
 });
 
 Deno.test("a dial that never ends is given up at the deadline", async () => {

@@ -8,6 +8,9 @@ const HELLO =
 /** What a fake server says to a command: bytes of RESP; nothing, when it is null. */
 export type Answer = (words: readonly string[]) => string | null;
 
+/** As an answer: the server ends the connection in place of answering. */
+export const HANG_UP = "hang up";
+
 /** A server that says what the test wants it to say. */
 export class FakeServer implements AsyncDisposable {
   /** The commands it was sent, by all connections. */
@@ -55,12 +58,14 @@ export class FakeServer implements AsyncDisposable {
 
   async #converse(connection: Deno.Conn): Promise<void> {
     const answers: string[] = [];
+    let hangsUp = false;
     const decoder = new Decoder({
       reply: (command) => {
         const words = command as string[];
         this.commands.push(words.join(" "));
         const answer = this.#answer(words);
-        if (answer !== null) answers.push(answer);
+        if (answer === HANG_UP) hangsUp = true;
+        else if (answer !== null && !hangsUp) answers.push(answer);
       },
       push() {},
     }, { strings: "text" });
@@ -69,6 +74,7 @@ export class FakeServer implements AsyncDisposable {
       decoder.write(buffer.slice(0, length));
       const bytes = new TextEncoder().encode(answers.splice(0).join(""));
       for (let at = 0; at < bytes.length;) at += await connection.write(bytes.subarray(at));
+      if (hangsUp) return;
     }
   }
 

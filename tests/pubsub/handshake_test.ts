@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import {
+  AuthError,
   connect,
   ConnectError,
   type ConnectOptions,
@@ -44,22 +45,51 @@ for (const protocol of [2, 3] as const) {
   });
 }
 
-for (
-  const refusal of [
-    "-NOPROTO unsupported protocol version",
-    "-ERR unknown command 'HELLO'",
-    "-ERR unsupported command 'HELLO'",
-    "-NOPERM this user has no permissions to run the 'hello' command",
-  ]
-) {
-  Deno.test(`RESP2 is spoken where HELLO is answered with ${refusal}`, async () => {
-    await using server = new FakeServer(([name]) =>
-      name === "HELLO" ? `${refusal}\r\n` : undefined
-    );
-    const options: ConnectOptions = { username: "bo", password: "pw" };
+/** What servers and proxies without RESP3 say to `HELLO 3 AUTH …`. */
+const REFUSALS = [
+  "-NOPROTO unsupported protocol version",
+  "-ERR unknown command 'HELLO'",
+  "-ERR unknown command `HELLO`, with args beginning with: `3`, `AUTH`, `bo`, `SETNAME`, ",
+  "-ERR unsupported command 'HELLO'",
+  "-ERR command not support",
+  "-ERR command is not allowed",
+  "-ERR HELLO is not available",
+  "-ERR RESP3 is not supported",
+  "-ERR wrong number of arguments for 'hello' command",
+  "-ERR Syntax error in HELLO option 'AUTH'",
+  "-ERR",
+  "-",
+  "!9\r\nERR hello",
+  "-NOPERM this user has no permissions to run the 'hello' command",
+  "-NOAUTH Authentication required.",
+  "-NOAUTH HELLO must be called with the client already authenticated",
+  "+OK",
+  ":3",
+  "_",
+  "$-1",
+  "*-1",
+  "*0",
+  "*1\r\n+OK",
+  "*4\r\n$6\r\nserver\r\n$5\r\nredis\r\n$5\r\nproto\r\n:2",
+  "*3\r\n+server\r\n+redis\r\n+proto",
+  "%2\r\n+server\r\n+redis\r\n+proto\r\n:2",
+  "|1\r\n+a\r\n:1\r\n-ERR command not support",
+];
+
+for (const refusal of REFUSALS) {
+  Deno.test(`speaks RESP2 when HELLO is answered with ${JSON.stringify(refusal)}`, async () => {
+    await using server = new FakeServer(([name, channel]) => {
+      if (name === "HELLO") return `${refusal}\r\n`;
+      if (name !== "SUBSCRIBE") return undefined;
+      const items = (kind: string) => `$${kind.length}\r\n${kind}\r\n$16\r\n${channel}\r\n`;
+      return `*3\r\n${items("subscribe")}:1\r\n*3\r\n${items("message")}$3\r\nset\r\n`;
+    });
+    const options: ConnectOptions = { username: "bo", password: "pw", flags: "ignore" };
     {
       await using notifications = await connect(server.url, options);
       assertEquals(notifications.status().nodes[0]!.protocol, 2);
+      await notifications.subscribeKeyspace("k");
+      assertEquals((await notifications.getMessage({ timeout: 10_000 }))?.eventType, "set");
     }
     assertEquals(server.commands.slice(0, 3), [
       "HELLO 3 AUTH bo pw SETNAME keywatch",
@@ -73,6 +103,139 @@ for (
     );
   });
 }
+
+Deno.test("uses what an array in place of HELLO's map tells, where nothing else does", async () => {
+  const fields = ["server", "kv", "version", "1.2.3", "proto", "2", "mode", "standalone", "role"];
+  const texts = [...fields, "master"].map((text) => `$${text.length}\r\n${text}\r\n`);
+  await using server = new FakeServer(([name]) => {
+    if (name === "HELLO") return `*${texts.length}\r\n${texts.join("")}`;
+    return name === "INFO" || name === "ROLE" ? "-ERR unknown command\r\n" : undefined;
+  });
+  await using notifications = await connect(server.url);
+  const { protocol, software, version, role } = notifications.status().nodes[0]!;
+  assertEquals([protocol, software, version, role], [2, "kv", "1.2.3", "master"]);
+  assertEquals(server.heard("AUTH"), false);
+});
+
+Deno.test("refuses an array in place of HELLO's map that tells of a Sentinel", async () => {
+  const array = "*4\r\n+proto\r\n:2\r\n+mode\r\n+sentinel\r\n";
+  await using server = new FakeServer(([name]) => name === "HELLO" ? array : undefined);
+  await assertRejects(() => connect(server.url), ConnectError, "Sentinel");
+});
+
+/** What servers say to a user or password that they do not accept. */
+const WRONG = [
+  "-WRONGPASS invalid username-password pair or user is disabled.",
+  "-ERR invalid password",
+  "-ERR invalid username-password pair",
+  "-ERR wrong password",
+  "-ERR AUTH failed",
+  "-ERR Authentication failed: no such user",
+  "-ERR Client sent AUTH, but no password is set",
+  "-ERR AUTH <password> called without any password configured for the default user.",
+];
+
+/** What they say to `AUTH` besides. */
+const NO_AUTH = [
+  "-NOPERM this user has no permissions to run the 'auth' command",
+  "-NOAUTH Authentication required.",
+  "-ERR unknown command 'AUTH'",
+  "-ERR no",
+];
+
+Deno.test("reports credentials that the server refuses, in whatever words, as an AuthError", async () => {
+  for (const protocol of [2, 3, undefined] as const) {
+    for (const [refusals, commands] of [[WRONG, ["HELLO", "AUTH"]], [NO_AUTH, ["AUTH"]]] as const) {
+      // In RESP3 there is no AUTH by itself.
+      if (protocol === 3 && refusals === NO_AUTH) continue;
+      for (const refusal of refusals) {
+        await using server = new FakeServer(([name]) => {
+          if ((commands as readonly string[]).includes(name!)) return `${refusal}\r\n`;
+          return name === "HELLO" ? "-ERR command not support\r\n" : undefined;
+        });
+        const words = `as user "default": ${refusal.slice(1).replace(/\.$/, "")}; check the URL`;
+        await assertRejects(
+          () => connect(server.url, { password: "pw", ...(protocol ? { protocol } : {}) }),
+          AuthError,
+          words,
+        );
+      }
+    }
+  }
+});
+
+Deno.test("asks for a password when the server wants one and none is given", async () => {
+  for (const command of ["HELLO", "CLIENT", "INFO"]) {
+    await using server = new FakeServer(([name]) => {
+      if (name === command) return "-NOAUTH Authentication required.\r\n";
+      return name === "HELLO" ? "-ERR command not support\r\n" : undefined;
+    });
+    await assertRejects(
+      () => connect(server.url),
+      AuthError,
+      "none was given; put it into the URL",
+    );
+  }
+});
+
+Deno.test("logs in to a server that knows no users, as the default user only", async () => {
+  await using server = new FakeServer(([name, , password]) => {
+    if (name === "HELLO") return "-ERR unknown command 'HELLO'\r\n";
+    if (name !== "AUTH" || password === undefined) return undefined;
+    return "-ERR wrong number of arguments for 'auth' command\r\n";
+  });
+  for (const username of ["default", undefined]) {
+    await using notifications = await connect(server.url, {
+      password: "pw",
+      ...(username === undefined ? {} : { username }),
+    });
+    assertEquals(notifications.status().nodes[0]!.protocol, 2);
+  }
+  assertEquals(server.commands.filter((command) => command.startsWith("AUTH")), [
+    "AUTH default pw",
+    "AUTH pw",
+    "AUTH pw",
+  ]);
+  await assertRejects(
+    () => connect(server.url, { username: "bo", password: "pw" }),
+    AuthError,
+    "leave the username out",
+  );
+});
+
+Deno.test("falls back to RESP2 on real servers that have HELLO renamed, whoever logs in", async () => {
+  await using server = await startServer({
+    password: "secret",
+    acl: ["bo on >pw ~* &* +@all"],
+    config: { "rename-command": 'HELLO ""', "notify-keyspace-events": "KEA" },
+  });
+  const cases: ConnectOptions[] = [
+    { password: "secret" },
+    { username: "default", password: "secret" },
+    { username: "bo", password: "pw" },
+  ];
+  for (const options of cases) {
+    await using notifications = await connect(server.url, options);
+    await notifications.subscribeKeyspace("k");
+    await server.command("SET", "k", "x");
+    assertEquals((await notifications.getMessage({ timeout: 10_000 }))?.eventType, "set");
+    assertEquals(notifications.status().nodes[0]!.protocol, 2);
+  }
+  await assertRejects(() => connect(server.url, { password: "wrong" }), AuthError, "WRONGPASS");
+  await assertRejects(() => connect(server.url), AuthError, "none was given");
+  await assertRejects(
+    () => connect(server.url, { protocol: 3, password: "secret" }),
+    ConnectError,
+    "leave the protocol option out",
+  );
+});
+
+Deno.test("reports a real server that has AUTH renamed as an AuthError", async () => {
+  await using server = await startServer({ config: { "rename-command": ['HELLO ""', 'AUTH ""'] } });
+  await assertRejects(() => connect(server.url, { password: "pw" }), AuthError, "unknown command");
+  await using notifications = await connect(server.url);
+  assertEquals(notifications.status().nodes[0]!.protocol, 2);
+});
 
 Deno.test("a server that refuses the name, or to say what it is, is used all the same", async () => {
   await using server = await startServer({

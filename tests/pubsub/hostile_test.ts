@@ -125,9 +125,9 @@ Deno.test("every misdeed ends in a typed error within its deadline, and in no ot
 Deno.test("a thousand rounds with hostile peers leave nothing behind and take no more memory", async () => {
   const random = seeded(2);
   const misdeeds = Object.values(MISDEEDS);
-  let rounds = 0;
+  let connections = 0;
   await using peer = new Peer((connection) => {
-    rounds++;
+    connections++;
     return misdeeds[random(misdeeds.length)]!(random)(connection);
   });
   const round = async () => {
@@ -148,7 +148,10 @@ Deno.test("a thousand rounds with hostile peers leave nothing behind and take no
   await many(ROUNDS / 4);
   const before = Deno.memoryUsage().heapUsed;
   await many(ROUNDS * 3 / 4);
-  assertEquals(rounds, ROUNDS);
+  assert(
+    connections >= ROUNDS,
+    "each round has connected, and again after a peer hung up at HELLO",
+  );
   await until("every connection is closed", () => peer.connections === 0);
   const grown = Deno.memoryUsage().heapUsed - before;
   // What is collected later counts too, so the bound is generous; 64 KiB a round would be 48 MiB.

@@ -50,8 +50,14 @@ Deno.test("of the others that a sentinel names those count that have an address 
   ];
   const secrets = new Secrets();
   const { name, sentinels: given } = readSentinelTarget(target(sentinel), {}, secrets);
-  const options = { name, timeout: 60_000, limits: {}, secrets, clientName: "test" };
-  const sentinels = new Sentinels(given, options);
+  const sentinels = new Sentinels(given, {
+    name,
+    timeout: 60_000,
+    limits: {},
+    secrets,
+    clientName: "test",
+    resp2Servers: new Set(),
+  });
   const nodes = async () => {
     await sentinels.ask(sentinels.order.first, new AbortController().signal);
     return Array.from(sentinels.order, ({ node }) => node);
