@@ -1,6 +1,7 @@
 import { AbstractKeyspaceNotifications } from "../pubsub/mod.ts";
 import { backoff } from "../pubsub/backoff.ts";
 import { ClosedError } from "../pubsub/errors.ts";
+import { ReplicaAdvice } from "../pubsub/event_advice.ts";
 import { Hub } from "../pubsub/hub.ts";
 import { resolveOptions, type Settings } from "../pubsub/options.ts";
 import type { AskServer } from "../pubsub/subscriber_options.ts";
@@ -12,7 +13,6 @@ import { MigrationFilter } from "./migration_filter.ts";
 import { NodeAddresses } from "./node_addresses.ts";
 import { type ClusterOptions, type ClusterSettings, resolveClusterOptions } from "./options.ts";
 import { Refresher } from "./refresher.ts";
-import { ReplicaAdvice } from "./replica_events.ts";
 import { ReplicaGate } from "./replica_gate.ts";
 import { ReplicaMember } from "./replica_member.ts";
 import { readSeeds, type Seeds } from "./seeds.ts";

@@ -1,16 +1,14 @@
 import { describeEvent } from "../events/mod.ts";
-import { type Channel, isPattern } from "../parse/mod.ts";
+import { type Channel, isPattern, matchGlob } from "../parse/mod.ts";
 import { excerpt } from "./printable.ts";
 
 /** The event that a channel names: `__keyevent@0__:set`, `__subkeyspaceevent@*__:hset|key`. */
 const NAMED_EVENT = /^__(?:(?:sub)?keyevent@[^_]*__:(.*)|subkeyspaceevent@[^_]*__:([^|]*)\|.*)$/s;
 
-/** The one event that a channel is about; null when it is about several, or about a key. */
-export function namedEvent(channel: Channel): string | null {
+/** The event that a channel names, or a pattern of events; null when it names none. */
+function namedEvent(channel: Channel): string | null {
   const named = NAMED_EVENT.exec(String(channel));
-  const event = named?.[1] ?? named?.[2];
-  // A pattern of databases may name one event; a pattern of events names none.
-  return event === undefined || isPattern(event) ? null : event;
+  return named?.[1] ?? named?.[2] ?? null;
 }
 
 /**
@@ -29,11 +27,66 @@ export class EventAdvice {
   consider(channels: readonly Channel[]): void {
     for (const channel of channels) {
       const event = namedEvent(channel);
-      if (event === null || this.#told.has(event)) continue;
+      // A pattern of databases may name one event; a pattern of events names none.
+      if (event === null || isPattern(event) || this.#told.has(event)) continue;
       const { instead, text } = describeEvent(event);
       if (instead === null) continue;
       this.#told.add(event);
       this.#onWarning(`"${excerpt(`${channel}`, 100)}" waits for ever: ${text}`);
     }
   }
+}
+
+/**
+ * Events that a primary sends and its replicas do not, with the event that they send instead, as
+ * measured on Redis 7.0, 8.0, 8.6 and Valkey 9.1: the effect is replicated, and not always the command.
+ * A replica sends `keymiss` only for what is read on the replica itself.
+ */
+const ON_REPLICAS: Readonly<Record<string, string | null>> = {
+  expired: "del",
+  evicted: "del",
+  hexpired: "hdel",
+  spop: "srem",
+  incrbyfloat: "set",
+  hincrbyfloat: "hset",
+  keymiss: null,
+};
+
+/** Warns, once for each event, of subscriptions to events that replicas do not send. */
+export class ReplicaAdvice {
+  readonly #onWarning: (message: string) => void;
+  readonly #told = new Set<string>();
+
+  constructor(onWarning: (message: string) => void) {
+    this.#onWarning = onWarning;
+  }
+
+  /** Looks at channels that are subscribed on a replica. */
+  consider(channels: Iterable<Channel>): void {
+    for (const channel of channels) {
+      const includes = eventMatcher(channel);
+      for (const [event, instead] of Object.entries(ON_REPLICAS)) {
+        if (this.#told.has(event) || !includes(event)) continue;
+        // A pattern may include what comes instead.
+        if (instead === null ? channel.isPattern && includes("del") : includes(instead)) continue;
+        this.#told.add(event);
+        this.#onWarning(
+          `"${excerpt(`${channel}`, 100)}" does not get "${event}" from a replica, which sends ` +
+            (instead === null ? "it for its own reads only" : `"${instead}" instead`) +
+            "; watch the primary to get it",
+        );
+      }
+    }
+  }
+}
+
+/** Says whether a channel, or a pattern, includes an event of any key. */
+function eventMatcher(channel: Channel): (event: string) => boolean {
+  const named = namedEvent(channel);
+  if (named !== null) {
+    return isPattern(named) ? (event) => matchGlob(named, event) : (event) => named === event;
+  }
+  if (!channel.isPattern) return () => false;
+  const pattern = String(channel);
+  return (event) => matchGlob(pattern, `__keyevent@0__:${event}`);
 }

@@ -1,7 +1,9 @@
+import { Channel } from "../parse/mod.ts";
 import { formatAddress, parseUrl, type ServerUrl } from "./address.ts";
 import { AbstractKeyspaceNotifications } from "./base.ts";
 import { ClusterNodeError } from "./cluster_node_error.ts";
 import { ClosedError, ConnectError } from "./errors.ts";
+import { ReplicaAdvice } from "./event_advice.ts";
 import type { ServerInfo } from "./handshake.ts";
 import { PING } from "./heartbeat.ts";
 import { Hub } from "./hub.ts";
@@ -34,6 +36,7 @@ export class KeyspaceNotifications extends AbstractKeyspaceNotifications {
   readonly #settings: Settings;
   readonly #sentinels: Sentinels | null;
   readonly #roleCheck: RoleCheck;
+  readonly #replicaAdvice: ReplicaAdvice;
   /** Ends what is done beside the connection. */
   readonly #end = new AbortController();
 
@@ -44,10 +47,16 @@ export class KeyspaceNotifications extends AbstractKeyspaceNotifications {
   ) {
     super(settings.database);
     this.#settings = settings;
+    this.#replicaAdvice = new ReplicaAdvice(settings.onWarning);
     const sentinels = server instanceof Sentinels ? server : null;
     this.#sentinels = sentinels;
     this.hub = new Hub(() => this.#node, settings, {
-      checkSilence: (channels) => this.#server.checkSilence(channels),
+      checkSilence: async (channels) => {
+        await this.#server.checkSilence(channels);
+        if (this.#server.subscriber.info?.role === "replica") {
+          this.#replicaAdvice.consider(channels);
+        }
+      },
       settle: (channels) => this.#server.settle(channels),
       reconcile: () => this.#server.reconcile(),
     });
@@ -62,6 +71,7 @@ export class KeyspaceNotifications extends AbstractKeyspaceNotifications {
       inspect: async (info, connection, askedAt) => {
         checkMode(this.#node, info, options.singleNode ?? false);
         await this.#roleCheck.begin(info, connection, askedAt);
+        if (info.role === "replica") this.#adviseOnReplica();
       },
       checkUp: (connection) => this.#roleCheck.check(connection),
       onOtherServer: (info, connection) => this.#roleCheck.noteOther(info, connection),
@@ -87,12 +97,14 @@ export class KeyspaceNotifications extends AbstractKeyspaceNotifications {
           "failover",
           since,
         ),
-      onReplica: () =>
+      onReplica: () => {
         settings.onWarning(
           `${this.#node} was a primary and is a replica now: it tells what it copies from its ` +
             "primary, late, and expired keys as deleted; connect to the primary, or through " +
             "sentinels (connect({ sentinels, name }))",
-        ),
+        );
+        this.#adviseOnReplica();
+      },
     });
     const { signal } = options;
     const close = () => void this.close();
@@ -163,6 +175,14 @@ export class KeyspaceNotifications extends AbstractKeyspaceNotifications {
 
   get #node(): string {
     return this.#server.subscriber.node;
+  }
+
+  /** Warns of what is subscribed and does not come from a replica. */
+  #adviseOnReplica(): void {
+    const wanted = [...this.hub.registry.values()];
+    this.#replicaAdvice.consider(
+      wanted.map(({ bytes, isPattern }) => new Channel(bytes, isPattern)),
+    );
   }
 
   /** Sees to it, beside the connection, that the server stays the one to be watched. */

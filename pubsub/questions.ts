@@ -41,7 +41,9 @@ export async function openBeside(
   options: SubscriberOptions,
   signal: AbortSignal,
 ): Promise<Connection> {
-  const { connection, info } = await openServer(address, options, signal, NO_EVENTS);
+  // It is only needed beside one that speaks RESP2.
+  const inResp2 = { ...options, protocol: 2 } as const;
+  const { connection, info } = await openServer(address, inResp2, signal, NO_EVENTS);
   if (!isOther(info, first)) return connection;
   const error = new OtherServerError(
     `Cannot ask the server at ${connection.server}: a second connection has reached another server`,

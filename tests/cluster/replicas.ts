@@ -90,7 +90,7 @@ function inPlaceOfPrimaries(protocol: 2 | 3): Scene {
       assertEquals([gaps, warnings], [[], []]);
       await notifications.subscribeKeyevent("expired");
       assertEquals(warnings.length, 1);
-      assertStringIncludes(warnings[0]!, 'replicas do not send "expired": "del" comes there');
+      assertStringIncludes(warnings[0]!, 'from a replica, which sends "del" instead');
     },
   };
 }
