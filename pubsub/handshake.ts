@@ -363,9 +363,11 @@ function refusedCredentials(
   error: ServerError,
   advice: string = passwordAdvice.refused,
 ): AuthError {
-  const user = credentials?.username ?? "default";
+  const { username = "default", password = "" } = credentials ?? {};
+  // Beside an empty password, as in redis://secret:@host, the user may be the password.
+  const who = password === "" ? "" : ` as user "${username}"`;
   return new AuthError(
-    `Cannot log in to ${server} as user "${user}": ${error.message.replace(/\.$/, "")}; ${advice}`,
+    `Cannot log in to ${server}${who}: ${error.message.replace(/\.$/, "")}; ${advice}`,
     { cause: error },
   );
 }

@@ -103,8 +103,11 @@ async function loadStreams(): Promise<NodeStreams> {
   }
 }
 
-/** Says why a TLS connection came to nothing; of `null`, that it was just ended. */
-type Explain = (cause: unknown) => Error;
+/**
+ * Says why a TLS connection came to nothing; of `null`, that it was just ended. Whether that was
+ * before or after the handshake tells causes apart.
+ */
+type Explain = (cause: unknown, isSecured: boolean) => Error;
 
 /**
  * Opens a connection with `node:net` or `node:tls`.
@@ -132,7 +135,7 @@ export async function dial(address: Address, options: DialOptions): Promise<Tran
   const nodeTls = await loadTls();
   signal.throwIfAborted();
   const socket = connectTls(nodeTls, net, address, tls, undefined).setNoDelay(true);
-  const explain: Explain = (cause) => tlsError(address, tls, cause);
+  const explain: Explain = (cause, isSecured) => tlsError(address, tls, cause, isSecured);
   return await opened(socket, "secureConnect", signal, explain, socket);
 }
 
@@ -162,7 +165,7 @@ export async function secure(
     signal.throwIfAborted();
     const { stream, flow } = streamOver(transport, streams);
     const socket = connectTls(nodeTls, net, address, tls, stream);
-    const explain: Explain = (cause) => tlsError(address, tls, cause);
+    const explain: Explain = (cause, isSecured) => tlsError(address, tls, cause, isSecured);
     return await opened(socket, "secureConnect", signal, explain, flow, explain);
   } catch (error) {
     transport.close();
@@ -257,8 +260,8 @@ function opened(
       reject(reason);
     };
     const onAbort = () => fail(signal.reason);
-    const onError = (error: Error) => fail(explainIt === null ? error : explainIt(error));
-    const onClose = () => fail(explainIt === null ? closedError() : explainIt(null));
+    const onError = (error: Error) => fail(explainIt === null ? error : explainIt(error, false));
+    const onClose = () => fail(explainIt === null ? closedError() : explainIt(null, false));
     const onOpen = () => {
       signal.removeEventListener("abort", onAbort);
       socket.off("connect", onConnect);
@@ -347,7 +350,7 @@ class NodeTransport implements Transport {
   #end(cause: Error | null): void {
     if (this.#ended) return;
     this.#ended = true;
-    this.#error = cause === null || this.#explain === null ? cause : this.#explain(cause);
+    this.#error = cause === null || this.#explain === null ? cause : this.#explain(cause, true);
     if (this.#waiting === null) return;
     const waiting = this.#takeWaiting();
     if (this.#error === null) waiting.resolve(null);

@@ -54,6 +54,9 @@ const FOUND: readonly (readonly [sign: RegExp, ...Explanation])[] = [
   ],
 ];
 
+/** The codes of a connection that has ended, and the alerts that say no more. */
+const ENDED = /ECONNRESET|EPIPE|^closenotify$|^usercancell?ed$/;
+
 const UNTRUSTED = /SELF_SIGNED|UNABLE_TO_(?:VERIFY|GET_ISSUER)/;
 
 /**
@@ -61,15 +64,27 @@ const UNTRUSTED = /SELF_SIGNED|UNABLE_TO_(?:VERIFY|GET_ISSUER)/;
  * runtime's error does not show the cause, all that are possible are listed.
  *
  * @param cause the runtime's error; `null` when the server ended the connection
+ * @param isSecured whether the handshake was over for the client; a server may look at the client's
+ * certificate only afterwards
  */
-export function tlsError(address: TcpAddress, tls: TlsOptions, cause: unknown): ConnectError {
+export function tlsError(
+  address: TcpAddress,
+  tls: TlsOptions,
+  cause: unknown,
+  isSecured: boolean,
+): ConnectError {
   const { code, message } = (cause ?? {}) as { code?: unknown; message?: unknown };
   const words: Words = { code: `${code ?? ""}`, message: `${message ?? ""}` };
   const alert = alertOf(words);
-  const explanation = alert === null
-    ? explainOwn(address, tls, words, cause === null)
-    : explainAlert(address, tls, alert);
-  return failure(address, explanation, cause);
+  const known = alert === null ? explainOwn(tls, words) : explainAlert(address, tls, alert);
+  if (known !== null) return failure(address, known, cause);
+  const isOver = cause === null || ENDED.test(alert ?? words.code);
+  const why = isOver
+    ? "the server ended the connection"
+    : alert === null
+    ? "the handshake failed"
+    : "the server refused the handshake";
+  return failure(address, [why, possibleCauses(address, tls, isOver, isSecured)], cause);
 }
 
 /**
@@ -106,7 +121,8 @@ function alertOf({ code, message }: Words): string | null {
   return name === undefined ? null : name.replaceAll("_", "").toLowerCase();
 }
 
-function explainAlert(address: TcpAddress, tls: TlsOptions, alert: string): Explanation {
+/** What an alert means, where that is one thing. */
+function explainAlert(address: TcpAddress, tls: TlsOptions, alert: string): Explanation | null {
   const isGiven = tls.cert !== undefined;
   switch (alert) {
     case "unrecognizedname":
@@ -140,12 +156,8 @@ function explainAlert(address: TcpAddress, tls: TlsOptions, alert: string): Expl
           "give one as tls.cert and tls.key that its authority has signed",
         ]
         : lacksCertificate(false);
-    case "closenotify":
-    case "usercanceled":
-    case "usercancelled":
-      return ["the server ended the connection", possible(address, tls, true)];
   }
-  return ["the server refused the handshake", possible(address, tls, false)];
+  return null;
 }
 
 const REASONS: { readonly [alert: string]: string } = {
@@ -163,12 +175,8 @@ function lacksCertificate(isGiven: boolean): Explanation {
     : ["the server requires a client certificate", "give one as tls.cert and tls.key"];
 }
 
-function explainOwn(
-  address: TcpAddress,
-  tls: TlsOptions,
-  { code, message }: Words,
-  isOver: boolean,
-): Explanation {
+/** What the client has found out by itself, where the runtime's words show it. */
+function explainOwn(tls: TlsOptions, { code, message }: Words): Explanation | null {
   const isDeno = "Deno" in globalThis;
   // Deno finds out only then whether it can use them, and has no other code for it.
   if (isDeno && code === "ERR_SSL_UNSUPPORTED_PROTOCOL" && tls.cert !== undefined) return UNUSABLE;
@@ -186,25 +194,27 @@ function explainOwn(
       ];
   }
   const known = FOUND.find(([sign]) => sign.test(`${code} ${message}`));
-  if (known !== undefined) return [known[1], known[2]];
-  return isOver || /ECONNRESET|EPIPE/.test(code)
-    ? ["the server ended the connection", possible(address, tls, true)]
-    : ["the handshake failed", possible(address, tls, false)];
+  return known === undefined ? null : [known[1], known[2]];
 }
 
 /** The causes that a refusal without a reason may have. */
-function possible(address: TcpAddress, tls: TlsOptions, mayBePlain: boolean): string {
-  const causes = [
-    tls.cert === undefined
-      ? "it requires a client certificate (tls.cert and tls.key)"
-      : "it does not accept the client certificate",
-    askedName(address, tls) === null
-      ? "it requires a server name, which is not sent for an IP address (tls.serverName)"
-      : "it has another name (tls.serverName)",
-    "it has no TLS version or cipher in common with this runtime",
-    ...(mayBePlain ? ["it does not speak TLS at all"] : []),
-  ];
-  return `possible causes: ${causes.slice(0, -1).join(", ")}, or ${causes.at(-1)}`;
+function possibleCauses(
+  address: TcpAddress,
+  tls: TlsOptions,
+  isOver: boolean,
+  isSecured: boolean,
+): string {
+  const certificate = tls.cert === undefined
+    ? "it requires a client certificate (tls.cert and tls.key)"
+    : "it does not accept the client certificate";
+  if (isSecured) return `possible causes: ${certificate}, or it is no Redis server`;
+  const name = askedName(address, tls) === null
+    ? "it requires a server name, which is not sent for an IP address (tls.serverName)"
+    : "it has another name (tls.serverName)";
+  const common = "it has no TLS version or cipher in common with this runtime";
+  return isOver
+    ? `possible causes: ${certificate}, ${name}, ${common}, or it does not speak TLS at all`
+    : `possible causes: ${certificate}, ${name}, or ${common}`;
 }
 
 /** The name that the server is asked for; `null` for an IP address, which TLS does not ask for. */

@@ -7,6 +7,7 @@ import {
   TimeoutError,
   type TlsOptions,
 } from "../../mod.ts";
+import { tlsError } from "../../pubsub/transports/tls_error.ts";
 import { makeCertificates, startServer, type TestServer, until } from "../servers/mod.ts";
 import { Peer, swallow } from "./peer.ts";
 
@@ -189,6 +190,23 @@ Deno.test("the possible causes are those of this connection", async () => {
     "it does not accept the client certificate, it has another name (tls.serverName), or it has no " +
       "TLS version or cipher in common with this runtime",
   );
+});
+
+Deno.test("after the handshake only what can still be the cause is listed", () => {
+  const address = { hostname: "redis.test", port: 6379 };
+  for (const code of ["ECONNRESET", "EPIPE"]) {
+    const reset = Object.assign(new Error("it broke"), { code });
+    assertEquals(
+      tlsError(address, {}, reset, true).message,
+      "Cannot connect to redis.test:6379 over TLS: the server ended the connection (it broke); " +
+        "possible causes: it requires a client certificate (tls.cert and tls.key), or it is no " +
+        "Redis server",
+    );
+    assertStringIncludes(
+      tlsError(address, {}, reset, false).message,
+      "it has no TLS version or cipher in common with this runtime, or it does not speak TLS at all",
+    );
+  }
 });
 
 Deno.test("a server of TLS 1.2 that requires a client certificate gives no reason", async () => {

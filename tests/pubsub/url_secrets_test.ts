@@ -1,7 +1,8 @@
 /** Malformed URLs: no piece of a password may come into what is thrown. */
 import { assert, assertEquals, assertInstanceOf, assertRejects, assertThrows } from "@std/assert";
-import { connect } from "../../mod.ts";
+import { AuthError, connect } from "../../mod.ts";
 import { parseUrl } from "../../pubsub/address.ts";
+import { answer, Peer } from "./peer.ts";
 
 /** Letters that no message, path or name of a function has in this order. */
 const WORD = "Qx7Zv9Kj4Wq";
@@ -150,5 +151,13 @@ Deno.test("a server that cannot be reached is told without the password of its U
     const address = JSON.stringify(parseUrl(url).address).toLowerCase();
     if (PIECES.some((piece) => address.includes(piece))) continue;
     assertSilent(await assertRejects(() => connect(url, { dial })), url);
+  }
+});
+
+Deno.test("a server that refuses a user without a password is told without the user", async () => {
+  for (const protocol of [2, 3] as const) {
+    await using peer = new Peer(answer("-WRONGPASS invalid username-password pair\r\n".repeat(2)));
+    const url = peer.url.replace("//", `//${WORD}:@`);
+    assertSilent(await assertRejects(() => connect(url, { protocol }), AuthError), url);
   }
 });
