@@ -91,7 +91,10 @@ export class RespLimitError extends RangeError {
 /**
  * An error the server replied with: `-` or `!` on the wire.
  *
- * It is a value, never thrown by the decoder, and may stand inside an aggregate.
+ * It is a value, never thrown by the decoder, and may stand inside an aggregate. The codec keeps the
+ * server's text as it came, of any length and with any control character, and servers repeat the
+ * arguments of commands they do not know, such as passwords. Clip and escape it before you log it. An
+ * error that a connection of Keywatch throws or reports is clipped, escaped and free of passwords.
  *
  * @example
  * ```ts
