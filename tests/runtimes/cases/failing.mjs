@@ -37,6 +37,28 @@ async function peerHangsUp(scene) {
   await until("it has hung up too", () => peer.connections === 0);
 }
 
+async function serverIsFull(scene) {
+  const [, before] = await scene.command("CONFIG", "GET", "maxclients");
+  // The connection that sends this stays.
+  await scene.command("CONFIG", "SET", "maxclients", "1");
+  try {
+    const credentials = () =>
+      new Promise((resolve) => setTimeout(() => resolve({ password: "secret" }), 20));
+    for (const protocol of [2, 3, undefined]) {
+      for (const options of [{ protocol }, { protocol, credentials }]) {
+        const { message } = await rejects(
+          ConnectError,
+          "ConnectError",
+          () => scene.connect(options),
+        );
+        ok(message.includes("max number of clients reached"), `${message} says why`);
+      }
+    }
+  } finally {
+    await scene.command("CONFIG", "SET", "maxclients", before);
+  }
+}
+
 function wrongPassword(protocol) {
   return async (scene) => {
     const url = `redis://${new URL(scene.url).host}`;
@@ -127,6 +149,7 @@ export const failing = [
   { name: "nobody listening is a ConnectError", run: nobodyListens, needs: "a peer" },
   { name: "a silent server is a TimeoutError", run: peerIsSilent, needs: "a peer" },
   { name: "a server that hangs up is a ConnectError", run: peerHangsUp, needs: "a peer" },
+  { name: "a server that is full says so", run: serverIsFull },
   { name: "RESP3: a wrong password is an AuthError", run: wrongPassword(3) },
   { name: "RESP2: a wrong password is an AuthError", run: wrongPassword(2) },
   { name: "RESP3: empty flags are a MissingFlagsError", run: emptyFlags(3) },
