@@ -6,6 +6,14 @@ import type { Topology } from "./topology.ts";
 import { TopologyError } from "./topology_error.ts";
 import { parseShards, parseSlots } from "./topology_reply.ts";
 
+/** How an answer is to be read. */
+export interface TopologyOptions {
+  /** Whether the connection that asked speaks TLS. */
+  readonly tls: boolean;
+  /** How many nodes are accepted. */
+  readonly maxNodes: number;
+}
+
 /**
  * Asks a node for the topology: `CLUSTER SHARDS`, and `CLUSTER SLOTS` where that is an error. Servers
  * that do not know it say so in various words, and whoever may not ask for the one may be allowed the
@@ -13,7 +21,7 @@ import { parseShards, parseSlots } from "./topology_reply.ts";
  *
  * @param connection to the node
  * @param asked where it is
- * @param tls whether the connection speaks TLS
+ * @param options `tls`: whether the connection speaks TLS; `maxNodes`: how many nodes are accepted
  * @throws {AuthError} when the user may not ask
  * @throws {TopologyError} when the answer cannot be understood, or says nothing
  * @throws the reason for which the connection is over
@@ -21,10 +29,10 @@ import { parseShards, parseSlots } from "./topology_reply.ts";
 export async function askTopology(
   connection: Connection,
   asked: Address,
-  tls: boolean,
+  options: TopologyOptions,
 ): Promise<Topology> {
   try {
-    return checked(connection, asked, await readTopology(connection, asked, tls));
+    return checked(connection, asked, await readTopology(connection, asked, options));
   } catch (error) {
     if (!(error instanceof TopologyError) || !connection.secrets.repeats(error.message)) {
       throw error;
@@ -36,15 +44,15 @@ export async function askTopology(
 async function readTopology(
   connection: Connection,
   asked: Address,
-  tls: boolean,
+  options: TopologyOptions,
 ): Promise<Topology> {
   try {
-    return parseShards(await connection.request("CLUSTER", "SHARDS"), asked);
+    return parseShards(await connection.request("CLUSTER", "SHARDS"), asked, options);
   } catch (error) {
     if (!(error instanceof ServerError)) throw error;
   }
   try {
-    return parseSlots(await connection.request("CLUSTER", "SLOTS"), asked, { tls });
+    return parseSlots(await connection.request("CLUSTER", "SLOTS"), asked, options);
   } catch (error) {
     throw error instanceof ServerError ? explain(connection.server, error) : error;
   }

@@ -75,23 +75,22 @@ export class Members extends Map<string, Member> {
   }
 
   /**
-   * Has the member that watches a replica of a shard go on under the id of the shard's new primary.
+   * Has members that watch a replica go on under the id of the new primary of its shard.
    *
-   * @param id the id of the new primary
    * @param watchable the ids of all primaries whose shards are to be watched
    * @param topology who is whose replica
-   * @returns the id that the member had; null when no replica of that shard is watched
+   * @returns the ids that changed, earlier and new
    */
-  rename(id: string, watchable: ReadonlySet<string>, topology: Topology): string | null {
-    for (const [known, member] of this) {
-      if (!(member instanceof ReplicaMember) || watchable.has(known)) continue;
-      if (topology.shardOf(member.nodeId ?? "")?.primary?.id !== id) continue;
-      this.delete(known);
+  rename(watchable: ReadonlySet<string>, topology: Topology): [earlier: string, id: string][] {
+    return [...this].flatMap(([earlier, member]): [string, string][] => {
+      if (!(member instanceof ReplicaMember) || watchable.has(earlier)) return [];
+      const id = topology.shardOf(member.nodeId ?? "")?.primary?.id;
+      if (id === undefined || !watchable.has(id) || this.has(id)) return [];
+      this.delete(earlier);
       member.id = id;
       this.set(id, member);
-      return known;
-    }
-    return null;
+      return [[earlier, id]];
+    });
   }
 
   /**

@@ -45,4 +45,4 @@ export { countSlots, formatSlots, includesSlot, type SlotRange, slotRanges } fro
 export * from "./topology.ts";
 export * from "./topology_change.ts";
 export * from "./topology_error.ts";
-export * from "./topology_reply.ts";
+export { parseShards, parseSlots } from "./topology_reply.ts";

@@ -75,7 +75,7 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
     this.#addresses = new NodeAddresses({ topology: () => this.#topology, tls, addressMap });
     this.#settings = settings;
     this.#tellsStatus = options.onStatus !== undefined;
-    const { migrations, refreshInterval, replicas } = this.#options;
+    const { migrations, maxNodes, refreshInterval, replicas } = this.#options;
     const advice = replicas ? new ReplicaAdvice(settings.onWarning) : null;
     this.hub = new Hub(() => "*", settings, {
       checkSilence: async (channels) => {
@@ -99,6 +99,7 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
       seeds: addresses,
       settings,
       tls,
+      maxNodes,
       nodes: () => this.#connected(),
       signal: this.#end.signal,
     });
@@ -249,11 +250,8 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
     this.#filter.setTopology(topology);
     const shards = watchable(topology, this.#options.replicas);
     const { contenders } = topology;
+    for (const renamed of this.#members.rename(shards, topology)) this.#coverage.rename(...renamed);
     for (const id of shards) {
-      if (!this.#members.has(id)) {
-        const earlier = this.#members.rename(id, shards, topology);
-        if (earlier !== null) this.#coverage.rename(earlier, id);
-      }
       const known = this.#members.get(id);
       // Which of them it is, an answer will tell that comes from one who knows.
       const isOpen = contenders.has(id);

@@ -1,6 +1,7 @@
 import { type ConnectOptions, formatAddress, type TcpAddress } from "../pubsub/mod.ts";
 import { reasonOf } from "../pubsub/dialling.ts";
-import { checkKinds, checkMilliseconds, invalid } from "../pubsub/option_checks.ts";
+import { checkAtLeast, checkKinds, checkMilliseconds, invalid } from "../pubsub/option_checks.ts";
+import { DEFAULT_MAX_NODES } from "./topology_reply.ts";
 
 /**
  * What becomes of phantoms, notifications that a slot on its way to another node makes although
@@ -40,6 +41,11 @@ export interface ClusterOptions extends ConnectOptions {
    */
   readonly refreshInterval?: number;
   /**
+   * How many nodes a cluster may have, replicas among them. An answer that names more is refused with a
+   * {@linkcode TopologyError}: each primary in it would be connected to. Default 1,000.
+   */
+  readonly maxNodes?: number;
+  /**
    * Where to dial a node in place of the address it announces: for clusters behind NAT or port
    * forwarding. By default it is dialled at that address.
    */
@@ -65,6 +71,7 @@ const DEFAULT_REFRESH_INTERVAL = 10_000;
 /** The options that only clusters have, with their defaults. */
 export interface ClusterSettings {
   readonly refreshInterval: number;
+  readonly maxNodes: number;
   readonly addressMap: (address: TcpAddress) => TcpAddress;
   readonly migrations: MigrationPolicy;
   readonly replicas: boolean;
@@ -77,14 +84,20 @@ export interface ClusterSettings {
  */
 export function resolveClusterOptions(options: ClusterOptions): ClusterSettings {
   checkKinds(options, { addressMap: "function", replicas: "boolean" });
-  const { refreshInterval = DEFAULT_REFRESH_INTERVAL, migrations = "hide" } = options;
+  const {
+    refreshInterval = DEFAULT_REFRESH_INTERVAL,
+    maxNodes = DEFAULT_MAX_NODES,
+    migrations = "hide",
+  } = options;
   checkMilliseconds("refreshInterval", refreshInterval);
+  checkAtLeast(1, "maxNodes", maxNodes);
   if (migrations !== "hide" && migrations !== "mark") {
     throw invalid("migrations", migrations, '"hide" or "mark"');
   }
   const { addressMap, replicas = false } = options;
   return {
     refreshInterval,
+    maxNodes,
     addressMap: addressMap === undefined ? (address) => address : checkedMap(addressMap),
     migrations,
     replicas,

@@ -27,6 +27,8 @@ export interface TopologySourceOptions {
   readonly settings: Settings;
   /** Whether TLS is spoken. */
   readonly tls: boolean;
+  /** How many nodes an answer may name. */
+  readonly maxNodes: number;
   /** The nodes that are connected. */
   readonly nodes: () => readonly KnownNode[];
   /** Ends every question. */
@@ -88,13 +90,11 @@ export class TopologySource {
   #askNode({ id, subscriber, address }: KnownNode): Promise<Topology> {
     this.#lastAsked = id;
     // Not on another connection, should this one break: others may answer sooner than it is back.
-    return subscriber.askAtOnce((connection) =>
-      askTopology(connection, address, this.#options.tls)
-    );
+    return subscriber.askAtOnce((connection) => askTopology(connection, address, this.#options));
   }
 
   async #askSeed(address: Address, signal: AbortSignal): Promise<Topology> {
-    const { settings, tls } = this.#options;
+    const { settings } = this.#options;
     const { dial, timeout, limits, secrets } = settings;
     const { connection, info: { mode } } = await openConnection(
       { address, dial, timeout, limits, secrets, signal, events: NO_EVENTS },
@@ -107,7 +107,7 @@ export class TopologySource {
             "connect its URL alone",
         );
       }
-      return await askTopology(connection, address, tls);
+      return await askTopology(connection, address, this.#options);
     } finally {
       connection.close(new ClosedError("The connection served its purpose"));
     }
