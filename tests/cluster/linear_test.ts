@@ -2,12 +2,15 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import {
   formatSlots,
   mayLapse,
+  Ownership,
   parseNodes,
   parseShards,
   parseSlotMoves,
   parseSlots,
   parseSlotStats,
+  type Question,
   readCommandStats,
+  type SlotMove,
   TopologyError,
 } from "../../cluster/mod.ts";
 import { askServed } from "../../cluster/served.ts";
@@ -244,6 +247,50 @@ for (const { name, size, reply, read } of HOSTILE) {
     assert(factor < MOST, `four times the size takes ${factor.toFixed(1)} times the time`);
   });
 }
+
+Deno.test("moves of slots are heard in time in proportion to their number", () => {
+  const told = (state: SlotMove["state"]) => (count: number) => {
+    const moves = repeated(count, (i): SlotMove => ({
+      id: `${i}`,
+      slots: [{ first: 0, last: 16_383 }],
+      direction: "in",
+      source: "b",
+      state,
+      isRetried: false,
+      created: i,
+    }));
+    const topology = (id: string) => parseShards([shard([0, 16_383], listed(id))], ASKED);
+    return () => {
+      const questions: Question[] = [];
+      const sink = {
+        decide() {},
+        ask: (question: Question) => questions.push(question),
+        renew() {},
+      };
+      const ownership = new Ownership<string>(sink);
+      ownership.setTopology(topology("b"));
+      ownership.open("a");
+      const [begun] = questions.splice(0);
+      assert(begun?.kind === "moves");
+      begun.answer([]);
+      ownership.setTopology(topology("c"));
+      ownership.setTopology(topology("a"));
+      const view = questions.find(({ kind }) => kind === "view");
+      assert(view?.kind === "view");
+      view.answer({
+        role: "primary",
+        slots: [],
+        importing: new Map(),
+        migrating: new Map(),
+        moves,
+      });
+    };
+  };
+  for (const state of ["failed", "running", "succeeded"] as const) {
+    const factor = growth(told(state)(2_000), told(state)(8_000), MOST);
+    assert(factor < MOST, `four times as many that are ${state} take ${factor.toFixed(1)} times`);
+  }
+});
 
 Deno.test("a text is never taken apart into a list that grows with it", () => {
   const { split, matchAll } = String.prototype;
