@@ -64,7 +64,10 @@ export interface ConnectOptions {
    * before `username` and `password`.
    */
   readonly credentials?: Credentials | (() => Credentials | Promise<Credentials>);
-  /** The protocol to speak. Left out: RESP3, and RESP2 where the server has no other. */
+  /**
+   * The protocol to speak. Default: RESP3, and RESP2 where the server refuses `HELLO`, does not answer
+   * it in RESP3, or closes the connection when it receives it.
+   */
   readonly protocol?: 2 | 3;
   /** The name under which `CLIENT LIST` shows the connection. Default `keywatch`. */
   readonly clientName?: string;
