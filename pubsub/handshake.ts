@@ -214,8 +214,9 @@ async function within(
     if (given === undefined || typeof given?.password === "string") return given;
     throw new TypeError("there is no password in what it gave");
   } catch (thrown) {
-    if (thrown instanceof TimeoutError || signal.aborted) throw thrown;
+    if (signal.aborted) throw thrown;
     const cause = secrets.ownError(thrown);
+    if (cause instanceof TimeoutError) throw cause;
     throw new AuthError(
       `Cannot log in to ${server}: the credentials function failed: ${reasonOf(cause)}`,
       { cause },

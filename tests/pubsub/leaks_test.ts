@@ -44,6 +44,7 @@ async function watch(
     } catch (error) {
       tell(error);
     }
+    tell(notifications);
     tell(notifications.status());
     tell(notifications.health());
   } catch (error) {
