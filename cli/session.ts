@@ -1,3 +1,4 @@
+import { ConnectTurns } from "../pubsub/connect_turns.ts";
 import { type CommandArgument, dial, type Reply, RespMap, ServerError } from "../mod.ts";
 import { type Connection, NO_EVENTS } from "../pubsub/connection.ts";
 import { ClosedError } from "../pubsub/errors.ts";
@@ -43,6 +44,7 @@ export class Session {
       timeout: LIMIT,
       clientName: "keywatch-doctor",
       resp2Servers: new Set(),
+      turns: new ConnectTurns(1),
     });
     return new Session(connection);
   }

@@ -96,15 +96,19 @@ export class Members extends Map<string, Member> {
   /**
    * Waits until every primary that can be reached has been, and one at least.
    *
+   * @param atOnce how many are connected to at once: those behind them are given as much time again
    * @throws when none can: {@linkcode inOneError}
    */
-  async whenReached(): Promise<void> {
-    const outcomes = await Promise.allSettled(
-      Array.from(this.values(), (member) => member.settle([])),
-    );
-    const failures = outcomes.flatMap((outcome) =>
-      outcome.status === "rejected" ? [outcome.reason as Error] : []
-    );
-    if (failures.length > 0 && failures.length === outcomes.length) throw inOneError(failures);
+  async whenReached(atOnce: number): Promise<void> {
+    for (let left = this.size - atOnce;; left -= atOnce) {
+      const outcomes = await Promise.allSettled(
+        Array.from(this.values(), (member) => member.settle([])),
+      );
+      const failures = outcomes.flatMap((outcome) =>
+        outcome.status === "rejected" ? [outcome.reason as Error] : []
+      );
+      if (failures.length === 0 || failures.length < outcomes.length) return;
+      if (left <= 0 || this.#isEnded()) throw inOneError(failures);
+    }
   }
 }

@@ -143,7 +143,7 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
     try {
       options.signal?.throwIfAborted();
       await notifications.refreshSubscriptions();
-      await notifications.#members.whenReached();
+      await notifications.#members.whenReached(notifications.#settings.turns.most);
       options.signal?.throwIfAborted();
       return notifications;
     } catch (error) {

@@ -1,5 +1,6 @@
 import { type Reply, RespMap, ServerError, VerbatimString } from "../resp/mod.ts";
 import { formatAddress } from "./address.ts";
+import type { ConnectTurns } from "./connect_turns.ts";
 import { Connection, type ConnectionOptions, HangUpError } from "./connection.ts";
 import { reasonOf } from "./dialling.ts";
 import { AuthError, ConnectError, TimeoutError } from "./errors.ts";
@@ -41,6 +42,8 @@ export interface HandshakeOptions {
   readonly clientName: string;
   /** Servers that hang up at `HELLO`, as `host:port`: from now on RESP2 is spoken with them at once. */
   readonly resp2Servers: Set<string>;
+  /** When a connection may be made. */
+  readonly turns: ConnectTurns;
   /** What to do about the password, for messages; if left out, what is right with a single URL. */
   readonly passwordAdvice?: PasswordAdvice;
 }
@@ -118,22 +121,24 @@ export async function openConnection(
   }
 }
 
-async function openOnce(where: ConnectionOptions, options: HandshakeOptions): Promise<Introduced> {
-  const { events, signal } = where;
+function openOnce(where: ConnectionOptions, options: HandshakeOptions): Promise<Introduced> {
+  const { address, events, signal } = where;
   let isIntroduced = false;
   const onClose = (reason: Error) => {
     if (isIntroduced) events.onClose(reason);
   };
-  const connection = await Connection.open({ ...where, events: { ...events, onClose } });
-  try {
-    const info = await handshake(connection, options, signal);
-    if (connection.over !== null) throw connection.over;
-    isIntroduced = true;
-    return { connection, info };
-  } catch (error) {
-    connection.close(error as Error);
-    throw error;
-  }
+  return options.turns.run(address, signal, async () => {
+    const connection = await Connection.open({ ...where, events: { ...events, onClose } });
+    try {
+      const info = await handshake(connection, options, signal);
+      if (connection.over !== null) throw connection.over;
+      isIntroduced = true;
+      return { connection, info };
+    } catch (error) {
+      connection.close(error as Error);
+      throw error;
+    }
+  });
 }
 
 async function handshake(

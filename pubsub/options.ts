@@ -1,6 +1,7 @@
 import { Decoder, type DecoderLimits, DEFAULT_LIMITS } from "../resp/mod.ts";
 import { toBytes } from "../parse/text.ts";
 import { formatAddress, type ServerUrl } from "./address.ts";
+import { ConnectTurns } from "./connect_turns.ts";
 import type { Gap } from "./gap.ts";
 import type { Credentials } from "./handshake.ts";
 import type { HeartbeatOptions } from "./heartbeat.ts";
@@ -102,6 +103,12 @@ export interface ConnectOptions {
    */
   readonly maxAttempts?: number;
   /**
+   * How many connections to servers and sentinels may be in the making at once, from dialling until
+   * the password is accepted; the others wait. To one address there is never more than one. Default
+   * 100, which only a cluster of more nodes reaches.
+   */
+  readonly maxConnecting?: number;
+  /**
    * What to do when nothing can ever come on a channel, because `notify-keyspace-events` lets
    * nothing through to it or the server has no such database: reject the subscription (`require`,
    * the default), tell `onWarning` (`warn`), not look (`ignore`), or add the letters that are
@@ -133,11 +140,15 @@ export interface ConnectOptions {
   readonly onWarning?: (message: string) => void;
   /** Takes each gap at its place in the order. */
   readonly onGap?: (gap: Gap) => void;
-  /** Takes how things stand, whenever the state of a server changes. */
+  /**
+   * Takes how things stand, whenever the state of a server changes; once for all nodes of a cluster
+   * that change at the same time.
+   */
   readonly onStatus?: (status: Status) => void;
 }
 
 const DEFAULT_TIMEOUT = 5_000;
+const DEFAULT_MAX_CONNECTING = 100;
 const DEFAULT_QUEUE: QueueLimits = { items: 65_536, bytes: 64 * 1024 * 1024 };
 const DEFAULT_HEARTBEAT: HeartbeatOptions = { interval: 15_000, timeout: 5_000, busyInterval: 100 };
 // More than any key within reason, and a bound to what a hostile peer can have us hold.
@@ -189,6 +200,8 @@ export interface Settings {
   readonly timeout: number;
   readonly heartbeat: HeartbeatOptions;
   readonly maxAttempts: number;
+  /** When a connection may be made. */
+  readonly turns: ConnectTurns;
   readonly keyPrefix: Uint8Array | null;
   readonly flags: FlagsPolicy;
   readonly limits: DecoderLimits;
@@ -224,8 +237,9 @@ export function resolveOptions(
   checkMilliseconds("heartbeat.interval", heartbeat.interval);
   checkMilliseconds("heartbeat.timeout", heartbeat.timeout);
   checkMilliseconds("heartbeat.busyInterval", heartbeat.busyInterval);
-  const { maxAttempts = Infinity } = options;
+  const { maxAttempts = Infinity, maxConnecting = DEFAULT_MAX_CONNECTING } = options;
   checkAtLeast(0, "maxAttempts", maxAttempts);
+  checkAtLeast(1, "maxConnecting", maxConnecting);
   if (!["require", "warn", "ignore", "merge"].includes(flags)) {
     throw invalid("flags", flags, '"require", "warn", "ignore" or "merge"');
   }
@@ -258,6 +272,7 @@ export function resolveOptions(
     timeout,
     heartbeat,
     maxAttempts,
+    turns: new ConnectTurns(maxConnecting),
     keyPrefix: readPrefix(options.keyPrefix),
     flags,
     limits,

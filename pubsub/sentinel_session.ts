@@ -1,3 +1,4 @@
+import type { ConnectTurns } from "./connect_turns.ts";
 import { type DecoderLimits, type Reply, RespMap, ServerError } from "../resp/mod.ts";
 import { formatAddress } from "./address.ts";
 import type { Connection, ConnectionEvents } from "./connection.ts";
@@ -40,6 +41,8 @@ export interface SessionOptions {
   readonly clientName: string;
   /** As {@linkcode HandshakeOptions.resp2Servers}. */
   readonly resp2Servers: Set<string>;
+  /** When a connection may be made. */
+  readonly turns: ConnectTurns;
 }
 
 const PASSWORD_ADVICE: PasswordAdvice = {
@@ -56,13 +59,13 @@ const PASSWORD_ADVICE: PasswordAdvice = {
  */
 export async function openSentinel(
   { address, dial, credentials }: SentinelServer,
-  { timeout, limits, secrets, clientName, resp2Servers }: SessionOptions,
+  { timeout, limits, secrets, clientName, resp2Servers, turns }: SessionOptions,
   signal: AbortSignal,
   events: ConnectionEvents,
 ): Promise<Introduced> {
   const opened = await openConnection(
     { address, dial, timeout, limits, secrets, signal, events },
-    { credentials, timeout, clientName, resp2Servers, passwordAdvice: PASSWORD_ADVICE },
+    { credentials, timeout, clientName, resp2Servers, turns, passwordAdvice: PASSWORD_ADVICE },
   );
   const { connection, info: { mode } } = opened;
   if (mode === null || mode === "sentinel") return opened;

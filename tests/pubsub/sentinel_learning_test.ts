@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { connect, type Gap } from "../../mod.ts";
+import { ConnectTurns } from "../../pubsub/connect_turns.ts";
 import { Sentinels } from "../../pubsub/sentinel.ts";
 import { SentinelOrder } from "../../pubsub/sentinel_order.ts";
 import { Secrets } from "../../pubsub/secrets.ts";
@@ -57,6 +58,7 @@ Deno.test("of the others that a sentinel names those count that have an address 
     secrets,
     clientName: "test",
     resp2Servers: new Set(),
+    turns: new ConnectTurns(10),
   });
   const nodes = async () => {
     await sentinels.ask(sentinels.order.first, new AbortController().signal);

@@ -1,0 +1,87 @@
+import { formatAddress } from "./address.ts";
+import type { Address } from "./transport.ts";
+
+/** Lets so many go on at once; the others wait, and go on in the order in which they came. */
+class Semaphore {
+  #free: number;
+  readonly #waiting = new Set<() => void>();
+
+  constructor(count: number) {
+    this.#free = count;
+  }
+
+  /** Waits until it may go on. Whoever has done so must {@linkcode release}. */
+  acquire(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      signal.throwIfAborted();
+      const go = () => {
+        signal.removeEventListener("abort", giveUp);
+        this.#waiting.delete(go);
+        this.#free--;
+        resolve();
+      };
+      const giveUp = () => {
+        this.#waiting.delete(go);
+        reject(signal.reason);
+      };
+      if (this.#free >= 1) return go();
+      signal.addEventListener("abort", giveUp, { once: true });
+      this.#waiting.add(go);
+    });
+  }
+
+  release(): void {
+    this.#free++;
+    const [next] = this.#waiting;
+    next?.();
+  }
+
+  /** Whether nobody goes on or waits, where one may go on at a time. */
+  get isIdle(): boolean {
+    return this.#free >= 1;
+  }
+}
+
+/**
+ * The turns of attempts to connect: so many at once, and to one address one at a time, however many
+ * nodes a server says are there. An attempt lasts until the server has accepted the password.
+ */
+export class ConnectTurns {
+  /** How many attempts may be under way at once. */
+  readonly most: number;
+  readonly #all: Semaphore;
+  readonly #ofAddress = new Map<string, Semaphore>();
+
+  /** @param most as {@linkcode ConnectTurns.most} */
+  constructor(most: number) {
+    this.most = most;
+    this.#all = new Semaphore(most);
+  }
+
+  /**
+   * Makes an attempt when it is its turn, in the order of the calls. The attempt must not wait for
+   * another one.
+   *
+   * @param signal ends the wait; the attempt itself must end with it too
+   * @throws what the attempt throws
+   * @throws the signal's reason
+   */
+  async run<T>(address: Address, signal: AbortSignal, attempt: () => Promise<T>): Promise<T> {
+    signal.throwIfAborted();
+    const name = formatAddress(address).toLowerCase();
+    const one = this.#ofAddress.get(name) ?? new Semaphore(1);
+    this.#ofAddress.set(name, one);
+    await one.acquire(signal);
+    try {
+      await this.#all.acquire(signal);
+      try {
+        return await attempt();
+      } finally {
+        this.#all.release();
+      }
+    } finally {
+      one.release();
+      if (one.isIdle) this.#ofAddress.delete(name);
+    }
+  }
+}
