@@ -49,6 +49,8 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
   readonly #settings: Settings;
   /** Whether anybody wants to know how things stand, whenever that changes. */
   readonly #tellsStatus: boolean;
+  /** Due when the status is to be reported; null while it is not. */
+  #statusTimer: ReturnType<typeof setTimeout> | null = null;
   readonly #members = new Members(() => this.hub.ended !== null);
   readonly #coverage = new Coverage();
   readonly #refresher: Refresher;
@@ -220,7 +222,8 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
       this.#report(this.#coverage.end(Date.now()));
       for (const member of this.#members.values()) member.close(reason);
       this.hub.end(reason);
-      this.#tellStatus();
+      if (this.#statusTimer !== null) clearTimeout(this.#statusTimer);
+      if (this.#tellsStatus) this.#settings.onStatus(this.status());
     }
     return Promise.resolve();
   }
@@ -270,8 +273,10 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
       const id = topology.ownerOf(slot)?.id ?? null;
       return id === null || !isFirst && contenders.has(id) ? null : id;
     };
-    const isHeir = (id: string, of: string) =>
-      before?.shardOf(of)?.nodes.some((node) => node.id === id) === true;
+    const isHeir = (id: string, of: string) => {
+      const shard = before?.shardOf(of) ?? null;
+      return shard !== null && before!.shardOf(id) === shard;
+    };
     this.#report(this.#coverage.assign(owner, this.#knownAt, Date.now(), isHeir));
     for (const member of this.#members.values()) {
       if (member instanceof ReplicaMember) member.review();
@@ -391,9 +396,13 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
     }
   }
 
+  /** Reports the status, once for all nodes that change at the same time. */
   #tellStatus(): void {
-    // Made for nobody it would be what connecting to a large cluster costs most.
-    if (this.#tellsStatus) this.#settings.onStatus(this.status());
+    if (!this.#tellsStatus) return;
+    this.#statusTimer ??= setTimeout(() => {
+      this.#statusTimer = null;
+      this.#settings.onStatus(this.status());
+    }, 0);
   }
 
   #refreshSoon(): void {

@@ -5,6 +5,7 @@ import {
   connect,
   type Dial,
   dial,
+  type Status,
   TopologyError,
 } from "../../mod.ts";
 import { Peer, swallow } from "../pubsub/peer.ts";
@@ -156,4 +157,20 @@ Deno.test("a node behind many that never answer is reached, and connect waits fo
   const ready = notifications.status().nodes.filter(({ state }) => state === "ready");
   assertEquals(ready.map(({ id }) => id), [real.id]);
   assertEquals(counts.most, 3);
+});
+
+Deno.test("the status is reported once for all nodes that change at the same time", async () => {
+  const { cluster, real } = boasting(invented(100, (index) => index + 1));
+  await using _ = cluster;
+  const { dial } = counting((port) => port === real.port);
+  const told: Status["state"][] = [];
+  const notifications = await watch(real, {
+    dial,
+    timeout: 500,
+    onStatus: ({ state }) => told.push(state),
+  });
+  await until("it is reported", () => told.includes("incomplete"));
+  const before = told.length;
+  await notifications.close();
+  assertEquals(told.slice(before), ["closed"]);
 });
