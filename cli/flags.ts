@@ -1,3 +1,4 @@
+import { unknownFlags } from "../events/flags.ts";
 import {
   type Channel,
   describeEvent,
@@ -140,6 +141,15 @@ function work(words: readonly string[], args: Arguments, output: Output): void {
   output.line("");
   output.line(`redis-cli CONFIG SET notify-keyspace-events '${needed}'`);
   showNote(SET_NOTE, output);
+  const restricted = LETTERS.filter(({ letter, servers }) => servers && needed.includes(letter));
+  if (restricted.length === 0) return;
+  const each = restricted.map(({ letter, servers }) => `${letter} takes ${servers}`).join(", ");
+  const valkey = unknownFlags(needed, { software: "valkey", version: "9.1" });
+  const none = valkey === "" ? "" : `; Valkey has no ${[...valkey].join(", ")}`;
+  showNote(
+    `A server rejects the value for a letter that it does not know: ${each}${none}.`,
+    output,
+  );
 }
 
 const SET_NOTE = "It replaces what is set: add the letters that others need, which CONFIG GET " +

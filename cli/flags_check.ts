@@ -1,4 +1,5 @@
-import { mergeFlags, missingFlags, type NodeStatus } from "../mod.ts";
+import { missingOn, sinceWhen, unknownFlags } from "../events/flags.ts";
+import { mergeFlags, type NodeStatus, requiredFlags } from "../mod.ts";
 import { formatNodes } from "./format.ts";
 import type { Selection } from "./selection.ts";
 
@@ -19,7 +20,7 @@ const TRY = "keywatch doctor --probe tries it";
 export function checkFlags(nodes: readonly NodeStatus[], selection: Selection): FlagsVerdict {
   const { needs } = selection;
   const warnings: string[] = [];
-  for (const [flags, alike] of nodesByFlags(nodes)) {
+  for (const [flags, alike] of nodesByFlags(nodes, requiredFlags(...needs))) {
     const names = formatNodes(alike);
     const say = (one: string, many: string) => `${names} ${alike.length === 1 ? one : many}`;
     if (flags === "unknown") {
@@ -27,12 +28,17 @@ export function checkFlags(nodes: readonly NodeStatus[], selection: Selection): 
       continue;
     }
     const setting = `notify-keyspace-events is "${flags}"`;
-    const { missing, unknown } = missingFlags(flags, ...needs);
-    if (missing !== "" && needs.some((need) => !missingFlags(flags, need).canReceive)) {
-      const command = `CONFIG SET notify-keyspace-events '${mergeFlags(flags, missing).flags}'`;
-      const why = `${setting} and lacks "${missing}"`;
+    const server = alike[0]!;
+    const { missing, unknown, foreign, settable } = missingOn(server, flags, ...needs);
+    if (missing !== "" && needs.some((need) => !missingOn(server, flags, need).canReceive)) {
+      const { added, flags: merged } = mergeFlags(flags, settable);
+      const why = [
+        `${setting} and lacks "${missing}"`,
+        ...(foreign === "" ? [] : [`"${foreign}" takes ${sinceWhen(foreign)}`]),
+        ...(added === "" ? [] : [`run there: CONFIG SET notify-keyspace-events '${merged}'`]),
+      ];
       return {
-        failure: `Cannot receive ${selection} from ${names}: ${why}; run there: ${command}`,
+        failure: `Cannot receive ${selection} from ${names}: ${why.join("; ")}`,
         warnings: [],
       };
     }
@@ -47,12 +53,16 @@ export function checkFlags(nodes: readonly NodeStatus[], selection: Selection): 
   return { failure: null, warnings };
 }
 
-/** Those that were asked for them, by what they told. */
-function nodesByFlags(nodes: readonly NodeStatus[]): Map<string, NodeStatus[]> {
-  const alike = new Map<string, NodeStatus[]>();
+/** Those that were asked for them, by what they told, and by what of the needed they do not know. */
+function nodesByFlags(
+  nodes: readonly NodeStatus[],
+  needed: string,
+): [flags: string, NodeStatus[]][] {
+  const alike = new Map<string, [flags: string, NodeStatus[]]>();
   for (const node of nodes) {
     if (node.flags === null) continue;
-    alike.set(node.flags, [...alike.get(node.flags) ?? [], node]);
+    const kind = `${node.flags} ${unknownFlags(needed, node)}`;
+    alike.set(kind, [node.flags, [...alike.get(kind)?.[1] ?? [], node]]);
   }
-  return alike;
+  return [...alike.values()];
 }

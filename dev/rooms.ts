@@ -28,7 +28,7 @@ const ROOMS: Room[] = [
     imports: ["cluster/", "pubsub/", "resp/", "parse/", "events/"],
     runtime: false,
   },
-  { path: "cli/", imports: ["mod.ts", "pubsub/"], runtime: true },
+  { path: "cli/", imports: ["mod.ts", "pubsub/", "events/"], runtime: true },
   { path: "examples/", imports: ["mod.ts"], runtime: false, program: true },
   { path: "bench/", runtime: true },
   { path: "dev/", runtime: true },

@@ -20,6 +20,105 @@ const FAMILY_LETTERS = "KESTIV";
 /** The order of a server's answer. */
 const ORDER = "Ag$lshzxetdanocrKEmSTIV";
 
+/** What a server says that it is; null where it does not tell. */
+export interface Product {
+  /** `redis`, `valkey` or what else it calls itself. */
+  readonly software: string | null;
+  /** Its version, such as `7.0.15`. */
+  readonly version: string | null;
+}
+
+/** The letters that not every server knows, and the version of Redis that brought them. */
+const SINCE: readonly (readonly [letters: string, major: number, minor: number])[] = [
+  ["t", 5, 0],
+  ["m", 6, 0],
+  ["d", 6, 2],
+  ["n", 7, 0],
+  ["oc", 8, 2],
+  ["aSTIV", 8, 8],
+  // Development builds call themselves 255.255.255.
+  ["r", 255, 0],
+];
+
+/** The last version of Valkey whose letters are known: those of Redis 7.2, from which it comes. */
+const KNOWN_VALKEY = 9;
+
+/**
+ * Which letters a server does not know. It rejects a whole value for one of them, and sends none of
+ * what it stands for.
+ *
+ * @param letters Any letters; of `A`, which all know, nothing is said.
+ * @param server The server. Of products and versions that are not known no letter is named.
+ */
+export function unknownFlags(letters: string, { software, version }: Product): string {
+  const [, major, minor] = /^(\d+)\.(\d+)/.exec(version ?? "")?.map(Number) ?? [];
+  const isValkey = software === "valkey" && major! <= KNOWN_VALKEY;
+  if (major === undefined || software !== "redis" && !isValkey) return "";
+  const [most, least] = isValkey ? [7, 2] : [major, minor!];
+  return SINCE.flatMap(([known, since, sinceMinor]) =>
+    since > most || since === most && sinceMinor > least
+      ? only(letters, (letter) => known.includes(letter))
+      : ""
+  ).join("");
+}
+
+/** The rest of them: those that it does not reject, as far as that is known. */
+export function knownFlags(letters: string, server: Product): string {
+  const unknown = unknownFlags(letters, server);
+  return only(letters, (letter) => !unknown.includes(letter));
+}
+
+/** The first version of Redis that knows all of some letters, in words; null for those all know. */
+export function sinceWhen(letters: string): string | null {
+  const [, major, minor] =
+    SINCE.findLast(([newer]) => only(letters, (letter) => newer.includes(letter))) ?? [];
+  if (major === undefined) return null;
+  return major === 255 ? "a development version of Redis" : `Redis ${major}.${minor}`;
+}
+
+/** What {@linkcode missingOn} finds. */
+export interface ServerReport extends FlagsReport {
+  /** Of the missing those that the server does not know. */
+  foreign: string;
+  /** Of the missing those to set: it knows them, and they are for channels on which something can come. */
+  settable: string;
+}
+
+/**
+ * As {@linkcode missingFlags}, for one server: what it does not know it neither hides nor sends.
+ *
+ * @param server What it says that it is.
+ */
+export function missingOn(
+  server: Product,
+  configured: string,
+  ...channels: (string | Uint8Array | Channel | NarrowedChannel)[]
+): ServerReport {
+  const { present, missing, unknown } = missingFlags(configured, ...channels);
+  const useful = channels.filter((channel) => canEverReceive(server, configured, channel));
+  return {
+    present,
+    missing: missing + unknownFlags(unknown, server),
+    unknown: knownFlags(unknown, server),
+    foreign: unknownFlags(missing + unknown, server),
+    settable: knownFlags(missingFlags(configured, ...useful).missing, server),
+    canReceive: useful.some((channel) => missingFlags(configured, channel).canReceive),
+  };
+}
+
+/** Whether a server can send something on a channel, however its flags are set. */
+export function canEverReceive(
+  server: Product,
+  configured: string,
+  channel: string | Uint8Array | Channel | NarrowedChannel,
+): boolean {
+  const letters = ORDER.replace("A", "");
+  const unknown = unknownFlags(letters, server);
+  // What it has set it knows, whatever it calls itself.
+  const known = only(letters, (l) => configured.includes(l) || !unknown.includes(l));
+  return missingFlags(known, channel).canReceive;
+}
+
 /**
  * A channel with the only events on it that matter.
  *

@@ -7,6 +7,7 @@ import {
   type Reply,
   replyToText,
 } from "../resp/mod.ts";
+import type { Product } from "../events/flags.ts";
 import { formatAddress } from "./address.ts";
 import { isBusy } from "./busy.ts";
 import { Change } from "./change.ts";
@@ -88,6 +89,8 @@ export class Connection {
   readonly server: string;
   /** The passwords that no message may hold, among them that which it has sent. */
   readonly secrets: Secrets;
+  /** What the server says that it is, once it has been asked. */
+  product: Product = { software: null, version: null };
   /** Bytes read so far. */
   bytesReceived = 0;
   /** Bytes handed to the transport that it has not sent yet. */

@@ -198,7 +198,10 @@ export class MissingFlagsError extends Error {
   readonly server: string;
   /** What the server answered for `notify-keyspace-events`. */
   readonly configured: string;
-  /** The letters without which the channels stay silent. */
+  /**
+   * The letters without which the channels stay silent, also those that the server does not know: the
+   * message advises to set only those that it does.
+   */
   readonly missing: string;
 
   /**

@@ -1,4 +1,14 @@
-import { mergeFlags, missingFlags, parseFlags, requiredFlags } from "../events/mod.ts";
+import {
+  canEverReceive,
+  knownFlags,
+  mergeFlags,
+  missingOn,
+  parseFlags,
+  type Product,
+  requiredFlags,
+  sinceWhen,
+  unknownFlags,
+} from "../events/flags.ts";
 import { Channel, ChannelType } from "../parse/mod.ts";
 import { type Reply, RespMap, ServerError } from "../resp/mod.ts";
 import { isBusy } from "./busy.ts";
@@ -38,9 +48,8 @@ export class FlagGuard {
       flags = await addMissing(connection, flags, asked, refusals);
     }
     this.flags = flags ?? "unknown";
-    const { server } = connection;
     return (channels) =>
-      flags === null ? null : findSilent(server, flags, representatives(channels), refusals);
+      flags === null ? null : findSilent(connection, flags, representatives(channels), refusals);
   }
 
   /**
@@ -61,11 +70,12 @@ export class FlagGuard {
     this.flags = flags ?? "unknown";
     if (flags === null || flags === before) return null;
     const asked = representatives(channels);
-    const error = findSilent(connection.server, flags, asked, new Map());
+    const error = findSilent(connection, flags, asked, new Map());
     if (error !== null || before === null) return error && { error, message: error.message };
     const needed = parseFlags(requiredFlags(...asked));
     const had = [...parseFlags(before)].filter((letter) => needed.has(letter)).join("");
-    const { added, flags: merged } = mergeFlags(flags, had);
+    // What was set on another server before a failover, this one may not know.
+    const { added, flags: merged } = mergeFlags(flags, knownFlags(had, connection.product));
     if (added === "") return null;
     return {
       error: null,
@@ -135,7 +145,8 @@ async function addMissing(
   groups: readonly (readonly Channel[])[],
   refusals: Refusals,
 ): Promise<string | null> {
-  const lacking = new Set(groups.map((group) => missingFlags(flags, ...group).missing));
+  const { product } = connection;
+  const lacking = new Set(groups.map((group) => missingOn(product, flags, ...group).settable));
   const all = [...new Set([...lacking].join(""))].join("");
   let current: string | null = flags;
   for (const letters of new Set([all, ...lacking])) {
@@ -162,7 +173,8 @@ async function addFlags(
   // Letters that the answer hides, and that setting the others would turn off, are set too. Where
   // that cannot be done nothing is: somebody may rely on them.
   let refusal: string | null = null;
-  for (const hidden of unsure === "" ? [""] : HIDDEN) {
+  const hiddens = HIDDEN.map((letters) => knownFlags(letters, connection.product));
+  for (const hidden of unsure === "" ? [""] : new Set(hiddens)) {
     const { flags: merged } = mergeFlags(flags, missing + hidden);
     try {
       await connection.request("CONFIG", "SET", "notify-keyspace-events", merged);
@@ -176,36 +188,64 @@ async function addFlags(
 }
 
 function findSilent(
-  server: string,
+  { server, product }: Connection,
   flags: string,
   asked: readonly Channel[],
   refusals: Refusals,
 ): MissingFlagsError | null {
-  const silent = asked.filter((channel) => !missingFlags(flags, channel).canReceive);
-  return silent.length === 0 ? null : describe(server, flags, silent, refusals);
+  const silent = asked.filter((channel) => !missingOn(product, flags, channel).canReceive);
+  if (silent.length === 0) return null;
+  const { missing } = missingOn(product, flags, ...silent);
+  // What flags help, and what none do.
+  const muted = silent.filter((channel) => canEverReceive(product, flags, channel));
+  const never = silent.filter((channel) => !muted.includes(channel));
+  const why = [
+    ...(muted.length > 0 ? [describe(flags, muted, product, refusals)] : []),
+    ...(never.length > 0 ? [describeNever(flags, never, product)] : []),
+  ];
+  return new MissingFlagsError(
+    `Cannot receive anything on ${nameAll(silent)} from ${server}: ${why.join("; ")}`,
+    { server, configured: flags, missing },
+  );
 }
 
+function nameAll(channels: readonly Channel[]): string {
+  const names = channels.slice(0, 3).map((channel) => `"${excerpt(`${channel}`, 100)}"`);
+  const more = channels.length > 3 ? ` and ${channels.length - 3} more` : "";
+  return names.join(", ") + more;
+}
+
+/** With its letters, and only those, any server of today is expected to agree. */
+const OLDER: Product = { software: "redis", version: "7.0" };
+
+/** What the flags lack for channels, and the command that adds it. */
 function describe(
-  server: string,
   flags: string,
   silent: readonly Channel[],
+  product: Product,
   refusals: Refusals,
-): MissingFlagsError {
-  const { missing } = missingFlags(flags, ...silent);
+): string {
+  const { settable: missing } = missingOn(product, flags, ...silent);
   const refused = [...missing].find((letter) => refusals.has(letter));
   const { flags: merged, unsure } = mergeFlags(flags, missing);
-  const names = silent.slice(0, 3).map((channel) => `"${excerpt(`${channel}`, 100)}"`).join(", ");
-  const more = silent.length > 3 ? ` and ${silent.length - 3} more` : "";
-  const message = `Cannot receive anything on ${names}${more} from ${server}: its ` +
-    `notify-keyspace-events is "${flags}" and lacks "${missing}"` +
+  const hidden = knownFlags(unsure, product);
+  const newer = unknownFlags(missing, OLDER);
+  return `its notify-keyspace-events is "${flags}" and lacks "${missing}"` +
     (refused === undefined ? "" : `, and it refuses to have it set (${refusals.get(refused)})`) +
     // Quoted, because a shell would take the $ for a variable of its own.
     `; run there: CONFIG SET notify-keyspace-events '${merged}'` +
-    (unsure === ""
+    (hidden === ""
       ? ""
-      : ` (add those of "${unsure}" that are in use: the server does not show them)`) +
-    (/[STIV]/.test(missing) ? " (S, T, I and V need Redis 8.8 or later)" : "");
-  return new MissingFlagsError(message, { server, configured: flags, missing });
+      : ` (add those of "${hidden}" that are in use: the server does not show them)`) +
+    (newer === "" ? "" : ` ("${newer}" needs ${sinceWhen(newer)} or later)`);
+}
+
+/** What a server would have to know to send something on channels. */
+function describeNever(flags: string, never: readonly Channel[], product: Product): string {
+  const { foreign } = missingOn(product, flags, ...never);
+  const { software, version } = product;
+  return `${software} ${version} cannot send ${nameAll(never)}, because it does not know ` +
+    `"${foreign}" in notify-keyspace-events; ${sinceWhen(foreign)} does`;
 }
 
 const BY_KEY: readonly (ChannelType | null)[] = [

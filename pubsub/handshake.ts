@@ -157,7 +157,9 @@ async function handshake(
   connection.secrets.add(credentials?.password);
   const introduction = { ...options, credentials };
   try {
-    return await introduce(connection, introduction);
+    const info = await introduce(connection, introduction);
+    connection.product = info;
+    return info;
   } catch (error) {
     throw error instanceof ServerError ? explain(connection, introduction, error) : error;
   }

@@ -1,3 +1,4 @@
+import { sinceWhen, unknownFlags } from "../../events/flags.ts";
 import {
   type Address,
   formatAddress,
@@ -12,7 +13,7 @@ import { messageOf } from "../message.ts";
 import { fieldsOf, Session } from "../session.ts";
 import type { Checkup } from "./checkup.ts";
 import { Findings, type Section } from "./finding.ts";
-import { checkFlags, tooNew } from "./flags.ts";
+import { checkFlags } from "./flags.ts";
 import { redisCli } from "./mend.ts";
 import { probe } from "./probe.ts";
 import { checkSubscribing, watchNode } from "./subscribing.ts";
@@ -100,11 +101,11 @@ function checkVersion(
   if (software === null || version === null) {
     return findings.unknown("version", "it does not tell what it is");
   }
-  const old = tooNew(needed, software, version);
-  if (old === null) return findings.right("version", `${software} ${version}`);
+  const unknown = unknownFlags(needed, { software, version });
+  if (unknown === "") return findings.right("version", `${software} ${version}`);
   findings.wrong(
     "version",
-    `${software} ${version} does not know "${old.letters}", which is needed: ${old.version} ` +
+    `${software} ${version} does not know "${unknown}", which is needed: ${sinceWhen(unknown)} ` +
       "brought it",
   );
 }

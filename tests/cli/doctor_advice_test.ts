@@ -1,7 +1,6 @@
 /** What the doctor advises, for servers that cannot be had here. */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import type { Target } from "../../cli/connection.ts";
-import { tooNew } from "../../cli/doctor/flags.ts";
 import { mendByService, redisCli, shellWord } from "../../cli/doctor/mend.ts";
 import { keyFor } from "../../cli/doctor/probe.ts";
 import { hashSlot } from "../../mod.ts";
@@ -68,19 +67,6 @@ Deno.test("a command names the server, and never the password", () => {
     "$ redis-cli -h localhost -p 6379 --tls --cacert '/c d' --sni a.test",
   );
   assertEquals(redisCli({ path: "/run/a b.sock" }, TARGET), "$ redis-cli -s '/run/a b.sock'");
-});
-
-Deno.test("letters that a server is too old for, or another product", () => {
-  assertEquals(tooNew("AK", "redis", "2.8.9"), null);
-  assertEquals(tooNew("Kn", "redis", "6.2.14"), { letters: "n", version: "Redis 7.0" });
-  assertEquals(tooNew("Kn", "redis", "7.0.15"), null);
-  assertEquals(tooNew("Kn", "valkey", "9.1.2"), null);
-  assertEquals(tooNew("Koc", "redis", "8.0.2"), { letters: "oc", version: "Redis 8.2" });
-  assertEquals(tooNew("Koc", "redis", "8.6.3"), null);
-  assertEquals(tooNew("hI", "redis", "8.6.3"), { letters: "I", version: "Redis 8.8" });
-  assertEquals(tooNew("hI", "redis", "8.8.0"), null);
-  assertEquals(tooNew("hI", "redis", "10.0.0"), null);
-  assertEquals(tooNew("Ko", "valkey", "9.1.2"), { letters: "o", version: "Redis 8.2" });
 });
 
 Deno.test("a key is found in whatever slots there are", () => {

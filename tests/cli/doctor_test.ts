@@ -198,6 +198,10 @@ Deno.test("doctor says which server is too old for the fields of hashes", async 
   assertMatch(text, /✗ version .* does not know "I", which is needed: Redis 8.8 brought it/);
   assertStringIncludes(text, 'and lacks "I"');
   assertEquals(commandsIn(text), []);
+  await server.command("CONFIG", "SET", "notify-keyspace-events", "");
+  const off = await doctor("--field", "total", "--url", server.url);
+  assertStringIncludes(off.text, 'and lacks "hI"');
+  assertEquals(commandsIn(off.text), [], "no letter helps");
 });
 
 Deno.test("doctor says of a database that it is not there", async () => {

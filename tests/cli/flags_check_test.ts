@@ -40,3 +40,31 @@ Deno.test("nodes that send nothing fail it, with the command that mends them", (
     warnings: [],
   });
 });
+
+Deno.test("a letter that a server does not know is not advised", () => {
+  const node = { node: "a", flags: "", software: "redis", version: "7.0.15" } as NodeStatus;
+  const check = (nodes: NodeStatus[], events: string[], fields: string[] = []) =>
+    checkFlags(nodes, new Selection({ patterns: ["user:*"], events, fields }, "*")).failure;
+  assertEquals(
+    check([node], ["overwritten"]),
+    'Cannot receive user:* (overwritten) from a: notify-keyspace-events is "" and lacks "oK"; ' +
+      '"o" takes Redis 8.2',
+  );
+  assertEquals(
+    check([{ ...node, flags: "AK" }], ["overwritten", "set"]),
+    null,
+  );
+  assertEquals(
+    check([node], ["overwritten", "set"]),
+    'Cannot receive user:* (overwritten, set) from a: notify-keyspace-events is "" and lacks ' +
+      `"$oK"; "o" takes Redis 8.2; run there: CONFIG SET notify-keyspace-events '$K'`,
+  );
+  // Each node by what it is.
+  assertEquals(
+    check([{ ...node, flags: "AK", node: "b", version: "8.6.3" }, { ...node, flags: "AK" }], [
+      "overwritten",
+    ]),
+    'Cannot receive user:* (overwritten) from a: notify-keyspace-events is "AK" and lacks "o"; ' +
+      '"o" takes Redis 8.2',
+  );
+});

@@ -59,6 +59,10 @@ Deno.test("flags for says the least that is needed, of all and of each", async (
     assertEquals(lines[0], needed);
     assertStringIncludes(lines.join("\n"), `CONFIG SET notify-keyspace-events '${needed}'`);
   }
+  const restricted = (await flags("for", "cart:*", "--field", "total")).join(" ");
+  assertStringIncludes(restricted, "I takes Redis 8.8; Valkey has no I.");
+  assertStringIncludes((await flags("for", "new")).join(" "), "n takes Redis 7.0.");
+  assertEquals((await flags("for", "user:*")).join(" ").includes("takes"), false);
   const lines = await flags("for", "user:*", "expired");
   assertEquals(lines.slice(1, 3), [
     "  AK   __keyspace@*__:user:*",

@@ -1,6 +1,13 @@
 import { assertEquals } from "@std/assert";
 import fc from "npm:fast-check@4.10.2";
 import {
+  canEverReceive,
+  knownFlags,
+  missingOn,
+  sinceWhen,
+  unknownFlags,
+} from "../../events/flags.ts";
+import {
   mergeFlags,
   missingFlags,
   parseFlags,
@@ -239,4 +246,81 @@ Deno.test("merging keeps every letter, leaves nothing missing and then has nothi
     }),
     { numRuns: 2000 },
   );
+});
+
+Deno.test("letters that a server does not know, by what it calls itself", () => {
+  const rows: [
+    software: string | null,
+    version: string | null,
+    letters: string,
+    unknown: string,
+  ][] = [
+    ["redis", "2.8.9", "AKEg$lshzxe", ""],
+    ["redis", "2.8.9", "tmd", "tmd"],
+    ["redis", "6.0.20", "tmd", "d"],
+    ["redis", "6.2.14", "Kn", "n"],
+    ["redis", "7.0.15", "Kn", ""],
+    ["redis", "8.0.2", "Kocn", "oc"],
+    ["redis", "8.2.0", "Koc", ""],
+    ["redis", "8.6.3", "hITSVaoc", "aITSV"],
+    ["redis", "8.8.0", "hITSVaoc", ""],
+    ["redis", "8.8.0-rc1", "hI", ""],
+    ["redis", "10.0.0", "ocaSTIVn", ""],
+    ["redis", "255.255.255", "ocaSTIVnr", ""],
+    ["redis", "10.0.0", "r", "r"],
+    ["valkey", "7.2.4", "nmdt", ""],
+    ["valkey", "9.1.2", "nocSTIVar", "ocaSTIVr"],
+    // What these know cannot be told.
+    ["valkey", "10.0.0", "ocS", ""],
+    ["dragonfly", "1.0.0", "nocS", ""],
+    ["redis", "unstable", "nocS", ""],
+    ["redis", null, "nocS", ""],
+    [null, "7.0.15", "nocS", ""],
+    [null, null, "nocS", ""],
+  ];
+  for (const [software, version, letters, unknown] of rows) {
+    const server = { software, version };
+    const sorted = (text: string) => [...text].toSorted().join("");
+    const what = `${software} ${version}`;
+    assertEquals(sorted(unknownFlags(letters, server)), sorted(unknown), what);
+    assertEquals(
+      sorted(knownFlags(letters, server)),
+      sorted([...letters].filter((letter) => !unknown.includes(letter)).join("")),
+      what,
+    );
+  }
+  assertEquals(["n", "oc", "co", "nS", "aS", "r"].map(sinceWhen), [
+    "Redis 7.0",
+    "Redis 8.2",
+    "Redis 8.2",
+    "Redis 8.8",
+    "Redis 8.8",
+    "a development version of Redis",
+  ]);
+  assertEquals(sinceWhen("AKE"), null);
+});
+
+Deno.test("what a server does not know it neither sends nor hides", () => {
+  const old = { software: "redis", version: "7.0.15" };
+  const unknown = { software: "other", version: "7.0.15" };
+  const replaced = new KeyeventChannel("overwritten");
+  assertEquals(missingOn(old, "AKE", replaced), {
+    present: "E",
+    missing: "o",
+    unknown: "",
+    foreign: "o",
+    settable: "",
+    canReceive: false,
+  });
+  assertEquals(missingOn(unknown, "AKE", replaced).canReceive, true);
+  assertEquals(missingOn(old, "AKE", new KeyeventChannel("new")).unknown, "n");
+  assertEquals(canEverReceive(old, "", new KeyeventChannel("new")), true);
+  assertEquals(canEverReceive(old, "", new SubkeyspaceChannel("h")), false);
+  // It has it set, so it knows it.
+  assertEquals(canEverReceive(old, "hS", new SubkeyspaceChannel("h")), true);
+  // Something else comes on these.
+  for (const channel of ["__*@0__:*", "__keyevent@0__:*", "__key*__:*"]) {
+    assertEquals(canEverReceive(old, "", channel), true, channel);
+    assertEquals(canEverReceive({ software: "redis", version: "2.8.0" }, "", channel), true);
+  }
 });
