@@ -10,8 +10,8 @@ export class Retries {
   /** How many attempts in a row have failed; 0 while there is a connection. */
   failures = 0;
   readonly #now: () => number;
-  /** Whether the connection that is, or was last, was made again after a loss; and when. */
-  #isRetry = false;
+  /** How many connections there have been, and when the last was made. */
+  #connections = 0;
   #connectedAt = 0;
   /** How many connections in a row were made again and lost soon. */
   #shortLived = 0;
@@ -26,12 +26,13 @@ export class Retries {
   /** There is a connection. */
   connected(): void {
     this.failures = 0;
+    this.#connections++;
     this.#connectedAt = this.#now();
   }
 
   /** The connection is lost. */
   lost(): void {
-    const isShort = this.#isRetry && this.#now() - this.#connectedAt < STEADY_MS;
+    const isShort = this.#connections > 1 && this.#now() - this.#connectedAt < STEADY_MS;
     this.#shortLived = isShort ? this.#shortLived + 1 : 0;
     this.failures = this.#shortLived;
   }
@@ -66,9 +67,8 @@ export class Retries {
     return this.#isUrgent ? 0 : backoff(this.failures, random);
   }
 
-  /** An attempt to connect again begins. */
+  /** An attempt begins. */
   begun(): void {
     this.#isUrgent = false;
-    this.#isRetry = true;
   }
 }

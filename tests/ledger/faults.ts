@@ -14,7 +14,7 @@ export interface Fault<On extends Stage = SingleStage> {
   readonly silent: boolean;
   /**
    * Whether attempts to connect succeed all the while: then no pause between two of them makes a
-   * gap longer.
+   * gap longer, unless another fault ended the connection a moment ago.
    */
   readonly reachable?: boolean;
   /** The gap it leaves when it lasts longest; null when it need not leave any. */

@@ -1,3 +1,4 @@
+import { backoff, STEADY_MS } from "../../pubsub/backoff.ts";
 import { sleep, until } from "../servers/mod.ts";
 import type { Fault } from "./faults.ts";
 import { type Happening, judge, type Ledger, type Report } from "./ledger.ts";
@@ -111,6 +112,9 @@ class Director<On extends Stage> {
   async inject(fault: Fault<On>, ms: number): Promise<void> {
     this.count[fault.name] = (this.count[fault.name] ?? 0) + 1;
     const begin = Date.now();
+    // A connection that is lost soon after it was made again is followed by a pause, too.
+    const isPaced = this.happenings.some(({ end, after }) => begin < end + after + STEADY_MS);
+    const longest = isPaced ? backoff(this.happenings.length, 1) : 0;
     await fault.begin(this.#stage, ms);
     await sleep(ms);
     await fault.end(this.#stage);
@@ -123,7 +127,7 @@ class Director<On extends Stage> {
       begin,
       end: Date.now(),
       before: before + (fault.early ?? 0),
-      after: after + (fault.reachable ? 0 : pause) + (fault.silent ? silence : 0),
+      after: after + (fault.reachable ? longest : pause) + (fault.silent ? silence : 0),
     });
   }
 
