@@ -62,8 +62,8 @@ const KNOWN_FIELD =
  * others wrote once they are clipped, escaped and free of these.
  *
  * Servers repeat the arguments of commands that they do not know, and the heads of long ones. So a
- * server's words are withheld where a part of a password stands in them: as it was sent, in other
- * case, reversed, with other characters between, or percent-encoded, escaped, in hex or base64.
+ * server's words are withheld where a part of a password stands in them, whatever its case and
+ * whatever other characters stand between.
  */
 export class Secrets {
   readonly #known = new Set<string>();
@@ -111,7 +111,7 @@ export class Secrets {
     const parts = this.#parts.get(part) ??
       new Set([...this.#known].flatMap((secret) => partsOf(secret, part)));
     this.#parts.set(part, parts);
-    return readingsOf(text).some((reading) => {
+    return [fold(text), squeeze(text)].some((reading) => {
       for (let i = 0; i + part <= reading.length; i++) {
         if (parts.has(reading.slice(i, i + part))) return true;
       }
@@ -123,14 +123,13 @@ export class Secrets {
   ownText(text: string): string {
     let shown = text;
     for (const secret of this.#known) {
-      for (const form of new Set([secret, encode(secret), JSON.stringify(secret).slice(1, -1)])) {
+      for (const form of formsOf(secret)) {
         shown = secret.length < PART
           ? shown.replace(wordOf(form), "***")
           : shown.replaceAll(form, "***");
       }
     }
-    const isWhole = [...this.#known].some((secret) => repeatsWhole(shown, secret));
-    return isWhole ? NOT_SHOWN : shown;
+    return shown;
   }
 
   /**
@@ -194,9 +193,9 @@ function alike(error: Error, message: string, options: ErrorOptions): Error {
   return new (ours ?? Error)(message, options);
 }
 
-/** As people write it, whatever its case, width and white space. */
+/** Without its case, the escapes of quoted strings, and the kinds of white space. */
 function fold(text: string): string {
-  return text.normalize("NFKC").toLowerCase().replace(/[\s\p{Cc}]/gu, " ");
+  return text.toLowerCase().replace(/\\(.)/gs, "$1").replace(/[\s\p{Cc}]/gu, " ");
 }
 
 /** Its letters and digits alone. */
@@ -204,42 +203,19 @@ function squeeze(text: string): string {
   return fold(text).replace(/[^\p{L}\p{N}]/gu, "");
 }
 
-/** All that is as long as `part` and stands in a secret, or in what a wrong decoder makes of it. */
+/** All that is as long as `part` and stands in a secret. */
 function partsOf(secret: string, part: number): string[] {
   const parts: string[] = [];
-  for (const form of [secret, asLatin1(secret)].flatMap((form) => [fold(form), squeeze(form)])) {
+  for (const form of [fold(secret), squeeze(secret)]) {
     for (let i = 0; i + part <= form.length; i++) parts.push(form.slice(i, i + part));
   }
   return parts;
 }
 
-/** What a text says, plainly and decoded in the ways that servers and proxies encode. */
-function readingsOf(text: string): string[] {
-  const percent = decodePercent(text);
-  const plain = [
-    text,
-    percent,
-    unescape(text),
-    unescape(percent),
-    ...decodeHex(text),
-    ...decodeBase64(text),
-  ];
-  const forwards = plain.flatMap((reading) => [fold(reading), squeeze(reading)]);
-  return [...forwards, ...forwards.map((reading) => [...reading].reverse().join(""))];
-}
-
-function repeatsWhole(text: string, secret: string): boolean {
-  const whole = [fold(secret), squeeze(secret)].filter((form, i) =>
-    form.length >= [PART, PART_OF_NAME][i]!
-  );
-  return readingsOf(text).some((reading) => whole.some((form) => reading.includes(form)));
-}
-
 /** Whether a secret that is too short to have parts stands in a text by itself. */
 function isWordIn(text: string, secret: string): boolean {
-  if (fold(secret).length >= PART) return false;
-  const word = wordOf(fold(secret));
-  return readingsOf(text).some((reading) => reading.search(word) >= 0);
+  const word = fold(secret);
+  return word.length < PART && wordOf(word).test(fold(text));
 }
 
 function wordOf(text: string): RegExp {
@@ -247,59 +223,13 @@ function wordOf(text: string): RegExp {
   return new RegExp(`(?<![\\p{L}\\p{N}])${plain}(?![\\p{L}\\p{N}])`, "gu");
 }
 
-const utf8 = new TextDecoder();
-const encoder = new TextEncoder();
-
-function asLatin1(text: string): string {
-  return String.fromCharCode(...encoder.encode(text.slice(0, LONGEST_OWN)));
-}
-
-function decodePercent(text: string): string {
-  return text.replace(
-    /(?:%[0-9a-f]{2})+/gi,
-    (run) => utf8.decode(hexBytes(run.replaceAll("%", ""))),
+/** As it is, as it stands in JSON, and as in a URL, by either of two customs. */
+function formsOf(secret: string): Set<string> {
+  // A half of a surrogate pair cannot stand in a URL.
+  const encoded = encodeURIComponent(secret.replace(/\p{Cs}/gu, "\ufffd"));
+  const strictly = encoded.replace(
+    /[!'()*]/g,
+    (mark) => `%${mark.charCodeAt(0).toString(16).toUpperCase()}`,
   );
-}
-
-/** The escapes of strings, as servers print them, and JSON. */
-function unescape(text: string): string {
-  return text
-    .replace(
-      /(?:\\x[0-9a-f]{2})+/gi,
-      (run) => utf8.decode(hexBytes(run.replace(/\\x/gi, ""))),
-    )
-    .replace(/\\u\{?([0-9a-f]{4,6})\}?/gi, (whole, code) => {
-      const number = parseInt(code, 16);
-      return number <= 0x10ffff ? String.fromCodePoint(number) : whole;
-    })
-    .replace(/\\[nrt]/g, " ")
-    .replace(/\\(.)/gs, "$1");
-}
-
-function decodeHex(text: string): string[] {
-  const runs = text.replace(/0x|[\s:,-]/gi, "").match(/[0-9a-f]{4,}/gi) ?? [];
-  return [0, 1].map((start) =>
-    runs.map((run) => utf8.decode(hexBytes(run.slice(start)))).join("\0")
-  );
-}
-
-function hexBytes(digits: string): Uint8Array {
-  return Uint8Array.from(digits.match(/../g) ?? [], (pair) => parseInt(pair, 16));
-}
-
-function decodeBase64(text: string): string[] {
-  const runs = text.replaceAll("-", "+").replaceAll("_", "/").match(/[A-Za-z0-9+/]{5,}/g) ?? [];
-  return [0, 1, 2, 3].map((start) =>
-    runs.map((run) => {
-      // Where one letter is too many it says nothing.
-      const end = (run.length - start) % 4 === 1 ? -1 : run.length;
-      const bytes = atob(run.slice(start, end));
-      return utf8.decode(Uint8Array.from(bytes, (byte) => byte.charCodeAt(0)));
-    }).join("\0")
-  );
-}
-
-/** As in a URL; a half of a surrogate pair cannot stand there. */
-function encode(secret: string): string {
-  return encodeURIComponent(secret.replace(/\p{Cs}/gu, "\ufffd"));
+  return new Set([secret, JSON.stringify(secret).slice(1, -1), encoded, strictly]);
 }

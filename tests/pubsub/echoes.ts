@@ -40,9 +40,6 @@ export const PASSWORDS: readonly string[] = [
 ];
 
 const utf8 = new TextEncoder();
-const bytesOf = (text: string) => String.fromCharCode(...utf8.encode(text));
-const hex = (text: string, before = "") =>
-  Array.from(utf8.encode(text), (byte) => before + byte.toString(16).padStart(2, "0")).join("");
 /** As Redis prints arguments in errors: newlines become spaces, 128 bytes at most. */
 const argument = (text: string) => text.slice(0, 128).replace(/[\r\n]/g, " ");
 /** As `sdscatrepr` does it. */
@@ -70,15 +67,8 @@ export const ECHOES: Readonly<Record<string, (password: string) => string>> = {
   "quoted": (p) => `ERR invalid argument "${repr(p)}" for HELLO`,
   "in JSON": (p) => `ERR ${JSON.stringify({ auth: ["default", argument(p)] })}`,
   "a URL": (p) => `ERR redis://default:${encodeURIComponent(p.replace(/\p{Cs}/gu, ""))}@host`,
-  "percent": (p) => `ERR ${hex(p.slice(0, 40), "%")}`,
-  "escaped": (p) => `ERR ${hex(p.slice(0, 40), "\\x")}`,
-  "hex": (p) => `ERR ${hex(p.slice(0, 80))}`,
-  "hex, in pairs": (p) => `ERR ${hex(p.slice(0, 40), ":")}`,
-  "base64": (p) => `ERR ${btoa(bytesOf(p.slice(0, 80)))}`,
-  "base64 with the user": (p) => `ERR Basic ${btoa(bytesOf(`default:${p.slice(0, 80)}`))}`,
   "capitals": (p) => `ERR cannot use ${argument(p).toUpperCase()}`,
   "small": (p) => `ERR cannot use ${argument(p).toLowerCase()}`,
-  "backwards": (p) => `ERR cannot use ${[...argument(p)].reverse().join("")}`,
   "spread": (p) => `ERR cannot use ${[...argument(p)].join("-")}`,
   "with marks of no width": (p) => `ERR cannot use ${[...argument(p)].join("\u200b")}`,
   "in two arguments": (p) => `ERR '${p.slice(0, 6)}' '${p.slice(6, 100)}'`,
@@ -91,7 +81,7 @@ export const ECHOES: Readonly<Record<string, (password: string) => string>> = {
 
 /**
  * What of a password stands in a text, whatever the library thinks of it: any four characters that
- * follow each other, in either direction; all of a shorter one by itself; or what decodes to them.
+ * follow each other, or all of a shorter one by itself.
  */
 export function leaksOf(text: string, password: string): string[] {
   const all = text.toLowerCase();
@@ -103,20 +93,7 @@ export function leaksOf(text: string, password: string): string[] {
   const leaks: string[] = [];
   for (let at = 0; at + 4 <= lower.length; at++) {
     const part = lower.slice(at, at + 4);
-    const bytes = utf8.encode(password.slice(at, at + 4));
-    const forms = [
-      part,
-      [...part].reverse().join(""),
-      hex(password.slice(at, at + 4)),
-      hex(password.slice(at, at + 4), "%"),
-      hex(password.slice(at, at + 4), "\\x"),
-      hex(password.slice(at, at + 4), ":"),
-    ];
-    leaks.push(...forms.filter((form) => all.includes(form) && !KNOWN.includes(form)));
-    const code = btoa(String.fromCharCode(...bytes)).slice(0, 4);
-    if (bytes.length >= 4 && at % 3 === 0 && text.includes(code) && /\d|[A-Z].*[A-Z]/.test(code)) {
-      leaks.push(code);
-    }
+    if (all.includes(part) && !KNOWN.includes(part)) leaks.push(part);
   }
   return leaks;
 }
