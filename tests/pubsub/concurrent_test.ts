@@ -128,7 +128,10 @@ for (const protocol of [2, 3] as const) {
           left = 2;
           await notifications.subscribeKeyspace("l", { db: 1 });
         }
+        const sent = server.commands.filter((text) => text.startsWith(command)).length;
+        assert(sent >= 3, `${command} was sent ${sent} times`);
         assertEquals(notifications.health().ok, true);
+        assertEquals(notifications.status().nodes[0]!.flags, "AKE");
         assertEquals(notifications.status().nodes[0]!.subscriptions, [
           "__keyspace@1__:k",
           ...(protocol === 2 ? ["__keyspace@1__:l"] : []),
