@@ -255,24 +255,27 @@ async function hello(connection: Connection, options: Introduction): Promise<Ser
     if (options.protocol === 3) throw noResp3(connection, error.message, error);
     return null;
   }
-  // Some proxies answer in RESP2: with the names and values of the map in an array.
-  const fields = Array.isArray(reply) ? new RespMap(reply) : reply;
-  if (fields instanceof RespMap) {
-    const text = (key: string) => connection.secrets.field(textOf(fields.get(key)));
-    const speaks3 = fields === reply && String(fields.get("proto") ?? 3) === "3";
-    if (speaks3 || options.protocol === undefined) {
-      return {
-        protocol: speaks3 ? 3 : 2,
-        software: text("server"),
-        version: text("version"),
-        mode: text("mode"),
-        role: text("role"),
-        runId: null,
-      };
-    }
+  const told = readHello(connection, reply);
+  if (told?.protocol !== 3 && options.protocol === 3) {
+    throw noResp3(connection, "it answers HELLO in RESP2");
   }
-  if (options.protocol === 3) throw noResp3(connection, "it answers HELLO in RESP2");
-  return null;
+  return told;
+}
+
+/** Reads the reply to `HELLO`: a map in RESP3, its names and values in an array in RESP2. */
+function readHello({ secrets }: Connection, reply: Reply): ServerInfo | null {
+  const fields = Array.isArray(reply) ? new RespMap(reply) : reply;
+  if (!(fields instanceof RespMap)) return null;
+  const text = (key: string) => secrets.field(textOf(fields.get(key)));
+  return {
+    // An array is RESP2 whatever it says: some proxies answer so to HELLO 3.
+    protocol: fields === reply && String(fields.get("proto") ?? 3) === "3" ? 3 : 2,
+    software: text("server"),
+    version: text("version"),
+    mode: text("mode"),
+    role: text("role"),
+    runId: null,
+  };
 }
 
 function noResp3({ server }: Connection, why: string, cause?: ServerError): ConnectError {
@@ -317,7 +320,16 @@ const SERVER_FIELDS = [
 /** Gives the connection a name, and asks what `HELLO` would have told, as far as the user may ask. */
 async function askInfo(connection: Connection, clientName: string): Promise<ServerInfo> {
   await ifAllowed(connection.request("CLIENT", "SETNAME", clientName));
-  const info = parseInfo(await ifAllowed(connection.request("INFO", "server")), SERVER_FIELDS);
+  let isForbidden = false;
+  const asked = connection.request("INFO", "server").catch((error) => {
+    isForbidden = error.code === "NOPERM";
+    throw error;
+  });
+  const info = parseInfo(await ifAllowed(asked), SERVER_FIELDS);
+  // No ACL can forbid HELLO, which tells whether this is a node of a cluster.
+  const told = isForbidden
+    ? readHello(connection, await ifAllowed(connection.request("HELLO", 2)))
+    : null;
   const role = await ifAllowed(connection.request("ROLE"));
   const text = (...names: (typeof SERVER_FIELDS)[number][]) => {
     const name = names.find((name) => info.has(name));
@@ -325,10 +337,10 @@ async function askInfo(connection: Connection, clientName: string): Promise<Serv
   };
   return {
     protocol: 2,
-    software: text("server_name") ?? (info.has("redis_version") ? "redis" : null),
-    version: text("valkey_version", "redis_version"),
-    mode: text("server_mode", "redis_mode"),
-    role: parseRole(role).role,
+    software: text("server_name") ?? (info.has("redis_version") ? "redis" : told?.software ?? null),
+    version: text("valkey_version", "redis_version") ?? told?.version ?? null,
+    mode: text("server_mode", "redis_mode") ?? told?.mode ?? null,
+    role: parseRole(role).role ?? told?.role ?? null,
     runId: info.get("run_id") ?? null,
   };
 }

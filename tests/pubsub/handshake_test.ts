@@ -5,6 +5,7 @@ import {
   ConnectError,
   type ConnectOptions,
   dial,
+  KeyspaceNotifications,
   type TcpAddress,
   TimeoutError,
 } from "../../mod.ts";
@@ -237,7 +238,7 @@ Deno.test("reports a real server that has AUTH renamed as an AuthError", async (
   assertEquals(notifications.status().nodes[0]!.protocol, 2);
 });
 
-Deno.test("a server that refuses the name, or to say what it is, is used all the same", async () => {
+Deno.test("RESP2: a server that refuses INFO and ROLE says by HELLO what it is", async () => {
   await using server = await startServer({
     config: { "notify-keyspace-events": "KEA" },
     acl: ["bo on >pw ~* &* -@all +psubscribe +subscribe +ping"],
@@ -251,7 +252,7 @@ Deno.test("a server that refuses the name, or to say what it is, is used all the
   await server.command("SET", "k", "x");
   assertEquals((await notifications.getMessage({ timeout: 20_000 }))?.key, "k");
   const { software, version, role } = notifications.status().nodes[0]!;
-  assertEquals([software, version, role], [null, null, null]);
+  assertEquals([software, version === null, role], ["redis", false, "master"]);
 });
 
 Deno.test("connections have the name that they are given, and the library's own where it is known", async () => {
@@ -333,4 +334,15 @@ Deno.test("each step of the handshake has its deadline", async () => {
       `no answer to ${command} within 100 ms`,
     );
   }
+});
+
+Deno.test("RESP2: a user who may not run INFO is told of a cluster all the same", async () => {
+  await using server = await startServer({ config: { "cluster-enabled": "yes" } });
+  await server.command("ACL", "SETUSER", "ann", "on", ">pw", "+@all", "-info", "-role", "&*");
+  const options = { protocol: 2, username: "ann", password: "pw" } as const;
+  await assertRejects(
+    () => KeyspaceNotifications.connect(server.url, options),
+    ConnectError,
+    "it is a node of a cluster",
+  );
 });
