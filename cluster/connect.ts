@@ -2,7 +2,7 @@ import { ClusterNodeError } from "../pubsub/cluster_node_error.ts";
 import { KeyspaceNotifications, type SentinelTarget } from "../pubsub/mod.ts";
 import { isSentinelTarget } from "../pubsub/sentinel_target.ts";
 import { ClusterKeyspaceNotifications } from "./notifications.ts";
-import { type ClusterOptions, resolveClusterOptions } from "./options.ts";
+import { type ClusterOptions, resolveClusterOptions, withoutClusterOptions } from "./options.ts";
 
 /**
  * Connects to a server or a cluster: it looks at what is there, and gives back the class that fits.
@@ -49,7 +49,9 @@ export async function connect(
   const targets = Array.isArray(target) ? target as readonly (string | URL)[] : [target as string];
   if (targets.length === 1) {
     try {
-      return await KeyspaceNotifications.connect(targets[0]!, options);
+      // It may be a node of a cluster, for which the others are.
+      const own = options.singleNode ? options : withoutClusterOptions(options);
+      return await KeyspaceNotifications.connect(targets[0]!, own);
     } catch (error) {
       if (!(error instanceof ClusterNodeError)) throw error;
     }

@@ -11,7 +11,12 @@ import { type Member, type MemberOptions, PrimaryMember } from "./member.ts";
 import { Members, watchable } from "./members.ts";
 import { MigrationFilter } from "./migration_filter.ts";
 import { NodeAddresses } from "./node_addresses.ts";
-import { type ClusterOptions, type ClusterSettings, resolveClusterOptions } from "./options.ts";
+import {
+  checkForCluster,
+  type ClusterOptions,
+  type ClusterSettings,
+  resolveClusterOptions,
+} from "./options.ts";
 import { Refresher } from "./refresher.ts";
 import { ReplicaGate } from "./replica_gate.ts";
 import { ReplicaMember } from "./replica_member.ts";
@@ -72,7 +77,7 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
     const settings = resolveOptions(defaults, options);
     super(settings.database);
     this.#options = resolveClusterOptions(options);
-    const { addressMap } = this.#options;
+    const { addressMap } = settings;
     const tls = defaults.tls ?? false;
     this.#addresses = new NodeAddresses({ topology: () => this.#topology, tls, addressMap });
     this.#settings = settings;
@@ -135,12 +140,7 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
     options: ClusterOptions = {},
   ): Promise<ClusterKeyspaceNotifications> {
     const seeds = readSeeds(targets);
-    if (options.singleNode) {
-      throw new TypeError(
-        "Cannot watch a single node with ClusterKeyspaceNotifications, or where several URLs are " +
-          "given; give connect one URL with singleNode: true, or leave it out",
-      );
-    }
+    checkForCluster(options);
     const notifications = new ClusterKeyspaceNotifications(seeds, options);
     try {
       options.signal?.throwIfAborted();

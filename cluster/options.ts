@@ -1,6 +1,12 @@
-import { type ConnectOptions, formatAddress, type TcpAddress } from "../pubsub/mod.ts";
-import { reasonOf } from "../pubsub/dialling.ts";
-import { checkAtLeast, checkKinds, checkMilliseconds, invalid } from "../pubsub/option_checks.ts";
+import type { ConnectOptions } from "../pubsub/mod.ts";
+import { ONLY_ANNOUNCED } from "../pubsub/options.ts";
+import {
+  checkAtLeast,
+  checkKinds,
+  checkMilliseconds,
+  checkUnused,
+  invalid,
+} from "../pubsub/option_checks.ts";
 import { DEFAULT_MAX_NODES } from "./topology_reply.ts";
 
 /**
@@ -20,8 +26,9 @@ import { DEFAULT_MAX_NODES } from "./topology_reply.ts";
 export type MigrationPolicy = "hide" | "mark";
 
 /**
- * How to watch a cluster: what {@linkcode ConnectOptions} says, and what only clusters have. Of those,
- * `maxAttempts` does not count: a node is left when the others know it as a primary no more.
+ * How to watch a cluster: what {@linkcode ConnectOptions} says, and what only clusters have. Two of the
+ * former are rejected: `maxAttempts`, because a node is left when the others know it as a primary no
+ * more, and `singleNode`.
  *
  * @example
  * ```ts
@@ -46,14 +53,10 @@ export interface ClusterOptions extends ConnectOptions {
    */
   readonly maxNodes?: number;
   /**
-   * Where to dial a node in place of the address it announces: for clusters behind NAT or port
-   * forwarding. By default it is dialled at that address.
-   */
-  readonly addressMap?: (address: TcpAddress) => TcpAddress;
-  /**
    * What becomes of notifications that only a slot on the move has made. Default `hide`. `MIGRATE`
    * deletes each key where it was: such a `del` can be told from any other only where `restore` is
-   * subscribed beside it, as on `__keyspace@…`, or by `subscribeKeyevent("restore")`.
+   * subscribed beside it, as on `__keyspace@…`, or by `subscribeKeyevent("restore")`. With `replicas`
+   * none can be told, so the two cannot be combined.
    */
   readonly migrations?: MigrationPolicy;
   /**
@@ -72,7 +75,6 @@ const DEFAULT_REFRESH_INTERVAL = 10_000;
 export interface ClusterSettings {
   readonly refreshInterval: number;
   readonly maxNodes: number;
-  readonly addressMap: (address: TcpAddress) => TcpAddress;
   readonly migrations: MigrationPolicy;
   readonly replicas: boolean;
 }
@@ -94,34 +96,43 @@ export function resolveClusterOptions(options: ClusterOptions): ClusterSettings 
   if (migrations !== "hide" && migrations !== "mark") {
     throw invalid("migrations", migrations, '"hide" or "mark"');
   }
-  const { addressMap, replicas = false } = options;
-  return {
-    refreshInterval,
-    maxNodes,
-    addressMap: addressMap === undefined ? (address) => address : checkedMap(addressMap),
-    migrations,
-    replicas,
-  };
+  const { replicas = false } = options;
+  if (replicas) {
+    checkUnused(
+      options,
+      ["migrations"],
+      "replicas",
+      "what slots on the move make is delivered there",
+    );
+  }
+  return { refreshInterval, maxNodes, migrations, replicas };
 }
 
-/** The same map; what it does wrong is told as that. */
-function checkedMap(map: (address: TcpAddress) => TcpAddress): (address: TcpAddress) => TcpAddress {
-  return (address) => {
-    const fail = (why: string, cause?: unknown) =>
-      new TypeError(
-        `Cannot use what the option addressMap makes of ${formatAddress(address)}: ${why}`,
-        { cause },
-      );
-    let mapped: Partial<TcpAddress> | undefined;
-    try {
-      mapped = map(address);
-    } catch (cause) {
-      throw fail(reasonOf(cause), cause);
-    }
-    const { hostname, port } = mapped ?? {};
-    if (typeof hostname !== "string" || !Number.isInteger(port)) {
-      throw fail("it is not { hostname, port }");
-    }
-    return mapped as TcpAddress;
-  };
+/**
+ * Sees that no option is given that a cluster has no use for.
+ *
+ * @throws {TypeError} when one is
+ */
+export function checkForCluster({ maxAttempts, singleNode }: ClusterOptions): void {
+  // To try without end is what a cluster does.
+  const attempts = maxAttempts === Infinity ? undefined : maxAttempts;
+  checkUnused(
+    { maxAttempts: attempts },
+    ["maxAttempts"],
+    "a cluster",
+    "a node is left when the others know it as a primary no more",
+  );
+  checkUnused(
+    { singleNode },
+    ["singleNode"],
+    "several URLs or ClusterKeyspaceNotifications",
+    "they watch the whole cluster; give connect one URL for one node",
+  );
+}
+
+/** The options without those that only matter where a cluster is found. */
+export function withoutClusterOptions(options: ClusterOptions): ConnectOptions {
+  const rest: Record<string, unknown> = { ...options };
+  for (const name of ONLY_ANNOUNCED) delete rest[name];
+  return rest;
 }

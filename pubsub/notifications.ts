@@ -8,7 +8,15 @@ import type { ServerInfo } from "./handshake.ts";
 import { PING } from "./heartbeat.ts";
 import { Hub } from "./hub.ts";
 import { PlainLocator } from "./locator.ts";
-import { type ConnectOptions, defaultsOf, resolveOptions, type Settings } from "./options.ts";
+import { checkUnused } from "./option_checks.ts";
+import {
+  CLUSTER_ONLY,
+  type ConnectOptions,
+  defaultsOf,
+  ONLY_ANNOUNCED,
+  resolveOptions,
+  type Settings,
+} from "./options.ts";
 import { RoleCheck } from "./role_check.ts";
 import { Secrets } from "./secrets.ts";
 import { Sentinels } from "./sentinel.ts";
@@ -215,11 +223,14 @@ function readTarget(
   options: ConnectOptions,
 ): { server: ServerUrl | Sentinels; settings: Settings } {
   if (!isSentinelTarget(target)) {
+    checkUnused(options, ONLY_ANNOUNCED, "a single server", "it is for clusters or sentinels");
     const url = parseUrl(target);
     return { server: url, settings: resolveOptions(defaultsOf(url), options) };
   }
   // Sentinels know the servers' password too.
   const secrets = new Secrets();
+  checkUnused(options, CLUSTER_ONLY, "sentinels", "it is for clusters");
+  checkUnused(options, ["singleNode"], "sentinels", "they name no node of a cluster");
   const { name, sentinels, defaults } = readSentinelTarget(target, options, secrets);
   const settings = resolveOptions(defaults, options, secrets);
   return { server: new Sentinels(sentinels, { ...settings, name }), settings };

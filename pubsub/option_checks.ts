@@ -51,6 +51,27 @@ export function checkSignal(signal: AbortSignal | undefined): void {
   throw invalid("signal", kindOf(signal), "an AbortSignal");
 }
 
+/**
+ * Sees that options are left out that have no effect there. `false` is as good as left out.
+ *
+ * @param names the options
+ * @param where what they cannot be combined with, for the message
+ * @param why why not
+ * @throws {TypeError} when one is given
+ */
+export function checkUnused(
+  options: object,
+  names: readonly string[],
+  where: string,
+  why: string,
+): void {
+  for (const name of names) {
+    const value: unknown = Reflect.get(options, name);
+    if (value === undefined || value === false) continue;
+    throw new TypeError(`Cannot use the option ${name} with ${where}: ${why}; leave it out`);
+  }
+}
+
 /** What is given, and not the value itself: it may be a password. */
 export function kindOf(value: unknown): string {
   return value === null ? "null" : `what is of type ${typeof value}`;

@@ -1,5 +1,6 @@
 import { Decoder, type DecoderLimits, DEFAULT_LIMITS } from "../resp/mod.ts";
 import { toBytes } from "../parse/text.ts";
+import { type AddressMap, checkedMap } from "./address_map.ts";
 import { formatAddress, type ServerUrl } from "./address.ts";
 import { ConnectTurns } from "./connect_turns.ts";
 import type { Gap } from "./gap.ts";
@@ -19,7 +20,7 @@ import {
   kindOf,
 } from "./option_checks.ts";
 import { dialWithTls, tlsFor } from "./tls.ts";
-import type { Dial, TlsOptions } from "./transport.ts";
+import type { Dial, TcpAddress, TlsOptions } from "./transport.ts";
 import { dial } from "./transports/mod.ts";
 
 /**
@@ -99,7 +100,8 @@ export interface ConnectOptions {
   /**
    * How many attempts in a row may fail before it gives up coming back after a loss. A connection
    * that was made again and is lost within 5 s counts as a failed attempt. Default: no end. With 0 the
-   * first loss is the end.
+   * first loss is the end. Not for clusters, in which a node is left when the others know it as a
+   * primary no more.
    */
   readonly maxAttempts?: number;
   /**
@@ -127,9 +129,18 @@ export interface ConnectOptions {
   readonly limits?: DecoderLimits;
   /**
    * Watch one node of a cluster and know that the other nodes' notifications do not come. Default
-   * `false`: `connect` watches the whole cluster, `KeyspaceNotifications.connect` throws.
+   * `false`: `connect` watches the whole cluster, `KeyspaceNotifications.connect` throws. Not with
+   * sentinels, nor with options that only clusters have.
    */
   readonly singleNode?: boolean;
+  /**
+   * Where to dial a node of a cluster, or a primary or sentinel, in place of the address that nodes or
+   * sentinels announce: for servers behind NAT or port forwarding. By default they are dialled at that
+   * address. Where it throws, the server is not dialled. The addresses of URLs are dialled as they
+   * are, so it is rejected where nothing else can be dialled: by `KeyspaceNotifications.connect` with
+   * one URL, and with `singleNode`.
+   */
+  readonly addressMap?: (address: TcpAddress) => TcpAddress;
   /**
    * Takes what a handler throws, and that a server lets nothing through any more, or refuses a
    * channel once it has come back.
@@ -170,11 +181,23 @@ const KINDS: { readonly [Name in keyof ConnectOptions]?: Kind } = {
   queue: "object",
   limits: "object",
   singleNode: "boolean",
+  addressMap: "function",
   onError: "function",
   onWarning: "function",
   onGap: "function",
   onStatus: "function",
 };
+
+/** The options that only clusters have. */
+export const CLUSTER_ONLY: readonly string[] = [
+  "refreshInterval",
+  "maxNodes",
+  "migrations",
+  "replicas",
+];
+
+/** Those, and what else matters only where servers announce addresses. */
+export const ONLY_ANNOUNCED: readonly string[] = [...CLUSTER_ONLY, "addressMap"];
 
 /** What the target of a connect says of the servers, whatever their addresses. */
 export interface ServerDefaults extends Omit<ServerUrl, "address"> {
@@ -203,6 +226,7 @@ export interface Settings {
   /** When a connection may be made. */
   readonly turns: ConnectTurns;
   readonly keyPrefix: Uint8Array | null;
+  readonly addressMap: AddressMap;
   readonly flags: FlagsPolicy;
   readonly limits: DecoderLimits;
   readonly queue: QueueLimits;
@@ -274,6 +298,7 @@ export function resolveOptions(
     maxAttempts,
     turns: new ConnectTurns(maxConnecting),
     keyPrefix: readPrefix(options.keyPrefix),
+    addressMap: checkedMap(options.addressMap),
     flags,
     limits,
     queue,

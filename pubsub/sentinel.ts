@@ -64,7 +64,7 @@ export class Sentinels implements Locator {
   constructor(sentinels: readonly SentinelServer[], options: SessionOptions) {
     this.name = options.name;
     this.#options = options;
-    this.order = new SentinelOrder(sentinels);
+    this.order = new SentinelOrder(sentinels, options.addressMap);
   }
 
   /** What is known of the primary; null before a sentinel has named it. */
@@ -81,11 +81,11 @@ export class Sentinels implements Locator {
   async locate(signal: AbortSignal): Promise<Address> {
     if (this.#doubted !== null) this.order.putLast(this.#doubted);
     this.#doubted = null;
-    const { sentinel, view, askedAt } = await this.#askInTurn(signal);
+    const { sentinel, view, dialled, askedAt } = await this.#askInTurn(signal);
     this.order.putFirst(sentinel);
     this.#learn(view, askedAt);
     this.#doubted = sentinel;
-    return view.address;
+    return dialled;
   }
 
   /**
@@ -96,7 +96,7 @@ export class Sentinels implements Locator {
   async inspect({ role }: ServerInfo, connection: Connection): Promise<void> {
     if (role !== null && role !== "master") {
       throw new ConnectError(
-        `Cannot watch ${formatAddress(this.#primary!.address)}: ${this.#doubted!.node} calls it ` +
+        `Cannot watch ${connection.server}: ${this.#doubted!.node} calls it ` +
           `the primary of "${this.name}", but it says that it is a ${role}; either that sentinel ` +
           "is behind, or a failover is under way",
       );
@@ -213,13 +213,16 @@ export class Sentinels implements Locator {
     const questions = [...this.order].map((sentinel) => async (race: AbortSignal) => {
       const askedAt = Date.now();
       let view: SentinelView;
+      let dialled: Address;
       try {
         view = await this.ask(sentinel, race);
+        // Where the caller's map has no place for it, another sentinel may know better.
+        dialled = this.#options.addressMap(view.address);
       } catch (error) {
         failures.push({ sentinel: sentinel.node, error: error as Error });
         throw error;
       }
-      const answer = { sentinel, view, askedAt };
+      const answer = { sentinel, view, dialled, askedAt };
       if (!this.#isBehind(view)) return answer;
       behind.push(answer);
       throw new ConnectError(`${sentinel.node} has missed a failover`);
@@ -237,6 +240,9 @@ export class Sentinels implements Locator {
   #explain(failures: readonly SentinelFailure[]): Error {
     const each = quoteEach(failures.map(({ error }) => error), "sentinels");
     const what = `Cannot find the primary "${this.name}"`;
+    // Of the option addressMap.
+    const unmapped = failures.filter(({ error }) => error instanceof TypeError);
+    if (unmapped.length === failures.length && unmapped.length > 0) return unmapped[0]!.error;
     const locked = failures.filter(({ error }) => error instanceof AuthError);
     const ignorant = failures.filter(({ error }) => error instanceof UnknownNameError);
     if (locked.length > 0 && ignorant.length === 0) {
@@ -258,6 +264,8 @@ export class Sentinels implements Locator {
 interface Answer {
   readonly sentinel: SentinelServer;
   readonly view: SentinelView;
+  /** Where the primary is dialled. */
+  readonly dialled: Address;
   readonly askedAt: number;
 }
 

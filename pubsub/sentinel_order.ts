@@ -1,6 +1,7 @@
+import type { AddressMap } from "./address_map.ts";
 import { formatAddress } from "./address.ts";
 import type { SentinelServer } from "./sentinel_target.ts";
-import type { Address } from "./transport.ts";
+import type { Dial, TcpAddress } from "./transport.ts";
 
 /** How many sentinels are learned of at most, whatever is told. */
 export const MOST_LEARNED = 32;
@@ -11,11 +12,18 @@ export const MOST_LEARNED = 32;
  */
 export class SentinelOrder {
   readonly #given: readonly SentinelServer[];
+  readonly #addressMap: AddressMap;
   #order: readonly SentinelServer[];
 
-  /** @param given never empty */
-  constructor(given: readonly SentinelServer[]) {
+  /**
+   * Begins with those that were given.
+   *
+   * @param given never empty
+   * @param addressMap says where to dial those that others name
+   */
+  constructor(given: readonly SentinelServer[], addressMap: AddressMap) {
     this.#given = given;
+    this.#addressMap = addressMap;
     this.#order = given;
   }
 
@@ -49,15 +57,27 @@ export class SentinelOrder {
    * forgotten where it names them no more; those that were given stay. A new one is asked last, in
    * the way in which the one that told of it was.
    */
-  learn({ node, dial, credentials }: SentinelServer, others: readonly Address[]): void {
+  learn({ node, dial, credentials }: SentinelServer, others: readonly TcpAddress[]): void {
     const named = new Map(
-      others.slice(0, MOST_LEARNED).map((address) => [formatAddress(address), address]),
+      others.slice(0, MOST_LEARNED).map((announced) => {
+        const place = this.#dialled(announced, dial);
+        return [formatAddress(place.address), place];
+      }),
     );
     const kept = this.#order.filter((sentinel) =>
       this.#given.includes(sentinel) || sentinel.node === node || named.has(sentinel.node)
     );
     for (const { node } of kept) named.delete(node);
-    const learned = Array.from(named, ([node, address]) => ({ node, address, dial, credentials }));
+    const learned = Array.from(named, ([node, place]) => ({ node, credentials, ...place }));
     this.#order = [...kept, ...learned];
+  }
+
+  /** Where another sentinel is dialled; what the caller's map does wrong is told when it is. */
+  #dialled(announced: TcpAddress, dial: Dial): Pick<SentinelServer, "address" | "dial"> {
+    try {
+      return { address: this.#addressMap(announced), dial };
+    } catch (error) {
+      return { address: announced, dial: () => Promise.reject(error) };
+    }
   }
 }

@@ -1,5 +1,6 @@
 import type { ConnectTurns } from "./connect_turns.ts";
 import { type DecoderLimits, type Reply, RespMap, ServerError } from "../resp/mod.ts";
+import type { AddressMap } from "./address_map.ts";
 import { formatAddress } from "./address.ts";
 import type { Connection, ConnectionEvents } from "./connection.ts";
 import { ConnectError } from "./errors.ts";
@@ -19,12 +20,12 @@ export const SWITCH_CHANNELS: readonly string[] = [
 
 /** What one sentinel says of the primary. */
 export interface SentinelView {
-  /** Where the primary listens. */
-  readonly address: Address;
+  /** Where it says that the primary listens. */
+  readonly address: TcpAddress;
   /** Grows with each failover; null when the sentinel does not tell. */
   readonly epoch: number | null;
   /** Where the other sentinels of this primary listen; null when it does not tell. */
-  readonly others: readonly Address[] | null;
+  readonly others: readonly TcpAddress[] | null;
 }
 
 /** How to speak with a sentinel. */
@@ -43,6 +44,8 @@ export interface SessionOptions {
   readonly resp2Servers: Set<string>;
   /** When a connection may be made. */
   readonly turns: ConnectTurns;
+  /** Where to dial what sentinels name. */
+  readonly addressMap: AddressMap;
 }
 
 const PASSWORD_ADVICE: PasswordAdvice = {

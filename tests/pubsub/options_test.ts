@@ -1,11 +1,15 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import {
   AuthError,
+  ClusterKeyspaceNotifications,
+  type ClusterOptions,
   connect,
   ConnectError,
   type ConnectOptions,
   type Gap,
+  KeyspaceNotifications,
   type StreamItem,
+  type TcpAddress,
 } from "../../mod.ts";
 import { RespLimitError } from "../../resp/mod.ts";
 import { falseBytes } from "../false_bytes.ts";
@@ -126,6 +130,7 @@ Deno.test("options that are undefined are left out", async () => {
     queue: nothing,
     limits: nothing,
     singleNode: undefined,
+    addressMap: undefined,
     onError: undefined,
     onWarning: undefined,
     onGap: undefined,
@@ -134,6 +139,92 @@ Deno.test("options that are undefined are left out", async () => {
   await using notifications = await connect(server.url, options as ConnectOptions);
   await notifications.subscribeKeyspace("k");
   assertEquals(notifications.health().ok, true);
+});
+
+/** What an option that has no effect is refused with, by what is connected to. */
+const USELESS: [what: string, connecting: () => Promise<unknown>, says: string][] = [];
+const clusterOnly: ClusterOptions[] = [
+  { refreshInterval: 1_000 },
+  { maxNodes: 5 },
+  { migrations: "hide" },
+  { replicas: true },
+];
+const SENTINELS = { sentinels: ["redis://127.0.0.1:1"], name: "mymaster" };
+const URL_OF_NONE = "redis://127.0.0.1:1";
+for (const options of clusterOnly) {
+  const [name] = Object.keys(options);
+  const one = "with a single server: it is for clusters or sentinels";
+  USELESS.push(
+    [
+      `${name} with a single server`,
+      () => KeyspaceNotifications.connect(URL_OF_NONE, options),
+      one,
+    ],
+    [`${name} and singleNode`, () => connect(URL_OF_NONE, { ...options, singleNode: true }), one],
+    [`${name} with sentinels`, () => connect(SENTINELS, options), "with sentinels: it is for"],
+  );
+}
+const addressMap = (address: TcpAddress) => address;
+USELESS.push(
+  [
+    "addressMap with a single server",
+    () => KeyspaceNotifications.connect(URL_OF_NONE, { addressMap }),
+    "the option addressMap with a single server",
+  ],
+  [
+    "addressMap and singleNode",
+    () => connect(URL_OF_NONE, { addressMap, singleNode: true }),
+    "the option addressMap with a single server",
+  ],
+  [
+    "singleNode with sentinels",
+    () => connect(SENTINELS, { singleNode: true }),
+    "the option singleNode with sentinels",
+  ],
+  [
+    "singleNode with several URLs",
+    () => connect([URL_OF_NONE, URL_OF_NONE], { singleNode: true }),
+    "the option singleNode with several URLs",
+  ],
+  [
+    "maxAttempts with several URLs",
+    () => connect([URL_OF_NONE, URL_OF_NONE], { maxAttempts: 3 }),
+    "the option maxAttempts with a cluster",
+  ],
+  [
+    "maxAttempts with a cluster",
+    () => ClusterKeyspaceNotifications.connect([URL_OF_NONE], { maxAttempts: 0 }),
+    "the option maxAttempts with a cluster",
+  ],
+  [
+    "migrations with replicas",
+    () => connect([URL_OF_NONE, URL_OF_NONE], { replicas: true, migrations: "mark" }),
+    "the option migrations with replicas",
+  ],
+);
+
+for (const [what, connecting, says] of USELESS) {
+  Deno.test(`an option without an effect is refused before anything is dialled: ${what}`, async () => {
+    await assertRejects(connecting, TypeError, says);
+  });
+}
+
+Deno.test("options that matter only in a cluster are taken where one may be found", async () => {
+  await using server = new FakeServer(() => undefined);
+  for (const options of [...clusterOnly, { addressMap }, { replicas: false, singleNode: true }]) {
+    await using notifications = await connect(server.url, options);
+    assertEquals(notifications.health().ok, true);
+  }
+});
+
+Deno.test("maxAttempts is refused once the server of one URL proves to be a node of a cluster", async () => {
+  await using server = new FakeServer(([name]) =>
+    name === "HELLO"
+      ? "%2\r\n$6\r\nserver\r\n$5\r\nredis\r\n$4\r\nmode\r\n$7\r\ncluster\r\n"
+      : undefined
+  );
+  const error = () => connect(server.url, { maxAttempts: 5 });
+  await assertRejects(error, TypeError, "the option maxAttempts with a cluster");
 });
 
 Deno.test("a user without a password is refused before anything is sent", async () => {

@@ -58,6 +58,7 @@ Deno.test("of the others that a sentinel names those count that have an address 
     secrets,
     clientName: "test",
     resp2Servers: new Set(),
+    addressMap: (address) => address,
     turns: new ConnectTurns(10),
   });
   const nodes = async () => {
@@ -98,7 +99,7 @@ function order(...ports: number[]) {
     dial: () => Promise.reject(new Error("not to be dialled")),
     credentials: () => Promise.resolve({ password: `of ${port}` }),
   }));
-  const sentinels = new SentinelOrder(servers);
+  const sentinels = new SentinelOrder(servers, (address) => address);
   return {
     sentinels,
     learn(teller: number, ...ports: number[]) {

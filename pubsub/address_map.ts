@@ -1,0 +1,32 @@
+import { formatAddress } from "./address.ts";
+import { reasonOf } from "./dialling.ts";
+import type { TcpAddress } from "./transport.ts";
+
+/** Where to dial a server in place of the address that another one announces for it. */
+export type AddressMap = (address: TcpAddress) => TcpAddress;
+
+const MAX_PORT = 65_535;
+
+/** The caller's map, with what it does wrong told as that; each address as it is where there is none. */
+export function checkedMap(map: AddressMap | undefined): AddressMap {
+  if (map === undefined) return (address) => address;
+  return (address) => {
+    const fail = (why: string, cause?: unknown) =>
+      new TypeError(
+        `Cannot use what the option addressMap makes of ${formatAddress(address)}: ${why}`,
+        { cause },
+      );
+    let mapped: Partial<TcpAddress> | undefined;
+    try {
+      mapped = map(address);
+    } catch (cause) {
+      throw fail(reasonOf(cause), cause);
+    }
+    const { hostname, port } = mapped ?? {};
+    if (typeof hostname !== "string" || hostname === "" || !Number.isInteger(port)) {
+      throw fail("it is not { hostname, port }");
+    }
+    if (port! < 1 || port! > MAX_PORT) throw fail(`there is no port ${port}`);
+    return { hostname, port: port! };
+  };
+}
