@@ -40,7 +40,8 @@ export class EventAdvice {
 /**
  * Events that a primary sends and its replicas do not, with the event that they send instead, as
  * measured on Redis 7.0, 8.0, 8.6 and Valkey 9.1: the effect is replicated, and not always the command.
- * A replica sends `keymiss` only for what is read on the replica itself.
+ * A replica sends `keymiss` for what it reads itself, also for replicated commands, and not for what
+ * is read on its primary.
  */
 const ON_REPLICAS: Readonly<Record<string, string | null>> = {
   expired: "del",
@@ -71,8 +72,10 @@ export class ReplicaAdvice {
         if (instead === null ? channel.isPattern && includes("del") : includes(instead)) continue;
         this.#told.add(event);
         this.#onWarning(
-          `"${excerpt(`${channel}`, 100)}" does not get "${event}" from a replica, which sends ` +
-            (instead === null ? "it for its own reads only" : `"${instead}" instead`) +
+          `"${excerpt(`${channel}`, 100)}" does not get "${event}" from a replica, which ` +
+            (instead === null
+              ? "does not learn of reads on its primary"
+              : `sends "${instead}" instead`) +
             "; watch the primary to get it",
         );
       }
