@@ -1,4 +1,3 @@
-import { formatAddress } from "./address.ts";
 import { type Connection, NO_EVENTS } from "./connection.ts";
 import {
   AuthError,
