@@ -1,4 +1,5 @@
 import {
+  type Channel,
   type ChannelOptions,
   type EventName,
   KeyeventChannel,
@@ -19,7 +20,7 @@ import type {
   ListenOptions,
   SubscribeOptions,
 } from "./interface.ts";
-import { invalid } from "./option_checks.ts";
+import { checkUnused, invalid } from "./option_checks.ts";
 import type { Health, Status } from "./status.ts";
 import type { NotificationLoop, StreamItem } from "./stream.ts";
 import type { Subscription } from "./subscription.ts";
@@ -78,6 +79,12 @@ export abstract class AbstractKeyspaceNotifications implements KeyspaceNotificat
     ...args: [...ChannelLike[], SubscribeOptions] | ChannelLike[]
   ): Promise<Subscription> {
     const { channels, options } = readArguments(args);
+    checkUnused(options, ["db", "as"], "subscribe", "each channel says that itself");
+    return await this.hub.subscribe(channels, options.handler);
+  }
+
+  async #subscribe(channel: Channel, given: SubscribeOptions): Promise<Subscription> {
+    const { channels, options } = readArguments([channel, given]);
     return await this.hub.subscribe(channels, options.handler);
   }
 
@@ -93,25 +100,28 @@ export abstract class AbstractKeyspaceNotifications implements KeyspaceNotificat
     keyOrPattern: string | Uint8Array,
     options: FamilyOptions = {},
   ): Promise<Subscription> {
-    return await this.subscribe(new KeyspaceChannel(keyOrPattern, this.#channel(options)), options);
+    return await this.#subscribe(
+      new KeyspaceChannel(keyOrPattern, this.#channel(options)),
+      options,
+    );
   }
 
   async subscribeKeyevent(event: EventName, options: FamilyOptions = {}): Promise<Subscription> {
-    return await this.subscribe(new KeyeventChannel(event, this.#channel(options)), options);
+    return await this.#subscribe(new KeyeventChannel(event, this.#channel(options)), options);
   }
 
   async subscribeSubkeyspace(
     keyOrPattern: string | Uint8Array,
     options: FamilyOptions = {},
   ): Promise<Subscription> {
-    return await this.subscribe(
+    return await this.#subscribe(
       new SubkeyspaceChannel(keyOrPattern, this.#channel(options)),
       options,
     );
   }
 
   async subscribeSubkeyevent(event: EventName, options: FamilyOptions = {}): Promise<Subscription> {
-    return await this.subscribe(new SubkeyeventChannel(event, this.#channel(options)), options);
+    return await this.#subscribe(new SubkeyeventChannel(event, this.#channel(options)), options);
   }
 
   async subscribeSubkeyspaceitem(
@@ -120,7 +130,7 @@ export abstract class AbstractKeyspaceNotifications implements KeyspaceNotificat
     options: FamilyOptions = {},
   ): Promise<Subscription> {
     const channel = this.#channel(options);
-    return await this.subscribe(
+    return await this.#subscribe(
       new SubkeyspaceitemChannel(keyOrPattern, subkeyOrPattern, channel),
       options,
     );
@@ -132,7 +142,10 @@ export abstract class AbstractKeyspaceNotifications implements KeyspaceNotificat
     options: FamilyOptions = {},
   ): Promise<Subscription> {
     const channel = this.#channel(options);
-    return await this.subscribe(new SubkeyspaceeventChannel(event, keyOrPattern, channel), options);
+    return await this.#subscribe(
+      new SubkeyspaceeventChannel(event, keyOrPattern, channel),
+      options,
+    );
   }
 
   getMessage({ timeout = 0, signal }: GetMessageOptions = {}): Promise<KeyNotification | null> {

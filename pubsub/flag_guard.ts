@@ -74,8 +74,7 @@ export class FlagGuard {
     if (error !== null || before === null) return error && { error, message: error.message };
     const needed = parseFlags(requiredFlags(...asked));
     const had = [...parseFlags(before)].filter((letter) => needed.has(letter)).join("");
-    // What was set on another server before a failover, this one may not know.
-    const { added, flags: merged } = mergeFlags(flags, knownFlags(had, connection.product));
+    const { added, flags: merged } = mergeFlags(flags, had);
     if (added === "") return null;
     return {
       error: null,
