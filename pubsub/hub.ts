@@ -97,7 +97,6 @@ export class Hub {
   readonly #delivery: DeliveryOptions;
   readonly #advice: EventAdvice;
   readonly #holds = new Set<Hold>();
-  readonly #over = new AbortController();
   #droppedBefore = 0;
   #end: Error | null = null;
 
@@ -110,7 +109,7 @@ export class Hub {
         onError: (error) => settings.onError(error),
         onGap: (gap) => this.#tellGap(gap),
       },
-      load: new Load(this.#over.signal),
+      load: new Load(),
       node,
       limits: settings.queue,
       overflow: settings.overflow,
@@ -278,7 +277,6 @@ export class Hub {
     const closed = reason instanceof ClosedError;
     if (this.#end !== null && !closed) return;
     this.#end = reason;
-    this.#over.abort();
     this.stream.close(closed ? null : reason);
     if (!closed) return;
     for (const { consumer } of this.#holds) {

@@ -1,5 +1,3 @@
-import { delay } from "./delay.ts";
-
 /** How many turns in a row a reader may leave unused before it no longer counts as prompt. */
 const PATIENCE = 16;
 
@@ -12,15 +10,9 @@ const PATIENCE = 16;
 export class Load {
   /** How many items wait, in all queues. */
   waiting = 0;
-  readonly #signal: AbortSignal;
   #high = false;
   /** Woken when a queue has been emptied. */
   readonly #waking = new Set<() => void>();
-
-  /** @param signal ends a turn at once */
-  constructor(signal: AbortSignal) {
-    this.#signal = signal;
-  }
 
   /** A queue is filling up. */
   raise(): void {
@@ -54,7 +46,7 @@ export class Load {
     // The others get one of the whole event loop, once a queue fills up.
     if (!this.#high) return;
     this.#high = false;
-    await delay(0, this.#signal).catch(() => {});
+    await new Promise<void>((resolve) => setTimeout(resolve, 0));
   }
 
   /** Waits until a queue has been emptied, or all readers have come to wait for something else. */

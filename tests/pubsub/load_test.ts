@@ -11,10 +11,6 @@ function filled(load: Load, count: number): BoundedQueue {
   return queue;
 }
 
-function newLoad(): Load {
-  return new Load(new AbortController().signal);
-}
-
 /** Takes one item after another, each by so many turns. */
 async function read(queue: BoundedQueue, turns: number): Promise<void> {
   while (queue.take() !== undefined) for (let turn = 0; turn < turns; turn++) await null;
@@ -32,34 +28,34 @@ async function outcome(load: Load): Promise<[beforeTimers: boolean, waiting: num
 
 for (const turns of [1, 3, 10]) {
   Deno.test(`a reader that takes an item in ${turns} turns is given time for all, and no more`, async () => {
-    const load = newLoad();
+    const load = new Load();
     read(filled(load, 1000), turns);
     assertEquals(await outcome(load), [true, 0]);
   });
 }
 
 Deno.test("several readers are given time for all they have", async () => {
-  const load = newLoad();
+  const load = new Load();
   read(filled(load, 300), 1);
   read(filled(load, 500), 2);
   assertEquals(await outcome(load), [true, 0]);
 });
 
 Deno.test("what nobody reads is not waited for", async () => {
-  const load = newLoad();
+  const load = new Load();
   filled(load, 10);
   assertEquals(await outcome(load), [true, 10]);
 });
 
 Deno.test("a reader beside one that does not read is given its time", async () => {
-  const load = newLoad();
+  const load = new Load();
   filled(load, 10);
   read(filled(load, 500), 1);
   assertEquals(await outcome(load), [true, 10]);
 });
 
 Deno.test("a reader that stops half-way is waited for no longer than until the next timer", async () => {
-  const load = newLoad();
+  const load = new Load();
   const queue = filled(load, 100);
   (async () => {
     for (let i = 0; i < 40; i++) {
@@ -72,7 +68,7 @@ Deno.test("a reader that stops half-way is waited for no longer than until the n
 });
 
 Deno.test("every turn that is waited for ends when the queue is empty", async () => {
-  const load = newLoad();
+  const load = new Load();
   read(filled(load, 1000), 1);
   const turns = await Promise.all([outcome(load), outcome(load), outcome(load)]);
   assert(turns.every(([beforeTimers, waiting]) => beforeTimers && waiting === 0));

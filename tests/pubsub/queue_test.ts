@@ -5,7 +5,7 @@ import { Load } from "../../pubsub/load.ts";
 import { BoundedQueue, type Overflow, type QueueLimits } from "../../pubsub/queue.ts";
 import { KeyNotification } from "../../parse/mod.ts";
 
-const load = new Load(new AbortController().signal);
+const load = new Load();
 
 function queueOf(limits: QueueLimits, overflow: Overflow): BoundedQueue {
   return new BoundedQueue(limits, overflow, load);
@@ -59,7 +59,7 @@ Deno.test("a queue gives its items back in order, while it grows round its end",
 });
 
 Deno.test("what waits in queues counts in their load, whatever becomes of it", () => {
-  const load = new Load(new AbortController().signal);
+  const load = new Load();
   const from = new BoundedQueue({ items: 16, bytes: 100 }, "coalesce", load);
   const to = new BoundedQueue({ items: 16, bytes: 100 }, "coalesce", load);
   for (let n = 1; n <= 40; n++) {
