@@ -8,6 +8,7 @@ import { examineNode } from "./doctor/node.ts";
 import { doubtsOf } from "./doubts.ts";
 import { messageOf } from "./message.ts";
 import type { Output } from "./output.ts";
+import { ConnectTurns } from "../pubsub/connect_turns.ts";
 import { printable } from "../pubsub/printable.ts";
 import { Selection, SELECTION_HELP, SELECTION_OPTIONS } from "./selection.ts";
 import type { Style } from "./style.ts";
@@ -62,6 +63,9 @@ export const doctor: Command = {
   },
 };
 
+/** How many nodes of a cluster are examined at the same time; of one address, one. */
+const MOST_AT_ONCE = 100;
+
 /** Looks at everything there is, and shows it in order, as soon as it is known. */
 async function examine(checkup: Checkup, show: (section: Section) => void): Promise<Section[]> {
   const { target, signal } = checkup;
@@ -84,11 +88,16 @@ async function examine(checkup: Checkup, show: (section: Section) => void): Prom
     show(section);
     return [section];
   }
+  const turns = new ConnectTurns(MOST_AT_ONCE);
   const work = topology === undefined
     ? [examineNode({ address: target.address, role: null, slots: null }, checkup)]
     : [
       examineCluster(topology, checkup),
-      ...planNodes(topology, checkup).map((plan) => examineNode(plan, checkup)),
+      ...planNodes(topology, checkup).map((plan) => {
+        // One for each node, because Node warns when many listen to one signal.
+        const own = AbortSignal.any([signal]);
+        return turns.run(plan.address, own, () => examineNode(plan, { ...checkup, signal: own }));
+      }),
     ];
   const sections: Section[] = [];
   const told = new Set<string>();

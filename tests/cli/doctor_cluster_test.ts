@@ -1,4 +1,6 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { SimulatedCluster, type SimulatedNode } from "../cluster/simulated.ts";
+import { Peer } from "../pubsub/peer.ts";
 import { startCluster, type TestCluster } from "../servers/mod.ts";
 import { Tool } from "./tool.ts";
 
@@ -73,4 +75,34 @@ Deno.test("doctor gives long advice once, however many nodes want it", async () 
   assertEquals(code, 0, text);
   assertEquals(text.split("aws elasticache").length - 1, 1);
   assertEquals(text.split("mended as above").length - 1, 2);
+});
+
+Deno.test("doctor connects to one address once at a time, however many nodes are said to be there", async () => {
+  const counts = { now: 0, most: 0 };
+  await using peer = new Peer(async (connection) => {
+    counts.most = Math.max(counts.most, ++counts.now);
+    try {
+      await connection.read(new Uint8Array(1024));
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    } finally {
+      counts.now--;
+    }
+  });
+  await using cluster = new SimulatedCluster(1);
+  const [real] = cluster.nodes as [SimulatedNode];
+  const { port } = peer.address;
+  cluster.shards = [
+    ...Array.from({ length: 20 }, (_, index) => ({
+      slots: [index, index],
+      nodes: [
+        { id: `${index}`.padStart(40, "f"), port, role: "master", health: "online" } as const,
+      ],
+    })),
+    { slots: [20, 16_383], nodes: [real.primary] },
+  ];
+  await using tool = Tool.run(["doctor", "--url", real.url, "--password", "secret"]);
+  const text = await tool.rest();
+  await tool.ended();
+  assertEquals(text.split(`127.0.0.1:${port}, primary`).length - 1, 20, text);
+  assertEquals(counts.most, 1);
 });
