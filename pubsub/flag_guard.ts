@@ -40,16 +40,29 @@ export class FlagGuard {
     connection: Connection,
     groups: readonly Iterable<ServerChannel>[],
   ): Promise<FindMissing> {
-    const asked = groups.map(representatives).filter(({ length }) => length > 0);
-    if (asked.length === 0) return () => null;
+    // Thousands of groups may need the same flags, which are then compared once.
+    const asked = new Map<string, readonly Channel[]>();
+    for (const group of groups) {
+      const needs = representatives(group);
+      if (needs.size > 0) asked.set(JSON.stringify([...needs.keys()]), [...needs.values()]);
+    }
+    if (asked.size === 0) return () => null;
     let flags = await readFlags(connection);
     const refusals: Refusals = new Map();
     if (flags !== null && this.#task === "add") {
-      flags = await addMissing(connection, flags, asked, refusals);
+      flags = await addMissing(connection, flags, [...asked.values()], refusals);
     }
     this.flags = flags ?? "unknown";
-    return (channels) =>
-      flags === null ? null : findSilent(connection, flags, representatives(channels), refusals);
+    const silent = new Map<string, boolean>();
+    return (channels) => {
+      if (flags === null) return null;
+      const needs = representatives(channels);
+      for (const [need, channel] of needs) {
+        if (!silent.has(need)) silent.set(need, isSilent(connection, flags, channel));
+        if (!silent.get(need)) needs.delete(need);
+      }
+      return describeSilent(connection, flags, [...needs.values()], refusals);
+    };
   }
 
   /**
@@ -69,8 +82,9 @@ export class FlagGuard {
     const flags = await readFlags(connection, keepsTime ? "inquire" : "request");
     this.flags = flags ?? "unknown";
     if (flags === null || flags === before) return null;
-    const asked = representatives(channels);
-    const error = findSilent(connection, flags, asked, new Map());
+    const asked = [...representatives(channels).values()];
+    const silent = asked.filter((channel) => isSilent(connection, flags, channel));
+    const error = describeSilent(connection, flags, silent, new Map());
     if (error !== null || before === null) return error && { error, message: error.message };
     const needed = parseFlags(requiredFlags(...asked));
     const had = [...parseFlags(before)].filter((letter) => needed.has(letter)).join("");
@@ -186,14 +200,20 @@ async function addFlags(
   return refusal;
 }
 
-function findSilent(
-  { server, product }: Connection,
+/** Whether nothing can come on a channel with these flags. */
+function isSilent({ product }: Connection, flags: string, channel: Channel): boolean {
+  return !missingOn(product, flags, channel).canReceive;
+}
+
+/** Says what channels lack on which nothing can come; null when there are none. */
+function describeSilent(
+  connection: Connection,
   flags: string,
-  asked: readonly Channel[],
+  silent: readonly Channel[],
   refusals: Refusals,
 ): MissingFlagsError | null {
-  const silent = asked.filter((channel) => !missingOn(product, flags, channel).canReceive);
   if (silent.length === 0) return null;
+  const { server, product } = connection;
   const { missing } = missingOn(product, flags, ...silent);
   // What flags help, and what none do.
   const muted = silent.filter((channel) => canEverReceive(product, flags, channel));
@@ -254,10 +274,10 @@ const BY_KEY: readonly (ChannelType | null)[] = [
 ];
 
 /**
- * One channel for all that need the same flags: those of a family that names the key need the same
- * whatever the key, and there may be thousands.
+ * One channel for all that need the same flags, by that need: those of a family that names the key
+ * need the same whatever the key, and there may be thousands.
  */
-function representatives(channels: Iterable<ServerChannel>): Channel[] {
+function representatives(channels: Iterable<ServerChannel>): Map<string, Channel> {
   const found = new Map<string, Channel>();
   for (const { bytes, isPattern } of channels) {
     const channel = new Channel(bytes, isPattern);
@@ -265,5 +285,5 @@ function representatives(channels: Iterable<ServerChannel>): Channel[] {
     const need = BY_KEY.includes(type) ? `${type}` : `${channel}`;
     if (!found.has(need)) found.set(need, channel);
   }
-  return [...found.values()];
+  return found;
 }

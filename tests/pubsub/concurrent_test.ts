@@ -1,11 +1,14 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import {
   connect,
+  KeyspaceChannel,
   MissingDatabaseError,
   MissingFlagsError,
   SubscribeRefusedError,
   TimeoutError,
 } from "../../mod.ts";
+import type { Connection } from "../../pubsub/connection.ts";
+import { FlagGuard } from "../../pubsub/flag_guard.ts";
 import { startServer, until } from "../servers/mod.ts";
 import { FakeServer } from "./fake_server.ts";
 
@@ -43,6 +46,24 @@ Deno.test("subscribe calls at once share the questions and the commands", async 
   assert(count("CONFIG") <= 2, `CONFIG was sent ${count("CONFIG")} times`);
   assert(count("SELECT") <= 4, `SELECT was sent ${count("SELECT")} times`);
   assert(count("SUBSCRIBE") <= 30, `SUBSCRIBE was sent ${count("SUBSCRIBE")} times`);
+});
+
+Deno.test("the flags that thousands of subscribe calls need are compared once", async () => {
+  let compared = 0;
+  const connection = {
+    request: () => Promise.resolve(["notify-keyspace-events", "AKE"]),
+    secrets: { repeats: () => false },
+    get product() {
+      compared++;
+      return { software: "redis", version: "7.0.15" };
+    },
+  };
+  const groups = Array.from({ length: 5_000 }, (_, n) => [new KeyspaceChannel(`k${n}`)]);
+  for (const task of ["look", "add"] as const) {
+    const find = await new FlagGuard(task).check(connection as unknown as Connection, groups);
+    for (const group of groups) assertEquals(find(group), null);
+  }
+  assert(compared < 10, `they were compared ${compared} times`);
 });
 
 for (const protocol of [2, 3] as const) {
