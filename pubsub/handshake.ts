@@ -250,7 +250,7 @@ async function hello(connection: Connection, options: Introduction): Promise<Ser
   } catch (error) {
     if (!(error instanceof ServerError)) throw error;
     const isLast = turnsAway(error) || refusesPassword(error) ||
-      (error.code === "NOAUTH" && credentials === undefined);
+      (wantsPassword(error) && credentials === undefined);
     if (isLast) throw error;
     if (options.protocol === 3) throw noResp3(connection, error.message, error);
     return null;
@@ -350,9 +350,14 @@ async function ifAllowed(request: Promise<Reply>): Promise<Reply> {
   try {
     return await request;
   } catch (error) {
-    if (error instanceof ServerError && error.code !== "NOAUTH" && !turnsAway(error)) return null;
+    if (error instanceof ServerError && !wantsPassword(error) && !turnsAway(error)) return null;
     throw error;
   }
+}
+
+/** Whether a server answers nothing before `AUTH`. Some do not begin with the code that Redis uses. */
+function wantsPassword({ message }: ServerError): boolean {
+  return /^(?:ERR )?NOAUTH\b|\bauthentication required/i.test(message);
 }
 
 /** Whether a server has looked at the user and password, and refuses them. */
@@ -364,14 +369,14 @@ function refusesPassword({ code, message }: ServerError): boolean {
 
 function explain(connection: Connection, options: Introduction, error: ServerError): Error {
   const { credentials, passwordAdvice = PASSWORD_ADVICE } = options;
-  if (error.code === "NOAUTH" && credentials === undefined) {
+  if (wantsPassword(error) && credentials === undefined) {
     return new AuthError(
       `Cannot log in to ${connection.server}: it wants a password and none was given; ` +
         passwordAdvice.missing,
       { cause: error },
     );
   }
-  if (error.code === "NOAUTH" || refusesPassword(error)) {
+  if (wantsPassword(error) || refusesPassword(error)) {
     return refusedCredentials(connection, options, error);
   }
   return unusable(connection.server, error);

@@ -64,6 +64,7 @@ const REFUSALS = [
   "-NOPERM this user has no permissions to run the 'hello' command",
   "-NOAUTH Authentication required.",
   "-NOAUTH HELLO must be called with the client already authenticated",
+  "-ERR NOAUTH Authentication required.",
   "+OK",
   ":3",
   "_",
@@ -166,16 +167,24 @@ Deno.test("reports credentials that the server refuses, in whatever words, as an
 });
 
 Deno.test("asks for a password when the server wants one and none is given", async () => {
-  for (const command of ["HELLO", "CLIENT", "INFO"]) {
-    await using server = new FakeServer(([name]) => {
-      if (name === command) return "-NOAUTH Authentication required.\r\n";
-      return name === "HELLO" ? "-ERR command not support\r\n" : undefined;
-    });
-    await assertRejects(
-      () => connect(server.url),
-      AuthError,
-      "none was given; put it into the URL",
-    );
+  const refusals = [
+    "-NOAUTH Authentication required.",
+    "-NOAUTH",
+    "-ERR NOAUTH Authentication required.",
+    "-ERR authentication required",
+  ];
+  for (const refusal of refusals) {
+    for (const command of ["HELLO", "CLIENT", "INFO"]) {
+      await using server = new FakeServer(([name]) => {
+        if (name === command) return `${refusal}\r\n`;
+        return name === "HELLO" ? "-ERR command not support\r\n" : undefined;
+      });
+      await assertRejects(
+        () => connect(server.url),
+        AuthError,
+        "none was given; put it into the URL",
+      );
+    }
   }
 });
 
