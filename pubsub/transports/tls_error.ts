@@ -24,6 +24,27 @@ interface Words {
   readonly message: string;
 }
 
+const NO_VERSION: Explanation = [
+  "the server and this runtime have no TLS version in common",
+  "make the server speak TLS 1.2 or later",
+];
+const NOT_GIVEN: Explanation = [
+  "the server requires a client certificate",
+  "give one as tls.cert and tls.key",
+];
+const NOT_SENT: Explanation = [
+  "the server requires a client certificate, and the one given was not sent",
+  "check that tls.key is the key of tls.cert",
+];
+const NOT_ITS_KEY: Explanation = [
+  "tls.key is not the key of tls.cert",
+  "give the key that belongs to the certificate",
+];
+const UNUSABLE: Explanation = [
+  "this runtime cannot use the certificates or the key",
+  "check that tls.key is the key of tls.cert, and that all are whole",
+];
+
 /** What the client finds out by itself, by the words of the runtimes for it. */
 const FOUND: readonly (readonly [sign: RegExp, ...Explanation])[] = [
   [
@@ -47,11 +68,7 @@ const FOUND: readonly (readonly [sign: RegExp, ...Explanation])[] = [
     "the peer does not speak TLS",
     "use redis:// or valkey://, or the port on which the server speaks TLS",
   ],
-  [
-    /UNSUPPORTED_PROTOCOL|ServerDoesNotSupportTls/,
-    "the server and this runtime have no TLS version in common",
-    "make the server speak TLS 1.2 or later",
-  ],
+  [/UNSUPPORTED_PROTOCOL|ServerDoesNotSupportTls/, ...NO_VERSION],
 ];
 
 /** The codes of a connection that has ended, and the alerts that say no more. */
@@ -101,15 +118,6 @@ export function certificateError(address: TcpAddress, cause: unknown): ConnectEr
   );
 }
 
-const NOT_ITS_KEY: Explanation = [
-  "tls.key is not the key of tls.cert",
-  "give the key that belongs to the certificate",
-];
-const UNUSABLE: Explanation = [
-  "this runtime cannot use the certificates or the key",
-  "check that tls.key is the key of tls.cert, and that all are whole",
-];
-
 /**
  * The name of the alert that the server sent, in small letters without spaces; `null` if it sent
  * none. Deno gives different alerts the same code, so there the message counts.
@@ -136,13 +144,10 @@ function explainAlert(address: TcpAddress, tls: TlsOptions, alert: string): Expl
       ];
     }
     case "protocolversion":
-      return [
-        "the server and this runtime have no TLS version in common",
-        "make the server speak TLS 1.2 or later",
-      ];
+      return NO_VERSION;
     case "certificaterequired":
     case "nocertificate":
-      return lacksCertificate(isGiven);
+      return isGiven ? NOT_SENT : NOT_GIVEN;
     // All of these are about a client certificate: without one, the server misses it.
     case "unknownca":
     case "badcertificate":
@@ -155,7 +160,7 @@ function explainAlert(address: TcpAddress, tls: TlsOptions, alert: string): Expl
           `the server does not accept the client certificate${REASONS[alert] ?? ""}`,
           "give one as tls.cert and tls.key that its authority has signed",
         ]
-        : lacksCertificate(false);
+        : NOT_GIVEN;
   }
   return null;
 }
@@ -165,15 +170,6 @@ const REASONS: { readonly [alert: string]: string } = {
   certificaterevoked: ": it has been revoked",
   certificateexpired: ": it has expired, or is not valid yet",
 };
-
-function lacksCertificate(isGiven: boolean): Explanation {
-  return isGiven
-    ? [
-      "the server requires a client certificate, and the one given was not sent",
-      "check that tls.key is the key of tls.cert",
-    ]
-    : ["the server requires a client certificate", "give one as tls.cert and tls.key"];
-}
 
 /** What the client has found out by itself, where the runtime's words show it. */
 function explainOwn(tls: TlsOptions, { code, message }: Words): Explanation | null {
