@@ -20,9 +20,6 @@ const TO_LOWER = 0x20;
 
 const INT64_LIMIT = 2n ** 63n;
 
-/** So many letters of an integer that is too large are shown. */
-const MOST_SHOWN = 24;
-
 /** So many decimal digits always fit a double exactly. */
 const SAFE_DIGITS = 15;
 
@@ -55,8 +52,8 @@ export function parseInteger(
     if (negative && value <= INT64_LIMIT) return -value;
     if (!negative && value < INT64_LIMIT) return value;
   }
-  const found = decodeText(bytes, start, Math.min(end, start + MOST_SHOWN));
-  throw new RespSyntaxError(offset, found, "an integer of 64 bits");
+  // Without its digits: a hostile server may send those of a password.
+  throw new RespSyntaxError(offset, "a larger number", "an integer of 64 bits");
 }
 
 /** A whole number of any size. */
