@@ -1,6 +1,7 @@
 import type { Connection } from "../pubsub/connection.ts";
 import type { Probe } from "../pubsub/heartbeat.ts";
-import { type Reply, ServerError, VerbatimString } from "../resp/mod.ts";
+import { type Reply, ServerError } from "../resp/mod.ts";
+import { textOf } from "./reply_fields.ts";
 
 /** Asks a replica for the connection on which it follows its primary, as a client of its own. */
 const QUESTION = ["CLIENT", "LIST", "TYPE", "master"] as const;
@@ -94,6 +95,5 @@ export class ReplicaLink {
 }
 
 function readLink(reply: Reply): string | null {
-  const text = reply instanceof VerbatimString ? reply.value : reply;
-  return typeof text === "string" ? /^id=(\d{1,20})/m.exec(text)?.[1] ?? null : null;
+  return /^id=(\d{1,20})/m.exec(textOf(reply) ?? "")?.[1] ?? null;
 }

@@ -1,10 +1,10 @@
-import { type Reply, RespMap, ServerError, VerbatimString } from "../resp/mod.ts";
+import { type Reply, RespMap, ServerError } from "../resp/mod.ts";
 import { formatAddress } from "./address.ts";
 import type { ConnectTurns } from "./connect_turns.ts";
 import { Connection, type ConnectionOptions, HangUpError } from "./connection.ts";
 import { reasonOf } from "./dialling.ts";
 import { AuthError, ConnectError, TimeoutError } from "./errors.ts";
-import { parseInfo } from "./info.ts";
+import { parseInfo, textOf } from "./info.ts";
 import { turnsAway, unusable } from "./refusal.ts";
 import { parseRole } from "./role.ts";
 
@@ -395,9 +395,4 @@ function refusedCredentials(
     `Cannot log in to ${server}${who}: ${error.message.replace(/\.$/, "")}; ${advice}`,
     { cause: error },
   );
-}
-
-function textOf(reply: Reply | undefined): string | null {
-  if (reply instanceof VerbatimString) return textOf(reply.value);
-  return typeof reply === "string" ? reply : null;
 }

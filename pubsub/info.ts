@@ -12,14 +12,20 @@ export function parseInfo<const Name extends string>(
   reply: Reply,
   names: readonly Name[],
 ): Map<Name, string> {
-  const text = reply instanceof VerbatimString ? reply.value : reply;
+  const text = textOf(reply);
   const info = new Map<Name, string>();
-  if (typeof text !== "string") return info;
+  if (text === null) return info;
   for (const name of names) {
     const line = findLine(text, `${name}:`);
     if (line !== null) info.set(name, line.slice(name.length + 1));
   }
   return info;
+}
+
+/** The text of a string of any type; null for another value. */
+export function textOf(reply: Reply | undefined): string | null {
+  if (reply instanceof VerbatimString) return textOf(reply.value);
+  return typeof reply === "string" ? reply : null;
 }
 
 /** Whether a text of `INFO` has the section of that name. */

@@ -1,4 +1,5 @@
-import { decodeText, type Reply, ServerError, VerbatimString } from "../resp/mod.ts";
+import { bytesOf } from "../resp/message_frame.ts";
+import { decodeText, type Reply, ServerError } from "../resp/mod.ts";
 import { LATE } from "./delay.ts";
 import { ConnectError, TimeoutError } from "./errors.ts";
 import { unusable } from "./refusal.ts";
@@ -209,12 +210,3 @@ export function readConfirmation([first, name]: readonly Reply[]): Confirmation 
   if (bytes !== null) return { isPattern, subscribed, id: channelId({ bytes, isPattern }) };
   return name === null && !subscribed ? { isPattern, subscribed, id: null } : null;
 }
-
-/** The bytes of a string, of whatever type it is on the wire. */
-function bytesOf(item: Reply | undefined): Uint8Array | null {
-  if (item instanceof VerbatimString) return bytesOf(item.value);
-  if (typeof item === "string") return encoder.encode(item);
-  return item instanceof Uint8Array ? item : null;
-}
-
-const encoder = new TextEncoder();
