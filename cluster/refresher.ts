@@ -26,7 +26,7 @@ export class Refresher {
   /** When the timer is due, by the clock of {@linkcode performance}. */
   #due = 0;
   #runs = 0;
-  /** The last hint: when it came, after how many runs, and how many came in a row after a run each. */
+  /** The last hint: its time, the runs before it, and how many came in a row after a run each. */
   #hint = { at: -Infinity, runs: 0, count: 0 };
 
   constructor(options: RefresherOptions) {
@@ -51,8 +51,8 @@ export class Refresher {
   }
 
   /**
-   * Something that was noticed is reason to ask. As {@linkcode request} if that is rare; with backoff
-   * where each answer gives reason to ask again.
+   * Asks because something was noticed: at once if that is rare, and with backoff if each answer
+   * gives reason to ask again.
    */
   hint(): void {
     const now = performance.now();

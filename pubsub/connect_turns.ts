@@ -1,7 +1,7 @@
 import { formatAddress } from "./address.ts";
 import type { Address } from "./transport.ts";
 
-/** Lets so many go on at once; the others wait, and go on in the order in which they came. */
+/** Admits a limited number of callers at a time. The others wait and are admitted in order. */
 class Semaphore {
   #free: number;
   readonly #waiting = new Set<() => void>();
@@ -10,7 +10,7 @@ class Semaphore {
     this.#free = count;
   }
 
-  /** Waits until it may go on. Whoever has done so must {@linkcode release}. */
+  /** Waits to be admitted. The caller must then call {@linkcode release}. */
   acquire(signal: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
       signal.throwIfAborted();
@@ -36,15 +36,15 @@ class Semaphore {
     next?.();
   }
 
-  /** Whether nobody goes on or waits, where one may go on at a time. */
+  /** Whether another caller would be admitted at once. */
   get isIdle(): boolean {
     return this.#free >= 1;
   }
 }
 
 /**
- * The turns of attempts to connect: so many at once, and to one address one at a time, however many
- * nodes a server says are there. An attempt lasts until the server has accepted the password.
+ * Limits how many attempts to connect are under way at once, and to one address to a single one,
+ * however many nodes a server names. An attempt lasts until the server has accepted the password.
  */
 export class ConnectTurns {
   /** How many attempts may be under way at once. */

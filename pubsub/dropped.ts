@@ -5,7 +5,7 @@ import type { SlotSpan } from "./status.ts";
 /** What a queue holds. */
 export type Item = KeyNotification | Gap;
 
-/** About what a slot, or a range of slots, takes in memory, in bytes. */
+/** The approximate memory of a slot, or of a range of slots, in bytes. */
 const SLOT_BYTES = 64;
 
 /** How many bytes a gap stands for in a queue: those of its slots, which may be thousands. */

@@ -31,15 +31,14 @@ export class Load {
 
   async #giveTurn(): Promise<void> {
     // Readers that take one item after another need no more than turns of this kind, and with them
-    // queues stay short: replay of a million messages to a loop went from 1.2 to 2.5 million a
-    // second in Deno.
+    // queues stay short.
     for (let unused = 0; this.waiting > 0 && unused < PATIENCE;) {
       const before = this.waiting;
       await null;
       if (this.waiting >= before) unused++;
       else {
         unused = 0;
-        // Somebody reads; to look again after each item would cost 50 ns of it.
+        // Somebody reads; looking again after each item would cost much of its time.
         if (this.waiting > 0) await this.#emptying();
       }
     }

@@ -41,7 +41,7 @@ export async function openBeside(
   options: SubscriberOptions,
   signal: AbortSignal,
 ): Promise<Connection> {
-  // It is only needed beside one that speaks RESP2.
+  // Only connections that speak RESP2 need a second one.
   const inResp2 = { ...options, protocol: 2 } as const;
   const { connection, info } = await openServer(address, inResp2, signal, NO_EVENTS);
   if (!isOther(info, first)) return connection;
@@ -75,13 +75,13 @@ export interface QuestionsOptions {
 }
 
 /**
- * The questions to the server of one connection: on that connection, but for RESP2, which takes none
- * once something is subscribed. There they go by a second connection. It is opened for the first
- * question, serves all that come meanwhile, and is closed after the last.
+ * Asks the server of one connection, on that connection. RESP2 takes no question once something is
+ * subscribed, so there a second connection takes them. It is opened for the first question, serves
+ * all that come meanwhile, and is closed after the last.
  */
 export class Questions {
   readonly #options: QuestionsOptions;
-  /** Those under way on the first connection, if it speaks RESP2. */
+  /** The questions under way on the first connection, if it speaks RESP2. */
   readonly #onFirst = new Set<Promise<unknown>>();
   #side: Side | null = null;
 
@@ -89,7 +89,7 @@ export class Questions {
     this.#options = options;
   }
 
-  /** Asks one. */
+  /** Asks a question. */
   readonly ask: AskServer = async (question) => {
     const { connection, protocol, isIdle } = this.#options;
     if (protocol === 3) return await question(connection);

@@ -23,30 +23,30 @@ export class Retries {
     this.#now = now;
   }
 
-  /** There is a connection. */
+  /** Notes that a connection was made. */
   connected(): void {
     this.failures = 0;
     this.#connections++;
     this.#connectedAt = this.#now();
   }
 
-  /** The connection is lost. */
+  /** Notes that the connection was lost. */
   lost(): void {
     const isShort = this.#connections > 1 && this.#now() - this.#connectedAt < STEADY_MS;
     this.#shortLived = isShort ? this.#shortLived + 1 : 0;
     this.failures = this.#shortLived;
   }
 
-  /** An attempt has failed. */
+  /** Notes that an attempt has failed. */
   failed(): void {
     this.failures++;
   }
 
   /**
-   * There is reason to connect anew at once. It counts at most once every 5 s: a sentinel or a
-   * topology may name one server after another.
+   * Makes the next attempt follow without a pause. Takes effect at most once every 5 s, because a
+   * sentinel or a topology may name one server after another.
    *
-   * @returns whether it counts; the next pause then is none
+   * @returns whether it took effect
    */
   hasten(): boolean {
     const now = this.#now();
@@ -67,7 +67,7 @@ export class Retries {
     return this.#isUrgent ? 0 : backoff(this.failures, random);
   }
 
-  /** An attempt begins. */
+  /** Notes that an attempt begins. */
   begun(): void {
     this.#isUrgent = false;
   }

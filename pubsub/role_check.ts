@@ -38,7 +38,7 @@ export class RoleCheck {
   readonly #options: RoleCheckOptions;
   #role: string | null = null;
   #primaryAt = 0;
-  /** The server's stream of changes; null where it does not say, or nothing is asked elsewhere. */
+  /** The id of the server's replication stream; null where it is unknown or not needed. */
   #history: string | null = null;
   /** How often in a row another primary was found, and how often it has to be before it counts. */
   #sightings = 0;
@@ -103,7 +103,7 @@ export class RoleCheck {
       this.#primaryAt = askedAt;
       this.#options.onPrimary(answer, askedAt);
     } else if (role !== null && this.#role === "master") {
-      // Kept until it is known whom the address leads to.
+      // The role is kept until it is known which server the address leads to.
       if (isCertain) return this.#options.onReplaced("it is a replica now", this.#primaryAt);
       this.#role = role;
       this.#options.onReplica();

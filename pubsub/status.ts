@@ -82,7 +82,7 @@ export interface NodeStatus {
   readonly messages: number;
   /**
    * Messages and other pushes that were not delivered, because they are not well-formed notifications
-   * or nobody asked for pushes of their kind, such as `invalidate`.
+   * or are of a kind that was not requested, such as `invalidate`.
    */
   readonly malformed: number;
   /** Bytes received. */

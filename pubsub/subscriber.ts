@@ -42,7 +42,7 @@ export class Subscriber {
   #connection: Connection | null = null;
   /** The connection that is being made, and the messages held until it is ready. */
   #arriving: { readonly connection: Connection; readonly held: HeldMessages | null } | null = null;
-  /** What the server is asked, of that connection or of the one that is being made. */
+  /** Asks the server, on that connection or the one that is being made. */
   #questions: Questions | null = null;
   /** Bytes that earlier connections have received. */
   #bytesBefore = 0;
@@ -192,7 +192,7 @@ export class Subscriber {
     if (this.#connection !== null) this.#givenUp = { reason: gap, from };
     const isUrgent = this.#retries.hasten();
     this.#attempt.abort(reason);
-    // After the loss of the connection has begun a pause.
+    // Here, because the loss of the connection may just have begun a pause.
     if (isUrgent) this.#change.happen();
   }
 
@@ -316,8 +316,8 @@ export class Subscriber {
         return still !== null;
       }, this.#end.signal);
     } catch (error) {
-      // The connection was lost, and coming back looks anew; or all has ended. So it does where only
-      // a new connection can be asked.
+      // The connection was lost, and the next one checks again; or everything has ended. Where the
+      // address leads to another server now, only a new connection can be asked.
       if (error instanceof OtherServerError) connection.close(error);
       return;
     }

@@ -39,7 +39,7 @@ export interface SubscriberEvents {
   onLost(reason: GapReason, from: number): void;
   /** Messages from `from` to `to`, both in ms since the epoch, may be missing before the next. */
   onGap(reason: GapReason, from: number, to: number): void;
-  /** Messages were dropped for want of room while their channels were being confirmed again. */
+  /** Messages were dropped because too many came while their channels were being confirmed again. */
   onDropped(dropped: DroppedMessages): void;
   /**
    * A connection for questions has reached another server at the same address. Its answers count for

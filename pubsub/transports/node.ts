@@ -282,7 +282,7 @@ interface Waiting {
   reject(error: Error): void;
 }
 
-/** So many bytes may wait to be read before the socket is paused; its own buffer comes on top. */
+/** The socket is paused when this many bytes wait to be read. Its own buffer comes on top. */
 const HIGH_WATER_BYTES = 1024 * 1024;
 
 class NodeTransport implements Transport {
