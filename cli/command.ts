@@ -53,7 +53,8 @@ export class Arguments {
   /**
    * Takes the arguments apart.
    *
-   * @throws {UsageError} when an option is not known, or lacks its value
+   * @throws {UsageError} when an option is not known, or lacks its value, or when the URL of a server
+   * stands where none is expected
    */
   static parse(args: readonly string[], options: OptionsConfig): Arguments {
     const known: OptionsConfig = { ...options, help: { type: "boolean", short: "h" } };
@@ -65,7 +66,10 @@ export class Arguments {
       strict: false,
       tokens: true,
     });
-    for (const token of tokens) if (token.kind === "option") checkOption(token, known);
+    for (const token of tokens) {
+      if (token.kind === "option") checkOption(token, known);
+      else if (token.kind === "positional") checkNoUrl("an argument", token.value);
+    }
     return new Arguments(values, positionals);
   }
 
@@ -109,6 +113,7 @@ function checkOption(
     return;
   }
   if (value === undefined) throw new UsageError(`${rawName} lacks its value`);
+  if (!MAY_BE_URL.has(name)) checkNoUrl(`the value of ${rawName}`, value);
   // Far more often it is the next option, and the value was left out.
   if (inlineValue === true || !/^-./.test(value)) return;
   // The value is not repeated: it may be a password.
@@ -120,14 +125,18 @@ function checkOption(
 /** Not of every scheme: the keys of a cache may well begin with `https://`. */
 const LOOKS_LIKE_URL = /^(?:(?:redis|valkey)(?:s|\+unix)?|unix):?\/\//i;
 
-/** Whether it is the URL of a server, which may hold a password. */
-export function looksLikeUrl(text: string): boolean {
-  return LOOKS_LIKE_URL.test(text);
+/** The options whose values may look like the URL of a server. */
+const MAY_BE_URL: ReadonlySet<string> = new Set(["url", "password"]);
+
+/** Refuses the URL of a server where something else is expected. It may hold a password. */
+function checkNoUrl(what: string, text: string): void {
+  if (!LOOKS_LIKE_URL.test(text)) return;
+  throw new UsageError(`${what} looks like the URL of a server; write --url before it`);
 }
 
 /** An argument as a message repeats it. */
 export function quoted(text: string): string {
-  return looksLikeUrl(text) ? "the URL of a server" : `"${excerpt(text, 60)}"`;
+  return `"${excerpt(text, 60)}"`;
 }
 
 /** An option as a message repeats it: without its value, also where that was joined to its name. */

@@ -16,7 +16,7 @@ import { doubtsOf, EVENT_NAMES } from "./doubts.ts";
 import { nearest } from "./nearest.ts";
 import type { Output } from "./output.ts";
 import { printable } from "../pubsub/printable.ts";
-import { checkEvent, checkNoUrl, Selection, SELECTION_OPTIONS } from "./selection.ts";
+import { checkEvent, Selection, SELECTION_OPTIONS } from "./selection.ts";
 import { wrap } from "./wrap.ts";
 
 const HELP = `Explains the letters of notify-keyspace-events, the setting without which a
@@ -164,11 +164,9 @@ function readAsked(
   const events = args.texts("event");
   const fields = args.texts("field");
   for (const event of events) checkEvent(event);
-  for (const field of fields) checkNoUrl("a field", field);
   const others: Channel[] = [];
   const patterns: string[] = [];
   for (const word of words) {
-    checkNoUrl("a pattern", word);
     if (getChannelType(word) !== null) others.push(toChannel(word));
     else if (isEvent(word)) {
       others.push(...new Selection({ ...NOTHING, events: [word] }, "*").channels);

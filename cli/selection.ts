@@ -10,7 +10,7 @@ import {
   SubkeyspaceeventChannel,
   SubkeyspaceitemChannel,
 } from "../mod.ts";
-import { type Arguments, looksLikeUrl, type OptionsConfig, UsageError } from "./command.ts";
+import { type Arguments, type OptionsConfig, UsageError } from "./command.ts";
 import { messageOf } from "./message.ts";
 
 /** The options that say which notifications are meant; patterns of keys are positional. */
@@ -70,7 +70,6 @@ export class Selection {
     for (const pattern of patterns) checkPattern(pattern);
     for (const event of events) checkEvent(event);
     if (fields.includes("")) throw new UsageError("a field is empty; --field '*' means all");
-    for (const field of fields) checkNoUrl("a field", field);
     return new Selection({ patterns, events, fields }, db);
   }
 
@@ -118,18 +117,6 @@ function checkPattern(pattern: string): void {
   if (pattern === "") {
     throw new UsageError("a pattern is empty; leave it out to watch every key");
   }
-  checkNoUrl("a pattern", pattern);
-}
-
-/**
- * Refuses the URL of a server where something else is expected, without repeating it.
- *
- * @param what what is expected
- * @throws {UsageError} when it is one
- */
-export function checkNoUrl(what: string, text: string): void {
-  if (!looksLikeUrl(text)) return;
-  throw new UsageError(`${what} looks like the URL of a server; write --url before it`);
 }
 
 /**
@@ -139,7 +126,6 @@ export function checkNoUrl(what: string, text: string): void {
  */
 export function checkEvent(event: string): void {
   if (event === "") throw new UsageError("an event is empty; leave --event out for every event");
-  checkNoUrl("an event", event);
   const { instead, text } = describeEvent(event);
   if (instead !== null) throw new UsageError(text);
 }

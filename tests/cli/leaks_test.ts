@@ -99,6 +99,11 @@ Deno.test("a URL that stands where none is expected is not repeated", async () =
     ["flags", "explain", url],
     ["watch", "--url", `redis://${PASSWORD}@localhost`],
     ["watch", "--event", url],
+    ["watch", "--field", url],
+    ["watch", "--user", url],
+    ["watch", `--ca=${url}`],
+    ["doctor", "--cert", url, "--key", url],
+    ["top", "--servername", url],
   ];
   for (const args of mistakes) {
     const text = await printed(args);

@@ -125,7 +125,7 @@ Deno.test("top shows every node of a cluster with its slots", async () => {
 
 Deno.test("top: bad input", async () => {
   await fails(2, "--for takes a duration", "top", "--for", "soon");
-  await fails(2, "a pattern looks like the URL", "top", "redis://127.0.0.1");
+  await fails(2, "an argument looks like the URL", "top", "redis://127.0.0.1");
   await fails(2, "there is no option --json", "top", "--json");
   await fails(1, "check that a server listens there", "top", "--url", "redis://127.0.0.1:1");
 });
