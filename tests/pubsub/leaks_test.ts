@@ -14,7 +14,8 @@ import { ECHOES, leaksOf } from "./echoes.ts";
 import { FakeSentinel } from "./fake_sentinel.ts";
 
 const PASSWORDS = ["zq7#Kx'v\"9\nWj", "Zx".repeat(70) + "9-qK0", "键盘é字ж"];
-const EXAMPLES = ["Redis 7", "quoted", "base64", "backwards", "as the code", "many lines"];
+const EXAMPLES = ["Redis 7", "quoted", "spread", "a URL", "as the code", "many lines"];
+assert(EXAMPLES.every((shape) => Object.hasOwn(ECHOES, shape)));
 
 /** All that a program can see of a value. */
 function seen(value: unknown): string {
