@@ -10,7 +10,7 @@ export const TEXT_COST = 48;
 export const BYTES_COST = 192;
 /** Of an aggregate; of a verbatim string beside that of its text or bytes. */
 export const AGGREGATE_COST = 192;
-/** Of an error, which carries a stack. */
+/** Of an error. */
 const ERROR_COST = 1024;
 
 /** The charge for a value that begins with this type. */

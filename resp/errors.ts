@@ -121,3 +121,18 @@ export class ServerError extends Error {
     this.code = space === -1 ? text : text.slice(0, space);
   }
 }
+
+/**
+ * Makes an error without a stack trace. A trace would name the decoder only, and capturing one for
+ * each of many errors blocks the event loop.
+ *
+ * @param text The whole text the server sent.
+ */
+export function makeServerError(text: string): ServerError {
+  const { stackTraceLimit } = Error as { stackTraceLimit?: number };
+  // An assignment would throw where `Error` is frozen.
+  Reflect.set(Error, "stackTraceLimit", 0);
+  const error = new ServerError(text);
+  Reflect.set(Error, "stackTraceLimit", stackTraceLimit);
+  return error;
+}

@@ -3,7 +3,7 @@ import { contentLength, contentStart, readBulkHead } from "./bulk.ts";
 import { ByteBuffer } from "./byte_buffer.ts";
 import { Copier } from "./copier.ts";
 import { BYTES_COST, costOf, TEXT_COST } from "./costs.ts";
-import { RespLimitError, RespSyntaxError, ServerError } from "./errors.ts";
+import { makeServerError, RespLimitError, RespSyntaxError } from "./errors.ts";
 import { type DecoderLimits, MAX_TEXT } from "./limits.ts";
 import { parseLength } from "./numbers.ts";
 import { parseScalar, requireEnd } from "./scalar.ts";
@@ -359,7 +359,7 @@ export class ReplyReader {
   #bulkValue(type: number): Reply {
     if (type === wire.BULK_STRING) return this.#content.take();
     const bytes = this.#bytes.take();
-    if (type === wire.BULK_ERROR) return new ServerError(decodeText(bytes));
+    if (type === wire.BULK_ERROR) return makeServerError(decodeText(bytes));
     const colon = bytes[3]!;
     if (colon !== COLON) {
       throw unexpected(colon, this.offset - bytes.length + 1, "a colon after the format");

@@ -1,4 +1,4 @@
-import { ServerError } from "./errors.ts";
+import { makeServerError } from "./errors.ts";
 import { parseBigNumber, parseDouble, parseInteger } from "./numbers.ts";
 import { decodeText } from "./text.ts";
 import type { Reply } from "./types.ts";
@@ -30,7 +30,7 @@ export function parseScalar(
     case wire.SIMPLE_STRING:
       return decodeText(bytes, start, end);
     case wire.SIMPLE_ERROR:
-      return new ServerError(decodeText(bytes, start, end));
+      return makeServerError(decodeText(bytes, start, end));
     case wire.INTEGER:
       return parseInteger(bytes, start, end, offset);
     case wire.DOUBLE:

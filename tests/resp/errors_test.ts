@@ -2,6 +2,7 @@ import { assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import {
   Decoder,
   type DecoderOptions,
+  type Reply,
   RespLimitError,
   RespSyntaxError,
   ServerError,
@@ -352,4 +353,17 @@ Deno.test("a limit that is no limit is refused", () => {
       assertThrows(() => new Decoder(new Recorder(), { [name]: value }), RangeError, name);
     }
   }
+});
+
+Deno.test("errors are decoded without capturing a stack trace for each", () => {
+  const stacks: (string | undefined)[] = [];
+  const note = (reply: Reply) => stacks.push((reply as ServerError).stack);
+  const decoder = new Decoder({ reply: note, push: (items) => items.forEach(note) });
+  const limit = Error.stackTraceLimit;
+  decoder.write(
+    new TextEncoder().encode("-ERR a\r\n!5\r\nERR b\r\n>2\r\n-ERR c\r\n!5\r\nERR d\r\n"),
+  );
+  assertEquals(stacks.length, 4);
+  assertEquals(stacks.filter((stack) => stack?.includes("\n    at ")), []);
+  assertEquals(Error.stackTraceLimit, limit);
 });
