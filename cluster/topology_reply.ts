@@ -1,4 +1,5 @@
-import { type Address, formatAddress } from "../pubsub/mod.ts";
+import { formatAddress, MAX_PORT } from "../pubsub/address.ts";
+import type { Address } from "../pubsub/mod.ts";
 import { excerpt } from "../pubsub/printable.ts";
 import { isName } from "../pubsub/secrets.ts";
 import { type Reply, ServerError } from "../resp/mod.ts";
@@ -269,7 +270,7 @@ function readHost(
 function readPort(reply: Reply | undefined, fail: Fail): number | null {
   if (reply === undefined || reply === null) return null;
   const port = countOf(reply);
-  if (port === null || port > 65535) throw fail(`a node's port is ${shown(reply)}`);
+  if (port === null || port > MAX_PORT) throw fail(`a node's port is ${shown(reply)}`);
   return port === 0 ? null : port;
 }
 

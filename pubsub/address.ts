@@ -45,7 +45,8 @@ export interface ServerUrl {
   readonly database?: number;
 }
 
-const MAX_PORT = 65_535;
+/** The highest port of TCP. */
+export const MAX_PORT = 65_535;
 const TCP_FORM = "redis[s]://[[user]:password@]host[:port][/database]";
 const UNIX_FORM = "redis+unix://[[user]:password@]/path/to/socket[?db=number]";
 const SCHEME = /^(?:redis|valkey)(s|\+unix)?:\/\//i;

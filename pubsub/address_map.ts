@@ -1,11 +1,9 @@
-import { formatAddress } from "./address.ts";
+import { formatAddress, MAX_PORT } from "./address.ts";
 import { reasonOf } from "./dialling.ts";
 import type { TcpAddress } from "./transport.ts";
 
 /** Where to dial a server in place of the address that another one announces for it. */
 export type AddressMap = (address: TcpAddress) => TcpAddress;
-
-const MAX_PORT = 65_535;
 
 /** The caller's map, with what it does wrong told as that; each address as it is where there is none. */
 export function checkedMap(map: AddressMap | undefined): AddressMap {

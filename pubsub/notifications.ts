@@ -8,7 +8,7 @@ import type { ServerInfo } from "./handshake.ts";
 import { PING } from "./heartbeat.ts";
 import { Hub } from "./hub.ts";
 import { PlainLocator } from "./locator.ts";
-import { checkUnused } from "./option_checks.ts";
+import { checkKinds, checkUnused } from "./option_checks.ts";
 import {
   CLUSTER_ONLY,
   type ConnectOptions,
@@ -222,6 +222,7 @@ function readTarget(
   target: string | URL | SentinelTarget,
   options: ConnectOptions,
 ): { server: ServerUrl | Sentinels; settings: Settings } {
+  checkKinds(options, {});
   if (!isSentinelTarget(target)) {
     checkUnused(options, ONLY_ANNOUNCED, "a single server", "it is for clusters or sentinels");
     const url = parseUrl(target);

@@ -1,7 +1,7 @@
 import type { ConnectTurns } from "./connect_turns.ts";
 import { type DecoderLimits, type Reply, RespMap, ServerError } from "../resp/mod.ts";
 import type { AddressMap } from "./address_map.ts";
-import { formatAddress } from "./address.ts";
+import { formatAddress, MAX_PORT } from "./address.ts";
 import type { Connection, ConnectionEvents } from "./connection.ts";
 import { ConnectError } from "./errors.ts";
 import { type Introduced, openConnection, type PasswordAdvice } from "./handshake.ts";
@@ -161,7 +161,7 @@ function readPair(
 ): TcpAddress | null {
   if (typeof hostname !== "string" || !secrets.allowsName(hostname)) return null;
   const number = typeof port === "string" && /^\d{1,5}$/.test(port) ? Number(port) : 0;
-  return number >= 1 && number <= 65_535 ? { hostname, port: number } : null;
+  return number >= 1 && number <= MAX_PORT ? { hostname, port: number } : null;
 }
 
 function readEpoch(reply: Reply): number | null {

@@ -86,6 +86,19 @@ for (const [name, options, says = `the option ${name}`] of REFUSED) {
   });
 }
 
+Deno.test("options that are no object are refused by each way to connect", async () => {
+  const sentinels = { sentinels: ["redis://127.0.0.1:1"], name: "mymaster" };
+  for (const options of [null, 5] as unknown as ConnectOptions[]) {
+    for (const target of ["redis://127.0.0.1:1", sentinels]) {
+      const calls = [
+        () => connect(target, options),
+        () => KeyspaceNotifications.connect(target, options),
+      ];
+      for (const call of calls) await assertRejects(call, TypeError, "is not an object");
+    }
+  }
+});
+
 Deno.test("a prefix whose bytes are gone, or are not as many as they say, is refused", async () => {
   for (const [what, keyPrefix] of Object.entries(falseBytes())) {
     const call = () => connect("redis://127.0.0.1:1", { keyPrefix });
