@@ -151,8 +151,7 @@ export class Assembly {
       if (top.type === wire.PUSH) return this.#endPush(part);
     }
     this.#waiting = 0;
-    this.#held = 0;
-    this.#places = this.#maxPlaces;
+    this.#release();
     this.#whole = part;
     return true;
   }
@@ -163,6 +162,12 @@ export class Assembly {
     this.#whole = null;
   }
 
+  /** Nothing is held any more. */
+  #release(): void {
+    this.#held = 0;
+    this.#places = this.#maxPlaces;
+  }
+
   /** A push ends by itself: attributes below it go on waiting for their reply. */
   #endPush(items: Reply): boolean {
     this.#held = this.#heldBefore;
@@ -171,9 +176,17 @@ export class Assembly {
     return true;
   }
 
-  /** Its value; `undefined` for attributes, which stay open for the reply they belong to. */
+  /**
+   * Its value; `undefined` for attributes. Those that are kept stay open for the reply they belong to.
+   * Others are forgotten, because a server may have given them to a push, and then no reply follows.
+   */
   #close(top: Open): Reply | undefined {
     if (top.type === wire.ATTRIBUTE && top.attributes === null) {
+      if (!this.#keepsAttributes) {
+        this.#stack.pop();
+        if (this.#stack.length === 0) this.#release();
+        return undefined;
+      }
       top.attributes = new RespMap(top.items);
       top.items = [];
       top.filled = 0;
@@ -182,9 +195,7 @@ export class Assembly {
       return undefined;
     }
     this.#stack.pop();
-    if (top.attributes !== null) {
-      return this.#keepsAttributes ? new Attributed(top.attributes, top.items[0]!) : top.items[0]!;
-    }
+    if (top.attributes !== null) return new Attributed(top.attributes, top.items[0]!);
     if (top.type === wire.MAP) return new RespMap(top.items);
     if (top.type === wire.SET) return new RespSet(top.items);
     return top.items;

@@ -374,6 +374,12 @@ export const MESSAGES: readonly Payload[] = [
     ],
   },
   {
+    name: "many pushes with attributes that are skipped",
+    wire: b(`|1\r\n+a\r\n:1\r\n${MESSAGE}`.repeat(200) + "|0\r\n>1\r\n+x\r\n|0\r\n+r\r\n"),
+    options: withoutAttributes,
+    events: [...Array(200).fill('message "ch" ""'), 'push ["x"]', 'reply "r"'],
+  },
+  {
     name: "arrays that are no pushes",
     wire: b(MESSAGE.replace(">", "*")),
     events: [`reply ${show(["message", "ch", ""].map(b))}`],
