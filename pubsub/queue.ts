@@ -52,6 +52,8 @@ export class BoundedQueue {
   #sentAfter: number[] = new Array(16).fill(0);
   #head = 0;
   #length = 0;
+  /** How many of the items are notifications. */
+  #notifications = 0;
   #bytes = 0;
   /** What was dropped from the front: older than all that is held. */
   #before: DroppedItems | null = null;
@@ -66,9 +68,9 @@ export class BoundedQueue {
     this.#load = load;
   }
 
-  /** How many items are held. */
+  /** How many notifications are held, beside gaps and the marks of what was dropped. */
   get length(): number {
-    return this.#length;
+    return this.#notifications;
   }
 
   /** How many notifications were dropped so far. */
@@ -135,6 +137,7 @@ export class BoundedQueue {
     empty.#sentAfter = this.#sentAfter;
     empty.#head = this.#head;
     empty.#length = this.#length;
+    empty.#notifications = this.#notifications;
     empty.#bytes = this.#bytes;
     empty.#before = this.#before;
     empty.#after = this.#after;
@@ -150,6 +153,7 @@ export class BoundedQueue {
     this.#head = 0;
     this.#load.waiting -= this.#length;
     this.#length = 0;
+    this.#notifications = 0;
     this.#bytes = 0;
     this.#before = null;
     this.#after = null;
@@ -170,6 +174,7 @@ export class BoundedQueue {
     this.#sizes[place] = bytes;
     this.#sentAfter[place] = sentAfter;
     this.#length++;
+    if (isNotification(item)) this.#notifications++;
     this.#bytes += bytes;
     this.#load.waiting++;
   }
@@ -183,13 +188,14 @@ export class BoundedQueue {
 
   /** Counts what is dropped; those behind a mark of earlier ones were counted then. */
   #count(item: Item | DroppedItems): void {
-    if (!(item instanceof DroppedItems) && item.kind !== "gap") this.#dropped++;
+    if (isNotification(item)) this.#dropped++;
   }
 
   #shift(): Item | DroppedItems | undefined {
     if (this.#length === 0) return undefined;
-    const item = this.#items[this.#head];
+    const item = this.#items[this.#head]!;
     this.#items[this.#head] = undefined;
+    if (isNotification(item)) this.#notifications--;
     this.#bytes -= this.#sizes[this.#head]!;
     this.#head = (this.#head + 1) & (this.#items.length - 1);
     this.#load.waiting--;
@@ -203,17 +209,18 @@ export class BoundedQueue {
    */
   #coalesce(newest: Item): void {
     const seen = new Set<string>();
-    if (newest.kind !== "gap") seen.add(identity(newest));
+    if (isNotification(newest)) seen.add(identity(newest));
     const kept = new Set<Item | DroppedItems>();
     const mask = this.#items.length - 1;
     for (let back = this.#length - 1; back >= 0; back--) {
       const place = (this.#head + back) & mask;
       const item = this.#items[place]!;
-      if (!(item instanceof DroppedItems) && item.kind !== "gap") {
+      if (isNotification(item)) {
         const key = identity(item);
         if (seen.has(key)) {
           (this.#before ??= new DroppedItems()).add(item, this.#sentAfter[place]!);
           this.#count(item);
+          this.#notifications--;
           continue;
         }
         seen.add(key);
@@ -252,6 +259,10 @@ export class BoundedQueue {
     this.#length = count;
     this.#bytes = bytes;
   }
+}
+
+function isNotification(item: Item | DroppedItems): item is KeyNotification {
+  return item.kind !== "gap" && item.kind !== "dropped items";
 }
 
 /** Tells keys apart by their bytes, whatever the text of them. */

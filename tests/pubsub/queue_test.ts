@@ -141,14 +141,18 @@ for (const overflow of ["drop-oldest", "drop-newest", "coalesce"] as const) {
       return (state >>> 8) % below;
     };
     const limits = { items: 20, bytes: 60 };
-    const queue = queueOf(limits, overflow);
+    let queue = queueOf(limits, overflow);
     let pushed = 0;
     let accounted = 0;
+    let taken = 0;
+    /** What queues dropped that were moved into others. */
+    let moved = 0;
     let last = 0;
     const account = (next: Item | Dropped | undefined) => {
       if (next instanceof Dropped) accounted += next.count;
       else if (next !== undefined && next.kind !== "gap") {
         accounted++;
+        taken++;
         assertEquals(next.timestamp > last, true);
         last = next.timestamp;
       }
@@ -156,8 +160,17 @@ for (const overflow of ["drop-oldest", "drop-newest", "coalesce"] as const) {
     for (let round = 0; round < 20_000; round++) {
       if (random(5) < 3) push(queue, item(++pushed, `k${random(30)}`), 1 + random(6));
       else account(queue.take());
-      // A note of what was dropped at the back stands beside the items.
-      assertEquals(queue.length <= limits.items + 1 && queue.bytes <= limits.bytes, true);
+      if (random(50) === 0) push(queue, gap(last, last), 0);
+      if (random(500) === 0) {
+        const next = queueOf(limits, overflow);
+        queue.moveInto(next);
+        moved += queue.dropped;
+        assertEquals(queue.length, 0);
+        queue = next;
+      }
+      // What was taken, what waits and what was dropped; a gap may not be read yet.
+      assertEquals(taken + queue.length + queue.dropped + moved, pushed);
+      assertEquals(queue.length <= limits.items && queue.bytes <= limits.bytes, true);
     }
     for (let next = queue.take(); next !== undefined; next = queue.take()) account(next);
     assertEquals(accounted, pushed);
