@@ -20,15 +20,15 @@ const FAMILY_LETTERS = "KESTIV";
 /** The order of a server's answer. */
 const ORDER = "Ag$lshzxetdanocrKEmSTIV";
 
-/** What a server says that it is; null where it does not tell. */
+/** The software of a server. A field is null if the server does not report it. */
 export interface Product {
-  /** `redis`, `valkey` or what else it calls itself. */
+  /** `redis`, `valkey` or another name. */
   readonly software: string | null;
   /** Its version, such as `7.0.15`. */
   readonly version: string | null;
 }
 
-/** The letters that not every server knows, and the version of Redis that brought them. */
+/** The letters that not every server knows, and the first version of Redis that knows them. */
 const SINCE: readonly (readonly [letters: string, major: number, minor: number])[] = [
   ["t", 5, 0],
   ["m", 6, 0],
@@ -40,15 +40,15 @@ const SINCE: readonly (readonly [letters: string, major: number, minor: number])
   ["r", 255, 0],
 ];
 
-/** The last version of Valkey whose letters are known: those of Redis 7.2, from which it comes. */
+/** The last version of Valkey whose letters are known. They are those of Redis 7.2, its origin. */
 const KNOWN_VALKEY = 9;
 
 /**
- * Which letters a server does not know. It rejects a whole value for one of them, and sends none of
- * what it stands for.
+ * Returns the letters that a server does not know. It rejects a whole value for one of them, and sends
+ * no events of their classes.
  *
- * @param letters Any letters; of `A`, which all know, nothing is said.
- * @param server The server. Of products and versions that are not known no letter is named.
+ * @param letters Any letters. `A`, which all servers know, is ignored.
+ * @param server The server. The result is empty if its software or version is not known.
  */
 export function unknownFlags(letters: string, { software, version }: Product): string {
   const [, major, minor] = /^(\d+)\.(\d+)/.exec(version ?? "")?.map(Number) ?? [];
@@ -62,13 +62,13 @@ export function unknownFlags(letters: string, { software, version }: Product): s
   ).join("");
 }
 
-/** The rest of them: those that it does not reject, as far as that is known. */
+/** Returns the other letters: those that the server does not reject, as far as that is known. */
 export function knownFlags(letters: string, server: Product): string {
   const unknown = unknownFlags(letters, server);
   return only(letters, (letter) => !unknown.includes(letter));
 }
 
-/** The first version of Redis that knows all of some letters, in words; null for those all know. */
+/** Names the first version of Redis that knows all of these letters; null if every server does. */
 export function sinceWhen(letters: string): string | null {
   const [, major, minor] =
     SINCE.findLast(([newer]) => only(letters, (letter) => newer.includes(letter))) ?? [];
@@ -78,16 +78,17 @@ export function sinceWhen(letters: string): string | null {
 
 /** What {@linkcode missingOn} finds. */
 export interface ServerReport extends FlagsReport {
-  /** Of the missing those that the server does not know. */
+  /** The missing letters that the server does not know. */
   foreign: string;
-  /** Of the missing those to set: it knows them, and they are for channels on which something can come. */
+  /** The missing letters to set. The server knows them, and can send events on their channels. */
   settable: string;
 }
 
 /**
- * As {@linkcode missingFlags}, for one server: what it does not know it neither hides nor sends.
+ * Compares as {@linkcode missingFlags} does, for one server, which neither hides nor sends the events
+ * of letters that it does not know.
  *
- * @param server What it says that it is.
+ * @param server The server's software.
  */
 export function missingOn(
   server: Product,
@@ -106,7 +107,7 @@ export function missingOn(
   };
 }
 
-/** Whether a server can send something on a channel, however its flags are set. */
+/** Whether a server can send events on a channel with any flags that it accepts. */
 export function canEverReceive(
   server: Product,
   configured: string,
@@ -114,7 +115,7 @@ export function canEverReceive(
 ): boolean {
   const letters = ORDER.replace("A", "");
   const unknown = unknownFlags(letters, server);
-  // What it has set it knows, whatever it calls itself.
+  // It knows every letter that it has set, whatever software it reports.
   const known = only(letters, (l) => configured.includes(l) || !unknown.includes(l));
   return missingFlags(known, channel).canReceive;
 }

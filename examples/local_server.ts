@@ -1,10 +1,10 @@
 /**
- * The HTTP server of the examples that have one. It listens on this machine, and answers nobody but
- * this machine and the hosts that it is given.
+ * The HTTP server of the examples that need one. It listens on this machine, and answers requests for
+ * this machine and for the hosts that it is given.
  *
- * Any page that a browser shows can send requests to `localhost`. By DNS rebinding it can read the
- * answers too, under its own name: so the server compares the `Host` header with its own names. No
- * request, whatever its shape, ends the process.
+ * Any page in a browser can send requests to `localhost`. By DNS rebinding it can also read the
+ * answers, under its own name, so the server compares the `Host` header with its own names. No request
+ * ends the process.
  *
  * @module
  */
@@ -12,7 +12,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { env } from "node:process";
 
-/** What every answer says to browsers: this is for its own page alone. */
+/** The headers of every answer. They tell browsers that only pages of this server may use it. */
 const HEADERS: Readonly<Record<string, string>> = {
   "cache-control": "no-store",
   "content-security-policy": "default-src 'self'; img-src data:; frame-ancestors 'none'",
@@ -21,7 +21,7 @@ const HEADERS: Readonly<Record<string, string>> = {
   "x-content-type-options": "nosniff",
 };
 
-/** Other hosts that may read, as their `Host` header has them, such as `status.example:8443`. */
+/** Other hosts to answer for, as in the `Host` header, such as `status.example:8443`. */
 const HOSTS: readonly string[] = (env["HOSTS"] ?? "").split(",").filter(Boolean);
 
 /** Sends an answer. */
@@ -37,9 +37,9 @@ export function send(
 /**
  * Serves on a port of this machine.
  *
- * @param port the port; 0 for any that is free
+ * @param port the port; 0 for any free one
  * @param answer answers a request for a path, which begins with `/` and has no query
- * @param hosts the hosts that may read beside this machine; default: those in `$HOSTS`
+ * @param hosts the hosts to answer for besides this machine; default: those in `$HOSTS`
  */
 export async function serveLocally(
   port: number,
@@ -48,7 +48,7 @@ export async function serveLocally(
 ): Promise<Server> {
   const allowed = new Set(hosts.map((host) => host.toLowerCase()));
   const server = createServer(async (request, response) => {
-    // A reader that goes away in the middle is no failure.
+    // A client that disconnects early is not a failure.
     response.on("error", () => response.destroy());
     try {
       for (const [name, value] of Object.entries(HEADERS)) response.setHeader(name, value);
@@ -64,19 +64,19 @@ export async function serveLocally(
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject).listen(port, "127.0.0.1", resolve);
   });
-  // Such as no file descriptor for one more connection.
+  // For example, too many open files.
   server.on("error", console.error);
   const address = server.address();
   const own = typeof address === "object" && address !== null ? address.port : port;
   for (const name of ["localhost", "127.0.0.1", "[::1]"]) {
     allowed.add(`${name}:${own}`);
-    // As clients write the port that they need not name.
+    // Clients leave the default port out.
     if (own === 80) allowed.add(name);
   }
   return server;
 }
 
-/** Ends a server, and the answers that it is in the middle of. */
+/** Closes a server, and the connections to it. */
 export async function closeServer(server: Server): Promise<void> {
   await new Promise((resolve) => {
     server.close(resolve);
@@ -84,7 +84,7 @@ export async function closeServer(server: Server): Promise<void> {
   });
 }
 
-/** Why a request is not answered: status, type and text; null when it is. */
+/** The status, type and text that refuse a request; null if it is answered. */
 function refuse(
   { method, url, headers }: IncomingMessage,
   allowed: ReadonlySet<string>,
@@ -93,10 +93,10 @@ function refuse(
   if (!allowed.has(headers.host?.toLowerCase() ?? "")) {
     return [421, type, "This server does not answer for that host\n"];
   }
-  // Browsers name the page that asks, but not for every request.
+  // Browsers name the requesting page, but not in every request.
   const { origin, "sec-fetch-site": site, "sec-fetch-mode": mode } = headers;
   const isForeign = origin !== undefined && !allowed.has(origin.replace(/^https?:\/\//, "")) ||
-    // A link to this server may stand anywhere.
+    // Any page may link to this server.
     site !== undefined && site !== "same-origin" && site !== "none" && mode !== "navigate";
   if (isForeign) return [403, type, "This server answers its own pages only\n"];
   if (method !== "GET") return [405, type, "This server takes GET only\n"];

@@ -30,29 +30,29 @@ export interface Credentials {
   readonly password: string;
 }
 
-/** What is said first on a connection. */
+/** How a new connection is introduced to the server. */
 export interface HandshakeOptions {
   /** The protocol to speak; RESP3 with a fall-back to RESP2 when absent. */
   readonly protocol?: 2 | 3 | undefined;
-  /** Says who to be; nobody when it gives nothing. */
+  /** Returns the credentials; undefined if there are none. */
   readonly credentials: () => Promise<Credentials | undefined>;
-  /** How long the credentials may take, and a server that loads its data, in ms. */
+  /** How long the credentials function may take, in ms. */
   readonly timeout: number;
   /** The name under which `CLIENT LIST` shows the connection. */
   readonly clientName: string;
-  /** Servers that hang up at `HELLO`, as `host:port`: from now on RESP2 is spoken with them at once. */
+  /** Servers, as `host:port`, that close the connection at `HELLO`. Connections to them begin in RESP2. */
   readonly resp2Servers: Set<string>;
-  /** When a connection may be made. */
+  /** Limits how many connections are made at once. */
   readonly turns: ConnectTurns;
-  /** What to do about the password, for messages; if left out, what is right with a single URL. */
+  /** Advice about the password, for messages. Default: the advice for a single URL. */
   readonly passwordAdvice?: PasswordAdvice;
 }
 
-/** What to do about the password, for messages. */
+/** Advice about the password, for messages. */
 export interface PasswordAdvice {
-  /** When none was given. */
+  /** If none was given. */
   readonly missing: string;
-  /** When it was refused. */
+  /** If the server refused it. */
   readonly refused: string;
 }
 
@@ -61,19 +61,19 @@ const PASSWORD_ADVICE: PasswordAdvice = {
   refused: "check the URL, or the options username, password and credentials",
 };
 
-/** What a server says of itself. What it does not tell is null. */
+/** What a server reports about itself. A field is null if the server does not report it. */
 export interface ServerInfo {
-  /** The protocol that was agreed on. */
+  /** The negotiated protocol. */
   readonly protocol: 2 | 3;
-  /** `redis`, `valkey` or what else it calls itself. */
+  /** `redis`, `valkey` or another name. */
   readonly software: string | null;
   /** Its version, such as `7.0.15`. */
   readonly version: string | null;
   /** `standalone`, `cluster` or `sentinel`. */
   readonly mode: string | null;
-  /** `master` or `replica`, when it was asked last. */
+  /** `master` or `replica` at the time of the last request. */
   readonly role: string | null;
-  /** Identifies the server's process; null in RESP3, where nothing has to be asked elsewhere. */
+  /** Identifies the server's process. Null in RESP3, which needs no second connection. */
   readonly runId: string | null;
 }
 
@@ -83,21 +83,21 @@ const LIBRARY: readonly (readonly [string, string])[] = [
   ["LIB-VER", "0.1.0"],
 ];
 
-/** A connection on which the server knows who speaks, and what it said of itself. */
+/** A connection after the handshake, and what the server reported about itself. */
 export interface Introduced {
   readonly connection: Connection;
   readonly info: ServerInfo;
 }
 
 /**
- * Opens a connection, agrees on a protocol, authenticates, and gives the connection a name. When the
- * server hangs up meanwhile, tries once more in RESP2: some proxies do so at `HELLO`.
+ * Opens a connection, negotiates the protocol, authenticates, and names the connection. If the server
+ * closes the connection meanwhile, tries once more in RESP2: some proxies do so at `HELLO`.
  *
  * @param where the server, and what limits the connection; `onClose` is not called before this returns
- * @param options what to say first
- * @throws {AuthError} when the server refuses the credentials or wants some
- * @throws {ConnectError} when nothing answers there, or the server will not speak with this client
- * @throws {TimeoutError} when an answer does not come in time
+ * @param options how to introduce the connection
+ * @throws {AuthError} if the server refuses the credentials or requires some
+ * @throws {ConnectError} if nothing answers there, or the server refuses this client
+ * @throws {TimeoutError} if an answer does not arrive in time
  */
 export async function openConnection(
   where: ConnectionOptions,
@@ -110,7 +110,7 @@ export async function openConnection(
   try {
     return await openOnce(where, isRemembered ? { ...options, protocol: 2 } : options);
   } catch (error) {
-    // What follows may be another server: the next connection begins with HELLO.
+    // Another server may answer next time, so the next connection begins with HELLO.
     resp2Servers.delete(server);
     if (isRemembered || !(error instanceof HangUpError)) throw error;
     const opened = await openOnce(where, { ...options, protocol: 2 }).catch((second) => {
@@ -150,10 +150,10 @@ async function handshake(
   try {
     credentials = await within(options.timeout, options.credentials(), connection, signal);
   } catch (error) {
-    // A server that is full says so before it is asked anything.
+    // A full server sends its error before the first command.
     throw connection.over ?? error;
   }
-  // Before it is sent.
+  // Before the password is sent, so that no reply can repeat it.
   connection.secrets.add(credentials?.password);
   const introduction = { ...options, credentials };
   try {
@@ -166,15 +166,15 @@ async function handshake(
 }
 
 /**
- * Gives the server the library's name and version. Servers before 7.2 refuse the command and count an
- * error, so it is sent on the connection that subscribes and on no other.
+ * Sends the library's name and version. Servers before 7.2 refuse the command and count an error, so
+ * only the connection that subscribes sends it.
  */
 export function nameLibrary(connection: Connection): void {
   // Nothing depends on it, so nothing waits for it.
   for (const about of LIBRARY) connection.request("CLIENT", "SETINFO", ...about).catch(() => {});
 }
 
-/** The options, once it is known who to be. */
+/** The options, with the credentials in place of the function. */
 type Introduction = Omit<HandshakeOptions, "credentials"> & {
   readonly credentials: Credentials | undefined;
 };
@@ -195,7 +195,7 @@ async function introduce(connection: Connection, options: Introduction): Promise
   };
 }
 
-/** The credentials, or an error when the function that gives them does not do so in time. */
+/** Waits for the credentials. Rejects if the function fails or takes too long. */
 async function within(
   timeout: number,
   credentials: Promise<Credentials | undefined>,
@@ -235,9 +235,9 @@ async function within(
 }
 
 /**
- * Says `HELLO`.
+ * Sends `HELLO`.
  *
- * @returns what the server says of itself; null when it refuses in a way after which RESP2 may work
+ * @returns what the server reports about itself; null if it refuses in a way after which RESP2 may work
  */
 async function hello(connection: Connection, options: Introduction): Promise<ServerInfo | null> {
   const { credentials, clientName } = options;
@@ -268,7 +268,7 @@ function readHello({ secrets }: Connection, reply: Reply): ServerInfo | null {
   if (!(fields instanceof RespMap)) return null;
   const text = (key: string) => secrets.field(textOf(fields.get(key)));
   return {
-    // An array is RESP2 whatever it says: some proxies answer so to HELLO 3.
+    // An array is RESP2, whatever its fields claim: some proxies answer HELLO 3 with one.
     protocol: fields === reply && String(fields.get("proto") ?? 3) === "3" ? 3 : 2,
     software: text("server"),
     version: text("version"),
@@ -285,7 +285,7 @@ function noResp3({ server }: Connection, why: string, cause?: ServerError): Conn
   );
 }
 
-/** Says `AUTH`. */
+/** Sends `AUTH`. */
 async function logIn(
   connection: Connection,
   options: Introduction,
@@ -295,7 +295,7 @@ async function logIn(
     await connection.request("AUTH", ...(username === undefined ? [] : [username]), password);
   } catch (error) {
     if (!(error instanceof ServerError) || turnsAway(error)) throw error;
-    // Before Redis 6 there are no users: what is now the default user's is the only password.
+    // Before Redis 6 there are no users. The one password is that of today's default user.
     const knowsNoUsers = username !== undefined && /wrong number of arg/i.test(error.message);
     if (knowsNoUsers && username === "default") return logIn(connection, options, { password });
     throw refusedCredentials(
@@ -307,7 +307,7 @@ async function logIn(
   }
 }
 
-/** What is read of `INFO server`. */
+/** The fields that are read from `INFO server`. */
 const SERVER_FIELDS = [
   "server_name",
   "valkey_version",
@@ -317,7 +317,7 @@ const SERVER_FIELDS = [
   "run_id",
 ] as const;
 
-/** Gives the connection a name, and asks what `HELLO` would have told, as far as the user may ask. */
+/** Names the connection, and requests what `HELLO` would have reported, as far as it is allowed. */
 async function askInfo(connection: Connection, clientName: string): Promise<ServerInfo> {
   await ifAllowed(connection.request("CLIENT", "SETNAME", clientName));
   let isForbidden = false;
@@ -326,7 +326,7 @@ async function askInfo(connection: Connection, clientName: string): Promise<Serv
     throw error;
   });
   const info = parseInfo(await ifAllowed(asked), SERVER_FIELDS);
-  // No ACL can forbid HELLO, which tells whether this is a node of a cluster.
+  // No ACL can forbid HELLO, which reports whether this is a node of a cluster.
   const told = isForbidden
     ? readHello(connection, await ifAllowed(connection.request("HELLO", 2)))
     : null;
@@ -345,7 +345,7 @@ async function askInfo(connection: Connection, clientName: string): Promise<Serv
   };
 }
 
-/** The reply, or null where the server refuses; but not where it refuses everything. */
+/** The reply, or null if the server refuses this command. Throws if it refuses all commands. */
 async function ifAllowed(request: Promise<Reply>): Promise<Reply> {
   try {
     return await request;
@@ -355,12 +355,12 @@ async function ifAllowed(request: Promise<Reply>): Promise<Reply> {
   }
 }
 
-/** Whether a server answers nothing before `AUTH`. Some do not begin with the code that Redis uses. */
+/** Whether a server requires `AUTH` first. Not every server answers with the code that Redis uses. */
 function wantsPassword({ message }: ServerError): boolean {
   return /^(?:ERR )?NOAUTH\b|\bauthentication required/i.test(message);
 }
 
-/** Whether a server has looked at the user and password, and refuses them. */
+/** Whether a server has checked the user and password, and refuses them. */
 function refusesPassword({ code, message }: ServerError): boolean {
   return code === "WRONGPASS" ||
     /(invalid|wrong) (username|password)|auth\w* fail|no password is set|without any password/i
@@ -389,7 +389,7 @@ function refusedCredentials(
   advice: string = passwordAdvice.refused,
 ): AuthError {
   const { username = "default", password = "" } = credentials ?? {};
-  // Beside an empty password, as in redis://secret:@host, the user may be the password.
+  // If the password is empty, as in redis://secret:@host, the user name may be the password.
   const who = password === "" ? "" : ` as user "${username}"`;
   return new AuthError(
     `Cannot log in to ${server}${who}: ${error.message.replace(/\.$/, "")}; ${advice}`,

@@ -1,6 +1,6 @@
 import { toBytes } from "../parse/text.ts";
 
-/** What stands between two markers of PEM. */
+/** The text between two PEM markers. */
 interface Block {
   readonly label: string;
   readonly body: string;
@@ -9,25 +9,25 @@ interface Block {
 const CERTIFICATE = /^(?:X509 )?CERTIFICATE$/;
 const PRIVATE_KEY = /^(?:(?:RSA|EC|DSA) )?PRIVATE KEY$/;
 const MARKER = /-----\s*(BEGIN|END)\s*([A-Z0-9 ]+?)\s*-----/g;
-/** A line break, and how variables of an environment write one. */
+/** Matches line breaks, also as environment variables write them. */
 const BREAK = /\\+[rn]|\s+/g;
 const WHOLE = "give the whole content of the PEM file";
 
-/** Says why a value cannot be used, and what to do about it. */
+/** Makes the error that says why a value cannot be used, and what to do about it. */
 type Fail = (why: string, advice: string) => TypeError;
 
 /**
- * Reads certificates or a key without the runtime's help, so that each runtime gets the same text and
- * damage is found before anything is dialled.
+ * Reads certificates or a key without the runtime's help. Each runtime gets the same text, and damage
+ * is found before anything is dialled.
  *
- * What leaves no doubt is put right: a byte order mark, line breaks of any kind or written as `\n`,
- * text around the blocks.
+ * A byte order mark, line breaks of any kind or written as `\n`, and text around the blocks are
+ * accepted.
  *
- * @param name which it is
- * @param value what was given for it
- * @param option what the options for TLS are called, for messages
- * @returns PEM text that holds nothing else
- * @throws {TypeError} when it is damaged or something else; the message repeats nothing of it
+ * @param name the field
+ * @param value the caller's value
+ * @param option the name of the options for TLS, for messages
+ * @returns PEM text of the certificates or the key alone
+ * @throws {TypeError} if it is damaged or of another kind; the message repeats no part of it
  */
 export function readPem(name: "ca" | "cert" | "key", value: unknown, option: string): string {
   const fail: Fail = (why, advice) =>
@@ -96,7 +96,7 @@ function readBlocks(text: string, fail: Fail): Block[] {
   return blocks;
 }
 
-/** In PKCS #8 the label says so, in older forms a header. */
+/** PKCS #8 marks encryption in the label, older formats in a header. */
 function isEncrypted({ label, body }: Block): boolean {
   return label.includes("ENCRYPTED") || body.includes("ENCRYPTED");
 }
@@ -112,7 +112,7 @@ function readBase64(body: string, which: string, fail: Fail): string {
   return base64;
 }
 
-/** Whether these bytes are one DER sequence from beginning to end, as all that is read here is. */
+/** Whether these bytes are one DER sequence, as every certificate and key is. */
 function isOneSequence(bytes: string): boolean {
   if (bytes.charCodeAt(0) !== 0x30) return false;
   const first = bytes.charCodeAt(1);

@@ -1,10 +1,10 @@
 const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** Controls, marks that hide or reorder text, fillers without a glyph, separators, half characters. */
+/** Matches controls, marks that hide or reorder text, blank fillers, separators, lone surrogates. */
 export const UNPRINTABLE: RegExp =
   /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0]/gu;
 
-/** Text that a terminal or a log shows and does not obey; bytes that are not UTF-8 as `\xhh`. */
+/** Escapes what could drive a terminal or forge lines of a log, and bytes that are not UTF-8. */
 export function printable(value: string | Uint8Array): string {
   const text = typeof value === "string" ? value : decodeOrEscape(value);
   return text.replace(UNPRINTABLE, escapeMark);
@@ -26,13 +26,13 @@ export function excerpt(text: string, most = 200): string {
   return shown;
 }
 
-/** How many errors a message has room for. */
+/** The most errors that one message quotes. */
 const MOST_QUOTED = 3;
 
 /**
- * What several servers failed with, in one text.
+ * Joins the errors of several servers into one text.
  *
- * @param what what there are more of, such as `nodes`
+ * @param what the noun for those that are left out, such as `nodes`
  */
 export function quoteEach(errors: readonly Error[], what: string): string {
   const said = [...new Set(errors.map(({ message }) => message))];

@@ -2,12 +2,12 @@ import { ServerError } from "../resp/mod.ts";
 import { ConnectError, type RefusedChannel } from "./errors.ts";
 import { excerpt } from "./printable.ts";
 
-/** Whether a server turns the client away, whatever it asks: it is full, or in protected mode. */
+/** Whether a server refuses the client, whatever the command: it is full, or in protected mode. */
 export function turnsAway({ code, message }: ServerError): boolean {
   return code === "DENIED" || isFull(message);
 }
 
-/** The error of a connection that the server refuses to serve. */
+/** Makes the error for a connection that the server refuses to serve. */
 export function unusable(server: string, cause: ServerError): ConnectError {
   const advice = isFull(cause.message) ? "; close idle connections, or raise its maxclients" : "";
   return new ConnectError(`Cannot use ${server}: ${cause.message}${advice}`, { cause });

@@ -2,13 +2,13 @@ import { type Reply, ServerError } from "../resp/mod.ts";
 import { AuthError, ConnectError, TimeoutError, UnsupportedError } from "./errors.ts";
 import { excerpt, printable } from "./printable.ts";
 
-/** How many passwords are remembered: a `credentials` function may give another for each connect. */
+/** The most passwords remembered: a `credentials` function may return another one each time. */
 const MOST_SECRETS = 16;
 
-/** How many successive characters of a password give it away in a server's words. */
+/** How many successive characters of a password a server's text must not contain. */
 const PART = 4;
 
-/** The same for names that are dialled, which share words such as `redis` with many passwords. */
+/** The same for host names and node ids, which share words such as `redis` with many passwords. */
 const PART_OF_NAME = 8;
 
 /** The longest name: a host name of DNS has 253 characters. */
@@ -19,14 +19,14 @@ const LONGEST_OWN = 1_000;
 
 const NOT_SHOWN = "(not shown, because it may repeat the password)";
 
-/** Names of commands that are sent, as servers repeat them. */
+/** Matches the names of commands that Keywatch sends, as servers quote them. */
 const COMMAND =
   "'?`?\"?(?:hello|auth|client|config|info|role|select|p?subscribe|cluster|sentinel)" +
   "(?:\\|[a-z]+)?'?`?\"?";
 
 /**
- * What servers are known to say. These words stay whatever the password is, because what to do next
- * depends on them.
+ * Matches wording that servers are known to use. It is kept whatever the password is, because what to
+ * do next depends on it.
  */
 const WORDING = new RegExp(
   [
@@ -53,26 +53,25 @@ const WORDING = new RegExp(
   "gi",
 );
 
-/** What servers are known to say of themselves. */
+/** Matches what servers are known to report about themselves. */
 const KNOWN_FIELD =
   /^(?:redis|valkey|keydb|dragonfly|standalone|cluster|sentinel|master|primary|replica|slave|\d{1,3}(?:\.\d{1,3}){1,3})$/;
 
 /**
- * The passwords that one `connect` uses, which no message may hold, and what is left of texts that
- * others wrote once they are clipped, escaped and free of these.
+ * The passwords of one `connect`. Clips and escapes texts that others wrote, and removes these
+ * passwords from them.
  *
- * Servers repeat the arguments of commands that they do not know, and the heads of long ones. So a
- * server's words are withheld where a part of a password stands in them, whatever its case and
- * whatever other characters stand between.
+ * Servers repeat the arguments of unknown commands, and clip long ones. So a server's text is withheld
+ * if it contains a part of a password, in any case and with any marks in between.
  */
 export class Secrets {
   readonly #known = new Set<string>();
-  /** All that is as long as this and stands in a password. */
+  /** The parts of all passwords, by the length of a part. */
   readonly #parts = new Map<number, ReadonlySet<string>>();
-  /** The last short error, and what is left of it: many may be alike. */
+  /** The last short error and its cleaned text, because many errors are alike. */
   #last: { readonly text: string; readonly shown: string } | null = null;
 
-  /** Remembers a password; an empty one is none. */
+  /** Remembers a password. An empty one is ignored. */
   add(secret: string | undefined): void {
     if (secret === undefined || secret === "") return;
     this.#known.delete(secret);
@@ -82,7 +81,7 @@ export class Secrets {
     this.#last = null;
   }
 
-  /** A reply as it was, but for an error, whose text is made fit for messages. */
+  /** Returns a reply unchanged, but an error with a text that messages may contain. */
   clean(reply: Reply): Reply {
     if (!(reply instanceof ServerError)) return reply;
     const { message: text } = reply;
@@ -92,7 +91,7 @@ export class Secrets {
     return new ServerError(shown);
   }
 
-  /** What a server says of itself, fit for messages; null where it must not be shown. */
+  /** What a server reports about itself, for messages; null if it must not be shown. */
   field(text: string | null): string | null {
     if (text === null || KNOWN_FIELD.test(text)) return text;
     const shown = excerpt(text);
@@ -100,12 +99,12 @@ export class Secrets {
     return repeats ? null : shown;
   }
 
-  /** Whether a name that a server gives to a node can be used and shown. */
+  /** Whether a host name or node id that a server announces can be used and shown. */
   allowsName(name: string): boolean {
     return isName(name) && !this.repeats(name, PART_OF_NAME);
   }
 
-  /** Whether so many successive characters of a password stand in a text. */
+  /** Whether a text contains this many successive characters of a password. */
   repeats(text: string, part: number = PART): boolean {
     if (this.#known.size === 0) return false;
     const parts = this.#parts.get(part) ??
@@ -119,7 +118,7 @@ export class Secrets {
     });
   }
 
-  /** The text of an error that the user's own function or the runtime has thrown. */
+  /** Replaces each whole password in the text of an error that a server did not send. */
   ownText(text: string): string {
     let shown = text;
     for (const secret of this.#known) {
@@ -133,13 +132,13 @@ export class Secrets {
   }
 
   /**
-   * An error that the user's own function or the runtime has thrown, as a cause: the same, unless it
-   * or what is behind it holds a password, or more than fits into a log.
+   * Makes a cause of what the caller's function or the runtime has thrown: the same object, or a copy if
+   * a text of it or of its causes contains a password, a control character, or is too long.
    */
   ownError(error: unknown, seen: Set<unknown> = new Set()): unknown {
     if (typeof error === "string") return this.#fit(error);
     if (typeof error !== "object" || error === null) return error;
-    // In a circle there is nothing new.
+    // Causes may form a circle.
     if (seen.has(error)) return undefined;
     seen.add(error);
     const areFit = Object.values(error).every((value) =>
@@ -166,7 +165,7 @@ export class Secrets {
   }
 
   #serverText(text: string): string {
-    // The arguments are this library's own, and may hold a password.
+    // These arguments were sent by this library, and may contain a password.
     const shown = excerpt(text.slice(0, 2 * LONGEST_OWN).replace(/[,;:]?\s*\bwith args\b.*/is, ""));
     const rest = shown.replace(WORDING, "\0");
     if (!this.repeats(rest) && ![...this.#known].some((secret) => isWordIn(rest, secret))) {
@@ -179,13 +178,13 @@ export class Secrets {
   }
 }
 
-/** Whether a text can be a host name or a node's id: it is short, and all of it is seen. */
+/** Whether a text can be a host name or a node's id: it is short, printable and without spaces. */
 export function isName(text: string): boolean {
   return text !== "" && text.length <= LONGEST_NAME && !/\s/.test(text) &&
     printable(text) === text;
 }
 
-/** An error of the same class, as far as that is one of this library, with another message. */
+/** Copies an error with another message. The class stays the same if it is one of this library. */
 function alike(error: Error, message: string, options: ErrorOptions): Error {
   if (error instanceof TimeoutError) return new TimeoutError(message, error.timeout, options);
   if (error instanceof AggregateError) return new AggregateError([], message, options);
@@ -193,17 +192,17 @@ function alike(error: Error, message: string, options: ErrorOptions): Error {
   return new (ours ?? Error)(message, options);
 }
 
-/** Without its case, the escapes of quoted strings, and the kinds of white space. */
+/** Folds the case, the escapes of quoted strings, and white space. */
 function fold(text: string): string {
   return text.toLowerCase().replace(/\\(.)/gs, "$1").replace(/[\s\p{Cc}]/gu, " ");
 }
 
-/** Its letters and digits alone. */
+/** Keeps letters and digits only. */
 function squeeze(text: string): string {
   return fold(text).replace(/[^\p{L}\p{N}]/gu, "");
 }
 
-/** All that is as long as `part` and stands in a secret. */
+/** All successive characters of a secret, `part` at a time. */
 function partsOf(secret: string, part: number): string[] {
   const parts: string[] = [];
   for (const form of [fold(secret), squeeze(secret)]) {
@@ -212,7 +211,7 @@ function partsOf(secret: string, part: number): string[] {
   return parts;
 }
 
-/** Whether a secret that is too short to have parts stands in a text by itself. */
+/** Whether a text contains a secret that is too short to have parts, as a word of its own. */
 function isWordIn(text: string, secret: string): boolean {
   const word = fold(secret);
   return word.length < PART && wordOf(word).test(fold(text));
@@ -223,7 +222,7 @@ function wordOf(text: string): RegExp {
   return new RegExp(`(?<![\\p{L}\\p{N}])${plain}(?![\\p{L}\\p{N}])`, "gu");
 }
 
-/** As it is, as it stands in JSON, and as in a URL, by either of two customs. */
+/** A secret in plain text, in JSON, and in a URL with and without the marks `!'()*` encoded. */
 function formsOf(secret: string): Set<string> {
   // A half of a surrogate pair cannot stand in a URL.
   const encoded = encodeURIComponent(secret.replace(/\p{Cs}/gu, "\ufffd"));

@@ -5,10 +5,10 @@ import type { Dial, TlsOptions } from "./transport.ts";
 /**
  * Checks options for TLS, and turns certificates and the key into PEM text that every runtime reads.
  *
- * @param tls what was given
- * @param option what the option is called, for messages
- * @returns a copy, which later changes of the given bytes do not reach
- * @throws {TypeError} when something cannot be used
+ * @param tls the caller's options
+ * @param option the name of the option, for messages
+ * @returns a copy, which later changes of the given bytes do not affect
+ * @throws {TypeError} if something cannot be used
  */
 export function readTls(tls: TlsOptions, option = "tls"): TlsOptions {
   if (typeof tls !== "object" || tls === null) {
@@ -36,15 +36,15 @@ export function readTls(tls: TlsOptions, option = "tls"): TlsOptions {
 }
 
 /**
- * Checks what was given for TLS together with whether TLS is spoken.
+ * Checks the options for TLS, and that TLS is used if there are any.
  *
  * @param where the server, for messages
- * @param secured whether TLS is spoken with it
- * @param tls what was given for it
- * @param option what the option is called, for messages
- * @returns how to speak TLS; undefined where it is not spoken
- * @throws {TypeError} when an option cannot be used, or when TLS is not spoken: what was to be
- * secured must not go out in the clear
+ * @param secured whether the connection uses TLS
+ * @param tls the caller's options
+ * @param option the name of the option, for messages
+ * @returns the options to use; undefined without TLS
+ * @throws {TypeError} if an option cannot be used, or if there are options but no TLS: a connection
+ * that was meant to be secure must not be made in the clear
  */
 export function tlsFor(
   where: string,
@@ -60,7 +60,7 @@ export function tlsFor(
   );
 }
 
-/** A dial that speaks TLS to whatever address it is given; plainly where there is none to speak. */
+/** A dial that uses TLS for every address; the same dial if `tls` is undefined. */
 export function dialWithTls(dial: Dial, tls: TlsOptions | undefined): Dial {
   return tls === undefined ? dial : (address, options) => dial(address, { ...options, tls });
 }

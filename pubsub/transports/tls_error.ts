@@ -15,10 +15,10 @@ export function requireTcp(address: Address): asserts address is TcpAddress {
   );
 }
 
-/** Why TLS could not be agreed on, and what to do about it. */
+/** Why the handshake failed, and what to do about it. */
 type Explanation = readonly [why: string, advice: string];
 
-/** What the runtimes' errors say. */
+/** The texts of a runtime's error. */
 interface Words {
   readonly code: string;
   readonly message: string;
@@ -45,7 +45,7 @@ const UNUSABLE: Explanation = [
   "check that tls.key is the key of tls.cert, and that all are whole",
 ];
 
-/** What the client finds out by itself, by the words of the runtimes for it. */
+/** Faults that the client detects, by the wording of the runtimes. */
 const FOUND: readonly (readonly [sign: RegExp, ...Explanation])[] = [
   [
     /ALTNAME_INVALID/,
@@ -129,7 +129,7 @@ function alertOf({ code, message }: Words): string | null {
   return name === undefined ? null : name.replaceAll("_", "").toLowerCase();
 }
 
-/** What an alert means, where that is one thing. */
+/** The meaning of an alert; null if it has several. */
 function explainAlert(address: TcpAddress, tls: TlsOptions, alert: string): Explanation | null {
   const isGiven = tls.cert !== undefined;
   switch (alert) {
@@ -171,7 +171,7 @@ const REASONS: { readonly [alert: string]: string } = {
   certificateexpired: ": it has expired, or is not valid yet",
 };
 
-/** What the client has found out by itself, where the runtime's words show it. */
+/** The fault that the client has detected; null if the runtime's error does not show it. */
 function explainOwn(tls: TlsOptions, { code, message }: Words): Explanation | null {
   const isDeno = "Deno" in globalThis;
   // Deno finds out only then whether it can use them, and has no other code for it.
@@ -193,7 +193,7 @@ function explainOwn(tls: TlsOptions, { code, message }: Words): Explanation | nu
   return known === undefined ? null : [known[1], known[2]];
 }
 
-/** The causes that a refusal without a reason may have. */
+/** Lists the possible causes of a refusal without a reason. */
 function possibleCauses(
   address: TcpAddress,
   tls: TlsOptions,
@@ -213,7 +213,7 @@ function possibleCauses(
     : `possible causes: ${certificate}, ${name}, or ${common}`;
 }
 
-/** The name that the server is asked for; `null` for an IP address, which TLS does not ask for. */
+/** The server name that is sent; `null` for an IP address, for which TLS sends none. */
 function askedName({ hostname }: TcpAddress, { serverName = hostname }: TlsOptions): string | null {
   return /^[\d.]+$|:/.test(serverName) ? null : serverName;
 }
