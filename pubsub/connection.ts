@@ -299,6 +299,8 @@ export class Connection {
         if (this.#over !== null) return;
         if (read === null) return this.close(this.#hungUp());
         const chunk = plain(read);
+        // Nothing, again and again, would be read without an end.
+        if (chunk.length === 0) throw new TypeError("its transport gave a chunk without bytes");
         this.#chunk = chunk;
         this.#receivedAt = Date.now();
         this.bytesReceived += chunk.length;

@@ -116,6 +116,21 @@ Deno.test("a transport that throws where it should reject, and when it is closed
   });
 });
 
+Deno.test("a transport that gives no bytes, or bytes that are gone", async () => {
+  const gone = new Uint8Array([43]);
+  structuredClone(gone, { transfer: [gone.buffer] });
+  for (const chunk of [new Uint8Array(), gone]) {
+    const transport: Transport = {
+      read: () => Promise.resolve(chunk),
+      write: () => Promise.resolve(),
+      close() {},
+    };
+    await refuses("redis://127.0.0.1:6379", ConnectError, ["gave a chunk without bytes"], {
+      dial: () => Promise.resolve(transport),
+    });
+  }
+});
+
 Deno.test("what is no channel, no signal or no time is a rejection that says so", async () => {
   await using server = new FakeServer(() => undefined);
   await using notifications = await connect(server.url);
