@@ -44,8 +44,8 @@ const SINCE: readonly (readonly [letters: string, major: number, minor: number])
 const KNOWN_VALKEY = 9;
 
 /**
- * Returns the letters that a server does not know. It rejects a whole value for one of them, and sends
- * no events of their classes.
+ * Returns the letters that a server does not know. It rejects a whole value for one of them, and
+ * sends no events of their classes.
  *
  * @param letters Any letters. `A`, which all servers know, is ignored.
  * @param server The server. The result is empty if its software or version is not known.

@@ -3,8 +3,8 @@
  * this machine and for the hosts that it is given.
  *
  * Any page in a browser can send requests to `localhost`. By DNS rebinding it can also read the
- * answers, under its own name, so the server compares the `Host` header with its own names. No request
- * ends the process.
+ * answers, under its own name, so the server compares the `Host` header with its own names. No
+ * request ends the process.
  *
  * @module
  */

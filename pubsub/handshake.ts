@@ -40,7 +40,7 @@ export interface HandshakeOptions {
   readonly timeout: number;
   /** The name under which `CLIENT LIST` shows the connection. */
   readonly clientName: string;
-  /** Servers, as `host:port`, that close the connection at `HELLO`. Connections to them begin in RESP2. */
+  /** Servers, as `host:port`, that close the connection at `HELLO`, and are met in RESP2. */
   readonly resp2Servers: Set<string>;
   /** Limits how many connections are made at once. */
   readonly turns: ConnectTurns;
@@ -90,8 +90,8 @@ export interface Introduced {
 }
 
 /**
- * Opens a connection, negotiates the protocol, authenticates, and names the connection. If the server
- * closes the connection meanwhile, tries once more in RESP2: some proxies do so at `HELLO`.
+ * Opens a connection, negotiates the protocol, authenticates, and names the connection. If the
+ * server closes the connection meanwhile, tries once more in RESP2: some proxies do so at `HELLO`.
  *
  * @param where the server, and what limits the connection; `onClose` is not called before this returns
  * @param options how to introduce the connection
@@ -237,7 +237,7 @@ async function within(
 /**
  * Sends `HELLO`.
  *
- * @returns what the server reports about itself; null if it refuses in a way after which RESP2 may work
+ * @returns what the server reports about itself; null if RESP2 is to be tried
  */
 async function hello(connection: Connection, options: Introduction): Promise<ServerInfo | null> {
   const { credentials, clientName } = options;

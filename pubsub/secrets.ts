@@ -25,8 +25,8 @@ const COMMAND =
   "(?:\\|[a-z]+)?'?`?\"?";
 
 /**
- * Matches wording that servers are known to use. It is kept whatever the password is, because what to
- * do next depends on it.
+ * Matches wording that servers are known to use. It is kept whatever the password is, because what
+ * to do next depends on it.
  */
 const WORDING = new RegExp(
   [
@@ -132,8 +132,8 @@ export class Secrets {
   }
 
   /**
-   * Makes a cause of what the caller's function or the runtime has thrown: the same object, or a copy if
-   * a text of it or of its causes contains a password, a control character, or is too long.
+   * Makes a cause of what the caller's function or the runtime has thrown: the same object, or a
+   * copy if a text of it or of its causes contains a password, a control character, or is too long.
    */
   ownError(error: unknown, seen: Set<unknown> = new Set()): unknown {
     if (typeof error === "string") return this.#fit(error);
