@@ -88,7 +88,7 @@ export class NodeGate implements Gate {
     this.#inquirer = new Inquirer({
       connection,
       protocol: info!.protocol,
-      openBeside: () => subscriber().openBeside(),
+      openBeside: async () => (await subscriber().openBeside()).connection,
       keyPrefix,
       position: () => this.#stream!.position,
       onAnswer,

@@ -40,11 +40,12 @@ export async function openBeside(
   first: ServerInfo,
   options: SubscriberOptions,
   signal: AbortSignal,
-): Promise<Connection> {
+): Promise<Introduced> {
   // Only connections that speak RESP2 need a second one.
   const inResp2 = { ...options, protocol: 2 } as const;
-  const { connection, info } = await openServer(address, inResp2, signal, NO_EVENTS);
-  if (!isOther(info, first)) return connection;
+  const opened = await openServer(address, inResp2, signal, NO_EVENTS);
+  const { connection, info } = opened;
+  if (!isOther(info, first)) return opened;
   const error = new OtherServerError(
     `Cannot ask the server at ${connection.server}: a second connection has reached another server`,
   );
@@ -58,7 +59,7 @@ export async function openBeside(
 
 /** A second connection that is open or being opened, and how many questions need it. */
 interface Side {
-  readonly opened: Promise<Connection>;
+  readonly opened: Promise<Introduced>;
   questions: number;
 }
 
@@ -71,7 +72,7 @@ export interface QuestionsOptions {
   /** Whether nothing is subscribed on it, or about to be. */
   readonly isIdle: () => boolean;
   /** Opens a second connection to the same server. */
-  readonly openBeside: () => Promise<Connection>;
+  readonly openBeside: () => Promise<Introduced>;
 }
 
 /**
@@ -113,7 +114,7 @@ export class Questions {
     side.questions++;
     let connection: Connection | null = null;
     try {
-      connection = await side.opened;
+      ({ connection } = await side.opened);
       return await question(connection);
     } finally {
       side.questions--;

@@ -1,4 +1,5 @@
 import type { Connection } from "./connection.ts";
+import { ClosedError } from "./errors.ts";
 import type { ServerInfo } from "./handshake.ts";
 import type { Probe } from "./heartbeat.ts";
 import { readReplication } from "./replication.ts";
@@ -37,6 +38,7 @@ export class RoleCheck {
   };
   readonly #options: RoleCheckOptions;
   #role: string | null = null;
+  #wasPrimary = false;
   #primaryAt = 0;
   /** The id of the server's replication stream; null where it is unknown or not needed. */
   #history: string | null = null;
@@ -72,27 +74,45 @@ export class RoleCheck {
     subscriber.info = { ...info, role: answer.role };
     this.#sightings = 0;
     this.#note(answer, askedAt, info.protocol === 3 || info.runId !== null);
+    // In RESP2 a second connection has asked, and would have noticed another server.
+    if (info.protocol === 3 && this.#wasPrimary && this.#role === "replica") {
+      await this.#checkAddress();
+    }
+  }
+
+  /** Checks whether the address of a server that has become a replica leads to a primary now. */
+  async #checkAddress(): Promise<void> {
+    const { subscriber } = this.#options;
+    const first = subscriber.connection;
+    const { connection, info } = await subscriber.openBeside();
+    connection.close(new ClosedError(`The connection to ${connection.server} served its purpose`));
+    if (info.role === "master" && subscriber.connection === first) this.#leave();
+  }
+
+  #leave(): void {
+    this.#options.onReplaced("its address leads to another primary now", this.#primaryAt);
   }
 
   /**
    * A connection to the same address has reached another server.
    *
-   * If that is a primary which has continued the server's history, the server was replaced. Any other
-   * primary may have taken its place, or stand beside it behind a proxy: so each time that the server
-   * is left for one, the next has to be found twice as often in a row.
+   * A primary that has continued the server's history has replaced it, and any primary replaces a
+   * server that has become a replica. Beside a primary, another one may have taken its place or stand
+   * behind the same proxy: so each time that the server is left for one, the next has to be found
+   * twice as often in a row.
    */
   async noteOther(other: ServerInfo, connection: Connection): Promise<void> {
     const { subscriber } = this.#options;
     const { info } = subscriber;
-    if (this.#role !== "master" || other.role !== "master") return;
+    if (!this.#wasPrimary || other.role !== "master") return;
     const replication = await readReplication(connection);
     if (subscriber.info !== info) return;
     const isHeir = this.#history !== null && replication?.previousId === this.#history;
-    if (!isHeir) {
+    if (!isHeir && this.#role === "master") {
       if (++this.#sightings < this.#enough) return;
       this.#enough = Math.min(2 * this.#enough, MOST_SIGHTINGS);
     }
-    this.#options.onReplaced("its address leads to another primary now", this.#primaryAt);
+    this.#leave();
   }
 
   /** @param isCertain whether the answer is certainly of the server that is watched */
@@ -100,6 +120,7 @@ export class RoleCheck {
     const { role } = answer;
     if (role === "master") {
       this.#role = role;
+      this.#wasPrimary = true;
       this.#primaryAt = askedAt;
       this.#options.onPrimary(answer, askedAt);
     } else if (role !== null && this.#role === "master") {

@@ -4,7 +4,7 @@ import { Change } from "./change.ts";
 import type { Connection } from "./connection.ts";
 import { ConnectError, TimeoutError } from "./errors.ts";
 import type { GapReason } from "./gap.ts";
-import { nameLibrary, type ServerInfo } from "./handshake.ts";
+import { type Introduced, nameLibrary, type ServerInfo } from "./handshake.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { HeldMessages } from "./held_messages.ts";
 import { MutePoll } from "./mute_poll.ts";
@@ -176,7 +176,7 @@ export class Subscriber {
    *
    * @throws as {@linkcode Subscriber.start} does
    */
-  async openBeside(): Promise<Connection> {
+  async openBeside(): Promise<Introduced> {
     return await openBeside(this.#address!, this.info!, this.#options, this.#end.signal);
   }
 

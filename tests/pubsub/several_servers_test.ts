@@ -72,6 +72,34 @@ for (const protocol of [2, 3] as const) {
   }
 }
 
+for (const protocol of [2, 3] as const) {
+  Deno.test(`RESP${protocol}: a name that leads to the new primary long after a failover is followed`, async () => {
+    await using pair = await startPair();
+    const [a, b] = pair.servers as [TestServer, TestServer];
+    let server = a;
+    await using address = await startAddress(() => server);
+    const { gaps, warnings, options } = listener();
+    await using notifications = await connect(address.url, {
+      ...options,
+      protocol,
+      heartbeat: { interval: 50 },
+    });
+    await notifications.subscribeKeyevent("expired");
+    await failover(b, a);
+    await until("it is a replica that is watched", () => {
+      return warnings.some((warning) => warning.includes("was a primary and is a replica now"));
+    });
+    const before = address.count();
+    await until("it was looked after often", () => address.count() > before + 3);
+    assertEquals(gaps.length, 1);
+    server = b;
+    await until("it is noticed", () => gaps.length === 2);
+    await b.command("SET", "k", "x", "PX", 1);
+    assertEquals(`${(await notifications.getMessage({ timeout: 20_000 }))?.key}`, "k");
+    assertEquals(gaps.map(({ reason }) => reason), ["failover", "failover"]);
+  });
+}
+
 Deno.test("RESP2: a name that moves to an unrelated primary is followed", async () => {
   await using a = await startServer(TALKATIVE);
   await using b = await startServer(TALKATIVE);
