@@ -17,6 +17,9 @@ const LONGEST_NAME = 255;
 /** The longest message of an error that this library did not make, in characters. */
 const LONGEST_OWN = 1_000;
 
+/** Such an error is not kept if it refers to more objects than this. */
+const MOST_PARTS = 1_000;
+
 const NOT_SHOWN = "(not shown, because it may repeat the password)";
 
 /** Matches the names of commands that Keywatch sends, as servers quote them. */
@@ -133,31 +136,57 @@ export class Secrets {
 
   /**
    * Makes a cause of what the caller's function or the runtime has thrown: the same object, or a
-   * copy if a text of it or of its causes contains a password, a control character, or is too long.
+   * copy if a text of it, or of anything that it refers to, contains a password or a control
+   * character, or is too long.
    */
   ownError(error: unknown, seen: Set<unknown> = new Set()): unknown {
     if (typeof error === "string") return this.#fit(error);
-    if (typeof error !== "object" || error === null) return error;
     // Causes may form a circle.
     if (seen.has(error)) return undefined;
+    if (this.#areFit(error, new Set())) return error;
+    if (!(error instanceof Error)) return NOT_SHOWN;
     seen.add(error);
-    const areFit = Object.values(error).every((value) =>
-      typeof value !== "string" || this.#fit(value) === value
-    );
-    if (!(error instanceof Error)) return areFit ? error : NOT_SHOWN;
-    const { name, message, stack = "", cause } = error;
+    const { name, message, cause } = error;
     const { code } = error as { code?: unknown };
     const inner = this.ownError(cause, seen);
-    const each: unknown[] = error instanceof AggregateError ? error.errors : [];
-    const others = each.map((one) => this.ownError(one, seen));
-    const isFit = areFit && this.#fit(message) === message && this.ownText(stack) === stack &&
-      inner === cause && others.every((one, i) => one === each[i]);
-    if (isFit) return error;
     const copy = alike(error, this.#fit(message), inner === undefined ? {} : { cause: inner });
-    if (copy instanceof AggregateError) copy.errors = others;
+    if (copy instanceof AggregateError) {
+      const each: unknown[] = (error as AggregateError).errors;
+      copy.errors = each.map((one) => this.ownError(one, seen));
+    }
     if (copy.name !== name) copy.name = this.#fit(name);
     if (typeof code === "number") return Object.assign(copy, { code });
     return typeof code === "string" ? Object.assign(copy, { code: this.#fit(code) }) : copy;
+  }
+
+  /** Checks every text that a log may show of a value, as `util.inspect` does. */
+  #areFit(value: unknown, seen: Set<unknown>): boolean {
+    if (typeof value === "string") return this.#fit(value) === value;
+    const isObject = typeof value === "object" && value !== null;
+    if (!isObject && typeof value !== "function" || seen.has(value)) return true;
+    if (seen.add(value).size > MOST_PARTS) return false;
+    try {
+      if (ArrayBuffer.isView(value)) {
+        const text = new TextDecoder().decode(value);
+        return this.ownText(text) === text;
+      }
+      // Some texts are not properties of its own, such as the message of a DOMException.
+      const hasText = isObject && typeof value.toString === "function";
+      if (hasText && !this.#areFit(String(value), seen)) return false;
+      if (value instanceof Map || value instanceof Set) {
+        for (const part of value) if (!this.#areFit(part, seen)) return false;
+      }
+      return Reflect.ownKeys(value).every((key) => {
+        const part: unknown = Reflect.get(value, key);
+        // A stack has many lines.
+        if (key === "stack" && typeof part === "string") return this.ownText(part) === part;
+        const name = typeof key === "string" ? key : key.description ?? "";
+        return this.#areFit(name, seen) && this.#areFit(part, seen);
+      });
+    } catch {
+      // A value that cannot be read is not kept.
+      return false;
+    }
   }
 
   #fit(text: string): string {

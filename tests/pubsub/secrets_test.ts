@@ -134,6 +134,10 @@ Deno.test("an error of one's own stays the same unless it holds the password", (
     Object.assign(new Error("no"), { code: password }),
     new DOMException(`no ${password}`, "AbortError"),
     circle,
+    ...holders(password).map((held) => Object.assign(new Error("no"), { held })),
+    ...holders(password).map((cause) => new Error("no", { cause })),
+    new AggregateError([Object.assign(new Error("no"), { held: { password } })], "all"),
+    Object.defineProperty(new Error("no"), "hidden", { value: password }),
   ];
   for (const error of leaky) {
     const clean = secrets.ownError(error) as Error;
@@ -147,6 +151,49 @@ Deno.test("an error of one's own stays the same unless it holds the password", (
   }
   assert((secrets.ownError(new Error("x".repeat(1e6))) as Error).message.length <= 1_001);
 });
+
+Deno.test("what is thrown and is no error stays the same unless it holds the password", () => {
+  const secrets = new Secrets();
+  secrets.add("s3cret-P4ssword");
+  for (const held of holders("s3cret-P4ssword")) {
+    const shown = Deno.inspect(secrets.ownError(held), { depth: 20 });
+    assert(shown.includes("not shown"), shown);
+  }
+  const same = [...holders("harmless"), 5, null, undefined, () => "harmless"];
+  for (const thrown of same) assertStrictEquals(secrets.ownError(thrown), thrown);
+  // Whatever cannot be looked at may hold it.
+  const { proxy, revoke } = Proxy.revocable({}, {});
+  revoke();
+  let deep: object = {};
+  for (let i = 0; i < 2_000; i++) deep = { deep };
+  for (const held of [proxy, deep]) {
+    const clean = secrets.ownError(Object.assign(new Error("no"), { held })) as Error;
+    assertEquals([clean.message, Object.keys(clean)], ["no", []]);
+  }
+});
+
+/** What may hang on an error, with a text somewhere in it. */
+function holders(text: string): object[] {
+  class Request {
+    readonly headers = { authorization: `Bearer ${text}` };
+  }
+  return [
+    { config: { auth: [{ password: text }] } },
+    ["AUTH", [text]],
+    new Map([["password", text]]),
+    new Set([{ text }]),
+    new Request(),
+    { [text]: 1 },
+    { [Symbol("password")]: text },
+    { toString: () => text },
+    { bytes: new TextEncoder().encode(text) },
+    {
+      url: new URL(`redis://:${text.replace(/[^a-z0-9-]/gi, "")}@host?${encodeURIComponent(text)}`),
+    },
+    { inner: new Error("no", { cause: new Error(text) }) },
+    Object.assign(() => {}, { password: text }),
+  ];
+}
 
 Deno.test("of many passwords the last ones are remembered", () => {
   const secrets = new Secrets();
