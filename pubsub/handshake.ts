@@ -5,6 +5,7 @@ import { Connection, type ConnectionOptions, HangUpError } from "./connection.ts
 import { reasonOf } from "./dialling.ts";
 import { AuthError, ConnectError, TimeoutError } from "./errors.ts";
 import { parseInfo, textOf } from "./info.ts";
+import { excerpt } from "./printable.ts";
 import { turnsAway, unusable } from "./refusal.ts";
 import { parseRole } from "./role.ts";
 
@@ -383,14 +384,15 @@ function explain(connection: Connection, options: Introduction, error: ServerErr
 }
 
 function refusedCredentials(
-  { server }: Connection,
+  { server, secrets }: Connection,
   { credentials, passwordAdvice = PASSWORD_ADVICE }: Introduction,
   error: ServerError,
   advice: string = passwordAdvice.refused,
 ): AuthError {
   const { username = "default", password = "" } = credentials ?? {};
   // If the password is empty, as in redis://secret:@host, the user name may be the password.
-  const who = password === "" ? "" : ` as user "${username}"`;
+  const isSecret = password === "" || secrets.ownText(username) !== username;
+  const who = isSecret ? "" : ` as user "${excerpt(username, 100)}"`;
   return new AuthError(
     `Cannot log in to ${server}${who}: ${error.message.replace(/\.$/, "")}; ${advice}`,
     { cause: error },

@@ -100,6 +100,18 @@ for (const protocol of [2, 3] as const) {
   });
 }
 
+Deno.test("a user is shown on one line, and not where the password stands in it", async () => {
+  await using server = new FakeServer(([name]) =>
+    ["HELLO", "AUTH"].includes(name!) ? "-WRONGPASS invalid username-password pair\r\n" : undefined
+  );
+  const password = "zq7KxvWj9";
+  for (const username of [password, `app-${password}`, "x\x1b[2J\nforged", "x".repeat(1e5)]) {
+    const text = await watch(server.url, { username, password });
+    assertClean(text, password, username.slice(0, 20));
+    assert(text.length < 10_000);
+  }
+});
+
 Deno.test("a server that calls itself by the password is not called so", async () => {
   const password = "zq7KxvWj9";
   for (const field of ["server", "version", "mode", "role"]) {
