@@ -123,7 +123,7 @@ function checkOption(
 }
 
 /** Not of every scheme: the keys of a cache may well begin with `https://`. */
-const LOOKS_LIKE_URL = /^(?:(?:redis|valkey)(?:s|\+unix)?|unix):?\/\//i;
+const LOOKS_LIKE_URL = /^\W*(?:(?:redis|valkey)(?:s|\+\w+)?|unix)(?::[\\/]|\/\/)/i;
 
 /** The options whose values may look like the URL of a server. */
 const MAY_BE_URL: ReadonlySet<string> = new Set(["url", "password"]);
@@ -139,11 +139,10 @@ export function quoted(text: string): string {
   return `"${excerpt(text, 60)}"`;
 }
 
-/** An option as a message repeats it: without its value, also where that was joined to its name. */
+/** An option as a message repeats it: its words, without a value that may be joined to them. */
 export function optionName(text: string): string {
-  const [name] = text.split("=") as [string];
-  const known = /^(?:--(?:password|url)|-[^-])(?=.)/.exec(name);
-  return known === null ? excerpt(name, 60) : `${known[0]}…`;
+  const [name] = /^(?:--(?:pass(?:word)?|auth|url)|--[a-z-]*|-[^-]?)/.exec(text)!;
+  return name === text || text[name.length] === "=" ? name : `${name}…`;
 }
 
 /** What to add to a message about a name that is none: which one may be meant, if any. */

@@ -9,11 +9,15 @@ export function shellWord(word: string): string {
   return /^[\w.,:/@%+=-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }
 
+/** The user as it may be shown: not where the password stands in it; undefined for the default one. */
+export function shownUser({ username, password }: Target): string | undefined {
+  return password !== undefined && username?.includes(password) ? "USER" : username;
+}
+
 /** The beginning of a `redis-cli` command for a server. The password is asked for, not shown. */
-export function redisCli(
-  address: Address,
-  { tls, tlsFiles, username, password }: Target,
-): string {
+export function redisCli(address: Address, target: Target): string {
+  const { tls, tlsFiles, password } = target;
+  const username = shownUser(target);
   const where = "path" in address
     ? ["-s", shellWord(address.path)]
     : ["-h", shellWord(address.hostname), "-p", String(address.port)];

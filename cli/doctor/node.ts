@@ -14,7 +14,7 @@ import { fieldsOf, Session } from "../session.ts";
 import type { Checkup } from "./checkup.ts";
 import { Findings, type Section } from "./finding.ts";
 import { checkFlags } from "./flags.ts";
-import { redisCli } from "./mend.ts";
+import { redisCli, shellWord, shownUser } from "./mend.ts";
 import { probe } from "./probe.ts";
 import { checkSubscribing, watchNode } from "./subscribing.ts";
 
@@ -79,7 +79,7 @@ async function look(
     status.protocol === 3 ? "RESP3" : "RESP2: it has no RESP3, or a proxy before it has none",
   );
   if (target.db !== "*") await checkDatabase(target.db, session, findings);
-  const user = await whoAmI(session, target.username ?? "default");
+  const user = await whoAmI(session, shownUser(target) ?? "default");
   await checkFlags(session, address, user, checkup, findings);
   if (plan.role !== "replica") {
     await checkSubscribing(notifications, user, address, checkup, findings);
@@ -131,7 +131,7 @@ async function checkRole(
     findings.warning(
       "role",
       "replica: of keys that expire it sends del in place of expired, and writes belong elsewhere",
-      ...(primary === null ? [] : [`its primary: --url redis://${primary}`]),
+      ...(primary === null ? [] : [`its primary: --url ${shellWord(`redis://${primary}`)}`]),
     );
   }
   return is === "primary";

@@ -76,6 +76,32 @@ Deno.test("what a hostile server says of itself is printed as no password and no
   }
 });
 
+Deno.test("a user in which the password stands is in no command that doctor advises", async () => {
+  await using server = new FakeServer(([name]) =>
+    ["CONFIG", "ACL"].includes(name!)
+      ? "-NOPERM this user has no permissions to run the 'config|get' command\r\n"
+      : undefined
+  );
+  for (const user of [PASSWORD, `app-${PASSWORD}`]) {
+    const login = ["--user", user, "--password", PASSWORD];
+    const text = await printed(["doctor", "--url", server.url, ...login]);
+    assertStringIncludes(text, "ACL SETUSER USER '+config|get'");
+    assertEquals(leaksOf(text, PASSWORD), [], text);
+  }
+});
+
+Deno.test("the primary that a replica names is quoted for the shell", async () => {
+  await using server = new FakeServer(([name]) =>
+    name === "HELLO"
+      ? `%2\r\n${bulk("mode")}${bulk("standalone")}${bulk("role")}${bulk("replica")}`
+      : name === "ROLE"
+      ? `*5\r\n${bulk("slave")}${bulk("$(id);`id`'.example")}:6379\r\n${bulk("connected")}:1\r\n`
+      : undefined
+  );
+  const text = await printed(["doctor", "--url", server.url]);
+  assertStringIncludes(text, "--url 'redis://$(id);`id`'\\''.example:6379'");
+});
+
 Deno.test("a URL that stands where none is expected is not repeated", async () => {
   const url = `redis://:${PASSWORD}@localhost`;
   const mistakes = [
@@ -104,6 +130,15 @@ Deno.test("a URL that stands where none is expected is not repeated", async () =
     ["watch", `--ca=${url}`],
     ["doctor", "--cert", url, "--key", url],
     ["top", "--servername", url],
+    ["watch", ` ${url}`],
+    ["watch", `"${url}"`],
+    ["doctor", `redis:/:${PASSWORD}@localhost`],
+    ["doctor", `valkey+tls://:${PASSWORD}@localhost`],
+    ["flags", "for", "--event", ` ${url}`],
+    ["watch", `--${url}`],
+    ["watch", `--pass${PASSWORD}`],
+    ["watch", `--auth:${PASSWORD}`],
+    ["watch", `--user:${PASSWORD}=x`],
   ];
   for (const args of mistakes) {
     const text = await printed(args);
