@@ -66,6 +66,8 @@ export function toBytes(value: unknown, place: number = 0): Uint8Array {
   }
   throw new TypeError(
     `Cannot take ${type ?? typeof value} for text or bytes (argument ${place})` +
-      (type ? ": its buffer was transferred or cut short, or its length is not its own" : ""),
+      (type === "Uint8Array"
+        ? ": its buffer was transferred or cut short, or its length is not its own"
+        : ""),
   );
 }

@@ -219,6 +219,13 @@ Deno.test("bytes that are gone, or are not as many as they say, are refused with
   }
 });
 
+Deno.test("only of bytes it is said that their buffer was transferred", () => {
+  for (const value of [new Int8Array(3), new Float64Array(3), new DataView(new ArrayBuffer(3))]) {
+    const { message } = assertThrows(() => toChannel(value as never), TypeError);
+    assertEquals(message.includes("transferred"), false, message);
+  }
+});
+
 Deno.test("a channel has bytes of its own", () => {
   const bytes = new Uint8Array(utf8("__keyspace@0__:k"));
   const channels = [new Channel(bytes, false), toChannel(bytes)];
