@@ -22,7 +22,7 @@ import type { Address, Dial, Transport } from "./transport.ts";
 const BUSY_POLL = 100;
 
 const CHECK_SERVER =
-  "check that a Redis server listens there, and whether it wants TLS (rediss://)";
+  "check that a Redis server listens there, and use rediss:// if it wants TLS, redis:// if not";
 
 /** What a connection tells its owner. */
 export interface ConnectionEvents {
