@@ -114,11 +114,11 @@ export async function openConnection(
     // Another server may answer next time, so the next connection begins with HELLO.
     resp2Servers.delete(server);
     if (isRemembered || !(error instanceof HangUpError)) throw error;
-    const opened = await openOnce(where, { ...options, protocol: 2 }).catch((second) => {
+    resp2Servers.add(server);
+    return await openOnce(where, { ...options, protocol: 2 }).catch((second) => {
+      resp2Servers.delete(server);
       throw second instanceof HangUpError ? error : second;
     });
-    resp2Servers.add(server);
-    return opened;
   }
 }
 
@@ -185,7 +185,7 @@ async function introduce(connection: Connection, options: Introduction): Promise
   if (told?.protocol === 3) return told;
   connection.speakResp2();
   if (options.credentials !== undefined) await logIn(connection, options, options.credentials);
-  const asked = await askInfo(connection, options.clientName);
+  const asked = await askInfo(connection, options);
   return {
     protocol: 2,
     software: asked.software ?? told?.software ?? null,
@@ -319,7 +319,10 @@ const SERVER_FIELDS = [
 ] as const;
 
 /** Names the connection, and requests what `HELLO` would have reported, as far as it is allowed. */
-async function askInfo(connection: Connection, clientName: string): Promise<ServerInfo> {
+async function askInfo(
+  connection: Connection,
+  { clientName, resp2Servers }: Introduction,
+): Promise<ServerInfo> {
   await ifAllowed(connection.request("CLIENT", "SETNAME", clientName));
   let isForbidden = false;
   const asked = connection.request("INFO", "server").catch((error) => {
@@ -328,7 +331,7 @@ async function askInfo(connection: Connection, clientName: string): Promise<Serv
   });
   const info = parseInfo(await ifAllowed(asked), SERVER_FIELDS);
   // No ACL can forbid HELLO, which reports whether this is a node of a cluster.
-  const told = isForbidden
+  const told = isForbidden && !resp2Servers.has(connection.server)
     ? readHello(connection, await ifAllowed(connection.request("HELLO", 2)))
     : null;
   const role = await ifAllowed(connection.request("ROLE"));

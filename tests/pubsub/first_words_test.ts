@@ -211,6 +211,16 @@ Deno.test("speaks RESP2 with a server that hangs up at HELLO, and remembers that
   assertEquals([count("HELLO"), notifications.status().nodes[0]!.protocol], [1, 2]);
 });
 
+Deno.test("sends a server that hangs up at HELLO no other, also where INFO is forbidden", async () => {
+  await using server = new FakeServer(([name]) =>
+    name === "HELLO" ? HANG_UP : name === "INFO" ? "-NOPERM no permissions\r\n" : undefined
+  );
+  await using notifications = await connect(server.url);
+  assertEquals(notifications.status().nodes[0]!.protocol, 2);
+  await notifications.subscribeKeyspace("k");
+  assertEquals(server.commands.filter((text) => text.startsWith("HELLO")).length, 1);
+});
+
 Deno.test("speaks RESP2 with a server that refuses HELLO and then hangs up", async () => {
   let refused = false;
   await using server = new FakeServer(([name]) => {
