@@ -1,5 +1,6 @@
 import { formatAddress, MAX_PORT } from "./address.ts";
 import { reasonOf } from "./dialling.ts";
+import { isName } from "./secrets.ts";
 import type { TcpAddress } from "./transport.ts";
 
 /** Where to dial a server in place of the address that another one announces for it. */
@@ -14,16 +15,19 @@ export function checkedMap(map: AddressMap | undefined): AddressMap {
         `Cannot use what the option addressMap makes of ${formatAddress(address)}: ${why}`,
         { cause },
       );
-    let mapped: Partial<TcpAddress> | undefined;
+    let mapped: Partial<TcpAddress>;
     try {
-      mapped = map(address);
+      // A getter may throw, too.
+      const { hostname, port } = map(address) ?? {};
+      mapped = { hostname, port } as Partial<TcpAddress>;
     } catch (cause) {
       throw fail(reasonOf(cause), cause);
     }
-    const { hostname, port } = mapped ?? {};
-    if (typeof hostname !== "string" || hostname === "" || !Number.isInteger(port)) {
+    const { hostname, port } = mapped;
+    if (typeof hostname !== "string" || !Number.isInteger(port)) {
       throw fail("it is not { hostname, port }");
     }
+    if (!isName(hostname)) throw fail("its hostname is not one");
     if (port! < 1 || port! > MAX_PORT) throw fail(`there is no port ${port}`);
     return { hostname, port: port! };
   };

@@ -133,7 +133,16 @@ Deno.test("what the map makes is checked, with sentinels as in a cluster", async
     ["it is not { hostname, port }", () => undefined],
     ["it is not { hostname, port }", () => "10.0.0.1:6379"],
     ["it is not { hostname, port }", () => Promise.resolve({ hostname: "a", port: 1 })],
-    ["it is not { hostname, port }", () => ({ hostname: "", port: 1 })],
+    ["its hostname is not one", () => ({ hostname: "", port: 1 })],
+    ["its hostname is not one", () => ({ hostname: "a\x1b[2J\nforged", port: 1 })],
+    ["its hostname is not one", () => ({ hostname: "a b", port: 1 })],
+    ["its hostname is not one", () => ({ hostname: "a".repeat(1e5), port: 1 })],
+    ["cannot say", () => ({
+      get hostname() {
+        throw new Error("cannot say");
+      },
+      port: 1,
+    })],
     ["it is not { hostname, port }", () => ({ hostname: "a", port: "1" })],
     ["there is no port 0", () => ({ hostname: "a", port: 0 })],
     ["there is no port 65536", () => ({ hostname: "a", port: 65_536 })],
