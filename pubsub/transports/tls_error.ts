@@ -177,16 +177,18 @@ function explainOwn(tls: TlsOptions, { code, message }: Words): Explanation | nu
   // Deno finds out only then whether it can use them, and has no other code for it.
   if (isDeno && code === "ERR_SSL_UNSUPPORTED_PROTOCOL" && tls.cert !== undefined) return UNUSABLE;
   if (UNTRUSTED.test(code)) {
+    const advice = tls.ca === undefined
+      ? "give its authority's certificate as tls.ca"
+      : "check that tls.ca contains its authority's certificate, undamaged";
     // Deno has the same code for an unknown authority, a wrong time and a wrong purpose.
     return isDeno
       ? [
         "the server's certificate is not trusted",
-        "give its authority's certificate as tls.ca, and check that it has not expired and is " +
-        "meant for servers",
+        `${advice}, and check that it has not expired and is meant for servers`,
       ]
       : [
         "the server's certificate is not signed by a trusted authority",
-        "give its authority's certificate as tls.ca",
+        advice,
       ];
   }
   const known = FOUND.find(([sign]) => sign.test(`${code} ${message}`));

@@ -84,9 +84,17 @@ Deno.test("what keeps TLS from coming about is told, with what to do about it", 
   const { ca, client } = certificates;
   const cases: [tls: TlsOptions | undefined, why: string, advice: string][] = [
     // Deno does not say what is wrong with it.
-    [undefined, "the server's certificate is not trusted", "as tls.ca, and check that it has not"],
+    [
+      undefined,
+      "the server's certificate is not trusted",
+      "as tls.ca, and check that it has not expired",
+    ],
     [client, "the server's certificate is not trusted", "as tls.ca"],
-    [{ ...good, ca: strange.ca }, "the server's certificate is not trusted", "as tls.ca"],
+    [
+      { ...good, ca: strange.ca },
+      "the server's certificate is not trusted",
+      "check that tls.ca contains",
+    ],
     [{ ca }, "requires a client certificate", "as tls.cert and tls.key"],
     [{ ca, ...strange.client }, "does not accept the client certificate", "its authority"],
     [{ ...good, serverName: "redis.test" }, "is for another name", "set tls.serverName"],

@@ -31,7 +31,11 @@ async function refusesUnsafe(scene) {
   const { ca, cert, key, serverName } = tls;
   const cases = [
     ["no CA", { cert, key, serverName }, "give its authority's certificate as tls.ca"],
-    ["another CA", { ...tls, ca: strange.ca }, "give its authority's certificate as tls.ca"],
+    [
+      "another CA",
+      { ...tls, ca: strange.ca },
+      "check that tls.ca contains its authority's certificate",
+    ],
     ["no client certificate", { ca, serverName }, "give one as tls.cert and tls.key"],
     ["a strange one", { ...strange, ca, serverName }, "that its authority has signed"],
     ["no name", { ca, cert, key }, "set tls.serverName to a name that it is for"],
