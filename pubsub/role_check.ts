@@ -76,17 +76,22 @@ export class RoleCheck {
     this.#note(answer, askedAt, info.protocol === 3 || info.runId !== null);
     // In RESP2 a second connection has asked, and would have noticed another server.
     if (info.protocol === 3 && this.#wasPrimary && this.#role === "replica") {
-      await this.#checkAddress();
+      await this.#checkAddress(connection);
     }
   }
 
-  /** Checks whether the address of a server that has become a replica leads to a primary now. */
-  async #checkAddress(): Promise<void> {
-    const { subscriber } = this.#options;
-    const first = subscriber.connection;
-    const { connection, info } = await subscriber.openBeside();
+  /**
+   * Checks whether the address of a server that has become a replica leads to a primary now.
+   *
+   * @param first the connection to the server
+   */
+  async #checkAddress(first: Connection): Promise<void> {
+    const { connection, info } = await this.#options.subscriber.openBeside();
     connection.close(new ClosedError(`The connection to ${connection.server} served its purpose`));
-    if (info.role === "master" && subscriber.connection === first) this.#leave();
+    if (info.role !== "master") return;
+    // Asked again, because the server itself may have been promoted meanwhile.
+    const { role } = await readRole(first, 3);
+    if (role === "replica") this.#leave();
   }
 
   #leave(): void {
