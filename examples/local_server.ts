@@ -46,7 +46,7 @@ export async function serveLocally(
   answer: (path: string, response: ServerResponse) => unknown,
   hosts: readonly string[] = HOSTS,
 ): Promise<Server> {
-  const allowed = new Set(hosts.map((host) => host.toLowerCase()));
+  const allowed = new Set(hosts.map((host) => host.trim().toLowerCase()));
   const server = createServer(async (request, response) => {
     // A client that disconnects early is not a failure.
     response.on("error", () => response.destroy());

@@ -105,7 +105,10 @@ Deno.test("dashboard: no request ends it, and only its own pages read", async ()
 
 Deno.test("dashboard answers for other hosts that it is given", async () => {
   await using server = await startServer({ config: { "notify-keyspace-events": "KA" } });
-  await using dashboard = await serveDashboard([server.url], 0, {}, ["Dash.example:8443"]);
+  await using dashboard = await serveDashboard([server.url], 0, {}, [
+    "x.example",
+    " Dash.example:8443",
+  ]);
   const port = portOf(dashboard);
   const ask = (host: string, origin: string) =>
     exchange(port, `GET /events HTTP/1.1\r\nHost: ${host}\r\nOrigin: ${origin}\r\n\r\n`);
