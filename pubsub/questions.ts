@@ -41,7 +41,7 @@ export async function openBeside(
   options: SubscriberOptions,
   signal: AbortSignal,
 ): Promise<Introduced> {
-  // Only connections that speak RESP2 need a second one.
+  // Every server speaks it, and nothing is subscribed on a second connection.
   const inResp2 = { ...options, protocol: 2 } as const;
   const opened = await openServer(address, inResp2, signal, NO_EVENTS);
   const { connection, info } = opened;

@@ -38,8 +38,8 @@ export class RoleCheck {
   };
   readonly #options: RoleCheckOptions;
   #role: string | null = null;
-  #wasPrimary = false;
-  #primaryAt = 0;
+  /** When it was asked last that it said it was a primary; null while it never was one. */
+  #primaryAt: number | null = null;
   /** The id of the server's replication stream; null where it is unknown or not needed. */
   #history: string | null = null;
   /** How often in a row another primary was found, and how often it has to be before it counts. */
@@ -71,13 +71,36 @@ export class RoleCheck {
     const answer = await readRole(connection, info.protocol);
     // Where it has come back meanwhile, it was asked then.
     if (answer.role === null || subscriber.info !== info) return;
+    const isCertain = info.protocol === 3 || info.runId !== null;
+    if (!isCertain && this.#isDemoted && answer.role === "master") return this.#sight();
     subscriber.info = { ...info, role: answer.role };
-    this.#sightings = 0;
-    this.#note(answer, askedAt, info.protocol === 3 || info.runId !== null);
-    // In RESP2 a second connection has asked, and would have noticed another server.
-    if (info.protocol === 3 && this.#wasPrimary && this.#role === "replica") {
-      await this.#checkAddress(connection);
+    if (info.protocol === 3 && this.#isDemoted && answer.role === "replica") {
+      return await this.#lookForPrimary(connection);
     }
+    this.#sightings = 0;
+    this.#note(answer, askedAt, isCertain);
+  }
+
+  /**
+   * A connection to the same address has reached another server.
+   *
+   * A primary that has continued the server's history has replaced it. Any other primary may have
+   * taken its place, or stand behind the same proxy: so each time that the server is left for one, the
+   * next has to be found twice as often in a row, also where the server has become a replica.
+   */
+  async noteOther(other: ServerInfo, connection: Connection): Promise<void> {
+    const { subscriber } = this.#options;
+    const { info } = subscriber;
+    if (this.#primaryAt === null || other.role !== "master") return;
+    const replication = await readReplication(connection);
+    if (subscriber.info !== info) return;
+    if (this.#history !== null && replication?.previousId === this.#history) this.#leave();
+    else this.#sight();
+  }
+
+  /** Whether it was a primary and is a replica: the address may lead to the new primary only later. */
+  get #isDemoted(): boolean {
+    return this.#primaryAt !== null && this.#role === "replica";
   }
 
   /**
@@ -85,39 +108,26 @@ export class RoleCheck {
    *
    * @param first the connection to the server
    */
-  async #checkAddress(first: Connection): Promise<void> {
-    const { connection, info } = await this.#options.subscriber.openBeside();
+  async #lookForPrimary(first: Connection): Promise<void> {
+    const beside = await this.#options.subscriber.openBeside().catch(() => null);
+    if (beside === null) return;
+    const { connection, info } = beside;
     connection.close(new ClosedError(`The connection to ${connection.server} served its purpose`));
-    if (info.role !== "master") return;
     // Asked again, because the server itself may have been promoted meanwhile.
-    const { role } = await readRole(first, 3);
-    if (role === "replica") this.#leave();
+    const isFound = info.role === "master" && (await readRole(first, 3)).role === "replica";
+    if (isFound) this.#sight();
+    else this.#sightings = 0;
+  }
+
+  /** Another primary was found at the address. */
+  #sight(): void {
+    if (++this.#sightings < this.#enough) return;
+    this.#enough = Math.min(2 * this.#enough, MOST_SIGHTINGS);
+    this.#leave();
   }
 
   #leave(): void {
-    this.#options.onReplaced("its address leads to another primary now", this.#primaryAt);
-  }
-
-  /**
-   * A connection to the same address has reached another server.
-   *
-   * A primary that has continued the server's history has replaced it, and any primary replaces a
-   * server that has become a replica. Beside a primary, another one may have taken its place or stand
-   * behind the same proxy: so each time that the server is left for one, the next has to be found
-   * twice as often in a row.
-   */
-  async noteOther(other: ServerInfo, connection: Connection): Promise<void> {
-    const { subscriber } = this.#options;
-    const { info } = subscriber;
-    if (!this.#wasPrimary || other.role !== "master") return;
-    const replication = await readReplication(connection);
-    if (subscriber.info !== info) return;
-    const isHeir = this.#history !== null && replication?.previousId === this.#history;
-    if (!isHeir && this.#role === "master") {
-      if (++this.#sightings < this.#enough) return;
-      this.#enough = Math.min(2 * this.#enough, MOST_SIGHTINGS);
-    }
-    this.#leave();
+    this.#options.onReplaced("its address leads to another primary now", this.#primaryAt!);
   }
 
   /** @param isCertain whether the answer is certainly of the server that is watched */
@@ -125,12 +135,11 @@ export class RoleCheck {
     const { role } = answer;
     if (role === "master") {
       this.#role = role;
-      this.#wasPrimary = true;
       this.#primaryAt = askedAt;
       this.#options.onPrimary(answer, askedAt);
     } else if (role !== null && this.#role === "master") {
       // The role is kept until it is known which server the address leads to.
-      if (isCertain) return this.#options.onReplaced("it is a replica now", this.#primaryAt);
+      if (isCertain) return this.#options.onReplaced("it is a replica now", this.#primaryAt!);
       this.#role = role;
       this.#options.onReplica();
     }

@@ -27,7 +27,7 @@ Deno.test("a replica that is left while it is asked takes what it repeats with i
     state: "open",
     info: { protocol: 2 },
     connection,
-    openBeside: () => Promise.resolve(beside),
+    openBeside: () => Promise.resolve({ connection: beside }),
   };
   const verdicts: string[] = [];
   const ownership: Ownership<Delivery> = new Ownership<Delivery>({

@@ -3,6 +3,7 @@ import { connect, type ConnectOptions, type Gap } from "../../mod.ts";
 import { Proxy } from "../ledger/proxy.ts";
 import { startServer, type TestServer, until } from "../servers/mod.ts";
 import { FakeSentinel } from "./fake_sentinel.ts";
+import { FakeServer } from "./fake_server.ts";
 import { BLIND, blind, follow, promote, startPair, TALKATIVE, target } from "./pair.ts";
 
 /** An address that leads to several servers, and how often it was connected to. */
@@ -98,6 +99,38 @@ for (const protocol of [2, 3] as const) {
     assertEquals(`${(await notifications.getMessage({ timeout: 20_000 }))?.key}`, "k");
     assertEquals(gaps.map(({ reason }) => reason), ["failover", "failover"]);
   });
+
+  Deno.test(`RESP${protocol}: so it is by a user who may not ask which server it is`, async () => {
+    await using pair = await startPair();
+    const [a, b] = pair.servers as [TestServer, TestServer];
+    await blind(pair.servers);
+    // Where RESP2 may ask neither INFO nor ROLE, nothing tells what a server has become.
+    for (const server of protocol === 2 ? pair.servers : []) {
+      await server.command("ACL", "SETUSER", "blind", "+role");
+    }
+    let primary = a;
+    await using address = await startAddress(() => primary);
+    const { gaps, warnings, options } = listener();
+    await using notifications = await connect(address.url, {
+      ...options,
+      ...BLIND,
+      protocol,
+      heartbeat: { interval: 50 },
+    });
+    await notifications.subscribeKeyevent("expired");
+    await failover(b, a);
+    await until("it is noticed", () => warnings.length === 2);
+    const before = address.count();
+    await until("it is looked after", () => address.count() > before + 2);
+    assertEquals(notifications.status().nodes[0]!.role, "replica");
+    primary = b;
+    await until("it is left", () => notifications.status().nodes[0]!.role === "master");
+    assertEquals(gaps.at(-1)!.reason, "failover");
+    await b.command("SET", "k", "x", "PX", 1);
+    const notification = await notifications.getMessage({ timeout: 20_000 });
+    assertEquals(`${notification?.eventType} ${notification?.key}`, "expired k");
+    assertEquals(notifications.health().ok, true);
+  });
 }
 
 Deno.test("RESP2: a name that moves to an unrelated primary is followed", async () => {
@@ -143,6 +176,29 @@ Deno.test("RESP2: two primaries behind a name cause ever fewer reconnects", asyn
   assert(gaps.length <= 7, `it was left ${gaps.length} times`);
   assertEquals(warnings.length, 1);
   assert(warnings[0]!.includes("leads to several servers"), warnings[0]);
+});
+
+Deno.test("RESP3: a primary beside a demoted one behind a name causes ever fewer reconnects", async () => {
+  let role = "master";
+  let lookups = 0;
+  // Whatever speaks RESP3 gets the demoted one, and what looks beside it, in RESP2, the primary.
+  await using server = new FakeServer(([name]) => {
+    if (name === "HELLO") return `%1\r\n+role\r\n+${role}\r\n`;
+    if (name !== "ROLE") return undefined;
+    lookups++;
+    return "*3\r\n+master\r\n:0\r\n*0\r\n";
+  });
+  const { gaps, options } = listener();
+  await using notifications = await connect(server.url, {
+    ...options,
+    heartbeat: { interval: 10 },
+  });
+  await notifications.subscribeKeyspace("k");
+  role = "replica";
+  await until("it was looked beside often", () => lookups > 100);
+  // Once for being a replica, and then for 1, 2, 4, 8, 16, 32 and 64 primaries in a row.
+  assert(gaps.length <= 8, `it was left ${gaps.length} times`);
+  assert(gaps.length > 1, "it is left for the primary");
 });
 
 Deno.test("RESP2: a name that leads to several replicas causes no reconnect", async () => {
