@@ -7,7 +7,7 @@ import { AuthError, ConnectError, TimeoutError } from "./errors.ts";
 import { parseInfo, textOf } from "./info.ts";
 import { excerpt } from "./printable.ts";
 import { turnsAway, unusable } from "./refusal.ts";
-import { parseRole } from "./role.ts";
+import { askRole } from "./role.ts";
 
 /**
  * A user and password, as `AUTH` takes them.
@@ -334,7 +334,7 @@ async function askInfo(
   const told = isForbidden && !resp2Servers.has(connection.server)
     ? readHello(connection, await ifAllowed(connection.request("HELLO", 2)))
     : null;
-  const role = await ifAllowed(connection.request("ROLE"));
+  const role = await ifAllowed(askRole(connection));
   const text = (...names: (typeof SERVER_FIELDS)[number][]) => {
     const name = names.find((name) => info.has(name));
     return connection.secrets.field(name === undefined ? null : info.get(name)!);
@@ -344,13 +344,13 @@ async function askInfo(
     software: text("server_name") ?? (info.has("redis_version") ? "redis" : told?.software ?? null),
     version: text("valkey_version", "redis_version") ?? told?.version ?? null,
     mode: text("server_mode", "redis_mode") ?? told?.mode ?? null,
-    role: parseRole(role).role ?? told?.role ?? null,
+    role: role?.role ?? told?.role ?? null,
     runId: info.get("run_id") ?? null,
   };
 }
 
 /** The reply, or null if the server refuses this command. Throws if it refuses all commands. */
-async function ifAllowed(request: Promise<Reply>): Promise<Reply> {
+async function ifAllowed<T>(request: Promise<T>): Promise<T | null> {
   try {
     return await request;
   } catch (error) {

@@ -1,5 +1,6 @@
 import { type Reply, RespMap, ServerError } from "../resp/mod.ts";
 import type { Connection } from "./connection.ts";
+import { parseInfo } from "./info.ts";
 
 /** What a server says of its part in replication. */
 export interface Role {
@@ -20,13 +21,29 @@ export function parseRole(reply: Reply): Role {
 }
 
 /**
+ * Asks a server for its role by `ROLE`, and by `INFO` where that is refused.
+ *
+ * @throws {ServerError} when both are refused
+ * @throws the reason for which the connection is over
+ */
+export async function askRole(connection: Connection): Promise<Role> {
+  try {
+    return parseRole(await connection.request("ROLE"));
+  } catch (error) {
+    if (!(error instanceof ServerError)) throw error;
+    const role = parseInfo(await connection.request("INFO", "replication"), ["role"]).get("role");
+    return { role: role === "slave" ? "replica" : role === "master" ? role : null, offset: null };
+  }
+}
+
+/**
  * Asks a server for its role on its own connection, RESP3, or on one made for it, RESP2.
  *
  * @throws the reason for which the connection is over
  */
 export async function readRole(connection: Connection, protocol: 2 | 3): Promise<Role> {
   try {
-    if (protocol === 2) return parseRole(await connection.request("ROLE"));
+    if (protocol === 2) return await askRole(connection);
     // No ACL can forbid HELLO. The heartbeat keeps the time.
     const reply = await connection.inquire("HELLO", 3);
     const role = reply instanceof RespMap ? reply.get("role") : null;

@@ -133,6 +133,31 @@ for (const protocol of [2, 3] as const) {
   });
 }
 
+Deno.test("RESP2: a failover behind a name is noticed also where only INFO tells the role", async () => {
+  await using pair = await startPair();
+  const [a, b] = pair.servers as [TestServer, TestServer];
+  for (const server of pair.servers) {
+    await server.command("ACL", "SETUSER", "deaf", "on", ">pw", "+@all", "-role", "~*", "&*");
+  }
+  let server = a;
+  await using address = await startAddress(() => server);
+  const { gaps, options } = listener();
+  await using notifications = await connect(address.url, {
+    ...options,
+    protocol: 2,
+    username: "deaf",
+    password: "pw",
+    heartbeat: { interval: 50 },
+  });
+  await notifications.subscribeKeyevent("expired");
+  assertEquals(notifications.status().nodes[0]!.role, "master");
+  await failover(b, a);
+  server = b;
+  await until("it is noticed", () => gaps.length > 0);
+  await b.command("SET", "k", "x", "PX", 1);
+  assertEquals(`${(await notifications.getMessage({ timeout: 20_000 }))?.key}`, "k");
+});
+
 Deno.test("RESP2: a name that moves to an unrelated primary is followed", async () => {
   await using a = await startServer(TALKATIVE);
   await using b = await startServer(TALKATIVE);
