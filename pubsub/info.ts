@@ -17,7 +17,8 @@ export function parseInfo<const Name extends string>(
   if (text === null) return info;
   for (const name of names) {
     const line = findLine(text, `${name}:`);
-    if (line !== null) info.set(name, line.slice(name.length + 1));
+    // A slice would keep the whole text in memory.
+    if (line !== null) info.set(name, Array.from(line.slice(name.length + 1)).join(""));
   }
   return info;
 }
@@ -27,6 +28,9 @@ export function textOf(reply: Reply | undefined): string | null {
   if (reply instanceof VerbatimString) return textOf(reply.value);
   return typeof reply === "string" ? reply : null;
 }
+
+/** What is read of a line at most, in characters: no field that is needed is nearly as long. */
+const LONGEST_LINE = 1_000;
 
 /** Whether a text of `INFO` has the section of that name. */
 export function hasSection(text: string, name: string): boolean {
@@ -39,5 +43,6 @@ function findLine(text: string, beginning: string): string | null {
   const start = text.startsWith(beginning) ? 0 : text.indexOf(`\n${beginning}`) + 1;
   if (!text.startsWith(beginning, start)) return null;
   const end = text.indexOf("\n", start);
-  return text.slice(start, end < 0 ? text.length : end).replace(/\r$/, "");
+  const most = start + LONGEST_LINE;
+  return text.slice(start, end < 0 ? most : Math.min(end, most)).replace(/\r$/, "");
 }
