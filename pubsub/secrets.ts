@@ -195,7 +195,11 @@ export class Secrets {
 
   #serverText(text: string): string {
     // These arguments were sent by this library, and may contain a password.
-    const shown = excerpt(text.slice(0, 2 * LONGEST_OWN).replace(/[,;:]?\s*\bwith args\b.*/is, ""));
+    const head = text.slice(0, 2 * LONGEST_OWN);
+    const repeated = head.search(/\bwith args\b/i);
+    const shown = excerpt(
+      repeated < 0 ? head : head.slice(0, repeated).trimEnd().replace(/[,;:]$/, ""),
+    );
     const rest = shown.replace(WORDING, "\0");
     if (!this.repeats(rest) && ![...this.#known].some((secret) => isWordIn(rest, secret))) {
       return shown;
