@@ -141,7 +141,7 @@ export function quoted(text: string): string {
 
 /** An option as a message repeats it: its words, without a value that may be joined to them. */
 export function optionName(text: string): string {
-  const [name] = /^(?:--(?:pass(?:word)?|auth|url)|--[a-z-]*|-[^-]?)/.exec(text)!;
+  const [name] = /^(?:--(?:pass(?:word)?|auth|url)|--[a-z_-]*|-[^-]?)/i.exec(text)!;
   return name === text || text[name.length] === "=" ? name : `${name}…`;
 }
 

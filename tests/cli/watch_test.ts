@@ -202,7 +202,7 @@ Deno.test("what a server says cannot drive the terminal", async () => {
 
 Deno.test("what is typed cannot drive the terminal", async () => {
   await fails(2, 'there is no command "\\x1b[2J"', "\x1b[2J");
-  await fails(2, "\\x1b[2J", "--\x1b[2J");
+  await fails(2, "the command comes first, before --…", "--\x1b[2J");
 });
 
 Deno.test("watch: a disk that is full", async () => {
