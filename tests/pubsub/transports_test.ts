@@ -64,6 +64,18 @@ for (const [module, dial] of [["Deno's own", denoDial], ["node:net's", nodeDial]
   });
 }
 
+Deno.test("node:net's transport returns all that waits from one read, so that no byte is late", async () => {
+  await using peer = new Peer(async (connection) => {
+    await connection.write(new Uint8Array(300_000));
+    await swallow(connection);
+  });
+  const transport = await nodeDial(peer.address, { signal: new AbortController().signal });
+  await until("all has come", () => transport.unread === 300_000);
+  assertEquals((await transport.read())!.length, 300_000);
+  assertEquals(transport.unread, 0);
+  transport.close();
+});
+
 const RIGHTS: [
   way: string,
   target: (server: TestServer) => { url: string; tls?: TlsOptions; rights: string[] },
