@@ -1,5 +1,5 @@
 import { Decoder, type Reply } from "../../resp/mod.ts";
-import { Peer } from "../pubsub/peer.ts";
+import { Peer, writeAll } from "../pubsub/peer.ts";
 
 const SLOTS = 16_384;
 
@@ -194,10 +194,6 @@ export class SimulatedNode implements AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void> {
     return this.#peer[Symbol.asyncDispose]();
   }
-}
-
-async function writeAll(connection: Deno.Conn, bytes: Uint8Array): Promise<void> {
-  for (let at = 0; at < bytes.length;) at += await connection.write(bytes.subarray(at));
 }
 
 /** Small servers on loopback that say what the test wants them to say of themselves, in RESP3. */

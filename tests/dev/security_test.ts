@@ -30,14 +30,18 @@ function nodeOf(primaries: () => readonly { host: string; url: string }[]): Fake
   });
 }
 
-Deno.test("the dial of SECURITY.md keeps the password from a node that is not one's own", async () => {
-  await using rogue = new FakeServer(() => undefined);
-  let own = "";
-  await using server = nodeOf(() => [
-    { host: "127.0.0.1", url: own },
+/** A node that says that there is another primary beside it, by another host name. */
+function nodeBeside(rogue: FakeServer): FakeServer {
+  const server = nodeOf(() => [
+    { host: "127.0.0.1", url: server.url },
     { host: "localhost", url: rogue.url },
   ]);
-  own = server.url;
+  return server;
+}
+
+Deno.test("the dial of SECURITY.md keeps the password from a node that is not one's own", async () => {
+  await using rogue = new FakeServer(() => undefined);
+  await using server = nodeBeside(rogue);
   const code = example!.replace(/^ {2}/gm, "");
   assertStringIncludes(code, '"redis://redis-1.internal"');
   const program = [Deno.execPath(), "run", "--no-prompt", "--allow-net", "-"];
@@ -57,12 +61,7 @@ Deno.test("the dial of SECURITY.md keeps the password from a node that is not on
 
 Deno.test("an addressMap that throws keeps the password from a node, too", async () => {
   await using rogue = new FakeServer(() => undefined);
-  let own = "";
-  await using server = nodeOf(() => [
-    { host: "127.0.0.1", url: own },
-    { host: "localhost", url: rogue.url },
-  ]);
-  own = server.url;
+  await using server = nodeBeside(rogue);
   await using notifications = await connect(server.url, {
     password: SECRET,
     timeout: 500,

@@ -1,5 +1,5 @@
 import { Decoder } from "../../resp/mod.ts";
-import { Peer, swallow } from "./peer.ts";
+import { Peer, swallow, writeAll } from "./peer.ts";
 
 /** A server that a sentinel can name. */
 export interface Named {
@@ -188,6 +188,5 @@ function array(words: readonly string[]): string {
 }
 
 async function send(connection: Deno.Conn, text: string): Promise<void> {
-  const bytes = new TextEncoder().encode(text);
-  for (let sent = 0; sent < bytes.length;) sent += await connection.write(bytes.subarray(sent));
+  await writeAll(connection, new TextEncoder().encode(text));
 }

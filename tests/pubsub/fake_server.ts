@@ -1,5 +1,5 @@
 import { Decoder } from "../../resp/mod.ts";
-import { Peer } from "./peer.ts";
+import { Peer, writeAll } from "./peer.ts";
 
 /** A primary that stands alone, in RESP3. */
 const HELLO =
@@ -73,7 +73,7 @@ export class FakeServer implements AsyncDisposable {
     for (let length; (length = await connection.read(buffer)) !== null;) {
       decoder.write(buffer.slice(0, length));
       const bytes = new TextEncoder().encode(answers.splice(0).join(""));
-      for (let at = 0; at < bytes.length;) at += await connection.write(bytes.subarray(at));
+      await writeAll(connection, bytes);
       if (hangsUp) return;
     }
   }

@@ -60,6 +60,23 @@ export class Peer implements AsyncDisposable {
   }
 }
 
+/**
+ * Writes all of the bytes.
+ *
+ * @param onTaken is told how many were taken, each time that some were
+ */
+export async function writeAll(
+  connection: Deno.Conn,
+  bytes: Uint8Array,
+  onTaken: (count: number) => void = () => {},
+): Promise<void> {
+  for (let at = 0; at < bytes.length;) {
+    const count = await connection.write(bytes.subarray(at));
+    at += count;
+    onTaken(count);
+  }
+}
+
 /** Reads until the other side ends. */
 export async function swallow(connection: Deno.Conn): Promise<void> {
   const buffer = new Uint8Array(1024);

@@ -6,7 +6,7 @@
  */
 import { assert, assertEquals } from "@std/assert";
 import { Decoder } from "../../resp/mod.ts";
-import { Peer } from "../pubsub/peer.ts";
+import { Peer, writeAll } from "../pubsub/peer.ts";
 import { type Certificates, makeCertificates } from "../servers/mod.ts";
 import { runToEnd } from "./outcome.ts";
 import { makeApplication } from "./package.ts";
@@ -87,25 +87,13 @@ class FloodingPeer implements AsyncDisposable {
     });
     for (let left = this.blocks; !gone;) {
       if (answers.length > 0) {
-        await this.#say(connection, encoder.encode(answers.splice(0).join("")));
+        await writeAll(connection, encoder.encode(answers.splice(0).join("")));
       } else if (flooding && left > 0) {
         left--;
-        await this.#say(connection, BLOCK, (count) => this.#taken += count);
+        await writeAll(connection, BLOCK, (count) => this.#taken += count);
       } else await new Promise<void>((resolve) => wake = resolve);
     }
     await hearing;
-  }
-
-  async #say(
-    connection: Deno.Conn,
-    bytes: Uint8Array,
-    onTaken: (count: number) => void = () => {},
-  ): Promise<void> {
-    for (let at = 0; at < bytes.length;) {
-      const count = await connection.write(bytes.subarray(at));
-      at += count;
-      onTaken(count);
-    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import type { Address, TlsOptions } from "../../mod.ts";
-import { Peer, swallow } from "../pubsub/peer.ts";
+import { Peer, swallow, writeAll } from "../pubsub/peer.ts";
 import { type Certificates, freePort } from "../servers/mod.ts";
 
 /** One way to a peer, and what it is tested with. */
@@ -62,18 +62,6 @@ const ACTS: Record<string, (connection: Deno.Conn, rest: Uint8Array) => Promise<
     await swallow(connection);
   },
 };
-
-async function writeAll(
-  connection: Deno.Conn,
-  bytes: Uint8Array,
-  onTaken: (count: number) => void = () => {},
-): Promise<void> {
-  for (let at = 0; at < bytes.length;) {
-    const count = await connection.write(bytes.subarray(at));
-    at += count;
-    onTaken(count);
-  }
-}
 
 /** Bytes of a flood. */
 const FLOOD = 192 * 1024 * 1024;
