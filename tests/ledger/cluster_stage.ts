@@ -3,7 +3,7 @@ import { sleep, startCluster, type TestCluster, type TestServer, until } from ".
 import { Book } from "./book.ts";
 import type { SlotRange } from "./ledger.ts";
 import { LoopDelay } from "./loop_delay.ts";
-import { Random } from "./random.ts";
+import { Random } from "../random.ts";
 import { FLAGS, HEARTBEAT, QUEUE, type Stage, type StageOptions, TIMEOUT } from "./stage.ts";
 import { Watcher } from "./watcher.ts";
 import { type Place, type Way, Writer } from "./writer.ts";

@@ -2,7 +2,7 @@ import { backoff, STEADY_MS } from "../../pubsub/backoff.ts";
 import { sleep, until } from "../servers/mod.ts";
 import type { Fault } from "./faults.ts";
 import { type Happening, judge, type Ledger, type Report } from "./ledger.ts";
-import { Random } from "./random.ts";
+import { Random } from "../random.ts";
 import { RECOVERY, type Stage } from "./stage.ts";
 
 /** What a run came to. */

@@ -1,7 +1,7 @@
 import { type Certificates, makeCertificates } from "../servers/mod.ts";
 import { FAILOVERS, SENTINEL_FAULTS } from "./failovers.ts";
 import { type Fault, FAULTS } from "./faults.ts";
-import { Random } from "./random.ts";
+import { Random } from "../random.ts";
 import { type Outcome, playAlone, playMixed } from "./run.ts";
 import { SentinelStage } from "./sentinel_stage.ts";
 import { SingleStage, type Stage, type StageOptions } from "./stage.ts";
