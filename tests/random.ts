@@ -1,4 +1,4 @@
-/** Random numbers that come again for the same seed (mulberry32). */
+/** Random numbers that are the same for the same seed (mulberry32). */
 export class Random {
   #state: number;
 
@@ -14,14 +14,34 @@ export class Random {
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
   }
 
-  /** A whole number, both ends possible. */
-  between(least: number, most: number): number {
-    return least + Math.floor(this.next() * (most - least + 1));
+  /** An integer from 0 up to but not including `end`. */
+  below(end: number): number {
+    return Math.floor(this.next() * end);
   }
 
-  /** One of them. */
+  /** An integer; both ends are possible. */
+  between(least: number, most: number): number {
+    return least + this.below(most - least + 1);
+  }
+
+  /** Whether something of this probability happens. */
+  chance(probability: number): boolean {
+    return this.next() < probability;
+  }
+
+  /** One of the items. */
   pick<T>(items: readonly T[]): T {
     if (items.length === 0) throw new Error("There is nothing to pick from");
-    return items[this.between(0, items.length - 1)]!;
+    return items[this.below(items.length)]!;
+  }
+
+  /** The items in another order. */
+  shuffle<T>(items: readonly T[]): T[] {
+    const shuffled = [...items];
+    for (let i = shuffled.length - 1; i > 0; i--) {
+      const j = this.below(i + 1);
+      [shuffled[i], shuffled[j]] = [shuffled[j]!, shuffled[i]!];
+    }
+    return shuffled;
   }
 }

@@ -12,34 +12,7 @@
  */
 import type { CommandStats, NodeView, SlotMove } from "../../cluster/mod.ts";
 import { slotRanges } from "../../cluster/mod.ts";
-
-/** Numbers that look random, the same for the same seed (mulberry32). */
-export class Random {
-  #state: number;
-
-  constructor(seed: number) {
-    this.#state = seed;
-  }
-
-  next(): number {
-    let t = this.#state += 0x6d2b79f5;
-    t = Math.imul(t ^ t >>> 15, t | 1);
-    t ^= t + Math.imul(t ^ t >>> 7, t | 61);
-    return ((t ^ t >>> 14) >>> 0) / 2 ** 32;
-  }
-
-  below(end: number): number {
-    return Math.floor(this.next() * end);
-  }
-
-  chance(probability: number): boolean {
-    return this.next() < probability;
-  }
-
-  pick<T>(items: readonly T[]): T {
-    return items[this.below(items.length)]!;
-  }
-}
+import type { Random } from "../random.ts";
 
 /** An event as a node sent it, and whether anything happened to the key by it. */
 export interface ModelEvent {

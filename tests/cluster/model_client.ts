@@ -5,7 +5,8 @@ import {
   Topology,
   type Verdict,
 } from "../../cluster/mod.ts";
-import type { ModelCluster, ModelEvent, ModelNode, Random } from "./model.ts";
+import type { ModelCluster, ModelEvent, ModelNode } from "./model.ts";
+import type { Random } from "../random.ts";
 import { node, shard } from "./shards.ts";
 
 const utf8 = new TextEncoder();

@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
-import { ModelCluster, type ModelEvent, type ModelOptions, Random } from "./model.ts";
+import { ModelCluster, type ModelEvent, type ModelOptions } from "./model.ts";
+import { Random } from "../random.ts";
 import { type ListenerOptions, ModelListener } from "./model_client.ts";
 
 interface Tally {
