@@ -67,7 +67,16 @@ export async function main(args: readonly string[]): Promise<number> {
   }
 }
 
-async function run([name, ...rest]: readonly string[], context: Context): Promise<number> {
+/**
+ * Runs a command.
+ *
+ * @param context where it prints, and what ends it
+ * @returns the exit status
+ */
+export async function run(
+  [name, ...rest]: readonly string[],
+  context: Context,
+): Promise<number> {
   const { output } = context;
   if (name === "--version") {
     output.line(`keywatch ${VERSION}`);

@@ -3,7 +3,7 @@ import { assertEquals, assertThrows } from "@std/assert";
 import { Arguments, UsageError } from "../../cli/command.ts";
 import { nearest } from "../../cli/nearest.ts";
 import { readConfig } from "../../dev/project.ts";
-import { fails, Tool } from "./tool.ts";
+import { fails, InProcess } from "./in_process.ts";
 
 const OPTIONS = {
   event: { type: "string", multiple: true },
@@ -73,7 +73,7 @@ Deno.test("a misspelt command is set right", async () => {
 });
 
 async function prints(...args: string[]): Promise<string> {
-  await using tool = Tool.run(args);
+  await using tool = InProcess.run(args);
   const text = await tool.rest();
   assertEquals(await tool.ended(), { code: 0, stderr: "" });
   return text;

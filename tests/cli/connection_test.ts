@@ -8,42 +8,45 @@ import {
   type TestServer,
 } from "../servers/mod.ts";
 import { commandsIn, obey } from "./doctor.ts";
-import { Tool, type ToolOptions } from "./tool.ts";
+import type { Cli } from "./cli.ts";
+import { InProcess } from "./in_process.ts";
+import { Tool, TRUSTED } from "./tool.ts";
 
 const TALKATIVE = { config: { "notify-keyspace-events": "KEA" } };
-const VARIABLES = "REDIS_URL,REDIS_USERNAME,REDIS_PASSWORD";
-
-/** In which the environment may be read, and files. */
-const TRUSTED = [
-  ...[Deno.execPath(), "run", "--no-prompt", "--allow-net", "--allow-read"],
-  ...[`--allow-env=${VARIABLES}`, "cli/mod.ts"],
-];
-
 /** It watches this server, and hears of it. */
-async function watches(
-  server: TestServer,
-  args: string[],
-  env: Record<string, string> = {},
-  options: ToolOptions = { program: TRUSTED },
-): Promise<void> {
-  await using tool = Tool.run(["watch", "--count", "1", ...args], { ...options, env });
-  await tool.noted("watching");
+async function watches(server: TestServer, cli: Cli): Promise<void> {
+  await using _ = cli;
+  await cli.noted("watching");
   await server.command("SET", "k", "x");
-  assertEquals((await tool.line())?.slice(-1), "k");
-  assertEquals((await tool.ended()).code, 0);
+  assertEquals((await cli.line())?.slice(-1), "k");
+  assertEquals((await cli.ended()).code, 0);
+}
+
+const WATCH_ONE = ["watch", "--count", "1"];
+
+/** Watches with these arguments. */
+function watch(...args: string[]): Cli {
+  return InProcess.run([...WATCH_ONE, ...args]);
+}
+
+/** Watches with these environment variables, in a process that may read them. */
+function watchWith(env: Record<string, string>, ...args: string[]): Cli {
+  return Tool.run([...WATCH_ONE, ...args], { program: TRUSTED, env });
 }
 
 Deno.test("the server comes from --url, else from the environment", async () => {
   await using server = await startServer(TALKATIVE);
-  await watches(server, [], { REDIS_URL: server.url });
-  await watches(server, ["--url", server.url], { REDIS_URL: "redis://127.0.0.1:1" });
-  await watches(server, [], { REDIS_URL: server.url.replace("redis", "valkey") });
+  await watches(server, watchWith({ REDIS_URL: server.url }));
+  await watches(server, watchWith({ REDIS_URL: "redis://127.0.0.1:1" }, "--url", server.url));
+  await watches(server, watchWith({ REDIS_URL: server.url.replace("redis", "valkey") }));
 });
 
 Deno.test("an environment that may not be read is as good as empty", async () => {
   await using server = await startServer(TALKATIVE);
   const program = [Deno.execPath(), "run", "--no-prompt", "--allow-net=127.0.0.1", "cli/mod.ts"];
-  await watches(server, ["--url", server.url], { REDIS_PASSWORD: "unasked" }, { program });
+  const env = { REDIS_PASSWORD: "unasked" };
+  const args = [...WATCH_ONE, "--url", server.url];
+  await watches(server, Tool.run(args, { program, env }));
   await using tool = Tool.run(["watch"], { program, env: { REDIS_URL: server.url } });
   const { code, stderr } = await tool.ended();
   assertEquals(code, 1);
@@ -61,7 +64,7 @@ Deno.test("nothing of a malformed URL is printed, wherever it was given", async 
   ];
   for (const url of urls) {
     for (const command of ["watch", "doctor"]) {
-      await using given = Tool.run([command, "--url", url], { program: TRUSTED });
+      await using given = InProcess.run([command, "--url", url]);
       const { code, stderr } = await given.ended();
       assertEquals([code, /Qx7|x7Z|Zv9/i.test(stderr)], [2, false], stderr);
     }
@@ -79,8 +82,8 @@ Deno.test("user and password come from the options, else the URL, else the envir
   const { url, port } = server;
   const env = { REDIS_USERNAME: "ana", REDIS_PASSWORD: "pa" };
   const wrong = { REDIS_USERNAME: "ana", REDIS_PASSWORD: "wrong" };
-  await watches(server, ["--url", url], env);
-  await watches(server, ["--url", `redis://bo:pb@127.0.0.1:${port}`], wrong);
+  await watches(server, watchWith(env, "--url", url));
+  await watches(server, watchWith(wrong, "--url", `redis://bo:pb@127.0.0.1:${port}`));
   const withOptions = [
     "--url",
     `redis://x:y@127.0.0.1:${port}`,
@@ -89,13 +92,13 @@ Deno.test("user and password come from the options, else the URL, else the envir
     "--password",
     "pb",
   ];
-  await watches(server, withOptions, wrong);
+  await watches(server, watchWith(wrong, ...withOptions));
   await using tool = Tool.run(["watch", "--url", url], { program: TRUSTED, env: wrong });
   const { code, stderr } = await tool.ended();
   assertEquals(code, 1);
   assertStringIncludes(stderr, 'as user "ana": WRONGPASS');
   assertStringIncludes(stderr, "; check the URL, or --user and --password\n");
-  await using nobody = Tool.run(["watch", "--url", url]);
+  await using nobody = InProcess.run(["watch", "--url", url]);
   assertStringIncludes(
     (await nobody.ended()).stderr,
     "put it into the URL (redis://:password@host) or --password\n",
@@ -104,8 +107,8 @@ Deno.test("user and password come from the options, else the URL, else the envir
 
 Deno.test("--db goes before the URL's database, and * is all of them", async () => {
   await using server = await startServer(TALKATIVE);
-  await using one = Tool.run(["watch", "--db", "3", "--url", `${server.url}/2`]);
-  await using all = Tool.run(["watch", "--db", "*", "--url", `${server.url}/2`]);
+  await using one = InProcess.run(["watch", "--db", "3", "--url", `${server.url}/2`]);
+  await using all = InProcess.run(["watch", "--db", "*", "--url", `${server.url}/2`]);
   await one.noted("database 3;");
   await all.noted("all databases;");
   for (const db of [2, 3]) {
@@ -119,9 +122,8 @@ Deno.test("--db goes before the URL's database, and * is all of them", async () 
 Deno.test("a unix socket is watched, one of its databases too", async () => {
   await using server = await startServer(TALKATIVE);
   const { socket } = server;
-  const program = [Deno.execPath(), "run", "--no-prompt", "--allow-all", "cli/mod.ts"];
-  await watches(server, ["--url", `redis+unix://${socket}`], {}, { program });
-  await watches(server, ["--url", `valkey+unix://${socket}?db=0`], {}, { program });
+  await watches(server, watch("--url", `redis+unix://${socket}`));
+  await watches(server, watch("--url", `valkey+unix://${socket}?db=0`));
 });
 
 /** Writes what a client of TLS needs into the server's folder, each as the option it is for. */
@@ -140,18 +142,18 @@ Deno.test("TLS goes by the files of the options, with --tls or without", async (
   const tls = await makeCertificates();
   await using server = await startServer({ ...TALKATIVE, tls });
   const files = await filesOf(server, tls);
-  await watches(server, ["--url", server.tlsUrl, ...files]);
-  await watches(server, ["--url", server.tlsUrl.replace("rediss", "valkeys"), ...files]);
+  await watches(server, watch("--url", server.tlsUrl, ...files));
+  await watches(server, watch("--url", server.tlsUrl.replace("rediss", "valkeys"), ...files));
   const plain = server.tlsUrl.replace("rediss:", "redis:");
-  await watches(server, ["--url", `${plain}/0`, "--tls", ...files]);
-  await watches(server, ["--url", plain, ...files, "--servername", "localhost"]);
+  await watches(server, watch("--url", `${plain}/0`, "--tls", ...files));
+  await watches(server, watch("--url", plain, ...files, "--servername", "localhost"));
   const probing = ["doctor", "--probe", "--url", plain, ...files];
-  await using looked = Tool.run(probing, { program: TRUSTED });
+  await using looked = InProcess.run(probing);
   const report = await looked.rest();
   assertEquals(await looked.exited(), 0, report);
   assertStringIncludes(report, ", over TLS");
   const misnamed = ["watch", "--url", plain, ...files, "--servername", "elsewhere.test"];
-  await using tool = Tool.run(misnamed, { program: TRUSTED });
+  await using tool = InProcess.run(misnamed);
   assertEquals((await tool.ended()).code, 1);
 });
 
@@ -175,7 +177,7 @@ Deno.test("what is wrong with TLS is told by the names of the tool's own options
     ["Cannot use the option --ca: it is not PEM text; ", ca, noPem],
   ];
   for (const [words, ...args] of cases) {
-    await using tool = Tool.run(["watch", "--url", server.tlsUrl, ...args], { program: TRUSTED });
+    await using tool = InProcess.run(["watch", "--url", server.tlsUrl, ...args]);
     const { code, stderr } = await tool.ended();
     assertEquals([code, stderr.trimEnd().split("\n").length], [1, 1], stderr);
     assertStringIncludes(stderr, words);
@@ -187,7 +189,7 @@ Deno.test("doctor's commands speak TLS as the tool was told to, and help", async
   await using server = await startServer({ tls });
   const files = await filesOf(server, tls);
   const args = ["doctor", "--url", server.tlsUrl, ...files, "--servername", "localhost"];
-  await using tool = Tool.run(args, { program: TRUSTED });
+  await using tool = InProcess.run(args);
   // The other one is for a file of settings, which this server has not.
   const [command] = commandsIn(await tool.rest());
   await obey(command!);

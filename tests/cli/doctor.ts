@@ -2,11 +2,11 @@
 import { assertEquals } from "@std/assert";
 import type { TestServer } from "../servers/mod.ts";
 import { run } from "../servers/run.ts";
-import { Tool } from "./tool.ts";
+import { InProcess } from "./in_process.ts";
 
 /** What it prints, lines that were wrapped being one again, and its status. */
 export async function doctor(...args: string[]): Promise<{ code: number; text: string }> {
-  await using tool = Tool.run(["doctor", ...args]);
+  await using tool = InProcess.run(["doctor", ...args]);
   const text = unwrap(await tool.rest());
   const { code, stderr } = await tool.ended();
   assertEquals(stderr, "");

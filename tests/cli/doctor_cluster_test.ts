@@ -2,12 +2,12 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { SimulatedCluster, type SimulatedNode } from "../cluster/simulated.ts";
 import { Peer } from "../pubsub/peer.ts";
 import { startCluster, type TestCluster } from "../servers/mod.ts";
-import { Tool } from "./tool.ts";
+import { InProcess } from "./in_process.ts";
 
 const TALKATIVE = { config: { "notify-keyspace-events": "KEA" } };
 
 async function doctor(cluster: TestCluster, ...args: string[]) {
-  await using tool = Tool.run(["doctor", "--url", cluster.urls[1]!, ...args]);
+  await using tool = InProcess.run(["doctor", "--url", cluster.urls[1]!, ...args]);
   const text = await tool.rest();
   const sections = text.split("\n\n").filter((section) => section.includes("  "));
   const { code, stderr } = await tool.ended();
@@ -100,7 +100,7 @@ Deno.test("doctor connects to one address once at a time, however many nodes are
     })),
     { slots: [20, 16_383], nodes: [real.primary] },
   ];
-  await using tool = Tool.run(["doctor", "--url", real.url, "--password", "secret"]);
+  await using tool = InProcess.run(["doctor", "--url", real.url, "--password", "secret"]);
   const text = await tool.rest();
   await tool.ended();
   assertEquals(text.split(`127.0.0.1:${port}, primary`).length - 1, 20, text);

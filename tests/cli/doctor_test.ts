@@ -2,7 +2,8 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import { startServer, type TestServer, until } from "../servers/mod.ts";
 import { answer, Peer } from "../pubsub/peer.ts";
 import { commandsIn, doctor, obey, obeyAll } from "./doctor.ts";
-import { fails, Tool } from "./tool.ts";
+import { fails, InProcess } from "./in_process.ts";
+import { Tool } from "./tool.ts";
 
 const TALKATIVE = { config: { "notify-keyspace-events": "KEA" } };
 
@@ -34,7 +35,7 @@ Deno.test("doctor finds nothing wrong where nothing is", async () => {
 
 Deno.test("doctor touches nothing unless it is told to", async () => {
   await using server = await startServer(TALKATIVE);
-  await using watch = Tool.run(["watch", "--url", server.url]);
+  await using watch = InProcess.run(["watch", "--url", server.url]);
   await watch.noted("watching");
   const { code, text } = await doctor("--url", server.url);
   assertEquals([code, text.includes("probe of")], [0, false]);
@@ -254,35 +255,23 @@ function proxyTo(
 
 Deno.test("doctor finds out what drops the messages between", async () => {
   await using server = await startServer(TALKATIVE);
-  let drops = /^[>*]\d\r\n\$\d\r\np?message/;
-  await using proxy = proxyTo(server, (text) => !drops.test(text));
-  const { code, text } = await doctor("--probe", "--event", "set", "--url", proxy.url);
-  assertEquals(code, 1);
-  assertStringIncludes(text, "✗ probe       nothing came within 3 s of set");
-  drops = /^[>*]4\r\n\$8\r\npmessage/;
-  const pattern = await doctor(
-    "--probe",
-    "--db",
-    "0",
-    "user:*",
-    "--event",
-    "set",
-    "--url",
-    proxy.url,
+  await using dropping = proxyTo(server, (text) => !/^[>*]\d\r\n\$\d\r\np?message/.test(text));
+  await using droppingPatterns = proxyTo(
+    server,
+    (text) => !/^[>*]4\r\n\$8\r\npmessage/.test(text),
   );
+  const probe = (proxy: Peer, ...args: string[]) =>
+    doctor("--probe", ...args, "--event", "set", "--url", proxy.url);
+  const [all, pattern, exact] = await Promise.all([
+    probe(dropping),
+    probe(droppingPatterns, "--db", "0", "user:*"),
+    probe(droppingPatterns, "--db", "0", "user:1"),
+  ]);
+  assertEquals(all.code, 1);
+  assertStringIncludes(all.text, "✗ probe       nothing came within 3 s of set");
+  assertStringIncludes(all.text, "the flags are right, so something between drops it: a proxy");
   assertEquals(pattern.code, 1, "the probe goes the way of what is asked for");
-  const exact = await doctor(
-    "--probe",
-    "--db",
-    "0",
-    "user:1",
-    "--event",
-    "set",
-    "--url",
-    proxy.url,
-  );
   assertEquals(exact.code, 0, exact.text);
-  assertStringIncludes(text, "the flags are right, so something between drops it: a proxy");
 });
 
 Deno.test("doctor says why it cannot reach a server, or is not let in", async () => {

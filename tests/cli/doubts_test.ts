@@ -2,7 +2,7 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { doubtsOf } from "../../cli/doubts.ts";
 import { startServer } from "../servers/mod.ts";
-import { Tool } from "./tool.ts";
+import { InProcess } from "./in_process.ts";
 
 Deno.test("events that nobody knows, and events where keys belong, are doubted", () => {
   const unknown = "is not known: only a module or a newer server may send it";
@@ -25,14 +25,14 @@ Deno.test("events that nobody knows, and events where keys belong, are doubted",
 Deno.test("watch, top and doctor tell their doubts, and go on", async () => {
   await using server = await startServer({ config: { "notify-keyspace-events": "KEA" } });
   const args = ["--event", "expird", "--url", server.url];
-  await using watch = Tool.run(["watch", "--for", "50ms", ...args]);
-  await using top = Tool.run(["top", "--for", "50ms", ...args]);
+  await using watch = InProcess.run(["watch", "--for", "50ms", ...args]);
+  await using top = InProcess.run(["top", "--for", "50ms", ...args]);
   for (const tool of [watch, top]) {
     const { code, stderr } = await tool.ended();
     assertEquals(code, 0);
     assertStringIncludes(stderr, "did you mean expired?\n");
   }
-  await using doctor = Tool.run(["doctor", ...args]);
+  await using doctor = InProcess.run(["doctor", ...args]);
   const text = await doctor.rest();
   assertStringIncludes(text, "! event       expird is not known");
   assertStringIncludes(text, "1 thing is worth a look");
@@ -51,7 +51,7 @@ Deno.test("flags for tells its doubts", async () => {
     ["", "user:*", "user:1", "expired", "s*t"],
   ];
   for (const [doubt, ...args] of cases) {
-    await using tool = Tool.run(["flags", "for", ...args]);
+    await using tool = InProcess.run(["flags", "for", ...args]);
     const { code, stderr } = await tool.ended();
     assertEquals(code, 0);
     if (doubt === "") assertEquals(stderr, "");

@@ -2,11 +2,12 @@ import { assertEquals, assertStringIncludes } from "@std/assert";
 import { EventType } from "../../mod.ts";
 import { eventsOf, LETTERS } from "../../cli/flags/letters.ts";
 import { startServer } from "../servers/mod.ts";
-import { fails, Tool } from "./tool.ts";
+import { fails, InProcess } from "./in_process.ts";
+import { Tool } from "./tool.ts";
 
 /** What it prints. */
 async function flags(...args: string[]): Promise<string[]> {
-  await using tool = Tool.run(["flags", ...args]);
+  await using tool = InProcess.run(["flags", ...args]);
   const lines: string[] = [];
   for (let line; (line = await tool.line()) !== null;) lines.push(line);
   assertEquals(await tool.ended(), { code: 0, stderr: "" });
@@ -75,7 +76,7 @@ Deno.test("what flags for says is enough, and taken by a server", async () => {
   for (const args of [["user:*"], ["--event", "del"], ["user:*", "--event", "del"]]) {
     const [needed] = await flags("for", ...args);
     await server.command("CONFIG", "SET", "notify-keyspace-events", needed!);
-    await using tool = Tool.run(["watch", ...args, "--count", "1", "--url", server.url]);
+    await using tool = InProcess.run(["watch", ...args, "--count", "1", "--url", server.url]);
     await tool.noted("watching");
     await server.command("SET", "user:1", "x");
     await server.command("DEL", "user:1");

@@ -3,14 +3,20 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { startServer } from "../servers/mod.ts";
 import { FakeServer } from "../pubsub/fake_server.ts";
 import { leaksOf } from "../pubsub/echoes.ts";
-import { Tool } from "./tool.ts";
+import { InProcess } from "./in_process.ts";
+import { Tool, TRUSTED } from "./tool.ts";
+import type { Cli } from "./cli.ts";
 
 const PASSWORD = "zq7KxvWj9-ZQ8xx";
 
-async function printed(args: readonly string[], env: Record<string, string> = {}): Promise<string> {
-  await using tool = Tool.run(args, { env });
-  const text = await tool.rest();
-  const { stderr } = await tool.ended();
+async function printed(args: readonly string[]): Promise<string> {
+  return await textOf(InProcess.run(args));
+}
+
+async function textOf(cli: Cli): Promise<string> {
+  await using _ = cli;
+  const text = await cli.rest();
+  const { stderr } = await cli.ended();
   return text + stderr;
 }
 
@@ -40,14 +46,18 @@ for (const lacking of [['HELLO ""'], ['AUTH ""'], ['HELLO ""', 'AUTH ""']]) {
     const url = server.url.replace("//", `//:${PASSWORD}@`);
     assertEquals(leaksOf(await printed(["doctor", "--url", url]), PASSWORD), []);
     const env = { REDIS_URL: url, REDIS_PASSWORD: `${PASSWORD}x` };
-    assertEquals(leaksOf(await printed(["doctor"], env), PASSWORD), []);
+    const text = await textOf(Tool.run(["doctor"], { program: TRUSTED, env }));
+    assertStringIncludes(text, `127.0.0.1:${server.port}`);
+    assertEquals(leaksOf(text, PASSWORD), []);
   });
 }
 
 const bulk = (text: string) => `$${new TextEncoder().encode(text).length}\r\n${text}\r\n`;
 
 Deno.test("what a hostile server says of itself is printed as no password and no control", async () => {
-  for (const evil of [PASSWORD, "x\x1b[2J\nforged: \u202e line", "K'; echo 'forged"]) {
+  const evils = [PASSWORD, "x\x1b[2J\nforged: \u202e line", "K'; echo 'forged"];
+  // At the same time, for `doctor` waits for what never comes.
+  await Promise.all(evils.map(async (evil) => {
     await using server = new FakeServer(([name, ...words]) => {
       switch (name) {
         case "HELLO":
@@ -66,14 +76,14 @@ Deno.test("what a hostile server says of itself is printed as no password and no
           return undefined;
       }
     });
-    for (const command of COMMANDS) {
+    await Promise.all(COMMANDS.map(async (command) => {
       const text = await printed([...command, "--url", server.url, "--password", PASSWORD]);
       assertEquals(leaksOf(text, PASSWORD), [], text);
       // deno-lint-ignore no-control-regex
       assert(!/[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]|^forged/m.test(text), text);
       assert(!/CONFIG SET.*forged/.test(text), text);
-    }
-  }
+    }));
+  }));
 });
 
 Deno.test("a user in which the password stands is in no command that doctor advises", async () => {

@@ -1,14 +1,17 @@
-import { assertEquals, assertStringIncludes } from "@std/assert";
 import { fileURLToPath } from "node:url";
-import { until, within } from "../servers/mod.ts";
+import { within } from "../servers/mod.ts";
+import { Cli, LIMIT } from "./cli.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
 /** The tool from its source, with the rights that the README gives it. */
 const FROM_SOURCE = [Deno.execPath(), "run", "--no-prompt", "--allow-net", "cli/mod.ts"];
 
-/** How long any one wait may take, in ms; generous, because it only ends a test that has failed. */
-const LIMIT = 30_000;
+/** As that, but it may read files, and the environment variables that it knows. */
+export const TRUSTED: readonly string[] = [
+  ...[Deno.execPath(), "run", "--no-prompt", "--allow-net", "--allow-read"],
+  ...["--allow-env=REDIS_URL,REDIS_USERNAME,REDIS_PASSWORD", "cli/mod.ts"],
+];
 
 /** What a {@linkcode Tool} is run with. */
 export interface ToolOptions {
@@ -18,16 +21,15 @@ export interface ToolOptions {
   readonly env?: Record<string, string>;
 }
 
-/** The command line tool, run as a process of its own. Every wait on it has a deadline. */
-export class Tool implements AsyncDisposable {
+/** The command line tool, run as a process of its own. */
+export class Tool extends Cli {
   readonly #child: Deno.ChildProcess;
   readonly #stdout: ReadableStreamDefaultReader<string>;
   readonly #stdin: WritableStreamDefaultWriter<Uint8Array>;
   readonly #noted: Promise<void>;
-  #unread = "";
-  #notes = "";
 
   private constructor(command: readonly string[], { cwd = ROOT, env = {} }: ToolOptions) {
+    super();
     const [program, ...args] = command;
     this.#child = new Deno.Command(program!, {
       args,
@@ -59,52 +61,12 @@ export class Tool implements AsyncDisposable {
   }
 
   async #collectNotes(stream: ReadableStream<string>): Promise<void> {
-    for await (const text of stream) this.#notes += text;
+    for await (const text of stream) this.addNotes(text);
   }
 
-  /** What it has written to standard error so far. */
-  get notes(): string {
-    return this.#notes;
-  }
-
-  /** Waits until it has written this to standard error. */
-  async noted(words: string): Promise<void> {
-    await until(`it has noted "${words}"`, () => this.#notes.includes(words), LIMIT);
-  }
-
-  /** The next line of the results; null at their end. */
-  async line(): Promise<string | null> {
-    for (;;) {
-      const end = this.#unread.indexOf("\n");
-      if (end !== -1) {
-        const line = this.#unread.slice(0, end);
-        this.#unread = this.#unread.slice(end + 1);
-        return line;
-      }
-      const { done, value } = await within(this.#stdout.read(), LIMIT, "the wait for a line");
-      if (done) return null;
-      this.#unread += value;
-    }
-  }
-
-  /** All the results that have not been read, to their end. */
-  async rest(): Promise<string> {
-    let text = "";
-    for (let line; (line = await this.line()) !== null;) text += `${line}\n`;
-    const rest = text + this.#unread;
-    this.#unread = "";
-    return rest;
-  }
-
-  /** The results up to the first line that holds these words, or to their end. */
-  async linesUntil(words: string): Promise<string[]> {
-    const lines: string[] = [];
-    for (;;) {
-      const line = await this.line();
-      if (line === null) return lines;
-      lines.push(line);
-      if (line.includes(words)) return lines;
-    }
+  protected override async more(): Promise<string | null> {
+    const { done, value } = await within(this.#stdout.read(), LIMIT, "the wait for a line");
+    return done ? null : value;
   }
 
   /** Closes the reading end of its results, as `head` does. */
@@ -128,19 +90,15 @@ export class Tool implements AsyncDisposable {
   }
 
   /** Waits until the process is gone, whether or not somebody reads its results. */
-  async exited(): Promise<number> {
+  override async exited(): Promise<number> {
     return (await within(this.#child.status, LIMIT, "the wait for its end")).code;
   }
 
-  /** Reads its results to their end, and waits for its own. */
-  async ended(): Promise<{ code: number; stderr: string }> {
-    while (await this.line() !== null);
-    const code = await this.exited();
-    await this.#noted;
-    return { code, stderr: this.#notes };
+  protected override allNoted(): Promise<void> {
+    return this.#noted;
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  override async [Symbol.asyncDispose](): Promise<void> {
     try {
       this.#child.kill("SIGKILL");
     } catch {
@@ -159,17 +117,4 @@ function textOf(stream: ReadableStream<Uint8Array>): ReadableStream<string> {
 
 function quote(word: string): string {
   return `'${word.replaceAll("'", "'\\''")}'`;
-}
-
-/**
- * The tool fails with these words on standard error, in one line unless the usage follows, and with
- * nothing of a stack trace.
- */
-export async function fails(code: number, words: string, ...args: string[]): Promise<void> {
-  await using tool = Tool.run(args);
-  const ended = await tool.ended();
-  assertStringIncludes(ended.stderr, words);
-  assertEquals(ended.code, code);
-  assertEquals(ended.stderr.includes("    at "), false, ended.stderr);
-  if (code === 1) assertEquals(ended.stderr.trimEnd().split("\n").length, 1, ended.stderr);
 }

@@ -1,7 +1,8 @@
 /** `top` as it runs: on a terminal, where it has the screen to itself, and elsewhere. */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { startCluster, startServer, type TestServer, until } from "../servers/mod.ts";
-import { fails, Tool } from "./tool.ts";
+import { fails, InProcess } from "./in_process.ts";
+import { Tool } from "./tool.ts";
 
 const TALKATIVE = { config: { "notify-keyspace-events": "KEA" } };
 const ENTER = "\x1b[?1049h\x1b[?25l";
@@ -100,19 +101,19 @@ Deno.test("top prints a summary where there is no terminal, also when it is inte
 
 Deno.test("top prints the summary after --for", async () => {
   await using server = await startServer(TALKATIVE);
-  await using tool = Tool.run(["top", "--for", "200ms", "--url", server.url]);
+  await using tool = InProcess.run(["top", "--for", "200ms", "--url", server.url]);
   assertStringIncludes(await tool.rest(), "nothing yet");
   assertEquals(await tool.exited(), 0);
 });
 
 Deno.test("top shows every node of a cluster with its slots", async () => {
   await using cluster = await startCluster(TALKATIVE);
-  await using tool = Tool.run(["top", "--url", cluster.urls[2]!]);
+  await using tool = InProcess.run(["top", "--url", cluster.urls[2]!]);
   await tool.noted("watching * on 3 nodes");
   for (const key of ["a", "b", "c", "d"]) {
     await setUntilHeard(await cluster.ownerOf(key), key);
   }
-  tool.kill("SIGINT");
+  tool.interrupt();
   const text = await tool.rest();
   for (const [i, slots] of ["0-5460", "5461-10922", "10923-16383"].entries()) {
     const { port } = cluster.servers[i]!;

@@ -1,6 +1,8 @@
 /** What `watch` prints for programs: rows and objects. */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { startServer, type TestServer, until } from "../servers/mod.ts";
+import type { Cli } from "./cli.ts";
+import { InProcess } from "./in_process.ts";
 import { Tool } from "./tool.ts";
 
 const TALKATIVE = { config: { "notify-keyspace-events": "KEA" } };
@@ -29,7 +31,7 @@ async function isSubscribed(server: TestServer, patterns: number): Promise<void>
 }
 
 /** All lines up to the one of the key `end`, without what is no row. */
-async function rowsOf(tool: Tool): Promise<string[]> {
+async function rowsOf(tool: Cli): Promise<string[]> {
   return (await tool.linesUntil("end")).filter((line) => line.startsWith('"'));
 }
 
@@ -37,7 +39,7 @@ Deno.test("watch --csv prints what redis-cli prints", async () => {
   await using server = await startServer(TALKATIVE);
   const pattern = "__keyspace@*__:*";
   await using theirs = redisCli(server, "--csv", "psubscribe", pattern);
-  await using ours = Tool.run(["watch", "--csv", "--url", server.url]);
+  await using ours = InProcess.run(["watch", "--csv", "--url", server.url]);
   await isSubscribed(server, 1);
   for (const key of KEYS) await server.command("SET", key, "x");
   for (const key of KEYS) await server.command("DEL", key);
@@ -51,7 +53,7 @@ Deno.test("watch --csv prints what redis-cli prints where patterns overlap", asy
   await using server = await startServer(TALKATIVE);
   const patterns = ["__keyspace@*__:u*", "__keyspace@*__:user:?", "__keyspace@*__:*d"];
   await using theirs = redisCli(server, "--csv", "psubscribe", ...patterns);
-  await using ours = Tool.run(["watch", "--csv", "--url", server.url, "u*", "user:?", "*d"]);
+  await using ours = InProcess.run(["watch", "--csv", "--url", server.url, "u*", "user:?", "*d"]);
   await isSubscribed(server, 3);
   for (const key of ["user:1", "user", "cache", "end"]) await server.command("SET", key, "x");
   const rows = await rowsOf(ours);
@@ -63,7 +65,14 @@ Deno.test("watch --csv prints what redis-cli prints where patterns overlap", asy
 Deno.test("watch --csv prints what redis-cli prints of an exact channel, and of events", async () => {
   await using server = await startServer(TALKATIVE);
   await using theirs = redisCli(server, "--csv", "subscribe", "__keyevent@0__:del");
-  await using ours = Tool.run(["watch", "--csv", "--url", `${server.url}/0`, "--event", "del"]);
+  await using ours = InProcess.run([
+    "watch",
+    "--csv",
+    "--url",
+    `${server.url}/0`,
+    "--event",
+    "del",
+  ]);
   await until("both are subscribed", async () => {
     return String(await server.command("PUBSUB", "NUMSUB", "__keyevent@0__:del")).endsWith(",2");
   });
@@ -76,7 +85,7 @@ Deno.test("watch --csv prints what redis-cli prints of an exact channel, and of 
 
 Deno.test("watch --json prints an object a line, whose bytes can be had again", async () => {
   await using server = await startServer(TALKATIVE);
-  await using tool = Tool.run(["watch", "--json", "--since-start", "--url", server.url]);
+  await using tool = InProcess.run(["watch", "--json", "--since-start", "--url", server.url]);
   await tool.noted("watching");
   const before = Date.now();
   for (const key of KEYS) await server.command("SET", key, "x");
@@ -97,7 +106,7 @@ Deno.test("watch --json prints an object a line, whose bytes can be had again", 
 
 Deno.test("watch --json --gaps has the gap at its place", async () => {
   await using server = await startServer(TALKATIVE);
-  await using tool = Tool.run(["watch", "--json", "--gaps", "--url", server.url]);
+  await using tool = InProcess.run(["watch", "--json", "--gaps", "--url", server.url]);
   await tool.noted("watching");
   await server.command("SET", "before", "x");
   assertEquals(JSON.parse((await tool.line())!).key, "before");
@@ -112,8 +121,8 @@ Deno.test("watch --json --gaps has the gap at its place", async () => {
 
 Deno.test("watch --gaps has the gap among the lines, and the rows", async () => {
   await using server = await startServer(TALKATIVE);
-  await using lines = Tool.run(["watch", "--gaps", "--url", server.url]);
-  await using rows = Tool.run(["watch", "--gaps", "--csv", "--url", server.url, "k"]);
+  await using lines = InProcess.run(["watch", "--gaps", "--url", server.url]);
+  await using rows = InProcess.run(["watch", "--gaps", "--csv", "--url", server.url, "k"]);
   await lines.noted("watching");
   await rows.noted("watching");
   await rows.line();

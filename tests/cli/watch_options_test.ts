@@ -1,15 +1,15 @@
 /** Which notifications `watch` prints, and when it ends. */
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { startServer, until } from "../servers/mod.ts";
-import { fails, Tool } from "./tool.ts";
+import { fails, InProcess } from "./in_process.ts";
 
 const TALKATIVE = { config: { "notify-keyspace-events": "KEA" } };
 
 Deno.test("watch --event takes these events of these keys", async () => {
   await using server = await startServer(TALKATIVE);
   const options = ["--event", "del", "--event", "h*", "--url", server.url];
-  await using some = Tool.run(["watch", "user:*", ...options]);
-  await using all = Tool.run(["watch", ...options]);
+  await using some = InProcess.run(["watch", "user:*", ...options]);
+  await using all = InProcess.run(["watch", ...options]);
   await some.noted("watching user:* (del, h*) on");
   await all.noted("watching * (del, h*) on");
   // The server need not send the others.
@@ -39,7 +39,7 @@ Deno.test("watch --field takes fields of hashes, each with what happened to it",
     [["--field", "*", "--event", "hdel"], "__subkeyspaceevent@0__:hdel|cart:7", "5:total", "hdel"],
   ];
   for (const [args, channel, payload, event] of cases) {
-    await using tool = Tool.run(["watch", ...args, "--count", "1", "--url", url]);
+    await using tool = InProcess.run(["watch", ...args, "--count", "1", "--url", url]);
     await tool.noted("watching");
     await publish(channel, payload);
     assertMatch((await tool.line())!, new RegExp(`db0 {2}${event} +cart:7 {2}total$`));
@@ -52,7 +52,7 @@ Deno.test("watch --csv has the fields of hashes as they came", async () => {
   const url = `redis://bo:pw@127.0.0.1:${server.port}`;
   const channel = "__subkeyspace@0__:cart:7";
   const args = ["watch", "--csv", "cart:7", "--field", "*", "--db", "0", "--url", url];
-  await using tool = Tool.run(args);
+  await using tool = InProcess.run(args);
   await tool.noted("watching");
   await server.command("PUBLISH", channel, "hset|5:to,al,1:\n");
   assertEquals(await tool.line(), `"subscribe","${channel}",1`);
@@ -61,7 +61,7 @@ Deno.test("watch --csv has the fields of hashes as they came", async () => {
 
 Deno.test("watch --count ends after so many", async () => {
   await using server = await startServer(TALKATIVE);
-  await using tool = Tool.run(["watch", "--count", "2", "--for", "1h", "--url", server.url]);
+  await using tool = InProcess.run(["watch", "--count", "2", "--for", "1h", "--url", server.url]);
   await tool.noted("watching");
   for (const key of ["a", "b", "c"]) await server.command("SET", key, "x");
   const lines = await tool.linesUntil("never");
@@ -71,14 +71,22 @@ Deno.test("watch --count ends after so many", async () => {
 
 Deno.test("watch --for ends after that time", async () => {
   await using server = await startServer(TALKATIVE);
-  await using tool = Tool.run(["watch", "--for", "200ms", "--url", server.url]);
+  await using tool = InProcess.run(["watch", "--for", "200ms", "--url", server.url]);
   assertEquals((await tool.ended()).code, 0);
   assertStringIncludes(tool.notes, "watching *");
 });
 
 Deno.test("watch --for with --count fails when fewer came", async () => {
   await using server = await startServer(TALKATIVE);
-  await using tool = Tool.run(["watch", "--for", "200ms", "--count", "1", "--url", server.url]);
+  await using tool = InProcess.run([
+    "watch",
+    "--for",
+    "200ms",
+    "--count",
+    "1",
+    "--url",
+    server.url,
+  ]);
   const { code, stderr } = await tool.ended();
   assertEquals(code, 1);
   assertStringIncludes(stderr, "keywatch: only 0 of 1 came within 200ms");
@@ -86,7 +94,7 @@ Deno.test("watch --for with --count fails when fewer came", async () => {
 
 Deno.test("watch --since-start shows the time since the start", async () => {
   await using server = await startServer(TALKATIVE);
-  await using tool = Tool.run(["watch", "--since-start", "--url", server.url]);
+  await using tool = InProcess.run(["watch", "--since-start", "--url", server.url]);
   await tool.noted("watching");
   await server.command("SET", "k", "x");
   assertMatch((await tool.line())!, /^\+00:\d\d:\d\d\.\d{3} {2}db0 {2}set {11}k$/);
@@ -94,13 +102,13 @@ Deno.test("watch --since-start shows the time since the start", async () => {
 
 Deno.test("watch says what the flags keep back", async () => {
   await using server = await startServer({ config: { "notify-keyspace-events": "K$" } });
-  await using tool = Tool.run(["watch", "--url", server.url]);
+  await using tool = InProcess.run(["watch", "--url", server.url]);
   await tool.noted(`sends but a part of it: notify-keyspace-events is "$K" and lacks "A"`);
   const words = `lacks "x"; run there: CONFIG SET notify-keyspace-events '$xK'`;
   await fails(1, words, "watch", "user:*", "--event", "expired", "--url", server.url);
   // What it sends of the two is not nothing.
   const both = ["--event", "expired", "--event", "set"];
-  await using other = Tool.run(["watch", "user:*", ...both, "--url", server.url]);
+  await using other = InProcess.run(["watch", "user:*", ...both, "--url", server.url]);
   await other.noted(`sends but a part of it: notify-keyspace-events is "$K" and lacks "x"`);
 });
 
@@ -108,15 +116,15 @@ Deno.test("watch says where it cannot be told what the flags let through", async
   const acl = ["bo on >pw ~* &* +@all -config"];
   await using server = await startServer({ ...TALKATIVE, acl });
   // Besides A, which was asked for, it may be set or not.
-  await using hidden = Tool.run(["watch", "--event", "new", "--url", server.url]);
+  await using hidden = InProcess.run(["watch", "--event", "new", "--url", server.url]);
   await hidden.noted(
     'is "AKE", which hides whether "n" is set; keywatch doctor --probe tries it\n',
   );
-  await using every = Tool.run(["watch", "--url", server.url]);
+  await using every = InProcess.run(["watch", "--url", server.url]);
   await every.noted("watching");
   assertEquals(every.notes.includes("hides"), false);
   const url = `redis://bo:pw@127.0.0.1:${server.port}`;
-  await using untold = Tool.run(["watch", "--url", url]);
+  await using untold = InProcess.run(["watch", "--url", url]);
   await untold.noted(
     "does not tell notify-keyspace-events; keywatch doctor --probe tries it\n",
   );
@@ -150,7 +158,7 @@ Deno.test("watch: a file that is not there", async () => {
 
 Deno.test("watch leaves the server in peace", async () => {
   await using server = await startServer(TALKATIVE);
-  await using tool = Tool.run(["watch", "--count", "1", "--db", "0", "--url", server.url]);
+  await using tool = InProcess.run(["watch", "--count", "1", "--db", "0", "--url", server.url]);
   await tool.noted("watching");
   await server.command("SET", "k", "x");
   assertEquals((await tool.ended()).code, 0);

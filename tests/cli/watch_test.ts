@@ -1,7 +1,8 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { freePort, startServer, until } from "../servers/mod.ts";
 import { answer, Peer, swallow } from "../pubsub/peer.ts";
-import { fails, Tool } from "./tool.ts";
+import { fails, InProcess } from "./in_process.ts";
+import { Tool } from "./tool.ts";
 
 const TALKATIVE = { config: { "notify-keyspace-events": "KEA" } };
 
@@ -30,7 +31,7 @@ Deno.test("watch prints what happens until Ctrl-C, and leaves cleanly", async ()
 
 Deno.test("watch takes patterns, and the database of the URL", async () => {
   await using server = await startServer(TALKATIVE);
-  await using tool = Tool.run(["watch", "--url", `${server.url}/2`, "user:*", "order:1"]);
+  await using tool = InProcess.run(["watch", "--url", `${server.url}/2`, "user:*", "order:1"]);
   await tool.noted("watching user:* order:1");
   await server.command("SET", "user:0", "x");
   await server.command("SELECT", 2);
@@ -75,13 +76,13 @@ Deno.test("watch ends well when nobody reads any more", async () => {
 
 Deno.test("watch comes back after a loss, and shows the gap", async () => {
   await using server = await startServer(TALKATIVE);
-  await using tool = Tool.run(["watch", "--url", server.url]);
+  await using tool = InProcess.run(["watch", "--url", server.url]);
   await tool.noted("watching");
   await server.restart();
   await tool.noted("gap: ");
   await server.command("SET", "user:1", "x");
   assertMatch((await tool.line())!, /user:1$/);
-  tool.kill("SIGINT");
+  tool.interrupt();
   const { code, stderr } = await tool.ended();
   assertEquals(code, 0);
   assertMatch(stderr, new RegExp(`\nlost 127.0.0.1:${server.port}: .*; coming back\n`));
@@ -93,7 +94,7 @@ Deno.test("watch comes back after a loss, and shows the gap", async () => {
 
 Deno.test("watch says when the server came back silent", async () => {
   await using server = await startServer(TALKATIVE);
-  await using tool = Tool.run(["watch", "--url", server.url]);
+  await using tool = InProcess.run(["watch", "--url", server.url]);
   await tool.noted("watching");
   await server.restart({ "notify-keyspace-events": "" });
   await tool.noted(`notify-keyspace-events is "" and lacks "AK"`);
@@ -160,7 +161,7 @@ Deno.test("a URL where a pattern belongs is not taken for one", async () => {
     "redis//",
   ];
   for (const scheme of schemes) {
-    await using tool = Tool.run(["watch", "user:*", `${scheme}:secret@127.0.0.1:1`]);
+    await using tool = InProcess.run(["watch", "user:*", `${scheme}:secret@127.0.0.1:1`]);
     const { code, stderr } = await tool.ended();
     assertEquals(code, 2, scheme);
     assertStringIncludes(stderr, "looks like the URL of a server; write --url before it");
@@ -170,7 +171,7 @@ Deno.test("a URL where a pattern belongs is not taken for one", async () => {
 
 Deno.test("a URL or an option before the command is not repeated", async () => {
   for (const word of ["redis://:secret@h", "u:secret@h", "--url=redis://:secret@h"]) {
-    await using tool = Tool.run([word, "watch"]);
+    await using tool = InProcess.run([word, "watch"]);
     const { code, stderr } = await tool.ended();
     assertEquals([code, stderr.includes("secret")], [2, false], stderr);
     assertStringIncludes(stderr, "the command comes first");
@@ -185,13 +186,13 @@ Deno.test("watch: a database that is not there", async () => {
   await using server = await startServer({ ...TALKATIVE, acl: ["bo on >pw ~* &* +@all"] });
   const url = `redis://bo:pw@127.0.0.1:${server.port}`;
   await fails(1, "it has no database 16", "watch", "--url", `${url}/16`);
-  await using tool = Tool.run(["watch", "--url", `${url}/15`]);
+  await using tool = InProcess.run(["watch", "--url", `${url}/15`]);
   await tool.noted("watching * on");
 });
 
 Deno.test("watch: a server that will not say whether it has the database", async () => {
   await using server = await startServer({ ...TALKATIVE, acl: ["bo on >pw ~* &* +@all -select"] });
-  await using tool = Tool.run(["watch", "--url", `redis://bo:pw@127.0.0.1:${server.port}/99`]);
+  await using tool = InProcess.run(["watch", "--url", `redis://bo:pw@127.0.0.1:${server.port}/99`]);
   await tool.noted("watching * on");
 });
 
@@ -224,7 +225,7 @@ Deno.test("--help prints the usage", async () => {
 
 for (const args of [[], ["watch"], ["top"], ["doctor"], ["flags"]]) {
   Deno.test(`the help of keywatch ${args} fits a terminal, and shows examples`, async () => {
-    await using tool = Tool.run([...args, "--help"]);
+    await using tool = InProcess.run([...args, "--help"]);
     const text = await tool.rest();
     assertEquals(await tool.exited(), 0);
     assertEquals(text.split("\n").filter((line) => line.length > 79), []);
@@ -233,7 +234,7 @@ for (const args of [[], ["watch"], ["top"], ["doctor"], ["flags"]]) {
 }
 
 Deno.test("--help of a command prints its options and examples", async () => {
-  await using tool = Tool.run(["watch", "--help"]);
+  await using tool = InProcess.run(["watch", "--help"]);
   assertStringIncludes((await tool.line())!, "Usage: keywatch watch");
   const lines = await tool.linesUntil("keywatch watch 'user:*'");
   for (const words of ["--json", "--for DURATION", "--url URL", "$REDIS_URL"]) {
