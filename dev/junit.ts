@@ -1,58 +1,59 @@
-/** Results of tests. A test and its steps are one, as in the totals that `deno test` prints. */
-export interface TestCounts {
-  passed: number;
-  failed: number;
-  ignored: number;
+/** What became of one test, its steps included. */
+export interface TestResult {
+  file: string;
+  name: string;
+  seconds: number;
+  result: "passed" | "failed" | "ignored";
 }
 
-interface TestCase {
-  name: string;
-  result: keyof TestCounts;
-}
+const ENTITIES: Record<string, string> = { amp: "&", lt: "<", gt: ">", quot: '"', apos: "'" };
 
 function attribute(tag: string, name: string): string {
   const found = new RegExp(`\\s${name}="([^"]*)"`).exec(tag);
   if (!found) throw new Error(`Cannot read the test report: ${tag} has no ${name}`);
-  return found[1]!;
+  return found[1]!.replace(/&(amp|lt|gt|quot|apos);/g, (_, entity) => ENTITIES[entity]!);
 }
 
 /** The report names a step after its test, `test > step`, and lists it beside the tests. */
-function isStep(one: TestCase, all: Set<string>): boolean {
-  const parts = one.name.split(" &gt; ");
-  return parts.some((_, i) => i > 0 && all.has(parts.slice(0, i).join(" &gt; ")));
+function isStep(name: string, all: Set<string>): boolean {
+  const parts = name.split(" > ");
+  return parts.some((_, i) => i > 0 && all.has(parts.slice(0, i).join(" > ")));
 }
 
 /**
- * Counts the tests in a report that `deno test --junit-path` wrote.
+ * Reads the results of the tests from a report that `deno test --junit-path` wrote.
  *
  * @throws {Error} if the report is not whole, or if what it lists is not what it says it lists
  */
-export function countTests(xml: string): TestCounts {
+export function readReport(xml: string): TestResult[] {
   const total = /<testsuites\s[^>]*>/.exec(xml)?.[0];
   if (!total || !xml.trimEnd().endsWith("</testsuites>")) {
     throw new Error("Cannot read the test report: it is not whole");
   }
-  const counts: TestCounts = { passed: 0, failed: 0, ignored: 0 };
+  const results: TestResult[] = [];
   let listed = 0;
   for (const [, suite] of xml.matchAll(/<testsuite\s[^>]*>([\s\S]*?)<\/testsuite>/g)) {
-    const cases: TestCase[] = [];
+    const cases: TestResult[] = [];
     for (const [, tag, body] of suite!.matchAll(/(<testcase\s[^>]*>)([\s\S]*?)<\/testcase>/g)) {
       const result = /<(?:failure|error)[\s>]/.test(body!)
         ? "failed"
         : /<skipped[\s/>]/.test(body!)
         ? "ignored"
         : "passed";
-      cases.push({ name: attribute(tag!, "name"), result });
+      cases.push({
+        file: attribute(tag!, "classname").replace(/^\.\//, ""),
+        name: attribute(tag!, "name"),
+        seconds: Number(attribute(tag!, "time")),
+        result,
+      });
     }
     listed += cases.length;
     const names = new Set(cases.map(({ name }) => name));
-    for (const one of cases) {
-      if (!isStep(one, names)) counts[one.result]++;
-    }
+    results.push(...cases.filter(({ name }) => !isStep(name, names)));
   }
   const said = attribute(total, "tests");
   if (String(listed) !== said) {
     throw new Error(`Cannot read the test report: it lists ${listed} results and says ${said}`);
   }
-  return counts;
+  return results;
 }

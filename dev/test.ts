@@ -1,48 +1,95 @@
 /**
- * The task `test`: sees to it that there is a server, then runs the tests with the leak sanitizers
- * on. Arguments go to `deno test`: files or folders in place of all tests, and options such as
- * `--filter=name`. With `--matrix` first, the tests that want every version of the servers.
+ * The task `test`: sees to it that there is a server, then runs the short suite with the leak
+ * sanitizers on, many files at once. Arguments go to `deno test`: files or folders in place of all,
+ * and options such as `--filter=name`. With `--all` first, the task `test:all`: the tests that run
+ * on every server, the long ones and the mutation checks too.
  *
- * `$TEST_REPORT` names a file for a JUnit report.
+ * `$TEST_SEED` repeats the random numbers of a run with `--all`. `$TEST_REPORT` names a file for the
+ * counts of passed and failed tests.
  */
-import { join } from "node:path";
 import { ensureServer, matrix } from "../tests/servers/mod.ts";
-import { ROOT, sourceFiles } from "./project.ts";
+import type { TestResult } from "./junit.ts";
+import { ROOT } from "./project.ts";
+import { needsEveryServer, runsAlone, selectFiles } from "./test_files.ts";
+import { Progress, type RunOutcome, runTests } from "./test_run.ts";
 
-async function exists(path: string): Promise<boolean> {
-  return await Deno.stat(join(ROOT, path)).then(() => true, () => false);
+/** Tests wait more than they work, so that a core has room for several. */
+const FILES_PER_CORE = 2;
+
+function quoted(text: string): string {
+  return `'${text.replaceAll("'", "'\\''")}'`;
 }
 
-const everyServer = Deno.args[0] === "--matrix";
-const given = everyServer ? Deno.args.slice(1) : Deno.args;
-const options = { progress: (message: string) => console.error(message) };
-
-try {
-  await (everyServer ? matrix(options) : ensureServer(options));
-} catch (error) {
-  console.error(error instanceof Error ? error.message : error);
-  Deno.exit(1);
+function printSlowest(results: readonly TestResult[]): void {
+  console.log("\nThe ten slowest tests:");
+  for (
+    const { seconds, file, name } of results.toSorted((a, b) => b.seconds - a.seconds).slice(0, 10)
+  ) {
+    console.log(`${seconds.toFixed(1).padStart(6)} s  ${file}: ${name}`);
+  }
 }
 
-const matrixFiles = (await sourceFiles(join(ROOT, "tests")))
-  .map((file) => `tests/${file}`)
-  .filter((file) => file.endsWith("_matrix_test.ts"));
-const leftOut = everyServer ? [] : matrixFiles.filter((file) => !given.includes(file));
-const chosen = (await Promise.all(given.map(exists))).includes(true);
-const files = chosen ? [] : everyServer ? matrixFiles : ["tests/"];
+function printFailed(results: readonly TestResult[], task: string): void {
+  if (results.length === 0) return;
+  console.log("\nTo run what failed alone:");
+  for (const { file, name } of results) {
+    console.log(`npx -y deno@${Deno.version.deno} task ${task} ${file} --filter=${quoted(name)}`);
+  }
+}
 
+const all = Deno.args[0] === "--all";
+const { files, options, isNamed } = await prepare(all ? Deno.args.slice(1) : Deno.args);
+
+async function prepare(args: string[]) {
+  const progress = { progress: (message: string) => console.error(message) };
+  try {
+    const selection = await selectFiles(args, all);
+    await ensureServer(progress);
+    if (selection.files.some(needsEveryServer)) await matrix(progress);
+    return selection;
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : error);
+    Deno.exit(1);
+  }
+}
+
+const env: Record<string, string> = {
+  DENO_JOBS: String(navigator.hardwareConcurrency * FILES_PER_CORE),
+  ...Deno.env.toObject(),
+};
+if (all) {
+  env["TEST_SEED"] ??= String(Math.floor(Math.random() * 2 ** 31));
+  console.log(`TEST_SEED=${env["TEST_SEED"]} repeats the random numbers of this run`);
+}
+const progress = new Progress(files.length);
+const outcomes: RunOutcome[] = [];
+const together = files.filter((file) => !runsAlone(file));
+const alone = files.filter(runsAlone);
+if (together.length > 0) {
+  outcomes.push(await runTests(["--parallel", ...options, ...together], env, progress));
+}
+if (alone.length > 0) outcomes.push(await runTests([...options, ...alone], env, progress));
+
+const results = outcomes.flatMap((outcome) => outcome.results);
+const failed = results.filter(({ result }) => result === "failed");
+const outside = outcomes.flatMap((outcome) => outcome.outside);
+let passed = results.filter(({ result }) => result === "passed").length;
+if (results.length === 0) outside.push("No test ran");
+if (all && !isNamed) {
+  const { success } = await new Deno.Command(Deno.execPath(), {
+    args: ["task", "mutants"],
+    cwd: ROOT,
+    stdin: "null",
+  }).spawn().status;
+  if (success) passed++;
+  else outside.push("The mutation checks failed");
+}
+
+if (progress.isShown) printSlowest(results);
+printFailed(failed, all ? "test:all" : "test");
+if (outside.length > 0) console.log(`\n${outside.join("\n")}`);
+const counts = `${passed} passed, ${failed.length + outside.length} failed`;
 const report = Deno.env.get("TEST_REPORT");
-const { code } = await new Deno.Command(Deno.execPath(), {
-  args: [
-    "test",
-    "--sanitize-ops",
-    "--sanitize-resources",
-    "--allow-all",
-    ...(report ? [`--junit-path=${report}`] : []),
-    ...(leftOut.length > 0 ? [`--ignore=${leftOut.join(",")}`] : []),
-    ...given,
-    ...files,
-  ],
-  cwd: ROOT,
-}).spawn().status;
-Deno.exit(code);
+if (report) await Deno.writeTextFile(report, counts);
+console.log(`\n${counts}`);
+Deno.exit(failed.length + outside.length === 0 ? 0 : 1);

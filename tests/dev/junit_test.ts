@@ -1,7 +1,15 @@
-import { assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import { join } from "node:path";
-import { countTests, type TestCounts } from "../../dev/junit.ts";
+import { readReport, type TestResult } from "../../dev/junit.ts";
 import { temporaryTree } from "./tree.ts";
+
+type Counts = Record<TestResult["result"], number>;
+
+function countResults(results: TestResult[]): Counts {
+  const counts: Counts = { passed: 0, failed: 0, ignored: 0 };
+  for (const { result } of results) counts[result]++;
+  return counts;
+}
 
 /** What `deno test` reports of these files, with its exit status. */
 async function report(files: Record<string, string>): Promise<{ xml: string; code: number }> {
@@ -15,7 +23,7 @@ async function report(files: Record<string, string>): Promise<{ xml: string; cod
   return { xml: await Deno.readTextFile(path), code };
 }
 
-const CASES: [string, Record<string, string>, TestCounts][] = [
+const CASES: [string, Record<string, string>, Counts][] = [
   ["tests", {
     "a_test.ts": `
       Deno.test("one", () => {});
@@ -56,7 +64,7 @@ const CASES: [string, Record<string, string>, TestCounts][] = [
 for (const [name, files, counts] of CASES) {
   Deno.test(`counted from the real report: ${name}`, async () => {
     const { xml, code } = await report(files);
-    assertEquals(countTests(xml), counts);
+    assertEquals(countResults(readReport(xml)), counts);
     assertEquals(code === 0, counts.failed === 0);
   });
 }
@@ -64,8 +72,23 @@ for (const [name, files, counts] of CASES) {
 Deno.test("a report that is not whole is no count", async () => {
   const { xml } = await report({ "a_test.ts": `Deno.test("one", () => {});` });
   for (const broken of ["", "<html></html>", xml.slice(0, xml.length / 2)]) {
-    assertThrows(() => countTests(broken), Error, "Cannot read the test report");
+    assertThrows(() => readReport(broken), Error, "Cannot read the test report");
   }
   const fewer = xml.replace(/<testcase[\s\S]*<\/testcase>/, "");
-  assertThrows(() => countTests(fewer), Error, "lists 0 results and says 1");
+  assertThrows(() => readReport(fewer), Error, "lists 0 results and says 1");
+});
+
+Deno.test("a result has the test's file, name and duration", async () => {
+  const { xml } = await report({
+    "a_test.ts": `Deno.test('5 > 3 & "x" <y>', async () => {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    });`,
+  });
+  const [{ file, name, seconds, result } = { seconds: 0 } as TestResult] = readReport(xml);
+  assertEquals({ file, name, result }, {
+    file: "a_test.ts",
+    name: '5 > 3 & "x" <y>',
+    result: "passed",
+  });
+  assert(seconds >= 0.019, `${seconds}`);
 });

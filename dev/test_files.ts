@@ -1,0 +1,59 @@
+/** Which test files run, and how. */
+import { join } from "node:path";
+import { ROOT, sourceFiles } from "./project.ts";
+
+/** Every test file, as paths from the project's folder. */
+async function allFiles(): Promise<string[]> {
+  return (await sourceFiles(join(ROOT, "tests")))
+    .map((file) => `tests/${file}`)
+    .filter((file) => file.endsWith("_test.ts"));
+}
+
+/** Files for which the short suite has no time: they run on every server, or long. */
+const LONG = /_(?:matrix|long)_test\.ts$/;
+
+/** Whether a file runs on each version of the servers. */
+export function needsEveryServer(file: string): boolean {
+  return file.endsWith("_matrix_test.ts");
+}
+
+/** Whether a file measures its process, and so runs alone in one. */
+export function runsAlone(file: string): boolean {
+  return file.endsWith("_serial_test.ts");
+}
+
+/** Test files to run, and what goes to `deno test`. */
+export interface Selection {
+  files: string[];
+  options: string[];
+  /** Whether files or folders were named. */
+  isNamed: boolean;
+}
+
+/**
+ * Finds the test files among the arguments of a task.
+ *
+ * @param args files, folders, and options of `deno test`
+ * @param all whether those without room in the short suite run too; a file that is named always runs
+ * @throws {Error} if no test file is at a named place
+ */
+export async function selectFiles(args: readonly string[], all: boolean): Promise<Selection> {
+  const found = await allFiles();
+  const options = args.filter((arg) => arg.startsWith("-"));
+  const places = args.filter((arg) => !arg.startsWith("-"))
+    .map((arg) => arg.replace(/^\.\//, "").replace(/\/+$/, ""));
+  const inSuite = (file: string) => all || !LONG.test(file);
+  if (places.length === 0) return { files: found.filter(inSuite), options, isNamed: false };
+  const files = new Set<string>();
+  for (const place of places) {
+    const there = found.filter((file) => file === place || file.startsWith(`${place}/`));
+    if (there.length === 0) {
+      throw new Error(`There are no tests at ${place}; name a file or folder`);
+    }
+    for (const file of there) if (file === place || inSuite(file)) files.add(file);
+  }
+  if (files.size === 0) {
+    throw new Error(`All tests at ${places.join(" ")} are long; \`deno task test:all\` runs them`);
+  }
+  return { files: [...files], options, isNamed: true };
+}

@@ -1,0 +1,157 @@
+import { join } from "node:path";
+import { stripVTControlCharacters } from "node:util";
+import { readReport, type TestResult } from "./junit.ts";
+import { ROOT } from "./project.ts";
+
+/** How one run of `deno test` ended. */
+export interface RunOutcome {
+  results: TestResult[];
+  /** Failures outside every test, such as a file that cannot be loaded. */
+  outside: string[];
+}
+
+/** How long nothing may end before the files that still run are named, in ms. */
+const QUIET = 30_000;
+
+/** Counts the files that have run, over all runs of a suite. */
+export class Progress {
+  readonly #started = new Map<string, number>();
+  #ended = 0;
+  #lastPrinted = Date.now();
+
+  /** @param total the number of files; with a single one nothing is printed */
+  constructor(readonly total: number) {}
+
+  /** Files that started and have not ended. */
+  get unfinished(): string[] {
+    return [...this.#started.keys()];
+  }
+
+  /** Whether output is left to progress, not to the run itself. */
+  get isShown(): boolean {
+    return this.total > 1;
+  }
+
+  /** Takes a line that `test_marks.ts` wrote. */
+  mark(line: string): void {
+    const [state, at, url] = line.split(" ");
+    const file = url!.slice(url!.lastIndexOf("/tests/") + 1);
+    if (state === "started") return void this.#started.set(file, Number(at));
+    const seconds = (Number(at) - this.#started.get(file)!) / 1000;
+    this.#started.delete(file);
+    this.#ended++;
+    this.#print(`${file} (${seconds.toFixed(1)} s)`);
+  }
+
+  /** Names what still runs when nothing has ended for a while. */
+  tick(): void {
+    if (this.#started.size > 0 && Date.now() - this.#lastPrinted > QUIET) {
+      this.#print(`running: ${this.unfinished.join(", ")}`);
+    }
+  }
+
+  #print(text: string): void {
+    this.#lastPrinted = Date.now();
+    if (this.isShown) console.log(`${this.#ended} of ${this.total}  ${text}`);
+  }
+}
+
+/**
+ * Passes on what a run prints of failures: each at once, and all that it says of them at its end.
+ *
+ * @returns the last that it wrote
+ */
+async function showFailures(stream: ReadableStream<Uint8Array>): Promise<string> {
+  let isEnd = false;
+  let rest = "";
+  const last: string[] = [];
+  for await (const text of stream.pipeThrough(new TextDecoderStream())) {
+    const lines = (rest + text).split("\n");
+    rest = lines.pop()!;
+    for (const line of lines) {
+      const plain = stripVTControlCharacters(line);
+      isEnd ||= plain === " ERRORS ";
+      if (isEnd || /^\.\/tests\/.* \.\.\. FAILED/.test(plain)) console.log(line);
+      last.push(line);
+      if (last.length > 100) last.shift();
+    }
+  }
+  return [...last, rest].join("\n");
+}
+
+/** Reports each line that is added to a file until `ended` resolves, and its last lines then. */
+async function follow(
+  path: string,
+  ended: Promise<unknown>,
+  progress: Progress,
+): Promise<void> {
+  let isOver = false;
+  ended.finally(() => isOver = true);
+  for (let seen = 0;;) {
+    const isLast = isOver;
+    const lines = (await Deno.readTextFile(path)).split("\n").slice(0, -1);
+    for (const line of lines.slice(seen)) progress.mark(line);
+    seen = lines.length;
+    progress.tick();
+    if (isLast) return;
+    await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, 200))]);
+  }
+}
+
+/**
+ * Runs test files in one `deno test`, and waits for it.
+ *
+ * @param args for `deno test`: options, then files
+ * @param env for its process
+ * @param progress is told of each file; if it is shown, only failures are printed besides
+ * @throws {Error} if the run gives no report
+ */
+export async function runTests(
+  args: readonly string[],
+  env: Record<string, string>,
+  progress: Progress,
+): Promise<RunOutcome> {
+  const folder = await Deno.makeTempDir({ prefix: "keywatch-tests-" });
+  try {
+    const report = join(folder, "report.xml");
+    const marks = join(folder, "marks");
+    await Deno.writeTextFile(marks, "");
+    const out = progress.isShown ? "piped" : "inherit";
+    const child = new Deno.Command(Deno.execPath(), {
+      args: [
+        "test",
+        "--no-check",
+        "--sanitize-ops",
+        "--sanitize-resources",
+        "--allow-all",
+        `--junit-path=${report}`,
+        "--preload=dev/test_marks.ts",
+        ...args,
+      ],
+      cwd: ROOT,
+      env: { ...env, TEST_MARKS: marks },
+      stdin: "null",
+      stdout: out,
+      stderr: out,
+    }).spawn();
+    const [{ success }, last] = await Promise.all([
+      child.status,
+      progress.isShown ? Promise.all([showFailures(child.stdout), showFailures(child.stderr)]) : [],
+      follow(marks, child.status, progress),
+    ]);
+    const xml = await Deno.readTextFile(report).catch(() => "");
+    if (xml === "") {
+      throw new Error(`\`deno test\` gave no report; the last it wrote:\n${last.join("\n")}`);
+    }
+    const results = readReport(xml);
+    const failed = new Set(results.flatMap((one) => one.result === "failed" ? [one.file] : []));
+    const outside = progress.unfinished.filter((file) => !failed.has(file))
+      .map((file) => `${file} did not run to its end`);
+    if (!success && failed.size + outside.length === 0) {
+      outside.push("`deno test` failed, but no test did");
+    }
+    return { results, outside };
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
