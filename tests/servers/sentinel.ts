@@ -46,7 +46,10 @@ export class TestSentinels implements AsyncDisposable {
       await all.#startServers(1);
       await all.#startServers(replicas);
       await all.#startSentinels(count);
+      await all.#setPeriods({ "INFO-PERIOD": 100, "PUBLISH-PERIOD": 100, "ASK-PERIOD": 200 });
       await all.whenHealthy();
+      // With a short period, a sentinel demotes a promoted replica before it learns of the failover.
+      await all.#setPeriods({ "INFO-PERIOD": 10_000, "PUBLISH-PERIOD": 2_000 });
       return all;
     } catch (error) {
       await all.stop();
@@ -104,6 +107,14 @@ export class TestSentinels implements AsyncDisposable {
       },
     };
     await settle(this.#sentinels, count, () => startServer(options));
+  }
+
+  /** Sets, in ms, how often the sentinels exchange what they know; servers before 7.0 refuse it. */
+  async #setPeriods(periods: Record<string, number>): Promise<void> {
+    const args = Object.entries(periods).flat();
+    await Promise.allSettled(
+      this.#sentinels.map((sentinel) => sentinel.command("SENTINEL", "DEBUG", ...args)),
+    );
   }
 
   /** Every server, those that were killed too: the first primary first. */
