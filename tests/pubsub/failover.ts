@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { connect, type Gap } from "../../mod.ts";
+import { connect, type Gap, type KeyspaceNotificationsInterface } from "../../mod.ts";
 import {
   type ServerBinary,
   sleep,
@@ -9,6 +9,7 @@ import {
   until,
   within,
 } from "../servers/mod.ts";
+import { nodeOf } from "./pair.ts";
 
 /** A number that was written, where, and between which times, in ms since the epoch. */
 interface Write {
@@ -96,44 +97,57 @@ export const FAILOVERS: readonly Failover[] = [
   },
 ];
 
-export interface FailoverOptions {
-  readonly protocol: 2 | 3;
-  readonly binary?: ServerBinary;
+/** What a connection to the sentinels reports. */
+interface Seen {
+  readonly notifications: KeyspaceNotificationsInterface;
+  readonly gaps: Gap[];
+  readonly numbers: number[];
 }
 
-/** Watches a primary through a failover, and sees that nothing is lost in silence. */
-export async function watchThrough(
-  { begin }: Failover,
-  { protocol, binary }: FailoverOptions,
-): Promise<void> {
-  await using all = await startSentinels({
-    ...(binary === undefined ? {} : { binary }),
-    config: { "notify-keyspace-events": "KEA" },
-  });
-  const [first, second] = all.servers as [TestServer, TestServer];
+async function watch(all: TestSentinels, protocol: 2 | 3): Promise<Seen> {
   const gaps: Gap[] = [];
-  const seen: number[] = [];
-  await using notifications = await connect({ sentinels: all.urls, name: all.name }, {
+  const numbers: number[] = [];
+  const notifications = await connect({ sentinels: all.urls, name: all.name }, {
     protocol,
     timeout: 2_000,
     onGap: (gap) => gaps.push(gap),
   });
   await notifications.subscribeKeyspace("n:*", {
-    handler: ({ key }) => seen.push(Number(key.slice(2))),
+    handler: ({ key }) => numbers.push(Number(key.slice(2))),
   });
-  const node = () => notifications.status().nodes[0]!.node;
-  assertEquals(node(), `${first.host}:${first.port}`);
+  return { notifications, gaps, numbers };
+}
+
+/** Watches a primary through a failover, in both protocols, and checks that no loss is silent. */
+export async function watchThrough({ begin }: Failover, binary?: ServerBinary): Promise<void> {
+  await using all = await startSentinels({
+    ...(binary === undefined ? {} : { binary }),
+    config: { "notify-keyspace-events": "KEA" },
+  });
+  const [first, second] = all.servers as [TestServer, TestServer];
+  await using stack = new AsyncDisposableStack();
+  const watched: Seen[] = [];
+  for (const protocol of [2, 3] as const) {
+    const seen = await watch(all, protocol);
+    stack.use(seen.notifications);
+    watched.push(seen);
+    assertEquals(seen.notifications.status().nodes[0]!.node, nodeOf(first));
+  }
   // The one that leads a failover on demand is the first to know of it, and not followed.
   await using writer = new Writer(all, all.sentinels[2]!);
   await until("a hundred were written", () => writer.writes.size > 100);
   await begin(all, first);
-  const moved = () => node() === `${second.host}:${second.port}` && notifications.health().ok;
-  await until("the new primary is watched", () => gaps.length > 0 && moved(), 60_000);
+  const moved = ({ notifications, gaps }: Seen) =>
+    gaps.length > 0 && notifications.status().nodes[0]!.node === nodeOf(second) &&
+    notifications.health().ok;
+  await until("the new primary is watched", () => watched.every(moved), 60_000);
   const { size } = writer.writes;
   await until("another hundred were written", () => writer.writes.size > size + 100);
   await writer.stop();
   const last = Math.max(...writer.writes.keys());
-  await until("the last one has come", () => seen.at(-1)! >= last);
-  assertNoneIsLost(writer.writes, seen, gaps, second.port);
-  assert(gaps.some(({ reason }) => reason === "failover"));
+  for (const { gaps, numbers } of watched) {
+    await until("the last one has come", () => numbers.at(-1)! >= last);
+    assertNoneIsLost(writer.writes, numbers, gaps, second.port);
+    assert(gaps.some(({ reason }) => reason === "failover"));
+  }
 }

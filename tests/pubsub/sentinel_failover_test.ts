@@ -13,11 +13,9 @@ import { FAILOVERS, watchThrough } from "./failover.ts";
 const TALKATIVE = { config: { "notify-keyspace-events": "KEA" } };
 
 for (const failover of FAILOVERS) {
-  for (const protocol of [2, 3] as const) {
-    Deno.test(`RESP${protocol}: ${failover.name}, and nothing is lost in silence`, async () => {
-      await watchThrough(failover, { protocol });
-    });
-  }
+  Deno.test(`${failover.name}, and nothing is lost in silence in either protocol`, async () => {
+    await watchThrough(failover);
+  });
 }
 
 Deno.test("sentinels and servers that want passwords, each its own", async () => {
