@@ -1,6 +1,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { hashSlot } from "../../cluster/mod.ts";
 import { falseBytes } from "../false_bytes.ts";
+import { Random } from "../random.ts";
 import { startServer } from "../servers/mod.ts";
 
 Deno.test("a slot is that of the hash tag, where there is one", () => {
@@ -20,24 +21,27 @@ Deno.test("bytes that are gone, or are not as many as they say, have no slot", (
   }
 });
 
-/** Up to so many random characters, of one, two, three and four bytes. */
-function randomText(most: number): string {
+/** Fewer than so many random characters, of one, two, three and four bytes. */
+function randomText(random: Random, end: number): string {
   const characters = ["{", "}", "a", "~", "\x00", "\n", "é", "字", "😀", "\ufffd"];
-  const length = Math.floor(Math.random() * most);
-  return Array.from({ length }, () => characters[Math.floor(Math.random() * characters.length)])
-    .join("");
+  return Array.from({ length: random.below(end) }, () => random.pick(characters)).join("");
+}
+
+/** Fewer than so many random bytes. */
+function randomBytes(random: Random, end: number): Uint8Array {
+  return Uint8Array.from({ length: random.below(end) }, () => random.below(256));
 }
 
 Deno.test("hashSlot agrees with CLUSTER KEYSLOT on random bytes and on random text", async () => {
   await using server = await startServer({ config: { "cluster-enabled": "yes" } });
+  const random = new Random(12_739);
   const keys = Array.from({ length: 2_000 }, () => {
-    const key = crypto.getRandomValues(new Uint8Array(Math.floor(Math.random() * 24)));
     // Braces are rare in random bytes, and what the rule is about.
-    return key.map((byte) => byte < 40 ? 0x7b : byte < 80 ? 0x7d : byte);
+    return randomBytes(random, 24).map((byte) => byte < 40 ? 0x7b : byte < 80 ? 0x7d : byte);
   });
   const slots = await Promise.all(keys.map((key) => server.command("CLUSTER", "KEYSLOT", key)));
   assertEquals(keys.map(hashSlot), slots as number[]);
-  const texts = Array.from({ length: 2_000 }, () => randomText(12));
+  const texts = Array.from({ length: 2_000 }, () => randomText(random, 12));
   const expected = await Promise.all(
     texts.map((text) => server.command("CLUSTER", "KEYSLOT", text)),
   );
