@@ -1,0 +1,103 @@
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import {
+  formatSlots,
+  parseNodes,
+  parseShards,
+  parseSlotMoves,
+  parseSlots,
+  TopologyError,
+} from "../../cluster/mod.ts";
+import { askServed } from "../../cluster/served.ts";
+import type { Connection } from "../../pubsub/connection.ts";
+import { Secrets } from "../../pubsub/secrets.ts";
+import { readView } from "../../pubsub/sentinel_session.ts";
+import type { Reply } from "../../resp/mod.ts";
+import { ASKED, HOSTILE, listed, move, own, repeated, shard } from "./hostile_replies.ts";
+
+Deno.test("a text is never taken apart into a list that grows with it", () => {
+  const { split, matchAll } = String.prototype;
+  let most = 0;
+  // More than there are slots.
+  const size = 20_000;
+  const counted = <Rest extends unknown[]>(method: (...rest: Rest) => Iterable<unknown>) =>
+    function (this: string, ...rest: Rest) {
+      const parts = [...method.apply(this, rest)];
+      most = Math.max(most, parts.length);
+      return parts;
+    };
+  Object.assign(String.prototype, { split: counted(split), matchAll: counted(matchAll) });
+  try {
+    for (const { reply, read } of HOSTILE) {
+      const text = reply(size);
+      if (typeof text === "string") read(text);
+    }
+    parseSlotMoves([move({ slots: "0-16383 ".repeat(size) })]);
+  } finally {
+    Object.assign(String.prototype, { split, matchAll });
+  }
+  assert(most <= 16_385, `a list of ${most}`);
+});
+
+Deno.test("the slots that a node serves are read in time in proportion to the answer", async () => {
+  const served = (size: number) => {
+    const line = own(...repeated(size, (i) => `${2 * i}`), "[16383-<-b]");
+    const connection = { request: () => Promise.resolve(line) } as unknown as Connection;
+    return askServed((question) => question(connection), ASKED);
+  };
+  assertEquals(formatSlots(await served(3)), "0,2,4,16383");
+  assertEquals((await served(8_000)).length, 8_001);
+});
+
+Deno.test("of however many sentinels that one names few are kept", async () => {
+  const named = repeated(100_000, (i) => ["ip", `10.0.${i >> 8}.${i & 255}`, "port", "26379"]);
+  const answers: Record<string, Reply> = {
+    "GET-MASTER-ADDR-BY-NAME": ["127.0.0.1", "6379"],
+    "MASTER": ["config-epoch", "1"],
+    "SENTINELS": [["ip", "10.0.0.1", "port", "26379", "flags", "s_down,sentinel"], ...named],
+  };
+  const connection = {
+    server: "127.0.0.1:26379",
+    secrets: new Secrets(),
+    request: (_: string, subcommand: string) => Promise.resolve(answers[subcommand]!),
+  } as unknown as Connection;
+  const { others } = (await readView(connection, "mymaster"))!;
+  assertEquals(others!.length, 32);
+  assertEquals(others![0], { hostname: "10.0.0.0", port: 26_379 });
+});
+
+Deno.test("a slot that is listed twice in one shard, or on one line, is an error", () => {
+  const refused = (read: () => unknown, why: string) => {
+    const { message } = assertThrows(read, TopologyError);
+    assert(message.includes(why), message);
+  };
+  const twice = "it lists a slot of a shard twice";
+  for (const pairs of [[0, 5, 5, 9], [0, 9, 0, 9], [5, 9, 0, 5], [0, 16_383, 7, 7]]) {
+    refused(() => parseShards([shard(pairs, listed("a"))], ASKED), twice);
+    refused(() => parseNodes(own(`${pairs[0]}-${pairs[1]}`, `${pairs[2]}-${pairs[3]}`), ASKED), "");
+    const rows = [0, 2].map((i) => [pairs[i]!, pairs[i + 1]!, ["127.0.0.1", 7000, "a"]]);
+    refused(() => parseSlots(rows, ASKED), twice);
+    const text = `${pairs[0]}-${pairs[1]} ${pairs[2]}-${pairs[3]}`;
+    assertEquals(parseSlotMoves([move({ slots: text })]), null);
+  }
+  const all = parseShards([shard([5, 16_383, 0, 4], listed("a"))], ASKED);
+  assertEquals(formatSlots(all.shards[0]!.slots), "0-4,5-16383");
+});
+
+Deno.test("more nodes than maxNodes are an error that names the option", () => {
+  const reply = (count: number) => repeated(count, (i) => shard([i, i], listed(`${i}`)));
+  const ranges = (count: number) => repeated(count, (i) => [i, i, ["127.0.0.1", 7000, `${i}`]]);
+  assertEquals(parseShards(reply(1_000), ASKED).nodes.size, 1_000);
+  assertEquals(parseShards([...reply(1_000), ...reply(10)], ASKED).nodes.size, 1_000);
+  assertEquals(parseSlots(ranges(2), ASKED, { maxNodes: 2 }).nodes.size, 2);
+  for (
+    const read of [
+      () => parseShards(reply(1_001), ASKED),
+      () => parseShards(reply(3), ASKED, { maxNodes: 2 }),
+      () => parseSlots(ranges(1_001), ASKED),
+      () => parseSlots(ranges(3), ASKED, { maxNodes: 2 }),
+    ]
+  ) {
+    const { message } = assertThrows(read, TopologyError);
+    assert(/more than \d+ nodes, which the option maxNodes does not allow/.test(message), message);
+  }
+});
