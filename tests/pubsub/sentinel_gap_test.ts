@@ -1,8 +1,27 @@
 import { assert, assertEquals } from "@std/assert";
 import { connect, type Gap } from "../../mod.ts";
-import { sleep, type TestServer, until } from "../servers/mod.ts";
+import { type TestServer, until } from "../servers/mod.ts";
+import { WallClock } from "../wall_clock.ts";
 import { FakeSentinel } from "./fake_sentinel.ts";
 import { assertTells, BLIND, blind, promote, startPair, target } from "./pair.ts";
+
+/** Longer than it takes sentinels that are not cut off to learn of a failover, in ms. */
+const LEARNING = 5_000;
+
+/** How often a server was asked for its role. */
+async function roleQuestions(server: TestServer): Promise<number> {
+  const stats = String(await server.command("INFO", "commandstats"));
+  return Number(/cmdstat_role:calls=(\d+)/.exec(stats)?.[1] ?? 0);
+}
+
+/** Writes until the server was asked for its role some times more. */
+async function keepBusy(server: TestServer): Promise<void> {
+  const asked = await roleQuestions(server);
+  await until("it was asked some times", async () => {
+    await server.command("INCR", "n");
+    return await roleQuestions(server) > asked + 3;
+  });
+}
 
 for (const protocol of [2, 3] as const) {
   Deno.test(`RESP${protocol}: a failover's gap begins with the promotion, however late that is told`, async () => {
@@ -12,23 +31,19 @@ for (const protocol of [2, 3] as const) {
     const gaps: Gap[] = [];
     await using notifications = await connect(target(sentinel), {
       protocol,
-      heartbeat: { interval: 50 },
+      heartbeat: { interval: 50, busyInterval: 20 },
       onGap: (gap) => gaps.push(gap),
     });
     await notifications.subscribeKeyspace("*");
     await until("it is followed", () => sentinel.followers === 1);
-    const keepBusy = async (ms: number) => {
-      for (const end = Date.now() + ms; Date.now() < end; await sleep(20)) {
-        await first.command("INCR", "n");
-      }
-    };
+    using clock = new WallClock();
     const began = Date.now();
-    await keepBusy(1_500);
+    await keepBusy(first);
     await first.command("WAIT", 1, 10_000);
     await promote(second);
     const promotedAt = Date.now();
-    // Longer than a sentinel needs that is not cut off.
-    await keepBusy(5_000);
+    clock.advance(LEARNING);
+    await keepBusy(first);
     assertEquals(gaps, []);
     await sentinel.switchTo(second);
     await until("it is heard", () => gaps.length === 1);
@@ -52,9 +67,13 @@ Deno.test("a failover's gap begins before a sentinel can know of it", async () =
   });
   await notifications.subscribeKeyspace("k");
   await until("it is followed", () => sentinel.followers === 1);
+  using clock = new WallClock();
   await promote(second);
   const promotedAt = Date.now();
-  await sleep(2_500);
+  // A sentinel that is not cut off hears of it by then.
+  clock.advance(2_500);
+  const { commands } = sentinel;
+  await until("it was asked whether it lives", () => sentinel.commands > commands);
   await sentinel.switchTo(second);
   await until("it is heard", () => gaps.length === 1);
   assert(gaps[0]!.from <= promotedAt, `it begins ${gaps[0]!.from - promotedAt} ms late`);
@@ -69,14 +88,16 @@ Deno.test("a failover's gap begins before the sentinel that was followed fell si
   const gaps: Gap[] = [];
   await using notifications = await connect(target(one, two), {
     ...BLIND,
-    heartbeat: { interval: 50, timeout: 4_000 },
+    heartbeat: { interval: 50, timeout: 1_000 },
     onGap: (gap) => gaps.push(gap),
   });
   await notifications.subscribeKeyspace("k");
   await until("it is followed", () => one.followers === 1);
+  using clock = new WallClock();
   one.silentFrom = "PING";
   await promote(second);
   const promotedAt = Date.now();
+  clock.advance(LEARNING);
   await two.switchTo(second);
   await until("the other is heard", () => gaps.length === 1);
   assert(gaps[0]!.from <= promotedAt, `it begins ${gaps[0]!.from - promotedAt} ms late`);

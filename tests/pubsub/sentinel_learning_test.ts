@@ -1,13 +1,13 @@
 import { assertEquals } from "@std/assert";
-import { connect, type Gap } from "../../mod.ts";
+import { connect } from "../../mod.ts";
 import { ConnectTurns } from "../../pubsub/connect_turns.ts";
 import { Sentinels } from "../../pubsub/sentinel.ts";
 import { SentinelOrder } from "../../pubsub/sentinel_order.ts";
 import { Secrets } from "../../pubsub/secrets.ts";
 import { readSentinelTarget, type SentinelServer } from "../../pubsub/sentinel_target.ts";
-import { freePort, startSentinels, type TestServer, until } from "../servers/mod.ts";
+import { freePort, type TestServer, until } from "../servers/mod.ts";
 import { FakeSentinel } from "./fake_sentinel.ts";
-import { assertTells, promote, startPair, TALKATIVE, target } from "./pair.ts";
+import { assertTells, promote, startPair, target } from "./pair.ts";
 
 for (const protocol of [2, 3] as const) {
   Deno.test(`RESP${protocol}: a sentinel that was not listed takes over from the one that was`, async () => {
@@ -70,26 +70,6 @@ Deno.test("of the others that a sentinel names those count that have an address 
   sentinel.others = null;
   assertEquals(await nodes(), [sentinel.node, "127.0.0.1:3"]);
 });
-
-Deno.test("with one of three sentinels listed, and that one dead, a failover is followed", async () => {
-  await using all = await startSentinels(TALKATIVE);
-  const [first, second] = all.servers as [TestServer, TestServer];
-  const gaps: Gap[] = [];
-  await using notifications = await connect({ sentinels: [all.urls[0]!], name: all.name }, {
-    onGap: (gap) => gaps.push(gap),
-  });
-  await notifications.subscribeKeyspace("k");
-  await until("it is followed", () => isFollowed(all.sentinels[0]!));
-  await all.sentinels[0]!.kill();
-  await first.kill();
-  await until("the new primary is watched", () => gaps.length === 1, 60_000);
-  assertEquals(gaps[0]!.reason, "failover");
-  await assertTells(notifications, second);
-});
-
-async function isFollowed(sentinel: TestServer): Promise<boolean> {
-  return String(await sentinel.command("CLIENT", "LIST")).includes(" name=keywatch ");
-}
 
 /** Sentinels by the last part of their port, and what a sentinel says of others. */
 function order(...ports: number[]) {
