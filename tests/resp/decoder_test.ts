@@ -91,6 +91,18 @@ Deno.test("offset is the place after what was read, within a call too", () => {
   }
 });
 
+Deno.test("arrays of each kind that servers push in RESP2 become pushes, and no others", () => {
+  const kinds = (name: string) => [name, `p${name}`, `s${name}`];
+  const pushed = ["message", "subscribe", "unsubscribe"].flatMap(kinds);
+  for (const kind of [...pushed, "pong", "Message", "message ", "subscrib"]) {
+    const recorder = new Recorder();
+    const decoder = new Decoder(recorder, { strings: "text", arrayPushes: true });
+    decoder.write(bytes(`*2\r\n$${kind.length}\r\n${kind}\r\n$1\r\nc\r\n`));
+    const what = pushed.includes(kind) ? "push" : "reply";
+    assertEquals(recorder.events, [`${what} ["${kind}", "c"]`]);
+  }
+});
+
 Deno.test("arrays become pushes from the moment that arrayPushes is set, within a call too", () => {
   const array = MESSAGE.replace(">", "*");
   const stream = bytes(`${array}+on\r\n${array}${array}+off\r\n${array}`);

@@ -25,6 +25,8 @@ Deno.test("lengths count bytes, whatever the text", () => {
     "a\udc00b",
     "\ud83d",
     "x".repeat(10),
+    // The least and the greatest of each number of bytes.
+    ..."\x7f\x80\u07ff\u0800\uffff\u{10000}\u{10ffff}",
   ];
   for (const each of [...texts, ...texts.map((one) => one.repeat(40))]) {
     const wire = encodeCommand([each]);
