@@ -103,3 +103,15 @@ Deno.test("a message that two chunks share has memory of its own", async () => {
   assertEquals(second, "__keyspace@0__:key\r\n$3\r\nset");
   assertEquals(second, third);
 });
+
+Deno.test("messages that chunks share, one after the other, have memory of their own", async () => {
+  const messages = ["one", "two", "six"].map((key) => MESSAGE.replace(":key", `:${key}`));
+  const bytes = new TextEncoder().encode(messages.join(""));
+  // Each piece ends in the middle of a message.
+  const places = [0, 1, 2, 3].map((n) => Math.min(bytes.length, n * MESSAGE.length + 30));
+  const pieces = places.map((place, n) => bytes.slice(places[n - 1] ?? 0, place));
+  const keys = (await read(pieces)).map(({ bytes, channelEnd }) =>
+    new TextDecoder().decode(bytes.subarray(channelEnd - 3, channelEnd))
+  );
+  assertEquals(keys, ["one", "two", "six"]);
+});
