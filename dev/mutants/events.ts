@@ -1,0 +1,47 @@
+import type { Mutant } from "./mutant.ts";
+
+/** Breakages of `events/`. */
+export const events: readonly Mutant[] = [
+  {
+    name: "turns hidden flags off unsaid",
+    file: "events/flags.ts",
+    before: "unsure: only(added && HIDDEN,",
+    after: 'unsure: only("",',
+    tests: ["tests/events/flags_test.ts"],
+  },
+  {
+    name: "asks for more flags than the events need",
+    file: "events/flags.ts",
+    before: "(most || classes || all)",
+    after: "(all)",
+    tests: ["tests/events/flags_test.ts"],
+  },
+  {
+    name: "adds flags that are in force",
+    file: "events/flags.ts",
+    before: "only(needed, (letter) => !isInForce(configured, letter))",
+    after: "needed",
+    tests: ["tests/events/flags_test.ts"],
+  },
+  {
+    name: "drops flags when it adds some",
+    file: "events/flags.ts",
+    before: "ordered(configured + added)",
+    after: "ordered(added)",
+    tests: ["tests/events/flags_test.ts"],
+  },
+  {
+    name: "takes a letter for known one version too early",
+    file: "events/flags.ts",
+    before: '["n", 7, 0]',
+    after: '["n", 6, 2]',
+    tests: ["tests/events/flags_test.ts"],
+  },
+  {
+    name: "takes a channel for silent only where its family is missing",
+    file: "events/flags.ts",
+    before: "can(family!) && classes.some(can)",
+    after: "can(family!)",
+    tests: ["tests/events/flags_test.ts"],
+  },
+];
