@@ -11,14 +11,14 @@ export const cli: readonly Mutant[] = [
   },
   {
     name: "ends well after a failure",
-    file: "cli/main.ts",
+    file: "cli/run.ts",
     before: 'output.note(`keywatch: ${why}`, "red");\n    return 1;',
     after: 'output.note(`keywatch: ${why}`, "red");\n    return 0;',
     tests: ["tests/cli/watch_test.ts", "--filter=no server there"],
   },
   {
     name: "takes wrong arguments for a failure",
-    file: "cli/main.ts",
+    file: "cli/run.ts",
     before: "  return 2;\n",
     after: "  return 1;\n",
     tests: ["tests/cli/arguments_test.ts"],

@@ -1,5 +1,5 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { run } from "../../cli/main.ts";
+import { run } from "../../cli/run.ts";
 import { Output } from "../../cli/output.ts";
 import { printable } from "../../pubsub/printable.ts";
 import { within } from "../servers/mod.ts";
