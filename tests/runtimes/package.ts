@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { packPackage } from "../../dev/npm/package.ts";
 import { run } from "../servers/run.ts";
+import { packedPackage } from "./packed.ts";
 import { findEsbuild } from "./programs.ts";
 
 const HERE = fileURLToPath(new URL(".", import.meta.url));
@@ -41,15 +41,15 @@ export async function installPackage(folder: string, wanted: string): Promise<vo
 }
 
 /**
- * Makes an application of a folder: packs the package as npm gets it, has npm install it from the
- * file, and puts the conformance script beside it. Needs no network.
+ * Makes an application of a folder: has npm install the package as npm gets it, from its file, and
+ * puts the conformance script beside it. Needs no network.
  *
  * In `alone/` below it, the package has only the rooms without a socket.
  *
  * @returns the names of the package's entries
  */
 export async function makeApplication(folder: string): Promise<string[]> {
-  await installPackage(folder, `${NAME}@file:${await packPackage(folder)}`);
+  await installPackage(folder, `${NAME}@file:${await packedPackage()}`);
 
   const parts = ["cases", "alone"];
   await copy(HERE, folder, (name) => name.endsWith(".mjs") || parts.includes(name));
