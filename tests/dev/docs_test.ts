@@ -66,7 +66,7 @@ Deno.test("the examples of the documents that need no server run", async () => {
     for (const [, example] of markdown.matchAll(/^```ts\n(.*?)^```/gms)) {
       // From standard input it runs in the project's folder, where the package's name leads to it.
       const child = new Deno.Command(Deno.execPath(), {
-        args: ["run", "--no-prompt", "--check", "-"],
+        args: ["run", "--no-prompt", "-"],
         cwd: ROOT,
         stdin: "piped",
         stdout: "piped",
