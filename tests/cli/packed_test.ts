@@ -4,15 +4,18 @@ import { join } from "node:path";
 import { run } from "../servers/run.ts";
 import { startServer } from "../servers/mod.ts";
 import { makeApplication } from "../runtimes/package.ts";
-import { findBun, findNode } from "../runtimes/programs.ts";
+import { findBun, findNode, type Program } from "../runtimes/programs.ts";
 import { Tool } from "./tool.ts";
 
 const TALKATIVE = { config: { "notify-keyspace-events": "KEA" } };
 const TOOL = join("node_modules", "@keywatch", "keywatch", "cli", "bin.js");
 
 let folder: string;
+let programs: Readonly<Record<"Node" | "Bun", Program>>;
 
 Deno.test.beforeAll(async () => {
+  // Once: to find Bun, npm has to start.
+  programs = { Node: await findNode(), Bun: await findBun() };
   folder = await Deno.makeTempDir({ prefix: "keywatch-" });
   await makeApplication(folder);
 });
@@ -21,10 +24,10 @@ Deno.test.afterAll(async () => {
   await Deno.remove(folder, { recursive: true });
 });
 
-for (const [name, find] of [["Node", findNode], ["Bun", findBun]] as const) {
+for (const name of ["Node", "Bun"] as const) {
   Deno.test(`the packed tool watches in ${name}, also for a slow reader`, async () => {
     await using server = await startServer(TALKATIVE);
-    const program = [...await find(), TOOL];
+    const program = [...programs[name], TOOL];
     await using tool = Tool.run(["watch", "--url", server.url], { program, cwd: folder });
     await tool.noted("watching *");
     await server.command("SET", "k", "x");
@@ -36,7 +39,7 @@ for (const [name, find] of [["Node", findNode], ["Bun", findBun]] as const) {
   });
 
   Deno.test(`the packed tool fails in words in ${name}`, async () => {
-    const program = [...await find(), TOOL];
+    const program = [...programs[name], TOOL];
     const cases: [why: string, ...args: string[]][] = [
       ['there is no command "wach"; did you mean watch?', "wach"],
       ["there is no option --evnt; did you mean --event?", "watch", "--evnt", "set"],
@@ -51,7 +54,7 @@ for (const [name, find] of [["Node", findNode], ["Bun", findBun]] as const) {
 
   Deno.test(`the packed tool looks, explains and shows in ${name}`, async () => {
     await using server = await startServer(TALKATIVE);
-    const program = [...await find(), TOOL];
+    const program = [...programs[name], TOOL];
     const start = (...args: string[]) => Tool.run(args, { program, cwd: folder });
     const env = { REDIS_URL: server.url, NO_COLOR: "1" };
 
@@ -80,7 +83,7 @@ for (const [name, find] of [["Node", findNode], ["Bun", findBun]] as const) {
 
   Deno.test(`to import the packed tool in ${name} is not to run it`, async () => {
     const script = "import { main } from '@keywatch/keywatch/cli'; console.log(typeof main)";
-    const [program, ...args] = await find();
+    const [program, ...args] = programs[name];
     await Deno.writeTextFile(join(folder, "import.mjs"), script);
     const { code, output } = await run([program, ...args, "import.mjs", "wach"], { cwd: folder });
     assertEquals([code, output], [0, "function\n"]);

@@ -6,7 +6,7 @@ const TALKATIVE = { config: { "notify-keyspace-events": "KEA" } };
 const MEGABYTE = 1024 * 1024;
 
 /** More than the pipe and the tool's queue, of 64 MiB, hold together. */
-const KEYS = 100;
+const KEYS = 80;
 
 /** Touches keys whose names are of a megabyte each, no faster than the tool reads. */
 async function touch(server: TestServer, count: number): Promise<void> {
@@ -49,7 +49,7 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
     await using server = await startServer(TALKATIVE);
     await using tool = Tool.run(["watch", "--url", server.url]);
     await tool.noted("watching");
-    await touch(server, 10);
+    await touch(server, 3);
     tool.kill(signal);
     assertEquals(await tool.exited(), 0);
   });
