@@ -5,10 +5,61 @@ import {
   hashSlot,
   type KeyNotification,
 } from "../../mod.ts";
-import { startCluster, type TestServer, until } from "../servers/mod.ts";
+import { inSteps } from "../steps.ts";
+import { startCluster, type TestCluster, type TestServer, until } from "../servers/mod.ts";
 
-const SLOT = hashSlot("{moves}");
-const KEYS = Array.from({ length: 20 }, (_, n) => `{moves}:${n}`);
+/** A slot of a step's own, which moves between two nodes, and keys of it. */
+class Migration {
+  readonly slot: number;
+  readonly keys: readonly string[];
+
+  private constructor(
+    readonly cluster: TestCluster,
+    readonly tag: string,
+    readonly source: TestServer,
+    readonly target: TestServer,
+  ) {
+    this.slot = hashSlot(tag);
+    this.keys = Array.from({ length: 20 }, (_, n) => `${tag}:${n}`);
+  }
+
+  /** @param tag the hash tag of the keys, which no other step has */
+  static async of(cluster: TestCluster, tag: `{${string}}`): Promise<Migration> {
+    const source = await cluster.ownerOf(tag);
+    return new Migration(
+      cluster,
+      tag,
+      source,
+      cluster.servers.find((server) => server !== source)!,
+    );
+  }
+
+  /** Sets all keys. */
+  async fill(): Promise<void> {
+    for (const key of this.keys) await this.source.command("SET", key, "x");
+  }
+
+  /** Has both nodes know that the slot moves. */
+  async begin(): Promise<void> {
+    const { cluster, slot, source, target } = this;
+    const [sourceId, targetId] = [await cluster.idOf(source), await cluster.idOf(target)];
+    await target.command("CLUSTER", "SETSLOT", slot, "IMPORTING", sourceId);
+    await source.command("CLUSTER", "SETSLOT", slot, "MIGRATING", targetId);
+  }
+
+  async move(...keys: string[]): Promise<void> {
+    const { host, port } = this.target;
+    await this.source.command("MIGRATE", host, port, "", 0, 5000, "KEYS", ...keys);
+  }
+
+  /** The slot is the target's. */
+  async finish(): Promise<void> {
+    const id = await this.cluster.idOf(this.target);
+    for (const server of [this.target, this.source]) {
+      await server.command("CLUSTER", "SETSLOT", this.slot, "NODE", id);
+    }
+  }
+}
 
 /** Sends commands to a node that does not own their slot yet, as a client that was sent there. */
 async function ask({ host, port }: TestServer, ...commands: string[]): Promise<void> {
@@ -22,167 +73,168 @@ async function ask({ host, port }: TestServer, ...commands: string[]): Promise<v
   }
 }
 
-for (const protocol of [2, 3] as const) {
-  for (const migrations of ["hide", "mark"] as const) {
-    const name =
-      `RESP${protocol}, ${migrations}: of keys that MIGRATE moves only what happens is told`;
-    Deno.test(name, async () => {
-      await using cluster = await startCluster({ config: { "notify-keyspace-events": "KEA" } });
-      const source = await cluster.ownerOf("{moves}");
-      const target = cluster.servers.find((server) => server !== source)!;
-      for (const key of KEYS) await source.command("SET", key, "x");
-      await using notifications = await connect(cluster.urls, { protocol, migrations });
-      assert(notifications instanceof ClusterKeyspaceNotifications);
-      const heard: KeyNotification[] = [];
-      await notifications.subscribeKeyspace("{moves}*", {
-        handler: (notification) => void heard.push(notification),
-      });
+Deno.test(
+  "slots that move by key",
+  inSteps(async (step) => {
+    // A node that is held up never counts as failed.
+    const config = { "notify-keyspace-events": "KEA", "cluster-node-timeout": 15_000 };
+    await using cluster = await startCluster({ config });
 
-      const sourceId = await cluster.idOf(source);
-      const targetId = await cluster.idOf(target);
-      await target.command("CLUSTER", "SETSLOT", SLOT, "IMPORTING", sourceId);
-      await source.command("CLUSTER", "SETSLOT", SLOT, "MIGRATING", targetId);
-      const { host, port } = target;
-      const migrate = async (...keys: string[]) => {
-        await source.command("MIGRATE", host, port, "", 0, 5000, "KEYS", ...keys);
-      };
-      await migrate(...KEYS.slice(0, 10));
-      await ask(target, `APPEND ${KEYS[0]} y`, `DEL ${KEYS[1]}`, "SET {moves}new x");
-      await source.command("DEL", KEYS[10]!);
-      await migrate(...KEYS.slice(11));
-      for (const server of [target, source]) {
-        await server.command("CLUSTER", "SETSLOT", SLOT, "NODE", targetId);
+    for (const protocol of [2, 3] as const) {
+      for (const migrations of ["hide", "mark"] as const) {
+        const name =
+          `RESP${protocol}, ${migrations}: of keys that MIGRATE moves only what happens is told`;
+        await step(name, async () => {
+          const migration = await Migration.of(cluster, `{${migrations}${protocol}}`);
+          const { keys, source, target, tag } = migration;
+          await migration.fill();
+          await using notifications = await connect(cluster.urls, { protocol, migrations });
+          assert(notifications instanceof ClusterKeyspaceNotifications);
+          const heard: KeyNotification[] = [];
+          await notifications.subscribeKeyspace(`${tag}*`, {
+            handler: (notification) => void heard.push(notification),
+          });
+
+          await migration.begin();
+          await migration.move(...keys.slice(0, 10));
+          await ask(target, `APPEND ${keys[0]} y`, `DEL ${keys[1]}`, `SET ${tag}new x`);
+          await source.command("DEL", keys[10]!);
+          await migration.move(...keys.slice(11));
+          await migration.finish();
+          await target.command("DEL", keys[11]!);
+
+          const from = { source: `127.0.0.1:${source.port}`, target: `127.0.0.1:${target.port}` };
+          const tell = ({ eventType, key, node }: KeyNotification) => `${eventType} ${key} ${node}`;
+          const moved = keys.filter((key) => key !== keys[10]);
+          await until("all is told", () => {
+            const { phantoms, held } = notifications.status().migrations!;
+            return phantoms === 2 * moved.length && held === 0 &&
+              heard.some((one) => tell(one) === `del ${keys[11]} ${from.target}`);
+          });
+          assertEquals(
+            heard.filter(({ migration }) => !migration).map(tell).sort(),
+            [
+              `append ${keys[0]} ${from.target}`,
+              `del ${keys[1]} ${from.target}`,
+              `del ${keys[10]} ${from.source}`,
+              `del ${keys[11]} ${from.target}`,
+              `set ${tag}new ${from.target}`,
+            ].sort(),
+          );
+          const marked = heard.filter(({ migration }) => migration).map(tell).sort();
+          const phantoms = moved.flatMap((key) => [
+            `restore ${key} ${from.target}`,
+            `del ${key} ${from.source}`,
+          ]).sort();
+          assertEquals(marked, migrations === "mark" ? phantoms : []);
+          assertEquals(notifications.status().migrations!.uncertain, 0);
+          assert(heard.every(({ slot }) => slot === migration.slot));
+        });
       }
-      await target.command("DEL", KEYS[11]!);
+    }
 
-      const from = { source: `127.0.0.1:${source.port}`, target: `127.0.0.1:${target.port}` };
-      const tell = ({ eventType, key, node }: KeyNotification) => `${eventType} ${key} ${node}`;
-      const moved = KEYS.filter((key) => key !== KEYS[10]);
-      await until("all is told", () => {
-        const { phantoms, held } = notifications.status().migrations!;
-        return phantoms === 2 * moved.length && held === 0 &&
-          heard.some((one) => tell(one) === `del ${KEYS[11]} ${from.target}`);
-      });
-      assertEquals(
-        heard.filter(({ migration }) => !migration).map(tell).sort(),
-        [
-          `append ${KEYS[0]} ${from.target}`,
-          `del ${KEYS[1]} ${from.target}`,
-          `del ${KEYS[10]} ${from.source}`,
-          `del ${KEYS[11]} ${from.target}`,
-          `set {moves}new ${from.target}`,
-        ].sort(),
-      );
-      const marked = heard.filter(({ migration }) => migration).map(tell).sort();
-      const phantoms = moved.flatMap((key) => [
-        `restore ${key} ${from.target}`,
-        `del ${key} ${from.source}`,
-      ]).sort();
-      assertEquals(marked, migrations === "mark" ? phantoms : []);
-      assertEquals(notifications.status().migrations!.uncertain, 0);
-      assert(heard.every(({ slot }) => slot === SLOT));
-    });
-  }
-}
+    await step(
+      "a deletion by MIGRATE is told from others where restore is subscribed beside it, and not else",
+      async () => {
+        const migration = await Migration.of(cluster, "{deleted}");
+        const { keys, source } = migration;
+        await migration.fill();
+        const watch = async (...events: string[]) => {
+          const notifications = await connect(cluster.urls);
+          const deleted: string[] = [];
+          const handler = ({ eventType, key }: KeyNotification) => {
+            if (eventType === "del") deleted.push(key);
+          };
+          for (const event of events) await notifications.subscribeKeyevent(event, { handler });
+          return { notifications, deleted };
+        };
+        const seeing = await watch("del", "restore");
+        const blind = await watch("del");
+        await using _ = seeing.notifications;
+        await using __ = blind.notifications;
 
-Deno.test("a deletion by MIGRATE is told from others where restore is subscribed beside it, and not else", async () => {
-  await using cluster = await startCluster({ config: { "notify-keyspace-events": "KEA" } });
-  const source = await cluster.ownerOf("{moves}");
-  const target = cluster.servers.find((server) => server !== source)!;
-  for (const key of KEYS) await source.command("SET", key, "x");
-  const watch = async (...events: string[]) => {
-    const notifications = await connect(cluster.urls);
-    const deleted: string[] = [];
-    const handler = ({ eventType, key }: KeyNotification) => {
-      if (eventType === "del") deleted.push(key);
-    };
-    for (const event of events) await notifications.subscribeKeyevent(event, { handler });
-    return { notifications, deleted };
-  };
-  const seeing = await watch("del", "restore");
-  const blind = await watch("del");
-  await using _ = seeing.notifications;
-  await using __ = blind.notifications;
+        await migration.begin();
+        const [left, last, ...moved] = keys as [string, string, ...string[]];
+        await source.command("DEL", left);
+        await migration.move(...moved);
+        await source.command("DEL", last);
+        for (const { deleted } of [seeing, blind]) {
+          await until("the last is told", () => deleted.includes(last));
+        }
+        assertEquals(seeing.deleted, [left, last]);
+        assertEquals(blind.deleted, [left, ...moved, last]);
+        assertEquals(seeing.notifications.status().migrations!.phantoms, 2 * moved.length);
+        const { phantoms, uncertain } = blind.notifications.status().migrations!;
+        assertEquals([phantoms, uncertain], [0, 0]);
+      },
+    );
 
-  await target.command("CLUSTER", "SETSLOT", SLOT, "IMPORTING", await cluster.idOf(source));
-  await source.command("CLUSTER", "SETSLOT", SLOT, "MIGRATING", await cluster.idOf(target));
-  const [left, last, ...moved] = KEYS as [string, string, ...string[]];
-  await source.command("DEL", left);
-  await source.command("MIGRATE", target.host, target.port, "", 0, 5000, "KEYS", ...moved);
-  await source.command("DEL", last);
-  for (const { deleted } of [seeing, blind]) {
-    await until("the last is told", () => deleted.includes(last));
-  }
-  assertEquals(seeing.deleted, [left, last]);
-  assertEquals(blind.deleted, [left, ...moved, last]);
-  assertEquals(seeing.notifications.status().migrations!.phantoms, 2 * moved.length);
-  const { phantoms, uncertain } = blind.notifications.status().migrations!;
-  assertEquals([phantoms, uncertain], [0, 0]);
-});
+    await step(
+      "what a silent node leaves open is delivered within its time, in order",
+      async () => {
+        const migration = await Migration.of(cluster, "{silent}");
+        const { source, target, tag } = migration;
+        await using notifications = await connect(cluster.urls, { onWarning() {} });
+        const heard: string[] = [];
+        await notifications.subscribeKeyspace(`${tag}*`, {
+          handler: ({ eventType, key, migration }) =>
+            void heard.push(`${eventType} ${key}${migration ? " marked" : ""}`),
+        });
+        await source.command("SET", tag, "x");
+        const dump = await source.commandBytes("DUMP", tag) as Uint8Array;
+        await source.command("DEL", tag);
+        await migration.begin();
+        await until("all so far is told", () => heard.length === 2);
+        // Only the source can tell whether a key was restored by a client, or because it moves.
+        source.pause();
+        try {
+          const hex = Array.from(dump, (byte) => `\\x${byte.toString(16).padStart(2, "0")}`).join(
+            "",
+          );
+          await ask(target, `RESTORE ${tag}back 0 "${hex}"`, `SET ${tag}later x`);
+          await until("it waits", () => notifications.status().migrations!.held > 0);
+          await until("its time is over", () => heard.length === 4);
+        } finally {
+          source.resume();
+        }
+        assertEquals(heard, [`set ${tag}`, `del ${tag}`, `restore ${tag}back`, `set ${tag}later`]);
+        const { uncertain, held } = notifications.status().migrations!;
+        assertEquals([uncertain, held], [1, 0]);
+      },
+    );
 
-Deno.test("what a silent node leaves open is delivered within its time, in order", async () => {
-  await using cluster = await startCluster({
-    config: { "notify-keyspace-events": "KEA", "cluster-node-timeout": 15_000 },
-  });
-  const source = await cluster.ownerOf("{moves}");
-  const target = cluster.servers.find((server) => server !== source)!;
-  await using notifications = await connect(cluster.urls, { onWarning() {} });
-  const heard: string[] = [];
-  await notifications.subscribeKeyspace("{moves}*", {
-    handler: ({ eventType, key, migration }) =>
-      void heard.push(`${eventType} ${key}${migration ? " marked" : ""}`),
-  });
-  await source.command("SET", "{moves}", "x");
-  const dump = await source.commandBytes("DUMP", "{moves}") as Uint8Array;
-  await source.command("DEL", "{moves}");
-  await target.command("CLUSTER", "SETSLOT", SLOT, "IMPORTING", await cluster.idOf(source));
-  const targetId = await cluster.idOf(target);
-  await source.command("CLUSTER", "SETSLOT", SLOT, "MIGRATING", targetId);
-  await until("all so far is told", () => heard.length === 2);
-  // Only the source can tell whether a key was restored by a client, or because it moves.
-  source.pause();
-  try {
-    const hex = Array.from(dump, (byte) => `\\x${byte.toString(16).padStart(2, "0")}`).join("");
-    await ask(target, `RESTORE {moves}back 0 "${hex}"`, "SET {moves}later x");
-    await until("it waits", () => notifications.status().migrations!.held > 0);
-    await until("its time is over", () => heard.length === 4);
-  } finally {
-    source.resume();
-  }
-  assertEquals(heard, ["set {moves}", "del {moves}", "restore {moves}back", "set {moves}later"]);
-  const { uncertain, held } = notifications.status().migrations!;
-  assertEquals([uncertain, held], [1, 0]);
-});
-
-Deno.test("nothing is left out where the nodes may not be asked, and closing waits for nothing", async () => {
-  await using cluster = await startCluster({
-    config: { "notify-keyspace-events": "KEA" },
-    acl: ["bo on >pw ~* &* +@all -cluster|nodes"],
-  });
-  const source = await cluster.ownerOf("{moves}");
-  const target = cluster.servers.find((server) => server !== source)!;
-  for (const key of KEYS) await source.command("SET", key, "x");
-  const notifications = await connect(cluster.urls, { username: "bo", password: "pw" });
-  assert(notifications instanceof ClusterKeyspaceNotifications);
-  const heard: string[] = [];
-  await notifications.subscribeKeyspace("{moves}*", {
-    handler: ({ eventType, key }) => void heard.push(`${eventType} ${key}`),
-  });
-  await target.command("CLUSTER", "SETSLOT", SLOT, "IMPORTING", await cluster.idOf(source));
-  await source.command("CLUSTER", "SETSLOT", SLOT, "MIGRATING", await cluster.idOf(target));
-  const { host, port } = target;
-  await source.command("MIGRATE", host, port, "", 0, 5000, "KEYS", ...KEYS.slice(1));
-  await until("all is delivered", () => heard.length === 2 * (KEYS.length - 1));
-  const { phantoms, uncertain } = notifications.status().migrations!;
-  assertEquals([phantoms, uncertain >= KEYS.length - 1], [0, true]);
-  source.pause();
-  try {
-    await ask(target, "SET {moves}new x");
-    await notifications.close();
-  } finally {
-    source.resume();
-  }
-});
+    await step(
+      "nothing is left out where the nodes may not be asked, and closing waits for nothing",
+      async () => {
+        const rules = ["on", ">pw", "~*", "&*", "+@all", "-cluster|nodes"];
+        for (const server of cluster.servers) {
+          await server.command("ACL", "SETUSER", "bo", ...rules);
+        }
+        const migration = await Migration.of(cluster, "{unasked}");
+        const { keys, source, target, tag } = migration;
+        await migration.fill();
+        const notifications = await connect(cluster.urls, { username: "bo", password: "pw" });
+        assert(notifications instanceof ClusterKeyspaceNotifications);
+        const heard: string[] = [];
+        await notifications.subscribeKeyspace(`${tag}*`, {
+          handler: ({ eventType, key }) => void heard.push(`${eventType} ${key}`),
+        });
+        await migration.begin();
+        await migration.move(...keys.slice(1));
+        await until("all is delivered", () => heard.length === 2 * (keys.length - 1));
+        const { phantoms, uncertain } = notifications.status().migrations!;
+        assertEquals([phantoms, uncertain >= keys.length - 1], [0, true]);
+        source.pause();
+        try {
+          await ask(target, `SET ${tag}new x`);
+          await notifications.close();
+        } finally {
+          source.resume();
+        }
+      },
+    );
+  }),
+);
 
 Deno.test("what becomes of phantoms is one of two things", async () => {
   const migrations = "drop" as "hide";
