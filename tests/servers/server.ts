@@ -169,6 +169,8 @@ export class TestServer implements AsyncDisposable {
         daemonize: "no",
         save: "",
         appendonly: "no",
+        // A primary waits 5 s for further replicas before it copies its data to the first.
+        "repl-diskless-sync-delay": 0,
         ...tlsConfig,
         ...(password === undefined ? {} : { requirepass: password }),
         ...(acl.length === 0 ? {} : { user: acl }),
