@@ -34,7 +34,7 @@ function readNumber(bytes: Uint8Array, start: number, max: number): number {
 /** Goes over `<length>:` and that many bytes: the place after them, or -1. */
 function skipCounted(bytes: Uint8Array, start: number, end: number): number {
   const colon = readNumber(bytes, start, end - start);
-  return bytes[colon] === COLON && colon + number < end ? colon + 1 + number : -1;
+  return bytes[colon] === COLON ? colon + 1 + number : -1;
 }
 
 /** The place of a byte, or -1. */
