@@ -26,8 +26,8 @@ const questions: Record<string, (found: KeyNotification) => unknown> = {
   detach: (found) => found.detach(),
 };
 
-/** Parses a message that lies in a chunk of its own. */
-function parse(channel: string, data: string): [KeyNotification, WeakRef<Uint8Array>] {
+/** Parses a message that lies in a chunk of its own; of which a view would keep the memory, too. */
+function parse(channel: string, data: string): [KeyNotification, WeakRef<ArrayBuffer>] {
   const chunk = new Uint8Array(65_536);
   const head = utf8(channel);
   const body = utf8(data);
@@ -35,7 +35,7 @@ function parse(channel: string, data: string): [KeyNotification, WeakRef<Uint8Ar
   chunk.set(body, 500);
   return [
     parseNotification(chunk, 100, 100 + head.length, 500, 500 + body.length, 1, null)!,
-    new WeakRef(chunk),
+    new WeakRef(chunk.buffer),
   ];
 }
 
@@ -43,7 +43,7 @@ setFlagsFromString("--expose-gc");
 const gc = runInNewContext("gc") as () => void;
 
 /** Which are still there after all garbage was collected. */
-async function alive(refs: WeakRef<Uint8Array>[]): Promise<boolean[]> {
+async function alive(refs: WeakRef<ArrayBuffer>[]): Promise<boolean[]> {
   // What a WeakRef was made of or gave lives until the end of the turn.
   await new Promise((resolve) => setTimeout(resolve));
   gc();
