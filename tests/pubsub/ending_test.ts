@@ -188,6 +188,20 @@ for (const [way, end] of WAYS) {
   }
 }
 
+Deno.test("a signal ends getMessage at once, and a loop", async () => {
+  await using server = new FakeServer(() => undefined);
+  await using notifications = await connect(server.url, LONG);
+  await notifications.subscribeKeyspace("k");
+  const stop = new AbortController();
+  const { signal } = stop;
+  const message = notifications.getMessage({ timeout: 3_600_000, signal });
+  const loop = notifications.listen({ signal }).next();
+  stop.abort(REASON);
+  await endsAtOnce("getMessage", message);
+  await endsAtOnce("the loop", loop);
+  assertEquals([await message, (await loop).done], [null, true]);
+});
+
 for (const told of ["onStatus", "onGap"] as const) {
   Deno.test(`close() by ${told}, when it is back, ends what waited for that`, async () => {
     await using server = new FakeServer(() => undefined);
