@@ -63,6 +63,8 @@ export class SimulatedNode implements AsyncDisposable {
   mute: readonly string[] = [];
   /** Answers what is in this list, names of commands, with an error. */
   refused: readonly string[] = [];
+  /** What it says that it is. */
+  role: "master" | "slave" = "master";
   /** Its `notify-keyspace-events`. */
   flags = "AKE";
   /** What it answers to `CLUSTER NODES`, which it does not know if this is null. */
@@ -145,14 +147,14 @@ export class SimulatedNode implements AsyncDisposable {
         return utf8.encode(
           `%5\r\n${bulk("server")}${bulk("redis")}${bulk("version")}${bulk("7.0.15")}` +
             `${bulk("proto")}:3\r\n${bulk("mode")}${bulk("cluster")}` +
-            `${bulk("role")}${bulk("master")}`,
+            `${bulk("role")}${bulk(this.role === "master" ? this.role : "replica")}`,
         );
       case "CLIENT":
         return utf8.encode("+OK\r\n");
       case "PING":
         return utf8.encode("+PONG\r\n");
       case "ROLE":
-        return utf8.encode(`*3\r\n${bulk("master")}:72156\r\n*0\r\n`);
+        return utf8.encode(`*3\r\n${bulk(this.role)}:72156\r\n*0\r\n`);
       case "CONFIG":
         return utf8.encode(`%1\r\n${bulk("notify-keyspace-events")}${bulk(this.flags)}`);
       case "CLUSTER SHARDS":
