@@ -89,12 +89,11 @@ async function runTests(
   return { outcome: !hasRun ? "not run" : success ? "passed" : "failed", output };
 }
 
-/** The file as the mutant changes it, or why it cannot be changed so. */
-async function mutate({ file, before, after }: Mutant): Promise<{ text: string } | string> {
-  const parts = (await Deno.readTextFile(join(ROOT, file)).catch(() => null))?.split(before);
-  if (parts === undefined) return `there is no file ${file}`;
-  if (parts.length !== 2) return `${file} has its text ${parts.length - 1} times, not once`;
-  return { text: parts.join(after) };
+/** Why a mutant cannot be made of a file's text; null where it can. */
+function whyNot({ file, before }: Mutant, text: string | null): string | null {
+  if (text === null) return `there is no file ${file}`;
+  const count = text.split(before).length - 1;
+  return count === 1 ? null : `${file} has the text before ${count} times, not once`;
 }
 
 class Checks {
@@ -107,18 +106,22 @@ class Checks {
   }
 
   async check(mutant: Mutant, root: string): Promise<Omit<Checked, "mutant">> {
-    const mutated = await mutate(mutant);
-    if (typeof mutated === "string") return { verdict: "NOT CHECKED", why: mutated };
+    const path = join(root, mutant.file);
+    const text = await Deno.readTextFile(path).catch(() => null);
+    const fault = whyNot(mutant, text);
+    if (fault !== null) return { verdict: "NOT CHECKED", why: fault };
     const unbroken = await this.#runUnbroken(mutant.tests, root);
     if (unbroken.outcome !== "passed") {
       const why = `without it, its nearby tests are: ${unbroken.outcome}\n${unbroken.output}`;
       return { verdict: "NOT CHECKED", why };
     }
-    const file = join(root, mutant.file);
-    await Deno.writeTextFile(file, mutated.text);
+    // Not by a text, in which $ would have a meaning.
+    await Deno.writeTextFile(path, text!.replace(mutant.before, () => mutant.after));
     try {
       const { outcome, output } = await runTests(root, mutant.tests, this.#interrupt);
-      if (outcome === "not run") return { verdict: "NOT CHECKED", why: `it runs not:\n${output}` };
+      if (outcome === "not run") {
+        return { verdict: "NOT CHECKED", why: `its tests do not run:\n${output}` };
+      }
       const verdict = outcome === "passed"
         ? "SURVIVED"
         : outcome === "timed out"
@@ -126,7 +129,7 @@ class Checks {
         : "caught";
       return { verdict, why: "" };
     } finally {
-      await Deno.copyFile(join(ROOT, mutant.file), file);
+      await Deno.writeTextFile(path, text!);
     }
   }
 

@@ -7,28 +7,28 @@ export const cluster: readonly Mutant[] = [
     file: "cluster/inquirer.ts",
     before: "if (connection === first) return handIn();",
     after: "return handIn();",
-    tests: ["tests/cluster/server_info_test.ts"],
+    tests: ["tests/cluster/inquirer_test.ts"],
   },
   {
     name: "delivers an artefact of a slot that comes as a whole",
     file: "cluster/judge.ts",
     before: 'if (event.position <= incoming.deniedTo) return "phantom";',
     after: 'if (event.position <= incoming.deniedTo) return "real";',
-    tests: ["tests/cluster/ownership_property_test.ts", "--filter=as a whole"],
+    tests: ["tests/cluster/artefacts_test.ts"],
   },
   {
     name: "delivers the RESTORE of a key that was moved",
     file: "cluster/judge.ts",
     before: '  deletion.verdict = "phantom";\n  return "phantom";',
     after: '  deletion.verdict = "phantom";\n  return "real";',
-    tests: ["tests/cluster/ownership_property_test.ts"],
+    tests: ["tests/cluster/artefacts_test.ts"],
   },
   {
     name: "delivers artefacts that are to be hidden",
     file: "cluster/migration_filter.ts",
     before: 'if (this.#options.migrations === "hide") return;',
     after: "",
-    tests: ["tests/cluster/migrations_test.ts", "--filter=one of two things"],
+    tests: ["tests/cluster/artefacts_test.ts"],
   },
   {
     name: "delivers an event before those that wait",
@@ -49,14 +49,14 @@ export const cluster: readonly Mutant[] = [
     file: "cluster/topology_reply.ts",
     before: ".size > maxNodes)",
     after: ".size > maxNodes + 1)",
-    tests: ["tests/cluster/linear_test.ts", "--filter=maxNodes"],
+    tests: ["tests/cluster/hostile_replies_test.ts", "--filter=maxNodes"],
   },
   {
     name: "takes an empty hash tag for one",
     file: "cluster/slot.ts",
     before: '  const close = open < 0 ? -1 : key.indexOf("}", open + 1);\n  if (close > open + 1)',
     after: '  const close = open < 0 ? -1 : key.indexOf("}", open + 1);\n  if (close > open)',
-    tests: ["tests/cluster/slot_test.ts", "--filter=hash tag"],
+    tests: ["tests/cluster/slot_test.ts", "--filter=a slot is"],
   },
   {
     name: "takes an empty hash tag of bytes for one",
@@ -64,7 +64,7 @@ export const cluster: readonly Mutant[] = [
     before:
       "  const close = open < 0 ? -1 : key.indexOf(CLOSE, open + 1);\n  if (close > open + 1)",
     after: "  const close = open < 0 ? -1 : key.indexOf(CLOSE, open + 1);\n  if (close > open)",
-    tests: ["tests/cluster/slot_test.ts", "--filter=hash tag"],
+    tests: ["tests/cluster/slot_test.ts", "--filter=a slot is"],
   },
   {
     name: "hashes a key without its prefix",
@@ -78,7 +78,7 @@ export const cluster: readonly Mutant[] = [
     file: "cluster/member.ts",
     before: 'if (role !== "replica" && role !== "slave") return;',
     after: "return;",
-    tests: ["tests/cluster/failover_test.ts"],
+    tests: ["tests/cluster/role_test.ts"],
   },
   {
     name: "begins the gap of a moved slot when its move was asked for",

@@ -59,10 +59,10 @@ export const parse: readonly Mutant[] = [
     tests: ["tests/parse/malformed_test.ts"],
   },
   {
-    name: "takes a subkey that is shorter than it says",
+    name: "takes a subkey that ends before the end for the last",
     file: "parse/notification.ts",
-    before: "&& colon + number < end ?",
-    after: "?",
+    before: "if (at === dataEnd) break;",
+    after: "if (at !== dataEnd) break;",
     tests: ["tests/parse/malformed_test.ts"],
   },
   {

@@ -232,14 +232,14 @@ export const pubsub: readonly Mutant[] = [
     file: "pubsub/stream.ts",
     before: 'signal?.addEventListener("abort", leave);',
     after: "",
-    tests: ["tests/pubsub/ending_test.ts", "--filter=break, return"],
+    tests: ["tests/pubsub/ending_test.ts", "--filter=a signal ends getMessage"],
   },
   {
     name: "does not end getMessage when its signal is aborted",
     file: "pubsub/stream.ts",
     before: 'signal?.addEventListener("abort", giveUp);',
     after: "",
-    tests: ["tests/pubsub/delivery_test.ts", "--filter=until its signal"],
+    tests: ["tests/pubsub/ending_test.ts", "--filter=a signal ends getMessage"],
   },
   {
     name: "keeps the place of a connect attempt that was given up",
@@ -267,14 +267,14 @@ export const pubsub: readonly Mutant[] = [
     file: "pubsub/questions.ts",
     before: "if (side.questions === 0) {\n        connection?.close(",
     after: "if (side.questions < 0) {\n        connection?.close(",
-    tests: ["tests/pubsub/concurrent_test.ts", "--filter=RESP2: 2,000"],
+    tests: ["tests/pubsub/sockets_test.ts"],
   },
   {
     name: "leaves the connection to what is no sentinel",
     file: "pubsub/sentinel_session.ts",
     before: "  connection.close(error);\n",
     after: "",
-    tests: ["tests/pubsub/sentinel_discovery_test.ts", "--filter=no sentinel, none"],
+    tests: ["tests/pubsub/sockets_test.ts"],
   },
   {
     name: "swallows what a handler throws",
@@ -302,7 +302,7 @@ export const pubsub: readonly Mutant[] = [
     file: "pubsub/subscriptions.ts",
     before: "    this.#confirmed.clear();\n",
     after: "",
-    tests: ["tests/pubsub/retries_test.ts", "--filter=use up"],
+    tests: ["tests/pubsub/resubscribe_test.ts"],
   },
   {
     name: "forgets a confirmed subscription",
@@ -316,7 +316,7 @@ export const pubsub: readonly Mutant[] = [
     file: "pubsub/subscriptions.ts",
     before: "else this.#confirmed.delete(channelId(channel));",
     after: "",
-    tests: ["tests/pubsub/delivery_test.ts", "--filter=dropped and held"],
+    tests: ["tests/pubsub/resubscribe_test.ts"],
   },
   {
     name: "ends a shared channel with its first user",
@@ -351,7 +351,7 @@ export const pubsub: readonly Mutant[] = [
     file: "pubsub/watched_server.ts",
     before: "this.#run.end();",
     after: "",
-    tests: ["tests/pubsub/delivery_test.ts", "--filter=not taken for the one before"],
+    tests: ["tests/pubsub/resubscribe_test.ts"],
   },
   {
     name: "asks a refused channel's neighbours no more",

@@ -149,7 +149,7 @@ export const pubsubGaps: readonly Mutant[] = [
     file: "pubsub/hub.ts",
     before: "if (consumer === this.stream) return this.stream.reportGap(gap);",
     after: "",
-    tests: ["tests/pubsub/reconnect_test.ts", "--filter=reports the gap before"],
+    tests: ["tests/pubsub/resubscribe_test.ts"],
   },
   {
     name: "reports the gap of an overflow after what follows",
