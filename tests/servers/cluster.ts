@@ -58,11 +58,11 @@ export class TestCluster implements AsyncDisposable {
         await server.command("CLUSTER", "SET-CONFIG-EPOCH", i + 1);
       }));
       await cluster.#meet();
-      await Promise.all(
-        cluster.#servers.slice(count).map(async (server, i) => {
-          await cluster.replicate(server, primaries[i % count]!);
-        }),
-      );
+      const followers = cluster.#servers.slice(count);
+      await Promise.all(followers.map(async (server, i) => {
+        await cluster.replicate(server, primaries[i % count]!);
+      }));
+      await cluster.#whenKnownAsReplicas(followers.map(({ port }) => port));
       await cluster.whenHealthy();
       return cluster;
     } catch (error) {
@@ -90,6 +90,18 @@ export class TestCluster implements AsyncDisposable {
         const known = await nodeLines(server);
         return known.every(({ flags }) => !flags.includes("handshake")) &&
           known.map(({ port }) => port).sort().join() === ports;
+      });
+    }
+  }
+
+  /** `CLUSTER SLOTS`, by which health is judged, leaves out replicas that are new. */
+  async #whenKnownAsReplicas(ports: readonly number[]): Promise<void> {
+    for (const server of this.#servers) {
+      await until(`node ${server.port} knows the replicas`, async () => {
+        const known = await nodeLines(server);
+        return ports.every((port) => {
+          return known.some((line) => line.port === port && line.flags.includes("slave"));
+        });
       });
     }
   }
