@@ -1,3 +1,4 @@
+import { inSteps } from "../steps.ts";
 import { CHANGES } from "./changes.ts";
 
-for (const { name, run } of CHANGES) Deno.test(name, () => run({}));
+for (const { name, run } of CHANGES) Deno.test(name, inSteps((step) => run({}, step)));

@@ -12,11 +12,6 @@ import type { Scene } from "./scene.ts";
 
 const TALKATIVE = { "notify-keyspace-events": "KEA" };
 
-/** A cluster of one primary and two replicas of it. */
-function startShard(base: Parameters<Scene["run"]>[0]): Promise<TestCluster> {
-  return startCluster({ ...base, config: TALKATIVE, primaries: 1, replicas: 2 });
-}
-
 /** Watches the replicas of a cluster, and keeps what comes. */
 async function watch(cluster: TestCluster, options: ClusterOptions = {}) {
   const gaps: Gap[] = [];
@@ -44,118 +39,144 @@ async function watch(cluster: TestCluster, options: ClusterOptions = {}) {
   return { notifications, gaps, warnings, came, ready, watched, set };
 }
 
-/** What is written on primaries is told by their replicas, one of each shard. */
-function inPlaceOfPrimaries(protocol: 2 | 3): Scene {
-  return {
-    name: `RESP${protocol}: replicas are watched in place of primaries, one a shard`,
-    async run(base) {
-      await using cluster = await startCluster({
-        ...base,
-        config: TALKATIVE,
-        primaries: 2,
-        replicas: 1,
-      });
-      const { notifications, came, warnings, gaps } = await watch(cluster, { protocol });
-      await using _ = notifications;
-      const replicas = cluster.servers.slice(2);
-      const { nodes, slots } = notifications.status();
-      assertEquals(
-        nodes.map(({ id, role, node }) => [id, role, node]).toSorted(),
-        await Promise.all(
-          replicas.map(async (
-            one,
-          ) => [await cluster.idOf(one), "replica", `127.0.0.1:${one.port}`]),
-        ).then((all) => all.toSorted()),
-      );
-      assertEquals(formatSlots(slots!.covered), "0-16383");
-      for (const primary of cluster.servers.slice(0, 2)) {
-        assertEquals(await primary.command("PUBSUB", "NUMPAT"), 0);
-      }
-      const keys = ["a", "b", "c", "d", "e", "f"];
-      for (const key of keys) await (await cluster.ownerOf(key)).command("SET", key, 1, "PX", 1);
-      // What expires on the primary is deleted on a replica.
-      for (const key of keys) {
-        await until(`${key} is gone`, async () => {
-          return await (await cluster.ownerOf(key)).command("EXISTS", key) === 0;
-        });
-      }
-      await until("all have come", () => came.length >= keys.length * 3);
-      assertEquals(
-        came.map(({ key, eventType }) => `${key} ${eventType}`).toSorted(),
-        keys.flatMap((key) => [`${key} del`, `${key} expire`, `${key} set`]).toSorted(),
-      );
-      for (const { node } of came) {
-        assert(replicas.some(({ port }) => node === `127.0.0.1:${port}`), node!);
-      }
-      assertEquals([gaps, warnings], [[], []]);
-      await notifications.subscribeKeyevent("expired");
-      assertEquals(warnings.length, 1);
-      assertStringIncludes(warnings[0]!, 'from a replica, which sends "del" instead');
-    },
-  };
-}
-
 /** Each is to hold on every server. */
 export const REPLICAS: readonly Scene[] = [
-  inPlaceOfPrimaries(2),
-  inPlaceOfPrimaries(3),
   {
-    name: "when a replica is lost another one is watched, and when all are, its shard is uncovered",
-    async run(base) {
-      await using cluster = await startShard(base);
-      const { notifications, gaps, ready, watched, set } = await watch(cluster);
-      await using _ = notifications;
-      const primary = cluster.servers[0]!;
-      await set("before", primary);
-      const lost = watched();
-      await lost.kill();
-      await until("it is missed", () => notifications.status().state === "incomplete");
-      await ready();
-      const other = watched();
-      assert(other !== lost && other !== primary);
-      assertEquals(gaps.map(({ reason, slots }) => [reason, formatSlots(slots!)]), [
-        ["disconnected", "0-16383"],
-      ]);
-      assertEquals(gaps[0]!.node, `127.0.0.1:${other.port}`);
-      await set("on the other", primary);
+    name: "replicas of a cluster are watched, and take over",
+    async run(base, step) {
+      await using cluster = await startCluster({ ...base, config: TALKATIVE, replicas: 1 });
 
-      await other.kill();
-      await until("it is missed", () => notifications.status().state === "incomplete");
-      assertEquals(formatSlots(notifications.status().slots!.uncovered), "0-16383");
-      await other.restart();
-      await ready();
-      assertEquals(watched(), other);
-      assertEquals(gaps.length, 2);
-      await set("at last", primary);
+      for (const protocol of [2, 3] as const) {
+        const name = `RESP${protocol}: replicas are watched in place of primaries, one a shard`;
+        await step(name, async () => {
+          const { notifications, came, warnings, gaps } = await watch(cluster, { protocol });
+          await using _ = notifications;
+          const replicas = cluster.servers.slice(3);
+          const { nodes, slots } = notifications.status();
+          assertEquals(
+            nodes.map(({ id, role, node }) => [id, role, node]).toSorted(),
+            await Promise.all(
+              replicas.map(async (
+                one,
+              ) => [await cluster.idOf(one), "replica", `127.0.0.1:${one.port}`]),
+            ).then((all) => all.toSorted()),
+          );
+          assertEquals(formatSlots(slots!.covered), "0-16383");
+          for (const primary of cluster.servers.slice(0, 3)) {
+            assertEquals(await primary.command("PUBSUB", "NUMPAT"), 0);
+          }
+          const keys = ["a", "b", "c", "d", "e", "f"];
+          for (const key of keys) {
+            await (await cluster.ownerOf(key)).command("SET", key, 1, "PX", 1);
+          }
+          // What expires on the primary is deleted on a replica.
+          for (const key of keys) {
+            await until(`${key} is gone`, async () => {
+              return await (await cluster.ownerOf(key)).command("EXISTS", key) === 0;
+            });
+          }
+          await until("all have come", () => came.length >= keys.length * 3);
+          assertEquals(
+            came.map(({ key, eventType }) => `${key} ${eventType}`).toSorted(),
+            keys.flatMap((key) => [`${key} del`, `${key} expire`, `${key} set`]).toSorted(),
+          );
+          for (const { node } of came) {
+            assert(replicas.some(({ port }) => node === `127.0.0.1:${port}`), node!);
+          }
+          assertEquals([gaps, warnings], [[], []]);
+          await notifications.subscribeKeyevent("expired");
+          assertEquals(warnings.length, 1);
+          assertStringIncludes(warnings[0]!, 'from a replica, which sends "del" instead');
+        });
+      }
+
+      await step(
+        "a replica that takes over from a living primary is watched in its place",
+        async () => {
+          const { notifications, gaps, ready, set } = await watch(cluster, { replicas: false });
+          await using _ = notifications;
+          const heir = cluster.servers[3]!;
+          await cluster.failOver(heir);
+          const id = await cluster.idOf(heir);
+          await until(
+            "it is watched",
+            () => notifications.status().nodes.some((node) => node.id === id),
+          );
+          await until("the old one is left", () => notifications.status().nodes.length === 3);
+          await ready();
+          for (const { slots } of gaps) assertEquals(formatSlots(slots!), "0-5460");
+          for (const key of ["a", "b", "c", "d", "e", "f"]) {
+            await set(key, await cluster.ownerOf(key, heir));
+          }
+        },
+      );
     },
   },
   {
-    name: "a failover is no gap on a replica that goes on, and one that is promoted is left",
-    async run(base) {
-      await using cluster = await startShard(base);
-      const { notifications, gaps, came, ready, watched, set } = await watch(cluster);
-      await using _ = notifications;
-      const staying = watched();
-      const promoted = cluster.servers.slice(1).find((one) => one !== staying)!;
-      await cluster.failOver(promoted);
-      const id = await cluster.idOf(promoted);
-      await until("the failover is known", () => {
-        return notifications.topology.primaries.some((node) => node.id === id);
-      });
-      await set("after the first", promoted);
-      await ready();
-      assertEquals([watched(), gaps], [staying, []]);
+    name: "of two replicas one is watched, and the other takes its place",
+    async run(base, step) {
+      // A cluster of one primary and two replicas of it.
+      const replicated = { config: TALKATIVE, primaries: 1, replicas: 2 };
+      await using cluster = await startCluster({ ...base, ...replicated });
 
-      await cluster.failOver(staying);
-      await until("the promoted one is left", () => watched() !== staying);
-      await ready();
-      assertEquals(gaps.map(({ reason, slots }) => [reason, formatSlots(slots!)]), [
-        ["topology", "0-16383"],
-      ]);
-      await set("after the second", staying);
-      for (const key of ["after the first", "after the second"]) {
-        assertEquals(came.filter((one) => one.key === key).length, 1);
-      }
+      await step(
+        "a failover is no gap on a replica that goes on, and one that is promoted is left",
+        async () => {
+          const { notifications, gaps, came, ready, watched, set } = await watch(cluster);
+          await using _ = notifications;
+          const staying = watched();
+          const promoted = cluster.servers.slice(1).find((one) => one !== staying)!;
+          await cluster.failOver(promoted);
+          const id = await cluster.idOf(promoted);
+          await until("the failover is known", () => {
+            return notifications.topology.primaries.some((node) => node.id === id);
+          });
+          await set("after the first", promoted);
+          await ready();
+          assertEquals([watched(), gaps], [staying, []]);
+
+          await cluster.failOver(staying);
+          await until("the promoted one is left", () => watched() !== staying);
+          await ready();
+          assertEquals(gaps.map(({ reason, slots }) => [reason, formatSlots(slots!)]), [
+            ["topology", "0-16383"],
+          ]);
+          await set("after the second", staying);
+          for (const key of ["after the first", "after the second"]) {
+            assertEquals(came.filter((one) => one.key === key).length, 1);
+          }
+        },
+      );
+
+      await step(
+        "when a replica is lost another one is watched, and when all are, its shard is uncovered",
+        async () => {
+          const { notifications, gaps, ready, watched, set } = await watch(cluster);
+          await using _ = notifications;
+          const primary = await cluster.ownerOf("any");
+          await set("before", primary);
+          const lost = watched();
+          await lost.kill();
+          await until("it is missed", () => notifications.status().state === "incomplete");
+          await ready();
+          const other = watched();
+          assert(other !== lost && other !== primary);
+          assertEquals(gaps.map(({ reason, slots }) => [reason, formatSlots(slots!)]), [
+            ["disconnected", "0-16383"],
+          ]);
+          assertEquals(gaps[0]!.node, `127.0.0.1:${other.port}`);
+          await set("on the other", primary);
+
+          await other.kill();
+          await until("it is missed", () => notifications.status().state === "incomplete");
+          assertEquals(formatSlots(notifications.status().slots!.uncovered), "0-16383");
+          await other.restart();
+          await ready();
+          assertEquals(watched(), other);
+          assertEquals(gaps.length, 2);
+          await set("at last", primary);
+        },
+      );
     },
   },
   {

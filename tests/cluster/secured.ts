@@ -43,6 +43,7 @@ export const SECURED: readonly Scene[] = [
       await using cluster = await startCluster({
         ...base,
         tls,
+        primaries: 2,
         replicas: 1,
         password: "secret",
         config: {
@@ -77,60 +78,64 @@ export const SECURED: readonly Scene[] = [
     },
   },
   {
-    name: "a user needs no more than the right to subscribe and to ask for the shards or slots",
-    async run(base) {
-      const may = "+hello +client|setname +subscribe +psubscribe +unsubscribe " +
-        "+punsubscribe +ping";
-      await using cluster = await startCluster({
-        ...base,
-        config: TALKATIVE,
-        acl: [
-          `ann on >pw resetchannels &__keyspace@0__:* ${may} +cluster|shards`,
-          `bob on >pw resetchannels &__keyspace@0__:* ${may} +cluster|slots`,
-          `cid on >pw resetchannels &__keyspace@0__:* ${may}`,
-        ],
-      });
-      for (const username of ["ann", "bob"]) {
-        const notifications = await connect(cluster.urls[0]!, { username, password: "pw" });
-        assert(notifications instanceof ClusterKeyspaceNotifications);
-        await receives(cluster, notifications, "port");
-        for (const { flags } of notifications.status().nodes) assertEquals(flags, "unknown");
-        await notifications.close();
-      }
-      const error = await assertRejects(
-        () => connect(cluster.urls, { username: "cid", password: "pw" }),
-        AuthError,
-        "give the user the right to ask (ACL SETUSER … +cluster|shards or +cluster|slots)",
+    name: "a cluster with passwords is watched",
+    async run(base, step) {
+      const password = "pw";
+      await using cluster = await startCluster({ ...base, config: TALKATIVE, password });
+
+      await step(
+        "a user needs no more than the right to subscribe and to ask for the shards or slots",
+        async () => {
+          const may = "+hello +client|setname +subscribe +psubscribe +unsubscribe " +
+            "+punsubscribe +ping";
+          for (
+            const [name, right] of [["ann", "+cluster|shards"], ["bob", "+cluster|slots"], ["cid"]]
+          ) {
+            const rules = `on >pw resetchannels &__keyspace@0__:* ${may} ${right ?? ""}`.trim();
+            for (const server of cluster.servers) {
+              await server.command("ACL", "SETUSER", name!, ...rules.split(" "));
+            }
+          }
+          for (const username of ["ann", "bob"]) {
+            const notifications = await connect(cluster.urls[0]!, { username, password: "pw" });
+            assert(notifications instanceof ClusterKeyspaceNotifications);
+            await receives(cluster, notifications, "port");
+            for (const { flags } of notifications.status().nodes) assertEquals(flags, "unknown");
+            await notifications.close();
+          }
+          const error = await assertRejects(
+            () => connect(cluster.urls, { username: "cid", password: "pw" }),
+            AuthError,
+            "give the user the right to ask (ACL SETUSER … +cluster|shards or +cluster|slots)",
+          );
+          for (const { port } of cluster.servers) {
+            assert(error.message.includes(`127.0.0.1:${port}`));
+          }
+          await assertRejects(
+            () => connect(cluster.urls, { username: "ann", password: "wrong" }),
+            AuthError,
+          );
+        },
       );
-      for (const { port } of cluster.servers) assert(error.message.includes(`127.0.0.1:${port}`));
-      await assertRejects(
-        () => connect(cluster.urls, { username: "ann", password: "wrong" }),
-        AuthError,
+
+      await step(
+        "what one seed says holds for all nodes; seeds that contradict each other are refused",
+        async () => {
+          const [one, two] = cluster.servers.map(({ port }) => `127.0.0.1:${port}`);
+          await using notifications = await connect([`redis://${one}`, `redis://:pw@${two}`]);
+          assert(notifications instanceof ClusterKeyspaceNotifications);
+          for (
+            const [some, other, about] of [
+              ["redis://localhost", "rediss://localhost:7001", "speaks TLS"],
+              ["redis://localhost/2", "redis://localhost:7001/1", "another database"],
+              ["redis://:pa@localhost", "redis://:pw@localhost:7001", "another password"],
+              ["redis://ann:pw@localhost", "redis://bob:pw@localhost:7001", "another user"],
+            ] as const
+          ) {
+            await assertRejects(() => connect([some, other]), TypeError, about);
+          }
+        },
       );
-    },
-  },
-  {
-    name: "what one seed says holds for all nodes; seeds that contradict each other are refused",
-    async run(base) {
-      await using cluster = await startCluster({
-        ...base,
-        config: TALKATIVE,
-        primaries: 2,
-        password: "pw",
-      });
-      const [one, two] = cluster.servers.map(({ port }) => `127.0.0.1:${port}`);
-      await using notifications = await connect([`redis://${one}`, `redis://:pw@${two}`]);
-      assert(notifications instanceof ClusterKeyspaceNotifications);
-      for (
-        const [some, other, about] of [
-          ["redis://localhost", "rediss://localhost:7001", "speaks TLS"],
-          ["redis://localhost/2", "redis://localhost:7001/1", "another database"],
-          ["redis://:pa@localhost", "redis://:pw@localhost:7001", "another password"],
-          ["redis://ann:pw@localhost", "redis://bob:pw@localhost:7001", "another user"],
-        ] as const
-      ) {
-        await assertRejects(() => connect([some, other]), TypeError, about);
-      }
     },
   },
 ];

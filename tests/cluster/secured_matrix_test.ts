@@ -1,4 +1,5 @@
 import { ensureServer, matrix } from "../servers/mod.ts";
+import { inSteps } from "../steps.ts";
 import { SECURED } from "./secured.ts";
 
 const { version } = await ensureServer();
@@ -6,6 +7,7 @@ for (const binary of await matrix()) {
   // The default server is that of the other tests.
   if (binary.version === version) continue;
   for (const { name, run } of SECURED) {
-    Deno.test(`${binary.product} ${binary.version}: ${name}`, () => run({ binary }));
+    const test = inSteps((step) => run({ binary }, step));
+    Deno.test(`${binary.product} ${binary.version}: ${name}`, test);
   }
 }

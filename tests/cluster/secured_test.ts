@@ -1,3 +1,4 @@
+import { inSteps } from "../steps.ts";
 import { SECURED } from "./secured.ts";
 
-for (const { name, run } of SECURED) Deno.test(name, () => run({}));
+for (const { name, run } of SECURED) Deno.test(name, inSteps((step) => run({}, step)));
