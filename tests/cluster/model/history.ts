@@ -1,0 +1,47 @@
+/**
+ * What an event is in truth: something happened to the key in the cluster (`real`), or the key was
+ * only copied, moved or replicated (`artefact`). `either` is what nobody can hold the client to:
+ * writes that a failover has undone before they were made, and keys that an aborted migration left
+ * where no client finds them.
+ */
+export type Truth = "real" | "artefact" | "either";
+
+/** An event that a node emitted. */
+export interface Emission {
+  /** The how manieth of the whole cluster. */
+  readonly serial: number;
+  /** The port of the node. */
+  readonly port: number;
+  readonly slot: number;
+  readonly key: string;
+  readonly type: string;
+  /** In whole ms since the epoch. */
+  readonly at: number;
+  readonly truth: Truth;
+  /** What made it, for messages. */
+  readonly why: string;
+  /** Whether the slot is being migrated, or was a moment ago. */
+  readonly isMigrating: boolean;
+}
+
+/** A notification on its way. One event is several of them if several subscriptions match. */
+export interface Message {
+  readonly emission: Emission;
+  readonly kind: "keyspace" | "keyevent";
+  /** When the client was given its last byte, in ms since the epoch; empty if it never was. */
+  readonly receivedAt: number[];
+}
+
+/** All that happened in a cluster. */
+export class History {
+  readonly emissions: Emission[] = [];
+  readonly messages: Message[] = [];
+  /** What else happened, and when, for whoever looks for the cause of a failure. */
+  readonly notes: { readonly at: number; readonly text: string }[] = [];
+
+  add(emission: Omit<Emission, "serial">): Emission {
+    const whole = { ...emission, serial: this.emissions.length };
+    this.emissions.push(whole);
+    return whole;
+  }
+}

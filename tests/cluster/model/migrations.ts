@@ -1,0 +1,249 @@
+import type { ModelCluster } from "./cluster.ts";
+import type { Change, ListedMove, ModelNode } from "./node.ts";
+import { preludeOf, writeEvent } from "./operations.ts";
+
+/** How a migration is carried out. */
+export interface MigrationOptions {
+  /** How long the administrator takes from one step to the next, in ms. */
+  readonly pace?: number;
+  /** How many keys a `MIGRATE` takes. */
+  readonly batch?: number;
+  /** After how many `MIGRATE`s, or steps of an atomic migration, it is given up. */
+  readonly abortAfter?: number;
+  /** Called when it is over; null if the slot stayed, or nobody knows where it is. */
+  readonly onEnd?: (owner: ModelNode | null) => void;
+}
+
+/** A node that is to take part has died, or is no primary any more. */
+class Lost extends Error {}
+
+/** Waits until a node is free, then has it do something. */
+function* at(node: ModelNode, work: () => void): Generator<number, void> {
+  while (node.isAlive && node.isStopped) yield 1;
+  if (!node.isAlive || !node.isPrimary) throw new Lost();
+  work();
+}
+
+/** `CLUSTER SETSLOT … NODE` at one node. */
+function assign(node: ModelNode, slot: number, owner: ModelNode): void {
+  const isImported = node === owner && node.importing.delete(slot);
+  node.assign(slot, owner);
+  node.migrating.delete(slot);
+  node.importing.delete(slot);
+  if (isImported) node.bump();
+}
+
+/** `CLUSTER SETSLOT … STABLE` at both, as far as they are there. */
+export function stabilize(slot: number, ...nodes: readonly ModelNode[]): void {
+  for (const node of nodes) {
+    node.run(() => {
+      node.importing.delete(slot);
+      node.migrating.delete(slot);
+    });
+  }
+}
+
+/**
+ * Migrates a slot key by key. A `MIGRATE` emits `restore` for each key at the target, which does not
+ * own the slot yet; then the source, which does nothing in between, emits `del`.
+ */
+export function* migrateByKey(
+  cluster: ModelCluster,
+  slot: number,
+  target: ModelNode,
+  options: MigrationOptions = {},
+): Generator<number, void> {
+  const { pace = 1, batch = 10, abortAfter = Infinity, onEnd } = options;
+  const source = cluster.ownerOf(slot);
+  let isGiven = false;
+  cluster.beginMove(slot);
+  cluster.note(`slot ${slot} begins to move by key from ${source.port} to ${target.port}`);
+  try {
+    yield* at(target, () => target.importing.set(slot, source));
+    yield pace;
+    yield* at(source, () => source.migrating.set(slot, target));
+    for (let round = 0;; round++) {
+      yield pace;
+      if (round === abortAfter) throw new Lost();
+      let keys: string[] = [];
+      yield* at(source, () => keys = source.keysOf(slot).slice(0, batch));
+      if (!source.owns(slot) || !target.importing.has(slot)) throw new Lost();
+      if (keys.length === 0) break;
+      yield* sendKeys(source, target, keys);
+    }
+    yield* at(target, () => {
+      assign(target, slot, target);
+      isGiven = true;
+    });
+    for (const node of cluster.nodes) {
+      yield pace / 4;
+      if (node !== target && node.isAlive && node.isPrimary) {
+        yield* at(node, () => assign(node, slot, target));
+      }
+    }
+  } catch (error) {
+    if (!(error instanceof Lost)) throw error;
+    if (!isGiven) stabilize(slot, ...cluster.random.shuffle([source, target]));
+  }
+  const outcome = isGiven ? "has moved" : "has not moved";
+  cluster.note(`slot ${slot} ${outcome} from ${source.port} to ${target.port}`);
+  cluster.endMove(slot);
+  onEnd?.(isGiven ? target : null);
+}
+
+/** `MIGRATE … REPLACE`. */
+function* sendKeys(
+  source: ModelNode,
+  target: ModelNode,
+  keys: readonly string[],
+): Generator<number, void> {
+  const { random } = source.cluster;
+  for (const key of keys) source.expireIfDue(key);
+  const left = keys.filter((key) => source.keys.has(key));
+  source.stop();
+  try {
+    yield 0.05 + random.next() / 2;
+    yield* at(target, () => {
+      for (const key of left) {
+        const value = source.keys.get(key)!;
+        const [prelude] = preludeOf(target, key);
+        const events = prelude === "overwritten"
+          ? ["restore", prelude]
+          : prelude === undefined
+          ? ["restore"]
+          : [prelude, "restore"];
+        target.change(
+          { key, value: { ...value }, events, repeated: events },
+          "MIGRATE",
+          "artefact",
+        );
+      }
+    });
+    yield 0.05 + random.next() / 2;
+    if (!source.isAlive) throw new Lost();
+    for (const key of left) {
+      source.change(
+        { key, value: null, events: ["del"], repeated: ["del"] },
+        "MIGRATE",
+        "artefact",
+      );
+    }
+  } finally {
+    source.release();
+  }
+}
+
+/**
+ * Migrates slots in one piece. The target emits an event for each key that is copied, then all that
+ * happens at the source meanwhile again, then it owns the slots. The source takes no write from some
+ * moment before that on, and emits nothing when it drops the keys.
+ */
+export function* migrateAtomically(
+  cluster: ModelCluster,
+  slots: readonly number[],
+  target: ModelNode,
+  options: MigrationOptions = {},
+): Generator<number, void> {
+  const { pace = 1, batch = 10, abortAfter = Infinity, onEnd } = options;
+  const { random } = cluster;
+  const source = cluster.ownerOf(slots[0]!);
+  const id = cluster.newId();
+  const listed = (direction: "in" | "out"): ListedMove => ({
+    id,
+    slots,
+    source,
+    target,
+    direction,
+    state: "running",
+    created: cluster.clock.epoch,
+  });
+  const rows = [listed("in"), listed("out")] as const;
+  let isTaken = false;
+  for (const slot of slots) cluster.beginMove(slot);
+  cluster.note(`slots ${slots} begin to move atomically from ${source.port} to ${target.port}`);
+  const copying = cluster.copying.get(target) ?? new Set();
+  cluster.copying.set(target, copying);
+  const queue: Change[] = [];
+  const isIntact = () =>
+    slots.every((slot) => source.owns(slot)) && target.isPrimary && source.isPrimary;
+  const flushes = source.flushes + target.flushes;
+  try {
+    yield* at(target, () => {
+      target.moves.unshift(rows[0]);
+      for (const slot of slots) {
+        target.drop(slot);
+        copying.add(slot);
+      }
+    });
+    yield pace;
+    yield* at(source, () => {
+      source.moves.unshift(rows[1]);
+      const keys = slots.flatMap((slot) => source.keysOf(slot));
+      for (const key of random.shuffle(keys)) queue.push(copyOf(key, source));
+      for (const slot of slots) source.exports.set(slot, (change) => queue.push(change));
+    });
+    for (let round = 0, isPaused = false; !isTaken; round++) {
+      yield pace;
+      if (round === abortAfter || !isIntact() || !source.isAlive || !target.isAlive) {
+        throw new Lost();
+      }
+      if (source.flushes + target.flushes > flushes) throw new Lost();
+      if (queue.length <= batch && !isPaused) {
+        yield* at(source, () => {
+          isPaused = true;
+          for (const slot of slots) source.slotsWait.set(slot, []);
+        });
+      }
+      yield* at(target, () => {
+        for (const change of queue.splice(0, batch)) repeat(target, change);
+        if (!isPaused || queue.length > 0) return;
+        isTaken = true;
+        for (const slot of slots) {
+          copying.delete(slot);
+          target.owners.set(slot, target);
+        }
+        rows[0].state = "succeeded";
+        target.bump();
+      });
+    }
+    rows[1].state = "succeeded";
+  } catch (error) {
+    if (!(error instanceof Lost)) throw error;
+    for (const row of rows) row.state = "failed";
+    if (!isTaken) {
+      for (const slot of slots) {
+        copying.delete(slot);
+        target.run(() => target.owns(slot) || target.drop(slot));
+      }
+    }
+  }
+  for (const slot of slots) {
+    source.exports.delete(slot);
+    if (isTaken) continue;
+    const waiting = source.slotsWait.get(slot);
+    source.slotsWait.delete(slot);
+    waiting?.forEach((wake) => wake());
+  }
+  cluster.note(`slots ${slots} ${isTaken ? "have" : "have not"} moved to ${target.port}`);
+  for (const slot of slots) cluster.endMove(slot);
+  onEnd?.(isTaken ? target : null);
+}
+
+/** How a key that is there is sent. */
+function copyOf(key: string, source: ModelNode): Change {
+  const value = source.keys.get(key)!;
+  const event = source.cluster.random.chance(0.2) ? "restore" : writeEvent(value);
+  const events = [event, ...(value.expiresAt === null ? [] : ["expire"])];
+  return { key, value, events, repeated: events };
+}
+
+/** The target does, and emits, what came from the source. */
+function repeat(target: ModelNode, { key, value, repeated }: Change): void {
+  const isThere = target.keys.has(key);
+  // What takes something away does nothing if the key is not there.
+  if (value === null && !isThere) return;
+  const names = repeated.filter((type) => type !== "new" && type !== "overwritten");
+  const events = [...(value !== null && !isThere ? preludeOf(target, key) : []), ...names];
+  const copy = value === null ? null : { ...value };
+  target.change({ key, value: copy, events, repeated: events }, "an atomic migration", "artefact");
+}

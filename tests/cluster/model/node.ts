@@ -1,0 +1,334 @@
+import type { ModelCluster } from "./cluster.ts";
+import type { Truth } from "./history.ts";
+import { Failure } from "./reply.ts";
+import type { Session } from "./session.ts";
+
+/** What a key holds. */
+export interface Value {
+  readonly type: "string" | "hash" | "list" | "set";
+  /** In ms since the clock's start; null if it does not expire. */
+  readonly expiresAt: number | null;
+}
+
+/** What a command, or an expiry, makes of one key. */
+export interface Change {
+  readonly key: string;
+  /** Null if the key goes. */
+  readonly value: Value | null;
+  readonly events: readonly string[];
+  /** As whoever repeats the command emits it: a replica, or the target of an atomic migration. */
+  readonly repeated: readonly string[];
+}
+
+/** A row of `CLUSTER MIGRATION STATUS` or `CLUSTER GETSLOTMIGRATIONS`. */
+export interface ListedMove {
+  readonly id: string;
+  readonly slots: readonly number[];
+  readonly source: ModelNode;
+  readonly target: ModelNode;
+  readonly direction: "in" | "out";
+  state: "running" | "succeeded" | "failed";
+  readonly created: number;
+}
+
+/** What a node says of itself to another one. */
+export interface Claim {
+  readonly node: ModelNode;
+  readonly epoch: number;
+  readonly primary: ModelNode | null;
+  readonly slots: readonly number[];
+}
+
+/** What a node does with a command of a client. */
+export type Outcome =
+  | { readonly kind: "done" | "try again" | "none" }
+  | { readonly kind: "moved" | "ask"; readonly to: ModelNode }
+  | { readonly kind: "wait"; readonly until: (() => void)[] };
+
+/** A server of the cluster: keys, slots, what it believes of the others, and its connections. */
+export class ModelNode {
+  readonly id: string;
+  readonly keys: Map<string, Value> = new Map();
+  /** What it believes of all nodes, itself among them. */
+  readonly owners: Map<number, ModelNode> = new Map();
+  readonly epochs: Map<ModelNode, number> = new Map();
+  readonly primaries: Map<ModelNode, ModelNode | null> = new Map();
+  readonly failed: Set<ModelNode> = new Set();
+  readonly importing: Map<number, ModelNode> = new Map();
+  readonly migrating: Map<number, ModelNode> = new Map();
+  moves: ListedMove[] = [];
+  readonly sessions: Set<Session> = new Set();
+  isAlive = true;
+  /** How often it was emptied by `FLUSHALL`. */
+  flushes = 0;
+  /** Writes that wait: for the end of a failover, or, of one slot, of an atomic migration. */
+  writesWait: (() => void)[] | null = null;
+  readonly slotsWait: Map<number, (() => void)[]> = new Map();
+  /** Takes each change of a slot that is being migrated atomically. */
+  readonly exports: Map<number, (change: Change) => void> = new Map();
+  /** How many changes are on their way to replicas. */
+  replicating = 0;
+  readonly #inbox: (() => void)[] = [];
+  /** Why it does nothing: it hangs, or waits for another server in a command. */
+  #stops = 0;
+  #repeatedAt = 0;
+
+  constructor(readonly cluster: ModelCluster, readonly port: number) {
+    this.id = port.toString(16).padStart(40, "a");
+  }
+
+  get isPrimary(): boolean {
+    return this.primaries.get(this) === null;
+  }
+
+  get epoch(): number {
+    return this.epochs.get(this)!;
+  }
+
+  get isStopped(): boolean {
+    return this.#stops > 0;
+  }
+
+  owns(slot: number): boolean {
+    return this.isPrimary && this.owners.get(slot) === this;
+  }
+
+  /** Whether writes to a slot wait. */
+  waits(slot: number): boolean {
+    return this.writesWait !== null || this.slotsWait.has(slot);
+  }
+
+  keysOf(slot: number): string[] {
+    return [...this.keys.keys()].filter((key) => this.cluster.slotOf(key) === slot);
+  }
+
+  /** Does something as soon as the node is free. */
+  run(work: () => void): void {
+    if (!this.isAlive) return;
+    if (this.isStopped) this.#inbox.push(work);
+    else work();
+  }
+
+  /** The node does nothing, until it is released as often as it was stopped. */
+  stop(): void {
+    this.#stops++;
+  }
+
+  release(): void {
+    this.#stops--;
+    if (!this.isAlive) this.#inbox.length = 0;
+    while (!this.isStopped && this.#inbox.length > 0) this.#inbox.shift()!();
+  }
+
+  /** Serves a client's command: redirects it, or has it done. */
+  serve(keys: readonly string[], isAsking: boolean, work: () => void): Outcome {
+    const slot = this.cluster.slotOf(keys[0]!);
+    const owner = this.owners.get(slot);
+    const has = keys.filter((key) => this.keys.has(key)).length;
+    if (!this.owns(slot)) {
+      if (!(this.isPrimary && isAsking && this.importing.has(slot))) {
+        if (owner === undefined || owner === this) return { kind: "none" };
+        return { kind: "moved", to: owner };
+      }
+      if (keys.length > 1 && has < keys.length) return { kind: "try again" };
+    } else {
+      const waits = this.writesWait ?? this.slotsWait.get(slot);
+      if (waits !== undefined) return { kind: "wait", until: waits };
+      const to = this.migrating.get(slot);
+      if (to !== undefined && has < keys.length) {
+        return has === 0 ? { kind: "ask", to } : { kind: "try again" };
+      }
+    }
+    for (const key of keys) this.expireIfDue(key);
+    work();
+    return { kind: "done" };
+  }
+
+  /** Makes a change, emits its events, and passes it on to whoever repeats it. */
+  change(change: Change, why: string, truth: Truth = "real"): void {
+    const { key, value, events } = change;
+    const slot = this.cluster.slotOf(key);
+    this.put(key, value);
+    const isUndone = truth === "real" && this.owns(slot) && this.cluster.hasSuccessor(this, slot);
+    for (const type of events) this.emit(key, type, isUndone ? "either" : truth, why);
+    this.exports.get(slot)?.(change);
+    this.#replicate(change);
+  }
+
+  /** Emits an event. */
+  emit(key: string, type: string, truth: Truth, why: string): void {
+    const { cluster } = this;
+    const slot = cluster.slotOf(key);
+    const emission = cluster.history.add({
+      port: this.port,
+      slot,
+      key,
+      type,
+      at: cluster.clock.epoch,
+      truth,
+      why,
+      isMigrating: cluster.isMigrating(slot),
+    });
+    for (const session of this.sessions) session.publish(emission);
+  }
+
+  /** Sets a key, or removes it, without an event. */
+  put(key: string, value: Value | null): void {
+    if (value === null) {
+      this.keys.delete(key);
+      return;
+    }
+    this.keys.set(key, value);
+    if (value.expiresAt !== null) this.#expireLater(key, value);
+  }
+
+  /** A key whose time is over is found by a command. */
+  expireIfDue(key: string): void {
+    const expiresAt = this.keys.get(key)?.expiresAt ?? null;
+    if (expiresAt !== null && expiresAt <= this.cluster.clock.now) this.#expire(key);
+  }
+
+  /** Forgets the keys of a slot without an event. */
+  drop(slot: number): void {
+    for (const key of this.keysOf(slot)) this.keys.delete(key);
+  }
+
+  /** Learns, or is told, who owns a slot. */
+  assign(slot: number, owner: ModelNode): void {
+    const before = this.owners.get(slot);
+    this.owners.set(slot, owner);
+    if (before === owner) return;
+    if (before !== this.#shard) return;
+    this.breakFences((one) => one === slot);
+    if (!this.isPrimary) return;
+    this.migrating.delete(slot);
+    this.drop(slot);
+    const waiting = this.slotsWait.get(slot);
+    this.slotsWait.delete(slot);
+    waiting?.forEach((wake) => wake());
+  }
+
+  breakFences(isLost: (slot: number) => boolean): void {
+    for (const session of this.sessions) session.breakFences(isLost);
+  }
+
+  /** Takes a higher epoch than all that it knows, and tells the others. */
+  bump(): void {
+    this.epochs.set(this, Math.max(...this.epochs.values()) + 1);
+    this.cluster.announce(this);
+  }
+
+  /** A node tells of itself or of another one; whoever is behind is corrected. */
+  hear({ node, epoch, primary, slots }: Claim, teller: ModelNode): void {
+    if (node === this || epoch < this.epochs.get(node)!) return;
+    this.epochs.set(node, epoch);
+    this.primaries.set(node, primary);
+    if (teller === node) this.failed.delete(node);
+    if (primary !== null) return;
+    const own = this.#shard;
+    let lost = 0;
+    for (const slot of slots) {
+      const owner = this.owners.get(slot)!;
+      // A slot that is being imported changes its owner by SETSLOT alone.
+      if (owner === node || this.importing.has(slot)) continue;
+      if (this.epochs.get(owner)! > epoch) {
+        this.cluster.correct(this, teller, owner);
+        continue;
+      }
+      if (owner === own) lost++;
+      this.assign(slot, node);
+    }
+    if (lost === 0 || [...this.owners.values()].includes(own)) return;
+    // Whoever has lost all slots follows the new owner, and so do its replicas.
+    if (this.isPrimary) this.demote(node);
+    else this.follow(node);
+  }
+
+  /** Becomes the primary in place of its own. */
+  promote(): void {
+    const before = this.primaries.get(this)!;
+    this.primaries.set(this, null);
+    this.epochs.set(this, Math.max(...this.epochs.values()) + 1);
+    for (const [slot, owner] of this.owners) if (owner === before) this.owners.set(slot, this);
+    this.cluster.note(`${this.port} takes over from ${before.port}`);
+    if (this.cluster.profile.breaksFencesAtPromotion) this.breakFences(() => true);
+    for (const [key, value] of this.keys) {
+      if (value.expiresAt !== null) this.#expireLater(key, value);
+    }
+    this.cluster.announce(this);
+  }
+
+  /** Becomes a replica of whoever took all its slots. */
+  demote(primary: ModelNode): void {
+    this.cluster.note(`${this.port} becomes a replica of ${primary.port}`);
+    this.breakFences(() => true);
+    this.importing.clear();
+    this.migrating.clear();
+    this.follow(primary);
+    const waiting = this.writesWait;
+    this.writesWait = null;
+    waiting?.forEach((wake) => wake());
+  }
+
+  /** Follows another primary, whose keys it copies without an event. */
+  follow(primary: ModelNode): void {
+    this.primaries.set(this, primary);
+    this.keys.clear();
+    for (const [key, value] of primary.keys) this.put(key, value);
+    this.cluster.announce(this);
+  }
+
+  /** The answer to `SSUBSCRIBE`, if the slot is another shard's; null if it is this one's. */
+  shardOf(slot: number): Failure | null {
+    const owner = this.owners.get(slot);
+    if (owner === undefined) return new Failure("CLUSTERDOWN Hash slot not served");
+    return owner === this.#shard ? null : new Failure(`MOVED ${slot} 127.0.0.1:${owner.port}`);
+  }
+
+  /** The primary of its shard. */
+  get #shard(): ModelNode {
+    return this.primaries.get(this) ?? this;
+  }
+
+  #expireLater(key: string, value: Value): void {
+    const { clock, random } = this.cluster;
+    const wait = Math.max(0, value.expiresAt! - clock.now) + random.below(20);
+    clock.after(wait, () =>
+      this.run(() => {
+        if (this.keys.get(key) !== value || !this.isPrimary) return;
+        const slot = this.cluster.slotOf(key);
+        // What is copied in one piece expires at its source alone, which tells the target, and
+        // nothing expires while writes wait.
+        if (this.cluster.isCopied(this, slot) || this.waits(slot)) this.#expireLater(key, value);
+        else this.#expire(key);
+      }));
+  }
+
+  #expire(key: string): void {
+    const slot = this.cluster.slotOf(key);
+    // Nobody finds a key at a node that neither owns its slot nor is being given it.
+    const isReachable = this.owns(slot) || this.importing.has(slot);
+    const change = { key, value: null, events: ["expired"], repeated: ["del"] };
+    this.change(change, "expiry", isReachable ? "real" : "either");
+  }
+
+  #replicate(change: Change): void {
+    const { clock, random } = this.cluster;
+    for (const replica of this.cluster.nodes) {
+      if (replica === this || replica.primaries.get(replica) !== this || !replica.isAlive) continue;
+      const at = Math.max(this.#repeatedAt, clock.now + 0.1 + random.next());
+      this.#repeatedAt = at;
+      this.replicating++;
+      clock.after(at - clock.now, () => {
+        this.replicating--;
+        replica.run(() => {
+          if (replica.primaries.get(replica) !== this) return;
+          replica.put(change.key, change.value);
+          for (const type of change.repeated) {
+            replica.emit(change.key, type, "artefact", "replication");
+          }
+        });
+      });
+    }
+  }
+}

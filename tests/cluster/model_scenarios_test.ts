@@ -1,0 +1,280 @@
+/**
+ * What may happen to slots and nodes, one thing at a time and the shortest way in which it goes wrong:
+ * each scenario runs on a model of the cluster, in both protocols and on each server that can do it.
+ */
+import { goal } from "../goal.ts";
+import { Model } from "./model.ts";
+import { failOver } from "./model/failovers.ts";
+import { migrateAtomically, migrateByKey, type MigrationOptions } from "./model/migrations.ts";
+import type { ModelNode } from "./model/node.ts";
+import type { Fault } from "./model/report.ts";
+import { type Profile, REDIS_7_0, REDIS_8_6, VALKEY_9_1 } from "./model/profiles.ts";
+
+const EVERY = [REDIS_7_0, REDIS_8_6, VALKEY_9_1];
+const ATOMIC = [REDIS_8_6, VALKEY_9_1];
+const FENCES = "decide event ownership inside the stream";
+
+/** A model of which one thing is tried. */
+class Scene {
+  readonly slot: number;
+  readonly a: ModelNode;
+  readonly b: ModelNode;
+  readonly c: ModelNode;
+
+  constructor(readonly model: Model) {
+    const { cluster: { slots, nodes } } = model;
+    this.slot = slots[0]!;
+    [this.a, this.b, this.c] = nodes as [ModelNode, ModelNode, ModelNode, ...ModelNode[]];
+  }
+
+  /** Clients create keys, one for each ms. */
+  async write(count: number, slot: number = this.slot): Promise<void> {
+    for (let n = 0; n < count; n++) {
+      this.model.operations.set(this.model.cluster.newKey(slot));
+      await this.model.run(1);
+    }
+  }
+
+  /** Creates keys before anybody watches, or that nobody is to wait for. */
+  fill(slots: readonly number[], count: number): void {
+    for (const slot of slots) {
+      for (let n = 0; n < count; n++) this.model.operations.set(this.model.cluster.newKey(slot));
+    }
+  }
+
+  /** Begins to migrate a slot key by key, and waits until that is over. */
+  async migrate(
+    target: ModelNode,
+    options: MigrationOptions = {},
+    slot: number = this.slot,
+  ): Promise<void> {
+    let isOver = false;
+    const onEnd = () => isOver = true;
+    const { model } = this;
+    model.cluster.spawn(
+      migrateByKey(model.cluster, slot, target, { pace: 0.2, ...options, onEnd }),
+    );
+    await model.run(60_000, () => isOver);
+  }
+}
+
+interface SceneOptions {
+  readonly profiles?: readonly Profile[];
+  /** The latency of each node, in ms. */
+  readonly latencies?: readonly number[];
+}
+
+/**
+ * Plays a scenario, and compares what was delivered with what happened.
+ *
+ * @param faults the kinds that it must not have; none at all if left out
+ */
+function play(
+  options: SceneOptions,
+  scenario: (scene: Scene) => Promise<void>,
+  faults: readonly Fault[] = [],
+): () => Promise<void> {
+  return async () => {
+    const { profiles = EVERY, latencies = [0.1] } = options;
+    for (const profile of profiles) {
+      for (const protocol of [3, 2] as const) {
+        await using model = new Model({ seed: 1, profile, protocol, latencies });
+        const scene = new Scene(model);
+        scene.fill(model.cluster.slots, 3);
+        await model.run(10);
+        await model.watch();
+        await model.run(1_000);
+        await scenario(scene);
+        (await model.finish()).assertSound(...faults);
+      }
+    }
+  };
+}
+
+Deno.test(
+  "delivers everything once while nothing migrates",
+  play({}, async (scene) => {
+    await scene.write(50);
+    scene.model.clock.pauseClient(500);
+    await scene.write(50);
+  }),
+);
+
+goal(
+  FENCES,
+  "delivers the writes of a slot's short stay while the client's process is paused",
+  play({}, async (scene) => {
+    scene.model.clock.pauseClient(3_000);
+    await scene.migrate(scene.b);
+    await scene.write(50);
+    await scene.migrate(scene.c);
+    await scene.write(5);
+  }),
+);
+
+goal(
+  FENCES,
+  "delivers the writes of a slot's short stay on a node that is 30 ms away",
+  play({ latencies: [0.1, 30, 0.1] }, async (scene) => {
+    await scene.migrate(scene.b);
+    await scene.write(20);
+    await scene.migrate(scene.c);
+    await scene.write(5);
+  }),
+);
+
+goal(
+  FENCES,
+  "delivers the writes of a slot that comes back at once",
+  play({ latencies: [0.1, 30, 0.1] }, async (scene) => {
+    await scene.migrate(scene.b);
+    await scene.write(20);
+    await scene.migrate(scene.a);
+    await scene.write(5);
+  }),
+);
+
+goal(
+  FENCES,
+  "delivers writes that ASK sent to the target of an aborted migration",
+  play({ latencies: [0.1, 30, 0.1] }, async (scene) => {
+    const { model, slot, b } = scene;
+    // Not a key is left after the first MIGRATE, so clients are sent on.
+    const onEnd = () => {};
+    model.cluster.spawn(migrateByKey(model.cluster, slot, b, { pace: 5, abortAfter: 2, onEnd }));
+    await scene.write(40);
+  }),
+);
+
+goal(
+  FENCES,
+  "shows no artefact of an ordinary reshard of many slots by key",
+  play({ latencies: [0.1, 0.5, 2] }, async (scene) => {
+    const { model, a, b, c } = scene;
+    const { cluster } = model;
+    const owned = cluster.slots.filter((slot) => cluster.ownerOf(slot) === a);
+    for (const target of [b, c, a]) {
+      for (const slot of owned) await scene.migrate(target, { pace: 0.1, batch: 1 }, slot);
+    }
+  }),
+);
+
+goal(
+  FENCES,
+  "shows no artefact of a reshard to a node that is 200 ms away",
+  play({ latencies: [0.1, 200, 0.1] }, async (scene) => {
+    await scene.migrate(scene.b, { pace: 20 });
+    await scene.write(10);
+  }),
+);
+
+goal(
+  FENCES,
+  "shows no artefact of slots that migrate atomically",
+  play({ profiles: ATOMIC }, async ({ model, a, b }) => {
+    const { cluster, operations, random } = model;
+    const owned = cluster.slots.filter((slot) => cluster.ownerOf(slot) === a);
+    for (const target of [b, a]) {
+      let isOver = false;
+      const onEnd = () => isOver = true;
+      cluster.spawn(migrateAtomically(cluster, owned, target, { pace: 1, batch: 3, onEnd }));
+      while (!isOver) {
+        operations.set(cluster.newKey(random.pick(owned)));
+        await model.run(0.5);
+      }
+    }
+  }),
+);
+
+Deno.test(
+  "shows no artefact of an atomic migration that is aborted and begun anew",
+  play({ profiles: ATOMIC }, async ({ model, slot, b }) => {
+    const { cluster } = model;
+    for (const abortAfter of [1, Infinity]) {
+      let isOver = false;
+      const onEnd = () => isOver = true;
+      cluster.spawn(migrateAtomically(cluster, [slot], b, { abortAfter, batch: 1, onEnd }));
+      await model.run(60_000, () => isOver);
+      await model.run(500);
+    }
+  }),
+);
+
+goal(
+  FENCES,
+  "delivers nothing of a demoted primary after CLUSTER FAILOVER",
+  play({}, async (scene) => {
+    const { model, a } = scene;
+    model.cluster.spawn(failOver(model.cluster, a, "orderly"));
+    await scene.write(100);
+  }),
+);
+
+goal(
+  FENCES,
+  "delivers what expires during a failover there and back",
+  play({}, async (scene) => {
+    const { model, a, slot } = scene;
+    const { cluster, operations } = model;
+    const expiring = async () => {
+      for (let n = 0; n < 20; n++) {
+        operations.set(cluster.newKey(slot), 20);
+        await model.run(100);
+      }
+    };
+    cluster.spawn(failOver(cluster, a, "orderly"));
+    await expiring();
+    cluster.spawn(failOver(cluster, cluster.ownerOf(slot), "orderly"));
+    await expiring();
+  }),
+);
+
+goal(
+  FENCES,
+  "reports a gap from the last proof if the topology was asked for since",
+  play({}, async (scene) => {
+    const { model, a } = scene;
+    const { cluster, clock } = model;
+    await model.run(7_000);
+    // The client is cut off from the node; the others are not.
+    cluster.links.get(a)!.stalledUntil = clock.now + 60_000;
+    await scene.write(4_000);
+    cluster.spawn(failOver(cluster, a, "takeover"));
+    await scene.write(1_000);
+    await model.run(20_000);
+  }),
+);
+
+goal(
+  FENCES,
+  "reports a gap for a slot that left an unreachable node before that was noticed",
+  play({}, async (scene) => {
+    const { model, a, b } = scene;
+    const { cluster, clock } = model;
+    cluster.links.get(a)!.stalledUntil = clock.now + 60_000;
+    await scene.write(200);
+    await scene.migrate(b);
+    await scene.write(200);
+    await model.run(20_000);
+  }),
+);
+
+goal(
+  FENCES,
+  "reports no gap from before it connected",
+  play({}, async (scene) => {
+    const { model, a } = scene;
+    model.cluster.spawn(failOver(model.cluster, a, "orderly"));
+    await scene.write(10);
+  }, ["gap"]),
+);
+
+goal(
+  FENCES,
+  "delivers nothing twice when a primary that hung resumes as a replica",
+  play({}, async (scene) => {
+    const { model, a } = scene;
+    model.cluster.spawn(failOver(model.cluster, a, "hang"));
+    await scene.write(6_000);
+  }),
+);
