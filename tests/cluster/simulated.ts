@@ -49,6 +49,10 @@ function slotsReply(shards: readonly ToldShard[]): Uint8Array {
   return utf8.encode(`*${ranges.length}\r\n${ranges.join("")}`);
 }
 
+function unknownCommand(name: string): Uint8Array {
+  return utf8.encode(`-ERR unknown command '${name}'\r\n`);
+}
+
 /** A small server that takes itself for a node of a cluster: handshake, topology, subscriptions. */
 export class SimulatedNode implements AsyncDisposable {
   readonly id: string;
@@ -65,6 +69,8 @@ export class SimulatedNode implements AsyncDisposable {
   refused: readonly string[] = [];
   /** What it says that it is. */
   role: "master" | "slave" = "master";
+  /** Does not know what is in this list, names of commands. */
+  unknown: readonly string[] = [];
   /** Its `notify-keyspace-events`. */
   flags = "AKE";
   /** What it answers to `CLUSTER NODES`, which it does not know if this is null. */
@@ -142,6 +148,7 @@ export class SimulatedNode implements AsyncDisposable {
     this.onAsked(asks);
     if (this.mute.includes(asks)) return new Uint8Array();
     if (this.refused.includes(asks)) return utf8.encode("-NOPERM no\r\n");
+    if (this.unknown.includes(asks)) return unknownCommand(name!);
     switch (asks) {
       case "HELLO":
         return utf8.encode(
@@ -173,7 +180,7 @@ export class SimulatedNode implements AsyncDisposable {
       case "PUNSUBSCRIBE":
         return this.#subscribe(connection, asks, words);
       default:
-        return utf8.encode(`-ERR unknown command '${name}'\r\n`);
+        return unknownCommand(name!);
     }
   }
 
