@@ -14,7 +14,10 @@ function attribute(tag: string, name: string): string {
   return found[1]!.replace(/&(amp|lt|gt|quot|apos);/g, (_, entity) => ENTITIES[entity]!);
 }
 
-/** The report names a step after its test, `test > step`, and lists it beside the tests. */
+/**
+ * The report names a step after its test, `test > step`, and lists it beside the tests: those of the
+ * file that calls `step`, which need not be that of its test.
+ */
 function isStep(name: string, all: Set<string>): boolean {
   const parts = name.split(" > ");
   return parts.some((_, i) => i > 0 && all.has(parts.slice(0, i).join(" > ")));
@@ -31,29 +34,27 @@ export function readReport(xml: string): TestResult[] {
     throw new Error("Cannot read the test report: it is not whole");
   }
   const results: TestResult[] = [];
-  let listed = 0;
   for (const [, suite] of xml.matchAll(/<testsuite\s[^>]*>([\s\S]*?)<\/testsuite>/g)) {
-    const cases: TestResult[] = [];
     for (const [, tag, body] of suite!.matchAll(/(<testcase\s[^>]*>)([\s\S]*?)<\/testcase>/g)) {
       const result = /<(?:failure|error)[\s>]/.test(body!)
         ? "failed"
         : /<skipped[\s/>]/.test(body!)
         ? "ignored"
         : "passed";
-      cases.push({
+      results.push({
         file: attribute(tag!, "classname").replace(/^\.\//, ""),
         name: attribute(tag!, "name"),
         seconds: Number(attribute(tag!, "time")),
         result,
       });
     }
-    listed += cases.length;
-    const names = new Set(cases.map(({ name }) => name));
-    results.push(...cases.filter(({ name }) => !isStep(name, names)));
   }
   const said = attribute(total, "tests");
-  if (String(listed) !== said) {
-    throw new Error(`Cannot read the test report: it lists ${listed} results and says ${said}`);
+  if (String(results.length) !== said) {
+    throw new Error(
+      `Cannot read the test report: it lists ${results.length} results and says ${said}`,
+    );
   }
-  return results;
+  const names = new Set(results.map(({ name }) => name));
+  return results.filter(({ name }) => !isStep(name, names));
 }

@@ -43,6 +43,14 @@ const CASES: [string, Record<string, string>, Counts][] = [
         await t.step("c", () => {});
       });`,
   }, { passed: 1, failed: 1, ignored: 0 }],
+  ["steps of another file too", {
+    "a_test.ts": `
+      import { step } from "./b_test.ts";
+      Deno.test("good", (t) => step(t, () => {}));
+      Deno.test("bad", (t) => step(t, () => { throw 0; }));`,
+    "b_test.ts": `
+      export const step = async (t: Deno.TestContext, fn: () => void) => void await t.step("a", fn);`,
+  }, { passed: 1, failed: 1, ignored: 0 }],
   ["any name and message", {
     "a_test.ts": `
       Deno.test("a > b", () => {});
