@@ -113,7 +113,7 @@ export class Secrets {
     const parts = this.#parts.get(part) ??
       new Set([...this.#known].flatMap((secret) => partsOf(secret, part)));
     this.#parts.set(part, parts);
-    return [fold(text), squeeze(text)].some((reading) => {
+    return readings(text).some((reading) => {
       for (let i = 0; i + part <= reading.length; i++) {
         if (parts.has(reading.slice(i, i + part))) return true;
       }
@@ -225,9 +225,14 @@ function alike(error: Error, message: string, options: ErrorOptions): Error {
   return new (ours ?? Error)(message, options);
 }
 
+/** Folds the case and white space. */
+function foldCase(text: string): string {
+  return text.toLowerCase().replace(/[\s\p{Cc}]/gu, " ");
+}
+
 /** Folds the case, the escapes of quoted strings, and white space. */
 function fold(text: string): string {
-  return text.toLowerCase().replace(/\\(.)/gs, "$1").replace(/[\s\p{Cc}]/gu, " ");
+  return foldCase(text.replace(/\\(.)/gs, "$1"));
 }
 
 /** Keeps letters and digits only. */
@@ -235,10 +240,15 @@ function squeeze(text: string): string {
   return fold(text).replace(/[^\p{L}\p{N}]/gu, "");
 }
 
+/** The forms in which texts and secrets are compared: a backslash is an escape, or itself. */
+function readings(text: string): string[] {
+  return [foldCase(text), fold(text), squeeze(text)];
+}
+
 /** All successive characters of a secret, `part` at a time. */
 function partsOf(secret: string, part: number): string[] {
   const parts: string[] = [];
-  for (const form of [fold(secret), squeeze(secret)]) {
+  for (const form of readings(secret)) {
     for (let i = 0; i + part <= form.length; i++) parts.push(form.slice(i, i + part));
   }
   return parts;

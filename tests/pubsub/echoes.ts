@@ -1,12 +1,5 @@
 /** Passwords, and how servers that are honest, careless or hostile repeat them. */
-
-/** The same numbers each time. */
-function randomNumbers(seed: number): () => number {
-  return () => {
-    seed = seed * 1103515245 + 12345 & 0x7fffffff;
-    return seed / 0x7fffffff;
-  };
-}
+import { Random } from "../random.ts";
 
 const ALPHABETS: Readonly<Record<string, readonly string[]>> = {
   digits: [..."0123456789"],
@@ -19,10 +12,10 @@ const ALPHABETS: Readonly<Record<string, readonly string[]>> = {
 
 /** Generated ones: short, as long as tokens, of every alphabet. */
 function* generated(): Iterable<string> {
-  const random = randomNumbers(7);
+  const random = new Random(7);
   for (const letters of Object.values(ALPHABETS)) {
     for (const length of [4, 5, 8, 13, 32, 127, 130, 600]) {
-      yield Array.from({ length }, () => letters[Math.floor(random() * letters.length)]!).join("");
+      yield Array.from({ length }, () => random.pick(letters)).join("");
     }
   }
 }
