@@ -1,19 +1,11 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { ClosedError, connect, ConnectError, KeyspaceNotifications } from "../../mod.ts";
 import { sleep, until, within } from "../servers/mod.ts";
+import { Random } from "../random.ts";
 import { FakeServer } from "./fake_server.ts";
 import { Peer, swallow } from "./peer.ts";
 
 const ROUNDS = 1_000;
-
-/** Numbers that look random and are the same in every run. */
-function seeded(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0;
-    return (state >>> 8) % below;
-  };
-}
 
 const encoder = new TextEncoder();
 const HELLO =
@@ -35,17 +27,17 @@ async function say(connection: Deno.Conn, words: string | Uint8Array): Promise<v
 }
 
 /** What a real server sent, with some bytes gone wrong. */
-function damaged(random: (below: number) => number): Uint8Array {
-  const start = random(CAPTURE.length - 4_096);
+function damaged(random: Random): Uint8Array {
+  const start = random.below(CAPTURE.length - 4_096);
   const bytes = CAPTURE.slice(start, start + 4_096);
-  for (let n = 0; n < 8; n++) bytes[random(bytes.length)] = random(256);
+  for (let n = 0; n < 8; n++) bytes[random.below(bytes.length)] = random.below(256);
   return bytes;
 }
 
 const CAPTURE = await Deno.readFile(new URL("../resp/captures/resp3.bin", import.meta.url));
 
 /** What a peer may do in place of a server; `random` makes each round another. */
-const MISDEEDS: Record<string, (random: (below: number) => number) => Service> = {
+const MISDEEDS: Record<string, (random: Random) => Service> = {
   "hangs up": () => () => Promise.resolve(),
   "says nothing": () => swallow,
   "speaks HTTP": () => async (connection) => {
@@ -53,7 +45,7 @@ const MISDEEDS: Record<string, (random: (below: number) => number) => Service> =
     await swallow(connection);
   },
   "sends bytes at random": (random) => async (connection) => {
-    await say(connection, Uint8Array.from({ length: 200 }, () => random(256)));
+    await say(connection, Uint8Array.from({ length: 200 }, () => random.below(256)));
     await swallow(connection);
   },
   "sends what looks like RESP": (random) => async (connection) => {
@@ -66,7 +58,7 @@ const MISDEEDS: Record<string, (random: (below: number) => number) => Service> =
       "$-9\r\n",
       "+OK\r\n",
     ];
-    for (let n = 0; n < 20; n++) await say(connection, pieces[random(pieces.length)]!);
+    for (let n = 0; n < 20; n++) await say(connection, random.pick(pieces));
     await swallow(connection);
   },
   "sends a server's words, damaged": (random) => async (connection) => {
@@ -105,7 +97,7 @@ const MISDEEDS: Record<string, (random: (below: number) => number) => Service> =
 
 Deno.test("every misdeed ends in a typed error within its deadline, and in no other way", async () => {
   for (const [name, misdeed] of Object.entries(MISDEEDS)) {
-    await using peer = new Peer(misdeed(seeded(1)));
+    await using peer = new Peer(misdeed(new Random(1)));
     const attempt = (async () => {
       await using notifications = await connect(peer.url, {
         timeout: 100,
@@ -123,12 +115,12 @@ Deno.test("every misdeed ends in a typed error within its deadline, and in no ot
 });
 
 Deno.test("a thousand rounds with hostile peers leave nothing behind and take no more memory", async () => {
-  const random = seeded(2);
+  const random = new Random(2);
   const misdeeds = Object.values(MISDEEDS);
   let connections = 0;
   await using peer = new Peer((connection) => {
     connections++;
-    return misdeeds[random(misdeeds.length)]!(random)(connection);
+    return random.pick(misdeeds)(random)(connection);
   });
   const round = async () => {
     try {
@@ -159,13 +151,13 @@ Deno.test("a thousand rounds with hostile peers leave nothing behind and take no
 });
 
 Deno.test("while it comes back, each hostile attempt is followed by another, until one is no more", async () => {
-  const random = seeded(3);
+  const random = new Random(3);
   let attempts = 0;
   const misdeeds = Object.values(MISDEEDS);
   await using peer = new Peer(async (connection) => {
     // The first is good, so that there is something to come back to.
     if (++attempts > 1 && attempts < 8) {
-      return await misdeeds[random(misdeeds.length)]!(random)(connection);
+      return await random.pick(misdeeds)(random)(connection);
     }
     await serveHonestly(connection, attempts === 1);
   });
@@ -199,7 +191,7 @@ async function serveHonestly(connection: Deno.Conn, once: boolean): Promise<void
 }
 
 Deno.test("an abort while it connects ends it, and leaves nothing", async () => {
-  await using peer = new Peer(MISDEEDS["says nothing"]!(seeded(4)));
+  await using peer = new Peer(MISDEEDS["says nothing"]!(new Random(4)));
   const stop = new AbortController();
   const connecting = connect(peer.url, { signal: stop.signal });
   connecting.catch(() => {});
@@ -210,7 +202,7 @@ Deno.test("an abort while it connects ends it, and leaves nothing", async () => 
 });
 
 Deno.test("close while it subscribes ends it, twice, and leaves nothing", async () => {
-  await using peer = new Peer(MISDEEDS["confirms nothing"]!(seeded(4)));
+  await using peer = new Peer(MISDEEDS["confirms nothing"]!(new Random(4)));
   const notifications = await connect(peer.url, { flags: "ignore" });
   const subscribing = notifications.subscribeKeyspace("k");
   subscribing.catch(() => {});
@@ -222,7 +214,7 @@ Deno.test("close while it subscribes ends it, twice, and leaves nothing", async 
 });
 
 Deno.test("an error of the first attempt says what the peer did", async () => {
-  await using peer = new Peer(MISDEEDS["announces a gigabyte"]!(seeded(5)));
+  await using peer = new Peer(MISDEEDS["announces a gigabyte"]!(new Random(5)));
   await assertRejects(() => connect(peer.url), ConnectError, "maxBulkLength");
 });
 

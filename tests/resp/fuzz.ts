@@ -1,7 +1,7 @@
 /**
  * Mutates what real servers sent and decodes that: whole and cut, on the straight path of messages and
- * on the general one. A program of its own, run by fuzz_test.ts with a collector that can be called,
- * which prints a line of JSON. By itself it does so two million times:
+ * on the general one. A program of its own, run by tests with a collector that can be called,
+ * which prints a line of JSON. An input that fails is named with the seed; so it can be run again:
  *
  * ```sh
  * deno run --allow-read --v8-flags=--expose-gc tests/resp/fuzz.ts [inputs] [seed]
@@ -16,7 +16,8 @@ import {
   RespSyntaxError,
   VerbatimString,
 } from "../../resp/mod.ts";
-import { bytes, cut, MessageRecorder, random, randomPlaces, Recorder } from "./harness.ts";
+import { Random } from "../random.ts";
+import { bytes, cut, MessageRecorder, randomPlaces, Recorder } from "./harness.ts";
 import { living } from "./living.ts";
 
 /** What came of a run. */
@@ -39,8 +40,6 @@ export interface Fuzzed {
 export const HELD = 64;
 
 const LOOK_EVERY = 1024;
-
-type Random = () => number;
 
 const CAPTURES = ["resp2.bin", "resp3.bin"] as const;
 
@@ -91,9 +90,9 @@ const PIECES = [
 ].map(bytes);
 
 /** One edit of the bytes. */
-function mutate(input: Uint8Array, next: Random): Uint8Array {
-  const at = next() % (input.length + 1);
-  const to = Math.min(input.length, at + next() % 12);
+function mutate(input: Uint8Array, random: Random): Uint8Array {
+  const at = random.between(0, input.length);
+  const to = Math.min(input.length, at + random.below(12));
   const before = input.subarray(0, at);
   const replaced = (middle: Uint8Array, from: number): Uint8Array => {
     const output = new Uint8Array(at + middle.length + input.length - from);
@@ -103,19 +102,19 @@ function mutate(input: Uint8Array, next: Random): Uint8Array {
     return output;
   };
   const none = new Uint8Array(0);
-  switch (next() % 8) {
+  switch (random.below(8)) {
     case 0:
-      return replaced(Uint8Array.of(next() & 255), Math.min(input.length, at + 1));
+      return replaced(Uint8Array.of(random.below(256)), Math.min(input.length, at + 1));
     case 1:
-      return replaced(ALPHABET.subarray(next() % ALPHABET.length).subarray(0, 1), at);
+      return replaced(ALPHABET.subarray(random.below(ALPHABET.length)).subarray(0, 1), at);
     case 2:
-      return replaced(ALPHABET.subarray(next() % ALPHABET.length).subarray(0, 1), to);
+      return replaced(ALPHABET.subarray(random.below(ALPHABET.length)).subarray(0, 1), to);
     case 3:
       return replaced(none, to);
     case 4:
       return replaced(input.slice(at, to), at);
     case 5:
-      return replaced(PIECES[next() % PIECES.length]!, at);
+      return replaced(random.pick(PIECES), at);
     case 6:
       return input.slice(0, at);
     default: {
@@ -123,7 +122,7 @@ function mutate(input: Uint8Array, next: Random): Uint8Array {
       const head = input.subarray(at, at + 40).findIndex((byte) => byte === 36 || byte === 42);
       const start = head === -1 ? at : at + head + 1;
       const end = input.indexOf(13, start);
-      const number = NUMBERS[next() % NUMBERS.length]!;
+      const number = random.pick(NUMBERS);
       const output = new Uint8Array(start + number.length + input.length - Math.max(start, end));
       output.set(input.subarray(0, start));
       output.set(number, start);
@@ -134,13 +133,13 @@ function mutate(input: Uint8Array, next: Random): Uint8Array {
 }
 
 /** A few replies of a capture, edited. */
-function input(captures: readonly Capture[], next: Random): Uint8Array {
-  const { wire, starts } = captures[next() % captures.length]!;
-  const first = next() % starts.length;
+function input(captures: readonly Capture[], random: Random): Uint8Array {
+  const { wire, starts } = random.pick(captures);
+  const first = random.below(starts.length);
   const start = starts[first]!;
-  const end = starts[Math.min(starts.length - 1, first + 1 + next() % 6)]!;
+  const end = starts[Math.min(starts.length - 1, first + 1 + random.below(6))]!;
   let bytes: Uint8Array = wire.slice(start, Math.min(Math.max(end, start + 20), start + 2000));
-  for (let edits = 1 + next() % 4; edits > 0; edits--) bytes = mutate(bytes, next);
+  for (let edits = random.between(1, 4); edits > 0; edits--) bytes = mutate(bytes, random);
   return bytes;
 }
 
@@ -161,22 +160,22 @@ function load(name: string): Capture {
 }
 
 /** Limits that much of what is in the captures exceeds. */
-function limits(next: Random): DecoderOptions {
+function limits(random: Random): DecoderOptions {
   return {
-    maxLineLength: 32 + next() % 64,
-    maxBulkLength: 1 + next() % 200,
-    maxElements: 1 + next() % 8,
-    maxDepth: 1 + next() % 4,
-    maxHeldBytes: 500 + next() % 4000,
+    maxLineLength: 32 + random.below(64),
+    maxBulkLength: 1 + random.below(200),
+    maxElements: 1 + random.below(8),
+    maxDepth: 1 + random.below(4),
+    maxHeldBytes: 500 + random.below(4000),
   };
 }
 
-function optionsOf(next: Random): DecoderOptions {
+function optionsOf(random: Random): DecoderOptions {
   return {
-    strings: next() % 2 === 0 ? "bytes" : "text",
-    arrayPushes: next() % 2 === 0,
-    attributes: next() % 2 === 0 ? "keep" : "skip",
-    ...(next() % 4 === 0 ? limits(next) : {}),
+    strings: random.below(2) === 0 ? "bytes" : "text",
+    arrayPushes: random.below(2) === 0,
+    attributes: random.below(2) === 0 ? "keep" : "skip",
+    ...(random.below(4) === 0 ? limits(random) : {}),
   };
 }
 
@@ -239,7 +238,7 @@ function run(
  */
 export function fuzz(inputs: number, seed: number): Fuzzed {
   const captures = CAPTURES.map(load);
-  const next = random(seed);
+  const random = new Random(seed);
   const fuzzed: Fuzzed = {
     inputs,
     good: 0,
@@ -251,10 +250,10 @@ export function fuzz(inputs: number, seed: number): Fuzzed {
   const held: Decoder[] = [];
   const before = living();
   for (let i = 0; i < inputs; i++) {
-    const wire = input(captures, next);
-    const options = optionsOf(next);
+    const wire = input(captures, random);
+    const options = optionsOf(random);
     const whole = run([wire], options, new Straight());
-    const places = randomPlaces(next, wire.length, 1 + next() % 6);
+    const places = randomPlaces(random, wire.length, random.between(1, 6));
     const chunks = cut(wire, ...places);
     const others: [what: string, other: Run][] = [
       [`when cut at ${places}`, run(chunks, options, new Straight())],

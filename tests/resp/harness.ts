@@ -10,6 +10,7 @@ import {
   ServerError,
   VerbatimString,
 } from "../../resp/mod.ts";
+import type { Random } from "../random.ts";
 
 const encoder = new TextEncoder();
 
@@ -81,22 +82,10 @@ export function* single(whole: Uint8Array): Generator<Uint8Array> {
   for (let i = 0; i < whole.length; i++) yield whole.subarray(i, i + 1);
 }
 
-/** A generator of numbers from 0 to below 2^32, the same for the same seed (mulberry32). */
-export function random(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let x = state;
-    x = Math.imul(x ^ (x >>> 15), x | 1);
-    x ^= x + Math.imul(x ^ (x >>> 7), x | 61);
-    return (x ^ (x >>> 14)) >>> 0;
-  };
-}
-
 /** Up to `count` places in order, none of them twice. */
-export function randomPlaces(next: () => number, length: number, count: number): number[] {
+export function randomPlaces(random: Random, length: number, count: number): number[] {
   const places = new Set<number>();
-  for (let i = 0; i < count; i++) places.add(next() % (length + 1));
+  for (let i = 0; i < count; i++) places.add(random.between(0, length));
   return [...places].sort((a, b) => a - b);
 }
 

@@ -52,6 +52,8 @@ const FLOODS: readonly [head: string, part: string][] = [
 function flood(head: string, part: string, strings: "bytes" | "text"): number {
   const limit = 2 ** 20;
   const chunk = bytes(part.repeat(100));
+  // Large parts are refused after a few chunks.
+  const every = part.length > 500 ? 1 : 24;
   const before = living();
   const decoder = new Decoder({ reply() {}, push() {} }, {
     strings,
@@ -68,7 +70,7 @@ function flood(head: string, part: string, strings: "bytes" | "text"): number {
       if (!String(error).includes("maxHeldBytes")) throw error;
       refused = true;
     }
-    if (written < 16 || written % 16 === 0) most = Math.max(most, living() - before);
+    if (written % every === 0) most = Math.max(most, living() - before);
   }
   const after = living() - before;
   // Named here, so that it lives until here.
@@ -79,7 +81,7 @@ function flood(head: string, part: string, strings: "bytes" | "text"): number {
 function announce(head: string): number {
   const limits = { maxElements: 2 ** 40, maxHeldBytes: 2 ** 45 };
   const decoders: Decoder[] = [];
-  const count = 50;
+  const count = 20;
   const before = living();
   for (let i = 0; i < count; i++) {
     const decoder = new Decoder({ reply() {}, push() {} }, limits);
@@ -115,7 +117,7 @@ function give(wire: string, strings: "bytes" | "text"): number {
   return after;
 }
 
-const KEPT = 100_000;
+const KEPT = 20_000;
 const FLOOD = 100 * KEPT;
 const DIGITS = 8;
 
@@ -137,7 +139,7 @@ function number(chunk: Uint8Array, place: number, value: number): void {
   }
 }
 
-/** Keeps one text of a hundred out of a flood of ten million. */
+/** Keeps one text of a hundred out of a flood of two million. */
 function keep(frame: (key: string) => string, text: (frame: MessageFrame) => string): number {
   const { chunk, places } = chunkOf(frame);
   const kept: string[] = [];

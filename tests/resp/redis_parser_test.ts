@@ -2,7 +2,8 @@ import { Buffer } from "node:buffer";
 import { assertEquals } from "@std/assert";
 import RedisParser from "npm:redis-parser@3.0.0";
 import { type Reply, ServerError } from "../../resp/mod.ts";
-import { bytes, cut, decode, random, randomPlaces, Recorder } from "./harness.ts";
+import { Random } from "../random.ts";
+import { bytes, cut, decode, randomPlaces, Recorder } from "./harness.ts";
 
 /** A value as both can print it: that parser gives integers as text and status lines as bytes. */
 function plain(value: unknown): unknown {
@@ -50,30 +51,30 @@ function ours(chunks: Iterable<Uint8Array>): unknown[] {
 }
 
 /** A reply of RESP2, at random. */
-function generate(next: () => number, depth: number): string {
+function generate(random: Random, depth: number): string {
   const text = (): string =>
-    String.fromCharCode(...Array.from({ length: next() % 20 }, () => next() % 128));
+    String.fromCharCode(...Array.from({ length: random.below(20) }, () => random.below(128)));
   const line = (): string => text().replaceAll(/[\r\n]/g, "");
-  switch (next() % (depth > 0 ? 8 : 6)) {
+  switch (random.below(depth > 0 ? 8 : 6)) {
     case 0:
       return `+${line()}\r\n`;
     case 1:
       return `-ERR ${line()}\r\n`;
     case 2:
       // That parser loses the sign of a zero and keeps zeros in front.
-      return `:${next() % 2 === 0 ? "-" : ""}${1 + next()}${
-        next() % 2 === 0 ? next() % 1e9 : ""
+      return `:${random.chance(0.5) ? "-" : ""}${random.between(1, 2 ** 32)}${
+        random.chance(0.5) ? random.below(1e9) : ""
       }\r\n`;
     case 3:
       return "$-1\r\n";
     case 4:
       return "*-1\r\n";
     case 5: {
-      const content = text().repeat(next() % 50 === 0 ? 500 : 1);
+      const content = text().repeat(random.below(50) === 0 ? 500 : 1);
       return `$${content.length}\r\n${content}\r\n`;
     }
     default: {
-      const parts = Array.from({ length: next() % 6 }, () => generate(next, depth - 1));
+      const parts = Array.from({ length: random.below(6) }, () => generate(random, depth - 1));
       return `*${parts.length}\r\n${parts.join("")}`;
     }
   }
@@ -81,12 +82,12 @@ function generate(next: () => number, depth: number): string {
 
 Deno.test("what a server sent in RESP2 is what another parser makes of it", async () => {
   const wire = await Deno.readFile(new URL("captures/resp2.bin", import.meta.url));
-  const next = random(3);
+  const random = new Random(3);
   const expected = theirs([wire]);
   assertEquals(expected.length > 100, true);
   assertEquals(ours([wire]), expected);
   for (let i = 0; i < 20; i++) {
-    const places = randomPlaces(next, wire.length, 200);
+    const places = randomPlaces(random, wire.length, 200);
     assertEquals(ours(cut(wire, ...places)), expected);
   }
 });
@@ -95,10 +96,12 @@ Deno.test("what a server sent in RESP2 is what another parser makes of it", asyn
 const options = { sanitizeOps: false, sanitizeResources: false };
 
 Deno.test("any RESP2 is what another parser makes of it", options, () => {
-  const next = random(4);
+  const random = new Random(4);
   for (let i = 0; i < 3000; i++) {
-    const wire = bytes(Array.from({ length: 1 + next() % 5 }, () => generate(next, 4)).join(""));
-    const chunks = cut(wire, ...randomPlaces(next, wire.length, next() % 8));
+    const wire = bytes(
+      Array.from({ length: random.between(1, 5) }, () => generate(random, 4)).join(""),
+    );
+    const chunks = cut(wire, ...randomPlaces(random, wire.length, random.below(8)));
     assertEquals(ours(chunks), theirs(chunks), new TextDecoder().decode(wire));
   }
 });

@@ -1,6 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { Decoder, decodeText, type Reply } from "../../resp/mod.ts";
-import { bytes, random } from "./harness.ts";
+import { Random } from "../random.ts";
+import { bytes } from "./harness.ts";
 import { mixedText } from "./texts.ts";
 
 const reference = new TextDecoder("utf-8", { ignoreBOM: true });
@@ -57,16 +58,16 @@ Deno.test("text of views into one memory is told apart", () => {
 });
 
 Deno.test("a large text that came in pieces is what it is whole", () => {
-  const next = random(2);
+  const random = new Random(2);
   for (let i = 0; i < 40; i++) {
-    const content = mixedText(next, 40_000 + next() % 40_000);
+    const content = mixedText(random, random.between(40_000, 80_000));
     const replies: Reply[] = [];
     const decoder = new Decoder({ reply: (it) => replies.push(it), push() {} }, {
       strings: "text",
     });
     decoder.write(bytes(`$${content.length}\r\n`));
     for (let at = 0; at < content.length;) {
-      const size = [1, 3, 100, 1400, 20_000, 65_536][next() % 6]!;
+      const size = random.pick([1, 3, 100, 1400, 20_000, 65_536]);
       decoder.write(content.slice(at, at + size));
       at += size;
     }

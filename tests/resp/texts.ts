@@ -1,3 +1,4 @@
+import type { Random } from "../random.ts";
 import { bytes } from "./harness.ts";
 
 /** Letters of each length in UTF-8, and bytes that are none. */
@@ -21,17 +22,14 @@ const PARTS: readonly Uint8Array[] = [
   ].map((part) => Uint8Array.from(part)),
 ];
 
-function concat(parts: readonly Uint8Array[]): Uint8Array {
-  return Uint8Array.from(parts.flatMap((part) => [...part]));
-}
-
 /** Bytes that are mostly text, of about that length. */
-export function mixedText(next: () => number, length: number): Uint8Array {
-  const parts: Uint8Array[] = [];
-  const foreign = next() % 3;
+export function mixedText(random: Random, length: number): Uint8Array {
+  const bytes: number[] = [];
+  const foreign = random.below(3);
   for (let i = 0; i < length; i++) {
-    const ascii = foreign === 0 || next() % 8 > foreign;
-    parts.push(ascii ? Uint8Array.of(next() % 128) : PARTS[next() % PARTS.length]!);
+    const ascii = foreign === 0 || random.below(8) > foreign;
+    if (ascii) bytes.push(random.below(128));
+    else bytes.push(...random.pick(PARTS));
   }
-  return concat(parts);
+  return Uint8Array.from(bytes);
 }

@@ -1,0 +1,7 @@
+import { assertFuzzed } from "./fuzzed.ts";
+
+const seed = Math.floor(Math.random() * 2 ** 32);
+
+Deno.test(`half a million mutated captures give replies or one of the two errors (seed ${seed})`, async () => {
+  await assertFuzzed(500_000, seed);
+});

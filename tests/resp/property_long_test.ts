@@ -1,0 +1,11 @@
+import { assertAnyCommand, assertAnyStream } from "./properties.ts";
+
+const seed = Math.floor(Math.random() * 2 ** 31);
+
+Deno.test(`any of thousands of streams comes back as what was written (seed ${seed})`, () => {
+  assertAnyStream(5_000, seed);
+});
+
+Deno.test(`any of thousands of commands is read back as its arguments (seed ${seed})`, () => {
+  assertAnyCommand(20_000, seed);
+});
