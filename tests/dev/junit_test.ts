@@ -12,11 +12,14 @@ function countResults(results: TestResult[]): Counts {
 }
 
 /** What `deno test` reports of these files, with its exit status. */
-async function report(files: Record<string, string>): Promise<{ xml: string; code: number }> {
+async function report(
+  files: Record<string, string>,
+  ...options: string[]
+): Promise<{ xml: string; code: number }> {
   await using tree = await temporaryTree({ "deno.json": "{}", ...files });
   const path = join(tree.root, "report.xml");
   const { code } = await new Deno.Command(Deno.execPath(), {
-    args: ["test", "--no-check", `--junit-path=${path}`, ...Object.keys(files)],
+    args: ["test", "--no-check", `--junit-path=${path}`, ...options, ...Object.keys(files)],
     cwd: tree.root,
     stdin: "null",
   }).output();
@@ -76,6 +79,12 @@ for (const [name, files, counts] of CASES) {
     assertEquals(code === 0, counts.failed === 0);
   });
 }
+
+Deno.test("tests that a filter leaves out are ignored", async () => {
+  const files = { "a_test.ts": `for (const name of ["one", "two"]) Deno.test(name, () => {});` };
+  const { xml } = await report(files, "--filter=one");
+  assertEquals(countResults(readReport(xml)), { passed: 1, failed: 0, ignored: 1 });
+});
 
 Deno.test("a report that is not whole is no count", async () => {
   const { xml } = await report({ "a_test.ts": `Deno.test("one", () => {});` });
