@@ -1,19 +1,18 @@
 /**
  * Where gaps begin: at the last proof that all had come, never when something was noticed. The
- * server is slow to answer here, so that the two are apart.
+ * clock is put forward in between, so that the two are apart.
  */
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { connect, type ConnectOptions, type Gap, MissingFlagsError } from "../../mod.ts";
 import { until } from "../servers/mod.ts";
+import { WallClock } from "../wall_clock.ts";
 import { FakeServer } from "./fake_server.ts";
 
 /** No question but those of the test. */
 const QUIET: ConnectOptions = { heartbeat: { interval: 3_600_000, busyInterval: 3_600_000 } };
 
-/** Lets the time go on that gaps are told in, for the client as for the server. */
-function passTime(): void {
-  for (const end = Date.now() + 10; Date.now() < end;);
-}
+/** For so long the server is slow, in ms. */
+const SLOW = 1_000;
 
 function confirm(channel: string): string {
   return `>3\r\n$9\r\nsubscribe\r\n$${channel.length}\r\n${channel}\r\n:1\r\n`;
@@ -24,19 +23,20 @@ function message(channel: string): string {
 }
 
 /** A server that is slow to confirm, and sends so many messages with each confirmation. */
-function slowServer(count: number) {
+function slowServer(count: number, clock: WallClock) {
   const heardAt: number[] = [];
   const server = new FakeServer(([name, channel]) => {
     if (name !== "SUBSCRIBE") return undefined;
     heardAt.push(Date.now());
-    passTime();
+    clock.advance(SLOW);
     return confirm(channel!) + message(channel!).repeat(count);
   });
   return { server, heardAt };
 }
 
 Deno.test("a lost connection's gap begins when the last command that was answered was sent", async () => {
-  const { server, heardAt } = slowServer(0);
+  using clock = new WallClock();
+  const { server, heardAt } = slowServer(0, clock);
   await using _ = server;
   const gaps: Gap[] = [];
   await using notifications = await connect(server.url, {
@@ -44,14 +44,15 @@ Deno.test("a lost connection's gap begins when the last command that was answere
     onGap: (gap) => gaps.push(gap),
   });
   await notifications.subscribeKeyspace("k");
-  passTime();
+  clock.advance(SLOW);
   server.hangUp();
   await until("the gap is told", () => gaps.length === 1);
   assert(gaps[0]!.from <= heardAt[0]!, `it begins ${gaps[0]!.from - heardAt[0]!} ms late`);
 });
 
 Deno.test("an overflow's gap begins when the last command that was answered was sent", async () => {
-  const { server, heardAt } = slowServer(10);
+  using clock = new WallClock();
+  const { server, heardAt } = slowServer(10, clock);
   await using _ = server;
   await using notifications = await connect(server.url, { ...QUIET, queue: { items: 4 } });
   await notifications.subscribeKeyspace("k");
@@ -65,7 +66,8 @@ Deno.test("an overflow's gap begins when the last command that was answered was 
 });
 
 Deno.test("so does that of messages that found no room while it came back", async () => {
-  const { server, heardAt } = slowServer(10);
+  using clock = new WallClock();
+  const { server, heardAt } = slowServer(10, clock);
   await using _ = server;
   const gaps: Gap[] = [];
   await using notifications = await connect(server.url, {
@@ -84,6 +86,7 @@ Deno.test("so does that of messages that found no room while it came back", asyn
 for (const isSeen of [false, true]) {
   const where = isSeen ? "a call that was refused for them" : "nobody";
   Deno.test(`the gap of flags that are taken away begins before that, though ${where} saw it`, async () => {
+    using clock = new WallClock();
     let isTaken = false;
     let soundAt = 0;
     let refused: Promise<unknown> | null = null;
@@ -95,7 +98,7 @@ for (const isSeen of [false, true]) {
       if (++checks === 3) {
         soundAt = Date.now();
         isTaken = true;
-        passTime();
+        clock.advance(SLOW);
         if (isSeen) {
           setTimeout(() => {
             refused = assertRejects(() => notifications.subscribeKeyspace("x"), MissingFlagsError);

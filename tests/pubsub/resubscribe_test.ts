@@ -1,7 +1,14 @@
 /** What is subscribed, and asked for again, as the server sees it. */
-import { assertEquals } from "@std/assert";
-import { connect, KeyspaceChannel } from "../../mod.ts";
-import { until } from "../servers/mod.ts";
+import { assertEquals, assertRejects } from "@std/assert";
+import {
+  connect,
+  ConnectError,
+  dial,
+  KeyspaceChannel,
+  type Subscription,
+  TimeoutError,
+} from "../../mod.ts";
+import { until, within } from "../servers/mod.ts";
 import { FakeServer } from "./fake_server.ts";
 
 const bulk = (text: string) => `$${text.length}\r\n${text}\r\n`;
@@ -86,4 +93,62 @@ Deno.test("the gap stands in the merged stream between what came before and afte
   await notifications.close();
   await reading;
   assertEquals(items, ["set", "disconnected", "set"]);
+});
+
+Deno.test("a handler that another one unsubscribes is not called any more", async () => {
+  await using server = tellingServer();
+  await using notifications = await connect(server.url);
+  const called: string[] = [];
+  let second: Subscription | null = null;
+  await notifications.subscribe(PATTERN, {
+    handler: () => {
+      called.push("first");
+      second?.unsubscribe();
+    },
+  });
+  await until("an event has come", () => called.length === 1);
+  second = await notifications.subscribe(PATTERN, { handler: () => void called.push("second") });
+  // Once it is back it sends another one, of which both would be told.
+  server.hangUp();
+  await until("it has come", () => notifications.status().nodes[0]!.messages === 2);
+  assertEquals(called, ["first", "first"]);
+});
+
+Deno.test("a confirmation of another channel is none, and ends the connection", async () => {
+  let connections = 0;
+  await using server = new FakeServer(([name, channel]) => {
+    if (name === "HELLO") connections++;
+    if (name !== "SUBSCRIBE" || connections > 1) return undefined;
+    return `>3\r\n${bulk("subscribe")}${bulk(`${channel}?`)}:1\r\n`;
+  });
+  await using notifications = await connect(server.url);
+  await notifications.subscribe(EXACT);
+  assertEquals(connections, 2);
+});
+
+Deno.test("a command that is not answered in time ends the connection", async () => {
+  await using server = new FakeServer(([name]) => name === "SUBSCRIBE" ? null : undefined);
+  await using notifications = await connect(server.url, { timeout: 500 });
+  const work = assertRejects(() => notifications.subscribe(EXACT), TimeoutError);
+  await within(work, 10_000, "SUBSCRIBE");
+});
+
+Deno.test("as many attempts are made to connect again as maxAttempts says", async () => {
+  await using server = new FakeServer(() => undefined);
+  let isDown = false;
+  let attempts = 0;
+  await using notifications = await connect(server.url, {
+    maxAttempts: 3,
+    dial: (...args) => {
+      if (!isDown) return dial(...args);
+      attempts++;
+      return Promise.reject(new Error("down"));
+    },
+  });
+  await notifications.subscribe(EXACT);
+  const loop = notifications.listen().next();
+  isDown = true;
+  server.hangUp();
+  await assertRejects(() => loop, ConnectError, "3 attempts failed");
+  assertEquals(attempts, 3);
 });
