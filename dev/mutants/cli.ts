@@ -30,4 +30,11 @@ export const cli: readonly Mutant[] = [
     after: "    return 0;\n",
     tests: ["tests/cli/doctor_test.ts", "--filter=turns notifications on"],
   },
+  {
+    name: "prints one notification more than --count",
+    file: "cli/watch.ts",
+    before: "if (--left === 0) break;",
+    after: "if (left-- === 0) break;",
+    tests: ["tests/cli/watch_options_test.ts", "--filter=ends after so many"],
+  },
 ];

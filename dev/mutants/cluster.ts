@@ -171,4 +171,18 @@ export const cluster: readonly Mutant[] = [
     after: "return better < 0 ? node : best",
     tests: ["tests/cluster/topology_test.ts"],
   },
+  {
+    name: "leaves the connections to the nodes when it is closed",
+    file: "cluster/notifications.ts",
+    before: "      for (const member of this.#members.values()) member.close(reason);\n",
+    after: "",
+    tests: ["tests/cluster/artefacts_test.ts"],
+  },
+  {
+    name: "leaves the connection to a seed",
+    file: "cluster/topology_source.ts",
+    before: 'connection.close(new ClosedError("The connection served its purpose"));',
+    after: "",
+    tests: ["tests/cluster/role_test.ts"],
+  },
 ];
