@@ -10,6 +10,7 @@ import { Probe } from "../load/probe.ts";
 import type { Load } from "../load/writer.ts";
 import { type ClientName, CLIENTS } from "../peers.ts";
 import { tell } from "../tell.ts";
+import { sleep } from "../../tests/servers/wait.ts";
 
 const PROBES = 1_000;
 
@@ -37,7 +38,7 @@ async function bare(): Promise<void> {
     socket.on("data", find);
     socket.write(subscribe);
   }
-  await new Promise((resolve) => setTimeout(resolve, 200));
+  await sleep(200);
 }
 
 const utf8 = new TextDecoder();
@@ -59,7 +60,7 @@ if (rate > PROBES) {
 }
 probe.start(PROBES);
 // What the first half second shows is how the runtime compiles.
-await new Promise((resolve) => setTimeout(resolve, 500));
+await sleep(500);
 const before = probe.lags.length;
-await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
+await sleep(seconds * 1000);
 tell(probe.lags.slice(before).map((ms) => Math.round(ms * 1e4) / 1e4));

@@ -7,6 +7,7 @@ import { connect } from "../../mod.ts";
 import { startReplay } from "../load/command.ts";
 import { channelOf, PATTERNS, type Script } from "../load/frames.ts";
 import { tell } from "../tell.ts";
+import { sleep } from "../../tests/servers/wait.ts";
 
 /** Bytes of memory that are resident. */
 export interface Sizes {
@@ -37,7 +38,7 @@ async function resident(): Promise<number> {
   for (let turn = 0; turn < 5; turn++) {
     gc?.();
     Bun?.gc(true);
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    await sleep(100);
   }
   return process.memoryUsage().rss;
 }
@@ -84,7 +85,7 @@ async function filled(): Promise<Pick<Sizes, "full" | "queued">> {
   await notifications.subscribe(...PATTERNS);
   startReplay(port, script, 1);
   while (notifications.status().nodes[0]!.messages < unit) {
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await sleep(50);
   }
   return { full: await resident(), queued: notifications.status().queued };
 }

@@ -1,6 +1,7 @@
 /** Watches the cluster at a URL and prints what that cost, as JSON: `client.ts URL SECONDS`. */
 import process from "node:process";
 import { ClusterKeyspaceNotifications } from "../../mod.ts";
+import { sleep } from "../../tests/servers/wait.ts";
 
 /** What watching a cluster cost. */
 export interface Cost {
@@ -25,8 +26,6 @@ const cpu = () => {
   const { user, system } = process.cpuUsage();
   return (user + system) / 1000;
 };
-
-const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Collects what nobody holds, again and again, because sockets let go of some of it late. */
 async function collected(): Promise<{ rss: number; heapUsed: number }> {

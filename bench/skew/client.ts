@@ -8,6 +8,7 @@ import { ClusterKeyspaceNotifications } from "../../mod.ts";
 import { Probe } from "../load/probe.ts";
 import type { Load } from "../load/writer.ts";
 import { tell } from "../tell.ts";
+import { sleep } from "../../tests/servers/wait.ts";
 
 /** A primary, and the hash tag of a slot it owns. */
 export interface Server {
@@ -44,7 +45,6 @@ const servers: Server[] = JSON.parse(process.argv[2]!);
 const seconds = Number(process.argv[3]);
 const writer = process.argv[4]!;
 
-const sleep = (s: number) => new Promise((resolve) => setTimeout(resolve, s * 1000));
 const probes = servers.map(({ port, tag }) => new Probe(port, tag));
 const counts = new Map(servers.map(({ port }) => [`127.0.0.1:${port}`, 0]));
 
@@ -67,15 +67,15 @@ function write(to: readonly Server[], rate: number | null): ChildProcess {
 async function end(writers: readonly ChildProcess[]): Promise<void> {
   for (const child of writers) child.kill("SIGKILL");
   // What is under way by then counts for nothing.
-  await sleep(0.5);
+  await sleep(500);
 }
 
 async function watch(...writers: ChildProcess[]): Promise<Seen> {
-  await sleep(1);
+  await sleep(1000);
   const before = probes.map(({ lags }) => lags.length);
   const countsBefore = [...counts.values()];
   const begin = performance.now();
-  await sleep(seconds);
+  await sleep(1000 * seconds);
   const elapsed = (performance.now() - begin) / 1000;
   const seen = {
     lags: probes.map(({ lags }, n) =>
@@ -90,7 +90,7 @@ async function watch(...writers: ChildProcess[]): Promise<Seen> {
 const sum = (numbers: readonly number[]) => numbers.reduce((sum, one) => sum + one, 0);
 
 for (const probe of probes) probe.start(PROBES);
-await sleep(0.5);
+await sleep(500);
 const quiet = await watch();
 const [first, ...others] = servers as [Server, ...Server[]];
 // How many it takes while the others get theirs, to which their share is fitted.

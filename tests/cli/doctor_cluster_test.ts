@@ -2,7 +2,7 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { SimulatedCluster, type SimulatedNode } from "../cluster/simulated.ts";
 import { Peer } from "../pubsub/peer.ts";
 import { inSteps } from "../steps.ts";
-import { startCluster, type TestCluster } from "../servers/mod.ts";
+import { sleep, startCluster, type TestCluster } from "../servers/mod.ts";
 import { InProcess } from "./in_process.ts";
 
 const TALKATIVE = { config: { "notify-keyspace-events": "KEA" } };
@@ -93,7 +93,7 @@ Deno.test("doctor connects to one address once at a time, however many nodes are
     counts.most = Math.max(counts.most, ++counts.now);
     try {
       await connection.read(new Uint8Array(1024));
-      await new Promise((resolve) => setTimeout(resolve, 20));
+      await sleep(20);
     } finally {
       counts.now--;
     }

@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { Printer } from "../../cli/printer.ts";
+import { sleep } from "../servers/wait.ts";
 
 /** A stream whose reader takes a text only when told to. */
 function slowStream() {
@@ -17,7 +18,7 @@ const never = new AbortController().signal;
 async function settled(promise: Promise<unknown>): Promise<boolean> {
   let over = false;
   promise.finally(() => over = true);
-  await new Promise((resolve) => setTimeout(resolve));
+  await sleep(0);
   return over;
 }
 

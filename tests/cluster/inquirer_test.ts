@@ -2,6 +2,7 @@ import { assertEquals } from "@std/assert";
 import { Inquirer } from "../../cluster/inquirer.ts";
 import type { Connection } from "../../pubsub/connection.ts";
 import { ServerError } from "../../resp/mod.ts";
+import { sleep } from "../servers/wait.ts";
 
 type Taker = Parameters<Connection["query"]>[1];
 
@@ -37,7 +38,7 @@ Deno.test("RESP2: what a second connection answers counts once a PING on the fir
     fail: () => void answers.push("failed"),
     answer: ({ slots }, position) => void answers.push([slots, position]),
   });
-  await new Promise((resolve) => setTimeout(resolve));
+  await sleep(0);
   assertEquals([answers, pings.length], [[], 1]);
   pings[0]!.answer("PONG");
   // No position: the answer does not stand in the order of the notifications.

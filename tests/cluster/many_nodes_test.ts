@@ -140,7 +140,7 @@ Deno.test("of a thousand nodes at one address one is connected to at a time", as
   // An attempt that had begun ends in its own time; no other one follows.
   await until("no attempt is under way", () => counts.now === 0);
   const before = counts.all;
-  await new Promise((resolve) => setTimeout(resolve, 0));
+  await sleep(0);
   assertEquals([counts.all, counts.now], [before, 0]);
 });
 

@@ -4,6 +4,7 @@ import { NodeGate } from "../../cluster/node_gate.ts";
 import type { Delivery } from "../../pubsub/hub.ts";
 import { ServerError } from "../../resp/mod.ts";
 import { node, shard } from "./shards.ts";
+import { sleep } from "../servers/wait.ts";
 
 function topology(owner: string): Topology {
   return new Topology([shard(node(owner), [[0, 16_383]])]);
@@ -48,7 +49,7 @@ Deno.test("a replica that is left while it is asked takes what it repeats with i
   ownership.setTopology(topology("a"));
   gate.follow();
   ownership.setTopology(topology("b"));
-  await new Promise((done) => setTimeout(done, 0));
+  await sleep(0);
   isMute = true;
 
   const keyBytes = new TextEncoder().encode("key");

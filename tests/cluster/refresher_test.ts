@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { Refresher } from "../../cluster/refresher.ts";
-import { until } from "../servers/mod.ts";
+import { sleep, until } from "../servers/mod.ts";
 
 /** A question whose answers come when told to. */
 function question() {
@@ -86,7 +86,7 @@ Deno.test("a hint has it ask at once, and with backoff where each answer is foll
   refresher.hint();
   assertEquals(asked, 1);
   for (let turn = 0; turn < 300; turn++) {
-    await new Promise((resolve) => setTimeout(resolve, 1));
+    await sleep(1);
     refresher.hint();
   }
   assert(asked < 50, `it asked ${asked} times`);

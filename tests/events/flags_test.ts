@@ -61,7 +61,7 @@ Deno.test("no letter is lost between reading and printing", () => {
       if (printed.includes("A") && text.includes("a")) again.add("a");
       assertEquals([...again].sort(), [...parseFlags(text)].sort());
     }),
-    { numRuns: 2000 },
+    { numRuns: 2000, seed: 1 },
   );
 });
 
@@ -244,7 +244,7 @@ Deno.test("merging keeps every letter, leaves nothing missing and then has nothi
       assertEquals(added === "" && (flags !== configured || unsure !== ""), false);
       for (const letter of unsure) assertEquals(flags.includes(letter), false);
     }),
-    { numRuns: 2000 },
+    { numRuns: 2000, seed: 1 },
   );
 });
 

@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { startServer, type TestServer, until } from "../servers/mod.ts";
+import { sleep, startServer, type TestServer, until } from "../servers/mod.ts";
 import { Book } from "./book.ts";
 import { type Place, Writer } from "./writer.ts";
 
@@ -102,7 +102,7 @@ Deno.test("keys are longer when asked; nothing is written while it is paused", a
   const { length } = book.writes;
   const keys = await server.command("KEYS", "*") as string[];
   assert(keys.length > 50 && keys.every((key) => key.length > 500));
-  await new Promise((resolve) => setTimeout(resolve, 100));
+  await sleep(100);
   assertEquals(book.writes.length, length);
   writer.paused = false;
   await until("it writes again", () => book.writes.length > length);

@@ -148,6 +148,6 @@ Deno.test("an escaped text is no pattern, and as one matches itself alone", () =
       assertEquals(matchGlob(escaped, text), true);
       assertEquals(matchGlob(escaped, other), text.join() === other.join());
     }),
-    { numRuns: 1000 },
+    { numRuns: 1000, seed: 1 },
   );
 });

@@ -106,7 +106,7 @@ Deno.test("what is written in any family comes back equal", () => {
     fc.property(message, (message) => {
       assertReads(KeyNotification.tryParse(...written(message)), message);
     }),
-    { numRuns: 2000 },
+    { numRuns: 2000, seed: 1 },
   );
 });
 
@@ -129,7 +129,7 @@ Deno.test("what lies anywhere in a chunk comes back equal, also when the chunk i
       chunk.fill(0);
       assertReads(found, message);
     }),
-    { numRuns: 2000 },
+    { numRuns: 2000, seed: 1 },
   );
 });
 
@@ -141,7 +141,7 @@ Deno.test("the first question asked is answered right, whichever it is", () => {
       for (const name of order) found[name as keyof KeyNotification];
       assertReads(found, message);
     }),
-    { numRuns: 500 },
+    { numRuns: 500, seed: 1 },
   );
 });
 
@@ -172,7 +172,7 @@ Deno.test("whatever is read at all is what a server would have written", () => {
       });
       if (!found.eventType.includes("\ufffd")) assertEquals(again, [channel, data]);
     }),
-    { numRuns: 20_000 },
+    { numRuns: 20_000, seed: 1 },
   );
   assertEquals(read > 100, true, `${read} were read`);
 });
@@ -195,7 +195,7 @@ Deno.test("a key prefix filters and strips bytes, in all families", () => {
       assertEquals(found.data, text(data));
       assertEquals(found.keyStartsWith(rest), true);
     }),
-    { numRuns: 2000 },
+    { numRuns: 2000, seed: 1 },
   );
 });
 
@@ -216,6 +216,6 @@ Deno.test("a key starts with what its bytes start with", () => {
         );
       },
     ),
-    { numRuns: 2000 },
+    { numRuns: 2000, seed: 1 },
   );
 });

@@ -3,6 +3,7 @@ import { runInNewContext } from "node:vm";
 import { assertEquals } from "@std/assert";
 import { type KeyNotification, parseNotification } from "../../parse/mod.ts";
 import { utf8 } from "./texts.ts";
+import { sleep } from "../servers/wait.ts";
 
 const messages: [what: string, channel: string, data: string][] = [
   ["a keyspace notification", "__keyspace@0__:user:1000:profile:name", "hset"],
@@ -45,7 +46,7 @@ const gc = runInNewContext("gc") as () => void;
 /** Which are still there after all garbage was collected. */
 async function alive(refs: WeakRef<ArrayBuffer>[]): Promise<boolean[]> {
   // What a WeakRef was made of or gave lives until the end of the turn.
-  await new Promise((resolve) => setTimeout(resolve));
+  await sleep(0);
   gc();
   return refs.map((ref) => ref.deref() !== undefined);
 }

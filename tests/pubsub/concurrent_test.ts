@@ -186,7 +186,7 @@ for (const protocol of [2, 3] as const) {
 Deno.test("a server that is busy for longer than the timeout fails the call, and not the connection", async () => {
   let busy = "";
   await using server = new FakeServer(([name]) => name === busy ? BUSY : undefined);
-  await using notifications = await connect(server.url, { timeout: 1_000 });
+  await using notifications = await connect(server.url, { timeout: 500 });
   for (const command of ["CONFIG", "SUBSCRIBE"]) {
     busy = command;
     await assertRejects(() => notifications.subscribeKeyspace(command), TimeoutError, "BUSY");

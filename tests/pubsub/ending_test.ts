@@ -5,7 +5,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { ClosedError, connect, type ConnectOptions, type Dial } from "../../mod.ts";
 import { dial } from "../../pubsub/mod.ts";
-import { startServer, until } from "../servers/mod.ts";
+import { sleep, startServer, until } from "../servers/mod.ts";
 import { FakeServer } from "./fake_server.ts";
 
 /** Each takes a millisecond or so. */
@@ -21,7 +21,7 @@ const LONG: ConnectOptions = {
 async function endsAtOnce(what: string, work: Promise<unknown>): Promise<void> {
   let over = false;
   work.then(() => over = true, () => over = true);
-  for (let turn = 0; turn < TURNS && !over; turn++) await new Promise((go) => setTimeout(go));
+  for (let turn = 0; turn < TURNS && !over; turn++) await sleep(0);
   assertEquals(over, true, `${what} is over at once`);
 }
 

@@ -6,7 +6,7 @@ import {
   type KeyNotification,
   KeyspaceChannel,
 } from "../../mod.ts";
-import { startServer, type TestServer, until } from "../servers/mod.ts";
+import { sleep, startServer, type TestServer, until } from "../servers/mod.ts";
 
 /** A server that tells everything. */
 function talkative(): Promise<TestServer> {
@@ -134,7 +134,7 @@ Deno.test("an async handler is awaited before it gets the next notification", as
   await notifications.subscribeKeyevent("set", {
     handler: async ({ key }) => {
       trace.push(`begin ${key}`);
-      await new Promise((resolve) => setTimeout(resolve, 5));
+      await sleep(5);
       trace.push(`end ${key}`);
     },
   });

@@ -9,7 +9,7 @@ import {
   type NodeState,
   TimeoutError,
 } from "../../mod.ts";
-import { startServer, type TestServer, until } from "../servers/mod.ts";
+import { sleep, startServer, type TestServer, until } from "../servers/mod.ts";
 
 const TALKATIVE = { config: { "notify-keyspace-events": "KEA" } };
 
@@ -301,7 +301,7 @@ Deno.test("ten thousand channels, subscribed and dropped while the connection br
     work.push(notifications.subscribe(...chunk));
     if (n % 5 === 4) work.push(notifications.unsubscribe(...chunks[n - 2]!));
     if (n % 10 === 9) work.push(killConnections(server));
-    await new Promise((resolve) => setTimeout(resolve, 2));
+    await sleep(2);
   }
   await Promise.all(work);
   await until("it has settled", () => notifications.status().state === "ready");

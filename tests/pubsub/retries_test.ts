@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { connect, ConnectError } from "../../mod.ts";
 import { Retries } from "../../pubsub/retries.ts";
-import { until } from "../servers/mod.ts";
+import { sleep, until } from "../servers/mod.ts";
 import { FakeSentinel } from "./fake_sentinel.ts";
 import { FakeServer } from "./fake_server.ts";
 import { target } from "./pair.ts";
@@ -85,7 +85,7 @@ Deno.test("a sentinel that names one server after the other causes few connectio
   await until("it is followed", () => sentinel.followers === 1);
   for (let turn = 1; turn <= 500; turn++) {
     await sentinel.switchTo(named[turn % 2]!);
-    await new Promise((resolve) => setTimeout(resolve, 1));
+    await sleep(1);
   }
   const connects = [one, two].flatMap(({ commands }) => commands)
     .filter((text) => text.startsWith("HELLO 3")).length;
@@ -105,7 +105,7 @@ Deno.test("a sentinel that ends connections once it is followed is followed with
       ended++;
       sentinel.hangUp();
     }
-    await new Promise((resolve) => setTimeout(resolve, 1));
+    await sleep(1);
   }
   assert(ended < 50, `it was followed ${ended} times`);
 });

@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { ClosedError, connect, type ConnectOptions, type SentinelTarget } from "../../mod.ts";
-import { freePort, startServer, until } from "../servers/mod.ts";
+import { freePort, sleep, startServer, until } from "../servers/mod.ts";
 import { FakeSentinel, hangingPeer } from "./fake_sentinel.ts";
 import { target } from "./pair.ts";
 
@@ -123,7 +123,7 @@ for (const protocol of [2, 3] as const) {
     await notifications.subscribeKeyspace("k");
     await until("it is followed", () => sentinel.followers === 1);
     server.pause();
-    await new Promise((resolve) => setTimeout(resolve, 200));
+    await sleep(200);
     await notifications.close();
     server.resume();
     await until("it is left", () => sentinel.connections === 0);

@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
-import { connect, type Gap } from "../../mod.ts";
-import { sleep, startServer, type TestServer, until } from "../servers/mod.ts";
+import { connect, dial, type Gap } from "../../mod.ts";
+import { startServer, type TestServer, until } from "../servers/mod.ts";
 import { FakeSentinel } from "./fake_sentinel.ts";
 import { assertTells, nodeOf, promote, startPair, TALKATIVE, target } from "./pair.ts";
 
@@ -118,7 +118,9 @@ Deno.test("that no sentinel can be followed is told once, and stops nothing", as
   await using server = await startServer(TALKATIVE);
   const sentinel = new FakeSentinel(server, 1);
   const warnings: string[] = [];
+  let dials = 0;
   await using notifications = await connect(target(sentinel), {
+    dial: (...args) => (dials++, dial(...args)),
     onWarning: (message) => warnings.push(message),
   });
   await notifications.subscribeKeyspace("k");
@@ -130,8 +132,8 @@ Deno.test("that no sentinel can be followed is told once, and stops nothing", as
   await until("it is told", () => warnings.length > 0);
   assert(warnings[0]!.includes('Cannot follow the sentinels of "mymaster"'), warnings[0]);
   await assertTells(notifications, server);
-  // Several attempts more.
-  await sleep(500);
+  const before = dials;
+  await until("there were several attempts more", () => dials > before + 3);
   assertEquals(notifications.health().ok, true);
   assertEquals(warnings.length, 1);
 });

@@ -1,7 +1,14 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { findServer, MissingServerError, ServerStartError, startServer, until } from "./mod.ts";
+import {
+  findServer,
+  MissingServerError,
+  ServerStartError,
+  sleep,
+  startServer,
+  until,
+} from "./mod.ts";
 
 function exists(path: string): boolean {
   try {
@@ -143,7 +150,7 @@ Deno.test("a paused server keeps its socket and is silent until it goes on", asy
   });
   using connection = await Deno.connect({ hostname: server.host, port: server.port });
   assertEquals(connection.remoteAddr.port, server.port);
-  await new Promise((resolve) => setTimeout(resolve, 100));
+  await sleep(100);
   assert(!answered);
   server.resume();
   assertEquals(await answer, "PONG");
