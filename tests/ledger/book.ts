@@ -1,7 +1,18 @@
 import type { Write } from "./ledger.ts";
 
+/** The events that writes cause. */
+const EVENTS = [
+  "set",
+  "append",
+  "del",
+  "expire",
+  "expired",
+  "rename_from",
+  "rename_to",
+] as const;
+
 /** What a write does to its key. */
-export type WriteEvent = "set" | "append" | "del";
+export type WriteEvent = typeof EVENTS[number];
 
 /** A write while it is not known yet what became of it. */
 export type Entry = { -readonly [Name in keyof Write]: Write[Name] };
@@ -9,12 +20,12 @@ export type Entry = { -readonly [Name in keyof Write]: Write[Name] };
 /**
  * Every write, and what its notification looks like.
  *
- * A key is set once, and appended to and deleted at most once: event and key tell which write it was.
+ * Each event happens to a key at most once: event and key tell which write it was.
  */
 export class Book {
   readonly #entries: Entry[] = [];
   /** By the number in the key, which is that of the write that set it. */
-  readonly #numbers: Record<WriteEvent, number[]> = { set: [], append: [], del: [] };
+  readonly #numbers = new Map<string, number[]>(EVENTS.map((event) => [event, []]));
 
   get writes(): readonly Write[] {
     return this.#entries;
@@ -27,7 +38,7 @@ export class Book {
    */
   enter(event: WriteEvent, entry: Omit<Entry, "number">, origin?: number): Entry {
     const number = this.#entries.length + 1;
-    this.#numbers[event][origin ?? number] = number;
+    this.#numbers.get(event)![origin ?? number] = number;
     const entered = { ...entry, number };
     this.#entries.push(entered);
     return entered;
@@ -44,8 +55,7 @@ export class Book {
   /** The number of the write that an event tells of; null if there was none. */
   find(event: string, key: string): number | null {
     const origin = /^n:(\d+):/.exec(key)?.[1];
-    if (origin === undefined || !(event in this.#numbers)) return null;
-    return this.#numbers[event as WriteEvent][Number(origin)] ?? null;
+    return this.#numbers.get(event)?.[Number(origin)] ?? null;
   }
 }
 

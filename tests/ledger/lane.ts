@@ -14,12 +14,14 @@ export interface LaneOptions {
   onError?(line: string): void;
 }
 
-/** A command, and the write it is; null if it is none. */
+/** A command, and the writes it makes. */
 export interface Command {
   readonly words: readonly string[];
-  readonly entry: Entry | null;
-  /** Told when the answer is an error, as the server wrote it. */
-  readonly onError?: (line: string) => void;
+  readonly entries?: readonly Entry[];
+  /** The reply which means that nothing happened, besides errors. */
+  readonly refusal?: string;
+  /** Called with the reply, as the server wrote it. */
+  readonly onReply?: (line: string) => void;
 }
 
 /** An answer that means another server, or this one a little later. */
@@ -116,7 +118,7 @@ class LaneConnection {
     const { credentials } = this.#options;
     if (credentials) {
       const words = ["AUTH", credentials.username, credentials.password];
-      this.send([{ words, entry: null }]);
+      this.send([{ words }]);
     }
     let deadline = Infinity;
     while (!this.#over && !ends.hasMoved() && performance.now() < deadline) {
@@ -162,15 +164,14 @@ class LaneConnection {
   #answered(line: string, now: number): void {
     const command = this.#asked.shift();
     if (command === undefined) throw new Error(`An answer that nobody asked for: ${line}`);
-    const { entry } = command;
-    if (entry !== null) {
+    const isError = line.startsWith("-");
+    for (const entry of command.entries ?? []) {
       entry.answeredAt = now;
-      // Nothing was deleted where there was nothing.
-      entry.refused = line.startsWith("-") || line === ":0";
+      entry.refused = isError || line === command.refusal;
     }
-    if (!line.startsWith("-")) return;
+    command.onReply?.(line);
+    if (!isError) return;
     this.#options.onError?.(line);
-    command.onError?.(line);
     if (ELSEWHERE.test(line)) this.#end();
   }
 

@@ -41,9 +41,15 @@ export interface ReportedGap {
 
 /** One thing that the watcher was given: the notification of a write, or of something else; or a gap. */
 export type Seen =
-  | { readonly kind: "write"; readonly number: number; readonly at: number }
-  | { readonly kind: "stranger"; readonly what: string; readonly at: number }
+  | ({ readonly kind: "write"; readonly number: number } & Notified)
+  | ({ readonly kind: "stranger"; readonly what: string } & Notified)
   | { readonly kind: "gap"; readonly gap: ReportedGap; readonly at: number };
+
+interface Notified {
+  readonly at: number;
+  /** Whether it was marked as what a migration may have caused instead of a write. */
+  readonly uncertain?: boolean;
+}
 
 /** A fault, and how much wider than itself a gap may be on its account. */
 export interface Happening {
@@ -88,6 +94,8 @@ export interface Report {
   readonly insideGaps: number;
   /** Gaps, by reason. */
   readonly gaps: Readonly<Record<string, number>>;
+  /** Notifications that were marked as what a migration may have caused. */
+  readonly uncertain: number;
   /** How many notifications the gaps say were dropped. */
   readonly dropped: number;
   /** Executed writes that were neither delivered nor lie inside a gap. */
@@ -125,22 +133,30 @@ export function judge(ledger: Ledger): Report {
   const outOfOrder: number[] = [];
   const unexpected: (number | string)[] = [];
   const gaps: PlacedGap[] = [];
+  let uncertain = 0;
   for (const [place, item] of seen.entries()) {
     if (item.kind === "gap") {
       gaps.push({ gap: item.gap, place, at: item.at });
       continue;
     }
+    if (item.uncertain) uncertain++;
     if (item.kind === "stranger") {
-      unexpected.push(item.what);
+      if (!item.uncertain) unexpected.push(item.what);
       continue;
     }
     const write = byNumber.get(item.number);
-    if (write === undefined || write.refused || item.at < write.sentAt) {
+    const isPossible = write !== undefined && !write.refused && write.sentAt <= item.at;
+    const earlier = delivered.get(item.number);
+    // An uncertain one may be the write's own, or not: it proves nothing against the others.
+    if (item.uncertain && (!isPossible || earlier)) continue;
+    if (!isPossible) {
       unexpected.push(item.number);
-    } else if (delivered.has(item.number)) {
+    } else if (earlier && !earlier.uncertain) {
       duplicated.push(item.number);
     } else {
-      delivered.set(item.number, { write, place, at: item.at });
+      const { uncertain = false, at } = item;
+      delivered.set(item.number, { write, place, at, uncertain });
+      if (uncertain) continue;
       if (item.number < (newest.get(write.lane) ?? -Infinity)) outOfOrder.push(item.number);
       else newest.set(write.lane, item.number);
     }
@@ -158,6 +174,7 @@ export function judge(ledger: Ledger): Report {
     delivered: delivered.size,
     insideGaps: missing.length - lostInSilence.length,
     gaps: reasons,
+    uncertain,
     dropped: gaps.reduce((sum, { gap }) => sum + (gap.dropped ?? 0), 0),
     lostInSilence,
     duplicated,
@@ -175,6 +192,7 @@ interface Delivered {
   /** Its place among all that was seen. */
   readonly place: number;
   readonly at: number;
+  readonly uncertain: boolean;
 }
 
 interface PlacedGap {

@@ -86,6 +86,25 @@ Deno.test("a gap that ends before a missing write, or begins after it, does not 
   }
 });
 
+Deno.test("what is marked as uncertain may be the write's own, or not", () => {
+  const mark = (seen: Seen[]) => seen.map((item) => ({ ...item, uncertain: true }));
+  const stranger = { kind: "stranger", what: "restore n:3:", at: 34, uncertain: true } as const;
+  const [early] = mark([{ kind: "write", number: 3, at: 20 }]);
+  const judged = (...items: Seen[]) => {
+    const ledger = { writes: writes(3), seen: items, happenings: [] };
+    return [findings(ledger), judge(ledger).uncertain];
+  };
+  assertEquals(judged(...came(1, 2), ...mark(came(3))), [{}, 1]);
+  assertEquals(judged(...came(1, 2), ...mark(came(3)), stranger), [{}, 2]);
+  assertEquals(judged(early!, ...came(1, 2), ...mark(came(3)), ...came(3)), [{}, 2]);
+  assertEquals(judged(...came(1, 2, 3), ...mark(came(1, 1))), [{}, 2]);
+  assertEquals(judged(early!, ...came(1, 2)), [{ lostInSilence: [3] }, 1]);
+  assertEquals(judged(...came(1, 2, 3), { ...stranger, uncertain: false }), [
+    { unexpected: ["restore n:3:"] },
+    0,
+  ]);
+});
+
 Deno.test("gaps are counted by reason, and what they say was dropped is added up", () => {
   const overflow = { reason: "overflow", dropped: 3 };
   const seen = [gap(46, 47, overflow), gap(48, 49), gap(50, 51, { ...overflow, dropped: 4 })];

@@ -16,10 +16,12 @@ export class Observations {
   }
 
   /** A notification came. */
-  see({ eventType, key, timestamp: at }: Notified): void {
+  see({ eventType, key, timestamp: at, migration }: Notified): void {
     const number = this.#book.find(eventType, key);
-    if (number === null) this.seen.push({ kind: "stranger", what: `${eventType} ${key}`, at });
-    else this.seen.push({ kind: "write", number, at });
+    const mark = migration === "maybe" ? { uncertain: true } : {};
+    if (number === null) {
+      this.seen.push({ kind: "stranger", what: `${eventType} ${key}`, at, ...mark });
+    } else this.seen.push({ kind: "write", number, at, ...mark });
     this.highest = Math.max(this.highest, number ?? 0);
   }
 
@@ -57,4 +59,6 @@ export interface Notified {
   readonly eventType: string;
   readonly key: string;
   readonly timestamp: number;
+  /** `"maybe"` where a migration may have caused it instead of a command. */
+  readonly migration?: unknown;
 }

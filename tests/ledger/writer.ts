@@ -1,5 +1,5 @@
 import { sleep } from "../servers/mod.ts";
-import { type Book, keyOf, type WriteEvent } from "./book.ts";
+import { type Book, type Entry, keyOf, type WriteEvent } from "./book.ts";
 import { type Command, Lane, type LaneOptions } from "./lane.ts";
 
 /** Where a new key goes in a cluster. */
@@ -13,6 +13,8 @@ export interface WriterOptions {
   readonly book: Book;
   /** Writes per second. */
   readonly rate: number;
+  /** Whether keys also expire and are renamed. */
+  readonly everyKind?: boolean;
   readonly lanes: readonly LaneOptions[];
   /** The next place, in a cluster. */
   place?(): Place;
@@ -35,10 +37,22 @@ export interface Way {
 /** A key that was set. */
 interface Key {
   readonly number: number;
-  readonly text: string;
+  text: string;
   readonly place: Place | undefined;
   appended: boolean;
+  renamed: boolean;
 }
+
+/** A key whose time runs out. */
+interface ExpiringKey {
+  readonly key: Key;
+  /** When it surely has, in ms since the epoch. */
+  readonly overAt: number;
+  readonly set: Entry;
+  readonly expired: Entry;
+}
+
+type NextWrite = "set" | "append" | "del" | "rename" | "set with expiry";
 
 /** What is written into a key; each tells what came first. */
 export const VALUES = { set: "s", append: "a" } as const;
@@ -47,6 +61,15 @@ const TICK = 5;
 
 /** How many keys there are at most. */
 const KEYS = 1000;
+
+/** How long a key lives that expires, in ms: at least, and at most. */
+const TTL = [150, 400] as const;
+
+/** How much earlier than that a server may find a key expired whose clock is read less often, in ms. */
+const CLOCK = 5;
+
+/** How long after that servers get to find it themselves before it is looked at, in ms. */
+const LOOK = 50;
 
 /**
  * Sets keys with a number in them, appends to some and deletes them in the end, without pause, and
@@ -58,6 +81,7 @@ export class Writer implements AsyncDisposable {
   readonly #lanes: readonly Lane[];
   readonly #running: Promise<void>;
   readonly #keys: Key[] = [];
+  #expiring: ExpiringKey[] = [];
   #stopping = false;
   #turn = 0;
   /** How many bytes each key is longer than it must be. */
@@ -87,14 +111,16 @@ export class Writer implements AsyncDisposable {
     const { rate } = this.#options;
     let last = performance.now();
     let due = 0;
-    while (!this.#stopping) {
+    let deadline = Infinity;
+    while (!this.#stopping || (this.#expiring.length > 0 && performance.now() < deadline)) {
       const now = performance.now();
       // What could not be written in time is not made up for, beyond a tenth of a second.
       due = Math.min(due + (now - last) * rate / 1000, rate / 10);
       last = now;
       const count = Math.floor(due);
       due -= count;
-      if (!this.paused) this.#write(count);
+      if (this.#stopping) deadline = Math.min(deadline, now + 10_000);
+      this.#write(this.paused || this.#stopping ? 0 : count);
       await sleep(TICK);
     }
   }
@@ -103,68 +129,157 @@ export class Writer implements AsyncDisposable {
     const sentAt = Date.now();
     const batches = new Map<Lane, Command[]>();
     for (; count > 0; count--) this.#add(batches, sentAt);
+    this.#lookAtExpired(batches, sentAt);
     for (const [lane, commands] of batches) lane.send(commands);
   }
 
   /** Adds the next write, unless there is no way to its server now. */
   #add(batches: Map<Lane, Command[]>, sentAt: number): void {
-    const { event, key } = this.#next();
+    const { write, key } = this.#next();
     const place = key === undefined ? this.#options.place?.() : key.place;
     const way = place && this.#options.route?.(place.slot);
     const lane = this.#lanes[way?.lane ?? 0]!;
-    const { name } = lane;
-    if (name === null) {
+    if (lane.name === null) {
       // Another key's server may be there.
-      if (event === "del") this.#keys.push(this.#keys.shift()!);
+      if (write === "del") this.#keys.push(this.#keys.shift()!);
       return;
     }
     const number = this.#options.book.writes.length + 1;
-    const text = key?.text ?? keyOf(number, place?.tag, this.padding);
-    const used = key ?? { number, text, place, appended: false };
-    if (event === "set") this.#keys.push(used);
-    if (event === "append") used.appended = true;
-    if (event === "del") this.#keys.shift();
-    if (!batches.has(lane)) batches.set(lane, []);
-    batches.get(lane)!.push(...this.#commands(event, used, name, way, sentAt));
+    const used = key ?? {
+      number,
+      text: keyOf(number, place?.tag, this.padding),
+      place,
+      appended: false,
+      renamed: false,
+    };
+    if (write === "set") this.#keys.push(used);
+    if (write === "append") used.appended = true;
+    if (write === "rename") used.renamed = true;
+    if (write === "del") this.#keys.shift();
+    add(batches, lane, this.#commands(write, used, lane.name, way, sentAt));
   }
 
   /** Enters a write, and says what is to be sent. */
   #commands(
-    event: WriteEvent,
+    write: NextWrite,
     key: Key,
     lane: string,
     way: Way | undefined,
     sentAt: number,
     patience = 3,
   ): Command[] {
-    const { book, redirect } = this.#options;
-    const { place, text } = key;
-    const entry = book.enter(event, {
-      lane,
-      ...(place && way ? { node: way.node, slot: place.slot } : {}),
-      sentAt,
-      answeredAt: null,
-      refused: false,
-    }, key.number);
-    const words = event === "del" ? ["DEL", text] : [event.toUpperCase(), text, VALUES[event]];
-    const onError = (line: string) => {
-      const elsewhere = redirect?.(line);
+    const { text } = key;
+    const enter = (event: WriteEvent, changes: Partial<Omit<Entry, "number">> = {}) =>
+      this.#options.book.enter(event, {
+        lane,
+        ...(key.place && way ? { node: way.node, slot: key.place.slot } : {}),
+        sentAt,
+        answeredAt: null,
+        refused: false,
+        ...changes,
+      }, key.number);
+    const again = (line: string) => {
+      const elsewhere = this.#options.redirect?.(line);
       const other = elsewhere && this.#lanes[elsewhere.lane]!;
-      if (!other || other.name === null || patience === 0) return;
+      if (!other || other.name === null || patience === 0) return false;
       const now = Date.now();
-      other.send(this.#commands(event, key, other.name, elsewhere, now, patience - 1));
+      other.send(this.#commands(write, key, other.name, elsewhere, now, patience - 1));
+      return true;
     };
-    const asking: Command[] = way?.asking ? [{ words: ["ASKING"], entry: null }] : [];
-    return [...asking, { words, entry, onError }];
+    const asking: Command[] = way?.asking ? [{ words: ["ASKING"] }] : [];
+    const onReply = (line: string) => void (line.startsWith("-") && again(line));
+    switch (write) {
+      case "set":
+      case "append": {
+        const words = [write.toUpperCase(), text, VALUES[write]];
+        return [...asking, { words, entries: [enter(write)], onReply }];
+      }
+      case "del":
+        return [...asking, {
+          words: ["DEL", text],
+          entries: [enter(write)],
+          refusal: ":0",
+          onReply,
+        }];
+      case "rename": {
+        const renamed = `${text}r`;
+        key.text = renamed;
+        const onReply = (line: string) => {
+          if (!line.startsWith("-")) return;
+          key.text = text;
+          again(line);
+        };
+        const entries = [enter("rename_from"), enter("rename_to")];
+        return [...asking, { words: ["RENAME", text, renamed], entries, onReply }];
+      }
+      case "set with expiry": {
+        const [least, most] = TTL;
+        const ttl = least + key.number % (most - least);
+        const [set, expire] = [enter("set"), enter("expire")];
+        // No other write of the lane comes before or after it.
+        const lane = `expiry of ${key.number}`;
+        const expired = enter("expired", { lane, sentAt: sentAt + ttl - CLOCK });
+        this.#expiring.push({ key, overAt: sentAt + ttl + LOOK, set, expired });
+        const onReply = (line: string) => {
+          if (!line.startsWith("-")) return;
+          expired.refused = true;
+          again(line);
+        };
+        const words = ["SET", text, VALUES.set, "PX", `${ttl}`];
+        return [...asking, { words, entries: [set, expire], onReply }];
+      }
+    }
+  }
+
+  /** Asks for keys whose time is over: once a server says that such a key is gone, it has expired. */
+  #lookAtExpired(batches: Map<Lane, Command[]>, now: number): void {
+    const waiting: ExpiringKey[] = [];
+    for (const expiring of this.#expiring) {
+      const { key, overAt, set, expired } = expiring;
+      if (expired.refused) continue;
+      const way = key.place && this.#options.route?.(key.place.slot);
+      const lane = this.#lanes[way?.lane ?? 0]!;
+      if (overAt > now || set.answeredAt === null || lane.name === null) {
+        waiting.push(expiring);
+        continue;
+      }
+      add(batches, lane, [this.#look(expiring)]);
+    }
+    this.#expiring = waiting;
+  }
+
+  #look(expiring: ExpiringKey): Command {
+    const onReply = (line: string) => {
+      if (line === ":0") expiring.expired.answeredAt = Date.now();
+      else this.#lookAgain(expiring, line);
+    };
+    return { words: ["EXISTS", expiring.key.text], onReply };
+  }
+
+  /** Follows a redirection, or waits for the next turn. */
+  #lookAgain(expiring: ExpiringKey, line: string): void {
+    const elsewhere = this.#options.redirect?.(line);
+    const other = elsewhere && this.#lanes[elsewhere.lane]!;
+    if (!other || other.name === null) return void this.#expiring.push(expiring);
+    other.send([...(elsewhere.asking ? [{ words: ["ASKING"] }] : []), this.#look(expiring)]);
   }
 
   /** What is written next: a new key; now and then more to one that is there; or one too many goes. */
-  #next(): { event: WriteEvent; key?: Key } {
-    if (this.#keys.length > KEYS) return { event: "del", key: this.#keys[0]! };
+  #next(): { write: NextWrite; key?: Key } {
+    if (this.#keys.length > KEYS) return { write: "del", key: this.#keys[0]! };
     this.#turn++;
     const key = this.#keys[(this.#turn * 7) % (this.#keys.length || 1)];
-    return this.#turn % 3 === 0 && key && !key.appended
-      ? { event: "append", key }
-      : { event: "set" };
+    if (this.#turn % 3 === 0 && key && !key.appended) return { write: "append", key };
+    if (this.#options.everyKind) {
+      if (this.#turn % 5 === 0 && key && !key.renamed) return { write: "rename", key };
+      if (this.#turn % 4 === 0) return { write: "set with expiry" };
+    }
+    return { write: "set" };
   }
+}
+
+function add(batches: Map<Lane, Command[]>, lane: Lane, commands: readonly Command[]): void {
+  const batch = batches.get(lane);
+  if (batch === undefined) batches.set(lane, [...commands]);
+  else batch.push(...commands);
 }

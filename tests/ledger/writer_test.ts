@@ -1,6 +1,9 @@
 import { assert, assertEquals } from "@std/assert";
 import { sleep, startServer, type TestServer, until } from "../servers/mod.ts";
 import { Book } from "./book.ts";
+import { judge } from "./ledger.ts";
+import { FLAGS } from "./stage.ts";
+import { Watcher } from "./watcher.ts";
 import { type Place, Writer } from "./writer.ts";
 
 /** What a server executes, seen by `MONITOR`: the numbers of the writes, in its order. */
@@ -210,4 +213,31 @@ Deno.test("several lanes share the numbers, and each key stays with its slot's o
     assert(!refused);
     assertEquals([lane, node], slot === 0 ? ["a#1", "node 0"] : ["b#1", "node 1"]);
   }
+});
+
+Deno.test("keys expire and are renamed, and each event of that is a write's", async () => {
+  const book = new Book();
+  await using server = await startServer({ config: FLAGS });
+  await using watcher = await Watcher.start({
+    book,
+    target: server.url,
+    channels: ["__keyspace@0__:n:*"],
+    consumer: "loop",
+    connect: {},
+  });
+  const writer = new Writer({
+    book,
+    rate: 2000,
+    everyKind: true,
+    lanes: [{ name: "a", target: () => server }],
+  });
+  await until("there are some", () => book.writes.length > 3000);
+  await writer.stop();
+  const report = () => judge({ writes: book.writes, seen: watcher.seen, happenings: [] });
+  await until("all has come", () => report().lostInSilence.length === 0);
+  const { unexpected, duplicated, outOfOrder } = report();
+  assertEquals([unexpected, duplicated, outOfOrder], [[], [], []]);
+  const expired = book.writes.filter(({ lane }) => lane.startsWith("expiry"));
+  assert(expired.length > 200);
+  assert(expired.every(({ sentAt, answeredAt }) => answeredAt! > sentAt));
 });
