@@ -1,14 +1,8 @@
-import { type ServerBinary, sleep, type TestServer, until } from "../servers/mod.ts";
-import {
-  BUSY,
-  BUSY_KEY,
-  type ClusterStage,
-  MOST_SERVERS,
-  type NodeLine,
-  REFRESH,
-} from "./cluster_stage.ts";
+import { sleep, type TestServer, until } from "../servers/mod.ts";
+import { type ClusterStage, MOST_SERVERS, type NodeLine, owns, REFRESH } from "./cluster_stage.ts";
 import type { Fault } from "./faults.ts";
 import type { SlotRange } from "./ledger.ts";
+import { asAWhole, keyByKey, type Move, movesWhole, ownerOf } from "./slot_moves.ts";
 
 /** Something that happens to a cluster. */
 export type ClusterFault = Fault<ClusterStage>;
@@ -24,69 +18,15 @@ const COMMON = {
   end: () => {},
 } satisfies Partial<ClusterFault>;
 
-/** How a slot comes to another node. */
-type Move = (stage: ClusterStage, source: NodeLine, target: NodeLine) => Promise<void>;
-
-/** Key by key, as `redis-cli --cluster reshard` does it. */
-const keyByKey: Move = async (stage, source, target) => {
-  // Just after a failover Valkey may find that it has too few replicas.
-  const setSlot = (node: NodeLine, ...words: string[]) =>
-    until(`${node.server.port} takes SETSLOT ${words.join(" ")}`, async () => {
-      await node.server.command("CLUSTER", "SETSLOT", BUSY, ...words).catch((error) => {
-        // Who has given the last slot away becomes a replica of the one who has it now.
-        if (!/only with masters/.test(error.message)) throw error;
-      });
-      return true;
-    });
-  await setSlot(target, "IMPORTING", source.id);
-  await setSlot(source, "MIGRATING", target.id);
-  const { host, port } = target.server;
-  for (;;) {
-    const keys = await source.server.command("CLUSTER", "GETKEYSINSLOT", BUSY, 200) as string[];
-    if (keys.length === 0) break;
-    await source.server.command("MIGRATE", host, port, "", 0, 5000, "KEYS", ...keys);
-    await sleep(stage.random.between(0, 5));
-  }
-  const primaries = await stage.primaries();
-  const others = primaries.filter(({ id }) => id !== source.id && id !== target.id);
-  for (const node of [target, source, ...others]) await setSlot(node, "NODE", target.id);
-};
-
-/** In one piece, by what newer servers have for it. */
-const asAWhole: Move = async (_, source, target) => {
-  const isRedis = source.server.binary.product === "redis";
-  const slots = ["SLOTSRANGE", BUSY, BUSY, "NODE", target.id];
-  // Just after a failover it may find that it has too few replicas.
-  await until("the move has begun", async () => {
-    await (isRedis
-      ? target.server.command("CLUSTER", "MIGRATION", "IMPORT", BUSY, BUSY)
-      : source.server.command("CLUSTER", "MIGRATESLOTS", ...slots));
-    return true;
-  });
-};
-
-/** Whether a server can move slots in one piece. */
-export function movesWhole({ product, version }: ServerBinary): boolean {
-  const [major, minor] = version.split(".").map(Number) as [number, number];
-  return product === "redis" ? major * 100 + minor >= 804 : major >= 9;
-}
-
-/** Moves the busy slot, and resolves once everybody knows. */
+/** Moves the busy slots, and resolves once everybody knows. */
 async function move(stage: ClusterStage, how: Move, to?: TestServer): Promise<void> {
-  const primaries = await stage.primaries();
-  const source = primaries.find(({ slots }) =>
-    slots.some(({ first, last }) => first <= BUSY && BUSY <= last)
-  )!;
+  const [source, ...others] = await stage.busyOwnerFirst();
   const target = to === undefined
-    ? stage.random.pick(primaries.filter((node) => node !== source))
-    : primaries.find(({ server }) => server === to)!;
-  stage.struck = [{ first: BUSY, last: BUSY }];
-  await how(stage, source, target);
-  await until(`slot ${BUSY} is ${target.server.port}'s`, async () => {
-    const { cluster } = stage;
-    const views = cluster.servers.map((server) => cluster.ownerOf(BUSY_KEY, server));
-    return (await Promise.all(views)).every((owner) => owner === target.server);
-  });
+    ? stage.random.pick(others)
+    : others.find(({ server }) => server === to)!;
+  stage.struck = [stage.busy];
+  await how(stage, stage.busy, source!, target);
+  await stage.agreesOn(target);
   // Nodes are asked every 100 ms whether they have a slot that came key by key; if it moves on before,
   // that move's phantoms are not known for what they are.
   await sleep(500);
@@ -101,9 +41,7 @@ async function replaceable(stage: ClusterStage): Promise<{ node: NodeLine; repli
   });
   // Nobody takes over from one without slots.
   const owners = found.filter(({ node }) => node.slots.length > 0);
-  const isBusy = ({ slots }: NodeLine) =>
-    slots.some(({ first, last }) => first <= BUSY && BUSY <= last);
-  return owners.find(({ node }) => isBusy(node)) ?? stage.random.pick(owners);
+  return owners.find(({ node }) => owns(node, stage.busy)) ?? stage.random.pick(owners);
 }
 
 /** Resolves once all agree, and each replica follows its primary. */
@@ -120,13 +58,7 @@ async function settles({ cluster }: ClusterStage): Promise<void> {
 async function losesSlots(lost: NodeLine, witness: NodeLine): Promise<void> {
   const [{ first }] = lost.slots as [SlotRange];
   await until(`somebody has taken over from ${lost.server.port}`, async () => {
-    const ranges = await witness.server.command("CLUSTER", "SLOTS") as [
-      number,
-      number,
-      unknown[],
-    ][];
-    const [, , owner] = ranges.find(([from, to]) => from <= first && first <= to)!;
-    return owner[1] !== lost.server.port;
+    return await ownerOf(first, witness.server) !== lost.server.port;
   }, 60_000);
 }
 

@@ -1,7 +1,8 @@
-import { CLUSTER_FAULTS, type ClusterFault, movedWhole, movesWhole } from "./cluster_faults.ts";
-import { ClusterStage } from "./cluster_stage.ts";
+import { CLUSTER_FAULTS, type ClusterFault, movedWhole } from "./cluster_faults.ts";
+import { ClusterStage, startLedgerCluster } from "./cluster_stage.ts";
 import { playAlone, playMixed } from "./run.ts";
 import { describe, type Manner, type Named, type ScenarioOptions } from "./scenarios.ts";
+import { movesWhole } from "./slot_moves.ts";
 
 /** Each thing that happens to clusters by itself, as often as said. */
 export async function eachOnCluster(
@@ -10,9 +11,10 @@ export async function eachOnCluster(
   times: number,
 ): Promise<Named[]> {
   const named: Named[] = [];
-  // One after another: each has six servers of its own.
+  await using cluster = await startLedgerCluster(options);
   for (const fault of possible(options)) {
-    await using stage = await ClusterStage.open({ ...manner, ...options });
+    await cluster.whenHealthy();
+    await using stage = await ClusterStage.open({ ...manner, ...options, cluster });
     const durations = Array.from({ length: times }, () => fault.lasts[1]);
     const outcome = await playAlone(stage, fault, stage.random, durations);
     named.push({ name: fault.name, outcome, phantoms: stage.watcher.migrations.phantoms });

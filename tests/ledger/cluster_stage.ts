@@ -5,18 +5,19 @@ import type { SlotRange } from "./ledger.ts";
 import { LoopDelay } from "./loop_delay.ts";
 import { Random } from "../random.ts";
 import { FLAGS, HEARTBEAT, QUEUE, type Stage, type StageOptions, TIMEOUT } from "./stage.ts";
-import { Watcher } from "./watcher.ts";
+import { ownerOf } from "./slot_moves.ts";
+import { Watcher, type Watching } from "./watcher.ts";
 import { type Place, type Way, Writer } from "./writer.ts";
 
-/** The slot that half of all writes go to. */
-export const BUSY = 8_000;
+/** The slots that half of all writes go to, if no others are chosen. */
+export const BUSY: SlotRange = { first: 8_000, last: 8_000 };
 
 /** How often the watcher asks who owns what, in ms. */
 export const REFRESH = 500;
 
 const SLOTS = 16_384;
 
-/** How many more keys the busy slot has, which nobody watches: so that it takes a while to move. */
+/** How many more keys the first of them has, which nobody watches: so that it takes a while to move. */
 const FILLED = 10_000;
 
 const FILL = `for i = 1, ARGV[1] do
@@ -28,9 +29,6 @@ const WRITES = 1_000;
 
 /** A hash tag for each slot. */
 const TAGS: readonly string[] = tagsOfAllSlots();
-
-/** A key of the busy slot. */
-export const BUSY_KEY: string = TAGS[BUSY]!;
 
 /** How many servers there may be: six, and those that join. */
 export const MOST_SERVERS = 9;
@@ -45,8 +43,20 @@ export interface NodeLine {
   readonly slots: readonly SlotRange[];
 }
 
+export interface ClusterStageOptions extends StageOptions {
+  readonly seed: number;
+  /** The servers, if not of its own; all their keys are deleted. */
+  readonly cluster?: TestCluster | undefined;
+  /** The slots that half of all writes go to. */
+  readonly busy?: SlotRange;
+  /** How many more keys the first of them has, which nobody watches. */
+  readonly filled?: number;
+  /** Whether keys also expire and are renamed. */
+  readonly everyKind?: boolean;
+}
+
 /**
- * Three primaries with a replica each, under writes to all slots, half of them to one slot. The
+ * Three primaries with a replica each, under writes to all slots, half of them to a few. The
  * writer goes where the cluster sends it; the watcher is told of one node only.
  */
 export class ClusterStage implements Stage, AsyncDisposable {
@@ -56,33 +66,30 @@ export class ClusterStage implements Stage, AsyncDisposable {
     readonly book: Book,
     readonly cluster: TestCluster,
     readonly writer: Writer,
-    readonly watcher: Watcher,
-    readonly delay: LoopDelay,
+    readonly watcher: Watching,
+    readonly delay: Stage["delay"],
     readonly random: Random,
+    /** The slots that half of all writes go to. */
+    readonly busy: SlotRange,
     resources: AsyncDisposableStack,
   ) {
     this.#resources = resources;
   }
 
   /** Resolves once the watcher is subscribed; then the writer has begun. */
-  static async open(options: StageOptions & { readonly seed: number }): Promise<ClusterStage> {
-    const { protocol, binary, rate = 1000, consumer = "loop", seed } = options;
+  static async open(options: ClusterStageOptions): Promise<ClusterStage> {
+    const { protocol, rate = 1000, consumer = "loop", seed, watch = Watcher.start } = options;
+    const { busy = BUSY, filled = FILLED, everyKind = false } = options;
     const random = new Random(seed);
     const book = new Book();
     await using resources = new AsyncDisposableStack();
-    const cluster = resources.use(
-      await startCluster({
-        ...(binary ? { binary } : {}),
-        // A busy machine must not make nodes find each other dead.
-        config: { ...FLAGS, "cluster-node-timeout": 3000 },
-        replicas: 1,
-      }),
-    );
-    const owner = await cluster.ownerOf(BUSY_KEY);
-    await owner.command("EVAL", FILL, 1, `{${BUSY_KEY}}`, FILLED);
-    const delay = resources.use(new LoopDelay());
+    const cluster = options.cluster ?? resources.use(await startLedgerCluster(options));
+    for (const { server } of await primariesOf(cluster)) await server.command("FLUSHALL");
+    const owner = await cluster.ownerOf(TAGS[busy.first]!);
+    await owner.command("EVAL", FILL, 1, `{${TAGS[busy.first]}}`, filled);
+    const here = resources.use(new LoopDelay());
     const watcher = resources.use(
-      await Watcher.start({
+      await watch({
         book,
         target: [cluster.urls[0]!],
         channels: ["__keyspace@0__:n:*"],
@@ -102,12 +109,14 @@ export class ClusterStage implements Stage, AsyncDisposable {
       new Writer({
         book,
         rate,
+        everyKind,
         lanes: Array.from({ length: MOST_SERVERS }, (_, index) => ({
           name: `server ${index}`,
           target: () => cluster.servers[index] ?? null,
         })),
         place: (): Place => {
-          const slot = random.next() < 0.5 ? BUSY : random.between(0, SLOTS - 1);
+          const { first, last } = random.chance(0.5) ? busy : { first: 0, last: SLOTS - 1 };
+          const slot = random.between(first, last);
           return { slot, tag: TAGS[slot]! };
         },
         route: (slot) => routes.wayTo(slot),
@@ -115,7 +124,10 @@ export class ClusterStage implements Stage, AsyncDisposable {
       }),
     );
     await until("there are keys to move", () => book.writes.length > WRITES);
-    return new ClusterStage(book, cluster, writer, watcher, delay, random, resources.move());
+    const delay = {
+      stolen: (from: number, to: number) => here.stolen(from, to) + watcher.stolen(from, to),
+    };
+    return new ClusterStage(book, cluster, writer, watcher, delay, random, busy, resources.move());
   }
 
   /** The slots of the last thing that happened. */
@@ -127,14 +139,44 @@ export class ClusterStage implements Stage, AsyncDisposable {
   }
 
   /** Those that are primaries and alive. */
-  async primaries(): Promise<NodeLine[]> {
-    const nodes = await this.nodes();
-    return nodes.filter(({ primary, isHealthy }) => primary === null && isHealthy);
+  primaries(): Promise<NodeLine[]> {
+    return primariesOf(this.cluster);
+  }
+
+  /** The same, first of all the owner of the busy slots. */
+  async busyOwnerFirst(): Promise<NodeLine[]> {
+    const primaries = await this.primaries();
+    return primaries.sort((a, b) => Number(owns(b, this.busy)) - Number(owns(a, this.busy)));
+  }
+
+  /** Resolves once all servers say that slots are a node's. */
+  async agreesOn({ server: { port } }: NodeLine, slots: SlotRange = this.busy): Promise<void> {
+    const { first, last } = slots;
+    for (const asked of this.cluster.servers) {
+      await until(`${asked.port} says that the slots are ${port}'s`, async () => {
+        return await ownerOf(first, asked) === port && await ownerOf(last, asked) === port;
+      });
+    }
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.#resources.disposeAsync();
   }
+}
+
+/** Starts the servers of a stage. */
+export function startLedgerCluster({ binary }: Pick<StageOptions, "binary">): Promise<TestCluster> {
+  return startCluster({
+    ...(binary ? { binary } : {}),
+    // A busy machine must not make nodes find each other dead.
+    config: { ...FLAGS, "cluster-node-timeout": 3000 },
+    replicas: 1,
+  });
+}
+
+/** Whether a node owns these slots. */
+export function owns({ slots }: NodeLine, { first, last }: SlotRange): boolean {
+  return slots.some((range) => range.first <= first && last <= range.last);
 }
 
 /** Which server owns which slot, asked all the time, and corrected by what servers answer to writes. */
@@ -180,6 +222,11 @@ class Routes implements AsyncDisposable {
     this.#stopped = true;
     await this.#asking;
   }
+}
+
+async function primariesOf(cluster: TestCluster): Promise<NodeLine[]> {
+  const nodes = await nodesOf(cluster);
+  return nodes.filter(({ primary, isHealthy }) => primary === null && isHealthy);
 }
 
 /** The nodes as the first one sees them that answers. */

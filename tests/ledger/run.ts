@@ -5,11 +5,16 @@ import { type Happening, judge, type Ledger, type Report } from "./ledger.ts";
 import { Random } from "../random.ts";
 import { RECOVERY, type Stage } from "./stage.ts";
 
+/** How long after the last one other writes may come, in ms. */
+const GRACE = 2000;
+
 /** What a run came to. */
 export interface Outcome {
   readonly report: Report;
   /** How often each fault was injected, by name. */
   readonly faults: Readonly<Record<string, number>>;
+  /** Why the run did not come to its end; null if it did. */
+  readonly failure: string | null;
   /** What should not be, for a reader; empty if all is well. */
   readonly problems: readonly string[];
 }
@@ -75,27 +80,34 @@ async function play<On extends Stage>(
 ): Promise<Outcome> {
   const { book, writer, watcher, delay } = stage;
   const director = new Director(stage);
-  const problems: string[] = [];
+  let failure: string | null = null;
+  const ledger = (): Ledger => ({
+    writes: book.writes,
+    seen: watcher.seen,
+    happenings: director.happenings,
+    stolen: (from, to) => delay.stolen(from, to),
+  });
   try {
     await director.recovery();
     await script(director);
     await writer.stop();
     const last = book.writes.findLast(({ answeredAt, refused }) => answeredAt !== null && !refused);
     await until("the last write comes", () => watcher.highest >= (last?.number ?? 0));
+    // Those of other servers may be under way, but not for long.
+    await until("all have come", () => judge(ledger()).lostInSilence.length === 0, GRACE)
+      .catch(() => {});
   } catch (error) {
-    problems.push(`${error} (${watcher.status})`);
+    failure = `${error} (${watcher.status})`;
     await writer.stop();
   }
-  const ledger: Ledger = {
-    writes: book.writes,
-    seen: watcher.seen,
-    happenings: director.happenings,
-    stolen: (from, to) => delay.stolen(from, to),
-  };
-  const report = judge(ledger);
-  if (watcher.failure) problems.push(`the watcher gave up: ${watcher.failure}`);
-  problems.push(...watcher.disagreements, ...describe(report, ledger));
-  return { report, faults: director.count, problems };
+  const report = judge(ledger());
+  const problems = [
+    ...(failure === null ? [] : [failure]),
+    ...(watcher.failure ? [`the watcher gave up: ${watcher.failure}`] : []),
+    ...watcher.disagreements,
+    ...describe(report, ledger()),
+  ];
+  return { report, faults: director.count, failure, problems };
 }
 
 /** Injects faults and keeps book of them. */

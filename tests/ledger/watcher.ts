@@ -36,11 +36,19 @@ export interface Watching extends AsyncDisposable {
   readonly isReady: boolean;
   /** How the library says that things stand. */
   readonly status: string;
+  /** What the library says of slots on the move. */
+  readonly migrations: MigrationStatus;
   /** Gaps of the stream that `onGap` was not told, and the other way round. */
   readonly disagreements: readonly string[];
+  /** Stops its process, if it is another one. */
+  pause?(): void;
+  resume?(): void;
   /** For how much of a stretch of time nothing could run there that can run here, in ms. */
   stolen(from: number, to: number): number;
 }
+
+/** What there is to say where nothing moves. */
+export const NO_MIGRATIONS: MigrationStatus = { phantoms: 0, uncertain: 0, held: 0, heldBytes: 0 };
 
 /** The library at work in this process. */
 export class Watcher implements Watching {
@@ -98,10 +106,8 @@ export class Watcher implements Watching {
     return this.#observations.highest;
   }
 
-  /** What the library says of slots on the move. */
   get migrations(): MigrationStatus {
-    return this.#notifications.status().migrations ??
-      { phantoms: 0, uncertain: 0, held: 0, heldBytes: 0 };
+    return this.#notifications.status().migrations ?? NO_MIGRATIONS;
   }
 
   get isReady(): boolean {

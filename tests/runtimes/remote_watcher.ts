@@ -1,8 +1,8 @@
-import type { Gap, Status } from "../../mod.ts";
+import type { Gap, MigrationStatus, Status } from "../../mod.ts";
 import type { Seen } from "../ledger/ledger.ts";
 import { type Delay, overlap } from "../ledger/loop_delay.ts";
 import { Observations } from "../ledger/observations.ts";
-import type { WatcherOptions, Watching } from "../ledger/watcher.ts";
+import { NO_MIGRATIONS, type WatcherOptions, type Watching } from "../ledger/watcher.ts";
 import { until } from "../servers/mod.ts";
 import type { Program } from "./programs.ts";
 
@@ -13,7 +13,7 @@ const ENDING = 20_000;
 interface Line {
   readonly state: Status;
   readonly items: readonly (
-    | ["seen", eventType: string, key: string, timestamp: number]
+    | ["seen", eventType: string, key: string, timestamp: number, migration?: unknown]
     | ["gap", gap: Gap, at: number]
     | ["told", gap: Gap]
   )[];
@@ -91,6 +91,19 @@ export class RemoteWatcher implements Watching {
     return JSON.stringify(this.#state);
   }
 
+  get migrations(): MigrationStatus {
+    return this.#state?.migrations ?? NO_MIGRATIONS;
+  }
+
+  /** Stops the process where it is, as a machine that hangs. */
+  pause(): void {
+    this.#child.kill("SIGSTOP");
+  }
+
+  resume(): void {
+    this.#child.kill("SIGCONT");
+  }
+
   get disagreements(): string[] {
     return this.#observations.disagreements;
   }
@@ -140,7 +153,10 @@ export class RemoteWatcher implements Watching {
     for (const item of items) {
       if (item[0] === "told") this.#observations.tell(item[1]);
       else if (item[0] === "gap") this.#observations.seeGap(item[1], item[2]);
-      else this.#observations.see({ eventType: item[1], key: item[2], timestamp: item[3] });
+      else {
+        const [, eventType, key, timestamp, migration] = item;
+        this.#observations.see({ eventType, key, timestamp, migration });
+      }
     }
   }
 }

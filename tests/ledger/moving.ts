@@ -1,0 +1,99 @@
+import { assert, assertEquals } from "@std/assert";
+import { join } from "node:path";
+import { isUnreached } from "../goal.ts";
+import type { Step } from "../steps.ts";
+import type { Program } from "../runtimes/programs.ts";
+import { RemoteWatcher } from "../runtimes/remote_watcher.ts";
+import type { TestCluster } from "../servers/mod.ts";
+import type { ClusterFault } from "./cluster_faults.ts";
+import { ClusterStage } from "./cluster_stage.ts";
+import type { SlotRange } from "./ledger.ts";
+import { aborted } from "./reshards.ts";
+import { type Outcome, playAlone } from "./run.ts";
+
+/** What runs the watcher in a process of its own, and where that is found. */
+const WATCHER: Program = [Deno.execPath(), "run", "--no-lock", "--allow-net"];
+const FOLDER = join(import.meta.dirname!, "..", "runtimes");
+
+/** Slots that move together; in a new cluster they are the second primary's, as all that follow. */
+export const MANY: SlotRange = { first: 8_000, last: 8_299 };
+export const FEW: SlotRange = { first: 7_000, last: 7_019 };
+export const ONE: SlotRange = { first: 6_000, last: 6_000 };
+
+/** How many events of one slot may be uncertain. */
+const MOST_UNCERTAIN = 15;
+
+/** Slots, and what they do. */
+export interface Moving {
+  readonly fault: ClusterFault;
+  /** To which half of all writes go. */
+  readonly slots: SlotRange;
+  /** How many more keys the first of them has, which nobody watches. */
+  readonly filled?: number;
+}
+
+export interface MovingOptions {
+  readonly cluster: TestCluster;
+  readonly protocol: 2 | 3;
+  readonly seed: number;
+}
+
+/**
+ * What the ledger has to find: each event exactly once and nothing else, as `exact`, as a goal, or at
+ * least nothing lost.
+ */
+export type Demand = "exact" | "goal" | "complete";
+
+const CHANGE = "decide event ownership inside the stream";
+
+/** Lets slots move in a step of a test, and sees what the ledger finds. */
+export async function whenMoving(
+  step: Step,
+  moving: Moving,
+  options: MovingOptions,
+  demand: Demand,
+): Promise<void> {
+  const what = `RESP${options.protocol}: ${moving.fault.name}`;
+  const exact = async () => assertExact(await play(moving, options), moving);
+  switch (demand) {
+    case "exact":
+      return void await step(`exact: ${what}`, exact);
+    case "goal":
+      return void await step(`goal (${CHANGE}): exact: ${what}`, () => isUnreached(exact));
+    case "complete":
+      return void await step(`complete: ${what}`, async () => {
+        assertNothingLost(await play(moving, options));
+      });
+  }
+}
+
+/** Slots that move under writes, deletions, expiries and renames, watched by another process. */
+async function play(
+  { fault, slots, filled = 0 }: Moving,
+  options: MovingOptions,
+): Promise<Outcome> {
+  await using stage = await ClusterStage.open({
+    ...options,
+    busy: slots,
+    filled,
+    // A key that an aborted migration leaves behind is gone, and has not expired.
+    everyKind: !fault.name.startsWith(aborted.name),
+    watch: (watching) => RemoteWatcher.start(watching, WATCHER, FOLDER),
+    // Stopped for a while, it must not take that for silence when it goes on.
+    connect: { heartbeat: { interval: 500, timeout: 30_000 } },
+  });
+  const outcome = await playAlone(stage, fault, stage.random, [0]);
+  if (outcome.failure !== null) throw new Error(outcome.failure);
+  return outcome;
+}
+
+function assertNothingLost({ report }: Outcome): void {
+  assertEquals(report.lostInSilence, []);
+  assertEquals(report.gapsNotHonest, []);
+}
+
+function assertExact({ problems, report }: Outcome, { slots: { first, last } }: Moving): void {
+  assertEquals(problems, []);
+  const most = MOST_UNCERTAIN + last - first;
+  assert(report.uncertain <= most, `${report.uncertain} events were uncertain`);
+}

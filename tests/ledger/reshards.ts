@@ -1,0 +1,124 @@
+import { until } from "../servers/mod.ts";
+import { type ClusterFault, movedByKey } from "./cluster_faults.ts";
+import type { ClusterStage, NodeLine } from "./cluster_stage.ts";
+import type { SlotRange } from "./ledger.ts";
+import { announce, asAWhole, keyByKey, type Move, moveKeys, takeBack } from "./slot_moves.ts";
+
+/** How many writes a node takes of a slot that stays there for a moment. */
+const STAY = 20;
+
+/** The busy slots move, and once they have, move on as often as said. */
+function reshard(how: Move, hops: number): ClusterFault["begin"] {
+  return async (stage) => {
+    const nodes = await route(stage, hops);
+    for (let hop = 0; hop < hops; hop++) {
+      await how(stage, stage.busy, nodes[hop]!, nodes[hop + 1]!);
+      await stage.agreesOn(nodes[hop + 1]!);
+    }
+  };
+}
+
+/** Each of them moves on at once. */
+function moveOn(how: Move): ClusterFault["begin"] {
+  return async (stage) => {
+    const nodes = await route(stage, 2);
+    for (const slot of how === keyByKey ? each(stage) : [stage.busy]) {
+      await how(stage, slot, nodes[0]!, nodes[1]!);
+      // Otherwise the new owner's claim may be older than the old one's.
+      while (await epochOf(nodes[1]!, nodes[2]!) !== await epochOf(nodes[1]!, nodes[1]!));
+      await how(stage, slot, nodes[1]!, nodes[2]!);
+      // While a server knows only half of this, it may tell others something wrong of later moves.
+      await stage.agreesOn(nodes[2]!, slot);
+    }
+  };
+}
+
+/** They move on once their new owner has taken writes. */
+function visit(how: Move): ClusterFault["begin"] {
+  return async (stage) => {
+    const [source, visited, target] = await route(stage, 2) as [NodeLine, NodeLine, NodeLine];
+    await how(stage, stage.busy, source, visited);
+    await takesWrites(stage, visited);
+    await how(stage, stage.busy, visited, target);
+    await stage.agreesOn(target);
+  };
+}
+
+/** Some of their keys move, new ones are written at the target, and stay there. */
+const abort: ClusterFault["begin"] = async (stage) => {
+  const [source, target] = await route(stage, 1) as [NodeLine, NodeLine];
+  for (const { first: slot } of each(stage)) {
+    await announce(slot, source, target);
+    await moveKeys(slot, source.server, target.server, 5);
+    await takesWrites(stage, target);
+    await takeBack(slot, source, target);
+  }
+};
+
+/** The owner of the busy slots, and other primaries that they are to go to. */
+async function route(stage: ClusterStage, hops: number): Promise<NodeLine[]> {
+  stage.struck = [stage.busy];
+  const [source, ...others] = await stage.busyOwnerFirst();
+  const nodes = [source!, ...stage.random.shuffle(others)];
+  return Array.from({ length: hops + 1 }, (_, hop) => nodes[hop % nodes.length]!);
+}
+
+function* each({ busy: { first, last } }: ClusterStage): Generator<SlotRange> {
+  for (let slot = first; slot <= last; slot++) yield { first: slot, last: slot };
+}
+
+/** The configuration epoch of a node, as another one knows it. */
+async function epochOf({ id }: NodeLine, { server }: NodeLine): Promise<string | undefined> {
+  const text = await server.command("CLUSTER", "NODES") as string;
+  return text.split("\n").find((line) => line.startsWith(id))?.split(" ")[6];
+}
+
+/** Resolves once a node has taken some writes of the busy slots. */
+async function takesWrites({ book, busy }: ClusterStage, { server }: NodeLine): Promise<void> {
+  const node = `${server.host}:${server.port}`;
+  const from = book.writes.length;
+  await until(
+    `${node} takes writes`,
+    () =>
+      book.writes.slice(from).filter((write) =>
+        write.node === node && busy.first <= write.slot! && write.slot! <= busy.last &&
+        write.answeredAt !== null && !write.refused
+      ).length >= STAY,
+  );
+}
+
+function named(name: string, begin: ClusterFault["begin"]): ClusterFault {
+  return { ...movedByKey, name, begin };
+}
+
+/** What becomes of slots that move, by how they move. */
+type Moves = "once" | "then on" | "on at once" | "on after writes" | "round and round";
+
+function moves(name: string, how: Move): Readonly<Record<Moves, ClusterFault>> {
+  return {
+    "once": named(`slots move ${name}`, reshard(how, 1)),
+    "then on": named(`slots move ${name}, and then on`, reshard(how, 2)),
+    "on at once": named(`slots move ${name}, and on at once`, moveOn(how)),
+    "on after writes": named(`slots move ${name}, and on after writes`, visit(how)),
+    "round and round": named(`slots move ${name}, round and round`, reshard(how, 6)),
+  };
+}
+
+export const byKey: Readonly<Record<Moves, ClusterFault>> = moves("by MIGRATE", keyByKey);
+
+export const inOnePiece: Readonly<Record<Moves, ClusterFault>> = moves("in one piece", asAWhole);
+
+/** Their migration by MIGRATE is aborted. */
+export const aborted: ClusterFault = named("moving slots by MIGRATE is aborted", abort);
+
+/** The same, with the watching process stopped meanwhile. */
+export function stopped(fault: ClusterFault): ClusterFault {
+  return named(`${fault.name}, with the watcher stopped`, async (stage, ms) => {
+    stage.watcher.pause!();
+    try {
+      await fault.begin(stage, ms);
+    } finally {
+      stage.watcher.resume!();
+    }
+  });
+}
