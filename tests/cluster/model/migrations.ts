@@ -1,6 +1,6 @@
 import type { ModelCluster } from "./cluster.ts";
 import type { Change, ListedMove, ModelNode } from "./node.ts";
-import { preludeOf, writeEvent } from "./operations.ts";
+import { preludeOf, restoreEvents, writeEvent } from "./operations.ts";
 
 /** How a migration is carried out. */
 export interface MigrationOptions {
@@ -25,7 +25,7 @@ function* at(node: ModelNode, work: () => void): Generator<number, void> {
 }
 
 /** `CLUSTER SETSLOT … NODE` at one node. */
-function assign(node: ModelNode, slot: number, owner: ModelNode): void {
+export function setNode(node: ModelNode, slot: number, owner: ModelNode): void {
   const isImported = node === owner && node.importing.delete(slot);
   node.assign(slot, owner);
   node.migrating.delete(slot);
@@ -72,13 +72,13 @@ export function* migrateByKey(
       yield* sendKeys(source, target, keys);
     }
     yield* at(target, () => {
-      assign(target, slot, target);
+      setNode(target, slot, target);
       isGiven = true;
     });
     for (const node of cluster.nodes) {
       yield pace / 4;
       if (node !== target && node.isAlive && node.isPrimary) {
-        yield* at(node, () => assign(node, slot, target));
+        yield* at(node, () => setNode(node, slot, target));
       }
     }
   } catch (error) {
@@ -92,7 +92,7 @@ export function* migrateByKey(
 }
 
 /** `MIGRATE … REPLACE`. */
-function* sendKeys(
+export function* sendKeys(
   source: ModelNode,
   target: ModelNode,
   keys: readonly string[],
@@ -106,12 +106,7 @@ function* sendKeys(
     yield* at(target, () => {
       for (const key of left) {
         const value = source.keys.get(key)!;
-        const [prelude] = preludeOf(target, key);
-        const events = prelude === "overwritten"
-          ? ["restore", prelude]
-          : prelude === undefined
-          ? ["restore"]
-          : [prelude, "restore"];
+        const events = restoreEvents(target, key);
         target.change(
           { key, value: { ...value }, events, repeated: events },
           "MIGRATE",
@@ -232,8 +227,10 @@ export function* migrateAtomically(
 /** How a key that is there is sent. */
 function copyOf(key: string, source: ModelNode): Change {
   const value = source.keys.get(key)!;
-  const event = source.cluster.random.chance(0.2) ? "restore" : writeEvent(value);
-  const events = [event, ...(value.expiresAt === null ? [] : ["expire"])];
+  const isRestored = value.type !== "string" && source.cluster.profile.restoresCopies;
+  const events = isRestored
+    ? ["restore"]
+    : [writeEvent(value), ...(value.expiresAt === null ? [] : ["expire"])];
   return { key, value, events, repeated: events };
 }
 

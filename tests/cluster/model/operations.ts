@@ -18,6 +18,13 @@ export function preludeOf({ cluster, keys }: ModelNode, key: string): string[] {
   return cluster.profile.hasOverwritten ? ["overwritten"] : [];
 }
 
+/** What `RESTORE … REPLACE` emits: it removes the key first, silently, and then creates it. */
+export function restoreEvents({ cluster, keys }: ModelNode, key: string): string[] {
+  if (!cluster.emitsNew) return ["restore"];
+  const isReplaced = keys.has(key) && cluster.profile.hasOverwritten;
+  return ["new", "restore", ...(isReplaced ? ["overwritten"] : [])];
+}
+
 /** The event that writes a key of this type. */
 export function writeEvent({ type }: Value): string {
   return WRITES[type];
@@ -30,6 +37,15 @@ function changed(
   repeated: readonly string[] = events,
 ): Change {
   return { key, value, events, repeated };
+}
+
+/** A write that creates a key of a type, or leaves it its own; of a string, `SET`. */
+export function changeOf(node: ModelNode, key: string, type: Value["type"]): Change {
+  const known = node.keys.get(key);
+  const value = known ?? { type, expiresAt: null };
+  const isReplaced = known === undefined || value.type === "string";
+  const events = [...(isReplaced ? preludeOf(node, key) : []), writeEvent(value)];
+  return changed(key, value, events);
 }
 
 /** Commands of clients, as they are executed at the node that serves them. */
@@ -51,12 +67,7 @@ export class Operations {
 
   /** A write that keeps the type of the key, or creates one of the given type. */
   write(key: string, type: Value["type"]): void {
-    this.#cluster.command([key], (node) => {
-      const value = node.keys.get(key) ?? { type, expiresAt: null };
-      const prelude = node.keys.has(key) ? [] : preludeOf(node, key);
-      const event = value.type === "string" ? "append" : writeEvent(value);
-      node.change(changed(key, value, [...prelude, event]), "a write");
-    });
+    this.#cluster.command([key], (node) => node.change(changeOf(node, key, type), "a write"));
   }
 
   del(key: string): void {

@@ -11,6 +11,8 @@ export interface Profile {
     readonly command: string;
     row(move: ListedMove, slots: string, startedAt: number): Answer;
   } | null;
+  /** Whether an atomic migration copies all but strings by `RESTORE`. */
+  readonly restoresCopies: boolean;
   readonly hasSlotStats: boolean;
   /** Whether a replica's fences break when it is promoted. */
   readonly breaksFencesAtPromotion: boolean;
@@ -24,6 +26,7 @@ export const REDIS_7_0: Profile = {
   software: "redis",
   version: "7.0.15",
   atomic: null,
+  restoresCopies: false,
   hasSlotStats: false,
   breaksFencesAtPromotion: false,
   hasOverwritten: false,
@@ -55,6 +58,7 @@ export const REDIS_8_6: Profile = {
         ["write_pause_ms", 0],
       ]),
   },
+  restoresCopies: true,
   hasSlotStats: true,
   breaksFencesAtPromotion: true,
   hasOverwritten: true,
@@ -83,6 +87,7 @@ export const VALKEY_9_1: Profile = {
         ["remaining_repl_size", 0],
       ]),
   },
+  restoresCopies: false,
   hasSlotStats: true,
   breaksFencesAtPromotion: true,
   hasOverwritten: false,
