@@ -33,16 +33,20 @@ export abstract class Cli implements AsyncDisposable {
 
   /** The next line of the results; null at their end. */
   async line(): Promise<string | null> {
-    for (;;) {
-      const end = this.#unread.indexOf("\n");
+    // A line of megabytes comes in many pieces: each is gone through once.
+    const pieces: string[] = [];
+    for (let text: string | null = this.#unread;;) {
+      const end = text.indexOf("\n");
+      pieces.push(end === -1 ? text : text.slice(0, end));
       if (end !== -1) {
-        const line = this.#unread.slice(0, end);
-        this.#unread = this.#unread.slice(end + 1);
-        return line;
+        this.#unread = text.slice(end + 1);
+        return pieces.join("");
       }
-      const text = await this.more();
-      if (text === null) return null;
-      this.#unread += text;
+      text = await this.more();
+      if (text === null) {
+        this.#unread = pieces.join("");
+        return null;
+      }
     }
   }
 

@@ -3,15 +3,15 @@ import { startServer, type TestServer, until } from "../servers/mod.ts";
 import { Tool } from "./tool.ts";
 
 const TALKATIVE = { config: { "notify-keyspace-events": "KEA" } };
-const MEGABYTE = 1024 * 1024;
+const SIZE = 4 * 1024 * 1024;
 
 /** More than the pipe and the tool's queue, of 64 MiB, hold together. */
-const KEYS = 80;
+const KEYS = 22;
 
-/** Touches keys whose names are of a megabyte each, no faster than the tool reads. */
+/** Touches keys whose names are of four megabytes each, no faster than the tool reads. */
 async function touch(server: TestServer, count: number): Promise<void> {
   for (let key = 0; key < count; key++) {
-    await server.command("SET", `${String(key).padStart(3, "0")}:`.padEnd(MEGABYTE, "k"), "x");
+    await server.command("SET", `${String(key).padStart(3, "0")}:`.padEnd(SIZE, "k"), "x");
     await server.command("FLUSHALL");
     await until("the server has sent all it had", async () => {
       const clients = String(await server.command("CLIENT", "LIST", "TYPE", "pubsub"));
@@ -49,7 +49,7 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
     await using server = await startServer(TALKATIVE);
     await using tool = Tool.run(["watch", "--url", server.url]);
     await tool.noted("watching");
-    await touch(server, 3);
+    await touch(server, 1);
     tool.kill(signal);
     assertEquals(await tool.exited(), 0);
   });
