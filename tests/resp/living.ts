@@ -14,7 +14,14 @@ export function living(): number {
 export async function runCollected<T>(program: string, ...args: string[]): Promise<T> {
   const path = new URL(program, import.meta.url).pathname;
   const command = new Deno.Command(Deno.execPath(), {
-    args: ["run", "--quiet", "--allow-read", "--v8-flags=--expose-gc", path, ...args],
+    args: [
+      "run",
+      "--quiet",
+      "--allow-read",
+      "--v8-flags=--expose-gc,--single-threaded-gc",
+      path,
+      ...args,
+    ],
   });
   const { code, stdout, stderr } = await command.output();
   const text = new TextDecoder();

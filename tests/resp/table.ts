@@ -15,7 +15,7 @@ const LONG = 500;
 const STEP = 37;
 
 /** How many texts are made. */
-export const TEXTS = 20_000;
+export const TEXTS = 5_000;
 
 /** A part of the table and who takes what comes of it. */
 export interface Part {
