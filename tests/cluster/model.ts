@@ -77,6 +77,13 @@ export class Model implements AsyncDisposable {
     this.#subscribedAt = this.clock.epoch + 1;
   }
 
+  /** Stops the client's process for so many ms. */
+  pause(ms: number): void {
+    const from = this.clock.epoch;
+    this.cluster.history.pauses.push({ from, to: from + ms });
+    this.clock.pauseClient(ms);
+  }
+
   /** Lets time pass. */
   async run(ms: number, isDone?: () => boolean): Promise<void> {
     await this.clock.run(ms, isDone);
@@ -90,7 +97,13 @@ export class Model implements AsyncDisposable {
     await this.#within(this.#end);
     const { seed, profile, protocol, kind } = this.#options;
     const context = `seed ${seed}, ${profile.name}, RESP${protocol}, ${kind ?? "keyspace"}`;
-    const span = { connectedAt: this.#connectedAt, subscribedAt: this.#subscribedAt, closedAt };
+    const { nodes, links } = this.cluster;
+    const span = {
+      connectedAt: this.#connectedAt,
+      subscribedAt: this.#subscribedAt,
+      closedAt,
+      roundTrips: new Map(nodes.map((node) => [node.port, 2.5 * links.get(node)!.latency])),
+    };
     return new Report(this.cluster.history, this.items, span, context);
   }
 

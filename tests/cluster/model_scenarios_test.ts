@@ -95,22 +95,24 @@ Deno.test(
   "delivers everything once while nothing migrates",
   play({}, async (scene) => {
     await scene.write(50);
-    scene.model.clock.pauseClient(500);
+    scene.model.pause(500);
     await scene.write(50);
   }),
 );
 
-goal(
-  FENCES,
-  "delivers the writes of a slot's short stay while the client's process is paused",
-  play({}, async (scene) => {
-    scene.model.clock.pauseClient(3_000);
-    await scene.migrate(scene.b);
-    await scene.write(50);
-    await scene.migrate(scene.c);
-    await scene.write(5);
-  }),
-);
+for (const pause of [3_000, 30_000]) {
+  goal(
+    FENCES,
+    `delivers the writes of a slot's short stay while the client is stopped for ${pause} ms`,
+    play({}, async (scene) => {
+      scene.model.pause(pause);
+      await scene.migrate(scene.b);
+      await scene.write(50);
+      await scene.migrate(scene.c);
+      await scene.write(5);
+    }),
+  );
+}
 
 goal(
   FENCES,
@@ -145,6 +147,47 @@ goal(
     await scene.write(40);
   }),
 );
+
+goal(
+  FENCES,
+  "shows no artefact of a migration by key that is brought back and begun anew",
+  play({}, async (scene) => {
+    const { b } = scene;
+    await scene.migrate(b, { batch: 1, abortAfter: 2, bringsBack: true });
+    await scene.model.run(1_000);
+    await scene.migrate(b, { batch: 1 });
+  }),
+);
+
+goal(
+  FENCES,
+  "shows no artefact of a slot that migrates to a node which has just joined",
+  play({}, async (scene) => {
+    const node = scene.model.cluster.add();
+    await scene.model.run(1_000);
+    await scene.migrate(node);
+    await scene.write(20);
+  }),
+);
+
+for (const side of ["source", "target"] as const) {
+  goal(
+    FENCES,
+    `loses and hides nothing when the ${side} of a migration fails over`,
+    play({ latencies: [0.1, 5, 0.1] }, async (scene) => {
+      const { model, a, b, slot } = scene;
+      const { cluster } = model;
+      scene.fill([slot], 30);
+      await model.run(10);
+      cluster.spawn(migrateByKey(cluster, slot, b, { pace: 5, batch: 1 }));
+      await scene.write(50);
+      cluster.spawn(failOver(cluster, side === "source" ? a : b, "takeover"));
+      await scene.write(100);
+      await model.run(3_000);
+      await scene.migrate(cluster.ownerOf(cluster.slots.at(-1)!));
+    }),
+  );
+}
 
 goal(
   FENCES,

@@ -35,7 +35,7 @@ const GOSSIP_INTERVAL = 400;
  */
 export class ModelCluster {
   readonly history: History = new History();
-  readonly nodes: readonly ModelNode[];
+  readonly nodes: ModelNode[];
   readonly slots: readonly number[];
   readonly flags: string = "AKE";
   readonly profile: Profile;
@@ -66,11 +66,29 @@ export class ModelCluster {
         node.epochs.set(one, (other % SHARDS) + 1);
         node.primaries.set(one, other < SHARDS ? null : this.nodes[other - SHARDS]!);
       }
+      node.replication = { ...this.nodes[index % SHARDS]!.replication };
       for (const [n, slot] of this.slots.entries()) {
         node.owners.set(slot, this.nodes[Math.floor(n / SLOTS_PER_SHARD)]!);
       }
       this.#gossip(node);
     }
+  }
+
+  /** A node joins that owns no slot. */
+  add(): ModelNode {
+    const node = new ModelNode(this, 7_000 + this.nodes.length);
+    const [first] = this.nodes as [ModelNode, ...ModelNode[]];
+    this.nodes.push(node);
+    this.links.set(node, { latency: this.links.get(first)!.latency, stalledUntil: 0 });
+    for (const [slot, owner] of first.owners) node.owners.set(slot, owner);
+    for (const one of this.nodes) {
+      node.epochs.set(one, first.epochs.get(one) ?? 0);
+      node.primaries.set(one, first.primaries.get(one) ?? null);
+      one.epochs.set(node, 0);
+      one.primaries.set(node, null);
+    }
+    this.#gossip(node);
+    return node;
   }
 
   /** The node that serves a slot, as the one knows that owns it. */
@@ -95,6 +113,13 @@ export class ModelCluster {
 
   note(text: string): void {
     this.history.notes.push({ at: this.clock.epoch, text });
+  }
+
+  /** Notes that a node owns a slot from now on. */
+  noteTakeover(node: ModelNode, slot: number): void {
+    this.history.takeovers.push({ slot, port: node.port, at: this.clock.epoch });
+    const count = this.#moving.get(slot)?.count ?? 0;
+    this.#moving.set(slot, { count, until: this.clock.now + AFTERMATH });
   }
 
   /** Notes that a slot is being migrated. */

@@ -50,8 +50,9 @@ function unknown(what: string): Failure {
 
 function role(node: ModelNode): Answer {
   const primary = node.primaries.get(node);
-  if (primary == null) return ["master", 1_000, []];
-  return ["slave", "127.0.0.1", primary.port, primary.isAlive ? "connected" : "connect", 1_000];
+  const { offset } = node.replication;
+  if (primary == null) return ["master", offset, []];
+  return ["slave", "127.0.0.1", primary.port, primary.isAlive ? "connected" : "connect", offset];
 }
 
 function info(node: ModelNode, section: string): string {
@@ -60,7 +61,11 @@ function info(node: ModelNode, section: string): string {
     server: `# Server\r\nredis_version:${software === "redis" ? version : "7.2.4"}\r\n` +
       `server_name:${software}\r\nvalkey_version:${version}\r\n` +
       `redis_mode:cluster\r\nrun_id:${node.id}\r\n`,
-    replication: `# Replication\r\nrole:${node.isPrimary ? "master" : "slave"}\r\n`,
+    replication: `# Replication\r\nrole:${node.isPrimary ? "master" : "slave"}\r\n` +
+      `master_replid:${node.replication.id}\r\n` +
+      `master_replid2:${node.formerReplication.id}\r\n` +
+      `master_repl_offset:${node.replication.offset}\r\n` +
+      `second_repl_offset:${node.formerReplication.offset}\r\n`,
     commandstats: `# Commandstats\r\ncmdstat_set:calls=1,usec=1\r\n` +
       (node.flushes > 0 ? `cmdstat_flushall:calls=${node.flushes},usec=1\r\n` : ""),
     keyspace: keyspace(node),
@@ -147,7 +152,7 @@ function shards(node: ModelNode): Answer {
             ["ip", "127.0.0.1"],
             ["endpoint", "127.0.0.1"],
             ["role", member === primary ? "master" : "replica"],
-            ["replication-offset", 1_000],
+            ["replication-offset", member.replication.offset],
             ["health", node.failed.has(member) ? "fail" : "online"],
           ])
         ),

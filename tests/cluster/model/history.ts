@@ -36,6 +36,10 @@ export interface Message {
 export class History {
   readonly emissions: Emission[] = [];
   readonly messages: Message[] = [];
+  /** When a node became the owner of a slot, in ms since the epoch. */
+  readonly takeovers: { readonly slot: number; readonly port: number; readonly at: number }[] = [];
+  /** When the client's process was stopped, in ms since the epoch. */
+  readonly pauses: { readonly from: number; readonly to: number }[] = [];
   /** What else happened, and when, for whoever looks for the cause of a failure. */
   readonly notes: { readonly at: number; readonly text: string }[] = [];
 

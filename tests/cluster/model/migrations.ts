@@ -10,6 +10,8 @@ export interface MigrationOptions {
   readonly batch?: number;
   /** After how many `MIGRATE`s, or steps of an atomic migration, it is given up. */
   readonly abortAfter?: number;
+  /** Whether keys that have moved are brought back when it is given up, in place of being left. */
+  readonly bringsBack?: boolean;
   /** Called when it is over; null if the slot stayed, or nobody knows where it is. */
   readonly onEnd?: (owner: ModelNode | null) => void;
 }
@@ -30,7 +32,9 @@ export function setNode(node: ModelNode, slot: number, owner: ModelNode): void {
   node.assign(slot, owner);
   node.migrating.delete(slot);
   node.importing.delete(slot);
-  if (isImported) node.bump();
+  if (!isImported) return;
+  node.cluster.noteTakeover(node, slot);
+  node.bump();
 }
 
 /** `CLUSTER SETSLOT … STABLE` at both, as far as they are there. */
@@ -53,7 +57,7 @@ export function* migrateByKey(
   target: ModelNode,
   options: MigrationOptions = {},
 ): Generator<number, void> {
-  const { pace = 1, batch = 10, abortAfter = Infinity, onEnd } = options;
+  const { pace = 1, batch = 10, abortAfter = Infinity, bringsBack = false, onEnd } = options;
   const source = cluster.ownerOf(slot);
   let isGiven = false;
   cluster.beginMove(slot);
@@ -83,12 +87,35 @@ export function* migrateByKey(
     }
   } catch (error) {
     if (!(error instanceof Lost)) throw error;
-    if (!isGiven) stabilize(slot, ...cluster.random.shuffle([source, target]));
+    if (!isGiven && bringsBack) yield* bringBack(slot, source, target, batch);
+    else if (!isGiven) stabilize(slot, ...cluster.random.shuffle([source, target]));
   }
   const outcome = isGiven ? "has moved" : "has not moved";
   cluster.note(`slot ${slot} ${outcome} from ${source.port} to ${target.port}`);
   cluster.endMove(slot);
   onEnd?.(isGiven ? target : null);
+}
+
+/** The source keeps the slot, and the target sends it what it has of it. */
+function* bringBack(
+  slot: number,
+  source: ModelNode,
+  target: ModelNode,
+  batch: number,
+): Generator<number, void> {
+  stabilize(slot, source);
+  try {
+    for (;;) {
+      let keys: string[] = [];
+      yield* at(target, () => keys = target.keysOf(slot).slice(0, batch));
+      if (keys.length === 0 || !target.importing.has(slot)) break;
+      yield* sendKeys(target, source, keys);
+      yield 0.5;
+    }
+  } catch (error) {
+    if (!(error instanceof Lost)) throw error;
+  }
+  stabilize(slot, target);
 }
 
 /** `MIGRATE … REPLACE`. */
@@ -196,6 +223,7 @@ export function* migrateAtomically(
         for (const slot of slots) {
           copying.delete(slot);
           target.owners.set(slot, target);
+          cluster.noteTakeover(target, slot);
         }
         rows[0].state = "succeeded";
         target.bump();

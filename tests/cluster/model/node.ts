@@ -66,6 +66,13 @@ export class ModelNode {
   readonly slotsWait: Map<number, (() => void)[]> = new Map();
   /** Takes each change of a slot that is being migrated atomically. */
   readonly exports: Map<number, (change: Change) => void> = new Map();
+  /** The replication stream that it writes or follows, and how far that has come, in bytes. */
+  replication: { readonly id: string; readonly offset: number };
+  /** The stream that it followed before it was promoted, and up to where. */
+  formerReplication: { readonly id: string; readonly offset: number } = {
+    id: "0".repeat(40),
+    offset: -1,
+  };
   /** How many changes are on their way to replicas. */
   replicating = 0;
   readonly #inbox: (() => void)[] = [];
@@ -75,6 +82,7 @@ export class ModelNode {
 
   constructor(readonly cluster: ModelCluster, readonly port: number) {
     this.id = port.toString(16).padStart(40, "a");
+    this.replication = { id: port.toString(16).padStart(40, "b"), offset: 1_000 };
   }
 
   get isPrimary(): boolean {
@@ -249,7 +257,13 @@ export class ModelNode {
     const before = this.primaries.get(this)!;
     this.primaries.set(this, null);
     this.epochs.set(this, Math.max(...this.epochs.values()) + 1);
-    for (const [slot, owner] of this.owners) if (owner === before) this.owners.set(slot, this);
+    for (const [slot, owner] of this.owners) {
+      if (owner !== before) continue;
+      this.owners.set(slot, this);
+      this.cluster.noteTakeover(this, slot);
+    }
+    this.formerReplication = { id: this.replication.id, offset: this.replication.offset + 1 };
+    this.replication = { id: this.cluster.newId(), offset: this.replication.offset };
     this.cluster.note(`${this.port} takes over from ${before.port}`);
     if (this.cluster.profile.breaksFencesAtPromotion) this.breakFences(() => true);
     for (const [key, value] of this.keys) {
@@ -273,6 +287,7 @@ export class ModelNode {
   /** Follows another primary, whose keys it copies without an event. */
   follow(primary: ModelNode): void {
     this.primaries.set(this, primary);
+    this.replication = { ...primary.replication };
     this.keys.clear();
     for (const [key, value] of primary.keys) this.put(key, value);
     this.cluster.announce(this);
@@ -314,6 +329,8 @@ export class ModelNode {
 
   #replicate(change: Change): void {
     const { clock, random } = this.cluster;
+    this.replication = { id: this.replication.id, offset: this.replication.offset + 100 };
+    const { offset } = this.replication;
     for (const replica of this.cluster.nodes) {
       if (replica === this || replica.primaries.get(replica) !== this || !replica.isAlive) continue;
       const at = Math.max(this.#repeatedAt, clock.now + 0.1 + random.next());
@@ -323,6 +340,7 @@ export class ModelNode {
         this.replicating--;
         replica.run(() => {
           if (replica.primaries.get(replica) !== this) return;
+          replica.replication = { id: replica.replication.id, offset };
           replica.put(change.key, change.value);
           for (const type of change.repeated) {
             replica.emit(change.key, type, "artefact", "replication");

@@ -111,7 +111,7 @@ export async function assertProperty(
     shown += report.of("artefact").length;
   }
   if (property.showsArtefacts) {
-    assert(keptBack > 1.5 * shown, `${keptBack} kept back, ${shown} not`);
+    assert(keptBack > shown, `${keptBack} kept back, ${shown} not`);
   }
 }
 

@@ -101,6 +101,7 @@ function migrate(model: Model, options: Weather, end: number): void {
       pace: rest === undefined ? random.pick([0.1, 1, 10]) : 1,
       batch: random.pick([1, 3, 100]),
       abortAfter: aborts && random.chance(0.4) ? random.below(4) : Infinity,
+      bringsBack: random.chance(0.5),
       onEnd: again,
     };
     if (random.pick(migrations) === "by key") {
@@ -142,7 +143,7 @@ function disturb(model: Model, { breaks = false, pauses = false }: Weather, end:
   }
   if (pauses) {
     repeat(model, end, () => 50 + random.below(1_000), () => {
-      clock.pauseClient(random.pick([2, 20, 200, 2_000]));
+      model.pause(random.pick([2, 20, 200, 2_000]));
     });
   }
 }
