@@ -191,6 +191,10 @@ async function main(parts: readonly string[]): Promise<number> {
       if (why !== "") console.log(`  ${why.replaceAll("\n", "\n  ")}`);
     }
     return uncaught.length === 0 ? 0 : 1;
+  } catch (error) {
+    if (!interrupt.signal.aborted) throw error;
+    console.error("Interrupted");
+    return 130;
   } finally {
     await Deno.remove(folder, { recursive: true });
   }

@@ -276,4 +276,25 @@ export const pubsub: readonly Mutant[] = [
     after: "",
     tests: ["tests/pubsub/sockets_test.ts"],
   },
+  {
+    name: "reads into memory that was handed out",
+    file: "pubsub/transports/deno.ts",
+    before: "this.#used = start + length;",
+    after: "this.#used = start;",
+    tests: ["tests/pubsub/transports_test.ts", "--filter=Deno's own transport over TCP"],
+  },
+  {
+    name: "loses what the system does not take at once",
+    file: "pubsub/transports/deno.ts",
+    before: "        sent += await this.#conn.write(bytes.subarray(sent));",
+    after: "        await this.#conn.write(bytes);\n        sent = bytes.length;",
+    tests: ["tests/pubsub/transports_test.ts", "--filter=Deno's own transport over TCP"],
+  },
+  {
+    name: "reads on from a socket whose bytes nobody takes",
+    file: "pubsub/transports/node.ts",
+    before: "if (this.#paused || this.unread < HIGH_WATER_BYTES) return;",
+    after: "if (this.unread >= 0) return;",
+    tests: ["tests/pubsub/transports_test.ts", "--filter=node:net's transport over TCP"],
+  },
 ];
