@@ -152,6 +152,17 @@ async function runCase({ run }, host, settings) {
   }
 }
 
+/** The cases for which there is what they need. */
+export function possible(cases, host, settings) {
+  const available = {
+    "a peer": host.listen,
+    "unix sockets": settings.unix,
+    "sentinels": settings.sentinels,
+    "a cluster": settings.cluster,
+  };
+  return cases.filter(({ needs }) => needs === undefined || available[needs] !== undefined);
+}
+
 /** Runs cases one after another; tells of each how it ended. */
 export async function* runCases(cases, host, settings) {
   for (const one of cases) {

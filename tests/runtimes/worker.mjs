@@ -12,10 +12,9 @@ import { following } from "./cases/sentinels.mjs";
 import { subscribing } from "./cases/subscribing.mjs";
 import { transporting } from "./cases/transport.mjs";
 import { stranger, working } from "./cases/worker.mjs";
-import { runCases } from "./kit.mjs";
+import { possible, runCases } from "./kit.mjs";
 import { PlainClient } from "./plain_client.mjs";
 
-/** A worker cannot listen, and has no unix sockets. */
 const everywhere = [
   connecting,
   subscribing,
@@ -26,7 +25,7 @@ const everywhere = [
   clustering,
   transporting,
 ]
-  .flat().filter(({ needs }) => needs === undefined);
+  .flat();
 
 const CASES = { contract: [...everywhere, ...working], stranger };
 
@@ -47,12 +46,13 @@ function open(hostname, port) {
   };
 }
 
+/** A worker cannot listen, and has no unix sockets. */
 const host = { connect: (url) => PlainClient.connect(url, open) };
 const print = (line) => console.log(JSON.stringify(line));
 
 export default {
   async test(_controller, { SETTINGS }) {
-    const cases = CASES[SETTINGS.cases];
+    const cases = possible(CASES[SETTINGS.cases], host, SETTINGS);
     print({ cases: cases.map(({ name }) => name) });
     let passed = 0;
     for await (const result of runCases(cases, host, SETTINGS)) {

@@ -61,6 +61,14 @@ function watchesPrimaries(protocol) {
 }
 
 export const clustering = [
-  { name: "RESP3: watches a cluster through the loss of a primary", run: watchesPrimaries(3) },
-  { name: "RESP2: watches a cluster through the loss of a primary", run: watchesPrimaries(2) },
+  {
+    name: "RESP3: watches a cluster through the loss of a primary",
+    run: watchesPrimaries(3),
+    needs: "a cluster",
+  },
+  {
+    name: "RESP2: watches a cluster through the loss of a primary",
+    run: watchesPrimaries(2),
+    needs: "a cluster",
+  },
 ];

@@ -40,6 +40,14 @@ function followsFailovers(protocol) {
 }
 
 export const following = [
-  { name: "RESP3: follows a failover that sentinels tell of", run: followsFailovers(3) },
-  { name: "RESP2: follows a failover that sentinels tell of", run: followsFailovers(2) },
+  {
+    name: "RESP3: follows a failover that sentinels tell of",
+    run: followsFailovers(3),
+    needs: "sentinels",
+  },
+  {
+    name: "RESP2: follows a failover that sentinels tell of",
+    run: followsFailovers(2),
+    needs: "sentinels",
+  },
 ];
