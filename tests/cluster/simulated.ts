@@ -1,5 +1,4 @@
-import { Decoder, type Reply } from "../../resp/mod.ts";
-import { Peer, writeAll } from "../pubsub/peer.ts";
+import { Peer, serveCommands, writeAll } from "../pubsub/peer.ts";
 
 const SLOTS = 16_384;
 
@@ -25,7 +24,7 @@ function bulk(text: string): string {
 }
 
 /** The answer to `CLUSTER SHARDS`, in RESP3. */
-function shardsReply(shards: readonly ToldShard[]): Uint8Array {
+function shardsReply(shards: readonly ToldShard[]): Uint8Array<ArrayBuffer> {
   const node = ({ id, port, role, health }: Told) =>
     `%7\r\n${bulk("id")}${bulk(id)}${bulk("port")}:${port}\r\n${bulk("ip")}${bulk("127.0.0.1")}` +
     `${bulk("endpoint")}${bulk("127.0.0.1")}${bulk("role")}${bulk(role)}` +
@@ -37,7 +36,7 @@ function shardsReply(shards: readonly ToldShard[]): Uint8Array {
 }
 
 /** The answer to `CLUSTER SLOTS`, which names those that have not failed. */
-function slotsReply(shards: readonly ToldShard[]): Uint8Array {
+function slotsReply(shards: readonly ToldShard[]): Uint8Array<ArrayBuffer> {
   const node = ({ id, port }: Told) => `*3\r\n${bulk("127.0.0.1")}:${port}\r\n${bulk(id)}`;
   const ranges = shards.flatMap(({ slots, nodes }) => {
     const told = nodes.filter(({ health }) => health !== "failed").map(node);
@@ -49,7 +48,7 @@ function slotsReply(shards: readonly ToldShard[]): Uint8Array {
   return utf8.encode(`*${ranges.length}\r\n${ranges.join("")}`);
 }
 
-function unknownCommand(name: string): Uint8Array {
+function unknownCommand(name: string): Uint8Array<ArrayBuffer> {
   return utf8.encode(`-ERR unknown command '${name}'\r\n`);
 }
 
@@ -124,25 +123,21 @@ export class SimulatedNode implements AsyncDisposable {
   }
 
   async #serve(connection: Deno.Conn): Promise<void> {
-    const answers: Uint8Array[] = [];
-    const decoder = new Decoder({
-      reply: (command) => answers.push(this.#answer(connection, command)),
-      push() {},
-    }, { strings: "text" });
-    const buffer = new Uint8Array(4096);
     try {
-      for (let length; (length = await connection.read(buffer)) !== null;) {
-        decoder.write(buffer.slice(0, length));
-        await this.hold;
-        for (const answer of answers.splice(0)) await writeAll(connection, answer);
-      }
+      await serveCommands(
+        connection,
+        (words) => this.#answer(connection, words),
+        () => this.hold,
+      );
     } finally {
       this.#subscribers.delete(connection);
     }
   }
 
-  #answer(connection: Deno.Conn, command: Reply): Uint8Array {
-    const [name, ...words] = (command as string[]).map(String);
+  #answer(
+    connection: Deno.Conn,
+    [name, ...words]: readonly string[],
+  ): Uint8Array<ArrayBuffer> {
     const asks = name === "CLUSTER" ? `CLUSTER ${words[0]}` : name!;
     if (asks === "CLUSTER SHARDS") this.asked++;
     this.onAsked(asks);
@@ -189,7 +184,11 @@ export class SimulatedNode implements AsyncDisposable {
     for (const connection of this.#subscribers.keys()) this.#peer.end(connection);
   }
 
-  #subscribe(connection: Deno.Conn, name: string, patterns: readonly string[]): Uint8Array {
+  #subscribe(
+    connection: Deno.Conn,
+    name: string,
+    patterns: readonly string[],
+  ): Uint8Array<ArrayBuffer> {
     const held = this.#subscribers.get(connection) ?? new Set();
     this.#subscribers.set(connection, held);
     const confirmations = patterns.map((pattern) => {
@@ -210,7 +209,7 @@ export class SimulatedCluster implements AsyncDisposable {
   readonly nodes: readonly SimulatedNode[];
   #shards: readonly ToldShard[] = [];
   /** What every node answers that has nothing else to say. */
-  answer: Uint8Array = new Uint8Array();
+  answer: Uint8Array<ArrayBuffer> = new Uint8Array();
 
   /** @param primaries how many nodes there are; they share the slots evenly */
   constructor(primaries: number) {

@@ -1,5 +1,4 @@
-import { Decoder } from "../../resp/mod.ts";
-import { Peer, swallow, writeAll } from "./peer.ts";
+import { Peer, serveCommands, swallow, writeAll } from "./peer.ts";
 
 /** A server that a sentinel can name. */
 export interface Named {
@@ -92,33 +91,21 @@ export class FakeSentinel implements AsyncDisposable {
   async #serve(connection: Deno.Conn): Promise<void> {
     this.#connections.add(connection);
     try {
-      const replies: string[] = [];
       let silent = false;
-      const decoder = new Decoder({
-        reply: (command) => {
-          const words = command as string[];
-          this.commands++;
-          silent ||= words[0] === this.silentFrom;
-          if (silent) return;
-          if (words[0] === "SUBSCRIBE") this.#subscribers.set(connection, words.slice(1));
-          replies.push(this.#answer(words));
-        },
-        push() {},
-      }, { strings: "text" });
-      const buffer = new Uint8Array(4096);
-      for (;;) {
-        const length = await connection.read(buffer);
-        if (length === null) return;
-        decoder.write(buffer.slice(0, length));
-        await send(connection, replies.splice(0).join(""));
-      }
+      await serveCommands(connection, (words) => {
+        this.commands++;
+        silent ||= words[0] === this.silentFrom;
+        if (silent) return null;
+        if (words[0] === "SUBSCRIBE") this.#subscribers.set(connection, words.slice(1));
+        return this.#answer(words);
+      });
     } finally {
       this.#connections.delete(connection);
       this.#subscribers.delete(connection);
     }
   }
 
-  #answer(words: string[]): string {
+  #answer(words: readonly string[]): string {
     switch (words[0]) {
       case "HELLO":
         return this.protocol === 3

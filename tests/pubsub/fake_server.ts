@@ -1,5 +1,4 @@
-import { Decoder } from "../../resp/mod.ts";
-import { Peer, writeAll } from "./peer.ts";
+import { Peer, serveCommands } from "./peer.ts";
 
 /** A primary that stands alone, in RESP3. */
 const HELLO =
@@ -7,9 +6,6 @@ const HELLO =
 
 /** What a fake server says to a command: bytes of RESP; nothing, when it is null. */
 export type Answer = (words: readonly string[]) => string | null;
-
-/** As an answer: the server ends the connection in place of answering. */
-export const HANG_UP = "hang up";
 
 /** A server that says what the test wants it to say. */
 export class FakeServer implements AsyncDisposable {
@@ -50,31 +46,12 @@ export class FakeServer implements AsyncDisposable {
   async #serve(connection: Deno.Conn): Promise<void> {
     this.#connections.add(connection);
     try {
-      await this.#converse(connection);
+      await serveCommands(connection, (words) => {
+        this.commands.push(words.join(" "));
+        return this.#answer(words);
+      });
     } finally {
       this.#connections.delete(connection);
-    }
-  }
-
-  async #converse(connection: Deno.Conn): Promise<void> {
-    const answers: string[] = [];
-    let hangsUp = false;
-    const decoder = new Decoder({
-      reply: (command) => {
-        const words = command as string[];
-        this.commands.push(words.join(" "));
-        const answer = this.#answer(words);
-        if (answer === HANG_UP) hangsUp = true;
-        else if (answer !== null && !hangsUp) answers.push(answer);
-      },
-      push() {},
-    }, { strings: "text" });
-    const buffer = new Uint8Array(64 * 1024);
-    for (let length; (length = await connection.read(buffer)) !== null;) {
-      decoder.write(buffer.slice(0, length));
-      const bytes = new TextEncoder().encode(answers.splice(0).join(""));
-      await writeAll(connection, bytes);
-      if (hangsUp) return;
     }
   }
 

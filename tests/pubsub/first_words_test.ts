@@ -9,8 +9,8 @@ import {
   type Transport,
 } from "../../mod.ts";
 import { makeCertificates, startServer, until } from "../servers/mod.ts";
-import { FakeServer, HANG_UP } from "./fake_server.ts";
-import { Peer, swallow } from "./peer.ts";
+import { FakeServer } from "./fake_server.ts";
+import { HANG_UP, Peer, swallow } from "./peer.ts";
 
 const FULL = "-ERR max number of clients reached\r\n";
 

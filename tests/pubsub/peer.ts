@@ -1,3 +1,5 @@
+import { Decoder } from "../../resp/mod.ts";
+
 type PeerListener = Deno.TcpListener | Deno.TlsListener | Deno.UnixListener;
 
 /** A peer on loopback that does what a real server cannot be made to do. */
@@ -90,4 +92,39 @@ export function answer(words: string): (connection: Deno.Conn) => Promise<void> 
     await connection.write(new TextEncoder().encode(words));
     await swallow(connection);
   };
+}
+
+/** As an answer: the server ends the connection in place of answering. */
+export const HANG_UP = "hang up";
+
+/**
+ * Reads commands until the other side ends, and answers each.
+ *
+ * @param answer what to answer, in RESP; nothing if null
+ * @param hold what to wait for before answers are sent
+ */
+export async function serveCommands(
+  connection: Deno.Conn,
+  answer: (words: readonly string[]) => string | Uint8Array<ArrayBuffer> | null,
+  hold: () => Promise<void> | null = () => null,
+): Promise<void> {
+  const answers: (string | Uint8Array<ArrayBuffer>)[] = [];
+  let hangsUp = false;
+  const decoder = new Decoder({
+    reply: (command) => {
+      const given = answer(command as string[]);
+      if (given === HANG_UP) hangsUp = true;
+      if (given !== null && !hangsUp) answers.push(given);
+    },
+    push() {},
+  }, { strings: "text" });
+  const buffer = new Uint8Array(64 * 1024);
+  for (let length; (length = await connection.read(buffer)) !== null;) {
+    decoder.write(buffer.slice(0, length));
+    await hold();
+    // In one write, as a server answers a pipeline.
+    const bytes = await new Blob(answers.splice(0)).arrayBuffer();
+    await writeAll(connection, new Uint8Array(bytes));
+    if (hangsUp) return;
+  }
 }
