@@ -2,8 +2,9 @@ import { assertEquals } from "@std/assert";
 import { matrix } from "../servers/mod.ts";
 import { eachOnCluster, mixedOnCluster } from "./cluster_scenarios.ts";
 import { MANNERS, problems } from "./scenarios.ts";
+import { anySeed } from "./seed.ts";
 
-const seed = crypto.getRandomValues(new Uint32Array(1))[0]!;
+const seed = anySeed();
 const servers = await matrix({ progress: (message) => console.error(message) });
 
 for (const [index, binary] of servers.entries()) {

@@ -9,10 +9,11 @@ export async function eachOnCluster(
   manner: Manner,
   options: ScenarioOptions,
   times: number,
+  faults: readonly ClusterFault[] = possible(options),
 ): Promise<Named[]> {
   const named: Named[] = [];
   await using cluster = await startLedgerCluster(options);
-  for (const fault of possible(options)) {
+  for (const fault of faults) {
     await cluster.whenHealthy();
     await using stage = await ClusterStage.open({ ...manner, ...options, cluster });
     const durations = Array.from({ length: times }, () => fault.lasts[1]);

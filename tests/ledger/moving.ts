@@ -8,7 +8,7 @@ import type { TestCluster } from "../servers/mod.ts";
 import type { ClusterFault } from "./cluster_faults.ts";
 import { ClusterStage } from "./cluster_stage.ts";
 import type { SlotRange } from "./ledger.ts";
-import { aborted } from "./reshards.ts";
+import { aborted, byKey, stopped } from "./reshards.ts";
 import { type Outcome, playAlone } from "./run.ts";
 
 /** What runs the watcher in a process of its own, and where that is found. */
@@ -31,6 +31,21 @@ export interface Moving {
   /** How many more keys the first of them has, which nobody watches. */
   readonly filled?: number;
 }
+
+/** Here nothing is lost, but more is delivered than what was written. */
+export const COMPLETE: readonly Moving[] = [
+  { fault: byKey.once, slots: MANY },
+  { fault: byKey["on after writes"], slots: ONE },
+  { fault: aborted, slots: ONE },
+];
+
+/** Here events are lost too, or more is delivered each time. */
+export const GOALS: readonly Moving[] = [
+  { fault: byKey["on at once"], slots: FEW },
+  { fault: stopped(byKey["then on"]), slots: MANY },
+  { fault: stopped(byKey["on after writes"]), slots: ONE },
+  { fault: stopped(aborted), slots: ONE },
+];
 
 export interface MovingOptions {
   readonly cluster: TestCluster;

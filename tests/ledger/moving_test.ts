@@ -1,27 +1,12 @@
 /**
  * Slots that move under writes, as the ledger sees it. Atomic migrations and the other servers are in
- * `moving_matrix_test.ts`, more of them in `moving_long_test.ts`.
+ * `moving_matrix_test.ts`.
  *
  * @module
  */
 import { inSteps } from "../steps.ts";
 import { startLedgerCluster } from "./cluster_stage.ts";
-import { FEW, MANY, type Moving, ONE, whenMoving } from "./moving.ts";
-import { aborted, byKey, stopped } from "./reshards.ts";
-
-/** Delivered, but not only what was written. */
-const COMPLETE: readonly Moving[] = [
-  { fault: byKey.once, slots: MANY },
-  { fault: byKey["on after writes"], slots: ONE },
-  { fault: aborted, slots: ONE },
-];
-
-const GOALS: readonly Moving[] = [
-  { fault: byKey["on at once"], slots: FEW },
-  { fault: stopped(byKey["then on"]), slots: MANY },
-  { fault: stopped(byKey["on after writes"]), slots: ONE },
-  { fault: stopped(aborted), slots: ONE },
-];
+import { COMPLETE, GOALS, whenMoving } from "./moving.ts";
 
 Deno.test(
   "slots move under writes",

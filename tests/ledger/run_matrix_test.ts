@@ -10,8 +10,9 @@ import {
   mixedFailovers,
   problems,
 } from "./scenarios.ts";
+import { anySeed } from "./seed.ts";
 
-const seed = crypto.getRandomValues(new Uint32Array(1))[0]!;
+const seed = anySeed();
 const servers = await matrix({ progress: (message) => console.error(message) });
 
 for (const [index, binary] of servers.entries()) {

@@ -27,6 +27,8 @@ const AT_ONCE = 8;
 
 export interface ScenarioOptions extends Pick<StageOptions, "binary" | "rate" | "watch"> {
   readonly seed: number;
+  /** Whether each fault happens once only, as long as it may. */
+  readonly once?: boolean;
 }
 
 /** An outcome and what it is of. */
@@ -51,14 +53,19 @@ export async function eachAlone(
       ...options,
       certificates,
     });
-    return await playAlone(stage, fault, new Random(options.seed + index));
+    const durations = options.once ? [fault.lasts[1]] : undefined;
+    return await playAlone(stage, fault, new Random(options.seed + index), durations);
   });
 }
 
 /** Each failover that sentinels bring about, once. */
-export async function eachFailover(manner: Manner, options: ScenarioOptions): Promise<Named[]> {
+export async function eachFailover(
+  manner: Manner,
+  options: ScenarioOptions,
+  failovers: typeof FAILOVERS = FAILOVERS,
+): Promise<Named[]> {
   const certificates = await certificatesFor(manner);
-  return await each(FAILOVERS, async (failover) => {
+  return await each(failovers, async (failover) => {
     await using stage = await SentinelStage.open({
       ...manner,
       ...options,
