@@ -1,40 +1,9 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import { join } from "node:path";
-import { type Example, listExamples } from "../../dev/examples/list.ts";
-import { PLAYS } from "../../dev/examples/plays.ts";
-import { ROOT } from "../../dev/project.ts";
+import { listExamples } from "../../dev/examples/list.ts";
 import { Tool } from "../cli/tool.ts";
-import { type Finished, run } from "../servers/run.ts";
 import { startServer, until } from "../servers/mod.ts";
+import { COMMAND, runExample } from "./command.ts";
 import { watchers } from "./stage.ts";
-
-const COMMAND = [Deno.execPath(), "run", "--allow-all", join(ROOT, "dev/examples/main.ts")];
-
-/** How many run at once. */
-const AT_ONCE = 3;
-
-async function runExample(...args: string[]): Promise<Finished> {
-  return await run([...COMMAND, ...args], { env: { NO_COLOR: "1", REDIS_URL: "" } });
-}
-
-Deno.test("each example shows by its one command what it must", async (t) => {
-  const examples = await listExamples();
-  assertEquals(examples.map(({ name }) => name), Object.keys(PLAYS).sort());
-  const waiting: Example[] = examples.filter(({ name }) => !PLAYS[name]!.live);
-  const ended = new Map<string, Finished>();
-  await Promise.all(Array.from({ length: AT_ONCE }, async () => {
-    for (let one = waiting.pop(); one; one = waiting.pop()) {
-      ended.set(one.name, await runExample(one.name));
-    }
-  }));
-  for (const [name, { code, stdout, output }] of ended) {
-    await t.step(name, () => {
-      assertEquals(code, 0, output);
-      for (const words of PLAYS[name]!.shows) assertStringIncludes(stdout, words);
-      assertEquals(output, stdout, "it has nothing to complain of");
-    });
-  }
-});
 
 Deno.test("one that is looked at in a browser goes on until Ctrl-C, and leaves nothing", async () => {
   await using tool = Tool.runOnTerminal(["dashboard"], { program: COMMAND });

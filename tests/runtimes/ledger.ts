@@ -1,0 +1,53 @@
+import { assertEquals } from "@std/assert";
+import { allOver, describe, eachAlone, MANNERS, mixed, problems } from "../ledger/scenarios.ts";
+import { makeApplication } from "./package.ts";
+import { findBun, findDeno, findNode } from "./programs.ts";
+import { RemoteWatcher } from "./remote_watcher.ts";
+
+/**
+ * Registers a test of each runtime: the ledger, with the packed package watching.
+ *
+ * @param seconds for how long faults are mixed
+ * @param alone whether each fault also happens by itself
+ */
+export function testLedger(
+  { seed, seconds, alone }: { seed: number; seconds: number; alone: boolean },
+): void {
+  let folder: string;
+
+  Deno.test.beforeAll(async () => {
+    folder = await Deno.makeTempDir({ prefix: "keywatch-" });
+    await makeApplication(folder);
+  });
+
+  Deno.test.afterAll(async () => {
+    await Deno.remove(folder, { recursive: true });
+  });
+
+  for (
+    const [index, [name, find]] of ([
+      ["Node", findNode],
+      ["Bun", findBun],
+      ["Deno", () => findDeno([])],
+    ] as const).entries()
+  ) {
+    // Plain and by TLS, RESP3 and RESP2, a loop and a handler.
+    const manner = MANNERS[index]!;
+    const other = MANNERS[(index + 2) % MANNERS.length]!;
+
+    Deno.test(`${name}: everything is delivered or lies in an honest gap (${describe(manner)}; ${describe(other)})`, async () => {
+      const program = await find();
+      const options = {
+        seed,
+        rate: 300,
+        watch: (options: Parameters<typeof RemoteWatcher.start>[0]) =>
+          RemoteWatcher.start(options, program, folder),
+      };
+      const outcomes = await allOver([
+        alone ? eachAlone(manner, options) : Promise.resolve([]),
+        mixed(other, seconds, options).then((one) => [one]),
+      ]);
+      assertEquals(problems(outcomes.flat()), [], `with the seed ${seed}`);
+    });
+  }
+}
