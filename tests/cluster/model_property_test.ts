@@ -6,13 +6,13 @@ import { assert, assertEquals } from "@std/assert";
 import { goal } from "../goal.ts";
 import { assertProperty, GOALS, PROPERTIES, runProperty } from "./model/properties.ts";
 
-const RUNS = Number(Deno.env.get("MODEL_RUNS") ?? 12);
+const RUNS = Number(Deno.env.get("MODEL_RUNS") ?? 8);
 
 Deno.test("a run of the model is the same for the same seed", async () => {
   const everything = GOALS.at(-1)!;
   const [first, second] = [await runProperty(everything, 1), await runProperty(everything, 1)];
   assertEquals(first.transcript(), second.transcript());
-  assert(first.real > 500 && first.items.length > 500);
+  assert(first.real > 200 && first.items.length > 200);
 });
 
 for (const property of PROPERTIES) {

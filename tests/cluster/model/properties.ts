@@ -52,7 +52,7 @@ export const GOALS: readonly Property[] = [
   },
   {
     name: "tells artefacts from events while slots migrate by key at once and are aborted",
-    weather: { migrations: ["by key"], atOnce: 3, aborts: true, pauses: true },
+    weather: { migrations: ["by key"], atOnce: 3, aborts: true, pauses: true, duration: 800 },
     profiles: EVERY,
   },
   {
@@ -62,7 +62,7 @@ export const GOALS: readonly Property[] = [
   },
   {
     name: "tells artefacts from events while slots migrate atomically at once and are aborted",
-    weather: { migrations: ["atomic"], atOnce: 3, aborts: true, pauses: true },
+    weather: { migrations: ["atomic"], atOnce: 3, aborts: true, pauses: true, duration: 800 },
     profiles: ATOMIC,
   },
   {
@@ -84,7 +84,7 @@ export const GOALS: readonly Property[] = [
       failovers: ["orderly", "takeover", "kill", "hang"],
       breaks: true,
       pauses: true,
-      duration: 6_000,
+      duration: 4_000,
       rate: 0.2,
     },
     profiles: ATOMIC,
