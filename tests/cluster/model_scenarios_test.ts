@@ -138,12 +138,14 @@ goal(
 
 goal(
   FENCES,
-  "delivers writes that ASK sent to the target of an aborted migration",
+  "delivers writes that ASK sent to the target of a migration which is aborted",
   play({ latencies: [0.1, 30, 0.1] }, async (scene) => {
     const { model, slot, b } = scene;
-    // Not a key is left after the first MIGRATE, so clients are sent on.
-    const onEnd = () => {};
-    model.cluster.spawn(migrateByKey(model.cluster, slot, b, { pace: 5, abortAfter: 2, onEnd }));
+    const { cluster } = model;
+    scene.fill([slot], 12);
+    await model.run(10);
+    // New keys go to the target at once, and the abort comes before its first answer.
+    cluster.spawn(migrateByKey(cluster, slot, b, { pace: 5, batch: 4, abortAfter: 2 }));
     await scene.write(40);
   }),
 );
