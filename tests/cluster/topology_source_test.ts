@@ -20,12 +20,19 @@ async function watch(cluster: SimulatedCluster, options: ClusterOptions = {}) {
   const warnings: string[] = [];
   const notifications = await connect(cluster.urls, {
     refreshInterval: SELDOM,
+    // Many nodes on a busy machine take a while.
+    timeout: 30_000,
     onGap: (gap) => gaps.push(gap),
     onWarning: (warning) => warnings.push(warning),
     ...options,
   });
   assert(notifications instanceof ClusterKeyspaceNotifications);
-  await notifications.subscribeKeyspace("*");
+  try {
+    await notifications.subscribeKeyspace("*");
+  } catch (error) {
+    await notifications.close();
+    throw error;
+  }
   return { notifications, gaps, warnings };
 }
 
@@ -100,7 +107,7 @@ for (const when of ["while it is watched", "before it is watched"]) {
       old.disconnect();
     };
     if (when.startsWith("before")) lose();
-    const options = { refreshInterval: SELDOM, timeout: 200, onWarning() {} };
+    const options = { refreshInterval: SELDOM, timeout: 1_000, onWarning() {} };
     await using notifications = await connect([other.url, heir.url], options);
     const subscribing = notifications.subscribeKeyspace("*").catch(() => {});
     if (when.startsWith("while")) {
