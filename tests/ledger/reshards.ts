@@ -92,7 +92,7 @@ function named(name: string, begin: ClusterFault["begin"]): ClusterFault {
 }
 
 /** What becomes of slots that move, by how they move. */
-type Moves = "once" | "then on" | "on at once" | "on after writes" | "round and round";
+type Moves = "once" | "then on" | "on at once" | "on after writes";
 
 function moves(name: string, how: Move): Readonly<Record<Moves, ClusterFault>> {
   return {
@@ -100,7 +100,6 @@ function moves(name: string, how: Move): Readonly<Record<Moves, ClusterFault>> {
     "then on": named(`slots move ${name}, and then on`, reshard(how, 2)),
     "on at once": named(`slots move ${name}, and on at once`, moveOn(how)),
     "on after writes": named(`slots move ${name}, and on after writes`, visit(how)),
-    "round and round": named(`slots move ${name}, round and round`, reshard(how, 6)),
   };
 }
 
