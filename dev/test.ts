@@ -7,7 +7,9 @@
  * `$TEST_SEED` repeats the random numbers of a run with `--all`. `$TEST_REPORT` names a file for the
  * counts of passed and failed tests.
  */
+import { POOL_VARIABLE } from "../tests/servers/lease.ts";
 import { ensureServer, matrix } from "../tests/servers/mod.ts";
+import { Pool } from "../tests/servers/pool.ts";
 import type { TestResult } from "./junit.ts";
 import { ROOT } from "./project.ts";
 import { needsEveryServer, runsAlone, selectFiles } from "./test_files.ts";
@@ -65,14 +67,20 @@ if (all) {
   env["TEST_SEED"] ??= String(Math.floor(Math.random() * 2 ** 31));
   console.log(`TEST_SEED=${env["TEST_SEED"]} repeats the random numbers of this run`);
 }
+const pool = await Pool.start();
+env[POOL_VARIABLE] = pool.address;
 const progress = new Progress(files.length);
 const outcomes: RunOutcome[] = [];
 const together = files.filter((file) => !runsAlone(file));
 const alone = files.filter(runsAlone);
-if (together.length > 0) {
-  outcomes.push(await runTests(["--parallel", ...options, ...together], env, progress));
+try {
+  if (together.length > 0) {
+    outcomes.push(await runTests(["--parallel", ...options, ...together], env, progress));
+  }
+  if (alone.length > 0) outcomes.push(await runTests([...options, ...alone], env, progress));
+} finally {
+  await pool[Symbol.asyncDispose]();
 }
-if (alone.length > 0) outcomes.push(await runTests([...options, ...alone], env, progress));
 
 const results = outcomes.flatMap((outcome) => outcome.results);
 const failed = results.filter(({ result }) => result === "failed");

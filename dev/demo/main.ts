@@ -10,7 +10,10 @@ import { listenForInterrupt } from "../../cli/interrupt.ts";
 import { messageOf } from "../../cli/message.ts";
 import { Output } from "../../cli/output.ts";
 import { connect } from "../../mod.ts";
-import { ensureServer, startServer } from "../../tests/servers/mod.ts";
+// By their modules: what else the tests use, the demo need not download.
+import { ensureServer } from "../../tests/servers/binary.ts";
+import { ServerProcess } from "../../tests/servers/server_process.ts";
+import { Commands } from "./commands.ts";
 import { Ledger } from "./ledger.ts";
 import { report } from "./report.ts";
 import { expectations, runWorkload } from "./workload.ts";
@@ -31,7 +34,10 @@ const AFTERMATH = 300;
 async function demo(output: Output, stop: AbortSignal): Promise<number> {
   const { paint } = output;
   const binary = await ensureServer({ progress: (message) => output.note(message) });
-  await using server = await startServer({ binary, config: { "notify-keyspace-events": "KEA" } });
+  await using server = await ServerProcess.start(binary, {
+    config: { "notify-keyspace-events": "KEA" },
+  });
+  using commands = await Commands.connect(server.port);
   await using notifications = await connect(server.url, { signal: stop });
   const [{ software, version, protocol } = {}] = notifications.status().nodes;
   output.line(
@@ -48,7 +54,7 @@ async function demo(output: Output, stop: AbortSignal): Promise<number> {
   const ended = AbortSignal.any([stop, enough.signal, broken.signal]);
   await notifications.subscribeKeyspace("*", { db: "*" });
   // What it rejects with once all is over is nothing but that.
-  runWorkload((...command) => server.command(...command), ended).catch((error) => {
+  runWorkload((...command) => commands.send(...command), ended).catch((error) => {
     if (!ended.aborted) broken.abort(error);
   });
   try {

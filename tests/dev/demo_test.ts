@@ -4,8 +4,10 @@ import { stripVTControlCharacters } from "node:util";
 import { painter } from "../../cli/style.ts";
 import { Ledger } from "../../dev/demo/ledger.ts";
 import { report } from "../../dev/demo/report.ts";
+import { ROOT } from "../../dev/project.ts";
 import { Tool } from "../cli/tool.ts";
 import { ensureServer } from "../servers/mod.ts";
+import { run } from "../servers/run.ts";
 
 const DEMO = [Deno.execPath(), "run", "--no-prompt", "--allow-all", "dev/demo/main.ts"];
 
@@ -97,6 +99,16 @@ Deno.test("a demo that nobody watches any more ends without a word", async () =>
     return [];
   });
   assertEquals([code, stderr], [1, ""]);
+});
+
+Deno.test("the demo needs no package but this", async () => {
+  const { code, stdout } = await run([Deno.execPath(), "info", "--json", "dev/demo/main.ts"], {
+    cwd: ROOT,
+  });
+  assertEquals(code, 0);
+  const { modules } = JSON.parse(stdout) as { modules: { specifier: string }[] };
+  const outside = modules.filter(({ specifier }) => !/^(?:file|node|cloudflare):/.test(specifier));
+  assertEquals([modules.length > 10, outside], [true, []]);
 });
 
 /** A server program for `$REDIS_SERVER`: this shell script, which knows its version at least. */

@@ -1,16 +1,12 @@
 import { Buffer } from "node:buffer";
 import { createClient, type RedisClientType, RESP_TYPES } from "npm:@redis/client@6.3.1";
+import type { Credentials } from "./server_process.ts";
 import { within } from "./wait.ts";
 
 /** A reply as RESP2 has it; bulk strings as text, or as bytes where bytes were asked for. */
 export type Reply = string | number | Uint8Array | null | Reply[];
 
 export type Argument = string | number | Uint8Array;
-
-export interface ClientOptions {
-  username?: string;
-  password?: string;
-}
 
 // deno-lint-ignore ban-types -- how that package writes "no modules, functions, scripts"
 type Connection = RedisClientType<{}, {}, {}, 2, {}>;
@@ -26,7 +22,7 @@ export class TestClient implements AsyncDisposable {
 
   private constructor(
     at: { path: string } | { host: string; port: number },
-    options: ClientOptions,
+    options: Credentials,
     deadline: number,
   ) {
     this.#deadline = deadline;
@@ -43,7 +39,7 @@ export class TestClient implements AsyncDisposable {
   /** @param deadline ms that one wait, connecting or a command, may take */
   static async connect(
     at: { path: string } | { host: string; port: number },
-    options: ClientOptions = {},
+    options: Credentials = {},
     deadline = 10_000,
   ): Promise<TestClient> {
     const client = new TestClient(at, options, deadline);

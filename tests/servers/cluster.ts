@@ -1,4 +1,6 @@
-import { type ServerOptions, startServer, type TestServer } from "./server.ts";
+import { Lease } from "./lease.ts";
+import { TestServer } from "./server.ts";
+import type { ServerOptions } from "./server_process.ts";
 import { until } from "./wait.ts";
 
 export interface ClusterOptions extends Omit<ServerOptions, "port"> {
@@ -35,9 +37,16 @@ async function hasField(server: TestServer, command: string[], field: string): P
 /** A real cluster of a test's own. */
 export class TestCluster implements AsyncDisposable {
   readonly #options: ServerOptions;
-  readonly #servers: TestServer[] = [];
+  readonly #servers: TestServer[];
+  readonly #lease: Lease | null;
 
-  private constructor(options: ServerOptions) {
+  private constructor(
+    options: ServerOptions,
+    servers: TestServer[] = [],
+    lease: Lease | null = null,
+  ) {
+    this.#lease = lease;
+    this.#servers = servers;
     this.#options = {
       ...options,
       freePorts: [...options.freePorts ?? [], "cluster-port"],
@@ -45,6 +54,16 @@ export class TestCluster implements AsyncDisposable {
     };
   }
 
+  /** Leases a cluster, or starts one. */
+  static async lease(options: ClusterOptions, pool?: string): Promise<TestCluster> {
+    const { primaries = 3, replicas = 0, ...rest } = options;
+    const lease = await Lease.take(rest, { primaries, replicas }, pool);
+    if (lease === null) return await TestCluster.start(options);
+    const servers = await Promise.all(lease.nodes.map((node) => TestServer.of(node, rest)));
+    return new TestCluster(rest, servers, lease);
+  }
+
+  /** Starts a cluster, also where {@linkcode startCluster} would lease one. */
   static async start(options: ClusterOptions = {}): Promise<TestCluster> {
     const { primaries: count = 3, replicas = 0, ...rest } = options;
     const cluster = new TestCluster(rest);
@@ -72,7 +91,7 @@ export class TestCluster implements AsyncDisposable {
   }
 
   async #startServers(count: number): Promise<void> {
-    const starts = Array.from({ length: count }, () => startServer(this.#options));
+    const starts = Array.from({ length: count }, () => TestServer.start(this.#options));
     const settled = await Promise.allSettled(starts);
     for (const one of settled) if (one.status === "fulfilled") this.#servers.push(one.value);
     for (const one of settled) if (one.status === "rejected") throw one.reason;
@@ -185,14 +204,23 @@ export class TestCluster implements AsyncDisposable {
   /** Ends every process and removes every folder. */
   async stop(): Promise<void> {
     await Promise.all(this.#servers.map((server) => server.stop()));
+    await this.#lease?.[Symbol.asyncDispose]();
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.stop();
+  /** Ends every process and removes every folder, or gives back what was leased. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#lease === null) return await this.stop();
+    const own = this.#servers.slice(this.#lease.nodes.length);
+    await Promise.all(own.map((server) => server.stop()));
+    // The clients of the leased ones are closed; the first of them ends the lease.
+    await Promise.all(this.#servers.map((server) => server[Symbol.asyncDispose]()));
   }
 }
 
-/** Starts a cluster and resolves when every slot is served and all nodes agree. */
+/**
+ * Starts a cluster and resolves when every slot is served and all nodes agree. The test runner's
+ * pool may have one that is as new.
+ */
 export function startCluster(options: ClusterOptions = {}): Promise<TestCluster> {
-  return TestCluster.start(options);
+  return TestCluster.lease(options);
 }

@@ -1,12 +1,12 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { startCluster, type TestServer, until } from "./mod.ts";
+import { TestCluster, type TestServer, until } from "./mod.ts";
 
 async function role(server: TestServer): Promise<string> {
   return (await server.command("ROLE") as string[])[0]!;
 }
 
 Deno.test("a cluster serves every slot, each at its owner", async () => {
-  await using cluster = await startCluster({ config: { "notify-keyspace-events": "KEA" } });
+  await using cluster = await TestCluster.start({ config: { "notify-keyspace-events": "KEA" } });
   assertEquals(cluster.servers.length, 3);
   const owners = new Set<TestServer>();
   for (const key of ["a", "b", "c", "d", "e", "f"]) {
@@ -24,7 +24,7 @@ Deno.test("a cluster serves every slot, each at its owner", async () => {
 });
 
 Deno.test("a replica takes over from a primary that was killed", async () => {
-  await using cluster = await startCluster({ replicas: 1 });
+  await using cluster = await TestCluster.start({ replicas: 1 });
   assertEquals(cluster.servers.length, 6);
   const [first, second] = cluster.servers;
   assertEquals(await Promise.all(cluster.servers.map(role)), [
@@ -49,7 +49,7 @@ Deno.test("a replica takes over from a primary that was killed", async () => {
 });
 
 Deno.test("a node can be added, and owns nothing yet", async () => {
-  await using cluster = await startCluster({ primaries: 2 });
+  await using cluster = await TestCluster.start({ primaries: 2 });
   const added = await cluster.add();
   assertEquals(cluster.servers.length, 3);
   await cluster.whenHealthy();
@@ -64,7 +64,7 @@ Deno.test("a cluster that cannot start leaves nothing", async () => {
   Deno.env.set("TMPDIR", parent);
   try {
     await assertRejects(
-      () => startCluster({ config: { "no-such-directive": 1 } }),
+      () => TestCluster.start({ config: { "no-such-directive": 1 } }),
       Error,
       "no-such-directive",
     );

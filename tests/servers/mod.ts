@@ -5,5 +5,6 @@ export * from "./client.ts";
 export * from "./cluster.ts";
 export * from "./sentinel.ts";
 export * from "./server.ts";
+export * from "./server_process.ts";
 export * from "./versions.ts";
 export * from "./wait.ts";

@@ -1,4 +1,5 @@
-import { type ServerOptions, startServer, type TestServer } from "./server.ts";
+import { TestServer } from "./server.ts";
+import type { ServerOptions } from "./server_process.ts";
 import { until } from "./wait.ts";
 
 export interface SentinelsOptions extends Omit<ServerOptions, "port" | "args"> {
@@ -76,7 +77,7 @@ export class TestSentinels implements AsyncDisposable {
       ...(primary === undefined ? {} : { replicaof: `${primary.host} ${portOf(primary)}` }),
       ...options.config,
     };
-    await settle(this.#servers, count, () => startServer({ ...options, config }));
+    await settle(this.#servers, count, () => TestServer.start({ ...options, config }));
     if (primary === undefined) return;
     for (const replica of this.#servers.slice(1)) {
       await until(`server ${replica.port} follows ${primary.port}`, async () => {
@@ -106,7 +107,7 @@ export class TestSentinels implements AsyncDisposable {
         ],
       },
     };
-    await settle(this.#sentinels, count, () => startServer(options));
+    await settle(this.#sentinels, count, () => TestServer.start(options));
   }
 
   /** Sets, in ms, how often the sentinels exchange what they know; servers before 7.0 refuse it. */

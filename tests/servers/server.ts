@@ -1,112 +1,71 @@
 import { join } from "node:path";
 import { ensureServer, type ServerBinary } from "./binary.ts";
-import type { Certificates } from "./certificates.ts";
-import { type Argument, type ClientOptions, type Reply, TestClient } from "./client.ts";
-import { OwnedProcess, Watchdog } from "./process.ts";
-import { sleep, within } from "./wait.ts";
+import { type Argument, type Reply, TestClient } from "./client.ts";
+import { Lease } from "./lease.ts";
+import {
+  type Credentials,
+  type ServerConfig,
+  type ServerControl,
+  type ServerOptions,
+  ServerProcess,
+  SOCKET,
+} from "./server_process.ts";
 
-/** Directives as `redis.conf` has them; a list writes the directive once for each item. */
-export type ServerConfig = Record<string, string | number | (string | number)[]>;
-
-export interface ServerOptions {
-  /** If not given, what {@linkcode ensureServer} finds. */
-  binary?: ServerBinary;
-  /**
-   * Added to, and winning over, the ground rules: loopback only, no persistence, in the
-   * foreground. Values stand as in the file: `"pubsub 1mb 0 0"` is three arguments.
-   */
-  config?: ServerConfig;
-  /** Further command line arguments, such as `--sentinel`. */
-  args?: string[];
-  /** `requirepass`: the password of the default user. */
-  password?: string;
-  /** ACL rules, one user each, such as `bob on >secret ~* &* +@all`. */
-  acl?: string[];
-  /** A free one if not given. */
-  port?: number;
-  /** Has it speak TLS on a port of its own too, and demand a client certificate there. */
-  tls?: Certificates;
-  /** Further directives that get a free port each, such as `cluster-port`. */
-  freePorts?: string[];
-  /** It keeps what it learns in its configuration, as sentinels do: started again, it knows that. */
-  keepsConfig?: boolean;
-  /** Who `command` is, where the default user may not do everything. */
-  admin?: ClientOptions;
-  /** How long it may take to answer, in ms. */
-  startTimeout?: number;
-}
-
-/** A server that did not come up, with what it wrote. */
-export class ServerStartError extends Error {
-  override name = "ServerStartError";
-  constructor(message: string, readonly output: string) {
-    super(output ? `${message}; it wrote:\n${output}` : message);
-  }
-}
-
-const SOCKET = "server.sock";
-const CONFIG = "server.conf";
-
-/** A port that was free a moment ago. Whoever binds it must be ready to find it taken. */
-export function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
-}
-
-function configText(config: ServerConfig): string {
-  return Object.entries(config).flatMap(([name, value]) =>
-    [value].flat().map((one) => `${name} ${one === "" ? '""' : one}\n`)
-  ).join("");
-}
-
-/** A real server of one test's own, on a loopback port and in a folder that goes with it. */
+/** A real server of one test's own, with a way to send it commands. */
 export class TestServer implements AsyncDisposable {
-  readonly #options: ServerOptions;
-  readonly #admin: ClientOptions;
-  readonly #watchdog: Watchdog;
-  #process: OwnedProcess | undefined;
+  readonly #control: ServerControl;
+  readonly #admin: Credentials;
   #client: TestClient | undefined;
-  #reconnecting: Promise<TestClient> | undefined;
-  #ports: Record<string, number> = {};
-  #changes: ServerConfig = {};
-  #stopped: Promise<void> | undefined;
+  #connecting: Promise<TestClient> | undefined;
 
-  readonly binary: ServerBinary;
-  readonly host = "127.0.0.1";
-  /** The server's working folder: its configuration, its socket, what it saves. */
-  readonly dir: string;
-
-  private constructor(binary: ServerBinary, dir: string, options: ServerOptions) {
-    this.binary = binary;
-    this.dir = dir;
-    this.#options = options;
-    this.#admin = options.admin ?? (options.password ? { password: options.password } : {});
-    this.#watchdog = new Watchdog(dir);
+  private constructor(control: ServerControl, { admin, password }: ServerOptions) {
+    this.#control = control;
+    this.#admin = admin ?? (password ? { password } : {});
   }
 
+  /** Starts a process for the server, also where {@linkcode startServer} would lease one. */
   static async start(options: ServerOptions = {}): Promise<TestServer> {
     const binary = options.binary ?? await ensureServer();
-    const server = new TestServer(binary, await Deno.makeTempDir({ prefix: "keywatch-" }), options);
+    return await TestServer.of(await ServerProcess.start(binary, options), options);
+  }
+
+  /**
+   * Connects to a server that runs.
+   *
+   * @param control its process
+   * @param options those that it was started with
+   */
+  static async of(control: ServerControl, options: ServerOptions): Promise<TestServer> {
+    const server = new TestServer(control, options);
     try {
-      await server.#launch(async () => {
-        server.#choosePorts();
-        await server.#writeConfig();
-      });
+      // At once, so that a test's first command takes no longer than the others.
+      await server.#connected();
       return server;
     } catch (error) {
-      await server.stop();
+      await server[Symbol.asyncDispose]();
       throw error;
     }
   }
 
-  get port(): number {
-    return this.#ports["port"]!;
+  get binary(): ServerBinary {
+    return this.#control.binary;
+  }
+
+  /** The server's working folder: its configuration, its socket, what it saves. */
+  get dir(): string {
+    return this.#control.dir;
   }
 
   /** The ports of the directives named in `freePorts`, and `port`. */
   get ports(): Readonly<Record<string, number>> {
-    return this.#ports;
+    return this.#control.ports;
   }
+
+  get port(): number {
+    return this.ports["port"]!;
+  }
+
+  readonly host = "127.0.0.1";
 
   /** `redis://127.0.0.1:port`, without credentials. */
   get url(): string {
@@ -123,173 +82,42 @@ export class TestServer implements AsyncDisposable {
     return join(this.dir, SOCKET);
   }
 
+  get isRunning(): boolean {
+    return this.#control.isRunning;
+  }
+
   /** @throws {Error} if it does not run now */
   get pid(): number {
-    if (!this.#process) throw new Error("The server does not run");
-    return this.#process.pid;
-  }
-
-  /** The last it wrote, for messages. */
-  get output(): string {
-    return this.#process?.output ?? "";
-  }
-
-  #choosePorts(): void {
-    const { port = freePort(), freePorts = [], tls } = this.#options;
-    const more = tls === undefined ? freePorts : ["tls-port", ...freePorts];
-    this.#ports = { port, ...Object.fromEntries(more.map((name) => [name, freePort()])) };
-  }
-
-  /** Another process may take a port at any time, if only for the end of a connection. */
-  async #launch(beforeEach: () => Promise<unknown> | void): Promise<void> {
-    for (let attempt = 1;; attempt++) {
-      await beforeEach();
-      try {
-        return await this.#launchOnce();
-      } catch (error) {
-        const taken = error instanceof ServerStartError &&
-          /address already in use/i.test(error.output);
-        if (!taken || attempt === 10) throw error;
-      }
-    }
-  }
-
-  async #writeConfig(): Promise<void> {
-    const { config = {}, password, acl = [] } = this.#options;
-    const tlsConfig = await this.#writeCertificates();
-    await Deno.writeTextFile(
-      join(this.dir, CONFIG),
-      configText({
-        bind: this.host,
-        ...this.#ports,
-        // The harness's own way in, also when the port speaks TLS. Its folder belongs to this
-        // server alone, so whoever answers there is no stranger that took the port meanwhile.
-        unixsocket: this.socket,
-        dir: this.dir,
-        daemonize: "no",
-        save: "",
-        appendonly: "no",
-        // A primary waits 5 s for further replicas before it copies its data to the first.
-        "repl-diskless-sync-delay": 0,
-        ...tlsConfig,
-        ...(password === undefined ? {} : { requirepass: password }),
-        ...(acl.length === 0 ? {} : { user: acl }),
-        ...config,
-        ...this.#changes,
-      }),
-    );
-  }
-
-  async #launchOnce(): Promise<void> {
-    const { args = [] } = this.#options;
-    const [program, ...before] = this.binary.command;
-    this.#process = OwnedProcess.spawn(program, [...before, join(this.dir, CONFIG), ...args]);
-    this.#watchdog.watch(this.#process.pid);
-    try {
-      this.#client = await this.#whenReady(this.#process);
-    } catch (error) {
-      await this.#end("SIGKILL");
-      throw error;
-    }
-  }
-
-  async #writeCertificates(): Promise<ServerConfig> {
-    const { tls } = this.#options;
-    if (tls === undefined) return {};
-    const files = {
-      "tls-ca-cert-file": tls.ca,
-      "tls-cert-file": tls.server.cert,
-      "tls-key-file": tls.server.key,
-      // For what it connects to itself, such as its primary.
-      "tls-client-cert-file": tls.client.cert,
-      "tls-client-key-file": tls.client.key,
-    };
-    const config: ServerConfig = { "tls-auth-clients": "yes" };
-    for (const [name, text] of Object.entries(files)) {
-      config[name] = join(this.dir, name);
-      await Deno.writeTextFile(config[name], text, { mode: 0o600 });
-    }
-    return config;
-  }
-
-  async #whenReady(process: OwnedProcess): Promise<TestClient> {
-    const limit = this.#options.startTimeout ?? 30_000;
-    const deadline = performance.now() + limit;
-    let reason: unknown;
-    while (performance.now() < deadline) {
-      if (process.ended) {
-        const { code, signal } = await process.status;
-        throw new ServerStartError(
-          `Cannot start ${this.binary.command.join(" ")}: it ended with ${signal ?? code}`,
-          process.output,
-        );
-      }
-      let client: TestClient | undefined;
-      try {
-        client = await TestClient.connect({ path: this.socket }, this.#admin);
-        await client.command("PING");
-        return client;
-      } catch (error) {
-        client?.close();
-        reason = error;
-      }
-      await sleep(10);
-    }
-    throw new ServerStartError(
-      `Cannot use ${this.binary.command.join(" ")}: no PONG within ${limit} ms (${reason})`,
-      process.output,
-    );
-  }
-
-  async #end(signal: Deno.Signal): Promise<Deno.CommandStatus | null> {
-    const process = this.#process;
-    this.#client?.close();
-    this.#client = undefined;
-    this.#process = undefined;
-    if (!process) return null;
-    process.kill(signal);
-    // A stopped process takes the signal only when it goes on.
-    process.kill("SIGCONT");
-    try {
-      await within(process.status, 10_000, signal);
-    } catch {
-      process.kill("SIGKILL");
-      await process.status;
-    }
-    this.#watchdog.watch(null);
-    return await process.status;
+    return this.#control.pid;
   }
 
   /** Sends one command as the administrator. */
   async command(...args: Argument[]): Promise<Reply> {
-    return await (this.#openClient() ?? await this.#reconnect()).command(...args);
+    return await (await this.#connected()).command(...args);
   }
 
   /** As {@linkcode command}, with bulk strings as bytes. */
   async commandBytes(...args: Argument[]): Promise<Reply> {
-    return await (this.#openClient() ?? await this.#reconnect()).commandBytes(...args);
-  }
-
-  #openClient(): TestClient | null {
-    if (!this.#client) throw new Error("The server does not run");
-    return this.#client.isOpen ? this.#client : null;
+    return await (await this.#connected()).commandBytes(...args);
   }
 
   /** A running server may end its clients, as one that a sentinel has made the primary does. */
-  #reconnect(): Promise<TestClient> {
-    const process = this.#process;
-    this.#reconnecting ??= TestClient.connect({ path: this.socket }, this.#admin)
+  async #connected(): Promise<TestClient> {
+    if (!this.#control.isRunning) throw new Error("The server does not run");
+    if (this.#client?.isOpen) return this.#client;
+    const { pid } = this;
+    this.#connecting ??= TestClient.connect({ path: this.socket }, this.#admin)
       .then((client) => {
-        if (this.#process === process) return this.#client = client;
+        if (this.#control.isRunning && this.pid === pid) return this.#client = client;
         client.close();
         throw new Error("The server has ended");
       })
-      .finally(() => this.#reconnecting = undefined);
-    return this.#reconnecting;
+      .finally(() => this.#connecting = undefined);
+    return await this.#connecting;
   }
 
   /** A connection of the caller's own, by TCP; the caller closes it. */
-  client(options: ClientOptions = this.#admin): Promise<TestClient> {
+  client(options: Credentials = this.#admin): Promise<TestClient> {
     return TestClient.connect({ host: this.host, port: this.port }, options);
   }
 
@@ -300,7 +128,8 @@ export class TestServer implements AsyncDisposable {
   async kill(
     signal: "SIGKILL" | "SIGTERM" | "SIGINT" = "SIGKILL",
   ): Promise<Deno.CommandStatus | null> {
-    return await this.#end(signal);
+    this.#client?.close();
+    return await this.#control.kill(signal);
   }
 
   /**
@@ -309,51 +138,42 @@ export class TestServer implements AsyncDisposable {
    * @param changes directives that are different from now on; none where it keeps its configuration
    */
   async restart(changes: ServerConfig = {}): Promise<void> {
-    if (this.#stopped) throw new Error("Cannot restart a server that was stopped");
-    const { keepsConfig = false } = this.#options;
-    if (keepsConfig && Object.keys(changes).length > 0) {
-      throw new Error("Cannot change a configuration that the server keeps");
-    }
-    this.#changes = { ...this.#changes, ...changes };
-    await this.#end("SIGTERM");
-    let wait = 0;
-    await this.#launch(async () => {
-      await sleep(wait += 20);
-      if (!keepsConfig) await this.#writeConfig();
-    });
+    this.#client?.close();
+    await this.#control.restart(changes);
   }
 
   /** Stops it from doing anything, as a machine that hangs: its sockets stay open. */
   pause(): void {
-    if (!this.#process) throw new Error("The server does not run");
-    this.#process.kill("SIGSTOP");
+    this.#control.pause();
   }
 
+  /** Lets it go on. */
   resume(): void {
-    if (!this.#process) throw new Error("The server does not run");
-    this.#process.kill("SIGCONT");
+    this.#control.resume();
   }
 
   /** Ends the process and removes its folder. May be called again. */
-  stop(): Promise<void> {
-    this.#stopped ??= (async () => {
-      await this.#end("SIGKILL");
-      await this.#watchdog.dismiss();
-      await Deno.remove(this.dir, { recursive: true });
-    })();
-    return this.#stopped;
+  async stop(): Promise<void> {
+    this.#client?.close();
+    await this.#control.stop();
   }
 
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.stop();
+  /** Ends the process and removes its folder, or gives back what was leased. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#client?.close();
+    await this.#control[Symbol.asyncDispose]();
   }
 }
 
 /**
- * Starts a server and resolves when it answers.
+ * Starts a server and resolves when it answers. The test runner's pool may have one that is as new;
+ * a test of the process itself wants {@linkcode TestServer.start}.
  *
  * @throws {ServerStartError} if it ends at once, as for a wrong directive, or does not answer in time
  */
-export function startServer(options: ServerOptions = {}): Promise<TestServer> {
-  return TestServer.start(options);
+export async function startServer(options: ServerOptions = {}): Promise<TestServer> {
+  const lease = await Lease.take(options);
+  return lease === null
+    ? await TestServer.start(options)
+    : await TestServer.of(lease.nodes[0]!, options);
 }

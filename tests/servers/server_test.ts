@@ -1,14 +1,7 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import {
-  findServer,
-  MissingServerError,
-  ServerStartError,
-  sleep,
-  startServer,
-  until,
-} from "./mod.ts";
+import { findServer, MissingServerError, ServerStartError, TestServer, until } from "./mod.ts";
 
 function exists(path: string): boolean {
   try {
@@ -33,7 +26,7 @@ async function runs(pid: number): Promise<boolean> {
 }
 
 Deno.test("a server answers, and stopping it leaves neither process nor folder", async () => {
-  const server = await startServer();
+  const server = await TestServer.start();
   const { pid, dir } = server;
   try {
     assertEquals(await server.command("PING"), "PONG");
@@ -56,7 +49,7 @@ Deno.test("a test that fails leaves neither process nor folder", async () => {
   let dir = "";
   await assertRejects(
     async () => {
-      await using server = await startServer();
+      await using server = await TestServer.start();
       ({ pid, dir } = server);
       throw new Error("the test's own");
     },
@@ -68,8 +61,8 @@ Deno.test("a test that fails leaves neither process nor folder", async () => {
 });
 
 Deno.test("two servers at once are two", async () => {
-  await using one = await startServer();
-  await using two = await startServer();
+  await using one = await TestServer.start();
+  await using two = await TestServer.start();
   assert(one.port !== two.port && one.pid !== two.pid && one.dir !== two.dir);
   await one.command("SET", "key", "one");
   assertEquals(await one.command("GET", "key"), "one");
@@ -77,7 +70,7 @@ Deno.test("two servers at once are two", async () => {
 });
 
 Deno.test("configuration, bytes and error replies go through unchanged", async () => {
-  await using server = await startServer({
+  await using server = await TestServer.start({
     config: { "notify-keyspace-events": "KEA", "client-output-buffer-limit": "pubsub 1mb 0 0" },
   });
   assertEquals(await server.command("CONFIG", "GET", "notify-keyspace-events"), [
@@ -95,7 +88,7 @@ Deno.test("configuration, bytes and error replies go through unchanged", async (
 });
 
 Deno.test("a password and ACL users are in force", async () => {
-  await using server = await startServer({
+  await using server = await TestServer.start({
     password: "secret",
     acl: ["reader on >word ~* resetchannels +@all -config"],
   });
@@ -107,7 +100,7 @@ Deno.test("a password and ACL users are in force", async () => {
 });
 
 Deno.test("a server that is killed comes back on its port", async () => {
-  await using server = await startServer();
+  await using server = await TestServer.start();
   const { port, pid, dir } = server;
   await server.kill();
   assert(!await runs(pid));
@@ -121,7 +114,7 @@ Deno.test("a server that is killed comes back on its port", async () => {
 });
 
 Deno.test("a server that ends its clients still takes commands", async () => {
-  await using server = await startServer();
+  await using server = await TestServer.start();
   await server.command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "no");
   await until("the client has noticed", async () => await server.command("PING") === "PONG");
   assertEquals(await Promise.all([server.command("PING"), server.command("ECHO", "x")]), [
@@ -131,7 +124,7 @@ Deno.test("a server that ends its clients still takes commands", async () => {
 });
 
 Deno.test("a restart may change the configuration, and the next one keeps that", async () => {
-  await using server = await startServer({ config: { "notify-keyspace-events": "KEA" } });
+  await using server = await TestServer.start({ config: { "notify-keyspace-events": "KEA" } });
   const flags = async () => await server.command("CONFIG", "GET", "notify-keyspace-events");
   await server.restart({ "notify-keyspace-events": "", "maxclients": 100 });
   assertEquals(await flags(), ["notify-keyspace-events", ""]);
@@ -141,7 +134,7 @@ Deno.test("a restart may change the configuration, and the next one keeps that",
 });
 
 Deno.test("a paused server keeps its socket and is silent until it goes on", async () => {
-  await using server = await startServer();
+  await using server = await TestServer.start();
   server.pause();
   let answered = false;
   const answer = server.command("PING").then((reply) => {
@@ -150,14 +143,14 @@ Deno.test("a paused server keeps its socket and is silent until it goes on", asy
   });
   using connection = await Deno.connect({ hostname: server.host, port: server.port });
   assertEquals(connection.remoteAddr.port, server.port);
-  await sleep(100);
+  await new Promise((resolve) => setTimeout(resolve, 100));
   assert(!answered);
   server.resume();
   assertEquals(await answer, "PONG");
 });
 
 Deno.test("a paused server can be stopped", async () => {
-  const server = await startServer();
+  const server = await TestServer.start();
   const { pid, dir } = server;
   server.pause();
   await server.stop();
@@ -166,7 +159,7 @@ Deno.test("a paused server can be stopped", async () => {
 });
 
 Deno.test("a paused server takes a signal as another does", async () => {
-  await using server = await startServer();
+  await using server = await TestServer.start();
   server.pause();
   assertEquals(await server.kill("SIGTERM"), { success: true, code: 0, signal: null });
   await server.restart();
@@ -180,7 +173,7 @@ Deno.test("a wrong directive is told in the server's own words, and nothing is l
   Deno.env.set("TMPDIR", parent);
   try {
     const error = await assertRejects(
-      () => startServer({ config: { "no-such-directive": "1" } }),
+      () => TestServer.start({ config: { "no-such-directive": "1" } }),
       ServerStartError,
       "Cannot start",
     );
@@ -195,15 +188,15 @@ Deno.test("a wrong directive is told in the server's own words, and nothing is l
 });
 
 Deno.test("a port that is taken is an error when it was asked for", async () => {
-  await using first = await startServer();
-  const error = await assertRejects(() => startServer({ port: first.port }), ServerStartError);
+  await using first = await TestServer.start();
+  const error = await assertRejects(() => TestServer.start({ port: first.port }), ServerStartError);
   assertStringIncludes(error.message, "Address already in use");
 });
 
 Deno.test("a program that says nothing is given up in time", async () => {
   await assertRejects(
     () =>
-      startServer({
+      TestServer.start({
         binary: { product: "redis", version: "0.0.0", command: ["sh", "-c", "exec sleep 600"] },
         startTimeout: 300,
       }),
@@ -214,8 +207,8 @@ Deno.test("a program that says nothing is given up in time", async () => {
 
 Deno.test("servers end with the process that started them, however it ends", async (t) => {
   const script = `
-    import { startServer } from ${JSON.stringify(new URL("./mod.ts", import.meta.url).href)};
-    const servers = [await startServer(), await startServer()];
+    import { TestServer } from ${JSON.stringify(new URL("./mod.ts", import.meta.url).href)};
+    const servers = [await TestServer.start(), await TestServer.start()];
     for (const { pid, dir } of servers) console.log(pid + " " + dir);
     console.log("ready");
     const way = Deno.args[0];

@@ -1,0 +1,196 @@
+import { join } from "node:path";
+import { TestCluster } from "./cluster.ts";
+import { JsonLines, type LeaseAnswer, type LeaseCall, type LeaseRequest } from "./lease.ts";
+import { Watchdog } from "./process.ts";
+import { TestServer } from "./server.ts";
+import type { ServerConfig } from "./server_process.ts";
+import { stateOf, wipe } from "./wipe.ts";
+import { until, within } from "./wait.ts";
+
+/** How many processes may wait for the next test. */
+const IDLE_LIMIT = 40;
+
+/** Servers of the pool that are leased together: one, or the nodes of a cluster. */
+interface Item {
+  readonly kind: string;
+  readonly servers: readonly TestServer[];
+  /** The state of each server when it was new. */
+  readonly states: readonly string[];
+  readonly owner: AsyncDisposable;
+  /** Whether a test ended or paused a process of it. */
+  isSpent: boolean;
+}
+
+/** How long putting servers back in order may take before they are replaced, in ms. */
+const WIPE_LIMIT = 10_000;
+
+/**
+ * Servers and clusters that outlive the tests which use them, since starting one costs more than
+ * most tests do. What a test gives back is emptied, compared with its state when it was new, and
+ * ended if it is not the same.
+ */
+export class Pool implements AsyncDisposable {
+  readonly #folder: string;
+  readonly #watchdog: Watchdog;
+  readonly #listener: Deno.UnixListener;
+  /** The longest idle first. */
+  readonly #idle: Item[] = [];
+  readonly #leases = new Set<Promise<void>>();
+  readonly #connections = new Set<JsonLines>();
+  /** How many servers and clusters were started, and how often one was leased. */
+  readonly counts: { started: number; leased: number; discarded: number } = {
+    started: 0,
+    leased: 0,
+    discarded: 0,
+  };
+
+  private constructor(folder: string) {
+    this.#folder = folder;
+    this.#watchdog = new Watchdog(folder);
+    this.#listener = Deno.listen({ transport: "unix", path: this.address });
+    void this.#accept();
+  }
+
+  static async start(): Promise<Pool> {
+    return new Pool(await Deno.makeTempDir({ prefix: "keywatch-pool-" }));
+  }
+
+  /** The path of its socket, for the variable `POOL_VARIABLE` of the processes that use it. */
+  get address(): string {
+    return join(this.#folder, "pool.sock");
+  }
+
+  /** How many leases have not ended, or are being put in order. */
+  get leases(): number {
+    return this.#leases.size;
+  }
+
+  async #accept(): Promise<void> {
+    for await (const connection of this.#listener) {
+      const lines = new JsonLines(connection);
+      this.#connections.add(lines);
+      const lease = this.#serve(lines).finally(() => {
+        this.#connections.delete(lines);
+        this.#leases.delete(lease);
+      });
+      this.#leases.add(lease);
+    }
+  }
+
+  /** A connection is one lease, from its first line to its end. */
+  async #serve(lines: JsonLines): Promise<void> {
+    let item: Item | undefined;
+    try {
+      const request = await lines.read() as LeaseRequest | undefined;
+      if (request === undefined) return;
+      const answer = await this.#answer(async () => {
+        item = await this.#take(request);
+        await prepare(item, request);
+        return item.servers.map(({ dir, ports, pid }) => ({ dir, ports, pid }));
+      });
+      await lines.write(answer);
+      for (;;) {
+        const call = await lines.read() as LeaseCall | undefined;
+        if (call === undefined || item === undefined) break;
+        item.isSpent = true;
+        const server = item.servers[call.node]!;
+        const answer = await this.#answer(() => act(server, call, request));
+        await lines.write({ ...answer, pid: server.isRunning ? server.pid : null });
+      }
+    } catch {
+      // The test has gone without an answer.
+    } finally {
+      lines.close();
+      if (item !== undefined) await this.#takeBack(item);
+    }
+  }
+
+  async #answer(work: () => Promise<unknown>): Promise<LeaseAnswer> {
+    try {
+      return { result: await work() };
+    } catch (error) {
+      return { error: error instanceof Error ? error.message : String(error) };
+    }
+  }
+
+  async #take({ binary, cluster }: LeaseRequest): Promise<Item> {
+    this.counts.leased++;
+    const kind = JSON.stringify([binary.command, cluster]);
+    const at = this.#idle.findLastIndex((item) => item.kind === kind);
+    if (at >= 0) return this.#idle.splice(at, 1)[0]!;
+    this.counts.started++;
+    const owner = cluster === null
+      ? await TestServer.start({ binary })
+      : await TestCluster.start({ binary, ...cluster });
+    const servers = owner instanceof TestServer ? [owner] : owner.servers;
+    const states = await Promise.all(servers.map(stateOf));
+    return { kind, servers, states, owner, isSpent: false };
+  }
+
+  async #takeBack(item: Item): Promise<void> {
+    const isNew = !item.isSpent && await within(renew(item), WIPE_LIMIT, "FLUSHALL")
+      .then(() => true, () => false);
+    if (!isNew || this.#isEnding) {
+      this.counts.discarded++;
+      return await item.owner[Symbol.asyncDispose]();
+    }
+    this.#idle.push(item);
+    const processes = this.#idle.reduce((sum, { servers }) => sum + servers.length, 0);
+    if (processes > IDLE_LIMIT) await this.#idle.shift()!.owner[Symbol.asyncDispose]();
+  }
+
+  #isEnding = false;
+
+  /** Ends every server, those that are leased too. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#isEnding = true;
+    this.#listener.close();
+    for (const lines of this.#connections) lines.close();
+    await Promise.all(this.#leases);
+    await Promise.all(this.#idle.map(({ owner }) => owner[Symbol.asyncDispose]()));
+    await this.#watchdog.dismiss();
+    await Deno.remove(this.#folder, { recursive: true });
+  }
+}
+
+/** Gives new servers the options that a test wants. */
+async function prepare({ servers }: Item, { config, acl, password }: LeaseRequest): Promise<void> {
+  await Promise.all(servers.map(async (server) => {
+    for (const [name, value] of Object.entries(config)) {
+      await server.command("CONFIG", "SET", name, value);
+    }
+    for (const rule of acl) await server.command("ACL", "SETUSER", ...rule.trim().split(/\s+/));
+    if (password !== null) await server.command("CONFIG", "SET", "requirepass", password);
+  }));
+}
+
+/** Makes given back servers as new, or fails. */
+async function renew({ servers, states }: Item): Promise<void> {
+  await Promise.all(servers.map((server, i) => wipe(server, states[i]!)));
+  await until("the servers are as new", async () => {
+    const now = await Promise.all(servers.map(stateOf));
+    return now.every((state, i) => state === states[i]);
+  }, WIPE_LIMIT / 2);
+}
+
+async function act(
+  server: TestServer,
+  { method, args }: LeaseCall,
+  { config, acl, password }: LeaseRequest,
+): Promise<unknown> {
+  switch (method) {
+    case "kill":
+      return await server.kill(args[0] as "SIGKILL");
+    case "restart":
+      return await server.restart({
+        ...config,
+        ...(acl.length > 0 ? { user: acl } : {}),
+        ...(password === null ? {} : { requirepass: password }),
+        ...args[0] as ServerConfig,
+      });
+    case "stop":
+      return void await server.kill();
+    case "paused":
+      return;
+  }
+}
