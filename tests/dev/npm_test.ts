@@ -7,7 +7,6 @@ import { Tool } from "../cli/tool.ts";
 import { installPackage } from "../runtimes/package.ts";
 import { packedPackage } from "../runtimes/packed.ts";
 import { findBun, findDeno, findNode } from "../runtimes/programs.ts";
-import { run } from "../servers/run.ts";
 import { startServer } from "../servers/mod.ts";
 
 let folder: string;

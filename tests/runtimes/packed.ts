@@ -28,7 +28,7 @@ async function removeOld(packages: string): Promise<void> {
  */
 export async function packedPackage(): Promise<string> {
   const folder = join(await cacheFolder("packages"), await digest());
-  const packed = async (): Promise<string | null> => {
+  const packed = (): string | null => {
     try {
       const [entry] = [...Deno.readDirSync(folder)];
       return entry ? join(folder, entry.name) : null;
@@ -37,14 +37,14 @@ export async function packedPackage(): Promise<string> {
       throw error;
     }
   };
-  return await packed() ?? await withLock("package", async () => {
-    const meanwhile = await packed();
+  return packed() ?? await withLock("package", async () => {
+    const meanwhile = packed();
     if (meanwhile) return meanwhile;
     await removeOld(dirname(folder));
     // Beside the place it goes to, so that it gets there whole or not at all.
     const unfinished = await Deno.makeTempDir({ dir: dirname(folder) });
     await packPackage(unfinished);
     await Deno.rename(unfinished, folder);
-    return (await packed())!;
+    return packed()!;
   });
 }
