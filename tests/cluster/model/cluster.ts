@@ -2,7 +2,7 @@ import { type Dial, hashSlot } from "../../../mod.ts";
 import type { Random } from "../../random.ts";
 import type { VirtualClock } from "./clock.ts";
 import { History } from "./history.ts";
-import { type Claim, ModelNode, type Outcome } from "./node.ts";
+import { type Claim, ModelNode, type Outcome, type Surroundings } from "./node.ts";
 import type { Profile } from "./profiles.ts";
 import { Session } from "./session.ts";
 import { type Link, Wire } from "./wire.ts";
@@ -33,7 +33,7 @@ const GOSSIP_INTERVAL = 400;
  * in which order, and what it answers. Clients, administrators and the cluster bus act on it directly,
  * each with delays; the client under test talks to it in RESP, through `dial`.
  */
-export class ModelCluster {
+export class ModelCluster implements Surroundings {
   readonly history: History = new History();
   readonly nodes: ModelNode[];
   readonly slots: readonly number[];

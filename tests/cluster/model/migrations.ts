@@ -1,6 +1,7 @@
 import type { ModelCluster } from "./cluster.ts";
-import type { Change, ListedMove, ModelNode } from "./node.ts";
+import type { Change, ModelNode } from "./node.ts";
 import { preludeOf, restoreEvents, writeEvent } from "./operations.ts";
+import type { ListedMove } from "./profiles.ts";
 
 /** How a migration is carried out. */
 export interface MigrationOptions {

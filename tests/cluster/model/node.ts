@@ -1,7 +1,35 @@
-import type { ModelCluster } from "./cluster.ts";
-import type { Truth } from "./history.ts";
+import type { Random } from "../../random.ts";
+import type { VirtualClock } from "./clock.ts";
+import type { Emission, History, Truth } from "./history.ts";
+import type { ListedMove, Profile } from "./profiles.ts";
 import { Failure } from "./reply.ts";
-import type { Session } from "./session.ts";
+
+/** What a node needs of the cluster that it is part of. */
+export interface Surroundings {
+  readonly clock: VirtualClock;
+  readonly random: Random;
+  readonly history: History;
+  readonly profile: Profile;
+  readonly flags: string;
+  readonly emitsNew: boolean;
+  readonly nodes: readonly ModelNode[];
+  slotOf(key: string): number;
+  newId(): string;
+  note(text: string): void;
+  noteTakeover(node: ModelNode, slot: number): void;
+  isMigrating(slot: number): boolean;
+  isCopied(node: ModelNode, slot: number): boolean;
+  hasSuccessor(owner: ModelNode, slot: number): boolean;
+  announce(node: ModelNode): void;
+  correct(from: ModelNode, to: ModelNode, owner: ModelNode): void;
+}
+
+/** A connection of the client, as far as the node concerns itself with it. */
+export interface NodeSession {
+  publish(emission: Emission): void;
+  breakFences(isLost: (slot: number) => boolean): void;
+  end(how: "end" | "reset"): void;
+}
 
 /** What a key holds. */
 export interface Value {
@@ -18,17 +46,6 @@ export interface Change {
   readonly events: readonly string[];
   /** As whoever repeats the command emits it: a replica, or the target of an atomic migration. */
   readonly repeated: readonly string[];
-}
-
-/** A row of `CLUSTER MIGRATION STATUS` or `CLUSTER GETSLOTMIGRATIONS`. */
-export interface ListedMove {
-  readonly id: string;
-  readonly slots: readonly number[];
-  readonly source: ModelNode;
-  readonly target: ModelNode;
-  readonly direction: "in" | "out";
-  state: "running" | "succeeded" | "failed";
-  readonly created: number;
 }
 
 /** What a node says of itself to another one. */
@@ -57,7 +74,7 @@ export class ModelNode {
   readonly importing: Map<number, ModelNode> = new Map();
   readonly migrating: Map<number, ModelNode> = new Map();
   moves: ListedMove[] = [];
-  readonly sessions: Set<Session> = new Set();
+  readonly sessions: Set<NodeSession> = new Set();
   isAlive = true;
   /** How often it was emptied by `FLUSHALL`. */
   flushes = 0;
@@ -80,7 +97,7 @@ export class ModelNode {
   #stops = 0;
   #repeatedAt = 0;
 
-  constructor(readonly cluster: ModelCluster, readonly port: number) {
+  constructor(readonly cluster: Surroundings, readonly port: number) {
     this.id = port.toString(16).padStart(40, "a");
     this.replication = { id: port.toString(16).padStart(40, "b"), offset: 1_000 };
   }

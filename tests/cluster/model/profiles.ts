@@ -1,5 +1,15 @@
-import type { ListedMove } from "./node.ts";
 import { type Answer, Fields } from "./reply.ts";
+
+/** A row of `CLUSTER MIGRATION STATUS` or `CLUSTER GETSLOTMIGRATIONS`. */
+export interface ListedMove {
+  readonly id: string;
+  readonly slots: readonly number[];
+  readonly source: { readonly id: string };
+  readonly target: { readonly id: string };
+  readonly direction: "in" | "out";
+  state: "running" | "succeeded" | "failed";
+  readonly created: number;
+}
 
 /** What distinguishes the servers, as measured. */
 export interface Profile {

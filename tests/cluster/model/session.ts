@@ -2,14 +2,14 @@ import { Decoder } from "../../../resp/mod.ts";
 import { hashSlot } from "../../../mod.ts";
 import { answerCommand } from "./commands.ts";
 import type { Emission } from "./history.ts";
-import type { ModelNode } from "./node.ts";
+import type { ModelNode, NodeSession } from "./node.ts";
 import { type Answer, encodeAnswer, Failure, Push } from "./reply.ts";
 import type { Served, Wire } from "./wire.ts";
 
 const ALLOWED_IN_RESP2 = /^(?:[PS]?(?:UN)?SUBSCRIBE|PING|QUIT|RESET)$/;
 
 /** One connection of the client, as its node sees it. */
-export class Session implements Served {
+export class Session implements Served, NodeSession {
   protocol: 2 | 3 = 2;
   readonly #node: ModelNode;
   readonly #wire: Wire;
