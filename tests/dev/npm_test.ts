@@ -2,7 +2,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { join, posix } from "node:path";
 import ts from "npm:typescript@6.0.3";
-import { readConfig, ROOT } from "../../dev/project.ts";
+import { readConfig } from "../../dev/project.ts";
 import { Tool } from "../cli/tool.ts";
 import { installPackage } from "../runtimes/package.ts";
 import { packedPackage } from "../runtimes/packed.ts";

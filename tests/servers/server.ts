@@ -116,6 +116,11 @@ export class TestServer implements AsyncDisposable {
     return await this.#connecting;
   }
 
+  /** Closes the connection for commands until the next one. */
+  disconnect(): void {
+    this.#client?.close();
+  }
+
   /** A connection of the caller's own, by TCP; the caller closes it. */
   client(options: Credentials = this.#admin): Promise<TestClient> {
     return TestClient.connect({ host: this.host, port: this.port }, options);
@@ -128,7 +133,7 @@ export class TestServer implements AsyncDisposable {
   async kill(
     signal: "SIGKILL" | "SIGTERM" | "SIGINT" = "SIGKILL",
   ): Promise<Deno.CommandStatus | null> {
-    this.#client?.close();
+    this.disconnect();
     return await this.#control.kill(signal);
   }
 
@@ -138,7 +143,7 @@ export class TestServer implements AsyncDisposable {
    * @param changes directives that are different from now on; none where it keeps its configuration
    */
   async restart(changes: ServerConfig = {}): Promise<void> {
-    this.#client?.close();
+    this.disconnect();
     await this.#control.restart(changes);
   }
 
@@ -154,13 +159,13 @@ export class TestServer implements AsyncDisposable {
 
   /** Ends the process and removes its folder. May be called again. */
   async stop(): Promise<void> {
-    this.#client?.close();
+    this.disconnect();
     await this.#control.stop();
   }
 
   /** Ends the process and removes its folder, or gives back what was leased. */
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#client?.close();
+    this.disconnect();
     await this.#control[Symbol.asyncDispose]();
   }
 }
