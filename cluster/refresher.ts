@@ -62,7 +62,7 @@ export class Refresher {
     const pause = backoff(inARow, Math.random());
     if (inARow === 0) this.request().catch(() => {});
     else if (this.#running !== null) this.hasten(pause);
-    else this.#schedule(Math.min(pause, this.#due - now));
+    else this.#schedule(Math.max(0, Math.min(pause, this.#due - now)));
   }
 
   /** Has the next question follow so many ms after the answer that is being worked through. */

@@ -94,3 +94,30 @@ Deno.test("a hint has it ask at once, and with backoff where each answer is foll
   await until("it goes on", () => asked > before);
   refresher.stop();
 });
+
+Deno.test("a hint that comes late sets no timer in the past", async () => {
+  const { setTimeout: real } = globalThis;
+  const delays: (number | undefined)[] = [];
+  globalThis.setTimeout = ((work: () => void, ms?: number) => {
+    delays.push(ms);
+    return real(work, ms);
+  }) as typeof setTimeout;
+  try {
+    const refresher = new Refresher({
+      refresh: () => Promise.resolve(),
+      interval: 5,
+      onFailure() {},
+    });
+    refresher.hint();
+    await refresher.request();
+    // The timer is due, and nothing could run.
+    const busyUntil = performance.now() + 20;
+    while (performance.now() < busyUntil);
+    refresher.hint();
+    refresher.stop();
+  } finally {
+    globalThis.setTimeout = real;
+  }
+  assert(delays.length >= 2);
+  assertEquals(delays.filter((ms) => ms! < 0), []);
+});
