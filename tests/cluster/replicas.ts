@@ -154,6 +154,7 @@ export const REPLICAS: readonly Scene[] = [
       await step(
         "when a replica is lost another one is watched, and when all are, its shard is uncovered",
         async () => {
+          await cluster.whenHealthy();
           const { notifications, gaps, states, ready, watched, set } = await watch(cluster);
           await using _ = notifications;
           const primary = await cluster.ownerOf("any");

@@ -57,21 +57,3 @@ Deno.test("a node can be added, and owns nothing yet", async () => {
   assertEquals(nodes.trimEnd().split("\n").length, 3);
   for (const key of ["a", "b", "c", "d"]) assert(await cluster.ownerOf(key) !== added);
 });
-
-Deno.test("a cluster that cannot start leaves nothing", async () => {
-  const parent = await Deno.makeTempDir();
-  const before = Deno.env.get("TMPDIR");
-  Deno.env.set("TMPDIR", parent);
-  try {
-    await assertRejects(
-      () => TestCluster.start({ config: { "no-such-directive": 1 } }),
-      Error,
-      "no-such-directive",
-    );
-    assertEquals([...Deno.readDirSync(parent)], []);
-  } finally {
-    if (before === undefined) Deno.env.delete("TMPDIR");
-    else Deno.env.set("TMPDIR", before);
-    await Deno.remove(parent, { recursive: true });
-  }
-});

@@ -167,26 +167,6 @@ Deno.test("a paused server takes a signal as another does", async () => {
   assertEquals(await server.kill(), null);
 });
 
-Deno.test("a wrong directive is told in the server's own words, and nothing is left", async () => {
-  const parent = await Deno.makeTempDir();
-  const before = Deno.env.get("TMPDIR");
-  Deno.env.set("TMPDIR", parent);
-  try {
-    const error = await assertRejects(
-      () => TestServer.start({ config: { "no-such-directive": "1" } }),
-      ServerStartError,
-      "Cannot start",
-    );
-    assertStringIncludes(error.message, "no-such-directive");
-    assertStringIncludes(error.message, "Bad directive or wrong number of arguments");
-    assertEquals([...Deno.readDirSync(parent)], []);
-  } finally {
-    if (before === undefined) Deno.env.delete("TMPDIR");
-    else Deno.env.set("TMPDIR", before);
-    await Deno.remove(parent, { recursive: true });
-  }
-});
-
 Deno.test("a port that is taken is an error when it was asked for", async () => {
   await using first = await TestServer.start();
   const error = await assertRejects(() => TestServer.start({ port: first.port }), ServerStartError);
