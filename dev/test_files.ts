@@ -10,11 +10,11 @@ async function allFiles(): Promise<string[]> {
 }
 
 /** Files for which the short suite has no time: they run on every server, or long. */
-const LONG = /_(?:matrix|long)_test\.ts$/;
+const LONG = /_(?:matrix|long)(?:_serial)?_test\.ts$/;
 
 /** Whether a file runs on each version of the servers. */
 export function needsEveryServer(file: string): boolean {
-  return file.endsWith("_matrix_test.ts");
+  return /_matrix(?:_serial)?_test\.ts$/.test(file);
 }
 
 /** Whether a file measures its process, and so runs alone in one. */

@@ -7,7 +7,7 @@ Deno.test("the short suite leaves long files out, and with them it is every file
   assert(short.files.length > 50 && all.files.length > short.files.length);
   assertEquals(
     all.files.filter((file) => !short.files.includes(file)),
-    all.files.filter((file) => /_(?:matrix|long)_test\.ts$/.test(file)),
+    all.files.filter((file) => /_(?:matrix|long)(?:_serial)?_test\.ts$/.test(file)),
   );
   assert(all.files.some(needsEveryServer));
   assert(!short.files.some(needsEveryServer));
