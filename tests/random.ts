@@ -1,3 +1,12 @@
+/**
+ * The seed for tests that are to see other random numbers in each run: `$TEST_SEED`, by which
+ * `deno task test:all` says how to repeat it, or any.
+ */
+export function anySeed(): number {
+  const given = Deno.env.get("TEST_SEED");
+  return given ? Number(given) : crypto.getRandomValues(new Uint32Array(1))[0]! >>> 1;
+}
+
 /** Random numbers that are the same for the same seed (mulberry32). */
 export class Random {
   #state: number;

@@ -1,14 +1,12 @@
 /** The properties of the model with other seeds each time. */
+import { anySeed } from "../random.ts";
 import { assertProperty, PROPERTIES } from "./model/properties.ts";
 
 const RUNS = 200;
-const first = Deno.env.get("MODEL_SEED") === undefined
-  ? Math.floor(Math.random() * 1e9)
-  : Number(Deno.env.get("MODEL_SEED"));
+const first = anySeed() % 1e9;
 
 for (const property of PROPERTIES) {
-  Deno.test(`${property.name}: ${RUNS} seeds`, async () => {
-    console.log(`MODEL_SEED=${first}`);
+  Deno.test(`${property.name}: ${RUNS} seeds from ${first}`, async () => {
     await assertProperty(property, first, RUNS);
   });
 }

@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { CLUSTER_FAULTS, movedByKey } from "./cluster_faults.ts";
 import { eachOnCluster, mixedOnCluster } from "./cluster_scenarios.ts";
 import { MANNERS, problems } from "./scenarios.ts";
-import { anySeed } from "./seed.ts";
+import { anySeed } from "../random.ts";
 
 const seed = anySeed();
 

@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { matrix } from "../servers/mod.ts";
 import { eachOnCluster, mixedOnCluster } from "./cluster_scenarios.ts";
 import { MANNERS, problems } from "./scenarios.ts";
-import { anySeed } from "./seed.ts";
+import { anySeed } from "../random.ts";
 
 const seed = anySeed();
 const servers = await matrix({ progress: (message) => console.error(message) });

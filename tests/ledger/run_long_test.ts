@@ -3,7 +3,7 @@ import { FAILOVERS } from "./failovers.ts";
 import { consumerStalls, FAULTS } from "./faults.ts";
 import { assertHarmless } from "./harmless.ts";
 import { describe, eachAlone, eachFailover, MANNERS, mixed, problems } from "./scenarios.ts";
-import { anySeed } from "./seed.ts";
+import { anySeed } from "../random.ts";
 
 // Side by side, because they mostly wait.
 Deno.test("everything is delivered or lies in an honest gap", async (test) => {

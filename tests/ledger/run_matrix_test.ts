@@ -10,7 +10,7 @@ import {
   mixedFailovers,
   problems,
 } from "./scenarios.ts";
-import { anySeed } from "./seed.ts";
+import { anySeed } from "../random.ts";
 
 const seed = anySeed();
 const servers = await matrix({ progress: (message) => console.error(message) });

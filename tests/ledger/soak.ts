@@ -5,6 +5,7 @@
  * mixed for two minutes, or as many seconds. `--seed=…` repeats a run's random numbers. With
  * `--write` the figures go into docs/reliability.md. Ends with 1 when anything is amiss.
  */
+import { anySeed } from "../random.ts";
 import { join } from "node:path";
 import { ensureServer, matrix } from "../servers/mod.ts";
 import { eachOnCluster, mixedOnCluster } from "./cluster_scenarios.ts";
@@ -33,7 +34,7 @@ function option(name: string): number | undefined {
   return given === undefined ? undefined : Number(given);
 }
 
-const seed = option("seed") ?? crypto.getRandomValues(new Uint32Array(1))[0]!;
+const seed = option("seed") ?? anySeed();
 const progress = (message: string) => console.error(message);
 
 /** What a soak came to. */

@@ -1,5 +1,5 @@
 /** The ledger in Node, Bun and Deno, with each fault alone and with faults mixed. */
-import { anySeed } from "../ledger/seed.ts";
+import { anySeed } from "../random.ts";
 import { testLedger } from "./ledger.ts";
 
 testLedger({ seed: anySeed(), seconds: 20, alone: true });
