@@ -88,12 +88,14 @@ Deno.test("doctor gives long advice once, however many nodes want it", async () 
 });
 
 Deno.test("doctor connects to one address once at a time, however many nodes are said to be there", async () => {
+  // All attempts together stay far below the limit of one; a client that gives up is counted here
+  // until this side notices.
   const counts = { now: 0, most: 0 };
   await using peer = new Peer(async (connection) => {
     counts.most = Math.max(counts.most, ++counts.now);
     try {
       await connection.read(new Uint8Array(1024));
-      await sleep(20);
+      await sleep(5);
     } finally {
       counts.now--;
     }
@@ -102,17 +104,17 @@ Deno.test("doctor connects to one address once at a time, however many nodes are
   const [real] = cluster.nodes as [SimulatedNode];
   const { port } = peer.address;
   cluster.shards = [
-    ...Array.from({ length: 20 }, (_, index) => ({
+    ...Array.from({ length: 8 }, (_, index) => ({
       slots: [index, index],
       nodes: [
         { id: `${index}`.padStart(40, "f"), port, role: "master", health: "online" } as const,
       ],
     })),
-    { slots: [20, 16_383], nodes: [real.primary] },
+    { slots: [8, 16_383], nodes: [real.primary] },
   ];
   await using tool = InProcess.run(["doctor", "--url", real.url, "--password", "secret"]);
   const text = await tool.rest();
   await tool.ended();
-  assertEquals(text.split(`127.0.0.1:${port}, primary`).length - 1, 20, text);
+  assertEquals(text.split(`127.0.0.1:${port}, primary`).length - 1, 8, text);
   assertEquals(counts.most, 1);
 });
