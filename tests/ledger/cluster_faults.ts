@@ -1,8 +1,15 @@
 import { sleep, type TestServer, until } from "../servers/mod.ts";
-import { type ClusterStage, MOST_SERVERS, type NodeLine, owns, REFRESH } from "./cluster_stage.ts";
+import {
+  type ClusterStage,
+  MOST_SERVERS,
+  type NodeLine,
+  ownerOf,
+  owns,
+  REFRESH,
+} from "./cluster_stage.ts";
 import type { Fault } from "./faults.ts";
 import type { SlotRange } from "./ledger.ts";
-import { asAWhole, keyByKey, type Move, movesWhole, ownerOf } from "./slot_moves.ts";
+import { asAWhole, keyByKey, type Move, movesWhole } from "./slot_moves.ts";
 
 /** Something that happens to a cluster. */
 export type ClusterFault = Fault<ClusterStage>;

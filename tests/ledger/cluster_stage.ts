@@ -5,7 +5,6 @@ import type { SlotRange } from "./ledger.ts";
 import { LoopDelay } from "./loop_delay.ts";
 import { Random } from "../random.ts";
 import { FLAGS, HEARTBEAT, QUEUE, type Stage, type StageOptions, TIMEOUT } from "./stage.ts";
-import { ownerOf } from "./slot_moves.ts";
 import { Watcher, type Watching } from "./watcher.ts";
 import { type Place, type Way, Writer } from "./writer.ts";
 
@@ -263,4 +262,10 @@ function tagsOfAllSlots(): string[] {
     left--;
   }
   return tags;
+}
+
+/** The port of the server that owns a slot, as the asked one sees it; null if nobody does. */
+export async function ownerOf(slot: number, asked: TestServer): Promise<number | null> {
+  const ranges = await asked.command("CLUSTER", "SLOTS") as [number, number, [string, number]][];
+  return ranges.find(([first, last]) => first <= slot && slot <= last)?.[2][1] ?? null;
 }

@@ -1,5 +1,5 @@
 import { type ServerBinary, sleep, type TestServer, until } from "../servers/mod.ts";
-import type { ClusterStage, NodeLine } from "./cluster_stage.ts";
+import { type ClusterStage, type NodeLine, ownerOf } from "./cluster_stage.ts";
 import type { SlotRange } from "./ledger.ts";
 
 /** How slots come to another node. */
@@ -86,10 +86,4 @@ export const asAWhole: Move = async (_, { first, last }, source, target) => {
 export function movesWhole({ product, version }: ServerBinary): boolean {
   const [major, minor] = version.split(".").map(Number) as [number, number];
   return product === "redis" ? major * 100 + minor >= 804 : major >= 9;
-}
-
-/** The port of the server that owns a slot, as the asked one sees it; null if nobody does. */
-export async function ownerOf(slot: number, asked: TestServer): Promise<number | null> {
-  const ranges = await asked.command("CLUSTER", "SLOTS") as [number, number, [string, number]][];
-  return ranges.find(([first, last]) => first <= slot && slot <= last)?.[2][1] ?? null;
 }
