@@ -88,7 +88,7 @@ Deno.test("coupon_closing closes the door with the key, and settles once", async
   const note = (id: string, claims: string[]) => closed.push([id, claims.sort()]);
   await stage.watch((options) => closeCoupons(url, redis, note, options));
   await stage.watch((options) => closeCoupons(url, redis, note, options));
-  await redis.pExpire("coupon:SUMMER", 1);
+  await redis.pExpire("coupon:SUMMER", 100);
   await until("it is closed", () => closed.length === 1);
   assertEquals(await claim(redis, "SUMMER", "Dee"), "closed");
 
@@ -158,7 +158,7 @@ Deno.test("daily_leaderboard closes each day once with its winners", async () =>
   await until("it has caught up", () => closed.length === 1);
   assertEquals(await redis.pTTL("leaderboard:0:open") > 0, true, "it ends with its day");
 
-  await redis.pExpire("leaderboard:0:open", 1);
+  await redis.pExpire("leaderboard:0:open", 100);
   await until("the day is closed", () => closed.length === 2);
   await addPoints(redis, "Fay", 7, length);
   await stage.behindTheirBacks(["DEL", "leaderboard:0:open"]);
