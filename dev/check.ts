@@ -12,7 +12,7 @@ const ci = Deno.args.includes("--ci");
 
 /** How long one command may take before it counts as failed, in seconds. */
 const CHECK_LIMIT = 600;
-const TESTS_LIMIT = 900;
+const TESTS_LIMIT = 1800;
 
 interface Outcome {
   passed: number;
