@@ -86,6 +86,8 @@ export const top: Command = {
       }
     } finally {
       deadline.release();
+      // Results and notes are separate streams: a note that overtakes the end of the screen is lost.
+      await output.flush(signal);
       news.release();
       await notifications.close();
     }

@@ -1,6 +1,8 @@
 /** `top` as it runs: on a terminal, where it has the screen to itself, and elsewhere. */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { startCluster, startServer, type TestServer, until } from "../servers/mod.ts";
+import { Output } from "../../cli/output.ts";
+import { run } from "../../cli/run.ts";
+import { sleep, startCluster, startServer, type TestServer, until } from "../servers/mod.ts";
 import { fails, InProcess } from "./in_process.ts";
 import { Tool } from "./tool.ts";
 
@@ -53,6 +55,44 @@ Deno.test("top shows a node that is lost, and the gap, and tells of it afterward
   await tool.type("q");
   assertStringIncludes((await tool.rest()).split(LEAVE)[1]!, `lost 127.0.0.1:${server.port}`);
   assertEquals(await tool.exited(), 0);
+});
+
+/** A terminal that takes up results late, so that notes can overtake them. */
+class LateTerminal extends Output {
+  readonly printed: string[] = [];
+  #pending = Promise.resolve();
+
+  override get isTerminal(): boolean {
+    return true;
+  }
+
+  override write(text: string): void {
+    this.#pending = this.#pending.then(() => sleep(10)).then(() => void this.printed.push(text));
+  }
+
+  override note(text: string): void {
+    this.printed.push(text);
+  }
+
+  override flush(): Promise<void> {
+    return this.#pending;
+  }
+}
+
+Deno.test("top prints its notes only after a slow terminal has left the screen", async () => {
+  await using server = await startServer(TALKATIVE);
+  const output = new LateTerminal();
+  const interrupt = new AbortController();
+  const ended = run(["top", "--url", server.url], { output, signal: interrupt.signal });
+  await until("it shows the server", () => output.printed.some((text) => text.includes("●")));
+  await server.kill();
+  await until("it shows the loss", () => output.printed.some((text) => text.includes("○")));
+  interrupt.abort();
+  assertEquals(await ended, 0);
+  await output.flush();
+  const left = output.printed.indexOf(LEAVE);
+  const noted = output.printed.findIndex((text) => text.startsWith("lost "));
+  assert(left !== -1 && left < noted, JSON.stringify(output.printed.slice(-3)));
 });
 
 Deno.test("top gives the terminal back after --for", async () => {
