@@ -201,8 +201,9 @@ Deno.test("RESP2: two primaries behind a name cause ever fewer reconnects", asyn
     heartbeat: { interval: 10 },
   });
   await notifications.subscribeKeyspace("k");
-  await until("it was looked after often", () => count > 100);
-  assert(gaps.length <= 7, `it was left ${gaps.length} times`);
+  await until("it was looked after often", () => count > 40);
+  // Once for each of 1, 2, 4, 8 and 16 sightings in a row.
+  assert(gaps.length <= 6, `it was left ${gaps.length} times`);
   assertEquals(warnings.length, 1);
   assert(warnings[0]!.includes("leads to several servers"), warnings[0]);
 });
@@ -224,9 +225,9 @@ Deno.test("RESP3: a primary beside a demoted one behind a name causes ever fewer
   });
   await notifications.subscribeKeyspace("k");
   role = "replica";
-  await until("it was looked beside often", () => lookups > 100);
-  // Once for being a replica, and then for 1, 2, 4, 8, 16, 32 and 64 primaries in a row.
-  assert(gaps.length <= 8, `it was left ${gaps.length} times`);
+  await until("it was looked beside often", () => lookups > 40);
+  // Once for being a replica, and then for 1, 2, 4, 8 and 16 primaries in a row.
+  assert(gaps.length <= 6, `it was left ${gaps.length} times`);
   assert(gaps.length > 1, "it is left for the primary");
 });
 
