@@ -112,15 +112,21 @@ const published = (await sourceFiles()).filter(isPublished);
 const checks: [name: string, check: () => Promise<Outcome>][] = [
   ["format", deno("fmt", "--check")],
   ["lint", deno("lint")],
-  ["types", deno("check", ".")],
+  ["types", deno("check", "--lock=deno.lock", ".")],
   ["types of documented examples", async () => {
-    return await deno("check", "--doc-only", ...published, ...await markdownFiles())();
+    return await deno(
+      "check",
+      "--lock=deno.lock",
+      "--doc-only",
+      ...published,
+      ...await markdownFiles(),
+    )();
   }],
   ["documentation", deno("doc", "--lint", ...exported)],
-  ["examples of every name", deno("run", "--allow-all", "dev/check_docs.ts")],
+  ["examples of every name", deno("run", "--lock=deno.lock", "--allow-all", "dev/check_docs.ts")],
   ["package", deno("publish", "--dry-run", ...(ci ? [] : ["--allow-dirty"]))],
-  ["dependency rules", deno("run", "--allow-all", "dev/check_imports.ts")],
-  ["portable types", deno("run", "--allow-all", "dev/check_portable.ts")],
+  ["dependency rules", deno("run", "--lock=deno.lock", "--allow-all", "dev/check_imports.ts")],
+  ["portable types", deno("run", "--lock=deno.lock", "--allow-all", "dev/check_portable.ts")],
   ...(ci ? [["tests", tests] satisfies [string, () => Promise<Outcome>]] : []),
   ["lock file", lockUnchanged],
 ];

@@ -67,6 +67,7 @@ async function runTests(
   const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: [
       "test",
+      "--lock=deno.lock",
       // A test has to notice, not the type check.
       "--no-check",
       "--fail-fast",

@@ -120,6 +120,7 @@ export async function runTests(
     const child = new Deno.Command(Deno.execPath(), {
       args: [
         "test",
+        "--lock=deno.lock",
         "--no-check",
         "--sanitize-ops",
         "--sanitize-resources",
