@@ -21,12 +21,26 @@ export async function startPair(): Promise<AsyncDisposableStack & { servers: Tes
   return Object.assign(stack, { servers: [primary, replica] });
 }
 
-/** Makes one server a replica of another, and waits until it has copied it. */
-export async function follow(replica: TestServer, primary: TestServer): Promise<void> {
-  await replica.command("REPLICAOF", primary.host, primary.port);
+/**
+ * Makes one server a replica of another, and waits until it has copied it.
+ *
+ * @returns when it certainly was a primary no more, in ms since the epoch
+ */
+export async function follow(replica: TestServer, primary: TestServer): Promise<number> {
+  const demotedAt = await demote(replica, primary);
   await until("the replica follows", async () => {
     return String(await replica.command("INFO", "replication")).includes("master_link_status:up");
   });
+  return demotedAt;
+}
+
+/**
+ * Makes one server a replica of another. Up to the returned time, in ms since the epoch, it may have
+ * said that it is a primary.
+ */
+export async function demote(server: TestServer, primary: TestServer): Promise<number> {
+  await server.command("REPLICAOF", primary.host, primary.port);
+  return Date.now();
 }
 
 /** Makes a replica a primary. */

@@ -2,7 +2,17 @@ import { assert, assertEquals } from "@std/assert";
 import { connect, type ConnectOptions, type Gap } from "../../mod.ts";
 import { type TestServer, until } from "../servers/mod.ts";
 import { FakeSentinel } from "./fake_sentinel.ts";
-import { assertTells, BLIND, blind, follow, nodeOf, promote, startPair, target } from "./pair.ts";
+import {
+  assertTells,
+  BLIND,
+  blind,
+  demote,
+  follow,
+  nodeOf,
+  promote,
+  startPair,
+  target,
+} from "./pair.ts";
 
 for (const protocol of [2, 3] as const) {
   Deno.test(`RESP${protocol}: a primary that becomes a replica and keeps the connection is left`, async () => {
@@ -18,8 +28,7 @@ for (const protocol of [2, 3] as const) {
     await notifications.subscribeKeyspace("k");
     await until("it is followed", () => sentinel.followers === 1);
     await promote(second);
-    const demotedAt = Date.now();
-    await first.command("REPLICAOF", second.host, second.port);
+    const demotedAt = await demote(first, second);
     await until("it is noticed", () => !notifications.health().ok);
     await until("it is asked for again", () => sentinel.asked > 3);
     sentinel.primary = second;
@@ -41,7 +50,7 @@ Deno.test("RESP3: a primary that becomes a replica is left, also where ROLE is f
   });
   await notifications.subscribeKeyspace("k");
   await promote(second);
-  await first.command("REPLICAOF", second.host, second.port);
+  await demote(first, second);
   sentinel.primary = second;
   await until("it is left", () => notifications.status().gaps === 1);
   await assertTells(notifications, second);
@@ -66,8 +75,7 @@ for (const protocol of [2, 3] as const) {
     await notifications.subscribeKeyspace("k");
     const role = () => notifications.status().nodes[0]!.role;
     assertEquals(role(), "master");
-    const demotedAt = Date.now();
-    await follow(replica, primary);
+    const demotedAt = await follow(replica, primary);
     await until("it is noticed", () => notifications.status().gaps === 1);
     assertEquals([role(), notifications.health().ok], ["replica", true]);
     assertEquals(warnings.length, 1);

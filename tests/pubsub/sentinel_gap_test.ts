@@ -3,7 +3,7 @@ import { connect, type Gap } from "../../mod.ts";
 import { type TestServer, until } from "../servers/mod.ts";
 import { WallClock } from "../wall_clock.ts";
 import { FakeSentinel } from "./fake_sentinel.ts";
-import { assertTells, BLIND, blind, promote, startPair, target } from "./pair.ts";
+import { assertTells, BLIND, blind, demote, promote, startPair, target } from "./pair.ts";
 
 /** Longer than it takes sentinels that are not cut off to learn of a failover, in ms. */
 const LEARNING = 5_000;
@@ -116,13 +116,12 @@ for (const protocol of [2, 3] as const) {
     });
     await notifications.subscribeKeyspace("k");
     await promote(second);
-    const before = Date.now();
-    await first.command("REPLICAOF", second.host, second.port);
+    const demotedAt = await demote(first, second);
     await until("it is noticed", () => !notifications.health().ok);
     await promote(first);
     await until("it is back", () => gaps.length === 1);
     assertEquals(gaps[0]!.reason, "failover");
-    assert(gaps[0]!.from <= before, `it begins ${gaps[0]!.from - before} ms late`);
+    assert(gaps[0]!.from <= demotedAt, `it begins ${gaps[0]!.from - demotedAt} ms late`);
     await assertTells(notifications, first);
   });
 }

@@ -30,10 +30,10 @@ function listener() {
   return { gaps, warnings, errors, options };
 }
 
-/** Makes another server the primary, to which the replica that was one follows. */
-async function failover(to: TestServer, from: TestServer): Promise<void> {
+/** Makes a replica the primary, and the primary its replica; returns what {@linkcode follow} does. */
+async function failover(to: TestServer, from: TestServer): Promise<number> {
   await promote(to);
-  await follow(from, to);
+  return await follow(from, to);
 }
 
 for (const protocol of [2, 3] as const) {
@@ -57,12 +57,14 @@ for (const protocol of [2, 3] as const) {
       const servers = [b, a, b, a];
       for (const [round, next] of servers.entries()) {
         const before = primary;
-        const promotedAt = Date.now();
         primary = next;
-        await failover(next, before);
+        const demotedAt = await failover(next, before);
         await until("it is noticed", () => gaps.length === round + 1);
         assertEquals(gaps[round]!.reason, "failover");
-        assert(gaps[round]!.from <= promotedAt, "the gap begins before the failover");
+        assert(
+          gaps[round]!.from <= demotedAt,
+          `it begins ${gaps[round]!.from - demotedAt} ms late`,
+        );
         await next.command("SET", `k${round}`, "x", "PX", 1);
         const notification = await notifications.getMessage({ timeout: 20_000 });
         assertEquals(`${notification?.eventType} ${notification?.key}`, `expired k${round}`);
