@@ -43,6 +43,5 @@ export * from "./server_info.ts";
 export { hashSlot, SLOTS } from "./slot.ts";
 export { countSlots, formatSlots, includesSlot, type SlotRange, slotRanges } from "./slot_range.ts";
 export * from "./topology.ts";
-export * from "./topology_change.ts";
 export * from "./topology_error.ts";
 export { parseShards, parseSlots } from "./topology_reply.ts";
