@@ -2,9 +2,9 @@ import type { Connection } from "../pubsub/connection.ts";
 import { AuthError, ConnectError } from "../pubsub/errors.ts";
 import type { Address } from "../pubsub/mod.ts";
 import { ServerError } from "../resp/mod.ts";
-import type { Topology } from "./topology.ts";
-import { TopologyError } from "./topology_error.ts";
-import { parseShards, parseSlots } from "./topology_reply.ts";
+import type { Topology } from "./discovery/topology.ts";
+import { TopologyError } from "./discovery/topology_error.ts";
+import { parseShards, parseSlots } from "./discovery/topology_reply.ts";
 
 /** How an answer is to be read. */
 export interface TopologyOptions {

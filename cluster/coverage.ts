@@ -1,6 +1,6 @@
 import type { GapReason } from "../pubsub/gap.ts";
-import { SLOTS } from "./slot.ts";
-import { addSlot, type SlotRange, slotRanges } from "./slot_range.ts";
+import { SLOTS } from "./discovery/slot.ts";
+import { addSlot, type SlotRange, slotRanges } from "./discovery/slot_range.ts";
 
 /** A stretch of time in which the events of some slots may be missing. */
 export interface SlotGap {

@@ -1,7 +1,7 @@
 import type { LoggedEvent } from "./event_log.ts";
 import type { Handover, IncomingSlot, NodeState } from "./node_state.ts";
 import type { NodeView, SlotMove } from "./node_view.ts";
-import { includesSlot } from "./slot_range.ts";
+import { includesSlot } from "./discovery/slot_range.ts";
 
 /** Whether a slot moves by it, or has moved. */
 export function isOf({ state, slots }: SlotMove, slot: number): boolean {

@@ -10,7 +10,7 @@ import {
   type SlotMove,
 } from "./node_view.ts";
 import type { KeysQuestion, MovesQuestion, Question, ViewQuestion } from "./question.ts";
-import { listOf } from "./reply_fields.ts";
+import { listOf } from "./discovery/reply_fields.ts";
 import { mayLapse, readCommandStats } from "./server_info.ts";
 
 type Command = readonly [name: string, ...CommandArgument[]];

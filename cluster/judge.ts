@@ -4,7 +4,7 @@ import { type HandoverEvidence, lastOfMove } from "./handover.ts";
 import type { Handover, HeldEvent, IncomingSlot, NodeState, Verdict } from "./node_state.ts";
 import type { SlotMove } from "./node_view.ts";
 import type { RecentEvents } from "./recent_events.ts";
-import { includesSlot, meet } from "./slot_range.ts";
+import { includesSlot, meet } from "./discovery/slot_range.ts";
 import type { SlotMoves } from "./slot_moves.ts";
 
 /** What a verdict is found with. */

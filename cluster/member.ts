@@ -11,7 +11,7 @@ import type { NodeStatus, TcpAddress } from "../pubsub/mod.ts";
 import type { Settings } from "../pubsub/options.ts";
 import type { AskServer } from "../pubsub/subscriber_options.ts";
 import { WatchedServer } from "../pubsub/watched_server.ts";
-import type { SlotRange } from "./slot_range.ts";
+import type { SlotRange } from "./discovery/slot_range.ts";
 
 /** What a member tells its owner. */
 export interface MemberEvents {

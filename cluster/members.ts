@@ -2,7 +2,7 @@ import { ConnectError } from "../pubsub/errors.ts";
 import { formatAddress, type TcpAddress } from "../pubsub/mod.ts";
 import { type Member, PrimaryMember } from "./member.ts";
 import { inOneError } from "./node_failures.ts";
-import type { Topology } from "./topology.ts";
+import type { Topology } from "./discovery/topology.ts";
 import { ReplicaMember } from "./replica_member.ts";
 
 /**

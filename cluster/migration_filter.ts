@@ -6,7 +6,7 @@ import { NodeGate } from "./node_gate.ts";
 import type { MigrationPolicy } from "./options.ts";
 import { Ownership, type Verdict } from "./ownership.ts";
 import type { Question } from "./question.ts";
-import type { Topology } from "./topology.ts";
+import type { Topology } from "./discovery/topology.ts";
 
 /** How long a node that lost its slots may take to say so, in ms. It is asked again and again. */
 const DEMOTION = 5_000;

@@ -25,6 +25,7 @@
  */
 
 export * from "./connect.ts";
+export * from "./discovery/mod.ts";
 export * from "./notifications.ts";
 export type { ClusterOptions, MigrationPolicy } from "./options.ts";
 export type { ClusterEvent, NodeStream } from "./node_stream.ts";
@@ -40,8 +41,3 @@ export type {
   ViewQuestion,
 } from "./question.ts";
 export * from "./server_info.ts";
-export { hashSlot, SLOTS } from "./slot.ts";
-export { countSlots, formatSlots, includesSlot, type SlotRange, slotRanges } from "./slot_range.ts";
-export * from "./topology.ts";
-export * from "./topology_error.ts";
-export { parseShards, parseSlots } from "./topology_reply.ts";

@@ -1,6 +1,6 @@
 import { formatAddress, type TcpAddress } from "../pubsub/mod.ts";
 import type { Candidate } from "./replica_locator.ts";
-import { dialAddress, type Topology } from "./topology.ts";
+import { dialAddress, type Topology } from "./discovery/topology.ts";
 
 /** What it takes to know where nodes are. */
 export interface NodeAddressesOptions {

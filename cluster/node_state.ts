@@ -2,8 +2,8 @@ import { EventLog, heardKey, type LoggedEvent } from "./event_log.ts";
 import type { Mark } from "./handover.ts";
 import type { ClusterEvent } from "./node_stream.ts";
 import type { NodeView, SlotMove } from "./node_view.ts";
-import type { SlotRange } from "./slot_range.ts";
-import type { Topology } from "./topology.ts";
+import type { SlotRange } from "./discovery/slot_range.ts";
+import type { Topology } from "./discovery/topology.ts";
 
 /**
  * What an event is: `real`, sent by the owner of its slot; a `phantom`, which a move of slots made;

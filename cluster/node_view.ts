@@ -1,12 +1,12 @@
 import { type Address, formatAddress } from "../pubsub/mod.ts";
 import { excerpt } from "../pubsub/printable.ts";
 import { type Reply, ServerError } from "../resp/mod.ts";
-import { countOf, fieldsOf, listOf, textOf } from "./reply_fields.ts";
-import { SLOTS } from "./slot.ts";
+import { countOf, fieldsOf, listOf, textOf } from "./discovery/reply_fields.ts";
+import { SLOTS } from "./discovery/slot.ts";
 import type { CommandStats } from "./server_info.ts";
-import { areDisjoint, byFirst, type SlotRange, slotRanges, union } from "./slot_range.ts";
-import type { NodeRole } from "./topology.ts";
-import { TopologyError } from "./topology_error.ts";
+import { areDisjoint, byFirst, type SlotRange, slotRanges, union } from "./discovery/slot_range.ts";
+import type { NodeRole } from "./discovery/topology.ts";
+import { TopologyError } from "./discovery/topology_error.ts";
 
 /**
  * What a node says of itself. Only its own word tells whether it owned a slot at a moment: others

@@ -1,5 +1,5 @@
 import type { KeyNotification } from "../parse/mod.ts";
-import { hashSlot, hashText } from "./slot.ts";
+import { hashSlot, hashText } from "./discovery/slot.ts";
 
 /**
  * The hash slot of a notification's whole key.

@@ -22,7 +22,7 @@ import { ReplicaGate } from "./replica_gate.ts";
 import { ReplicaMember } from "./replica_member.ts";
 import { readSeeds, type Seeds } from "./seeds.ts";
 import { askServed } from "./served.ts";
-import type { Topology } from "./topology.ts";
+import type { Topology } from "./discovery/topology.ts";
 import { type KnownNode, TopologySource } from "./topology_source.ts";
 
 /** After how many answers in a row that know a node as no primary it is left, at least and most. */

@@ -7,7 +7,7 @@ import {
   checkUnused,
   invalid,
 } from "../pubsub/option_checks.ts";
-import { DEFAULT_MAX_NODES } from "./topology_reply.ts";
+import { DEFAULT_MAX_NODES } from "./discovery/topology_reply.ts";
 
 /**
  * What becomes of phantoms, notifications that a slot on its way to another node makes although

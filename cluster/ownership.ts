@@ -7,7 +7,7 @@ import { RecentEvents } from "./recent_events.ts";
 import type { OwnershipOptions, OwnershipSink } from "./ownership_options.ts";
 import { endCommand, follow } from "./same_command.ts";
 import { SlotMoves } from "./slot_moves.ts";
-import type { Topology } from "./topology.ts";
+import type { Topology } from "./discovery/topology.ts";
 
 export type { OwnershipOptions, OwnershipSink } from "./ownership_options.ts";
 export type { Verdict } from "./node_state.ts";

@@ -1,6 +1,6 @@
 import type { NodeView, SlotMove } from "./node_view.ts";
 import type { CommandStats } from "./server_info.ts";
-import type { SlotRange } from "./slot_range.ts";
+import type { SlotRange } from "./discovery/slot_range.ts";
 
 /**
  * What all questions to a node have in common.

@@ -1,7 +1,7 @@
 import type { Connection } from "../pubsub/connection.ts";
 import type { Probe } from "../pubsub/heartbeat.ts";
 import { type Reply, ServerError } from "../resp/mod.ts";
-import { textOf } from "./reply_fields.ts";
+import { textOf } from "./discovery/reply_fields.ts";
 
 /** Asks a replica for the connection on which it follows its primary, as a client of its own. */
 const QUESTION = ["CLIENT", "LIST", "TYPE", "master"] as const;

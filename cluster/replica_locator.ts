@@ -4,7 +4,7 @@ import type { ServerInfo } from "../pubsub/handshake.ts";
 import type { Locator } from "../pubsub/locator.ts";
 import type { TcpAddress } from "../pubsub/mod.ts";
 import type { ReplicaLink } from "./replica_link.ts";
-import type { ClusterNode, NodeHealth } from "./topology.ts";
+import type { ClusterNode, NodeHealth } from "./discovery/topology.ts";
 
 /** A replica that can be dialled. */
 export interface Candidate {

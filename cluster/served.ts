@@ -1,7 +1,7 @@
 import type { Address } from "../pubsub/mod.ts";
 import type { AskServer } from "../pubsub/subscriber_options.ts";
 import { parseNodes } from "./node_view.ts";
-import { type SlotRange, union } from "./slot_range.ts";
+import { type SlotRange, union } from "./discovery/slot_range.ts";
 
 /**
  * Asks a node which slots it serves: its own, and those that come to it key by key from another one,

@@ -1,6 +1,6 @@
 import { hasSection, parseInfo } from "../pubsub/info.ts";
 import type { Reply } from "../resp/mod.ts";
-import { textOf } from "./reply_fields.ts";
+import { textOf } from "./discovery/reply_fields.ts";
 
 /**
  * What a node's count of commands tells of its keys.

@@ -2,15 +2,15 @@ import type { Asked, Asking } from "./asking.ts";
 import { beginAnew, deny, howGranted, isOf, noteFirst } from "./incoming_slot.ts";
 import { type Handover, type IncomingSlot, keyOf, type NodeState } from "./node_state.ts";
 import type { NodeView, SlotMove } from "./node_view.ts";
-import { SLOTS } from "./slot.ts";
+import { SLOTS } from "./discovery/slot.ts";
 import {
   formatSlots,
   includesMarked,
   includesSlot,
   marksOf,
   type SlotRange,
-} from "./slot_range.ts";
-import type { Topology } from "./topology.ts";
+} from "./discovery/slot_range.ts";
+import type { Topology } from "./discovery/topology.ts";
 
 const ALL_SLOTS: readonly SlotRange[] = [{ first: 0, last: SLOTS - 1 }];
 

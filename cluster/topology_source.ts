@@ -7,7 +7,7 @@ import type { Settings } from "../pubsub/options.ts";
 import { quoteEach } from "../pubsub/printable.ts";
 import type { Subscriber } from "../pubsub/subscriber.ts";
 import { askTopology } from "./ask.ts";
-import type { Topology } from "./topology.ts";
+import type { Topology } from "./discovery/topology.ts";
 
 /** How long a node may keep silent before the next one is asked as well, in ms. */
 const PATIENCE = 500;

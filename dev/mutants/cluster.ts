@@ -46,25 +46,25 @@ export const cluster: readonly Mutant[] = [
   },
   {
     name: "accepts one node more than maxNodes",
-    file: "cluster/topology_reply.ts",
+    file: "cluster/discovery/topology_reply.ts",
     before: ".size > maxNodes)",
     after: ".size > maxNodes + 1)",
     tests: ["tests/cluster/hostile_replies_test.ts", "--filter=maxNodes"],
   },
   {
     name: "takes an empty hash tag for one",
-    file: "cluster/slot.ts",
+    file: "cluster/discovery/slot.ts",
     before: '  const close = open < 0 ? -1 : key.indexOf("}", open + 1);\n  if (close > open + 1)',
     after: '  const close = open < 0 ? -1 : key.indexOf("}", open + 1);\n  if (close > open)',
-    tests: ["tests/cluster/slot_test.ts", "--filter=a slot is"],
+    tests: ["tests/cluster/discovery/slot_test.ts", "--filter=a slot is"],
   },
   {
     name: "takes an empty hash tag of bytes for one",
-    file: "cluster/slot.ts",
+    file: "cluster/discovery/slot.ts",
     before:
       "  const close = open < 0 ? -1 : key.indexOf(CLOSE, open + 1);\n  if (close > open + 1)",
     after: "  const close = open < 0 ? -1 : key.indexOf(CLOSE, open + 1);\n  if (close > open)",
-    tests: ["tests/cluster/slot_test.ts", "--filter=a slot is"],
+    tests: ["tests/cluster/discovery/slot_test.ts", "--filter=a slot is"],
   },
   {
     name: "hashes a key without its prefix",
@@ -166,10 +166,10 @@ export const cluster: readonly Mutant[] = [
   },
   {
     name: "takes the failed one of two primaries for the owner",
-    file: "cluster/topology.ts",
+    file: "cluster/discovery/topology.ts",
     before: "return better > 0 ? node : best",
     after: "return better < 0 ? node : best",
-    tests: ["tests/cluster/topology_test.ts"],
+    tests: ["tests/cluster/discovery/topology_test.ts"],
   },
   {
     name: "leaves the connections to the nodes when it is closed",

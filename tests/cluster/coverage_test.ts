@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { Coverage } from "../../cluster/coverage.ts";
-import { formatSlots } from "../../cluster/slot_range.ts";
+import { formatSlots } from "../../cluster/discovery/slot_range.ts";
 
 /** Who owns what, as `{ a: [0, 9] }`. */
 function owners(runs: Record<string, [number, number][]>): (slot: number) => string | null {

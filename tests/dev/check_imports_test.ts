@@ -20,7 +20,7 @@ const RIGHT_IMPORTS: [from: string, to: string][] = [
   ["pubsub/connection.ts", "pubsub/transports/deno.ts"],
   ["pubsub/transports/deno.ts", "pubsub/transport.ts"],
   ["cluster/notifications.ts", "pubsub/mod.ts"],
-  ["cluster/topology.ts", "resp/mod.ts"],
+  ["cluster/discovery/topology.ts", "resp/mod.ts"],
   ["mod.ts", "cluster/mod.ts"],
   ["cli/watch.ts", "mod.ts"],
   ["cli/watch.ts", "pubsub/mod.ts"],

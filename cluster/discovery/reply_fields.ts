@@ -1,4 +1,4 @@
-import { Attributed, type Reply, RespMap, VerbatimString } from "../resp/mod.ts";
+import { Attributed, type Reply, RespMap, VerbatimString } from "../../resp/mod.ts";
 
 const utf8 = new TextDecoder();
 

@@ -1,4 +1,4 @@
-import { toBytes } from "../parse/text.ts";
+import { toBytes } from "../../parse/text.ts";
 
 /**
  * How many hash slots a cluster has.

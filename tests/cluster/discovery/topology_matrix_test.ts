@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
-import { formatSlots, parseShards, parseSlots, type Topology } from "../../cluster/mod.ts";
-import { matrix, startCluster, type TestServer, until } from "../servers/mod.ts";
+import { formatSlots, parseShards, parseSlots, type Topology } from "../../../cluster/mod.ts";
+import { matrix, startCluster, type TestServer, until } from "../../servers/mod.ts";
 
 async function view(server: TestServer) {
   const asked = { hostname: server.host, port: server.port };

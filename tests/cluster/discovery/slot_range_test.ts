@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
-import { countSlots, formatSlots, includesSlot, slotRanges } from "../../cluster/mod.ts";
-import { meet } from "../../cluster/slot_range.ts";
+import { countSlots, formatSlots, includesSlot, slotRanges } from "../../../cluster/mod.ts";
+import { meet } from "../../../cluster/discovery/slot_range.ts";
 
 Deno.test("slots are the fewest ranges, and ranges are read as people write them", () => {
   const picked = (...slots: number[]) => slotRanges((slot) => slots.includes(slot));

@@ -1,8 +1,8 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { hashSlot } from "../../cluster/mod.ts";
-import { falseBytes } from "../false_bytes.ts";
-import { Random } from "../random.ts";
-import { startServer } from "../servers/mod.ts";
+import { hashSlot } from "../../../cluster/mod.ts";
+import { falseBytes } from "../../false_bytes.ts";
+import { Random } from "../../random.ts";
+import { startServer } from "../../servers/mod.ts";
 
 Deno.test("a slot is that of the hash tag, where there is one", () => {
   assertEquals(hashSlot("123456789"), 12739);

@@ -1,8 +1,8 @@
-import { formatAddress, MAX_PORT } from "../pubsub/address.ts";
-import type { Address } from "../pubsub/mod.ts";
-import { excerpt } from "../pubsub/printable.ts";
-import { isName } from "../pubsub/secrets.ts";
-import { type Reply, ServerError } from "../resp/mod.ts";
+import { formatAddress, MAX_PORT } from "../../pubsub/address.ts";
+import type { Address } from "../../pubsub/mod.ts";
+import { excerpt } from "../../pubsub/printable.ts";
+import { isName } from "../../pubsub/secrets.ts";
+import { type Reply, ServerError } from "../../resp/mod.ts";
 import { countOf, fieldsOf, listOf, textOf } from "./reply_fields.ts";
 import { SLOTS } from "./slot.ts";
 import { areDisjoint, byFirst, type SlotRange, union } from "./slot_range.ts";

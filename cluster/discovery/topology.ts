@@ -1,4 +1,4 @@
-import type { TcpAddress } from "../pubsub/mod.ts";
+import type { TcpAddress } from "../../pubsub/mod.ts";
 import { SLOTS } from "./slot.ts";
 import { type SlotRange, slotRanges } from "./slot_range.ts";
 

@@ -9,9 +9,9 @@ import {
   parseSlots,
   type Topology,
   TopologyError,
-} from "../../cluster/mod.ts";
-import { type Reply, RespMap, ServerError } from "../../resp/mod.ts";
-import { recorded, type RecordedReply } from "./recordings.ts";
+} from "../../../cluster/mod.ts";
+import { type Reply, RespMap, ServerError } from "../../../resp/mod.ts";
+import { recorded, type RecordedReply } from "../recordings.ts";
 
 const ASKED = { hostname: "asked.example.com", port: 7000 };
 

@@ -1,0 +1,23 @@
+/**
+ * The topology of a cluster: which node owns which hash slot, and which slot a key belongs to.
+ *
+ * {@linkcode parseShards} and {@linkcode parseSlots} read what any client was answered.
+ *
+ * @example
+ * ```ts
+ * import { hashSlot, parseShards } from "@keywatch/keywatch/cluster";
+ *
+ * const node = ["id", "07c3…", "port", 7000, "endpoint", "127.0.0.1", "role", "master"];
+ * const reply = [["slots", [0, 16383], "nodes", [node]]];
+ * const topology = parseShards(reply, { hostname: "127.0.0.1", port: 7000 });
+ * console.log(topology.ownerOf(hashSlot("user:1"))?.id); // "07c3…"
+ * ```
+ *
+ * @module
+ */
+
+export { hashSlot, SLOTS } from "./slot.ts";
+export { countSlots, formatSlots, includesSlot, type SlotRange, slotRanges } from "./slot_range.ts";
+export * from "./topology.ts";
+export * from "./topology_error.ts";
+export { parseShards, parseSlots } from "./topology_reply.ts";
