@@ -11,7 +11,7 @@ interface Task {
   isCancelled: boolean;
 }
 
-/** What {@linkcode VirtualClock.install} replaces. */
+/** What a clock replaces while it is installed. */
 const { setTimeout, clearTimeout, Date: RealDate, Math: RealMath } = globalThis;
 
 /** How many tasks a run may take: more means that something repeats without end. */
