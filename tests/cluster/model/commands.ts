@@ -1,5 +1,5 @@
 import type { ModelNode } from "./node.ts";
-import { type Answer, Failure, Fields, Status } from "./reply.ts";
+import { type Answer, Failure, Fields, Status, Verbatim } from "./reply.ts";
 
 const OK = new Status("OK");
 
@@ -34,7 +34,7 @@ export function answerCommand(
     case "ROLE":
       return role(node);
     case "INFO":
-      return info(node, words[0]?.toLowerCase() ?? "");
+      return new Verbatim(info(node, words[0]?.toLowerCase() ?? ""));
     case "CONFIG":
       return new Fields([["notify-keyspace-events", flags]]);
     case "CLUSTER":
@@ -51,7 +51,11 @@ function unknown(what: string): Failure {
 function role(node: ModelNode): Answer {
   const primary = node.primaries.get(node);
   const { offset } = node.replication;
-  if (primary == null) return ["master", offset, []];
+  if (primary == null) {
+    const replicas = node.cluster.nodes.filter((one) => one.isAlive && one.follows(node));
+    const lines = replicas.map((one) => ["127.0.0.1", `${one.port}`, `${one.replication.offset}`]);
+    return ["master", offset, lines];
+  }
   return ["slave", "127.0.0.1", primary.port, primary.isAlive ? "connected" : "connect", offset];
 }
 
@@ -90,7 +94,7 @@ function cluster(node: ModelNode, [subcommand = "", ...words]: readonly string[]
     case "SLOTS":
       return slots(node);
     case "NODES":
-      return nodes(node);
+      return new Verbatim(nodes(node));
     case "COUNTKEYSINSLOT":
       return node.keysOf(Number(words[0])).length;
     case "GETKEYSINSLOT":
@@ -101,10 +105,14 @@ function cluster(node: ModelNode, [subcommand = "", ...words]: readonly string[]
       return ownedBy(node, node).filter((slot) => first <= slot && slot <= last)
         .map((slot) => [slot, new Fields([["key-count", node.keysOf(slot).length]])]);
     }
-    case profile.atomic?.command:
-      return node.moves.map((move) => {
-        return profile.atomic!.row(move, ranges(move.slots).join(" "), move.created);
-      });
+    case profile.atomic?.command: {
+      const { command, words: wanted, row } = profile.atomic!;
+      if (words.length !== wanted.length) {
+        const whole = `cluster|${command.toLowerCase()}`;
+        return new Failure(`ERR wrong number of arguments for '${whole}' command`);
+      }
+      return node.moves.map((move) => row(move, ranges(move.slots).join(" ")));
+    }
   }
   return unknown(`subcommand '${subcommand}'. Try CLUSTER HELP.`);
 }

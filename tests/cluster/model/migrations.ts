@@ -1,7 +1,7 @@
 import type { ModelCluster } from "./cluster.ts";
 import type { Change, ModelNode } from "./node.ts";
 import { preludeOf, restoreEvents, writeEvent } from "./operations.ts";
-import type { ListedMove } from "./profiles.ts";
+import type { ListedMove, MovePhase } from "./profiles.ts";
 
 /** How a migration is carried out. */
 export interface MigrationOptions {
@@ -17,6 +17,9 @@ export interface MigrationOptions {
   readonly onEnd?: (owner: ModelNode | null) => void;
 }
 
+/** How long the source of an atomic migration says that it runs while it owns the slots, in ms. */
+const MOST_UNAWARE = 2_000;
+
 /** A node that is to take part has died, or is no primary any more. */
 class Lost extends Error {}
 
@@ -31,8 +34,7 @@ function* at(node: ModelNode, work: () => void): Generator<number, void> {
 export function setNode(node: ModelNode, slot: number, owner: ModelNode): void {
   const isImported = node === owner && node.importing.delete(slot);
   node.assign(slot, owner);
-  node.migrating.delete(slot);
-  node.importing.delete(slot);
+  node.setSlot(slot, null);
   if (!isImported) return;
   node.cluster.noteTakeover(node, slot);
   node.bump();
@@ -40,12 +42,7 @@ export function setNode(node: ModelNode, slot: number, owner: ModelNode): void {
 
 /** `CLUSTER SETSLOT … STABLE` at both, as far as they are there. */
 export function stabilize(slot: number, ...nodes: readonly ModelNode[]): void {
-  for (const node of nodes) {
-    node.run(() => {
-      node.importing.delete(slot);
-      node.migrating.delete(slot);
-    });
-  }
+  for (const node of nodes) node.run(() => node.setSlot(slot, null));
 }
 
 /**
@@ -61,12 +58,14 @@ export function* migrateByKey(
   const { pace = 1, batch = 10, abortAfter = Infinity, bringsBack = false, onEnd } = options;
   const source = cluster.ownerOf(slot);
   let isGiven = false;
+  const isConcerned = ({ importing, migrating }: ModelNode) =>
+    importing.has(slot) || migrating.has(slot);
   cluster.beginMove(slot);
   cluster.note(`slot ${slot} begins to move by key from ${source.port} to ${target.port}`);
   try {
-    yield* at(target, () => target.importing.set(slot, source));
+    yield* at(target, () => target.setSlot(slot, "importing", source));
     yield pace;
-    yield* at(source, () => source.migrating.set(slot, target));
+    yield* at(source, () => source.setSlot(slot, "migrating", target));
     for (let round = 0;; round++) {
       yield pace;
       if (round === abortAfter) throw new Lost();
@@ -89,7 +88,8 @@ export function* migrateByKey(
   } catch (error) {
     if (!(error instanceof Lost)) throw error;
     if (!isGiven && bringsBack) yield* bringBack(slot, source, target, batch);
-    else if (!isGiven) stabilize(slot, ...cluster.random.shuffle([source, target]));
+    // Whoever was promoted meanwhile may go on with the migration.
+    if (!isGiven) stabilize(slot, ...cluster.random.shuffle(cluster.nodes.filter(isConcerned)));
   }
   const outcome = isGiven ? "has moved" : "has not moved";
   cluster.note(`slot ${slot} ${outcome} from ${source.port} to ${target.port}`);
@@ -171,16 +171,17 @@ export function* migrateAtomically(
   const { random } = cluster;
   const source = cluster.ownerOf(slots[0]!);
   const id = cluster.newId();
-  const listed = (direction: "in" | "out"): ListedMove => ({
-    id,
-    slots,
-    source,
-    target,
-    direction,
-    state: "running",
-    created: cluster.clock.epoch,
-  });
-  const rows = [listed("in"), listed("out")] as const;
+  const listed = (direction: "in" | "out"): ListedMove => {
+    const { epoch: created } = cluster.clock;
+    return { id, slots, source, target, direction, phase: "copying", created, ended: null };
+  };
+  const rows = { in: listed("in"), out: listed("out") };
+  const enter = (phase: MovePhase, ...sides: readonly ("in" | "out")[]) => {
+    for (const side of sides) {
+      rows[side].phase = phase;
+      if (phase !== "copying" && phase !== "handing over") rows[side].ended = cluster.clock.epoch;
+    }
+  };
   let isTaken = false;
   for (const slot of slots) cluster.beginMove(slot);
   cluster.note(`slots ${slots} begin to move atomically from ${source.port} to ${target.port}`);
@@ -190,9 +191,20 @@ export function* migrateAtomically(
   const isIntact = () =>
     slots.every((slot) => source.owns(slot)) && target.isPrimary && source.isPrimary;
   const flushes = source.flushes + target.flushes;
+  const { begins } = cluster.profile.atomic!;
+  let isCanceled = false;
+  const isStable = [source, target].every(({ importing, migrating }) =>
+    importing.size + migrating.size === 0
+  );
   try {
+    // Servers refuse it while slots migrate by key.
+    if (!isStable) throw new Lost();
+    if (begins === "out") {
+      yield* at(source, () => source.moves.unshift(rows.out));
+      yield pace;
+    }
     yield* at(target, () => {
-      target.moves.unshift(rows[0]);
+      target.moves.unshift(rows.in);
       for (const slot of slots) {
         target.drop(slot);
         copying.add(slot);
@@ -200,20 +212,20 @@ export function* migrateAtomically(
     });
     yield pace;
     yield* at(source, () => {
-      source.moves.unshift(rows[1]);
+      if (begins === "in") source.moves.unshift(rows.out);
       const keys = slots.flatMap((slot) => source.keysOf(slot));
       for (const key of random.shuffle(keys)) queue.push(copyOf(key, source));
       for (const slot of slots) source.exports.set(slot, (change) => queue.push(change));
     });
     for (let round = 0, isPaused = false; !isTaken; round++) {
       yield pace;
-      if (round === abortAfter || !isIntact() || !source.isAlive || !target.isAlive) {
-        throw new Lost();
-      }
+      isCanceled = round === abortAfter;
+      if (isCanceled || !isIntact() || !source.isAlive || !target.isAlive) throw new Lost();
       if (source.flushes + target.flushes > flushes) throw new Lost();
       if (queue.length <= batch && !isPaused) {
         yield* at(source, () => {
           isPaused = true;
+          enter("handing over", "in", "out");
           for (const slot of slots) source.slotsWait.set(slot, []);
         });
       }
@@ -223,17 +235,23 @@ export function* migrateAtomically(
         isTaken = true;
         for (const slot of slots) {
           copying.delete(slot);
+          source.handedOver.add(slot);
           target.owners.set(slot, target);
           cluster.noteTakeover(target, slot);
         }
-        rows[0].state = "succeeded";
+        enter("done", "in");
         target.bump();
       });
     }
-    rows[1].state = "succeeded";
+    // The source learns it as all other nodes do.
+    cluster.spawn((function* () {
+      const isUnaware = () => source.isAlive && slots.some((slot) => source.owns(slot));
+      for (let waited = 0; isUnaware() && waited < MOST_UNAWARE; waited++) yield 1;
+      enter("done", "out");
+    })());
   } catch (error) {
     if (!(error instanceof Lost)) throw error;
-    for (const row of rows) row.state = "failed";
+    enter(isCanceled ? "canceled" : "failed", "in", "out");
     if (!isTaken) {
       for (const slot of slots) {
         copying.delete(slot);

@@ -76,6 +76,8 @@ export class ModelNode {
   moves: ListedMove[] = [];
   readonly sessions: Set<NodeSession> = new Set();
   isAlive = true;
+  /** Whether the user of the client may run `SSUBSCRIBE`. */
+  allowsFences = true;
   /** How often it was emptied by `FLUSHALL`. */
   flushes = 0;
   /** Writes that wait: for the end of a failover, or, of one slot, of an atomic migration. */
@@ -83,6 +85,8 @@ export class ModelNode {
   readonly slotsWait: Map<number, (() => void)[]> = new Map();
   /** Takes each change of a slot that is being migrated atomically. */
   readonly exports: Map<number, (change: Change) => void> = new Map();
+  /** Slots that were migrated atomically, which it does not know yet. */
+  readonly handedOver: Set<number> = new Set();
   /** The replication stream that it writes or follows, and how far that has come, in bytes. */
   replication: { readonly id: string; readonly offset: number };
   /** The stream that it followed before it was promoted, and up to where. */
@@ -108,6 +112,11 @@ export class ModelNode {
 
   get epoch(): number {
     return this.epochs.get(this)!;
+  }
+
+  /** Whether it is a replica of a node. */
+  follows(node: ModelNode): boolean {
+    return this !== node && this.primaries.get(this) === node;
   }
 
   get isStopped(): boolean {
@@ -143,6 +152,17 @@ export class ModelNode {
     this.#stops--;
     if (!this.isAlive) this.#inbox.length = 0;
     while (!this.isStopped && this.#inbox.length > 0) this.#inbox.shift()!();
+  }
+
+  /** `CLUSTER SETSLOT … IMPORTING`, `MIGRATING` or, of null, `STABLE`. */
+  setSlot(slot: number, state: "importing" | "migrating" | null, other?: ModelNode): void {
+    const { nodes, profile } = this.cluster;
+    const replicas = profile.replicatesSetSlot ? nodes.filter((node) => node.follows(this)) : [];
+    for (const node of [this, ...replicas]) {
+      node.importing.delete(slot);
+      node.migrating.delete(slot);
+      if (state !== null) node[state].set(slot, other!);
+    }
   }
 
   /** Serves a client's command: redirects it, or has it done. */
@@ -213,9 +233,15 @@ export class ModelNode {
     if (expiresAt !== null && expiresAt <= this.cluster.clock.now) this.#expire(key);
   }
 
-  /** Forgets the keys of a slot without an event. */
+  /** Forgets the keys of a slot without an event, except at its replicas. */
   drop(slot: number): void {
-    for (const key of this.keysOf(slot)) this.keys.delete(key);
+    const { droppedAtReplicas: when } = this.cluster.profile;
+    const isAtomic = this.handedOver.delete(slot);
+    const repeated = when === "always" || when === "by key" && !isAtomic ? ["del"] : [];
+    for (const key of this.keysOf(slot)) {
+      this.keys.delete(key);
+      this.#replicate({ key, value: null, events: [], repeated });
+    }
   }
 
   /** Learns, or is told, who owns a slot. */
@@ -225,8 +251,8 @@ export class ModelNode {
     if (before === owner) return;
     if (before !== this.#shard) return;
     this.breakFences((one) => one === slot);
-    if (!this.isPrimary) return;
     this.migrating.delete(slot);
+    if (!this.isPrimary) return;
     this.drop(slot);
     const waiting = this.slotsWait.get(slot);
     this.slotsWait.delete(slot);

@@ -6,6 +6,7 @@ export type Answer =
   | readonly Answer[]
   | Status
   | Failure
+  | Verbatim
   | Fields
   | Push;
 
@@ -16,6 +17,11 @@ export class Status {
 
 /** An error. */
 export class Failure {
+  constructor(readonly text: string) {}
+}
+
+/** A text for people: a verbatim string in RESP3, a bulk string in RESP2. */
+export class Verbatim {
   constructor(readonly text: string) {}
 }
 
@@ -41,6 +47,10 @@ function text(answer: Answer, protocol: 2 | 3): string {
   if (typeof answer === "string") return `$${utf8.encode(answer).length}\r\n${answer}\r\n`;
   if (typeof answer === "number") return `:${answer}\r\n`;
   if (answer instanceof Status) return `+${answer.text}\r\n`;
+  if (answer instanceof Verbatim) {
+    if (protocol === 2) return text(answer.text, protocol);
+    return `=${utf8.encode(answer.text).length + 4}\r\ntxt:${answer.text}\r\n`;
+  }
   if (answer instanceof Failure) return `-${answer.text}\r\n`;
   if (answer instanceof Fields) {
     const { entries } = answer;

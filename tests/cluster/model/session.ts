@@ -8,6 +8,9 @@ import type { Served, Wire } from "./wire.ts";
 
 const ALLOWED_IN_RESP2 = /^(?:[PS]?(?:UN)?SUBSCRIBE|PING|QUIT|RESET)$/;
 
+/** Commands of which servers name the subcommand, too. */
+const CONTAINERS = /^(?:ACL|CLIENT|CLUSTER|CONFIG|PUBSUB)$/;
+
 /** One connection of the client, as its node sees it. */
 export class Session implements Served, NodeSession {
   protocol: 2 | 3 = 2;
@@ -83,9 +86,10 @@ export class Session implements Served, NodeSession {
     const isSubscribed = this.#channels.size + this.#patterns.size + this.#shardChannels.size > 0;
     const isBound = this.protocol === 2 && isSubscribed;
     if (isBound && !ALLOWED_IN_RESP2.test(name)) {
+      const whole = CONTAINERS.test(name) ? `${name}|${words[0]}` : name;
       return this.#send(
         new Failure(
-          `ERR Can't execute '${name.toLowerCase()}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / ` +
+          `ERR Can't execute '${whole.toLowerCase()}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / ` +
             "PING / QUIT / RESET are allowed in this context",
         ),
       );
@@ -124,6 +128,11 @@ export class Session implements Served, NodeSession {
   }
 
   #subscribeShard(name: string, words: readonly string[]): void {
+    if (!this.#node.allowsFences) {
+      const why =
+        `${this.#node.cluster.profile.user} has no permissions to run the '${name.toLowerCase()}' command`;
+      return this.#send(new Failure(`NOPERM ${why}`));
+    }
     const slots = words.map((word) => hashSlot(word));
     if (slots.some((slot) => slot !== slots[0])) {
       return this.#send(
