@@ -1,9 +1,9 @@
 import { matrix } from "../servers/mod.ts";
-import { REDIS_8_6, VALKEY_9_1 } from "./model/profiles.ts";
+import { EVERY_PROFILE } from "./model/profiles.ts";
 import { compareWithReality } from "./model/reality.ts";
 
 for (const binary of await matrix()) {
-  const profile = [REDIS_8_6, VALKEY_9_1].find(({ software, version }) =>
+  const profile = EVERY_PROFILE.find(({ software, version }) =>
     binary.product === software && binary.version.startsWith(version.slice(0, 3))
   );
   if (profile === undefined) continue;
