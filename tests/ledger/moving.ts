@@ -1,19 +1,16 @@
 import { assert, assertEquals } from "@std/assert";
-import { join } from "node:path";
 import { isUnreached } from "../goal.ts";
 import type { Step } from "../steps.ts";
-import type { Program } from "../runtimes/programs.ts";
-import { RemoteWatcher } from "../runtimes/remote_watcher.ts";
 import type { TestCluster } from "../servers/mod.ts";
 import type { ClusterFault } from "./cluster_faults.ts";
 import { ClusterStage } from "./cluster_stage.ts";
 import type { SlotRange } from "./ledger.ts";
+import { RemoteWatcher } from "./remote_watcher.ts";
 import { aborted, byKey, stopped } from "./reshards.ts";
 import { type Outcome, playAlone } from "./run.ts";
 
-/** What runs the watcher in a process of its own, and where that is found. */
-const WATCHER: Program = [Deno.execPath(), "run", "--no-lock", "--allow-net"];
-const FOLDER = join(import.meta.dirname!, "..", "runtimes");
+/** What runs the watcher in a process of its own. */
+const RUNTIME = [Deno.execPath(), "run", "--no-lock", "--allow-net"] as const;
 
 /** Slots that move together; in a new cluster they are the second primary's, as all that follow. */
 export const MANY: SlotRange = { first: 8_000, last: 8_299 };
@@ -91,7 +88,7 @@ async function play(
     filled,
     // A key that an aborted migration leaves behind is gone, and has not expired.
     everyKind: !fault.name.startsWith(aborted.name),
-    watch: (watching) => RemoteWatcher.start(watching, WATCHER, FOLDER),
+    watch: (watching) => RemoteWatcher.start(watching, RUNTIME),
     // Stopped for a while, it must not take that for silence when it goes on.
     connect: { heartbeat: { interval: 500, timeout: 30_000 } },
   });

@@ -1,8 +1,9 @@
 import { assertEquals } from "@std/assert";
+import { join } from "node:path";
 import { allOver, describe, eachAlone, MANNERS, mixed, problems } from "../ledger/scenarios.ts";
+import { RemoteWatcher, SCRIPT } from "../ledger/remote_watcher.ts";
 import { makeApplication } from "./package.ts";
 import { findBun, findDeno, findNode } from "./programs.ts";
-import { RemoteWatcher } from "./remote_watcher.ts";
 
 /**
  * Registers a test of each runtime: the ledger, with the packed package watching.
@@ -18,6 +19,7 @@ export function testLedger(
   Deno.test.beforeAll(async () => {
     folder = await Deno.makeTempDir({ prefix: "keywatch-" });
     await makeApplication(folder);
+    await Deno.copyFile(SCRIPT, join(folder, "watch.mjs"));
   });
 
   Deno.test.afterAll(async () => {
@@ -41,7 +43,7 @@ export function testLedger(
         seed,
         rate: 300,
         watch: (options: Parameters<typeof RemoteWatcher.start>[0]) =>
-          RemoteWatcher.start(options, program, folder),
+          RemoteWatcher.start(options, program, join(folder, "watch.mjs")),
       };
       const outcomes = await allOver([
         alone ? eachAlone(manner, options) : Promise.resolve([]),

@@ -1,10 +1,16 @@
 import type { Gap, MigrationStatus, Status } from "../../mod.ts";
-import type { Seen } from "../ledger/ledger.ts";
-import { type Delay, overlap } from "../ledger/loop_delay.ts";
-import { Observations } from "../ledger/observations.ts";
-import { NO_MIGRATIONS, type WatcherOptions, type Watching } from "../ledger/watcher.ts";
+import { dirname, join } from "node:path";
 import { until } from "../servers/mod.ts";
-import type { Program } from "./programs.ts";
+import type { Seen } from "./ledger.ts";
+import { type Delay, overlap } from "./loop_delay.ts";
+import { Observations } from "./observations.ts";
+import { NO_MIGRATIONS, type WatcherOptions, type Watching } from "./watcher.ts";
+
+/** The program that watches in the other process. */
+export const SCRIPT: string = join(import.meta.dirname!, "watch.mjs");
+
+/** A runtime: a program, and the arguments that come before the script. */
+type Runtime = readonly [string, ...string[]];
 
 /** How long the process may take to end when it is told to, in ms. */
 const ENDING = 20_000;
@@ -21,7 +27,7 @@ interface Line {
   readonly failure?: string;
 }
 
-/** The packed library at work in a process of a runtime. */
+/** The library at work in a process of its own. */
 export class RemoteWatcher implements Watching {
   readonly gate: Watching["gate"] = {
     close: () => this.#order("close"),
@@ -36,12 +42,15 @@ export class RemoteWatcher implements Watching {
   readonly #delays: Delay[] = [];
   #state: Status | null = null;
 
-  private constructor({ book, ...options }: WatcherOptions, program: Program, folder: string) {
+  private constructor(
+    { book, ...options }: WatcherOptions,
+    [command, ...args]: Runtime,
+    script: string,
+  ) {
     this.#observations = new Observations(book);
-    const [command, ...args] = program;
     this.#child = new Deno.Command(command, {
-      args: [...args, "watch.mjs", JSON.stringify(options)],
-      cwd: folder,
+      args: [...args, script, JSON.stringify(options)],
+      cwd: dirname(script),
       env: { NO_COLOR: "1" },
       stdin: "piped",
       stdout: "piped",
@@ -55,15 +64,15 @@ export class RemoteWatcher implements Watching {
   /**
    * Resolves once it is subscribed.
    *
-   * @param program the runtime
-   * @param folder where `watch.mjs` lies, beside the installed package
+   * @param runtime what runs the script
+   * @param script the path of {@linkcode SCRIPT}, or of a copy of it beside an installed package
    */
   static async start(
     options: WatcherOptions,
-    program: Program,
-    folder: string,
+    runtime: Runtime,
+    script: string = SCRIPT,
   ): Promise<RemoteWatcher> {
-    const watcher = new RemoteWatcher(options, program, folder);
+    const watcher = new RemoteWatcher(options, runtime, script);
     try {
       await until("it is subscribed", () => watcher.failure !== null || watcher.#state !== null);
       if (watcher.failure !== null) throw watcher.failure;
