@@ -3,32 +3,29 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import { join } from "node:path";
 import { run } from "../servers/run.ts";
 import { startServer } from "../servers/mod.ts";
-import { makeApplication } from "../runtimes/package.ts";
+import { applicationOfTests } from "../runtimes/package.ts";
 import { findBun, findNode, type Program } from "../runtimes/programs.ts";
 import { Tool } from "./tool.ts";
 
 const TALKATIVE = { config: { "notify-keyspace-events": "KEA" } };
 const TOOL = join("node_modules", "@keywatch", "keywatch", "cli", "bin.js");
 
-let folder: string;
+const application = applicationOfTests();
 let programs: Readonly<Record<"Node" | "Bun", Program>>;
 
 Deno.test.beforeAll(async () => {
   // Once: to find Bun, npm has to start.
   programs = { Node: await findNode(), Bun: await findBun() };
-  folder = await Deno.makeTempDir({ prefix: "keywatch-" });
-  await makeApplication(folder);
-});
-
-Deno.test.afterAll(async () => {
-  await Deno.remove(folder, { recursive: true });
 });
 
 for (const name of ["Node", "Bun"] as const) {
   Deno.test(`the packed tool watches in ${name}, also for a slow reader`, async () => {
     await using server = await startServer(TALKATIVE);
     const program = [...programs[name], TOOL];
-    await using tool = Tool.run(["watch", "--url", server.url], { program, cwd: folder });
+    await using tool = Tool.run(["watch", "--url", server.url], {
+      program,
+      cwd: application.folder,
+    });
     await tool.noted("watching *");
     await server.command("SET", "k", "x");
     assertMatch((await tool.line())!, /db0 {2}set {11}k$/);
@@ -46,7 +43,7 @@ for (const name of ["Node", "Bun"] as const) {
       ["--db lacks its value; one that begins with - is written --db=-…", "watch", "--db", "-1"],
     ];
     for (const [why, ...args] of cases) {
-      await using tool = Tool.run(args, { program, cwd: folder });
+      await using tool = Tool.run(args, { program, cwd: application.folder });
       const { code, stderr } = await tool.ended();
       assertEquals([code, stderr.split("\n")[0]], [2, `keywatch: ${why}`]);
     }
@@ -55,10 +52,10 @@ for (const name of ["Node", "Bun"] as const) {
   Deno.test(`the packed tool looks, explains and shows in ${name}`, async () => {
     await using server = await startServer(TALKATIVE);
     const program = [...programs[name], TOOL];
-    const start = (...args: string[]) => Tool.run(args, { program, cwd: folder });
+    const start = (...args: string[]) => Tool.run(args, { program, cwd: application.folder });
     const env = { REDIS_URL: server.url, NO_COLOR: "1" };
 
-    await using doctor = Tool.run(["doctor", "--probe"], { program, cwd: folder, env });
+    await using doctor = Tool.run(["doctor", "--probe"], { program, cwd: application.folder, env });
     assertStringIncludes(await doctor.rest(), "✓ probe       set of keywatch:probe:");
     assertEquals(await doctor.exited(), 0);
 
@@ -72,7 +69,7 @@ for (const name of ["Node", "Bun"] as const) {
     assertEquals(JSON.parse((await watch.line())!).keyBase64, "/w==");
     assertEquals((await watch.ended()).code, 0);
 
-    await using top = Tool.runOnTerminal(["top"], { program, cwd: folder, env });
+    await using top = Tool.runOnTerminal(["top"], { program, cwd: application.folder, env });
     await top.linesUntil("EVENT");
     await server.command("SET", "user:1", "x");
     await top.linesUntil("user:*");
@@ -84,8 +81,10 @@ for (const name of ["Node", "Bun"] as const) {
   Deno.test(`to import the packed tool in ${name} is not to run it`, async () => {
     const script = "import { main } from '@keywatch/keywatch/cli'; console.log(typeof main)";
     const [program, ...args] = programs[name];
-    await Deno.writeTextFile(join(folder, "import.mjs"), script);
-    const { code, output } = await run([program, ...args, "import.mjs", "wach"], { cwd: folder });
+    await Deno.writeTextFile(join(application.folder, "import.mjs"), script);
+    const { code, output } = await run([program, ...args, "import.mjs", "wach"], {
+      cwd: application.folder,
+    });
     assertEquals([code, output], [0, "function\n"]);
   });
 }

@@ -7,22 +7,16 @@
 import { assertEquals } from "@std/assert";
 import { join } from "node:path";
 import { problemsOf, runToEnd } from "./outcome.ts";
-import { bundleApplication, makeApplication } from "./package.ts";
+import { applicationOfTests, bundleApplication } from "./package.ts";
 import { findNode, findWorkerd } from "./programs.ts";
 
-let folder: string;
+const application = applicationOfTests();
 
-Deno.test.beforeAll(async () => {
-  const application = await Deno.makeTempDir({ prefix: "keywatch-" });
-  await makeApplication(application);
-  folder = join(application, "alone");
-});
-
-Deno.test.afterAll(async () => {
-  await Deno.remove(join(folder, ".."), { recursive: true });
-});
+/** Where the package has only those rooms. */
+const alone = () => join(application.folder, "alone");
 
 Deno.test("the rooms without a socket need of a runtime only TextEncoder and TextDecoder", async () => {
+  const folder = alone();
   const options = ["--format=iife", "--global-name=rooms", "--platform=neutral"];
   await bundleApplication(folder, "run.mjs", [...options, "--outfile=isolate.js"]);
   const program = [...await findNode(), "isolate.mjs", "isolate.js"] as const;
@@ -44,6 +38,7 @@ const worker :Workerd.Worker = (
 `;
 
 Deno.test("the rooms without a socket work in a worker that has no flag and no network", async () => {
+  const folder = alone();
   await bundleApplication(folder, "worker.mjs", ["--platform=neutral", "--outfile=bundle.js"]);
   await Deno.writeTextFile(join(folder, "config.capnp"), CONFIG);
   const ended = await runToEnd([...await findWorkerd(), "test", "config.capnp"], folder);

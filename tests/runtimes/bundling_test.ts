@@ -6,26 +6,20 @@
  */
 import { assertEquals } from "@std/assert";
 import { join } from "node:path";
-import { bundleApplication, makeApplication } from "./package.ts";
+import { applicationOfTests, bundleApplication } from "./package.ts";
 
-let folder: string;
-let entries: string[];
+const application = applicationOfTests();
 
 Deno.test.beforeAll(async () => {
-  folder = await Deno.makeTempDir({ prefix: "keywatch-" });
-  entries = await makeApplication(folder);
   await Deno.writeTextFile(
-    join(folder, "application.mjs"),
+    join(application.folder, "application.mjs"),
     'export * from "@keywatch/keywatch";\n',
   );
 });
 
-Deno.test.afterAll(async () => {
-  await Deno.remove(folder, { recursive: true });
-});
-
 for (const platform of ["browser", "neutral", "node"]) {
   Deno.test(`every entry is bundled for ${platform} without a warning`, async () => {
+    const { folder, entries } = application;
     // The tool is for where there are processes.
     const bundled = entries.filter((entry) => entry !== "./cli" || platform === "node");
     const lines = bundled.map((entry, i) => {
@@ -39,6 +33,7 @@ for (const platform of ["browser", "neutral", "node"]) {
 }
 
 Deno.test("each transport is a part of its own, that its runtime alone loads", async () => {
+  const { folder } = application;
   const options = ["--platform=neutral", "--splitting", "--outdir=parts"];
   await bundleApplication(folder, "application.mjs", options);
   const parts = [...Deno.readDirSync(join(folder, "parts"))].map(({ name }) => name);

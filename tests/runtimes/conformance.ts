@@ -5,7 +5,7 @@
  * deno task test tests/runtimes/conformance_test.ts --filter=Bun
  * ```
  *
- * To run it by hand, keep the folder that {@linkcode makeApplication} fills, and give
+ * To run it by hand, keep the folder that {@linkcode applicationOfTests} fills, and give
  * `node conformance.mjs` the settings that are made below, for a server to play with: it is emptied,
  * its flags and users are changed.
  *
@@ -13,7 +13,7 @@
  */
 import { assertEquals } from "@std/assert";
 import { makeCertificates, startServer } from "../servers/mod.ts";
-import { makeApplication } from "./package.ts";
+import { applicationOfTests } from "./package.ts";
 import { problemsOf, runToEnd } from "./outcome.ts";
 import { Peers } from "./peers.ts";
 import { findBun, findDeno, findNode, type Program } from "./programs.ts";
@@ -31,17 +31,7 @@ const RUNTIMES: [name: string, find: (sockets: readonly string[]) => Promise<Pro
  * @param everything with the cases of sentinels and clusters, which wait for failovers
  */
 export function testConformance({ everything }: { everything: boolean }): void {
-  let folder: string;
-  let exports: string[];
-
-  Deno.test.beforeAll(async () => {
-    folder = await Deno.makeTempDir({ prefix: "keywatch-" });
-    exports = await makeApplication(folder);
-  });
-
-  Deno.test.afterAll(async () => {
-    await Deno.remove(folder, { recursive: true });
-  });
+  const application = applicationOfTests();
 
   for (const [name, find] of RUNTIMES) {
     Deno.test(`the packed package keeps the contract in ${name}`, async () => {
@@ -53,7 +43,7 @@ export function testConformance({ everything }: { everything: boolean }): void {
       const program = await find([server.socket, ...peers.sockets]);
       const settings = JSON.stringify({
         url: `redis://:secret@${server.host}:${server.port}`,
-        exports,
+        exports: application.entries,
         secured: {
           url: server.tlsUrl.replace("//", "//:secret@"),
           tls: { ca: certificates.ca, ...certificates.client, serverName: "redis.test" },
@@ -64,7 +54,7 @@ export function testConformance({ everything }: { everything: boolean }): void {
         ways: peers.ways,
       });
       const problems = problemsOf(
-        await runToEnd([...program, "conformance.mjs", settings], folder),
+        await runToEnd([...program, "conformance.mjs", settings], application.folder),
       );
       assertEquals(problems, [], problems.join("\n"));
     });

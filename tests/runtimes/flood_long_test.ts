@@ -9,7 +9,7 @@ import { Decoder } from "../../resp/mod.ts";
 import { Peer, writeAll } from "../pubsub/peer.ts";
 import { type Certificates, makeCertificates } from "../servers/mod.ts";
 import { runToEnd } from "./outcome.ts";
-import { makeApplication } from "./package.ts";
+import { applicationOfTests } from "./package.ts";
 import { findBun, findDeno, findNode, type Program } from "./programs.ts";
 
 const MEGABYTE = 2 ** 20;
@@ -102,16 +102,7 @@ class FloodingPeer implements AsyncDisposable {
   }
 }
 
-let folder: string;
-
-Deno.test.beforeAll(async () => {
-  folder = await Deno.makeTempDir({ prefix: "keywatch-" });
-  await makeApplication(folder);
-});
-
-Deno.test.afterAll(async () => {
-  await Deno.remove(folder, { recursive: true });
-});
+const application = applicationOfTests();
 
 const RUNTIMES: [name: string, find: () => Promise<Program>][] = [
   ["Node", findNode],
@@ -130,7 +121,8 @@ for (const [name, find] of RUNTIMES) {
         control: peer.control.address,
         flood: peer.blocks * BLOCK.length,
       });
-      const run = await runToEnd([...await find(), "flood.mjs", settings], folder);
+      const program = await find();
+      const run = await runToEnd([...program, "flood.mjs", settings], application.folder);
       assertEquals(run.ended, "with 0", run.stderr);
       const { most, messages, handled, queued, dropped } = JSON.parse(run.stdout);
       assert(most.undecoded < MOST_UNDECODED, `undecoded: ${most.undecoded}`);

@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { join } from "node:path";
 import { allOver, describe, eachAlone, MANNERS, mixed, problems } from "../ledger/scenarios.ts";
 import { RemoteWatcher, SCRIPT } from "../ledger/remote_watcher.ts";
-import { makeApplication } from "./package.ts";
+import { applicationOfTests } from "./package.ts";
 import { findBun, findDeno, findNode } from "./programs.ts";
 
 /**
@@ -14,16 +14,11 @@ import { findBun, findDeno, findNode } from "./programs.ts";
 export function testLedger(
   { seed, seconds, alone }: { seed: number; seconds: number; alone: boolean },
 ): void {
-  let folder: string;
+  const application = applicationOfTests();
+  const script = () => join(application.folder, "watch.mjs");
 
   Deno.test.beforeAll(async () => {
-    folder = await Deno.makeTempDir({ prefix: "keywatch-" });
-    await makeApplication(folder);
-    await Deno.copyFile(SCRIPT, join(folder, "watch.mjs"));
-  });
-
-  Deno.test.afterAll(async () => {
-    await Deno.remove(folder, { recursive: true });
+    await Deno.copyFile(SCRIPT, script());
   });
 
   for (
@@ -43,7 +38,7 @@ export function testLedger(
         seed,
         rate: 300,
         watch: (options: Parameters<typeof RemoteWatcher.start>[0]) =>
-          RemoteWatcher.start(options, program, join(folder, "watch.mjs")),
+          RemoteWatcher.start(options, program, script()),
       };
       const outcomes = await allOver([
         alone ? eachAlone(manner, options) : Promise.resolve([]),

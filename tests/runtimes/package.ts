@@ -48,7 +48,7 @@ export async function installPackage(folder: string, wanted: string): Promise<vo
  *
  * @returns the names of the package's entries
  */
-export async function makeApplication(folder: string): Promise<string[]> {
+async function makeApplication(folder: string): Promise<string[]> {
   await installPackage(folder, `${NAME}@file:${await packedPackage()}`);
 
   const parts = ["cases", "alone"];
@@ -59,6 +59,30 @@ export async function makeApplication(folder: string): Promise<string[]> {
 
   const { exports } = JSON.parse(await Deno.readTextFile(join(folder, name, "package.json")));
   return Object.keys(exports).filter((entry) => entry !== "./package.json");
+}
+
+/** An application as {@linkcode makeApplication} makes it. */
+export interface Application {
+  readonly folder: string;
+  /** The names of the package's entries. */
+  readonly entries: readonly string[];
+}
+
+/**
+ * Has an application made before the tests of a file, and removed after them.
+ *
+ * @returns the application, once the tests run
+ */
+export function applicationOfTests(): Application {
+  const application = { folder: "", entries: [] as string[] };
+  Deno.test.beforeAll(async () => {
+    application.folder = await Deno.makeTempDir({ prefix: "keywatch-" });
+    application.entries = await makeApplication(application.folder);
+  });
+  Deno.test.afterAll(async () => {
+    await Deno.remove(application.folder, { recursive: true });
+  });
+  return application;
 }
 
 /**

@@ -8,7 +8,7 @@ import { assertEquals } from "@std/assert";
 import { join } from "node:path";
 import { type Certificate, makeCertificates, startServer } from "../servers/mod.ts";
 import { problemsOf, runToEnd } from "./outcome.ts";
-import { bundleApplication, makeApplication } from "./package.ts";
+import { applicationOfTests, bundleApplication } from "./package.ts";
 import { Peers } from "./peers.ts";
 import { findWorkerd } from "./programs.ts";
 import { startFailing } from "./failing.ts";
@@ -49,24 +49,19 @@ const worker :Workerd.Worker = (
  * @param everything with the cases of sentinels and clusters, which wait for failovers
  */
 export function testWorkers({ everything }: { everything: boolean }): void {
-  let folder: string;
+  const application = applicationOfTests();
 
   Deno.test.beforeAll(async () => {
-    folder = await Deno.makeTempDir({ prefix: "keywatch-" });
-    await makeApplication(folder);
-    await bundleApplication(folder, "worker.mjs", [
+    await bundleApplication(application.folder, "worker.mjs", [
       "--platform=neutral",
       "--external:cloudflare:*",
       "--outfile=bundle.js",
     ]);
   });
 
-  Deno.test.afterAll(async () => {
-    await Deno.remove(folder, { recursive: true });
-  });
-
   for (const cases of ["contract", "stranger"] as const) {
     Deno.test(`the packed package keeps the ${cases} in Workers`, async (test) => {
+      const { folder } = application;
       const workerd = await findWorkerd();
       const certificates = await makeCertificates("DNS:redis.test,IP:10.0.0.1");
       const ofPeers = await makeCertificates();
