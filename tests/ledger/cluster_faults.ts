@@ -9,7 +9,7 @@ import {
 } from "./cluster_stage.ts";
 import type { Fault } from "./faults.ts";
 import type { SlotRange } from "./ledger.ts";
-import { asAWhole, keyByKey, type Move, movesWhole } from "./slot_moves.ts";
+import { canMigrateAtomically, migrateAtomically, migrateKeys, type Move } from "./slot_moves.ts";
 
 /** Something that happens to a cluster. */
 export type ClusterFault = Fault<ClusterStage>;
@@ -99,13 +99,13 @@ export const nothing: ClusterFault = {
 export const movedByKey: ClusterFault = {
   ...COMMON,
   name: "the busy slot moves by MIGRATE",
-  begin: (stage) => move(stage, keyByKey),
+  begin: (stage) => move(stage, migrateKeys),
 };
 
-export const movedWhole: ClusterFault = {
+export const movedAtomically: ClusterFault = {
   ...COMMON,
-  name: "it moves as a whole",
-  begin: (stage) => move(stage, asAWhole),
+  name: "it moves atomically",
+  begin: (stage) => move(stage, migrateAtomically),
 };
 
 export const movedToNewcomer: ClusterFault = {
@@ -116,8 +116,8 @@ export const movedToNewcomer: ClusterFault = {
     const isFull = cluster.servers.length === MOST_SERVERS;
     const newcomer = isFull ? undefined : await cluster.add();
     await cluster.whenHealthy();
-    const canMoveWhole = movesWhole(cluster.servers[0]!.binary);
-    await move(stage, canMoveWhole && random.next() < 0.5 ? asAWhole : keyByKey, newcomer);
+    const isAtomic = canMigrateAtomically(cluster.servers[0]!.binary);
+    await move(stage, isAtomic && random.next() < 0.5 ? migrateAtomically : migrateKeys, newcomer);
   },
 };
 
@@ -170,7 +170,7 @@ export const failedBack: ClusterFault = {
 export const CLUSTER_FAULTS: readonly ClusterFault[] = [
   nothing,
   movedByKey,
-  movedWhole,
+  movedAtomically,
   movedToNewcomer,
   primaryKilled,
   failover,

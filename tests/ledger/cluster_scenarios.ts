@@ -1,8 +1,8 @@
-import { CLUSTER_FAULTS, type ClusterFault, movedWhole } from "./cluster_faults.ts";
+import { CLUSTER_FAULTS, type ClusterFault, movedAtomically } from "./cluster_faults.ts";
 import { ClusterStage, startLedgerCluster } from "./cluster_stage.ts";
 import { playAlone, playMixed } from "./run.ts";
 import { describe, type Manner, type Named, type ScenarioOptions } from "./scenarios.ts";
-import { movesWhole } from "./slot_moves.ts";
+import { canMigrateAtomically } from "./slot_moves.ts";
 
 /** Each thing that happens to clusters by itself, as often as said. */
 export async function eachOnCluster(
@@ -35,6 +35,6 @@ export async function mixedOnCluster(
 }
 
 function possible({ binary }: ScenarioOptions): readonly ClusterFault[] {
-  const canMoveWhole = binary !== undefined && movesWhole(binary);
-  return CLUSTER_FAULTS.filter((fault) => canMoveWhole || fault !== movedWhole);
+  const isAtomic = binary !== undefined && canMigrateAtomically(binary);
+  return CLUSTER_FAULTS.filter((fault) => isAtomic || fault !== movedAtomically);
 }

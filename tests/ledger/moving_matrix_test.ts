@@ -3,19 +3,19 @@ import { matrix } from "../servers/mod.ts";
 import { inSteps } from "../steps.ts";
 import { startLedgerCluster } from "./cluster_stage.ts";
 import { COMPLETE, GOALS, MANY, type Moving, ONE, whenMoving } from "./moving.ts";
-import { inOnePiece, stopped } from "./reshards.ts";
-import { movesWhole } from "./slot_moves.ts";
+import { atomic, stopped } from "./reshards.ts";
+import { canMigrateAtomically } from "./slot_moves.ts";
 
 /** Here nothing is lost; now and then a few events are delivered twice. */
 const ATOMIC: readonly Moving[] = [
-  { fault: inOnePiece.once, slots: MANY },
-  { fault: inOnePiece["on at once"], slots: MANY },
-  { fault: inOnePiece["on after writes"], slots: ONE, filled: 10_000 },
+  { fault: atomic.once, slots: MANY },
+  { fault: atomic["on at once"], slots: MANY },
+  { fault: atomic["on after writes"], slots: ONE, filled: 10_000 },
 ];
 
 const ATOMIC_GOALS: readonly Moving[] = [
-  { fault: stopped(inOnePiece["then on"]), slots: MANY },
-  { fault: stopped(inOnePiece["on after writes"]), slots: ONE, filled: 10_000 },
+  { fault: stopped(atomic["then on"]), slots: MANY },
+  { fault: stopped(atomic["on after writes"]), slots: ONE, filled: 10_000 },
 ];
 
 for (const binary of await matrix({ progress: (message) => console.error(message) })) {
@@ -28,7 +28,7 @@ for (const binary of await matrix({ progress: (message) => console.error(message
         const options = { cluster, protocol, seed: protocol };
         for (const moving of COMPLETE) await whenMoving(step, moving, options, "complete");
         for (const moving of GOALS) await whenMoving(step, moving, options, "goal");
-        if (!movesWhole(binary)) continue;
+        if (!canMigrateAtomically(binary)) continue;
         for (const moving of ATOMIC) await whenMoving(step, moving, options, "complete");
         for (const moving of ATOMIC_GOALS) await whenMoving(step, moving, options, "goal");
       }

@@ -2,7 +2,14 @@ import { until } from "../servers/mod.ts";
 import { type ClusterFault, movedByKey } from "./cluster_faults.ts";
 import type { ClusterStage, NodeLine } from "./cluster_stage.ts";
 import type { SlotRange } from "./ledger.ts";
-import { announce, asAWhole, keyByKey, type Move, moveKeys, takeBack } from "./slot_moves.ts";
+import {
+  announce,
+  migrateAtomically,
+  migrateKeys,
+  type Move,
+  moveKeys,
+  takeBack,
+} from "./slot_moves.ts";
 
 /** How many writes a node takes of a slot that stays there for a moment. */
 const STAY = 20;
@@ -22,7 +29,7 @@ function reshard(how: Move, hops: number): ClusterFault["begin"] {
 function moveOn(how: Move): ClusterFault["begin"] {
   return async (stage) => {
     const nodes = await route(stage, 2);
-    for (const slot of how === keyByKey ? each(stage) : [stage.busy]) {
+    for (const slot of how === migrateKeys ? each(stage) : [stage.busy]) {
       await how(stage, slot, nodes[0]!, nodes[1]!);
       // Otherwise the new owner's claim may be older than the old one's.
       while (await epochOf(nodes[1]!, nodes[2]!) !== await epochOf(nodes[1]!, nodes[1]!));
@@ -103,9 +110,9 @@ function moves(name: string, how: Move): Readonly<Record<Moves, ClusterFault>> {
   };
 }
 
-export const byKey: Readonly<Record<Moves, ClusterFault>> = moves("by MIGRATE", keyByKey);
+export const byKey: Readonly<Record<Moves, ClusterFault>> = moves("by MIGRATE", migrateKeys);
 
-export const inOnePiece: Readonly<Record<Moves, ClusterFault>> = moves("in one piece", asAWhole);
+export const atomic: Readonly<Record<Moves, ClusterFault>> = moves("atomically", migrateAtomically);
 
 /** Their migration by MIGRATE is aborted. */
 export const aborted: ClusterFault = named("moving slots by MIGRATE is aborted", abort);

@@ -13,8 +13,8 @@ export type Move = (
 /** How many keys one MIGRATE moves at most. */
 const BATCH = 200;
 
-/** Key by key, as `redis-cli --cluster reshard` does it. */
-export const keyByKey: Move = async (stage, slots, source, target) => {
+/** By `MIGRATE`, as `redis-cli --cluster reshard` does it. */
+export const migrateKeys: Move = async (stage, slots, source, target) => {
   const others = (await stage.primaries()).filter(({ id }) => id !== source.id && id !== target.id);
   for (let slot = slots.first; slot <= slots.last; slot++) {
     await announce(slot, source, target);
@@ -29,7 +29,7 @@ export const keyByKey: Move = async (stage, slots, source, target) => {
   }
 };
 
-/** Says that a slot is about to move key by key. */
+/** Announces that a slot is about to move by `MIGRATE`. */
 export async function announce(slot: number, source: NodeLine, target: NodeLine): Promise<void> {
   await Promise.all([
     setSlot(target, slot, "IMPORTING", source.id),
@@ -66,8 +66,8 @@ async function setSlot(node: NodeLine, slot: number, ...words: string[]): Promis
   });
 }
 
-/** In one piece, by what newer servers have for it. */
-export const asAWhole: Move = async (_, { first, last }, source, target) => {
+/** By the atomic slot migration of newer servers. */
+export const migrateAtomically: Move = async (_, { first, last }, source, target) => {
   // Just after a failover it may find that it has too few replicas.
   await until("the move has begun", async () => {
     await (source.server.binary.product === "redis"
@@ -82,8 +82,8 @@ export const asAWhole: Move = async (_, { first, last }, source, target) => {
   });
 };
 
-/** Whether a server can move slots in one piece. */
-export function movesWhole({ product, version }: ServerBinary): boolean {
+/** Whether a server has atomic slot migration. */
+export function canMigrateAtomically({ product, version }: ServerBinary): boolean {
   const [major, minor] = version.split(".").map(Number) as [number, number];
   return product === "redis" ? major * 100 + minor >= 804 : major >= 9;
 }
