@@ -14,13 +14,23 @@ function attribute(tag: string, name: string): string {
   return found[1]!.replace(/&(amp|lt|gt|quot|apos);/g, (_, entity) => ENTITIES[entity]!);
 }
 
+/** Whether a file is a test file, not one that registers tests or steps for others. */
+export function isTestFile(file: string): boolean {
+  return file.endsWith("_test.ts");
+}
+
 /**
- * The report names a step after its test, `test > step`, and lists it beside the tests: those of the
- * file that calls `step`, which need not be that of its test.
+ * Whether a result is that of a step. The report names a step after its test, `test > step`, and
+ * lists it beside the tests of the file that calls `step`: that of its test, or a helper's.
+ *
+ * @param results the names of all that the report lists, by file
  */
-function isStep(name: string, all: Set<string>): boolean {
+function isStep({ file, name }: TestResult, results: ReadonlyMap<string, Set<string>>): boolean {
   const parts = name.split(" > ");
-  return parts.some((_, i) => i > 0 && all.has(parts.slice(0, i).join(" > ")));
+  const files = isTestFile(file) ? [results.get(file)!] : [...results.values()];
+  return parts.some((_, i) =>
+    i > 0 && files.some((names) => names.has(parts.slice(0, i).join(" > ")))
+  );
 }
 
 /**
@@ -56,6 +66,9 @@ export function readReport(xml: string): TestResult[] {
       `Cannot read the test report: it lists ${results.length} results and says ${said}`,
     );
   }
-  const names = new Set(results.map(({ name }) => name));
-  return results.filter(({ name }) => !isStep(name, names));
+  const names = new Map<string, Set<string>>();
+  for (const { file, name } of results) {
+    names.set(file, (names.get(file) ?? new Set()).add(name));
+  }
+  return results.filter((result) => !isStep(result, names));
 }

@@ -48,11 +48,15 @@ const CASES: [string, Record<string, string>, Counts][] = [
   }, { passed: 1, failed: 1, ignored: 0 }],
   ["steps of another file too", {
     "a_test.ts": `
-      import { step } from "./b_test.ts";
+      import { step } from "./b.ts";
       Deno.test("good", (t) => step(t, () => {}));
       Deno.test("bad", (t) => step(t, () => { throw 0; }));`,
-    "b_test.ts": `
+    "b.ts": `
       export const step = async (t: Deno.TestContext, fn: () => void) => void await t.step("a", fn);`,
+  }, { passed: 1, failed: 1, ignored: 0 }],
+  ["a test that is named like a step of another file", {
+    "a_test.ts": `Deno.test("x", async (t) => { await t.step("y", () => {}); });`,
+    "b_test.ts": `Deno.test("x > y", () => { throw new Error("x"); });`,
   }, { passed: 1, failed: 1, ignored: 0 }],
   ["any name and message", {
     "a_test.ts": `
