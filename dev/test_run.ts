@@ -57,12 +57,14 @@ export class Progress {
 }
 
 /**
- * Passes on what a run prints of failures: each at once, and all that it says of them at its end.
+ * Passes on what a run prints of failures: each at once, with its file, and all that it says of them
+ * at its end.
  *
  * @returns the last that it wrote
  */
 async function showFailures(stream: ReadableStream<Uint8Array>): Promise<string> {
   let isEnd = false;
+  let file = "";
   let rest = "";
   const last: string[] = [];
   for await (const text of stream.pipeThrough(new TextDecoderStream())) {
@@ -71,7 +73,12 @@ async function showFailures(stream: ReadableStream<Uint8Array>): Promise<string>
     for (const line of lines) {
       const plain = stripVTControlCharacters(line);
       isEnd ||= plain === " ERRORS ";
-      if (isEnd || /^\.\/tests\/.* \.\.\. FAILED/.test(plain)) console.log(line);
+      // Files that run one by one are named once, and those side by side before each of their tests.
+      file = /^running \d+ tests? from (\S+)$/.exec(plain)?.[1] ?? file;
+      if (isEnd) console.log(line);
+      else if (/^\S.* \.\.\. FAILED/.test(plain)) {
+        console.log(plain.startsWith("./tests/") ? line : `${file} => ${line}`);
+      }
       last.push(line);
       if (last.length > 100) last.shift();
     }
