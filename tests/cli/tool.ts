@@ -1,4 +1,5 @@
 import { fileURLToPath } from "node:url";
+import { shellWord } from "../../cli/doctor/mend.ts";
 import { within } from "../servers/mod.ts";
 import { Cli, LIMIT } from "./cli.ts";
 
@@ -55,7 +56,7 @@ export class Tool extends Cli {
     // The two programs of that name: that of Linux, and that of the BSDs. The first runs a shell,
     // which Ctrl-C would interrupt as well if it stayed: then its status is 130, not the tool's.
     const script = Deno.build.os === "linux"
-      ? ["script", "-qec", `exec ${command.map(quote).join(" ")}`, "/dev/null"]
+      ? ["script", "-qec", `exec ${command.map(shellWord).join(" ")}`, "/dev/null"]
       : ["script", "-q", "/dev/null", ...command];
     return new Tool(script, options);
   }
@@ -113,8 +114,4 @@ export class Tool extends Cli {
 
 function textOf(stream: ReadableStream<Uint8Array>): ReadableStream<string> {
   return stream.pipeThrough(new TextDecoderStream() as TransformStream<Uint8Array, string>);
-}
-
-function quote(word: string): string {
-  return `'${word.replaceAll("'", "'\\''")}'`;
 }
