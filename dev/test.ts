@@ -7,10 +7,12 @@
  * `$TEST_SEED` repeats the random numbers of a run with `--all`. `$TEST_REPORT` names a file for the
  * counts of passed and failed tests.
  */
+import { dirname } from "node:path";
+import { shellWord } from "../cli/doctor/mend.ts";
 import { POOL_VARIABLE } from "../tests/servers/lease.ts";
 import { ensureServer, matrix } from "../tests/servers/mod.ts";
 import { Pool } from "../tests/servers/pool.ts";
-import type { TestResult } from "./junit.ts";
+import { isTestFile, type TestResult } from "./junit.ts";
 import { ROOT } from "./project.ts";
 import { needsEveryServer, runsAlone, selectFiles } from "./test_files.ts";
 import { Progress, type RunOutcome, runTests } from "./test_run.ts";
@@ -18,9 +20,8 @@ import { Progress, type RunOutcome, runTests } from "./test_run.ts";
 /** Tests wait more than they work, so that a core has room for several. */
 const FILES_PER_CORE = 2;
 
-function quoted(text: string): string {
-  return `'${text.replaceAll("'", "'\\''")}'`;
-}
+/** How long the short suite may take on two cores, in s. */
+const LIMIT = 360;
 
 function printSlowest(results: readonly TestResult[]): void {
   console.log("\nThe ten slowest tests:");
@@ -31,11 +32,25 @@ function printSlowest(results: readonly TestResult[]): void {
   }
 }
 
+/** @param task the words before the place of a test: a task, perhaps with its environment */
 function printFailed(results: readonly TestResult[], task: string): void {
   if (results.length === 0) return;
   console.log("\nTo run what failed alone:");
   for (const { file, name } of results) {
-    console.log(`npx -y deno@${Deno.version.deno} task ${task} ${file} --filter=${quoted(name)}`);
+    // The report has the file that registers a test, which others may call to do so.
+    const place = isTestFile(file) ? file : dirname(file);
+    console.log(`${task} ${place} --filter=${shellWord(name)}`);
+  }
+}
+
+function printTime(seconds: number, isShortSuite: boolean): void {
+  const minutes = Math.floor(seconds / 60);
+  const rest = Math.floor(seconds % 60);
+  console.log(`\nAll of it took ${minutes} min ${rest} s`);
+  if (isShortSuite && seconds > LIMIT) {
+    console.log(
+      `That is more than the ${LIMIT / 60} min that the short suite may take on two cores`,
+    );
   }
 }
 
@@ -82,7 +97,8 @@ try {
   await pool[Symbol.asyncDispose]();
 }
 
-const results = outcomes.flatMap((outcome) => outcome.results);
+const listed = outcomes.flatMap((outcome) => outcome.results);
+const results = listed.filter(({ result }) => result !== "ignored");
 const failed = results.filter(({ result }) => result === "failed");
 const outside = outcomes.flatMap((outcome) => outcome.outside);
 let passed = results.filter(({ result }) => result === "passed").length;
@@ -97,8 +113,19 @@ if (all && !isNamed) {
   else outside.push("The mutation checks failed");
 }
 
-if (progress.isShown) printSlowest(results);
-printFailed(failed, all ? "test:all" : "test");
+if (progress.isShown) {
+  printSlowest(results);
+  const { started, leased, discarded } = pool.counts;
+  console.log(
+    `\nServers and clusters were leased ${leased} times; ${started} were started, and ` +
+      `${discarded} discarded because tests left them changed`,
+  );
+  printTime(performance.now() / 1000, !all && !isNamed);
+}
+const ignored = listed.length - results.length;
+if (ignored > 0) console.log(`\n${ignored} tests were ignored or left out by the filter`);
+const seed = all ? `TEST_SEED=${env["TEST_SEED"]} ` : "";
+printFailed(failed, `${seed}npx -y deno@${Deno.version.deno} task ${all ? "test:all" : "test"}`);
 if (outside.length > 0) console.log(`\n${outside.join("\n")}`);
 const counts = `${passed} passed, ${failed.length + outside.length} failed`;
 const report = Deno.env.get("TEST_REPORT");
