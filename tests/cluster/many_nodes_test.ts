@@ -12,6 +12,9 @@ import { Peer } from "../pubsub/peer.ts";
 import { sleep, until, within } from "../servers/mod.ts";
 import { SimulatedCluster, type SimulatedNode, type Told } from "./simulated.ts";
 
+/** How long to wait for nodes that never answer, and enough for one that does, in ms. */
+const TIMEOUT = 2_000;
+
 /** Nodes that nobody has ever heard of, each at the port that is given for it. */
 function invented(count: number, port: (index: number) => number): Told[] {
   return Array.from({ length: count }, (_, index) => ({
@@ -116,21 +119,28 @@ Deno.test("of a thousand nodes at one address one is connected to at a time", as
     if ("port" in address && address.port === real.port) return await dial(address, options);
     counts.all++;
     counts.most = Math.max(counts.most, ++counts.now);
+    let isOver = false;
+    const end = () => {
+      if (!isOver) counts.now--;
+      isOver = true;
+    };
+    // Given up, it is over, although the system may take a while to notice.
+    options.signal.addEventListener("abort", end);
     const transport = await dial(address, options).catch((error) => {
-      counts.now--;
+      end();
       throw error;
     });
     return {
       read: () => transport.read(),
       write: (bytes) => transport.write(bytes),
       close: () => {
-        counts.now--;
+        end();
         transport.close();
       },
     };
   };
-  const options = { dial: dialCounted, timeout: 1_000, password: "secret" };
-  const notifications = await watch(real, options);
+  const options = { dial: dialCounted, timeout: TIMEOUT, password: "secret" };
+  await using notifications = await watch(real, options);
   await until("it was tried some times", () => counts.all > 3);
   assertEquals(counts.most, 1);
   const ready = notifications.status().nodes.filter(({ state }) => state === "ready");
@@ -170,7 +180,7 @@ Deno.test("a node behind many that never answer is reached, and connect waits fo
   const { cluster, real } = boasting(invented(7, (index) => index + 1));
   await using _ = cluster;
   const { counts, dial } = counting((port) => port === real.port);
-  await using notifications = await watch(real, { dial, timeout: 1_000, maxConnecting: 3 });
+  await using notifications = await watch(real, { dial, timeout: TIMEOUT, maxConnecting: 3 });
   const ready = notifications.status().nodes.filter(({ state }) => state === "ready");
   assertEquals(ready.map(({ id }) => id), [real.id]);
   assertEquals(counts.most, 3);
@@ -181,9 +191,9 @@ Deno.test("the status is reported once for all nodes that change at the same tim
   await using _ = cluster;
   const { dial } = counting((port) => port === real.port);
   const told: Status["state"][] = [];
-  const notifications = await watch(real, {
+  await using notifications = await watch(real, {
     dial,
-    timeout: 500,
+    timeout: TIMEOUT,
     onStatus: ({ state }) => told.push(state),
   });
   await until("it is reported", () => told.includes("incomplete"));
