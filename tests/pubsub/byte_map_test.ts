@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { ByteMap } from "../../pubsub/byte_map.ts";
+import { Random } from "../random.ts";
 
 const encoder = new TextEncoder();
 
@@ -17,28 +18,24 @@ Deno.test("ByteMap looks a key up by a range of a larger buffer", () => {
 Deno.test("ByteMap agrees with Map through many random changes", () => {
   const map = new ByteMap<number>();
   const model = new Map<string, number>();
-  let state = 42;
-  const random = (below: number) => {
-    state = (Math.imul(state, 1103515245) + 12345) >>> 0;
-    return (state >>> 8) % below;
-  };
+  const random = new Random(42);
   // Of all lengths, most of them not of whole words.
   const keyOf = (name: number) =>
     `k${name}`.padEnd(name % 90, ":").slice(0, Math.max(4, name % 90));
   for (let round = 0; round < 20_000; round++) {
-    const key = keyOf(random(700));
+    const key = keyOf(random.below(700));
     const bytes = encoder.encode(key);
-    if (random(5) < 2) {
+    if (random.below(5) < 2) {
       map.delete(bytes);
       model.delete(key);
     } else {
       // So few values that some are of several keys, some of one, and some of none.
-      const value = random(250);
+      const value = random.below(250);
       map.set(bytes, value);
       model.set(key, value);
     }
     assertEquals(map.size, model.size);
-    const asked = keyOf(random(700));
+    const asked = keyOf(random.below(700));
     assertEquals(map.get(encoder.encode(asked), 0, asked.length), model.get(asked));
   }
   for (let name = 0; name < 700; name++) {

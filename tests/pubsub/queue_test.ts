@@ -3,6 +3,7 @@ import { Dropped, type Item } from "../../pubsub/dropped.ts";
 import type { Gap } from "../../pubsub/gap.ts";
 import { Load } from "../../pubsub/load.ts";
 import { BoundedQueue, type Overflow, type QueueLimits } from "../../pubsub/queue.ts";
+import { Random } from "../random.ts";
 import { KeyNotification } from "../../parse/mod.ts";
 
 const load = new Load();
@@ -135,11 +136,7 @@ Deno.test("coalesce: where keys are many, the oldest go too", () => {
 
 for (const overflow of ["drop-oldest", "drop-newest", "coalesce"] as const) {
   Deno.test(`${overflow}: nothing vanishes unsaid, and the bounds hold, through random use`, () => {
-    let state = 7;
-    const random = (below: number) => {
-      state = (Math.imul(state, 1103515245) + 12345) >>> 0;
-      return (state >>> 8) % below;
-    };
+    const random = new Random(7);
     const limits = { items: 20, bytes: 60 };
     let queue = queueOf(limits, overflow);
     let pushed = 0;
@@ -158,10 +155,11 @@ for (const overflow of ["drop-oldest", "drop-newest", "coalesce"] as const) {
       }
     };
     for (let round = 0; round < 20_000; round++) {
-      if (random(5) < 3) push(queue, item(++pushed, `k${random(30)}`), 1 + random(6));
-      else account(queue.take());
-      if (random(50) === 0) push(queue, gap(last, last), 0);
-      if (random(500) === 0) {
+      if (random.below(5) < 3) {
+        push(queue, item(++pushed, `k${random.below(30)}`), 1 + random.below(6));
+      } else account(queue.take());
+      if (random.below(50) === 0) push(queue, gap(last, last), 0);
+      if (random.below(500) === 0) {
         const next = queueOf(limits, overflow);
         queue.moveInto(next);
         moved += queue.dropped;
