@@ -141,26 +141,25 @@ export class Topology {
     const nodes = new Map<string, ClusterNode>();
     const primaries: ClusterNode[] = [];
     const contenders = new Set<string>();
+    const claims: { rank: number; index: number; slots: readonly SlotRange[] }[] = [];
     for (const shard of this.shards) {
+      const { primary, slots } = shard;
       for (const node of shard.nodes) {
         nodes.set(node.id, node);
         this.#shardOf.set(node.id, shard);
       }
-      if (shard.primary === null) continue;
-      if (shard.primary.health === "failed" && shard.slots.length === 0) continue;
+      if (primary === null || primary.health === "failed" && slots.length === 0) continue;
       const equals = shard.nodes.filter(({ role, health }) =>
-        role === "primary" && health === shard.primary!.health
+        role === "primary" && health === primary.health
       );
       if (equals.length > 1) { for (const { id } of equals) contenders.add(id); }
-      const index = primaries.push(shard.primary) - 1;
-      for (const { first, last } of shard.slots) {
-        for (let slot = first; slot <= last; slot++) {
-          const other = primaries[this.#owners[slot]!];
-          if (other === undefined || healthRank(shard.primary) > healthRank(other)) {
-            this.#owners[slot] = index;
-          }
-        }
-      }
+      claims.push({ rank: healthRank(primary), index: primaries.push(primary) - 1, slots });
+    }
+    // The first to claim a slot gets it.
+    claims.sort((a, b) => b.rank - a.rank);
+    const free = new FreeSlots();
+    for (const { index, slots } of claims) {
+      for (const range of slots) free.take(range, (slot) => this.#owners[slot] = index);
     }
     this.nodes = nodes;
     this.primaries = primaries;
@@ -236,6 +235,28 @@ export class Topology {
   /** The slots that nobody owns. */
   get uncovered(): SlotRange[] {
     return slotRanges((slot) => this.#owners[slot] === NOBODY);
+  }
+}
+
+const ALL_FREE = Uint16Array.from({ length: SLOTS + 1 }, (_, slot) => slot);
+
+/** The slots that nobody has taken. To take all of them takes linear time, in however many ranges. */
+class FreeSlots {
+  /** At each slot that is taken, a later one that may be free; at each other slot, itself. */
+  readonly #next = ALL_FREE.slice();
+
+  take({ first, last }: SlotRange, onTaken: (slot: number) => void): void {
+    for (let slot = this.#find(first); slot <= last; slot = this.#find(slot)) {
+      onTaken(slot);
+      this.#next[slot] = slot + 1;
+    }
+  }
+
+  #find(slot: number): number {
+    const next = this.#next;
+    // Halves the path for those who follow it later.
+    while (next[slot] !== slot) slot = next[slot] = next[next[slot]!]!;
+    return slot;
   }
 }
 

@@ -1,6 +1,7 @@
 /** Compares CPU times of the process, in which nothing else may run meanwhile. */
 import { assert } from "@std/assert";
 import { Ownership, parseShards, type Question, type SlotMove } from "../../cluster/mod.ts";
+import type { Reply } from "../../resp/mod.ts";
 import { growth } from "./growth.ts";
 import { ASKED, HOSTILE, listed, repeated, shard } from "./hostile_replies.ts";
 
@@ -14,6 +15,16 @@ for (const { name, size, reply, read } of HOSTILE) {
     assert(factor < MOST, `four times the size takes ${factor.toFixed(1)} times the time`);
   });
 }
+
+Deno.test("shards that each claim every slot take no more time than shards with a slot each", () => {
+  const count = 4_000;
+  const read = (slots: (i: number) => Reply) => {
+    const reply = repeated(count, (i) => shard(slots(i), listed(`${i}`)));
+    return () => parseShards(reply, ASKED, { maxNodes: count });
+  };
+  const factor = growth(read((i) => [i, i]), read(() => [0, 16_383]), MOST);
+  assert(factor < MOST, `they take ${factor.toFixed(1)} times as much`);
+});
 
 Deno.test("moves of slots are heard in time in proportion to their number", () => {
   const told = (state: SlotMove["state"]) => (count: number) => {
