@@ -200,7 +200,7 @@ export class Inquirer {
       ...slots.map((slot): Command => ["CLUSTER", "GETKEYSINSLOT", slot, count]),
     ];
     this.#ask(connection, commands, question, ([keyspace, ...replies]) => {
-      const lists = replies.map(listOf);
+      const lists = replies.map((reply) => listOf<Reply>(reply));
       if (lists.includes(null)) return this.#fail(question);
       const isCertain = this.#copiesLapsed || !mayLapse(keyspace!);
       const keys = new Map((isCertain ? slots : []).map((slot, index) => [

@@ -191,7 +191,7 @@ function readSlotRange(word: string): SlotRange | null {
  */
 export function parseSlotMoves(reply: Reply): SlotMove[] | null {
   if (reply instanceof ServerError) return /unknown/i.test(reply.message) ? [] : null;
-  const rows = listOf(reply);
+  const rows = listOf<Reply>(reply);
   if (rows === null || rows.length > MOST_MOVES) return null;
   const moves: SlotMove[] = [];
   let ranges = 0;

@@ -22,7 +22,17 @@ const ROOMS: Room[] = [
     imports: ["pubsub/transports/", "resp/", "parse/", "events/"],
     runtime: false,
   },
-  { path: "cluster/", imports: ["pubsub/", "resp/", "parse/"], runtime: false },
+  { path: "cluster/discovery/", imports: ["resp/", "parse/"], runtime: false },
+  {
+    path: "cluster/migration/",
+    imports: ["cluster/discovery/", "resp/", "parse/"],
+    runtime: false,
+  },
+  {
+    path: "cluster/",
+    imports: ["cluster/discovery/", "cluster/migration/", "pubsub/", "resp/", "parse/"],
+    runtime: false,
+  },
   {
     path: "mod.ts",
     imports: ["cluster/", "pubsub/", "resp/", "parse/", "events/"],

@@ -1,11 +1,12 @@
 /**
  * The topology of a cluster: which node owns which hash slot, and which slot a key belongs to.
  *
- * {@linkcode parseShards} and {@linkcode parseSlots} read what any client was answered.
+ * {@linkcode parseShards} and
+ * {@linkcode parseSlots} read replies that are there already. This entry opens no connection.
  *
  * @example
  * ```ts
- * import { hashSlot, parseShards } from "@keywatch/keywatch/cluster";
+ * import { hashSlot, parseShards } from "@keywatch/keywatch/discovery";
  *
  * const node = ["id", "07c3…", "port", 7000, "endpoint", "127.0.0.1", "role", "master"];
  * const reply = [["slots", [0, 16383], "nodes", [node]]];
@@ -18,6 +19,14 @@
 
 export { hashSlot, SLOTS } from "./slot.ts";
 export { countSlots, formatSlots, includesSlot, type SlotRange, slotRanges } from "./slot_range.ts";
-export * from "./topology.ts";
+export {
+  type ClusterNode,
+  dialAddress,
+  type NodeAddress,
+  type NodeHealth,
+  type NodeRole,
+  type Shard,
+  Topology,
+} from "./topology.ts";
 export * from "./topology_error.ts";
 export { parseShards, parseSlots } from "./topology_reply.ts";

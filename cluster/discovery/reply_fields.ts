@@ -1,45 +1,64 @@
-import { Attributed, type Reply, RespMap, VerbatimString } from "../../resp/mod.ts";
+/**
+ * Reads parts of replies, as whichever client gives them: the types of `./resp`, strings or bytes,
+ * numbers, bigints or digits, and maps as `Map`, as an object, as names and values in turn, or as a
+ * list of pairs. Each function returns null for anything else.
+ */
+import { Attributed, RespMap, VerbatimString } from "../../resp/types.ts";
 
 const utf8 = new TextDecoder();
 
-/** The text of a reply that is one, of whatever kind. */
-export function textOf(reply: Reply | undefined): string | null {
-  if (typeof reply === "string") return reply;
-  if (reply instanceof Uint8Array) return utf8.decode(reply);
-  if (reply instanceof VerbatimString) return textOf(reply.value);
-  return reply instanceof Attributed ? textOf(reply.reply) : null;
+/** A reply without its attributes, and without the format of a verbatim string. */
+function unwrap(reply: unknown): unknown {
+  while (reply instanceof Attributed) reply = reply.reply;
+  return reply instanceof VerbatimString ? reply.value : reply;
 }
 
-/** The items of a reply that is a list. */
-export function listOf(reply: Reply | undefined): readonly Reply[] | null {
-  if (Array.isArray(reply)) return reply;
-  return reply instanceof Attributed ? listOf(reply.reply) : null;
+/** A text. */
+export function textOf(reply: unknown): string | null {
+  const value = unwrap(reply);
+  if (typeof value === "string") return value;
+  return value instanceof Uint8Array ? utf8.decode(value) : null;
 }
 
-/** A whole number, not below 0, as a number or as the digits of one. */
-export function countOf(reply: Reply | undefined): number | null {
-  if (typeof reply === "bigint") return reply >= 0n ? Number(reply) : null;
-  if (typeof reply === "number") return Number.isInteger(reply) && reply >= 0 ? reply : null;
-  if (reply instanceof Attributed) return countOf(reply.reply);
-  const text = textOf(reply);
+/** The items of a list. */
+export function listOf<Item = unknown>(reply: unknown): readonly Item[] | null {
+  const value = unwrap(reply);
+  return Array.isArray(value) ? value : null;
+}
+
+/** An integer of 0 or more. */
+export function countOf(reply: unknown): number | null {
+  const value = unwrap(reply);
+  if (typeof value === "bigint") return value >= 0n ? Number(value) : null;
+  if (typeof value === "number") return Number.isInteger(value) && value >= 0 ? value : null;
+  const text = textOf(value);
   return text !== null && /^\d{1,15}$/.test(text) ? Number(text) : null;
 }
 
-/**
- * The fields of a reply: a map in RESP3, names and values by turns in RESP2. Where a name stands
- * twice the first counts.
- *
- * @returns null when it is neither
- */
-export function fieldsOf(reply: Reply | undefined): ReadonlyMap<string, Reply> | null {
-  if (reply instanceof Attributed) return fieldsOf(reply.reply);
-  const items = reply instanceof RespMap ? reply.items : listOf(reply);
-  if (items === null || items.length % 2 !== 0) return null;
-  const fields = new Map<string, Reply>();
-  for (let i = 0; i < items.length; i += 2) {
-    const name = textOf(items[i]);
-    if (name === null) return null;
-    if (!fields.has(name)) fields.set(name, items[i + 1]!);
+/** The fields of a map, by name. If a name occurs twice, the first counts. */
+export function fieldsOf<Value = unknown>(reply: unknown): ReadonlyMap<string, Value> | null {
+  const pairs = pairsOf(unwrap(reply));
+  if (pairs === null) return null;
+  const fields = new Map<string, Value>();
+  for (const [name, value] of pairs) {
+    const text = textOf(name);
+    if (text === null) return null;
+    if (!fields.has(text)) fields.set(text, value as Value);
   }
   return fields;
+}
+
+function pairsOf(value: unknown): Iterable<readonly unknown[]> | null {
+  if (value instanceof Map) return value;
+  const items: unknown = value instanceof RespMap ? value.items : value;
+  if (!Array.isArray(items)) {
+    const isObject = typeof items === "object" && items !== null && !(items instanceof Uint8Array);
+    return isObject ? Object.entries(items) : null;
+  }
+  // A name cannot be a list or an object, so this is a list of pairs.
+  if (items.length > 0 && textOf(items[0]) === null) {
+    return items.map((pair) => Array.isArray(pair) ? pair : [pair?.key, pair?.value]);
+  }
+  if (items.length % 2 !== 0) return null;
+  return Array.from({ length: items.length / 2 }, (_, i) => [items[2 * i], items[2 * i + 1]]);
 }

@@ -5,7 +5,7 @@ import { toBytes } from "../../parse/text.ts";
  *
  * @example
  * ```ts
- * import { countSlots, SLOTS, type Topology } from "@keywatch/keywatch/cluster";
+ * import { countSlots, SLOTS, type Topology } from "@keywatch/keywatch/discovery";
  *
  * const isWhole = ({ covered }: Topology): boolean => countSlots(covered) === SLOTS;
  * ```
@@ -34,7 +34,7 @@ const CRC16: Uint16Array = Uint16Array.from({ length: 256 }, (_, byte) => {
  *
  * @example
  * ```ts
- * import { hashSlot } from "@keywatch/keywatch/cluster";
+ * import { hashSlot } from "@keywatch/keywatch/discovery";
  *
  * console.log(hashSlot("{user:1}:name") === hashSlot("{user:1}:cart")); // true
  * ```

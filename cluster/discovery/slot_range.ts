@@ -5,7 +5,7 @@ import { SLOTS } from "./slot.ts";
  *
  * @example
  * ```ts
- * import { countSlots, type SlotRange } from "@keywatch/keywatch/cluster";
+ * import { countSlots, type SlotRange } from "@keywatch/keywatch/discovery";
  *
  * const range: SlotRange = { first: 0, last: 5460 };
  * console.log(countSlots([range])); // 5461
@@ -26,7 +26,7 @@ export interface SlotRange {
  *
  * @example
  * ```ts
- * import { formatSlots, slotRanges } from "@keywatch/keywatch/cluster";
+ * import { formatSlots, slotRanges } from "@keywatch/keywatch/discovery";
  *
  * console.log(formatSlots(slotRanges((slot) => slot < 3 || slot === 7))); // 0-2,7
  * ```
@@ -52,7 +52,7 @@ export function slotRanges(picks: (slot: number) => boolean): SlotRange[] {
  *
  * @example
  * ```ts
- * import { countSlots } from "@keywatch/keywatch/cluster";
+ * import { countSlots } from "@keywatch/keywatch/discovery";
  *
  * console.log(countSlots([{ first: 0, last: 5460 }])); // 5461
  * ```
@@ -70,7 +70,7 @@ export function countSlots(ranges: readonly SlotRange[]): number {
  *
  * @example
  * ```ts
- * import { includesSlot } from "@keywatch/keywatch/cluster";
+ * import { includesSlot } from "@keywatch/keywatch/discovery";
  *
  * console.log(includesSlot([{ first: 0, last: 5460 }], 5461)); // false
  * ```
@@ -134,7 +134,7 @@ export function meet(some: readonly SlotRange[], others: readonly SlotRange[]): 
  *
  * @example
  * ```ts
- * import { formatSlots } from "@keywatch/keywatch/cluster";
+ * import { formatSlots } from "@keywatch/keywatch/discovery";
  *
  * console.log(formatSlots([{ first: 0, last: 5460 }, { first: 5462, last: 5462 }])); // 0-5460,5462
  * ```

@@ -1,4 +1,3 @@
-import type { TcpAddress } from "../../pubsub/mod.ts";
 import { SLOTS } from "./slot.ts";
 import { type SlotRange, slotRanges } from "./slot_range.ts";
 
@@ -7,7 +6,7 @@ import { type SlotRange, slotRanges } from "./slot_range.ts";
  *
  * @example
  * ```ts
- * import type { NodeRole, Topology } from "@keywatch/keywatch/cluster";
+ * import type { NodeRole, Topology } from "@keywatch/keywatch/discovery";
  *
  * function count({ nodes }: Topology, role: NodeRole): number {
  *   return [...nodes.values()].filter((node) => node.role === role).length;
@@ -22,7 +21,7 @@ export type NodeRole = "primary" | "replica";
  *
  * @example
  * ```ts
- * import type { NodeHealth, Topology } from "@keywatch/keywatch/cluster";
+ * import type { NodeHealth, Topology } from "@keywatch/keywatch/discovery";
  *
  * function hasAny({ nodes }: Topology, health: NodeHealth): boolean {
  *   return [...nodes.values()].some((node) => node.health === health);
@@ -32,11 +31,29 @@ export type NodeRole = "primary" | "replica";
 export type NodeHealth = "online" | "loading" | "failed" | "unknown";
 
 /**
+ * Where to dial a node.
+ *
+ * @example
+ * ```ts
+ * import { dialAddress, type NodeAddress, type Topology } from "@keywatch/keywatch/discovery";
+ *
+ * const addresses = ({ primaries }: Topology): NodeAddress[] =>
+ *   primaries.flatMap((node) => dialAddress(node) ?? []);
+ * ```
+ */
+export interface NodeAddress {
+  /** Host name or IP address; an IPv6 address without brackets. */
+  readonly hostname: string;
+  /** Port, 1 to 65535. */
+  readonly port: number;
+}
+
+/**
  * A node of a cluster. Only the id says which one it is: the rest may differ in the next answer.
  *
  * @example
  * ```ts
- * import type { ClusterNode } from "@keywatch/keywatch/cluster";
+ * import type { ClusterNode } from "@keywatch/keywatch/discovery";
  *
  * function describe({ id, host, port, role, health }: ClusterNode): string {
  *   return `${id.slice(0, 8)} at ${host}:${port}: ${role}, ${health}`;
@@ -69,7 +86,7 @@ export interface ClusterNode {
  *
  * @example
  * ```ts
- * import { formatSlots, type Shard } from "@keywatch/keywatch/cluster";
+ * import { formatSlots, type Shard } from "@keywatch/keywatch/discovery";
  *
  * function describe({ primary, nodes, slots }: Shard): string {
  *   return `${primary?.host ?? "nobody"} of ${nodes.length} nodes holds ${formatSlots(slots)}`;
@@ -99,7 +116,7 @@ const NOBODY = -1;
  *
  * @example
  * ```ts
- * import { formatSlots, hashSlot, parseShards } from "@keywatch/keywatch/cluster";
+ * import { formatSlots, hashSlot, parseShards } from "@keywatch/keywatch/discovery";
  *
  * const asked = { hostname: "127.0.0.1", port: 7000 };
  * const node = ["id", "07c3…", "port", 7000, "endpoint", "127.0.0.1", "role", "master"];
@@ -271,33 +288,9 @@ const RANKS: Readonly<Record<NodeHealth, number>> = {
   failed: 0,
 };
 
-function healthRank({ health }: ClusterNode): number {
+/** How healthy a node is; more is healthier. */
+export function healthRank({ health }: ClusterNode): number {
   return RANKS[health];
-}
-
-/**
- * The one of a shard's nodes that counts as its primary.
- *
- * @param nodes the nodes
- * @returns the healthiest primary, of equally healthy ones the one furthest in the stream of
- * replication; null when there is none
- *
- * @example
- * ```ts
- * import { choosePrimary, type Topology } from "@keywatch/keywatch/cluster";
- *
- * const heir = (topology: Topology) => choosePrimary(topology.shards[0]?.nodes ?? []);
- * ```
- */
-export function choosePrimary(nodes: readonly ClusterNode[]): ClusterNode | null {
-  const offset = (node: ClusterNode) => node.replicationOffset ?? -1;
-  return nodes
-    .filter(({ role }) => role === "primary")
-    .reduce<ClusterNode | null>((best, node) => {
-      if (best === null) return node;
-      const better = healthRank(node) - healthRank(best) || offset(node) - offset(best);
-      return better > 0 ? node : best;
-    }, null);
 }
 
 /**
@@ -309,7 +302,7 @@ export function choosePrimary(nodes: readonly ClusterNode[]): ClusterNode | null
  *
  * @example
  * ```ts
- * import { dialAddress, type Topology } from "@keywatch/keywatch/cluster";
+ * import { dialAddress, type Topology } from "@keywatch/keywatch/discovery";
  *
  * const where = (topology: Topology) =>
  *   topology.primaries.map((node) => dialAddress(node, { tls: true }));
@@ -318,7 +311,7 @@ export function choosePrimary(nodes: readonly ClusterNode[]): ClusterNode | null
 export function dialAddress(
   node: Pick<ClusterNode, "host" | "port" | "tlsPort">,
   options: { readonly tls?: boolean } = {},
-): TcpAddress | null {
+): NodeAddress | null {
   // CLUSTER SLOTS names one port only: the one for a connection like that which asked.
   const port = options.tls ? node.tlsPort ?? node.port : node.port;
   return node.host === null || port === null ? null : { hostname: node.host, port };

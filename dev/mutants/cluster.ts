@@ -47,8 +47,8 @@ export const cluster: readonly Mutant[] = [
   {
     name: "accepts one node more than maxNodes",
     file: "cluster/discovery/topology_reply.ts",
-    before: ".size > maxNodes)",
-    after: ".size > maxNodes + 1)",
+    before: ".size > this.#maxNodes)",
+    after: ".size > this.#maxNodes + 1)",
     tests: ["tests/cluster/hostile_replies_test.ts", "--filter=maxNodes"],
   },
   {
@@ -166,9 +166,16 @@ export const cluster: readonly Mutant[] = [
   },
   {
     name: "takes the failed one of two primaries for the owner",
+    file: "cluster/discovery/topology_reply.ts",
+    before: ".sort((a, b) => healthRank(b) - healthRank(a)",
+    after: ".sort((a, b) => healthRank(a) - healthRank(b)",
+    tests: ["tests/cluster/discovery/topology_test.ts"],
+  },
+  {
+    name: "takes the failed one of two shards that claim a slot for the owner",
     file: "cluster/discovery/topology.ts",
-    before: "return better > 0 ? node : best",
-    after: "return better < 0 ? node : best",
+    before: "claims.sort((a, b) => b.rank - a.rank)",
+    after: "claims.sort((a, b) => a.rank - b.rank)",
     tests: ["tests/cluster/discovery/topology_test.ts"],
   },
   {

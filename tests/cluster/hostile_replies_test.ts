@@ -65,22 +65,29 @@ Deno.test("of however many sentinels that one names few are kept", async () => {
   assertEquals(others![0], { hostname: "10.0.0.0", port: 26_379 });
 });
 
-Deno.test("a slot that is listed twice in one shard, or on one line, is an error", () => {
-  const refused = (read: () => unknown, why: string) => {
-    const { message } = assertThrows(read, TopologyError);
-    assert(message.includes(why), message);
-  };
-  const twice = "it lists a slot of a shard twice";
-  for (const pairs of [[0, 5, 5, 9], [0, 9, 0, 9], [5, 9, 0, 5], [0, 16_383, 7, 7]]) {
-    refused(() => parseShards([shard(pairs, listed("a"))], ASKED), twice);
-    refused(() => parseNodes(own(`${pairs[0]}-${pairs[1]}`, `${pairs[2]}-${pairs[3]}`), ASKED), "");
+Deno.test("a slot that is listed twice in one shard counts once, on one line it is an error", () => {
+  for (
+    const [pairs, all] of [
+      [[0, 5, 5, 9], "0-9"],
+      [[0, 9, 0, 9], "0-9"],
+      [[5, 9, 0, 5], "0-9"],
+      [[0, 16_383, 7, 7], "0-16383"],
+      [[5, 16_383, 0, 4], "0-16383"],
+    ] as const
+  ) {
     const rows = [0, 2].map((i) => [pairs[i]!, pairs[i + 1]!, ["127.0.0.1", 7000, "a"]]);
-    refused(() => parseSlots(rows, ASKED), twice);
-    const text = `${pairs[0]}-${pairs[1]} ${pairs[2]}-${pairs[3]}`;
-    assertEquals(parseSlotMoves([move({ slots: text })]), null);
+    for (
+      const { shards } of [
+        parseShards([shard([...pairs], listed("a"))], ASKED),
+        parseShards([0, 2].map((i) => shard(pairs.slice(i, i + 2), listed("a"))), ASKED),
+        parseSlots(rows, ASKED),
+      ]
+    ) assertEquals(shards.map(({ slots }) => formatSlots(slots)), [all]);
   }
-  const all = parseShards([shard([5, 16_383, 0, 4], listed("a"))], ASKED);
-  assertEquals(formatSlots(all.shards[0]!.slots), "0-4,5-16383");
+  assertThrows(() => parseNodes(own("0-5", "5-9"), ASKED), TopologyError);
+  assertEquals(parseSlotMoves([move({ slots: "0-5 5-9" })]), null);
+  const many = repeated(2 * 16_385, () => 0);
+  assertThrows(() => parseShards([shard(many, listed("a"))], ASKED), TopologyError, "more ranges");
 });
 
 Deno.test("more nodes than maxNodes are an error that names the option", () => {

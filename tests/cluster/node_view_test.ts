@@ -52,7 +52,7 @@ Deno.test("an answer without the node's own line is a TopologyError", () => {
   ];
   for (const [reply, why] of cases) {
     const error = assertThrows(() => parseNodes(reply, ASKED), TopologyError);
-    assert(error.message.includes(` to CLUSTER NODES: ${why}; `), error.message);
+    assert(error.message.includes(` by CLUSTER NODES: ${why}; `), error.message);
   }
   assertEquals(parseNodes(new VerbatimString("txt", own("")), ASKED).id, "a");
 });
