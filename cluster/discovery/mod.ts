@@ -1,7 +1,7 @@
 /**
  * The topology of a cluster: which node owns which hash slot, and which slot a key belongs to.
  *
- * {@linkcode parseShards} and
+ * {@linkcode discoverTopology} asks a node by any client. {@linkcode parseShards} and
  * {@linkcode parseSlots} read replies that are there already. This entry opens no connection.
  *
  * @example
@@ -17,6 +17,7 @@
  * @module
  */
 
+export * from "./discover_topology.ts";
 export { hashSlot, SLOTS } from "./slot.ts";
 export { countSlots, formatSlots, includesSlot, type SlotRange, slotRanges } from "./slot_range.ts";
 export {

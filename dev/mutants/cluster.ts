@@ -179,6 +179,13 @@ export const cluster: readonly Mutant[] = [
     tests: ["tests/cluster/discovery/topology_test.ts"],
   },
   {
+    name: "asks for the topology by one command alone",
+    file: "cluster/discovery/discover_topology.ts",
+    before: "if (!(shards instanceof Error)) return",
+    after: "return",
+    tests: ["tests/cluster/discovery/discover_topology_test.ts"],
+  },
+  {
     name: "leaves the connections to the nodes when it is closed",
     file: "cluster/notifications.ts",
     before: "      for (const member of this.#members.values()) member.close(reason);\n",

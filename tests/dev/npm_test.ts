@@ -77,6 +77,7 @@ import { KeyeventChannel } from "keywatch/parse";
 import { requiredFlags } from "keywatch/events";
 import { KeyspaceNotifications } from "keywatch/pubsub";
 import { hashSlot } from "keywatch/cluster";
+import { discoverTopology } from "keywatch/discovery";
 import { main } from "keywatch/cli";
 
 const channel: KeyeventChannel = new KeyeventChannel(EventType.EXPIRED, { db: 3 });

@@ -1,0 +1,81 @@
+import type { NodeAddress, Topology } from "./topology.ts";
+import { parseShards, parseSlots } from "./topology_reply.ts";
+
+/**
+ * Sends a command by some client, and resolves with the reply as that client gives it.
+ *
+ * @example
+ * ```ts
+ * import type { SendCommand } from "@keywatch/keywatch/discovery";
+ *
+ * // node-redis
+ * const over = (client: { sendCommand(words: string[]): Promise<unknown> }): SendCommand =>
+ *   (command, ...args) => client.sendCommand([command, ...args]);
+ * ```
+ */
+export type SendCommand = (command: string, ...args: string[]) => Promise<unknown>;
+
+/**
+ * What is known about the node that is asked.
+ *
+ * @example
+ * ```ts
+ * import type { DiscoverTopologyOptions } from "@keywatch/keywatch/discovery";
+ *
+ * const options: DiscoverTopologyOptions = {
+ *   address: { hostname: "cache.example.com", port: 6379 },
+ *   maxNodes: 50,
+ * };
+ * ```
+ */
+export interface DiscoverTopologyOptions {
+  /**
+   * Address of the node that is asked, for errors and for nodes of which the reply names no host: they
+   * have the same one.
+   */
+  readonly address?: NodeAddress | { readonly path: string };
+  /** Whether the connection uses TLS: some replies name only the port for that. Default `false`. */
+  readonly tls?: boolean;
+  /** How many nodes are accepted. Default 1,000. */
+  readonly maxNodes?: number;
+}
+
+/**
+ * Asks a node for the topology of its cluster, by any client: `CLUSTER SHARDS`, and `CLUSTER SLOTS` if
+ * that fails. Maps may come as `Map`, as objects or as arrays, texts as strings or bytes, integers as
+ * numbers, bigints or digits.
+ *
+ * @param sendCommand sends a command to one node, with its arguments as separate strings
+ * @param options what is known about the node
+ * @returns the topology, as that node sees it
+ * @throws {TopologyError} if both commands fail, or a reply cannot be used
+ *
+ * @example
+ * ```ts no-run
+ * import { discoverTopology, formatSlots } from "@keywatch/keywatch/discovery";
+ *
+ * declare const client: { sendCommand(words: string[]): Promise<unknown> }; // node-redis
+ *
+ * const topology = await discoverTopology((...words) => client.sendCommand(words));
+ * for (const { id, host, port } of topology.primaries) {
+ *   console.log(host, port, formatSlots(topology.slotsOf(id)));
+ * }
+ * ```
+ */
+export async function discoverTopology(
+  sendCommand: SendCommand,
+  { address, ...options }: DiscoverTopologyOptions = {},
+): Promise<Topology> {
+  const send = async (subcommand: string): Promise<unknown> => {
+    try {
+      return await sendCommand("CLUSTER", subcommand);
+    } catch (error) {
+      return error instanceof Error ? error : new Error(String(error));
+    }
+  };
+  const asked = address ?? null;
+  const shards = await send("SHARDS");
+  // Servers that do not know it say so in various words, and an ACL may allow only the other one.
+  if (!(shards instanceof Error)) return parseShards(shards, asked, options);
+  return parseSlots(await send("SLOTS"), asked, options);
+}
