@@ -16,6 +16,8 @@ export interface ModelOptions {
   readonly emitsNew?: boolean;
   /** As {@linkcode ModelClusterOptions.latencies}; a tenth of a ms if left out. */
   readonly latencies?: readonly number[];
+  /** As {@linkcode Span.slack}; 500 if left out. */
+  readonly slack?: number;
   /** What the client is given besides. */
   readonly options?: ClusterOptions;
 }
@@ -95,13 +97,14 @@ export class Model implements AsyncDisposable {
     const closedAt = this.clock.epoch;
     await this.#within(this.client.close());
     await this.#within(this.#end);
-    const { seed, profile, protocol, kind } = this.#options;
+    const { seed, profile, protocol, kind, slack = 500 } = this.#options;
     const context = `seed ${seed}, ${profile.name}, RESP${protocol}, ${kind ?? "keyspace"}`;
     const { nodes, links } = this.cluster;
     const span = {
       connectedAt: this.#connectedAt,
       subscribedAt: this.#subscribedAt,
       closedAt,
+      slack,
       roundTrips: new Map(nodes.map((node) => [node.port, 2.5 * links.get(node)!.latency])),
     };
     return new Report(this.cluster.history, this.items, span, context);

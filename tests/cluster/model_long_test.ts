@@ -1,12 +1,23 @@
-/** The properties of the model with other seeds each time. */
+/** The properties of the model with other seeds each time, and its scenarios everywhere. */
 import { anySeed } from "../random.ts";
-import { assertProperty, PROPERTIES } from "./model/properties.ts";
+import { PROPERTIES } from "./model/properties.ts";
+import { testsOfProperty, testsOfScenario } from "./model/definitions.ts";
+import { SCENARIOS } from "./model/scenarios.ts";
 
-const RUNS = 200;
+/** How many times as many seeds as in the short suite. */
+const TIMES = 25;
 const first = anySeed() % 1e9;
 
 for (const property of PROPERTIES) {
-  Deno.test(`${property.name}: ${RUNS} seeds from ${first}`, async () => {
-    await assertProperty(property, first, RUNS);
-  });
+  const { seeds = 6, unreached, rare } = property;
+  const faults = { ...unreached, ...rare };
+  for (const test of testsOfProperty(property, faults, first, TIMES * seeds)) Deno.test(test);
+}
+
+for (const scenario of SCENARIOS) {
+  for (const profile of scenario.profiles) {
+    for (const protocol of [3, 2] as const) {
+      for (const test of testsOfScenario(scenario, profile, protocol)) Deno.test(test);
+    }
+  }
 }

@@ -68,7 +68,9 @@ export class ModelCluster implements Surroundings {
       }
       node.replication = { ...this.nodes[index % SHARDS]!.replication };
       for (const [n, slot] of this.slots.entries()) {
-        node.owners.set(slot, this.nodes[Math.floor(n / SLOTS_PER_SHARD)]!);
+        const owner = this.nodes[Math.floor(n / SLOTS_PER_SHARD)]!;
+        node.owners.set(slot, owner);
+        this.history.firstOwners.set(slot, owner.port);
       }
       this.#gossip(node);
     }
@@ -115,8 +117,22 @@ export class ModelCluster implements Surroundings {
     this.history.notes.push({ at: this.clock.epoch, text });
   }
 
+  /** Notes that events of a node do not reach the client for so many ms. */
+  noteOutage({ port }: ModelNode, ms: number, stream: number = port): void {
+    const { epoch: from } = this.clock;
+    this.history.outages.push({ port, from, to: from + Math.ceil(ms), stream });
+  }
+
+  /** Nothing travels between a node and the client for so many ms. */
+  stall(node: ModelNode, ms: number): void {
+    this.links.get(node)!.stalledUntil = this.clock.now + ms;
+    this.noteOutage(node, ms);
+  }
+
   /** Notes that a node owns a slot from now on. */
   noteTakeover(node: ModelNode, slot: number): void {
+    const isHeard = [...node.sessions].some(({ isSubscribed }) => isSubscribed);
+    if (!isHeard) this.noteOutage(node, 0, this.history.ownerOf(slot));
     this.history.takeovers.push({ slot, port: node.port, at: this.clock.epoch });
     const count = this.#moving.get(slot)?.count ?? 0;
     this.#moving.set(slot, { count, until: this.clock.now + AFTERMATH });

@@ -27,11 +27,20 @@ export function* failOver(
   const replica = replicaOf(cluster, primary);
   if (replica === null) return;
   cluster.note(`${primary.port}: failover, ${kind}`);
+  const { clock, history } = cluster;
+  let from = clock.epoch;
+  /** Notes since when nobody could write, and has the replica take over if it still can. */
+  const promote = () => {
+    const { port } = primary;
+    history.outages.push({ port, from, to: clock.epoch, stream: port });
+    if (replica.isAlive && replica.follows(primary)) replica.promote();
+  };
   if (kind === "orderly") {
     while (primary.isStopped) yield 1;
+    from = clock.epoch;
     primary.writesWait = [];
     do yield 1; while (primary.replicating > 0);
-    if (replica.primaries.get(replica) === primary) replica.promote();
+    promote();
     yield 2_000;
     // The primary was demoted meanwhile, or gives up waiting for that.
     const waiting = primary.writesWait;
@@ -46,7 +55,7 @@ export function* failOver(
     for (const node of cluster.nodes) if (node !== primary) node.failed.add(primary);
     yield cluster.random.below(200);
   }
-  if (replica.isAlive && replica.primaries.get(replica) === primary) replica.promote();
+  promote();
   yield 500 + cluster.random.below(2_000);
   if (kind === "hang") primary.release();
   if (kind === "kill") revive(primary, replica);

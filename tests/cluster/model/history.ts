@@ -32,16 +32,50 @@ export interface Message {
   readonly receivedAt: number[];
 }
 
+/**
+ * When events of a node could not reach the client, or nobody could write to it: its connections broke
+ * or stalled, it hung or was replaced, or it took a slot over while the client had not subscribed
+ * there.
+ */
+export interface Outage {
+  readonly port: number;
+  /** In ms since the epoch. */
+  readonly from: number;
+  readonly to: number;
+  /** The node whose stream tells the client last that all is well: the former owner, or the same. */
+  readonly stream: number;
+}
+
 /** All that happened in a cluster. */
 export class History {
   readonly emissions: Emission[] = [];
   readonly messages: Message[] = [];
   /** When a node became the owner of a slot, in ms since the epoch. */
   readonly takeovers: { readonly slot: number; readonly port: number; readonly at: number }[] = [];
+  /** Who owned each slot at the start, by port. */
+  readonly firstOwners: Map<number, number> = new Map();
+  readonly outages: Outage[] = [];
   /** When the client's process was stopped, in ms since the epoch. */
   readonly pauses: { readonly from: number; readonly to: number }[] = [];
   /** What else happened, and when, for whoever looks for the cause of a failure. */
   readonly notes: { readonly at: number; readonly text: string }[] = [];
+
+  /** The port of the node that owns a slot. */
+  ownerOf(slot: number): number | undefined {
+    return this.takeovers.findLast((one) => one.slot === slot)?.port ?? this.firstOwners.get(slot);
+  }
+
+  /** Whether a node owned a slot at any time of a span. */
+  owned(port: number, slot: number, from: number, to: number): boolean {
+    let owner = this.firstOwners.get(slot);
+    for (const takeover of this.takeovers) {
+      if (takeover.slot !== slot) continue;
+      if (owner === port && takeover.at >= from) return true;
+      if (takeover.at > to) return false;
+      owner = takeover.port;
+    }
+    return owner === port;
+  }
 
   add(emission: Omit<Emission, "serial">): Emission {
     const whole = { ...emission, serial: this.emissions.length };

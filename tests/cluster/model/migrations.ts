@@ -20,13 +20,20 @@ export interface MigrationOptions {
 /** How long the source of an atomic migration says that it runs while it owns the slots, in ms. */
 const MOST_UNAWARE = 2_000;
 
+/** After what time a `MIGRATE` gives up, in ms: two nodes may be waiting for each other. */
+const MIGRATE_TIMEOUT = 1_000;
+
 /** A node that is to take part has died, or is no primary any more. */
 class Lost extends Error {}
 
-/** Waits until a node is free, then has it do something. */
-function* at(node: ModelNode, work: () => void): Generator<number, void> {
-  while (node.isAlive && node.isStopped) yield 1;
-  if (!node.isAlive || !node.isPrimary) throw new Lost();
+/** Waits until a node is free, so many ms at most, then has it do something. */
+function* at(
+  node: ModelNode,
+  work: () => void,
+  patience = Infinity,
+): Generator<number, void> {
+  for (let waited = 0; node.isAlive && node.isStopped && waited < patience; waited++) yield 1;
+  if (!node.isAlive || node.isStopped || !node.isPrimary) throw new Lost();
   work();
 }
 
@@ -141,7 +148,7 @@ export function* sendKeys(
           "artefact",
         );
       }
-    });
+    }, MIGRATE_TIMEOUT);
     yield 0.05 + random.next() / 2;
     if (!source.isAlive) throw new Lost();
     for (const key of left) {

@@ -17,6 +17,7 @@ export interface Surroundings {
   newId(): string;
   note(text: string): void;
   noteTakeover(node: ModelNode, slot: number): void;
+  noteOutage(node: ModelNode, ms: number): void;
   isMigrating(slot: number): boolean;
   isCopied(node: ModelNode, slot: number): boolean;
   hasSuccessor(owner: ModelNode, slot: number): boolean;
@@ -26,6 +27,7 @@ export interface Surroundings {
 
 /** A connection of the client, as far as the node concerns itself with it. */
 export interface NodeSession {
+  readonly isSubscribed: boolean;
   publish(emission: Emission): void;
   breakFences(isLost: (slot: number) => boolean): void;
   end(how: "end" | "reset"): void;

@@ -1,6 +1,6 @@
-import { AssertionError } from "@std/assert";
 import type { GapReason } from "../../../mod.ts";
-import type { Emission, History, Message } from "./history.ts";
+import { FaultError } from "../../goal.ts";
+import type { Emission, History, Message, Outage } from "./history.ts";
 
 /** What the client delivered, in its order: a notification or a gap. */
 export type Item = DeliveredItem | GapItem;
@@ -27,25 +27,33 @@ export interface GapItem {
 }
 
 /** Everything that a run can do wrong. */
-export type Fault =
+export const FAULTS = [
   /** A real event was received, and neither delivered nor in a gap. */
-  | "hidden"
+  "hidden",
   /** A real event was not received, and is in no gap. */
-  | "lost"
+  "lost",
   /** An event was delivered more than once. */
-  | "duplicate"
+  "duplicate",
   /** An artefact was delivered as if it were real. */
-  | "artefact"
-  /** Events of one node were delivered in another order than it emitted them. */
-  | "order"
+  "artefact",
+  /**
+   * Events of one slot were delivered in another order than their node emitted them. A client may
+   * hold back those of one slot until it knows who owns it, while those of others go on.
+   */
+  "order",
   /** Something was delivered that no node emitted. */
-  | "invented"
+  "invented",
   /** A gap begins before the client connected, or ends before it begins. */
-  | "gap"
+  "gap",
+  /** A gap is longer than something was down, or of slots that nothing was down for. */
+  "wide gap",
   /** A gap was reported after a later event of the same slot. */
-  | "late gap"
+  "late gap",
   /** Too much was marked as uncertain, or events of slots that were not migrating. */
-  | "uncertain";
+  "uncertain",
+] as const;
+
+export type Fault = typeof FAULTS[number];
 
 /** When the client was at work, in ms since the epoch. */
 export interface Span {
@@ -54,6 +62,8 @@ export interface Span {
   readonly closedAt: number;
   /** How long a command and its answer travel, by the port of the node, in ms. */
   readonly roundTrips: ReadonlyMap<number, number>;
+  /** How much longer than what was down a gap may be, beside pauses and round trips, in ms. */
+  readonly slack: number;
 }
 
 /**
@@ -70,6 +80,12 @@ const UNCERTAIN_SHARE = 0.05;
 const ROUND_TRIPS = 3;
 const DELAY = 5;
 
+/** How long a client may go without asking whether a silent node is there, in ms. */
+const LONGEST_SILENCE = 20_000;
+
+/** How many round trips it takes at most to find out where to connect to, and to be subscribed there. */
+const RECONNECTING = 10;
+
 /** Compares what a client delivered with what happened. */
 export class Report {
   readonly faults: { readonly fault: Fault; readonly text: string }[] = [];
@@ -81,6 +97,7 @@ export class Report {
   keptBack = 0;
   /** How many events were marked as uncertain that could have been told. */
   uncertain = 0;
+  readonly #outages: readonly Outage[];
 
   constructor(
     readonly history: History,
@@ -90,6 +107,7 @@ export class Report {
   ) {
     const deliveries = this.#match();
     this.#checkEvents(deliveries);
+    this.#outages = this.#sinceHeard();
     this.#checkGaps(deliveries);
   }
 
@@ -103,14 +121,15 @@ export class Report {
   /**
    * Asserts that there are no faults of these kinds, or none at all.
    *
-   * @throws {AssertionError} with the first of them
+   * @throws {FaultError} with the first of them
    */
   assertSound(...kinds: readonly Fault[]): void {
     const faults = this.of(...kinds);
     if (faults.length === 0) return;
-    throw new AssertionError(
+    throw new FaultError(
       `${faults.length} faults, ${this.context}:\n` +
         faults.slice(0, 8).map(({ fault, text }) => `  ${fault}: ${text}`).join("\n"),
+      [...new Set(faults.map(({ fault }) => fault))],
     );
   }
 
@@ -140,7 +159,7 @@ export class Report {
       }
     }
     const deliveries = new Map<Emission, DeliveredItem[]>();
-    const last = new Map<number, Emission>();
+    const last = new Map<string, Emission>();
     for (const item of this.items) {
       if (item.kind === "gap") continue;
       const { port, kind, key, type, receivedAt, migration } = item;
@@ -155,12 +174,13 @@ export class Report {
         continue;
       }
       const { emission } = message;
-      const before = last.get(port);
+      const stream = `${port} ${emission.slot}`;
+      const before = last.get(stream);
       if (isUnique) {
         if (before !== undefined && before.serial > emission.serial) {
           this.#fault("order", `${describe(emission)} after ${describe(before)}`);
         }
-        last.set(port, emission);
+        last.set(stream, emission);
       }
       const known = deliveries.get(emission);
       if (known === undefined) deliveries.set(emission, [item]);
@@ -206,11 +226,9 @@ export class Report {
   }
 
   /** Whether nobody can tell what this was. */
-  #isUndecidable({ slot, at, port }: Emission): boolean {
-    const isInGap = this.items.some((item) =>
-      item.kind === "gap" && item.from <= at && at <= item.to
-    );
-    if (isInGap) return true;
+  #isUndecidable(emission: Emission): boolean {
+    if (this.#isInGap(emission)) return true;
+    const { slot, at, port } = emission;
     const { takeovers, pauses } = this.history;
     const wait = ROUND_TRIPS * this.span.roundTrips.get(port)! + DELAY;
     return takeovers.some((takeover) => {
@@ -232,6 +250,56 @@ export class Report {
     );
   }
 
+  /**
+   * The outages from when something was heard of the node last: while nothing comes, the client asks
+   * whether that is so from time to time only.
+   */
+  #sinceHeard(): Outage[] {
+    const heard = new Map<number, number[]>();
+    for (const { emission: { port, at }, receivedAt } of this.history.messages) {
+      if (receivedAt.length === 0) continue;
+      const times = heard.get(port);
+      if (times === undefined) heard.set(port, [at]);
+      else times.push(at);
+    }
+    return this.history.outages.map((outage) => {
+      const last = heard.get(outage.stream)?.findLast((at) => at <= outage.from) ?? 0;
+      return { ...outage, from: Math.max(last, outage.from - LONGEST_SILENCE) };
+    });
+  }
+
+  /** What of a gap no outage explains; null if nothing. */
+  #unexplained(gap: GapItem): string | null {
+    const { from, to } = gap;
+    const { history, span } = this;
+    const paused = history.pauses.filter((pause) => pause.from <= to && from <= pause.to)
+      .reduce((sum, pause) => sum + pause.to - pause.from, 0);
+    const slack = span.slack + paused + RECONNECTING * Math.max(...span.roundTrips.values());
+    for (const slot of history.firstOwners.keys()) {
+      if (!this.#isOfGap(gap, slot)) continue;
+      let explained = from;
+      let missing = 0;
+      const outages = this.#outages
+        .filter((one) => one.from - slack <= to && from <= one.to + slack)
+        .filter(({ port, ...one }) => history.owned(port, slot, one.from - slack, one.to + slack))
+        .sort((one, other) => one.from - other.from);
+      for (const outage of outages) {
+        missing += Math.max(0, Math.min(outage.from, to) - explained);
+        explained = Math.max(explained, outage.to);
+      }
+      missing += Math.max(0, to - explained);
+      if (outages.length === 0) return `nothing was down for slot ${slot}`;
+      if (missing > slack) return `slot ${slot} was reachable for ${missing} ms of it`;
+    }
+    return null;
+  }
+
+  /** Whether a gap is one of a slot, at some time of it. */
+  #isOfGap({ node, slots, from, to }: GapItem, slot: number): boolean {
+    if (slots !== null) return slots.some(({ first, last }) => first <= slot && slot <= last);
+    return this.history.owned(Number(node.split(":").at(-1)), slot, from, to);
+  }
+
   #checkGaps(deliveries: ReadonlyMap<Emission, readonly DeliveredItem[]>): void {
     const emitted = new Map<Item, Emission>();
     for (const [emission, items] of deliveries) {
@@ -245,6 +313,10 @@ export class Report {
         continue;
       }
       const { from, to, slots } = item;
+      const unexplained = this.#unexplained(item);
+      if (unexplained !== null) {
+        this.#fault("wide gap", `${item.reason}, ${from % 1e9} to ${to % 1e9}: ${unexplained}`);
+      }
       if (from < this.span.connectedAt || to < from) {
         this.#fault("gap", JSON.stringify({ ...item, slots: undefined }));
       }

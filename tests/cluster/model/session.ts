@@ -41,8 +41,14 @@ export class Session implements Served, NodeSession {
     }
   }
 
+  /** Whether notifications are sent to it. */
+  get isSubscribed(): boolean {
+    return this.#channels.size + this.#patterns.size > 0;
+  }
+
   /** Ends the connection from the node's side. */
   end(how: "end" | "reset"): void {
+    this.#node.cluster.noteOutage(this.#node, 0);
     this.#node.sessions.delete(this);
     this.#wire.end(how);
   }
@@ -83,8 +89,7 @@ export class Session implements Served, NodeSession {
   #execute(command: readonly string[]): void {
     if (!this.#node.sessions.has(this)) return;
     const [name = "", ...words] = [command[0]?.toUpperCase(), ...command.slice(1)];
-    const isSubscribed = this.#channels.size + this.#patterns.size + this.#shardChannels.size > 0;
-    const isBound = this.protocol === 2 && isSubscribed;
+    const isBound = this.protocol === 2 && (this.isSubscribed || this.#shardChannels.size > 0);
     if (isBound && !ALLOWED_IN_RESP2.test(name)) {
       const whole = CONTAINERS.test(name) ? `${name}|${words[0]}` : name;
       return this.#send(

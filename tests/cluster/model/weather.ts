@@ -130,15 +130,14 @@ function failOverSometimes(model: Model, { failovers = [] }: Weather, end: numbe
 }
 
 function disturb(model: Model, { breaks = false, pauses = false }: Weather, end: number): void {
-  const { random, cluster, clock } = model;
+  const { random, cluster } = model;
   const anyNode = (): ModelNode => random.pick(cluster.nodes);
   if (breaks) {
     repeat(model, end, () => 20 + random.below(600), () => {
       for (const session of anyNode().sessions) session.end(random.pick(["end", "reset"]));
     });
     repeat(model, end, () => 50 + random.below(1_500), () => {
-      const link = cluster.links.get(anyNode())!;
-      link.stalledUntil = clock.now + random.pick([5, 50, 500, 8_000]);
+      cluster.stall(anyNode(), random.pick([5, 50, 500, 8_000]));
     });
   }
   if (pauses) {

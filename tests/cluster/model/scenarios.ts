@@ -1,0 +1,319 @@
+/**
+ * What may happen to slots and nodes, one thing at a time and the shortest way in which it goes wrong.
+ *
+ * @module
+ */
+import { Model } from "../model.ts";
+import { failOver } from "./failovers.ts";
+import { migrateAtomically, migrateByKey, type MigrationOptions } from "./migrations.ts";
+import type { ModelNode } from "./node.ts";
+import { ATOMIC_PROFILES, EVERY_PROFILE, type Profile } from "./profiles.ts";
+import type { Fault, Report } from "./report.ts";
+
+/** A model of which one thing is tried. */
+class Scene {
+  readonly slot: number;
+  readonly a: ModelNode;
+  readonly b: ModelNode;
+  readonly c: ModelNode;
+
+  constructor(readonly model: Model) {
+    const { cluster: { slots, nodes } } = model;
+    this.slot = slots[0]!;
+    [this.a, this.b, this.c] = nodes as [ModelNode, ModelNode, ModelNode, ...ModelNode[]];
+  }
+
+  /** Clients create keys, one for each ms. */
+  async write(count: number, slot: number = this.slot): Promise<void> {
+    for (let n = 0; n < count; n++) {
+      this.model.operations.set(this.model.cluster.newKey(slot));
+      await this.model.run(1);
+    }
+  }
+
+  /** Creates keys before anybody watches, or that nobody is to wait for. */
+  fill(slots: readonly number[], count: number): void {
+    for (const slot of slots) {
+      for (let n = 0; n < count; n++) this.model.operations.set(this.model.cluster.newKey(slot));
+    }
+  }
+
+  /** Begins to migrate a slot key by key, and waits until that is over. */
+  async migrate(
+    target: ModelNode,
+    options: MigrationOptions = {},
+    slot: number = this.slot,
+  ): Promise<void> {
+    let isOver = false;
+    const onEnd = () => isOver = true;
+    const { model } = this;
+    model.cluster.spawn(
+      migrateByKey(model.cluster, slot, target, { pace: 0.2, ...options, onEnd }),
+    );
+    await model.run(60_000, () => isOver);
+  }
+}
+
+interface SceneOptions {
+  readonly profiles?: readonly Profile[];
+  /** The latency of each node, in ms. */
+  readonly latencies?: readonly number[];
+  /** How long the client has been watching before, in ms: it has asked for the topology twice. */
+  readonly watching?: number;
+  /** The faults that the library still has here. */
+  readonly unreached?: readonly Fault[];
+  /** The only protocol in which it has them; both if left out. */
+  readonly unreachedIn?: 2 | 3;
+}
+
+type Play = (scene: Scene) => Promise<void>;
+
+/** Something that happens. */
+export interface Scenario {
+  readonly name: string;
+  readonly profiles: readonly Profile[];
+  /** The faults that the library still has here, in a protocol. */
+  unreached(protocol: 2 | 3): readonly Fault[];
+  /** Plays it, and compares what was delivered with what happened. */
+  play(profile: Profile, protocol: 2 | 3): Promise<Report>;
+}
+
+export const SCENARIOS: Scenario[] = [];
+
+function scenario(name: string, options: SceneOptions, play: Play): void {
+  const { profiles = EVERY_PROFILE, latencies = [0.1], watching = 12_000 } = options;
+  const { unreached = [], unreachedIn } = options;
+  SCENARIOS.push({
+    name,
+    profiles,
+    unreached: (protocol) => unreachedIn === undefined || unreachedIn === protocol ? unreached : [],
+    async play(profile, protocol) {
+      await using model = new Model({ seed: 1, profile, protocol, latencies });
+      const scene = new Scene(model);
+      scene.fill(model.cluster.slots, 3);
+      await model.run(10);
+      await model.watch();
+      await model.run(watching);
+      await play(scene);
+      return await model.finish();
+    },
+  });
+}
+
+scenario("delivers everything once while nothing migrates", {}, async (scene) => {
+  await scene.write(50);
+  scene.model.pause(500);
+  await scene.write(50);
+});
+
+for (const pause of [3_000, 30_000]) {
+  scenario(
+    `delivers the writes of a slot's short stay while the client is stopped for ${pause} ms`,
+    { unreached: ["hidden", "artefact"] },
+    async (scene) => {
+      scene.model.pause(pause);
+      await scene.migrate(scene.b);
+      await scene.write(50);
+      await scene.migrate(scene.c);
+      await scene.write(5);
+    },
+  );
+}
+
+scenario("delivers the writes of a slot's short stay on a node that is 30 ms away", {
+  latencies: [0.1, 30, 0.1],
+  unreached: ["hidden", "artefact"],
+}, async (scene) => {
+  await scene.migrate(scene.b);
+  await scene.write(20);
+  await scene.migrate(scene.c);
+  await scene.write(5);
+});
+
+scenario(
+  "delivers the writes of a slot that comes back at once",
+  { latencies: [0.1, 30, 0.1], unreached: ["hidden", "artefact"] },
+  async (scene) => {
+    await scene.migrate(scene.b);
+    await scene.write(20);
+    await scene.migrate(scene.a);
+    await scene.write(5);
+  },
+);
+
+scenario("delivers writes that ASK sent to the target of a migration which is aborted", {
+  latencies: [0.1, 30, 0.1],
+  unreached: ["hidden", "artefact"],
+}, async (scene) => {
+  const { model, slot, b } = scene;
+  const { cluster } = model;
+  scene.fill([slot], 12);
+  await model.run(10);
+  // New keys go to the target at once, and the abort comes before its first answer.
+  cluster.spawn(migrateByKey(cluster, slot, b, { pace: 5, batch: 4, abortAfter: 2 }));
+  await scene.write(40);
+});
+
+scenario(
+  "shows no artefact of a migration by key that is brought back and begun anew",
+  { unreached: ["artefact"] },
+  async (scene) => {
+    const { b } = scene;
+    await scene.migrate(b, { batch: 1, abortAfter: 2, bringsBack: true });
+    await scene.model.run(1_000);
+    await scene.migrate(b, { batch: 1 });
+  },
+);
+
+scenario(
+  "shows no artefact of a slot that migrates to a node which has just joined",
+  { unreached: ["artefact", "wide gap"] },
+  async (scene) => {
+    const node = scene.model.cluster.add();
+    await scene.model.run(1_000);
+    await scene.migrate(node);
+    await scene.write(20);
+  },
+);
+
+for (const side of ["source", "target"] as const) {
+  scenario(`loses and hides nothing when the ${side} of a migration fails over`, {
+    latencies: [0.1, 5, 0.1],
+    unreached: ["hidden", "lost", "artefact", "gap", "wide gap"],
+  }, async (scene) => {
+    const { model, a, b, slot } = scene;
+    const { cluster } = model;
+    scene.fill([slot], 30);
+    await model.run(10);
+    cluster.spawn(migrateByKey(cluster, slot, b, { pace: 5, batch: 1 }));
+    await scene.write(50);
+    cluster.spawn(failOver(cluster, side === "source" ? a : b, "takeover"));
+    await scene.write(100);
+    await model.run(3_000);
+    await scene.migrate(cluster.ownerOf(cluster.slots.at(-1)!));
+  });
+}
+
+scenario("shows no artefact of an ordinary reshard of many slots by key", {
+  latencies: [0.1, 0.5, 2],
+  unreached: ["artefact"],
+  unreachedIn: 2,
+}, async (scene) => {
+  const { model, a, b, c } = scene;
+  const { cluster } = model;
+  const owned = cluster.slots.filter((slot) => cluster.ownerOf(slot) === a);
+  for (const target of [b, c, a]) {
+    for (const slot of owned) await scene.migrate(target, { pace: 0.1, batch: 1 }, slot);
+  }
+});
+
+scenario("shows no artefact of a reshard to a node that is 200 ms away", {
+  latencies: [0.1, 200, 0.1],
+  unreached: ["artefact"],
+}, async (scene) => {
+  await scene.migrate(scene.b, { pace: 20 });
+  await scene.write(10);
+});
+
+scenario(
+  "shows no artefact of slots that migrate atomically",
+  { profiles: ATOMIC_PROFILES, unreached: ["artefact"] },
+  async ({ model, a, b }) => {
+    const { cluster, operations, random } = model;
+    const owned = cluster.slots.filter((slot) => cluster.ownerOf(slot) === a);
+    for (const target of [b, a]) {
+      let isOver = false;
+      const onEnd = () => isOver = true;
+      cluster.spawn(migrateAtomically(cluster, owned, target, { pace: 1, batch: 3, onEnd }));
+      while (!isOver) {
+        operations.set(cluster.newKey(random.pick(owned)));
+        await model.run(0.5);
+      }
+    }
+  },
+);
+
+scenario("shows no artefact of an atomic migration that is aborted and begun anew", {
+  profiles: ATOMIC_PROFILES,
+}, async ({ model, slot, b }) => {
+  const { cluster } = model;
+  for (const abortAfter of [1, Infinity]) {
+    let isOver = false;
+    const onEnd = () => isOver = true;
+    cluster.spawn(migrateAtomically(cluster, [slot], b, { abortAfter, batch: 1, onEnd }));
+    await model.run(60_000, () => isOver);
+    await model.run(500);
+  }
+});
+
+scenario("delivers nothing of a demoted primary after CLUSTER FAILOVER", {
+  unreached: ["artefact", "wide gap"],
+}, async (scene) => {
+  const { model, a } = scene;
+  model.cluster.spawn(failOver(model.cluster, a, "orderly"));
+  await scene.write(100);
+});
+
+scenario("delivers what expires during a failover there and back", {
+  unreached: ["lost", "artefact"],
+}, async (scene) => {
+  const { model, a, slot } = scene;
+  const { cluster, operations } = model;
+  const expiring = async () => {
+    for (let n = 0; n < 20; n++) {
+      operations.set(cluster.newKey(slot), 20);
+      await model.run(100);
+    }
+  };
+  cluster.spawn(failOver(cluster, a, "orderly"));
+  await expiring();
+  cluster.spawn(failOver(cluster, cluster.ownerOf(slot), "orderly"));
+  await expiring();
+});
+
+scenario("reports a gap from the last proof if the topology was asked for since", {
+  watching: 8_000,
+  unreached: ["lost"],
+}, async (scene) => {
+  const { model, a } = scene;
+  const { cluster } = model;
+  // The client is cut off from the node; the others are not.
+  cluster.stall(a, 60_000);
+  await scene.write(4_000);
+  cluster.spawn(failOver(cluster, a, "takeover"));
+  await scene.write(1_000);
+  await model.run(20_000);
+});
+
+scenario(
+  "reports a gap for a slot that left an unreachable node before that was noticed",
+  { unreached: ["lost", "artefact"] },
+  async (scene) => {
+    const { model, a, b } = scene;
+    const { cluster } = model;
+    cluster.stall(a, 60_000);
+    await scene.write(200);
+    await scene.migrate(b);
+    await scene.write(200);
+    await model.run(20_000);
+  },
+);
+
+scenario("reports no gap from before it connected", {
+  watching: 1_000,
+  unreached: ["artefact", "gap", "wide gap"],
+}, async (scene) => {
+  const { model, a } = scene;
+  model.cluster.spawn(failOver(model.cluster, a, "orderly"));
+  await scene.write(10);
+});
+
+scenario(
+  "delivers nothing twice when a primary that hung resumes as a replica",
+  { unreached: ["artefact", "wide gap"] },
+  async (scene) => {
+    const { model, a } = scene;
+    model.cluster.spawn(failOver(model.cluster, a, "hang"));
+    await scene.write(6_000);
+  },
+);
