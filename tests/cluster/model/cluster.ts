@@ -25,7 +25,7 @@ const SLOTS_PER_SHARD = 6;
 /** How long a slot counts as migrating after its migration, in ms: events are still on their way. */
 const AFTERMATH = 1_000;
 
-/** How often a node tells all others of itself, in ms. */
+/** How often a node announces itself to all others, in ms. */
 const GOSSIP_INTERVAL = 400;
 
 /**
@@ -180,7 +180,7 @@ export class ModelCluster implements Surroundings {
     step();
   }
 
-  /** A node tells all others of itself. */
+  /** A node sends its claim to all others. */
   announce(node: ModelNode): void {
     const primary = node.primaries.get(node)!;
     const slots = [...node.owners].filter(([, owner]) => owner === node).map(([slot]) => slot);
@@ -190,16 +190,16 @@ export class ModelCluster implements Surroundings {
       primary,
       slots: primary === null ? slots : [],
     };
-    for (const other of this.nodes) if (other !== node) this.#tell(node, other, claim);
+    for (const other of this.nodes) if (other !== node) this.#deliver(node, other, claim);
   }
 
-  /** A node tells another one of a third that owns what the other one claims. */
+  /** A node sends another one the claim of a third that owns what the other one claims. */
   correct(from: ModelNode, to: ModelNode, owner: ModelNode): void {
     const slots = [...from.owners].filter(([, one]) => one === owner).map(([slot]) => slot);
-    this.#tell(from, to, { node: owner, epoch: from.epochs.get(owner)!, primary: null, slots });
+    this.#deliver(from, to, { node: owner, epoch: from.epochs.get(owner)!, primary: null, slots });
   }
 
-  #tell(from: ModelNode, to: ModelNode, claim: Claim): void {
+  #deliver(from: ModelNode, to: ModelNode, claim: Claim): void {
     if (!from.isAlive || from.isStopped) return;
     const latency = this.random.chance(0.9) ? this.random.next() : this.random.below(30);
     this.clock.after(latency, () => to.run(() => to.hear(claim, from)));
@@ -242,7 +242,7 @@ export class ModelCluster implements Surroundings {
   readonly dial: Dial = (address, { signal }) =>
     new Promise((resolve, reject) => {
       const node = this.nodes.find(({ port }) => "port" in address && address.port === port);
-      if (node === undefined) return reject(new Error("Nobody listens there"));
+      if (node === undefined) return reject(new Error("No node listens there"));
       signal.addEventListener("abort", () => reject(signal.reason), { once: true });
       const link = this.links.get(node)!;
       const wait = Math.max(0, link.stalledUntil - this.clock.now) + 2 * link.latency;

@@ -172,9 +172,9 @@ function shards(node: ModelNode): Answer {
 function slots(node: ModelNode): Answer {
   const address = ({ id, port }: ModelNode) => ["127.0.0.1", port, id, []];
   return known(node).flatMap(([primary, members]) => {
-    const told = [...members].sort((a) => (a === primary ? -1 : 1))
+    const listed = [...members].sort((a) => (a === primary ? -1 : 1))
       .filter((member) => !node.failed.has(member)).map(address);
-    return spans(ownedBy(node, primary)).map((span) => [...span, ...told]);
+    return spans(ownedBy(node, primary)).map((span) => [...span, ...listed]);
   });
 }
 

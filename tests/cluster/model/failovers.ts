@@ -29,7 +29,7 @@ export function* failOver(
   cluster.note(`${primary.port}: failover, ${kind}`);
   const { clock, history } = cluster;
   let from = clock.epoch;
-  /** Notes since when nobody could write, and has the replica take over if it still can. */
+  /** Notes how long no client could write, and has the replica take over if it still can. */
   const promote = () => {
     const { port } = primary;
     history.outages.push({ port, from, to: clock.epoch, stream: port });

@@ -1,6 +1,6 @@
 /**
  * What an event is in truth: something happened to the key in the cluster (`real`), or the key was
- * only copied, moved or replicated (`artefact`). `either` is what nobody can hold the client to:
+ * only copied, moved or replicated (`artefact`). `either` is what the client may deliver or not:
  * writes that a failover has undone before they were made, and keys that an aborted migration left
  * where no client finds them.
  */
@@ -8,7 +8,7 @@ export type Truth = "real" | "artefact" | "either";
 
 /** An event that a node emitted. */
 export interface Emission {
-  /** The how manieth of the whole cluster. */
+  /** Zero-based index among the events of the whole cluster. */
   readonly serial: number;
   /** The port of the node. */
   readonly port: number;
@@ -33,16 +33,16 @@ export interface Message {
 }
 
 /**
- * When events of a node could not reach the client, or nobody could write to it: its connections broke
- * or stalled, it hung or was replaced, or it took a slot over while the client had not subscribed
- * there.
+ * When events of a node could not reach the client, or no client could write to it: its connections
+ * broke or stalled, it hung or was replaced, or it took a slot over while the client had not
+ * subscribed there.
  */
 export interface Outage {
   readonly port: number;
   /** In ms since the epoch. */
   readonly from: number;
   readonly to: number;
-  /** The node whose stream tells the client last that all is well: the former owner, or the same. */
+  /** The port of the node whose stream proves last that nothing is missing: it, or the former owner. */
   readonly stream: number;
 }
 
@@ -57,7 +57,7 @@ export class History {
   readonly outages: Outage[] = [];
   /** When the client's process was stopped, in ms since the epoch. */
   readonly pauses: { readonly from: number; readonly to: number }[] = [];
-  /** What else happened, and when, for whoever looks for the cause of a failure. */
+  /** What else happened, and when: to find the cause of a failure. */
   readonly notes: { readonly at: number; readonly text: string }[] = [];
 
   /** The port of the node that owns a slot. */

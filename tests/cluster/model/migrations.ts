@@ -13,7 +13,7 @@ export interface MigrationOptions {
   readonly abortAfter?: number;
   /** Whether keys that have moved are brought back when it is given up, in place of being left. */
   readonly bringsBack?: boolean;
-  /** Called when it is over; null if the slot stayed, or nobody knows where it is. */
+  /** Called when it is over; null if the slot stayed, or it is unknown where it is. */
   readonly onEnd?: (owner: ModelNode | null) => void;
 }
 
@@ -95,7 +95,7 @@ export function* migrateByKey(
   } catch (error) {
     if (!(error instanceof Lost)) throw error;
     if (!isGiven && bringsBack) yield* bringBack(slot, source, target, batch);
-    // Whoever was promoted meanwhile may go on with the migration.
+    // A node that was promoted meanwhile may go on with the migration.
     if (!isGiven) stabilize(slot, ...cluster.random.shuffle(cluster.nodes.filter(isConcerned)));
   }
   const outcome = isGiven ? "has moved" : "has not moved";
@@ -164,7 +164,7 @@ export function* sendKeys(
 }
 
 /**
- * Migrates slots in one piece. The target emits an event for each key that is copied, then all that
+ * Migrates slots atomically. The target emits an event for each key that is copied, then all that
  * happens at the source meanwhile again, then it owns the slots. The source takes no write from some
  * moment before that on, and emits nothing when it drops the keys.
  */

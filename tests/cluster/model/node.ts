@@ -46,7 +46,7 @@ export interface Change {
   /** Null if the key goes. */
   readonly value: Value | null;
   readonly events: readonly string[];
-  /** As whoever repeats the command emits it: a replica, or the target of an atomic migration. */
+  /** As a node that repeats the command emits it: a replica, or the target of an atomic migration. */
   readonly repeated: readonly string[];
 }
 
@@ -191,7 +191,7 @@ export class ModelNode {
     return { kind: "done" };
   }
 
-  /** Makes a change, emits its events, and passes it on to whoever repeats it. */
+  /** Makes a change, emits its events, and passes it on to the nodes that repeat it. */
   change(change: Change, why: string, truth: Truth = "real"): void {
     const { key, value, events } = change;
     const slot = this.cluster.slotOf(key);
@@ -246,7 +246,7 @@ export class ModelNode {
     }
   }
 
-  /** Learns, or is told, who owns a slot. */
+  /** Takes over who owns a slot. */
   assign(slot: number, owner: ModelNode): void {
     const before = this.owners.get(slot);
     this.owners.set(slot, owner);
@@ -265,18 +265,18 @@ export class ModelNode {
     for (const session of this.sessions) session.breakFences(isLost);
   }
 
-  /** Takes a higher epoch than all that it knows, and tells the others. */
+  /** Takes a higher epoch than all that it knows, and announces it. */
   bump(): void {
     this.epochs.set(this, Math.max(...this.epochs.values()) + 1);
     this.cluster.announce(this);
   }
 
-  /** A node tells of itself or of another one; whoever is behind is corrected. */
-  hear({ node, epoch, primary, slots }: Claim, teller: ModelNode): void {
+  /** Takes the claim of a node, from itself or another one; a sender that is behind is corrected. */
+  hear({ node, epoch, primary, slots }: Claim, sender: ModelNode): void {
     if (node === this || epoch < this.epochs.get(node)!) return;
     this.epochs.set(node, epoch);
     this.primaries.set(node, primary);
-    if (teller === node) this.failed.delete(node);
+    if (sender === node) this.failed.delete(node);
     if (primary !== null) return;
     const own = this.#shard;
     let lost = 0;
@@ -285,14 +285,14 @@ export class ModelNode {
       // A slot that is being imported changes its owner by SETSLOT alone.
       if (owner === node || this.importing.has(slot)) continue;
       if (this.epochs.get(owner)! > epoch) {
-        this.cluster.correct(this, teller, owner);
+        this.cluster.correct(this, sender, owner);
         continue;
       }
       if (owner === own) lost++;
       this.assign(slot, node);
     }
     if (lost === 0 || [...this.owners.values()].includes(own)) return;
-    // Whoever has lost all slots follows the new owner, and so do its replicas.
+    // A node that has lost all slots follows the new owner, and so do its replicas.
     if (this.isPrimary) this.demote(node);
     else this.follow(node);
   }
@@ -317,7 +317,7 @@ export class ModelNode {
     this.cluster.announce(this);
   }
 
-  /** Becomes a replica of whoever took all its slots. */
+  /** Becomes a replica of the node that took all its slots. */
   demote(primary: ModelNode): void {
     this.cluster.note(`${this.port} becomes a replica of ${primary.port}`);
     this.breakFences(() => true);
@@ -357,7 +357,7 @@ export class ModelNode {
       this.run(() => {
         if (this.keys.get(key) !== value || !this.isPrimary) return;
         const slot = this.cluster.slotOf(key);
-        // What is copied in one piece expires at its source alone, which tells the target, and
+        // A key of an atomic migration expires at the source alone, which repeats that at the target, and
         // nothing expires while writes wait.
         if (this.cluster.isCopied(this, slot) || this.waits(slot)) this.#expireLater(key, value);
         else this.#expire(key);
@@ -366,7 +366,7 @@ export class ModelNode {
 
   #expire(key: string): void {
     const slot = this.cluster.slotOf(key);
-    // Nobody finds a key at a node that neither owns its slot nor is being given it.
+    // No client finds a key at a node that neither owns its slot nor is being given it.
     const isReachable = this.owns(slot) || this.importing.has(slot);
     const change = { key, value: null, events: ["expired"], repeated: ["del"] };
     this.change(change, "expiry", isReachable ? "real" : "either");

@@ -136,7 +136,7 @@ export class Operations {
     });
   }
 
-  /** `FLUSHALL`, of which nobody is told. */
+  /** `FLUSHALL`, which emits nothing. */
   flush(node: ModelNode): void {
     node.run(() => {
       if (!node.isPrimary) return;

@@ -68,7 +68,7 @@ export interface Span {
 
 /**
  * How many uncertain events are accepted, and of how many of migrating slots, beside those that
- * nobody can tell: what a node emits about when it becomes the owner of a slot, and what happens while
+ * cannot be decided: what a node emits about when it becomes the owner of a slot, and what happens while
  * something may be missing. A client that asks the node who owns the slot as soon as it has the last
  * answer knows what was emitted some round trips earlier or later. What remains is rare: a deletion
  * for which several nodes come into question, or a `MIGRATE` that one node did not finish.
@@ -95,7 +95,7 @@ export class Report {
   inGaps = 0;
   /** How many artefacts were received and kept back, or marked. */
   keptBack = 0;
-  /** How many events were marked as uncertain that could have been told. */
+  /** How many events were marked as uncertain that could have been decided. */
   uncertain = 0;
   readonly #outages: readonly Outage[];
 
@@ -165,7 +165,7 @@ export class Report {
       const { port, kind, key, type, receivedAt, migration } = item;
       const group = received.get(`${port} ${kind} ${key} ${type} ${receivedAt}`) ?? [];
       const isUnique = !ambiguous.has(group);
-      // Of equal events in the same read nobody can tell which one it is: that which fits.
+      // Equal events of the same read cannot be distinguished: the one that fits.
       const wanted = migration === true ? "artefact" : "real";
       const fitting = group.findIndex(({ emission }) => emission.truth === wanted);
       const [message] = group.splice(Math.max(0, fitting), 1);
@@ -225,7 +225,7 @@ export class Report {
     }
   }
 
-  /** Whether nobody can tell what this was. */
+  /** Whether it cannot be decided what this was. */
   #isUndecidable(emission: Emission): boolean {
     if (this.#isInGap(emission)) return true;
     const { slot, at, port } = emission;

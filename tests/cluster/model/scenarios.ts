@@ -31,7 +31,7 @@ class Scene {
     }
   }
 
-  /** Creates keys before anybody watches, or that nobody is to wait for. */
+  /** Creates keys before the client watches, or without waiting for each. */
   fill(slots: readonly number[], count: number): void {
     for (const slot of slots) {
       for (let n = 0; n < count; n++) this.model.operations.set(this.model.cluster.newKey(slot));
@@ -131,7 +131,7 @@ scenario("delivers the writes of a slot's short stay on a node that is 30 ms awa
 });
 
 scenario(
-  "delivers the writes of a slot that comes back at once",
+  "delivers the writes of a slot that returns at once",
   { latencies: [0.1, 30, 0.1], unreached: ["hidden", "artefact"] },
   async (scene) => {
     await scene.migrate(scene.b);

@@ -53,7 +53,7 @@ export class Session implements Served, NodeSession {
     this.#wire.end(how);
   }
 
-  /** Sends the notifications of an event to whoever has subscribed to them. */
+  /** Sends the notifications of an event, if the client has subscribed to them. */
   publish(emission: Emission): void {
     const { key, type } = emission;
     this.#publish(emission, "keyspace", `__keyspace@0__:${key}`, type);
