@@ -1,10 +1,11 @@
 /** A source and a target of migrations, and a replica of the source: real ones, and those of the model. */
 import { hashSlot } from "../../../mod.ts";
-import { Decoder, encodeCommand, RespMap, ServerError, VerbatimString } from "../../../resp/mod.ts";
+import { encodeCommand } from "../../../resp/mod.ts";
 import { type TestCluster, type TestServer, until } from "../../servers/mod.ts";
 import type { VirtualClock } from "./clock.ts";
 import type { ModelCluster } from "./cluster.ts";
 import { failOver, replicaOf } from "./failovers.ts";
+import { cleaner, Frames } from "./frames.ts";
 import { migrateAtomically, sendKeys, setNode, stabilize } from "./migrations.ts";
 import type { ModelNode, Value } from "./node.ts";
 import { changeOf } from "./operations.ts";
@@ -47,70 +48,6 @@ export interface Stage {
   send(side: Side, ...command: string[]): Promise<void>;
   /** What those connections have received, once everything has. */
   frames(side: Side, protocol: Protocol): Promise<string[]>;
-}
-
-/** Reads what a node sends, and writes it down without what differs between two clusters. */
-class Frames {
-  readonly texts: string[] = [];
-  readonly #clean: (text: string) => string;
-  readonly #decoder = new Decoder({
-    reply: (reply) => this.#note(reply, "*"),
-    push: (items) => this.#note(items, ">"),
-  }, { strings: "text" });
-
-  /** @param clean replaces ids and ports by names */
-  constructor(clean: (text: string) => string) {
-    this.#clean = clean;
-  }
-
-  write(chunk: Uint8Array): void {
-    this.#decoder.write(chunk);
-  }
-
-  #note(reply: unknown, sign: string): void {
-    if (reply instanceof RespMap) return;
-    const items = Array.isArray(reply) ? reply : [reply];
-    const [kind = "", ...rest] = items.map((item) =>
-      String(item instanceof VerbatimString ? item.value : item)
-    );
-    if (/^p?subscribe$/.test(kind)) return;
-    if (reply instanceof ServerError) this.texts.push(this.#clean(`-${reply.message}`));
-    else if (kind === "pmessage") {
-      this.texts.push(`${sign} ${rest[1]!.split("__:")[1]} ${rest[2]}`);
-    } else if (kind === "pong" || kind === "PONG") this.texts.push("PONG");
-    // Offsets differ.
-    else if (kind === "master") this.texts.push(`master of ${(items[2] as unknown[]).length}`);
-    else if (kind === "slave") {
-      this.texts.push(this.#clean(`slave of ${rest.slice(0, 3).join(":")}`));
-    } else if (kind.includes("@")) this.texts.push(this.#clean(ownLine(kind)));
-    else if (Array.isArray(reply) && reply.every(isRow)) {
-      this.texts.push(this.#clean(`moves ${reply.map(rowText).join(" and ")}`));
-    } else this.texts.push(`${sign} ${[kind, ...rest].join(" ")}`);
-  }
-}
-
-/** Of `CLUSTER NODES`, what a node says of itself, without its slots. */
-function ownLine(nodes: string): string {
-  const words = nodes.split("\n").find((line) => line.includes("myself"))!.trim().split(" ");
-  return [words[2], words[3], ...words.filter((word) => word.startsWith("["))].join(" ");
-}
-
-function isRow(row: unknown): boolean {
-  return row instanceof RespMap || Array.isArray(row);
-}
-
-/** A row of the list of atomic migrations: without times, and without details of how one ended. */
-function rowText(row: unknown): string {
-  const entries: [unknown, unknown][] = row instanceof RespMap ? [...row] : Array.from(
-    { length: (row as unknown[]).length / 2 },
-    (_, n) => [(row as unknown[])[2 * n], (row as unknown[])[2 * n + 1]],
-  );
-  return entries.map(([name, value]) => {
-    const text = String(value);
-    if (/^(?:id|name)$/.test(String(name))) return `${name}=${text.length} digits`;
-    if (/_time$|_ms$/.test(String(name))) return `${name}=${text === "-1" ? text : "time"}`;
-    return `${name}=${/^(?:message|last_error)$/.test(String(name)) ? text.slice(0, 20) : text}`;
-  }).join(",");
 }
 
 /** A connection to a side, in a protocol. */
@@ -440,16 +377,4 @@ export class RealStage implements Stage, AsyncDisposable {
     for (const { connection } of this.#clients) connection.close();
     await Promise.all(this.#clients.map(({ end }) => end));
   }
-}
-
-/** Replaces the ids and ports of nodes by their names. */
-function cleaner(
-  nodes: readonly (readonly [name: string, port: number, id: string])[],
-): (text: string) => string {
-  return (text) =>
-    nodes.reduce(
-      (cleaned, [name, port, id]) =>
-        cleaned.replaceAll(id, name).replaceAll(`:${port}`, `:${name}`),
-      text,
-    );
 }
