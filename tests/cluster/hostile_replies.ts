@@ -1,3 +1,4 @@
+import { assert } from "@std/assert";
 import {
   mayLapse,
   parseNodes,
@@ -233,3 +234,32 @@ export const HOSTILE: readonly Hostile[] = [
     read: mayLapse,
   },
 ];
+
+/**
+ * Registers a test that long texts are read in pieces.
+ *
+ * @param size of them, in parts
+ */
+export function testTexts(size: number): void {
+  Deno.test("a text is never taken apart into a list that grows with it", () => {
+    const { split, matchAll } = String.prototype;
+    let most = 0;
+    const counted = <Rest extends unknown[]>(method: (...rest: Rest) => Iterable<unknown>) =>
+      function (this: string, ...rest: Rest) {
+        const parts = [...method.apply(this, rest)];
+        most = Math.max(most, parts.length);
+        return parts;
+      };
+    Object.assign(String.prototype, { split: counted(split), matchAll: counted(matchAll) });
+    try {
+      for (const { reply, read } of HOSTILE) {
+        const text = reply(size);
+        if (typeof text === "string") read(text);
+      }
+      parseSlotMoves([move({ slots: "0-16383 ".repeat(size) })]);
+    } finally {
+      Object.assign(String.prototype, { split, matchAll });
+    }
+    assert(most <= 16_385, `a list of ${most}`);
+  });
+}

@@ -12,31 +12,10 @@ import type { Connection } from "../../pubsub/connection.ts";
 import { Secrets } from "../../pubsub/secrets.ts";
 import { readView } from "../../pubsub/sentinel_session.ts";
 import type { Reply } from "../../resp/mod.ts";
-import { ASKED, HOSTILE, listed, move, own, repeated, shard } from "./hostile_replies.ts";
+import { ASKED, listed, move, own, repeated, shard, testTexts } from "./hostile_replies.ts";
 
-Deno.test("a text is never taken apart into a list that grows with it", () => {
-  const { split, matchAll } = String.prototype;
-  let most = 0;
-  // More than there are slots.
-  const size = 20_000;
-  const counted = <Rest extends unknown[]>(method: (...rest: Rest) => Iterable<unknown>) =>
-    function (this: string, ...rest: Rest) {
-      const parts = [...method.apply(this, rest)];
-      most = Math.max(most, parts.length);
-      return parts;
-    };
-  Object.assign(String.prototype, { split: counted(split), matchAll: counted(matchAll) });
-  try {
-    for (const { reply, read } of HOSTILE) {
-      const text = reply(size);
-      if (typeof text === "string") read(text);
-    }
-    parseSlotMoves([move({ slots: "0-16383 ".repeat(size) })]);
-  } finally {
-    Object.assign(String.prototype, { split, matchAll });
-  }
-  assert(most <= 16_385, `a list of ${most}`);
-});
+// More than there are slots.
+testTexts(20_000);
 
 Deno.test("the slots that a node serves are read in time in proportion to the answer", async () => {
   const served = (size: number) => {

@@ -3,6 +3,7 @@ import { Dropped, type Item } from "../../pubsub/dropped.ts";
 import type { Gap } from "../../pubsub/gap.ts";
 import { Load } from "../../pubsub/load.ts";
 import { BoundedQueue, type Overflow, type QueueLimits } from "../../pubsub/queue.ts";
+import { testMarks } from "./queue_marks.ts";
 import { Random } from "../random.ts";
 import { KeyNotification } from "../../parse/mod.ts";
 
@@ -259,21 +260,4 @@ Deno.test("gaps of nodes that have to go are swallowed by what was dropped of ea
   assertEquals(dropped, [["a:1", 0, 12, [0, 1, 2]], ["b:1", 1, 11, [1, 2]]]);
 });
 
-Deno.test("drop-newest: marks of what was dropped weigh as much as their slots", () => {
-  const limits = { items: 1_000, bytes: 64_000 };
-  const queue = queueOf(limits, "drop-newest");
-  let dropped = 0;
-  for (let n = 0; n < 100_000; n++) {
-    const next = item(n) as KeyNotification;
-    next.node = "a:1";
-    next.slot = n % 16_384;
-    queue.push(next, 10, n);
-    // The consumer takes one of a hundred.
-    if (n % 100 !== 0) continue;
-    const taken = queue.take();
-    if (taken instanceof Dropped) dropped += taken.count;
-    if (queue.bytes > limits.bytes) throw new Error(`${queue.bytes} bytes are held`);
-  }
-  for (const left of drain(queue)) dropped += Number(/:(\d+)$/.exec(`${left}`)?.[1] ?? 0);
-  assertEquals(dropped, queue.dropped);
-});
+testMarks(100_000);

@@ -1,12 +1,16 @@
 /**
- * Measures what the decoder keeps alive, as one line of JSON. A program of its own, run by
- * memory_test.ts with a collector that can be called: the measure is what lives, not what was made.
+ * Measures what the decoder keeps alive, as one line of JSON. A program of its own, run with a
+ * collector that can be called: the measure is what lives, not what was made. The argument is JSON:
+ * {@linkcode Sizes}.
  */
 import { Decoder, decodeText, encodeCommand, type MessageFrame } from "../../resp/mod.ts";
 import { bytes } from "./harness.ts";
 import { gc, living } from "./living.ts";
+import type { Sizes } from "./memory_bounds.ts";
 
-/** What memory_test.ts asserts on. */
+const { announced: ANNOUNCED, kept: KEPT }: Sizes = JSON.parse(Deno.args[0]!);
+
+/** What `memory_bounds.ts` asserts on. */
 export interface Measured {
   /** For each flood of values, the most that lived for each byte that may be held. */
   held: Record<string, number>;
@@ -81,9 +85,8 @@ function flood(head: string, part: string, strings: "bytes" | "text"): number {
 function announce(head: string): number {
   const limits = { maxElements: 2 ** 40, maxHeldBytes: 2 ** 45 };
   const decoders: Decoder[] = [];
-  const count = 20;
   const before = living();
-  for (let i = 0; i < count; i++) {
+  for (let i = 0; i < ANNOUNCED; i++) {
     const decoder = new Decoder({ reply() {}, push() {} }, limits);
     decoder.write(bytes(`${head}\r\n:1\r\n`));
     decoders.push(decoder);
@@ -117,7 +120,6 @@ function give(wire: string, strings: "bytes" | "text"): number {
   return after;
 }
 
-const KEPT = 20_000;
 const FLOOD = 100 * KEPT;
 const DIGITS = 8;
 
@@ -139,7 +141,7 @@ function number(chunk: Uint8Array, place: number, value: number): void {
   }
 }
 
-/** Keeps one text of a hundred out of a flood of two million. */
+/** Keeps one text of a hundred out of a flood. */
 function keep(frame: (key: string) => string, text: (frame: MessageFrame) => string): number {
   const { chunk, places } = chunkOf(frame);
   const kept: string[] = [];

@@ -1,29 +1,3 @@
-import { assertLess } from "@std/assert";
-import { runCollected } from "./living.ts";
-import type { Measured } from "./memory.ts";
+import { testMemory } from "./memory_bounds.ts";
 
-Deno.test("what lives for replies and texts is bounded by what was asked for", async (test) => {
-  const { held, announced, given, kept, command } = await runCollected<Measured>("memory.ts");
-
-  await test.step("no reply holds more than the limit says", () => {
-    for (const [flood, times] of Object.entries(held)) assertLess(times, 1.25, flood);
-  });
-
-  await test.step("aggregates that were only announced hold no more than a step", () => {
-    for (const [head, size] of Object.entries(announced)) assertLess(size, 2.2 * 2 ** 20, head);
-  });
-
-  await test.step("what was given out does not live on in the decoder", () => {
-    for (const [reply, size] of Object.entries(given)) assertLess(size, 2 ** 18, reply);
-  });
-
-  await test.step("a command is one buffer, and nothing is made beside it", () => {
-    // An array of the lengths of 20 arguments would take 230 bytes.
-    assertLess(command.encoded, command.array + 100);
-  });
-
-  // As one flat string of some 30 letters, which no chunk and no larger string lives on with.
-  await test.step("a text that is kept keeps nothing else alive", () => {
-    for (const [kind, size] of Object.entries(kept)) assertLess(size, 100, kind);
-  });
-});
+testMemory({ announced: 20, kept: 20_000 });

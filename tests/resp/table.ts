@@ -14,7 +14,7 @@ const RANDOM_CUTS = 50;
 const LONG = 500;
 const STEP = 37;
 
-/** How many texts are made. */
+/** How many texts are made, if not said otherwise. */
 export const TEXTS = 5_000;
 
 /** A part of the table and who takes what comes of it. */
@@ -83,12 +83,16 @@ export function wrongIn({ payloads, newRecorder }: Part, everywhere = false): st
   return wrong;
 }
 
-/** Texts that came out otherwise than the runtime's decoder has them, made or remembered. */
-export function wrongTexts(): string[] {
+/**
+ * Texts that came out otherwise than the runtime's decoder has them, made or remembered.
+ *
+ * @param count how many are made
+ */
+export function wrongTexts(count: number = TEXTS): string[] {
   const reference = new TextDecoder("utf-8", { ignoreBOM: true });
   const random = new Random(1);
   const wrong: string[] = [];
-  for (let i = 0; i < TEXTS; i++) {
+  for (let i = 0; i < count; i++) {
     const bytes = mixedText(random, random.below(80));
     const start = random.between(0, bytes.length);
     const end = random.between(start, bytes.length);

@@ -1,0 +1,3 @@
+import { testTexts } from "./hostile_replies.ts";
+
+testTexts(100_000);

@@ -1,0 +1,3 @@
+import { testMarks } from "./queue_marks.ts";
+
+testMarks(500_000);

@@ -1,0 +1,4 @@
+import { testAggregates, testSingleBytes } from "./bounds.ts";
+
+testSingleBytes(60_000);
+testAggregates(100_000);

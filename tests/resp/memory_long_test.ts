@@ -1,0 +1,3 @@
+import { testMemory } from "./memory_bounds.ts";
+
+testMemory({ announced: 50, kept: 100_000 });
