@@ -186,7 +186,7 @@ Deno.test(
         await migration.begin();
         await until("all so far is told", () => heard.length === 2);
         // Only the source can tell whether a key was restored by a client, or because it moves.
-        source.pause();
+        await source.pause();
         try {
           const hex = Array.from(dump, (byte) => `\\x${byte.toString(16).padStart(2, "0")}`).join(
             "",
@@ -195,7 +195,7 @@ Deno.test(
           await until("it waits", () => notifications.status().migrations!.held > 0);
           await until("its time is over", () => heard.length === 4);
         } finally {
-          source.resume();
+          await source.resume();
         }
         assertEquals(heard, [`set ${tag}`, `del ${tag}`, `restore ${tag}back`, `set ${tag}later`]);
         const { uncertain, held } = notifications.status().migrations!;
@@ -224,12 +224,12 @@ Deno.test(
         await until("all is delivered", () => heard.length === 2 * (keys.length - 1));
         const { phantoms, uncertain } = notifications.status().migrations!;
         assertEquals([phantoms, uncertain >= keys.length - 1], [0, true]);
-        source.pause();
+        await source.pause();
         try {
           await ask(target, `SET ${tag}new x`);
           await notifications.close();
         } finally {
-          source.resume();
+          await source.resume();
         }
       },
     );

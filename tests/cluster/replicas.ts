@@ -203,7 +203,7 @@ export const REPLICAS: readonly Scene[] = [
       await set("goes on", primary);
       assertEquals(gaps, []);
 
-      replica.pause();
+      await replica.pause();
       await primary.command("CLIENT", "KILL", "TYPE", "replica");
       const keys = Array.from({ length: 20 }, (_, n) => `lost:${n}`);
       const times = new Map<string, number>();
@@ -211,7 +211,7 @@ export const REPLICAS: readonly Scene[] = [
         times.set(key, Date.now());
         await primary.command("SET", key, "x".repeat(10_000));
       }
-      replica.resume();
+      await replica.resume();
       await until("the replica has copied", async () => {
         const info = await replica.command("INFO", "replication") as string;
         return info.includes("master_link_status:up") && await replica.command("DBSIZE") === 21;

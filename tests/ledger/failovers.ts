@@ -29,7 +29,7 @@ export const FAILOVERS: readonly Fault<SentinelStage>[] = [
     begin: async (stage) => (await stage.leave()).pause(),
     end: async ({ all, left }) => void await all.whenMoved(left),
     aftermath: async (stage) => {
-      stage.left.resume();
+      await stage.left.resume();
       await becomesReplica(stage);
     },
   },

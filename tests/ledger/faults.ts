@@ -78,7 +78,7 @@ export const serverHangs: Fault = {
   leaves: "unresponsive",
   begin: ({ server }) => server.pause(),
   end: async (stage) => {
-    stage.server.resume();
+    await stage.server.resume();
     await admin(stage, "PING");
   },
 };

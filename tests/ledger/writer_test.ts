@@ -121,7 +121,7 @@ Deno.test("goes on after a restart, and knows what it does not know", async () =
   });
   await until("there are some", () => book.writes.length > 100);
   // What is sent now waits for ever.
-  server.pause();
+  await server.pause();
   const from = book.writes.length;
   await until("there are some more", () => book.writes.length > from + 50);
   await server.kill();
@@ -175,7 +175,7 @@ Deno.test("a server that hangs is left when another one is the target", async ()
     lanes: [{ name: "a", target: () => target }],
   });
   await until("there are some", () => executed(book).length > 50);
-  server.pause();
+  await server.pause();
   target = other;
   await until("it writes to the other one", () => {
     return book.writes.some(({ lane, answeredAt }) => lane === "a#2" && answeredAt !== null);

@@ -127,12 +127,12 @@ Deno.test("a hung server is found out by the heartbeat", async () => {
     onGap: (gap) => gaps.push(gap),
   });
   await notifications.subscribeKeyspace("k");
-  server.pause();
+  await server.pause();
   try {
     await until("it is found out", () => !notifications.health().ok);
     assertStringIncludes(notifications.status().nodes[0]!.error!, "PING");
   } finally {
-    server.resume();
+    await server.resume();
   }
   await until("it is back", () => gaps.length === 1);
   assertEquals(gaps[0]!.reason, "unresponsive");

@@ -122,10 +122,10 @@ for (const protocol of [2, 3] as const) {
     });
     await notifications.subscribeKeyspace("k");
     await until("it is followed", () => sentinel.followers === 1);
-    server.pause();
+    await server.pause();
     await sleep(200);
     await notifications.close();
-    server.resume();
+    await server.resume();
     await until("it is left", () => sentinel.connections === 0);
   });
 }

@@ -19,12 +19,12 @@ for (const protocol of [2, 3] as const) {
     });
     await notifications.subscribeKeyspace("k");
     await until("it is followed", () => sentinel.followers === 1);
-    first.pause();
+    await first.pause();
     await promote(second);
     const promotedAt = Date.now();
     await sentinel.switchTo(second);
     await until("it is back", () => gaps.length === 1);
-    first.resume();
+    await first.resume();
     assertEquals([gaps[0]!.reason, gaps[0]!.node], ["failover", nodeOf(second)]);
     assert(gaps[0]!.from <= promotedAt && promotedAt <= gaps[0]!.to);
     await assertTells(notifications, second);
@@ -42,13 +42,13 @@ for (const protocol of [2, 3] as const) {
     const others = await first.client();
     const killed = others.command("CLIENT", "KILL", "TYPE", "pubsub");
     await killed;
-    first.pause();
+    await first.pause();
     await until("it tries to come back", () => sentinel.asked > asked);
     await promote(second);
     await sentinel.switchTo(second);
     await until("it is back", () => notifications.health().ok);
     others.close();
-    first.resume();
+    await first.resume();
     await assertTells(notifications, second);
   });
 }

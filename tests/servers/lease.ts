@@ -24,7 +24,7 @@ export interface LeasedNode {
 /** What a test may do to the process of a leased server; the pool does not lease it again then. */
 export interface LeaseCall {
   node: number;
-  method: "kill" | "restart" | "stop" | "paused";
+  method: "kill" | "restart" | "pause" | "resume";
   args: unknown[];
 }
 
@@ -213,18 +213,16 @@ class LeasedProcess implements ServerControl {
     await this.#call("restart", changes);
   }
 
-  pause(): void {
-    Deno.kill(this.pid, "SIGSTOP");
-    void this.#call("paused");
+  async pause(): Promise<void> {
+    await this.#call("pause");
   }
 
-  resume(): void {
-    Deno.kill(this.pid, "SIGCONT");
+  async resume(): Promise<void> {
+    await this.#call("resume");
   }
 
   async stop(): Promise<void> {
-    this.#pid = null;
-    this.#stopped ??= this.#call("stop");
+    this.#stopped ??= this.kill("SIGKILL");
     await this.#stopped;
     if (this.#lease.nodes.length === 1) await this.#lease[Symbol.asyncDispose]();
   }

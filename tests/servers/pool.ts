@@ -17,7 +17,7 @@ interface Item {
   /** The state of each server when it was new. */
   readonly states: readonly string[];
   readonly owner: AsyncDisposable;
-  /** Whether a test ended or paused a process of it. */
+  /** Whether a test did something to a process of it. */
   isSpent: boolean;
 }
 
@@ -190,9 +190,9 @@ async function act(
         ...(password === null ? {} : { requirepass: password }),
         ...args[0] as ServerConfig,
       });
-    case "stop":
-      return void await server.kill();
-    case "paused":
-      return;
+    case "pause":
+      return await server.pause();
+    case "resume":
+      return await server.resume();
   }
 }

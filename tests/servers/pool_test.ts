@@ -3,6 +3,7 @@ import { Lease, POOL_VARIABLE } from "./lease.ts";
 import { TestCluster } from "./cluster.ts";
 import { ensureServer } from "./binary.ts";
 import { Pool } from "./pool.ts";
+import { run } from "./run.ts";
 import { TestServer } from "./server.ts";
 import type { ServerOptions } from "./server_process.ts";
 import { until } from "./wait.ts";
@@ -114,6 +115,17 @@ Deno.test("a leased server can be killed and restarted as one of the test's own"
   assertEquals([server.port, server.pid === pid], [port, false]);
   const reply = await server.command("CONFIG", "GET", "notify-keyspace-events");
   assertEquals(reply, ["notify-keyspace-events", "AKE"]);
+});
+
+Deno.test("to pause a leased server that has ended sends no signal to anybody", async () => {
+  await using pool = await Pool.start();
+  await using server = await lease(pool);
+  await server.command("SHUTDOWN", "NOSAVE").catch(() => {});
+  await until("it has ended", async () => {
+    return (await run(["kill", "-0", String(server.pid)])).code !== 0;
+  });
+  await server.pause();
+  await server.resume();
 });
 
 Deno.test("leases at once are of different servers", async () => {

@@ -41,11 +41,11 @@ Deno.test("a failover on demand, with the old primary alive", async () => {
 Deno.test("a failover on demand, which a sentinel has to be asked for twice", async () => {
   await using all = await startSentinels();
   const [, second] = all.servers;
-  second!.pause();
+  await second!.pause();
   const moved = all.failover();
   // Longer than the sentinel waits for it to obey.
   await sleep(4500);
-  second!.resume();
+  await second!.resume();
   assertEquals(await moved, second);
 });
 

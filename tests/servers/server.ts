@@ -148,13 +148,13 @@ export class TestServer implements AsyncDisposable {
   }
 
   /** Stops it from doing anything, as a machine that hangs: its sockets stay open. */
-  pause(): void {
-    this.#control.pause();
+  async pause(): Promise<void> {
+    await this.#control.pause();
   }
 
   /** Lets it go on. */
-  resume(): void {
-    this.#control.resume();
+  async resume(): Promise<void> {
+    await this.#control.resume();
   }
 
   /** Ends the process and removes its folder. May be called again. */

@@ -97,8 +97,8 @@ export interface ServerControl extends AsyncDisposable {
   readonly pid: number;
   kill(signal: "SIGKILL" | "SIGTERM" | "SIGINT"): Promise<Deno.CommandStatus | null>;
   restart(changes: ServerConfig): Promise<void>;
-  pause(): void;
-  resume(): void;
+  pause(): Promise<void>;
+  resume(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -327,12 +327,14 @@ export class ServerProcess implements ServerControl {
   }
 
   /** Stops it from doing anything, as a machine that hangs: its sockets stay open. */
-  pause(): void {
+  // deno-lint-ignore require-await -- it rejects where it fails, as of a leased server
+  async pause(): Promise<void> {
     this.#running().kill("SIGSTOP");
   }
 
   /** Lets it go on. */
-  resume(): void {
+  // deno-lint-ignore require-await -- as above
+  async resume(): Promise<void> {
     this.#running().kill("SIGCONT");
   }
 

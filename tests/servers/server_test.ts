@@ -135,7 +135,7 @@ Deno.test("a restart may change the configuration, and the next one keeps that",
 
 Deno.test("a paused server keeps its socket and is silent until it goes on", async () => {
   await using server = await TestServer.start();
-  server.pause();
+  await server.pause();
   let answered = false;
   const answer = server.command("PING").then((reply) => {
     answered = true;
@@ -145,14 +145,14 @@ Deno.test("a paused server keeps its socket and is silent until it goes on", asy
   assertEquals(connection.remoteAddr.port, server.port);
   await new Promise((resolve) => setTimeout(resolve, 100));
   assert(!answered);
-  server.resume();
+  await server.resume();
   assertEquals(await answer, "PONG");
 });
 
 Deno.test("a paused server can be stopped", async () => {
   const server = await TestServer.start();
   const { pid, dir } = server;
-  server.pause();
+  await server.pause();
   await server.stop();
   assert(!await runs(pid));
   assert(!exists(dir));
@@ -160,7 +160,7 @@ Deno.test("a paused server can be stopped", async () => {
 
 Deno.test("a paused server takes a signal as another does", async () => {
   await using server = await TestServer.start();
-  server.pause();
+  await server.pause();
   assertEquals(await server.kill("SIGTERM"), { success: true, code: 0, signal: null });
   await server.restart();
   assertEquals((await server.kill())?.signal, "SIGKILL");
@@ -194,7 +194,7 @@ Deno.test("servers end with the process that started them, however it ends", asy
     const way = Deno.args[0];
     if (way === "exit") Deno.exit(0);
     if (way === "throw") throw new Error("uncaught");
-    if (way === "paused") servers.forEach((server) => server.pause());
+    if (way === "paused") await Promise.all(servers.map((server) => server.pause()));
     await new Promise((resolve) => setTimeout(resolve, 600_000));
   `;
   const folder = await Deno.makeTempDir();
