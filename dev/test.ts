@@ -43,6 +43,15 @@ function printFailed(results: readonly TestResult[], task: string): void {
   }
 }
 
+function printPool({ counts: { started, leased, discarded }, failures }: Pool): void {
+  if (leased === 0) return;
+  console.log(
+    `\nServers and clusters were leased ${leased} times; ${started} were started, and ` +
+      `${discarded} discarded because tests left them changed`,
+  );
+  for (const failure of failures) console.log(`A lease failed: ${failure}`);
+}
+
 function printTime(seconds: number, isShortSuite: boolean): void {
   const minutes = Math.floor(seconds / 60);
   const rest = Math.floor(seconds % 60);
@@ -115,11 +124,7 @@ if (all && !isNamed) {
 
 if (progress.isShown) {
   printSlowest(results);
-  const { started, leased, discarded } = pool.counts;
-  console.log(
-    `\nServers and clusters were leased ${leased} times; ${started} were started, and ` +
-      `${discarded} discarded because tests left them changed`,
-  );
+  printPool(pool);
   printTime(performance.now() / 1000, !all && !isNamed);
 }
 const ignored = listed.length - results.length;

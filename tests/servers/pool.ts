@@ -27,7 +27,8 @@ const WIPE_LIMIT = 10_000;
 /**
  * Servers and clusters that outlive the tests which use them, since starting one costs more than
  * most tests do. What a test gives back is emptied, compared with its state when it was new, and
- * ended if it is not the same.
+ * ended if it is not the same. So is a cluster whose slots or roles are others than before: to move
+ * them back takes longer than a new cluster, and leaves other epochs and histories of replication.
  */
 export class Pool implements AsyncDisposable {
   readonly #folder: string;
@@ -43,6 +44,8 @@ export class Pool implements AsyncDisposable {
     leased: 0,
     discarded: 0,
   };
+  /** Why leases failed; the test has started a server of its own then. */
+  readonly failures: string[] = [];
 
   private constructor(folder: string) {
     this.#folder = folder;
@@ -88,6 +91,7 @@ export class Pool implements AsyncDisposable {
         await prepare(item, request);
         return item.servers.map(({ dir, ports, pid }) => ({ dir, ports, pid }));
       });
+      if (answer.error !== undefined) this.failures.push(answer.error);
       await lines.write(answer);
       for (;;) {
         const call = await lines.read() as LeaseCall | undefined;

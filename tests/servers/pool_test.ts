@@ -146,6 +146,9 @@ Deno.test("what cannot be had by changing a server is not leased", async () => {
     { config: { "notify-keyspace-events": "no such letters!" } },
   ];
   for (const one of options) assertEquals(await Lease.take(one, null, pool.address), null);
+  // The others are not asked for.
+  assertEquals(pool.failures.length, 1);
+  assert(pool.failures[0]!.includes("notify-keyspace-events"), pool.failures[0]);
 });
 
 Deno.test("a cluster is leased again while its slots and roles are as before, and only then", async () => {
