@@ -6,7 +6,8 @@ import {
   type Gap,
   hashSlot,
 } from "../../mod.ts";
-import { sleep, until } from "../servers/mod.ts";
+import { until } from "../servers/mod.ts";
+import { WallClock } from "../wall_clock.ts";
 import { SimulatedCluster, type SimulatedNode, type Told } from "./simulated.ts";
 
 const PATTERN = "__keyspace@0__:*";
@@ -129,8 +130,9 @@ Deno.test("an answer that a node contradicts is not what was known last", async 
   await using __ = notifications;
   await notifications.refreshSubscriptions();
   const before = Date.now();
+  using clock = new WallClock();
   // More than the time for which news may have been on its way.
-  await sleep(600);
+  clock.advance(600);
   // Both say that slot 5 has moved, and nobody else has heard of it.
   old.line = old.lineAs("master", "0-4", "6-8191");
   other.line = other.lineAs("master", "5", "8192-16383");
@@ -148,8 +150,9 @@ Deno.test("what moved before its old node was lost is a gap since it may have mo
   await using __ = notifications;
   const before = Date.now();
   moveUnheard();
-  // Questions and answers tell up to when the old one was heard.
-  await sleep(600);
+  using clock = new WallClock();
+  // More than that time, too; the answer to this says up to when the old one was heard.
+  clock.advance(600);
   await notifications.subscribeKeyevent("set");
   const hold = Promise.withResolvers<void>();
   old.hold = hold.promise;

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { sleep, startSentinels, type TestServer } from "./mod.ts";
+import { startSentinels, type TestServer } from "./mod.ts";
 
 async function role(server: TestServer): Promise<string> {
   return (await server.command("ROLE") as string[])[0]!;
@@ -36,17 +36,6 @@ Deno.test("a failover on demand, with the old primary alive", async () => {
   const next = await all.failover();
   assert(next !== first);
   assertEquals(await role(next), "master");
-});
-
-Deno.test("a failover on demand, which a sentinel has to be asked for twice", async () => {
-  await using all = await startSentinels();
-  const [, second] = all.servers;
-  await second!.pause();
-  const moved = all.failover();
-  // Longer than the sentinel waits for it to obey.
-  await sleep(4500);
-  await second!.resume();
-  assertEquals(await moved, second);
 });
 
 Deno.test("sentinels and servers with passwords of their own", async () => {
