@@ -19,6 +19,8 @@ export interface Fault<On extends Stage = SingleStage> {
   readonly reachable?: boolean;
   /** The gap it leaves when it lasts longest; null when it need not leave any. */
   readonly leaves: GapReason | null;
+  /** What it may leave in its place on a busy machine, where it takes longer than a heartbeat. */
+  readonly orLeaves?: GapReason;
   /** How much earlier than it a gap may begin on its account, in ms; no more than usual if left out. */
   readonly early?: number;
   /** The slots it concerned, asked when it is over, in a cluster; all of them if left out. */
@@ -187,6 +189,7 @@ export const slow: Fault = {
 export const slowAndCut: Fault = {
   name: "slow network, then cut",
   part: "network",
+  orLeaves: "unresponsive",
   lasts: [500, 3000],
   silent: true,
   leaves: "disconnected",
@@ -200,6 +203,7 @@ export const slowAndCut: Fault = {
 export const outputLimit: Fault = {
   name: "output buffer limit hit",
   part: "network",
+  orLeaves: "unresponsive",
   lasts: INSTANT,
   silent: true,
   reachable: true,
