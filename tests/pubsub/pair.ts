@@ -2,9 +2,9 @@ import { assertEquals } from "@std/assert";
 import type { ConnectOptions, KeyspaceNotificationsInterface, SentinelTarget } from "../../mod.ts";
 import { startServer, type TestServer, until } from "../servers/mod.ts";
 
-/** What a server starts with that tells all, and is copied without delay. */
+/** What a server starts with that tells all. */
 export const TALKATIVE = {
-  config: { "notify-keyspace-events": "KEA", "repl-diskless-sync-delay": 0 },
+  config: { "notify-keyspace-events": "KEA" },
 };
 
 /** Sentinels that know `mymaster`. */

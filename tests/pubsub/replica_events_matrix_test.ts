@@ -7,7 +7,7 @@ import { type Argument, matrix, startServer, type TestServer, until } from "../s
 import { follow } from "./pair.ts";
 
 const OPTIONS = {
-  config: { "enable-debug-command": "local", databases: 4, "repl-diskless-sync-delay": 0 },
+  config: { "enable-debug-command": "local", databases: 4 },
 };
 
 /** Whether it is warned that a replica does not send an event. */

@@ -43,7 +43,6 @@ const CHANGEABLE = new Set([
   "cluster-require-full-coverage",
   "lua-time-limit",
   "notify-keyspace-events",
-  "repl-diskless-sync-delay",
 ]);
 
 /** The request for such a server, or `null` if it must be started with these options. */

@@ -71,7 +71,6 @@ export class TestSentinels implements AsyncDisposable {
     const [primary] = this.#servers;
     const { password, tls } = options;
     const config = {
-      "repl-diskless-sync-delay": 0,
       ...(password === undefined ? {} : { masterauth: password }),
       ...(tls === undefined ? {} : { "tls-replication": "yes" }),
       ...(primary === undefined ? {} : { replicaof: `${primary.host} ${portOf(primary)}` }),
