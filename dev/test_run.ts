@@ -110,7 +110,7 @@ async function follow(
  *
  * @param args for `deno test`: options, then files
  * @param env for its process
- * @param progress is told of each file; if it is shown, only failures are printed besides
+ * @param progress takes each file; if it is shown, only failures are printed besides
  * @throws {Error} if the run gives no report
  */
 export async function runTests(

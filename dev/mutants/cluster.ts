@@ -10,7 +10,7 @@ export const cluster: readonly Mutant[] = [
     tests: ["tests/cluster/inquirer_test.ts"],
   },
   {
-    name: "delivers an artefact of a slot that comes as a whole",
+    name: "delivers an artefact of an atomic migration",
     file: "cluster/judge.ts",
     before: 'if (event.position <= incoming.deniedTo) return "phantom";',
     after: 'if (event.position <= incoming.deniedTo) return "real";',

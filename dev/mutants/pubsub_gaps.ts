@@ -1,6 +1,6 @@
 import type { Mutant } from "./mutant.ts";
 
-/** Breakages of what `pubsub/` tells of losses. */
+/** Breakages of how `pubsub/` reports losses. */
 export const pubsubGaps: readonly Mutant[] = [
   {
     name: "begins the gap of a lost connection when the loss is noticed",
@@ -80,7 +80,7 @@ export const pubsubGaps: readonly Mutant[] = [
     tests: ["tests/pubsub/gaps_test.ts"],
   },
   {
-    name: "begins the gap of a failover when a sentinel tells of it",
+    name: "begins the gap of a failover when a sentinel reports it",
     file: "pubsub/sentinel.ts",
     before: "this.#vouchedAt - LEARNING",
     after: "this.#vouchedAt",
@@ -124,21 +124,21 @@ export const pubsubGaps: readonly Mutant[] = [
     tests: ["tests/pubsub/pressure_test.ts", "--filter=find no room"],
   },
   {
-    name: "does not tell onGap of a loss",
+    name: "does not call onGap for a loss",
     file: "pubsub/hub.ts",
     before: "this.#settings.onGap(gap);",
     after: "",
     tests: ["tests/pubsub/pressure_test.ts", "--filter=find no room"],
   },
   {
-    name: "does not tell onGap of a loop's overflow",
+    name: "does not call onGap for a loop's overflow",
     file: "pubsub/stream.ts",
     before: "this.#options.events.onGap(gap);",
     after: "",
     tests: ["tests/pubsub/notifications_test.ts", "--filter=full queue"],
   },
   {
-    name: "does not tell onGap of a handler's overflow",
+    name: "does not call onGap for a handler's overflow",
     file: "pubsub/delivery.ts",
     before: "this.#events.onGap(next.toGap(this.#node()))",
     after: "next.toGap(this.#node())",

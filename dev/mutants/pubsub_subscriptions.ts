@@ -94,7 +94,7 @@ export const pubsubSubscriptions: readonly Mutant[] = [
     tests: ["tests/pubsub/retries_test.ts", "--filter=lost soon"],
   },
   {
-    name: "hastens as often as it is told",
+    name: "hastens as often as it is asked to",
     file: "pubsub/retries.ts",
     before: "if (now - this.#urgentAt < STEADY_MS) return false;",
     after: "",
@@ -235,7 +235,7 @@ export const pubsubSubscriptions: readonly Mutant[] = [
     tests: ["tests/pubsub/dropped_test.ts"],
   },
   {
-    name: "lets a request wait for ever",
+    name: "lets a request wait without a limit",
     file: "pubsub/requests.ts",
     before: "if (timeout !== Infinity) this.#expect(pending, timeout);",
     after: "",

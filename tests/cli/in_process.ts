@@ -52,7 +52,7 @@ export class InProcess extends Cli {
       this.#hasEnded = true;
       this.#add("");
     });
-    // Whoever waits for the end is told of the error.
+    // Those who wait for the end get the error.
     this.#status.catch(() => {});
   }
 

@@ -30,8 +30,8 @@ async function open(way: "whole" | "key by key", migrations: MigrationPolicy) {
       void delivered.push(migration ? `${eventType}, of the move` : eventType),
   });
   let sent = 0;
-  /** Has a node tell an event, and waits until it is decided what that is. */
-  const tell = async (node: typeof source, event: string) => {
+  /** Has a node emit an event, and waits until it is decided what that is. */
+  const emit = async (node: typeof source, event: string) => {
     await node!.publish("__keyspace@0__:*", `__keyspace@0__:${KEY}`, event);
     sent++;
     await until("it has come", () => {
@@ -46,7 +46,7 @@ async function open(way: "whole" | "key by key", migrations: MigrationPolicy) {
     notifications,
     source,
     target,
-    tell,
+    emit,
     settled,
     [Symbol.asyncDispose]: async () => {
       await notifications.close();
@@ -57,27 +57,27 @@ async function open(way: "whole" | "key by key", migrations: MigrationPolicy) {
 
 for (const migrations of ["hide", "mark"] as const) {
   const how = migrations === "hide" ? "left out" : "marked";
-  Deno.test(`what a node copies into a slot that comes as a whole is ${how}`, async () => {
+  Deno.test(`what a node copies in an atomic migration is ${how}`, async () => {
     await using scene = await open("whole", migrations);
-    const { source, target, tell, settled } = scene;
-    await tell(source, "append");
-    await tell(target, "set");
+    const { source, target, emit, settled } = scene;
+    await emit(source, "append");
+    await emit(target, "set");
     const copied = migrations === "hide" ? [] : ["set, of the move"];
     assertEquals(await settled(), ["append", ...copied]);
-    await tell(source, "persist");
+    await emit(source, "persist");
     assertEquals(await settled(), ["append", ...copied, "persist"]);
     assertEquals(scene.notifications.status().migrations!.phantoms, 1);
   });
 
   Deno.test(`the restore and the deletion of a key that is moved are ${how}`, async () => {
     await using scene = await open("key by key", migrations);
-    const { source, target, tell, settled } = scene;
-    await tell(source, "append");
+    const { source, target, emit, settled } = scene;
+    await emit(source, "append");
     // First something that nobody but a client does, so that the move is known.
-    await tell(target, "lpush");
+    await emit(target, "lpush");
     assertEquals(await settled(), ["append", "lpush"]);
     // The server deletes the key once the other one has it, so both come at nearly the same time.
-    await Promise.all([tell(target, "restore"), tell(source, "del")]);
+    await Promise.all([emit(target, "restore"), emit(source, "del")]);
     const moved = migrations === "hide" ? [] : ["del, of the move", "restore, of the move"];
     assertEquals((await settled()).slice(2).sort(), moved);
     assertEquals(scene.notifications.status().migrations!.phantoms, 2);

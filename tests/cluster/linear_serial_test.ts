@@ -27,7 +27,7 @@ Deno.test("shards that each claim every slot take no more time than shards with 
 });
 
 Deno.test("moves of slots are heard in time in proportion to their number", () => {
-  const told = (state: SlotMove["state"]) => (count: number) => {
+  const work = (state: SlotMove["state"]) => (count: number) => {
     const moves = repeated(count, (i): SlotMove => ({
       id: `${i}`,
       slots: [{ first: 0, last: 16_383 }],
@@ -65,7 +65,7 @@ Deno.test("moves of slots are heard in time in proportion to their number", () =
     };
   };
   for (const state of ["failed", "running", "succeeded"] as const) {
-    const factor = growth(told(state)(2_000), told(state)(8_000), MOST);
+    const factor = growth(work(state)(2_000), work(state)(8_000), MOST);
     assert(factor < MOST, `four times as many that are ${state} take ${factor.toFixed(1)} times`);
   }
 });

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { readConfig, ROOT } from "../../dev/project.ts";
 import { run } from "../servers/run.ts";
 
-Deno.test("the task packs to where it is told, for a repository", async () => {
+Deno.test("the task packs into the folder that is named, for a repository", async () => {
   const folder = await Deno.makeTempDir({ prefix: "keywatch-" });
   try {
     const args = [

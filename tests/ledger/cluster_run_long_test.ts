@@ -1,13 +1,13 @@
 import { assert, assertEquals } from "@std/assert";
 import { CLUSTER_FAULTS, movedByKey } from "./cluster_faults.ts";
 import { eachOnCluster, mixedOnCluster } from "./cluster_scenarios.ts";
-import { MANNERS, problems } from "./scenarios.ts";
+import { MODES, problems } from "./scenarios.ts";
 import { anySeed } from "../random.ts";
 
 const seed = anySeed();
 
 Deno.test("what happens to a cluster loses nothing in silence, and artefacts are hidden", async () => {
-  const outcomes = await eachOnCluster(MANNERS[0]!, { seed }, 1);
+  const outcomes = await eachOnCluster(MODES[0]!, { seed }, 1);
   assertEquals(problems(outcomes), [], `with the seed ${seed}`);
   for (const { name, outcome, phantoms } of outcomes) {
     const { leaves } = CLUSTER_FAULTS.find((fault) => fault.name === name)!;
@@ -17,6 +17,6 @@ Deno.test("what happens to a cluster loses nothing in silence, and artefacts are
 });
 
 Deno.test("nor does all of it, in random order", async () => {
-  const outcome = await mixedOnCluster(MANNERS[1]!, 10, { seed });
+  const outcome = await mixedOnCluster(MODES[1]!, 10, { seed });
   assertEquals(problems([outcome]), [], `with the seed ${seed}`);
 });

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { matrix } from "../servers/mod.ts";
 import { eachOnCluster, mixedOnCluster } from "./cluster_scenarios.ts";
-import { MANNERS, problems } from "./scenarios.ts";
+import { MODES, problems } from "./scenarios.ts";
 import { anySeed } from "../random.ts";
 
 const seed = anySeed();
@@ -10,7 +10,7 @@ const servers = await matrix({ progress: (message) => console.error(message) });
 for (const [index, binary] of servers.entries()) {
   // What 8.0 does on clusters, the others do too.
   if (binary.product === "redis" && binary.version.startsWith("8.0.")) continue;
-  const [first, second] = [MANNERS[index % 2]!, MANNERS[(index + 1) % 2]!];
+  const [first, second] = [MODES[index % 2]!, MODES[(index + 1) % 2]!];
 
   Deno.test(`${binary.product} ${binary.version}: nothing is lost on a cluster, nor told twice`, async () => {
     const options = { seed, binary };

@@ -2,11 +2,11 @@
 import { assert, assertEquals } from "@std/assert";
 import { failover, movedByKey, primaryKilled } from "./cluster_faults.ts";
 import { eachOnCluster } from "./cluster_scenarios.ts";
-import { MANNERS, problems } from "./scenarios.ts";
+import { MODES, problems } from "./scenarios.ts";
 
 Deno.test("what happens to a cluster loses nothing in silence, and artefacts are hidden", async () => {
   const faults = [movedByKey, failover, primaryKilled];
-  const outcomes = await eachOnCluster(MANNERS[0]!, { seed: 1 }, 1, faults);
+  const outcomes = await eachOnCluster(MODES[0]!, { seed: 1 }, 1, faults);
   assertEquals(problems(outcomes), []);
   for (const [index, { name, leaves }] of faults.entries()) {
     const { outcome, phantoms } = outcomes[index]!;

@@ -1,12 +1,12 @@
 import { CLUSTER_FAULTS, type ClusterFault, movedAtomically } from "./cluster_faults.ts";
 import { ClusterStage, startLedgerCluster } from "./cluster_stage.ts";
 import { playAlone, playMixed } from "./run.ts";
-import { describe, type Manner, type Named, type ScenarioOptions } from "./scenarios.ts";
+import { describe, type Mode, type Named, type ScenarioOptions } from "./scenarios.ts";
 import { canMigrateAtomically } from "./slot_moves.ts";
 
 /** Each thing that happens to clusters by itself, as often as said. */
 export async function eachOnCluster(
-  manner: Manner,
+  mode: Mode,
   options: ScenarioOptions,
   times: number,
   faults: readonly ClusterFault[] = possible(options),
@@ -15,7 +15,7 @@ export async function eachOnCluster(
   await using cluster = await startLedgerCluster(options);
   for (const fault of faults) {
     await cluster.whenHealthy();
-    await using stage = await ClusterStage.open({ ...manner, ...options, cluster });
+    await using stage = await ClusterStage.open({ ...mode, ...options, cluster });
     const durations = Array.from({ length: times }, () => fault.lasts[1]);
     const outcome = await playAlone(stage, fault, stage.random, durations);
     named.push({ name: fault.name, outcome, phantoms: stage.watcher.migrations.phantoms });
@@ -25,13 +25,13 @@ export async function eachOnCluster(
 
 /** All that happens to clusters mixed by random numbers. */
 export async function mixedOnCluster(
-  manner: Manner,
+  mode: Mode,
   seconds: number,
   options: ScenarioOptions,
 ): Promise<Named> {
-  await using stage = await ClusterStage.open({ ...manner, ...options });
+  await using stage = await ClusterStage.open({ ...mode, ...options });
   const outcome = await playMixed(stage, possible(options), stage.random, seconds);
-  return { name: describe(manner), outcome, phantoms: stage.watcher.migrations.phantoms };
+  return { name: describe(mode), outcome, phantoms: stage.watcher.migrations.phantoms };
 }
 
 function possible({ binary }: ScenarioOptions): readonly ClusterFault[] {

@@ -5,9 +5,9 @@ import {
   describe,
   eachAlone,
   eachFailover,
-  MANNERS,
   mixed,
   mixedFailovers,
+  MODES,
   problems,
 } from "./scenarios.ts";
 import { anySeed } from "../random.ts";
@@ -16,27 +16,27 @@ const seed = anySeed();
 const servers = await matrix({ progress: (message) => console.error(message) });
 
 for (const [index, binary] of servers.entries()) {
-  const manner = MANNERS[(index + 2) % MANNERS.length]!;
-  const name = `${binary.product} ${binary.version} (${describe(manner)})`;
+  const mode = MODES[(index + 2) % MODES.length]!;
+  const name = `${binary.product} ${binary.version} (${describe(mode)})`;
 
   Deno.test(`${name}: everything is delivered or lies in an honest gap`, async () => {
     const options = { seed, binary };
     // Side by side, because they mostly wait.
     const outcomes = await allOver([
-      eachAlone(manner, options),
-      eachFailover(manner, options),
-      mixed(manner, 15, options).then((one) => [one]),
+      eachAlone(mode, options),
+      eachFailover(mode, options),
+      mixed(mode, 15, options).then((one) => [one]),
     ]);
     assertEquals(problems(outcomes.flat()), [], `with the seed ${seed}`);
   });
 }
 
-for (const manner of MANNERS) {
-  Deno.test(`mixed for a minute (${describe(manner)}): nothing is lost in silence`, async () => {
+for (const mode of MODES) {
+  Deno.test(`mixed for a minute (${describe(mode)}): nothing is lost in silence`, async () => {
     // Side by side, because they mostly wait.
     const outcomes = await allOver([
-      mixed(manner, 60, { seed }),
-      mixedFailovers(manner, 60, { seed }),
+      mixed(mode, 60, { seed }),
+      mixedFailovers(mode, 60, { seed }),
     ]);
     assertEquals(problems(outcomes), [], `with the seed ${seed}`);
   });

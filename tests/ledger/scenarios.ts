@@ -8,14 +8,14 @@ import { SingleStage, type Stage, type StageOptions } from "./stage.ts";
 import type { WatcherOptions } from "./watcher.ts";
 
 /** How the watcher watches. */
-export interface Manner {
+export interface Mode {
   readonly transport: "TCP" | "TLS";
   readonly protocol: 2 | 3;
   readonly consumer: WatcherOptions["consumer"];
 }
 
-/** Different manners; the first few have seen everything. */
-export const MANNERS: readonly Manner[] = [
+/** Different modes; the first few have seen everything. */
+export const MODES: readonly Mode[] = [
   { transport: "TCP", protocol: 3, consumer: "loop" },
   { transport: "TCP", protocol: 2, consumer: "handler" },
   { transport: "TLS", protocol: 3, consumer: "handler" },
@@ -41,15 +41,15 @@ export interface Named {
 
 /** Each fault by itself, several times. */
 export async function eachAlone(
-  manner: Manner,
+  mode: Mode,
   options: ScenarioOptions,
   faults: readonly Fault[] = FAULTS,
 ): Promise<Named[]> {
-  const certificates = await certificatesFor(manner);
+  const certificates = await certificatesFor(mode);
   return await each(faults, async (fault, index) => {
     await using stage = await SingleStage.open({
       rate: 500,
-      ...manner,
+      ...mode,
       ...options,
       certificates,
     });
@@ -60,14 +60,14 @@ export async function eachAlone(
 
 /** Each failover that sentinels bring about, once. */
 export async function eachFailover(
-  manner: Manner,
+  mode: Mode,
   options: ScenarioOptions,
   failovers: typeof FAILOVERS = FAILOVERS,
 ): Promise<Named[]> {
-  const certificates = await certificatesFor(manner);
+  const certificates = await certificatesFor(mode);
   return await each(failovers, async (failover) => {
     await using stage = await SentinelStage.open({
-      ...manner,
+      ...mode,
       ...options,
       certificates,
       rate: 500,
@@ -99,43 +99,43 @@ export async function allOver<T>(works: readonly Promise<T>[]): Promise<T[]> {
 
 /** All faults mixed by random numbers. */
 export async function mixed(
-  manner: Manner,
+  mode: Mode,
   seconds: number,
   options: ScenarioOptions,
 ): Promise<Named> {
   await using stage = await SingleStage.open({
-    ...manner,
+    ...mode,
     ...options,
-    certificates: await certificatesFor(manner),
+    certificates: await certificatesFor(mode),
     // Two that match the same events: still each of them comes once, also while coming back.
     channels: ["__keyspace@0__:n:*", "__keyspace@*__:n:*"],
   });
   const outcome = await playMixed(stage, FAULTS, new Random(options.seed), seconds);
-  return { name: describe(manner), outcome };
+  return { name: describe(mode), outcome };
 }
 
 /** Failovers mixed with what may happen besides. */
 export async function mixedFailovers(
-  manner: Manner,
+  mode: Mode,
   seconds: number,
   options: ScenarioOptions,
 ): Promise<Named> {
   await using stage = await SentinelStage.open({
     rate: 500,
-    ...manner,
+    ...mode,
     ...options,
-    certificates: await certificatesFor(manner),
+    certificates: await certificatesFor(mode),
   });
   const outcome = await playMixed(stage, SENTINEL_FAULTS, new Random(options.seed), seconds);
-  return { name: `sentinels, ${describe(manner)}`, outcome };
+  return { name: `sentinels, ${describe(mode)}`, outcome };
 }
 
-/** A manner in words. */
-export function describe({ transport, protocol, consumer }: Manner): string {
+/** A mode in words. */
+export function describe({ transport, protocol, consumer }: Mode): string {
   return `RESP${protocol} over ${transport}, ${consumer}`;
 }
 
-async function certificatesFor({ transport }: Manner): Promise<Certificates | undefined> {
+async function certificatesFor({ transport }: Mode): Promise<Certificates | undefined> {
   return transport === "TLS" ? await makeCertificates() : undefined;
 }
 

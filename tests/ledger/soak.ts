@@ -1,6 +1,6 @@
 /**
  * The task `soak`: each fault alone and then all mixed, for ten minutes or `--seconds=…`, the mixed
- * part shared between the manners of watching. With `--cluster` what happens to clusters, on each
+ * part shared between the modes of watching. With `--cluster` what happens to clusters, on each
  * kind of server, or those whose name and version begin as `--server=…` says, each alone and then all
  * mixed for two minutes, or as many seconds. `--seed=…` repeats a run's random numbers. With
  * `--write` the figures go into docs/reliability.md. Ends with 1 when anything is amiss.
@@ -14,9 +14,9 @@ import {
   describe,
   eachAlone,
   eachFailover,
-  MANNERS,
   mixed,
   mixedFailovers,
+  MODES,
   type Named,
   problems,
 } from "./scenarios.ts";
@@ -49,15 +49,15 @@ async function soakServer(seconds: number): Promise<Soaked> {
   const options = { seed, binary };
   const alone: Named[] = [];
   const together: Named[] = [];
-  for (const manner of MANNERS) {
-    progress(`${describe(manner)}: each fault alone …`);
-    alone.push(...await eachAlone(manner, options), ...await eachFailover(manner, options));
+  for (const mode of MODES) {
+    progress(`${describe(mode)}: each fault alone …`);
+    alone.push(...await eachAlone(mode, options), ...await eachFailover(mode, options));
   }
-  for (const manner of MANNERS) {
-    const part = seconds / MANNERS.length;
-    progress(`${describe(manner)}: faults mixed for ${part} s …`);
+  for (const mode of MODES) {
+    const part = seconds / MODES.length;
+    progress(`${describe(mode)}: faults mixed for ${part} s …`);
     together.push(
-      ...await allOver([mixed(manner, part, options), mixedFailovers(manner, part, options)]),
+      ...await allOver([mixed(mode, part, options), mixedFailovers(mode, part, options)]),
     );
   }
   const runs = [...alone, ...together.map(nameMixed)];
@@ -73,12 +73,12 @@ async function soakClusters(seconds: number): Promise<Soaked> {
     if (name.startsWith("redis 8.0.") || !name.startsWith(text("server") ?? "")) continue;
     const options = { seed, binary };
     const runs: Named[] = [];
-    for (const manner of MANNERS.slice(0, 2)) {
-      progress(`${name}, ${describe(manner)}: each alone …`);
-      runs.push(...await eachOnCluster(manner, options, 2));
+    for (const mode of MODES.slice(0, 2)) {
+      progress(`${name}, ${describe(mode)}: each alone …`);
+      runs.push(...await eachOnCluster(mode, options, 2));
     }
     progress(`${name}: mixed for ${seconds} s …`);
-    runs.push(nameMixed(await mixedOnCluster(MANNERS[0]!, seconds, options)));
+    runs.push(nameMixed(await mixedOnCluster(MODES[0]!, seconds, options)));
     soaked.push({
       runs: runs.map((run) => ({ ...run, name: `${name}, ${run.name}` })),
       figures: `${name}, mixed for ${seconds} s, seed ${seed}:\n\n${table(runs)}`,

@@ -55,7 +55,7 @@ const LIMITS: [queue: ConnectOptions["queue"], kept: number][] = [
 ];
 
 for (const [queue, kept] of LIMITS) {
-  Deno.test(`a queue of ${JSON.stringify(queue)} holds as much while a server is come back to`, async () => {
+  Deno.test(`a queue of ${JSON.stringify(queue)} holds as much while a server is reconnected to`, async () => {
     await using server = floodingServer();
     let gaps = 0;
     await using notifications = await connect(server.url, { queue: queue!, onGap: () => gaps++ });
@@ -64,7 +64,7 @@ for (const [queue, kept] of LIMITS) {
     await come(notifications, MESSAGES);
     assertEquals([handled, notifications.status().dropped], [MESSAGES, 0]);
     server.hangUp();
-    await until("both gaps are told", () => gaps === 2);
+    await until("both gaps are reported", () => gaps === 2);
     assertEquals(handled - MESSAGES, kept);
     assertEquals(notifications.status().dropped, MESSAGES - kept);
   });

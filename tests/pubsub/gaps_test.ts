@@ -46,7 +46,7 @@ Deno.test("a lost connection's gap begins when the last command that was answere
   await notifications.subscribeKeyspace("k");
   clock.advance(SLOW);
   server.hangUp();
-  await until("the gap is told", () => gaps.length === 1);
+  await until("the gap is reported", () => gaps.length === 1);
   assert(gaps[0]!.from <= heardAt[0]!, `it begins ${gaps[0]!.from - heardAt[0]!} ms late`);
 });
 
@@ -77,7 +77,7 @@ Deno.test("so does that of messages that found no room while it came back", asyn
   });
   await notifications.subscribeKeyspace("k", { handler() {} });
   server.hangUp();
-  await until("it is told", () => gaps.length === 2);
+  await until("it is reported", () => gaps.length === 2);
   const { reason, from, dropped } = gaps[1]!;
   assertEquals([reason, dropped], ["overflow", 6]);
   assert(from <= heardAt[1]!, `it begins ${from - heardAt[1]!} ms late`);
@@ -114,7 +114,7 @@ for (const isSeen of [false, true]) {
       onError() {},
     });
     await notifications.subscribeKeyspace("k");
-    await until("the gap is told", () => gaps.length === 1);
+    await until("the gap is reported", () => gaps.length === 1);
     await refused;
     assert(gaps[0]!.from <= soundAt, `it begins ${gaps[0]!.from - soundAt} ms late`);
   });

@@ -108,7 +108,7 @@ Deno.test("a handler that another one unsubscribes is not called any more", asyn
   });
   await until("an event has come", () => called.length === 1);
   second = await notifications.subscribe(PATTERN, { handler: () => void called.push("second") });
-  // Once it is back it sends another one, of which both would be told.
+  // Once it is back it sends another one, which both would get.
   server.hangUp();
   await until("it has come", () => notifications.status().nodes[0]!.messages === 2);
   assertEquals(called, ["first", "first"]);

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { join } from "node:path";
-import { allOver, describe, eachAlone, MANNERS, mixed, problems } from "../ledger/scenarios.ts";
+import { allOver, describe, eachAlone, mixed, MODES, problems } from "../ledger/scenarios.ts";
 import { RemoteWatcher, SCRIPT } from "../ledger/remote_watcher.ts";
 import { applicationOfTests } from "./package.ts";
 import { findBun, findDeno, findNode } from "./programs.ts";
@@ -29,10 +29,10 @@ export function testLedger(
     ] as const).entries()
   ) {
     // Plain and by TLS, RESP3 and RESP2, a loop and a handler.
-    const manner = MANNERS[index]!;
-    const other = MANNERS[(index + 2) % MANNERS.length]!;
+    const mode = MODES[index]!;
+    const other = MODES[(index + 2) % MODES.length]!;
 
-    Deno.test(`${name}: everything is delivered or lies in an honest gap (${describe(manner)}; ${describe(other)})`, async () => {
+    Deno.test(`${name}: everything is delivered or lies in an honest gap (${describe(mode)}; ${describe(other)})`, async () => {
       const program = await find();
       const options = {
         seed,
@@ -41,7 +41,7 @@ export function testLedger(
           RemoteWatcher.start(options, program, script()),
       };
       const outcomes = await allOver([
-        alone ? eachAlone(manner, options) : Promise.resolve([]),
+        alone ? eachAlone(mode, options) : Promise.resolve([]),
         mixed(other, seconds, options).then((one) => [one]),
       ]);
       assertEquals(problems(outcomes.flat()), [], `with the seed ${seed}`);

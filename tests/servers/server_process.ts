@@ -53,7 +53,7 @@ export class ServerStartError extends Error {
 export const SOCKET = "server.sock";
 const CONFIG = "server.conf";
 
-/** A port that was free a moment ago. Whoever binds it must be ready to find it taken. */
+/** A port that was free a moment ago. The server that binds it must be ready to find it taken. */
 export function freePort(): number {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   return listener.addr.port;
@@ -205,7 +205,7 @@ export class ServerProcess implements ServerControl {
         bind: this.host,
         ...this.#ports,
         // The harness's own way in, also when the port speaks TLS. Its folder belongs to this
-        // server alone, so whoever answers there is no stranger that took the port meanwhile.
+        // server alone, so what answers there is no stranger that took the port meanwhile.
         unixsocket: this.socket,
         dir: this.dir,
         daemonize: "no",

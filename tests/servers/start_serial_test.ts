@@ -17,7 +17,7 @@ async function leavingNothing(fn: () => Promise<void>): Promise<void> {
   }
 }
 
-Deno.test("a wrong directive is told in the server's own words, and nothing is left", async () => {
+Deno.test("a wrong directive is reported in the server's own words, and nothing is left", async () => {
   await leavingNothing(async () => {
     const error = await assertRejects(
       () => TestServer.start({ config: { "no-such-directive": "1" } }),
