@@ -79,3 +79,32 @@ export async function discoverTopology(
   if (!(shards instanceof Error)) return parseShards(shards, asked, options);
   return parseSlots(await send("SLOTS"), asked, options);
 }
+
+/**
+ * Picks the view that most nodes agree on: the same primaries, with the same slots. Of several that
+ * are equally frequent, the one in which the fewest primaries have failed counts, then the first.
+ *
+ * @param views what each node replied; at least one
+ * @returns one of them
+ * @throws {TypeError} if there is no view
+ *
+ * @example
+ * ```ts
+ * import { mostFrequentView, type Topology } from "@keywatch/keywatch/discovery";
+ *
+ * async function agreed(asked: Promise<Topology>[]): Promise<Topology> {
+ *   const answers = await Promise.allSettled(asked);
+ *   return mostFrequentView(answers.flatMap((one) => one.status === "fulfilled" ? one.value : []));
+ * }
+ * ```
+ */
+export function mostFrequentView(views: readonly Topology[]): Topology {
+  const votes = new Map<string, number>();
+  for (const { fingerprint } of views) votes.set(fingerprint, (votes.get(fingerprint) ?? 0) + 1);
+  const votesFor = ({ fingerprint }: Topology) => votes.get(fingerprint)!;
+  const failed = ({ primaries }: Topology) =>
+    primaries.filter(({ health }) => health === "failed").length;
+  const [best] = views.toSorted((a, b) => votesFor(b) - votesFor(a) || failed(a) - failed(b));
+  if (best === undefined) throw new TypeError("Cannot pick a view: there is none");
+  return best;
+}

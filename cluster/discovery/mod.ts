@@ -2,7 +2,8 @@
  * The topology of a cluster: which node owns which hash slot, and which slot a key belongs to.
  *
  * {@linkcode discoverTopology} asks a node by any client. {@linkcode parseShards} and
- * {@linkcode parseSlots} read replies that are there already. This entry opens no connection.
+ * {@linkcode parseSlots} read replies that are there already. {@linkcode mostFrequentView} picks the
+ * topology that most nodes agree on. This entry opens no connection.
  *
  * @example
  * ```ts

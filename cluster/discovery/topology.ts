@@ -1,5 +1,5 @@
 import { SLOTS } from "./slot.ts";
-import { type SlotRange, slotRanges } from "./slot_range.ts";
+import { formatSlots, type SlotRange, slotRanges } from "./slot_range.ts";
 
 /**
  * What a node is in its shard; the servers say `master` and `replica`, older ones `slave`.
@@ -146,6 +146,7 @@ export class Topology {
   readonly #shardOf = new Map<string, Shard>();
   /** The slots of each primary, by its id; made when somebody asks. */
   #slotsOf: Map<string, SlotRange[]> | null = null;
+  #fingerprint: string | null = null;
 
   /**
    * Takes shards together. A node stands in one shard only; where two shards claim a slot, it
@@ -242,6 +243,14 @@ export class Topology {
     const shard = this.shardOf(id);
     if (shard?.primary?.id !== id) return [];
     return shard.nodes.filter(({ role }) => role === "replica");
+  }
+
+  /** A text that is the same for two views exactly if they name the same primaries and owners. */
+  get fingerprint(): string {
+    return this.#fingerprint ??= this.primaries
+      .map(({ id }) => `${id} ${formatSlots(this.slotsOf(id))}`)
+      .sort()
+      .join("\n");
   }
 
   /** The slots that somebody owns. */

@@ -1,12 +1,14 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import {
   discoverTopology,
+  mostFrequentView,
   type SendCommand,
   TopologyError,
 } from "../../../cluster/discovery/mod.ts";
-import { parseShards, parseSlots, type Topology } from "../../../cluster/mod.ts";
+import { parseShards, parseSlots, Topology } from "../../../cluster/mod.ts";
 import { type Reply, RespMap, ServerError } from "../../../resp/mod.ts";
 import { recorded } from "../recordings.ts";
+import { node, shard } from "../shards.ts";
 
 const ADDRESS = { hostname: "asked.example.com", port: 7000 };
 
@@ -170,4 +172,51 @@ Deno.test("a message shows little of a reply, and nothing that drives a terminal
     TopologyError,
   );
   assert(message.includes(`ERR ?[31m${"x".repeat(100)}`) && message.length < 400, message);
+});
+
+const FAILED = { health: "failed" } as const;
+const [a, b, heir] = [node("a"), node("b"), node("heir")] as const;
+
+/** Views of two shards, the second of which has failed over from `b` to `heir`. */
+const stale = () => new Topology([shard(a, [[0, 9]]), shard(b, [[10, 19]])]);
+const fresh = () => new Topology([shard(a, [[0, 9]]), shard(heir, [[10, 19]])]);
+const failing = () => new Topology([shard(a, [[0, 9]]), shard(node("b", FAILED), [[10, 19]])]);
+
+Deno.test("the most frequent view counts, wherever it stands", () => {
+  for (const order of [[0, 1, 2], [0, 2, 1], [2, 0, 1]]) {
+    const views = order.map((n) => [stale(), fresh(), fresh()][n]!);
+    assertEquals(mostFrequentView(views).ownerOf(10), heir);
+  }
+  assertEquals(mostFrequentView([fresh(), stale(), fresh(), stale(), stale()]).ownerOf(10), b);
+});
+
+Deno.test("of equally frequent views the one with fewer failed primaries counts, then the first", () => {
+  assertEquals(mostFrequentView([stale(), fresh()]).ownerOf(10), b);
+  assertEquals(mostFrequentView([fresh(), stale()]).ownerOf(10), heir);
+  assertEquals(mostFrequentView([failing(), fresh()]).ownerOf(10), heir);
+  assertEquals(mostFrequentView([failing(), failing(), fresh()]).ownerOf(10)?.id, "b");
+  // A node that takes another one for failed agrees on who owns what.
+  assertEquals(mostFrequentView([failing(), fresh(), stale()]).ownerOf(10), b);
+  assertThrows(() => mostFrequentView([]), TypeError, "there is none");
+});
+
+Deno.test("views have the same fingerprint exactly if primaries and owners are the same", () => {
+  const { fingerprint } = stale();
+  const replica = node("r", { role: "replica" });
+  const alike = [
+    failing(),
+    new Topology([
+      shard(node("b", { port: 2, replicationOffset: 9 }), [[10, 19]]),
+      shard(a, [[0, 9]]),
+    ]),
+    new Topology([shard(a, [[0, 4], [5, 9]], replica), shard(b, [[10, 19]])]),
+  ];
+  for (const view of alike) assertEquals(view.fingerprint, fingerprint);
+  const others = [
+    fresh(),
+    new Topology([shard(a, [[0, 10]]), shard(b, [[11, 19]])]),
+    new Topology([shard(a, [[0, 9]]), shard(b, [[10, 19]]), shard(node("c"), [])]),
+    new Topology([shard(a, [[0, 9]]), shard(b, [])]),
+  ];
+  for (const view of others) assert(view.fingerprint !== fingerprint, view.fingerprint);
 });
