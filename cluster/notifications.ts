@@ -23,7 +23,7 @@ import { ReplicaMember } from "./replica_member.ts";
 import { readSeeds, type Seeds } from "./seeds.ts";
 import { askServed } from "./served.ts";
 import type { Topology } from "./discovery/topology.ts";
-import { type KnownNode, TopologySource } from "./topology_source.ts";
+import { type KnownNode, refreshDelay, TopologySource } from "./topology_source.ts";
 
 /** After how many answers in a row that know a node as no primary it is left, at least and most. */
 const ABSENCES = [2, 3] as const;
@@ -112,7 +112,7 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
     });
     this.#refresher = new Refresher({
       refresh: () => this.#refresh(),
-      interval: refreshInterval,
+      interval: () => refreshDelay(refreshInterval, this.#topology?.nodes.size ?? 0),
       onFailure: (error) => {
         // The first time it is what `connect` fails with.
         if (this.#topology === null) return;
@@ -229,8 +229,7 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
   }
 
   async #refresh(): Promise<void> {
-    const askedAt = Date.now();
-    const topology = await this.#source.ask(this.#topology);
+    const { topology, askedAt } = await this.#source.ask(this.#topology);
     if (!this.#end.signal.aborted) this.#apply(topology, askedAt);
   }
 

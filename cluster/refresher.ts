@@ -4,8 +4,8 @@ import { backoff, STEADY_MS } from "../pubsub/backoff.ts";
 export interface RefresherOptions {
   /** Asks once; must come to an end by itself. */
   readonly refresh: () => Promise<void>;
-  /** How long after an answer to ask again, in ms. */
-  readonly interval: number;
+  /** How long after an answer to ask again, in ms, give or take a tenth. */
+  readonly interval: () => number;
   /** Takes what an attempt failed with; another follows. */
   readonly onFailure: (error: Error) => void;
 }
@@ -31,7 +31,7 @@ export class Refresher {
 
   constructor(options: RefresherOptions) {
     this.#options = options;
-    this.#schedule(options.interval);
+    this.#schedule(this.#interval());
   }
 
   /**
@@ -92,8 +92,13 @@ export class Refresher {
       this.#running = null;
       const soon = this.#failures === 0 ? this.#haste : backoff(this.#failures, Math.random());
       this.#haste = Infinity;
-      this.#schedule(Math.min(this.#options.interval, soon));
+      this.#schedule(Math.min(this.#interval(), soon));
     }
+  }
+
+  /** Varied, so that those who began at the same time do not go on asking at the same time. */
+  #interval(): number {
+    return this.#options.interval() * (0.9 + 0.2 * Math.random());
   }
 
   #schedule(ms: number): void {

@@ -7,10 +7,20 @@ import type { Settings } from "../pubsub/options.ts";
 import { quoteEach } from "../pubsub/printable.ts";
 import type { Subscriber } from "../pubsub/subscriber.ts";
 import { askTopology } from "./ask.ts";
+import { mostFrequentView } from "./discovery/discover_topology.ts";
 import type { Topology } from "./discovery/topology.ts";
 
-/** How long a node may keep silent before the next one is asked as well, in ms. */
-const PATIENCE = 500;
+/** How many nodes are asked at once. */
+const SAMPLE = 5;
+
+/**
+ * How long to wait for an answer before more nodes are asked, and for the other answers after the
+ * first, in ms.
+ */
+const STAGGER_MS = 500;
+
+/** How many entries of nodes the replies of one refresh may have before refreshes become rarer. */
+const CHEAP_ENTRIES = 1_000;
 
 /** A node that is connected, and can be asked. */
 export interface KnownNode {
@@ -35,9 +45,27 @@ export interface TopologySourceOptions {
   readonly signal: AbortSignal;
 }
 
+/** A topology, and when it was asked for, in ms since the epoch. */
+export interface LearnedTopology {
+  readonly topology: Topology;
+  readonly askedAt: number;
+}
+
+/**
+ * How long to wait before the next refresh, so that a large cluster sends no more in a time than one
+ * of 1,000 nodes of which one is asked.
+ *
+ * @param interval how long to wait in a small cluster, in ms
+ * @param nodes how many nodes the cluster has
+ */
+export function refreshDelay(interval: number, nodes: number): number {
+  return interval * Math.max(1, nodes * SAMPLE / CHEAP_ENTRIES);
+}
+
 /** Asks the nodes of a cluster who owns what. */
 export class TopologySource {
   readonly #options: TopologySourceOptions;
+  /** The id of the node after which the next sample begins. */
   #lastAsked: string | null = null;
 
   constructor(options: TopologySourceOptions) {
@@ -45,39 +73,41 @@ export class TopologySource {
   }
 
   /**
-   * Asks the connected nodes in turn, each time another one first, and the next one too while one is
-   * silent; when none answers, the seeds in the same way.
+   * Asks up to five connected nodes, and takes the view that most of them agree on. While none of them
+   * answers, the next five are asked as well. If no connected node answers, the seeds are asked, the
+   * next one while the one before is silent. Each time another node is the first.
    *
    * @param known what was known so far; an answer that names no owner of any slot is none where owners
    * were known: it is that of a node which was reset, or has forgotten the others
    * @throws {AuthError} when the user may not ask
    * @throws {ConnectError} when no node answers
    */
-  async ask(known: Topology | null): Promise<Topology> {
+  async ask(known: Topology | null): Promise<LearnedTopology> {
     const { seeds, signal } = this.#options;
-    const nodes = this.#options.nodes();
-    const start = nodes.findIndex(({ id }) => id === this.#lastAsked) + 1;
-    const order = [...nodes.slice(start), ...nodes.slice(0, start)];
+    const check = (topology: Topology): Topology => {
+      if (known === null || known.covered.length === 0 || topology.covered.length > 0) {
+        return topology;
+      }
+      throw new ConnectError("Cannot use an answer that names no owner of any slot");
+    };
     const failures: Error[] = [];
     for (
       const questions of [
-        order.map((node) => () => this.#askNode(node)),
-        seeds.map((seed) => (race: AbortSignal) => this.#askSeed(seed, race)),
+        this.#samples().map((nodes) => (race: AbortSignal) => this.#askNodes(nodes, check, race)),
+        seeds.map((seed) => async (race: AbortSignal) => {
+          const askedAt = Date.now();
+          return { topology: check(await this.#askSeed(seed, race)), askedAt };
+        }),
       ]
     ) {
       if (questions.length === 0) continue;
-      const checked = questions.map((question) => async (race: AbortSignal) => {
-        const topology = await question(race);
-        if (known === null || known.covered.length === 0 || topology.covered.length > 0) {
-          return topology;
-        }
-        throw new ConnectError("Cannot use an answer that names no owner of any slot");
-      });
       try {
-        return await inTurn(checked, PATIENCE, signal);
+        return await inTurn(questions, STAGGER_MS, signal);
       } catch (error) {
         if (!(error instanceof AggregateError)) throw error;
-        failures.push(...error.errors);
+        failures.push(
+          ...error.errors.flatMap((one) => one instanceof AggregateError ? one.errors : one),
+        );
       }
     }
     if (failures.length === 1) throw failures[0]!;
@@ -87,8 +117,62 @@ export class TopologySource {
     throw new ConnectError(what, { cause: failures[0] });
   }
 
-  #askNode({ id, subscriber, address }: KnownNode): Promise<Topology> {
-    this.#lastAsked = id;
+  /** The connected nodes, as many at a time as are asked at once. */
+  #samples(): KnownNode[][] {
+    const nodes = this.#options.nodes();
+    const start = nodes.findIndex(({ id }) => id === this.#lastAsked) + 1;
+    const order = [...nodes.slice(start), ...nodes.slice(0, start)];
+    // Where all are asked, too, another one is the first: of views that are equally frequent it counts.
+    this.#lastAsked = order[order.length > SAMPLE ? SAMPLE - 1 : 0]?.id ?? null;
+    return Array.from(
+      { length: Math.ceil(order.length / SAMPLE) },
+      (_, n) => order.slice(n * SAMPLE, (n + 1) * SAMPLE),
+    );
+  }
+
+  /**
+   * Asks nodes until all have answered, more than half of them agree, or the first answer has waited
+   * for long enough.
+   *
+   * @throws {AggregateError} with what each failed with, when all did
+   */
+  #askNodes(
+    nodes: readonly KnownNode[],
+    check: (topology: Topology) => Topology,
+    signal: AbortSignal,
+  ): Promise<LearnedTopology> {
+    const askedAt = Date.now();
+    return new Promise((resolve, reject) => {
+      // Sparse: a view stands at the place of its node.
+      const views: Topology[] = [];
+      const failures: unknown[] = [];
+      let pending = nodes.length;
+      let timer: ReturnType<typeof setTimeout> | undefined;
+      const decide = () => {
+        clearTimeout(timer);
+        resolve({ topology: mostFrequentView(Object.values(views)), askedAt });
+      };
+      signal.addEventListener("abort", () => {
+        clearTimeout(timer);
+        reject(signal.reason);
+      });
+      for (const [place, node] of nodes.entries()) {
+        this.#askNode(node).then(check).then((view) => {
+          views[place] = view;
+          timer ??= setTimeout(decide, STAGGER_MS);
+          const agreeing = views.filter(({ fingerprint }) => fingerprint === view.fingerprint);
+          if (--pending === 0 || 2 * agreeing.length > nodes.length) decide();
+        }, (error) => {
+          failures.push(error);
+          if (--pending > 0) return;
+          if (failures.length < nodes.length) decide();
+          else reject(new AggregateError(failures));
+        }).catch(reject);
+      }
+    });
+  }
+
+  #askNode({ subscriber, address }: KnownNode): Promise<Topology> {
     // Not on another connection, should this one break: others may answer sooner than it is back.
     return subscriber.askAtOnce((connection) => askTopology(connection, address, this.#options));
   }

@@ -146,8 +146,8 @@ export const cluster: readonly Mutant[] = [
   {
     name: "asks no seed once the nodes are lost",
     file: "cluster/topology_source.ts",
-    before: "seeds.map((seed) => (race: AbortSignal) => this.#askSeed(seed, race))",
-    after: "[]",
+    before: "seeds.map((seed) =>",
+    after: "[].map((seed) =>",
     tests: ["tests/cluster/topology_source_test.ts", "--filter=found by its seeds"],
   },
   {
@@ -184,6 +184,34 @@ export const cluster: readonly Mutant[] = [
     before: "if (!(shards instanceof Error)) return",
     after: "return",
     tests: ["tests/cluster/discovery/discover_topology_test.ts"],
+  },
+  {
+    name: "takes the view of the node that comes first",
+    file: "cluster/discovery/discover_topology.ts",
+    before: "votesFor(b) - votesFor(a) || ",
+    after: "",
+    tests: ["tests/cluster/discovery/discover_topology_test.ts", "--filter=view"],
+  },
+  {
+    name: "does not wait for other views than the first",
+    file: "cluster/topology_source.ts",
+    before: "2 * agreeing.length > nodes.length",
+    after: "agreeing.length > 0",
+    tests: ["tests/cluster/topology_source_test.ts", "--filter=most nodes agree"],
+  },
+  {
+    name: "waits for a node that does not answer",
+    file: "cluster/topology_source.ts",
+    before: "timer ??= setTimeout(decide, STAGGER_MS);",
+    after: "",
+    tests: ["tests/cluster/topology_source_test.ts", "--filter=one of 2 nodes"],
+  },
+  {
+    name: "refreshes at the same time as all who began at that time",
+    file: "cluster/refresher.ts",
+    before: " * (0.9 + 0.2 * Math.random())",
+    after: "",
+    tests: ["tests/cluster/refresher_test.ts"],
   },
   {
     name: "leaves the connections to the nodes when it is closed",

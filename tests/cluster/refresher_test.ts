@@ -17,7 +17,7 @@ const SELDOM = 1_000_000;
 
 Deno.test("one question is under way at a time, and one more serves all who ask meanwhile", async () => {
   const { asked, refresh } = question();
-  const refresher = new Refresher({ refresh, interval: SELDOM, onFailure() {} });
+  const refresher = new Refresher({ refresh, interval: () => SELDOM, onFailure() {} });
   const first = refresher.request();
   const second = refresher.request();
   const third = refresher.request();
@@ -36,7 +36,7 @@ Deno.test("it asks on a timer, and again after a failure, which it tells", async
   const failures: string[] = [];
   const refresher = new Refresher({
     refresh,
-    interval: 5,
+    interval: () => 5,
     onFailure: ({ message }) => failures.push(message),
   });
   for (let n = 0; n < 3; n++) {
@@ -53,7 +53,7 @@ Deno.test("it asks on a timer, and again after a failure, which it tells", async
 
 Deno.test("an answer that calls for another question has it follow before its time", async () => {
   const { asked, refresh } = question();
-  const refresher = new Refresher({ refresh, interval: SELDOM, onFailure() {} });
+  const refresher = new Refresher({ refresh, interval: () => SELDOM, onFailure() {} });
   const first = refresher.request();
   refresher.hasten(10);
   asked[0]!.resolve();
@@ -65,7 +65,7 @@ Deno.test("an answer that calls for another question has it follow before its ti
 
 Deno.test("whoever asks learns of the failure; nobody asks once it is stopped", async () => {
   const { asked, refresh } = question();
-  const refresher = new Refresher({ refresh, interval: SELDOM, onFailure() {} });
+  const refresher = new Refresher({ refresh, interval: () => SELDOM, onFailure() {} });
   const first = assertRejects(() => refresher.request(), Error, "no");
   const second = refresher.request();
   refresher.stop();
@@ -82,7 +82,7 @@ Deno.test("a hint has it ask at once, and with backoff where each answer is foll
     asked++;
     return Promise.resolve();
   };
-  const refresher = new Refresher({ refresh, interval: SELDOM, onFailure() {} });
+  const refresher = new Refresher({ refresh, interval: () => SELDOM, onFailure() {} });
   refresher.hint();
   assertEquals(asked, 1);
   for (let turn = 0; turn < 300; turn++) {
@@ -105,7 +105,7 @@ Deno.test("a hint that comes late sets no timer in the past", async () => {
   try {
     const refresher = new Refresher({
       refresh: () => Promise.resolve(),
-      interval: 5,
+      interval: () => 5,
       onFailure() {},
     });
     refresher.hint();
@@ -120,4 +120,32 @@ Deno.test("a hint that comes late sets no timer in the past", async () => {
   }
   assert(delays.length >= 2);
   assertEquals(delays.filter((ms) => ms! < 0), []);
+});
+
+Deno.test("the interval varies by a tenth, and may be another one each time", async () => {
+  const { setTimeout: real } = globalThis;
+  const { random } = Math;
+  const delays: number[] = [];
+  globalThis.setTimeout = ((work: () => void, ms: number) => {
+    delays.push(Math.round(ms));
+    return real(work, SELDOM);
+  }) as typeof setTimeout;
+  try {
+    const drawn = [0, 0.5, 0.75];
+    Math.random = () => drawn.shift()!;
+    let interval = 1_000;
+    const refresher = new Refresher({
+      refresh: () => Promise.resolve(),
+      interval: () => interval,
+      onFailure() {},
+    });
+    await refresher.request();
+    interval = 2_000;
+    await refresher.request();
+    refresher.stop();
+  } finally {
+    globalThis.setTimeout = real;
+    Math.random = random;
+  }
+  assertEquals(delays, [900, 1_000, 2_100]);
 });

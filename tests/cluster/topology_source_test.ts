@@ -8,6 +8,7 @@ import {
   type Gap,
 } from "../../mod.ts";
 import { ClusterKeyspaceNotifications } from "../../cluster/mod.ts";
+import { refreshDelay } from "../../cluster/topology_source.ts";
 import { Proxy } from "../ledger/proxy.ts";
 import { sleep, until, within } from "../servers/mod.ts";
 import { SimulatedCluster, type SimulatedNode, type ToldShard } from "./simulated.ts";
@@ -79,20 +80,91 @@ Deno.test("a server that does not know CLUSTER SHARDS is asked for the slots, wh
   }
 });
 
-Deno.test("a node that does not answer holds nobody up, another one is asked", async () => {
-  await using cluster = new SimulatedCluster(3);
+for (const primaries of [2, 3, 6]) {
+  Deno.test(`one of ${primaries} nodes that does not answer holds nobody up`, async () => {
+    for (let silent = 0; silent < primaries; silent++) {
+      await using cluster = new SimulatedCluster(primaries);
+      const { notifications } = await watch(cluster, {
+        timeout: 600_000,
+        heartbeat: { interval: 600_000, timeout: 600_000 },
+      });
+      await using _ = notifications;
+      const node = cluster.nodes[silent]!;
+      node.mute = ["CLUSTER SHARDS"];
+      const before = node.asked;
+      for (let n = 0; n < 2; n++) {
+        await within(notifications.refreshSubscriptions(), 20_000, "the question");
+      }
+      assert(node.asked > before, "it was asked, too");
+    }
+  });
+}
+
+Deno.test("while five nodes do not answer, others are asked", async () => {
+  await using cluster = new SimulatedCluster(8);
   const { notifications } = await watch(cluster, {
     timeout: 600_000,
     heartbeat: { interval: 600_000, timeout: 600_000 },
   });
   await using _ = notifications;
-  for (const node of cluster.nodes) {
-    for (const other of cluster.nodes) other.mute = other === node ? ["CLUSTER SHARDS"] : [];
-    const before = cluster.nodes.filter((other) => other !== node).map(({ asked }) => asked);
-    await within(notifications.refreshSubscriptions(), 20_000, "the question");
-    const after = cluster.nodes.filter((other) => other !== node).map(({ asked }) => asked);
-    assert(after.some((count, n) => count > before[n]!));
+  for (const node of cluster.nodes.slice(0, 5)) node.mute = ["CLUSTER SHARDS"];
+  await within(notifications.refreshSubscriptions(), 20_000, "the question");
+  assertEquals(cluster.nodes.slice(5).map(({ asked }) => asked > 0), [true, true, true]);
+});
+
+Deno.test("five nodes are asked at a time, each time others", async () => {
+  await using cluster = new SimulatedCluster(12);
+  const { notifications } = await watch(cluster);
+  await using _ = notifications;
+  const before = cluster.nodes.map(({ asked }) => asked);
+  const times = () => cluster.nodes.map(({ asked }, n) => asked - before[n]!);
+  const total = () => times().reduce((sum, count) => sum + count);
+  for (let round = 1; round <= 3; round++) {
+    await notifications.refreshSubscriptions();
+    await until("five more were asked", () => total() === 5 * round);
   }
+  assertEquals(times().toSorted(), [...Array(9).fill(1), ...Array(3).fill(2)]);
+});
+
+Deno.test("the view that most nodes agree on counts, whoever answers first", async () => {
+  await using cluster = new SimulatedCluster(6);
+  const [old, , , , , heir] = cluster.nodes as [
+    SimulatedNode,
+    SimulatedNode,
+    SimulatedNode,
+    SimulatedNode,
+    SimulatedNode,
+    SimulatedNode,
+  ];
+  const before = cluster.nodes.slice(0, 5).map(({ primary }, n) => ({
+    slots: [n * 3_000, n === 4 ? 16_383 : n * 3_000 + 2_999],
+    nodes: [primary],
+  }));
+  cluster.shards = before;
+  const after = withShard(cluster, 0, { slots: before[0]!.slots, nodes: [heir.primary] });
+  const { notifications } = await watch(cluster);
+  await using _ = notifications;
+  const owner = () => notifications.topology.ownerOf(0)?.id;
+  for (const count of [1, 2]) {
+    for (let first = 0; first < 5; first++) {
+      cluster.nodes.forEach((node, n) => node.told = (n + first) % 5 < count ? after : null);
+      await notifications.refreshSubscriptions();
+      assertEquals(owner(), old.id, `${count} of 5 say otherwise`);
+    }
+  }
+  for (const node of cluster.nodes.slice(1, 4)) node.told = after;
+  old.told = cluster.nodes[4]!.told = null;
+  await notifications.refreshSubscriptions();
+  assertEquals(owner(), heir.id);
+});
+
+Deno.test("a large cluster is asked more rarely, by how many entries five replies have", () => {
+  assertEquals([1, 200, 400, 1_000].map((nodes) => refreshDelay(10_000, nodes)), [
+    10_000,
+    10_000,
+    20_000,
+    50_000,
+  ]);
 });
 
 for (const when of ["while it is watched", "before it is watched"]) {
@@ -206,28 +278,33 @@ Deno.test("an answer that fails, is empty or names no owner changes nothing; oth
 });
 
 Deno.test("nodes that go on disagreeing are asked in peace, and nobody is left who may be right", async () => {
-  await using cluster = new SimulatedCluster(4);
-  const [one, two, , heir] = cluster.nodes as [
+  await using cluster = new SimulatedCluster(5);
+  const [one, , three, , heir] = cluster.nodes as [
+    SimulatedNode,
     SimulatedNode,
     SimulatedNode,
     SimulatedNode,
     SimulatedNode,
   ];
-  // Three shards; of the first, most say that the fourth node has taken over, and itself it does not.
-  const slots = [[0, 5460], [5461, 10922], [10923, 16383]];
-  cluster.shards = cluster.nodes.slice(0, 3).map((node, n) => ({
+  // Four shards; of the first, half of the nodes say that the fifth has taken over, which tells nothing.
+  const slots = [[0, 5460], [5461, 10922], [10923, 13000], [13001, 16383]];
+  heir.told = "ERR no";
+  cluster.shards = cluster.nodes.slice(0, 4).map((node, n) => ({
     slots: slots[n]!,
     nodes: [node.primary],
   }));
   const { notifications, gaps } = await watch(cluster);
   await using _ = notifications;
   one.told = cluster.shards;
-  two.told = cluster.shards;
-  cluster.shards = withShard(cluster, 0, { slots: slots[0]!, nodes: [heir.primary] });
+  three.told = cluster.shards;
+  cluster.shards = withShard(cluster, 0, {
+    slots: slots[0]!,
+    nodes: [heir.primary, { ...one.primary, role: "replica" }],
+  });
   for (const _ of cluster.nodes) await notifications.refreshSubscriptions();
   await until("the heir is watched", () => {
     const { nodes } = notifications.status();
-    return nodes.length === 4 && nodes.every(({ state }) => state === "ready");
+    return nodes.length === 5 && nodes.every(({ state }) => state === "ready");
   });
   const bothAt = Date.now();
   const before = asked(cluster);
@@ -236,12 +313,11 @@ Deno.test("nodes that go on disagreeing are asked in peace, and nobody is left w
     await notifications.refreshSubscriptions();
     await sleep(20);
   }
-  assert(asked(cluster) - before < 15, `${asked(cluster) - before} questions for 10 refreshes`);
+  assert(asked(cluster) - before < 15 * 5, `${asked(cluster) - before} questions for 10 refreshes`);
   const watched = () => notifications.status().nodes.map(({ id }) => id!);
   assert(watched().includes(one.id) && watched().includes(heir.id));
 
-  one.told = null;
-  two.told = null;
+  one.told = three.told = heir.told = null;
   await until("the old one is left", async () => {
     await notifications.refreshSubscriptions();
     return !watched().includes(one.id);
