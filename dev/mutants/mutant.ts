@@ -10,6 +10,4 @@ export interface Mutant {
   readonly after: string;
   /** The arguments of `deno test` for the nearby tests: files, and `--filter=` where they are slow. */
   readonly tests: readonly string[];
-  /** Whether a test hangs by it, so that tests which take too long count as a failure. */
-  readonly hangs?: boolean;
 }
