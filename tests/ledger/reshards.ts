@@ -4,6 +4,8 @@ import type { ClusterStage, NodeLine } from "./cluster_stage.ts";
 import type { SlotRange } from "./ledger.ts";
 import {
   announce,
+  beginAtomic,
+  cancelAtomic,
   migrateAtomically,
   migrateKeys,
   type Move,
@@ -13,6 +15,9 @@ import {
 
 /** How many writes a node takes of a slot that stays there for a moment. */
 const STAY = 20;
+
+/** How many more `SET` a target has run when it surely has taken keys of an atomic migration. */
+const ARRIVED = 1_000;
 
 /** The busy slots move, and once they have, move on as often as said. */
 function reshard(how: Move, hops: number): ClusterFault["begin"] {
@@ -34,7 +39,7 @@ function moveOn(how: Move): ClusterFault["begin"] {
       // Otherwise the new owner's claim may be older than the old one's.
       while (await epochOf(nodes[1]!, nodes[2]!) !== await epochOf(nodes[1]!, nodes[1]!));
       await how(stage, slot, nodes[1]!, nodes[2]!);
-      // While a server knows only half of this, it may tell others something wrong of later moves.
+      // While a server knows only half of this, it may spread wrong owners after later migrations.
       await stage.agreesOn(nodes[2]!, slot);
     }
   };
@@ -61,6 +66,27 @@ const abort: ClusterFault["begin"] = async (stage) => {
     await takeBack(slot, source, target);
   }
 };
+
+/**
+ * Their atomic migration is cancelled once the target has taken some of their keys. One that is over
+ * too soon is followed by another.
+ */
+const cancel: ClusterFault["begin"] = async (stage) => {
+  for (;;) {
+    const [source, target] = await route(stage, 1) as [NodeLine, NodeLine];
+    const before = await countSets(target);
+    await beginAtomic(stage.busy, source, target);
+    await until("keys arrive", async () => await countSets(target) > before + ARRIVED);
+    if (await cancelAtomic(source, target)) return await stage.agreesOn(source);
+    await stage.agreesOn(target);
+  }
+};
+
+/** How many `SET` a node has run; keys arrive by them in an atomic migration. */
+async function countSets({ server }: NodeLine): Promise<number> {
+  const text = await server.command("INFO", "commandstats") as string;
+  return Number(/^cmdstat_set:calls=(\d+)/m.exec(text)?.[1] ?? 0);
+}
 
 /** The owner of the busy slots, and other primaries that they are to go to. */
 async function route(stage: ClusterStage, hops: number): Promise<NodeLine[]> {
@@ -115,7 +141,10 @@ export const byKey: Readonly<Record<Moves, ClusterFault>> = moves("by MIGRATE", 
 export const atomic: Readonly<Record<Moves, ClusterFault>> = moves("atomically", migrateAtomically);
 
 /** Their migration by MIGRATE is aborted. */
-export const aborted: ClusterFault = named("moving slots by MIGRATE is aborted", abort);
+export const abortedByKey: ClusterFault = named("moving slots by MIGRATE is aborted", abort);
+
+/** Their atomic migration is cancelled. */
+export const abortedAtomic: ClusterFault = named("moving slots atomically is aborted", cancel);
 
 /** The same, with the watching process stopped meanwhile. */
 export function stopped(fault: ClusterFault): ClusterFault {

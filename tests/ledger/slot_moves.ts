@@ -67,9 +67,21 @@ async function setSlot(node: NodeLine, slot: number, ...words: string[]): Promis
 }
 
 /** By the atomic slot migration of newer servers. */
-export const migrateAtomically: Move = async (_, { first, last }, source, target) => {
+export const migrateAtomically: Move = async (_, slots, source, target) => {
+  await beginAtomic(slots, source, target);
+  await until(`the slots are ${target.server.port}'s`, async () => {
+    return await ownerOf(slots.first, target.server) === target.server.port;
+  });
+};
+
+/** Begins an atomic migration. */
+export async function beginAtomic(
+  { first, last }: SlotRange,
+  source: NodeLine,
+  target: NodeLine,
+): Promise<void> {
   // Just after a failover it may find that it has too few replicas.
-  await until("the move has begun", async () => {
+  await until("the migration has begun", async () => {
     await (source.server.binary.product === "redis"
       ? target.server.command("CLUSTER", "MIGRATION", "IMPORT", first, last)
       : source.server.command(
@@ -77,10 +89,20 @@ export const migrateAtomically: Move = async (_, { first, last }, source, target
       ));
     return true;
   });
-  await until(`the slots are ${target.server.port}'s`, async () => {
-    return await ownerOf(first, target.server) === target.server.port;
-  });
-};
+}
+
+/** Cancels an atomic migration; whether it was still under way. */
+export async function cancelAtomic(source: NodeLine, target: NodeLine): Promise<boolean> {
+  if (source.server.binary.product === "redis") {
+    return await target.server.command("CLUSTER", "MIGRATION", "CANCEL", "ALL") === 1;
+  }
+  try {
+    return await source.server.command("CLUSTER", "CANCELSLOTMIGRATIONS") === "OK";
+  } catch (error) {
+    if (/No migrations ongoing/.test((error as Error).message)) return false;
+    throw error;
+  }
+}
 
 /** Whether a server has atomic slot migration. */
 export function canMigrateAtomically({ product, version }: ServerBinary): boolean {
