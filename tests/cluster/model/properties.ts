@@ -51,8 +51,7 @@ export const PROPERTIES: readonly Property[] = [
     weather: { migrations: ["by key"] },
     profiles: EVERY_PROFILE,
     seeds: 5,
-    unreached: { artefact: 200 },
-    rare: { hidden: 12 },
+    unreached: { artefact: 200, hidden: 12 },
   },
   {
     name: "delivers every event and no artefact while slots migrate by key at once and are aborted",

@@ -60,6 +60,8 @@ interface SceneOptions {
   readonly latencies?: readonly number[];
   /** How long the client has been watching before, in ms: it has asked for the topology twice. */
   readonly watching?: number;
+  /** Another seed than 1, where only some show what the library still does wrong. */
+  readonly seed?: number;
   /** The faults that the library still has here. */
   readonly unreached?: readonly Fault[];
   /** The only protocol in which it has them; both if left out. */
@@ -81,14 +83,14 @@ export interface Scenario {
 export const SCENARIOS: Scenario[] = [];
 
 function scenario(name: string, options: SceneOptions, play: Play): void {
-  const { profiles = EVERY_PROFILE, latencies = [0.1], watching = 12_000 } = options;
+  const { profiles = EVERY_PROFILE, latencies = [0.1], watching = 12_000, seed = 1 } = options;
   const { unreached = [], unreachedIn } = options;
   SCENARIOS.push({
     name,
     profiles,
     unreached: (protocol) => unreachedIn === undefined || unreachedIn === protocol ? unreached : [],
     async play(profile, protocol) {
-      await using model = new Model({ seed: 1, profile, protocol, latencies });
+      await using model = new Model({ seed, profile, protocol, latencies });
       const scene = new Scene(model);
       scene.fill(model.cluster.slots, 3);
       await model.run(10);
@@ -196,6 +198,8 @@ for (const side of ["source", "target"] as const) {
 
 scenario("shows no artefact of an ordinary reshard of many slots by key", {
   latencies: [0.1, 0.5, 2],
+  // In RESP3 two of five seeds show it.
+  seed: 2,
   unreached: ["artefact"],
   unreachedIn: 2,
 }, async (scene) => {
@@ -273,7 +277,10 @@ scenario("delivers what expires during a failover there and back", {
 
 scenario("reports a gap from the last proof if the topology was asked for since", {
   watching: 8_000,
+  // In RESP2 it depends on when the topology is asked for. In RESP3 the question is proof.
+  seed: 4,
   unreached: ["lost"],
+  unreachedIn: 2,
 }, async (scene) => {
   const { model, a } = scene;
   const { cluster } = model;
