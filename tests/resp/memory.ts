@@ -6,7 +6,14 @@
 import { Decoder, decodeText, encodeCommand, type MessageFrame } from "../../resp/mod.ts";
 import { bytes } from "./harness.ts";
 import { gc, living } from "./living.ts";
-import type { Sizes } from "./memory_bounds.ts";
+
+/** How much is made to see what of it lives. */
+export interface Sizes {
+  /** How many aggregates of each kind are announced. */
+  readonly announced: number;
+  /** How many texts of each kind are kept, one of a hundred. */
+  readonly kept: number;
+}
 
 const { announced: ANNOUNCED, kept: KEPT }: Sizes = JSON.parse(Deno.args[0]!);
 

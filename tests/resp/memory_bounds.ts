@@ -1,14 +1,6 @@
 import { assertLess } from "@std/assert";
 import { runCollected } from "./living.ts";
-import type { Measured } from "./memory.ts";
-
-/** How much is made to see what of it lives. */
-export interface Sizes {
-  /** How many aggregates of each kind are announced. */
-  readonly announced: number;
-  /** How many texts of each kind are kept, one of a hundred. */
-  readonly kept: number;
-}
+import type { Measured, Sizes } from "./memory.ts";
 
 /** Registers the test of what lives for replies and texts. */
 export function testMemory(sizes: Sizes): void {
