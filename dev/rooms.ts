@@ -39,7 +39,19 @@ const ROOMS: Room[] = [
     runtime: false,
   },
   { path: "cli/", imports: ["mod.ts", "pubsub/", "events/"], runtime: true },
-  { path: "examples/", imports: ["mod.ts"], runtime: false, program: true },
+  // It shows the library over the sockets of a runtime.
+  {
+    path: "examples/discover_sockets.ts",
+    imports: ["mod.ts", "cluster/discovery/", "resp/"],
+    runtime: true,
+    program: true,
+  },
+  {
+    path: "examples/",
+    imports: ["mod.ts", "cluster/discovery/", "resp/"],
+    runtime: false,
+    program: true,
+  },
   { path: "bench/", runtime: true },
   { path: "dev/", runtime: true },
   { path: "tests/", runtime: true },

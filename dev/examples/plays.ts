@@ -185,6 +185,16 @@ export const PLAYS: Readonly<Record<string, Play>> = {
       "; 0 sess",
     ],
   },
+  discover_node_redis: {
+    flags: "",
+    cluster: true,
+    shows: ["owns 0-5460", "owns 5461-10922", "user:1 is in slot 10778, of 127.0.0.1:"],
+  },
+  discover_sockets: {
+    flags: "",
+    cluster: true,
+    shows: ["replicas: 0-5460", "replicas: 10923-16383"],
+  },
   managed_service: {
     flags: null,
     act: (redis) => redis.set("greeting", "hello", { PX: 100 }),

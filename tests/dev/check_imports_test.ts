@@ -29,6 +29,8 @@ const RIGHT_IMPORTS: [from: string, to: string][] = [
   ["cli/watch.ts", "pubsub/mod.ts"],
   ["examples/expired.ts", "mod.ts"],
   ["examples/expired.ts", "examples/redis.ts"],
+  ["examples/expired.ts", "cluster/discovery/mod.ts"],
+  ["examples/discover_sockets.ts", "resp/mod.ts"],
   ["dev/demo/main.ts", "tests/servers/mod.ts"],
   ["tests/resp/decoder_test.ts", "resp/mod.ts"],
   ["bench/parse.ts", "tests/servers/mod.ts"],
@@ -54,6 +56,7 @@ const WRONG_IMPORTS: [from: string, to: string][] = [
   ["cli/watch.ts", "tests/servers/mod.ts"],
   ["pubsub/connection.ts", "tests/servers/mod.ts"],
   ["examples/expired.ts", "pubsub/mod.ts"],
+  ["examples/expired.ts", "cluster/mod.ts"],
   ["examples/expired.ts", "tests/servers/mod.ts"],
   ["mod.ts", "dev/check.ts"],
   ["resp/decoder.ts", "bench/parse.ts"],
@@ -145,7 +148,15 @@ Deno.test("only transports, and what is not the library, name a runtime", async 
         const problems = await check({ [file]: `// line\n${code}\n` });
         assertStringIncludes(problems.join("\n"), `${file}:2: names `);
       }
-      for (const file of ["pubsub/transports/a.ts", "cli/a.ts", "tests/a.ts", "bench/a.ts"]) {
+      for (
+        const file of [
+          "pubsub/transports/a.ts",
+          "cli/a.ts",
+          "examples/discover_sockets.ts",
+          "tests/a.ts",
+          "bench/a.ts",
+        ]
+      ) {
         assertEquals(await check({ [file]: `${code}\n` }), []);
       }
     });
