@@ -16,6 +16,8 @@ const QUIET = 30_000;
 /** Counts the files that have run, over all runs of a suite. */
 export class Progress {
   readonly #started = new Map<string, number>();
+  /** Files that ended and ran no test. */
+  readonly idle: string[] = [];
   #ended = 0;
   #lastPrinted = Date.now();
 
@@ -34,12 +36,13 @@ export class Progress {
 
   /** Takes a line that `test_marks.ts` wrote. */
   mark(line: string): void {
-    const [state, at, url] = line.split(" ");
+    const [state, at, url, count] = line.split(" ");
     const file = url!.slice(url!.lastIndexOf("/tests/") + 1);
     if (state === "started") return void this.#started.set(file, Number(at));
     const seconds = (Number(at) - this.#started.get(file)!) / 1000;
     this.#started.delete(file);
     this.#ended++;
+    if (count === "0") this.idle.push(file);
     this.#print(`${file} (${seconds.toFixed(1)} s)`);
   }
 
@@ -155,6 +158,13 @@ export async function runTests(
     const failed = new Set(results.flatMap((one) => one.result === "failed" ? [one.file] : []));
     const outside = progress.unfinished.filter((file) => !failed.has(file))
       .map((file) => `${file} did not run to its end`);
+    // With a filter, most files run none.
+    if (progress.isShown && !args.some((arg) => arg.startsWith("--filter"))) {
+      const idle = progress.idle.filter((file) =>
+        args.includes(file) && !results.some((one) => one.file === file)
+      );
+      outside.push(...idle.map((file) => `${file} has no test`));
+    }
     if (!success && failed.size + outside.length === 0) {
       outside.push("`deno test` failed, but no test did");
     }

@@ -1,0 +1,67 @@
+import { assert, assertEquals } from "@std/assert";
+import { join } from "node:path";
+import { ROOT } from "../../dev/project.ts";
+import { temporaryTree } from "./tree.ts";
+
+/** This project with other test files, as the task `test` sees it. */
+async function project(
+  tests: Record<string, string>,
+): Promise<AsyncDisposable & { root: string }> {
+  const files = Object.entries(tests).map(([name, text]) => [`tests/${name}`, text]);
+  const config = await Deno.readTextFile(join(ROOT, "deno.json"));
+  const tree = await temporaryTree({ "deno.json": config, ...Object.fromEntries(files) });
+  for await (const { name } of Deno.readDir(ROOT)) {
+    if (name.startsWith(".") || name === "deno.json" || name === "tests") continue;
+    await Deno.symlink(join(ROOT, name), join(tree.root, name));
+  }
+  await Deno.symlink(join(ROOT, "tests", "servers"), join(tree.root, "tests", "servers"));
+  return tree;
+}
+
+function startTask(root: string, args: string[], env: Record<string, string> = {}) {
+  return new Deno.Command(Deno.execPath(), {
+    args: ["run", "--lock=deno.lock", "--allow-all", "dev/test.ts", ...args],
+    cwd: root,
+    env: { NO_COLOR: "1", TEST_REPORT: "", ...env },
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+}
+
+async function runTask(
+  root: string,
+  args: string[] = [],
+  env: Record<string, string> = {},
+): Promise<{ code: number; lines: string[] }> {
+  const { code, stdout, stderr } = await startTask(root, args, env).output();
+  const text = new TextDecoder();
+  return { code, lines: `${text.decode(stderr)}${text.decode(stdout)}`.trimEnd().split("\n") };
+}
+
+Deno.test("a run in which no test ran fails", async () => {
+  await using tree = await project({
+    "a_test.ts": `Deno.test("one", () => {});`,
+    "b_test.ts": `Deno.test.ignore("two", () => {});`,
+  });
+  for (
+    const args of [["--filter=three"], ["tests/a_test.ts", "--filter=two"], ["tests/b_test.ts"]]
+  ) {
+    const { code, lines } = await runTask(tree.root, args);
+    assert(lines.includes("No test ran"), lines.join("\n"));
+    assertEquals([lines.at(-1), code], ["0 passed, 1 failed", 1]);
+  }
+});
+
+Deno.test("a file without a test fails the run of several, one without a test to run does not", async () => {
+  await using tree = await project({
+    "empty_test.ts": "export {};",
+    "ignored_test.ts": `Deno.test.ignore("one", () => {});`,
+    "more_test.ts": `Deno.test("two", () => {});`,
+  });
+  const all = await runTask(tree.root);
+  assert(all.lines.includes("tests/empty_test.ts has no test"), all.lines.join("\n"));
+  assertEquals([all.lines.at(-1), all.code], ["1 passed, 1 failed", 1]);
+  const filtered = await runTask(tree.root, ["--filter=two"]);
+  assertEquals([filtered.lines.at(-1), filtered.code], ["1 passed, 0 failed", 0]);
+});
