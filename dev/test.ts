@@ -7,12 +7,11 @@
  * `$TEST_SEED` repeats the random numbers of a run with `--all`. `$TEST_REPORT` names a file for the
  * counts of passed and failed tests.
  */
-import { dirname } from "node:path";
 import { shellWord } from "../cli/doctor/mend.ts";
 import { POOL_VARIABLE } from "../tests/servers/lease.ts";
 import { ensureServer, matrix } from "../tests/servers/mod.ts";
 import { Pool } from "../tests/servers/pool.ts";
-import { isTestFile, type TestResult } from "./junit.ts";
+import type { TestResult } from "./junit.ts";
 import { ROOT } from "./project.ts";
 import { needsEveryServer, runsAlone, selectFiles } from "./test_files.ts";
 import { Progress, type RunOutcome, runTests } from "./test_run.ts";
@@ -37,9 +36,7 @@ function printFailed(results: readonly TestResult[], task: string): void {
   if (results.length === 0) return;
   console.log("\nTo run what failed alone:");
   for (const { file, name } of results) {
-    // The report has the file that registers a test, which others may call to do so.
-    const place = isTestFile(file) ? file : dirname(file);
-    console.log(`${task} ${place} --filter=${shellWord(name)}`);
+    console.log(`${task} ${file} --filter=${shellWord(name)}`);
   }
 }
 

@@ -1,10 +1,11 @@
 import { join } from "node:path";
 import { stripVTControlCharacters } from "node:util";
-import { readReport, type TestResult } from "./junit.ts";
+import { isTestFile, readReport, type TestResult } from "./junit.ts";
 import { ROOT } from "./project.ts";
 
 /** How one run of `deno test` ended. */
 export interface RunOutcome {
+  /** A failed one has the test file that ran it, also where another file registered it. */
   results: TestResult[];
   /** Failures outside every test, such as a file that cannot be loaded. */
   outside: string[];
@@ -59,17 +60,24 @@ export class Progress {
   }
 }
 
+/** What a run printed. */
+interface Printed {
+  /** The last lines. */
+  last: string;
+  /** A line for each test that failed: `./file => name ...`. */
+  failures: string[];
+}
+
 /**
  * Passes on what a run prints of failures: each at once, with its file, and all that it says of them
  * at its end.
- *
- * @returns the last that it wrote
  */
-async function showFailures(stream: ReadableStream<Uint8Array>): Promise<string> {
+async function showFailures(stream: ReadableStream<Uint8Array>): Promise<Printed> {
   let isEnd = false;
   let file = "";
   let rest = "";
   const last: string[] = [];
+  const failures: string[] = [];
   for await (const text of stream.pipeThrough(new TextDecoderStream())) {
     const lines = (rest + text).split("\n");
     rest = lines.pop()!;
@@ -79,14 +87,38 @@ async function showFailures(stream: ReadableStream<Uint8Array>): Promise<string>
       // Files that run one by one are named once, and those side by side before each of their tests.
       file = /^running \d+ tests? from (\S+)$/.exec(plain)?.[1] ?? file;
       if (isEnd) console.log(line);
-      else if (/^\S.* \.\.\. FAILED/.test(plain)) {
-        console.log(plain.startsWith("./tests/") ? line : `${file} => ${line}`);
+      else if (/^\S.* \.\.\. (?:FAILED|cancelled)/.test(plain)) {
+        const isNamed = plain.startsWith("./tests/");
+        failures.push(isNamed ? plain : `${file} => ${plain}`);
+        console.log(isNamed ? line : `${file} => ${line}`);
       }
       last.push(line);
       if (last.length > 100) last.shift();
     }
   }
-  return [...last, rest].join("\n");
+  return { last: [...last, rest].join("\n"), failures };
+}
+
+/**
+ * Names the test files of tests that failed. The report has the file that calls `Deno.test`, which
+ * may be one that test files share.
+ */
+function nameTestFiles(
+  results: readonly TestResult[],
+  files: readonly string[],
+  failures: readonly string[],
+): TestResult[] {
+  const rest = [...failures];
+  return results.map((one) => {
+    if (one.result !== "failed" || isTestFile(one.file)) return one;
+    const isOf = (file: string) => (line: string) =>
+      line.startsWith(`./${file} => ${one.name} ...`);
+    const file = files.length === 1 ? files[0] : files.find((file) => rest.some(isOf(file)));
+    if (file === undefined) return one;
+    // The next one of this name is of another file.
+    rest.splice(rest.findIndex(isOf(file)), 1);
+    return { ...one, file };
+  });
 }
 
 /** Reports each line that is added to a file until `ended` resolves, and its last lines then. */
@@ -145,16 +177,18 @@ export async function runTests(
       stdout: out,
       stderr: out,
     }).spawn();
-    const [{ success }, last] = await Promise.all([
+    const [{ success }, printed] = await Promise.all([
       child.status,
       progress.isShown ? Promise.all([showFailures(child.stdout), showFailures(child.stderr)]) : [],
       follow(marks, child.status, progress),
     ]);
     const xml = await Deno.readTextFile(report).catch(() => "");
     if (xml === "") {
-      throw new Error(`\`deno test\` gave no report; the last it wrote:\n${last.join("\n")}`);
+      const last = printed.map((stream) => stream.last).join("\n");
+      throw new Error(`\`deno test\` gave no report; the last it wrote:\n${last}`);
     }
-    const results = readReport(xml);
+    const failures = printed.flatMap((stream) => stream.failures);
+    const results = nameTestFiles(readReport(xml), args.filter(isTestFile), failures);
     const failed = new Set(results.flatMap((one) => one.result === "failed" ? [one.file] : []));
     const outside = progress.unfinished.filter((file) => !failed.has(file))
       .map((file) => `${file} did not run to its end`);

@@ -65,3 +65,32 @@ Deno.test("a file without a test fails the run of several, one without a test to
   const filtered = await runTask(tree.root, ["--filter=two"]);
   assertEquals([filtered.lines.at(-1), filtered.code], ["1 passed, 0 failed", 0]);
 });
+
+Deno.test("the command that runs a failed test again has its test file", async () => {
+  const fails = `() => { throw new Error("x"); }`;
+  await using tree = await project({
+    "shared.ts": `export const register = (name: string, fn = ${fails}) => Deno.test(name, fn);`,
+    "a_test.ts":
+      `import { register } from "./shared.ts"; register("both"); register("a", () => {});`,
+    "b_test.ts": `import { register } from "./shared.ts"; register("both"); register("a");`,
+    "c_serial_test.ts": `import { register } from "./shared.ts"; register("it's one");`,
+    "d_test.ts": `
+      import { register } from "./shared.ts";
+      register("late", async () => {
+        setTimeout(() => { throw new Error("x"); }, 0);
+        await new Promise((resolve) => setTimeout(resolve, 10_000));
+      });`,
+  });
+  const commands = (lines: string[]) =>
+    lines.flatMap((line) => / task test (.*)$/.exec(line)?.[1] ?? []).toSorted();
+  assertEquals(commands((await runTask(tree.root)).lines), [
+    "tests/a_test.ts --filter=both",
+    "tests/b_test.ts --filter=a",
+    "tests/b_test.ts --filter=both",
+    "tests/c_serial_test.ts --filter='it'\\''s one'",
+    "tests/d_test.ts --filter=late",
+  ]);
+  assertEquals(commands((await runTask(tree.root, ["tests/c_serial_test.ts"])).lines), [
+    "tests/c_serial_test.ts --filter='it'\\''s one'",
+  ]);
+});
