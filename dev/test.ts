@@ -46,7 +46,7 @@ function printPool({ counts: { started, leased, discarded }, failures }: Pool): 
     `\nServers and clusters were leased ${leased} times; ${started} were started, and ` +
       `${discarded} discarded because tests left them changed`,
   );
-  for (const failure of failures) console.log(`A lease failed: ${failure}`);
+  for (const failure of failures) console.log(failure);
 }
 
 function printTime(seconds: number, isShortSuite: boolean): void {

@@ -203,7 +203,8 @@ export class TestCluster implements AsyncDisposable {
 
   /** Ends every process and removes every folder. */
   async stop(): Promise<void> {
-    await Promise.all(this.#servers.map((server) => server.stop()));
+    const stops = await Promise.allSettled(this.#servers.map((server) => server.stop()));
+    for (const one of stops) if (one.status === "rejected") throw one.reason;
     await this.#lease?.[Symbol.asyncDispose]();
   }
 

@@ -21,6 +21,10 @@ interface Item {
   isSpent: boolean;
 }
 
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
 /** How long putting servers back in order may take before they are replaced, in ms. */
 const WIPE_LIMIT = 10_000;
 
@@ -44,7 +48,10 @@ export class Pool implements AsyncDisposable {
     leased: 0,
     discarded: 0,
   };
-  /** Why leases failed; the test has started a server of its own then. */
+  /**
+   * Why leases failed, whose tests have started servers of their own then, and why servers could not
+   * be ended or their folders removed.
+   */
   readonly failures: string[] = [];
 
   private constructor(folder: string) {
@@ -91,7 +98,7 @@ export class Pool implements AsyncDisposable {
         await prepare(item, request);
         return item.servers.map(({ dir, ports, pid }) => ({ dir, ports, pid }));
       });
-      if (answer.error !== undefined) this.failures.push(answer.error);
+      if (answer.error !== undefined) this.failures.push(`A lease failed: ${answer.error}`);
       await lines.write(answer);
       for (;;) {
         const call = await lines.read() as LeaseCall | undefined;
@@ -113,7 +120,7 @@ export class Pool implements AsyncDisposable {
     try {
       return { result: await work() };
     } catch (error) {
-      return { error: error instanceof Error ? error.message : String(error) };
+      return { error: messageOf(error) };
     }
   }
 
@@ -136,11 +143,20 @@ export class Pool implements AsyncDisposable {
       .then(() => true, () => false);
     if (!isNew || this.#isEnding) {
       this.counts.discarded++;
-      return await item.owner[Symbol.asyncDispose]();
+      return await this.#end(item);
     }
     this.#idle.push(item);
     const processes = this.#idle.reduce((sum, { servers }) => sum + servers.length, 0);
-    if (processes > IDLE_LIMIT) await this.#idle.shift()!.owner[Symbol.asyncDispose]();
+    if (processes > IDLE_LIMIT) await this.#end(this.#idle.shift()!);
+  }
+
+  /** What a test left behind may not end the run of all the others. */
+  async #end({ owner }: Item): Promise<void> {
+    try {
+      await owner[Symbol.asyncDispose]();
+    } catch (error) {
+      this.failures.push(`Cannot clean up after a server: ${messageOf(error)}`);
+    }
   }
 
   #isEnding = false;
@@ -151,7 +167,7 @@ export class Pool implements AsyncDisposable {
     this.#listener.close();
     for (const lines of this.#connections) lines.close();
     await Promise.all(this.#leases);
-    await Promise.all(this.#idle.map(({ owner }) => owner[Symbol.asyncDispose]()));
+    await Promise.all(this.#idle.map((item) => this.#end(item)));
     await this.#watchdog.dismiss();
     await Deno.remove(this.#folder, { recursive: true });
   }

@@ -128,6 +128,42 @@ Deno.test("to pause a leased server that has ended sends no signal to anybody", 
   await server.resume();
 });
 
+Deno.test("a server that cannot be cleaned up is replaced and reported", async () => {
+  await using pool = await Pool.start();
+  let pid: number;
+  {
+    await using server = await lease(pool);
+    pid = server.pid;
+    await Deno.remove(server.dir, { recursive: true });
+  }
+  await settled(pool);
+  assertEquals(pool.counts.discarded, 1);
+  assertEquals(pool.failures.length, 1);
+  assert(pool.failures[0]!.includes("Cannot clean up"), pool.failures[0]);
+  assert((await run(["kill", "-0", String(pid)])).code !== 0);
+  await using again = await lease(pool);
+  assertEquals(await again.command("PING"), "PONG");
+});
+
+Deno.test("a server whose watchdog is gone is replaced and reported", async () => {
+  await using pool = await Pool.start();
+  {
+    await using server = await lease(pool);
+    const processes = (await run(["ps", "-A", "-o", "pid=,args="])).stdout.split("\n");
+    const watchdogs = processes.filter((line) => line.endsWith(` watchdog ${server.dir}`));
+    assertEquals(watchdogs.length, 1, processes.join("\n"));
+    Deno.kill(parseInt(watchdogs[0]!), "SIGKILL");
+    await server.kill();
+    await server.restart();
+    assertEquals(await server.command("PING"), "PONG");
+  }
+  await settled(pool);
+  assertEquals(pool.counts.discarded, 1);
+  assertEquals(pool.failures.length, 1);
+  await using again = await lease(pool);
+  assertEquals(await again.command("PING"), "PONG");
+});
+
 Deno.test("leases at once are of different servers", async () => {
   await using pool = await Pool.start();
   const [one, two] = await Promise.all([lease(pool), lease(pool)]);
@@ -148,7 +184,7 @@ Deno.test("what cannot be had by changing a server is not leased", async () => {
   for (const one of options) assertEquals(await Lease.take(one, null, pool.address), null);
   // The others are not asked for.
   assertEquals(pool.failures.length, 1);
-  assert(pool.failures[0]!.includes("notify-keyspace-events"), pool.failures[0]);
+  assert(/^A lease failed: .*notify-keyspace-events/.test(pool.failures[0]!), pool.failures[0]);
 });
 
 Deno.test("a cluster is leased again while its slots and roles are as before, and only then", async () => {

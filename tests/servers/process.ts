@@ -88,6 +88,8 @@ export class Watchdog {
 
   #tell(line: string): void {
     this.#last = this.#input.write(new TextEncoder().encode(`${line}\n`));
+    // That the shell is gone is reported at the end, by dismiss.
+    this.#last.catch(() => {});
   }
 
   /** Takes a process, or `null` for none, in place of the one before. */
@@ -95,11 +97,18 @@ export class Watchdog {
     this.#tell(`pid ${pid ?? ""}`);
   }
 
-  /** Ends the watch; process and folder are the caller's again. */
+  /**
+   * Ends the watch; process and folder are the caller's again.
+   *
+   * @throws {Error} if the shell that watched was gone already
+   */
   async dismiss(): Promise<void> {
     this.#tell("done");
-    await this.#last;
-    await this.#input.close();
-    await this.#child.status;
+    try {
+      await this.#last;
+      await this.#input.close();
+    } finally {
+      await this.#child.status;
+    }
   }
 }

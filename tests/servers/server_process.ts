@@ -347,8 +347,11 @@ export class ServerProcess implements ServerControl {
   stop(): Promise<void> {
     this.#stopped ??= (async () => {
       await this.#end("SIGKILL");
-      await this.#watchdog.dismiss();
-      await Deno.remove(this.dir, { recursive: true });
+      try {
+        await this.#watchdog.dismiss();
+      } finally {
+        await Deno.remove(this.dir, { recursive: true });
+      }
     })();
     return this.#stopped;
   }
