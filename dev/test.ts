@@ -14,7 +14,7 @@ import { Pool } from "../tests/servers/pool.ts";
 import type { TestResult } from "./junit.ts";
 import { ROOT } from "./project.ts";
 import { needsEveryServer, runsAlone, selectFiles } from "./test_files.ts";
-import { Progress, type RunOutcome, runTests } from "./test_run.ts";
+import { Progress, type RunOutcome, runTests, whenEnded } from "./test_run.ts";
 
 /** Tests wait more than they work, so that a core has room for several. */
 const FILES_PER_CORE = 2;
@@ -88,20 +88,38 @@ if (all) {
   env["TEST_SEED"] ??= String(Math.floor(Math.random() * 2 ** 31));
   console.log(`TEST_SEED=${env["TEST_SEED"]} repeats the random numbers of this run`);
 }
+const interrupt = new AbortController();
+for (const [signal, number] of [["SIGINT", 2], ["SIGTERM", 15]] as const) {
+  Deno.addSignalListener(signal, () => {
+    const status = 128 + number;
+    if (interrupt.signal.aborted) Deno.exit(status);
+    Deno.exitCode = status;
+    interrupt.abort(new Error("Interrupted"));
+  });
+}
 const pool = await Pool.start();
 env[POOL_VARIABLE] = pool.address;
 const progress = new Progress(files.length);
 const outcomes: RunOutcome[] = [];
 const together = files.filter((file) => !runsAlone(file));
 const alone = files.filter(runsAlone);
+const run = (args: string[]) => runTests(args, env, progress, interrupt.signal);
+const exitIfInterrupted = () => {
+  if (!interrupt.signal.aborted) return;
+  console.error("Interrupted");
+  Deno.exit();
+};
 try {
   if (together.length > 0) {
-    outcomes.push(await runTests(["--parallel", ...options, ...together], env, progress));
+    outcomes.push(await run(["--parallel", ...options, ...together]));
   }
-  if (alone.length > 0) outcomes.push(await runTests([...options, ...alone], env, progress));
+  if (alone.length > 0) outcomes.push(await run([...options, ...alone]));
+} catch (error) {
+  if (!interrupt.signal.aborted) throw error;
 } finally {
   await pool[Symbol.asyncDispose]();
 }
+exitIfInterrupted();
 
 const listed = outcomes.flatMap((outcome) => outcome.results);
 const results = listed.filter(({ result }) => result !== "ignored");
@@ -110,11 +128,13 @@ const outside = outcomes.flatMap((outcome) => outcome.outside);
 let passed = results.filter(({ result }) => result === "passed").length;
 if (results.length === 0) outside.push("No test ran");
 if (all && !isNamed) {
-  const { success } = await new Deno.Command(Deno.execPath(), {
+  const mutants = new Deno.Command(Deno.execPath(), {
     args: ["task", "mutants"],
     cwd: ROOT,
     stdin: "null",
-  }).spawn().status;
+  });
+  const success = await whenEnded(mutants.spawn(), interrupt.signal);
+  exitIfInterrupted();
   if (success) passed++;
   else outside.push("The mutation checks failed");
 }

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { stripVTControlCharacters } from "node:util";
+import { listProcesses } from "../tests/servers/process.ts";
 import { isTestFile, readReport, type TestResult } from "./junit.ts";
 import { ROOT } from "./project.ts";
 
@@ -141,18 +142,65 @@ async function follow(
 }
 
 /**
+ * Sends SIGTERM to a process and all it started in its process group. The watchdogs of servers are
+ * in groups of their own: they end the servers and remove their folders.
+ */
+async function terminateTree(root: number): Promise<void> {
+  const processes = await listProcesses();
+  const ours = processes.find(({ pid }) => pid === root)?.group;
+  const tree = new Set([root]);
+  for (const one of tree) {
+    for (const { pid, parent, group } of processes) {
+      if (parent === one && group === ours) tree.add(pid);
+    }
+  }
+  for (const pid of tree) {
+    for (const signal of ["SIGTERM", "SIGCONT"] as const) {
+      try {
+        Deno.kill(pid, signal);
+      } catch (error) {
+        if (!(error instanceof Deno.errors.NotFound)) throw error;
+      }
+    }
+  }
+}
+
+/**
+ * Waits for the end of a child.
+ *
+ * @param interrupt ends the child and all it started
+ * @returns whether it succeeded
+ */
+export async function whenEnded(
+  child: Deno.ChildProcess,
+  interrupt: AbortSignal,
+): Promise<boolean> {
+  const end = () => void terminateTree(child.pid);
+  interrupt.addEventListener("abort", end);
+  if (interrupt.aborted) end();
+  try {
+    return (await child.status).success;
+  } finally {
+    interrupt.removeEventListener("abort", end);
+  }
+}
+
+/**
  * Runs test files in one `deno test`, and waits for it.
  *
  * @param args for `deno test`: options, then files
  * @param env for its process
  * @param progress takes each file; if it is shown, only failures are printed besides
- * @throws {Error} if the run gives no report
+ * @param interrupt ends the run
+ * @throws {Error} if the run gives no report or is interrupted
  */
 export async function runTests(
   args: readonly string[],
   env: Record<string, string>,
   progress: Progress,
+  interrupt: AbortSignal,
 ): Promise<RunOutcome> {
+  interrupt.throwIfAborted();
   const folder = await Deno.makeTempDir({ prefix: "keywatch-tests-" });
   try {
     const report = join(folder, "report.xml");
@@ -177,11 +225,12 @@ export async function runTests(
       stdout: out,
       stderr: out,
     }).spawn();
-    const [{ success }, printed] = await Promise.all([
-      child.status,
+    const [success, printed] = await Promise.all([
+      whenEnded(child, interrupt),
       progress.isShown ? Promise.all([showFailures(child.stdout), showFailures(child.stderr)]) : [],
       follow(marks, child.status, progress),
     ]);
+    interrupt.throwIfAborted();
     const xml = await Deno.readTextFile(report).catch(() => "");
     if (xml === "") {
       const last = printed.map((stream) => stream.last).join("\n");

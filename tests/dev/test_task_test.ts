@@ -1,6 +1,8 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
 import { ROOT } from "../../dev/project.ts";
+import { runs } from "../servers/process.ts";
+import { until } from "../servers/wait.ts";
 import { temporaryTree } from "./tree.ts";
 
 /** This project with other test files, as the task `test` sees it. */
@@ -94,3 +96,39 @@ Deno.test("the command that runs a failed test again has its test file", async (
     "tests/c_serial_test.ts --filter='it'\\''s one'",
   ]);
 });
+
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  Deno.test(`${signal} ends the tests and what they started, and leaves no folder`, async () => {
+    await using tree = await project({
+      "a_test.ts": `
+        import { startServer } from "./servers/mod.ts";
+        Deno.test("waits", async () => {
+          await using leased = await startServer();
+          await using own = await startServer({ config: { databases: 2 } });
+          const child = new Deno.Command("sleep", { args: ["600"] }).spawn();
+          const pids = [Deno.pid, child.pid, leased.pid, own.pid];
+          await Deno.writeTextFile("pids.new", pids.join(" "));
+          await Deno.rename("pids.new", "pids");
+          await child.status;
+          await new Promise((resolve) => setTimeout(resolve, 600_000));
+        });`,
+    });
+    const temporary = join(tree.root, "tmp");
+    await Deno.mkdir(temporary);
+    const task = startTask(tree.root, [], { TMPDIR: temporary });
+    const output = task.output();
+    const read = () => Deno.readTextFile(join(tree.root, "pids"));
+    await until("the test runs", async () => (await read()) !== "");
+    task.kill(signal);
+    const { code, stderr } = await output;
+    assertEquals(code, signal === "SIGINT" ? 130 : 143);
+    assertStringIncludes(new TextDecoder().decode(stderr), "Interrupted");
+    const pids = (await read()).split(" ").map(Number);
+    assertEquals(pids.length, 4);
+    // A watchdog ends its server once the test process is gone.
+    await until("all have ended", async () => {
+      return (await Promise.all(pids.map(runs))).every((one) => !one);
+    });
+    await until("no folder is left", () => [...Deno.readDirSync(temporary)].length === 0);
+  });
+}

@@ -139,8 +139,9 @@ export class Pool implements AsyncDisposable {
   }
 
   async #takeBack(item: Item): Promise<void> {
-    const isNew = !item.isSpent && await within(renew(item), WIPE_LIMIT, "FLUSHALL")
-      .then(() => true, () => false);
+    const isNew = !item.isSpent && !this.#isEnding &&
+      await within(renew(item), WIPE_LIMIT, "FLUSHALL")
+        .then(() => true, () => false);
     if (!isNew || this.#isEnding) {
       this.counts.discarded++;
       return await this.#end(item);

@@ -3,7 +3,7 @@ import { Lease, POOL_VARIABLE } from "./lease.ts";
 import { TestCluster } from "./cluster.ts";
 import { ensureServer } from "./binary.ts";
 import { Pool } from "./pool.ts";
-import { run } from "./run.ts";
+import { listProcesses, runs } from "./process.ts";
 import { TestServer } from "./server.ts";
 import type { ServerOptions } from "./server_process.ts";
 import { until } from "./wait.ts";
@@ -122,7 +122,7 @@ Deno.test("to pause a leased server that has ended sends no signal to anybody", 
   await using server = await lease(pool);
   await server.command("SHUTDOWN", "NOSAVE").catch(() => {});
   await until("it has ended", async () => {
-    return (await run(["kill", "-0", String(server.pid)])).code !== 0;
+    return !await runs(server.pid);
   });
   await server.pause();
   await server.resume();
@@ -140,7 +140,7 @@ Deno.test("a server that cannot be cleaned up is replaced and reported", async (
   assertEquals(pool.counts.discarded, 1);
   assertEquals(pool.failures.length, 1);
   assert(pool.failures[0]!.includes("Cannot clean up"), pool.failures[0]);
-  assert((await run(["kill", "-0", String(pid)])).code !== 0);
+  assert(!await runs(pid));
   await using again = await lease(pool);
   assertEquals(await again.command("PING"), "PONG");
 });
@@ -149,10 +149,10 @@ Deno.test("a server whose watchdog is gone is replaced and reported", async () =
   await using pool = await Pool.start();
   {
     await using server = await lease(pool);
-    const processes = (await run(["ps", "-A", "-o", "pid=,args="])).stdout.split("\n");
-    const watchdogs = processes.filter((line) => line.endsWith(` watchdog ${server.dir}`));
-    assertEquals(watchdogs.length, 1, processes.join("\n"));
-    Deno.kill(parseInt(watchdogs[0]!), "SIGKILL");
+    const watchdogs = (await listProcesses())
+      .filter(({ command }) => command.endsWith(` watchdog ${server.dir}`));
+    assertEquals(watchdogs.length, 1);
+    Deno.kill(watchdogs[0]!.pid, "SIGKILL");
     await server.kill();
     await server.restart();
     assertEquals(await server.command("PING"), "PONG");

@@ -1,3 +1,59 @@
+import { run } from "./run.ts";
+
+/** A process of this machine. */
+export interface ProcessEntry {
+  pid: number;
+  /** The process that started it, or took it over. */
+  parent: number;
+  /** Its process group. */
+  group: number;
+  /** Whether it has not ended; one that has stays listed until it was waited for. */
+  runs: boolean;
+  /** Its words, with spaces between them. */
+  command: string;
+}
+
+/** Every process of this machine, as `/proc` has them, or `ps` where there is none. */
+export async function listProcesses(): Promise<ProcessEntry[]> {
+  const lines = await procLines() ??
+    (await run(["ps", "-A", "-o", "pid=,ppid=,pgid=,stat=,args="])).stdout.split("\n");
+  return lines.flatMap((line) => {
+    const fields = /^\s*(\d+)\s+(\d+)\s+(\d+)\s+(\S+)\s*(.*)$/.exec(line);
+    if (fields === null) return [];
+    const [, pid, parent, group, state, command] = fields;
+    return [{
+      pid: Number(pid),
+      parent: Number(parent),
+      group: Number(group),
+      runs: !state!.startsWith("Z"),
+      command: command!,
+    }];
+  });
+}
+
+/** The lines that `ps` prints, without it: minimal systems have none. */
+async function procLines(): Promise<string[] | null> {
+  if (Deno.build.os !== "linux") return null;
+  const pids = [...Deno.readDirSync("/proc")].map(({ name }) => name)
+    .filter((name) => /^\d+$/.test(name));
+  return await Promise.all(pids.map(async (pid) => {
+    try {
+      const stat = await Deno.readTextFile(`/proc/${pid}/stat`);
+      // The program's name, in parentheses, may have any character.
+      const [state, parent, group] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+      const words = (await Deno.readTextFile(`/proc/${pid}/cmdline`)).split("\0");
+      return `${pid} ${parent} ${group} ${state} ${words.join(" ").replaceAll("\n", " ").trim()}`;
+    } catch {
+      return "";
+    }
+  }));
+}
+
+/** Whether a process of this id has not ended. */
+export async function runs(pid: number): Promise<boolean> {
+  return (await listProcesses()).some((one) => one.pid === pid && one.runs);
+}
+
 /** A child process that is read to its end and known by its id. */
 export class OwnedProcess {
   readonly #child: Deno.ChildProcess;

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { runs } from "./process.ts";
 import { findServer, MissingServerError, ServerStartError, TestServer, until } from "./mod.ts";
 
 function exists(path: string): boolean {
@@ -10,19 +11,6 @@ function exists(path: string): boolean {
   } catch {
     return false;
   }
-}
-
-/** Whether a process of this id runs; one that ended and was not yet waited for does not. */
-async function runs(pid: number): Promise<boolean> {
-  if (exists("/proc/self/stat")) {
-    const stat = await Deno.readTextFile(`/proc/${pid}/stat`).catch(() => "");
-    return stat !== "" && !/^\d+ \(.*\) Z/.test(stat);
-  }
-  const { code, stdout } = await new Deno.Command("ps", {
-    args: ["-o", "stat=", "-p", String(pid)],
-    stderr: "null",
-  }).output();
-  return code === 0 && !new TextDecoder().decode(stdout).trim().startsWith("Z");
 }
 
 Deno.test("a server answers, and stopping it leaves neither process nor folder", async () => {
