@@ -126,7 +126,7 @@ const results = listed.filter(({ result }) => result !== "ignored");
 const failed = results.filter(({ result }) => result === "failed");
 const outside = outcomes.flatMap((outcome) => outcome.outside);
 let passed = results.filter(({ result }) => result === "passed").length;
-if (results.length === 0) outside.push("No test ran");
+if (results.length + outside.length === 0) outside.push("No test ran");
 if (all && !isNamed) {
   const mutants = new Deno.Command(Deno.execPath(), {
     args: ["task", "mutants"],
@@ -151,6 +151,6 @@ printFailed(failed, `${seed}npx -y deno@${Deno.version.deno} task ${all ? "test:
 if (outside.length > 0) console.log(`\n${outside.join("\n")}`);
 const counts = `${passed} passed, ${failed.length + outside.length} failed`;
 const report = Deno.env.get("TEST_REPORT");
-if (report) await Deno.writeTextFile(report, counts);
 console.log(`\n${counts}`);
+if (report) await Deno.writeTextFile(report, counts);
 Deno.exit(failed.length + outside.length === 0 ? 0 : 1);

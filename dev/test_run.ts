@@ -165,6 +165,15 @@ async function terminateTree(root: number): Promise<void> {
   }
 }
 
+/** @param last the last that the run wrote; nothing if it was not read */
+function whyNoReport(last: string): string {
+  // One file that cannot be loaded is enough for no test to run.
+  const culprit = last.match(/(?<=\bat file:\/\/)\/\S+(?=:\d+:\d+)/g)
+    ?.find((path) => path.startsWith(ROOT))?.slice(ROOT.length);
+  const reason = culprit === undefined ? "" : `: ${culprit} cannot be loaded`;
+  return `\`deno test\` ran no test${reason}${last === "" ? "" : `; the last it wrote:\n${last}`}`;
+}
+
 /**
  * Waits for the end of a child.
  *
@@ -192,7 +201,7 @@ export async function whenEnded(
  * @param env for its process
  * @param progress takes each file; if it is shown, only failures are printed besides
  * @param interrupt ends the run
- * @throws {Error} if the run gives no report or is interrupted
+ * @throws {Error} if the run is interrupted, or its report cannot be read
  */
 export async function runTests(
   args: readonly string[],
@@ -232,10 +241,8 @@ export async function runTests(
     ]);
     interrupt.throwIfAborted();
     const xml = await Deno.readTextFile(report).catch(() => "");
-    if (xml === "") {
-      const last = printed.map((stream) => stream.last).join("\n");
-      throw new Error(`\`deno test\` gave no report; the last it wrote:\n${last}`);
-    }
+    const last = printed.map((stream) => stream.last).join("\n");
+    if (xml === "") return { results: [], outside: [whyNoReport(last)] };
     const failures = printed.flatMap((stream) => stream.failures);
     const results = nameTestFiles(readReport(xml), args.filter(isTestFile), failures);
     const failed = new Set(results.flatMap((one) => one.result === "failed" ? [one.file] : []));

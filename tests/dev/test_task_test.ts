@@ -97,6 +97,28 @@ Deno.test("the command that runs a failed test again has its test file", async (
   ]);
 });
 
+Deno.test("a file that cannot be loaded is named and counted", async () => {
+  await using tree = await project({
+    "a_test.ts": `Deno.test("one", () => {});`,
+    "b_test.ts": "export {",
+    "c_serial_test.ts": `Deno.test("two", () => {});`,
+  });
+  const report = join(tree.root, "report");
+  const { code, lines } = await runTask(tree.root, [], { TEST_REPORT: report });
+  assertStringIncludes(lines.join("\n"), "ran no test: tests/b_test.ts cannot be loaded");
+  assertEquals([lines.at(-1), code], ["1 passed, 1 failed", 1]);
+  assertEquals(await Deno.readTextFile(report), "1 passed, 1 failed");
+  const alone = await runTask(tree.root, ["tests/b_test.ts"]);
+  assertEquals([alone.lines.at(-1), alone.code], ["0 passed, 1 failed", 1]);
+});
+
+Deno.test("counts are printed though their file cannot be written", async () => {
+  await using tree = await project({ "a_test.ts": `Deno.test("one", () => {});` });
+  const { code, lines } = await runTask(tree.root, [], { TEST_REPORT: join(tree.root, "no", "a") });
+  assert(lines.includes("1 passed, 0 failed"), lines.join("\n"));
+  assertEquals(code, 1);
+});
+
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
   Deno.test(`${signal} ends the tests and what they started, and leaves no folder`, async () => {
     await using tree = await project({
