@@ -108,6 +108,13 @@ export const pubsubGaps: readonly Mutant[] = [
     tests: ["tests/pubsub/replication_test.ts"],
   },
   {
+    name: "never thins out how far a stream of changes had come",
+    file: "pubsub/replication.ts",
+    before: "if (this.#entries.length > LONG) this.#thinOut(at);",
+    after: "",
+    tests: ["tests/pubsub/replication_test.ts"],
+  },
+  {
     name: "begins the gap of a demoted primary when it says so",
     file: "pubsub/role_check.ts",
     before: '"it is a replica now", this.#primaryAt!',

@@ -29,4 +29,7 @@ Deno.test("a long log is kept short, its beginning and its end as they are", () 
     assert(at < i, `${at} is not before ${i}`);
     assert(i - at <= 1 + (count - at) / 50, `${at} is far from ${i}`);
   }
+  const times = new Set<number>();
+  for (let i = 0; i < count; i += 10) times.add(log.followedAt(100 + i));
+  assert(times.size <= 2_048, `It has ${times.size} entries`);
 });
