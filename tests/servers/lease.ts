@@ -107,6 +107,7 @@ export class JsonLines {
 export class Lease implements AsyncDisposable {
   readonly #lines: JsonLines;
   #last: Promise<unknown> = Promise.resolve();
+  #isOver = false;
   #nodes: readonly LeasedProcess[] = [];
 
   private constructor(connection: Deno.Conn) {
@@ -149,6 +150,11 @@ export class Lease implements AsyncDisposable {
     return this.#nodes;
   }
 
+  /** Whether the servers were given back, so that they may be another test's now. */
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
   /** Sends one line and waits for its answer, after those sent before. */
   send(message: LeaseRequest | LeaseCall): Promise<LeaseAnswer> {
     const answer = this.#last.then(async () => {
@@ -163,6 +169,7 @@ export class Lease implements AsyncDisposable {
 
   /** Gives the servers back. */
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#isOver = true;
     await this.#last;
     this.#lines.close();
   }
@@ -188,15 +195,17 @@ class LeasedProcess implements ServerControl {
   }
 
   get isRunning(): boolean {
-    return this.#pid !== null;
+    return this.#pid !== null && !this.#lease.isOver;
   }
 
   get pid(): number {
+    if (this.#lease.isOver) throw new Error("The server was given back");
     if (this.#pid === null) throw new Error("The server does not run");
     return this.#pid;
   }
 
   async #call(method: LeaseCall["method"], ...args: unknown[]): Promise<unknown> {
+    if (this.#lease.isOver) throw new Error("The server was given back");
     const { error, result, pid } = await this.#lease.send({ node: this.#index, method, args });
     if (pid !== undefined) this.#pid = pid;
     if (error !== undefined) throw new Error(error);

@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { Lease, POOL_VARIABLE } from "./lease.ts";
 import { TestCluster } from "./cluster.ts";
 import { ensureServer } from "./binary.ts";
@@ -161,6 +161,28 @@ Deno.test("a server whose watchdog is gone is replaced and reported", async () =
   assertEquals(pool.counts.discarded, 1);
   assertEquals(pool.failures.length, 1);
   await using again = await lease(pool);
+  assertEquals(await again.command("PING"), "PONG");
+});
+
+Deno.test("a server cannot be used once it was given back", async () => {
+  await using pool = await Pool.start();
+  const server = await lease(pool);
+  const { pid } = server;
+  await server[Symbol.asyncDispose]();
+  const uses: (() => Promise<unknown>)[] = [
+    () => server.command("PING"),
+    () => server.client(),
+    () => server.kill(),
+    () => server.restart(),
+    () => server.pause(),
+    () => server.resume(),
+  ];
+  for (const use of uses) await assertRejects(use, Error);
+  assertThrows(() => server.pid, Error, "given back");
+  await server[Symbol.asyncDispose]();
+  await settled(pool);
+  await using again = await lease(pool);
+  assertEquals(again.pid, pid);
   assertEquals(await again.command("PING"), "PONG");
 });
 

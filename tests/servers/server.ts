@@ -122,8 +122,10 @@ export class TestServer implements AsyncDisposable {
   }
 
   /** A connection of the caller's own, by TCP; the caller closes it. */
-  client(options: Credentials = this.#admin): Promise<TestClient> {
-    return TestClient.connect({ host: this.host, port: this.port }, options);
+  async client(options: Credentials = this.#admin): Promise<TestClient> {
+    // Nobody listens there, or the next test's server does.
+    if (!this.#control.isRunning) throw new Error("The server does not run");
+    return await TestClient.connect({ host: this.host, port: this.port }, options);
   }
 
   /**
