@@ -241,6 +241,27 @@ Deno.test("a cluster is leased again while its slots and roles are as before, an
   assert(cluster.servers.map(({ pid }) => pid).join() !== ids);
 });
 
+Deno.test("a cluster that is down is not leased again before it is well", async () => {
+  await using pool = await Pool.start();
+  const state = async (server: TestServer) =>
+    /cluster_state:(\w+)/.exec(await server.command("CLUSTER", "INFO") as string)?.[1];
+  {
+    await using cluster = await leaseCluster(pool);
+    const [one, other] = cluster.servers;
+    // Behind the back of the pool, which would replace the cluster otherwise.
+    Deno.kill(one!.pid, "SIGSTOP");
+    try {
+      await until("the other is alone", async () => await state(other!) === "fail");
+    } finally {
+      Deno.kill(one!.pid, "SIGCONT");
+    }
+  }
+  await settled(pool);
+  await using cluster = await leaseCluster(pool);
+  const states = await Promise.all(cluster.servers.map(state));
+  assertEquals(states, cluster.servers.map(() => "ok"));
+});
+
 Deno.test("the end of the pool ends its servers, those that are leased too", async () => {
   const pool = await Pool.start();
   const server = await lease(pool);

@@ -8,6 +8,8 @@ interface State {
   functions: unknown;
   info: string[];
   nodes: string[];
+  health: string | null;
+  migrations: unknown[];
   clients: number;
   /** What lies in its folder. */
   files: string[];
@@ -15,7 +17,7 @@ interface State {
 
 /** Fields of `INFO` that are the same on every new server. */
 const FIELDS =
-  /^(?:role|connected_slaves|master_link_status|number_of_cached_scripts|db\d+|pubsub_|blocked_|tracking_clients|cluster_state|loading)/;
+  /^(?:role|connected_slaves|master_link_status|number_of_cached_scripts|db\d+|pubsub_|blocked_|tracking_clients|loading)/;
 
 async function config(server: TestServer): Promise<Record<string, string>> {
   const reply = await server.command("CONFIG", "GET", "*") as string[];
@@ -42,6 +44,21 @@ async function nodes(server: TestServer): Promise<string[]> {
   }).sort();
 }
 
+/** Whether this node finds its cluster well; null outside one. */
+async function health(server: TestServer): Promise<string | null> {
+  const text = await server.command("CLUSTER", "INFO").catch(() => "") as string;
+  return /^cluster_state:\w+/m.exec(text)?.[0] ?? null;
+}
+
+/** The atomic migrations that this node remembers, also those that came to nothing. */
+async function migrations(server: TestServer): Promise<unknown[]> {
+  return await Promise.all(
+    [["MIGRATION", "STATUS", "ALL"], ["GETSLOTMIGRATIONS"]].map((words) =>
+      server.command("CLUSTER", ...words).catch(() => null)
+    ),
+  );
+}
+
 /**
  * Describes the state of a server so that it can be compared: its configuration, users, data,
  * functions, role, clients and place in a cluster.
@@ -56,6 +73,8 @@ export async function stateOf(server: TestServer): Promise<string> {
     functions: await server.command("FUNCTION", "LIST").catch(() => null),
     info: info.split("\r\n").filter((line) => FIELDS.test(line)),
     nodes: await nodes(server),
+    health: await health(server),
+    migrations: await migrations(server),
     clients: await clients(server),
     files: files(server),
   };
