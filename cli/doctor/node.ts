@@ -13,6 +13,7 @@ import { messageOf } from "../message.ts";
 import { fieldsOf, Session } from "../session.ts";
 import type { Checkup } from "./checkup.ts";
 import { Findings, type Section } from "./finding.ts";
+import { checkFences } from "./fences.ts";
 import { checkFlags } from "./flags.ts";
 import { redisCli, shellWord, shownUser } from "./mend.ts";
 import { probe } from "./probe.ts";
@@ -84,10 +85,13 @@ async function look(
   if (plan.role !== "replica") {
     await checkSubscribing(notifications, user, address, checkup, findings);
   }
+  const { slots } = plan;
+  if (plan.role === "primary" && slots !== null && slots.length > 0) {
+    await checkFences({ address, slots, user }, checkup, findings);
+  }
   await checkBuffer(session, address, checkup, findings);
   if (!checkup.probe || plan.role === "replica" || findings.has("wrong", "database")) return;
   if (isPrimary) {
-    const { slots } = plan;
     await probe({ address, notifications, session, slots, user }, checkup, findings);
     if (findings.has("right", "probe")) findings.spareMend("flags");
   } else findings.unknown("probe", "a replica takes no writes: give --url of its primary");

@@ -41,6 +41,25 @@ Deno.test(
       },
     );
 
+    await step("doctor names the rights without which artefacts are delivered", async () => {
+      const rules = ["on", ">pw", "~*", "&*", "+@all", "-ssubscribe", "-cluster|nodes"];
+      for (const server of cluster.servers) {
+        await server.command("ACL", "SETUSER", "bo", ...rules);
+      }
+      const user = ["--user", "bo", "--password", "pw"];
+      const before = await doctor(cluster, ...user);
+      assertEquals(before.code, 0, before.text);
+      const lacking = before.sections.filter((section) =>
+        section.includes("! fences      the user lacks +ssubscribe +cluster|nodes")
+      );
+      assertEquals(lacking.length, 3, before.text);
+      for (const server of cluster.servers) {
+        await server.command("ACL", "SETUSER", "bo", "+ssubscribe", "+cluster|nodes");
+      }
+      const { text } = await doctor(cluster, ...user);
+      assertEquals(text.split("✓ fences      migration artefacts can be told").length - 1, 3, text);
+    });
+
     await step("doctor finds the node, and the replica, whose flags are wrong", async () => {
       const wrong = [cluster.servers[0]!, cluster.servers[4]!];
       for (const server of wrong) {
