@@ -5,8 +5,7 @@
  * {@linkcode connect} takes the URLs of some nodes, or of one, and gives
  * {@linkcode ClusterKeyspaceNotifications}, which watches the whole cluster; {@linkcode ClusterOptions}
  * says how. Its {@linkcode Topology} is read from what any client was answered, too, by
- * {@linkcode parseShards}. Whoever has connections of his own tells by {@linkcode Ownership} what only
- * a slot on the move has made.
+ * {@linkcode parseShards}.
  *
  * @example
  * ```ts no-run
@@ -28,16 +27,3 @@ export * from "./connect.ts";
 export * from "./discovery/mod.ts";
 export * from "./notifications.ts";
 export type { ClusterOptions, MigrationPolicy } from "./options.ts";
-export type { ClusterEvent, NodeStream } from "./node_stream.ts";
-export * from "./node_view.ts";
-export * from "./ownership.ts";
-export type {
-  KeysQuestion,
-  MovesQuestion,
-  NodeQuestion,
-  PingQuestion,
-  Question,
-  TopologyQuestion,
-  ViewQuestion,
-} from "./question.ts";
-export * from "./server_info.ts";

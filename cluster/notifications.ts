@@ -1,16 +1,25 @@
 import { AbstractKeyspaceNotifications } from "../pubsub/mod.ts";
 import { backoff } from "../pubsub/backoff.ts";
+import { LATE, repeat } from "../pubsub/delay.ts";
 import { ClosedError } from "../pubsub/errors.ts";
-import { ReplicaAdvice } from "../pubsub/event_advice.ts";
-import { Hub } from "../pubsub/hub.ts";
+import { type Delivery, Hub } from "../pubsub/hub.ts";
 import { resolveOptions, type Settings } from "../pubsub/options.ts";
-import type { AskServer } from "../pubsub/subscriber_options.ts";
+import type { ServerChannel } from "../pubsub/registry.ts";
+import type { ReplicationLog } from "../pubsub/replication.ts";
 import type { SlotCoverage, Status } from "../pubsub/mod.ts";
-import { Coverage, type SlotGap } from "./coverage.ts";
-import { type Member, type MemberOptions, PrimaryMember } from "./member.ts";
-import { Members, watchable } from "./members.ts";
-import { MigrationFilter } from "./migration_filter.ts";
-import { NodeAddresses } from "./node_addresses.ts";
+import { SLOTS } from "./discovery/slot.ts";
+import type { SlotRange } from "./discovery/slot_range.ts";
+import type { Topology } from "./discovery/topology.ts";
+import { Coverage, type Gain, type SlotGap } from "./members/coverage.ts";
+import { NodeGate } from "./members/gate.ts";
+import { Member } from "./members/member.ts";
+import { Members } from "./members/members.ts";
+import { NodeAddresses } from "./members/node_addresses.ts";
+import { Succession } from "./members/succession.ts";
+import { hearRestores, slotsOfChannels } from "./members/wanted_slots.ts";
+import { Deadline } from "./members/deadline.ts";
+import { HOLD_MS, MigrationFilter } from "./migration/filter.ts";
+import type { Verdict } from "./migration/node_stream.ts";
 import {
   checkForCluster,
   type ClusterOptions,
@@ -18,18 +27,17 @@ import {
   resolveClusterOptions,
 } from "./options.ts";
 import { Refresher } from "./refresher.ts";
-import { ReplicaGate } from "./replica_gate.ts";
-import { ReplicaMember } from "./replica_member.ts";
 import { readSeeds, type Seeds } from "./seeds.ts";
-import { askServed } from "./served.ts";
-import type { Topology } from "./discovery/topology.ts";
 import { type KnownNode, refreshDelay, TopologySource } from "./topology_source.ts";
 
 /** After how many answers in a row that know a node as no primary it is left, at least and most. */
 const ABSENCES = [2, 3] as const;
 
-/** How long a node may not have heard yet what another one knows of the cluster, in ms. */
-const HEARSAY = 500;
+/** For how long a node may be silent before its replicas are asked whether one was promoted, in ms. */
+const SILENT_MS = 1_000;
+
+/** The time between two pings of a node, in ms: at least, and for each node of the cluster. */
+const SPACING_MS = [2, 0.1] as const;
 
 /**
  * Watches a whole cluster: a connection to each primary, and one merged stream.
@@ -53,22 +61,36 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
   readonly #options: ClusterSettings;
   readonly #settings: Settings;
   /** Whether anybody wants to know how things stand, whenever that changes. */
-  readonly #tellsStatus: boolean;
+  readonly #reportsStatus: boolean;
   /** Due when the status is to be reported; null while it is not. */
   #statusTimer: ReturnType<typeof setTimeout> | null = null;
   readonly #members = new Members(() => this.hub.ended !== null);
   readonly #coverage = new Coverage();
   readonly #refresher: Refresher;
-  readonly #filter: MigrationFilter;
+  readonly #filter: MigrationFilter<Delivery>;
+  readonly #deadline: Deadline;
   readonly #source: TopologySource;
+  readonly #succession: Succession;
   readonly #end = new AbortController();
   readonly #stopFollowing: () => void;
   #topology: Topology | null = null;
-  /** When the topology was asked for that is known, in ms since the epoch. */
-  #askedAt = 0;
-  /** When who owned what was last known to be as it is known, in ms since the epoch. */
-  #knownAt = 0;
-  /** How many answers in a row did not know a node that is watched. */
+  /** When the known topology was asked for, in ms since the epoch. */
+  #askedAt = Date.now();
+  /** When the last topology was asked for that named every node that some node knows; null for this one. */
+  #completeAt: number | null = null;
+  /** When a node was last asked for a topology that named another as the owner of slots, by that id. */
+  readonly #ownedAt = new Map<string, number>();
+  /** How far the replication streams of primaries had come, those that were replaced among them. */
+  readonly #logs = new Map<string, ReplicationLog>();
+  /** The primary that a node followed last as its replica, by both ids. */
+  readonly #followed = new Map<string, string>();
+  /** The primary that a node said it had replaced, by both ids. */
+  readonly #succeeded = new Map<string, string>();
+  /** The slots whose events are wanted, or once were; null for all. */
+  #wanted: Set<number> | null = new Set();
+  /** When the nodes were looked after last, by the clock of {@linkcode performance}. */
+  #lookedAt = performance.now();
+  /** How many answers in a row differed from what the nodes themselves say. */
   #disagreed = 0;
   /** After how many answers in a row some node was lost. */
   #lacked = 0;
@@ -81,27 +103,32 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
     const tls = defaults.tls ?? false;
     this.#addresses = new NodeAddresses({ topology: () => this.#topology, tls, addressMap });
     this.#settings = settings;
-    this.#tellsStatus = options.onStatus !== undefined;
-    const { migrations, maxNodes, refreshInterval, replicas } = this.#options;
-    const advice = replicas ? new ReplicaAdvice(settings.onWarning) : null;
+    this.#reportsStatus = options.onStatus !== undefined;
+    const { maxNodes, refreshInterval } = this.#options;
     this.hub = new Hub(() => "*", settings, {
       checkSilence: async (channels) => {
-        advice?.consider(channels);
         await this.#members.onEach((member) => member.checkSilence(channels));
       },
-      settle: async (channels) =>
-        (await this.#members.onEach((member) => member.settle(channels))).flat(),
+      settle: async (channels) => {
+        this.#want(channels);
+        return (await this.#members.onEach((member) => member.settle(channels))).flat();
+      },
       reconcile: async () => {
         await this.#members.onEach((member) => member.server.reconcile());
       },
     });
-    this.#filter = new MigrationFilter({
-      migrations,
-      keyPrefix: settings.keyPrefix,
-      hand: (delivery) => this.hub.hand(delivery),
-      onOutdated: () => this.#refreshSoon(),
-      onPromoted: (id, since) => this.#onPromoted(id, since),
+    this.#filter = new MigrationFilter<Delivery>({
+      decide: (delivery, verdict) => this.#decide(delivery, verdict),
+      fence: ({ id }, slot) => this.#members.get(id)?.gate.fence(slot),
+      ping: ({ id }) => this.#members.get(id)?.gate.ping(),
+      report: ({ id }, whole) => this.#members.get(id)?.gate.report(whole),
+      outdated: () => {
+        this.#completeAt ??= this.#askedAt;
+        this.#refreshSoon();
+      },
+      demoted: ({ id }) => this.#onDemoted(id),
     });
+    this.#deadline = new Deadline(this.#filter, HOLD_MS);
     this.#source = new TopologySource({
       seeds: addresses,
       settings,
@@ -109,6 +136,15 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
       maxNodes,
       nodes: () => this.#connected(),
       signal: this.#end.signal,
+    });
+    this.#succession = new Succession({
+      settings,
+      locate: (id) => this.#addresses.locate(id),
+      onPromoted: (id, primary) => {
+        this.#succeeded.set(id, primary);
+        if (!this.#members.has(id)) this.#add(id, this.#askedAt);
+        this.#refreshSoon();
+      },
     });
     this.#refresher = new Refresher({
       refresh: () => this.#refresh(),
@@ -119,6 +155,7 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
         settings.onWarning(`the topology could not be refreshed: ${error.message}`);
       },
     });
+    repeat(settings.heartbeat.busyInterval, this.#end.signal, () => this.#look());
     const { signal } = options;
     const close = () => void this.close();
     signal?.addEventListener("abort", close);
@@ -177,7 +214,7 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
     const members = [...this.#members.values()];
     const nodes = members.map((member) => ({
       ...member.status(),
-      id: member.nodeId ?? member.id,
+      id: member.id,
       slots: this.#topology?.slotsOf(member.id) ?? [],
     }));
     const uncovered = this.#coverage.slots(false);
@@ -191,7 +228,12 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
         : "subscribing",
       nodes,
       slots: { covered: this.#coverage.slots(true), uncovered, parts: this.#parts() },
-      migrations: this.#filter.status,
+      migrations: {
+        phantoms: this.#filter.artefacts,
+        uncertain: this.#filter.uncertain,
+        held: this.#filter.held,
+        heldBytes: this.#filter.heldBytes,
+      },
       gaps: this.hub.gaps,
       queued: this.hub.queued,
       queuedBytes: this.hub.queuedBytes,
@@ -218,12 +260,13 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
       this.#refresher.stop();
       this.#stopFollowing();
       this.#end.abort(reason);
-      this.#filter.close();
+      this.#deadline.stop();
+      this.#succession.close();
       this.#report(this.#coverage.end(Date.now()));
       for (const member of this.#members.values()) member.close(reason);
       this.hub.end(reason);
       if (this.#statusTimer !== null) clearTimeout(this.#statusTimer);
-      if (this.#tellsStatus) this.#settings.onStatus(this.status());
+      if (this.#reportsStatus) this.#settings.onStatus(this.status());
     }
     return Promise.resolve();
   }
@@ -234,60 +277,71 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
   }
 
   #connected(): KnownNode[] {
-    return [...this.#members.values()].flatMap(({ id, nodeId, server: { subscriber } }) => {
-      const address = nodeId === null ? null : this.#addresses.locate(nodeId);
+    return [...this.#members.values()].flatMap(({ id, server: { subscriber } }) => {
+      const address = this.#addresses.locate(id);
       const isConnected = subscriber.state === "ready" || subscriber.state === "muted";
       return isConnected && address !== null ? [{ id, subscriber, address }] : [];
     });
   }
 
-  /** Lays what is watched against what the cluster is now. */
+  /**
+   * Takes a topology over. It says whom to connect to, and of whom fences are to be asked; the owner of
+   * an event is decided in the streams.
+   */
   #apply(topology: Topology, askedAt: number): void {
-    const before = this.#topology;
-    const isFirst = before === null;
-    // Where a node denies what the last answer gave to it, that was old when it came.
-    if (!this.#filter.isDenied) this.#knownAt = this.#askedAt - HEARSAY;
-    this.#askedAt = askedAt;
+    const isFirst = this.#topology === null;
+    const before = this.#completeAt ?? this.#askedAt;
+    if (topology.nodes.size >= this.#filter.mostKnown) this.#completeAt = null;
+    this.#askedAt = isFirst ? before : askedAt;
     this.#topology = topology;
-    this.#filter.setTopology(topology);
-    const shards = watchable(topology, this.#options.replicas);
     const { contenders } = topology;
-    for (const renamed of this.#members.rename(shards, topology)) this.#coverage.rename(...renamed);
-    for (const id of shards) {
+    const primaries = new Set(topology.primaries.map(({ id }) => id));
+    for (const { primary, nodes } of topology.shards) {
+      for (const { id, role } of nodes) {
+        if (role === "replica" && primary !== null) this.#followed.set(id, primary.id);
+      }
+    }
+    for (const { id } of topology.primaries) {
+      if (topology.slotsOf(id).length > 0) this.#ownedAt.set(id, askedAt);
+      this.#coverage.expect(slotsIn(topology.slotsOf(id)), id, before);
+    }
+    for (const id of primaries) {
       const known = this.#members.get(id);
       // Which of them it is, an answer will tell that comes from one who knows.
       const isOpen = contenders.has(id);
       if (known === undefined) {
-        if (isFirst || !isOpen) this.#add(id, isFirst ? null : this.#knownAt);
+        if (isFirst || !isOpen) this.#add(id, isFirst ? null : before);
       } else if (!isOpen) known.absences = 0;
     }
     const most = Math.floor(this.#members.size / 2) + 1;
     const enough = Math.max(ABSENCES[0], Math.min(most, ABSENCES[1]));
     for (const [id, member] of this.#members) {
       // A few nodes may have missed what the others know, or be cut off from them.
-      if (shards.has(id) || contenders.has(id) || ++member.absences < enough) continue;
-      this.#leave(member, Date.now(), `${member.node} is no primary any more`);
+      if (primaries.has(id) || contenders.has(id)) continue;
+      // Its own stream says that it owns slots, whatever others have heard by now.
+      if (member.gate.stream !== null && member.gate.stream.fenceCount > 0) continue;
+      if (++member.absences < enough) continue;
+      if (topology.nodes.get(id)?.role === "replica") member.gate.demoted();
+      this.#leave(member, `${member.node} is no primary any more`);
     }
-    const owner = (slot: number) => {
-      const id = topology.ownerOf(slot)?.id ?? null;
-      return id === null || !isFirst && contenders.has(id) ? null : id;
-    };
-    const isHeir = (id: string, of: string) => {
-      const shard = before?.shardOf(of) ?? null;
-      return shard !== null && before!.shardOf(id) === shard;
-    };
-    this.#report(this.#coverage.assign(owner, this.#knownAt, Date.now(), isHeir));
-    for (const member of this.#members.values()) {
-      if (member instanceof ReplicaMember) member.review();
-    }
+    // A node that has failed takes no slots in.
+    const targets = topology.primaries.filter(({ health }) => health !== "failed");
+    this.#filter.setTopology(
+      new Set(targets.map(({ id }) => id)),
+      topology.nodes.size,
+      (slot) => topology.ownerOf(slot)?.id ?? null,
+    );
     this.#members.redial((id) => this.#addresses.locate(id));
     const members = [...this.#members.values()];
-    const agree = members.every(({ id, absences }) => absences === 0 && !contenders.has(id));
+    for (const member of members) this.#extend(member);
+    const agree = members.every((member) =>
+      member.absences === 0 && !contenders.has(member.id) && !this.#lacksFence(member)
+    );
     // Nodes may go on disagreeing for as long as some of them are cut off from the others.
     this.#disagreed = this.#askAgain(agree, this.#disagreed);
     // It takes them some seconds to make another the primary.
     this.#lacked = this.#askAgain(!members.some(({ isLost }) => isLost), this.#lacked);
-    this.#tellStatus();
+    this.#reportStatus();
   }
 
   /** Asks again soon, less so each time, unless all is well; says how many times in a row it was not. */
@@ -297,68 +351,204 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
     return before + 1;
   }
 
-  #leave(member: Member, from: number, why: string): void {
+  /** Asks a node for the fences of the slots that the topology gives to it. */
+  #extend(member: Member): void {
+    // The connection that is over is replaced by one that asks for all of them.
+    member.gate.extend().catch(() => {});
+  }
+
+  #lacksFence({ id, gate: { stream } }: Member): boolean {
+    if (stream === null || stream.isFenceless) return false;
+    return this.#slotsToFence(id).some((slot) => !stream.holds(slot));
+  }
+
+  /** Notes whose slots' events are wanted. */
+  #want(channels: Iterable<ServerChannel>): void {
+    const slots = slotsOfChannels(channels);
+    if (slots === null) this.#wanted = null;
+    else if (this.#wanted !== null) { for (const slot of slots) this.#wanted.add(slot); }
+    this.#filter.hearsRestores = hearRestores(this.hub.registry.values());
+  }
+
+  #slotsToFence(id: string, channels?: Iterable<ServerChannel>): number[] {
+    const wanted = channels === undefined ? this.#wanted : slotsOfChannels(channels);
+    const owned = [...slotsIn(this.#topology?.slotsOf(id) ?? [])];
+    // A replica may have been promoted before any node says so.
+    const primary = this.#succeeded.get(id);
+    if (primary !== undefined && owned.length === 0) {
+      owned.push(...slotsIn(this.#topology?.slotsOf(primary) ?? []));
+    }
+    return wanted === null ? owned : owned.filter((slot) => wanted.has(slot));
+  }
+
+  /** The slots that a node owns: by its fences, and of slots without fences by the topology. */
+  #slotsOf({ id, gate: { stream } }: Member): number[] {
+    const owned = [...slotsIn(this.#topology?.slotsOf(id) ?? [])];
+    if (stream === null || stream.isFenceless) return owned;
+    const slots = this.#wanted === null ? [] : owned.filter((slot) => !this.#wanted!.has(slot));
+    for (let slot = 0; slot < SLOTS; slot++) if (stream.holds(slot)) slots.push(slot);
+    return slots.sort((a, b) => a - b);
+  }
+
+  #leave(member: Member, why: string): void {
     const { id } = member;
     this.#members.delete(id);
-    this.#filter.leave(id);
-    this.#coverage.lose(id, from, "topology");
+    const { connection } = member.server.subscriber;
+    const from = connection?.provenAt ?? Date.now();
+    const { isReplica = false } = member.gate.stream ?? {};
+    const owned = this.#slotsOf(member);
+    this.#report(this.#coverage.lose(id, owned, from, "topology", isReplica));
     member.close(new ClosedError(why));
   }
 
-  /** It comes back when the topology next names it, and nobody claims its slots any more. */
-  #onPromoted(id: string, since: number): void {
+  /** It comes back when the topology names it as a primary again. */
+  #onDemoted(id: string): void {
     const member = this.#members.get(id);
     if (member === undefined) return;
-    this.#leave(member, since, `${member.node} was a replica, and is a primary again`);
+    member.gate.demoted();
+    this.#leave(member, `${member.node} is a replica now`);
+    this.#awaitHeir(id);
     this.#refreshSoon();
+  }
+
+  /** Looks after what no message tells. */
+  #look(): Promise<void> {
+    const now = performance.now();
+    // While this process was busy, answers may have come that were not read.
+    const wasBusy = now - this.#lookedAt > this.#settings.heartbeat.busyInterval + LATE;
+    this.#lookedAt = now;
+    if (wasBusy) return Promise.resolve();
+    for (const member of this.#members.values()) {
+      member.askOffset();
+      if (member.server.subscriber.silentFor > SILENT_MS) {
+        if (this.#awaitHeir(member.id)) this.#refreshSoon();
+      } else if (member.isHeard) this.#succession.end(member.id);
+    }
+    this.#filter.isUnsettled = this.#succession.isUnderWay;
+    return Promise.resolve();
+  }
+
+  /**
+   * A primary is not heard: the node that replaces it is to be heard soon.
+   *
+   * @returns whether its replicas were not watched yet
+   */
+  #awaitHeir(id: string): boolean {
+    // The topology may not have heard yet who follows whom.
+    const heirs = new Set(this.#topology?.shardOf(id)?.nodes.map((node) => node.id));
+    for (const [replica, primary] of this.#followed) {
+      if (primary === id) heirs.add(replica);
+      if (replica === id) heirs.add(primary);
+    }
+    heirs.delete(id);
+    const isNew = this.#succession.begin(
+      id,
+      [...heirs].filter((heir) => !this.#members.has(heir)),
+    );
+    this.#filter.isUnsettled = this.#succession.isUnderWay;
+    return isNew;
   }
 
   /**
    * Watches a primary.
    *
-   * @param unheardSince from when on something of it may be missing; null when nothing was before
+   * @param unheardFrom a time at which it was no primary yet, in ms since the epoch; null if nothing was
+   * promised before
    */
-  #add(id: string, unheardSince: number | null): void {
-    const gate = this.#options.replicas
-      ? new ReplicaGate({
-        node: () => member.node,
-        keyPrefix: this.#settings.keyPrefix,
-        hand: (delivery) => this.hub.hand(delivery),
-      })
-      : this.#filter.gate(id, () => member.server);
-    const options: MemberOptions = {
+  #add(id: string, unheardFrom: number | null): void {
+    const gate = new NodeGate({
+      id,
+      filter: this.#filter,
+      node: () => member.node,
+      keyPrefix: this.#settings.keyPrefix,
+      hasFences: this.#options.migrations !== "deliver",
+      slots: (channels) => this.#slotsToFence(id, channels),
+      spacing: () => Math.max(SPACING_MS[0], this.#members.size * SPACING_MS[1]),
+      hand: (delivery) => this.hub.hand(delivery),
+      wasUnheard: () => member.unheardFrom !== null,
+      onHeld: () => this.#deadline.schedule(),
+      onFences: (owned, denied) => {
+        this.#gain(member, owned, false);
+        for (const slot of denied) this.#release(member, slot, Date.now());
+      },
+      onDemoted: () => this.#onDemoted(id),
+      onReleased: (slot, provenAt) => {
+        this.#release(member, slot, provenAt);
+        // All of them at once: it was replaced, and not one slot moved.
+        if (gate.stream?.fenceCount === 0) this.#awaitHeir(id);
+        this.#refreshSoon();
+      },
+    });
+    const member: Member = new Member(id, {
       settings: this.#settings,
       hub: this.hub,
       gate,
+      name: this.#addresses.nameOf(id),
+      locate: () => this.#addresses.dialled(id),
       events: {
         onLost: (reason, from) => {
-          // What it has told since it is a replica was left out, and nobody else was heard.
-          const since = this.#filter.replicaSince(member.id) ?? Infinity;
-          this.#coverage.lose(member.id, Math.min(from, since), reason);
+          const owned = this.#slotsOf(member);
+          member.heardSince = null;
+          member.unheardFrom = Math.min(from, member.unheardFrom ?? Infinity);
+          if (gate.stream !== null) member.visited = gate.stream.visited;
+          if (member.server.subscriber.connection === null) gate.close();
+          this.#report(this.#coverage.lose(id, owned, from, reason));
+          this.#awaitHeir(id);
           this.#refreshSoon();
         },
         onDropped: (dropped) =>
-          this.hub.reportDropped(member.node, dropped, this.#topology?.slotsOf(member.id)),
-        onSubscribed: (ask) => this.#askServed(member, ask),
-        onState: () => {
-          gate.follow();
-          this.#onState(member);
-        },
+          this.hub.reportDropped(member.node, dropped, this.#topology?.slotsOf(id)),
+        onState: () => this.#onState(member),
+        onDemoted: () => this.#onDemoted(id),
       },
-    };
-    const name = this.#addresses.nameOf(id);
-    const member: Member = this.#options.replicas
-      ? new ReplicaMember(id, name, (primary) => this.#addresses.replicasOf(primary), options)
-      : new PrimaryMember(id, name, () => this.#addresses.dialled(id), options);
+    });
     this.#members.set(id, member);
-    if (unheardSince !== null) this.#coverage.join(id, unheardSince);
-    member.launched = this.#launch(member, unheardSince ?? this.#askedAt);
+    this.#filter.addPrimary(id);
+    member.unheardFrom = unheardFrom;
+    member.server.subscriber.launch("topology", unheardFrom ?? this.#askedAt);
   }
 
-  async #launch(member: Member, from: number): Promise<void> {
-    await this.#filter.whenUncontested(member.id);
-    if (this.#members.get(member.id) !== member || this.hub.ended !== null) return;
-    member.server.subscriber.launch("topology", from);
+  /** A node has stopped owning a slot. */
+  #release(member: Member, slot: number, provenAt: number): void {
+    let owner: string | null = null;
+    for (const { id, isHeard, gate } of this.#members.values()) {
+      if (id !== member.id && isHeard && gate.stream?.holds(slot)) owner = id;
+    }
+    this.#coverage.release(member.id, slot, provenAt, this.#hearsAllBut(member), owner);
+  }
+
+  #hearsAllBut(member: Member): boolean {
+    for (const other of this.#members.values()) {
+      if (other !== member && other.heardSince === null) return false;
+    }
+    return true;
+  }
+
+  /** A node owns slots and is heard. */
+  #gain(member: Member, slots: readonly number[], atConnect: boolean): void {
+    const { id, heardSince } = member;
+    if (heardSince === null) return;
+    const gain: Gain = {
+      heardSince,
+      atConnect,
+      isHeir: (earlier) => this.#followed.get(id) === earlier,
+      takenOverAfter: (earlier) => this.#takenOverAfter(member, earlier),
+    };
+    this.#report(this.#coverage.gain(id, slots, gain, Date.now()));
+  }
+
+  /**
+   * A time, in ms since the epoch, at which a node had not replaced an earlier primary yet: its own
+   * history says how far it had followed that one.
+   */
+  #takenOverAfter(member: Member, earlier: string): number | null {
+    const { replication } = member;
+    for (const log of this.#logs.values()) {
+      if (replication !== null && log.id === replication.previousId) {
+        return log.followedAt(replication.previousOffset);
+      }
+    }
+    return this.#ownedAt.get(earlier) ?? null;
   }
 
   #onState(member: Member): void {
@@ -367,24 +557,35 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
     const { state } = member.server.subscriber;
     const now = Date.now();
     if (state === "ready") {
-      this.#report(this.#coverage.cover(member.id, now, member.served));
-    } else if (state === "muted") this.#report(this.#coverage.coverInPart(member.id, now));
-    // Of one that was connected before, its loss has said so.
-    else if (state === "connecting" && member.isLost && this.#lacked === 0) this.#refreshSoon();
-    this.#tellStatus();
+      member.heardSince = now;
+      const { stream } = member.gate;
+      if (stream !== null) this.#filter.heard(stream);
+      if (member.unheardFrom !== null) {
+        const importing = new Set([...stream?.report?.importing ?? [], ...member.visited]);
+        this.#report(this.#coverage.import(member.id, importing, member.unheardFrom, now));
+      }
+      member.unheardFrom = null;
+      this.#succession.end(member.id);
+      if (member.log !== null) this.#logs.set(member.id, member.log);
+      this.#gain(member, this.#slotsOf(member), true);
+    } else if (state === "muted") {
+      this.#report(this.#coverage.coverInPart(this.#slotsOf(member), now));
+    } else {
+      member.gate.follow();
+      // Of one that was connected before, its loss has said so.
+      if (state === "connecting" && member.isLost && this.#lacked === 0) this.#refreshSoon();
+    }
+    this.#reportStatus();
   }
 
-  /** Something may have happened in slots that came to a node while nothing was heard of it. */
-  async #askServed(member: Member, ask: AskServer): Promise<void> {
-    member.served = null;
-    const address = this.#addresses.locate(member.id);
-    if (address === null || !(member instanceof PrimaryMember)) return;
-    if (!this.#coverage.isBlind(member.id)) return;
-    try {
-      member.served = await askServed(ask, address);
-    } catch {
-      // Lost again, it will be asked again; and where nobody may ask, nobody can know.
+  #decide(delivery: Delivery, verdict: Verdict): void {
+    if (this.hub.ended !== null) return;
+    if (verdict === "maybe") delivery.notification.migration = "maybe";
+    else if (verdict === "artefact") {
+      if (this.#options.migrations === "hide") return;
+      delivery.notification.migration = true;
     }
+    this.hub.hand(delivery);
   }
 
   #report(gaps: readonly SlotGap[]): void {
@@ -396,8 +597,8 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
   }
 
   /** Reports the status, once for all nodes that change at the same time. */
-  #tellStatus(): void {
-    if (!this.#tellsStatus) return;
+  #reportStatus(): void {
+    if (!this.#reportsStatus) return;
     this.#statusTimer ??= setTimeout(() => {
       this.#statusTimer = null;
       this.#settings.onStatus(this.status());
@@ -408,4 +609,8 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
     // What it fails with goes to `onWarning`, and another attempt follows.
     this.#refresher.hint();
   }
+}
+
+function* slotsIn(ranges: readonly SlotRange[]): Iterable<number> {
+  for (const { first, last } of ranges) for (let slot = first; slot <= last; slot++) yield slot;
 }

@@ -10,10 +10,10 @@ import {
 import { DEFAULT_MAX_NODES } from "./discovery/topology_reply.ts";
 
 /**
- * What becomes of phantoms, notifications that a slot on its way to another node makes although
- * nothing happens to the keys: they are left out, or delivered with
- * `migration` set. What is not certainly a phantom is delivered unmarked in
- * either case.
+ * What becomes of migration artefacts, notifications that a slot migration causes although nothing
+ * happens to the keys. `hide` drops them, and `mark` delivers them with `migration: true`; both deliver
+ * what may be one with `migration: "maybe"`. `deliver` sets no fences on the servers: nothing is
+ * dropped, and what comes of slots that seem to migrate has `migration: "maybe"`.
  *
  * @example
  * ```ts no-run
@@ -23,7 +23,7 @@ import { DEFAULT_MAX_NODES } from "./discovery/topology_reply.ts";
  * const notifications = await connect("redis://localhost:7000", { migrations });
  * ```
  */
-export type MigrationPolicy = "hide" | "mark";
+export type MigrationPolicy = "hide" | "mark" | "deliver";
 
 /**
  * How to watch a cluster: what {@linkcode ConnectOptions} says, and what only clusters have. Two of the
@@ -54,21 +54,8 @@ export interface ClusterOptions extends ConnectOptions {
    * {@linkcode TopologyError}: each primary in it would be connected to. Default 1,000.
    */
   readonly maxNodes?: number;
-  /**
-   * What becomes of notifications that only a slot on the move has made. Default `hide`. `MIGRATE`
-   * deletes each key where it was: such a `del` can be told from any other only where `restore` is
-   * subscribed beside it, as on `__keyspace@…`, or by `subscribeKeyevent("restore")`. With `replicas`
-   * none can be told, so the two cannot be combined.
-   */
+  /** What becomes of migration artefacts. Default `hide`. */
   readonly migrations?: MigrationPolicy;
-  /**
-   * Watch a replica of each shard in place of its primary. They tell what they copy, a little later,
-   * and some events by other names: what `expired`, `evicted`, `hexpired`, `spop`, `incrbyfloat` or
-   * `hincrbyfloat` is on the primary is `del`, `hdel`, `srem`, `set` or `hset` there. Their own
-   * `notify-keyspace-events` counts. A shard without a replica that follows is not covered. What slots
-   * on the move have made cannot be told apart there, and is delivered. Default `false`.
-   */
-  readonly replicas?: boolean;
 }
 
 const DEFAULT_REFRESH_INTERVAL = 10_000;
@@ -78,7 +65,6 @@ export interface ClusterSettings {
   readonly refreshInterval: number;
   readonly maxNodes: number;
   readonly migrations: MigrationPolicy;
-  readonly replicas: boolean;
 }
 
 /**
@@ -87,7 +73,7 @@ export interface ClusterSettings {
  * @throws {TypeError} when an option is not what it must be
  */
 export function resolveClusterOptions(options: ClusterOptions): ClusterSettings {
-  checkKinds(options, { addressMap: "function", replicas: "boolean" });
+  checkKinds(options, { addressMap: "function" });
   const {
     refreshInterval = DEFAULT_REFRESH_INTERVAL,
     maxNodes = DEFAULT_MAX_NODES,
@@ -95,19 +81,10 @@ export function resolveClusterOptions(options: ClusterOptions): ClusterSettings 
   } = options;
   checkMilliseconds("refreshInterval", refreshInterval);
   checkAtLeast(1, "maxNodes", maxNodes);
-  if (migrations !== "hide" && migrations !== "mark") {
-    throw invalid("migrations", migrations, '"hide" or "mark"');
+  if (migrations !== "hide" && migrations !== "mark" && migrations !== "deliver") {
+    throw invalid("migrations", migrations, '"hide", "mark" or "deliver"');
   }
-  const { replicas = false } = options;
-  if (replicas) {
-    checkUnused(
-      options,
-      ["migrations"],
-      "replicas",
-      "what slots on the move make is delivered there",
-    );
-  }
-  return { refreshInterval, maxNodes, migrations, replicas };
+  return { refreshInterval, maxNodes, migrations };
 }
 
 /**

@@ -14,6 +14,7 @@ import type { Mutant } from "./mutants/mutant.ts";
 import { parse } from "./mutants/parse.ts";
 import { pubsub } from "./mutants/pubsub.ts";
 import { pubsubGaps } from "./mutants/pubsub_gaps.ts";
+import { pubsubState } from "./mutants/pubsub_state.ts";
 import { pubsubSubscriptions } from "./mutants/pubsub_subscriptions.ts";
 import { resp } from "./mutants/resp.ts";
 import { ROOT } from "./project.ts";
@@ -24,6 +25,7 @@ const MUTANTS: readonly Mutant[] = [
   ...events,
   ...pubsub,
   ...pubsubGaps,
+  ...pubsubState,
   ...pubsubSubscriptions,
   ...cluster,
   ...cli,

@@ -88,8 +88,11 @@ export class KeyNotification {
   node: string | undefined;
   /** In a cluster the hash slot of the key; whoever knows it sets it. */
   slot: number | undefined;
-  /** In a cluster `true` when a moving slot made it and no command; whoever knows it sets it. */
-  migration: boolean | undefined;
+  /**
+   * In a cluster `true` if only a slot migration caused it, and `"maybe"` if that cannot be decided;
+   * whoever knows it sets it.
+   */
+  migration: boolean | "maybe" | undefined;
 
   /** What its key stands in; then its own copy, or `null` when the texts below say the same. */
   #bytes: Uint8Array | null;

@@ -25,6 +25,9 @@ import type { Health, Status } from "./status.ts";
 import type { NotificationLoop, StreamItem } from "./stream.ts";
 import type { Subscription } from "./subscription.ts";
 
+/** For how long a `PING` may go unanswered before the health suffers, in ms. */
+const SILENT_MS = 1_000;
+
 /**
  * What watching one server and watching a cluster have in common: all that is done with
  * subscriptions and notifications. How servers are reached is the subclass's part.
@@ -64,6 +67,13 @@ export abstract class AbstractKeyspaceNotifications implements KeyspaceNotificat
     const bad = nodes.filter((node) => node.state !== "ready");
     if (bad.length > 0) {
       const each = bad.map(({ node, state, error }) => `${node} is ${state}: ${error}`);
+      return { ok: false, reason: each.join("; ") };
+    }
+    const silent = nodes.filter(({ silentFor }) => silentFor > SILENT_MS);
+    if (silent.length > 0) {
+      const each = silent.map(({ node, silentFor }) =>
+        `${node} has not answered for ${silentFor} ms`
+      );
       return { ok: false, reason: each.join("; ") };
     }
     return state === "ready"

@@ -7,6 +7,7 @@ import {
   type Reply,
   replyToText,
 } from "../resp/mod.ts";
+import { bytesOf } from "../resp/message_frame.ts";
 import type { Product } from "../events/flags.ts";
 import { formatAddress } from "./address.ts";
 import { isBusy } from "./busy.ts";
@@ -39,6 +40,12 @@ export interface ConnectionEvents {
   onUnusable(): void;
   /** The server has confirmed a channel: messages of another set of channels follow. */
   onConfirmed(channel: ServerChannel, subscribed: boolean): void;
+  /**
+   * The server has ended the subscription of a shard channel: it no longer serves its slot.
+   *
+   * @param provenAt a time before that, in ms since the epoch
+   */
+  onReleased?(channel: Uint8Array, provenAt: number): void;
   /**
    * Bytes came and have been worked through.
    *
@@ -93,6 +100,8 @@ export class Connection {
   product: Product = { software: null, version: null };
   /** Bytes read so far. */
   bytesReceived = 0;
+  /** Whether shard channels were subscribed, so that RESP2 takes no other command any more. */
+  hasShardChannels = false;
   /** Bytes handed to the transport that it has not sent yet. */
   #unsent = 0;
   readonly #transport: Transport;
@@ -214,6 +223,34 @@ export class Connection {
   async unsubscribe(channels: readonly ServerChannel[]): Promise<void> {
     const name = channels[0]?.isPattern ? "PUNSUBSCRIBE" : "UNSUBSCRIBE";
     await this.#sendUntilFree([name, ...channels.map(({ bytes }) => bytes)], channels, false);
+  }
+
+  /**
+   * Subscribes shard channels, each in a command of its own, because they belong to different slots.
+   *
+   * @param channels the channels
+   * @param onAnswer called for each in order, at the answer's place among the messages: with null if it
+   * is subscribed, with the server's error if it is refused, or with the reason why the connection is
+   * over
+   */
+  subscribeShard(
+    channels: readonly Uint8Array[],
+    onAnswer: (channel: Uint8Array, error: Error | null) => void,
+  ): void {
+    if (this.#over !== null) {
+      for (const channel of channels) onAnswer(channel, this.#over);
+      return;
+    }
+    this.hasShardChannels = true;
+    const commands = channels.map((channel) => encodeCommand(["SSUBSCRIBE", channel]));
+    for (const bytes of channels) {
+      const channel = { bytes, isPattern: false, isShard: true };
+      this.#requests.take({ name: "SSUBSCRIBE", channels: [channel], subscribed: true }, Infinity, {
+        answer: () => onAnswer(bytes, null),
+        fail: (error) => onAnswer(bytes, error),
+      });
+    }
+    this.#write(concat(commands));
   }
 
   /**
@@ -362,8 +399,15 @@ export class Connection {
   #onPush(items: Reply[]): void {
     if (this.#over !== null) throw this.#over;
     const confirmation = readConfirmation(items);
-    if (confirmation === null) return this.#options.events.onUnusable();
-    this.#options.events.onConfirmed(this.#requests.confirm(confirmation), confirmation.subscribed);
+    const { events } = this.#options;
+    if (confirmation === null) return events.onUnusable();
+    const { isShard, subscribed } = confirmation;
+    // Nothing here ever asks for the end of one.
+    if (isShard && !subscribed) {
+      return events.onReleased?.(bytesOf(items[1]) ?? new Uint8Array(), this.provenAt);
+    }
+    const channel = this.#requests.confirm(confirmation);
+    if (!isShard) events.onConfirmed(channel, subscribed);
   }
 }
 
@@ -375,6 +419,16 @@ export class Connection {
 function plain(chunk: Uint8Array): Uint8Array {
   if (chunk.constructor === Uint8Array) return chunk;
   return new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+}
+
+function concat(parts: readonly Uint8Array[]): Uint8Array {
+  const whole = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
+  let offset = 0;
+  for (const part of parts) {
+    whole.set(part, offset);
+    offset += part.length;
+  }
+  return whole;
 }
 
 /** Whether an error says that the peer has closed the connection: its words differ by runtime. */

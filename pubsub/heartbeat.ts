@@ -56,16 +56,28 @@ export class Heartbeat {
   readonly #connection: Connection;
   readonly #options: HeartbeatOptions;
   readonly #probe: Probe;
+  readonly #messages: () => number;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #due = 0;
   #asked: number | null = null;
   #lastAsked = -Infinity;
+  /** How many messages had come when it was asked last. */
+  #messagesBefore = 0;
+  /** Whether messages came that no answer covers, so that the next question does not wait for silence. */
+  #isUncovered = false;
   #heard = performance.now();
   #stopped = false;
 
-  constructor(connection: Connection, options: HeartbeatOptions, probe: Probe = PING) {
+  /** @param messages how many messages have come by the connection */
+  constructor(
+    connection: Connection,
+    options: HeartbeatOptions,
+    probe: Probe = PING,
+    messages: () => number = () => 0,
+  ) {
     this.#connection = connection;
     this.#probe = probe;
+    this.#messages = messages;
     this.#options = options;
     this.#wakeAt(this.#heard + options.interval);
   }
@@ -74,7 +86,22 @@ export class Heartbeat {
   heard(): void {
     const now = performance.now();
     this.#heard = now;
-    if (this.#asked === null && now - this.#lastAsked >= this.#options.busyInterval) this.#ask(now);
+    if (this.#asked !== null) return;
+    if (now - this.#lastAsked >= this.#options.busyInterval) this.#ask(now);
+    else this.#askWhenDue();
+  }
+
+  /** Has messages that came since the last question covered by another one, also if none follow. */
+  #askWhenDue(): void {
+    if (this.#isUncovered) return;
+    this.#isUncovered = true;
+    const due = this.#lastAsked + this.#options.busyInterval;
+    if (due < this.#due) this.#wakeAt(due);
+  }
+
+  /** For how long the question under way has not been answered, nor anything else come, in ms; else 0. */
+  get silentFor(): number {
+    return this.#asked === null ? 0 : performance.now() - Math.max(this.#asked, this.#heard);
   }
 
   /** Ends the watch. */
@@ -87,6 +114,8 @@ export class Heartbeat {
     if (this.#stopped) return;
     this.#asked = now;
     this.#lastAsked = now;
+    this.#isUncovered = false;
+    this.#messagesBefore = this.#messages();
     const { timeout } = this.#options;
     if (now + timeout < this.#due) this.#wakeAt(now + timeout);
     this.#inquire();
@@ -105,6 +134,7 @@ export class Heartbeat {
 
   #onAnswer(): void {
     this.#asked = null;
+    if (this.#messages() !== this.#messagesBefore) return this.#askWhenDue();
     const due = this.#heard + this.#options.interval;
     if (due < this.#due) this.#wakeAt(due);
   }
@@ -120,7 +150,7 @@ export class Heartbeat {
     const now = performance.now();
     const { interval, timeout } = this.#options;
     if (this.#asked === null) {
-      const due = this.#heard + interval;
+      const due = this.#isUncovered ? this.#due : this.#heard + interval;
       // Timers may fire a little early.
       if (now + 1 < due) return this.#wakeAt(due);
       this.#ask(now);

@@ -21,8 +21,8 @@ interface Held {
  */
 export class HeldMessages {
   readonly #limits: { readonly items: number; readonly bytes: number };
-  /** Null stands where the set of channels whose messages come has changed. */
-  readonly #held: (Held | null)[] = [];
+  /** Messages, and what is to be called between them. */
+  readonly #held: (Held | (() => void))[] = [];
   #messages = 0;
   /** Bytes of the messages held. */
   bytes = 0;
@@ -50,20 +50,19 @@ export class HeldMessages {
     this.#held.push({ frame: copyFrame(frame, start), receivedAt, sentAfter });
   }
 
-  /** Notes that the set of channels whose messages come has changed. */
-  mark(): void {
-    if (this.#held.length > 0 && this.#held.at(-1) !== null) this.#held.push(null);
+  /** Has something called at this place among the messages; twice in a row, once. */
+  mark(call: () => void): void {
+    if (this.#held.at(-1) !== call) this.#held.push(call);
   }
 
   /** Delivers everything in order. Stops when the signal is aborted. */
   release(
     onMessage: (frame: MessageFrame, receivedAt: number, sentAfter: number) => void,
-    onMark: () => void,
     signal: AbortSignal,
   ): void {
     for (const held of this.#held) {
       if (signal.aborted) return;
-      if (held === null) onMark();
+      if (typeof held === "function") held();
       else onMessage(held.frame, held.receivedAt, held.sentAfter);
     }
   }

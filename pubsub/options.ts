@@ -193,7 +193,6 @@ export const CLUSTER_ONLY: readonly string[] = [
   "refreshInterval",
   "maxNodes",
   "migrations",
-  "replicas",
 ];
 
 /** Those, and what else matters only where servers announce addresses. */

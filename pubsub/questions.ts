@@ -57,10 +57,14 @@ export async function openBeside(
   throw error;
 }
 
+/** How long a second connection beside one with shard channels stays open without questions, in ms. */
+const SIDE_IDLE_MS = 2_000;
+
 /** A second connection that is open or being opened, and how many questions need it. */
 interface Side {
   readonly opened: Promise<Introduced>;
   questions: number;
+  idle: ReturnType<typeof setTimeout> | undefined;
 }
 
 /** What {@linkcode Questions} needs to know of a connection. */
@@ -78,7 +82,8 @@ export interface QuestionsOptions {
 /**
  * Asks the server of one connection, on that connection. RESP2 takes no question once something is
  * subscribed, so there a second connection takes them. It is opened for the first question, serves
- * all that come meanwhile, and is closed after the last.
+ * all that come meanwhile, and is closed after the last. In a cluster, where questions are frequent,
+ * it is kept for a while; elsewhere each one is to show where the address leads by now.
  */
 export class Questions {
   readonly #options: QuestionsOptions;
@@ -110,8 +115,13 @@ export class Questions {
   }
 
   async #askBeside<T>(question: (connection: Connection) => Promise<T>): Promise<T> {
-    const side = this.#side ??= { opened: this.#options.openBeside(), questions: 0 };
+    const side = this.#side ??= {
+      opened: this.#options.openBeside(),
+      questions: 0,
+      idle: undefined,
+    };
     side.questions++;
+    clearTimeout(side.idle);
     let connection: Connection | null = null;
     try {
       ({ connection } = await side.opened);
@@ -119,12 +129,25 @@ export class Questions {
     } finally {
       side.questions--;
       const isOver = connection === null || connection.over !== null;
-      if (this.#side === side && (isOver || side.questions === 0)) this.#side = null;
-      if (side.questions === 0) {
-        connection?.close(
-          new ClosedError(`The connection to ${connection.server} served its purpose`),
-        );
+      if (this.#side === side && isOver) this.#side = null;
+      if (!isOver && side.questions === 0) {
+        if (this.#options.connection.hasShardChannels) {
+          side.idle = setTimeout(() => this.#close(side, connection!), SIDE_IDLE_MS);
+        } else this.#close(side, connection!);
       }
     }
+  }
+
+  #close(side: Side, connection: Connection): void {
+    if (this.#side === side) this.#side = null;
+    connection.close(new ClosedError(`The connection to ${connection.server} served its purpose`));
+  }
+
+  /** Closes the second connection. */
+  close(): void {
+    const side = this.#side;
+    if (side === null) return;
+    clearTimeout(side.idle);
+    side.opened.then(({ connection }) => this.#close(side, connection), () => {});
   }
 }

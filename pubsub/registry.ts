@@ -1,5 +1,5 @@
 import { ByteMap } from "./byte_map.ts";
-import { byteText } from "./byte_text.ts";
+import { byteText } from "../resp/byte_text.ts";
 
 /** A channel or pattern as the server knows it. */
 export interface ServerChannel {
@@ -7,6 +7,8 @@ export interface ServerChannel {
   readonly bytes: Uint8Array;
   /** Whether it is subscribed with `PSUBSCRIBE`. */
   readonly isPattern: boolean;
+  /** Whether it is subscribed with `SSUBSCRIBE`. */
+  readonly isShard?: boolean;
 }
 
 /** Those to whom the messages of a channel or pattern go. */

@@ -131,12 +131,13 @@ export class Requests {
    * @returns the channel as it was asked for
    * @throws {ConnectError} when it was not due
    */
-  confirm({ isPattern, subscribed, id }: Confirmation): ServerChannel {
+  confirm({ isPattern, isShard, subscribed, id }: Confirmation): ServerChannel {
     const pending = this.#pending[0];
     const awaited = pending?.channels?.[pending.confirmed];
     if (
       pending === undefined || awaited === undefined || pending.subscribed !== subscribed ||
-      awaited.isPattern !== isPattern || (id !== null && channelId(awaited) !== id)
+      awaited.isPattern !== isPattern || (awaited.isShard ?? false) !== isShard ||
+      (id !== null && channelId(awaited) !== id)
     ) {
       throw this.#confused("confirmed a subscription nobody asked for");
     }
@@ -190,6 +191,8 @@ export class Requests {
 export interface Confirmation {
   /** Whether it confirms a pattern, or else a channel. */
   readonly isPattern: boolean;
+  /** Whether the channel is a shard channel. */
+  readonly isShard: boolean;
   /** Whether it is subscribed now. */
   readonly subscribed: boolean;
   /**
@@ -202,11 +205,14 @@ export interface Confirmation {
 /** The channel that a push confirms, or null for a push of another kind. */
 export function readConfirmation([first, name]: readonly Reply[]): Confirmation | null {
   const kind = bytesOf(first);
-  const words = kind === null ? null : /^(p?)(un)?subscribe$/.exec(decodeText(kind));
+  const words = kind === null ? null : /^([ps]?)(un)?subscribe$/.exec(decodeText(kind));
   if (words === null) return null;
   const isPattern = words[1] === "p";
+  const isShard = words[1] === "s";
   const subscribed = words[2] === undefined;
   const bytes = bytesOf(name);
-  if (bytes !== null) return { isPattern, subscribed, id: channelId({ bytes, isPattern }) };
-  return name === null && !subscribed ? { isPattern, subscribed, id: null } : null;
+  if (bytes !== null) {
+    return { isPattern, isShard, subscribed, id: channelId({ bytes, isPattern }) };
+  }
+  return name === null && !subscribed ? { isPattern, isShard, subscribed, id: null } : null;
 }

@@ -93,12 +93,14 @@ export interface NodeStatus {
    * are not sent yet.
    */
   readonly buffered: number;
+  /** For how long a `PING` under way has not been answered, nor anything else come, in ms; else 0. */
+  readonly silentFor: number;
   /** When the last message came, in ms since the epoch; null before the first. */
   readonly lastMessage: number | null;
 }
 
 /**
- * What slots on the move have made.
+ * What slot migrations have caused.
  *
  * @example
  * ```ts
@@ -110,12 +112,9 @@ export interface NodeStatus {
  * ```
  */
 export interface MigrationStatus {
-  /** Phantoms: notifications that a slot on the move made and no command. Hidden, or marked. */
+  /** Migration artefacts: notifications that only a slot migration caused. Dropped, or marked. */
   readonly phantoms: number;
-  /**
-   * Notifications that nobody could tell from phantoms, which were therefore delivered. The `del` of a
-   * key that moves is none of them where `restore` is not subscribed: nothing tells then that it moves.
-   */
+  /** Notifications that may be artefacts, which were delivered with `migration: "maybe"`. */
   readonly uncertain: number;
   /** Events that wait until it is known what they are. */
   readonly held: number;

@@ -40,6 +40,7 @@ export class Subscriber {
   #attempt = new AbortController();
   #address: Address | null = null;
   #connection: Connection | null = null;
+  #heartbeat: Heartbeat | null = null;
   /** The connection that is being made, and the messages held until it is ready. */
   #arriving: { readonly connection: Connection; readonly held: HeldMessages | null } | null = null;
   /** Asks the server, on that connection or the one that is being made. */
@@ -112,6 +113,11 @@ export class Subscriber {
   /** Bytes read so far, over all connections. */
   get bytesReceived(): number {
     return this.#bytesBefore + (this.#connection?.bytesReceived ?? 0);
+  }
+
+  /** For how long a `PING` under way has not been answered, nor anything else come, in ms; else 0. */
+  get silentFor(): number {
+    return this.#heartbeat?.silentFor ?? 0;
   }
 
   /** Bytes in memory between the socket and the queues. */
@@ -224,10 +230,13 @@ export class Subscriber {
     const address = await locator.locate(signal);
     this.node = formatAddress(address);
     let heartbeat: Heartbeat | null = null;
+    let questions: Questions | null = null;
     let live = false;
+    let messages = 0;
     const life = new AbortController();
     const { connection, info } = await openServer(address, this.#options, signal, {
       onMessage: (frame, receivedAt, sentAfter) => {
+        messages++;
         this.#mutePoll.hint?.();
         if (live || held === null) events.onMessage(frame, receivedAt, sentAfter);
         else held.hold(frame, receivedAt, sentAfter);
@@ -236,7 +245,11 @@ export class Subscriber {
       onConfirmed: (channel, subscribed) => {
         this.#subscriptions.confirm(channel, subscribed);
         if (live || held === null) events.onConfirmed();
-        else held.mark();
+        else held.mark(events.onConfirmed);
+      },
+      onReleased: (channel, provenAt) => {
+        if (live || held === null) events.onReleased(channel, provenAt);
+        else held.mark(() => events.onReleased(channel, provenAt));
       },
       onRead: () => {
         heartbeat?.heard();
@@ -244,15 +257,16 @@ export class Subscriber {
       },
       onClose: (reason) => {
         heartbeat?.stop();
+        questions?.close();
         life.abort(reason);
         if (live) this.#onLost(connection, reason);
       },
     });
     nameLibrary(connection);
-    const questions = new Questions({
+    questions = new Questions({
       connection,
       protocol: info.protocol,
-      isIdle: () => this.#subscriptions.idle,
+      isIdle: () => this.#subscriptions.idle && !connection.hasShardChannels,
       openBeside: () => openBeside(address, info, this.#options, life.signal),
     });
     this.#questions = questions;
@@ -263,11 +277,11 @@ export class Subscriber {
       await locator.inspect(info, connection);
       await this.#options.inspect(info, connection, askedAt);
       if (connection.over !== null) throw connection.over;
-      heartbeat = new Heartbeat(connection, times, this.#options.probe(info));
+      heartbeat = new Heartbeat(connection, times, this.#options.probe(info), () => messages);
       // Before anything is subscribed, because RESP2 answers no such question afterwards.
       mute = await silenceGuard.checkAll(connection, wanted.values());
+      await events.onConnected(connection, info, questions.ask);
       await this.#subscriptions.reconcile(connection);
-      await events.onSubscribed(questions.ask);
       // Whoever came meanwhile with something else that is wanted, or not, has found no connection.
       await this.#subscriptions.reconcile(connection);
       mute ??= this.#subscriptions.withdrawn(connection);
@@ -284,6 +298,7 @@ export class Subscriber {
     this.#retries.connected();
     this.#address = address;
     this.#connection = connection;
+    this.#heartbeat = heartbeat;
     // Before anybody is told: who is may close it all, and then it must be known to be lost.
     live = true;
     this.#gap.move(locator.takeMove());
@@ -293,7 +308,7 @@ export class Subscriber {
       if (connection.over !== null) return;
       this.#gap.end();
     }
-    held?.release(events.onMessage, events.onConfirmed, this.#end.signal);
+    held?.release(events.onMessage, this.#end.signal);
     if (held?.dropped) events.onDropped(held.dropped);
   }
 
@@ -322,8 +337,6 @@ export class Subscriber {
       return;
     }
     if (connection !== this.#connection) return;
-    await events.onSubscribed((question) => this.ask(question));
-    if (connection !== this.#connection) return;
     this.#enter("ready", null);
     this.#gap.end();
   }
@@ -337,6 +350,7 @@ export class Subscriber {
   #onLost(connection: Connection, reason: Error): void {
     this.#bytesBefore += connection.bytesReceived;
     this.#connection = null;
+    this.#heartbeat = null;
     this.#retries.lost();
     const covered = this.#subscriptions.clear();
     if (this.state === "closed") return;

@@ -30,8 +30,10 @@ export interface SubscriberEvents {
   onConfirmed(): void;
   /** A push was received that is neither a message nor a confirmation. */
   onUnusable(): void;
-  /** Everything wanted has been asked for; once this is over, it is ready, and messages are handed on. */
-  onSubscribed(ask: AskServer): Promise<void>;
+  /** A connection was made. Once this is over, everything wanted is subscribed on it. */
+  onConnected(connection: Connection, info: ServerInfo, ask: AskServer): Promise<void>;
+  /** As {@linkcode ConnectionEvents.onReleased}, at its place among the messages. */
+  onReleased(channel: Uint8Array, provenAt: number): void;
   /**
    * Messages may be missing from `from` on, in ms since the epoch: the connection is lost, or nothing
    * comes by it on something wanted.

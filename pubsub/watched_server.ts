@@ -28,8 +28,10 @@ export interface WatchedServerEvents {
   onGap(reason: GapReason, from: number, to: number): void;
   /** As {@linkcode SubscriberEvents.onDropped}. */
   onDropped(dropped: DroppedMessages): void;
-  /** As {@linkcode SubscriberEvents.onSubscribed}. */
-  onSubscribed?(ask: AskServer): Promise<void>;
+  /** As {@linkcode SubscriberEvents.onConnected}. */
+  onConnected?(connection: Connection, info: ServerInfo, ask: AskServer): Promise<void>;
+  /** As {@linkcode SubscriberEvents.onReleased}. */
+  onReleased?(channel: Uint8Array, provenAt: number): void;
   /** The state has changed. */
   onState(): void;
   /** It will not come back: what broke last, or why it was closed. */
@@ -111,7 +113,8 @@ export class WatchedServer {
           this.#run.end();
           gate?.resubscribed();
         },
-        onSubscribed: async (ask) => await events.onSubscribed?.(ask),
+        onConnected: async (...made) => await events.onConnected?.(...made),
+        onReleased: (...released) => events.onReleased?.(...released),
         onLost: (reason, from) => events.onLost(reason, from),
         onGap: (reason, from, to) => events.onGap(reason, from, to),
         onDropped: (dropped) => events.onDropped(dropped),
@@ -140,9 +143,15 @@ export class WatchedServer {
     return this.#silenceGuard.flags;
   }
 
+  /** How many messages have come. */
+  get messages(): number {
+    return this.#messages;
+  }
+
   /** How it stands. */
   status(): NodeStatus {
-    const { node, state, since, error, info, confirmed, bytesReceived, buffered } = this.subscriber;
+    const { subscriber } = this;
+    const { node, state, since, error, info, confirmed, bytesReceived, buffered } = subscriber;
     return {
       node,
       state,
@@ -158,6 +167,7 @@ export class WatchedServer {
       malformed: this.#malformed,
       bytes: bytesReceived,
       buffered,
+      silentFor: Math.round(subscriber.silentFor),
       lastMessage: this.#lastMessage,
     };
   }

@@ -37,4 +37,25 @@ export const cli: readonly Mutant[] = [
     after: "if (left-- === 0) break;",
     tests: ["tests/cli/watch_options_test.ts", "--filter=ends after so many"],
   },
+  {
+    name: "takes a duration that no timer can wait",
+    file: "cli/numbers.ts",
+    before: "2 ** 31 - 1",
+    after: "2 ** 32",
+    tests: ["tests/cli/arguments_test.ts"],
+  },
+  {
+    name: "does not end at the second Ctrl-C",
+    file: "cli/interrupt.ts",
+    before: "    release();\n    controller",
+    after: "    controller",
+    tests: ["tests/cli/interrupt_test.ts"],
+  },
+  {
+    name: "draws the screen after it was given back",
+    file: "cli/top.ts",
+    before: "    clearInterval(timer);\n",
+    after: "",
+    tests: ["tests/cli/top_test.ts", "--filter=slow terminal"],
+  },
 ];

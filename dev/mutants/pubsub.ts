@@ -265,8 +265,8 @@ export const pubsub: readonly Mutant[] = [
   {
     name: "leaves the second connection of RESP2",
     file: "pubsub/questions.ts",
-    before: "if (side.questions === 0) {\n        connection?.close(",
-    after: "if (side.questions < 0) {\n        connection?.close(",
+    before: "if (!isOver && side.questions === 0) {",
+    after: "if (!isOver && side.questions < 0) {",
     tests: ["tests/pubsub/sockets_test.ts"],
   },
   {
@@ -296,5 +296,33 @@ export const pubsub: readonly Mutant[] = [
     before: "if (this.#paused || this.unread < HIGH_WATER_BYTES) return;",
     after: "if (this.unread >= 0) return;",
     tests: ["tests/pubsub/transports_test.ts", "--filter=node:net's transport over TCP"],
+  },
+  {
+    name: "sends no ping after the last of several messages",
+    file: "pubsub/heartbeat.ts",
+    before: "else this.#askWhenDue();",
+    after: "",
+    tests: ["tests/pubsub/heartbeat_test.ts", "--filter=follows the last message"],
+  },
+  {
+    name: "sends no ping after a message that came while one was under way",
+    file: "pubsub/heartbeat.ts",
+    before: "if (this.#messages() !== this.#messagesBefore) return this.#askWhenDue();",
+    after: "",
+    tests: ["tests/pubsub/heartbeat_test.ts", "--filter=under way"],
+  },
+  {
+    name: "takes the end of a shard channel for a confirmation",
+    file: "pubsub/connection.ts",
+    before: "if (isShard && !subscribed) {",
+    after: "if (isShard && !isShard) {",
+    tests: ["tests/pubsub/shard_channels_test.ts"],
+  },
+  {
+    name: "looks after an address by a connection that stays open",
+    file: "pubsub/questions.ts",
+    before: "if (this.#options.connection.hasShardChannels) {",
+    after: "if (side.questions === 0) {",
+    tests: ["tests/pubsub/several_servers_test.ts", "--filter=RESP2: a name that moves"],
   },
 ];

@@ -2,6 +2,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { Arguments, UsageError } from "../../cli/command.ts";
 import { nearest } from "../../cli/nearest.ts";
+import { readDuration } from "../../cli/numbers.ts";
 import { readConfig } from "../../dev/project.ts";
 import { fails, InProcess } from "./in_process.ts";
 
@@ -86,4 +87,13 @@ Deno.test("--version is that of the packages", async () => {
 Deno.test("help is --help", async () => {
   assertEquals(await prints("help"), await prints("--help"));
   assertEquals(await prints("help", "top"), await prints("top", "--help"));
+});
+
+Deno.test("a duration is as long as a timer can wait at most", () => {
+  const read = (text: string) =>
+    readDuration(Arguments.parse(["--for", text], { for: { type: "string" } }), "for");
+  assertEquals([read("500ms"), read("1.5h"), read("2147483647ms")], [500, 5_400_000, 2 ** 31 - 1]);
+  for (const text of ["0s", "2147483648ms", "25d", "1", "1w"]) {
+    assertThrows(() => read(text), UsageError, "a duration of up to 24 days");
+  }
 });

@@ -117,7 +117,7 @@ async function setUntilHeard(server: TestServer, key: string): Promise<void> {
   await until("it has heard something", async () => {
     await server.command("SET", key, "x");
     const clients = String(await server.command("CLIENT", "LIST"));
-    return / name=keywatch-top .* cmd=ping /.test(clients);
+    return / name=keywatch-top .* cmd=(ping|role) /.test(clients);
   });
 }
 

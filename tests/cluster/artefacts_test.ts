@@ -17,6 +17,10 @@ async function open(way: "whole" | "key by key", migrations: MigrationPolicy) {
     "0-8191",
     ...(way === "whole" ? [] : [`[${SLOT}->-${target!.id}]`]),
   );
+  if (way === "whole") {
+    const fields = { id: "move", slots: `${SLOT}`, source: source!.id, operation: "import" };
+    target!.moves = [{ ...fields, state: "wait-stream-eof" }];
+  }
   target!.line = target!.lineAs(
     "master",
     "8192-16383",

@@ -32,6 +32,7 @@ class Scene implements AsyncDisposable {
 
   static async open(options: ClusterOptions = {}): Promise<Scene> {
     const scene = new Scene();
+    scene.failOver(scene.heir, scene.old);
     scene.name(scene.old, scene.heir);
     const notifications = await connect(scene.cluster.urls, {
       refreshInterval: 20,
@@ -47,24 +48,20 @@ class Scene implements AsyncDisposable {
     return scene;
   }
 
-  /** All nodes name one as the primary from now on; the other as its replica, or as said. */
-  name(
-    primary: SimulatedNode,
-    other: SimulatedNode,
-    as: "replica" | "bare primary" = "replica",
-  ): void {
+  /** All nodes name one as the primary from now on, and the other as its replica. */
+  name(primary: SimulatedNode, other: SimulatedNode): void {
     const replica: Told = { ...other.primary, role: "replica" };
-    this.cluster.shards = as === "replica"
-      ? [{ slots: FIRST, nodes: [primary.primary, replica] }, this.#rest]
-      : [{ slots: FIRST, nodes: [primary.primary] }, this.#rest, {
-        slots: [],
-        nodes: [other.primary],
-      }];
+    this.cluster.shards = [{ slots: FIRST, nodes: [primary.primary, replica] }, this.#rest];
   }
 
-  /** What a node says of itself. */
-  says(node: SimulatedNode, role: "primary" | "replica"): void {
-    node.line = role === "primary" ? node.lineAs("master", FIRST.join("-")) : node.lineAs("slave");
+  /** A primary and its replica change places; the others have not heard of it. */
+  failOver(from: SimulatedNode, to: SimulatedNode): void {
+    [from.role, to.role] = ["slave", "master"];
+    [from.owned, to.owned] = [[], FIRST];
+  }
+
+  get isCovered(): boolean {
+    return this.notifications.status().slots!.uncovered.length === 0;
   }
 
   async publish(node: SimulatedNode, event: string): Promise<void> {
@@ -81,109 +78,57 @@ class Scene implements AsyncDisposable {
   }
 }
 
-for (const as of ["replica", "bare primary"] as const) {
-  Deno.test(`who took over is heard once the old one, still named a ${as}, says that it did`, async () => {
-    await using scene = await Scene.open();
-    const { old, heir, notifications } = scene;
-    scene.says(old, "replica");
-    const said = Promise.withResolvers<void>();
-    old.hold = said.promise;
-    scene.name(heir, old, as);
-    await until("the failover is known", () => scene.owner === heir.id);
-    await sleep(50);
-    const before = heir.connections;
-    said.resolve();
-    await until("the heir is listened to", () => heir.connections > 0);
-    await until("all is covered", () => notifications.status().slots?.uncovered.length === 0);
-    assertEquals(before, 0);
-  });
-}
-
-Deno.test("who took over is not heard before, though an answer comes that knows nothing of it", async () => {
-  await using scene = await Scene.open();
-  const { old, heir, notifications } = scene;
-  old.told = scene.cluster.shards;
-  scene.says(old, "primary");
-  scene.name(heir, old, "bare primary");
-  await until("the failover is known", () => scene.owner === heir.id);
-  await until("the old one is asked", () => scene.owner === old.id);
-  await until("the other one is asked again", () => scene.owner === heir.id);
-  await sleep(50);
-  const before = heir.connections;
-  scene.says(old, "replica");
-  old.told = null;
-  await until("the heir is listened to", () => heir.connections > 0);
-  await until("all is covered", () => notifications.status().slots?.uncovered.length === 0);
-  assertEquals(before, 0);
-});
-
-Deno.test("to subscribe waits for who took over, however long that is not to be heard", async () => {
-  // After which it has to be connected to, on a busy machine too.
-  const timeout = 1_500;
-  await using scene = await Scene.open({ timeout });
-  const { old, heir, notifications } = scene;
-  scene.says(old, "primary");
-  scene.name(heir, old, "bare primary");
-  await until("the failover is known", () => scene.owner === heir.id);
-  const subscribed = notifications.subscribeKeyevent("del").then(() => heir.connections);
-  await sleep(timeout + 100);
-  scene.says(old, "replica");
-  assertEquals(await subscribed, 1);
-});
-
-Deno.test("who is lost after it said that it is a replica is missing since then", async () => {
-  await using scene = await Scene.open({ refreshInterval: 60_000, heartbeat: { interval: 100 } });
-  const { cluster, old, heir, gaps, told, notifications } = scene;
-  const other = cluster.nodes[1]!;
-  // Nobody but these two has heard of the failover, and of the slot of the key, which has moved.
-  scene.says(old, "replica");
-  other.line = other.lineAs("master", "5061", "8192-16383");
-  const asked = Promise.withResolvers<void>();
-  old.onAsked = (what) => void (what === "CLUSTER NODES" && asked.resolve());
-  await scene.publish(other, "a sign");
-  await asked.promise;
-  await sleep(200);
-  // It still answers, and repeats what the heir does.
-  const repeatedAt = Date.now();
-  await scene.publish(old, "repeated");
-  await sleep(300);
-  scene.name(heir, old);
-  scene.says(heir, "primary");
-  old.disconnect();
-  await until("the heir is heard", () => notifications.status().slots?.uncovered.length === 0);
-  await until("the gap is told", () => gaps.length > 0);
-  assertEquals(told, ["a sign"]);
-  assert(gaps[0]!.from <= repeatedAt, `${gaps[0]!.from}, repeated at ${repeatedAt}`);
-});
-
-Deno.test("who is a primary again is heard by another connection, and a gap tells since when not", async () => {
-  await using scene = await Scene.open();
+Deno.test("who took over is heard as soon as it says so itself, before any answer names it", async () => {
+  await using scene = await Scene.open({ refreshInterval: 60_000 });
   const { old, heir, gaps, told, notifications } = scene;
-  scene.says(heir, "primary");
-  scene.says(old, "replica");
-  const covered = () => notifications.status().slots?.uncovered.length === 0;
-  // It is not left for as long as it is named as a primary.
-  scene.name(heir, old, "bare primary");
-  await until("the heir is heard", () => heir.connections > 0 && covered());
+  const before = Date.now();
+  scene.failOver(old, heir);
+  await until("the heir is heard", () => heir.connections > 0 && scene.isCovered);
+  await scene.publish(heir, "later");
+  await until("its events come", () => told.length === 1);
+  assertEquals(scene.owner, old.id);
+  assertEquals(gaps.map(({ reason, slots }) => [reason, formatSlots(slots!)]), [
+    ["failover", "0-8191"],
+  ]);
+  assert(gaps[0]!.from <= before, `${gaps[0]!.from}, failed over after ${before}`);
+  assertEquals(notifications.status().nodes.some(({ id }) => id === heir.id), true);
+});
+
+Deno.test("what a demoted primary repeats is not delivered, and it is missing since it was demoted", async () => {
+  await using scene = await Scene.open({ refreshInterval: 60_000, heartbeat: { interval: 100 } });
+  const { old, heir, gaps, told } = scene;
+  // Nobody knows yet who takes over.
+  const before = Date.now();
+  old.owned = [];
+  old.role = "slave";
+  await scene.publish(old, "repeated");
+  await until("it is missed", () => !scene.isCovered);
+  await sleep(300);
+  scene.failOver(old, heir);
+  scene.name(heir, old);
+  await until("the heir is heard", () => scene.isCovered);
+  await until("the gap is told", () => gaps.length > 0);
+  assertEquals(told, []);
+  assert(gaps[0]!.from <= before, `${gaps[0]!.from}, demoted after ${before}`);
+});
+
+Deno.test("who is a primary again is heard again, and each event comes once or falls in a gap", async () => {
+  await using scene = await Scene.open();
+  const { old, heir, gaps, told } = scene;
+  scene.failOver(old, heir);
+  scene.name(heir, old);
+  await until("the heir is heard", () => heir.connections > 0 && scene.isCovered);
+  await scene.publish(heir, "first");
+  await until("it comes", () => told.length === 1);
   gaps.splice(0);
   const before = Date.now();
-  const said = Promise.withResolvers<void>();
-  heir.hold = said.promise;
-  scene.says(heir, "replica");
-  scene.says(old, "primary");
-  await scene.publish(heir, "first");
-  await scene.publish(old, "first");
-  scene.name(old, heir, "bare primary");
-  await until("it is known", () => scene.owner === old.id && !covered());
-  await sleep(50);
-  await scene.publish(heir, "second");
-  await until("it comes once", () => told.length === 2);
-  said.resolve();
-  await until("it is heard again", () => covered());
-  await scene.publish(heir, "third");
-  await scene.publish(old, "third");
-  await until("what comes later comes too", () => told.length === 3);
-  assertEquals(told, ["first", "second", "third"]);
+  scene.failOver(heir, old);
+  await scene.publish(heir, "repeated");
+  scene.name(old, heir);
+  await until("it is heard again", () => gaps.length > 0 && scene.isCovered);
+  await scene.publish(old, "second");
+  await until("what comes later comes too", () => told.length === 2);
+  assertEquals(told, ["first", "second"]);
   assertEquals(gaps.map(({ slots, node }) => `${node} ${formatSlots(slots!)}`), [
     `127.0.0.1:${old.port} 0-8191`,
   ]);

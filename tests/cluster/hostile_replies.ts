@@ -1,14 +1,6 @@
 import { assert } from "@std/assert";
-import {
-  mayLapse,
-  parseNodes,
-  parseShards,
-  parseSlotMoves,
-  parseSlots,
-  parseSlotStats,
-  readCommandStats,
-  TopologyError,
-} from "../../cluster/mod.ts";
+import { parseShards, parseSlots, TopologyError } from "../../cluster/mod.ts";
+import { parseMoves, parseNodeLines } from "../../cluster/migration/move_list.ts";
 import { parseInfo } from "../../pubsub/info.ts";
 import type { Reply } from "../../resp/mod.ts";
 
@@ -58,7 +50,6 @@ export function move(fields: Record<string, Reply>): Reply {
     source: "s",
     operation: "import",
     state: "failed",
-    create_time: 1,
     ...fields,
   }).flat();
 }
@@ -77,8 +68,6 @@ function refusable(read: (reply: Reply) => unknown): (reply: Reply) => unknown {
 
 const shards = refusable((reply) => parseShards(reply, ASKED));
 const slots = refusable((reply) => parseSlots(reply, ASKED));
-const nodes = refusable((reply) => parseNodes(reply, ASKED));
-const stats = (reply: Reply) => parseSlotStats(reply, { first: 0, last: 16_383 });
 const info = (reply: Reply) => parseInfo(reply, ["redis_version", "server_name"]);
 
 /** Replies of many kinds. */
@@ -141,67 +130,61 @@ export const HOSTILE: readonly Hostile[] = [
     name: "CLUSTER NODES, one range again and again",
     size: 50_000,
     reply: (size) => own(`0-16383${" 0-16383".repeat(size)}`),
-    read: nodes,
+    read: parseNodeLines,
   },
   {
     name: "CLUSTER NODES, slots one by one",
     size: 2_000,
     reply: (size) => own(...repeated(size, (i) => `${2 * i}`)),
-    read: nodes,
+    read: parseNodeLines,
   },
   {
     name: "CLUSTER NODES, slots on the move again and again",
     size: 50_000,
-    reply: (size) => own(repeated(size, (i) => `[${i % 16_384}-<-b]`).join(" ")),
-    read: nodes,
+    reply: (size) => own(repeated(size, (i) => `[${i % 16_384}->-b]`).join(" ")),
+    read: parseNodeLines,
   },
   {
     name: "CLUSTER NODES, empty lines",
     size: 2 ** 22,
     reply: (size) => "\n".repeat(size),
-    read: nodes,
+    read: parseNodeLines,
   },
   {
     name: "CLUSTER NODES, other lines",
     size: 50_000,
     reply: (size) => repeated(size, other).join("\n"),
-    read: nodes,
+    read: parseNodeLines,
   },
   {
     name: "CLUSTER NODES, the word alone",
     size: 500_000,
     reply: (size) => "myself,".repeat(size),
-    read: nodes,
+    read: parseNodeLines,
   },
   {
     name: "CLUSTER NODES, lines with the word at a wrong place",
     size: 100_000,
     reply: (size) => "myself\n".repeat(size),
-    read: nodes,
+    read: parseNodeLines,
   },
   {
     name: "CLUSTER MIGRATION STATUS, rows",
     size: 500,
     reply: (size) => repeated(size, (i) => move({ id: `${i}` })),
-    read: parseSlotMoves,
+    read: parseMoves,
   },
   {
     name: "CLUSTER MIGRATION STATUS, more rows than there can be",
     size: 50_000,
     reply: (size) => repeated(size, (i) => move({ id: `${i}` })),
-    read: parseSlotMoves,
+    read: parseMoves,
   },
   {
     name: "CLUSTER MIGRATION STATUS, ranges",
     size: 100_000,
     reply: (size) => [move({ slots: "0-16383 ".repeat(size) })],
-    read: parseSlotMoves,
-  },
-  {
-    name: "CLUSTER SLOT-STATS",
-    size: 50_000,
-    reply: (size) => repeated(size, (i) => [i % 16_384, []]),
-    read: stats,
+    read: parseMoves,
   },
   {
     name: "INFO, empty lines",
@@ -220,18 +203,6 @@ export const HOSTILE: readonly Hostile[] = [
     size: 100_000,
     reply: (size) => "\r\nredis_version".repeat(size),
     read: info,
-  },
-  {
-    name: "INFO commandstats, one command again and again",
-    size: 50_000,
-    reply: (size) => `# Commandstats\r\n${"cmdstat_flushall:calls=1,usec=5\r\n".repeat(size)}`,
-    read: readCommandStats,
-  },
-  {
-    name: "INFO keyspace, databases",
-    size: 20_000,
-    reply: (size) => `# Keyspace\r\n${repeated(size, (i) => `db${i}:expires=0\r\n`).join("")}`,
-    read: mayLapse,
   },
 ];
 
@@ -256,7 +227,7 @@ export function testTexts(size: number): void {
         const text = reply(size);
         if (typeof text === "string") read(text);
       }
-      parseSlotMoves([move({ slots: "0-16383 ".repeat(size) })]);
+      parseMoves([move({ slots: "0-16383 ".repeat(size) })]);
     } finally {
       Object.assign(String.prototype, { split, matchAll });
     }

@@ -1,8 +1,10 @@
 /** Compares CPU times of the process, in which nothing else may run meanwhile. */
 import { assert } from "@std/assert";
-import { Ownership, parseShards, type Question, type SlotMove } from "../../cluster/mod.ts";
+import { parseShards } from "../../cluster/mod.ts";
+import type { SlotMove } from "../../cluster/migration/move_list.ts";
 import type { Reply } from "../../resp/mod.ts";
 import { growth } from "./growth.ts";
+import { IDLE, Scene } from "./migration/filters.ts";
 import { ASKED, HOSTILE, listed, repeated, shard } from "./hostile_replies.ts";
 
 /** Less than the square of four, and more than four by enough for a busy machine. */
@@ -26,46 +28,56 @@ Deno.test("shards that each claim every slot take no more time than shards with 
   assert(factor < MOST, `they take ${factor.toFixed(1)} times as much`);
 });
 
-Deno.test("moves of slots are heard in time in proportion to their number", () => {
-  const work = (state: SlotMove["state"]) => (count: number) => {
+Deno.test("atomic migrations are heard in time in proportion to their number", () => {
+  const listed = (state: SlotMove["state"]) => (count: number) => {
     const moves = repeated(count, (i): SlotMove => ({
       id: `${i}`,
       slots: [{ first: 0, last: 16_383 }],
+      source: "a",
       direction: "in",
-      source: "b",
       state,
-      isRetried: false,
-      created: i,
     }));
-    const topology = (id: string) => parseShards([shard([0, 16_383], listed(id))], ASKED);
     return () => {
-      const questions: Question[] = [];
-      const sink = {
-        decide() {},
-        ask: (question: Question) => questions.push(question),
-        renew() {},
-      };
-      const ownership = new Ownership<string>(sink);
-      ownership.setTopology(topology("b"));
-      ownership.open("a");
-      const [begun] = questions.splice(0);
-      assert(begun?.kind === "moves");
-      begun.answer([]);
-      ownership.setTopology(topology("c"));
-      ownership.setTopology(topology("a"));
-      const view = questions.find(({ kind }) => kind === "view");
-      assert(view?.kind === "view");
-      view.answer({
-        role: "primary",
-        slots: [],
-        importing: new Map(),
-        migrating: new Map(),
-        moves,
-      });
+      const scene = new Scene({ a: [1], b: [] });
+      scene.emit("b", "set");
+      scene.answer("b", false);
+      scene.report("b", { ...IDLE, moves });
+      scene.prove("a");
+      scene.release("a");
+      assert(scene.filter.held === 0);
     };
   };
   for (const state of ["failed", "running", "succeeded"] as const) {
-    const factor = growth(work(state)(2_000), work(state)(8_000), MOST);
+    const factor = growth(listed(state)(2_000), listed(state)(8_000), MOST);
     assert(factor < MOST, `four times as many that are ${state} take ${factor.toFixed(1)} times`);
   }
+});
+
+Deno.test("events that wait are decided in time in proportion to their number, also those of one key", () => {
+  const deleted = (count: number, keys: number) => () => {
+    const scene = new Scene({ a: [1], b: [2] });
+    for (let n = 0; n < count; n++) scene.emit("a", "del", `${n % keys}`);
+    scene.report("a");
+    for (let n = 0; n < 2; n++) scene.prove("b");
+    assert(scene.filter.held === 0);
+  };
+  for (const keys of [1_000_000, 1]) {
+    const factor = growth(deleted(100, keys), deleted(400, keys), MOST);
+    assert(factor < MOST, `four times as many of ${keys} keys take ${factor.toFixed(1)} times`);
+  }
+});
+
+Deno.test("events of many nodes that wait at once take no more than each node's time each", () => {
+  const deleted = (count: number) => () => {
+    const ids = repeated(count, (n) => `${n}`);
+    const scene = new Scene(Object.fromEntries(ids.map((id, slot) => [id, [slot]])));
+    for (const [slot, id] of ids.entries()) scene.emit(id, "del", id, slot);
+    for (const id of ids) scene.report(id, { ...IDLE, known: count });
+    for (let n = 0; n < 3; n++) scene.prove(...ids);
+    assert(scene.filter.held === 0);
+  };
+  // Each of them has to be compared with each other one.
+  const most = 4 * MOST;
+  const factor = growth(deleted(60), deleted(240), most);
+  assert(factor < most, `four times as many nodes take ${factor.toFixed(1)} times the time`);
 });

@@ -94,6 +94,10 @@ export class Model implements AsyncDisposable {
   /** Lets everything arrive, closes the client, and compares. */
   async finish(): Promise<Report> {
     await this.run(SETTLING);
+    for (const slot of this.cluster.history.firstOwners.keys()) {
+      const isOwned = this.cluster.nodes.some((node) => node.isAlive && node.owns(slot));
+      if (!isOwned) this.cluster.history.orphans.add(slot);
+    }
     const closedAt = this.clock.epoch;
     await this.#within(this.client.close());
     await this.#within(this.#end);

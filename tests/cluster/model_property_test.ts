@@ -4,7 +4,7 @@
  */
 import { assert, assertEquals } from "@std/assert";
 import { PROPERTIES, runProperty } from "./model/properties.ts";
-import { testsOfProperty } from "./model/definitions.ts";
+import { testOfProperty } from "./model/definitions.ts";
 
 const FIRST = 2;
 const RUNS = Deno.env.get("MODEL_RUNS");
@@ -19,9 +19,6 @@ Deno.test("a run of the model is the same for the same seed", async () => {
 });
 
 for (const property of PROPERTIES) {
-  const { seeds = 6, unreached = {}, rare } = property;
-  const tests = RUNS === undefined
-    ? testsOfProperty(property, unreached, FIRST, seeds)
-    : testsOfProperty(property, { ...unreached, ...rare }, FIRST, Number(RUNS));
-  for (const test of tests) Deno.test(test);
+  const { seeds = 6 } = property;
+  Deno.test(testOfProperty(property, FIRST, RUNS === undefined ? seeds : Number(RUNS)));
 }

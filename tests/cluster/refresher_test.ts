@@ -149,3 +149,28 @@ Deno.test("the interval varies by a tenth, and may be another one each time", as
   }
   assertEquals(delays, [900, 1_000, 2_100]);
 });
+
+Deno.test("after an answer the failures before it are forgotten", async () => {
+  const { setTimeout: real } = globalThis;
+  const delays: number[] = [];
+  globalThis.setTimeout = ((work: () => void, ms: number) => {
+    delays.push(ms);
+    return real(work, SELDOM);
+  }) as typeof setTimeout;
+  try {
+    let fails = true;
+    const refresher = new Refresher({
+      refresh: () => fails ? Promise.reject(new Error("no")) : Promise.resolve(),
+      interval: () => SELDOM,
+      onFailure() {},
+    });
+    await assertRejects(() => refresher.request(), Error, "no");
+    assert(delays.at(-1)! <= 50, `${delays}`);
+    fails = false;
+    await refresher.request();
+    assert(delays.at(-1)! >= 0.9 * SELDOM, `${delays}`);
+    refresher.stop();
+  } finally {
+    globalThis.setTimeout = real;
+  }
+});

@@ -1,3 +1,4 @@
+import { hashSlot } from "../../cluster/mod.ts";
 import { Peer, serveCommands, writeAll } from "../pubsub/peer.ts";
 
 const SLOTS = 16_384;
@@ -48,6 +49,16 @@ function slotsReply(shards: readonly ToldShard[]): Uint8Array<ArrayBuffer> {
   return utf8.encode(`*${ranges.length}\r\n${ranges.join("")}`);
 }
 
+/** The answer to `CLUSTER MIGRATION STATUS`. */
+function movesReply(
+  moves: readonly Readonly<Record<string, string>>[],
+): Uint8Array<ArrayBuffer> {
+  const rows = moves.map((fields) =>
+    `%${Object.keys(fields).length}\r\n${Object.entries(fields).flat().map(bulk).join("")}`
+  );
+  return utf8.encode(`*${rows.length}\r\n${rows.join("")}`);
+}
+
 function unknownCommand(name: string): Uint8Array<ArrayBuffer> {
   return utf8.encode(`-ERR unknown command '${name}'\r\n`);
 }
@@ -58,8 +69,11 @@ export class SimulatedNode implements AsyncDisposable {
   readonly #cluster: SimulatedCluster;
   readonly #peer: Peer;
   readonly #subscribers = new Map<Deno.Conn, Set<string>>();
+  /** Shard channels of each connection, by slot. */
+  readonly #fences = new Map<Deno.Conn, Map<number, string>>();
   /** What it says of the cluster, where that is not what the others say; an error if text. */
   told: readonly ToldShard[] | string | null = null;
+  #owned: readonly number[] | null = null;
   /** What it answers to `CLUSTER SHARDS`, which it does not know; it knows `CLUSTER SLOTS`. */
   older: string | null = null;
   /** Reads what it is asked, and answers only what is not in this list: names of commands. */
@@ -72,6 +86,8 @@ export class SimulatedNode implements AsyncDisposable {
   unknown: readonly string[] = [];
   /** Its `notify-keyspace-events`. */
   flags = "AKE";
+  /** Its rows of `CLUSTER MIGRATION STATUS`, which it does not know if this is null. */
+  moves: readonly Readonly<Record<string, string>>[] | null = null;
   /** What it answers to `CLUSTER NODES`, which it does not know if this is null. */
   line: string | null = null;
   /** What it waits for before it answers anything. */
@@ -85,6 +101,16 @@ export class SimulatedNode implements AsyncDisposable {
     this.id = id;
     this.#cluster = cluster;
     this.#peer = new Peer((connection) => this.#serve(connection));
+  }
+
+  /** The slots that it owns, as `[first, last, …]`; what the cluster says of it if null. */
+  get owned(): readonly number[] | null {
+    return this.#owned;
+  }
+
+  set owned(owned: readonly number[] | null) {
+    this.#owned = owned;
+    this.endFences();
   }
 
   get port(): number {
@@ -131,6 +157,7 @@ export class SimulatedNode implements AsyncDisposable {
       );
     } finally {
       this.#subscribers.delete(connection);
+      this.#fences.delete(connection);
     }
   }
 
@@ -169,14 +196,50 @@ export class SimulatedNode implements AsyncDisposable {
       case "CLUSTER NODES":
         if (this.line !== null) return utf8.encode(bulk(this.line));
         return utf8.encode("-ERR unknown subcommand\r\n");
+      case "CLUSTER MIGRATION":
+        if (this.moves !== null) return movesReply(this.moves);
+        return utf8.encode("-ERR unknown subcommand\r\n");
       case "SUBSCRIBE":
       case "PSUBSCRIBE":
       case "UNSUBSCRIBE":
       case "PUNSUBSCRIBE":
         return this.#subscribe(connection, asks, words);
+      case "SSUBSCRIBE":
+        return this.#fence(connection, words[0]!);
       default:
         return unknownCommand(name!);
     }
+  }
+
+  /** Ends the shard channels of slots that are not its own any more, as a server does. */
+  endFences(): void {
+    for (const [connection, fences] of this.#fences) {
+      let ended = "";
+      for (const [slot, channel] of fences) {
+        if (this.#owns(slot)) continue;
+        fences.delete(slot);
+        ended += `>3\r\n${bulk("sunsubscribe")}${bulk(channel)}:${fences.size}\r\n`;
+      }
+      // A connection that is over needs none.
+      if (ended !== "") writeAll(connection, utf8.encode(ended)).catch(() => {});
+    }
+  }
+
+  #owns(slot: number): boolean {
+    const isIn = (slots: readonly number[]) =>
+      slots.some((first, n) => n % 2 === 0 && first <= slot && slot <= slots[n + 1]!);
+    if (this.#owned !== null) return isIn(this.#owned);
+    return this.#cluster.shards.some(({ slots, nodes }) =>
+      nodes.some(({ id, role }) => id === this.id && role === "master") && isIn(slots)
+    );
+  }
+
+  #fence(connection: Deno.Conn, channel: string): Uint8Array<ArrayBuffer> {
+    const slot = hashSlot(channel);
+    if (!this.#owns(slot)) return utf8.encode(`-MOVED ${slot} 127.0.0.1:1\r\n`);
+    const fences = this.#fences.get(connection) ?? new Map<number, string>();
+    this.#fences.set(connection, fences.set(slot, channel));
+    return utf8.encode(`>3\r\n${bulk("ssubscribe")}${bulk(channel)}:${fences.size}\r\n`);
   }
 
   /** Ends every connection. */
@@ -233,6 +296,7 @@ export class SimulatedCluster implements AsyncDisposable {
   set shards(shards: readonly ToldShard[]) {
     this.#shards = shards;
     this.answer = shardsReply(shards);
+    for (const node of this.nodes) node.endFences();
   }
 
   get urls(): string[] {

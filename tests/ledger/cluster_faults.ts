@@ -145,7 +145,7 @@ export const failover: ClusterFault = {
   name: "CLUSTER FAILOVER",
   // Until the topology has been asked for again.
   lasts: [3 * REFRESH, 3 * REFRESH],
-  leaves: "topology",
+  leaves: "failover",
   begin: async (stage) => {
     const { node, replica } = await replaceable(stage);
     stage.struck = node.slots;

@@ -1,6 +1,8 @@
 import { assertEquals, assertRejects } from "@std/assert";
+import { getEventListeners } from "node:events";
 import { Connection, NO_EVENTS } from "../../pubsub/connection.ts";
 import type { Transport } from "../../pubsub/transport.ts";
+import { until } from "../servers/mod.ts";
 
 /** A transport on which nothing happens until it is closed. */
 function silentTransport(): Transport & { readonly closed: boolean } {
@@ -20,22 +22,46 @@ function silentTransport(): Transport & { readonly closed: boolean } {
   };
 }
 
+function open(transport: Transport, signal: AbortSignal): Promise<Connection> {
+  return Connection.open({
+    address: { hostname: "192.0.2.1", port: 6379 },
+    dial: () => Promise.resolve(transport),
+    timeout: 1_000,
+    limits: {},
+    signal,
+    events: NO_EVENTS,
+  });
+}
+
 Deno.test("a connection that is given up in whatever turn of its making is closed", async () => {
   for (let turns = 0; turns < 12; turns++) {
     const attempt = new AbortController();
     const transport = silentTransport();
-    const opening = Connection.open({
-      address: { hostname: "192.0.2.1", port: 6379 },
-      dial: () => Promise.resolve(transport),
-      timeout: 1_000,
-      limits: {},
-      signal: attempt.signal,
-      events: NO_EVENTS,
-    }).then((connection) => connection.request("PING"));
+    const opening = open(transport, attempt.signal)
+      .then((connection) => connection.request("PING"));
     const failed = assertRejects(() => opening, Error, "enough");
     for (let turn = 0; turn < turns; turn++) await null;
     attempt.abort(new Error("enough"));
     await failed;
     assertEquals(transport.closed, true, `after ${turns} turns`);
   }
+});
+
+Deno.test("a connection that is over leaves nothing on its signal", async () => {
+  const { signal } = new AbortController();
+  const connection = await open(silentTransport(), signal);
+  assertEquals(getEventListeners(signal, "abort").length, 1);
+  connection.close(new Error("enough"));
+  await until("it has let go", () => getEventListeners(signal, "abort").length === 0, 10_000);
+});
+
+Deno.test("what was sent counts as in memory until the transport has taken it", async () => {
+  const taken = Promise.withResolvers<void>();
+  const transport = { ...silentTransport(), write: () => taken.promise };
+  const connection = await open(transport, new AbortController().signal);
+  connection.query(["PING"], { answer() {}, fail() {} });
+  assertEquals(connection.buffered, "*1\r\n$4\r\nPING\r\n".length);
+  taken.resolve();
+  await until("it is taken", () => connection.buffered === 0, 10_000);
+  connection.close(new Error("enough"));
 });

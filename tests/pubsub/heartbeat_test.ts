@@ -1,6 +1,8 @@
 import { assert, assertEquals } from "@std/assert";
 import { connect, type Gap } from "../../mod.ts";
-import { startServer, type TestServer, until } from "../servers/mod.ts";
+import type { Connection } from "../../pubsub/connection.ts";
+import { Heartbeat } from "../../pubsub/heartbeat.ts";
+import { sleep, startServer, type TestServer, until } from "../servers/mod.ts";
 
 const TALKATIVE = { config: { "notify-keyspace-events": "KEA" } };
 
@@ -50,3 +52,92 @@ for (const protocol of [2, 3] as const) {
     }
   });
 }
+
+/** A heartbeat on a connection that answers when the test says so. */
+function beat(busyInterval: number) {
+  const asked: (() => void)[] = [];
+  const connection = {
+    inquire: () => new Promise<string>((resolve) => asked.push(() => resolve("PONG"))),
+    close() {},
+  } as unknown as Connection;
+  let messages = 0;
+  const options = { interval: 600_000, timeout: 600_000, busyInterval };
+  const heartbeat = new Heartbeat(connection, options, undefined, () => messages);
+  return {
+    asked,
+    receive() {
+      messages++;
+      heartbeat.heard();
+    },
+    /** The last ping is answered. */
+    async answer() {
+      asked.at(-1)!();
+      heartbeat.heard();
+      await sleep(0);
+    },
+    [Symbol.dispose]: () => heartbeat.stop(),
+  };
+}
+
+Deno.test("a ping follows the last message within busyInterval, though nothing else comes", async () => {
+  using scene = beat(30);
+  const { asked, receive, answer } = scene;
+  receive();
+  assertEquals(asked.length, 1);
+  await answer();
+  receive();
+  assertEquals(asked.length, 1);
+  await until("it is asked", () => asked.length === 2, 5_000);
+});
+
+Deno.test("a message that comes while a ping is under way is followed by another ping", async () => {
+  using scene = beat(30);
+  const { asked, receive, answer } = scene;
+  receive();
+  receive();
+  await answer();
+  await until("it is asked again", () => asked.length === 2, 5_000);
+});
+
+Deno.test("once an answer covers every message nothing is asked until it is silent for long", async () => {
+  using scene = beat(10);
+  const { asked, receive, answer } = scene;
+  receive();
+  await answer();
+  await sleep(60);
+  assertEquals(asked.length, 1);
+});
+
+Deno.test("a connection on which something comes is not given up before it is silent", () => {
+  const { setTimeout } = globalThis;
+  const { now } = performance;
+  let time = 0;
+  let wake = () => {};
+  let reason: Error | null = null;
+  globalThis.setTimeout =
+    ((work: () => void) => void (wake = work)) as unknown as typeof setTimeout;
+  performance.now = () => time;
+  try {
+    const connection = {
+      inquire: () => new Promise(() => {}),
+      close: (error: Error) => void (reason = error),
+    } as unknown as Connection;
+    const options = { interval: 100, timeout: 50, busyInterval: 600_000 };
+    const heartbeat = new Heartbeat(connection, options);
+    time = 100;
+    wake();
+    time = 140;
+    // Part of an answer that is long.
+    heartbeat.heard();
+    time = 150;
+    wake();
+    assertEquals([heartbeat.silentFor, reason], [10, null]);
+    time = 190;
+    wake();
+    assert(reason !== null);
+    heartbeat.stop();
+  } finally {
+    globalThis.setTimeout = setTimeout;
+    performance.now = now;
+  }
+});

@@ -1,4 +1,5 @@
 import { assertEquals, assertRejects } from "@std/assert";
+import { getEventListeners } from "node:events";
 import { inTurn } from "../../pubsub/in_turn.ts";
 import { within } from "../servers/mod.ts";
 
@@ -38,4 +39,11 @@ Deno.test("all are given up when the signal is aborted", async () => {
   stop.abort(reason);
   await assertRejects(() => within(work, 10_000, "the abort"), Error, "enough");
   assertEquals(reasons, [reason]);
+});
+
+Deno.test("nothing is left on the signal once one has answered or all have failed", async () => {
+  const { signal } = new AbortController();
+  await inTurn([() => Promise.resolve("first")], 1, signal);
+  await assertRejects(() => inTurn([() => Promise.reject(new Error("no"))], 1, signal));
+  assertEquals(getEventListeners(signal, "abort").length, 0);
 });

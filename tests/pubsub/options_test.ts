@@ -70,7 +70,6 @@ const REFUSED: [name: string, options: unknown, says?: string][] = [
   ["maxNodes", { maxNodes: "1000" }],
   ["migrations", { migrations: "show" }],
   ["addressMap", { addressMap: {} }],
-  ["replicas", { replicas: 1 }],
   ["options", null, "Cannot use the options: null is not an object"],
   ["options", "12345", "Cannot use the options: what is of type string is not an object"],
 ];
@@ -160,7 +159,6 @@ const clusterOnly: ClusterOptions[] = [
   { refreshInterval: 1_000 },
   { maxNodes: 5 },
   { migrations: "hide" },
-  { replicas: true },
 ];
 const SENTINELS = { sentinels: ["redis://127.0.0.1:1"], name: "mymaster" };
 const URL_OF_NONE = "redis://127.0.0.1:1";
@@ -209,11 +207,6 @@ USELESS.push(
     () => ClusterKeyspaceNotifications.connect([URL_OF_NONE], { maxAttempts: 0 }),
     "the option maxAttempts with a cluster",
   ],
-  [
-    "migrations with replicas",
-    () => connect([URL_OF_NONE, URL_OF_NONE], { replicas: true, migrations: "mark" }),
-    "the option migrations with replicas",
-  ],
 );
 
 for (const [what, connecting, says] of USELESS) {
@@ -224,7 +217,7 @@ for (const [what, connecting, says] of USELESS) {
 
 Deno.test("options that matter only in a cluster are taken where one may be found", async () => {
   await using server = new FakeServer(() => undefined);
-  for (const options of [...clusterOnly, { addressMap }, { replicas: false, singleNode: true }]) {
+  for (const options of [...clusterOnly, { addressMap }]) {
     await using notifications = await connect(server.url, options);
     assertEquals(notifications.health().ok, true);
   }

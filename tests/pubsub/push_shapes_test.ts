@@ -77,7 +77,6 @@ const UNUSABLE = [
   push(3, "$10\r\ninvalidate\r\n", "_\r\n"),
   push(3, "+invalidate\r\n", "*1\r\n$1\r\nk\r\n"),
   push(3, "+smessage\r\n", "+ch\r\n", "+x\r\n"),
-  push(3, "+sunsubscribe\r\n", "+ch\r\n", ":0\r\n"),
   push(3, "+message\r\n", "+__keyspace@0__:k\r\n"),
   push(3, "+message\r\n", "+__keyspace@0__:k\r\n", ":1\r\n"),
   push(3, "+message\r\n", "+__keyspace@0__:k\r\n", "+a\ufffd\r\n"),

@@ -52,6 +52,8 @@ export class History {
   readonly messages: Message[] = [];
   /** When a node became the owner of a slot, in ms since the epoch. */
   readonly takeovers: { readonly slot: number; readonly port: number; readonly at: number }[] = [];
+  /** Slots that no node owned in the end, because nodes took each other for their owners. */
+  readonly orphans: Set<number> = new Set();
   /** Who owned each slot at the start, by port. */
   readonly firstOwners: Map<number, number> = new Map();
   readonly outages: Outage[] = [];

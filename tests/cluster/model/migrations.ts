@@ -70,9 +70,16 @@ export function* migrateByKey(
   cluster.beginMove(slot);
   cluster.note(`slot ${slot} begins to move by key from ${source.port} to ${target.port}`);
   try {
-    yield* at(target, () => target.setSlot(slot, "importing", source));
+    yield* at(target, () => {
+      // As servers do: "I'm already the owner of hash slot".
+      if (target.owns(slot)) throw new Lost();
+      target.setSlot(slot, "importing", source);
+    });
     yield pace;
-    yield* at(source, () => source.setSlot(slot, "migrating", target));
+    yield* at(source, () => {
+      if (!source.owns(slot)) throw new Lost();
+      source.setSlot(slot, "migrating", target);
+    });
     for (let round = 0;; round++) {
       yield pace;
       if (round === abortAfter) throw new Lost();
@@ -211,6 +218,7 @@ export function* migrateAtomically(
       yield pace;
     }
     yield* at(target, () => {
+      if (slots.some((slot) => target.owns(slot))) throw new Lost();
       target.moves.unshift(rows.in);
       for (const slot of slots) {
         target.drop(slot);

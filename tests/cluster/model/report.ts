@@ -276,7 +276,7 @@ export class Report {
       .reduce((sum, pause) => sum + pause.to - pause.from, 0);
     const slack = span.slack + paused + RECONNECTING * Math.max(...span.roundTrips.values());
     for (const slot of history.firstOwners.keys()) {
-      if (!this.#isOfGap(gap, slot)) continue;
+      if (!this.#isOfGap(gap, slot) || history.orphans.has(slot)) continue;
       let explained = from;
       let missing = 0;
       const outages = this.#outages

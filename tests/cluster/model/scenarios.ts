@@ -64,8 +64,6 @@ interface SceneOptions {
   readonly seed?: number;
   /** The faults that the library still has here. */
   readonly unreached?: readonly Fault[];
-  /** The only protocol in which it has them; both if left out. */
-  readonly unreachedIn?: 2 | 3;
 }
 
 type Play = (scene: Scene) => Promise<void>;
@@ -74,8 +72,8 @@ type Play = (scene: Scene) => Promise<void>;
 export interface Scenario {
   readonly name: string;
   readonly profiles: readonly Profile[];
-  /** The faults that the library still has here, in a protocol. */
-  unreached(protocol: 2 | 3): readonly Fault[];
+  /** The faults that the library still has here. */
+  readonly unreached: readonly Fault[];
   /** Plays it, and compares what was delivered with what happened. */
   play(profile: Profile, protocol: 2 | 3): Promise<Report>;
 }
@@ -84,11 +82,11 @@ export const SCENARIOS: Scenario[] = [];
 
 function scenario(name: string, options: SceneOptions, play: Play): void {
   const { profiles = EVERY_PROFILE, latencies = [0.1], watching = 12_000, seed = 1 } = options;
-  const { unreached = [], unreachedIn } = options;
+  const { unreached = [] } = options;
   SCENARIOS.push({
     name,
     profiles,
-    unreached: (protocol) => unreachedIn === undefined || unreachedIn === protocol ? unreached : [],
+    unreached,
     async play(profile, protocol) {
       await using model = new Model({ seed, profile, protocol, latencies });
       const scene = new Scene(model);
@@ -111,7 +109,7 @@ scenario("delivers everything once while nothing migrates", {}, async (scene) =>
 for (const pause of [3_000, 30_000]) {
   scenario(
     `delivers the writes of a slot's short stay while the client is stopped for ${pause} ms`,
-    { unreached: ["hidden", "artefact"] },
+    {},
     async (scene) => {
       scene.model.pause(pause);
       await scene.migrate(scene.b);
@@ -124,7 +122,6 @@ for (const pause of [3_000, 30_000]) {
 
 scenario("delivers the writes of a slot's short stay on a node that is 30 ms away", {
   latencies: [0.1, 30, 0.1],
-  unreached: ["hidden", "artefact"],
 }, async (scene) => {
   await scene.migrate(scene.b);
   await scene.write(20);
@@ -134,7 +131,7 @@ scenario("delivers the writes of a slot's short stay on a node that is 30 ms awa
 
 scenario(
   "delivers the writes of a slot that returns at once",
-  { latencies: [0.1, 30, 0.1], unreached: ["hidden", "artefact"] },
+  { latencies: [0.1, 30, 0.1] },
   async (scene) => {
     await scene.migrate(scene.b);
     await scene.write(20);
@@ -145,7 +142,6 @@ scenario(
 
 scenario("delivers writes that ASK sent to the target of a migration which is aborted", {
   latencies: [0.1, 30, 0.1],
-  unreached: ["hidden", "artefact"],
 }, async (scene) => {
   const { model, slot, b } = scene;
   const { cluster } = model;
@@ -158,7 +154,7 @@ scenario("delivers writes that ASK sent to the target of a migration which is ab
 
 scenario(
   "shows no artefact of a migration by key that is brought back and begun anew",
-  { unreached: ["artefact"] },
+  {},
   async (scene) => {
     const { b } = scene;
     await scene.migrate(b, { batch: 1, abortAfter: 2, bringsBack: true });
@@ -169,7 +165,7 @@ scenario(
 
 scenario(
   "shows no artefact of a slot that migrates to a node which has just joined",
-  { unreached: ["artefact", "wide gap"] },
+  { unreached: ["wide gap", "artefact"] },
   async (scene) => {
     const node = scene.model.cluster.add();
     await scene.model.run(1_000);
@@ -181,7 +177,7 @@ scenario(
 for (const side of ["source", "target"] as const) {
   scenario(`loses and hides nothing when the ${side} of a migration fails over`, {
     latencies: [0.1, 5, 0.1],
-    unreached: ["hidden", "lost", "artefact", "gap", "wide gap"],
+    unreached: side === "target" ? ["artefact", "uncertain", "wide gap"] : [],
   }, async (scene) => {
     const { model, a, b, slot } = scene;
     const { cluster } = model;
@@ -198,10 +194,6 @@ for (const side of ["source", "target"] as const) {
 
 scenario("shows no artefact of an ordinary reshard of many slots by key", {
   latencies: [0.1, 0.5, 2],
-  // In RESP3 two of five seeds show it.
-  seed: 2,
-  unreached: ["artefact"],
-  unreachedIn: 2,
 }, async (scene) => {
   const { model, a, b, c } = scene;
   const { cluster } = model;
@@ -213,7 +205,6 @@ scenario("shows no artefact of an ordinary reshard of many slots by key", {
 
 scenario("shows no artefact of a reshard to a node that is 200 ms away", {
   latencies: [0.1, 200, 0.1],
-  unreached: ["artefact"],
 }, async (scene) => {
   await scene.migrate(scene.b, { pace: 20 });
   await scene.write(10);
@@ -221,7 +212,7 @@ scenario("shows no artefact of a reshard to a node that is 200 ms away", {
 
 scenario(
   "shows no artefact of slots that migrate atomically",
-  { profiles: ATOMIC_PROFILES, unreached: ["artefact"] },
+  { profiles: ATOMIC_PROFILES },
   async ({ model, a, b }) => {
     const { cluster, operations, random } = model;
     const owned = cluster.slots.filter((slot) => cluster.ownerOf(slot) === a);
@@ -250,17 +241,13 @@ scenario("shows no artefact of an atomic migration that is aborted and begun ane
   }
 });
 
-scenario("delivers nothing of a demoted primary after CLUSTER FAILOVER", {
-  unreached: ["artefact", "wide gap"],
-}, async (scene) => {
+scenario("delivers nothing of a demoted primary after CLUSTER FAILOVER", {}, async (scene) => {
   const { model, a } = scene;
   model.cluster.spawn(failOver(model.cluster, a, "orderly"));
   await scene.write(100);
 });
 
-scenario("delivers what expires during a failover there and back", {
-  unreached: ["lost", "artefact"],
-}, async (scene) => {
+scenario("delivers what expires during a failover there and back", {}, async (scene) => {
   const { model, a, slot } = scene;
   const { cluster, operations } = model;
   const expiring = async () => {
@@ -277,10 +264,6 @@ scenario("delivers what expires during a failover there and back", {
 
 scenario("reports a gap from the last proof if the topology was asked for since", {
   watching: 8_000,
-  // In RESP2 it depends on when the topology is asked for. In RESP3 the question is proof.
-  seed: 4,
-  unreached: ["lost"],
-  unreachedIn: 2,
 }, async (scene) => {
   const { model, a } = scene;
   const { cluster } = model;
@@ -294,7 +277,7 @@ scenario("reports a gap from the last proof if the topology was asked for since"
 
 scenario(
   "reports a gap for a slot that left an unreachable node before that was noticed",
-  { unreached: ["lost", "artefact"] },
+  { unreached: ["late gap"] },
   async (scene) => {
     const { model, a, b } = scene;
     const { cluster } = model;
@@ -308,7 +291,6 @@ scenario(
 
 scenario("reports no gap from before it connected", {
   watching: 1_000,
-  unreached: ["artefact", "gap", "wide gap"],
 }, async (scene) => {
   const { model, a } = scene;
   model.cluster.spawn(failOver(model.cluster, a, "orderly"));
@@ -317,7 +299,7 @@ scenario("reports no gap from before it connected", {
 
 scenario(
   "delivers nothing twice when a primary that hung resumes as a replica",
-  { unreached: ["artefact", "wide gap"] },
+  { unreached: ["wide gap"] },
   async (scene) => {
     const { model, a } = scene;
     model.cluster.spawn(failOver(model.cluster, a, "hang"));

@@ -10,10 +10,11 @@ async function loadsEverything(scene) {
     "./events": await import("@keywatch/keywatch/events"),
     "./pubsub": await import("@keywatch/keywatch/pubsub"),
     "./cluster": await import("@keywatch/keywatch/cluster"),
+    "./discovery": await import("@keywatch/keywatch/discovery"),
     "./cli": await import("@keywatch/keywatch/cli"),
   };
   equal(Object.keys(entries).sort(), [...scene.settings.exports].sort(), "the exports");
-  for (const room of ["./resp", "./parse", "./events", "./pubsub", "./cluster"]) {
+  for (const room of ["./resp", "./parse", "./events", "./pubsub", "./cluster", "./discovery"]) {
     for (const [name, value] of Object.entries(entries[room])) {
       ok(value === entries["."][name], `${name} of ${room} is that of the package`);
     }

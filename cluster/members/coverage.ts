@@ -1,0 +1,247 @@
+import type { GapReason } from "../../pubsub/gap.ts";
+import { SLOTS } from "../discovery/slot.ts";
+import { addSlot, type SlotRange, slotRanges } from "../discovery/slot_range.ts";
+
+/** A time during which events of some slots may be missing. */
+export interface SlotGap {
+  /** The id of the node that covers the slots now, or did last. */
+  readonly nodeId: string;
+  readonly reason: GapReason;
+  readonly slots: readonly SlotRange[];
+  /** In ms since the epoch. */
+  readonly from: number;
+  /** In ms since the epoch. */
+  readonly to: number;
+}
+
+/** Slots in a row that are alike. */
+export interface SlotPart extends SlotRange {
+  /** The id of the node that covers them, or did last; null if there was none. */
+  readonly nodeId: string | null;
+  readonly covered: boolean;
+  /** In ms since the epoch; null if they never were covered. */
+  readonly since: number | null;
+}
+
+/** A slot of which nothing is received. */
+interface Hole {
+  /** The last time at which its owner was certainly heard. */
+  readonly from: number;
+  readonly reason: GapReason;
+  /** The node that covered it last. */
+  readonly nodeId: string;
+  /**
+   * Whether that node ended its own events in its stream and every other primary was heard since, so
+   * that nothing is missing of a node that owned the slot afterwards and was heard all the time.
+   */
+  readonly isHanded: boolean;
+}
+
+/** How a node came to own slots. */
+export interface Gain {
+  /** Since when everything of the node has been heard, in ms since the epoch. */
+  readonly heardSince: number;
+  /** Whether it owned them already when it was connected to. */
+  readonly atConnect: boolean;
+  /**
+   * A time, in ms since the epoch, at which the node did not own the slots of an earlier owner yet;
+   * null if nothing is known of it.
+   */
+  readonly takenOverAfter: (nodeId: string) => number | null;
+  /** Whether the node can have replaced an earlier owner as its replica. */
+  readonly isHeir: (nodeId: string) => boolean;
+}
+
+interface Ended {
+  readonly slot: number;
+  readonly nodeId: string;
+  readonly reason: GapReason;
+  readonly from: number;
+  readonly to: number;
+}
+
+/**
+ * Accounts for each slot whose owner is heard, and reports the gaps of those of which something may be
+ * missing. A gap begins at the last proof of the connection that should have delivered, and ends when
+ * a connection is subscribed and its node owns the slot.
+ */
+export class Coverage {
+  readonly #holders: (string | null)[] = new Array(SLOTS).fill(null);
+  readonly #holes: (Hole | null)[] = new Array(SLOTS).fill(null);
+  readonly #since: (number | null)[] = new Array(SLOTS).fill(null);
+
+  /** Of these slots something may be missing from `from` on, in ms since the epoch: nobody is heard yet. */
+  expect(slots: Iterable<number>, nodeId: string, from: number): void {
+    for (const slot of slots) {
+      if (this.#holders[slot] !== null || this.#holes[slot] !== null) continue;
+      this.#holes[slot] = { from, reason: "topology", nodeId, isHanded: false };
+    }
+  }
+
+  /**
+   * A node owns slots and is heard.
+   *
+   * @param now in ms since the epoch
+   * @returns the gaps that end
+   */
+  gain(nodeId: string, slots: Iterable<number>, gain: Gain, now: number): SlotGap[] {
+    const ended: Ended[] = [];
+    for (const slot of slots) {
+      const before = this.#holders[slot]!;
+      const hole = this.#holes[slot]!;
+      this.#holders[slot] = nodeId;
+      this.#holes[slot] = null;
+      if (before === nodeId) continue;
+      this.#since[slot] = now;
+      const earlier = hole?.nodeId ?? before;
+      if (earlier === null) continue;
+      const gap = this.#missing(nodeId, earlier, hole, gain, now);
+      if (gap !== null) ended.push({ slot, ...gap });
+    }
+    return group(ended);
+  }
+
+  #missing(
+    nodeId: string,
+    earlier: string,
+    hole: Hole | null,
+    { heardSince, atConnect, takenOverAfter, isHeir }: Gain,
+    now: number,
+  ): Omit<Ended, "slot"> | null {
+    const isOther = earlier !== nodeId;
+    const isLateHeard = atConnect && isOther;
+    // Without a hole the earlier owner was heard until now, and only the new one may not have been.
+    if (hole === null && !isLateHeard) return null;
+    const taken = isLateHeard && (hole === null || isHeir(earlier))
+      ? takenOverAfter(earlier)
+      : null;
+    const from = Math.min(hole?.from ?? Infinity, taken ?? Infinity);
+    const to = hole === null || hole.isHanded ? heardSince : now;
+    if (!(from < to)) return null;
+    const reason = isOther ? isHeir(earlier) ? "failover" : "topology" : hole!.reason;
+    return { nodeId, reason, from, to };
+  }
+
+  /**
+   * A node has ended its own events of a slot.
+   *
+   * @param provenAt a time at which it still owned it, in ms since the epoch
+   * @param areOthersHeard whether every other primary is heard
+   * @param owner a node that owns it by now; null if none has said so
+   */
+  release(
+    nodeId: string,
+    slot: number,
+    provenAt: number,
+    areOthersHeard: boolean,
+    owner: string | null,
+  ): void {
+    if (this.#holders[slot] !== nodeId) return;
+    this.#holders[slot] = owner;
+    if (owner !== null) return;
+    this.#holes[slot] = {
+      from: provenAt,
+      reason: "topology",
+      nodeId,
+      isHanded: areOthersHeard,
+    };
+  }
+
+  /** What clients were sent to a node for in slots that migrate to it, while it was not heard. */
+  import(nodeId: string, slots: Iterable<number>, from: number, to: number): SlotGap[] {
+    return group(Array.from(slots, (slot) => ({ slot, nodeId, reason: "topology", from, to })));
+  }
+
+  /**
+   * A node is heard no more.
+   *
+   * @param owned the slots that it owned as far as it said
+   * @param from everything from before this time was received, in ms since the epoch
+   * @param isReplica whether it was heard until it became a replica, so that nothing of its own is missing
+   * @returns the gaps of slots that another node has covered since
+   */
+  lose(
+    nodeId: string,
+    owned: Iterable<number>,
+    from: number,
+    reason: GapReason,
+    isReplica = false,
+  ): SlotGap[] {
+    for (let slot = 0; slot < SLOTS; slot++) {
+      const hole = this.#holes[slot]!;
+      if (this.#holders[slot] === nodeId) {
+        this.#holders[slot] = null;
+        this.#holes[slot] = { from, reason, nodeId, isHanded: false };
+      } else if (hole?.isHanded && !isReplica) {
+        // It may have been this node that owned the slot meanwhile.
+        this.#holes[slot] = { ...hole, isHanded: false };
+      }
+    }
+    const ended: Ended[] = [];
+    for (const slot of owned) {
+      const holder = this.#holders[slot]!;
+      const to = this.#since[slot]!;
+      if (holder === null || holder === nodeId || !(from < to)) continue;
+      ended.push({ slot, nodeId: holder, reason: "topology", from, to });
+    }
+    return group(ended);
+  }
+
+  /**
+   * A node is connected again and owns slots, yet something wanted cannot come: the gap up to now is
+   * reported, and goes on.
+   */
+  coverInPart(slots: Iterable<number>, now: number): SlotGap[] {
+    const ended: Ended[] = [];
+    for (const slot of slots) {
+      const hole = this.#holes[slot]!;
+      if (hole === null) continue;
+      const { nodeId, reason, from } = hole;
+      ended.push({ slot, nodeId, reason, from, to: now });
+      this.#holes[slot] = { ...hole, from: now };
+    }
+    return group(ended);
+  }
+
+  /** Ends every gap, since nothing more is wanted. */
+  end(now: number): SlotGap[] {
+    const ended = this.#holes.flatMap((hole, slot) =>
+      hole === null ? [] : [{ slot, ...hole, to: now }]
+    );
+    this.#holes.fill(null);
+    return group(ended);
+  }
+
+  /** The slots that are covered, or those that are not. */
+  slots(covered: boolean): SlotRange[] {
+    return slotRanges((slot) => (this.#holders[slot] !== null) === covered);
+  }
+
+  /** All slots. */
+  parts(): SlotPart[] {
+    const parts: (SlotPart & { last: number })[] = [];
+    for (let slot = 0; slot < SLOTS; slot++) {
+      const hole = this.#holes[slot]!;
+      const nodeId = this.#holders[slot] ?? hole?.nodeId ?? null;
+      const covered = this.#holders[slot] !== null;
+      const since = covered ? this.#since[slot]! : hole?.from ?? null;
+      const before = parts.at(-1);
+      if (before?.nodeId === nodeId && before.covered === covered && before.since === since) {
+        before.last = slot;
+      } else parts.push({ first: slot, last: slot, nodeId, covered, since });
+    }
+    return parts;
+  }
+}
+
+/** One gap for all slots that are missing at the same time, for the same reason, at the same node. */
+function group(ended: readonly Ended[]): SlotGap[] {
+  const groups = new Map<string, SlotGap & { readonly slots: SlotRange[] }>();
+  for (const { slot, nodeId, reason, from, to } of ended) {
+    const key = `${nodeId} ${from} ${to} ${reason}`;
+    const gap = groups.get(key) ?? { nodeId, reason, slots: [], from, to: Math.max(from, to) };
+    groups.set(key, gap);
+    addSlot(gap.slots, slot);
+  }
+  return [...groups.values()];
+}

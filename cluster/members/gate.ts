@@ -1,0 +1,354 @@
+import type { Connection } from "../../pubsub/connection.ts";
+import { ConnectError } from "../../pubsub/errors.ts";
+import type { ServerInfo } from "../../pubsub/handshake.ts";
+import type { Delivery, Gate } from "../../pubsub/hub.ts";
+import type { ServerChannel } from "../../pubsub/registry.ts";
+import { readRole } from "../../pubsub/role.ts";
+import type { AskServer } from "../../pubsub/subscriber_options.ts";
+import { type Reply, ServerError } from "../../resp/mod.ts";
+import { fenceOf, slotOfFence } from "../migration/fence.ts";
+import type { MigrationFilter } from "../migration/filter.ts";
+import { parseMoves, parseNodeLines, type SlotMove } from "../migration/move_list.ts";
+import type { NodeReport, NodeStream } from "../migration/node_stream.ts";
+import { readKnownNodes, slotOf } from "./wanted_slots.ts";
+
+/** The commands that list atomic migrations: of Redis 8.4 and later, and of Valkey 9.0 and later. */
+const LIST_MOVES: readonly [string, ...string[]][] = [
+  ["CLUSTER", "MIGRATION", "STATUS", "ALL"],
+  ["CLUSTER", "GETSLOTMIGRATIONS"],
+];
+
+/** How soon a report is asked for again that could not be given, in ms. */
+const RETRY_MS = 100;
+
+/** What a gate needs, and whom it informs. */
+export interface NodeGateOptions {
+  /** Tells events from artefacts. */
+  readonly filter: MigrationFilter<Delivery>;
+  /** The node's id. */
+  readonly id: string;
+  /** The node's name, as `host:port`. */
+  readonly node: () => string;
+  /** The bytes that keys are stripped of; null if none. */
+  readonly keyPrefix: Uint8Array | null;
+  /** Whether fences are to be set. */
+  readonly hasFences: boolean;
+  /**
+   * The slots of which the node needs a fence: those that it owns, and of which channels can bring
+   * events; of all wanted channels if none are named.
+   */
+  readonly slots: (channels?: Iterable<ServerChannel>) => readonly number[];
+  /** How long two pings of a node, and two reports, have to be apart, in ms. */
+  readonly spacing: () => number;
+  /** Whether something may have happened while the node was not heard. */
+  readonly wasUnheard: () => boolean;
+  /** Delivers an event of a connection that is over. */
+  readonly hand: (delivery: Delivery) => void;
+  /** An event waits that was read at `at`, by the clock of {@linkcode performance}. */
+  readonly onHeld: (at: number) => void;
+  /** The node was asked for fences after it was connected to: which slots it owns, and which not. */
+  readonly onFences: (owned: readonly number[], denied: readonly number[]) => void;
+  /** The node is a replica now. */
+  readonly onDemoted: () => void;
+  /** The node has stopped owning a slot, at some time after `provenAt`, in ms since the epoch. */
+  readonly onReleased: (slot: number, provenAt: number) => void;
+}
+
+/** The way of one node's notifications into the filter: a stream for each connection. */
+export class NodeGate implements Gate {
+  readonly #options: NodeGateOptions;
+  #stream: NodeStream<Delivery> | null = null;
+  #connection: Connection | null = null;
+  #ask: AskServer | null = null;
+  #protocol: 2 | 3 = 3;
+  /** The index of the command that lists migrations; it is found by trying. */
+  #listing = 0;
+  /** The slot of the last event. */
+  #slot = 0;
+  #timestamp = 0;
+  #at = 0;
+  readonly #wanted = new Set<number>();
+  /** Whether the node owns slots, by answers that are not taken over yet. */
+  readonly #answers = new Set<Map<number, boolean>>();
+  #pingTimer: ReturnType<typeof setTimeout> | undefined;
+  #reportTimer: ReturnType<typeof setTimeout> | undefined;
+  #pingedAt = -Infinity;
+  #reportedAt = -Infinity;
+
+  constructor(options: NodeGateOptions) {
+    this.#options = options;
+  }
+
+  /** The stream of the connection; null while there is none. */
+  get stream(): NodeStream<Delivery> | null {
+    return this.#stream;
+  }
+
+  pass(delivery: Delivery): void {
+    const { filter, keyPrefix, hand, node, onHeld } = this.#options;
+    const { notification, begins, bytes } = delivery;
+    notification.node = node();
+    if (begins) this.#slot = slotOf(notification, keyPrefix);
+    notification.slot = this.#slot;
+    const stream = this.#stream;
+    if (stream === null) return hand(delivery);
+    if (notification.timestamp !== this.#timestamp) {
+      this.#timestamp = notification.timestamp;
+      this.#at = performance.now();
+    }
+    if (begins) filter.event(stream, this.#slot, notification, delivery, this.#at, bytes);
+    else if (delivery.consumers.length > 0) filter.more(stream, delivery);
+    if (filter.held === 0) return;
+    notification.detach();
+    onHeld(this.#at);
+  }
+
+  resubscribed(): void {}
+
+  /**
+   * Begins with a connection on which nothing is subscribed: sets the fences of the node's slots.
+   *
+   * @throws {ConnectError} when the node is a replica
+   * @throws the reason for which the connection is over
+   */
+  async connected(connection: Connection, info: ServerInfo, ask: AskServer): Promise<void> {
+    this.close();
+    const { filter, id, hasFences, slots, wasUnheard } = this.#options;
+    this.#connection = connection;
+    this.#protocol = info.protocol;
+    this.#ask = ask;
+    const stream = filter.open(id);
+    this.#stream = stream;
+    if (!hasFences) return filter.withoutFences(stream);
+    // RESP2 takes no other command once a fence is set.
+    const whole = wasUnheard();
+    if (info.protocol === 2) await this.#report(stream, whole);
+    const answered = this.#setFences(stream, slots());
+    await Promise.all([answered, info.protocol === 3 ? this.#report(stream, whole) : null]);
+    // After the fences, because a replica accepts them too.
+    const role = info.protocol === 2 ? await this.#readRole() : stream.report?.role;
+    if (role === "replica") {
+      throw new ConnectError(`Cannot watch ${this.#options.node()}: it is a replica now`);
+    }
+  }
+
+  /**
+   * Sets fences that are missing.
+   *
+   * @param channels only those for the events of these channels
+   * @returns once each has been answered
+   */
+  async extend(channels?: Iterable<ServerChannel>): Promise<void> {
+    const stream = this.#stream;
+    if (stream === null || stream.isFenceless) return;
+    const missing = this.#options.slots(channels)
+      .filter((slot) => !stream.holds(slot) && !stream.asked.has(slot));
+    await this.#setFences(stream, missing, true);
+  }
+
+  /** The server has ended a fence. */
+  released(channel: Uint8Array, provenAt: number): void {
+    if (this.#stream === null) return;
+    const slot = slotOfFence(channel);
+    for (const answers of this.#answers) if (answers.has(slot)) answers.set(slot, false);
+    if (!this.#stream.holds(slot)) return;
+    this.#options.filter.released(this.#stream, slot);
+    this.#options.onReleased(slot, provenAt);
+  }
+
+  /** The node is a replica now: what it emits is what its primary does. */
+  demoted(): void {
+    if (this.#stream !== null) this.#stream.isReplica = true;
+  }
+
+  /** Sees whether the connection is over. */
+  follow(): void {
+    if (this.#connection !== null && this.#connection.over !== null) this.close();
+  }
+
+  /** The connection is over: what waits is decided. */
+  close(): void {
+    clearTimeout(this.#pingTimer);
+    clearTimeout(this.#reportTimer);
+    this.#pingTimer = this.#reportTimer = undefined;
+    this.#wanted.clear();
+    this.#answers.clear();
+    const stream = this.#stream;
+    this.#stream = null;
+    this.#connection = null;
+    this.#ask = null;
+    if (stream !== null) this.#options.filter.close(stream);
+  }
+
+  /** Asks for the fence of a slot of which an event came; several at once go in one write. */
+  fence(slot: number): void {
+    if (this.#wanted.size === 0) {
+      const stream = this.#stream;
+      queueMicrotask(() => {
+        const slots = [...this.#wanted];
+        this.#wanted.clear();
+        if (stream === null || stream !== this.#stream) return;
+        // What breaks meanwhile is known by the end of the connection.
+        this.#setFences(stream, slots, true).catch(() => {});
+      });
+    }
+    this.#wanted.add(slot);
+  }
+
+  /** Sends a ping, not before the spacing allows it. */
+  ping(): void {
+    if (this.#pingTimer !== undefined) return;
+    const due = this.#pingedAt + this.#options.spacing() - performance.now();
+    if (due <= 0) return this.#sendPing();
+    this.#pingTimer = setTimeout(() => {
+      this.#pingTimer = undefined;
+      this.#sendPing();
+    }, due);
+  }
+
+  #sendPing(): void {
+    const stream = this.#stream;
+    const connection = this.#connection;
+    if (stream === null || connection === null || stream.pingOrder !== null) return;
+    const { filter } = this.#options;
+    this.#pingedAt = performance.now();
+    filter.pingSent(stream);
+    const answered = () => filter.proven(stream);
+    connection.query(["PING"], {
+      answer: answered,
+      // An error stands in its place, too.
+      fail: (error) => error instanceof ServerError ? answered() : undefined,
+    });
+  }
+
+  /** Asks for a report, not before the spacing allows it. */
+  report(whole: boolean): void {
+    const stream = this.#stream;
+    if (this.#reportTimer !== undefined || stream === null) return;
+    const due = this.#reportedAt + this.#options.spacing() - performance.now();
+    this.#reportTimer = setTimeout(() => {
+      this.#reportTimer = undefined;
+      if (stream === this.#stream) this.#tryReport(stream, whole);
+    }, Math.max(0, due));
+  }
+
+  async #tryReport(stream: NodeStream<Delivery>, whole: boolean): Promise<void> {
+    try {
+      await this.#report(stream, whole);
+    } catch {
+      // In RESP2 another connection was asked, which may break while this one lasts.
+      if (stream !== this.#stream) return;
+      this.#reportTimer = setTimeout(() => {
+        this.#reportTimer = undefined;
+        this.#options.filter.unreported(stream);
+      }, RETRY_MS);
+    }
+  }
+
+  async #report(stream: NodeStream<Delivery>, whole: boolean): Promise<void> {
+    const { filter } = this.#options;
+    if (stream.reportAsked !== null) return;
+    this.#reportedAt = performance.now();
+    filter.reportAsked(stream);
+    const report = await this.#ask!(async (connection): Promise<NodeReport> => {
+      const [role, nodes, moves] = await Promise.all([
+        readRole(connection, connection === this.#connection ? this.#protocol : 2),
+        ask(connection, "CLUSTER", whole ? "NODES" : "INFO"),
+        this.#listMoves(connection),
+      ]);
+      const lines = whole ? parseNodeLines(nodes) : null;
+      return {
+        role: role.role === "master" ? "primary" : role.role === null ? null : "replica",
+        known: whole ? lines?.known ?? null : readKnownNodes(nodes),
+        migrating: whole ? lines?.migrating ?? null : undefined,
+        importing: lines?.importing ?? null,
+        moves,
+      };
+    });
+    if (stream.isOpen) filter.reported(stream, report);
+  }
+
+  async #listMoves(connection: Connection): Promise<readonly SlotMove[] | null> {
+    for (; this.#listing < LIST_MOVES.length; this.#listing++) {
+      const reply = await ask(connection, ...LIST_MOVES[this.#listing]!);
+      if (!(reply instanceof ServerError && /unknown/i.test(reply.message))) {
+        return parseMoves(reply);
+      }
+    }
+    return [];
+  }
+
+  /** @param isLate whether the node was connected to before, and events may have come */
+  async #setFences(
+    stream: NodeStream<Delivery>,
+    slots: readonly number[],
+    isLate = false,
+  ): Promise<void> {
+    const connection = this.#connection;
+    if (slots.length === 0 || connection === null) return;
+    for (const slot of slots) stream.asked.add(slot);
+    // Taken over together: so there is one gap for all, before the first event that follows it.
+    const answers = new Map<number, boolean>();
+    this.#answers.add(answers);
+    let left = slots.length;
+    await new Promise<void>((resolve) => {
+      connection.subscribeShard(slots.map(fenceOf), (channel, error) => {
+        if (error === null || error instanceof ServerError) this.#note(answers, channel, error);
+        if (--left === 0) resolve();
+      });
+    });
+    const owned = [...answers].flatMap(([slot, owns]) => owns ? [slot] : []);
+    if (isLate && stream.fenceCount === 0 && owned.length > 0 && connection.over === null) {
+      // A replica accepts fences, too: a node that holds none may have become one.
+      if (await this.#readRole().catch(() => null) === "replica") {
+        if (stream === this.#stream) this.#options.onDemoted();
+        return;
+      }
+    }
+    this.#answers.delete(answers);
+    if (connection.over !== null) throw connection.over;
+    if (stream === this.#stream) this.#takeOver(stream, answers, isLate);
+  }
+
+  #note(answers: Map<number, boolean>, channel: Uint8Array, error: ServerError | null): void {
+    // Neither MOVED nor CLUSTERDOWN: the server has no such command, or the user may not use it.
+    if (error?.code !== "NOPERM" && error?.code !== "ERR") {
+      answers.set(slotOfFence(channel), error === null);
+    } else if (this.#stream?.isFenceless === false) {
+      this.#options.filter.withoutFences(this.#stream);
+    }
+  }
+
+  #takeOver(
+    stream: NodeStream<Delivery>,
+    answers: ReadonlyMap<number, boolean>,
+    isLate: boolean,
+  ): void {
+    const { filter, onFences } = this.#options;
+    if (isLate) {
+      const slots = [...answers.keys()];
+      onFences(
+        slots.filter((slot) => answers.get(slot)),
+        slots.filter((slot) => !answers.get(slot)),
+      );
+    }
+    for (const [slot, owns] of answers) filter.fenced(stream, slot, owns);
+  }
+
+  async #readRole(): Promise<string | null> {
+    const { role } = await this.#ask!(async (connection) =>
+      await readRole(connection, connection === this.#connection ? this.#protocol : 2)
+    );
+    return role;
+  }
+}
+
+/** Asks a question; an error of the server is an answer. */
+async function ask(connection: Connection, ...command: [string, ...string[]]): Promise<Reply> {
+  try {
+    return await connection.inquire(...command);
+  } catch (error) {
+    if (error instanceof ServerError) return error;
+    throw error;
+  }
+}

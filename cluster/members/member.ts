@@ -1,0 +1,171 @@
+import type { Channel } from "../../parse/mod.ts";
+import { ConnectError } from "../../pubsub/errors.ts";
+import type { GapReason } from "../../pubsub/gap.ts";
+import type { Probe } from "../../pubsub/heartbeat.ts";
+import type { DroppedMessages } from "../../pubsub/held_messages.ts";
+import type { Hub, Refusal, Wanted } from "../../pubsub/hub.ts";
+import { PlainLocator } from "../../pubsub/locator.ts";
+import type { NodeStatus, TcpAddress } from "../../pubsub/mod.ts";
+import type { Settings } from "../../pubsub/options.ts";
+import { readReplication, type Replication, ReplicationLog } from "../../pubsub/replication.ts";
+import { parseRole } from "../../pubsub/role.ts";
+import { WatchedServer } from "../../pubsub/watched_server.ts";
+import type { NodeGate } from "./gate.ts";
+
+/** What a member reports to its owner. */
+export interface MemberEvents {
+  /** Messages may be missing from `from` on, in ms since the epoch. */
+  onLost(reason: GapReason, from: number): void;
+  /** As {@linkcode SubscriberEvents.onDropped}. */
+  onDropped(dropped: DroppedMessages): void;
+  /** The state has changed. */
+  onState(): void;
+  /** The node is a replica now. */
+  onDemoted(): void;
+}
+
+/** What a member needs. */
+export interface MemberOptions {
+  readonly settings: Settings;
+  readonly hub: Hub;
+  readonly gate: NodeGate;
+  /** The name of the node until it is connected to. */
+  readonly name: string;
+  /** Says where the node is now; null if no node says. */
+  readonly locate: () => TcpAddress | null;
+  readonly events: MemberEvents;
+}
+
+/** A primary that is watched. */
+export class Member {
+  /** The node's id. */
+  readonly id: string;
+  /** The connection to the node, its flags and figures. */
+  readonly server: WatchedServer;
+  readonly gate: NodeGate;
+  /** In how many answers in a row the node was no primary. */
+  absences = 0;
+  /** Since when everything wanted has come from the node, in ms since the epoch; null if it does not. */
+  heardSince: number | null = null;
+  /** Since when the node was not heard though others were, in ms since the epoch; null if it is heard. */
+  unheardFrom: number | null = null;
+  /** Slots that it did not own and served all the same before it was lost. */
+  visited: Iterable<number> = [];
+  /** Where the node stood in the replication stream when it was connected to; null if it did not say. */
+  replication: Replication | null = null;
+  /** How far the node's replication stream had come, and when. */
+  log: ReplicationLog | null = null;
+  /** Whether the user may ask for the role. */
+  #saysRole = false;
+  #messagesBefore = 0;
+  #isAsking = false;
+
+  constructor(id: string, { settings, hub, gate, name, locate, events }: MemberOptions) {
+    this.id = id;
+    this.gate = gate;
+    this.server = new WatchedServer({
+      settings: { ...settings, maxAttempts: Infinity },
+      hub,
+      gate,
+      locator: new PlainLocator(name, () => {
+        const address = locate();
+        return address === null
+          ? Promise.reject(
+            new ConnectError(`Cannot connect to node ${id}: no node says where it is`),
+          )
+          : Promise.resolve(address);
+      }),
+      inspect: async ({ role }, connection, askedAt) => {
+        if (role === "replica" || role === "slave") {
+          throw new ConnectError(`Cannot watch ${this.node} as a primary: it is a replica now`);
+        }
+        [this.replication, this.#saysRole] = await Promise.all([
+          readReplication(connection),
+          connection.request("ROLE").then(() => true, () => false),
+        ]);
+        if (this.replication === null || this.log?.id === this.replication.id) return;
+        this.log = new ReplicationLog(this.replication, askedAt);
+      },
+      probe: ({ protocol }): Probe => ({
+        command: protocol === 3 && this.#saysRole ? "ROLE" : "PING",
+        onReply: (reply, askedAt) => {
+          const { role, offset } = parseRole(reply);
+          if (offset !== null) this.log?.note(offset, askedAt);
+          if (role === "replica") events.onDemoted();
+        },
+      }),
+      events: {
+        ...events,
+        onConnected: (...made) => gate.connected(...made),
+        onReleased: (...released) => gate.released(...released),
+        onGap() {},
+        onEnd() {},
+      },
+    });
+  }
+
+  /** Whether everything wanted comes from the node. */
+  get isHeard(): boolean {
+    return this.heardSince !== null;
+  }
+
+  /** Whether the connection to the node is lost, or could not be made. */
+  get isLost(): boolean {
+    const { connection, failures, state } = this.server.subscriber;
+    return connection === null && (failures > 0 || state === "reconnecting");
+  }
+
+  /** Where the node is, as `host:port`. */
+  get node(): string {
+    return this.server.subscriber.node;
+  }
+
+  /** How it stands. */
+  status(): NodeStatus {
+    return this.server.status();
+  }
+
+  /** As {@linkcode WatchedServer.checkSilence}. */
+  async checkSilence(channels: readonly Channel[]): Promise<void> {
+    await this.server.checkSilence(channels);
+  }
+
+  /** As {@linkcode WatchedServer.settle}, once the fences of the channels' slots are set. */
+  async settle(channels: readonly Wanted[]): Promise<Refusal[]> {
+    try {
+      await this.gate.extend(channels);
+    } catch {
+      // The connection is over; the next one sets them.
+    }
+    return await this.server.settle(channels);
+  }
+
+  /** Ends the connection for good. */
+  close(reason: Error): void {
+    this.gate.close();
+    this.server.subscriber.close(reason);
+  }
+
+  /**
+   * Asks how far the node's replication stream has come, where the heartbeat cannot: RESP2 takes no such
+   * question on the connection of the notifications.
+   */
+  async askOffset(): Promise<void> {
+    const { info, state } = this.server.subscriber;
+    const { messages } = this.server;
+    if (info?.protocol !== 2 || state !== "ready") return;
+    if (messages === this.#messagesBefore || this.#isAsking) return;
+    this.#messagesBefore = messages;
+    this.#isAsking = true;
+    const askedAt = Date.now();
+    try {
+      const reply = await this.server.subscriber.askAtOnce((beside) => beside.request("ROLE"));
+      const { offset } = parseRole(reply);
+      if (offset !== null) this.log?.note(offset, askedAt);
+    } catch {
+      // The log stays coarse, and a gap after a failover the longer.
+    } finally {
+      this.#isAsking = false;
+    }
+  }
+}

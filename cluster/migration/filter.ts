@@ -1,0 +1,679 @@
+import { Handover } from "./handover.ts";
+import { DEL, explain, KeyEvents, RESTORE } from "./key_moves.ts";
+import {
+  type ClusterEvent,
+  type HeldEvent,
+  keyOf,
+  type NodeReport,
+  NodeStream,
+  type Verdict,
+} from "./node_stream.ts";
+import { includesSlot } from "../discovery/slot_range.ts";
+
+/** Questions and decisions of a filter. */
+export interface FilterEvents<Item> {
+  /** Takes a decided item. Of each node they come in the order in which they were read. */
+  decide(item: Item, verdict: Verdict): void;
+  /** Asks a node for the fence of a slot; {@linkcode MigrationFilter.fenced} takes the answer. */
+  fence(stream: NodeStream<Item>, slot: number): void;
+  /** Sends a ping; {@linkcode MigrationFilter.pingSent} and `proven` follow. */
+  ping(stream: NodeStream<Item>): void;
+  /**
+   * Asks a node for a report; {@linkcode MigrationFilter.reportAsked} and `reported` follow.
+   *
+   * @param whole whether it has to say which slots it gives away key by key
+   */
+  report(stream: NodeStream<Item>, whole: boolean): void;
+  /** A node knows others than the topology does. */
+  outdated(): void;
+  /** A node is a replica now. */
+  demoted(stream: NodeStream<Item>): void;
+}
+
+/** The limits of a filter. */
+export interface FilterLimits {
+  /** How long an event may wait, in ms. */
+  readonly hold?: number;
+  /** How many events may wait. */
+  readonly items?: number;
+  /** How many bytes they may stand for. */
+  readonly bytes?: number;
+}
+
+/** How long an event waits at most for the proof of what it is, in ms. */
+export const HOLD_MS = 5_000;
+const MOST_ITEMS = 50_000;
+const MOST_BYTES = 16 * 1024 * 1024;
+
+/** Events that a server may emit before `restore`, for the same command. */
+const BEFORE_RESTORE: ReadonlySet<string> = new Set(["new", "overwritten", "type_changed"]);
+
+/**
+ * Tells the events of clients from those that only a slot migration causes, by what stands in the
+ * nodes' own streams. It knows neither sockets nor clocks.
+ *
+ * A fence is a subscription to a shard channel of a slot: the node ends it in its stream at the moment
+ * at which it stops owning the slot. Invariants, each checked by the cluster model's property tests:
+ *
+ * 1. Of one node, items are decided in the order in which they were read; each once.
+ * 2. An event whose fence is held is an artefact only if it is the `del` or `restore` of a key that
+ *    another node emitted the opposite of, and every node has proven that nothing else could be.
+ * 3. An event without a fence is an artefact only if its node is a replica; or an atomic migration to
+ *    the node is under way, and another node held the fence afterwards; or it stands before the
+ *    repetition of the source's last event; or it is such a `restore` or `del`.
+ * 4. Everything else that may be an artefact is `maybe`; the rest is real.
+ * 5. Nothing waits longer than `hold`, and no more than the limits; then it is decided by rule 4.
+ */
+export class MigrationFilter<Item> {
+  /** Items decided to be artefacts. */
+  artefacts = 0;
+  /** Items that may be artefacts. */
+  uncertain = 0;
+  /** Events that wait. */
+  held = 0;
+  /** Bytes that those stand for. */
+  heldBytes = 0;
+  /** Whether a node may be a primary by now that the topology does not name as one. */
+  isUnsettled = false;
+  /** Whether each `restore` of a key comes on which a `del` may come. */
+  hearsRestores = true;
+  readonly #events: FilterEvents<Item>;
+  readonly #limits: Required<FilterLimits>;
+  readonly #streams = new Set<NodeStream<Item>>();
+  /** Those of which events wait. */
+  readonly #waiting = new Set<NodeStream<Item>>();
+  /** Waiting `restore` and `del` events, by database and key. */
+  readonly #pairs = new Map<string, KeyEvents<Item>>();
+  /** Slots that atomic migrations may bring to a node. */
+  readonly #handovers = new Map<number, Handover<Item>>();
+  /** Slots whose events came from nodes without fences that do not own them. */
+  readonly #moving = new Set<number>();
+  #primaries = new Set<string>();
+  /** The number of nodes in the topology, and of those for which it was asked for. */
+  #named = 0;
+  #known = 0;
+  #ownerOf: (slot: number) => string | null = () => null;
+  #order = 0;
+  /** The node that has proven least, of those that are not silent; up to where; and the next one. */
+  #slowest: NodeStream<Item> | null = null;
+  #provenOrder = Infinity;
+  #nextProvenOrder = Infinity;
+  /** The place from which on the node is heard that was the last to be. */
+  #heardOrder = 0;
+  /** Primaries that are not heard. */
+  #unheard: ReadonlySet<string> = new Set();
+  #isSettling = false;
+  #isUnsettled = false;
+
+  constructor(events: FilterEvents<Item>, limits: FilterLimits = {}) {
+    const { hold = HOLD_MS, items = MOST_ITEMS, bytes = MOST_BYTES } = limits;
+    this.#events = events;
+    this.#limits = { hold, items, bytes };
+  }
+
+  /** When the event that has waited longest has to be decided; null if none waits. */
+  get deadline(): number | null {
+    let deadline = Infinity;
+    for (const { queue, head } of this.#waiting) deadline = Math.min(deadline, queue[head]!.at);
+    return deadline === Infinity ? null : deadline + this.#limits.hold;
+  }
+
+  /** How many nodes the node knows that knows most of them; 0 if none says so. */
+  get mostKnown(): number {
+    let most = 0;
+    for (const { report } of this.#streams) most = Math.max(most, report?.known ?? 0);
+    return most;
+  }
+
+  /**
+   * Takes a topology over. It decides only which nodes have to prove something.
+   *
+   * @param primaries the ids of all nodes to which a slot may migrate
+   * @param known the number of nodes in it
+   * @param ownerOf the id of a slot's owner; used for nodes without fences alone
+   */
+  setTopology(
+    primaries: ReadonlySet<string>,
+    known: number,
+    ownerOf: (slot: number) => string | null,
+  ): void {
+    this.#primaries = new Set(primaries);
+    this.#account();
+    // Nodes that some node counts and the topology does not name, such as those in a handshake.
+    this.#named = known;
+    this.#known = Math.max(known, this.mostKnown);
+    this.#ownerOf = ownerOf;
+    this.#moving.clear();
+    this.#settle();
+  }
+
+  /** Takes note of a primary that the topology does not name yet. */
+  addPrimary(id: string): void {
+    this.#primaries.add(id);
+    this.#account();
+  }
+
+  /** Begins the stream of a connection to a primary. What waits of an earlier one is decided first. */
+  open(id: string): NodeStream<Item> {
+    for (const earlier of this.#waiting) {
+      if (earlier.id !== id || earlier.isOpen) continue;
+      for (const event of earlier.waiting()) event.verdict ??= unproven(event);
+    }
+    this.#settle();
+    const stream = new NodeStream<Item>(id, this.#order);
+    this.#streams.add(stream);
+    this.#account();
+    return stream;
+  }
+
+  /** Everything wanted comes from a node from now on. */
+  heard(stream: NodeStream<Item>): void {
+    stream.heardOrder = ++this.#order;
+    this.#account();
+    for (const other of this.#streams) if (other !== stream) this.#wantProof(other, this.#order);
+    this.#settle();
+  }
+
+  /** The connection of a stream is over. What only other nodes can prove still waits. */
+  close(stream: NodeStream<Item>): void {
+    if (!stream.isOpen) return;
+    stream.isOpen = false;
+    for (const event of stream.waiting()) {
+      if (event.fenced) continue;
+      const isRepeated = stream.isReplica && stream.hasReleased(event.slot);
+      event.verdict ??= isRepeated ? "artefact" : unproven(event);
+    }
+    for (const [slot, { target }] of this.#handovers) {
+      if (target === stream) this.#handovers.delete(slot);
+    }
+    this.#streams.delete(stream);
+    this.#account();
+    this.#settle();
+  }
+
+  /**
+   * Takes an event of a node, once, however many subscriptions it matched.
+   *
+   * @param slot the hash slot of its key
+   * @param event its name, database and key
+   * @param item what comes out with the verdict
+   * @param at when it was read, in ms by a clock that is never set back
+   * @param bytes what it counts against the limit of what waits
+   */
+  event(
+    stream: NodeStream<Item>,
+    slot: number,
+    event: ClusterEvent,
+    item: Item,
+    at: number,
+    bytes: number,
+  ): void {
+    const fenced = stream.holds(slot);
+    const { eventType: type } = event;
+    if (stream.queue.length === 0 && fenced && !mustWait(type)) {
+      stream.last = null;
+      if (this.#handovers.size > 0) this.#record(stream, slot, event);
+      return this.#events.decide(item, "real");
+    }
+    if (stream.isFenceless) {
+      stream.last = null;
+      stream.lastVerdict = this.#judgeFenceless(stream, slot);
+      return this.#decide(item, stream.lastVerdict);
+    }
+    if (fenced && this.#handovers.size > 0) this.#record(stream, slot, event);
+    const held: HeldEvent<Item> = {
+      stream,
+      slot,
+      type,
+      key: keyOf(event),
+      items: [item],
+      order: ++this.#order,
+      at,
+      bytes,
+      provenOrder: stream.provenOrder,
+      fenced,
+      owns: null,
+      answeredAt: 0,
+      verdict: null,
+      isDone: false,
+    };
+    stream.last = held;
+    stream.queue.push(held);
+    this.#waiting.add(stream);
+    this.held++;
+    this.heldBytes += bytes;
+    if (type === DEL || type === RESTORE) this.#pair(held);
+    if (!fenced) this.#begin(stream, held);
+    this.#settle();
+    while (this.held > this.#limits.items || this.heldBytes > this.#limits.bytes) this.#giveUp();
+  }
+
+  /** Takes another message of the last event of a node; it gets the same verdict. */
+  more(stream: NodeStream<Item>, item: Item): void {
+    const { last } = stream;
+    if (last === null) return this.#decide(item, stream.lastVerdict);
+    if (last.isDone) this.#decide(item, last.verdict!);
+    else last.items.push(item);
+  }
+
+  /** A node has answered, at this place of its stream, whether it owns a slot. */
+  fenced(stream: NodeStream<Item>, slot: number, owns: boolean): void {
+    stream.asked.delete(slot);
+    stream.setFence(slot, owns);
+    for (const event of stream.waiting()) {
+      if (event.slot !== slot || event.fenced || event.owns !== null) continue;
+      event.owns = owns;
+      event.answeredAt = this.#order;
+    }
+    this.#settle();
+    if (owns) this.#endHandover(stream, slot);
+  }
+
+  /** A node has stopped owning a slot at this place of its stream. */
+  released(stream: NodeStream<Item>, slot: number): void {
+    stream.setFence(slot, false);
+    const handover = this.#handovers.get(slot);
+    if (handover?.source === stream) handover.end();
+    this.#settle();
+    this.#endHandover(stream, slot);
+  }
+
+  /** A node accepts no fences, or none are wanted: nothing of it is held back from now on. */
+  withoutFences(stream: NodeStream<Item>): void {
+    stream.isFenceless = true;
+    for (const event of stream.waiting()) event.verdict ??= unproven(event);
+    this.#settle();
+  }
+
+  /** A ping was sent to a node just now. */
+  pingSent(stream: NodeStream<Item>): void {
+    stream.pingOrder = this.#order;
+  }
+
+  /** The ping was answered at this place of the node's stream. */
+  proven(stream: NodeStream<Item>): void {
+    if (stream.pingOrder !== null) stream.provenOrder = stream.pingOrder;
+    stream.pingOrder = null;
+    stream.isSilent = false;
+    this.#account();
+    let needed = this.#heardOrder;
+    for (const other of this.#waiting) {
+      if (other !== stream) needed = Math.max(needed, other.neededOrder);
+    }
+    this.#wantProof(stream, needed);
+    if (stream.provenOrder >= stream.overOrder) {
+      stream.overOrder = Infinity;
+      stream.over = new Map(
+        Array.from(stream.over, ([id, order]) => [id, Math.min(order, this.#order)]),
+      );
+    } else if (stream.overOrder !== Infinity) this.#wantProof(stream, stream.overOrder);
+    this.#settle();
+  }
+
+  /** A node was asked for a report just now. */
+  reportAsked(stream: NodeStream<Item>): void {
+    stream.reportAsked = this.#order;
+  }
+
+  /** A node has reported. */
+  reported(stream: NodeStream<Item>, report: NodeReport): void {
+    stream.reportOrder = stream.reportAsked ?? this.#order;
+    stream.reportAsked = null;
+    stream.report = report;
+    const over = new Map<string, number>();
+    let isNew = false;
+    for (const { id, state } of report.moves ?? []) {
+      if (state === "running") continue;
+      const known = stream.over.get(id);
+      isNew ||= known === undefined;
+      // A report may come by another connection: what was emitted before it is read only later.
+      over.set(id, known ?? Infinity);
+    }
+    stream.over = over;
+    if (isNew) {
+      stream.overOrder = ++this.#order;
+      this.#wantProof(stream, this.#order);
+    }
+    for (const [slot, { target }] of this.#handovers) {
+      if (target !== stream || report.moves === null) continue;
+      const isRunning = report.moves.some(({ slots, direction, state }) =>
+        direction === "in" && state === "running" && includesSlot(slots, slot)
+      );
+      if (!isRunning) this.#endHandover(stream, slot);
+    }
+    if (report.role === "replica") {
+      stream.isReplica = true;
+      this.#events.demoted(stream);
+    }
+    this.#settle();
+  }
+
+  /** A node could not be asked for a report; it is asked again if that is still needed. */
+  unreported(stream: NodeStream<Item>): void {
+    stream.reportAsked = null;
+    this.#settle();
+  }
+
+  /** Decides what has waited too long. */
+  tick(now: number): void {
+    for (const stream of this.#waiting) {
+      for (const event of stream.waiting()) {
+        if (event.at + this.#limits.hold > now) break;
+        event.verdict ??= this.#judge(stream, event);
+        if (event.verdict === null) this.#giveUpOn(stream, event);
+      }
+    }
+    this.#settle();
+  }
+
+  /** Decides the event that has waited longest, so that there is room. */
+  #giveUp(): void {
+    let oldest: NodeStream<Item> | null = null;
+    for (const stream of this.#waiting) {
+      const { at } = stream.queue[stream.head]!;
+      if (oldest === null || at < oldest.queue[oldest.head]!.at) oldest = stream;
+    }
+    const event = oldest!.queue[oldest!.head]!;
+    event.verdict ??= unproven(event);
+    this.#settle();
+  }
+
+  #giveUpOn(stream: NodeStream<Item>, event: HeldEvent<Item>): void {
+    event.verdict = unproven(event);
+    for (const other of this.#streams) {
+      if (other !== stream && other.provenOrder < event.order) other.isSilent = true;
+    }
+    this.#account();
+  }
+
+  /** Decides everything that can be decided by now. */
+  #settle(): void {
+    this.#isUnsettled = true;
+    // A decision may lead back here, and then others wait.
+    if (this.#isSettling) return;
+    this.#isSettling = true;
+    while (this.#isUnsettled) {
+      this.#isUnsettled = false;
+      for (const stream of this.#waiting) {
+        while (stream.head < stream.queue.length) {
+          const event = stream.queue[stream.head]!;
+          // With many nodes, most have not proven yet what it waits for.
+          if (event.verdict === null && stream.neededOrder > this.#provenBeside(stream)) break;
+          stream.neededOrder = -1;
+          event.verdict ??= this.#judge(stream, event);
+          if (event.verdict === null) break;
+          stream.shift();
+          this.#finish(event);
+          // It may have been what another stream waits for.
+          this.#isUnsettled = true;
+        }
+        if (stream.queue.length === 0) this.#waiting.delete(stream);
+      }
+    }
+    this.#isSettling = false;
+  }
+
+  #finish(event: HeldEvent<Item>): void {
+    event.isDone = true;
+    this.held--;
+    this.heldBytes -= event.bytes;
+    this.#unpair(event);
+    for (const item of event.items) this.#decide(item, event.verdict!);
+  }
+
+  #decide(item: Item, verdict: Verdict): void {
+    if (verdict === "artefact") this.artefacts++;
+    else if (verdict === "maybe") this.uncertain++;
+    this.#events.decide(item, verdict);
+  }
+
+  /** Says what an event is, or asks for what is missing to say it, and returns null. */
+  #judge(stream: NodeStream<Item>, event: HeldEvent<Item>): Verdict | null {
+    const kind = event.fenced ? "own" : this.#classify(stream, event);
+    if (kind !== "own" && kind !== "by-key") return kind;
+    if (event.type === DEL || event.type === RESTORE) {
+      return this.#judgePair(stream, event, kind === "own");
+    }
+    if (BEFORE_RESTORE.has(event.type)) return this.#judgeBeforeRestore(stream, event);
+    return "real";
+  }
+
+  /**
+   * Says of an event without a fence what it is, or that its slot migrates key by key: then clients are
+   * served by its node already.
+   */
+  #classify(stream: NodeStream<Item>, event: HeldEvent<Item>): Verdict | "by-key" | null {
+    const isAnswered = event.owns !== null;
+    if (!isAnswered) this.#wantFence(stream, event.slot);
+    const { report } = stream;
+    if (!this.#wantReport(stream, event.order) || !isAnswered) return null;
+    const { role, moves } = report!;
+    if (role === "replica") return "artefact";
+    if (moves === null) return "maybe";
+    const incoming = moves.filter(({ id, slots, direction }) =>
+      direction === "in" && includesSlot(slots, event.slot) &&
+      (stream.over.get(id) ?? Infinity) >= event.order
+    );
+    if (incoming.length === 0) {
+      if (this.#handovers.get(event.slot)?.target === stream) this.#handovers.delete(event.slot);
+      return "by-key";
+    }
+    // Of several nobody knows which of them copied what.
+    if (incoming.length > 1) return "maybe";
+    const { source, state } = incoming[0]!;
+    if (this.#handovers.get(event.slot)?.source.id !== source) return "maybe";
+    if (event.owns || state !== "running") return this.#judgeHandover(stream, event);
+    const owner = this.#holderOf(event.slot, stream);
+    if (owner === null || owner.id !== source) return this.#judgeHandover(stream, event);
+    if (!this.#wantProof(owner, event.answeredAt)) return null;
+    if (!owner.holds(event.slot)) return this.#judgeHandover(stream, event);
+    this.#handovers.get(event.slot)?.repeat(event);
+    return "artefact";
+  }
+
+  /** Decides what came around the moment at which an atomic migration handed a slot over. */
+  #judgeHandover(stream: NodeStream<Item>, event: HeldEvent<Item>): Verdict | null {
+    const { slot } = event;
+    const handover = this.#handovers.get(slot);
+    if (handover === undefined || handover.target !== stream) return "maybe";
+    // All that the source emitted as the owner is known once it has ended the fence.
+    if (handover.source.isOpen && handover.source.holds(slot)) return null;
+    const events: HeldEvent<Item>[] = [];
+    for (const other of stream.waiting()) {
+      if (other.slot !== slot || other.fenced) continue;
+      if (other.owns === null) break;
+      events.push(other);
+    }
+    const verdicts = handover.split(events, event.owns === true);
+    for (const [index, other] of events.entries()) other.verdict ??= verdicts[index]!;
+    this.#handovers.delete(slot);
+    return event.verdict ?? "maybe";
+  }
+
+  /** Whether a `del` or `restore` was made by `MIGRATE`, together with its opposite at another node. */
+  #judgePair(stream: NodeStream<Item>, event: HeldEvent<Item>, owns: boolean): Verdict | null {
+    if (!this.#isProvenBeside(stream, event.order)) return null;
+    const group = this.#pairs.get(event.key)?.group ?? [];
+    if (!group.includes(event)) {
+      if (event.type === RESTORE) return owns ? "real" : "maybe";
+      if (owns) return this.#judgeLoneDeletion(stream, event);
+      return this.#hearsAll(event) ? "real" : "maybe";
+    }
+    for (const other of group) {
+      if (other === event) continue;
+      const kind = other.fenced ? "own" : this.#classify(other.stream, other);
+      if (kind === null) return null;
+      if (kind !== "own" && kind !== "by-key") {
+        // It was not made by MIGRATE.
+        this.#settleOne(other, kind);
+        return this.#judgePair(stream, event, owns);
+      }
+      if (!this.#isProvenBeside(other.stream, other.order)) return null;
+    }
+    for (const [one, verdict] of explain(group)) this.#settleOne(one, verdict);
+    return event.verdict;
+  }
+
+  #settleOne(event: HeldEvent<Item>, verdict: Verdict): void {
+    event.verdict = verdict;
+    this.#unpair(event);
+  }
+
+  /**
+   * A deletion whose `restore` no node has emitted. It is real unless the slot migrates to a node that
+   * is not heard.
+   */
+  #judgeLoneDeletion(stream: NodeStream<Item>, event: HeldEvent<Item>): Verdict | null {
+    // The connection is over: what the node would say is not to be had.
+    if (!stream.isOpen) return this.#hearsAll(event) ? "real" : "maybe";
+    if (!this.#wantReport(stream, event.order)) return null;
+    const { known, migrating } = stream.report!;
+    if (known !== null && known > this.#known) {
+      this.#events.outdated();
+      return null;
+    }
+    // Of a node that the topology does not name nothing is heard.
+    if (this.#hearsAll(event) && (known ?? 0) <= this.#named) return "real";
+    if (migrating === undefined) return this.#askWhole(stream);
+    // Once the slot has left, the node does not say any more that it gave it away.
+    const isThere = stream.holds(event.slot) && migrating?.has(event.slot) === false;
+    return isThere ? "real" : "maybe";
+  }
+
+  /**
+   * Whether each `restore` by which a deletion could be an artefact was heard: every other node was when
+   * the deletion's node proved something before it.
+   */
+  #hearsAll({ stream, provenOrder }: HeldEvent<Item>): boolean {
+    if (!this.hearsRestores || this.isUnsettled || this.#heardOrder > provenOrder) return false;
+    return this.#unheard.size - (this.#unheard.has(stream.id) ? 1 : 0) === 0;
+  }
+
+  /** Takes account of what is known of all nodes together. */
+  #account(): void {
+    const unheard = new Set(this.#primaries);
+    this.#slowest = null;
+    this.#provenOrder = this.#nextProvenOrder = Infinity;
+    this.#heardOrder = 0;
+    for (const stream of this.#streams) {
+      const { id, provenOrder, heardOrder, isSilent } = stream;
+      if (isSilent) continue;
+      if (provenOrder < this.#provenOrder) {
+        this.#nextProvenOrder = this.#provenOrder;
+        this.#provenOrder = provenOrder;
+        this.#slowest = stream;
+      } else this.#nextProvenOrder = Math.min(this.#nextProvenOrder, provenOrder);
+      if (heardOrder === Infinity) continue;
+      unheard.delete(id);
+      this.#heardOrder = Math.max(this.#heardOrder, heardOrder);
+    }
+    this.#unheard = unheard;
+  }
+
+  /** What comes before a `restore` of the same key, for the same command, is what that one is. */
+  #judgeBeforeRestore(stream: NodeStream<Item>, event: HeldEvent<Item>): Verdict | null {
+    const next = stream.queue[stream.queue.indexOf(event, stream.head) + 1];
+    if (next === undefined) return this.#wantProof(stream, event.order) ? "real" : null;
+    if (next.key !== event.key || !mustWait(next.type) || next.type === DEL) return "real";
+    next.verdict ??= this.#judge(stream, next);
+    return next.verdict;
+  }
+
+  #judgeFenceless({ id }: NodeStream<Item>, slot: number): Verdict {
+    if (this.#ownerOf(slot) === id) return this.#moving.has(slot) ? "maybe" : "real";
+    this.#moving.add(slot);
+    return "maybe";
+  }
+
+  /** The first event of a slot at a node that does not own it: what its owner emits has to be known. */
+  #begin(stream: NodeStream<Item>, { slot, order }: HeldEvent<Item>): void {
+    stream.visited.add(slot);
+    this.#wantFence(stream, slot);
+    this.#wantReport(stream, order);
+    const before = this.#handovers.get(slot);
+    if (before?.target === stream) return;
+    const source = this.#holderOf(slot, stream);
+    if (source === null) return;
+    this.#handovers.set(slot, new Handover(source, stream, order));
+    this.#wantProof(source, order);
+  }
+
+  /** Forgets an atomic migration to a node that is over, unless events of it wait. */
+  #endHandover(stream: NodeStream<Item>, slot: number): void {
+    if (this.#handovers.get(slot)?.target !== stream) return;
+    for (const event of stream.waiting()) if (event.slot === slot && !event.fenced) return;
+    this.#handovers.delete(slot);
+  }
+
+  #record(stream: NodeStream<Item>, slot: number, event: ClusterEvent): void {
+    const handover = this.#handovers.get(slot);
+    if (handover?.source === stream) handover.record(event.eventType, keyOf(event));
+  }
+
+  #holderOf(slot: number, except: NodeStream<Item>): NodeStream<Item> | null {
+    for (const stream of this.#streams) if (stream !== except && stream.holds(slot)) return stream;
+    return null;
+  }
+
+  /** Up to which place every other node has proven what it emitted, but for silent ones. */
+  #provenBeside(stream: NodeStream<Item>): number {
+    return this.#slowest === stream ? this.#nextProvenOrder : this.#provenOrder;
+  }
+
+  /** Whether every other node has proven that nothing from before this place is to come. */
+  #isProvenBeside(stream: NodeStream<Item>, order: number): boolean {
+    if (order <= this.#provenBeside(stream)) return true;
+    if (stream.neededOrder < order) {
+      stream.neededOrder = order;
+      for (const other of this.#streams) {
+        if (other !== stream && !other.isSilent) this.#wantProof(other, order);
+      }
+    }
+    return false;
+  }
+
+  #wantProof(stream: NodeStream<Item>, order: number): boolean {
+    if (stream.provenOrder >= order || !stream.isOpen) return true;
+    if (stream.pingOrder === null) this.#events.ping(stream);
+    return false;
+  }
+
+  #wantReport(stream: NodeStream<Item>, order: number): boolean {
+    if (stream.reportOrder >= order) return true;
+    if (stream.reportAsked === null) this.#events.report(stream, false);
+    return false;
+  }
+
+  #askWhole(stream: NodeStream<Item>): null {
+    if (stream.reportAsked === null) this.#events.report(stream, true);
+    return null;
+  }
+
+  #wantFence(stream: NodeStream<Item>, slot: number): void {
+    if (stream.asked.has(slot)) return;
+    stream.asked.add(slot);
+    this.#events.fence(stream, slot);
+  }
+
+  #pair(event: HeldEvent<Item>): void {
+    const events = this.#pairs.get(event.key) ?? new KeyEvents();
+    this.#pairs.set(event.key, events);
+    events.add(event);
+  }
+
+  #unpair(event: HeldEvent<Item>): void {
+    const events = this.#pairs.get(event.key);
+    events?.delete(event);
+    if (events?.isEmpty) this.#pairs.delete(event.key);
+  }
+}
+
+/** Whether an event's meaning depends on what other nodes emit, or on what follows it. */
+function mustWait(type: string): boolean {
+  return type === DEL || type === RESTORE || BEFORE_RESTORE.has(type);
+}
+
+/** The verdict on an event of which nothing more will be known. */
+function unproven({ fenced, type }: HeldEvent<unknown>): Verdict {
+  return fenced && type !== DEL && type !== RESTORE ? "real" : "maybe";
+}

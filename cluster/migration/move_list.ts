@@ -1,0 +1,115 @@
+import { type Reply, ServerError } from "../../resp/mod.ts";
+import { fieldsOf, listOf, textOf } from "../discovery/reply_fields.ts";
+import { SLOTS } from "../discovery/slot.ts";
+import type { SlotRange } from "../discovery/slot_range.ts";
+
+/** An atomic migration in which a node takes part. */
+export interface SlotMove {
+  /** Its name on the server. */
+  readonly id: string;
+  /** The slots. */
+  readonly slots: readonly SlotRange[];
+  /** The id of the node that they leave; null if the server does not say. */
+  readonly source: string | null;
+  /** Whether they come to the node that lists it, or leave it. */
+  readonly direction: "in" | "out";
+  readonly state: "running" | "succeeded" | "failed";
+}
+
+/** The slots that a node gives away, and the number of nodes that it knows. */
+export interface NodeLines {
+  readonly known: number;
+  /** Slots in the state `MIGRATING`. */
+  readonly migrating: ReadonlySet<number>;
+  /** Slots in the state `IMPORTING`. */
+  readonly importing: ReadonlySet<number>;
+}
+
+/**
+ * How many migrations a server may list: twice as many as the one that remembers most by default,
+ * Valkey.
+ */
+const MOST_MOVES = 2_048;
+
+/**
+ * Reads the reply to `CLUSTER MIGRATION STATUS ALL` (Redis 8.4 and later) or
+ * `CLUSTER GETSLOTMIGRATIONS` (Valkey 9.0 and later). Migrations that are over are listed as well, as
+ * long as the server remembers them.
+ *
+ * @returns the migrations; none if the server has no such command; null if it refuses, or its words
+ * cannot be understood
+ */
+export function parseMoves(reply: Reply): SlotMove[] | null {
+  if (reply instanceof ServerError) return /unknown/i.test(reply.message) ? [] : null;
+  const rows = listOf(reply);
+  if (rows === null || rows.length > MOST_MOVES) return null;
+  const moves = rows.map(readMove);
+  let ranges = 0;
+  for (const move of moves) {
+    if (move === null || (ranges += move.slots.length) > SLOTS) return null;
+  }
+  return moves as SlotMove[];
+}
+
+function readMove(row: unknown): SlotMove | null {
+  const fields = fieldsOf(row);
+  const id = textOf(fields?.get("id") ?? fields?.get("name"));
+  const slots = readRanges(textOf(fields?.get("slots") ?? fields?.get("slot_ranges")));
+  const operation = textOf(fields?.get("operation"));
+  const state = textOf(fields?.get("state"));
+  if (!id || slots === null || operation === null || state === null) return null;
+  return {
+    id,
+    slots,
+    source: textOf(fields?.get("source") ?? fields?.get("source_node")),
+    direction: operation.toLowerCase() === "import" ? "in" : "out",
+    state: /^(completed|success)$/i.test(state)
+      ? "succeeded"
+      : /^(cancell?ed|failed)$/i.test(state)
+      ? "failed"
+      : "running",
+  };
+}
+
+function readRanges(text: string | null): SlotRange[] | null {
+  const words = text?.split(/[ ,]+/, SLOTS + 1) ?? [];
+  if (words.length === 0 || words.length > SLOTS) return null;
+  const ranges: SlotRange[] = [];
+  for (const word of words) {
+    const [, first, last = first] = /^(\d{1,5})(?:-(\d{1,5}))?$/.exec(word) ?? [];
+    if (!(Number(first) <= Number(last) && Number(last) < SLOTS)) return null;
+    ranges.push({ first: Number(first), last: Number(last) });
+  }
+  return ranges;
+}
+
+/**
+ * Reads the reply to `CLUSTER NODES`: the slots that the node gives away key by key stand on its own
+ * line alone.
+ *
+ * @returns null if the server refuses, or its words cannot be understood
+ */
+export function parseNodeLines(reply: Reply): NodeLines | null {
+  const text = textOf(reply);
+  if (text === null) return null;
+  // A line at a time: the text may be of any length.
+  let known = 0;
+  let own: string | null = null;
+  for (let start = 0; start < text.length;) {
+    const next = text.indexOf("\n", start);
+    const end = next < 0 ? text.length : next;
+    if (end > start) known++;
+    const line: string = own === null ? text.slice(start, end) : "";
+    if (/^\S+ \S+ (?:[^ ,]+,)*myself\b/.test(line)) own = line;
+    start = end + 1;
+  }
+  if (own === null) return null;
+  const migrating = new Set<number>();
+  const importing = new Set<number>();
+  const pattern = /\[(\d{1,5})-([<>])-/g;
+  for (let found; (found = pattern.exec(own)) !== null;) {
+    const slot = Number(found[1]);
+    if (slot < SLOTS) (found[2] === "<" ? importing : migrating).add(slot);
+  }
+  return { known, migrating, importing };
+}

@@ -1,0 +1,147 @@
+import { byteText } from "../../resp/byte_text.ts";
+import { SLOTS } from "../discovery/slot.ts";
+import type { SlotMove } from "./move_list.ts";
+
+/** The parts of an event that decide what it is; a notification has them. */
+export interface ClusterEvent {
+  /** The event's name, as the server sends it. */
+  readonly eventType: string;
+  /** The number of the database. */
+  readonly database: number;
+  /** The key. Read only of events that have to wait. */
+  readonly keyBytes: Uint8Array;
+}
+
+/** Whether an event is certainly a client's, certainly an artefact, or perhaps one. */
+export type Verdict = "real" | "artefact" | "maybe";
+
+/** The answer of a node to the question what it is and what it does. */
+export interface NodeReport {
+  /** The node's role; null if it does not say. */
+  readonly role: "primary" | "replica" | null;
+  /** The number of nodes that it knows; null if it does not say. */
+  readonly known: number | null;
+  /** The slots that it gives away key by key; undefined if it was not asked, null if it does not say. */
+  readonly migrating: ReadonlySet<number> | null | undefined;
+  /** The slots that it takes in key by key; null if it was not asked or does not say. */
+  readonly importing: ReadonlySet<number> | null;
+  /** Atomic migrations in which it takes part; null if it does not say. */
+  readonly moves: readonly SlotMove[] | null;
+}
+
+/** An event that waits, and all messages of it. */
+export interface HeldEvent<Item> {
+  readonly stream: NodeStream<Item>;
+  readonly slot: number;
+  readonly type: string;
+  /** Database and key. */
+  readonly key: string;
+  readonly items: Item[];
+  /** Its place in the order in which events of all nodes were read. */
+  readonly order: number;
+  /** When it was read, in ms by the filter's clock. */
+  readonly at: number;
+  readonly bytes: number;
+  /** What its node had proven when it was read. */
+  readonly provenOrder: number;
+  /** Whether the node held the fence of its slot. */
+  readonly fenced: boolean;
+  /** Whether the node owned the slot when it answered first after this event. */
+  owns: boolean | null;
+  /** The place in the order at which that answer was read. */
+  answeredAt: number;
+  verdict: Verdict | null;
+  /** Whether it was handed out. */
+  isDone: boolean;
+}
+
+/** One connection to one primary: its fences, its events that wait, and what it has proven. */
+export class NodeStream<Item> {
+  readonly id: string;
+  /** One bit for each slot whose fence is held. */
+  readonly #fences = new Uint8Array(SLOTS / 8);
+  /** One bit for each slot whose fence was held and ended. */
+  readonly #released = new Uint8Array(SLOTS / 8);
+  /** Slots of which it emitted events without owning them. */
+  readonly visited: Set<number> = new Set();
+  /** Slots whose fence was asked for and not answered yet. */
+  readonly asked: Set<number> = new Set();
+  /** Events that wait, in order; those before `head` have been decided. */
+  queue: HeldEvent<Item>[] = [];
+  head = 0;
+  /** Every event that the node emitted before this place in the order has been read. */
+  provenOrder: number;
+  /** Up to this place others have to prove what they emitted before its first event is decided. */
+  neededOrder = -1;
+  /** The place from which on everything wanted comes from the node. */
+  heardOrder: number = Infinity;
+  /** The place at which the ping under way was sent; null while none is. */
+  pingOrder: number | null = null;
+  /** The report holds for every event before this place in the order. */
+  reportOrder = -1;
+  /** The place at which the report under way was asked for; null while none is. */
+  reportAsked: number | null = null;
+  report: NodeReport | null = null;
+  /** Atomic migrations that are over, and the place at which that was first known. */
+  over: ReadonlyMap<string, number> = new Map();
+  /** Once the node has proven this place, the migrations that ended since are over for what follows. */
+  overOrder: number = Infinity;
+  /** Whether the server accepts no fences, or none are wanted. */
+  isFenceless = false;
+  /** Whether something it had to prove was not proven in time; until it proves something again. */
+  isSilent = false;
+  isOpen = true;
+  /** Whether the node is a replica now. */
+  isReplica = false;
+  /** The event that came last, for further messages of it; null if it did not have to wait. */
+  last: HeldEvent<Item> | null = null;
+  /** The verdict on that event if it did not have to wait. */
+  lastVerdict: Verdict = "real";
+  fenceCount = 0;
+
+  /** @param order the place at which it begins: what the node emitted before is not to come */
+  constructor(id: string, order: number) {
+    this.id = id;
+    this.provenOrder = order;
+  }
+
+  /** Whether the node certainly owns a slot at this place of its stream. */
+  holds(slot: number): boolean {
+    return (this.#fences[slot >> 3]! & (1 << (slot & 7))) !== 0;
+  }
+
+  /** Whether the node has ended its own events of a slot. */
+  hasReleased(slot: number): boolean {
+    return (this.#released[slot >> 3]! & (1 << (slot & 7))) !== 0;
+  }
+
+  /** Notes whether the fence of a slot is held. */
+  setFence(slot: number, held: boolean): void {
+    if (this.holds(slot) === held) return;
+    this.#fences[slot >> 3]! ^= 1 << (slot & 7);
+    if (!held) this.#released[slot >> 3]! |= 1 << (slot & 7);
+    this.fenceCount += held ? 1 : -1;
+  }
+
+  /** Events that wait, in order. */
+  *waiting(): Iterable<HeldEvent<Item>> {
+    for (let index = this.head; index < this.queue.length; index++) yield this.queue[index]!;
+  }
+
+  /** Takes the first event that waits off. */
+  shift(): void {
+    this.head++;
+    if (this.head === this.queue.length) {
+      this.queue = [];
+      this.head = 0;
+    } else if (this.head > 1024 && this.head * 2 > this.queue.length) {
+      this.queue = this.queue.slice(this.head);
+      this.head = 0;
+    }
+  }
+}
+
+/** Database and key as one text, the same for the same bytes. */
+export function keyOf({ database, keyBytes }: ClusterEvent): string {
+  return `${database} ${byteText(keyBytes)}`;
+}

@@ -1,0 +1,202 @@
+import { assertEquals } from "@std/assert";
+import { Coverage, type Gain, type SlotGap } from "../../../cluster/members/coverage.ts";
+import { formatSlots } from "../../../cluster/discovery/slot_range.ts";
+
+/** All slots from the first to the last. */
+function range(first: number, last: number): number[] {
+  return Array.from({ length: last - first + 1 }, (_, n) => first + n);
+}
+
+const A = range(0, 8191);
+const B = range(8192, 16383);
+
+/** How a node gains slots that has been heard since long ago. */
+const HEARD: Gain = {
+  heardSince: 0,
+  atConnect: false,
+  takenOverAfter: () => null,
+  isHeir: () => false,
+};
+/** How a node gains the slots that it owned when it was connected to. */
+const CONNECTED: Gain = { ...HEARD, atConnect: true };
+
+/** Two nodes that are heard since 10 and 20, with half of the slots each. */
+function covered(): Coverage {
+  const coverage = new Coverage();
+  assertEquals(coverage.gain("a", A, { ...CONNECTED, heardSince: 10 }, 10), []);
+  assertEquals(formatSlots(coverage.slots(true)), "0-8191");
+  assertEquals(coverage.gain("b", B, { ...CONNECTED, heardSince: 20 }, 20), []);
+  assertEquals(formatSlots(coverage.slots(false)), "");
+  return coverage;
+}
+
+function tell(gaps: readonly SlotGap[]): string[] {
+  return gaps.map(({ nodeId, reason, slots, from, to }) =>
+    `${nodeId} ${reason} ${formatSlots(slots)} ${from}-${to}`
+  );
+}
+
+Deno.test("the slots of a node that is lost and heard again are a gap since its last proof", () => {
+  const coverage = covered();
+  assertEquals(coverage.lose("a", A, 100, "disconnected"), []);
+  assertEquals(coverage.lose("a", [], 150, "unresponsive"), []);
+  assertEquals(formatSlots(coverage.slots(false)), "0-8191");
+  assertEquals(tell(coverage.gain("a", A, { ...CONNECTED, heardSince: 200 }, 200)), [
+    "a disconnected 0-8191 100-200",
+  ]);
+  assertEquals(formatSlots(coverage.slots(false)), "");
+});
+
+Deno.test("slots of a node that was never heard are missing since they were expected", () => {
+  const coverage = new Coverage();
+  coverage.expect(A, "a", 5);
+  coverage.expect(A, "a", 50);
+  assertEquals(tell(coverage.gain("a", A, { ...CONNECTED, heardSince: 80 }, 80)), [
+    "a topology 0-8191 5-80",
+  ]);
+  // What is covered is not expected.
+  coverage.expect(A, "b", 90);
+  assertEquals(tell(coverage.end(100)), []);
+});
+
+Deno.test("a slot that migrates to a node which has been heard all the time is no gap", () => {
+  const coverage = covered();
+  coverage.release("a", 5, 100, true, null);
+  assertEquals(formatSlots(coverage.slots(false)), "5");
+  assertEquals(coverage.gain("b", [5], { ...HEARD, heardSince: 20 }, 110), []);
+  assertEquals(formatSlots(coverage.slots(false)), "");
+});
+
+Deno.test("a slot that its owner ended while another node is not heard is a gap", () => {
+  const coverage = covered();
+  coverage.release("a", 5, 100, false, null);
+  assertEquals(tell(coverage.gain("b", [5], { ...HEARD, heardSince: 20 }, 110)), [
+    "b topology 5 100-110",
+  ]);
+});
+
+Deno.test("a slot that migrates to a node which is heard later is missing until then", () => {
+  const coverage = covered();
+  coverage.release("a", 5, 100, true, null);
+  assertEquals(tell(coverage.gain("c", [5], { ...CONNECTED, heardSince: 130 }, 130)), [
+    "c topology 5 100-130",
+  ]);
+  // It gained this one only after it was heard.
+  coverage.release("a", 6, 140, true, null);
+  assertEquals(coverage.gain("c", [6], { ...HEARD, heardSince: 130 }, 150), []);
+});
+
+Deno.test("a slot that its owner has ended is a gap once another node is lost, which may have owned it", () => {
+  const coverage = covered();
+  coverage.release("a", 5, 100, true, null);
+  assertEquals(coverage.lose("c", [], 110, "disconnected"), []);
+  assertEquals(tell(coverage.gain("b", [5], { ...HEARD, heardSince: 20 }, 200)), [
+    "b topology 5 100-200",
+  ]);
+});
+
+Deno.test("a slot that its owner ends after another node has said that it owns it is never uncovered", () => {
+  const coverage = covered();
+  coverage.release("a", 5, 100, true, "b");
+  assertEquals(formatSlots(coverage.slots(false)), "");
+  coverage.lose("b", [], 200, "disconnected");
+  assertEquals(formatSlots(coverage.slots(false)), "5,8192-16383");
+});
+
+Deno.test("what a node may have been sent for slots that migrate to it is a gap while it was not heard", () => {
+  assertEquals(tell(covered().import("b", [5, 6], 100, 150)), ["b topology 5-6 100-150"]);
+});
+
+Deno.test("the end of a fence counts only at the node that covers the slot", () => {
+  const coverage = covered();
+  coverage.release("b", 5, 100, true, null);
+  assertEquals(formatSlots(coverage.slots(false)), "");
+});
+
+Deno.test("slots that a lost node owned and another covers since are missing up to then", () => {
+  const coverage = covered();
+  assertEquals(coverage.gain("b", [5, 6], HEARD, 110), []);
+  // Its last proof is older than that: it may have gone on as the owner, unheard.
+  assertEquals(tell(coverage.lose("a", A, 60, "unresponsive")), ["b topology 5-6 60-110"]);
+  assertEquals(formatSlots(coverage.slots(false)), "0-4,7-8191");
+  assertEquals(tell(coverage.gain("a", A.slice(7), { ...CONNECTED, heardSince: 200 }, 200)), [
+    "a unresponsive 7-8191 60-200",
+  ]);
+});
+
+Deno.test("slots that another node covered before a lost node's last proof are no gap", () => {
+  const coverage = covered();
+  coverage.gain("b", [5], HEARD, 110);
+  assertEquals(coverage.lose("a", [5], 110, "disconnected"), []);
+});
+
+Deno.test("a failover is a gap from where the replica left the old primary's stream", () => {
+  const coverage = covered();
+  coverage.lose("a", A, 100, "disconnected");
+  const gain: Gain = {
+    heardSince: 300,
+    atConnect: true,
+    takenOverAfter: (id) => id === "a" ? 90 : null,
+    isHeir: (id) => id === "a",
+  };
+  assertEquals(tell(coverage.gain("r", A, gain, 300)), ["r failover 0-8191 90-300"]);
+});
+
+Deno.test("slots of a lost node that pass to no heir are missing since its last proof", () => {
+  const coverage = covered();
+  coverage.lose("a", A, 100, "disconnected");
+  const gain = { ...CONNECTED, heardSince: 300, takenOverAfter: () => 40 };
+  assertEquals(tell(coverage.gain("c", A, gain, 300)), ["c topology 0-8191 100-300"]);
+});
+
+Deno.test("a node that owns another's slots when it is connected to may have had them for long", () => {
+  const known = covered();
+  const gain: Gain = { ...CONNECTED, heardSince: 300, takenOverAfter: () => 250 };
+  assertEquals(tell(known.gain("c", [5], gain, 310)), ["c topology 5 250-300"]);
+  // Nothing is known of it, and the earlier owner was heard all the time.
+  assertEquals(covered().gain("c", [5], { ...gain, takenOverAfter: () => null }, 310), []);
+});
+
+Deno.test("a node that covers in part reports the gap up to now, and the gap goes on", () => {
+  const coverage = covered();
+  coverage.lose("a", A, 100, "disconnected");
+  assertEquals(tell(coverage.coverInPart([...A, ...B], 200)), ["a disconnected 0-8191 100-200"]);
+  assertEquals(formatSlots(coverage.slots(false)), "0-8191");
+  assertEquals(tell(coverage.gain("a", A, { ...CONNECTED, heardSince: 300 }, 300)), [
+    "a disconnected 0-8191 200-300",
+  ]);
+});
+
+Deno.test("at the end every open gap is reported, once", () => {
+  const coverage = covered();
+  coverage.lose("a", A, 100, "disconnected");
+  coverage.release("b", 8192, 120, true, null);
+  assertEquals(tell(coverage.end(200)), [
+    "a disconnected 0-8191 100-200",
+    "b topology 8192 120-200",
+  ]);
+  assertEquals(coverage.end(300), []);
+});
+
+Deno.test("each slot has the node that covers it, or did last, and since when", () => {
+  const all = (coverage: Coverage) =>
+    coverage.parts().map(({ first, last, nodeId, covered, since }) =>
+      `${first}-${last} ${nodeId} ${covered ? "covered" : "uncovered"} ${since}`
+    );
+  const coverage = new Coverage();
+  assertEquals(all(coverage), ["0-16383 null uncovered null"]);
+  coverage.gain("a", A, CONNECTED, 20);
+  coverage.expect(B, "b", 15);
+  assertEquals(all(coverage), ["0-8191 a covered 20", "8192-16383 b uncovered 15"]);
+  coverage.gain("b", B, CONNECTED, 30);
+  coverage.lose("a", A, 100, "disconnected");
+  assertEquals(all(coverage), ["0-8191 a uncovered 100", "8192-16383 b covered 30"]);
+  coverage.gain("a", A, CONNECTED, 120);
+  for (const slot of range(10, 8191)) coverage.release("a", slot, 130, true, null);
+  coverage.gain("b", range(10, 8191), HEARD, 140);
+  assertEquals(all(coverage), [
+    "0-9 a covered 120",
+    "10-8191 b covered 140",
+    "8192-16383 b covered 30",
+  ]);
+});

@@ -1,0 +1,239 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { NodeGate } from "../../../cluster/members/gate.ts";
+import { fenceOf, slotOfFence } from "../../../cluster/migration/fence.ts";
+import { MigrationFilter } from "../../../cluster/migration/filter.ts";
+import type { Connection } from "../../../pubsub/connection.ts";
+import { ConnectError } from "../../../pubsub/errors.ts";
+import type { Delivery } from "../../../pubsub/hub.ts";
+import { type Reply, RespMap, ServerError } from "../../../resp/mod.ts";
+import { sleep, until } from "../../servers/mod.ts";
+
+type OnAnswer = (channel: Uint8Array, error: Error | null) => void;
+
+/** A node that answers what the test says. */
+class Scene {
+  /** The commands that were sent, in order. */
+  readonly sent: string[] = [];
+  /** What the gate has reported, in order. */
+  readonly reported: string[] = [];
+  readonly decided: string[] = [];
+  /** What is wrong with the fence of a slot. */
+  refusal: (slot: number) => ServerError | null = () => null;
+  role = "master";
+  /** Pings that were not answered yet. */
+  readonly pings: (() => void)[] = [];
+  slots: number[] = [1, 2];
+  readonly gate: NodeGate;
+  readonly filter: MigrationFilter<Delivery>;
+  readonly #protocol: 2 | 3;
+  readonly #connection: Connection;
+
+  constructor(options: { protocol?: 2 | 3; hasFences?: boolean; spacing?: number } = {}) {
+    const { protocol = 3, hasFences = true, spacing = 0 } = options;
+    this.#protocol = protocol;
+    this.filter = new MigrationFilter<Delivery>({
+      decide: ({ notification }, verdict) =>
+        void this.decided.push(`${notification.eventType} ${verdict}`),
+      fence: (_, slot) => this.gate.fence(slot),
+      ping: () => this.gate.ping(),
+      report: (_, whole) => this.gate.report(whole),
+      outdated() {},
+      demoted: () => void this.reported.push("demoted"),
+    });
+    this.gate = new NodeGate({
+      filter: this.filter,
+      id: "a",
+      node: () => "a:1",
+      keyPrefix: null,
+      hasFences,
+      slots: () => this.slots,
+      spacing: () => spacing,
+      wasUnheard: () => false,
+      hand: () => void this.reported.push("handed on"),
+      onHeld: () => void this.reported.push("held"),
+      onFences: (owned, denied) => {
+        for (const slot of owned) this.reported.push(`fence ${slot} true`);
+        for (const slot of denied) this.reported.push(`fence ${slot} false`);
+      },
+      onDemoted: () => void this.reported.push("is demoted"),
+      onReleased: (slot, provenAt) => void this.reported.push(`released ${slot} ${provenAt}`),
+    });
+    this.#connection = {
+      over: null,
+      secrets: { field: (text: string | null) => text },
+      subscribeShard: (channels: readonly Uint8Array[], onAnswer: OnAnswer) => {
+        this.sent.push(`SSUBSCRIBE ${channels.map(slotOfFence).join(" ")}`);
+        queueMicrotask(() => {
+          for (const channel of channels) onAnswer(channel, this.refusal(slotOfFence(channel)));
+        });
+      },
+      query: (_: string[], { answer }: { answer(reply: Reply): void }) => {
+        this.sent.push("PING");
+        this.pings.push(() => answer("PONG"));
+      },
+      inquire: (...words: string[]) => this.#answer(words),
+      request: (...words: string[]) => this.#answer(words),
+    } as unknown as Connection;
+  }
+
+  #answer(words: readonly (string | number)[]): Promise<Reply> {
+    this.sent.push(words.join(" "));
+    const name = words.slice(0, 2).join(" ");
+    if (name === "HELLO 3") {
+      const role = this.role === "master" ? "master" : "replica";
+      return Promise.resolve(new RespMap(["role", role]));
+    }
+    if (name === "ROLE") return Promise.resolve([this.role === "master" ? "master" : "slave", 1]);
+    if (name === "CLUSTER INFO") return Promise.resolve("cluster_known_nodes:2\r\n");
+    if (name === "CLUSTER MIGRATION") return Promise.resolve([]);
+    return Promise.reject(new ServerError("ERR unknown command"));
+  }
+
+  connect(): Promise<void> {
+    const info = { protocol: this.#protocol } as Parameters<NodeGate["connected"]>[1];
+    return this.gate.connected(this.#connection, info, (question) => question(this.#connection));
+  }
+
+  /** The node emits an event of a key in slot 5061. */
+  emit(eventType: string): void {
+    const keyBytes = new TextEncoder().encode("bar");
+    const notification = {
+      key: "bar",
+      keyBytes,
+      eventType,
+      database: 0,
+      timestamp: 1,
+      detach() {},
+    };
+    this.gate.pass({ notification, begins: true, bytes: 10, consumers: [] } as never);
+  }
+}
+
+Deno.test("a gate sets the fences of its node's slots, and asks what the node is and does", async () => {
+  const scene = new Scene();
+  await scene.connect();
+  const stream = scene.gate.stream!;
+  assertEquals([stream.holds(1), stream.holds(2), stream.holds(3)], [true, true, false]);
+  assertEquals(stream.report!.role, "primary");
+  // Of slots that it owned when it was connected to nothing is reported.
+  assertEquals(scene.reported, []);
+  scene.gate.close();
+  assertEquals(scene.gate.stream, null);
+});
+
+Deno.test("in RESP2 a gate asks before it sets a fence, because no command follows one", async () => {
+  const scene = new Scene({ protocol: 2 });
+  await scene.connect();
+  assertEquals(scene.sent.findIndex((command) => command.startsWith("SSUBSCRIBE")), 3);
+  scene.gate.close();
+});
+
+Deno.test("a gate refuses a node that says that it is a replica", async () => {
+  for (const protocol of [2, 3] as const) {
+    const scene = new Scene({ protocol });
+    scene.role = "replica";
+    await assertRejects(() => scene.connect(), ConnectError, "it is a replica now");
+    scene.gate.close();
+  }
+});
+
+Deno.test("where fences are refused or not wanted nothing waits", async () => {
+  for (
+    const [options, message] of [
+      [{}, "NOPERM no permission to run 'ssubscribe'"],
+      [{}, "ERR unknown command 'SSUBSCRIBE'"],
+      [{ hasFences: false }, ""],
+    ] as const
+  ) {
+    const scene = new Scene(options);
+    scene.refusal = () => new ServerError(message);
+    await scene.connect();
+    assertEquals(scene.gate.stream!.isFenceless, true, message);
+    scene.emit("del");
+    assertEquals([scene.decided, scene.filter.held], [["del maybe"], 0]);
+    if (message === "") assertEquals(scene.sent, []);
+    scene.gate.close();
+  }
+});
+
+Deno.test("MOVED and CLUSTERDOWN say that the node does not own the slot", async () => {
+  for (const message of ["MOVED 2 127.0.0.1:1", "CLUSTERDOWN Hash slot not served"]) {
+    const scene = new Scene();
+    scene.refusal = (slot) => slot === 2 ? new ServerError(message) : null;
+    await scene.connect();
+    const stream = scene.gate.stream!;
+    assertEquals([stream.holds(1), stream.holds(2), stream.isFenceless], [true, false, false]);
+    scene.gate.close();
+  }
+});
+
+Deno.test("fences of slots of which events came are asked for in one write, once", async () => {
+  const scene = new Scene();
+  await scene.connect();
+  scene.sent.length = 0;
+  for (const slot of [7, 8, 7]) scene.gate.fence(slot);
+  await until("both are answered", () => scene.reported.length === 2);
+  assertEquals(scene.sent, ["SSUBSCRIBE 7 8"]);
+  assertEquals(scene.reported, ["fence 7 true", "fence 8 true"]);
+  scene.gate.close();
+});
+
+Deno.test("the end of a fence is reported if it was held", async () => {
+  const scene = new Scene();
+  await scene.connect();
+  scene.gate.released(fenceOf(2), 123);
+  scene.gate.released(fenceOf(2), 124);
+  scene.gate.released(fenceOf(9), 125);
+  assertEquals(scene.reported, ["released 2 123"]);
+  assertEquals(scene.gate.stream!.holds(2), false);
+  scene.gate.close();
+  // Of a connection that is over nothing more is to be reported.
+  scene.gate.released(fenceOf(1), 126);
+  assertEquals(scene.reported.length, 1);
+});
+
+Deno.test("fences that a node accepts which held none count only if it is a primary", async () => {
+  for (const [role, expected] of [["master", ["fence 1 true"]], ["replica", ["is demoted"]]]) {
+    const scene = new Scene();
+    scene.slots = [];
+    await scene.connect();
+    scene.role = role as string;
+    scene.slots = [1];
+    await scene.gate.extend();
+    assertEquals(scene.reported, expected);
+    assertEquals(scene.gate.stream!.holds(1), role === "master");
+    scene.gate.close();
+  }
+});
+
+Deno.test("one ping is under way at a time, and the next one is not sent before the spacing allows it", async () => {
+  const scene = new Scene({ spacing: 50 });
+  await scene.connect();
+  scene.gate.ping();
+  scene.gate.ping();
+  assertEquals(scene.pings.length, 1);
+  const sentAt = performance.now();
+  scene.pings[0]!();
+  scene.gate.ping();
+  assertEquals(scene.pings.length, 1);
+  await until("the next one is sent", () => scene.pings.length === 2);
+  // Timers may fire a little early.
+  assert(performance.now() - sentAt > 45);
+  // One that is not answered is not repeated.
+  await sleep(60);
+  scene.gate.ping();
+  assertEquals(scene.pings.length, 2);
+  scene.gate.close();
+});
+
+Deno.test("an event without a fence waits, and comes once the node has said what it is", async () => {
+  const scene = new Scene();
+  await scene.connect();
+  scene.emit("append");
+  assertEquals([scene.decided, scene.reported], [[], ["held"]]);
+  await until("it is decided", () => scene.decided.length > 0);
+  assertEquals(scene.decided, ["append real"]);
+  scene.gate.close();
+  scene.emit("set");
+  assertEquals(scene.reported.at(-1), "handed on");
+});

@@ -1,0 +1,89 @@
+import { assertEquals } from "@std/assert";
+import { Succession } from "../../../cluster/members/succession.ts";
+import { resolveOptions } from "../../../pubsub/options.ts";
+import { FakeServer } from "../../pubsub/fake_server.ts";
+import { sleep, until } from "../../servers/mod.ts";
+
+/** Servers that say that they are replicas, until they are promoted. */
+class Replicas implements AsyncDisposable {
+  readonly #promoted = new Set<string>();
+  readonly servers: ReadonlyMap<string, FakeServer>;
+  readonly promoted: string[] = [];
+  readonly succession: Succession;
+
+  constructor(...ids: readonly string[]) {
+    this.servers = new Map(ids.map((id) => [
+      id,
+      new FakeServer(([name]) => {
+        if (name !== "ROLE") return undefined;
+        const role = this.#promoted.has(id) ? "master" : "slave";
+        return `*2\r\n$${role.length}\r\n${role}\r\n:1\r\n`;
+      }),
+    ]));
+    this.succession = new Succession({
+      settings: resolveOptions({ where: "the server" }, {}),
+      locate: (id) => {
+        const url = this.servers.get(id)?.url;
+        return url === undefined
+          ? null
+          : { hostname: "127.0.0.1", port: Number(new URL(url).port) };
+      },
+      onPromoted: (id) => void this.promoted.push(id),
+    });
+  }
+
+  promote(id: string): void {
+    this.#promoted.add(id);
+  }
+
+  get connections(): number {
+    return [...this.servers.values()].reduce((sum, { connections }) => sum + connections, 0);
+  }
+
+  /** How often they were asked for their roles. */
+  get asked(): number {
+    return [...this.servers.values()].flatMap(({ commands }) => commands)
+      .filter((command) => command === "ROLE").length;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.succession.close();
+    for (const server of this.servers.values()) await server[Symbol.asyncDispose]();
+  }
+}
+
+Deno.test("of the replicas of a lost primary the one that is promoted is reported, once", async () => {
+  await using replicas = new Replicas("r1", "r2");
+  const { succession, promoted } = replicas;
+  succession.begin("p", ["r1", "r2", "whom nobody can locate"]);
+  succession.begin("p", ["r1", "r2"]);
+  await until("both are asked again and again", () => replicas.asked > 4);
+  assertEquals([replicas.connections, promoted], [2, []]);
+  replicas.promote("r2");
+  await until("it is reported", () => promoted.length > 0);
+  await until("nobody is asked any more", () => replicas.connections === 0);
+  assertEquals(promoted, ["r2"]);
+});
+
+Deno.test("replicas of a primary that came back are not asked any more", async () => {
+  await using replicas = new Replicas("r");
+  const { succession, promoted } = replicas;
+  succession.begin("p", ["r"]);
+  await until("it is asked", () => replicas.asked > 0);
+  succession.end("p");
+  await until("the connection is closed", () => replicas.connections === 0);
+  replicas.promote("r");
+  await sleep(250);
+  assertEquals(promoted, []);
+});
+
+Deno.test("a replica whose connection breaks is connected to again", async () => {
+  await using replicas = new Replicas("r");
+  const { succession, promoted, servers } = replicas;
+  succession.begin("p", ["r"]);
+  await until("it is asked", () => replicas.asked > 0);
+  servers.get("r")!.hangUp();
+  replicas.promote("r");
+  await until("it is reported", () => promoted.length > 0);
+  assertEquals(promoted, ["r"]);
+});

@@ -1,0 +1,435 @@
+import { assertEquals } from "@std/assert";
+import { IDLE, importing, Scene } from "./filters.ts";
+
+Deno.test("an event of which the fence is held is real at once", () => {
+  const scene = new Scene({ a: [1], b: [2] });
+  scene.emit("a", "set");
+  scene.emit("b", "expired", "x", 2);
+  assertEquals(scene.take(), ["a set k real", "b expired x real"]);
+  assertEquals([scene.asked, scene.filter.deadline], [[], null]);
+});
+
+Deno.test("a deletion by the owner waits until every other node has proven that no restore comes", () => {
+  const scene = new Scene({ a: [1], b: [2], c: [3] });
+  scene.emit("a", "del");
+  scene.emit("a", "set", "later");
+  assertEquals(scene.asked, ["ping b", "ping c"]);
+  scene.report("a");
+  scene.prove("b");
+  assertEquals(scene.take(), []);
+  scene.prove("c");
+  assertEquals(scene.take(), ["a del k real", "a set later real"]);
+  assertEquals([scene.filter.artefacts, scene.filter.uncertain, scene.filter.held], [0, 0, 0]);
+});
+
+Deno.test("a ping that was sent before an event proves nothing of it", () => {
+  const scene = new Scene({ a: [1], b: [2] });
+  scene.report("a");
+  scene.emit("a", "del", "one");
+  scene.emit("a", "del", "two");
+  scene.report("a");
+  scene.prove("b");
+  assertEquals(scene.take(), ["a del one real"]);
+  assertEquals(scene.asked.filter((question) => question === "ping b").length, 2);
+  scene.prove("b");
+  assertEquals(scene.take(), ["a del two real"]);
+});
+
+for (const first of ["del", "restore"] as const) {
+  Deno.test(`a key that migrates makes two artefacts, the ${first} read first`, () => {
+    const scene = new Scene({ a: [1], b: [] });
+    if (first === "del") scene.emit("a", "del");
+    scene.emit("b", "restore");
+    if (first === "restore") scene.emit("a", "del");
+    scene.answer("b", false);
+    scene.report("b");
+    scene.report("a");
+    for (let n = 0; n < 3; n++) scene.prove("a", "b");
+    assertEquals(scene.take().toSorted(), ["a del k artefact", "b restore k artefact"]);
+    assertEquals([scene.filter.artefacts, scene.filter.held], [2, 0]);
+  });
+}
+
+Deno.test("what clients do at the target of a migration by key is real", () => {
+  const scene = new Scene({ a: [1], b: [] });
+  scene.emit("b", "append");
+  scene.emit("b", "del");
+  assertEquals(scene.asked.slice(0, 2), ["fence b 1", "report b"]);
+  scene.answer("b", false);
+  assertEquals(scene.take(), []);
+  scene.report("b");
+  assertEquals(scene.take(), ["b append k real"]);
+  scene.prove("a");
+  scene.prove("a");
+  assertEquals(scene.take(), ["b del k real"]);
+});
+
+Deno.test("a restore that no deletion matches is uncertain at the target, and real at the owner", () => {
+  const scene = new Scene({ a: [1], b: [2] });
+  scene.emit("b", "restore");
+  scene.answer("b", false);
+  scene.report("b");
+  scene.prove("a", "a");
+  scene.emit("a", "restore");
+  scene.prove("b", "b");
+  assertEquals(scene.take(), ["b restore k maybe", "a restore k real"]);
+});
+
+Deno.test("restores of which only one can belong to a deletion are uncertain", () => {
+  const scene = new Scene({ a: [1], b: [], c: [] });
+  scene.emit("b", "restore");
+  scene.emit("c", "restore");
+  scene.emit("a", "del");
+  for (const id of ["b", "c"]) {
+    scene.answer(id, false);
+    scene.report(id);
+  }
+  scene.report("a");
+  for (let n = 0; n < 4; n++) scene.prove("a", "b", "c");
+  assertEquals(scene.take().toSorted(), [
+    "a del k artefact",
+    "b restore k maybe",
+    "c restore k maybe",
+  ]);
+  assertEquals(scene.filter.uncertain, 2);
+});
+
+Deno.test("a key that migrates there and back makes four artefacts", () => {
+  const scene = new Scene({ a: [1], b: [] });
+  scene.emit("b", "restore");
+  scene.emit("a", "del");
+  scene.emit("a", "restore");
+  scene.emit("b", "del");
+  scene.answer("b", false);
+  scene.report("b");
+  scene.report("a");
+  for (let n = 0; n < 4; n++) scene.prove("a", "b");
+  assertEquals([scene.take().length, scene.filter.artefacts], [4, 4]);
+});
+
+Deno.test("a deletion and a restore by two owners are no migration of a key", () => {
+  const scene = new Scene({ a: [1], b: [2] });
+  scene.emit("a", "del");
+  // The slot has come to it meanwhile.
+  scene.answer("b", true);
+  scene.emit("b", "restore");
+  scene.report("a");
+  for (let n = 0; n < 3; n++) scene.prove("a", "b");
+  assertEquals(scene.take().toSorted(), ["a del k real", "b restore k real"]);
+});
+
+Deno.test("what comes from another node, and from another database, is another key", () => {
+  const scene = new Scene({ a: [1], b: [] });
+  scene.emit("b", "restore", "other");
+  scene.emit("a", "del");
+  scene.answer("b", false);
+  scene.report("b");
+  scene.report("a");
+  for (let n = 0; n < 3; n++) scene.prove("a", "b");
+  assertEquals(scene.take().toSorted(), ["a del k real", "b restore other maybe"]);
+});
+
+Deno.test("while an atomic migration is under way its target's events are artefacts once the source proves that it still owns the slot", () => {
+  const scene = new Scene({ a: [1], b: [] });
+  scene.emit("b", "set");
+  scene.answer("b", false);
+  scene.report("b", importing(1));
+  // The ping that was sent at the event proves nothing of the answer's time yet.
+  assertEquals(scene.take(), []);
+  scene.prove("a");
+  assertEquals(scene.take(), ["b set k artefact"]);
+  assertEquals(scene.filter.artefacts, 1);
+});
+
+for (const state of ["failed", "succeeded"] as const) {
+  Deno.test(`an event of a slot whose atomic migration has ${state} is no certain artefact`, () => {
+    const scene = new Scene({ a: [1], b: [] });
+    scene.emit("b", "set");
+    scene.answer("b", false);
+    scene.report("b", importing(1, state));
+    scene.prove("a");
+    scene.release("a");
+    assertEquals(scene.take(), ["b set k maybe"]);
+  });
+}
+
+Deno.test("a migration of another slot makes nothing an artefact", () => {
+  const scene = new Scene({ a: [1], b: [] });
+  scene.emit("b", "set");
+  scene.answer("b", false);
+  scene.report("b", importing(2));
+  scene.prove("a");
+  assertEquals(scene.take(), ["b set k real"]);
+});
+
+Deno.test("what stands before the repetition of the source's last event is an artefact, and what follows is real", () => {
+  const scene = new Scene({ a: [1], b: [] });
+  scene.emit("b", "set", "copied");
+  scene.prove("a");
+  scene.emit("a", "append", "one");
+  scene.emit("a", "expired", "two");
+  scene.emit("b", "append", "one");
+  scene.emit("b", "del", "two");
+  scene.emit("b", "set", "three");
+  assertEquals(scene.take(), ["a append one real", "a expired two real"]);
+  scene.release("a");
+  scene.answer("b", true);
+  scene.report("b", importing(1, "succeeded"));
+  assertEquals(scene.take(), [
+    "b set copied artefact",
+    "b append one artefact",
+    "b del two artefact",
+    "b set three real",
+  ]);
+});
+
+Deno.test("what the target emits around the handover is uncertain while the source may have more to repeat", () => {
+  const scene = new Scene({ a: [1], b: [] });
+  scene.emit("b", "set", "copied");
+  scene.prove("a");
+  scene.emit("a", "append", "one");
+  scene.emit("a", "append", "two");
+  scene.emit("b", "append", "one");
+  scene.emit("b", "set", "three");
+  scene.take();
+  scene.answer("b", true);
+  scene.report("b", importing(1, "succeeded"));
+  // The source has not ended its fence in its stream yet.
+  assertEquals(scene.take(), []);
+  scene.release("a");
+  assertEquals(scene.take(), [
+    "b set copied artefact",
+    "b append one artefact",
+    "b set three maybe",
+  ]);
+});
+
+Deno.test("a node that does not say which migrations it takes part in leaves its events uncertain", () => {
+  const scene = new Scene({ a: [1], b: [] });
+  scene.emit("b", "set");
+  scene.answer("b", false);
+  scene.report("b", { ...IDLE, moves: null });
+  assertEquals(scene.take(), ["b set k maybe"]);
+});
+
+Deno.test("what a replica repeats is an artefact, and it is reported as demoted", () => {
+  const scene = new Scene({ a: [1], b: [2] });
+  scene.release("a");
+  scene.emit("a", "set");
+  scene.answer("a", false);
+  scene.report("a", { ...IDLE, role: "replica" });
+  assertEquals(scene.take(), ["a set k artefact"]);
+  assertEquals(scene.asked.at(-1), "demoted a");
+});
+
+Deno.test("after the end of a fence the node's events are not its own", () => {
+  const scene = new Scene({ a: [1], b: [2] });
+  scene.emit("a", "set", "before");
+  scene.release("a");
+  scene.emit("a", "set", "after");
+  assertEquals(scene.take(), ["a set before real"]);
+  assertEquals([scene.filter.held, scene.asked.slice(0, 2)], [1, ["fence a 1", "report a"]]);
+});
+
+Deno.test("an event that came before a report was asked for is not decided by an earlier one", () => {
+  const scene = new Scene({ a: [1], b: [] });
+  scene.filter.reportAsked(scene.stream("b"));
+  scene.emit("b", "set");
+  scene.answer("b", false);
+  scene.filter.reported(scene.stream("b"), IDLE);
+  assertEquals(scene.take(), []);
+  scene.report("b");
+  assertEquals(scene.take(), ["b set k real"]);
+});
+
+Deno.test("nothing waits longer than it may: what is unproven then is uncertain", () => {
+  const scene = new Scene({ a: [1], b: [2] }, { hold: 1_000 });
+  scene.now = 5;
+  scene.emit("a", "del");
+  scene.now = 6;
+  scene.emit("a", "set");
+  assertEquals(scene.filter.deadline, 1_005);
+  scene.filter.tick(1_004);
+  assertEquals(scene.take(), []);
+  scene.filter.tick(1_005);
+  assertEquals(scene.take(), ["a del k maybe", "a set k real"]);
+  assertEquals(scene.filter.deadline, null);
+});
+
+Deno.test("a node that proves nothing in time is not waited for again until it does", () => {
+  const scene = new Scene({ a: [1], b: [2], c: [3] }, { hold: 1_000 });
+  scene.emit("a", "del", "one");
+  scene.report("a");
+  scene.prove("c");
+  scene.filter.tick(1_000);
+  assertEquals(scene.take(), ["a del one maybe"]);
+  // A deletion of a slot that its owner gives to nobody cannot be an artefact.
+  scene.now = 2_000;
+  scene.emit("a", "del", "two");
+  scene.report("a", { ...IDLE, migrating: new Set([7]) });
+  scene.prove("c");
+  assertEquals(scene.take(), ["a del two real"]);
+  scene.emit("a", "del", "three");
+  scene.report("a", { ...IDLE, migrating: new Set([1]) });
+  scene.prove("c");
+  assertEquals(scene.take(), ["a del three maybe"]);
+  // It answers the ping of the first, and is waited for again.
+  scene.prove("b");
+  scene.emit("a", "del", "four");
+  scene.report("a");
+  scene.prove("c");
+  assertEquals(scene.take(), []);
+  scene.prove("b");
+  assertEquals(scene.take(), ["a del four real"]);
+});
+
+Deno.test("a deletion waits for nodes that its owner counts and the topology does not name", () => {
+  const scene = new Scene({ a: [1], b: [2] });
+  scene.emit("a", "del");
+  scene.prove("b");
+  scene.report("a", { ...IDLE, known: 3 });
+  assertEquals([scene.take(), scene.asked.at(-1)], [[], "topology"]);
+  scene.filter.setTopology(new Set(["a", "b"]), 3, () => "a");
+  assertEquals(scene.take(), ["a del k real"]);
+});
+
+Deno.test("where no restore is heard, a deletion is uncertain if its owner gives the slot away", () => {
+  for (const [migrating, verdict] of [[[1], "maybe"], [[2], "real"], [null, "maybe"]] as const) {
+    const scene = new Scene({ a: [1], b: [2] });
+    scene.filter.hearsRestores = false;
+    scene.emit("a", "del");
+    scene.prove("b");
+    scene.report("a", { ...IDLE, migrating: undefined });
+    assertEquals(scene.asked.at(-1), "report a whole");
+    scene.report("a", { ...IDLE, known: 2, migrating: migrating && new Set(migrating) });
+    assertEquals(scene.take(), [`a del k ${verdict}`]);
+  }
+});
+
+Deno.test("a deletion is uncertain while a node that may restore its key is not connected", () => {
+  const scene = new Scene({ a: [1], b: [2] });
+  scene.filter.setTopology(new Set(["a", "b", "c"]), 3, () => null);
+  scene.emit("a", "del");
+  scene.prove("b");
+  scene.report("a", { ...IDLE, migrating: new Set([1]) });
+  assertEquals(scene.take(), ["a del k maybe"]);
+});
+
+Deno.test("events that a restore makes before it share its verdict, and others do not", () => {
+  const scene = new Scene({ a: [1], b: [] });
+  scene.emit("b", "new");
+  scene.emit("b", "restore");
+  scene.emit("a", "del");
+  scene.answer("b", false);
+  scene.report("b");
+  scene.report("a");
+  for (let n = 0; n < 3; n++) scene.prove("a", "b");
+  assertEquals(scene.take().toSorted(), [
+    "a del k artefact",
+    "b new k artefact",
+    "b restore k artefact",
+  ]);
+  scene.emit("a", "new");
+  scene.emit("a", "set");
+  assertEquals(scene.take(), ["a new k real", "a set k real"]);
+  // Nothing follows: the node has proven that it has emitted nothing else.
+  scene.emit("a", "new");
+  assertEquals(scene.take(), []);
+  for (let n = 0; n < 2; n++) scene.prove("a");
+  assertEquals(scene.take(), ["a new k real"]);
+});
+
+Deno.test("of too many events that wait the oldest is decided", () => {
+  const scene = new Scene({ a: [1], b: [2] }, { items: 2 });
+  for (const key of ["one", "two", "three"]) scene.emit("a", "del", key);
+  assertEquals([scene.take(), scene.filter.held], [["a del one maybe"], 2]);
+  const bytes = new Scene({ a: [1], b: [2] }, { bytes: 20 });
+  for (const key of ["one", "two", "three"]) bytes.emit("a", "del", key);
+  assertEquals([bytes.take(), bytes.filter.heldBytes], [["a del one maybe"], 20]);
+});
+
+Deno.test("all messages of an event get the same verdict, those too that come after it", () => {
+  const scene = new Scene({ a: [1], b: [] });
+  scene.emit("b", "set");
+  scene.filter.more(scene.stream("b"), "second");
+  scene.answer("b", false);
+  scene.report("b", { ...IDLE, moves: null });
+  scene.filter.more(scene.stream("b"), "third");
+  scene.emit("a", "set");
+  scene.filter.more(scene.stream("a"), "another");
+  assertEquals(scene.take(), [
+    "b set k maybe",
+    "second maybe",
+    "third maybe",
+    "a set k real",
+    "another real",
+  ]);
+});
+
+Deno.test("of a node without fences nothing is hidden, and events of a slot that seems to migrate are uncertain", () => {
+  const scene = new Scene({ a: [], b: [] });
+  scene.filter.setTopology(new Set(["a", "b"]), 2, () => "a");
+  scene.emit("b", "set", "early");
+  for (const id of ["a", "b"]) scene.filter.withoutFences(scene.stream(id));
+  scene.emit("a", "del");
+  scene.emit("b", "restore");
+  scene.emit("a", "del");
+  assertEquals(scene.take(), [
+    "b set early maybe",
+    "a del k real",
+    "b restore k maybe",
+    "a del k maybe",
+  ]);
+  scene.filter.setTopology(new Set(["a", "b"]), 2, () => "b");
+  scene.emit("b", "del");
+  assertEquals(scene.take(), ["b del k real"]);
+  assertEquals([scene.asked.includes("ping a"), scene.filter.artefacts], [false, 0]);
+});
+
+Deno.test("what waits of a connection that is over is delivered, and marked if it is unproven", () => {
+  const scene = new Scene({ a: [1], b: [] });
+  scene.emit("b", "set");
+  scene.filter.close(scene.stream("b"));
+  assertEquals(scene.take(), ["b set k maybe"]);
+  // While that node is not heard a deletion may belong to a restore of it.
+  scene.emit("a", "del", "one");
+  for (let n = 0; n < 2; n++) scene.prove("a");
+  scene.open("b", []);
+  scene.emit("a", "del", "two");
+  for (let n = 0; n < 2; n++) scene.prove("a", "b");
+  scene.emit("a", "del", "three");
+  scene.filter.close(scene.stream("a"));
+  for (let n = 0; n < 2; n++) scene.prove("b");
+  assertEquals(scene.take(), ["a del one maybe", "a del two maybe", "a del three real"]);
+});
+
+Deno.test("every other node is pinged once a node is heard, also if a ping is under way", () => {
+  const scene = new Scene({ a: [1], b: [2] });
+  scene.emit("b", "del", "x", 2);
+  assertEquals(scene.asked.includes("ping a"), true);
+  scene.filter.close(scene.stream("b"));
+  scene.open("b", [2]);
+  for (let n = 0; n < 2; n++) scene.prove("a", "b");
+  scene.emit("a", "del");
+  scene.report("a", { ...IDLE, migrating: null });
+  scene.prove("b");
+  assertEquals(scene.take().at(-1), "a del k real");
+});
+
+Deno.test("what waits of a demoted node's connection is its new primary's, and an artefact", () => {
+  const scene = new Scene({ a: [1], b: [2] });
+  scene.release("a");
+  scene.emit("a", "set");
+  scene.stream("a").isReplica = true;
+  scene.filter.close(scene.stream("a"));
+  assertEquals(scene.take(), ["a set k artefact"]);
+});
+
+Deno.test("what waits of a node's earlier connection is decided before events of the next", () => {
+  const scene = new Scene({ a: [1], b: [2] });
+  scene.emit("a", "del");
+  scene.filter.close(scene.stream("a"));
+  scene.open("a", [1]);
+  scene.emit("a", "set");
+  assertEquals(scene.take(), ["a del k maybe", "a set k real"]);
+});

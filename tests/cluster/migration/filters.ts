@@ -1,0 +1,106 @@
+import type { FilterLimits } from "../../../cluster/migration/filter.ts";
+import { MigrationFilter } from "../../../cluster/migration/filter.ts";
+import type { NodeReport, NodeStream } from "../../../cluster/migration/node_stream.ts";
+
+/** A primary that takes part in no migration. */
+export const IDLE: NodeReport = {
+  role: "primary",
+  known: 2,
+  migrating: new Set(),
+  importing: null,
+  moves: [],
+};
+
+/** A report of a node to which an atomic migration brings a slot. */
+export function importing(
+  slot: number,
+  state: "running" | "succeeded" | "failed" = "running",
+): NodeReport {
+  const slots = [{ first: slot, last: slot }];
+  return {
+    ...IDLE,
+    moves: [{ id: `move of ${slot}`, slots, source: "a", direction: "in", state }],
+  };
+}
+
+const encoder = new TextEncoder();
+
+/** A filter with nodes of which the test says what they emit and answer. */
+export class Scene {
+  readonly filter: MigrationFilter<string>;
+  /** What was decided, in order, such as `a set k real`. */
+  decided: string[] = [];
+  /** What the filter has asked for, in order. */
+  asked: string[] = [];
+  now = 0;
+  readonly streams: Map<string, NodeStream<string>> = new Map();
+
+  /** @param owners the slots of each node */
+  constructor(owners: Readonly<Record<string, readonly number[]>>, limits: FilterLimits = {}) {
+    this.filter = new MigrationFilter<string>({
+      decide: (item, verdict) => void this.decided.push(`${item} ${verdict}`),
+      fence: ({ id }, slot) => void this.asked.push(`fence ${id} ${slot}`),
+      ping: (stream) => {
+        this.asked.push(`ping ${stream.id}`);
+        this.filter.pingSent(stream);
+      },
+      report: ({ id }, whole) => void this.asked.push(`report ${id}${whole ? " whole" : ""}`),
+      outdated: () => void this.asked.push("topology"),
+      demoted: ({ id }) => void this.asked.push(`demoted ${id}`),
+    }, limits);
+    const ids = Object.keys(owners);
+    const ownerOf = (slot: number) => ids.find((id) => owners[id]!.includes(slot)) ?? null;
+    this.filter.setTopology(new Set(ids), ids.length, ownerOf);
+    for (const id of ids) this.open(id, owners[id]!);
+    // Each has proven something since the others are heard.
+    for (const stream of this.streams.values()) {
+      this.filter.pingSent(stream);
+      this.filter.proven(stream);
+    }
+    this.asked = [];
+  }
+
+  /** A connection to a node is made, and its fences are held. */
+  open(id: string, slots: readonly number[]): void {
+    const stream = this.filter.open(id);
+    this.streams.set(id, stream);
+    for (const slot of slots) this.filter.fenced(stream, slot, true);
+    this.filter.heard(stream);
+  }
+
+  stream(id: string): NodeStream<string> {
+    return this.streams.get(id)!;
+  }
+
+  /** A node emits an event. */
+  emit(id: string, type: string, key = "k", slot = 1): void {
+    const event = { eventType: type, database: 0, keyBytes: encoder.encode(key) };
+    this.filter.event(this.stream(id), slot, event, `${id} ${type} ${key}`, this.now, 10);
+  }
+
+  /** A node answers whether it owns a slot. */
+  answer(id: string, owns: boolean, slot = 1): void {
+    this.filter.fenced(this.stream(id), slot, owns);
+  }
+
+  /** A node stops owning a slot. */
+  release(id: string, slot = 1): void {
+    this.filter.released(this.stream(id), slot);
+  }
+
+  /** Each of the nodes answers the ping that it was sent. */
+  prove(...ids: string[]): void {
+    for (const id of ids) this.filter.proven(this.stream(id));
+  }
+
+  /** A node is asked for a report, and gives it. */
+  report(id: string, report: NodeReport = IDLE): void {
+    this.filter.reportAsked(this.stream(id));
+    this.filter.reported(this.stream(id), report);
+  }
+
+  /** What was decided since this was called last. */
+  take(): string[] {
+    return this.decided.splice(0);
+  }
+}

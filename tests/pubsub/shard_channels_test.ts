@@ -1,0 +1,126 @@
+import { assertEquals } from "@std/assert";
+import { type ConnectionEvents, NO_EVENTS } from "../../pubsub/connection.ts";
+import { ClosedError } from "../../pubsub/errors.ts";
+import { openConnection } from "../../pubsub/handshake.ts";
+import { resolveOptions } from "../../pubsub/options.ts";
+import { until } from "../servers/mod.ts";
+import { FakeServer } from "./fake_server.ts";
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+function bulk(text: string): string {
+  return `$${text.length}\r\n${text}\r\n`;
+}
+
+/** A push, or the array that stands for one in RESP2. */
+function push(protocol: 2 | 3, ...items: readonly (string | number)[]): string {
+  const each = items.map((item) => typeof item === "number" ? `:${item}\r\n` : bulk(item));
+  return `${protocol === 3 ? ">" : "*"}${items.length}\r\n${each.join("")}`;
+}
+
+/** Connects to a server, and notes what comes in order. */
+async function open(server: FakeServer, protocol: 2 | 3) {
+  const seen: string[] = [];
+  const settings = resolveOptions({ where: "the server" }, { protocol });
+  const { dial, timeout, limits, secrets } = settings;
+  const port = Number(new URL(server.url).port);
+  const events: ConnectionEvents = {
+    ...NO_EVENTS,
+    onMessage: () => void seen.push("message"),
+    onConfirmed: ({ bytes }) => void seen.push(`confirmed ${decoder.decode(bytes)}`),
+    onUnusable: () => void seen.push("unusable"),
+    onReleased: (channel, provenAt) => {
+      seen.push(`released ${decoder.decode(channel)}`);
+      if (provenAt > Date.now()) seen.push("in the future");
+    },
+  };
+  const signal = new AbortController().signal;
+  const address = { hostname: "127.0.0.1", port };
+  const { connection } = await openConnection(
+    { address, dial, timeout, limits, secrets, signal, events },
+    settings,
+  );
+  const subscribe = (...names: readonly string[]) =>
+    connection.subscribeShard(names.map((name) => encoder.encode(name)), (channel, error) => {
+      seen.push(`${decoder.decode(channel)} ${error === null ? "subscribed" : error.message}`);
+    });
+  return {
+    connection,
+    seen,
+    subscribe,
+    [Symbol.dispose]: () => connection.close(new ClosedError("The test is over")),
+  };
+}
+
+for (const protocol of [2, 3] as const) {
+  Deno.test(`RESP${protocol}: each shard channel is answered at its place among the messages`, async () => {
+    const message = push(protocol, "message", "c", "x");
+    await using server = new FakeServer(([name, channel]) => {
+      if (name !== "SSUBSCRIBE") return undefined;
+      if (channel === "moved") return `${message}-MOVED 5 127.0.0.1:7001\r\n`;
+      return message + push(protocol, "ssubscribe", channel!, 1) + message;
+    });
+    using opened = await open(server, protocol);
+    const { connection, seen, subscribe } = opened;
+    assertEquals(connection.hasShardChannels, false);
+    subscribe("a", "moved", "b");
+    assertEquals(connection.hasShardChannels, true);
+    await until("all are answered", () => seen.length === 8);
+    assertEquals(seen, [
+      "message",
+      "a subscribed",
+      "message",
+      "message",
+      "moved MOVED 5 127.0.0.1:7001",
+      "message",
+      "b subscribed",
+      "message",
+    ]);
+    // Each in a command of its own, because their slots differ.
+    assertEquals(server.commands.filter((command) => command.startsWith("SSUBSCRIBE")), [
+      "SSUBSCRIBE a",
+      "SSUBSCRIBE moved",
+      "SSUBSCRIBE b",
+    ]);
+    assertEquals(connection.over, null);
+  });
+
+  Deno.test(`RESP${protocol}: a shard channel that the server ends is reported among the messages`, async () => {
+    const message = push(protocol, "message", "c", "x");
+    await using server = new FakeServer(([name, channel]) =>
+      name === "SSUBSCRIBE"
+        ? push(protocol, "ssubscribe", channel!, 1) + message +
+          push(protocol, "sunsubscribe", channel!, 0) + message
+        : undefined
+    );
+    using opened = await open(server, protocol);
+    const { connection, seen, subscribe } = opened;
+    subscribe("a");
+    await until("all has come", () => seen.length === 4);
+    assertEquals(seen, ["a subscribed", "message", "released a", "message"]);
+    // Other commands are still answered.
+    await connection.subscribe([{ bytes: encoder.encode("c"), isPattern: false }]);
+    assertEquals(seen.at(-1), "confirmed c");
+  });
+
+  Deno.test(`RESP${protocol}: a confirmation of another shard channel than was asked for ends the connection`, async () => {
+    await using server = new FakeServer(([name]) =>
+      name === "SSUBSCRIBE" ? push(protocol, "ssubscribe", "other", 1) : undefined
+    );
+    using opened = await open(server, protocol);
+    opened.subscribe("a");
+    await until("it is over", () => opened.connection.over !== null);
+    assertEquals(opened.seen.length, 1);
+  });
+}
+
+Deno.test("shard channels of a connection that is over get its reason", async () => {
+  await using server = new FakeServer(([name]) => name === "SSUBSCRIBE" ? null : undefined);
+  using opened = await open(server, 3);
+  const { connection, seen, subscribe } = opened;
+  subscribe("a");
+  connection.close(new ClosedError("It was closed"));
+  subscribe("b");
+  assertEquals(seen, ["a It was closed", "b It was closed"]);
+});
