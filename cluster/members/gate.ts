@@ -126,7 +126,9 @@ export class NodeGate implements Gate {
     const answered = this.#setFences(stream, slots());
     await Promise.all([answered, info.protocol === 3 ? this.#report(stream, whole) : null]);
     // After the fences, because a replica accepts them too.
-    const role = info.protocol === 2 ? await this.#readRole() : stream.report?.role;
+    const role = info.protocol === 2
+      ? await this.#readRole().catch(() => null)
+      : stream.report?.role;
     if (role === "replica") {
       throw new ConnectError(`Cannot watch ${this.#options.node()}: it is a replica now`);
     }
