@@ -51,7 +51,6 @@ Deno.test("a server that comes back is leased again, and nothing of before is on
     await server.command("ACL", "SETUSER", "default", "resetkeys", "~only:*", "-debug");
     await server.command("ACL", "SETUSER", "more", "on", "nopass", "+@all");
     await server.command("SAVE");
-    await reader.command("REPLICAOF", "127.0.0.1", 1);
     await reader.command("CLIENT", "PAUSE", 60_000, "WRITE");
     // Still open when the lease ends.
     const left = await server.client({ username: "more", password: "any" });
@@ -126,6 +125,21 @@ Deno.test("to pause a leased server that has ended sends no signal to anybody", 
   });
   await server.pause();
   await server.resume();
+});
+
+Deno.test("a server that has continued another one's replication stream is replaced", async () => {
+  await using pool = await Pool.start();
+  {
+    await using primary = await lease(pool);
+    await using replica = await lease(pool);
+    await replica.command("REPLICAOF", primary.host, String(primary.port));
+    await until("it follows", async () => {
+      return String(await replica.command("INFO", "replication")).includes("link_status:up");
+    });
+    await replica.command("REPLICAOF", "NO", "ONE");
+  }
+  await settled(pool);
+  assertEquals(pool.counts.discarded, 1);
 });
 
 Deno.test("a server that cannot be cleaned up is replaced and reported", async () => {

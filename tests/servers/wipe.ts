@@ -17,7 +17,7 @@ interface State {
 
 /** Fields of `INFO` that are the same on every new server. */
 const FIELDS =
-  /^(?:role|connected_slaves|master_link_status|number_of_cached_scripts|db\d+|pubsub_|blocked_|tracking_clients|loading)/;
+  /^(?:role|connected_slaves|master_link_status|master_replid2|number_of_cached_scripts|db\d+|pubsub_|blocked_|tracking_clients|loading)/;
 
 async function config(server: TestServer): Promise<Record<string, string>> {
   const reply = await server.command("CONFIG", "GET", "*") as string[];
