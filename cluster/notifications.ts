@@ -376,7 +376,9 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
     // A replica may have been promoted before any node says so.
     const primary = this.#succeeded.get(id);
     if (primary !== undefined && owned.length === 0) {
-      owned.push(...slotsIn(this.#topology?.slotsOf(primary) ?? []));
+      const named = slotsIn(this.#topology?.slotsOf(primary) ?? []);
+      // Whichever is newer: an answer may name neither of them as the owner by now.
+      owned.push(...new Set([...named, ...this.#coverage.slotsLastOf(primary)]));
     }
     return wanted === null ? owned : owned.filter((slot) => wanted.has(slot));
   }
@@ -422,7 +424,10 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
       member.askOffset();
       if (member.server.subscriber.silentFor > SILENT_MS) {
         if (this.#awaitHeir(member.id)) this.#refreshSoon();
-      } else if (member.isHeard) this.#succession.end(member.id);
+      } else if (member.isHeard && this.#succession.watches(member.id)) {
+        // One that has ended its fences is heard until it says that it was replaced.
+        if (!this.#coverage.hasHole(member.id)) this.#succession.end(member.id);
+      }
     }
     this.#filter.isUnsettled = this.#succession.isUnderWay;
     return Promise.resolve();

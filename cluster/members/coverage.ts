@@ -212,6 +212,20 @@ export class Coverage {
     return group(ended);
   }
 
+  /** Whether a node covered slots last that nobody covers now. */
+  hasHole(nodeId: string): boolean {
+    return this.#holes.some((hole) => hole?.nodeId === nodeId);
+  }
+
+  /** The slots that a node covers, or covered last. */
+  slotsLastOf(nodeId: string): number[] {
+    const slots: number[] = [];
+    for (let slot = 0; slot < SLOTS; slot++) {
+      if ((this.#holders[slot] ?? this.#holes[slot]?.nodeId) === nodeId) slots.push(slot);
+    }
+    return slots;
+  }
+
   /** The slots that are covered, or those that are not. */
   slots(covered: boolean): SlotRange[] {
     return slotRanges((slot) => (this.#holders[slot] !== null) === covered);
@@ -237,7 +251,10 @@ export class Coverage {
 /** One gap for all slots that are missing at the same time, for the same reason, at the same node. */
 function group(ended: readonly Ended[]): SlotGap[] {
   const groups = new Map<string, SlotGap & { readonly slots: SlotRange[] }>();
-  for (const { slot, nodeId, reason, from, to } of ended) {
+  // In ascending order, as ranges are made; nodes answer in the order of the questions.
+  for (
+    const { slot, nodeId, reason, from, to } of ended.toSorted((a, b) => a.slot - b.slot)
+  ) {
     const key = `${nodeId} ${from} ${to} ${reason}`;
     const gap = groups.get(key) ?? { nodeId, reason, slots: [], from, to: Math.max(from, to) };
     groups.set(key, gap);

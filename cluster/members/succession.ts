@@ -53,6 +53,11 @@ export class Succession {
     this.#watched.delete(primary);
   }
 
+  /** Whether the replicas of a primary are watched. */
+  watches(primary: string): boolean {
+    return this.#watched.has(primary);
+  }
+
   /** Whether nobody is known by now to have replaced some primary. */
   get isUnderWay(): boolean {
     return this.#watched.size > 0;

@@ -47,6 +47,17 @@ Deno.test("the slots of a node that is lost and heard again are a gap since its 
   assertEquals(formatSlots(coverage.slots(false)), "");
 });
 
+Deno.test("slots that a node gains in any order are one gap of ascending ranges", () => {
+  const coverage = covered();
+  coverage.lose("a", A, 100, "disconnected");
+  assertEquals(coverage.slotsLastOf("a"), A);
+  const slots = [8000, 3, 8191, 0, 2, 1, 8190];
+  assertEquals(tell(coverage.gain("b", slots, HEARD, 200)), [
+    "b topology 0-3,8000,8190-8191 100-200",
+  ]);
+  assertEquals(coverage.slotsLastOf("a").length, A.length - slots.length);
+});
+
 Deno.test("slots of a node that was never heard are missing since they were expected", () => {
   const coverage = new Coverage();
   coverage.expect(A, "a", 5);
