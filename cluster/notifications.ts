@@ -320,6 +320,9 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
       if (primaries.has(id) || contenders.has(id)) continue;
       // Its own stream says that it owns slots, whatever others have heard by now.
       if (member.gate.stream !== null && member.gate.stream.fenceCount > 0) continue;
+      // It said itself that it was promoted, and is being connected to.
+      const isArriving = !member.isHeard && member.server.subscriber.failures === 0;
+      if (this.#succeeded.has(id) && isArriving) continue;
       if (++member.absences < enough) continue;
       if (topology.nodes.get(id)?.role === "replica") member.gate.demoted();
       this.#leave(member, `${member.node} is no primary any more`);
