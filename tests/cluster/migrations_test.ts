@@ -184,8 +184,8 @@ Deno.test(
         await source.command("SET", tag, "x");
         const dump = await source.commandBytes("DUMP", tag) as Uint8Array;
         await source.command("DEL", tag);
-        await migration.begin();
         await until("all so far is told", () => heard.length === 2);
+        await migration.begin();
         // Only the source can say whether a client restored a key, or the migration did.
         await source.pause();
         try {
