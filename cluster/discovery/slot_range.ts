@@ -79,20 +79,10 @@ export function includesSlot(ranges: readonly SlotRange[], slot: number): boolea
   return ranges.some(({ first, last }) => first <= slot && slot <= last);
 }
 
-/** Compares ranges by their first slots, to sort them in ascending order. */
-export function byFirst(a: SlotRange, b: SlotRange): number {
-  return a.first - b.first;
-}
-
-/** Whether no slot lies in two of the ranges, which are in ascending order. */
-export function areDisjoint(sorted: readonly SlotRange[]): boolean {
-  return sorted.every(({ first }, index) => index === 0 || first > sorted[index - 1]!.last);
-}
-
 /** The fewest ranges that hold the slots of all these, which may overlap. */
 export function union(ranges: readonly SlotRange[]): SlotRange[] {
   const merged: { first: number; last: number }[] = [];
-  for (const { first, last } of ranges.toSorted(byFirst)) {
+  for (const { first, last } of ranges.toSorted((a, b) => a.first - b.first)) {
     const before = merged.at(-1);
     if (before === undefined || first > before.last + 1) merged.push({ first, last });
     else before.last = Math.max(before.last, last);
@@ -100,30 +90,11 @@ export function union(ranges: readonly SlotRange[]): SlotRange[] {
   return merged;
 }
 
-/** Marks the slots of ranges: 1 at the index of each slot that lies in one of them. */
-export function marksOf(ranges: readonly SlotRange[]): Uint8Array {
-  const marks = new Uint8Array(SLOTS);
-  for (const { first, last } of ranges) marks.fill(1, first, last + 1);
-  return marks;
-}
-
-/** Whether a slot of the ranges is marked, as by {@linkcode marksOf}. */
-export function includesMarked(ranges: readonly SlotRange[], marks: Uint8Array): boolean {
-  return ranges.some(({ first, last }) => marks.subarray(first, last + 1).includes(1));
-}
-
 /** Adds a slot to ranges that hold lower ones only, or the same as their last. */
 export function addSlot(ranges: SlotRange[], slot: number): void {
   const before = ranges.at(-1);
   if (before === undefined || slot > before.last + 1) ranges.push({ first: slot, last: slot });
   else ranges[ranges.length - 1] = { first: before.first, last: slot };
-}
-
-/** Whether two lists of ranges have a slot in common. */
-export function meet(some: readonly SlotRange[], others: readonly SlotRange[]): boolean {
-  return some.some(({ first, last }) =>
-    others.some((other) => other.first <= last && first <= other.last)
-  );
 }
 
 /**

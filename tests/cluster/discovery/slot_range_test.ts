@@ -1,6 +1,5 @@
 import { assertEquals } from "@std/assert";
 import { countSlots, formatSlots, includesSlot, slotRanges } from "../../../cluster/mod.ts";
-import { meet } from "../../../cluster/discovery/slot_range.ts";
 
 Deno.test("slots are the fewest ranges, and ranges are read as people write them", () => {
   const picked = (...slots: number[]) => slotRanges((slot) => slots.includes(slot));
@@ -20,7 +19,4 @@ Deno.test("slots are the fewest ranges, and ranges are read as people write them
     }
   }
   assertEquals(formatSlots(slotRanges(() => true)), "0-16383");
-  assertEquals(meet(picked(1, 2, 7), picked(3, 4, 5, 6)), false);
-  assertEquals(meet(picked(1, 2, 7), picked(0, 7)), true);
-  assertEquals(meet(picked(1), []), false);
 });
