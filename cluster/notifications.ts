@@ -1,6 +1,6 @@
 import { AbstractKeyspaceNotifications } from "../pubsub/mod.ts";
 import { backoff } from "../pubsub/backoff.ts";
-import { LATE, repeat } from "../pubsub/delay.ts";
+import { LATE, repeat, SILENT_MS } from "../pubsub/delay.ts";
 import { ClosedError } from "../pubsub/errors.ts";
 import { type Delivery, Hub } from "../pubsub/hub.ts";
 import { resolveOptions, type Settings } from "../pubsub/options.ts";
@@ -32,9 +32,6 @@ import { type KnownNode, refreshDelay, TopologySource } from "./topology_source.
 
 /** After how many answers in a row that know a node as no primary it is left, at least and most. */
 const ABSENCES = [2, 3] as const;
-
-/** For how long a node may be silent before its replicas are asked whether one was promoted, in ms. */
-const SILENT_MS = 1_000;
 
 /** The time between two pings of a node, in ms: at least, and for each node of the cluster. */
 const SPACING_MS = [2, 0.1] as const;

@@ -25,7 +25,7 @@ const ROOMS: Room[] = [
   { path: "cluster/discovery/", imports: ["resp/", "parse/"], runtime: false },
   {
     path: "cluster/migration/",
-    imports: ["cluster/discovery/", "resp/", "parse/"],
+    imports: ["cluster/discovery/", "resp/", "parse/", "events/"],
     runtime: false,
   },
   {

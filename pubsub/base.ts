@@ -1,3 +1,4 @@
+import { SILENT_MS } from "./delay.ts";
 import {
   type Channel,
   type ChannelOptions,
@@ -24,9 +25,6 @@ import { checkUnused, invalid } from "./option_checks.ts";
 import type { Health, Status } from "./status.ts";
 import type { NotificationLoop, StreamItem } from "./stream.ts";
 import type { Subscription } from "./subscription.ts";
-
-/** For how long a `PING` may go unanswered before the health suffers, in ms. */
-const SILENT_MS = 1_000;
 
 /**
  * What watching one server and watching a cluster have in common: all that is done with

@@ -12,6 +12,7 @@ import type { Product } from "../events/flags.ts";
 import { formatAddress } from "./address.ts";
 import { isBusy } from "./busy.ts";
 import { Change } from "./change.ts";
+import { concat } from "./concat.ts";
 import { dialWithin, reasonOf } from "./dialling.ts";
 import { ConnectError, TimeoutError } from "./errors.ts";
 import type { ServerChannel } from "./registry.ts";
@@ -419,16 +420,6 @@ export class Connection {
 function plain(chunk: Uint8Array): Uint8Array {
   if (chunk.constructor === Uint8Array) return chunk;
   return new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength);
-}
-
-function concat(parts: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
-  let offset = 0;
-  for (const part of parts) {
-    whole.set(part, offset);
-    offset += part.length;
-  }
-  return whole;
 }
 
 /** Whether an error says that the peer has closed the connection: its words differ by runtime. */

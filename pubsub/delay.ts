@@ -1,3 +1,6 @@
+/** For how long a server may leave a `PING` unanswered before it counts as silent, in ms. */
+export const SILENT_MS = 1_000;
+
 /** A timer that fires later than this, in ms, tells of a busy process, not of a silent server. */
 export const LATE = 250;
 

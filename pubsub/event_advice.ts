@@ -1,4 +1,5 @@
 import { describeEvent } from "../events/mod.ts";
+import { REPEATED_AS } from "../events/replication.ts";
 import { type Channel, isPattern, matchGlob } from "../parse/mod.ts";
 import { excerpt } from "./printable.ts";
 
@@ -38,22 +39,10 @@ export class EventAdvice {
 }
 
 /**
- * Events that a primary sends and its replicas do not, with the event that they send instead, as
- * measured on Redis 7.0, 8.0, 8.6 and Valkey 9.1: the effect is replicated, and not always the command.
- * A replica sends `keymiss` for what it reads itself, also for replicated commands, and not for what
- * is read on its primary.
+ * Warns, once for each event, of subscriptions to events that replicas do not send. A replica sends
+ * `keymiss` for what it reads itself, also for replicated commands, and not for what is read on its
+ * primary.
  */
-const ON_REPLICAS: Readonly<Record<string, string | null>> = {
-  expired: "del",
-  evicted: "del",
-  hexpired: "hdel",
-  spop: "srem",
-  incrbyfloat: "set",
-  hincrbyfloat: "hset",
-  keymiss: null,
-};
-
-/** Warns, once for each event, of subscriptions to events that replicas do not send. */
 export class ReplicaAdvice {
   readonly #onWarning: (message: string) => void;
   readonly #told = new Set<string>();
@@ -66,7 +55,7 @@ export class ReplicaAdvice {
   consider(channels: Iterable<Channel>): void {
     for (const channel of channels) {
       const includes = eventMatcher(channel);
-      for (const [event, instead] of Object.entries(ON_REPLICAS)) {
+      for (const [event, instead] of Object.entries(REPEATED_AS)) {
         if (this.#told.has(event) || !includes(event)) continue;
         // A pattern may include what comes instead.
         if (instead === null ? channel.isPattern && includes("del") : includes(instead)) continue;

@@ -1,20 +1,8 @@
+import { REPEATED_AS } from "../../events/replication.ts";
 import type { HeldEvent, NodeStream, Verdict } from "./node_stream.ts";
 
 /** How many events of a source may wait for their repetition; beyond that nothing is certain. */
 const MOST = 10_000;
-
-/**
- * The name under which the target of an atomic migration emits what its source emitted under another:
- * the effect is replicated, and not always the command. Measured on Redis 8.6 and Valkey 9.1.
- */
-const REPLICATED: Readonly<Record<string, string>> = {
-  expired: "del",
-  evicted: "del",
-  hexpired: "hdel",
-  spop: "srem",
-  incrbyfloat: "set",
-  hincrbyfloat: "hset",
-};
 
 interface SourceEvent {
   readonly type: string;
@@ -102,5 +90,6 @@ export class Handover<Item> {
 
 /** Whether an event of a target can repeat one of its source. */
 function isRepetition({ type, key }: HeldEvent<unknown>, source: SourceEvent | null): boolean {
-  return source !== null && source.key === key && (REPLICATED[source.type] ?? source.type) === type;
+  return source !== null && source.key === key &&
+    (REPEATED_AS[source.type] ?? source.type) === type;
 }

@@ -1,6 +1,6 @@
 import type { Mutant } from "./mutant.ts";
 
-/** Breakages of what `pubsub/` counts, notes and lets go of. */
+/** Breakages of what `pubsub/` counts, notes and releases. */
 export const pubsubState: readonly Mutant[] = [
   {
     name: "forgets the bytes of connections that were lost",

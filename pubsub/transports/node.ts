@@ -6,6 +6,7 @@
  */
 
 import type { Address, DialOptions, TcpAddress, TlsOptions, Transport } from "../transport.ts";
+import { concat } from "../concat.ts";
 import { UnsupportedError } from "../errors.ts";
 import { certificateError, requireTcp, tlsError } from "./tls_error.ts";
 import { Writes } from "./writes.ts";
@@ -330,7 +331,7 @@ class NodeTransport implements Transport {
   #takeKept(): Uint8Array | null {
     const [first] = this.#chunks;
     if (first === undefined) return null;
-    const kept = this.#chunks.length === 1 ? first : joined(this.#chunks, this.unread);
+    const kept = this.#chunks.length === 1 ? first : concat(this.#chunks);
     this.#chunks = [];
     this.unread = 0;
     if (this.#paused) {
@@ -387,16 +388,6 @@ class NodeTransport implements Transport {
     this.#error = null;
     this.#socket.destroy();
   }
-}
-
-function joined(chunks: readonly Uint8Array[], length: number): Uint8Array {
-  const whole = new Uint8Array(length);
-  let at = 0;
-  for (const chunk of chunks) {
-    whole.set(chunk, at);
-    at += chunk.length;
-  }
-  return whole;
 }
 
 function closedError(): Error {
