@@ -5,7 +5,7 @@ export const cluster: readonly Mutant[] = [
   {
     name: "decides a deletion before the other nodes have proven anything",
     file: "cluster/migration/filter.ts",
-    before: "if (!this.#isProvenElsewhere(stream, event.order)) return null;\n    const group",
+    before: "if (!this.#isProvenBeside(stream, event.order)) return null;\n    const group",
     after: "const group",
     tests: ["tests/cluster/migration/filter_test.ts"],
   },
@@ -47,7 +47,7 @@ export const cluster: readonly Mutant[] = [
   {
     name: "takes a deletion and a restore by two owners for a migrated key",
     file: "cluster/migration/key_moves.ts",
-    before: "!(one.event.fenced && other.event.fenced)",
+    before: "!(one.fenced && other.fenced)",
     after: "true",
     tests: ["tests/cluster/migration/filter_test.ts"],
   },
@@ -131,8 +131,8 @@ export const cluster: readonly Mutant[] = [
   {
     name: "takes the refusal of a fence for a slot of another node",
     file: "cluster/members/gate.ts",
-    before: 'if (code === "NOPERM" || code === "ERR") {',
-    after: 'if (code === "NOAUTH") {',
+    before: 'if (error?.code !== "NOPERM" && error?.code !== "ERR") {',
+    after: 'if (error?.code !== "NOAUTH") {',
     tests: ["tests/cluster/members/gate_test.ts"],
   },
   {
@@ -145,8 +145,8 @@ export const cluster: readonly Mutant[] = [
   {
     name: "takes the fences of a replica for its own",
     file: "cluster/members/gate.ts",
-    before: "if (error === null && isLate && stream.fenceCount === 0) {",
-    after: "if (error === null && isLate && stream.fenceCount < 0) {",
+    before: "if (isLate && stream.fenceCount === 0 && owned",
+    after: "if (isLate && stream.fenceCount < 0 && owned",
     tests: ["tests/cluster/members/gate_test.ts"],
   },
   {

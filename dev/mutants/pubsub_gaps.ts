@@ -124,10 +124,9 @@ export const pubsubGaps: readonly Mutant[] = [
   {
     name: "delivers what came during a gap before the gap",
     file: "pubsub/subscriber.ts",
-    before:
-      "      this.#gap.end();\n    }\n    held?.release(events.onMessage, events.onConfirmed, this.#end.signal);",
+    before: "      this.#gap.end();\n    }\n    held?.release(events.onMessage, this.#end.signal);",
     after:
-      "    }\n    held?.release(events.onMessage, events.onConfirmed, this.#end.signal);\n    if (mute === null) this.#gap.end();",
+      "    }\n    held?.release(events.onMessage, this.#end.signal);\n    if (mute === null) this.#gap.end();",
     tests: ["tests/pubsub/pressure_test.ts", "--filter=find no room"],
   },
   {

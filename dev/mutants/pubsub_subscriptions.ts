@@ -259,7 +259,7 @@ export const pubsubSubscriptions: readonly Mutant[] = [
   {
     name: "takes a confirmation of another channel",
     file: "pubsub/requests.ts",
-    before: " || (id !== null && channelId(awaited) !== id)",
+    before: " ||\n      (id !== null && channelId(awaited) !== id)",
     after: "",
     tests: ["tests/pubsub/resubscribe_test.ts"],
   },
