@@ -226,7 +226,7 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
       nodes,
       slots: { covered: this.#coverage.slots(true), uncovered, parts: this.#parts() },
       migrations: {
-        phantoms: this.#filter.artefacts,
+        artefacts: this.#filter.artefacts,
         uncertain: this.#filter.uncertain,
         held: this.#filter.held,
         heldBytes: this.#filter.heldBytes,

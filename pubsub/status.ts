@@ -113,7 +113,7 @@ export interface NodeStatus {
  */
 export interface MigrationStatus {
   /** Migration artefacts: notifications that only a slot migration caused. Dropped, or marked. */
-  readonly phantoms: number;
+  readonly artefacts: number;
   /** Notifications that may be artefacts, which were delivered with `migration: "maybe"`. */
   readonly uncertain: number;
   /** Events that wait until it is known what they are. */

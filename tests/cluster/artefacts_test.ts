@@ -70,7 +70,7 @@ for (const migrations of ["hide", "mark"] as const) {
     assertEquals(await settled(), ["append", ...copied]);
     await emit(source, "persist");
     assertEquals(await settled(), ["append", ...copied, "persist"]);
-    assertEquals(scene.notifications.status().migrations!.phantoms, 1);
+    assertEquals(scene.notifications.status().migrations!.artefacts, 1);
   });
 
   Deno.test(`the restore and the deletion of a key that is moved are ${how}`, async () => {
@@ -84,6 +84,6 @@ for (const migrations of ["hide", "mark"] as const) {
     await Promise.all([emit(target, "restore"), emit(source, "del")]);
     const moved = migrations === "hide" ? [] : ["del, of the move", "restore, of the move"];
     assertEquals((await settled()).slice(2).sort(), moved);
-    assertEquals(scene.notifications.status().migrations!.phantoms, 2);
+    assertEquals(scene.notifications.status().migrations!.artefacts, 2);
   });
 }

@@ -113,17 +113,17 @@ async function moveOnce(
   await until("the last is told", () => heard.some((one) => tell(one) === really.at(-1)));
   await until("nothing waits", () => notifications.status().migrations!.held === 0);
 
-  const { phantoms, uncertain } = notifications.status().migrations!;
+  const { artefacts, uncertain } = notifications.status().migrations!;
   const plain = heard.filter(({ migration }) => !migration).map(tell);
   const counts = really.map((one) => plain.filter((other) => one === other).length);
   assertEquals(counts, really.map(() => 1), "each deletion once");
   const more = plain.length - really.length;
   assert(more <= uncertain, `${more} told twice, ${uncertain} uncertain`);
   const marked = heard.filter(({ migration }) => migration);
-  assertEquals(marked.length, options.migrations === "mark" ? phantoms : 0);
+  assertEquals(marked.length, options.migrations === "mark" ? artefacts : 0);
   assert(marked.every(({ node }) => node === `127.0.0.1:${target.port}`));
-  const what = `${phantoms} phantoms, ${more} told twice`;
-  return { isClear: phantoms > 100 && more <= 5, what };
+  const what = `${artefacts} artefacts, ${more} delivered twice`;
+  return { isClear: artefacts > 100 && more <= 5, what };
 }
 
 /** Has a slot move while this process stands still, so that all of it comes at once. */

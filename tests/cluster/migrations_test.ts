@@ -107,8 +107,8 @@ Deno.test(
           const tell = ({ eventType, key, node }: KeyNotification) => `${eventType} ${key} ${node}`;
           const moved = keys.filter((key) => key !== keys[10]);
           await until("all is told", () => {
-            const { phantoms, held } = notifications.status().migrations!;
-            return phantoms === 2 * moved.length && held === 0 &&
+            const { artefacts, held } = notifications.status().migrations!;
+            return artefacts === 2 * moved.length && held === 0 &&
               heard.some((one) => tell(one) === `del ${keys[11]} ${from.target}`);
           });
           assertEquals(
@@ -122,11 +122,11 @@ Deno.test(
             ].sort(),
           );
           const marked = heard.filter(({ migration }) => migration).map(tell).sort();
-          const phantoms = moved.flatMap((key) => [
+          const artefacts = moved.flatMap((key) => [
             `restore ${key} ${from.target}`,
             `del ${key} ${from.source}`,
           ]).sort();
-          assertEquals(marked, migrations === "mark" ? phantoms : []);
+          assertEquals(marked, migrations === "mark" ? artefacts : []);
           assertEquals(notifications.status().migrations!.uncertain, 0);
           assert(heard.every(({ slot }) => slot === migration.slot));
         });
@@ -163,10 +163,10 @@ Deno.test(
         }
         assertEquals(seeing.deleted, [left, last]);
         assertEquals(blind.deleted, [left, ...moved, last]);
-        assertEquals(seeing.notifications.status().migrations!.phantoms, 2 * moved.length);
-        const { phantoms, uncertain } = blind.notifications.status().migrations!;
+        assertEquals(seeing.notifications.status().migrations!.artefacts, 2 * moved.length);
+        const { artefacts, uncertain } = blind.notifications.status().migrations!;
         // All of them were deleted while the slot migrated.
-        assertEquals([phantoms, uncertain], [0, keys.length]);
+        assertEquals([artefacts, uncertain], [0, keys.length]);
       },
     );
 
@@ -245,8 +245,8 @@ Deno.test(
             restored.map(({ migration }) => migration),
             restored.map(() => "maybe" as const),
           );
-          const { phantoms, uncertain } = notifications.status().migrations!;
-          assertEquals([phantoms, uncertain >= keys.length - 1], [0, true]);
+          const { artefacts, uncertain } = notifications.status().migrations!;
+          assertEquals([artefacts, uncertain >= keys.length - 1], [0, true]);
           await ask(target, `SET ${tag}new x`);
           await until("it comes", () => heard.at(-1)!.key === `${tag}new`);
           await notifications.close();

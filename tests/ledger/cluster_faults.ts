@@ -35,7 +35,7 @@ async function move(stage: ClusterStage, how: Move, to?: TestServer): Promise<vo
   await how(stage, stage.busy, source!, target);
   await stage.agreesOn(target);
   // Nodes are asked every 100 ms whether they have a slot that came key by key; if it moves on before,
-  // that move's phantoms are not known for what they are.
+  // the artefacts of that migration are not known for what they are.
   await sleep(500);
 }
 

@@ -9,10 +9,10 @@ const seed = anySeed();
 Deno.test("what happens to a cluster loses nothing in silence, and artefacts are hidden", async () => {
   const outcomes = await eachOnCluster(MODES[0]!, { seed }, 1);
   assertEquals(problems(outcomes), [], `with the seed ${seed}`);
-  for (const { name, outcome, phantoms } of outcomes) {
+  for (const { name, outcome, artefacts } of outcomes) {
     const { leaves } = CLUSTER_FAULTS.find((fault) => fault.name === name)!;
     if (leaves !== null) assert(leaves in outcome.report.gaps, `${name} left no ${leaves}`);
-    if (name === movedByKey.name) assert(phantoms! > 100, `${phantoms} artefacts were hidden`);
+    if (name === movedByKey.name) assert(artefacts! > 100, `${artefacts} artefacts were hidden`);
   }
 });
 

@@ -9,9 +9,9 @@ Deno.test("what happens to a cluster loses nothing in silence, and artefacts are
   const outcomes = await eachOnCluster(MODES[0]!, { seed: 1 }, 1, faults);
   assertEquals(problems(outcomes), []);
   for (const [index, { name, leaves }] of faults.entries()) {
-    const { outcome, phantoms } = outcomes[index]!;
+    const { outcome, artefacts } = outcomes[index]!;
     if (leaves !== null) {
       assert(leaves in outcome.report.gaps, `${name} left ${Object.keys(outcome.report.gaps)}`);
-    } else assert(phantoms! > 100, `${phantoms} artefacts were hidden`);
+    } else assert(artefacts! > 100, `${artefacts} artefacts were hidden`);
   }
 });

@@ -18,7 +18,7 @@ export async function eachOnCluster(
     await using stage = await ClusterStage.open({ ...mode, ...options, cluster });
     const durations = Array.from({ length: times }, () => fault.lasts[1]);
     const outcome = await playAlone(stage, fault, stage.random, durations);
-    named.push({ name: fault.name, outcome, phantoms: stage.watcher.migrations.phantoms });
+    named.push({ name: fault.name, outcome, artefacts: stage.watcher.migrations.artefacts });
   }
   return named;
 }
@@ -31,7 +31,7 @@ export async function mixedOnCluster(
 ): Promise<Named> {
   await using stage = await ClusterStage.open({ ...mode, ...options });
   const outcome = await playMixed(stage, possible(options), stage.random, seconds);
-  return { name: describe(mode), outcome, phantoms: stage.watcher.migrations.phantoms };
+  return { name: describe(mode), outcome, artefacts: stage.watcher.migrations.artefacts };
 }
 
 function possible({ binary }: ScenarioOptions): readonly ClusterFault[] {

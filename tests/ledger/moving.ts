@@ -107,7 +107,7 @@ export async function whenMoving(
     const mostLate = artefacts === 0 ? 0 : written * MOST_WRONG;
     assert(late <= mostLate, `${late} of ${written} writes came after later ones`);
     const shown = unexpected.length + duplicated.length;
-    const all = shown + watcher.migrations.phantoms;
+    const all = shown + watcher.migrations.artefacts;
     assert(all > 0, "the migration had no artefacts");
     assert(
       shown <= all * artefacts,

@@ -35,8 +35,8 @@ export interface ScenarioOptions extends Pick<StageOptions, "binary" | "rate" | 
 export interface Named {
   readonly name: string;
   readonly outcome: Outcome;
-  /** In a cluster, the events that only slots on the move had made, and that were left out. */
-  readonly phantoms?: number;
+  /** In a cluster, how many migration artefacts were hidden. */
+  readonly artefacts?: number;
 }
 
 /** Each fault by itself, several times. */

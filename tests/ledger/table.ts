@@ -14,13 +14,13 @@ const COLUMNS: readonly (readonly [string, (report: Report, faults: number) => n
 ];
 
 const CLUSTER_COLUMNS: readonly (readonly [string, (run: Named) => number])[] = [
-  ["phantoms left out", ({ phantoms = 0 }) => phantoms],
-  ["phantoms told", ({ outcome }) => outcome.report.unexpected.length],
+  ["artefacts hidden", ({ artefacts = 0 }) => artefacts],
+  ["artefacts delivered", ({ outcome }) => outcome.report.unexpected.length],
 ];
 
 /**
  * The figures of runs as a table in Markdown; runs of one name share a row. Those of clusters count
- * phantoms too.
+ * artefacts too.
  */
 export function table(runs: readonly Named[]): string {
   const columns: readonly (readonly [string, (run: Named) => number])[] = [
@@ -29,7 +29,7 @@ export function table(runs: readonly Named[]): string {
         return count(report, Object.values(faults).reduce((a, b) => a + b, 0));
       }] as const
     ),
-    ...runs.some(({ phantoms }) => phantoms !== undefined) ? CLUSTER_COLUMNS : [],
+    ...runs.some(({ artefacts }) => artefacts !== undefined) ? CLUSTER_COLUMNS : [],
   ];
   const header = ["", ...columns.map(([name]) => name)];
   const ruler = [":--", ...columns.map(() => "--:")];

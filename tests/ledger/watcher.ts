@@ -48,7 +48,7 @@ export interface Watching extends AsyncDisposable {
 }
 
 /** What there is to say where nothing moves. */
-export const NO_MIGRATIONS: MigrationStatus = { phantoms: 0, uncertain: 0, held: 0, heldBytes: 0 };
+export const NO_MIGRATIONS: MigrationStatus = { artefacts: 0, uncertain: 0, held: 0, heldBytes: 0 };
 
 /** The library at work in this process. */
 export class Watcher implements Watching {
