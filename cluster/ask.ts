@@ -4,7 +4,7 @@ import type { Address } from "../pubsub/mod.ts";
 import { ServerError } from "../resp/mod.ts";
 import { discoverTopology } from "./discovery/discover_topology.ts";
 import type { Topology } from "./discovery/topology.ts";
-import { TopologyError } from "./discovery/topology_error.ts";
+import { TopologyError } from "./discovery/topology_reply.ts";
 
 /** How an answer is to be read. */
 export interface TopologyOptions {

@@ -19,8 +19,15 @@
  */
 
 export * from "./discover_topology.ts";
-export { hashSlot, SLOTS } from "./slot.ts";
-export { countSlots, formatSlots, includesSlot, type SlotRange, slotRanges } from "./slot_range.ts";
+export {
+  countSlots,
+  formatSlots,
+  hashSlot,
+  includesSlot,
+  type SlotRange,
+  slotRanges,
+  SLOTS,
+} from "./slot.ts";
 export {
   type ClusterNode,
   dialAddress,
@@ -30,5 +37,9 @@ export {
   type Shard,
   Topology,
 } from "./topology.ts";
-export * from "./topology_error.ts";
-export { parseShards, parseSlots } from "./topology_reply.ts";
+export {
+  parseShards,
+  parseSlots,
+  TopologyError,
+  type TopologyErrorCode,
+} from "./topology_reply.ts";

@@ -82,3 +82,117 @@ function hashBytes(key: Uint8Array): number {
   }
   return crc % SLOTS;
 }
+
+/**
+ * Hash slots that follow each other.
+ *
+ * @example
+ * ```ts
+ * import { countSlots, type SlotRange } from "@keywatch/keywatch/discovery";
+ *
+ * const range: SlotRange = { first: 0, last: 5460 };
+ * console.log(countSlots([range])); // 5461
+ * ```
+ */
+export interface SlotRange {
+  /** The first slot. */
+  readonly first: number;
+  /** The last slot, inclusive; not below the first. */
+  readonly last: number;
+}
+
+/**
+ * The slots that a rule picks, as ranges.
+ *
+ * @param picks says of a slot, 0 to 16,383, whether it is one of them
+ * @returns the fewest ranges that hold them all, in ascending order
+ *
+ * @example
+ * ```ts
+ * import { formatSlots, slotRanges } from "@keywatch/keywatch/discovery";
+ *
+ * console.log(formatSlots(slotRanges((slot) => slot < 3 || slot === 7))); // 0-2,7
+ * ```
+ */
+export function slotRanges(picks: (slot: number) => boolean): SlotRange[] {
+  const ranges: SlotRange[] = [];
+  let first = -1;
+  for (let slot = 0; slot <= SLOTS; slot++) {
+    const picked = slot < SLOTS && picks(slot);
+    if (picked && first === -1) first = slot;
+    if (picked || first === -1) continue;
+    ranges.push({ first, last: slot - 1 });
+    first = -1;
+  }
+  return ranges;
+}
+
+/**
+ * How many slots there are in ranges that do not overlap.
+ *
+ * @param ranges the ranges
+ * @returns the sum of their lengths
+ *
+ * @example
+ * ```ts
+ * import { countSlots } from "@keywatch/keywatch/discovery";
+ *
+ * console.log(countSlots([{ first: 0, last: 5460 }])); // 5461
+ * ```
+ */
+export function countSlots(ranges: readonly SlotRange[]): number {
+  return ranges.reduce((sum, { first, last }) => sum + last - first + 1, 0);
+}
+
+/**
+ * Whether a slot lies in one of the ranges.
+ *
+ * @param ranges the ranges
+ * @param slot the slot
+ * @returns whether one of them holds it
+ *
+ * @example
+ * ```ts
+ * import { includesSlot } from "@keywatch/keywatch/discovery";
+ *
+ * console.log(includesSlot([{ first: 0, last: 5460 }], 5461)); // false
+ * ```
+ */
+export function includesSlot(ranges: readonly SlotRange[], slot: number): boolean {
+  return ranges.some(({ first, last }) => first <= slot && slot <= last);
+}
+
+/** The fewest ranges that hold the slots of all these, which may overlap. */
+export function union(ranges: readonly SlotRange[]): SlotRange[] {
+  const merged: { first: number; last: number }[] = [];
+  for (const { first, last } of ranges.toSorted((a, b) => a.first - b.first)) {
+    const before = merged.at(-1);
+    if (before === undefined || first > before.last + 1) merged.push({ first, last });
+    else before.last = Math.max(before.last, last);
+  }
+  return merged;
+}
+
+/** Adds a slot to ranges that hold lower ones only, or the same as their last. */
+export function addSlot(ranges: SlotRange[], slot: number): void {
+  const before = ranges.at(-1);
+  if (before === undefined || slot > before.last + 1) ranges.push({ first: slot, last: slot });
+  else ranges[ranges.length - 1] = { first: before.first, last: slot };
+}
+
+/**
+ * Ranges as people write them.
+ *
+ * @param ranges the ranges
+ * @returns their text, such as `0-5460,5462`; empty when there are none
+ *
+ * @example
+ * ```ts
+ * import { formatSlots } from "@keywatch/keywatch/discovery";
+ *
+ * console.log(formatSlots([{ first: 0, last: 5460 }, { first: 5462, last: 5462 }])); // 0-5460,5462
+ * ```
+ */
+export function formatSlots(ranges: readonly SlotRange[]): string {
+  return ranges.map(({ first, last }) => first === last ? `${first}` : `${first}-${last}`).join();
+}

@@ -1,5 +1,4 @@
-import { SLOTS } from "./slot.ts";
-import { formatSlots, type SlotRange, slotRanges } from "./slot_range.ts";
+import { formatSlots, type SlotRange, slotRanges, SLOTS } from "./slot.ts";
 
 /**
  * What a node is in its shard; the servers say `master` and `replica`, older ones `slave`.

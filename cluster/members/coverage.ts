@@ -1,6 +1,5 @@
 import type { GapReason } from "../../pubsub/gap.ts";
-import { SLOTS } from "../discovery/slot.ts";
-import { addSlot, type SlotRange, slotRanges } from "../discovery/slot_range.ts";
+import { addSlot, type SlotRange, slotRanges, SLOTS } from "../discovery/slot.ts";
 
 /** A time during which events of some slots may be missing. */
 export interface SlotGap {

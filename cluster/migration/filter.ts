@@ -8,7 +8,7 @@ import {
   NodeStream,
   type Verdict,
 } from "./node_stream.ts";
-import { includesSlot } from "../discovery/slot_range.ts";
+import { includesSlot } from "../discovery/slot.ts";
 
 /** Questions and decisions of a filter. */
 export interface FilterEvents<Item> {

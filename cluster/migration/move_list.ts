@@ -1,7 +1,6 @@
 import { type Reply, ServerError } from "../../resp/mod.ts";
 import { fieldsOf, listOf, textOf } from "../discovery/reply_fields.ts";
-import { SLOTS } from "../discovery/slot.ts";
-import type { SlotRange } from "../discovery/slot_range.ts";
+import { type SlotRange, SLOTS } from "../discovery/slot.ts";
 
 /** An atomic migration in which a node takes part. */
 export interface SlotMove {

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { Coverage, type Gain, type SlotGap } from "../../../cluster/members/coverage.ts";
-import { formatSlots } from "../../../cluster/discovery/slot_range.ts";
+import { formatSlots } from "../../../cluster/discovery/slot.ts";
 
 /** All slots from the first to the last. */
 function range(first: number, last: number): number[] {
