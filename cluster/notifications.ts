@@ -23,10 +23,11 @@ import {
   checkForCluster,
   type ClusterOptions,
   type ClusterSettings,
+  readSeeds,
   resolveClusterOptions,
+  type Seeds,
 } from "./options.ts";
 import { Refresher } from "./refresher.ts";
-import { readSeeds, type Seeds } from "./seeds.ts";
 import { type KnownNode, refreshDelay, TopologySource } from "./topology_source.ts";
 
 /** After how many answers in a row that know a node as no primary it is left, at least and most. */

@@ -1,4 +1,4 @@
-import { NO_EVENTS } from "../pubsub/connection.ts";
+import { type Connection, NO_EVENTS } from "../pubsub/connection.ts";
 import { AuthError, ClosedError, ConnectError } from "../pubsub/errors.ts";
 import { openConnection } from "../pubsub/handshake.ts";
 import { inTurn } from "../pubsub/in_turn.ts";
@@ -6,9 +6,10 @@ import { type Address, formatAddress, type TcpAddress } from "../pubsub/mod.ts";
 import type { Settings } from "../pubsub/options.ts";
 import { quoteEach } from "../pubsub/printable.ts";
 import type { Subscriber } from "../pubsub/subscriber.ts";
-import { askTopology } from "./ask.ts";
-import { mostFrequentView } from "./discovery/discover_topology.ts";
+import { ServerError } from "../resp/mod.ts";
+import { discoverTopology, mostFrequentView } from "./discovery/discover_topology.ts";
 import type { Topology } from "./discovery/topology.ts";
+import { TopologyError } from "./discovery/topology_reply.ts";
 
 /** How many nodes are asked at once. */
 const SAMPLE = 5;
@@ -196,4 +197,46 @@ export class TopologySource {
       connection.close(new ClosedError("The connection served its purpose"));
     }
   }
+}
+
+/**
+ * Asks a node for the topology.
+ *
+ * @param connection to the node
+ * @param asked where it is
+ * @throws {AuthError} when the user may not ask
+ * @throws {TopologyError} when the answer cannot be understood, or says nothing
+ * @throws {ConnectError} when the server refuses for another reason
+ * @throws the reason for which the connection is over
+ */
+async function askTopology(
+  connection: Connection,
+  asked: Address,
+  { tls, maxNodes }: TopologySourceOptions,
+): Promise<Topology> {
+  const { secrets, server } = connection;
+  const sendCommand = (...words: [string, ...string[]]) => connection.request(...words);
+  let topology: Topology;
+  try {
+    topology = await discoverTopology(sendCommand, { address: asked, tls, maxNodes });
+  } catch (error) {
+    if (!(error instanceof TopologyError)) throw error;
+    const { code, command, message, cause } = error;
+    if (code === "TOPOLOGY_DENIED") throw new AuthError(message, { cause });
+    if (cause instanceof ServerError) throw new ConnectError(message, { cause });
+    if (cause instanceof Error) throw cause;
+    if (!secrets.repeats(message)) throw error;
+    throw new TopologyError(command, error.server, "it may repeat the password", { code });
+  }
+  // Names are looked up by DNS and stand in messages and in the status, as they are.
+  const own = "hostname" in asked ? asked.hostname : null;
+  for (const { id, host, hostname, ip } of topology.nodes.values()) {
+    for (const name of [id, host, hostname, ip]) {
+      if (name === null || name === own || secrets.allowsName(name)) continue;
+      throw new ConnectError(
+        `Cannot use the topology of ${server}: the name of a node in it repeats the password`,
+      );
+    }
+  }
+  return topology;
 }
