@@ -1,5 +1,4 @@
 import { formatAddress, type TcpAddress } from "../../pubsub/mod.ts";
-import type { Candidate } from "./replica_locator.ts";
 import { dialAddress, type Topology } from "../discovery/topology.ts";
 
 /** What it takes to know where nodes are. */
@@ -46,13 +45,5 @@ export class NodeAddresses {
   nameOf(id: string): string {
     const address = this.locate(id);
     return address === null ? id : formatAddress(address);
-  }
-
-  /** The replicas of a primary that can be dialled. */
-  replicasOf(primary: string): Candidate[] {
-    return this.#options.topology()!.replicasOf(primary).flatMap((node) => {
-      const address = this.locate(node.id);
-      return address === null ? [] : [{ node, address }];
-    });
   }
 }

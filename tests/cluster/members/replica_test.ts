@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
-import { ReplicaLink } from "../../../cluster/members/replica_link.ts";
+import { ReplicaLink } from "../../../cluster/members/replica.ts";
 
-Deno.test("a link that is another one, or is missing for long, is told with its last proof", () => {
+Deno.test("a link that is another one, or is missing for long, is reported with its last proof", () => {
   const told: string[] = [];
   const link = new ReplicaLink({
     onCopied: (from) => told.push(`copied since ${from}`),
