@@ -3,6 +3,7 @@ import {
   Decoder,
   type DecoderLimits,
   encodeCommand,
+  encodePipeline,
   type MessageFrame,
   type Reply,
   replyToText,
@@ -12,7 +13,6 @@ import type { Product } from "../events/flags.ts";
 import { formatAddress } from "./address.ts";
 import { isBusy } from "./busy.ts";
 import { Change } from "./change.ts";
-import { concat } from "./concat.ts";
 import { dialWithin, reasonOf } from "./dialling.ts";
 import { ConnectError, TimeoutError } from "./errors.ts";
 import type { ServerChannel } from "./registry.ts";
@@ -242,16 +242,20 @@ export class Connection {
       for (const channel of channels) onAnswer(channel, this.#over);
       return;
     }
+    if (channels.length === 0) return;
     this.hasShardChannels = true;
-    const commands = channels.map((channel) => encodeCommand(["SSUBSCRIBE", channel]));
-    for (const bytes of channels) {
-      const channel = { bytes, isPattern: false, isShard: true };
-      this.#requests.take({ name: "SSUBSCRIBE", channels: [channel], subscribed: true }, Infinity, {
-        answer: () => onAnswer(bytes, null),
-        fail: (error) => onAnswer(bytes, error),
-      });
-    }
-    this.#write(concat(commands));
+    const request = {
+      name: "SSUBSCRIBE",
+      channels: channels.map((bytes) => ({ bytes, isPattern: false, isShard: true })),
+      subscribed: true,
+      isEach: true,
+    };
+    let next = 0;
+    this.#requests.take(request, Infinity, {
+      answer: () => onAnswer(channels[next++]!, null),
+      fail: (error) => onAnswer(channels[next++]!, error),
+    });
+    this.#write(encodePipeline(channels.map((channel) => ["SSUBSCRIBE", channel])));
   }
 
   /**

@@ -3,7 +3,7 @@ import { decodeText, type Reply, ServerError } from "../resp/mod.ts";
 import { LATE } from "./delay.ts";
 import { ConnectError, TimeoutError } from "./errors.ts";
 import { unusable } from "./refusal.ts";
-import { channelId, type ServerChannel } from "./registry.ts";
+import type { ServerChannel } from "./registry.ts";
 
 /** What a command is answered with. */
 export interface Request {
@@ -13,6 +13,8 @@ export interface Request {
   readonly channels: readonly ServerChannel[] | null;
   /** Whether they are to be confirmed as subscribed, or as no longer so. */
   readonly subscribed: boolean;
+  /** Whether each channel has a command of its own, so that the taker is called for each in order. */
+  readonly isEach?: boolean;
 }
 
 /** Who takes an answer, in the call in which it is read. */
@@ -29,7 +31,8 @@ interface Pending extends Request {
   /** When it was sent, in ms since the epoch. */
   readonly sentAt: number;
   timer: ReturnType<typeof setTimeout> | undefined;
-  confirmed: number;
+  /** How many of its channels have been confirmed, or refused. */
+  answered: number;
 }
 
 /**
@@ -92,7 +95,7 @@ export class Requests {
       taker,
       sentAt: Date.now(),
       timer: undefined,
-      confirmed: 0,
+      answered: 0,
     };
     this.#pending.push(pending);
     if (timeout !== Infinity) this.#expect(pending, timeout);
@@ -110,7 +113,8 @@ export class Requests {
       if (reply instanceof ServerError) throw unusable(this.#server, reply);
       throw this.#confused("answered what nobody asked");
     }
-    this.#answered();
+    pending.answered++;
+    this.#answered(pending);
     if (reply instanceof ServerError) {
       if (this.#refusal !== null) this.#refusal = reply;
       pending.taker.fail(reply);
@@ -131,20 +135,20 @@ export class Requests {
    * @returns the channel as it was asked for
    * @throws {ConnectError} when it was not due
    */
-  confirm({ isPattern, isShard, subscribed, id }: Confirmation): ServerChannel {
+  confirm({ isPattern, isShard, subscribed, bytes }: Confirmation): ServerChannel {
     const pending = this.#pending[0];
-    const awaited = pending?.channels?.[pending.confirmed];
+    const awaited = pending?.channels?.[pending.answered];
     if (
       pending === undefined || awaited === undefined || pending.subscribed !== subscribed ||
       awaited.isPattern !== isPattern || (awaited.isShard ?? false) !== isShard ||
-      (id !== null && channelId(awaited) !== id)
+      (bytes !== null && !areSame(awaited.bytes, bytes))
     ) {
       throw this.#confused("confirmed a subscription nobody asked for");
     }
     this.#refusal = null;
-    pending.confirmed++;
-    if (pending.confirmed === pending.channels!.length) {
-      this.#answered();
+    pending.answered++;
+    if (pending.isEach || pending.answered === pending.channels!.length) {
+      this.#answered(pending);
       pending.taker.answer(null);
     }
     return awaited;
@@ -154,14 +158,17 @@ export class Requests {
   end(reason: Error): void {
     for (const pending of this.#pending.splice(0)) {
       clearTimeout(pending.timer);
-      pending.taker.fail(reason);
+      const left = pending.isEach ? pending.channels!.length - pending.answered : 1;
+      for (let n = 0; n < left; n++) pending.taker.fail(reason);
     }
   }
 
-  #answered(): void {
-    const pending = this.#pending.shift()!;
-    clearTimeout(pending.timer);
+  /** The oldest command has been answered, as a whole or for one of its channels. */
+  #answered(pending: Pending): void {
     this.provenAt = pending.sentAt;
+    if (pending.isEach && pending.answered < pending.channels!.length) return;
+    this.#pending.shift();
+    clearTimeout(pending.timer);
   }
 
   /** Gives an answer so many ms to come. */
@@ -195,24 +202,32 @@ export interface Confirmation {
   readonly isShard: boolean;
   /** Whether it is subscribed now. */
   readonly subscribed: boolean;
-  /**
-   * The channel, by the id that {@linkcode channelId} gives it. Null when the server names none,
-   * because nothing of this kind is subscribed any more.
-   */
-  readonly id: string | null;
+  /** The channel. Null when the server names none, because nothing of this kind is subscribed. */
+  readonly bytes: Uint8Array | null;
 }
+
+const KINDS: ReadonlyMap<string, Omit<Confirmation, "bytes">> = new Map(
+  ["", "p", "s"].flatMap((kind) =>
+    [true, false].map((subscribed) => [
+      `${kind}${subscribed ? "" : "un"}subscribe`,
+      { isPattern: kind === "p", isShard: kind === "s", subscribed },
+    ])
+  ),
+);
 
 /** The channel that a push confirms, or null for a push of another kind. */
 export function readConfirmation([first, name]: readonly Reply[]): Confirmation | null {
-  const kind = bytesOf(first);
-  const words = kind === null ? null : /^([ps]?)(un)?subscribe$/.exec(decodeText(kind));
-  if (words === null) return null;
-  const isPattern = words[1] === "p";
-  const isShard = words[1] === "s";
-  const subscribed = words[2] === undefined;
+  const word = bytesOf(first);
+  const kind = word === null ? undefined : KINDS.get(decodeText(word));
+  if (kind === undefined) return null;
+  const { isPattern, isShard, subscribed } = kind;
   const bytes = bytesOf(name);
-  if (bytes !== null) {
-    return { isPattern, isShard, subscribed, id: channelId({ bytes, isPattern }) };
-  }
-  return name === null && !subscribed ? { isPattern, isShard, subscribed, id: null } : null;
+  if (bytes === null && (name !== null || subscribed)) return null;
+  return { isPattern, isShard, subscribed, bytes };
+}
+
+function areSame(a: Uint8Array, b: Uint8Array): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
 }

@@ -259,7 +259,7 @@ export const pubsubSubscriptions: readonly Mutant[] = [
   {
     name: "takes a confirmation of another channel",
     file: "pubsub/requests.ts",
-    before: " ||\n      (id !== null && channelId(awaited) !== id)",
+    before: " ||\n      (bytes !== null && !areSame(awaited.bytes, bytes))",
     after: "",
     tests: ["tests/pubsub/resubscribe_test.ts"],
   },

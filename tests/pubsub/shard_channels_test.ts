@@ -116,11 +116,20 @@ for (const protocol of [2, 3] as const) {
 }
 
 Deno.test("shard channels of a connection that is over get its reason", async () => {
-  await using server = new FakeServer(([name]) => name === "SSUBSCRIBE" ? null : undefined);
+  await using server = new FakeServer(([name, channel]) => {
+    if (name !== "SSUBSCRIBE") return undefined;
+    return channel === "a" ? push(3, "ssubscribe", channel, 1) : null;
+  });
   using opened = await open(server, 3);
   const { connection, seen, subscribe } = opened;
-  subscribe("a");
+  subscribe("a", "b", "c");
+  await until("the first is answered", () => seen.length === 1);
   connection.close(new ClosedError("It was closed"));
-  subscribe("b");
-  assertEquals(seen, ["a It was closed", "b It was closed"]);
+  subscribe("d");
+  assertEquals(seen, [
+    "a subscribed",
+    "b It was closed",
+    "c It was closed",
+    "d It was closed",
+  ]);
 });
