@@ -62,7 +62,8 @@ export class Refresher {
     const pause = backoff(inARow, Math.random());
     if (inARow === 0) this.request().catch(() => {});
     else if (this.#running !== null) this.hasten(pause);
-    else this.#schedule(Math.max(0, Math.min(pause, this.#due - now)));
+    // Thousands of hints may come at once, and a timer costs more than a hint.
+    else if (pause < this.#due - now) this.#schedule(pause);
   }
 
   /** Has the next question follow so many ms after the answer that is being worked through. */

@@ -95,6 +95,30 @@ Deno.test("a hint has it ask at once, and with backoff where each answer is foll
   refresher.stop();
 });
 
+Deno.test("thousands of hints at once set few timers", async () => {
+  const refresher = new Refresher({
+    refresh: () => Promise.resolve(),
+    interval: () => SELDOM,
+    onFailure() {},
+  });
+  await refresher.request();
+  const { setTimeout: real } = globalThis;
+  let timers = 0;
+  globalThis.setTimeout = ((work: () => void, ms?: number) => {
+    timers++;
+    return real(work, ms);
+  }) as typeof setTimeout;
+  try {
+    refresher.hint();
+    await refresher.request();
+    for (let n = 0; n < 5_000; n++) refresher.hint();
+  } finally {
+    globalThis.setTimeout = real;
+  }
+  assert(timers < 100, `it set ${timers} timers`);
+  refresher.stop();
+});
+
 Deno.test("a hint that comes late sets no timer in the past", async () => {
   const { setTimeout: real } = globalThis;
   const delays: (number | undefined)[] = [];
