@@ -15,7 +15,7 @@ import { Member } from "./members/member.ts";
 import { Members } from "./members/members.ts";
 import { NodeAddresses } from "./members/node_addresses.ts";
 import { Succession } from "./members/succession.ts";
-import { hearRestores, slotsOfChannels } from "./members/wanted_slots.ts";
+import { hearRestores, slotsOfChannels } from "./members/fences.ts";
 import { Deadline } from "./members/deadline.ts";
 import { HOLD_MS, MigrationFilter } from "./migration/filter.ts";
 import type { Verdict } from "./migration/node_stream.ts";

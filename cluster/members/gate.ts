@@ -1,3 +1,4 @@
+import type { KeyNotification } from "../../parse/mod.ts";
 import type { Connection } from "../../pubsub/connection.ts";
 import { ConnectError } from "../../pubsub/errors.ts";
 import type { ServerInfo } from "../../pubsub/handshake.ts";
@@ -6,11 +7,16 @@ import type { ServerChannel } from "../../pubsub/registry.ts";
 import { readRole } from "../../pubsub/role.ts";
 import type { AskServer } from "../../pubsub/subscriber_options.ts";
 import { type Reply, ServerError } from "../../resp/mod.ts";
-import { fenceOf, slotOfFence } from "../migration/fence.ts";
+import { hashSlot, hashText } from "../discovery/slot.ts";
 import type { MigrationFilter } from "../migration/filter.ts";
-import { parseMoves, parseNodeLines, type SlotMove } from "../migration/move_list.ts";
+import {
+  parseKnownNodes,
+  parseMoves,
+  parseNodeLines,
+  type SlotMove,
+} from "../migration/move_list.ts";
 import type { NodeReport, NodeStream } from "../migration/node_stream.ts";
-import { readKnownNodes, slotOf } from "./wanted_slots.ts";
+import { fenceOf, slotOfFence } from "./fences.ts";
 
 /** The commands that list atomic migrations: of Redis 8.4 and later, and of Valkey 9.0 and later. */
 const LIST_MOVES: readonly [string, ...string[]][] = [
@@ -261,7 +267,7 @@ export class NodeGate implements Gate {
       const lines = whole ? parseNodeLines(nodes) : null;
       return {
         role: role.role === "master" ? "primary" : role.role === null ? null : "replica",
-        known: whole ? lines?.known ?? null : readKnownNodes(nodes),
+        known: whole ? lines?.known ?? null : parseKnownNodes(nodes),
         migrating: whole ? lines?.migrating ?? null : undefined,
         importing: lines?.importing ?? null,
         moves,
@@ -343,6 +349,17 @@ export class NodeGate implements Gate {
     );
     return role;
   }
+}
+
+/**
+ * The hash slot of a notification's whole key.
+ *
+ * @param keyPrefix what its key was stripped of
+ */
+export function slotOf(notification: KeyNotification, keyPrefix: Uint8Array | null): number {
+  // Where text may stand for other bytes, the bytes count.
+  return (keyPrefix === null ? hashText(notification.key) : null) ??
+    hashSlot(Uint8Array.of(...keyPrefix ?? [], ...notification.keyBytes));
 }
 
 /** Asks a question; an error of the server is an answer. */

@@ -82,6 +82,12 @@ function readRanges(text: string | null): SlotRange[] | null {
   return ranges;
 }
 
+/** Reads the number of nodes that a node knows from its reply to `CLUSTER INFO`; null if it has none. */
+export function parseKnownNodes(reply: Reply): number | null {
+  const [, known] = /^cluster_known_nodes:(\d{1,15})\r?$/m.exec(textOf(reply) ?? "") ?? [];
+  return known === undefined ? null : Number(known);
+}
+
 /**
  * Reads the reply to `CLUSTER NODES`: the slots that the node gives away key by key stand on its own
  * line alone.

@@ -194,10 +194,10 @@ export const cluster: readonly Mutant[] = [
   },
   {
     name: "hashes a key without its prefix",
-    file: "cluster/members/wanted_slots.ts",
+    file: "cluster/members/gate.ts",
     before: "Uint8Array.of(...keyPrefix ?? [], ...notification.keyBytes)",
     after: "notification.keyBytes",
-    tests: ["tests/cluster/members/wanted_slots_test.ts"],
+    tests: ["tests/cluster/members/gate_test.ts"],
   },
   {
     name: "begins the gap of a replica that copied when it says so",

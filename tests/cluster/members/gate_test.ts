@@ -1,7 +1,9 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { NodeGate } from "../../../cluster/members/gate.ts";
-import { fenceOf, slotOfFence } from "../../../cluster/migration/fence.ts";
+import { NodeGate, slotOf } from "../../../cluster/members/gate.ts";
+import { fenceOf, slotOfFence } from "../../../cluster/members/fences.ts";
 import { MigrationFilter } from "../../../cluster/migration/filter.ts";
+import { hashSlot } from "../../../cluster/mod.ts";
+import { KeyNotification } from "../../../parse/mod.ts";
 import type { Connection } from "../../../pubsub/connection.ts";
 import { ConnectError } from "../../../pubsub/errors.ts";
 import type { Delivery } from "../../../pubsub/hub.ts";
@@ -236,4 +238,20 @@ Deno.test("an event without a fence waits, and comes once the node has said what
   scene.gate.close();
   scene.emit("set");
   assertEquals(scene.reported.at(-1), "handed on");
+});
+
+Deno.test("a notification's slot is that of the whole key, with its prefix", () => {
+  const keys = ["k", "größe", "{tag}k", "k{tag}", "{}k", "}{"];
+  for (const prefix of ["", "app:", "{app}:", "a{", "größe:"]) {
+    for (const key of keys) {
+      const notification = KeyNotification.tryParse("__keyevent@0__:set", prefix + key, {
+        keyPrefix: prefix,
+      })!;
+      const bytes = prefix === "" ? null : new TextEncoder().encode(prefix);
+      assertEquals(slotOf(notification, bytes), hashSlot(prefix + key), `${prefix} and ${key}`);
+    }
+  }
+  const bytes = Uint8Array.of(0xff, 0x7b, 0xfe, 0x7d, 0x61);
+  const notification = KeyNotification.tryParse("__keyevent@0__:set", bytes)!;
+  assertEquals(slotOf(notification, null), hashSlot(bytes));
 });

@@ -1,6 +1,10 @@
 import { assertEquals } from "@std/assert";
 import { formatSlots, parseShards } from "../../../cluster/mod.ts";
-import { parseMoves, parseNodeLines } from "../../../cluster/migration/move_list.ts";
+import {
+  parseKnownNodes,
+  parseMoves,
+  parseNodeLines,
+} from "../../../cluster/migration/move_list.ts";
 import { type Reply, RespMap, ServerError, VerbatimString } from "../../../resp/mod.ts";
 import { move, own, repeated } from "../hostile_replies.ts";
 import { recorded } from "../recordings.ts";
@@ -96,4 +100,13 @@ Deno.test("more migrations, or more ranges, than a server can list are refused",
   const ranges = (count: number) => [move({ slots: repeated(count, (i) => i).join(" ") })];
   assertEquals(parseMoves(ranges(16_384))?.length, 1);
   assertEquals(parseMoves([...ranges(16_384), move({})]), null);
+});
+
+Deno.test("a node says how many others it knows", () => {
+  assertEquals(parseKnownNodes("cluster_state:ok\r\ncluster_known_nodes:7\r\n"), 7);
+  for (
+    const reply of ["cluster_state:ok", "cluster_known_nodes:x", null, new ServerError("NOPERM")]
+  ) {
+    assertEquals(parseKnownNodes(reply), null);
+  }
 });

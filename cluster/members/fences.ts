@@ -1,12 +1,33 @@
-import type { KeyNotification } from "../../parse/mod.ts";
-import { parseInfo } from "../../pubsub/info.ts";
+/**
+ * Fences: shard channels, one for each hash slot. Whoever may read the notifications' channels may
+ * subscribe them, given the right to the command, because their names look alike.
+ */
 import type { ServerChannel } from "../../pubsub/registry.ts";
-import { type Reply, ServerError } from "../../resp/mod.ts";
-import { hashSlot, hashText } from "../discovery/slot.ts";
+import { hashSlot, SLOTS } from "../discovery/slot.ts";
 
+const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 const COLON = 0x3a;
 const LINE_FEED = 0x0a;
+
+/** A number whose decimal digits, as a hash tag, lie in the slot; found as they are needed. */
+const tags: Int32Array = new Int32Array(SLOTS).fill(-1);
+let tried = 0;
+
+/** The name of the shard channel that stands for a slot. */
+export function fenceOf(slot: number): Uint8Array {
+  while (tags[slot]! < 0) {
+    const found = hashSlot(`${tried}`);
+    if (tags[found]! < 0) tags[found] = tried;
+    tried++;
+  }
+  return encoder.encode(`__keyspace@0__:{${tags[slot]}}`);
+}
+
+/** The slot of a shard channel, whatever its name. */
+export function slotOfFence(channel: Uint8Array): number {
+  return hashSlot(channel);
+}
 
 /**
  * The slots whose events channels can bring.
@@ -37,22 +58,4 @@ export function hearRestores(channels: Iterable<ServerChannel>): boolean {
     (event === "restore" ? restores : deletions).add(database);
   }
   return [...deletions].every((database) => restores.has(database) || restores.has("*"));
-}
-
-/**
- * The hash slot of a notification's whole key.
- *
- * @param keyPrefix what its key was stripped of
- */
-export function slotOf(notification: KeyNotification, keyPrefix: Uint8Array | null): number {
-  // Where text may stand for other bytes, the bytes count.
-  return (keyPrefix === null ? hashText(notification.key) : null) ??
-    hashSlot(Uint8Array.of(...keyPrefix ?? [], ...notification.keyBytes));
-}
-
-/** The number of nodes that a node knows, by its reply to `CLUSTER INFO`; null if it does not say. */
-export function readKnownNodes(reply: Reply): number | null {
-  if (reply instanceof ServerError) return null;
-  const known = parseInfo(reply, ["cluster_known_nodes"]).get("cluster_known_nodes");
-  return known !== undefined && /^\d+$/.test(known) ? Number(known) : null;
 }

@@ -1,13 +1,11 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import {
+  fenceOf,
   hearRestores,
-  readKnownNodes,
-  slotOf,
+  slotOfFence,
   slotsOfChannels,
-} from "../../../cluster/members/wanted_slots.ts";
+} from "../../../cluster/members/fences.ts";
 import { hashSlot } from "../../../cluster/mod.ts";
-import { KeyNotification } from "../../../parse/mod.ts";
-import { ServerError } from "../../../resp/mod.ts";
 
 const encoder = new TextEncoder();
 
@@ -16,20 +14,17 @@ function channels(...names: readonly string[]) {
   return names.map((name) => ({ bytes: encoder.encode(name), isPattern: name.endsWith("*") }));
 }
 
-Deno.test("a notification's slot is that of the whole key, with its prefix", () => {
-  const keys = ["k", "größe", "{tag}k", "k{tag}", "{}k", "}{"];
-  for (const prefix of ["", "app:", "{app}:", "a{", "größe:"]) {
-    for (const key of keys) {
-      const notification = KeyNotification.tryParse("__keyevent@0__:set", prefix + key, {
-        keyPrefix: prefix,
-      })!;
-      const bytes = prefix === "" ? null : new TextEncoder().encode(prefix);
-      assertEquals(slotOf(notification, bytes), hashSlot(prefix + key), `${prefix} and ${key}`);
-    }
+Deno.test("each slot has a fence of its own that lies in it, named like a notifications' channel", () => {
+  const names = new Set<string>();
+  for (let slot = 16_383; slot >= 0; slot--) {
+    const fence = fenceOf(slot);
+    assertEquals(slotOfFence(fence), slot);
+    names.add(new TextDecoder().decode(fence));
   }
-  const bytes = Uint8Array.of(0xff, 0x7b, 0xfe, 0x7d, 0x61);
-  const notification = KeyNotification.tryParse("__keyevent@0__:set", bytes)!;
-  assertEquals(slotOf(notification, null), hashSlot(bytes));
+  assertEquals(names.size, 16_384);
+  for (const name of names) assert(/^__keyspace@0__:\{\d+\}$/.test(name), name);
+  const [name] = names;
+  assertEquals(hashSlot(name!), 16_383);
 });
 
 Deno.test("the channels of exact keys bring events of their slots, others of any slot", () => {
@@ -61,13 +56,4 @@ Deno.test("restores are heard by whoever hears deletions, unless events are chos
       [true, "__keyevent@0__:del", "__keyevent@*__:restore"],
     ] as const
   ) assertEquals(hearRestores(channels(...names)), hears, names.join(" "));
-});
-
-Deno.test("a node says how many others it knows", () => {
-  assertEquals(readKnownNodes("cluster_state:ok\r\ncluster_known_nodes:7\r\n"), 7);
-  for (
-    const reply of ["cluster_state:ok", "cluster_known_nodes:x", null, new ServerError("NOPERM")]
-  ) {
-    assertEquals(readKnownNodes(reply), null);
-  }
 });
