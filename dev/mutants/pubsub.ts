@@ -174,15 +174,15 @@ export const pubsub: readonly Mutant[] = [
   {
     name: "leaves the timer of a request that was answered",
     file: "pubsub/requests.ts",
-    before: "clearTimeout(pending.timer);\n    this.provenAt",
-    after: "this.provenAt",
+    before: "this.#pending.shift();\n    clearTimeout(pending.timer);",
+    after: "this.#pending.shift();",
     tests: ["tests/pubsub/ending_test.ts", "--filter=/close.. ends every loop/"],
   },
   {
     name: "leaves the timers of requests that the end of the connection ends",
     file: "pubsub/requests.ts",
-    before: "      clearTimeout(pending.timer);\n      pending.taker.fail",
-    after: "      pending.taker.fail",
+    before: "      clearTimeout(pending.timer);\n      const left",
+    after: "      const left",
     tests: ["tests/pubsub/ending_test.ts", "--filter=while it subscribes"],
   },
   {
