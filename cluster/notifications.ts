@@ -5,7 +5,6 @@ import { ClosedError } from "../pubsub/errors.ts";
 import { type Delivery, Hub } from "../pubsub/hub.ts";
 import { resolveOptions, type Settings } from "../pubsub/options.ts";
 import type { ServerChannel } from "../pubsub/registry.ts";
-import type { ReplicationLog } from "../pubsub/replication.ts";
 import type { SlotCoverage, Status } from "../pubsub/mod.ts";
 import { type SlotRange, SLOTS } from "./discovery/slot.ts";
 import type { Topology } from "./discovery/topology.ts";
@@ -75,14 +74,6 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
   #askedAt = Date.now();
   /** When the last topology was asked for that named every node that some node knows; null for this one. */
   #completeAt: number | null = null;
-  /** When a node was last asked for a topology that named another as the owner of slots, by that id. */
-  readonly #ownedAt = new Map<string, number>();
-  /** How far the replication streams of primaries had come, those that were replaced among them. */
-  readonly #logs = new Map<string, ReplicationLog>();
-  /** The primary that a node followed last as its replica, by both ids. */
-  readonly #followed = new Map<string, string>();
-  /** The primary that a node said it had replaced, by both ids. */
-  readonly #succeeded = new Map<string, string>();
   /** The slots whose events are wanted, or once were; null for all. */
   #wanted: Set<number> | null = new Set();
   /** When the nodes were looked after last, by the clock of {@linkcode performance}. */
@@ -137,8 +128,7 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
     this.#succession = new Succession({
       settings,
       locate: (id) => this.#addresses.locate(id),
-      onPromoted: (id, primary) => {
-        this.#succeeded.set(id, primary);
+      onPromoted: (id) => {
         if (!this.#members.has(id)) this.#add(id, this.#askedAt);
         this.#refreshSoon();
       },
@@ -293,13 +283,8 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
     this.#topology = topology;
     const { contenders } = topology;
     const primaries = new Set(topology.primaries.map(({ id }) => id));
-    for (const { primary, nodes } of topology.shards) {
-      for (const { id, role } of nodes) {
-        if (role === "replica" && primary !== null) this.#followed.set(id, primary.id);
-      }
-    }
+    this.#succession.note(topology, askedAt);
     for (const { id } of topology.primaries) {
-      if (topology.slotsOf(id).length > 0) this.#ownedAt.set(id, askedAt);
       this.#coverage.expect(slotsIn(topology.slotsOf(id)), id, before);
     }
     for (const id of primaries) {
@@ -319,7 +304,7 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
       if (member.gate.stream !== null && member.gate.stream.fenceCount > 0) continue;
       // It said itself that it was promoted, and is being connected to.
       const isArriving = !member.isHeard && member.server.subscriber.failures === 0;
-      if (this.#succeeded.has(id) && isArriving) continue;
+      if (this.#succession.replacedBy(id) !== null && isArriving) continue;
       if (++member.absences < enough) continue;
       if (topology.nodes.get(id)?.role === "replica") member.gate.demoted();
       this.#leave(member, `${member.node} is no primary any more`);
@@ -374,8 +359,8 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
     const wanted = channels === undefined ? this.#wanted : slotsOfChannels(channels);
     const owned = [...slotsIn(this.#topology?.slotsOf(id) ?? [])];
     // A replica may have been promoted before any node says so.
-    const primary = this.#succeeded.get(id);
-    if (primary !== undefined && owned.length === 0) {
+    const primary = this.#succession.replacedBy(id);
+    if (primary !== null && owned.length === 0) {
       const named = slotsIn(this.#topology?.slotsOf(primary) ?? []);
       // Whichever is newer: an answer may name neither of them as the owner by now.
       owned.push(...new Set([...named, ...this.#coverage.slotsLastOf(primary)]));
@@ -424,7 +409,7 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
       member.askOffset();
       if (member.server.subscriber.silentFor > SILENT_MS) {
         if (this.#awaitHeir(member.id)) this.#refreshSoon();
-      } else if (member.isHeard && this.#succession.watches(member.id)) {
+      } else if (member.isHeard && this.#succession.polls(member.id)) {
         // One that has ended its fences is heard until it says that it was replaced.
         if (!this.#coverage.hasHole(member.id)) this.#succession.end(member.id);
       }
@@ -436,20 +421,11 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
   /**
    * A primary is not heard: the node that replaces it is to be heard soon.
    *
-   * @returns whether its replicas were not watched yet
+   * @returns whether its replicas were not polled yet
    */
   #awaitHeir(id: string): boolean {
-    // The topology may not have heard yet who follows whom.
-    const heirs = new Set(this.#topology?.shardOf(id)?.nodes.map((node) => node.id));
-    for (const [replica, primary] of this.#followed) {
-      if (primary === id) heirs.add(replica);
-      if (replica === id) heirs.add(primary);
-    }
-    heirs.delete(id);
-    const isNew = this.#succession.begin(
-      id,
-      [...heirs].filter((heir) => !this.#members.has(heir)),
-    );
+    const heirs = [...this.#succession.heirsOf(id)].filter((heir) => !this.#members.has(heir));
+    const isNew = this.#succession.begin(id, heirs);
     this.#filter.isUnsettled = this.#succession.isUnderWay;
     return isNew;
   }
@@ -536,24 +512,10 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
     const gain: Gain = {
       heardSince,
       atConnect,
-      isHeir: (earlier) => this.#followed.get(id) === earlier,
-      takenOverAfter: (earlier) => this.#takenOverAfter(member, earlier),
+      isHeir: (earlier) => this.#succession.isHeir(id, earlier),
+      takenOverAfter: (earlier) => this.#succession.takenOverAfter(member.replication, earlier),
     };
     this.#report(this.#coverage.gain(id, slots, gain, Date.now()));
-  }
-
-  /**
-   * A time, in ms since the epoch, at which a node had not replaced an earlier primary yet: its own
-   * history says how far it had followed that one.
-   */
-  #takenOverAfter(member: Member, earlier: string): number | null {
-    const { replication } = member;
-    for (const log of this.#logs.values()) {
-      if (replication !== null && log.id === replication.previousId) {
-        return log.followedAt(replication.previousOffset);
-      }
-    }
-    return this.#ownedAt.get(earlier) ?? null;
   }
 
   #onState(member: Member): void {
@@ -571,7 +533,7 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
       }
       member.unheardFrom = null;
       this.#succession.end(member.id);
-      if (member.log !== null) this.#logs.set(member.id, member.log);
+      if (member.log !== null) this.#succession.keepLog(member.id, member.log);
       this.#gain(member, this.#slotsOf(member), true);
     } else if (state === "muted") {
       this.#report(this.#coverage.coverInPart(this.#slotsOf(member), now));

@@ -1,11 +1,12 @@
-import type { Connection } from "../../pubsub/connection.ts";
-import { NO_EVENTS } from "../../pubsub/connection.ts";
+import { type Connection, NO_EVENTS } from "../../pubsub/connection.ts";
 import { delay } from "../../pubsub/delay.ts";
 import { ClosedError } from "../../pubsub/errors.ts";
 import { openConnection } from "../../pubsub/handshake.ts";
 import type { TcpAddress } from "../../pubsub/mod.ts";
 import type { Settings } from "../../pubsub/options.ts";
+import type { Replication, ReplicationLog } from "../../pubsub/replication.ts";
 import { askRole } from "../../pubsub/role.ts";
+import type { Topology } from "../discovery/topology.ts";
 
 /** How often a replica is asked for its role while its primary is not heard, in ms. */
 const POLL_MS = 100;
@@ -16,66 +17,129 @@ const LONG = 300;
 /** What a succession needs. */
 export interface SuccessionOptions {
   readonly settings: Settings;
-  /** Says where a node is; null if no node says. */
+  /** Returns the address of a node; null if no node says. */
   readonly locate: (id: string) => TcpAddress | null;
   /** A replica of a primary that is not heard has been promoted. */
-  readonly onPromoted: (id: string, primary: string) => void;
+  readonly onPromoted: (id: string) => void;
 }
 
 /**
- * Watches the replicas of primaries that are not heard. A replica knows of its promotion before any
- * topology names it.
+ * Knows which node replaces which primary, and since when. It polls the replicas of primaries that
+ * are not heard: a replica knows of its promotion before any topology names it.
  */
 export class Succession {
   readonly #options: SuccessionOptions;
-  readonly #watched = new Map<string, AbortController>();
+  /** Ends the polls of the replicas of a primary, by its id. */
+  readonly #polls = new Map<string, AbortController>();
+  /** The primary that a node followed last as its replica, by both ids. */
+  readonly #followed = new Map<string, string>();
+  /** The primary that a node said it had replaced, by both ids. */
+  readonly #replaced = new Map<string, string>();
+  /** When a topology was last asked for that named a node as the owner of slots, by its id. */
+  readonly #ownedAt = new Map<string, number>();
+  /** How far the replication streams of primaries had come, those that were replaced among them. */
+  readonly #logs = new Map<string, ReplicationLog>();
+  #topology: Topology | null = null;
 
   constructor(options: SuccessionOptions) {
     this.#options = options;
   }
 
+  /** Takes note of who follows whom and who owns slots, as of `askedAt`, in ms since the epoch. */
+  note(topology: Topology, askedAt: number): void {
+    this.#topology = topology;
+    for (const { primary, nodes } of topology.shards) {
+      if (primary === null) continue;
+      for (const { id, role } of nodes) if (role === "replica") this.#followed.set(id, primary.id);
+    }
+    for (const { id } of topology.primaries) {
+      if (topology.slotsOf(id).length > 0) this.#ownedAt.set(id, askedAt);
+    }
+  }
+
+  /** Keeps the log of a primary's replication stream, also once the primary is replaced. */
+  keepLog(id: string, log: ReplicationLog): void {
+    this.#logs.set(id, log);
+  }
+
+  /** The primary that a node said it had replaced; null if it said so of none. */
+  replacedBy(id: string): string | null {
+    return this.#replaced.get(id) ?? null;
+  }
+
+  /** Whether a node can have replaced an earlier primary as its replica. */
+  isHeir(id: string, earlier: string): boolean {
+    return this.#followed.get(id) === earlier;
+  }
+
   /**
-   * Begins with a primary.
+   * A time, in ms since the epoch, at which a node had not replaced an earlier primary yet; null if
+   * nothing is known of it. The node's own history says how far it had followed that one.
+   */
+  takenOverAfter(replication: Replication | null, earlier: string): number | null {
+    for (const log of this.#logs.values()) {
+      if (replication !== null && log.id === replication.previousId) {
+        return log.followedAt(replication.previousOffset);
+      }
+    }
+    return this.#ownedAt.get(earlier) ?? null;
+  }
+
+  /** The nodes that may replace a primary. */
+  heirsOf(id: string): Set<string> {
+    // The topology may not have heard yet who follows whom.
+    const heirs = new Set(this.#topology?.shardOf(id)?.nodes.map((node) => node.id));
+    for (const [replica, primary] of this.#followed) {
+      if (primary === id) heirs.add(replica);
+      if (replica === id) heirs.add(primary);
+    }
+    heirs.delete(id);
+    return heirs;
+  }
+
+  /**
+   * Polls the replicas of a primary until one is promoted.
    *
-   * @returns whether it was not watched over yet
+   * @returns whether they were not polled yet
    */
   begin(primary: string, replicas: readonly string[]): boolean {
-    if (this.#watched.has(primary) || replicas.length === 0) return false;
+    if (this.#polls.has(primary) || replicas.length === 0) return false;
     const end = new AbortController();
-    this.#watched.set(primary, end);
-    for (const id of replicas) this.#watch(primary, id, end.signal);
+    this.#polls.set(primary, end);
+    for (const id of replicas) this.#poll(primary, id, end.signal);
     return true;
   }
 
   /** A primary is heard again, or another node owns its slots. */
   end(primary: string): void {
-    this.#watched.get(primary)?.abort(new ClosedError(`Node ${primary} was replaced or came back`));
-    this.#watched.delete(primary);
+    this.#polls.get(primary)?.abort(new ClosedError(`Node ${primary} was replaced or came back`));
+    this.#polls.delete(primary);
   }
 
-  /** Whether the replicas of a primary are watched. */
-  watches(primary: string): boolean {
-    return this.#watched.has(primary);
+  /** Whether the replicas of a primary are polled. */
+  polls(primary: string): boolean {
+    return this.#polls.has(primary);
   }
 
   /** Whether nobody is known by now to have replaced some primary. */
   get isUnderWay(): boolean {
-    return this.#watched.size > 0;
+    return this.#polls.size > 0;
   }
 
   /** Ends everything. */
   close(): void {
-    for (const primary of this.#watched.keys()) this.end(primary);
+    for (const primary of this.#polls.keys()) this.end(primary);
   }
 
-  async #watch(primary: string, id: string, signal: AbortSignal): Promise<void> {
+  async #poll(primary: string, id: string, signal: AbortSignal): Promise<void> {
     let connection: Connection | null = null;
     for (let asked = 0; !signal.aborted; asked++) {
       try {
         connection ??= await this.#open(id, signal);
         if ((await askRole(connection)).role === "master") {
           this.end(primary);
-          this.#options.onPromoted(id, primary);
+          this.#replaced.set(id, primary);
+          this.#options.onPromoted(id);
         }
       } catch {
         // The replica cannot be asked now; the topology may name it later all the same.

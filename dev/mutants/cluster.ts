@@ -152,8 +152,8 @@ export const cluster: readonly Mutant[] = [
   {
     name: "goes on asking replicas once one was promoted",
     file: "cluster/members/succession.ts",
-    before: "this.end(primary);\n          this.#options",
-    after: "this.#options",
+    before: "this.end(primary);\n          this.#replaced",
+    after: "this.#replaced",
     tests: ["tests/cluster/members/succession_test.ts"],
   },
   {
