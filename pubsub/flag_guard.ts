@@ -85,7 +85,9 @@ export class FlagGuard {
     const asked = [...representatives(channels).values()];
     const silent = asked.filter((channel) => isSilent(connection, flags, channel));
     const error = describeSilent(connection, flags, silent, new Map());
-    if (error !== null || before === null) return error && { error, message: error.message };
+    if (error !== null || before === null) {
+      return error && { error, message: error.message, isWhole: asked.length === 1 };
+    }
     const needed = parseFlags(requiredFlags(...asked));
     const had = [...parseFlags(before)].filter((letter) => needed.has(letter)).join("");
     const { added, flags: merged } = mergeFlags(flags, had);
@@ -95,6 +97,7 @@ export class FlagGuard {
       message: `The notify-keyspace-events of ${connection.server} was "${before}" and is ` +
         `"${flags}" now: some of what is subscribed comes no longer, for want of "${added}"; run ` +
         `there: CONFIG SET notify-keyspace-events '${merged}'`,
+      isWhole: false,
     };
   }
 }
@@ -105,6 +108,8 @@ export interface FlagsLoss {
   readonly error: MissingFlagsError | null;
   /** The same in words. */
   readonly message: string;
+  /** Whether nothing can come on any channel, and all of them need the same flags. */
+  readonly isWhole: boolean;
 }
 
 /** Says what some channels lack; null when they lack nothing. */

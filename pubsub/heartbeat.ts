@@ -28,6 +28,12 @@ export interface HeartbeatOptions {
   readonly busyInterval: number;
 }
 
+/** Messages flow until none has come for this long, in ms. */
+const PAUSE_MS = 500;
+
+/** A flow that lasts for at least so many ms, with so many messages, is steady. */
+const STEADY_FLOW = { ms: 2_000, messages: 20 } as const;
+
 /** What is asked for a sign of life. */
 export interface Probe {
   /** The command. */
@@ -48,15 +54,20 @@ export const PING: Probe = { command: "PING", onReply() {} };
 /**
  * Keeps watch over one connection with `PING`, or what else is to be asked.
  *
- * Two things are learned from it. A connection that stays silent after one is half open, and is
+ * Three things are learned from it. A connection that stays silent after one is half open, and is
  * closed. And an answer proves that all the server had sent before the question has been received:
  * so while messages flow the question is asked now and then, that a gap may begin close to the loss.
+ * And a steady flow of messages that ends although the server answers may have a reason.
  */
 export class Heartbeat {
   readonly #connection: Connection;
   readonly #options: HeartbeatOptions;
   readonly #probe: Probe;
   readonly #messages: () => number;
+  readonly #onFlowEnd: () => void;
+  /** Since when messages flow, how many had come before, and when one was last known to have come. */
+  #flow: { readonly since: number; readonly before: number; lastAt: number } | null = null;
+  #flowTimer: ReturnType<typeof setTimeout> | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #due = 0;
   #asked: number | null = null;
@@ -68,16 +79,21 @@ export class Heartbeat {
   #heard = performance.now();
   #stopped = false;
 
-  /** @param messages how many messages have come by the connection */
+  /**
+   * @param messages how many messages have come by the connection
+   * @param onFlowEnd called when messages that came steadily come no more, though the server answers
+   */
   constructor(
     connection: Connection,
     options: HeartbeatOptions,
     probe: Probe = PING,
     messages: () => number = () => 0,
+    onFlowEnd: () => void = () => {},
   ) {
     this.#connection = connection;
     this.#probe = probe;
     this.#messages = messages;
+    this.#onFlowEnd = onFlowEnd;
     this.#options = options;
     this.#wakeAt(this.#heard + options.interval);
   }
@@ -108,6 +124,7 @@ export class Heartbeat {
   stop(): void {
     this.#stopped = true;
     clearTimeout(this.#timer);
+    clearTimeout(this.#flowTimer);
   }
 
   #ask(now: number): void {
@@ -115,6 +132,7 @@ export class Heartbeat {
     this.#asked = now;
     this.#lastAsked = now;
     this.#isUncovered = false;
+    this.#followFlow(now);
     this.#messagesBefore = this.#messages();
     const { timeout } = this.#options;
     if (now + timeout < this.#due) this.#wakeAt(now + timeout);
@@ -135,8 +153,34 @@ export class Heartbeat {
   #onAnswer(): void {
     this.#asked = null;
     if (this.#messages() !== this.#messagesBefore) return this.#askWhenDue();
+    this.#awaitFlow();
     const due = this.#heard + this.#options.interval;
     if (due < this.#due) this.#wakeAt(due);
+  }
+
+  #followFlow(now: number): void {
+    const before = this.#messagesBefore;
+    if (this.#messages() === before) return;
+    if (this.#flow === null || now - this.#flow.lastAt > PAUSE_MS) {
+      this.#flow = { since: now, before, lastAt: now };
+    } else this.#flow.lastAt = now;
+  }
+
+  /** No message has come since the last question: after a steady flow more are expected soon. */
+  #awaitFlow(): void {
+    clearTimeout(this.#flowTimer);
+    if (this.#flow === null || this.#stopped) return;
+    const { since, before, lastAt } = this.#flow;
+    const count = this.#messages();
+    if (lastAt - since < STEADY_FLOW.ms || count - before < STEADY_FLOW.messages) return;
+    const due = performance.now() + PAUSE_MS;
+    this.#flowTimer = setTimeout(() => {
+      if (this.#messages() !== count) return;
+      // What came while this process was busy has not been read yet.
+      if (performance.now() - due > LATE) return this.#awaitFlow();
+      this.#flow = null;
+      this.#onFlowEnd();
+    }, PAUSE_MS);
   }
 
   #wakeAt(due: number): void {

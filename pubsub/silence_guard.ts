@@ -94,6 +94,7 @@ export class SilenceGuard {
    * any more. What could not come before is no news.
    *
    * @param keepsTime whether whoever asks sees to it that the connection ends when no answer comes
+   * @param sentAfter a time before which the last message was not sent, in ms since the epoch
    * @returns what is lost, and until when it was not, in ms since the epoch; null when nothing is
    * @throws the reason for which the connection is over
    */
@@ -101,13 +102,15 @@ export class SilenceGuard {
     connection: Connection,
     wanted: Iterable<ServerChannel>,
     keepsTime: boolean,
+    sentAfter: number,
   ): Promise<FlagsLoss & { readonly from: number } | null> {
     const before = this.#isOutdated ? null : this.#known;
-    const from = this.#soundAt;
+    const soundAt = this.#soundAt;
     const askedAt = Date.now();
     const loss = await this.#flagGuard.recheck(connection, wanted, before, keepsTime);
     this.#know(askedAt);
-    return loss && { ...loss, from };
+    // A message proves that something could come where all that is wanted needs the same.
+    return loss && { ...loss, from: loss.isWhole ? Math.max(soundAt, sentAfter) : soundAt };
   }
 
   #know(askedAt: number): void {

@@ -277,7 +277,13 @@ export class Subscriber {
       await locator.inspect(info, connection);
       await this.#options.inspect(info, connection, askedAt);
       if (connection.over !== null) throw connection.over;
-      heartbeat = new Heartbeat(connection, times, this.#options.probe(info), () => messages);
+      heartbeat = new Heartbeat(
+        connection,
+        times,
+        this.#options.probe(info),
+        () => messages,
+        () => events.onFlowEnd(),
+      );
       // Before anything is subscribed, because RESP2 answers no such question afterwards.
       mute = await silenceGuard.checkAll(connection, wanted.values());
       await events.onConnected(connection, info, questions.ask);

@@ -48,6 +48,8 @@ export interface SubscriberEvents {
    * nothing; it is closed once this is over.
    */
   onOtherServer(info: ServerInfo, connection: Connection): Promise<void>;
+  /** Messages that came steadily come no more, though the server answers. */
+  onFlowEnd(): void;
   /** From a server nothing can come on something that is wanted. */
   onMuted(error: SilenceError): void;
   /** The state has changed. */

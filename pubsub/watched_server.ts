@@ -89,6 +89,8 @@ export class WatchedServer {
   #messages = 0;
   #malformed = 0;
   #lastMessage: number | null = null;
+  /** A time before which the last message was not sent, in ms since the epoch. */
+  #lastSentAfter = 0;
 
   constructor(options: WatchedServerOptions) {
     const { locator, settings, hub, gate, inspect, probe = () => PING, events } = options;
@@ -123,6 +125,7 @@ export class WatchedServer {
           await options.onOtherServer?.(info, connection);
           this.#warnOfOthers(first);
         },
+        onFlowEnd: () => void this.#checkUp(false),
         onMuted: (error) => {
           const isRefused = error instanceof SubscribeRefusedError;
           if (settings.flags === "warn" && !isRefused) settings.onWarning(error.message);
@@ -217,19 +220,29 @@ export class WatchedServer {
     }
   }
 
-  /** Sees whether the flags still let through what is wanted, and what else is to be asked. */
-  async #checkUp(): Promise<void> {
+  /**
+   * Sees whether the flags still let through what is wanted.
+   *
+   * @param isRegular whether it is time to ask what else is to be asked as well
+   */
+  async #checkUp(isRegular = true): Promise<void> {
     const { subscriber } = this;
     const { connection, state } = subscriber;
     const looksAtFlags = state === "ready" && this.#silenceGuard.isTold;
-    if (connection === null || (this.#askMore === null && !looksAtFlags)) return;
+    const askMore = isRegular ? this.#askMore : null;
+    if (connection === null || (askMore === null && !looksAtFlags)) return;
     try {
       await subscriber.ask(async (asked) => {
-        await this.#askMore?.(asked);
+        await askMore?.(asked);
         if (!looksAtFlags) return;
         // The heartbeat keeps the time of its own connection.
         const loss = await this.#silenceGuard
-          .recheck(asked, this.#hub.registry.values(), asked === connection);
+          .recheck(
+            asked,
+            this.#hub.registry.values(),
+            asked === connection,
+            this.#lastSentAfter,
+          );
         if (loss === null) return;
         if (loss.error === null) this.#settings.onWarning(loss.message);
         else subscriber.mute(connection, loss.error, loss.from);
@@ -255,6 +268,7 @@ export class WatchedServer {
   #onMessage(frame: MessageFrame, receivedAt: number, sentAfter: number): void {
     this.#messages++;
     this.#lastMessage = receivedAt;
+    this.#lastSentAfter = sentAfter;
     if (!this.#hub.deliver(frame, receivedAt, sentAfter, this.#run, this.#gate)) this.#malformed++;
   }
 }

@@ -68,8 +68,8 @@ export const pubsubGaps: readonly Mutant[] = [
   {
     name: "begins the gap of lost flags when that is noticed",
     file: "pubsub/silence_guard.ts",
-    before: "const from = this.#soundAt",
-    after: "const from = Date.now()",
+    before: "const soundAt = this.#soundAt",
+    after: "const soundAt = Date.now()",
     tests: ["tests/pubsub/gaps_test.ts"],
   },
   {

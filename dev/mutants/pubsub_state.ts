@@ -79,4 +79,25 @@ export const pubsubState: readonly Mutant[] = [
     after: "(more > 1 ?",
     tests: ["tests/pubsub/printable_test.ts"],
   },
+  {
+    name: "does not look at the flags when a steady flow of messages ends",
+    file: "pubsub/watched_server.ts",
+    before: "onFlowEnd: () => void this.#checkUp(false),",
+    after: "onFlowEnd() {},",
+    tests: ["tests/cluster/model_scenarios_test.ts", "--filter=notify-keyspace-events"],
+  },
+  {
+    name: "takes messages that have not been read for the end of a flow",
+    file: "pubsub/heartbeat.ts",
+    before: "if (performance.now() - due > LATE) return this.#awaitFlow();",
+    after: "",
+    tests: ["tests/pubsub/heartbeat_test.ts", "--filter=steady flow"],
+  },
+  {
+    name: "has a message of one channel prove the flags of another",
+    file: "pubsub/silence_guard.ts",
+    before: "loss.isWhole ? Math.max(soundAt, sentAfter) : soundAt",
+    after: "Math.max(soundAt, sentAfter)",
+    tests: ["tests/pubsub/silence_guard_test.ts"],
+  },
 ];

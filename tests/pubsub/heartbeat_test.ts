@@ -141,3 +141,73 @@ Deno.test("a connection on which something comes is not given up before it is si
     performance.now = now;
   }
 });
+
+Deno.test("it reports the end of a steady flow of messages, and of no other", async () => {
+  const { setTimeout, clearTimeout } = globalThis;
+  const { now } = performance;
+  let time = 0;
+  let timers: { readonly id: number; readonly due: number; readonly work: () => void }[] = [];
+  let lastId = 0;
+  globalThis.setTimeout = ((work: () => void, ms: number) => {
+    timers.push({ id: ++lastId, due: time + ms, work });
+    return lastId;
+  }) as unknown as typeof setTimeout;
+  globalThis.clearTimeout = (id) => void (timers = timers.filter((timer) => timer.id !== id));
+  performance.now = () => time;
+  let ends = 0;
+  let messages = 0;
+  const connection = {
+    inquire: () => Promise.resolve("PONG"),
+    close() {},
+  } as unknown as Connection;
+  const options = { interval: 600_000, timeout: 600_000, busyInterval: 100 };
+  const heartbeat = new Heartbeat(connection, options, undefined, () => messages, () => ends++);
+  /** Lets so many ms pass, with a message each time so many ms have passed. */
+  const pass = async (ms: number, every = Infinity, isLate = false) => {
+    for (const end = time + ms; time < end;) {
+      time += 10;
+      if (time % every === 0) {
+        messages++;
+        heartbeat.heard();
+      }
+      for (const { id, due, work } of isLate ? [] : timers) {
+        if (due > time) continue;
+        timers = timers.filter((timer) => timer.id !== id);
+        work();
+      }
+      // A ping is answered.
+      for (let turn = 0; turn < 5; turn++) await Promise.resolve();
+    }
+  };
+  try {
+    await pass(1_500, 10);
+    await pass(1_000);
+    assertEquals(ends, 0, "too short");
+    await pass(3_000, 300);
+    await pass(1_000);
+    assertEquals(ends, 0, "too few");
+    await pass(3_000, 50);
+    await pass(450);
+    assertEquals(ends, 0, "too early");
+    await pass(250);
+    assertEquals(ends, 1);
+    await pass(5_000);
+    assertEquals(ends, 1, "twice");
+    await pass(3_000, 50);
+    await pass(100);
+    // This process is busy, and what came was not read.
+    await pass(2_000, Infinity, true);
+    await pass(10);
+    assertEquals(ends, 1, "of a busy process");
+    messages++;
+    heartbeat.heard();
+    await pass(600);
+    assertEquals(ends, 1, "that goes on");
+    heartbeat.stop();
+    assertEquals(timers.length, 0);
+  } finally {
+    globalThis.setTimeout = setTimeout;
+    globalThis.clearTimeout = clearTimeout;
+    performance.now = now;
+  }
+});

@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import type { Connection } from "../../pubsub/connection.ts";
 import { SilenceGuard } from "../../pubsub/silence_guard.ts";
 import type { ServerChannel } from "../../pubsub/registry.ts";
@@ -7,9 +7,12 @@ function channel(name: string): ServerChannel {
   return { bytes: new TextEncoder().encode(name), isPattern: false, isShard: false };
 }
 
-Deno.test("flags that changed and changed back are looked at for what was subscribed meanwhile", async () => {
-  let flags = "KA";
-  const answer = () => Promise.resolve(["notify-keyspace-events", flags]);
+const [byKey, byEvent] = [channel("__keyspace@0__:k"), channel("__keyevent@0__:set")];
+
+/** A server, and a way to change its flags. */
+function serve(flags: string) {
+  const server = { flags };
+  const answer = () => Promise.resolve(["notify-keyspace-events", server.flags]);
   const connection = {
     server: "192.0.2.1:6379",
     product: { software: "redis", version: "8.0.0" },
@@ -17,13 +20,31 @@ Deno.test("flags that changed and changed back are looked at for what was subscr
     request: answer,
     inquire: answer,
   } as unknown as Connection;
-  const [byKey, byEvent] = [channel("__keyspace@0__:k"), channel("__keyevent@0__:set")];
+  return { server, connection };
+}
+
+Deno.test("flags that changed and changed back are looked at for what was subscribed meanwhile", async () => {
+  const { server, connection } = serve("KA");
   const guard = new SilenceGuard("require");
   assertEquals(await guard.checkAll(connection, [byKey]), null);
-  flags = "KEA";
+  server.flags = "KEA";
   assertEquals((await guard.check(connection, [[byEvent]]))([byEvent]), null);
-  flags = "KA";
-  const loss = await guard.recheck(connection, [byKey, byEvent], false);
+  server.flags = "KA";
+  const loss = await guard.recheck(connection, [byKey, byEvent], false, 0);
   assertEquals(loss?.error?.missing, "E");
-  assertEquals(await guard.recheck(connection, [byKey, byEvent], false), null);
+  assertEquals(await guard.recheck(connection, [byKey, byEvent], false, 0), null);
+});
+
+Deno.test("a message proves the flags that let it through, and none of another channel", async () => {
+  const later = Date.now() + 60_000;
+  for (const wanted of [[byKey, channel("__keyspace@0__:other")], [byKey, byEvent]]) {
+    const { server, connection } = serve("KEA");
+    const guard = new SilenceGuard("require");
+    await guard.checkAll(connection, wanted);
+    const checkedAt = Date.now();
+    server.flags = "";
+    const loss = await guard.recheck(connection, wanted, false, later);
+    if (wanted.includes(byEvent)) assert(loss!.from <= checkedAt);
+    else assertEquals(loss?.from, later);
+  }
 });

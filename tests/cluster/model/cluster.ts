@@ -37,7 +37,6 @@ export class ModelCluster implements Surroundings {
   readonly history: History = new History();
   readonly nodes: ModelNode[];
   readonly slots: readonly number[];
-  readonly flags: string = "AKE";
   readonly profile: Profile;
   readonly emitsNew: boolean;
   readonly links: Map<ModelNode, Link> = new Map();
@@ -121,6 +120,14 @@ export class ModelCluster implements Surroundings {
   noteOutage({ port }: ModelNode, ms: number, stream: number = port): void {
     const { epoch: from } = this.clock;
     this.history.outages.push({ port, from, to: from + Math.ceil(ms), stream });
+  }
+
+  /** A node has no `notify-keyspace-events` for so many ms. */
+  mute(node: ModelNode, ms: number): void {
+    const { flags } = node;
+    node.flags = "";
+    this.noteOutage(node, ms);
+    this.clock.after(ms, () => node.flags = flags);
   }
 
   /** Nothing travels between a node and the client for so many ms. */

@@ -10,7 +10,7 @@ export function answerCommand(
   words: readonly string[],
   protocol: 2 | 3,
 ): Answer {
-  const { profile, flags } = node.cluster;
+  const { profile } = node.cluster;
   switch (name) {
     case "HELLO":
       return new Fields([
@@ -36,7 +36,7 @@ export function answerCommand(
     case "INFO":
       return new Verbatim(info(node, words[0]?.toLowerCase() ?? ""));
     case "CONFIG":
-      return new Fields([["notify-keyspace-events", flags]]);
+      return new Fields([["notify-keyspace-events", node.flags]]);
     case "CLUSTER":
       return cluster(node, words);
     default:

@@ -10,7 +10,6 @@ export interface Surroundings {
   readonly random: Random;
   readonly history: History;
   readonly profile: Profile;
-  readonly flags: string;
   readonly emitsNew: boolean;
   readonly nodes: readonly ModelNode[];
   slotOf(key: string): number;
@@ -78,6 +77,8 @@ export class ModelNode {
   moves: ListedMove[] = [];
   readonly sessions: Set<NodeSession> = new Set();
   isAlive = true;
+  /** Its `notify-keyspace-events`: all or none. */
+  flags = "AKE";
   /** Whether the user of the client may run `SSUBSCRIBE`. */
   allowsFences = true;
   /** How often it was emptied by `FLUSHALL`. */
@@ -216,6 +217,7 @@ export class ModelNode {
       why,
       isMigrating: cluster.isMigrating(slot),
     });
+    if (this.flags === "") return;
     for (const session of this.sessions) session.publish(emission);
   }
 

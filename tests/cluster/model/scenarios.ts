@@ -289,6 +289,17 @@ scenario(
   },
 );
 
+scenario(
+  "reports a gap while a node's notify-keyspace-events are off for 3 s",
+  {},
+  async (scene) => {
+    const { model, a } = scene;
+    await scene.write(3_000);
+    model.cluster.mute(a, 3_000);
+    await scene.write(3_500);
+  },
+);
+
 scenario("reports no gap from before it connected", {
   watching: 1_000,
 }, async (scene) => {
