@@ -25,5 +25,5 @@
 
 export * from "./connect.ts";
 export * from "./discovery/mod.ts";
-export * from "./notifications.ts";
+export { ClusterKeyspaceNotifications } from "./notifications.ts";
 export type { ClusterOptions, MigrationPolicy } from "./options.ts";

@@ -10,28 +10,32 @@ import type { Settings } from "../../pubsub/options.ts";
 import { readReplication, type Replication, ReplicationLog } from "../../pubsub/replication.ts";
 import { parseRole } from "../../pubsub/role.ts";
 import { WatchedServer } from "../../pubsub/watched_server.ts";
-import type { NodeGate } from "./gate.ts";
+import { NodeGate, type NodeGateOptions } from "./gate.ts";
 
-/** What a member reports to its owner. */
+/** What members report. */
 export interface MemberEvents {
   /** Messages may be missing from `from` on, in ms since the epoch. */
-  onLost(reason: GapReason, from: number): void;
+  onLost(member: Member, reason: GapReason, from: number): void;
   /** As {@linkcode SubscriberEvents.onDropped}. */
-  onDropped(dropped: DroppedMessages): void;
+  onDropped(member: Member, dropped: DroppedMessages): void;
   /** The state has changed. */
-  onState(): void;
+  onState(member: Member): void;
   /** The node is a replica now. */
-  onDemoted(): void;
+  onDemoted(member: Member): void;
+  /** As {@linkcode NodeGateOptions.onFences}. */
+  onFences(member: Member, owned: readonly number[], denied: readonly number[]): void;
+  /** As {@linkcode NodeGateOptions.onReleased}. */
+  onReleased(member: Member, slot: number, provenAt: number): void;
 }
 
 /** What a member needs. */
-export interface MemberOptions {
+export interface MemberOptions
+  extends Pick<NodeGateOptions, "filter" | "hasFences" | "slots" | "spacing" | "onHeld"> {
   readonly settings: Settings;
   readonly hub: Hub;
-  readonly gate: NodeGate;
   /** The name of the node until it is connected to. */
   readonly name: string;
-  /** Says where the node is now; null if no node says. */
+  /** Returns the address of the node; null if no node says. */
   readonly locate: () => TcpAddress | null;
   readonly events: MemberEvents;
 }
@@ -60,8 +64,20 @@ export class Member {
   #messagesBefore = 0;
   #isAsking = false;
 
-  constructor(id: string, { settings, hub, gate, name, locate, events }: MemberOptions) {
+  constructor(id: string, options: MemberOptions) {
+    const { settings, hub, name, locate, events } = options;
     this.id = id;
+    const gate = new NodeGate({
+      ...options,
+      id,
+      keyPrefix: settings.keyPrefix,
+      node: () => this.node,
+      wasUnheard: () => this.unheardFrom !== null,
+      hand: (delivery) => hub.hand(delivery),
+      onFences: (owned, denied) => events.onFences(this, owned, denied),
+      onDemoted: () => events.onDemoted(this),
+      onReleased: (slot, provenAt) => events.onReleased(this, slot, provenAt),
+    });
     this.gate = gate;
     this.server = new WatchedServer({
       settings: { ...settings, maxAttempts: Infinity },
@@ -91,11 +107,13 @@ export class Member {
         onReply: (reply, askedAt) => {
           const { role, offset } = parseRole(reply);
           if (offset !== null) this.log?.note(offset, askedAt);
-          if (role === "replica") events.onDemoted();
+          if (role === "replica") events.onDemoted(this);
         },
       }),
       events: {
-        ...events,
+        onLost: (reason, from) => events.onLost(this, reason, from),
+        onDropped: (dropped) => events.onDropped(this, dropped),
+        onState: () => events.onState(this),
         onConnected: (...made) => gate.connected(...made),
         onReleased: (...released) => gate.released(...released),
         onGap() {},

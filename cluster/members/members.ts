@@ -1,56 +1,237 @@
-import { ConnectError } from "../../pubsub/errors.ts";
+import { backoff } from "../../pubsub/backoff.ts";
+import { LATE, repeat, SILENT_MS } from "../../pubsub/delay.ts";
+import { ClosedError, ConnectError } from "../../pubsub/errors.ts";
+import type { GapReason } from "../../pubsub/gap.ts";
+import type { DroppedMessages } from "../../pubsub/held_messages.ts";
+import type { Delivery, Hub } from "../../pubsub/hub.ts";
 import { formatAddress, type TcpAddress } from "../../pubsub/mod.ts";
-import type { Member } from "./member.ts";
-import { inOneError } from "./node_failures.ts";
+import type { Settings } from "../../pubsub/options.ts";
+import type { ServerChannel } from "../../pubsub/registry.ts";
+import { dialAddress, type Topology } from "../discovery/topology.ts";
+import { HOLD_MS, MigrationFilter } from "../migration/filter.ts";
+import type { Verdict } from "../migration/node_stream.ts";
+import type { MigrationPolicy } from "../options.ts";
+import type { KnownNode } from "../topology_source.ts";
+import { hearRestores } from "./fences.ts";
+import { Member, type MemberEvents } from "./member.ts";
+import { Succession } from "./succession.ts";
+import { WatchedSlots } from "./watched_slots.ts";
 
-/** The primaries that are watched, by id. */
-export class Members extends Map<string, Member> {
-  readonly #isEnded: () => boolean;
+/** After how many answers in a row that know a node as no primary it is left, at least and most. */
+const ABSENCES = [2, 3] as const;
 
-  /** @param isEnded says whether nothing is watched any more */
-  constructor(isEnded: () => boolean) {
+/** The time between two pings of a node, in ms: at least, and for each node of the cluster. */
+const SPACING_MS = [2, 0.1] as const;
+
+/** How often in a row a timer that is late does not count: this process was busy, not a node silent. */
+const PATIENCE = 3;
+
+/** What members need. */
+export interface MembersOptions {
+  readonly settings: Settings;
+  readonly migrations: MigrationPolicy;
+  /** Whether TLS is spoken. */
+  readonly tls: boolean;
+  readonly hub: Hub;
+  /** Something was noticed that a new topology may explain. */
+  readonly onHint: () => void;
+  /** Has a topology follow within so many ms. */
+  readonly hasten: (ms: number) => void;
+  /** Aborted when nothing is watched any more. */
+  readonly signal: AbortSignal;
+  /** The status has changed. */
+  readonly onStatus: () => void;
+}
+
+/**
+ * The primaries that are watched, by id. Topologies decide whom to connect to, and of whom fences
+ * are to be asked; the owner of an event is decided in the streams.
+ */
+export class Members extends Map<string, Member> implements MemberEvents {
+  readonly slots: WatchedSlots;
+  readonly filter: MigrationFilter<Delivery>;
+  /** What was learned last; null before that. */
+  topology: Topology | null = null;
+  readonly #options: MembersOptions;
+  readonly #deadline: Deadline;
+  readonly #succession: Succession;
+  /** When the known topology was asked for, in ms since the epoch. */
+  #askedAt = Date.now();
+  /** When the last topology was asked for that named every node that some node knows; null for this one. */
+  #completeAt: number | null = null;
+  /** When the nodes were looked after last, by the clock of {@linkcode performance}. */
+  #lookedAt = performance.now();
+  /** How many answers in a row differed from what the nodes themselves say. */
+  #disagreed = 0;
+  /** After how many answers in a row some node was lost. */
+  #lacked = 0;
+
+  constructor(options: MembersOptions) {
     super();
-    this.#isEnded = isEnded;
+    const { settings, hub, onHint, signal } = options;
+    this.#options = options;
+    this.filter = new MigrationFilter<Delivery>({
+      decide: (delivery, verdict) => this.#deliver(delivery, verdict),
+      fence: ({ id }, slot) => this.get(id)?.gate.fence(slot),
+      ping: ({ id }) => this.get(id)?.gate.ping(),
+      report: ({ id }, whole) => this.get(id)?.gate.report(whole),
+      outdated: () => {
+        this.#completeAt ??= this.#askedAt;
+        onHint();
+      },
+      demoted: ({ id }) => {
+        const member = this.get(id);
+        if (member !== undefined) this.onDemoted(member);
+      },
+    });
+    this.#deadline = new Deadline(this.filter);
+    this.#succession = new Succession({
+      settings,
+      locate: (id) => this.locate(id),
+      onPromoted: (id) => {
+        if (!this.has(id)) this.#add(id, this.#askedAt);
+        onHint();
+      },
+    });
+    this.slots = new WatchedSlots({
+      hub,
+      members: this,
+      succession: this.#succession,
+      nameOf: (id) => this.get(id)?.node ?? this.#nameOf(id),
+    });
+    repeat(settings.heartbeat.busyInterval, signal, () => this.#look());
+  }
+
+  /** Ends everything. */
+  close(reason: Error): void {
+    this.#deadline.stop();
+    this.#succession.close();
+    this.slots.end();
+    for (const member of this.values()) member.close(reason);
+  }
+
+  /** The nodes that can be asked for the topology. */
+  connected(): KnownNode[] {
+    return [...this.values()].flatMap(({ id, server: { subscriber } }) => {
+      const address = this.locate(id);
+      const isConnected = subscriber.state === "ready" || subscriber.state === "muted";
+      return isConnected && address !== null ? [{ id, subscriber, address }] : [];
+    });
+  }
+
+  /** Notes that events of channels are wanted. */
+  want(channels: Iterable<ServerChannel>): void {
+    this.slots.want(channels);
+    this.filter.hearsRestores = hearRestores(this.#options.hub.registry.values());
   }
 
   /**
-   * Does something on each member at once, on those too that join meanwhile.
+   * Where to connect to a node; null when no node says.
    *
-   * @throws what it failed with, once all have come to an end: {@linkcode inOneError}
+   * @throws {TypeError} when the caller's map makes no address of it
    */
-  async onEach<T>(work: (member: Member) => Promise<T>): Promise<T[]> {
-    const outcomes: T[] = [];
-    const asked = new Set<Member>();
-    for (;;) {
-      const members = [...this.values()].filter((member) => !asked.has(member));
-      if (members.length === 0) return outcomes;
-      for (const member of members) asked.add(member);
-      const failures: Error[] = [];
-      const each = await Promise.all(members.map(async (member) => {
-        try {
-          return [await work(member)];
-        } catch (error) {
-          // One that was left meanwhile is no concern of what was asked of all.
-          if (this.#isEnded() || this.get(member.id) === member) failures.push(error as Error);
-          return [];
-        }
-      }));
-      if (failures.length > 0) throw inOneError(failures);
-      outcomes.push(...each.flat());
+  #addressOf(id: string): TcpAddress | null {
+    const { tls, settings: { addressMap } } = this.#options;
+    const node = this.topology?.nodes.get(id);
+    const address = node === undefined ? null : dialAddress(node, { tls });
+    return address === null ? null : addressMap(address);
+  }
+
+  /** The same where it is only to be named, or told from others. */
+  locate(id: string): TcpAddress | null {
+    try {
+      return this.#addressOf(id);
+    } catch {
+      // The attempt to connect reports it.
+      return null;
     }
+  }
+
+  /** The name of a node: its address, or its id where no node says where it is. */
+  #nameOf(id: string): string {
+    const address = this.locate(id);
+    return address === null ? id : formatAddress(address);
+  }
+
+  /**
+   * Takes a topology over.
+   *
+   * @param askedAt when it was asked for, in ms since the epoch
+   */
+  apply(topology: Topology, askedAt: number): void {
+    const isFirst = this.topology === null;
+    const before = this.#completeAt ?? this.#askedAt;
+    if (topology.nodes.size >= this.filter.mostKnown) this.#completeAt = null;
+    this.#askedAt = isFirst ? before : askedAt;
+    this.topology = topology;
+    this.#succession.note(topology, askedAt);
+    this.slots.setTopology(topology, before);
+    for (const { id } of topology.primaries) {
+      const known = this.get(id);
+      // Which of them it is, an answer will tell that comes from one who knows.
+      const isOpen = topology.contenders.has(id);
+      if (known === undefined) {
+        if (isFirst || !isOpen) this.#add(id, isFirst ? null : before);
+      } else if (!isOpen) known.absences = 0;
+    }
+    this.#leaveAbsent(topology);
+    // A node that has failed takes no slots in.
+    const targets = topology.primaries.filter(({ health }) => health !== "failed");
+    this.filter.setTopology(
+      new Set(targets.map(({ id }) => id)),
+      topology.nodes.size,
+      (slot) => topology.ownerOf(slot)?.id ?? null,
+    );
+    this.#redial();
+    const members = [...this.values()];
+    // The connection that is over is replaced by one that sets all fences.
+    for (const { gate } of members) gate.extend().catch(() => {});
+    const agree = members.every((member) =>
+      member.absences === 0 && !topology.contenders.has(member.id) &&
+      !this.slots.lacksFence(member)
+    );
+    // Nodes may go on disagreeing for as long as some of them are cut off from the others.
+    this.#disagreed = this.#refreshAgain(agree, this.#disagreed);
+    // It takes them some seconds to make another the primary.
+    this.#lacked = this.#refreshAgain(!members.some(({ isLost }) => isLost), this.#lacked);
+    this.#options.onStatus();
+  }
+
+  /** Leaves nodes that are no primaries by several topologies in a row. */
+  #leaveAbsent(topology: Topology): void {
+    const primaries = new Set(topology.primaries.map(({ id }) => id));
+    const most = Math.floor(this.size / 2) + 1;
+    const enough = Math.max(ABSENCES[0], Math.min(most, ABSENCES[1]));
+    for (const [id, member] of this) {
+      // A few nodes may have missed what the others know, or be cut off from them.
+      if (primaries.has(id) || topology.contenders.has(id)) continue;
+      // Its own stream says that it owns slots, whatever others have heard by now.
+      if (member.gate.stream !== null && member.gate.stream.fenceCount > 0) continue;
+      // It said itself that it was promoted, and is being connected to.
+      const isArriving = !member.isHeard && member.server.subscriber.failures === 0;
+      if (this.#succession.replacedBy(id) !== null && isArriving) continue;
+      if (++member.absences < enough) continue;
+      if (topology.nodes.get(id)?.role === "replica") member.gate.demoted();
+      this.#leave(member, `${member.node} is no primary any more`);
+    }
+  }
+
+  /** Refreshes again soon, less so each time, unless all is well; returns how many times in a row. */
+  #refreshAgain(isWell: boolean, before: number): number {
+    if (isWell) return 0;
+    this.#options.hasten(backoff(before + 1, Math.random()));
+    return before + 1;
   }
 
   /**
    * Has primaries that are not connected, and are elsewhere than when they were last dialled, dialled
    * there at once.
-   *
-   * @param locate where a node is now
    */
-  redial(locate: (id: string) => TcpAddress | null): void {
+  #redial(): void {
     for (const member of this.values()) {
       const { node, server: { subscriber } } = member;
       if (subscriber.connection !== null) continue;
-      const address = locate(member.id);
+      const address = this.locate(member.id);
       const name = address === null ? node : formatAddress(address);
       if (name === node) continue;
       const reason = new ConnectError(`Cannot connect to ${node} any more: it is ${name} now`);
@@ -59,21 +240,189 @@ export class Members extends Map<string, Member> {
   }
 
   /**
-   * Waits until every primary that can be reached has been, and one at least.
+   * Watches a primary.
    *
-   * @param atOnce how many are connected to at once: those behind them are given as much time again
-   * @throws when none can: {@linkcode inOneError}
+   * @param unheardFrom a time at which it was no primary yet, in ms since the epoch; null if nothing was
+   * promised before
    */
-  async whenReached(atOnce: number): Promise<void> {
-    for (let left = this.size - atOnce;; left -= atOnce) {
-      const outcomes = await Promise.allSettled(
-        Array.from(this.values(), (member) => member.settle([])),
-      );
-      const failures = outcomes.flatMap((outcome) =>
-        outcome.status === "rejected" ? [outcome.reason as Error] : []
-      );
-      if (failures.length === 0 || failures.length < outcomes.length) return;
-      if (left <= 0 || this.#isEnded()) throw inOneError(failures);
+  #add(id: string, unheardFrom: number | null): void {
+    const { settings, hub, migrations } = this.#options;
+    const member = new Member(id, {
+      settings,
+      hub,
+      filter: this.filter,
+      hasFences: migrations !== "deliver",
+      name: this.#nameOf(id),
+      locate: () => this.#addressOf(id),
+      slots: (channels) => this.slots.toFence(id, channels),
+      spacing: () => Math.max(SPACING_MS[0], this.size * SPACING_MS[1]),
+      onHeld: () => this.#deadline.schedule(),
+      events: this,
+    });
+    this.set(id, member);
+    this.filter.addPrimary(id);
+    member.unheardFrom = unheardFrom;
+    member.server.subscriber.launch("topology", unheardFrom ?? this.#askedAt);
+  }
+
+  #leave(member: Member, why: string): void {
+    this.delete(member.id);
+    const from = member.server.subscriber.connection?.provenAt ?? Date.now();
+    const isReplica = member.gate.stream?.isReplica;
+    this.slots.lose(member, this.slots.ownedBy(member), from, "topology", isReplica);
+    member.close(new ClosedError(why));
+  }
+
+  /** It is watched again when the topology names it as a primary again. */
+  onDemoted(member: Member): void {
+    if (this.get(member.id) !== member) return;
+    member.gate.demoted();
+    this.#leave(member, `${member.node} is a replica now`);
+    this.#awaitHeir(member.id);
+    this.#options.onHint();
+  }
+
+  onLost(member: Member, reason: GapReason, from: number): void {
+    const { gate } = member;
+    const owned = this.slots.ownedBy(member);
+    member.heardSince = null;
+    member.unheardFrom = Math.min(from, member.unheardFrom ?? Infinity);
+    if (gate.stream !== null) member.visited = gate.stream.visited;
+    if (member.server.subscriber.connection === null) gate.close();
+    this.slots.lose(member, owned, from, reason);
+    this.#awaitHeir(member.id);
+    this.#options.onHint();
+  }
+
+  onDropped({ id, node }: Member, dropped: DroppedMessages): void {
+    this.#options.hub.reportDropped(node, dropped, this.topology?.slotsOf(id));
+  }
+
+  onState(member: Member): void {
+    const { hub, onHint, onStatus } = this.#options;
+    // A member that was left says so when it is closed, and concerns nobody any more.
+    if (this.get(member.id) !== member || hub.ended !== null) return;
+    const { state } = member.server.subscriber;
+    if (state === "ready") this.#onReady(member);
+    else if (state === "muted") this.slots.coverInPart(member);
+    else {
+      member.gate.follow();
+      // Of one that was connected before, its loss has said so.
+      if (state === "connecting" && member.isLost && this.#lacked === 0) onHint();
     }
+    onStatus();
+  }
+
+  #onReady(member: Member): void {
+    const { stream } = member.gate;
+    member.heardSince = Date.now();
+    if (stream !== null) this.filter.heard(stream);
+    if (member.unheardFrom !== null) {
+      const importing = new Set([...stream?.report?.importing ?? [], ...member.visited]);
+      this.slots.import(member, importing, member.unheardFrom);
+    }
+    member.unheardFrom = null;
+    this.#succession.end(member.id);
+    if (member.log !== null) this.#succession.keepLog(member.id, member.log);
+    this.slots.gain(member, this.slots.ownedBy(member), true);
+  }
+
+  onFences(member: Member, owned: readonly number[], denied: readonly number[]): void {
+    this.slots.gain(member, owned, false);
+    for (const slot of denied) this.slots.release(member, slot, Date.now());
+  }
+
+  onReleased(member: Member, slot: number, provenAt: number): void {
+    this.slots.release(member, slot, provenAt);
+    // All of them at once: it was replaced, and not one slot moved.
+    if (member.gate.stream?.fenceCount === 0) this.#awaitHeir(member.id);
+    this.#options.onHint();
+  }
+
+  /** Looks after what no message tells. */
+  #look(): Promise<void> {
+    const { settings, onHint } = this.#options;
+    const now = performance.now();
+    // While this process was busy, answers may have come that were not read.
+    const wasBusy = now - this.#lookedAt > settings.heartbeat.busyInterval + LATE;
+    this.#lookedAt = now;
+    if (wasBusy) return Promise.resolve();
+    for (const member of this.values()) {
+      member.askOffset();
+      if (member.server.subscriber.silentFor > SILENT_MS) {
+        if (this.#awaitHeir(member.id)) onHint();
+      } else if (member.isHeard && this.#succession.polls(member.id)) {
+        // One that has ended its fences is heard until it says that it was replaced.
+        if (!this.slots.hasHole(member.id)) this.#succession.end(member.id);
+      }
+    }
+    this.filter.isUnsettled = this.#succession.isUnderWay;
+    return Promise.resolve();
+  }
+
+  /**
+   * A primary is not heard: the node that replaces it is to be heard soon.
+   *
+   * @returns whether its replicas were not polled yet
+   */
+  #awaitHeir(id: string): boolean {
+    const heirs = [...this.#succession.heirsOf(id)].filter((heir) => !this.has(heir));
+    const isNew = this.#succession.begin(id, heirs);
+    this.filter.isUnsettled = this.#succession.isUnderWay;
+    return isNew;
+  }
+
+  #deliver(delivery: Delivery, verdict: Verdict): void {
+    const { hub, migrations } = this.#options;
+    if (hub.ended !== null) return;
+    if (verdict === "maybe") delivery.notification.migration = "maybe";
+    else if (verdict === "artefact") {
+      if (migrations === "hide") return;
+      delivery.notification.migration = true;
+    }
+    hub.hand(delivery);
+  }
+}
+
+/** Has a filter decide events that have waited too long. */
+class Deadline {
+  readonly #filter: MigrationFilter<unknown>;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #due = Infinity;
+  #patience = PATIENCE;
+
+  constructor(filter: MigrationFilter<unknown>) {
+    this.#filter = filter;
+  }
+
+  /** Events may wait that did not before. */
+  schedule(): void {
+    if (this.#due !== Infinity) return;
+    const { deadline } = this.#filter;
+    if (deadline === null) return;
+    this.#wakeAt(deadline);
+  }
+
+  /** Ends the timer. */
+  stop(): void {
+    clearTimeout(this.#timer);
+  }
+
+  #wakeAt(due: number): void {
+    this.#due = due;
+    this.#timer = setTimeout(() => this.#wake(), Math.max(0, due - performance.now()));
+  }
+
+  #wake(): void {
+    const now = performance.now();
+    // The proof may have come, unread.
+    if (now - this.#due > LATE && this.#patience > 0) {
+      this.#patience--;
+      return this.#wakeAt(now + HOLD_MS);
+    }
+    this.#patience = PATIENCE;
+    this.#due = Infinity;
+    this.#filter.tick(now);
+    this.schedule();
   }
 }

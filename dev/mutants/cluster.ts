@@ -158,8 +158,8 @@ export const cluster: readonly Mutant[] = [
   },
   {
     name: "delivers artefacts that are to be hidden",
-    file: "cluster/notifications.ts",
-    before: 'if (this.#options.migrations === "hide") return;',
+    file: "cluster/members/members.ts",
+    before: 'if (migrations === "hide") return;',
     after: "",
     tests: ["tests/cluster/artefacts_test.ts"],
   },
@@ -292,8 +292,8 @@ export const cluster: readonly Mutant[] = [
   },
   {
     name: "leaves the connections to the nodes when it is closed",
-    file: "cluster/notifications.ts",
-    before: "      for (const member of this.#members.values()) member.close(reason);\n",
+    file: "cluster/members/members.ts",
+    before: "    for (const member of this.values()) member.close(reason);\n",
     after: "",
     tests: ["tests/cluster/artefacts_test.ts"],
   },

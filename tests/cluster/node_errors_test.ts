@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
-import { inOneError } from "../../../cluster/members/node_failures.ts";
+import { inOneError } from "../../cluster/notifications.ts";
 import {
   AuthError,
   ClosedError,
@@ -7,7 +7,7 @@ import {
   MissingDatabaseError,
   MissingFlagsError,
   TimeoutError,
-} from "../../../mod.ts";
+} from "../../mod.ts";
 
 Deno.test("what one node failed with, or all alike, stays what it is", () => {
   const closed = new ClosedError("it was closed");

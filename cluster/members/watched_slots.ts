@@ -1,0 +1,171 @@
+import type { GapReason } from "../../pubsub/gap.ts";
+import type { Hub } from "../../pubsub/hub.ts";
+import type { Status } from "../../pubsub/mod.ts";
+import type { ServerChannel } from "../../pubsub/registry.ts";
+import { type SlotRange, SLOTS } from "../discovery/slot.ts";
+import type { Topology } from "../discovery/topology.ts";
+import { Coverage, type SlotGap } from "./coverage.ts";
+import { slotsOfChannels } from "./fences.ts";
+import type { Member } from "./member.ts";
+import type { Succession } from "./succession.ts";
+
+/** What watched slots need. */
+export interface WatchedSlotsOptions {
+  /** Takes the gaps. */
+  readonly hub: Hub;
+  readonly members: ReadonlyMap<string, Member>;
+  readonly succession: Succession;
+  /** Returns the name of a node. */
+  readonly nameOf: (id: string) => string;
+}
+
+/**
+ * The slots of a cluster: whose events are wanted, which node is to be asked for which fences, and
+ * who covers them. Reports the gaps.
+ */
+export class WatchedSlots {
+  readonly #options: WatchedSlotsOptions;
+  readonly #coverage = new Coverage();
+  #topology: Topology | null = null;
+  /** The slots whose events are wanted, or once were; null for all. */
+  #wanted: Set<number> | null = new Set();
+
+  constructor(options: WatchedSlotsOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Takes a topology over.
+   *
+   * @param from since when events of slots may be missing that nobody covers yet, in ms since the epoch
+   */
+  setTopology(topology: Topology, from: number): void {
+    this.#topology = topology;
+    for (const { id } of topology.primaries) this.#coverage.expect(this.#named(id), id, from);
+  }
+
+  /** Notes that events of channels are wanted. */
+  want(channels: Iterable<ServerChannel>): void {
+    const slots = slotsOfChannels(channels);
+    if (slots === null) this.#wanted = null;
+    else if (this.#wanted !== null) { for (const slot of slots) this.#wanted.add(slot); }
+  }
+
+  /**
+   * The slots of which a node needs a fence: those that it owns, and whose events are wanted.
+   *
+   * @param channels only those whose events these channels can bring
+   */
+  toFence(id: string, channels?: Iterable<ServerChannel>): number[] {
+    const wanted = channels === undefined ? this.#wanted : slotsOfChannels(channels);
+    const owned = this.#named(id);
+    // A replica may have been promoted before any node says so.
+    const primary = this.#options.succession.replacedBy(id);
+    if (primary !== null && owned.length === 0) {
+      // Whichever is newer: an answer may name neither of them as the owner by now.
+      owned.push(...new Set([...this.#named(primary), ...this.#coverage.slotsLastOf(primary)]));
+    }
+    return wanted === null ? owned : owned.filter((slot) => wanted.has(slot));
+  }
+
+  /** Whether a node lacks a fence of a slot that it owns by the topology. */
+  lacksFence({ id, gate: { stream } }: Member): boolean {
+    if (stream === null || stream.isFenceless) return false;
+    return this.toFence(id).some((slot) => !stream.holds(slot));
+  }
+
+  /** The slots that a node owns: by its fences, and of slots without fences by the topology. */
+  ownedBy({ id, gate: { stream } }: Member): number[] {
+    const named = this.#named(id);
+    if (stream === null || stream.isFenceless) return named;
+    const slots = this.#wanted === null ? [] : named.filter((slot) => !this.#wanted!.has(slot));
+    for (let slot = 0; slot < SLOTS; slot++) if (stream.holds(slot)) slots.push(slot);
+    return slots.sort((a, b) => a - b);
+  }
+
+  /** The slots that a node owns by the topology. */
+  #named(id: string): number[] {
+    return [...slotsIn(this.#topology?.slotsOf(id) ?? [])];
+  }
+
+  /**
+   * A node owns slots and is heard.
+   *
+   * @param atConnect whether it owned them already when it was connected to
+   */
+  gain(
+    { id, heardSince, replication }: Member,
+    slots: readonly number[],
+    atConnect: boolean,
+  ): void {
+    if (heardSince === null) return;
+    const { succession } = this.#options;
+    const gain = {
+      heardSince,
+      atConnect,
+      isHeir: (earlier: string) => succession.isHeir(id, earlier),
+      takenOverAfter: (earlier: string) => succession.takenOverAfter(replication, earlier),
+    };
+    this.#report(this.#coverage.gain(id, slots, gain, Date.now()));
+  }
+
+  /** A node has stopped owning a slot, at some time after `provenAt`, in ms since the epoch. */
+  release(member: Member, slot: number, provenAt: number): void {
+    const others = [...this.#options.members.values()].filter((other) => other !== member);
+    const owner = others.findLast(({ isHeard, gate }) => isHeard && gate.stream?.holds(slot));
+    const areOthersHeard = others.every(({ isHeard }) => isHeard);
+    this.#coverage.release(member.id, slot, provenAt, areOthersHeard, owner?.id ?? null);
+  }
+
+  /** As {@linkcode Coverage.lose}. */
+  lose(
+    { id }: Member,
+    owned: readonly number[],
+    from: number,
+    reason: GapReason,
+    isReplica?: boolean,
+  ): void {
+    this.#report(this.#coverage.lose(id, owned, from, reason, isReplica));
+  }
+
+  /** As {@linkcode Coverage.import}, until now. */
+  import({ id }: Member, slots: Iterable<number>, from: number): void {
+    this.#report(this.#coverage.import(id, slots, from, Date.now()));
+  }
+
+  /** As {@linkcode Coverage.coverInPart}, of the slots that a node owns. */
+  coverInPart(member: Member): void {
+    this.#report(this.#coverage.coverInPart(this.ownedBy(member), Date.now()));
+  }
+
+  /** Ends every gap. */
+  end(): void {
+    this.#report(this.#coverage.end(Date.now()));
+  }
+
+  /** As {@linkcode Coverage.hasHole}. */
+  hasHole(id: string): boolean {
+    return this.#coverage.hasHole(id);
+  }
+
+  /** What is covered and what is not. */
+  status(): NonNullable<Status["slots"]> {
+    const parts = this.#coverage.parts().map(({ nodeId, ...part }) => ({
+      ...part,
+      node: nodeId === null ? null : this.#options.nameOf(nodeId),
+    }));
+    return { covered: this.#coverage.slots(true), uncovered: this.#coverage.slots(false), parts };
+  }
+
+  #report(gaps: readonly SlotGap[]): void {
+    const { hub, nameOf } = this.#options;
+    if (hub.registry.size === 0) return;
+    for (const { nodeId, reason, slots, from, to } of gaps) {
+      hub.reportGap({ kind: "gap", reason, node: nameOf(nodeId), slots, from, to });
+    }
+  }
+}
+
+function* slotsIn(ranges: readonly SlotRange[]): Iterable<number> {
+  for (const { first, last } of ranges) for (let slot = first; slot <= last; slot++) yield slot;
+}
