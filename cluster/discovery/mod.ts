@@ -19,21 +19,11 @@
  */
 
 export * from "./discover_topology.ts";
-export {
-  countSlots,
-  formatSlots,
-  hashSlot,
-  includesSlot,
-  type SlotRange,
-  slotRanges,
-  SLOTS,
-} from "./slot.ts";
+export { countSlots, formatSlots, hashSlot, includesSlot, type SlotRange, SLOTS } from "./slot.ts";
 export {
   type ClusterNode,
   dialAddress,
   type NodeAddress,
-  type NodeHealth,
-  type NodeRole,
   type Shard,
   Topology,
 } from "./topology.ts";

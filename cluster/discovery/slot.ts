@@ -101,19 +101,7 @@ export interface SlotRange {
   readonly last: number;
 }
 
-/**
- * The slots that a rule picks, as ranges.
- *
- * @param picks says of a slot, 0 to 16,383, whether it is one of them
- * @returns the fewest ranges that hold them all, in ascending order
- *
- * @example
- * ```ts
- * import { formatSlots, slotRanges } from "@keywatch/keywatch/discovery";
- *
- * console.log(formatSlots(slotRanges((slot) => slot < 3 || slot === 7))); // 0-2,7
- * ```
- */
+/** The fewest ranges that hold the slots, 0 to 16,383, that a rule picks, in ascending order. */
 export function slotRanges(picks: (slot: number) => boolean): SlotRange[] {
   const ranges: SlotRange[] = [];
   let first = -1;

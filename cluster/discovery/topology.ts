@@ -1,35 +1,6 @@
 import { formatSlots, type SlotRange, slotRanges, SLOTS } from "./slot.ts";
 
 /**
- * What a node is in its shard; the servers say `master` and `replica`, older ones `slave`.
- *
- * @example
- * ```ts
- * import type { NodeRole, Topology } from "@keywatch/keywatch/discovery";
- *
- * function count({ nodes }: Topology, role: NodeRole): number {
- *   return [...nodes.values()].filter((node) => node.role === role).length;
- * }
- * ```
- */
-export type NodeRole = "primary" | "replica";
-
-/**
- * How a node is, as the node that was asked sees it: `failed` also while others are still to agree
- * (`fail?`), `loading` while a replica takes its copy over, `unknown` where the answer does not say.
- *
- * @example
- * ```ts
- * import type { NodeHealth, Topology } from "@keywatch/keywatch/discovery";
- *
- * function hasAny({ nodes }: Topology, health: NodeHealth): boolean {
- *   return [...nodes.values()].some((node) => node.health === health);
- * }
- * ```
- */
-export type NodeHealth = "online" | "loading" | "failed" | "unknown";
-
-/**
  * Where to dial a node.
  *
  * @example
@@ -72,10 +43,13 @@ export interface ClusterNode {
   readonly ip: string | null;
   /** The host name it announces; null when it announces none. */
   readonly hostname: string | null;
-  /** What it is. */
-  readonly role: NodeRole;
-  /** How it is. */
-  readonly health: NodeHealth;
+  /** Its role in its shard; servers say `master` and `replica`, older ones `slave`. */
+  readonly role: "primary" | "replica";
+  /**
+   * Its health, as the node that was asked sees it: `failed` also while others are still to agree
+   * (`fail?`), `loading` while a replica takes its copy over, `unknown` where the answer does not say.
+   */
+  readonly health: "online" | "loading" | "failed" | "unknown";
   /** How far it is in the stream of replication, in bytes; null where the answer does not say. */
   readonly replicationOffset: number | null;
 }
@@ -289,7 +263,7 @@ function firstSlot({ slots }: Shard): number {
   return slots[0]?.first ?? SLOTS;
 }
 
-const RANKS: Readonly<Record<NodeHealth, number>> = {
+const RANKS: Readonly<Record<ClusterNode["health"], number>> = {
   online: 3,
   unknown: 2,
   loading: 1,

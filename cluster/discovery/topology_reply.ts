@@ -4,8 +4,6 @@ import {
   type ClusterNode,
   healthRank,
   type NodeAddress,
-  type NodeHealth,
-  type NodeRole,
   type Shard,
   Topology,
 } from "./topology.ts";
@@ -300,7 +298,7 @@ class ReplyReader {
     return port === 0 ? null : port;
   }
 
-  role(reply: unknown): NodeRole {
+  role(reply: unknown): ClusterNode["role"] {
     const role = textOf(reply);
     if (role === "master" || role === "primary") return "primary";
     if (role === "replica" || role === "slave") return "replica";
@@ -364,7 +362,7 @@ function choosePrimary(nodes: readonly ClusterNode[]): ClusterNode | null {
   return best;
 }
 
-function healthOf(text: string | null): NodeHealth {
+function healthOf(text: string | null): ClusterNode["health"] {
   if (text === "online" || text === "loading") return text;
   return text === "failed" || text === "fail" || text === "fail?" ? "failed" : "unknown";
 }

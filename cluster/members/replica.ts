@@ -6,7 +6,7 @@ import type { Locator } from "../../pubsub/locator.ts";
 import type { TcpAddress } from "../../pubsub/mod.ts";
 import { type Reply, ServerError } from "../../resp/mod.ts";
 import { textOf } from "../discovery/reply_fields.ts";
-import type { ClusterNode, NodeHealth } from "../discovery/topology.ts";
+import type { ClusterNode } from "../discovery/topology.ts";
 
 /** Lists the connection on which a replica follows its primary, which is a client of its own. */
 const LIST_PRIMARY = ["CLIENT", "LIST", "TYPE", "master"] as const;
@@ -18,7 +18,7 @@ export interface Candidate {
 }
 
 /** Which to try first. What others say of a replica's health is late: it is asked itself. */
-const ORDER: readonly NodeHealth[] = ["online", "unknown", "loading", "failed"];
+const ORDER: readonly ClusterNode["health"][] = ["online", "unknown", "loading", "failed"];
 
 /** Chooses a replica of a shard, and after a failure another one until all were tried. */
 export class ReplicaLocator implements Locator {

@@ -1,11 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import {
-  countSlots,
-  formatSlots,
-  hashSlot,
-  includesSlot,
-  slotRanges,
-} from "../../../cluster/mod.ts";
+import { countSlots, formatSlots, hashSlot, includesSlot } from "../../../cluster/mod.ts";
+import { slotRanges } from "../../../cluster/discovery/slot.ts";
 import { falseBytes } from "../../false_bytes.ts";
 import { Random } from "../../random.ts";
 import { startServer } from "../../servers/mod.ts";
