@@ -1,8 +1,9 @@
 import { ClusterNodeError } from "../pubsub/cluster_node_error.ts";
-import { KeyspaceNotifications, type SentinelTarget } from "../pubsub/mod.ts";
+import { type ConnectOptions, KeyspaceNotifications, type SentinelTarget } from "../pubsub/mod.ts";
+import { ONLY_ANNOUNCED } from "../pubsub/options.ts";
 import { isSentinelTarget } from "../pubsub/sentinel_target.ts";
 import { ClusterKeyspaceNotifications } from "./notifications.ts";
-import { type ClusterOptions, resolveClusterOptions, withoutClusterOptions } from "./options.ts";
+import { type ClusterOptions, resolveClusterOptions } from "./options.ts";
 
 /**
  * Connects to a server or a cluster: it looks at what is there, and gives back the class that fits.
@@ -57,4 +58,11 @@ export async function connect(
     }
   }
   return await ClusterKeyspaceNotifications.connect(targets, options);
+}
+
+/** The options without those that only matter where a cluster is found. */
+function withoutClusterOptions(options: ClusterOptions): ConnectOptions {
+  const rest: Record<string, unknown> = { ...options };
+  for (const name of ONLY_ANNOUNCED) delete rest[name];
+  return rest;
 }

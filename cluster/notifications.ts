@@ -61,14 +61,14 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
     this.#reportsStatus = options.onStatus !== undefined;
     this.hub = new Hub(() => "*", settings, {
       checkSilence: async (channels) => {
-        await this.#onEach((member) => member.checkSilence(channels));
+        await this.#onEach(({ server }) => server.checkSilence(channels));
       },
       settle: async (channels) => {
         this.#members.want(channels);
         return (await this.#onEach((member) => member.settle(channels))).flat();
       },
       reconcile: async () => {
-        await this.#onEach((member) => member.server.reconcile());
+        await this.#onEach(({ server }) => server.reconcile());
       },
     });
     this.#members = new Members({
@@ -157,10 +157,10 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
   status(): Status {
     const { topology, filter, slots: watched } = this.#members;
     const each = [...this.#members.values()];
-    const nodes = each.map((member) => ({
-      ...member.status(),
-      id: member.id,
-      slots: topology?.slotsOf(member.id) ?? [],
+    const nodes = each.map(({ id, server }) => ({
+      ...server.status(),
+      id,
+      slots: topology?.slotsOf(id) ?? [],
     }));
     const slots = watched.status();
     return {

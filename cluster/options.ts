@@ -1,6 +1,6 @@
 import { parseNamedUrl } from "../pubsub/address.ts";
 import { type ConnectOptions, DEFAULT_PORT, type ServerUrl } from "../pubsub/mod.ts";
-import { defaultsOf, ONLY_ANNOUNCED, type ServerDefaults } from "../pubsub/options.ts";
+import { defaultsOf, type ServerDefaults } from "../pubsub/options.ts";
 import {
   checkAtLeast,
   checkKinds,
@@ -63,11 +63,9 @@ export interface ClusterOptions extends ConnectOptions {
 const DEFAULT_REFRESH_INTERVAL = 10_000;
 
 /** The options that only clusters have, with their defaults. */
-export interface ClusterSettings {
-  readonly refreshInterval: number;
-  readonly maxNodes: number;
-  readonly migrations: MigrationPolicy;
-}
+export type ClusterSettings = Required<
+  Pick<ClusterOptions, "refreshInterval" | "maxNodes" | "migrations">
+>;
 
 /**
  * Fills in the defaults of what only clusters have.
@@ -111,13 +109,6 @@ export function checkForCluster({ maxAttempts, singleNode }: ClusterOptions): vo
   );
 }
 
-/** The options without those that only matter where a cluster is found. */
-export function withoutClusterOptions(options: ClusterOptions): ConnectOptions {
-  const rest: Record<string, unknown> = { ...options };
-  for (const name of ONLY_ANNOUNCED) delete rest[name];
-  return rest;
-}
-
 /** Where to begin, and what holds for every node. */
 export interface Seeds {
   /** Where some of the nodes are. Never empty. */
@@ -151,30 +142,31 @@ export function readSeeds(targets: readonly (string | URL)[]): Seeds {
         "all URLs the schemes with TLS (rediss://, valkeys://), or none",
     );
   }
-  const said = Object.assign(
-    {},
-    only(urls, "username", "user"),
-    only(urls, "password", "password"),
-    only(urls, "database", "database"),
-  );
   return {
     addresses: urls.map(({ address }) => address),
-    defaults: { ...defaultsOf(first), ...said },
+    defaults: {
+      ...defaultsOf(first),
+      ...shared(urls, "username", "user"),
+      ...shared(urls, "password", "password"),
+      ...shared(urls, "database", "database"),
+    },
   };
 }
 
 /** What the URLs say of one thing; nothing where none does. */
-function only<Name extends "username" | "password" | "database">(
+function shared(
   urls: readonly ServerUrl[],
-  name: Name,
+  name: "username" | "password" | "database",
   what: string,
-): Pick<ServerUrl, Name> | undefined {
-  const first = urls.find((url) => url[name] !== undefined);
-  const other = urls.find((url) => url[name] !== undefined && url[name] !== first![name]);
-  if (other === undefined) return first && { [name]: first[name] } as Pick<ServerUrl, Name>;
+): Partial<ServerUrl> {
+  const naming = urls.filter((url) => url[name] !== undefined);
+  const [first] = naming;
+  if (first === undefined) return {};
+  const other = naming.find((url) => url[name] !== first[name]);
+  if (other === undefined) return { [name]: first[name] };
   // Called by their places: a host may be a piece of a password that is not percent-encoded.
   throw new TypeError(
-    `Cannot use the seeds ${urls.indexOf(first!) + 1} and ${urls.indexOf(other) + 1}: each names ` +
+    `Cannot use the seeds ${urls.indexOf(first) + 1} and ${urls.indexOf(other) + 1}: each names ` +
       `another ${what}, and all nodes of a cluster share one`,
   );
 }

@@ -1,11 +1,10 @@
-import type { Channel } from "../../parse/mod.ts";
 import { ConnectError } from "../../pubsub/errors.ts";
 import type { GapReason } from "../../pubsub/gap.ts";
 import type { Probe } from "../../pubsub/heartbeat.ts";
 import type { DroppedMessages } from "../../pubsub/held_messages.ts";
 import type { Hub, Refusal, Wanted } from "../../pubsub/hub.ts";
 import { PlainLocator } from "../../pubsub/locator.ts";
-import type { NodeStatus, TcpAddress } from "../../pubsub/mod.ts";
+import type { TcpAddress } from "../../pubsub/mod.ts";
 import type { Settings } from "../../pubsub/options.ts";
 import { readReplication, type Replication, ReplicationLog } from "../../pubsub/replication.ts";
 import { parseRole } from "../../pubsub/role.ts";
@@ -136,16 +135,6 @@ export class Member {
   /** Where the node is, as `host:port`. */
   get node(): string {
     return this.server.subscriber.node;
-  }
-
-  /** How it stands. */
-  status(): NodeStatus {
-    return this.server.status();
-  }
-
-  /** As {@linkcode WatchedServer.checkSilence}. */
-  async checkSilence(channels: readonly Channel[]): Promise<void> {
-    await this.server.checkSilence(channels);
   }
 
   /** As {@linkcode WatchedServer.settle}, once the fences of the channels' slots are set. */
