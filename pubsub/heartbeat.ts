@@ -32,7 +32,7 @@ export interface HeartbeatOptions {
 const PAUSE_MS = 500;
 
 /** A flow that lasts for at least so many ms, with so many messages, is steady. */
-const STEADY_FLOW = { ms: 2_000, messages: 20 } as const;
+const STEADY_FLOW = { ms: 1_000, messages: 20 } as const;
 
 /** What is asked for a sign of life. */
 export interface Probe {

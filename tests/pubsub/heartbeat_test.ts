@@ -180,7 +180,7 @@ Deno.test("it reports the end of a steady flow of messages, and of no other", as
     }
   };
   try {
-    await pass(1_500, 10);
+    await pass(900, 10);
     await pass(1_000);
     assertEquals(ends, 0, "too short");
     await pass(3_000, 300);
