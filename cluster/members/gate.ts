@@ -67,6 +67,8 @@ export class NodeGate implements Gate {
   #connection: Connection | null = null;
   #ask: AskServer | null = null;
   #protocol: 2 | 3 = 3;
+  /** Whether the fences of the node's slots were asked for on this connection. */
+  #isFenced = false;
   /** The index of the command that lists migrations; it is found by trying. */
   #listing = 0;
   /** The slot of the last event. */
@@ -129,6 +131,7 @@ export class NodeGate implements Gate {
     // RESP2 takes no other command once a fence is set.
     const whole = wasUnheard();
     if (info.protocol === 2) await this.#report(stream, whole);
+    this.#isFenced = true;
     const answered = this.#setFences(stream, slots());
     await Promise.all([answered, info.protocol === 3 ? this.#report(stream, whole) : null]);
     // After the fences, because a replica accepts them too.
@@ -148,7 +151,7 @@ export class NodeGate implements Gate {
    */
   async extend(channels?: Iterable<ServerChannel>): Promise<void> {
     const stream = this.#stream;
-    if (stream === null || stream.isFenceless) return;
+    if (stream === null || stream.isFenceless || !this.#isFenced) return;
     const missing = this.#options.slots(channels)
       .filter((slot) => !stream.holds(slot) && !stream.asked.has(slot));
     await this.#setFences(stream, missing, true);
@@ -184,6 +187,7 @@ export class NodeGate implements Gate {
     const stream = this.#stream;
     this.#stream = null;
     this.#connection = null;
+    this.#isFenced = false;
     this.#ask = null;
     if (stream !== null) this.#options.filter.close(stream);
   }

@@ -130,6 +130,20 @@ Deno.test("in RESP2 a gate asks before it sets a fence, because no command follo
   scene.gate.close();
 });
 
+Deno.test("a gate that is being connected asks once for each fence", async () => {
+  for (const protocol of [2, 3] as const) {
+    const scene = new Scene({ protocol });
+    const connected = scene.connect();
+    // A topology comes meanwhile.
+    await scene.gate.extend();
+    await connected;
+    await scene.gate.extend();
+    const commands = scene.sent.filter((command) => command.startsWith("SSUBSCRIBE"));
+    assertEquals(commands, ["SSUBSCRIBE 1 2"], `RESP${protocol}`);
+    scene.gate.close();
+  }
+});
+
 Deno.test("a gate refuses a node that says that it is a replica", async () => {
   for (const protocol of [2, 3] as const) {
     const scene = new Scene({ protocol });
