@@ -69,8 +69,9 @@ export class WatchedSlots {
   }
 
   /** Whether a node lacks a fence of a slot that it owns by the topology. */
-  lacksFence({ id, gate: { stream } }: Member): boolean {
-    if (stream === null || stream.isFenceless) return false;
+  lacksFence({ id, isHeard, gate: { stream } }: Member): boolean {
+    // One that is being connected to will have answered for all of them once it is heard.
+    if (!isHeard || stream === null || stream.isFenceless) return false;
     return this.toFence(id).some((slot) => !stream.holds(slot));
   }
 

@@ -112,6 +112,24 @@ Deno.test("what a demoted primary repeats is not delivered, and it is missing si
   assert(gaps[0]!.from <= before, `${gaps[0]!.from}, demoted after ${before}`);
 });
 
+Deno.test("a node whose fences are not answered yet is no reason to ask for the topology again", async () => {
+  await using scene = await Scene.open({ refreshInterval: 60_000 });
+  const { cluster, old, heir } = scene;
+  const answers = Promise.withResolvers<void>();
+  heir.onAsked = (name) => {
+    if (name === "SSUBSCRIBE") heir.hold = answers.promise;
+  };
+  scene.failOver(old, heir);
+  scene.name(heir, old);
+  await until("the heir is asked for its fences", () => heir.hold !== null);
+  const before = cluster.nodes[1]!.asked;
+  await sleep(1_500);
+  const times = cluster.nodes[1]!.asked - before;
+  answers.resolve();
+  assert(times <= 2, `it was asked for ${times} times`);
+  await until("the heir is heard", () => scene.isCovered);
+});
+
 Deno.test("who is a primary again is heard again, and each event comes once or falls in a gap", async () => {
   await using scene = await Scene.open();
   const { old, heir, gaps, told } = scene;
