@@ -85,6 +85,7 @@ export class Coverage {
    */
   gain(nodeId: string, slots: Iterable<number>, gain: Gain, now: number): SlotGap[] {
     const ended: Ended[] = [];
+    const once = { ...gain, takenOverAfter: remembering(gain.takenOverAfter) };
     for (const slot of slots) {
       const before = this.#holders[slot]!;
       const hole = this.#holes[slot]!;
@@ -94,7 +95,7 @@ export class Coverage {
       this.#since[slot] = now;
       const earlier = hole?.nodeId ?? before;
       if (earlier === null) continue;
-      const gap = this.#missing(nodeId, earlier, hole, gain, now);
+      const gap = this.#missing(nodeId, earlier, hole, once, now);
       if (gap !== null) ended.push({ slot, ...gap });
     }
     return group(ended);
@@ -245,6 +246,15 @@ export class Coverage {
     }
     return parts;
   }
+}
+
+/** A function that answers each question once: all slots of a node have the same earlier owner. */
+function remembering<T>(answer: (question: string) => T): (question: string) => T {
+  const answers = new Map<string, T>();
+  return (question) => {
+    if (!answers.has(question)) answers.set(question, answer(question));
+    return answers.get(question)!;
+  };
 }
 
 /** One gap for all slots that are missing at the same time, for the same reason, at the same node. */

@@ -211,3 +211,16 @@ Deno.test("each slot has the node that covers it, or did last, and since when", 
     "8192-16383 b covered 30",
   ]);
 });
+
+Deno.test("what is known of an earlier owner is asked once for all of its slots", () => {
+  const coverage = covered();
+  coverage.lose("a", A, 100, "disconnected");
+  const asked: string[] = [];
+  const takenOverAfter = (nodeId: string) => {
+    asked.push(nodeId);
+    return 90;
+  };
+  const gain = { ...CONNECTED, heardSince: 200, takenOverAfter, isHeir: () => true };
+  assertEquals(tell(coverage.gain("c", A, gain, 200)), ["c failover 0-8191 90-200"]);
+  assertEquals(asked, ["a"]);
+});
