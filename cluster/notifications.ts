@@ -16,9 +16,9 @@ import { Members } from "./members/members.ts";
 import {
   checkForCluster,
   type ClusterOptions,
-  readSeeds,
+  readSeedNodes,
   resolveClusterOptions,
-  type Seeds,
+  type SeedNodes,
 } from "./options.ts";
 import { Refresher } from "./refresher.ts";
 import { refreshDelay, TopologySource } from "./topology_source.ts";
@@ -51,7 +51,7 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
   /** Due when the status is to be reported; null while it is not. */
   #statusTimer: ReturnType<typeof setTimeout> | null = null;
 
-  private constructor({ addresses, defaults }: Seeds, options: ClusterOptions) {
+  private constructor({ addresses, defaults }: SeedNodes, options: ClusterOptions) {
     const settings = resolveOptions(defaults, options);
     super(settings.database);
     const { maxNodes, refreshInterval, migrations } = resolveClusterOptions(options);
@@ -82,7 +82,7 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
       onStatus: () => this.#reportStatus(),
     });
     const source = new TopologySource({
-      seeds: addresses,
+      seedNodes: addresses,
       settings,
       tls,
       maxNodes,
@@ -113,16 +113,16 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
    * @param options how to connect
    * @returns the cluster's notifications, nothing subscribed yet
    * @throws {TypeError} when a URL or an option is malformed, or the URLs contradict each other
-   * @throws {ConnectError} when none of the seeds answers, or they are no nodes of a cluster
+   * @throws {ConnectError} when none of the seed nodes answers, or they are no nodes of a cluster
    * @throws {AuthError} when the user is refused, or may not ask for the topology
    */
   static async connect(
     targets: readonly (string | URL)[],
     options: ClusterOptions = {},
   ): Promise<ClusterKeyspaceNotifications> {
-    const seeds = readSeeds(targets);
+    const seedNodes = readSeedNodes(targets);
     checkForCluster(options);
-    const notifications = new ClusterKeyspaceNotifications(seeds, options);
+    const notifications = new ClusterKeyspaceNotifications(seedNodes, options);
     try {
       options.signal?.throwIfAborted();
       await notifications.refreshSubscriptions();

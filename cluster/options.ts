@@ -109,9 +109,9 @@ export function checkForCluster({ maxAttempts, singleNode }: ClusterOptions): vo
   );
 }
 
-/** Where to begin, and what holds for every node. */
-export interface Seeds {
-  /** Where some of the nodes are. Never empty. */
+/** The nodes to begin with, and what holds for every node. */
+export interface SeedNodes {
+  /** Their addresses; at least one. */
   readonly addresses: readonly Address[];
   /** What the URLs say of all nodes. */
   readonly defaults: ServerDefaults;
@@ -123,23 +123,23 @@ export interface Seeds {
  *
  * @throws {TypeError} when there is none, one is malformed, or they contradict each other
  */
-export function readSeeds(targets: readonly (string | URL)[]): Seeds {
+export function readSeedNodes(targets: readonly (string | URL)[]): SeedNodes {
   if (!Array.isArray(targets)) {
-    throw new TypeError("Cannot connect: the seeds are no list; give [url, …]");
+    throw new TypeError("Cannot connect: the seed nodes are not a list; give [url, …]");
   }
   const urls = (targets as readonly (string | URL)[]).map((target, index) =>
     parseNamedUrl(
-      targets.length === 1 ? "the server URL" : `the URL of seed ${index + 1}`,
+      targets.length === 1 ? "the server URL" : `the URL of seed node ${index + 1}`,
       target,
       DEFAULT_PORT,
     )
   );
   const [first] = urls;
-  if (first === undefined) throw new TypeError("Cannot connect: no seed is given");
+  if (first === undefined) throw new TypeError("Cannot connect: no seed node is given");
   if (urls.some(({ tls }) => (tls ?? false) !== (first.tls ?? false))) {
     throw new TypeError(
-      "Cannot tell whether the cluster speaks TLS: some of the seeds do, others do not; give " +
-        "all URLs the schemes with TLS (rediss://, valkeys://), or none",
+      "Cannot connect: some of the seed nodes' URLs are for TLS, others are not; give all of them a " +
+        "scheme with TLS (rediss://, valkeys://), or none",
     );
   }
   return {
@@ -166,7 +166,9 @@ function shared(
   if (other === undefined) return { [name]: first[name] };
   // Called by their places: a host may be a piece of a password that is not percent-encoded.
   throw new TypeError(
-    `Cannot use the seeds ${urls.indexOf(first) + 1} and ${urls.indexOf(other) + 1}: each names ` +
+    `Cannot use the seed nodes ${urls.indexOf(first) + 1} and ${
+      urls.indexOf(other) + 1
+    }: each names ` +
       `another ${what}, and all nodes of a cluster share one`,
   );
 }

@@ -33,7 +33,7 @@ export interface KnownNode {
 /** Whom to ask for the topology. */
 export interface TopologySourceOptions {
   /** Where to begin, and begin again when no node that is known answers. */
-  readonly seeds: readonly Address[];
+  readonly seedNodes: readonly Address[];
   /** What the options say. */
   readonly settings: Settings;
   /** Whether TLS is spoken. */
@@ -75,7 +75,7 @@ export class TopologySource {
 
   /**
    * Asks up to five connected nodes, and takes the view that most of them agree on. While none of them
-   * answers, the next five are asked as well. If no connected node answers, the seeds are asked, the
+   * answers, the next five are asked as well. If no connected node answers, the seed nodes are asked, the
    * next one while the one before is silent. Each time another node is the first.
    *
    * @param known what was known so far; an answer that names no owner of any slot is none where owners
@@ -84,7 +84,7 @@ export class TopologySource {
    * @throws {ConnectError} when no node answers
    */
   async ask(known: Topology | null): Promise<LearnedTopology> {
-    const { seeds, signal } = this.#options;
+    const { seedNodes, signal } = this.#options;
     const check = (topology: Topology): Topology => {
       if (known === null || known.covered.length === 0 || topology.covered.length > 0) {
         return topology;
@@ -95,7 +95,7 @@ export class TopologySource {
     for (
       const questions of [
         this.#samples().map((nodes) => (race: AbortSignal) => this.#askNodes(nodes, check, race)),
-        seeds.map((seed) => async (race: AbortSignal) => {
+        seedNodes.map((seed) => async (race: AbortSignal) => {
           const askedAt = Date.now();
           return { topology: check(await this.#askSeed(seed, race)), askedAt };
         }),

@@ -221,11 +221,11 @@ export const cluster: readonly Mutant[] = [
     tests: ["tests/cluster/overflow_test.ts"],
   },
   {
-    name: "asks no seed once the nodes are lost",
+    name: "asks no seed node once the nodes are lost",
     file: "cluster/topology_source.ts",
-    before: "seeds.map((seed) =>",
+    before: "seedNodes.map((seed) =>",
     after: "[].map((seed) =>",
-    tests: ["tests/cluster/topology_source_test.ts", "--filter=found by its seeds"],
+    tests: ["tests/cluster/topology_source_test.ts", "--filter=found by its seed nodes"],
   },
   {
     name: "leaves the timer of the next refresh",
@@ -298,7 +298,7 @@ export const cluster: readonly Mutant[] = [
     tests: ["tests/cluster/artefacts_test.ts"],
   },
   {
-    name: "leaves the connection to a seed",
+    name: "leaves the connection to a seed node",
     file: "cluster/topology_source.ts",
     before: 'connection.close(new ClosedError("The connection served its purpose"));',
     after: "",

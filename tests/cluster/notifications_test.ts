@@ -40,7 +40,7 @@ Deno.test(
       await step(
         `RESP${protocol}: a cluster's notifications come from every primary, each once`,
         async () => {
-          // One seed is enough, and it may be a replica.
+          // One seed node is enough, and it may be a replica.
           const notifications = await connect(cluster.urls.at(-1)!, { protocol });
           assert(notifications instanceof ClusterKeyspaceNotifications);
           try {
@@ -73,7 +73,7 @@ Deno.test(
       );
     }
 
-    await step("seeds may be dead; when all are, the error says what each said", async () => {
+    await step("seed nodes may be dead; when all are, the error says what each said", async () => {
       const dead = `redis://127.0.0.1:${freePort()}`;
       await using notifications = await connect([dead, cluster.urls[1]!]);
       assert(notifications instanceof ClusterKeyspaceNotifications);
@@ -192,7 +192,7 @@ Deno.test("a list with a server that is no cluster node is refused", async () =>
   await using server = await startServer(TALKATIVE);
   const dead = `redis://127.0.0.1:${freePort()}`;
   await assertRejects(() => connect([dead, server.url]), ConnectError, "it is a standalone server");
-  await assertRejects(() => connect([]), TypeError, "no seed");
+  await assertRejects(() => connect([]), TypeError, "no seed node is given");
 });
 
 Deno.test(

@@ -19,7 +19,7 @@ Deno.test("a node that is named as a primary, and says that it is a replica, cov
   await until("it is heard once it is a primary", () => notifications.health().ok);
 });
 
-Deno.test("a seed that says that it is a single server is left", async () => {
+Deno.test("a seed node that says that it is a single server is left", async () => {
   await using server = new FakeServer(() => undefined);
   await using cluster = new SimulatedCluster(1);
   await using notifications = await connect([server.url, ...cluster.urls]);

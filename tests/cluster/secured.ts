@@ -119,14 +119,14 @@ export const SECURED: readonly Scene[] = [
       );
 
       await step(
-        "what one seed says holds for all nodes; seeds that contradict each other are refused",
+        "what one seed node says holds for all nodes; seed nodes that contradict each other are refused",
         async () => {
           const [one, two] = cluster.servers.map(({ port }) => `127.0.0.1:${port}`);
           await using notifications = await connect([`redis://${one}`, `redis://:pw@${two}`]);
           assert(notifications instanceof ClusterKeyspaceNotifications);
           for (
             const [some, other, about] of [
-              ["redis://localhost", "rediss://localhost:7001", "speaks TLS"],
+              ["redis://localhost", "rediss://localhost:7001", "are for TLS"],
               ["redis://localhost/2", "redis://localhost:7001/1", "another database"],
               ["redis://:pa@localhost", "redis://:pw@localhost:7001", "another password"],
               ["redis://ann:pw@localhost", "redis://bob:pw@localhost:7001", "another user"],

@@ -207,7 +207,7 @@ for (const when of ["while it is watched", "before it is watched"]) {
   });
 }
 
-Deno.test("a cluster that comes back at other addresses is found by its seeds", async () => {
+Deno.test("a cluster that comes back at other addresses is found by its seed nodes", async () => {
   // The nodes of both have the same ids.
   await using before = new SimulatedCluster(3);
   await using after = new SimulatedCluster(3);

@@ -107,7 +107,7 @@ Deno.test("parseUrl repeats nothing of a malformed URL, be it text or a URL obje
   assert(objects > 300, `${objects} objects were refused`);
 });
 
-Deno.test("neither seeds nor sentinels repeat anything of a malformed URL", async () => {
+Deno.test("neither seed nodes nor sentinels repeat anything of a malformed URL", async () => {
   let refused = 0;
   for (const url of urls(311)) {
     if (!isMalformed(url)) continue;
