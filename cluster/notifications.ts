@@ -46,9 +46,9 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
   readonly #refresher: Refresher;
   readonly #end = new AbortController();
   readonly #stopFollowing: () => void;
-  /** Whether anybody wants to know how things stand, whenever that changes. */
+  /** Whether there is an `onStatus`. */
   readonly #reportsStatus: boolean;
-  /** Due when the status is to be reported; null while it is not. */
+  /** Reports the status when due; null while there is nothing to report. */
   #statusTimer: ReturnType<typeof setTimeout> | null = null;
 
   private constructor({ addresses, defaults }: SeedNodes, options: ClusterOptions) {
@@ -91,8 +91,8 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
     });
     this.#refresher = new Refresher({
       refresh: async () => {
-        const { topology, askedAt } = await source.ask(this.#members.topology);
-        if (!signal.aborted) this.#members.apply(topology, askedAt);
+        const { topology, requestedAt } = await source.fetch(this.#members.topology);
+        if (!signal.aborted) this.#members.apply(topology, requestedAt);
       },
       interval: () => refreshDelay(refreshInterval, this.#members.topology?.nodes.size ?? 0),
       onFailure: (error) => {
@@ -114,7 +114,7 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
    * @returns the cluster's notifications, nothing subscribed yet
    * @throws {TypeError} when a URL or an option is malformed, or the URLs contradict each other
    * @throws {ConnectError} when none of the seed nodes answers, or they are no nodes of a cluster
-   * @throws {AuthError} when the user is refused, or may not ask for the topology
+   * @throws {AuthError} when the user is refused, or may not read the topology
    */
   static async connect(
     targets: readonly (string | URL)[],
@@ -136,16 +136,16 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
     }
   }
 
-  /** Which node owns which slot, as it was last learned. */
+  /** Which node owns which slot, as of the last refresh. */
   get topology(): Topology {
     return this.#members.topology!;
   }
 
   /**
-   * Asks for the topology now, and connects to what is new.
+   * Refreshes the topology now, and connects to new primaries.
    *
    * @throws {ConnectError} when no node answers
-   * @throws {ClosedError} when the object is closed, also meanwhile
+   * @throws {ClosedError} when the notifications are closed, also meanwhile
    */
   async refreshSubscriptions(): Promise<void> {
     await this.#refresher.request();
@@ -153,7 +153,7 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
     throw new ClosedError("Cannot refresh the subscriptions: the notifications are closed");
   }
 
-  /** How things stand. */
+  /** The state of the subscriptions, nodes and slots. */
   status(): Status {
     const { topology, filter, slots: watched } = this.#members;
     const each = [...this.#members.values()];
@@ -208,17 +208,17 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
    */
   async #onEach<T>(work: (member: Member) => Promise<T>): Promise<T[]> {
     const outcomes: T[] = [];
-    const asked = new Set<Member>();
+    const called = new Set<Member>();
     for (;;) {
-      const members = [...this.#members.values()].filter((member) => !asked.has(member));
+      const members = [...this.#members.values()].filter((member) => !called.has(member));
       if (members.length === 0) return outcomes;
-      for (const member of members) asked.add(member);
+      for (const member of members) called.add(member);
       const failures: Error[] = [];
       const each = await Promise.all(members.map(async (member) => {
         try {
           return [await work(member)];
         } catch (error) {
-          // One that was left meanwhile is no concern of what was asked of all.
+          // The failure of a node that was left meanwhile does not count.
           if (this.hub.ended !== null || this.#members.get(member.id) === member) {
             failures.push(error as Error);
           }

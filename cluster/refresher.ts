@@ -1,18 +1,18 @@
 import { backoff, STEADY_MS } from "../pubsub/backoff.ts";
 
-/** What a refresher needs to know. */
+/** What a refresher does, and when. */
 export interface RefresherOptions {
-  /** Asks once; must come to an end by itself. */
+  /** Refreshes once. It must end by itself. */
   readonly refresh: () => Promise<void>;
-  /** How long after an answer to ask again, in ms, give or take a tenth. */
+  /** The time from one refresh to the next, in ms, give or take a tenth. */
   readonly interval: () => number;
-  /** Takes what an attempt failed with; another follows. */
+  /** Called when a refresh fails; another follows. */
   readonly onFailure: (error: Error) => void;
 }
 
 /**
- * Asks again and again: on a timer, when it is told that there is reason to, and with backoff after
- * a failure. One question is under way at a time.
+ * Refreshes on a timer, on request, and with backoff after a failure. One refresh is under way at a
+ * time.
  */
 export class Refresher {
   readonly #options: RefresherOptions;
@@ -20,13 +20,13 @@ export class Refresher {
   #running: Promise<void> | null = null;
   #next: Promise<void> | null = null;
   #failures = 0;
-  /** How long after this answer to ask again, where the interval is too long. */
+  /** How soon another refresh has to follow the one under way, in ms. */
   #haste = Infinity;
   #stopped = false;
   /** When the timer is due, by the clock of {@linkcode performance}. */
   #due = 0;
   #runs = 0;
-  /** The last hint: its time, the runs before it, and how many came in a row after a run each. */
+  /** The last hint: its time, the refreshes before it, and how many hints each followed a refresh. */
   #hint = { at: -Infinity, runs: 0, count: 0 };
 
   constructor(options: RefresherOptions) {
@@ -35,10 +35,10 @@ export class Refresher {
   }
 
   /**
-   * Asks now. A question that is under way already may have been answered before the reason arose,
-   * so another follows it, one for all who ask meanwhile.
+   * Refreshes now. The replies to a refresh under way may be older than the reason for this one, so
+   * another follows it, one for all calls meanwhile.
    *
-   * @throws what the question failed with
+   * @throws what the refresh failed with
    */
   request(): Promise<void> {
     if (this.#stopped) return Promise.resolve();
@@ -50,10 +50,7 @@ export class Refresher {
     return this.#next;
   }
 
-  /**
-   * Asks because something was noticed: at once if that is rare, and with backoff if each answer
-   * gives reason to ask again.
-   */
+  /** Refreshes at once if hints are rare, and with backoff if each refresh is followed by one. */
   hint(): void {
     const now = performance.now();
     const { at, runs, count } = this.#hint;
@@ -66,12 +63,12 @@ export class Refresher {
     else if (pause < this.#due - now) this.#schedule(pause);
   }
 
-  /** Has the next question follow so many ms after the answer that is being worked through. */
+  /** Has another refresh follow the one under way after so many ms. */
   hasten(ms: number): void {
     this.#haste = Math.min(this.#haste, ms);
   }
 
-  /** Asks no more. */
+  /** Ends the timer. */
   stop(): void {
     this.#stopped = true;
     clearTimeout(this.#timer);
@@ -97,7 +94,7 @@ export class Refresher {
     }
   }
 
-  /** Varied, so that those who began at the same time do not go on asking at the same time. */
+  /** Varies, so that clients that began at the same time do not refresh at the same time. */
   #interval(): number {
     return this.#options.interval() * (0.9 + 0.2 * Math.random());
   }
@@ -106,7 +103,7 @@ export class Refresher {
     if (this.#stopped) return;
     clearTimeout(this.#timer);
     this.#due = performance.now() + ms;
-    // A failure is told to `onFailure`, and this is nobody's question.
+    // `onFailure` reports a failure.
     this.#timer = setTimeout(() => this.request().catch(() => {}), ms);
   }
 }

@@ -11,99 +11,101 @@ import { discoverTopology, mostFrequentView } from "./discovery/discover_topolog
 import type { Topology } from "./discovery/topology.ts";
 import { TopologyError } from "./discovery/topology_reply.ts";
 
-/** How many nodes are asked at once. */
+/** How many nodes a refresh sends the command to at once. */
 const SAMPLE = 5;
 
 /**
- * How long to wait for an answer before more nodes are asked, and for the other answers after the
- * first, in ms.
+ * How long to wait for a reply before more nodes are sent the command, and for the other replies
+ * after the first, in ms.
  */
 const STAGGER_MS = 500;
 
 /** How many entries of nodes the replies of one refresh may have before refreshes become rarer. */
 const CHEAP_ENTRIES = 1_000;
 
-/** A node that is connected, and can be asked. */
+/** A node that is connected. */
 export interface KnownNode {
   readonly id: string;
   readonly subscriber: Subscriber;
   readonly address: TcpAddress;
 }
 
-/** Whom to ask for the topology. */
+/** Where to fetch the topology. */
 export interface TopologySourceOptions {
-  /** Where to begin, and begin again when no node that is known answers. */
+  /** Addresses to begin with, and to fall back on when no connected node replies. */
   readonly seedNodes: readonly Address[];
-  /** What the options say. */
+  /** The options, resolved. */
   readonly settings: Settings;
-  /** Whether TLS is spoken. */
+  /** Whether the connections use TLS. */
   readonly tls: boolean;
-  /** How many nodes an answer may name. */
+  /** How many nodes a reply may name. */
   readonly maxNodes: number;
   /** The nodes that are connected. */
   readonly nodes: () => readonly KnownNode[];
-  /** Ends every question. */
+  /** Aborts every request. */
   readonly signal: AbortSignal;
 }
 
-/** A topology, and when it was asked for, in ms since the epoch. */
-export interface LearnedTopology {
+/** A topology, and when it was requested, in ms since the epoch. */
+export interface FetchedTopology {
   readonly topology: Topology;
-  readonly askedAt: number;
+  readonly requestedAt: number;
 }
 
 /**
- * How long to wait before the next refresh, so that a large cluster sends no more in a time than one
- * of 1,000 nodes of which one is asked.
+ * The time from one refresh to the next, in ms. The larger the cluster, the rarer are refreshes: their
+ * replies have as many entries in a time as those of one node in a cluster of 1,000.
  *
- * @param interval how long to wait in a small cluster, in ms
+ * @param interval the time in a small cluster, in ms
  * @param nodes how many nodes the cluster has
  */
 export function refreshDelay(interval: number, nodes: number): number {
   return interval * Math.max(1, nodes * SAMPLE / CHEAP_ENTRIES);
 }
 
-/** Asks the nodes of a cluster who owns what. */
+/** Fetches the topology from the nodes of a cluster. */
 export class TopologySource {
   readonly #options: TopologySourceOptions;
   /** The id of the node after which the next sample begins. */
-  #lastAsked: string | null = null;
+  #lastSampled: string | null = null;
 
   constructor(options: TopologySourceOptions) {
     this.#options = options;
   }
 
   /**
-   * Asks up to five connected nodes, and takes the view that most of them agree on. While none of them
-   * answers, the next five are asked as well. If no connected node answers, the seed nodes are asked, the
-   * next one while the one before is silent. Each time another node is the first.
+   * Requests the topology of up to five connected nodes, and returns the view that most of them agree
+   * on. While none of them replies, the next five are tried as well; if none does, the seed nodes one
+   * after the other. Each time another node is the first.
    *
-   * @param known what was known so far; an answer that names no owner of any slot is none where owners
-   * were known: it is that of a node which was reset, or has forgotten the others
-   * @throws {AuthError} when the user may not ask
-   * @throws {ConnectError} when no node answers
+   * @param known the topology so far; once slots had owners, a reply that names none is not used: its
+   * node was reset, or has forgotten the others
+   * @throws {AuthError} when the user may not run the commands
+   * @throws {ConnectError} when no node replies
    */
-  async ask(known: Topology | null): Promise<LearnedTopology> {
+  async fetch(known: Topology | null): Promise<FetchedTopology> {
     const { seedNodes, signal } = this.#options;
     const check = (topology: Topology): Topology => {
       if (known === null || known.covered.length === 0 || topology.covered.length > 0) {
         return topology;
       }
-      throw new ConnectError("Cannot use an answer that names no owner of any slot");
+      throw new ConnectError("Cannot use a topology in which no slot has an owner");
     };
     const failures: Error[] = [];
     for (
-      const questions of [
-        this.#samples().map((nodes) => (race: AbortSignal) => this.#askNodes(nodes, check, race)),
+      const requests of [
+        this.#samples().map((nodes) => (race: AbortSignal) =>
+          this.#fetchFromNodes(nodes, check, race)
+        ),
         seedNodes.map((seed) => async (race: AbortSignal) => {
-          const askedAt = Date.now();
-          return { topology: check(await this.#askSeed(seed, race)), askedAt };
+          const requestedAt = Date.now();
+          return { topology: check(await this.#fetchFromSeed(seed, race)), requestedAt };
         }),
       ]
     ) {
-      if (questions.length === 0) continue;
+      if (requests.length === 0) continue;
       try {
-        return await inTurn(questions, STAGGER_MS, signal);
+        return await inTurn(requests, STAGGER_MS, signal);
       } catch (error) {
         if (!(error instanceof AggregateError)) throw error;
         failures.push(
@@ -118,13 +120,13 @@ export class TopologySource {
     throw new ConnectError(what, { cause: failures[0] });
   }
 
-  /** The connected nodes, as many at a time as are asked at once. */
+  /** The connected nodes, in groups of those that are sent the command at once. */
   #samples(): KnownNode[][] {
     const nodes = this.#options.nodes();
-    const start = nodes.findIndex(({ id }) => id === this.#lastAsked) + 1;
+    const start = nodes.findIndex(({ id }) => id === this.#lastSampled) + 1;
     const order = [...nodes.slice(start), ...nodes.slice(0, start)];
-    // Where all are asked, too, another one is the first: of views that are equally frequent it counts.
-    this.#lastAsked = order[order.length > SAMPLE ? SAMPLE - 1 : 0]?.id ?? null;
+    // Also where all are in one group another one is the first: of equally frequent views its own counts.
+    this.#lastSampled = order[order.length > SAMPLE ? SAMPLE - 1 : 0]?.id ?? null;
     return Array.from(
       { length: Math.ceil(order.length / SAMPLE) },
       (_, n) => order.slice(n * SAMPLE, (n + 1) * SAMPLE),
@@ -132,17 +134,17 @@ export class TopologySource {
   }
 
   /**
-   * Asks nodes until all have answered, more than half of them agree, or the first answer has waited
+   * Waits until all nodes have replied, more than half of them agree, or the first reply has waited
    * for long enough.
    *
    * @throws {AggregateError} with what each failed with, when all did
    */
-  #askNodes(
+  #fetchFromNodes(
     nodes: readonly KnownNode[],
     check: (topology: Topology) => Topology,
     signal: AbortSignal,
-  ): Promise<LearnedTopology> {
-    const askedAt = Date.now();
+  ): Promise<FetchedTopology> {
+    const requestedAt = Date.now();
     return new Promise((resolve, reject) => {
       // Sparse: a view stands at the place of its node.
       const views: Topology[] = [];
@@ -151,14 +153,14 @@ export class TopologySource {
       let timer: ReturnType<typeof setTimeout> | undefined;
       const decide = () => {
         clearTimeout(timer);
-        resolve({ topology: mostFrequentView(Object.values(views)), askedAt });
+        resolve({ topology: mostFrequentView(Object.values(views)), requestedAt });
       };
       signal.addEventListener("abort", () => {
         clearTimeout(timer);
         reject(signal.reason);
       });
       for (const [place, node] of nodes.entries()) {
-        this.#askNode(node).then(check).then((view) => {
+        this.#fetchFromNode(node).then(check).then((view) => {
           views[place] = view;
           timer ??= setTimeout(decide, STAGGER_MS);
           const agreeing = views.filter(({ fingerprint }) => fingerprint === view.fingerprint);
@@ -173,12 +175,12 @@ export class TopologySource {
     });
   }
 
-  #askNode({ subscriber, address }: KnownNode): Promise<Topology> {
-    // Not on another connection, should this one break: others may answer sooner than it is back.
-    return subscriber.askAtOnce((connection) => askTopology(connection, address, this.#options));
+  #fetchFromNode({ subscriber, address }: KnownNode): Promise<Topology> {
+    // Not again if the connection breaks: other nodes may reply sooner than it is back.
+    return subscriber.askAtOnce((connection) => fetchTopology(connection, address, this.#options));
   }
 
-  async #askSeed(address: Address, signal: AbortSignal): Promise<Topology> {
+  async #fetchFromSeed(address: Address, signal: AbortSignal): Promise<Topology> {
     const { settings } = this.#options;
     const { dial, timeout, limits, secrets } = settings;
     const { connection, info: { mode } } = await openConnection(
@@ -192,7 +194,7 @@ export class TopologySource {
             "connect its URL alone",
         );
       }
-      return await askTopology(connection, address, this.#options);
+      return await fetchTopology(connection, address, this.#options);
     } finally {
       connection.close(new ClosedError("The connection served its purpose"));
     }
@@ -200,25 +202,24 @@ export class TopologySource {
 }
 
 /**
- * Asks a node for the topology.
+ * Fetches the topology from a node.
  *
- * @param connection to the node
- * @param asked where it is
- * @throws {AuthError} when the user may not ask
- * @throws {TopologyError} when the answer cannot be understood, or says nothing
+ * @param address the address of the node
+ * @throws {AuthError} when the user may not run the commands
+ * @throws {TopologyError} when the reply cannot be used
  * @throws {ConnectError} when the server refuses for another reason
  * @throws the reason for which the connection is over
  */
-async function askTopology(
+async function fetchTopology(
   connection: Connection,
-  asked: Address,
+  address: Address,
   { tls, maxNodes }: TopologySourceOptions,
 ): Promise<Topology> {
   const { secrets, server } = connection;
   const sendCommand = (...words: [string, ...string[]]) => connection.request(...words);
   let topology: Topology;
   try {
-    topology = await discoverTopology(sendCommand, { address: asked, tls, maxNodes });
+    topology = await discoverTopology(sendCommand, { address, tls, maxNodes });
   } catch (error) {
     if (!(error instanceof TopologyError)) throw error;
     const { code, command, message, cause } = error;
@@ -228,8 +229,8 @@ async function askTopology(
     if (!secrets.repeats(message)) throw error;
     throw new TopologyError(command, error.server, "it may repeat the password", { code });
   }
-  // Names are looked up by DNS and stand in messages and in the status, as they are.
-  const own = "hostname" in asked ? asked.hostname : null;
+  // Names are looked up by DNS and appear in messages and in the status as they are.
+  const own = "hostname" in address ? address.hostname : null;
   for (const { id, host, hostname, ip } of topology.nodes.values()) {
     for (const name of [id, host, hostname, ip]) {
       if (name === null || name === own || secrets.allowsName(name)) continue;

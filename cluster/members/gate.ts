@@ -24,10 +24,10 @@ const LIST_MOVES: readonly [string, ...string[]][] = [
   ["CLUSTER", "GETSLOTMIGRATIONS"],
 ];
 
-/** How soon a report is asked for again that could not be given, in ms. */
+/** How soon a report that failed is requested again, in ms. */
 const RETRY_MS = 100;
 
-/** What a gate needs, and whom it informs. */
+/** What a gate needs, and what it reports. */
 export interface NodeGateOptions {
   /** Tells events from artefacts. */
   readonly filter: MigrationFilter<Delivery>;
@@ -50,9 +50,9 @@ export interface NodeGateOptions {
   readonly wasUnheard: () => boolean;
   /** Delivers an event of a connection that is over. */
   readonly hand: (delivery: Delivery) => void;
-  /** An event waits that was read at `at`, by the clock of {@linkcode performance}. */
-  readonly onHeld: (at: number) => void;
-  /** The node was asked for fences after it was connected to: which slots it owns, and which not. */
+  /** An event waits. */
+  readonly onHeld: () => void;
+  /** Which slots the node owns, and which not, by fences set after it was connected to. */
   readonly onFences: (owned: readonly number[], denied: readonly number[]) => void;
   /** The node is a replica now. */
   readonly onDemoted: () => void;
@@ -60,14 +60,14 @@ export interface NodeGateOptions {
   readonly onReleased: (slot: number, provenAt: number) => void;
 }
 
-/** The way of one node's notifications into the filter: a stream for each connection. */
+/** Passes the notifications of one node to the filter, in a stream for each connection. */
 export class NodeGate implements Gate {
   readonly #options: NodeGateOptions;
   #stream: NodeStream<Delivery> | null = null;
   #connection: Connection | null = null;
-  #ask: AskServer | null = null;
+  #send: AskServer | null = null;
   #protocol: 2 | 3 = 3;
-  /** Whether the fences of the node's slots were asked for on this connection. */
+  /** Whether the fences of the node's slots were requested on this connection. */
   #isFenced = false;
   /** The index of the command that lists migrations; it is found by trying. */
   #listing = 0;
@@ -108,7 +108,7 @@ export class NodeGate implements Gate {
     else if (delivery.consumers.length > 0) filter.more(stream, delivery);
     if (filter.held === 0) return;
     notification.detach();
-    onHeld(this.#at);
+    onHeld();
   }
 
   resubscribed(): void {}
@@ -119,12 +119,12 @@ export class NodeGate implements Gate {
    * @throws {ConnectError} when the node is a replica
    * @throws the reason for which the connection is over
    */
-  async connected(connection: Connection, info: ServerInfo, ask: AskServer): Promise<void> {
+  async connected(connection: Connection, info: ServerInfo, send: AskServer): Promise<void> {
     this.close();
     const { filter, id, hasFences, slots, wasUnheard } = this.#options;
     this.#connection = connection;
     this.#protocol = info.protocol;
-    this.#ask = ask;
+    this.#send = send;
     const stream = filter.open(id);
     this.#stream = stream;
     if (!hasFences) return filter.withoutFences(stream);
@@ -172,7 +172,7 @@ export class NodeGate implements Gate {
     if (this.#stream !== null) this.#stream.isReplica = true;
   }
 
-  /** Sees whether the connection is over. */
+  /** Closes the stream if its connection is over. */
   follow(): void {
     if (this.#connection !== null && this.#connection.over !== null) this.close();
   }
@@ -188,11 +188,11 @@ export class NodeGate implements Gate {
     this.#stream = null;
     this.#connection = null;
     this.#isFenced = false;
-    this.#ask = null;
+    this.#send = null;
     if (stream !== null) this.#options.filter.close(stream);
   }
 
-  /** Asks for the fence of a slot of which an event came; several at once go in one write. */
+  /** Requests the fence of a slot of which an event came; several at once go in one write. */
   fence(slot: number): void {
     if (this.#wanted.size === 0) {
       const stream = this.#stream;
@@ -233,7 +233,7 @@ export class NodeGate implements Gate {
     });
   }
 
-  /** Asks for a report, not before the spacing allows it. */
+  /** Requests a report, not before the spacing allows it. */
   report(whole: boolean): void {
     const stream = this.#stream;
     if (this.#reportTimer !== undefined || stream === null) return;
@@ -248,7 +248,7 @@ export class NodeGate implements Gate {
     try {
       await this.#report(stream, whole);
     } catch {
-      // In RESP2 another connection was asked, which may break while this one lasts.
+      // In RESP2 it comes by a side connection, which may break while this one lasts.
       if (stream !== this.#stream) return;
       this.#reportTimer = setTimeout(() => {
         this.#reportTimer = undefined;
@@ -262,10 +262,10 @@ export class NodeGate implements Gate {
     if (stream.reportAsked !== null) return;
     this.#reportedAt = performance.now();
     filter.reportAsked(stream);
-    const report = await this.#ask!(async (connection): Promise<NodeReport> => {
+    const report = await this.#send!(async (connection): Promise<NodeReport> => {
       const [role, nodes, moves] = await Promise.all([
         readRole(connection, connection === this.#connection ? this.#protocol : 2),
-        ask(connection, "CLUSTER", whole ? "NODES" : "INFO"),
+        send(connection, "CLUSTER", whole ? "NODES" : "INFO"),
         this.#listMoves(connection),
       ]);
       const lines = whole ? parseNodeLines(nodes) : null;
@@ -282,7 +282,7 @@ export class NodeGate implements Gate {
 
   async #listMoves(connection: Connection): Promise<readonly SlotMove[] | null> {
     for (; this.#listing < LIST_MOVES.length; this.#listing++) {
-      const reply = await ask(connection, ...LIST_MOVES[this.#listing]!);
+      const reply = await send(connection, ...LIST_MOVES[this.#listing]!);
       if (!(reply instanceof ServerError && /unknown/i.test(reply.message))) {
         return parseMoves(reply);
       }
@@ -348,7 +348,7 @@ export class NodeGate implements Gate {
   }
 
   async #readRole(): Promise<string | null> {
-    const { role } = await this.#ask!(async (connection) =>
+    const { role } = await this.#send!(async (connection) =>
       await readRole(connection, connection === this.#connection ? this.#protocol : 2)
     );
     return role;
@@ -366,8 +366,8 @@ export function slotOf(notification: KeyNotification, keyPrefix: Uint8Array | nu
     hashSlot(Uint8Array.of(...keyPrefix ?? [], ...notification.keyBytes));
 }
 
-/** Asks a question; an error of the server is an answer. */
-async function ask(connection: Connection, ...command: [string, ...string[]]): Promise<Reply> {
+/** Sends a command; an error reply is a reply. */
+async function send(connection: Connection, ...command: [string, ...string[]]): Promise<Reply> {
   try {
     return await connection.inquire(...command);
   } catch (error) {

@@ -58,10 +58,10 @@ export class Member {
   replication: Replication | null = null;
   /** How far the node's replication stream had come, and when. */
   log: ReplicationLog | null = null;
-  /** Whether the user may ask for the role. */
-  #saysRole = false;
+  /** Whether the user may run `ROLE`. */
+  #mayReadRole = false;
   #messagesBefore = 0;
-  #isAsking = false;
+  #isReading = false;
 
   constructor(id: string, options: MemberOptions) {
     const { settings, hub, name, locate, events } = options;
@@ -94,7 +94,7 @@ export class Member {
         if (role === "replica" || role === "slave") {
           throw new ConnectError(`Cannot watch ${this.node} as a primary: it is a replica now`);
         }
-        [this.replication, this.#saysRole] = await Promise.all([
+        [this.replication, this.#mayReadRole] = await Promise.all([
           readReplication(connection),
           connection.request("ROLE").then(() => true, () => false),
         ]);
@@ -102,7 +102,7 @@ export class Member {
         this.log = new ReplicationLog(this.replication, askedAt);
       },
       probe: ({ protocol }): Probe => ({
-        command: protocol === 3 && this.#saysRole ? "ROLE" : "PING",
+        command: protocol === 3 && this.#mayReadRole ? "ROLE" : "PING",
         onReply: (reply, askedAt) => {
           const { role, offset } = parseRole(reply);
           if (offset !== null) this.log?.note(offset, askedAt);
@@ -154,16 +154,16 @@ export class Member {
   }
 
   /**
-   * Asks how far the node's replication stream has come, where the heartbeat cannot: RESP2 takes no such
-   * question on the connection of the notifications.
+   * Notes how far the node's replication stream has come, if the heartbeat cannot: RESP2 allows no `ROLE`
+   * on the connection of the notifications.
    */
-  async askOffset(): Promise<void> {
+  async readOffset(): Promise<void> {
     const { info, state } = this.server.subscriber;
     const { messages } = this.server;
     if (info?.protocol !== 2 || state !== "ready") return;
-    if (messages === this.#messagesBefore || this.#isAsking) return;
+    if (messages === this.#messagesBefore || this.#isReading) return;
     this.#messagesBefore = messages;
-    this.#isAsking = true;
+    this.#isReading = true;
     const askedAt = Date.now();
     try {
       const reply = await this.server.subscriber.askAtOnce((beside) => beside.request("ROLE"));
@@ -172,7 +172,7 @@ export class Member {
     } catch {
       // The log stays coarse, and a gap after a failover the longer.
     } finally {
-      this.#isAsking = false;
+      this.#isReading = false;
     }
   }
 }

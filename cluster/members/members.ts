@@ -17,7 +17,7 @@ import { Member, type MemberEvents } from "./member.ts";
 import { Succession } from "./succession.ts";
 import { WatchedSlots } from "./watched_slots.ts";
 
-/** After how many answers in a row that know a node as no primary it is left, at least and most. */
+/** How many topologies in a row have to name a node as no primary before it is left. */
 const ABSENCES = [2, 3] as const;
 
 /** The time between two pings of a node, in ms: at least, and for each node of the cluster. */
@@ -50,20 +50,20 @@ export interface MembersOptions {
 export class Members extends Map<string, Member> implements MemberEvents {
   readonly slots: WatchedSlots;
   readonly filter: MigrationFilter<Delivery>;
-  /** What was learned last; null before that. */
+  /** The last topology; null before the first. */
   topology: Topology | null = null;
   readonly #options: MembersOptions;
   readonly #deadline: Deadline;
   readonly #succession: Succession;
-  /** When the known topology was asked for, in ms since the epoch. */
-  #askedAt = Date.now();
-  /** When the last topology was asked for that named every node that some node knows; null for this one. */
+  /** When the known topology was requested, in ms since the epoch. */
+  #requestedAt = Date.now();
+  /** When the last topology was requested that named every node that some node knows; null for this one. */
   #completeAt: number | null = null;
-  /** When the nodes were looked after last, by the clock of {@linkcode performance}. */
-  #lookedAt = performance.now();
-  /** How many answers in a row differed from what the nodes themselves say. */
+  /** When the nodes were checked last, by the clock of {@linkcode performance}. */
+  #checkedAt = performance.now();
+  /** How many topologies in a row differed from what the nodes themselves say. */
   #disagreed = 0;
-  /** After how many answers in a row some node was lost. */
+  /** At how many topologies in a row some node was lost. */
   #lacked = 0;
 
   constructor(options: MembersOptions) {
@@ -76,7 +76,7 @@ export class Members extends Map<string, Member> implements MemberEvents {
       ping: ({ id }) => this.get(id)?.gate.ping(),
       report: ({ id }, whole) => this.get(id)?.gate.report(whole),
       outdated: () => {
-        this.#completeAt ??= this.#askedAt;
+        this.#completeAt ??= this.#requestedAt;
         onHint();
       },
       demoted: ({ id }) => {
@@ -89,7 +89,7 @@ export class Members extends Map<string, Member> implements MemberEvents {
       settings,
       locate: (id) => this.locate(id),
       onPromoted: (id) => {
-        if (!this.has(id)) this.#add(id, this.#askedAt);
+        if (!this.has(id)) this.#add(id, this.#requestedAt);
         onHint();
       },
     });
@@ -99,7 +99,7 @@ export class Members extends Map<string, Member> implements MemberEvents {
       succession: this.#succession,
       nameOf: (id) => this.get(id)?.node ?? this.#nameOf(id),
     });
-    repeat(settings.heartbeat.busyInterval, signal, () => this.#look());
+    repeat(settings.heartbeat.busyInterval, signal, () => this.#check());
   }
 
   /** Ends everything. */
@@ -110,7 +110,7 @@ export class Members extends Map<string, Member> implements MemberEvents {
     for (const member of this.values()) member.close(reason);
   }
 
-  /** The nodes that can be asked for the topology. */
+  /** The nodes that are connected. */
   connected(): KnownNode[] {
     return [...this.values()].flatMap(({ id, server: { subscriber } }) => {
       const address = this.locate(id);
@@ -156,19 +156,19 @@ export class Members extends Map<string, Member> implements MemberEvents {
   /**
    * Takes a topology over.
    *
-   * @param askedAt when it was asked for, in ms since the epoch
+   * @param requestedAt when it was requested, in ms since the epoch
    */
-  apply(topology: Topology, askedAt: number): void {
+  apply(topology: Topology, requestedAt: number): void {
     const isFirst = this.topology === null;
-    const before = this.#completeAt ?? this.#askedAt;
+    const before = this.#completeAt ?? this.#requestedAt;
     if (topology.nodes.size >= this.filter.mostKnown) this.#completeAt = null;
-    this.#askedAt = isFirst ? before : askedAt;
+    this.#requestedAt = isFirst ? before : requestedAt;
     this.topology = topology;
-    this.#succession.note(topology, askedAt);
+    this.#succession.note(topology, requestedAt);
     this.slots.setTopology(topology, before);
     for (const { id } of topology.primaries) {
       const known = this.get(id);
-      // Which of them it is, an answer will tell that comes from one who knows.
+      // A later topology says which of them is the primary.
       const isOpen = topology.contenders.has(id);
       if (known === undefined) {
         if (isFirst || !isOpen) this.#add(id, isFirst ? null : before);
@@ -224,8 +224,8 @@ export class Members extends Map<string, Member> implements MemberEvents {
   }
 
   /**
-   * Has primaries that are not connected, and are elsewhere than when they were last dialled, dialled
-   * there at once.
+   * Reconnects at once to primaries that are not connected and have another address than when they
+   * were last dialled.
    */
   #redial(): void {
     for (const member of this.values()) {
@@ -262,7 +262,7 @@ export class Members extends Map<string, Member> implements MemberEvents {
     this.set(id, member);
     this.filter.addPrimary(id);
     member.unheardFrom = unheardFrom;
-    member.server.subscriber.launch("topology", unheardFrom ?? this.#askedAt);
+    member.server.subscriber.launch("topology", unheardFrom ?? this.#requestedAt);
   }
 
   #leave(member: Member, why: string): void {
@@ -307,7 +307,7 @@ export class Members extends Map<string, Member> implements MemberEvents {
     else if (state === "muted") this.slots.coverInPart(member);
     else {
       member.gate.follow();
-      // Of one that was connected before, its loss has said so.
+      // One that was connected before was reported as lost.
       if (state === "connecting" && member.isLost && this.#lacked === 0) onHint();
     }
     onStatus();
@@ -339,16 +339,16 @@ export class Members extends Map<string, Member> implements MemberEvents {
     this.#options.onHint();
   }
 
-  /** Looks after what no message tells. */
-  #look(): Promise<void> {
+  /** Checks what no message reports. */
+  #check(): Promise<void> {
     const { settings, onHint } = this.#options;
     const now = performance.now();
     // While this process was busy, answers may have come that were not read.
-    const wasBusy = now - this.#lookedAt > settings.heartbeat.busyInterval + LATE;
-    this.#lookedAt = now;
+    const wasBusy = now - this.#checkedAt > settings.heartbeat.busyInterval + LATE;
+    this.#checkedAt = now;
     if (wasBusy) return Promise.resolve();
     for (const member of this.values()) {
-      member.askOffset();
+      member.readOffset();
       if (member.server.subscriber.silentFor > SILENT_MS) {
         if (this.#awaitHeir(member.id)) onHint();
       } else if (member.isHeard && this.#succession.polls(member.id)) {

@@ -8,11 +8,11 @@ import type { Replication, ReplicationLog } from "../../pubsub/replication.ts";
 import { askRole } from "../../pubsub/role.ts";
 import type { Topology } from "../discovery/topology.ts";
 
-/** How often a replica is asked for its role while its primary is not heard, in ms. */
+/** How often the role of a replica is polled while its primary is not heard, in ms. */
 const POLL_MS = 100;
-/** The same once this has gone on for long. */
+/** The same after so many polls. */
 const SLOW_POLL_MS = 1_000;
-const LONG = 300;
+const MANY_POLLS = 300;
 
 /** What a succession needs. */
 export interface SuccessionOptions {
@@ -35,7 +35,7 @@ export class Succession {
   readonly #followed = new Map<string, string>();
   /** The primary that a node said it had replaced, by both ids. */
   readonly #replaced = new Map<string, string>();
-  /** When a topology was last asked for that named a node as the owner of slots, by its id. */
+  /** When a topology was last requested that named a node as the owner of slots, by its id. */
   readonly #ownedAt = new Map<string, number>();
   /** How far the replication streams of primaries had come, those that were replaced among them. */
   readonly #logs = new Map<string, ReplicationLog>();
@@ -45,15 +45,15 @@ export class Succession {
     this.#options = options;
   }
 
-  /** Takes note of who follows whom and who owns slots, as of `askedAt`, in ms since the epoch. */
-  note(topology: Topology, askedAt: number): void {
+  /** Takes note of who follows whom and who owns slots, as of `requestedAt`, in ms since the epoch. */
+  note(topology: Topology, requestedAt: number): void {
     this.#topology = topology;
     for (const { primary, nodes } of topology.shards) {
       if (primary === null) continue;
       for (const { id, role } of nodes) if (role === "replica") this.#followed.set(id, primary.id);
     }
     for (const { id } of topology.primaries) {
-      if (topology.slotsOf(id).length > 0) this.#ownedAt.set(id, askedAt);
+      if (topology.slotsOf(id).length > 0) this.#ownedAt.set(id, requestedAt);
     }
   }
 
@@ -133,7 +133,7 @@ export class Succession {
 
   async #poll(primary: string, id: string, signal: AbortSignal): Promise<void> {
     let connection: Connection | null = null;
-    for (let asked = 0; !signal.aborted; asked++) {
+    for (let polls = 0; !signal.aborted; polls++) {
       try {
         connection ??= await this.#open(id, signal);
         if ((await askRole(connection)).role === "master") {
@@ -142,10 +142,10 @@ export class Succession {
           this.#options.onPromoted(id);
         }
       } catch {
-        // The replica cannot be asked now; the topology may name it later all the same.
+        // The replica does not answer now; the topology may name it later all the same.
       }
       if (connection?.over != null) connection = null;
-      await delay(asked < LONG ? POLL_MS : SLOW_POLL_MS, signal).catch(() => {});
+      await delay(polls < MANY_POLLS ? POLL_MS : SLOW_POLL_MS, signal).catch(() => {});
     }
     connection?.close(new ClosedError(`The connection to ${connection.server} served its purpose`));
   }

@@ -150,7 +150,7 @@ export const cluster: readonly Mutant[] = [
     tests: ["tests/cluster/members/gate_test.ts"],
   },
   {
-    name: "goes on asking replicas once one was promoted",
+    name: "goes on polling replicas once one was promoted",
     file: "cluster/members/succession.ts",
     before: "this.end(primary);\n          this.#replaced",
     after: "this.#replaced",
@@ -221,7 +221,7 @@ export const cluster: readonly Mutant[] = [
     tests: ["tests/cluster/overflow_test.ts"],
   },
   {
-    name: "asks no seed node once the nodes are lost",
+    name: "tries no seed node once the nodes are lost",
     file: "cluster/topology_source.ts",
     before: "seedNodes.map((seed) =>",
     after: "[].map((seed) =>",
@@ -256,7 +256,7 @@ export const cluster: readonly Mutant[] = [
     tests: ["tests/cluster/discovery/topology_test.ts"],
   },
   {
-    name: "asks for the topology by one command alone",
+    name: "requests the topology by one command alone",
     file: "cluster/discovery/discover_topology.ts",
     before: "if (!(shards instanceof Error)) return",
     after: "return",
@@ -305,7 +305,7 @@ export const cluster: readonly Mutant[] = [
     tests: ["tests/cluster/role_test.ts"],
   },
   {
-    name: "asks as after a failure though the last answer was one",
+    name: "refreshes as after a failure though the last refresh succeeded",
     file: "cluster/refresher.ts",
     before: "      this.#failures = 0;\n",
     after: "",

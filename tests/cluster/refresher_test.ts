@@ -2,37 +2,37 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { Refresher } from "../../cluster/refresher.ts";
 import { sleep, until } from "../servers/mod.ts";
 
-/** A question whose answers come when told to. */
-function question() {
-  const asked: PromiseWithResolvers<void>[] = [];
+/** Refreshes that end when the test resolves or rejects them. */
+function refreshes() {
+  const begun: PromiseWithResolvers<void>[] = [];
   const refresh = () => {
     const answer = Promise.withResolvers<void>();
-    asked.push(answer);
+    begun.push(answer);
     return answer.promise;
   };
-  return { asked, refresh };
+  return { begun, refresh };
 }
 
 const SELDOM = 1_000_000;
 
-Deno.test("one question is under way at a time, and one more serves all who ask meanwhile", async () => {
-  const { asked, refresh } = question();
+Deno.test("one refresh is under way at a time, and one more serves all requests meanwhile", async () => {
+  const { begun, refresh } = refreshes();
   const refresher = new Refresher({ refresh, interval: () => SELDOM, onFailure() {} });
   const first = refresher.request();
   const second = refresher.request();
   const third = refresher.request();
-  assertEquals(asked.length, 1);
-  asked[0]!.resolve();
+  assertEquals(begun.length, 1);
+  begun[0]!.resolve();
   await first;
-  await until("the next is asked", () => asked.length === 2);
-  asked[1]!.resolve();
+  await until("the next one begins", () => begun.length === 2);
+  begun[1]!.resolve();
   await Promise.all([second, third]);
-  assertEquals(asked.length, 2);
+  assertEquals(begun.length, 2);
   refresher.stop();
 });
 
-Deno.test("it asks on a timer, and again after a failure, which it tells", async () => {
-  const { asked, refresh } = question();
+Deno.test("refreshes on a timer, and again after a failure, which it reports", async () => {
+  const { begun, refresh } = refreshes();
   const failures: string[] = [];
   const refresher = new Refresher({
     refresh,
@@ -40,58 +40,58 @@ Deno.test("it asks on a timer, and again after a failure, which it tells", async
     onFailure: ({ message }) => failures.push(message),
   });
   for (let n = 0; n < 3; n++) {
-    await until("it is asked", () => asked.length === n + 1);
-    asked[n]!.reject(new Error(`failure ${n}`));
+    await until("it begins", () => begun.length === n + 1);
+    begun[n]!.reject(new Error(`failure ${n}`));
   }
-  await until("it is asked", () => asked.length === 4);
-  asked[3]!.resolve();
-  await until("it is asked", () => asked.length === 5);
+  await until("it begins", () => begun.length === 4);
+  begun[3]!.resolve();
+  await until("it begins", () => begun.length === 5);
   assertEquals(failures, ["failure 0", "failure 1", "failure 2"]);
   refresher.stop();
-  asked[4]!.resolve();
+  begun[4]!.resolve();
 });
 
-Deno.test("an answer that calls for another question has it follow before its time", async () => {
-  const { asked, refresh } = question();
+Deno.test("a refresh can have another one follow it before the interval is over", async () => {
+  const { begun, refresh } = refreshes();
   const refresher = new Refresher({ refresh, interval: () => SELDOM, onFailure() {} });
   const first = refresher.request();
   refresher.hasten(10);
-  asked[0]!.resolve();
+  begun[0]!.resolve();
   await first;
-  await until("the next is asked", () => asked.length === 2);
-  asked[1]!.resolve();
+  await until("the next one begins", () => begun.length === 2);
+  begun[1]!.resolve();
   refresher.stop();
 });
 
-Deno.test("whoever asks learns of the failure; nobody asks once it is stopped", async () => {
-  const { asked, refresh } = question();
+Deno.test("a request rejects when the refresh fails; once stopped, nothing is refreshed", async () => {
+  const { begun, refresh } = refreshes();
   const refresher = new Refresher({ refresh, interval: () => SELDOM, onFailure() {} });
   const first = assertRejects(() => refresher.request(), Error, "no");
   const second = refresher.request();
   refresher.stop();
-  asked[0]!.reject(new Error("no"));
+  begun[0]!.reject(new Error("no"));
   await first;
   await second;
   await refresher.request();
-  assertEquals(asked.length, 1);
+  assertEquals(begun.length, 1);
 });
 
-Deno.test("a hint has it ask at once, and with backoff where each answer is followed by one", async () => {
-  let asked = 0;
+Deno.test("refreshes at once after a hint, and with backoff if each refresh is followed by one", async () => {
+  let begun = 0;
   const refresh = () => {
-    asked++;
+    begun++;
     return Promise.resolve();
   };
   const refresher = new Refresher({ refresh, interval: () => SELDOM, onFailure() {} });
   refresher.hint();
-  assertEquals(asked, 1);
+  assertEquals(begun, 1);
   for (let turn = 0; turn < 300; turn++) {
     await sleep(1);
     refresher.hint();
   }
-  assert(asked < 50, `it asked ${asked} times`);
-  const before = asked;
-  await until("it goes on", () => asked > before);
+  assert(begun < 50, `it refreshed ${begun} times`);
+  const before = begun;
+  await until("it goes on", () => begun > before);
   refresher.stop();
 });
 
@@ -174,7 +174,7 @@ Deno.test("the interval varies by a tenth, and may be another one each time", as
   assertEquals(delays, [900, 1_000, 2_100]);
 });
 
-Deno.test("after an answer the failures before it are forgotten", async () => {
+Deno.test("after a refresh the failures before it are forgotten", async () => {
   const { setTimeout: real } = globalThis;
   const delays: number[] = [];
   globalThis.setTimeout = ((work: () => void, ms: number) => {

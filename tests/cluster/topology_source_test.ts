@@ -13,7 +13,7 @@ import { Proxy } from "../ledger/proxy.ts";
 import { sleep, until, within } from "../servers/mod.ts";
 import { SimulatedCluster, type SimulatedNode, type ToldShard } from "./simulated.ts";
 
-/** Longer than any test: what is asked then, is asked for a reason. */
+/** Longer than any test: every refresh has a reason. */
 const SELDOM = 1_000_000;
 
 async function watch(cluster: SimulatedCluster, options: ClusterOptions = {}) {
@@ -46,7 +46,7 @@ function withShard({ shards }: SimulatedCluster, at: number, shard: ToldShard): 
   return shards.map((one, n) => n === at ? shard : one);
 }
 
-Deno.test("many primaries are covered with few questions", async () => {
+Deno.test("many primaries are covered with few commands", async () => {
   await using cluster = new SimulatedCluster(200);
   const { notifications, gaps } = await watch(cluster);
   await using _ = notifications;
@@ -57,7 +57,7 @@ Deno.test("many primaries are covered with few questions", async () => {
   assertEquals(gaps, []);
 });
 
-Deno.test("a server that does not know CLUSTER SHARDS is asked for the slots, whatever it calls that", async () => {
+Deno.test("sends CLUSTER SLOTS if a server does not know CLUSTER SHARDS, whatever its error says", async () => {
   for (
     const words of [
       "ERR unknown subcommand 'SHARDS'. Try CLUSTER HELP.",
@@ -94,14 +94,14 @@ for (const primaries of [2, 3, 6]) {
       node.mute = ["CLUSTER SHARDS"];
       const before = node.asked;
       for (let n = 0; n < 2; n++) {
-        await within(notifications.refreshSubscriptions(), 20_000, "the question");
+        await within(notifications.refreshSubscriptions(), 20_000, "the refresh");
       }
       assert(node.asked > before, "it was asked, too");
     }
   });
 }
 
-Deno.test("while five nodes do not answer, others are asked", async () => {
+Deno.test("tries other nodes while five do not reply", async () => {
   await using cluster = new SimulatedCluster(8);
   const { notifications } = await watch(cluster, {
     timeout: 600_000,
@@ -109,11 +109,11 @@ Deno.test("while five nodes do not answer, others are asked", async () => {
   });
   await using _ = notifications;
   for (const node of cluster.nodes.slice(0, 5)) node.mute = ["CLUSTER SHARDS"];
-  await within(notifications.refreshSubscriptions(), 20_000, "the question");
+  await within(notifications.refreshSubscriptions(), 20_000, "the refresh");
   assertEquals(cluster.nodes.slice(5).map(({ asked }) => asked > 0), [true, true, true]);
 });
 
-Deno.test("five nodes are asked at a time, each time others", async () => {
+Deno.test("sends the command to five nodes at a time, each time to others", async () => {
   await using cluster = new SimulatedCluster(12);
   const { notifications } = await watch(cluster);
   await using _ = notifications;
@@ -127,7 +127,7 @@ Deno.test("five nodes are asked at a time, each time others", async () => {
   assertEquals(times().toSorted(), [...Array(9).fill(1), ...Array(3).fill(2)]);
 });
 
-Deno.test("the view that most nodes agree on counts, whoever answers first", async () => {
+Deno.test("uses the view that most nodes agree on, whichever replies first", async () => {
   await using cluster = new SimulatedCluster(6);
   const [old, , , , , heir] = cluster.nodes as [
     SimulatedNode,
@@ -159,7 +159,7 @@ Deno.test("the view that most nodes agree on counts, whoever answers first", asy
   assertEquals(owner(), heir.id);
 });
 
-Deno.test("a large cluster is asked more rarely, by how many entries five replies have", () => {
+Deno.test("refreshes a large cluster more rarely, by how many entries five replies have", () => {
   assertEquals([1, 200, 400, 1_000].map((nodes) => refreshDelay(10_000, nodes)), [
     10_000,
     10_000,
@@ -244,7 +244,7 @@ Deno.test("a cluster that comes back at other addresses is found by its seed nod
   ]);
 });
 
-Deno.test("an answer that fails, is empty or names no owner changes nothing; others are asked", async () => {
+Deno.test("a reply that is an error, is empty or names no owner changes nothing; other nodes are tried", async () => {
   await using cluster = new SimulatedCluster(3);
   const { notifications, gaps, warnings } = await watch(cluster);
   await using _ = notifications;
@@ -266,7 +266,7 @@ Deno.test("an answer that fails, is empty or names no owner changes nothing; oth
   }
   for (const node of cluster.nodes) node.told = alone(node);
   const error = await assertRejects(() => notifications.refreshSubscriptions(), ConnectError);
-  assertStringIncludes(error.message, "no owner of any slot");
+  assertStringIncludes(error.message, "in which no slot has an owner");
   // It goes on trying by itself.
   const before = asked(cluster);
   await until("it is tried again", () => asked(cluster) > before + 6);
@@ -278,7 +278,7 @@ Deno.test("an answer that fails, is empty or names no owner changes nothing; oth
   assertEquals(gaps, []);
 });
 
-Deno.test("nodes that go on disagreeing are asked in peace, and nobody is left who may be right", async () => {
+Deno.test("refreshes with backoff while nodes disagree, and leaves none that may be right", async () => {
   await using cluster = new SimulatedCluster(5);
   const [one, , three, , heir] = cluster.nodes as [
     SimulatedNode,

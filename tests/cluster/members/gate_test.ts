@@ -111,7 +111,7 @@ class Scene {
   }
 }
 
-Deno.test("a gate sets the fences of its node's slots, and asks what the node is and does", async () => {
+Deno.test("a gate sets the fences of its node's slots, and requests its role and migrations", async () => {
   const scene = new Scene();
   await scene.connect();
   const stream = scene.gate.stream!;
@@ -123,7 +123,7 @@ Deno.test("a gate sets the fences of its node's slots, and asks what the node is
   assertEquals(scene.gate.stream, null);
 });
 
-Deno.test("in RESP2 a gate asks before it sets a fence, because no command follows one", async () => {
+Deno.test("in RESP2 a gate requests them before it sets a fence, because no command follows one", async () => {
   const scene = new Scene({ protocol: 2 });
   await scene.connect();
   assertEquals(scene.sent.findIndex((command) => command.startsWith("SSUBSCRIBE")), 3);
@@ -183,7 +183,7 @@ Deno.test("MOVED and CLUSTERDOWN say that the node does not own the slot", async
   }
 });
 
-Deno.test("fences of slots of which events came are asked for in one write, once", async () => {
+Deno.test("fences of slots of which events came are requested in one write, once", async () => {
   const scene = new Scene();
   await scene.connect();
   scene.sent.length = 0;

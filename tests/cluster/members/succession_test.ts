@@ -40,8 +40,8 @@ class Replicas implements AsyncDisposable {
     return [...this.servers.values()].reduce((sum, { connections }) => sum + connections, 0);
   }
 
-  /** How often they were asked for their roles. */
-  get asked(): number {
+  /** How often their roles were polled. */
+  get polls(): number {
     return [...this.servers.values()].flatMap(({ commands }) => commands)
       .filter((command) => command === "ROLE").length;
   }
@@ -57,19 +57,19 @@ Deno.test("of the replicas of a lost primary the one that is promoted is reporte
   const { succession, promoted } = replicas;
   succession.begin("p", ["r1", "r2", "whom nobody can locate"]);
   succession.begin("p", ["r1", "r2"]);
-  await until("both are asked again and again", () => replicas.asked > 4);
+  await until("both are polled repeatedly", () => replicas.polls > 4);
   assertEquals([replicas.connections, promoted], [2, []]);
   replicas.promote("r2");
   await until("it is reported", () => promoted.length > 0);
-  await until("nobody is asked any more", () => replicas.connections === 0);
+  await until("nobody is polled any more", () => replicas.connections === 0);
   assertEquals(promoted, ["r2"]);
 });
 
-Deno.test("replicas of a primary that came back are not asked any more", async () => {
+Deno.test("replicas of a primary that came back are not polled any more", async () => {
   await using replicas = new Replicas("r");
   const { succession, promoted } = replicas;
   succession.begin("p", ["r"]);
-  await until("it is asked", () => replicas.asked > 0);
+  await until("it is polled", () => replicas.polls > 0);
   succession.end("p");
   await until("the connection is closed", () => replicas.connections === 0);
   replicas.promote("r");
@@ -81,7 +81,7 @@ Deno.test("a replica whose connection breaks is connected to again", async () =>
   await using replicas = new Replicas("r");
   const { succession, promoted, servers } = replicas;
   succession.begin("p", ["r"]);
-  await until("it is asked", () => replicas.asked > 0);
+  await until("it is polled", () => replicas.polls > 0);
   servers.get("r")!.hangUp();
   replicas.promote("r");
   await until("it is reported", () => promoted.length > 0);
