@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import type { ServerBinary } from "./binary.ts";
 import type { Certificates } from "./certificates.ts";
+import { TestClient } from "./client.ts";
 import { OwnedProcess, Watchdog } from "./process.ts";
 import { sleep, within } from "./wait.ts";
 
@@ -65,27 +66,10 @@ function configText(config: ServerConfig): string {
   ).join("");
 }
 
-/** A command as clients send it. */
-function encodeCommand(words: readonly string[]): Uint8Array {
-  const utf8 = new TextEncoder();
-  const parts = words.map((word) => `$${utf8.encode(word).length}\r\n${word}\r\n`);
-  return utf8.encode(`*${words.length}\r\n${parts.join("")}`);
-}
-
 /** Asks a server for `PING`; throws unless it answers as one that is ready does. */
-async function ping(path: string, { username, password }: Credentials): Promise<void> {
-  using connection = await Deno.connect({ transport: "unix", path });
-  const login = password === undefined ? [] : [["AUTH", ...username ? [username] : [], password]];
-  const commands = [...login, ["PING"]];
-  for (const command of commands) await connection.write(encodeCommand(command));
-  const buffer = new Uint8Array(1024);
-  let text = "";
-  while (text.split("\r\n").length <= commands.length) {
-    const length = await connection.read(buffer);
-    if (length === null) break;
-    text += new TextDecoder().decode(buffer.subarray(0, length));
-  }
-  if (!text.endsWith("+PONG\r\n")) throw new Error(text.trim() || "it hung up");
+async function ping(path: string, admin: Credentials, deadline: number): Promise<void> {
+  await using client = await TestClient.connect({ path }, admin, deadline);
+  await client.command("PING");
 }
 
 /** What a test may do to the process of its server. */
@@ -267,7 +251,7 @@ export class ServerProcess implements ServerControl {
         );
       }
       try {
-        return await within(ping(this.socket, admin), startTimeout, "PING");
+        return await ping(this.socket, admin, startTimeout);
       } catch (error) {
         reason = error;
       }
