@@ -59,8 +59,8 @@ function movesReply(
   return utf8.encode(`*${rows.length}\r\n${rows.join("")}`);
 }
 
-function unknownCommand(name: string): Uint8Array<ArrayBuffer> {
-  return utf8.encode(`-ERR unknown command '${name}'\r\n`);
+function unknownCommand(name: string): string {
+  return `-ERR unknown command '${name}'\r\n`;
 }
 
 /** A small server that takes itself for a node of a cluster: handshake, topology, subscriptions. */
@@ -164,41 +164,39 @@ export class SimulatedNode implements AsyncDisposable {
   #answer(
     connection: Deno.Conn,
     [name, ...words]: readonly string[],
-  ): Uint8Array<ArrayBuffer> {
+  ): string | Uint8Array {
     const asks = name === "CLUSTER" ? `CLUSTER ${words[0]}` : name!;
     if (asks === "CLUSTER SHARDS") this.asked++;
     this.onAsked(asks);
-    if (this.mute.includes(asks)) return new Uint8Array();
-    if (this.refused.includes(asks)) return utf8.encode("-NOPERM no\r\n");
+    if (this.mute.includes(asks)) return "";
+    if (this.refused.includes(asks)) return "-NOPERM no\r\n";
     if (this.unknown.includes(asks)) return unknownCommand(name!);
     switch (asks) {
       case "HELLO":
-        return utf8.encode(
-          `%5\r\n${bulk("server")}${bulk("redis")}${bulk("version")}${bulk("7.0.15")}` +
-            `${bulk("proto")}:3\r\n${bulk("mode")}${bulk("cluster")}` +
-            `${bulk("role")}${bulk(this.role === "master" ? this.role : "replica")}`,
-        );
+        return `%5\r\n${bulk("server")}${bulk("redis")}${bulk("version")}${bulk("7.0.15")}` +
+          `${bulk("proto")}:3\r\n${bulk("mode")}${bulk("cluster")}` +
+          `${bulk("role")}${bulk(this.role === "master" ? this.role : "replica")}`;
       case "CLIENT":
-        return utf8.encode("+OK\r\n");
+        return "+OK\r\n";
       case "PING":
-        return utf8.encode("+PONG\r\n");
+        return "+PONG\r\n";
       case "ROLE":
-        return utf8.encode(`*3\r\n${bulk(this.role)}:72156\r\n*0\r\n`);
+        return `*3\r\n${bulk(this.role)}:72156\r\n*0\r\n`;
       case "CONFIG":
-        return utf8.encode(`%1\r\n${bulk("notify-keyspace-events")}${bulk(this.flags)}`);
+        return `%1\r\n${bulk("notify-keyspace-events")}${bulk(this.flags)}`;
       case "CLUSTER SHARDS":
-        if (this.older !== null) return utf8.encode(`-${this.older}\r\n`);
-        if (typeof this.told === "string") return utf8.encode(`-${this.told}\r\n`);
+        if (this.older !== null) return `-${this.older}\r\n`;
+        if (typeof this.told === "string") return `-${this.told}\r\n`;
         return this.told === null ? this.#cluster.answer : shardsReply(this.told);
       case "CLUSTER SLOTS":
         if (this.older !== null) return slotsReply(this.#cluster.shards);
-        return utf8.encode("-ERR unknown subcommand\r\n");
+        return "-ERR unknown subcommand\r\n";
       case "CLUSTER NODES":
-        if (this.line !== null) return utf8.encode(bulk(this.line));
-        return utf8.encode("-ERR unknown subcommand\r\n");
+        if (this.line !== null) return bulk(this.line);
+        return "-ERR unknown subcommand\r\n";
       case "CLUSTER MIGRATION":
         if (this.moves !== null) return movesReply(this.moves);
-        return utf8.encode("-ERR unknown subcommand\r\n");
+        return "-ERR unknown subcommand\r\n";
       case "SUBSCRIBE":
       case "PSUBSCRIBE":
       case "UNSUBSCRIBE":
@@ -234,12 +232,12 @@ export class SimulatedNode implements AsyncDisposable {
     );
   }
 
-  #fence(connection: Deno.Conn, channel: string): Uint8Array<ArrayBuffer> {
+  #fence(connection: Deno.Conn, channel: string): string {
     const slot = hashSlot(channel);
-    if (!this.#owns(slot)) return utf8.encode(`-MOVED ${slot} 127.0.0.1:1\r\n`);
+    if (!this.#owns(slot)) return `-MOVED ${slot} 127.0.0.1:1\r\n`;
     const fences = this.#fences.get(connection) ?? new Map<number, string>();
     this.#fences.set(connection, fences.set(slot, channel));
-    return utf8.encode(`>3\r\n${bulk("ssubscribe")}${bulk(channel)}:${fences.size}\r\n`);
+    return `>3\r\n${bulk("ssubscribe")}${bulk(channel)}:${fences.size}\r\n`;
   }
 
   /** Ends every connection. */
@@ -251,7 +249,7 @@ export class SimulatedNode implements AsyncDisposable {
     connection: Deno.Conn,
     name: string,
     patterns: readonly string[],
-  ): Uint8Array<ArrayBuffer> {
+  ): string {
     const held = this.#subscribers.get(connection) ?? new Set();
     this.#subscribers.set(connection, held);
     const confirmations = patterns.map((pattern) => {
@@ -259,7 +257,7 @@ export class SimulatedNode implements AsyncDisposable {
       else held.add(pattern);
       return `>3\r\n${bulk(name.toLowerCase())}${bulk(pattern)}:${held.size}\r\n`;
     });
-    return utf8.encode(confirmations.join(""));
+    return confirmations.join("");
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -1,3 +1,4 @@
+import { concat } from "../../pubsub/concat.ts";
 import { Decoder } from "../../resp/mod.ts";
 
 type PeerListener = Deno.TcpListener | Deno.TlsListener | Deno.UnixListener;
@@ -105,16 +106,25 @@ export const HANG_UP = "hang up";
  */
 export async function serveCommands(
   connection: Deno.Conn,
-  answer: (words: readonly string[]) => string | Uint8Array<ArrayBuffer> | null,
+  answer: (words: readonly string[]) => string | Uint8Array | null,
   hold: () => Promise<void> | null = () => null,
 ): Promise<void> {
-  const answers: (string | Uint8Array<ArrayBuffer>)[] = [];
+  const answers: Uint8Array[] = [];
+  // A pipeline has thousands of short answers; those that follow each other are encoded together.
+  let text = "";
+  const flushText = () => {
+    if (text !== "") answers.push(new TextEncoder().encode(text));
+    text = "";
+  };
   let hangsUp = false;
   const decoder = new Decoder({
     reply: (command) => {
       const given = answer(command as string[]);
       if (given === HANG_UP) hangsUp = true;
-      if (given !== null && !hangsUp) answers.push(given);
+      if (given === null || hangsUp) return;
+      if (typeof given === "string") return void (text += given);
+      flushText();
+      answers.push(given);
     },
     push() {},
   }, { strings: "text" });
@@ -122,9 +132,9 @@ export async function serveCommands(
   for (let length; (length = await connection.read(buffer)) !== null;) {
     decoder.write(buffer.slice(0, length));
     await hold();
+    flushText();
     // In one write, as a server answers a pipeline.
-    const bytes = await new Blob(answers.splice(0)).arrayBuffer();
-    await writeAll(connection, new Uint8Array(bytes));
+    await writeAll(connection, concat(answers.splice(0)));
     if (hangsUp) return;
   }
 }
