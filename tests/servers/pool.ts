@@ -4,8 +4,8 @@ import { JsonLines, type LeaseAnswer, type LeaseCall, type LeaseRequest } from "
 import { Watchdog } from "./process.ts";
 import { TestServer } from "./server.ts";
 import type { ServerConfig } from "./server_process.ts";
-import { stateOf, wipe } from "./wipe.ts";
-import { until, within } from "./wait.ts";
+import { isSame, type State, stateOf, wipe } from "./wipe.ts";
+import { sleep, within } from "./wait.ts";
 
 /** How many processes may wait for the next test. */
 const IDLE_LIMIT = 40;
@@ -15,7 +15,7 @@ interface Item {
   readonly kind: string;
   readonly servers: readonly TestServer[];
   /** The state of each server when it was new. */
-  readonly states: readonly string[];
+  readonly states: readonly State[];
   readonly owner: AsyncDisposable;
   /** Whether a test did something to a process of it. */
   isSpent: boolean;
@@ -140,8 +140,7 @@ export class Pool implements AsyncDisposable {
 
   async #takeBack(item: Item): Promise<void> {
     const isNew = !item.isSpent && !this.#isEnding &&
-      await within(renew(item), WIPE_LIMIT, "FLUSHALL")
-        .then(() => true, () => false);
+      await within(renew(item), WIPE_LIMIT, "FLUSHALL").catch(() => false);
     if (!isNew || this.#isEnding) {
       this.counts.discarded++;
       return await this.#end(item);
@@ -187,13 +186,21 @@ async function prepare({ servers }: Item, { config, acl, password }: LeaseReques
   }));
 }
 
-/** Makes given back servers as new, or fails. */
-async function renew({ servers, states }: Item): Promise<void> {
+/**
+ * Makes given back servers as new.
+ *
+ * @returns whether they are: not if a test did what cannot be undone, or if they do not settle
+ */
+async function renew({ servers, states }: Item): Promise<boolean> {
   await Promise.all(servers.map((server, i) => wipe(server, states[i]!)));
-  await until("the servers are as new", async () => {
+  const deadline = performance.now() + WIPE_LIMIT / 2;
+  const lasting = (all: readonly State[]) => all.map((state) => state.lasting);
+  for (;;) {
     const now = await Promise.all(servers.map(stateOf));
-    return now.every((state, i) => state === states[i]);
-  }, WIPE_LIMIT / 2);
+    if (isSame(now, states)) return true;
+    if (!isSame(lasting(now), lasting(states)) || performance.now() > deadline) return false;
+    await sleep(100);
+  }
 }
 
 async function act(

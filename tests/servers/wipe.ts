@@ -2,22 +2,32 @@ import { join } from "node:path";
 import type { TestServer } from "./server.ts";
 
 /** The part of a server's state that tests may change. */
-interface State {
-  config: Record<string, string>;
-  users: string[];
-  functions: unknown;
-  info: string[];
-  nodes: string[];
-  health: string | null;
-  migrations: unknown[];
-  clients: number;
-  /** What lies in its folder. */
-  files: string[];
+export interface State {
+  /** What stays as it is: nothing but {@linkcode wipe} puts it back, where it can be put back. */
+  readonly lasting: {
+    readonly config: Readonly<Record<string, string>>;
+    readonly users: readonly string[];
+    readonly info: readonly string[];
+    /** Who is in the cluster, replicates whom and owns what; empty outside a cluster. */
+    readonly nodes: readonly string[];
+    readonly migrations: readonly unknown[];
+  };
+  /** What takes a moment to follow: clients that end, links, and data of replicas. */
+  readonly passing: {
+    readonly info: readonly string[];
+    readonly functions: unknown;
+    readonly links: readonly string[];
+    readonly health: string | null;
+    readonly clients: number;
+    /** What lies in its folder. */
+    readonly files: readonly string[];
+  };
 }
 
 /** Fields of `INFO` that are the same on every new server. */
-const FIELDS =
-  /^(?:role|connected_slaves|master_link_status|master_replid2|number_of_cached_scripts|db\d+|pubsub_|blocked_|tracking_clients|loading)/;
+const LASTING = /^(?:role|master_replid2):/;
+const PASSING =
+  /^(?:connected_slaves|master_link_status|number_of_cached_scripts|db\d+|pubsub_|blocked_|tracking_clients|loading)/;
 
 async function config(server: TestServer): Promise<Record<string, string>> {
   const reply = await server.command("CONFIG", "GET", "*") as string[];
@@ -35,13 +45,18 @@ function files(server: TestServer): string[] {
   return [...Deno.readDirSync(server.dir)].map(({ name }) => name).sort();
 }
 
-/** Who is in the cluster and owns what, as this node sees it; nothing outside a cluster. */
-async function nodes(server: TestServer): Promise<string[]> {
+/** The nodes of the cluster, as this one sees them; none outside a cluster. */
+async function nodes(server: TestServer): Promise<Record<"nodes" | "links", string[]>> {
   const text = await server.command("CLUSTER", "NODES").catch(() => "") as string;
-  return text.split("\n").filter((line) => line !== "").map((line) => {
-    const [id, , flags, primary, , , epoch, link, ...slots] = line.split(" ");
-    return [id, flags, primary, epoch, link, ...slots].join(" ");
-  }).sort();
+  const lines = text.split("\n").filter((line) => line !== "").sort().map((line) =>
+    line.split(" ")
+  );
+  return {
+    nodes: lines.map(([id, , , primary, , , epoch, , ...slots]) =>
+      [id, primary, epoch, ...slots].join(" ")
+    ),
+    links: lines.map(([id, , flags, , , , , link]) => [id, flags, link].join(" ")),
+  };
 }
 
 /** Whether this node finds its cluster well; null outside one. */
@@ -63,22 +78,33 @@ async function migrations(server: TestServer): Promise<unknown[]> {
  * Describes the state of a server so that it can be compared: its configuration, users, data,
  * functions, role, clients and place in a cluster.
  */
-export async function stateOf(server: TestServer): Promise<string> {
-  const info = await server.command("INFO") as string;
-  const state: State = {
-    config: await config(server),
-    // Only a user who was reset shows this default.
-    users: (await server.command("ACL", "LIST") as string[])
-      .map((rule) => rule.replace(" sanitize-payload", "")).sort(),
-    functions: await server.command("FUNCTION", "LIST").catch(() => null),
-    info: info.split("\r\n").filter((line) => FIELDS.test(line)),
-    nodes: await nodes(server),
-    health: await health(server),
-    migrations: await migrations(server),
-    clients: await clients(server),
-    files: files(server),
+export async function stateOf(server: TestServer): Promise<State> {
+  const info = (await server.command("INFO") as string).split("\r\n");
+  const { nodes: known, links } = await nodes(server);
+  return {
+    lasting: {
+      config: await config(server),
+      // Only a user who was reset shows this default.
+      users: (await server.command("ACL", "LIST") as string[])
+        .map((rule) => rule.replace(" sanitize-payload", "")).sort(),
+      info: info.filter((line) => LASTING.test(line)),
+      nodes: known,
+      migrations: await migrations(server),
+    },
+    passing: {
+      info: info.filter((line) => PASSING.test(line)),
+      functions: await server.command("FUNCTION", "LIST").catch(() => null),
+      links,
+      health: await health(server),
+      clients: await clients(server),
+      files: files(server),
+    },
   };
-  return JSON.stringify(state);
+}
+
+/** Whether two descriptions, or parts of them, are the same. */
+export function isSame<T>(one: T, other: T): boolean {
+  return JSON.stringify(one) === JSON.stringify(other);
 }
 
 /**
@@ -87,8 +113,8 @@ export async function stateOf(server: TestServer): Promise<string> {
  *
  * @param before what {@linkcode stateOf} said of it when it was new
  */
-export async function wipe(server: TestServer, before: string): Promise<void> {
-  const { config: old, users, nodes, files: kept } = JSON.parse(before) as State;
+export async function wipe(server: TestServer, before: State): Promise<void> {
+  const { config: old, users, nodes } = before.lasting;
   const run = (...words: string[]) => server.command(...words);
   await run("CLIENT", "UNPAUSE");
   for (const type of ["normal", "pubsub"]) {
@@ -117,7 +143,9 @@ export async function wipe(server: TestServer, before: string): Promise<void> {
     await run("ACL", "SETUSER", name!, "reset", ...words);
   }
   for (const name of files(server)) {
-    if (!kept.includes(name)) await Deno.remove(join(server.dir, name), { recursive: true });
+    if (!before.passing.files.includes(name)) {
+      await Deno.remove(join(server.dir, name), { recursive: true });
+    }
   }
   await run("ACL", "LOG", "RESET");
   await run("SLOWLOG", "RESET");
