@@ -1,4 +1,4 @@
-import { ensureServer, type ServerBinary } from "./binary.ts";
+import type { ServerBinary } from "./binary.ts";
 import type { ServerConfig, ServerControl, ServerOptions } from "./server_process.ts";
 
 /** The variable that has the address of the test runner's pool. */
@@ -6,7 +6,8 @@ export const POOL_VARIABLE = "TEST_POOL";
 
 /** What a test wants of the pool. */
 export interface LeaseRequest {
-  binary: ServerBinary;
+  /** The one that the pool finds if `null`, so that not every test file looks for it. */
+  binary: ServerBinary | null;
   /** The size of a cluster; `null` for a single server. */
   cluster: { primaries: number; replicas: number } | null;
   config: Record<string, string>;
@@ -16,6 +17,7 @@ export interface LeaseRequest {
 
 /** A server as the pool describes it. */
 export interface LeasedNode {
+  binary: ServerBinary;
   dir: string;
   ports: Record<string, number>;
   pid: number;
@@ -46,17 +48,17 @@ const CHANGEABLE = new Set([
 ]);
 
 /** The request for such a server, or `null` if it must be started with these options. */
-async function requestFor(
+function requestFor(
   options: ServerOptions,
   cluster: LeaseRequest["cluster"],
-): Promise<LeaseRequest | null> {
-  const { binary, config = {}, acl = [], password = null, ...others } = options;
+): LeaseRequest | null {
+  const { binary = null, config = {}, acl = [], password = null, ...others } = options;
   if (Object.values(others).some((value) => value !== undefined)) return null;
   if (acl.some((rule) => rule.startsWith("default "))) return null;
   const entries = Object.entries(config);
   if (entries.some(([name, value]) => !CHANGEABLE.has(name) || Array.isArray(value))) return null;
   return {
-    binary: binary ?? await ensureServer(),
+    binary,
     cluster,
     config: Object.fromEntries(entries.map(([name, value]) => [name, String(value)])),
     acl,
@@ -126,14 +128,14 @@ export class Lease implements AsyncDisposable {
     path: string | undefined = Deno.env.get(POOL_VARIABLE),
   ): Promise<Lease | null> {
     if (path === undefined) return null;
-    const request = await requestFor(options, cluster);
+    const request = requestFor(options, cluster);
     if (request === null) return null;
     const lease = new Lease(await Deno.connect({ transport: "unix", path }));
     try {
       const { error, result } = await lease.send(request);
       if (error === undefined) {
         lease.#nodes = (result as LeasedNode[]).map((node, i) => {
-          return new LeasedProcess(lease, i, request.binary, node);
+          return new LeasedProcess(lease, i, node);
         });
         return lease;
       }
@@ -185,10 +187,10 @@ class LeasedProcess implements ServerControl {
   #pid: number | null;
   #stopped: Promise<unknown> | undefined;
 
-  constructor(lease: Lease, index: number, binary: ServerBinary, node: LeasedNode) {
+  constructor(lease: Lease, index: number, node: LeasedNode) {
     this.#lease = lease;
     this.#index = index;
-    this.binary = binary;
+    this.binary = node.binary;
     this.dir = node.dir;
     this.ports = node.ports;
     this.#pid = node.pid;

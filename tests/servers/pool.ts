@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { ensureServer } from "./binary.ts";
 import { TestCluster } from "./cluster.ts";
 import { JsonLines, type LeaseAnswer, type LeaseCall, type LeaseRequest } from "./lease.ts";
 import { Watchdog } from "./process.ts";
@@ -96,7 +97,7 @@ export class Pool implements AsyncDisposable {
       const answer = await this.#answer(async () => {
         item = await this.#take(request);
         await prepare(item, request);
-        return item.servers.map(({ dir, ports, pid }) => ({ dir, ports, pid }));
+        return item.servers.map(({ binary, dir, ports, pid }) => ({ binary, dir, ports, pid }));
       });
       if (answer.error !== undefined) this.failures.push(`A lease failed: ${answer.error}`);
       await lines.write(answer);
@@ -124,8 +125,9 @@ export class Pool implements AsyncDisposable {
     }
   }
 
-  async #take({ binary, cluster }: LeaseRequest): Promise<Item> {
+  async #take({ binary: wanted, cluster }: LeaseRequest): Promise<Item> {
     this.counts.leased++;
+    const binary = wanted ?? await ensureServer();
     const kind = JSON.stringify([binary.command, cluster]);
     const at = this.#idle.findLastIndex((item) => item.kind === kind);
     if (at >= 0) return this.#idle.splice(at, 1)[0]!;
