@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { ensureServer } from "./binary.ts";
+import { ensureServer, type ServerBinary } from "./binary.ts";
 import { TestCluster } from "./cluster.ts";
 import { JsonLines, type LeaseAnswer, type LeaseCall, type LeaseRequest } from "./lease.ts";
 import { Watchdog } from "./process.ts";
@@ -20,6 +20,11 @@ interface Item {
   readonly owner: AsyncDisposable;
   /** Whether a test did something to a process of it. */
   isSpent: boolean;
+}
+
+/** What a server needs so that {@linkcode wipe} may give it another replication ID. */
+function debuggable({ version }: ServerBinary): ServerConfig {
+  return Number.parseInt(version) < 7 ? {} : { "enable-debug-command": "local" };
 }
 
 function messageOf(error: unknown): string {
@@ -133,7 +138,7 @@ export class Pool implements AsyncDisposable {
     if (at >= 0) return this.#idle.splice(at, 1)[0]!;
     this.counts.started++;
     const owner = cluster === null
-      ? await TestServer.start({ binary })
+      ? await TestServer.start({ binary, config: debuggable(binary) })
       : await TestCluster.start({ binary, ...cluster });
     const servers = owner instanceof TestServer ? [owner] : owner.servers;
     const states = await Promise.all(servers.map(stateOf));

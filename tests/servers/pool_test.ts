@@ -126,19 +126,35 @@ Deno.test("to pause a leased server that has ended sends no signal to anybody", 
   await server.resume();
 });
 
-Deno.test("a server that has continued another one's replication stream is replaced", async () => {
+Deno.test("a server that has continued another one's replication stream has none of its own again", async () => {
   await using pool = await Pool.start();
+  const history = async (server: TestServer) => {
+    const info = await server.command("INFO", "replication") as string;
+    return ["master_replid2", "second_repl_offset"].map((name) =>
+      new RegExp(`^${name}:(.*?)\\r?$`, "m").exec(info)![1]
+    );
+  };
+  let pid: number;
   {
     await using primary = await lease(pool);
     await using replica = await lease(pool);
+    ({ pid } = replica);
+    const before = await history(replica);
     await replica.command("REPLICAOF", primary.host, String(primary.port));
     await until("it follows", async () => {
       return String(await replica.command("INFO", "replication")).includes("link_status:up");
     });
     await replica.command("REPLICAOF", "NO", "ONE");
+    assert(String(await history(replica)) !== String(before));
+    assertEquals(before, ["0".repeat(40), "-1"]);
   }
   await settled(pool);
-  assertEquals(pool.counts.discarded, 1);
+  assertEquals(pool.counts, { started: 2, leased: 2, discarded: 0 });
+  await using one = await lease(pool);
+  await using other = await lease(pool);
+  const again = one.pid === pid ? one : other;
+  assertEquals(again.pid, pid);
+  assertEquals(await history(again), ["0".repeat(40), "-1"]);
 });
 
 Deno.test("a server that cannot be cleaned up is replaced and reported", async () => {

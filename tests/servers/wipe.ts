@@ -149,6 +149,8 @@ export async function wipe(server: TestServer, before: State): Promise<void> {
       await Deno.remove(join(server.dir, name), { recursive: true });
     }
   }
+  // It may have continued the replication stream of another server, and shows that.
+  if (nodes.length === 0) await run("DEBUG", "CHANGE-REPL-ID");
   await run("ACL", "LOG", "RESET");
   await run("SLOWLOG", "RESET");
   await run("LATENCY", "RESET");
