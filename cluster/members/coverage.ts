@@ -68,6 +68,8 @@ export class Coverage {
   readonly #holders: (string | null)[] = new Array(SLOTS).fill(null);
   readonly #holes: (Hole | null)[] = new Array(SLOTS).fill(null);
   readonly #since: (number | null)[] = new Array(SLOTS).fill(null);
+  /** When the gap began that was reported when the holder gained the slot; Infinity if there was none. */
+  readonly #missingFrom: number[] = new Array(SLOTS).fill(Infinity);
 
   /** Of these slots something may be missing from `from` on, in ms since the epoch: nobody is heard yet. */
   expect(slots: Iterable<number>, nodeId: string, from: number): void {
@@ -93,10 +95,13 @@ export class Coverage {
       this.#holes[slot] = null;
       if (before === nodeId) continue;
       this.#since[slot] = now;
+      this.#missingFrom[slot] = Infinity;
       const earlier = hole?.nodeId ?? before;
       if (earlier === null) continue;
       const gap = this.#missing(nodeId, earlier, hole, once, now);
-      if (gap !== null) ended.push({ slot, ...gap });
+      if (gap === null) continue;
+      this.#missingFrom[slot] = gap.from;
+      ended.push({ slot, ...gap });
     }
     return group(ended);
   }
@@ -180,7 +185,8 @@ export class Coverage {
     const ended: Ended[] = [];
     for (const slot of owned) {
       const holder = this.#holders[slot]!;
-      const to = this.#since[slot]!;
+      // What is missing of it from there on is in a gap that was reported in time.
+      const to = Math.min(this.#since[slot]!, this.#missingFrom[slot]!);
       if (holder === null || holder === nodeId || !(from < to)) continue;
       ended.push({ slot, nodeId: holder, reason: "topology", from, to });
     }

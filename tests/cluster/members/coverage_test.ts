@@ -224,3 +224,12 @@ Deno.test("what is known of an earlier owner is asked once for all of its slots"
   assertEquals(tell(coverage.gain("c", A, gain, 200)), ["c failover 0-8191 90-200"]);
   assertEquals(asked, ["a"]);
 });
+
+Deno.test("what an earlier owner did not deliver is reported once, when its heir is heard", () => {
+  const coverage = covered();
+  const gain = { ...CONNECTED, heardSince: 200, takenOverAfter: () => 90, isHeir: () => true };
+  assertEquals(tell(coverage.gain("c", A, gain, 205)), ["c failover 0-8191 90-200"]);
+  // It was silent since, and is given up only now.
+  assertEquals(coverage.lose("a", A, 95, "unresponsive"), []);
+  assertEquals(tell(coverage.lose("a", [1], 80, "unresponsive")), ["c topology 1 80-90"]);
+});

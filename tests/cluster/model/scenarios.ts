@@ -276,6 +276,19 @@ scenario("reports a gap from the last proof if the topology was asked for since"
 });
 
 scenario(
+  "reports one gap for a node that is cut off from the client and then killed",
+  {},
+  async (scene) => {
+    const { model, a } = scene;
+    const { cluster } = model;
+    cluster.stall(a, 60_000);
+    await scene.write(1_000);
+    cluster.spawn(failOver(cluster, a, "kill"));
+    await scene.write(8_000);
+  },
+);
+
+scenario(
   "reports a gap for a slot that left an unreachable node before that was noticed",
   { unreached: ["late gap"] },
   async (scene) => {
