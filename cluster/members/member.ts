@@ -4,7 +4,7 @@ import type { Probe } from "../../pubsub/heartbeat.ts";
 import type { DroppedMessages } from "../../pubsub/held_messages.ts";
 import type { Hub, Refusal, Wanted } from "../../pubsub/hub.ts";
 import { PlainLocator } from "../../pubsub/locator.ts";
-import type { TcpAddress } from "../../pubsub/mod.ts";
+import { formatAddress, type TcpAddress } from "../../pubsub/mod.ts";
 import type { Settings } from "../../pubsub/options.ts";
 import { readReplication, type Replication, ReplicationLog } from "../../pubsub/replication.ts";
 import { parseRole } from "../../pubsub/role.ts";
@@ -145,6 +145,16 @@ export class Member {
       // The connection is over; the next one sets them.
     }
     return await this.server.settle(channels);
+  }
+
+  /** Reconnects at once to another address than it was last dialled at, unless it is connected. */
+  redial(address: TcpAddress | null): void {
+    const { node, server: { subscriber } } = this;
+    if (subscriber.connection !== null || address === null) return;
+    const name = formatAddress(address);
+    if (name === node) return;
+    const reason = new ConnectError(`Cannot connect to ${node} any more: it is ${name} now`);
+    subscriber.reconnect(reason, "disconnected");
   }
 
   /** Ends the connection for good. */

@@ -1,6 +1,6 @@
 import { backoff } from "../../pubsub/backoff.ts";
 import { LATE, repeat, SILENT_MS } from "../../pubsub/delay.ts";
-import { ClosedError, ConnectError } from "../../pubsub/errors.ts";
+import { ClosedError } from "../../pubsub/errors.ts";
 import type { GapReason } from "../../pubsub/gap.ts";
 import type { DroppedMessages } from "../../pubsub/held_messages.ts";
 import type { Delivery, Hub } from "../../pubsub/hub.ts";
@@ -106,7 +106,7 @@ export class Members extends Map<string, Member> implements MemberEvents {
   close(reason: Error): void {
     this.#deadline.stop();
     this.#succession.close();
-    this.slots.end();
+    this.slots.report(this.slots.coverage.end(Date.now()));
     for (const member of this.values()) member.close(reason);
   }
 
@@ -182,8 +182,8 @@ export class Members extends Map<string, Member> implements MemberEvents {
       topology.nodes.size,
       (slot) => topology.ownerOf(slot)?.id ?? null,
     );
-    this.#redial();
     const members = [...this.values()];
+    for (const member of members) member.redial(this.locate(member.id));
     // The connection that is over is replaced by one that sets all fences.
     for (const { gate } of members) gate.extend().catch(() => {});
     const agree = members.every((member) =>
@@ -224,22 +224,6 @@ export class Members extends Map<string, Member> implements MemberEvents {
   }
 
   /**
-   * Reconnects at once to primaries that are not connected and have another address than when they
-   * were last dialled.
-   */
-  #redial(): void {
-    for (const member of this.values()) {
-      const { node, server: { subscriber } } = member;
-      if (subscriber.connection !== null) continue;
-      const address = this.locate(member.id);
-      const name = address === null ? node : formatAddress(address);
-      if (name === node) continue;
-      const reason = new ConnectError(`Cannot connect to ${node} any more: it is ${name} now`);
-      subscriber.reconnect(reason, "disconnected");
-    }
-  }
-
-  /**
    * Watches a primary.
    *
    * @param unheardFrom a time at which it was no primary yet, in ms since the epoch; null if nothing was
@@ -269,7 +253,8 @@ export class Members extends Map<string, Member> implements MemberEvents {
     this.delete(member.id);
     const from = member.server.subscriber.connection?.provenAt ?? Date.now();
     const isReplica = member.gate.stream?.isReplica;
-    this.slots.lose(member, this.slots.ownedBy(member), from, "topology", isReplica);
+    const owned = this.slots.ownedBy(member);
+    this.slots.report(this.slots.coverage.lose(member.id, owned, from, "topology", isReplica));
     member.close(new ClosedError(why));
   }
 
@@ -289,7 +274,7 @@ export class Members extends Map<string, Member> implements MemberEvents {
     member.unheardFrom = Math.min(from, member.unheardFrom ?? Infinity);
     if (gate.stream !== null) member.visited = gate.stream.visited;
     if (member.server.subscriber.connection === null) gate.close();
-    this.slots.lose(member, owned, from, reason);
+    this.slots.report(this.slots.coverage.lose(member.id, owned, from, reason));
     this.#awaitHeir(member.id);
     this.#options.onHint();
   }
@@ -304,8 +289,9 @@ export class Members extends Map<string, Member> implements MemberEvents {
     if (this.get(member.id) !== member || hub.ended !== null) return;
     const { state } = member.server.subscriber;
     if (state === "ready") this.#onReady(member);
-    else if (state === "muted") this.slots.coverInPart(member);
-    else {
+    else if (state === "muted") {
+      this.slots.report(this.slots.coverage.coverInPart(this.slots.ownedBy(member), Date.now()));
+    } else {
       member.gate.follow();
       // One that was connected before was reported as lost.
       if (state === "connecting" && member.isLost && this.#lacked === 0) onHint();
@@ -315,11 +301,13 @@ export class Members extends Map<string, Member> implements MemberEvents {
 
   #onReady(member: Member): void {
     const { stream } = member.gate;
-    member.heardSince = Date.now();
+    const now = Date.now();
+    member.heardSince = now;
     if (stream !== null) this.filter.heard(stream);
     if (member.unheardFrom !== null) {
       const importing = new Set([...stream?.report?.importing ?? [], ...member.visited]);
-      this.slots.import(member, importing, member.unheardFrom);
+      const from = member.unheardFrom;
+      this.slots.report(this.slots.coverage.import(member.id, importing, from, now));
     }
     member.unheardFrom = null;
     this.#succession.end(member.id);
@@ -353,7 +341,7 @@ export class Members extends Map<string, Member> implements MemberEvents {
         if (this.#awaitHeir(member.id)) onHint();
       } else if (member.isHeard && this.#succession.polls(member.id)) {
         // One that has ended its fences is heard until it says that it was replaced.
-        if (!this.slots.hasHole(member.id)) this.#succession.end(member.id);
+        if (!this.slots.coverage.hasHole(member.id)) this.#succession.end(member.id);
       }
     }
     this.filter.isUnsettled = this.#succession.isUnderWay;

@@ -1,4 +1,3 @@
-import type { GapReason } from "../../pubsub/gap.ts";
 import type { Hub } from "../../pubsub/hub.ts";
 import type { Status } from "../../pubsub/mod.ts";
 import type { ServerChannel } from "../../pubsub/registry.ts";
@@ -24,8 +23,9 @@ export interface WatchedSlotsOptions {
  * who covers them. Reports the gaps.
  */
 export class WatchedSlots {
+  /** Who covers which slot; {@linkcode report} takes the gaps that its methods return. */
+  readonly coverage: Coverage = new Coverage();
   readonly #options: WatchedSlotsOptions;
-  readonly #coverage = new Coverage();
   #topology: Topology | null = null;
   /** The slots whose events are wanted, or once were; null for all. */
   #wanted: Set<number> | null = new Set();
@@ -41,7 +41,7 @@ export class WatchedSlots {
    */
   setTopology(topology: Topology, from: number): void {
     this.#topology = topology;
-    for (const { id } of topology.primaries) this.#coverage.expect(this.#named(id), id, from);
+    for (const { id } of topology.primaries) this.coverage.expect(this.#named(id), id, from);
   }
 
   /** Notes that events of channels are wanted. */
@@ -63,7 +63,7 @@ export class WatchedSlots {
     const primary = this.#options.succession.replacedBy(id);
     if (primary !== null && owned.length === 0) {
       // Whichever is newer: an answer may name neither of them as the owner by now.
-      owned.push(...new Set([...this.#named(primary), ...this.#coverage.slotsLastOf(primary)]));
+      owned.push(...new Set([...this.#named(primary), ...this.coverage.slotsLastOf(primary)]));
     }
     return wanted === null ? owned : owned.filter((slot) => wanted.has(slot));
   }
@@ -107,7 +107,7 @@ export class WatchedSlots {
       isHeir: (earlier: string) => succession.isHeir(id, earlier),
       takenOverAfter: (earlier: string) => succession.takenOverAfter(replication, earlier),
     };
-    this.#report(this.#coverage.gain(id, slots, gain, Date.now()));
+    this.report(this.coverage.gain(id, slots, gain, Date.now()));
   }
 
   /** A node has stopped owning a slot, at some time after `provenAt`, in ms since the epoch. */
@@ -115,50 +115,20 @@ export class WatchedSlots {
     const others = [...this.#options.members.values()].filter((other) => other !== member);
     const owner = others.findLast(({ isHeard, gate }) => isHeard && gate.stream?.holds(slot));
     const areOthersHeard = others.every(({ isHeard }) => isHeard);
-    this.#coverage.release(member.id, slot, provenAt, areOthersHeard, owner?.id ?? null);
-  }
-
-  /** As {@linkcode Coverage.lose}. */
-  lose(
-    { id }: Member,
-    owned: readonly number[],
-    from: number,
-    reason: GapReason,
-    isReplica?: boolean,
-  ): void {
-    this.#report(this.#coverage.lose(id, owned, from, reason, isReplica));
-  }
-
-  /** As {@linkcode Coverage.import}, until now. */
-  import({ id }: Member, slots: Iterable<number>, from: number): void {
-    this.#report(this.#coverage.import(id, slots, from, Date.now()));
-  }
-
-  /** As {@linkcode Coverage.coverInPart}, of the slots that a node owns. */
-  coverInPart(member: Member): void {
-    this.#report(this.#coverage.coverInPart(this.ownedBy(member), Date.now()));
-  }
-
-  /** Ends every gap. */
-  end(): void {
-    this.#report(this.#coverage.end(Date.now()));
-  }
-
-  /** As {@linkcode Coverage.hasHole}. */
-  hasHole(id: string): boolean {
-    return this.#coverage.hasHole(id);
+    this.coverage.release(member.id, slot, provenAt, areOthersHeard, owner?.id ?? null);
   }
 
   /** What is covered and what is not. */
   status(): NonNullable<Status["slots"]> {
-    const parts = this.#coverage.parts().map(({ nodeId, ...part }) => ({
+    const parts = this.coverage.parts().map(({ nodeId, ...part }) => ({
       ...part,
       node: nodeId === null ? null : this.#options.nameOf(nodeId),
     }));
-    return { covered: this.#coverage.slots(true), uncovered: this.#coverage.slots(false), parts };
+    return { covered: this.coverage.slots(true), uncovered: this.coverage.slots(false), parts };
   }
 
-  #report(gaps: readonly SlotGap[]): void {
+  /** Reports gaps, if anything is subscribed. */
+  report(gaps: readonly SlotGap[]): void {
     const { hub, nameOf } = this.#options;
     if (hub.registry.size === 0) return;
     for (const { nodeId, reason, slots, from, to } of gaps) {
