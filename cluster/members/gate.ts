@@ -46,6 +46,8 @@ export interface NodeGateOptions {
   readonly slots: (channels?: Iterable<ServerChannel>) => readonly number[];
   /** How long two pings of a node, and two reports, have to be apart, in ms. */
   readonly spacing: () => number;
+  /** Whether the node has been a primary all the time since it was connected to. */
+  readonly wasPrimary: (connection: Connection) => Promise<boolean>;
   /** Whether something may have happened while the node was not heard. */
   readonly wasUnheard: () => boolean;
   /** Delivers an event of a connection that is over. */
@@ -69,6 +71,8 @@ export class NodeGate implements Gate {
   #protocol: 2 | 3 = 3;
   /** Whether the fences of the node's slots were requested on this connection. */
   #isFenced = false;
+  /** Whether a fence has ended on this connection. */
+  #hasReleased = false;
   /** The index of the command that lists migrations; it is found by trying. */
   #listing = 0;
   /** The slot of the last event. */
@@ -161,6 +165,7 @@ export class NodeGate implements Gate {
   released(channel: Uint8Array, provenAt: number): void {
     if (this.#stream === null) return;
     const slot = slotOfFence(channel);
+    this.#hasReleased = true;
     for (const answers of this.#answers) if (answers.has(slot)) answers.set(slot, false);
     if (!this.#stream.holds(slot)) return;
     this.#options.filter.released(this.#stream, slot);
@@ -187,7 +192,7 @@ export class NodeGate implements Gate {
     const stream = this.#stream;
     this.#stream = null;
     this.#connection = null;
-    this.#isFenced = false;
+    this.#isFenced = this.#hasReleased = false;
     this.#send = null;
     if (stream !== null) this.#options.filter.close(stream);
   }
@@ -311,8 +316,8 @@ export class NodeGate implements Gate {
     });
     const owned = [...answers].flatMap(([slot, owns]) => owns ? [slot] : []);
     if (isLate && stream.fenceCount === 0 && owned.length > 0 && connection.over === null) {
-      // A replica accepts fences, too: a node that holds none may have become one.
-      if (await this.#readRole().catch(() => null) === "replica") {
+      // A replica accepts fences, too: a node that holds none may have become one, or have been one.
+      if (await this.#wasDemoted().catch(() => false)) {
         if (stream === this.#stream) this.#options.onDemoted();
         return;
       }
@@ -345,6 +350,12 @@ export class NodeGate implements Gate {
       );
     }
     for (const [slot, owns] of answers) filter.fenced(stream, slot, owns);
+  }
+
+  /** Whether the node is a replica, or was one since it ended its fences. */
+  async #wasDemoted(): Promise<boolean> {
+    if (await this.#readRole() === "replica") return true;
+    return this.#hasReleased && !await this.#send!(this.#options.wasPrimary);
   }
 
   async #readRole(): Promise<string | null> {

@@ -71,6 +71,11 @@ export class Member {
       id,
       keyPrefix: settings.keyPrefix,
       node: () => this.node,
+      wasPrimary: async (connection) => {
+        // A promotion gives a node's replication stream another name.
+        const id = this.replication?.id;
+        return id !== undefined && id === (await readReplication(connection))?.id;
+      },
       wasUnheard: () => this.unheardFrom !== null,
       hand: (delivery) => hub.hand(delivery),
       onFences: (owned, denied) => events.onFences(this, owned, denied),

@@ -311,4 +311,18 @@ export const cluster: readonly Mutant[] = [
     after: "",
     tests: ["tests/cluster/refresher_test.ts", "--filter=are forgotten"],
   },
+  {
+    name: "takes what a primary repeated as a replica for its own, once it is a primary again",
+    file: "cluster/members/gate.ts",
+    before: "return this.#hasReleased && !await",
+    after: "return false && !await",
+    tests: ["tests/cluster/model_scenarios_test.ts", "--filter=while the client is stopped"],
+  },
+  {
+    name: "reports a gap again when the connection is given up",
+    file: "cluster/members/coverage.ts",
+    before: "Math.min(this.#since[slot]!, this.#missingFrom[slot]!)",
+    after: "this.#since[slot]!",
+    tests: ["tests/cluster/members/coverage_test.ts"],
+  },
 ];

@@ -22,6 +22,8 @@ class Scene {
   /** What is wrong with the fence of a slot. */
   refusal: (slot: number) => ServerError | null = () => null;
   role = "master";
+  /** Whether it has been a primary all the time. */
+  wasPrimary = true;
   /** Pings that were not answered yet. */
   readonly pings: (() => void)[] = [];
   slots: number[] = [1, 2];
@@ -50,6 +52,7 @@ class Scene {
       hasFences,
       slots: () => this.slots,
       spacing: () => spacing,
+      wasPrimary: () => Promise.resolve(this.wasPrimary),
       wasUnheard: () => false,
       hand: () => void this.reported.push("handed on"),
       onHeld: () => void this.reported.push("held"),

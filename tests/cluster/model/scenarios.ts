@@ -330,3 +330,24 @@ scenario(
     await scene.write(6_000);
   },
 );
+
+scenario(
+  "delivers what expires during a failover there and back while the client is stopped",
+  {},
+  async (scene) => {
+    const { model, a, slot } = scene;
+    const { cluster, operations } = model;
+    const expiring = async () => {
+      for (let n = 0; n < 20; n++) {
+        operations.set(cluster.newKey(slot), 20);
+        await model.run(100);
+      }
+    };
+    model.pause(8_000);
+    cluster.spawn(failOver(cluster, a, "orderly"));
+    await expiring();
+    await model.run(1_000);
+    cluster.spawn(failOver(cluster, cluster.ownerOf(slot), "orderly"));
+    await expiring();
+  },
+);
