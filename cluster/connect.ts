@@ -6,18 +6,19 @@ import { ClusterKeyspaceNotifications } from "./notifications.ts";
 import { type ClusterOptions, resolveClusterOptions } from "./options.ts";
 
 /**
- * Connects to a server or a cluster: it looks at what is there, and gives back the class that fits.
+ * Connects to a server or a cluster, whichever it finds, and returns the class for it.
  *
  * @param target a server's URL, `redis://[[user]:password@]host[:port][/database]`, or `rediss://…`
- * over TLS, or `redis+unix://…`, or the same with `valkey` in place of `redis`; or several URLs, of some nodes of a cluster, of which any may be
- * dead; or sentinels, and the name by which they know a primary
- * @param options how to connect, and what to do with what comes
+ * over TLS, or `redis+unix://…`, or the same with `valkey` in place of `redis`; or several URLs, of the
+ * seed nodes of a cluster, of which any may be down; or sentinels, and the name that they monitor a
+ * primary by
+ * @param options how to connect, and how to deliver notifications
  * @returns the notifications; nothing is subscribed yet
- * @throws {TypeError} when a URL or an option is malformed
- * @throws {ConnectError} when there is no server there, or none that understands
- * @throws {AuthError} when it refuses the user or password, or wants some
- * @throws {TimeoutError} when it does not answer in time
- * @throws {SentinelError} when no sentinel can be asked, or none knows the name
+ * @throws {TypeError} if a URL or an option is malformed
+ * @throws {ConnectError} if there is no server, or it does not understand
+ * @throws {AuthError} if it rejects the user or password, or requires them
+ * @throws {TimeoutError} if it does not reply in time
+ * @throws {SentinelError} if no sentinel can be reached, or none knows the name
  *
  * @example
  * ```ts no-run
@@ -29,7 +30,7 @@ import { type ClusterOptions, resolveClusterOptions } from "./options.ts";
  * });
  * ```
  *
- * @example A primary that sentinels watch over
+ * @example A primary that sentinels monitor
  * ```ts no-run
  * import { connect } from "@keywatch/keywatch";
  *
@@ -44,13 +45,13 @@ export async function connect(
   target: string | URL | readonly (string | URL)[] | SentinelTarget,
   options: ClusterOptions = {},
 ): Promise<KeyspaceNotifications | ClusterKeyspaceNotifications> {
-  // Here too, so that what is wrong shows before there is a cluster.
+  // Here too, so that an invalid option is reported before a cluster is found.
   resolveClusterOptions(options);
   if (isSentinelTarget(target)) return await KeyspaceNotifications.connect(target, options);
   const targets = Array.isArray(target) ? target as readonly (string | URL)[] : [target as string];
   if (targets.length === 1) {
     try {
-      // It may be a node of a cluster, for which the others are.
+      // The other options are for the case that it is a node of a cluster.
       const own = options.singleNode ? options : withoutClusterOptions(options);
       return await KeyspaceNotifications.connect(targets[0]!, own);
     } catch (error) {
@@ -60,7 +61,7 @@ export async function connect(
   return await ClusterKeyspaceNotifications.connect(targets, options);
 }
 
-/** The options without those that only matter where a cluster is found. */
+/** The options without those that only matter if a cluster is found. */
 function withoutClusterOptions(options: ClusterOptions): ConnectOptions {
   const rest: Record<string, unknown> = { ...options };
   for (const name of ONLY_ANNOUNCED) delete rest[name];

@@ -2,10 +2,9 @@
  * Clusters: the notifications of all primaries as one stream, which hash slot a key belongs to, and
  * which node owns it.
  *
- * {@linkcode connect} takes the URLs of some nodes, or of one, and gives
+ * {@linkcode connect} takes the URLs of some nodes, or of one, and returns
  * {@linkcode ClusterKeyspaceNotifications}, which watches the whole cluster; {@linkcode ClusterOptions}
- * says how. Its {@linkcode Topology} is read from what any client was answered, too, by
- * {@linkcode parseShards}.
+ * are its options. {@linkcode discoverTopology} fetches the {@linkcode Topology} through any client.
  *
  * @example
  * ```ts no-run
@@ -15,7 +14,7 @@
  * await notifications.subscribeKeyspace("user:*");
  * console.log(`user:1 is in slot ${hashSlot("user:1")}`);
  * for await (const item of notifications.listen({ gaps: true })) {
- *   if (item.kind === "gap") console.log(`of ${item.node} something may be missing`, item.slots);
+ *   if (item.kind === "gap") console.log(`events of ${item.node} may be missing`, item.slots);
  *   else console.log(item.node, item.slot, item.eventType, item.key);
  * }
  * ```

@@ -12,10 +12,10 @@ import type { Address } from "../pubsub/transport.ts";
 import { DEFAULT_MAX_NODES } from "./discovery/topology_reply.ts";
 
 /**
- * What becomes of migration artefacts, notifications that a slot migration causes although nothing
- * happens to the keys. `hide` drops them, and `mark` delivers them with `migration: true`; both deliver
- * what may be one with `migration: "maybe"`. `deliver` sets no fences on the servers: nothing is
- * dropped, and what comes of slots that seem to migrate has `migration: "maybe"`.
+ * What to do with migration artefacts: spurious notifications that a slot migration causes although
+ * nothing happens to the keys. `hide` drops them, and `mark` delivers them with `migration: true`; both
+ * deliver what may be one with `migration: "maybe"`. `deliver` sets no fences on the servers: nothing
+ * is dropped, and notifications of slots that seem to migrate have `migration: "maybe"`.
  *
  * @example
  * ```ts no-run
@@ -28,9 +28,9 @@ import { DEFAULT_MAX_NODES } from "./discovery/topology_reply.ts";
 export type MigrationPolicy = "hide" | "mark" | "deliver";
 
 /**
- * How to watch a cluster: what {@linkcode ConnectOptions} says, and what only clusters have. Two of the
- * former are rejected: `maxAttempts`, because a node is left when the others know it as a primary no
- * more, and `singleNode`.
+ * Options for a cluster, in addition to {@linkcode ConnectOptions}. Two of the latter are rejected:
+ * `maxAttempts`, because a node is left when the others no longer name it as a primary, and
+ * `singleNode`.
  *
  * @example
  * ```ts
@@ -44,19 +44,19 @@ export type MigrationPolicy = "hide" | "mark" | "deliver";
  */
 export interface ClusterOptions extends ConnectOptions {
   /**
-   * How long after an answer about the topology to ask again, in ms, give or take a tenth. Default
-   * 10,000. Up to five nodes are asked each time, so above 200 nodes it is longer in proportion: 50,000
-   * with 1,000 nodes. It is asked besides whenever a connection is lost or events come from a node that
-   * should not send them, and more often, with backoff, for as long as a node cannot be connected to or
-   * nodes disagree.
+   * The time from one refresh of the topology to the next, in ms, give or take a tenth. Default 10,000.
+   * Each refresh sends a command to up to five nodes, so above 200 nodes the interval is longer in
+   * proportion: 50,000 with 1,000 nodes. The topology is also refreshed when a connection is lost or a
+   * node emits events of slots that it does not own. While a node cannot be reached or nodes disagree,
+   * it is refreshed more often, with backoff.
    */
   readonly refreshInterval?: number;
   /**
-   * How many nodes a cluster may have, replicas among them. An answer that names more is refused with a
-   * {@linkcode TopologyError}: each primary in it would be connected to. Default 1,000.
+   * How many nodes a cluster may have, including replicas. A reply that names more is rejected with a
+   * {@linkcode TopologyError}, because each primary in it would be connected to. Default 1,000.
    */
   readonly maxNodes?: number;
-  /** What becomes of migration artefacts. Default `hide`. */
+  /** What to do with migration artefacts. Default `hide`. */
   readonly migrations?: MigrationPolicy;
 }
 
@@ -68,9 +68,9 @@ export type ClusterSettings = Required<
 >;
 
 /**
- * Fills in the defaults of what only clusters have.
+ * Fills in the defaults of the options that only clusters have.
  *
- * @throws {TypeError} when an option is not what it must be
+ * @throws {TypeError} if an option is invalid
  */
 export function resolveClusterOptions(options: ClusterOptions): ClusterSettings {
   checkKinds(options, { addressMap: "function" });
@@ -88,18 +88,18 @@ export function resolveClusterOptions(options: ClusterOptions): ClusterSettings 
 }
 
 /**
- * Sees that no option is given that a cluster has no use for.
+ * Checks that no option is given that a cluster does not support.
  *
- * @throws {TypeError} when one is
+ * @throws {TypeError} if one is
  */
 export function checkForCluster({ maxAttempts, singleNode }: ClusterOptions): void {
-  // To try without end is what a cluster does.
+  // A cluster retries without end.
   const attempts = maxAttempts === Infinity ? undefined : maxAttempts;
   checkUnused(
     { maxAttempts: attempts },
     ["maxAttempts"],
     "a cluster",
-    "a node is left when the others know it as a primary no more",
+    "a node is left when the others no longer name it as a primary",
   );
   checkUnused(
     { singleNode },
@@ -118,10 +118,10 @@ export interface SeedNodes {
 }
 
 /**
- * Reads the URLs of some nodes of a cluster. What one of them says holds for all nodes, those too that
- * no URL names.
+ * Reads the URLs of some nodes of a cluster. What one of them says holds for all nodes, also for those
+ * that no URL names.
  *
- * @throws {TypeError} when there is none, one is malformed, or they contradict each other
+ * @throws {TypeError} if there is none, one is malformed, or they contradict each other
  */
 export function readSeedNodes(targets: readonly (string | URL)[]): SeedNodes {
   if (!Array.isArray(targets)) {

@@ -115,7 +115,7 @@ export class TopologySource {
     }
     if (failures.length === 1) throw failures[0]!;
     const refused = failures.find((failure) => failure instanceof AuthError);
-    const what = `Cannot learn the topology of the cluster: ${quoteEach(failures, "nodes")}`;
+    const what = `Cannot fetch the topology of the cluster: ${quoteEach(failures, "nodes")}`;
     if (refused !== undefined) throw new AuthError(what, { cause: refused });
     throw new ConnectError(what, { cause: failures[0] });
   }

@@ -16,7 +16,7 @@ import { parseShards, parseSlots } from "./topology_reply.ts";
 export type SendCommand = (command: string, ...args: string[]) => Promise<unknown>;
 
 /**
- * What is known about the node that is asked.
+ * What is known about the node that the commands are sent to.
  *
  * @example
  * ```ts
@@ -30,8 +30,8 @@ export type SendCommand = (command: string, ...args: string[]) => Promise<unknow
  */
 export interface DiscoverTopologyOptions {
   /**
-   * Address of the node that is asked, for errors and for nodes of which the reply names no host: they
-   * have the same one.
+   * Address of the node, for errors and for nodes without a host in the reply: they have the same
+   * host.
    */
   readonly address?: NodeAddress | { readonly path: string };
   /** Whether the connection uses TLS: some replies name only the port for that. Default `false`. */
@@ -41,8 +41,8 @@ export interface DiscoverTopologyOptions {
 }
 
 /**
- * Asks a node for the topology of its cluster, by any client: `CLUSTER SHARDS`, and `CLUSTER SLOTS` if
- * that fails. Maps may come as `Map`, as objects or as arrays, texts as strings or bytes, integers as
+ * Fetches the topology of a cluster from a node through any client: by `CLUSTER SHARDS`, or by
+ * `CLUSTER SLOTS` if that fails. Maps may come as `Map`, as objects or as arrays, texts as strings or bytes, integers as
  * numbers, bigints or digits.
  *
  * @param sendCommand sends a command to one node, with its arguments as separate strings
@@ -73,11 +73,10 @@ export async function discoverTopology(
       return error instanceof Error ? error : new Error(String(error));
     }
   };
-  const asked = address ?? null;
   const shards = await send("SHARDS");
   // Servers that do not know it say so in various words, and an ACL may allow only the other one.
-  if (!(shards instanceof Error)) return parseShards(shards, asked, options);
-  return parseSlots(await send("SLOTS"), asked, options);
+  if (!(shards instanceof Error)) return parseShards(shards, address ?? null, options);
+  return parseSlots(await send("SLOTS"), address ?? null, options);
 }
 
 /**

@@ -1,8 +1,8 @@
 /**
  * The topology of a cluster: which node owns which hash slot, and which slot a key belongs to.
  *
- * {@linkcode discoverTopology} asks a node by any client. {@linkcode parseShards} and
- * {@linkcode parseSlots} read replies that are there already. {@linkcode mostFrequentView} picks the
+ * {@linkcode discoverTopology} fetches it from a node through any client. {@linkcode parseShards} and
+ * {@linkcode parseSlots} read replies. {@linkcode mostFrequentView} picks the
  * topology that most nodes agree on. This entry opens no connection.
  *
  * @example

@@ -1,7 +1,7 @@
 import { formatSlots, type SlotRange, slotRanges, SLOTS } from "./slot.ts";
 
 /**
- * Where to dial a node.
+ * The address of a node.
  *
  * @example
  * ```ts
@@ -19,7 +19,7 @@ export interface NodeAddress {
 }
 
 /**
- * A node of a cluster. Only the id says which one it is: the rest may differ in the next answer.
+ * A node of a cluster. Its id stays the same; everything else may differ in the next reply.
  *
  * @example
  * ```ts
@@ -33,29 +33,29 @@ export interface NodeAddress {
 export interface ClusterNode {
   /** Forty hexadecimal digits that stay with the node for life. */
   readonly id: string;
-  /** The host to dial; null where the answer names none. See {@linkcode dialAddress}. */
+  /** The host to connect to; null if the reply names none. See {@linkcode dialAddress}. */
   readonly host: string | null;
-  /** The port without TLS; null where it has none. */
+  /** The port without TLS; null if it has none. */
   readonly port: number | null;
-  /** The port with TLS; null where it has none. */
+  /** The port with TLS; null if it has none. */
   readonly tlsPort: number | null;
-  /** Its IP address, as the nodes know it; null where the answer does not say. */
+  /** Its IP address, as the nodes know it; null if the reply does not say. */
   readonly ip: string | null;
-  /** The host name it announces; null when it announces none. */
+  /** The host name it announces; null if it announces none. */
   readonly hostname: string | null;
   /** Its role in its shard; servers say `master` and `replica`, older ones `slave`. */
   readonly role: "primary" | "replica";
   /**
-   * Its health, as the node that was asked sees it: `failed` also while others are still to agree
-   * (`fail?`), `loading` while a replica takes its copy over, `unknown` where the answer does not say.
+   * Its health, as the node that replied sees it: `failed` also while the other nodes have not agreed
+   * yet (`fail?`), `loading` while a replica loads its data set, `unknown` if the reply does not say.
    */
   readonly health: "online" | "loading" | "failed" | "unknown";
-  /** How far it is in the stream of replication, in bytes; null where the answer does not say. */
+  /** Its offset in the replication stream, in bytes; null if the reply does not say. */
   readonly replicationOffset: number | null;
 }
 
 /**
- * A primary, its replicas, and the slots they hold.
+ * A primary, its replicas, and the slots that they serve.
  *
  * @example
  * ```ts
@@ -67,25 +67,25 @@ export interface ClusterNode {
  * ```
  */
 export interface Shard {
-  /** The shard's own id, which Valkey and later Redis name; null where the answer does not. */
+  /** The shard's own id, which Valkey and later Redis send; null if the reply has none. */
   readonly id: string | null;
   /**
-   * The primary. After a failover Redis 8 and Valkey name the dead one beside the new one: the
-   * healthier counts, then the one further in the stream of replication. Null when it names none.
+   * The primary; null if the reply names none. After a failover Redis 8 and Valkey name the old one
+   * beside the new one: the healthier counts, then the one further in the replication stream.
    */
   readonly primary: ClusterNode | null;
-  /** All nodes, those that are down and earlier primaries too. */
+  /** All nodes, including those that are down and earlier primaries. */
   readonly nodes: readonly ClusterNode[];
-  /** Its slots, in ascending order; none in a shard that has just joined. */
+  /** Its slots, in ascending order; empty in a shard that has just joined. */
   readonly slots: readonly SlotRange[];
 }
 
 const NOBODY = -1;
 
 /**
- * Which node owns which slot, as one node saw it. It never changes.
+ * Which node owns which slot, as one node sees it. Immutable.
  *
- * {@linkcode parseShards} and {@linkcode parseSlots} make one of a server's answer.
+ * {@linkcode parseShards} and {@linkcode parseSlots} read one from a server's reply.
  *
  * @example
  * ```ts
@@ -98,32 +98,32 @@ const NOBODY = -1;
  * ```
  */
 export class Topology {
-  /** The shards, in the order of their slots; those without slots come last. */
+  /** The shards, in the order of their slots; those without slots are last. */
   readonly shards: readonly Shard[];
   /** All nodes, by id. */
   readonly nodes: ReadonlyMap<string, ClusterNode>;
   /**
-   * The primary of each shard, those without slots too. One that failed and has no slots is left
-   * out: it was replaced, and Redis 7.0 lists it as a shard of its own; or it was not, and Redis 8
-   * does not count its slots any more.
+   * The primary of each shard, also of those without slots. A failed one without slots is left out:
+   * either it was replaced, and Redis 7.0 lists it as a shard of its own, or it was not, and Redis 8
+   * no longer counts its slots.
    */
   readonly primaries: readonly ClusterNode[];
   /**
-   * The ids of nodes that an answer names as primaries of one shard, equally healthy, so that it
-   * leaves open which of them is. Right after a failover nodes answer so that have not heard of it
-   * from both, and may name no slots of the shard (seen with Redis 8.0).
+   * The ids of nodes that the reply names as primaries of one shard, equally healthy, so that it is
+   * not known which of them is the primary. Right after a failover, nodes reply so that have not heard
+   * of it from both, and may name no slots of the shard (seen with Redis 8.0).
    */
   readonly contenders: ReadonlySet<string>;
   /** The index in `primaries` of each slot's owner. */
   readonly #owners: Int32Array = new Int32Array(SLOTS).fill(NOBODY);
   readonly #shardOf = new Map<string, Shard>();
-  /** The slots of each primary, by its id; made when somebody asks. */
+  /** The slots of each primary, by its id; made on demand. */
   #slotsOf: Map<string, SlotRange[]> | null = null;
   #fingerprint: string | null = null;
 
   /**
-   * Takes shards together. A node stands in one shard only; where two shards claim a slot, it
-   * belongs to the one whose primary is healthier, then to the first.
+   * Combines shards. A node is in one shard only. If two shards claim a slot, it belongs to the one
+   * whose primary is healthier, then to the first.
    *
    * @param shards the shards
    */
@@ -161,7 +161,7 @@ export class Topology {
    * The primary that owns a slot.
    *
    * @param slot the slot, 0 to 16,383
-   * @returns the node, or null when nobody owns it
+   * @returns the node; null if no node owns the slot
    */
   ownerOf(slot: number): ClusterNode | null {
     return this.primaries[this.#owners[slot]!] ?? null;
@@ -178,7 +178,7 @@ export class Topology {
     return [...this.#slotsOf.get(id) ?? []];
   }
 
-  /** In one pass for all: whoever asks for the slots of one primary asks for those of the others. */
+  /** In one pass for all: a caller that needs the slots of one primary needs those of the others. */
   #listSlots(): Map<string, SlotRange[]> {
     const slots = new Map<string, SlotRange[]>();
     for (let first = 0; first < SLOTS;) {
@@ -197,20 +197,20 @@ export class Topology {
   }
 
   /**
-   * The shard a node is in.
+   * The shard of a node.
    *
    * @param id the node's id
-   * @returns the shard, or null when the node is not known
+   * @returns the shard; null if the node is not known
    */
   shardOf(id: string): Shard | null {
     return this.#shardOf.get(id) ?? null;
   }
 
   /**
-   * The replicas of a primary, in every state of health.
+   * The replicas of a primary, whatever their health.
    *
    * @param id the primary's id
-   * @returns its replicas; none when it is not the primary of its shard
+   * @returns its replicas; none if it is not the primary of its shard
    */
   replicasOf(id: string): ClusterNode[] {
     const shard = this.shardOf(id);
@@ -218,7 +218,7 @@ export class Topology {
     return shard.nodes.filter(({ role }) => role === "replica");
   }
 
-  /** A text that is the same for two views exactly if they name the same primaries and owners. */
+  /** Equal for two topologies exactly if they name the same primaries and owners. */
   get fingerprint(): string {
     return this.#fingerprint ??= this.primaries
       .map(({ id }) => `${id} ${formatSlots(this.slotsOf(id))}`)
@@ -226,12 +226,12 @@ export class Topology {
       .join("\n");
   }
 
-  /** The slots that somebody owns. */
+  /** The slots that a node owns. */
   get covered(): SlotRange[] {
     return slotRanges((slot) => this.#owners[slot] !== NOBODY);
   }
 
-  /** The slots that nobody owns. */
+  /** The slots that no node owns. */
   get uncovered(): SlotRange[] {
     return slotRanges((slot) => this.#owners[slot] === NOBODY);
   }
@@ -239,7 +239,7 @@ export class Topology {
 
 const ALL_FREE = Uint16Array.from({ length: SLOTS + 1 }, (_, slot) => slot);
 
-/** The slots that nobody has taken. To take all of them takes linear time, in however many ranges. */
+/** The slots that are not taken. Taking all of them takes linear time, however many the ranges are. */
 class FreeSlots {
   /** At each slot that is taken, a later one that may be free; at each other slot, itself. */
   readonly #next = ALL_FREE.slice();
@@ -253,7 +253,7 @@ class FreeSlots {
 
   #find(slot: number): number {
     const next = this.#next;
-    // Halves the path for those who follow it later.
+    // Halves the path for later searches.
     while (next[slot] !== slot) slot = next[slot] = next[next[slot]!]!;
     return slot;
   }
@@ -276,11 +276,11 @@ export function healthRank({ health }: ClusterNode): number {
 }
 
 /**
- * Where to dial a node.
+ * Returns the address to connect to a node at.
  *
  * @param node the node
- * @param options `tls`: the connection will speak TLS, so the port for TLS comes first
- * @returns the address, or null when the answer named no host, or no port that fits
+ * @param options `tls`: the connection uses TLS, so the port for TLS is preferred
+ * @returns the address; null if the reply named no host, or no port that fits
  *
  * @example
  * ```ts
@@ -294,7 +294,7 @@ export function dialAddress(
   node: Pick<ClusterNode, "host" | "port" | "tlsPort">,
   options: { readonly tls?: boolean } = {},
 ): NodeAddress | null {
-  // CLUSTER SLOTS names one port only: the one for a connection like that which asked.
+  // CLUSTER SLOTS names one port only: the one for connections like that of the request.
   const port = options.tls ? node.tlsPort ?? node.port : node.port;
   return node.host === null || port === null ? null : { hostname: node.host, port };
 }

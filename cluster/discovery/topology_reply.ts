@@ -11,7 +11,7 @@ import {
 /**
  * Why the topology is not known:
  *
- * - `TOPOLOGY_DENIED`: the user may not ask for it;
+ * - `TOPOLOGY_DENIED`: the user may not run the command;
  * - `TOPOLOGY_UNAVAILABLE`: the command failed in another way, as on a server without cluster mode or
  *   over a lost connection. `cause` is the client's error;
  * - `TOPOLOGY_MALFORMED`: the reply cannot be understood, or names no node;
@@ -31,17 +31,17 @@ export type TopologyErrorCode =
   | "TOPOLOGY_MALFORMED"
   | "TOPOLOGY_TOO_LARGE";
 
-/** What to do about it. */
+/** How to fix it. */
 const HINTS: Readonly<Record<TopologyErrorCode, string>> = {
   TOPOLOGY_DENIED:
-    "give the user the right to ask (ACL SETUSER … +cluster|shards or +cluster|slots)",
+    "give the user the right to run it (ACL SETUSER … +cluster|shards or +cluster|slots)",
   TOPOLOGY_UNAVAILABLE: "check that this is a node of a cluster",
-  TOPOLOGY_MALFORMED: "ask another node, and check that this one runs Redis or Valkey",
+  TOPOLOGY_MALFORMED: "try another node, and check that this one runs Redis or Valkey",
   TOPOLOGY_TOO_LARGE: "raise it if the cluster is that large",
 };
 
 /**
- * The topology of a cluster could not be learned from a node.
+ * The topology of a cluster could not be fetched from a node.
  *
  * @example
  * ```ts
@@ -58,18 +58,18 @@ const HINTS: Readonly<Record<TopologyErrorCode, string>> = {
 export class TopologyError extends Error {
   /** Always `"TopologyError"`. */
   override readonly name = "TopologyError";
-  /** What kind of failure it is. */
+  /** The kind of failure. */
   readonly code: TopologyErrorCode;
-  /** The node that was asked, as `host:port`; `"the node"` if its address is not known. */
+  /** The node, as `host:port`; `"the node"` if its address is not known. */
   readonly server: string;
-  /** The command that it was asked by. */
+  /** The command that was sent. */
   readonly command: string;
 
   /**
-   * Says what failed and why.
+   * Makes the error of a command.
    *
    * @param command the command
-   * @param server the node that was asked, as `host:port`
+   * @param server the node, as `host:port`
    * @param why why it failed
    * @param options `code`: the kind of failure, `TOPOLOGY_MALFORMED` by default; `cause`: the error
    * behind this one
@@ -81,7 +81,7 @@ export class TopologyError extends Error {
     options: { readonly code?: TopologyErrorCode; readonly cause?: unknown } = {},
   ) {
     const { code = "TOPOLOGY_MALFORMED", ...rest } = options;
-    super(`Cannot learn the topology from ${server} by ${command}: ${why}; ${HINTS[code]}`, rest);
+    super(`Cannot fetch the topology from ${server} by ${command}: ${why}; ${HINTS[code]}`, rest);
     this.code = code;
     this.server = server;
     this.command = command;
@@ -96,10 +96,10 @@ const MAX_PORT = 65_535;
 /** Matches a host or an id: nothing that is invisible, and nothing that separates words. */
 const NAME = /^[^\p{C}\p{Z}\p{DI}]{1,255}$/u;
 
-/** Address of the node that replied, if it is known. */
-type Asked = NodeAddress | { readonly path: string } | null;
+/** The address that a reply came from; null if it is not known. */
+type Origin = NodeAddress | { readonly path: string } | null;
 
-/** What both replies say about a node: where it is, and which one. */
+/** The fields that both replies have about a node. */
 interface NodeFields {
   readonly id: unknown;
   /** Absent if the reply has no such field, which is not the same as null. */
@@ -113,12 +113,12 @@ interface NodeFields {
  * or RESP3.
  *
  * Unknown fields are ignored; `port`, `tls-port`, `hostname` and `endpoint` may be missing. An
- * endpoint that is null or empty means the address that was asked; so does `?`, a host name that was
+ * endpoint that is null or empty means the address that the reply came from; so does `?`, a host name that was
  * not announced, if the node's IP address is not given either. A primary that several shards name has
  * the slots of all of them.
  *
  * @param reply the reply
- * @param asked the address it came from; null if it is not known
+ * @param origin the address it came from; null if it is not known
  * @param options `maxNodes`: how many nodes are accepted; default 1,000
  * @returns the topology, as that node sees it
  * @throws {TopologyError} if the reply is an error, names no node or too many, or is malformed
@@ -135,10 +135,10 @@ interface NodeFields {
  */
 export function parseShards(
   reply: unknown,
-  asked: NodeAddress | { readonly path: string } | null,
+  origin: NodeAddress | { readonly path: string } | null,
   options: { readonly maxNodes?: number } = {},
 ): Topology {
-  const reader = new ReplyReader("CLUSTER SHARDS", asked, options.maxNodes);
+  const reader = new ReplyReader("CLUSTER SHARDS", origin, options.maxNodes);
   return reader.topology(
     reader.list(reply).map((item): Shard => {
       const fields = reader.fields(item, "a shard");
@@ -168,12 +168,12 @@ export function parseShards(
 /**
  * Reads the reply to `CLUSTER SLOTS`, which servers before Redis 7.0 know too, as any client gives it.
  *
- * It names neither shards without slots nor nodes that are down, nor how a node is. Its ports are for
- * connections like the one that asked: with TLS or without.
+ * It names neither shards without slots nor nodes that are down, and has no health. Its ports are for
+ * connections like the one it came by: with TLS or without.
  *
  * @param reply the reply
- * @param asked the address it came from; null if it is not known
- * @param options `tls`: the connection that asked used TLS; `maxNodes`: how many nodes are accepted,
+ * @param origin the address it came from; null if it is not known
+ * @param options `tls`: the reply came by a connection with TLS; `maxNodes`: how many nodes are accepted,
  * default 1,000
  * @returns the topology, as that node sees it
  * @throws {TopologyError} if the reply is an error, names no node or too many, or is malformed
@@ -189,10 +189,10 @@ export function parseShards(
  */
 export function parseSlots(
   reply: unknown,
-  asked: NodeAddress | { readonly path: string } | null,
+  origin: NodeAddress | { readonly path: string } | null,
   options: { readonly tls?: boolean; readonly maxNodes?: number } = {},
 ): Topology {
-  const reader = new ReplyReader("CLUSTER SLOTS", asked, options.maxNodes);
+  const reader = new ReplyReader("CLUSTER SLOTS", origin, options.maxNodes);
   return reader.topology(
     reader.list(reply).map((item): Shard => {
       const [first, last, ...listed] = listOf(item) ?? [];
@@ -223,18 +223,18 @@ export function parseSlots(
 /** Reads the parts of one reply. Every method throws a {@linkcode TopologyError} if it cannot. */
 class ReplyReader {
   readonly #command: string;
-  readonly #asked: Asked;
+  readonly #origin: Origin;
   readonly #maxNodes: number;
   readonly #ids = new Set<string>();
 
-  constructor(command: string, asked: Asked, maxNodes: number = DEFAULT_MAX_NODES) {
+  constructor(command: string, origin: Origin, maxNodes: number = DEFAULT_MAX_NODES) {
     this.#command = command;
-    this.#asked = asked;
+    this.#origin = origin;
     this.#maxNodes = maxNodes;
   }
 
   error(why: string, code: TopologyErrorCode = "TOPOLOGY_MALFORMED", cause?: Error): TopologyError {
-    const server = this.#asked === null ? "the node" : formatAsked(this.#asked);
+    const server = this.#origin === null ? "the node" : formatOrigin(this.#origin);
     return new TopologyError(this.#command, server, why, cause ? { code, cause } : { code });
   }
 
@@ -276,11 +276,11 @@ class ReplyReader {
     if (endpoint === undefined) return ip ?? hostname;
     const named = this.name(endpoint);
     if (named !== null && named !== "?") return named;
-    // Nodes that prefer host names and have none say `?`. The address that was asked would be the
-    // same one for all of them, so their own is better.
+    // Nodes that prefer host names and have none say `?`. The address that the reply came from would be
+    // the same one for all of them, so their own is better.
     if (named === "?" && ip !== null) return ip;
-    const asked = this.#asked;
-    return asked !== null && "hostname" in asked ? asked.hostname : ip ?? hostname;
+    const origin = this.#origin;
+    return origin !== null && "hostname" in origin ? origin.hostname : ip ?? hostname;
   }
 
   /** A host or an id. They appear in messages as they are. */
@@ -367,9 +367,9 @@ function healthOf(text: string | null): ClusterNode["health"] {
   return text === "failed" || text === "fail" || text === "fail?" ? "failed" : "unknown";
 }
 
-function formatAsked(asked: NodeAddress | { readonly path: string }): string {
-  if ("path" in asked) return asked.path;
-  const { hostname, port } = asked;
+function formatOrigin(origin: NonNullable<Origin>): string {
+  if ("path" in origin) return origin.path;
+  const { hostname, port } = origin;
   return hostname.includes(":") ? `[${hostname}]:${port}` : `${hostname}:${port}`;
 }
 

@@ -106,7 +106,7 @@ export const SECURED: readonly Scene[] = [
           const error = await assertRejects(
             () => connect(cluster.urls, { username: "cid", password: "pw" }),
             AuthError,
-            "give the user the right to ask (ACL SETUSER … +cluster|shards or +cluster|slots)",
+            "give the user the right to run it (ACL SETUSER … +cluster|shards or +cluster|slots)",
           );
           for (const { port } of cluster.servers) {
             assert(error.message.includes(`127.0.0.1:${port}`));

@@ -124,7 +124,7 @@ Deno.test("an error has a code, the node, the command, the reason and what to do
     [
       [denied, denied],
       "TOPOLOGY_DENIED",
-      `by CLUSTER SLOTS: ${denied.message}; give the user the right to ask (ACL SETUSER … ` +
+      `by CLUSTER SLOTS: ${denied.message}; give the user the right to run it (ACL SETUSER … ` +
       "+cluster|shards or +cluster|slots)",
       denied,
     ],
@@ -137,7 +137,7 @@ Deno.test("an error has a code, the node, the command, the reason and what to do
     [
       [[]],
       "TOPOLOGY_MALFORMED",
-      "by CLUSTER SHARDS: it names no node; ask another node, and check that this one runs Redis " +
+      "by CLUSTER SHARDS: it names no node; try another node, and check that this one runs Redis " +
       "or Valkey",
     ],
     [
@@ -160,7 +160,7 @@ Deno.test("an error has a code, the node, the command, the reason and what to do
         ? address.path
         : "asked.example.com:7000";
       assertEquals([error.code, error.server, error.cause], [code, server, cause]);
-      assertEquals(error.message, `Cannot learn the topology from ${server} ${message}`);
+      assertEquals(error.message, `Cannot fetch the topology from ${server} ${message}`);
     }
   }
 });

@@ -360,8 +360,8 @@ Deno.test("an answer that is malformed, empty or an error is a TopologyError tha
     const error = assertThrows(() => parseShards(reply, ASKED), TopologyError);
     assertEquals(
       error.message,
-      `Cannot learn the topology from asked.example.com:7000 by CLUSTER SHARDS: ${why}; ` +
-        "ask another node, and check that this one runs Redis or Valkey",
+      `Cannot fetch the topology from asked.example.com:7000 by CLUSTER SHARDS: ${why}; ` +
+        "try another node, and check that this one runs Redis or Valkey",
     );
     const { code, server, command } = error;
     assertEquals([code, server, command], [
