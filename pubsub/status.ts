@@ -172,7 +172,7 @@ export interface Status {
     /** All of them, in order: whose they are, and since when they have been covered or not. */
     readonly parts: readonly SlotCoverage[];
   };
-  /** In a cluster what slots on the move have made so far. */
+  /** In a cluster, what slot migrations have caused so far. */
   readonly migrations?: MigrationStatus;
   /** Gaps so far. */
   readonly gaps: number;
