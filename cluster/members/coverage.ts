@@ -154,7 +154,9 @@ export class Coverage {
 
   /** What clients were sent to a node for in slots that migrate to it, while it was not heard. */
   import(nodeId: string, slots: Iterable<number>, from: number, to: number): SlotGap[] {
-    return group(Array.from(slots, (slot) => ({ slot, nodeId, reason: "topology", from, to })));
+    // Of slots that nobody covers since it did, the gap goes on.
+    const others = [...slots].filter((slot) => this.#holes[slot]?.nodeId !== nodeId);
+    return group(others.map((slot) => ({ slot, nodeId, reason: "topology", from, to })));
   }
 
   /**

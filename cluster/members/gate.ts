@@ -316,11 +316,12 @@ export class NodeGate implements Gate {
     });
     const owned = [...answers].flatMap(([slot, owns]) => owns ? [slot] : []);
     if (isLate && stream.fenceCount === 0 && owned.length > 0 && connection.over === null) {
-      // A replica accepts fences, too: a node that holds none may have become one, or have been one.
-      if (await this.#wasDemoted().catch(() => false)) {
+      // A replica accepts fences, too: a node that holds none may have become one.
+      if (await this.#readRole().catch(() => null) === "replica") {
         if (stream === this.#stream) this.#options.onDemoted();
         return;
       }
+      if (this.#hasReleased) await this.#checkHistory(connection);
     }
     this.#answers.delete(answers);
     if (connection.over !== null) throw connection.over;
@@ -352,10 +353,16 @@ export class NodeGate implements Gate {
     for (const [slot, owns] of answers) filter.fenced(stream, slot, owns);
   }
 
-  /** Whether the node is a replica, or was one since it ended its fences. */
-  async #wasDemoted(): Promise<boolean> {
-    if (await this.#readRole() === "replica") return true;
-    return this.#hasReleased && !await this.#send!(this.#options.wasPrimary);
+  /**
+   * Closes the connection if the node was a replica since it ended its fences: then nothing marks in its
+   * stream where it is a primary again.
+   */
+  async #checkHistory(connection: Connection): Promise<void> {
+    const { node, wasPrimary } = this.#options;
+    if (await this.#send!(wasPrimary).catch(() => true)) return;
+    connection.close(
+      new ConnectError(`Cannot tell the events of ${node()} from its primary's: it was a replica`),
+    );
   }
 
   async #readRole(): Promise<string | null> {

@@ -314,8 +314,8 @@ export const cluster: readonly Mutant[] = [
   {
     name: "takes what a primary repeated as a replica for its own, once it is a primary again",
     file: "cluster/members/gate.ts",
-    before: "return this.#hasReleased && !await",
-    after: "return false && !await",
+    before: "if (this.#hasReleased) await this.#checkHistory(connection);",
+    after: "",
     tests: ["tests/cluster/model_scenarios_test.ts", "--filter=while the client is stopped"],
   },
   {

@@ -233,3 +233,13 @@ Deno.test("what an earlier owner did not deliver is reported once, when its heir
   assertEquals(coverage.lose("a", A, 95, "unresponsive"), []);
   assertEquals(tell(coverage.lose("a", [1], 80, "unresponsive")), ["c topology 1 80-90"]);
 });
+
+Deno.test("slots that migrate to a node, and that it covered last, are reported once", () => {
+  const coverage = covered();
+  coverage.release("a", 5, 90, true, null);
+  coverage.lose("a", A, 100, "disconnected");
+  assertEquals(tell(coverage.import("a", [5, 9000], 100, 200)), ["a topology 9000 100-200"]);
+  assertEquals(tell(coverage.gain("a", [5], { ...CONNECTED, heardSince: 200 }, 200)), [
+    "a topology 5 90-200",
+  ]);
+});
