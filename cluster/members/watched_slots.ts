@@ -112,10 +112,15 @@ export class WatchedSlots {
 
   /** A node has stopped owning a slot, at some time after `provenAt`, in ms since the epoch. */
   release(member: Member, slot: number, provenAt: number): void {
-    const others = [...this.#options.members.values()].filter((other) => other !== member);
-    const owner = others.findLast(({ isHeard, gate }) => isHeard && gate.stream?.holds(slot));
-    const areOthersHeard = others.every(({ isHeard }) => isHeard);
-    this.coverage.release(member.id, slot, provenAt, areOthersHeard, owner?.id ?? null);
+    let owner: string | null = null;
+    let areOthersHeard = true;
+    // Without arrays: a node that is replaced releases thousands of slots before its heir is heard.
+    for (const other of this.#options.members.values()) {
+      if (other === member) continue;
+      if (!other.isHeard) areOthersHeard = false;
+      else if (other.gate.stream?.holds(slot)) owner = other.id;
+    }
+    this.coverage.release(member.id, slot, provenAt, areOthersHeard, owner);
   }
 
   /** What is covered and what is not. */
