@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { run } from "../servers/run.ts";
-import { packedPackage } from "./packed.ts";
+import { madeOnce, packedPackage } from "./packed.ts";
 import { findEsbuild } from "./programs.ts";
 
 const HERE = fileURLToPath(new URL(".", import.meta.url));
@@ -13,9 +13,10 @@ async function mustRun(what: string, command: string[], cwd: string): Promise<vo
 
 async function copy(from: string, to: string, choose: (name: string) => boolean): Promise<void> {
   await Deno.mkdir(to, { recursive: true });
-  for await (const { name, isDirectory } of Deno.readDir(from)) {
+  for await (const { name, isDirectory, isSymlink } of Deno.readDir(from)) {
     if (!choose(name)) continue;
     if (isDirectory) await copy(join(from, name), join(to, name), () => true);
+    else if (isSymlink) await Deno.symlink(await Deno.readLink(join(from, name)), join(to, name));
     else await Deno.copyFile(join(from, name), join(to, name));
   }
 }
@@ -49,7 +50,11 @@ export async function installPackage(folder: string, wanted: string): Promise<vo
  * @returns the names of the package's entries
  */
 async function makeApplication(folder: string): Promise<string[]> {
-  await installPackage(folder, `${NAME}@file:${await packedPackage()}`);
+  // Once for all applications, because npm takes a second to start.
+  const installed = await madeOnce("installed", async (folder) => {
+    await installPackage(folder, `${NAME}@file:${await packedPackage()}`);
+  });
+  await copy(installed, folder, () => true);
 
   const parts = ["cases", "alone"];
   await copy(HERE, folder, (name) => name.endsWith(".mjs") || parts.includes(name));

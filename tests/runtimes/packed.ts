@@ -22,29 +22,34 @@ async function removeOld(packages: string): Promise<void> {
 }
 
 /**
- * The package for npm, packed once for each state of the project, in whatever process asks first.
+ * Makes a folder once for each state of the project, in whatever process asks first.
  *
- * @returns the path of the tarball
+ * @param make fills the folder that it is given
+ * @returns its path
  */
-export async function packedPackage(): Promise<string> {
-  const folder = join(await cacheFolder("packages"), await digest());
-  const packed = (): string | null => {
-    try {
-      const [entry] = [...Deno.readDirSync(folder)];
-      return entry ? join(folder, entry.name) : null;
-    } catch (error) {
-      if (error instanceof Deno.errors.NotFound) return null;
-      throw error;
-    }
-  };
-  return packed() ?? await withLock("package", async () => {
-    const meanwhile = packed();
-    if (meanwhile) return meanwhile;
-    await removeOld(dirname(folder));
+export async function madeOnce(
+  name: string,
+  make: (folder: string) => Promise<unknown>,
+): Promise<string> {
+  const parent = join(await cacheFolder("packages"), await digest());
+  const folder = join(parent, name);
+  const isThere = () => Deno.stat(folder).then(() => true, () => false);
+  if (await isThere()) return folder;
+  return await withLock(name, async () => {
+    if (await isThere()) return folder;
+    await removeOld(dirname(parent));
+    await Deno.mkdir(parent, { recursive: true });
     // Beside the place it goes to, so that it gets there whole or not at all.
-    const unfinished = await Deno.makeTempDir({ dir: dirname(folder) });
-    await packPackage(unfinished);
+    const unfinished = await Deno.makeTempDir({ dir: parent });
+    await make(unfinished);
     await Deno.rename(unfinished, folder);
-    return packed()!;
+    return folder;
   });
+}
+
+/** The path of the tarball of the package for npm. */
+export async function packedPackage(): Promise<string> {
+  const folder = await madeOnce("packed", packPackage);
+  const [{ name }] = [...Deno.readDirSync(folder)] as [Deno.DirEntry];
+  return join(folder, name);
 }

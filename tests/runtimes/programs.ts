@@ -1,4 +1,5 @@
-import { withLock } from "../servers/cache.ts";
+import { join } from "node:path";
+import { cacheFolder, withLock } from "../servers/cache.ts";
 import { run } from "../servers/run.ts";
 
 /** A program and the arguments that come before the script. */
@@ -23,19 +24,30 @@ export async function findNode(): Promise<Program> {
 
 /** A program of an npm package, which npm installs at the first use and keeps in its cache. */
 async function findInNpm(name: string, version: string, says = version): Promise<string> {
-  // Its path rather than npx to run it: a program that npx starts is not ended by ending npx.
-  const npx = ["npx", "-y", `--package=${name}@${version}`, "--call", `command -v ${name}`];
+  const note = join(await cacheFolder("programs"), `${name}-${version}`);
   // Two processes of npm that install the same package at once spoil it for each other.
-  const { code, stdout, output } = await withLock(name, () => run(npx));
-  if (code !== 0) {
-    throw new Error(`Cannot install ${name}: \`${npx.join(" ")}\` ended with ${code}:\n${output}`);
-  }
-  const program = stdout.trim();
-  const { stdout: said, output: words } = await run([program, "--version"]);
-  if (said.trim() === says) return program;
-  throw new Error(
-    `Cannot test with ${name} ${version}: \`${program} --version\` says "${words.trim()}"`,
-  );
+  return await withLock(name, async () => {
+    // Only to say where the program is, npm takes a second.
+    const known = await Deno.readTextFile(note).catch(() => null);
+    if (known !== null && (await run([known, "--version"])).stdout.trim() === says) return known;
+    // Its path rather than npx to run it: a program that npx starts is not ended by ending npx.
+    const npx = ["npx", "-y", `--package=${name}@${version}`, "--call", `command -v ${name}`];
+    const { code, stdout, output } = await run(npx);
+    if (code !== 0) {
+      throw new Error(
+        `Cannot install ${name}: \`${npx.join(" ")}\` ended with ${code}:\n${output}`,
+      );
+    }
+    const program = stdout.trim();
+    const { stdout: said, output: words } = await run([program, "--version"]);
+    if (said.trim() !== says) {
+      throw new Error(
+        `Cannot test with ${name} ${version}: \`${program} --version\` says "${words.trim()}"`,
+      );
+    }
+    await Deno.writeTextFile(note, program);
+    return program;
+  });
 }
 
 /** Bun. */
