@@ -64,7 +64,7 @@ const ACTS: Record<string, (connection: Deno.Conn, rest: Uint8Array) => Promise<
 };
 
 /** Bytes of a flood. */
-const FLOOD = 192 * 1024 * 1024;
+const FLOOD = 96 * 1024 * 1024;
 
 /** How many of them the other side has taken. */
 let flooded = 0;

@@ -148,8 +148,8 @@ function takesBursts(protocol) {
     await notifications.subscribeKeyspace("burst:*");
     await notifications.subscribeKeyspace("burst:*", { handler: ({ key }) => handled.push(key) });
     const keys = Array.from(
-      { length: 40_000 },
-      (_, n) => `burst:${String(n).padStart(50, "x")}`,
+      { length: 20_000 },
+      (_, n) => `burst:${String(n).padStart(200, "x")}`,
     );
     const before = notifications.status().nodes[0].bytes;
     const looped = (async () => {

@@ -95,7 +95,7 @@ async function waitsForReader(scene) {
 }
 
 /** What a peer sends that floods: see `peers.ts`. */
-const FLOOD = 192 * 1024 * 1024;
+const FLOOD = 96 * 1024 * 1024;
 
 async function holdsLittle(scene) {
   const transport = await open(scene, "flood");
