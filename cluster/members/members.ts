@@ -23,8 +23,8 @@ const ABSENCES = [2, 3] as const;
 /** The time between two pings of a node, in ms: at least, and for each node of the cluster. */
 const SPACING_MS = [2, 0.1] as const;
 
-/** How often in a row a timer that is late does not count: this process was busy, not a node silent. */
-const PATIENCE = 3;
+/** How many late timers in a row do not count, because this process was busy and no node silent. */
+const MAX_LATE_TIMERS = 3;
 
 /** What members need. */
 export interface MembersOptions {
@@ -53,7 +53,7 @@ export class Members extends Map<string, Member> implements MemberEvents {
   /** The last topology; null before the first. */
   topology: Topology | null = null;
   readonly #options: MembersOptions;
-  readonly #deadline: Deadline;
+  readonly #holdTimer: HoldTimer;
   readonly #succession: Succession;
   /** When the known topology was requested, in ms since the epoch. */
   #requestedAt = Date.now();
@@ -84,7 +84,7 @@ export class Members extends Map<string, Member> implements MemberEvents {
         if (member !== undefined) this.onDemoted(member);
       },
     });
-    this.#deadline = new Deadline(this.filter);
+    this.#holdTimer = new HoldTimer(this.filter);
     this.#succession = new Succession({
       settings,
       locate: (id) => this.locate(id),
@@ -104,7 +104,7 @@ export class Members extends Map<string, Member> implements MemberEvents {
 
   /** Ends everything. */
   close(reason: Error): void {
-    this.#deadline.stop();
+    this.#holdTimer.stop();
     this.#succession.close();
     this.slots.report(this.slots.coverage.end(Date.now()));
     for (const member of this.values()) member.close(reason);
@@ -240,7 +240,7 @@ export class Members extends Map<string, Member> implements MemberEvents {
       locate: () => this.#addressOf(id),
       slots: (channels) => this.slots.toFence(id, channels),
       spacing: () => Math.max(SPACING_MS[0], this.size * SPACING_MS[1]),
-      onHeld: () => this.#deadline.schedule(),
+      onHeld: () => this.#holdTimer.schedule(),
       events: this,
     });
     this.set(id, member);
@@ -373,11 +373,11 @@ export class Members extends Map<string, Member> implements MemberEvents {
 }
 
 /** Has a filter decide events that have waited too long. */
-class Deadline {
+class HoldTimer {
   readonly #filter: MigrationFilter<unknown>;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #due = Infinity;
-  #patience = PATIENCE;
+  #lateTimers = 0;
 
   constructor(filter: MigrationFilter<unknown>) {
     this.#filter = filter;
@@ -404,11 +404,11 @@ class Deadline {
   #wake(): void {
     const now = performance.now();
     // The proof may have come, unread.
-    if (now - this.#due > LATE && this.#patience > 0) {
-      this.#patience--;
+    if (now - this.#due > LATE && this.#lateTimers < MAX_LATE_TIMERS) {
+      this.#lateTimers++;
       return this.#wakeAt(now + HOLD_MS);
     }
-    this.#patience = PATIENCE;
+    this.#lateTimers = 0;
     this.#due = Infinity;
     this.#filter.tick(now);
     this.schedule();

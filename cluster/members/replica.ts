@@ -109,14 +109,14 @@ export class ReplicaLink {
     onReply: (reply, askedAt) => this.#note(readLink(reply), askedAt),
   };
   readonly #events: ReplicaLinkEvents;
-  readonly #patience: number;
+  readonly #maxOutage: number;
   #id: string | null = null;
   #upAt = 0;
 
-  /** @param patience how long it may be without a primary, in ms */
-  constructor(events: ReplicaLinkEvents, patience: number) {
+  /** @param maxOutage how long it may be without a primary, in ms */
+  constructor(events: ReplicaLinkEvents, maxOutage: number) {
     this.#events = events;
-    this.#patience = patience;
+    this.#maxOutage = maxOutage;
   }
 
   /** As {@linkcode check}, of a replica that was not watched before. */
@@ -146,7 +146,7 @@ export class ReplicaLink {
   /** @param id the number of the client that is its primary; null when there is none */
   #note(id: string | null, askedAt: number): void {
     if (id === null) {
-      if (this.#id !== null && askedAt - this.#upAt > this.#patience) {
+      if (this.#id !== null && askedAt - this.#upAt > this.#maxOutage) {
         this.#events.onBroken(this.#upAt);
       }
       return;
