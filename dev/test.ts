@@ -13,7 +13,7 @@ import { ensureServer, matrix } from "../tests/servers/mod.ts";
 import { Pool } from "../tests/servers/pool.ts";
 import type { TestResult } from "./junit.ts";
 import { ROOT } from "./project.ts";
-import { needsEveryServer, runsAlone, selectFiles } from "./test_files.ts";
+import { longestFirst, needsEveryServer, runsAlone, selectFiles } from "./test_files.ts";
 import { Progress, type RunOutcome, runTests, whenEnded } from "./test_run.ts";
 
 /** Tests wait more than they work, so that a core has room for several. */
@@ -101,7 +101,7 @@ const pool = await Pool.start();
 env[POOL_VARIABLE] = pool.address;
 const progress = new Progress(files.length);
 const outcomes: RunOutcome[] = [];
-const together = files.filter((file) => !runsAlone(file));
+const together = longestFirst(files.filter((file) => !runsAlone(file)));
 const alone = files.filter(runsAlone);
 const run = (args: string[]) => runTests(args, env, progress, interrupt.signal);
 const exitIfInterrupted = () => {

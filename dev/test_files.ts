@@ -22,6 +22,30 @@ export function runsAlone(file: string): boolean {
   return file.endsWith("_serial_test.ts");
 }
 
+/**
+ * Files that take long and would be among the last to start. `deno test` runs the files of a folder
+ * in the order in which they are given, but those of folders with short names after all others.
+ */
+export const STARTED_FIRST: readonly string[] = [
+  "tests/dev/npm_test.ts",
+  "tests/cli/packed_test.ts",
+  "tests/dev/demo_test.ts",
+  "tests/cli/top_test.ts",
+  "tests/cli/doctor_test.ts",
+  "tests/dev/security_test.ts",
+  "tests/cli/doctor_cluster_test.ts",
+  "tests/cli/slow_reader_test.ts",
+  "tests/dev/check_portable_test.ts",
+  "tests/cli/connection_test.ts",
+  "tests/cli/watch_test.ts",
+];
+
+/** Files in the order in which they are best started, so that no long one runs alone at the end. */
+export function longestFirst(files: readonly string[]): string[] {
+  const early = STARTED_FIRST.filter((file) => files.includes(file));
+  return [...new Set([...early, ...files])];
+}
+
 /** Test files to run, and what goes to `deno test`. */
 export interface Selection {
   files: string[];

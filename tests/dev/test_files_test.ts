@@ -1,5 +1,11 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { needsEveryServer, runsAlone, selectFiles } from "../../dev/test_files.ts";
+import {
+  longestFirst,
+  needsEveryServer,
+  runsAlone,
+  selectFiles,
+  STARTED_FIRST,
+} from "../../dev/test_files.ts";
 
 Deno.test("the short suite leaves long files out, and with them it is every file", async () => {
   const short = await selectFiles([], false);
@@ -35,4 +41,12 @@ Deno.test("a place without tests is an error, not an empty run", async () => {
 Deno.test("a file that measures its process runs alone", () => {
   assert(runsAlone("tests/a_serial_test.ts"));
   assert(!runsAlone("tests/serial_a_test.ts"));
+});
+
+Deno.test("files that take long start before the others, and none is lost", async () => {
+  const { files } = await selectFiles([], false);
+  const ordered = longestFirst(files);
+  assertEquals(ordered.slice(0, STARTED_FIRST.length), STARTED_FIRST);
+  assertEquals(ordered.toSorted(), files.toSorted());
+  assertEquals(longestFirst(["tests/a_test.ts"]), ["tests/a_test.ts"]);
 });
