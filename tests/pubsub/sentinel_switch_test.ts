@@ -35,18 +35,29 @@ for (const protocol of [2, 3] as const) {
     await using pair = await startPair();
     const [first, second] = pair.servers as [TestServer, TestServer];
     await using sentinel = new FakeSentinel(first, 1);
-    await using notifications = await connect(target(sentinel), { protocol, timeout: 60_000 });
+    let hangs: Promise<void> = Promise.resolve();
+    await using notifications = await connect(target(sentinel), {
+      protocol,
+      timeout: 60_000,
+      dial: async (...args) => {
+        await hangs;
+        return await dial(...args);
+      },
+    });
     await notifications.subscribeKeyspace("k");
     await until("it is followed", () => sentinel.followers === 1);
     const { asked } = sentinel;
+    // It must not be back before the primary hangs.
+    const paused = Promise.withResolvers<void>();
+    hangs = paused.promise;
     const others = await first.client();
-    const killed = others.command("CLIENT", "KILL", "TYPE", "pubsub");
-    await killed;
+    await others.command("CLIENT", "KILL", "TYPE", "pubsub");
     await first.pause();
+    paused.resolve();
     await until("it tries to come back", () => sentinel.asked > asked);
     await promote(second);
     await sentinel.switchTo(second);
-    await until("it is back", () => notifications.health().ok);
+    await until("it is back", () => notifications.status().gaps === 1);
     others.close();
     await first.resume();
     await assertTells(notifications, second);
