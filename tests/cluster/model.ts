@@ -1,4 +1,4 @@
-import { ClusterKeyspaceNotifications, type ClusterOptions } from "../../mod.ts";
+import { ClusterKeyspaceNotifications, type ClusterOptions, type Gap } from "../../mod.ts";
 import { Random } from "../random.ts";
 import { VirtualClock } from "./model/clock.ts";
 import { ModelCluster } from "./model/cluster.ts";
@@ -40,6 +40,7 @@ export class Model implements AsyncDisposable {
   #connectedAt = 0;
   #subscribedAt = 0;
   #end: Promise<void> = Promise.resolve();
+  #isClosing = false;
 
   constructor(options: ModelOptions) {
     const { seed, profile, emitsNew = false, latencies = [0.1] } = options;
@@ -66,6 +67,8 @@ export class Model implements AsyncDisposable {
         dial: this.cluster.dial,
         onWarning: (message) => this.cluster.note(message),
         onError: (error) => this.cluster.note(String(error)),
+        // No loop takes those that are open until the client is closed.
+        onGap: (gap) => this.#isClosing && this.#add(gap),
         ...options,
       },
     ));
@@ -99,6 +102,7 @@ export class Model implements AsyncDisposable {
       if (!isOwned) this.cluster.history.orphans.add(slot);
     }
     const closedAt = this.clock.epoch;
+    this.#isClosing = true;
     await this.#within(this.client.close());
     await this.#within(this.#end);
     const { seed, profile, protocol, kind, slack = 500 } = this.#options;
@@ -118,8 +122,7 @@ export class Model implements AsyncDisposable {
     try {
       for await (const item of client.listen({ gaps: true })) {
         if (item.kind === "gap") {
-          const { reason, node, slots = null, from, to } = item;
-          this.items.push({ kind: "gap", reason, node, slots, from, to });
+          this.#add(item);
           continue;
         }
         if (item.kind !== "keyspace" && item.kind !== "keyevent") throw new Error(item.kind);
@@ -135,6 +138,10 @@ export class Model implements AsyncDisposable {
     } catch (error) {
       if ((error as Error).name !== "ClosedError") throw error;
     }
+  }
+
+  #add({ reason, node, slots, from, to }: Gap): void {
+    this.items.push({ kind: "gap", reason, node, slots: slots ?? null, from, to });
   }
 
   async #within<T>(promise: Promise<T>): Promise<T> {
