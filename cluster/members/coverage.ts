@@ -43,8 +43,8 @@ export interface Gain {
   /** Whether it owned them already when it was connected to. */
   readonly atConnect: boolean;
   /**
-   * A time, in ms since the epoch, at which the node did not own the slots of an earlier owner yet;
-   * null if nothing is known of it.
+   * A time, in ms since the epoch, at which the node did not own the slots of an earlier owner yet,
+   * and up to which that one was heard; null if nothing is known of it.
    */
   readonly takenOverAfter: (nodeId: string) => number | null;
   /** Whether the node can have replaced an earlier owner as its replica. */

@@ -105,9 +105,21 @@ export class WatchedSlots {
       heardSince,
       atConnect,
       isHeir: (earlier: string) => succession.isHeir(id, earlier),
-      takenOverAfter: (earlier: string) => succession.takenOverAfter(replication, earlier),
+      takenOverAfter: (earlier: string) => {
+        const taken = succession.takenOverAfter(replication, earlier);
+        const proven = this.#silentSince(earlier);
+        return taken === null || proven === null ? taken ?? proven : Math.min(taken, proven);
+      },
     };
     this.report(this.coverage.gain(id, slots, gain, Date.now()));
+  }
+
+  /** Up to when everything of a node was received that does not answer now; null if it answers. */
+  #silentSince(id: string): number | null {
+    const subscriber = this.#options.members.get(id)?.server.subscriber;
+    return subscriber !== undefined && subscriber.silentFor > 0
+      ? subscriber.connection?.provenAt ?? null
+      : null;
   }
 
   /** A node has stopped owning a slot, at some time after `provenAt`, in ms since the epoch. */

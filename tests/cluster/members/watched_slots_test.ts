@@ -1,0 +1,33 @@
+import { assertEquals } from "@std/assert";
+import type { Member } from "../../../cluster/members/member.ts";
+import type { Succession } from "../../../cluster/members/succession.ts";
+import { WatchedSlots } from "../../../cluster/members/watched_slots.ts";
+import type { Hub } from "../../../pubsub/hub.ts";
+import type { Gap } from "../../../pubsub/mod.ts";
+
+/** A member that is heard since a time, in ms since the epoch, and what its connection has proven. */
+function member(id: string, heardSince: number, provenAt: number, silentFor: number): Member {
+  const subscriber = { silentFor, connection: { provenAt } };
+  return { id, heardSince, replication: null, server: { subscriber } } as unknown as Member;
+}
+
+Deno.test("the gap of an heir begins no later than the last proof of a primary that is silent", () => {
+  for (const [silentFor, from] of [[0, 500], [10, 400]] as const) {
+    const gaps: Gap[] = [];
+    const members = new Map([["a", member("a", 100, 400, silentFor)]]);
+    const slots = new WatchedSlots({
+      hub: {
+        registry: { size: 1 },
+        reportGap: (gap: Gap) => gaps.push(gap),
+      } as unknown as Hub,
+      members,
+      succession: { isHeir: () => true, takenOverAfter: () => 500 } as unknown as Succession,
+      nameOf: (id) => id,
+    });
+    slots.gain(members.get("a")!, [1, 2], true);
+    slots.gain(member("b", 900, 900, 0), [1, 2], true);
+    assertEquals(gaps.map((gap) => [gap.node, gap.reason, gap.from, gap.to]), [
+      ["b", "failover", from, 900],
+    ]);
+  }
+});
