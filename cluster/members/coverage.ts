@@ -70,6 +70,12 @@ export class Coverage {
   readonly #since: (number | null)[] = new Array(SLOTS).fill(null);
   /** When the gap began that was reported when the holder gained the slot; Infinity if there was none. */
   readonly #missingFrom: number[] = new Array(SLOTS).fill(Infinity);
+  /**
+   * The first and the last time at which nobody covered the slot, and nothing was missing because every
+   * node was heard.
+   */
+  readonly #handedFrom: number[] = new Array(SLOTS).fill(Infinity);
+  readonly #handedTo: number[] = new Array(SLOTS).fill(-Infinity);
 
   /** Of these slots something may be missing from `from` on, in ms since the epoch: nobody is heard yet. */
   expect(slots: Iterable<number>, nodeId: string, from: number): void {
@@ -99,7 +105,12 @@ export class Coverage {
       const earlier = hole?.nodeId ?? before;
       if (earlier === null) continue;
       const gap = this.#missing(nodeId, earlier, hole, once, now);
-      if (gap === null) continue;
+      if (gap === null) {
+        if (hole === null) continue;
+        this.#handedFrom[slot] = Math.min(this.#handedFrom[slot]!, hole.from);
+        this.#handedTo[slot] = now;
+        continue;
+      }
       this.#missingFrom[slot] = gap.from;
       ended.push({ slot, ...gap });
     }
@@ -174,17 +185,24 @@ export class Coverage {
     reason: GapReason,
     isReplica = false,
   ): SlotGap[] {
+    const ended: Ended[] = [];
     for (let slot = 0; slot < SLOTS; slot++) {
       const hole = this.#holes[slot]!;
+      const handedFrom = Math.max(from, this.#handedFrom[slot]!);
+      const handedTo = this.#handedTo[slot]!;
+      if (!isReplica && handedFrom < handedTo) {
+        // It may have been this node that owned the slot then, and it was not heard.
+        const last = this.#holders[slot] ?? hole!.nodeId;
+        ended.push({ slot, nodeId: last, reason: "topology", from: handedFrom, to: handedTo });
+      }
       if (this.#holders[slot] === nodeId) {
         this.#holders[slot] = null;
         this.#holes[slot] = { from, reason, nodeId, isHanded: false };
-      } else if (hole?.isHanded && !isReplica) {
-        // It may have been this node that owned the slot meanwhile.
+      } else if (hole?.isHanded && (!isReplica || hole.nodeId === nodeId)) {
+        // It may have been this node that owned the slot meanwhile, or its heir, which is not heard.
         this.#holes[slot] = { ...hole, isHanded: false };
       }
     }
-    const ended: Ended[] = [];
     for (const slot of owned) {
       const holder = this.#holders[slot]!;
       // What is missing of it from there on is in a gap that was reported in time.

@@ -110,7 +110,7 @@ export const cluster: readonly Mutant[] = [
   {
     name: "leaves a handed slot without a gap though another node was lost",
     file: "cluster/members/coverage.ts",
-    before: "} else if (hole?.isHanded && !isReplica) {",
+    before: "} else if (hole?.isHanded && (!isReplica || hole.nodeId === nodeId)) {",
     after: "} else if (hole === undefined) {",
     tests: ["tests/cluster/members/coverage_test.ts"],
   },
@@ -323,6 +323,20 @@ export const cluster: readonly Mutant[] = [
     file: "cluster/members/coverage.ts",
     before: "Math.min(this.#since[slot]!, this.#missingFrom[slot]!)",
     after: "this.#since[slot]!",
+    tests: ["tests/cluster/members/coverage_test.ts"],
+  },
+  {
+    name: "takes the slots of a primary that was replaced for handed over",
+    file: "cluster/members/coverage.ts",
+    before: "(!isReplica || hole.nodeId === nodeId)",
+    after: "!isReplica",
+    tests: ["tests/cluster/members/coverage_test.ts"],
+  },
+  {
+    name: "reports no gap of slots that changed owners while a node was not heard",
+    file: "cluster/members/coverage.ts",
+    before: "if (!isReplica && handedFrom < handedTo) {",
+    after: "if (handedFrom === handedTo) {",
     tests: ["tests/cluster/members/coverage_test.ts"],
   },
 ];

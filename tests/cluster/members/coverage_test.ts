@@ -243,3 +243,23 @@ Deno.test("slots that migrate to a node, and that it covered last, are reported 
     "a topology 5 90-200",
   ]);
 });
+
+Deno.test("slots that changed owners since the last proof of a node that is lost are reported", () => {
+  const coverage = covered();
+  coverage.release("a", 5, 90, true, null);
+  assertEquals(coverage.gain("c", [5], HEARD, 110), []);
+  coverage.release("c", 5, 120, true, null);
+  assertEquals(coverage.gain("a", [5], HEARD, 130), []);
+  // Before 90 nobody else can have owned it, and since 130 it is heard.
+  assertEquals(coverage.lose("b", [], 130, "disconnected"), []);
+  assertEquals(tell(coverage.lose("b", [], 100, "disconnected")), ["a topology 5 100-130"]);
+  assertEquals(tell(coverage.lose("b", [], 50, "disconnected")), ["a topology 5 90-130"]);
+  assertEquals(coverage.lose("b", [], 50, "topology", true), []);
+});
+
+Deno.test("the slots of a node that was replaced are not handed over to a node that is heard", () => {
+  const coverage = covered();
+  for (const slot of [1, 2]) coverage.release("a", slot, 100, true, null);
+  coverage.lose("a", [], 100, "topology", true);
+  assertEquals(tell(coverage.gain("b", [1], HEARD, 200)), ["b topology 1 100-200"]);
+});

@@ -4,7 +4,7 @@
  * @module
  */
 import { Model } from "../model.ts";
-import { failOver } from "./failovers.ts";
+import { failOver, replicaOf } from "./failovers.ts";
 import { migrateAtomically, migrateByKey, type MigrationOptions } from "./migrations.ts";
 import type { ModelNode } from "./node.ts";
 import { ATOMIC_PROFILES, EVERY_PROFILE, type Profile } from "./profiles.ts";
@@ -310,6 +310,22 @@ scenario(
     await scene.write(3_000);
     model.cluster.mute(a, 3_000);
     await scene.write(3_500);
+  },
+);
+
+scenario(
+  "reports a gap for a slot that leaves a new primary before that is heard",
+  {},
+  async (scene) => {
+    const { model, a, c, slot } = scene;
+    const { cluster } = model;
+    const heir = replicaOf(cluster, a)!;
+    cluster.stall(heir, 4_000);
+    cluster.spawn(failOver(cluster, a, "orderly"));
+    await model.run(500);
+    await scene.write(50);
+    await scene.migrate(c, {}, slot);
+    await scene.write(50);
   },
 );
 
