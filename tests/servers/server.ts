@@ -161,13 +161,13 @@ export class TestServer implements AsyncDisposable {
 
   /** Ends the process and removes its folder. May be called again. */
   async stop(): Promise<void> {
-    this.disconnect();
+    await this.#client?.[Symbol.asyncDispose]();
     await this.#control.stop();
   }
 
   /** Ends the process and removes its folder, or gives back what was leased. */
   async [Symbol.asyncDispose](): Promise<void> {
-    this.disconnect();
+    await this.#client?.[Symbol.asyncDispose]();
     await this.#control[Symbol.asyncDispose]();
   }
 }
