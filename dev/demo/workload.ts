@@ -41,7 +41,7 @@ const STEPS: readonly Step[] = [
   step(0, `SET order:1001 unpaid PX ${ORDER_TTL}`, "set", "expire", "expired"),
   step(0, "INCR visits", "incrby"),
   step(0, "RPUSH mail:outbox order-1001-received", "rpush"),
-  step(1, `SET session:bo signed-in PX ${SESSION_TTL}`, "set", "expire"),
+  step(1, "SET session:bo signed-in PX 60000", "set", "expire"),
   step(0, "HSET product:42 price 35", "hset"),
   step(0, "DEL cache:product:42", "del"),
   step(0, "SET order:1002 unpaid PX 60000", "set", "expire"),
