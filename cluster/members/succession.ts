@@ -1,7 +1,7 @@
 import { type Connection, NO_EVENTS } from "../../pubsub/connection.ts";
 import { delay } from "../../pubsub/delay.ts";
 import { ClosedError } from "../../pubsub/errors.ts";
-import { openConnection } from "../../pubsub/handshake.ts";
+import { type Introduced, openConnection } from "../../pubsub/handshake.ts";
 import type { TcpAddress } from "../../pubsub/mod.ts";
 import type { Settings } from "../../pubsub/options.ts";
 import type { Replication, ReplicationLog } from "../../pubsub/replication.ts";
@@ -135,8 +135,15 @@ export class Succession {
     let connection: Connection | null = null;
     for (let polls = 0; !signal.aborted; polls++) {
       try {
-        connection ??= await this.#open(id, signal);
-        if ((await askRole(connection)).role === "master") {
+        let role: string | null = null;
+        if (connection === null) {
+          // The handshake says it, which saves a round trip while nothing is heard.
+          const opened = await this.#open(id, signal);
+          connection = opened.connection;
+          role = opened.info.role;
+        }
+        role ??= (await askRole(connection)).role;
+        if (role === "master") {
           this.end(primary);
           this.#replaced.set(id, primary);
           this.#options.onPromoted(id);
@@ -150,15 +157,14 @@ export class Succession {
     connection?.close(new ClosedError(`The connection to ${connection.server} served its purpose`));
   }
 
-  async #open(id: string, signal: AbortSignal): Promise<Connection> {
+  async #open(id: string, signal: AbortSignal): Promise<Introduced> {
     const { settings, locate } = this.#options;
     const { dial, timeout, limits, secrets } = settings;
     const address = locate(id);
     if (address === null) throw new ClosedError(`No node says where ${id} is`);
-    const { connection } = await openConnection(
+    return await openConnection(
       { address, dial, timeout, limits, secrets, signal, events: NO_EVENTS },
-      { ...settings, protocol: 2 },
+      settings,
     );
-    return connection;
   }
 }

@@ -4,6 +4,13 @@ import { resolveOptions } from "../../../pubsub/options.ts";
 import { FakeServer } from "../../pubsub/fake_server.ts";
 import { sleep, until } from "../../servers/mod.ts";
 
+/** The reply to `HELLO` of a node with a role. */
+function hello(role: "master" | "replica"): string {
+  const words = ["server", "redis", "version", "8.0.0", "mode", "cluster", "role", role];
+  const texts = words.map((word) => `$${word.length}\r\n${word}\r\n`);
+  return `%5\r\n${texts.join("")}$5\r\nproto\r\n:3\r\n`;
+}
+
 /** Servers that say that they are replicas, until they are promoted. */
 class Replicas implements AsyncDisposable {
   readonly #promoted = new Set<string>();
@@ -15,6 +22,7 @@ class Replicas implements AsyncDisposable {
     this.servers = new Map(ids.map((id) => [
       id,
       new FakeServer(([name]) => {
+        if (name === "HELLO") return hello(this.#promoted.has(id) ? "master" : "replica");
         if (name !== "ROLE") return undefined;
         const role = this.#promoted.has(id) ? "master" : "slave";
         return `*2\r\n$${role.length}\r\n${role}\r\n:1\r\n`;
@@ -63,6 +71,20 @@ Deno.test("of the replicas of a lost primary the one that is promoted is reporte
   await until("it is reported", () => promoted.length > 0);
   await until("nobody is polled any more", () => replicas.connections === 0);
   assertEquals(promoted, ["r2"]);
+});
+
+Deno.test("a replica that has been promoted already is reported by its handshake", async () => {
+  await using server = new FakeServer(([name]) => name === "HELLO" ? hello("master") : undefined);
+  const promoted: string[] = [];
+  const succession = new Succession({
+    settings: resolveOptions({ where: "the server" }, {}),
+    locate: () => ({ hostname: "127.0.0.1", port: Number(new URL(server.url).port) }),
+    onPromoted: (id) => void promoted.push(id),
+  });
+  succession.begin("p", ["r"]);
+  await until("it is reported", () => promoted.length > 0);
+  assertEquals(server.commands.filter((command) => command.startsWith("ROLE")), []);
+  succession.close();
 });
 
 Deno.test("replicas of a primary that came back are not polled any more", async () => {
