@@ -198,17 +198,17 @@ export class Coverage {
       if (this.#holders[slot] === nodeId) {
         this.#holders[slot] = null;
         this.#holes[slot] = { from, reason, nodeId, isHanded: false };
-      } else if (hole?.isHanded && (!isReplica || hole.nodeId === nodeId)) {
+      } else if (hole?.isHanded) {
         // It may have been this node that owned the slot meanwhile, or its heir, which is not heard.
         this.#holes[slot] = { ...hole, isHanded: false };
       }
     }
     for (const slot of owned) {
-      const holder = this.#holders[slot]!;
+      const last = this.#holders[slot] ?? this.#holes[slot]?.nodeId ?? nodeId;
       // What is missing of it from there on is in a gap that was reported in time.
       const to = Math.min(this.#since[slot]!, this.#missingFrom[slot]!);
-      if (holder === null || holder === nodeId || !(from < to)) continue;
-      ended.push({ slot, nodeId: holder, reason: "topology", from, to });
+      if (last === nodeId || !(from < to)) continue;
+      ended.push({ slot, nodeId: last, reason: "topology", from, to });
     }
     return group(ended);
   }

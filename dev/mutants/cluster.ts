@@ -110,7 +110,7 @@ export const cluster: readonly Mutant[] = [
   {
     name: "leaves a handed slot without a gap though another node was lost",
     file: "cluster/members/coverage.ts",
-    before: "} else if (hole?.isHanded && (!isReplica || hole.nodeId === nodeId)) {",
+    before: "} else if (hole?.isHanded) {",
     after: "} else if (hole === undefined) {",
     tests: ["tests/cluster/members/coverage_test.ts"],
   },
@@ -328,8 +328,8 @@ export const cluster: readonly Mutant[] = [
   {
     name: "takes the slots of a primary that was replaced for handed over",
     file: "cluster/members/coverage.ts",
-    before: "(!isReplica || hole.nodeId === nodeId)",
-    after: "!isReplica",
+    before: "} else if (hole?.isHanded) {",
+    after: "} else if (hole?.isHanded && !isReplica) {",
     tests: ["tests/cluster/members/coverage_test.ts"],
   },
   {

@@ -263,3 +263,17 @@ Deno.test("the slots of a node that was replaced are not handed over to a node t
   coverage.lose("a", [], 100, "topology", true);
   assertEquals(tell(coverage.gain("b", [1], HEARD, 200)), ["b topology 1 100-200"]);
 });
+
+Deno.test("a slot that nobody covers while a primary is replaced may have been its heir's", () => {
+  const coverage = covered();
+  coverage.release("b", 9000, 100, true, null);
+  coverage.lose("a", [], 110, "topology", true);
+  assertEquals(tell(coverage.gain("c", [9000], HEARD, 200)), ["c topology 9000 100-200"]);
+});
+
+Deno.test("what a silent node owned is reported, though the next owner is lost as well", () => {
+  const coverage = covered();
+  assertEquals(coverage.gain("b", [1], HEARD, 200), []);
+  coverage.lose("b", [1], 250, "disconnected");
+  assertEquals(tell(coverage.lose("a", [1, 2], 150, "unresponsive")), ["b topology 1 150-200"]);
+});
