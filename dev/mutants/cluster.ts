@@ -124,8 +124,8 @@ export const cluster: readonly Mutant[] = [
   {
     name: "reports no gap of slots that a lost node may have served on",
     file: "cluster/members/coverage.ts",
-    before: "holder === null || holder === nodeId || !(from < to)",
-    after: "holder !== nodeId || !(from < to)",
+    before: "last === nodeId || !(from < to)",
+    after: "last !== nodeId || !(from < to)",
     tests: ["tests/cluster/members/coverage_test.ts"],
   },
   {
