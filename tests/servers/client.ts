@@ -1,10 +1,15 @@
-import type { Credentials } from "./server_process.ts";
 import { within } from "./wait.ts";
 
 /** A reply as RESP2 has it; bulk strings as text, or as bytes where bytes were asked for. */
 export type Reply = string | number | Uint8Array | null | Reply[];
 
 export type Argument = string | number | Uint8Array;
+
+/** Who a client is. */
+export interface Credentials {
+  username?: string;
+  password?: string;
+}
 
 const utf8 = new TextEncoder();
 const decoder = new TextDecoder();

@@ -1,9 +1,8 @@
 import { join } from "node:path";
 import { ensureServer, type ServerBinary } from "./binary.ts";
-import { type Argument, type Reply, TestClient } from "./client.ts";
+import { type Argument, type Credentials, type Reply, TestClient } from "./client.ts";
 import { Lease } from "./lease.ts";
 import {
-  type Credentials,
   type ServerConfig,
   type ServerControl,
   type ServerOptions,

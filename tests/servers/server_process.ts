@@ -1,18 +1,12 @@
 import { join } from "node:path";
 import type { ServerBinary } from "./binary.ts";
 import type { Certificates } from "./certificates.ts";
-import { TestClient } from "./client.ts";
+import { type Credentials, TestClient } from "./client.ts";
 import { OwnedProcess, Watchdog } from "./process.ts";
 import { sleep, within } from "./wait.ts";
 
 /** Directives as `redis.conf` has them; a list writes the directive once for each item. */
 export type ServerConfig = Record<string, string | number | (string | number)[]>;
-
-/** Who a client is. */
-export interface Credentials {
-  username?: string;
-  password?: string;
-}
 
 export interface ServerOptions {
   /** If not given, what {@linkcode ensureServer} finds. */
