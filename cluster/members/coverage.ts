@@ -43,6 +43,11 @@ export interface Gain {
   /** Whether it owned them already when it was connected to. */
   readonly atConnect: boolean;
   /**
+   * Since when it was not heard before, in ms since the epoch: clients may have been sent to it since
+   * then, while the slots came to it. Null if it was heard, or nothing was promised before.
+   */
+  readonly unheardFrom: number | null;
+  /**
    * A time, in ms since the epoch, at which the node did not own the slots of an earlier owner yet,
    * and up to which that one was heard; null if nothing is known of it.
    */
@@ -121,7 +126,7 @@ export class Coverage {
     nodeId: string,
     earlier: string,
     hole: Hole | null,
-    { heardSince, atConnect, takenOverAfter, isHeir }: Gain,
+    { heardSince, atConnect, unheardFrom, takenOverAfter, isHeir }: Gain,
     now: number,
   ): Omit<Ended, "slot"> | null {
     const isOther = earlier !== nodeId;
@@ -131,7 +136,8 @@ export class Coverage {
     const taken = isLateHeard && (hole === null || isHeir(earlier))
       ? takenOverAfter(earlier)
       : null;
-    const from = Math.min(hole?.from ?? Infinity, taken ?? Infinity);
+    const imported = isLateHeard && !isHeir(earlier) ? unheardFrom : null;
+    const from = Math.min(hole?.from ?? Infinity, taken ?? Infinity, imported ?? Infinity);
     const to = hole === null || hole.isHanded ? heardSince : now;
     if (!(from < to)) return null;
     const reason = isOther ? isHeir(earlier) ? "failover" : "topology" : hole!.reason;

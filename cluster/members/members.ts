@@ -309,10 +309,10 @@ export class Members extends Map<string, Member> implements MemberEvents {
       const from = member.unheardFrom;
       this.slots.report(this.slots.coverage.import(member.id, importing, from, now));
     }
-    member.unheardFrom = null;
     this.#succession.end(member.id);
     if (member.log !== null) this.#succession.keepLog(member.id, member.log);
     this.slots.gain(member, this.slots.ownedBy(member), true);
+    member.unheardFrom = null;
   }
 
   onFences(member: Member, owned: readonly number[], denied: readonly number[]): void {

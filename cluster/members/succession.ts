@@ -69,7 +69,7 @@ export class Succession {
 
   /** Whether a node can have replaced an earlier primary as its replica. */
   isHeir(id: string, earlier: string): boolean {
-    return this.#followed.get(id) === earlier;
+    return this.#followed.get(id) === earlier || this.#replaced.get(id) === earlier;
   }
 
   /**

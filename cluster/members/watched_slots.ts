@@ -95,7 +95,7 @@ export class WatchedSlots {
    * @param atConnect whether it owned them already when it was connected to
    */
   gain(
-    { id, heardSince, replication }: Member,
+    { id, heardSince, unheardFrom, replication }: Member,
     slots: readonly number[],
     atConnect: boolean,
   ): void {
@@ -104,6 +104,7 @@ export class WatchedSlots {
     const gain = {
       heardSince,
       atConnect,
+      unheardFrom,
       isHeir: (earlier: string) => succession.isHeir(id, earlier),
       takenOverAfter: (earlier: string) => {
         const taken = succession.takenOverAfter(replication, earlier);

@@ -14,6 +14,7 @@ const B = range(8192, 16383);
 const HEARD: Gain = {
   heardSince: 0,
   atConnect: false,
+  unheardFrom: null,
   takenOverAfter: () => null,
   isHeir: () => false,
 };
@@ -147,6 +148,7 @@ Deno.test("a failover is a gap from where the replica left the old primary's str
   const gain: Gain = {
     heardSince: 300,
     atConnect: true,
+    unheardFrom: null,
     takenOverAfter: (id) => id === "a" ? 90 : null,
     isHeir: (id) => id === "a",
   };
@@ -276,4 +278,15 @@ Deno.test("what a silent node owned is reported, though the next owner is lost a
   assertEquals(coverage.gain("b", [1], HEARD, 200), []);
   coverage.lose("b", [1], 250, "disconnected");
   assertEquals(tell(coverage.lose("a", [1, 2], 150, "unresponsive")), ["b topology 1 150-200"]);
+});
+
+Deno.test("slots that came to a node while it was not heard are missing since it was heard last", () => {
+  const coverage = covered();
+  coverage.release("a", 5, 150, false, null);
+  const gain = { ...CONNECTED, heardSince: 200, unheardFrom: 120 };
+  assertEquals(tell(coverage.gain("c", [5], gain, 200)), ["c topology 5 120-200"]);
+  // Nobody was sent to a replica.
+  coverage.lose("b", B, 210, "disconnected");
+  const heir = { ...gain, takenOverAfter: () => 205, isHeir: () => true };
+  assertEquals(tell(coverage.gain("d", [9000], heir, 220)), ["d failover 9000 205-220"]);
 });

@@ -329,6 +329,21 @@ scenario(
   },
 );
 
+scenario(
+  "reports a gap for what clients wrote at the target of a migration that ended before it was heard",
+  {},
+  async (scene) => {
+    const { model, b, slot } = scene;
+    const { cluster } = model;
+    scene.fill([slot], 10);
+    await model.run(10);
+    cluster.stall(b, 6_000);
+    for (const session of [...b.sessions]) session.end("end");
+    cluster.spawn(migrateByKey(cluster, slot, b, { pace: 20, batch: 1 }));
+    await scene.write(400);
+  },
+);
+
 scenario("reports no gap from before it connected", {
   watching: 1_000,
 }, async (scene) => {
