@@ -179,6 +179,8 @@ export class Heartbeat {
       // What came while this process was busy has not been read yet.
       if (performance.now() - due > LATE) return this.#awaitFlow();
       this.#flow = null;
+      // The last answer came before the connection broke, perhaps.
+      if (this.#asked === null) this.#ask(performance.now());
       this.#onFlowEnd();
     }, PAUSE_MS);
   }
