@@ -100,8 +100,13 @@ export class Heartbeat {
 
   /** Bytes have come and were worked through. */
   heard(): void {
+    this.#heard = performance.now();
+    this.expect();
+  }
+
+  /** Something is awaited from the server: sees to it that a question is under way soon. */
+  expect(): void {
     const now = performance.now();
-    this.#heard = now;
     if (this.#asked !== null) return;
     if (now - this.#lastAsked >= this.#options.busyInterval) this.#ask(now);
     else this.#askWhenDue();

@@ -120,6 +120,11 @@ export class Subscriber {
     return this.#heartbeat?.silentFor ?? 0;
   }
 
+  /** Something is awaited from the server: if it does not answer, that is noticed as on a busy connection. */
+  expect(): void {
+    this.#heartbeat?.expect();
+  }
+
   /** Bytes in memory between the socket and the queues. */
   get buffered(): number {
     const { connection, held } = this.#arriving ?? { connection: this.#connection, held: null };
