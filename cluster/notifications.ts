@@ -1,4 +1,5 @@
-import { Hub } from "../pubsub/hub.ts";
+import type { Consumer } from "../pubsub/delivery.ts";
+import { Hub, type Refusal, type Wanted } from "../pubsub/hub.ts";
 import { AbstractKeyspaceNotifications, type Status } from "../pubsub/mod.ts";
 import {
   AuthError,
@@ -11,6 +12,7 @@ import {
 import { resolveOptions, type Settings } from "../pubsub/options.ts";
 import { quoteEach } from "../pubsub/printable.ts";
 import type { Topology } from "./discovery/topology.ts";
+import { oppositesOf } from "./members/fences.ts";
 import type { Member } from "./members/member.ts";
 import { Members } from "./members/members.ts";
 import {
@@ -22,6 +24,9 @@ import {
 } from "./options.ts";
 import { Refresher } from "./refresher.ts";
 import { refreshDelay, TopologySource } from "./topology_source.ts";
+
+/** The consumer of events that nobody subscribed to. */
+const NOBODY: Consumer = { deliver() {}, queued: 0, queuedBytes: 0, dropped: 0 };
 
 /**
  * Watches a whole cluster: a connection to each primary, and one merged stream.
@@ -46,6 +51,8 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
   readonly #refresher: Refresher;
   readonly #end = new AbortController();
   readonly #stopFollowing: () => void;
+  /** Whether migration artefacts are distinguished from other events. */
+  readonly #hasFences: boolean;
   /** Whether there is an `onStatus`. */
   readonly #reportsStatus: boolean;
   /** Reports the status when due; null while there is nothing to report. */
@@ -58,6 +65,7 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
     const tls = defaults.tls ?? false;
     const { signal } = this.#end;
     this.#settings = settings;
+    this.#hasFences = migrations !== "deliver";
     this.#reportsStatus = options.onStatus !== undefined;
     this.hub = new Hub(() => "*", settings, {
       checkSilence: async (channels) => {
@@ -65,9 +73,15 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
       },
       settle: async (channels) => {
         this.#members.want(channels);
-        return (await this.#onEach((member) => member.settle(channels))).flat();
+        const all = [...channels, ...this.#registerOpposites()];
+        const refused = (await this.#onEach((member) => member.settle(all))).flat();
+        await Promise.all(Array.from(this.#members.values(), ({ gate }) => gate.settled()));
+        const isAsked = ({ channel }: Refusal) => channels.some(({ id }) => id === channel.id);
+        if (!refused.every(isAsked)) this.#members.filter.hearsOpposites = false;
+        return refused.filter(isAsked);
       },
       reconcile: async () => {
+        this.#registerOpposites();
         await this.#onEach(({ server }) => server.reconcile());
       },
     });
@@ -199,6 +213,23 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
       if (this.#reportsStatus) this.#settings.onStatus(this.status());
     }
     return Promise.resolve();
+  }
+
+  /**
+   * Registers channels that bring the opposites of wanted events, for the filter alone, and takes back
+   * those that are not needed any more.
+   *
+   * @returns those that are registered
+   */
+  #registerOpposites(): Wanted[] {
+    const { registry } = this.hub;
+    if (!this.#hasFences) return [];
+    const all = [...registry.values()];
+    const wanted = all.filter(({ users }) => users.some((user) => user !== NOBODY));
+    const before = all.filter(({ users }) => users.includes(NOBODY));
+    const opposites = oppositesOf(wanted).map((channel) => registry.add(channel, NOBODY));
+    for (const channel of before) registry.remove(channel, NOBODY);
+    return opposites;
   }
 
   /**

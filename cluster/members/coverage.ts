@@ -42,10 +42,7 @@ export interface Gain {
   readonly heardSince: number;
   /** Whether it owned them already when it was connected to. */
   readonly atConnect: boolean;
-  /**
-   * Since when it was not heard before, in ms since the epoch: clients may have been sent to it since
-   * then, while the slots came to it. Null if it was heard, or nothing was promised before.
-   */
+  /** Since when it was not heard before `heardSince`, in ms since the epoch; null if nothing is missing. */
   readonly unheardFrom: number | null;
   /**
    * A time, in ms since the epoch, at which the node did not own the slots of an earlier owner yet,
@@ -54,6 +51,20 @@ export interface Gain {
   readonly takenOverAfter: (nodeId: string) => number | null;
   /** Whether the node can have replaced an earlier owner as its replica. */
   readonly isHeir: (nodeId: string) => boolean;
+}
+
+/** A time during which another node may have owned a slot, of which not everything was received yet. */
+interface Doubt {
+  /** The node that may have; null if any but the one that covers the slot since. */
+  readonly suspect: string | null;
+  /** Whether some node that may have was not heard, so that it is a gap. */
+  readonly isMissing: boolean;
+  /** The id of the node that covers the slot since. */
+  readonly nodeId: string;
+  /** In ms since the epoch. */
+  readonly from: number;
+  /** In ms since the epoch. */
+  readonly to: number;
 }
 
 interface Ended {
@@ -73,14 +84,8 @@ export class Coverage {
   readonly #holders: (string | null)[] = new Array(SLOTS).fill(null);
   readonly #holes: (Hole | null)[] = new Array(SLOTS).fill(null);
   readonly #since: (number | null)[] = new Array(SLOTS).fill(null);
-  /** When the gap began that was reported when the holder gained the slot; Infinity if there was none. */
-  readonly #missingFrom: number[] = new Array(SLOTS).fill(Infinity);
-  /**
-   * The first and the last time at which nobody covered the slot, and nothing was missing because every
-   * node was heard.
-   */
-  readonly #handedFrom: number[] = new Array(SLOTS).fill(Infinity);
-  readonly #handedTo: number[] = new Array(SLOTS).fill(-Infinity);
+  /** By slot. */
+  readonly #doubts = new Map<number, readonly Doubt[]>();
 
   /** Of these slots something may be missing from `from` on, in ms since the epoch: nobody is heard yet. */
   expect(slots: Iterable<number>, nodeId: string, from: number): void {
@@ -105,19 +110,16 @@ export class Coverage {
       this.#holders[slot] = nodeId;
       this.#holes[slot] = null;
       if (before === nodeId) continue;
+      const since = this.#since[slot]!;
       this.#since[slot] = now;
-      this.#missingFrom[slot] = Infinity;
       const earlier = hole?.nodeId ?? before;
       if (earlier === null) continue;
       const gap = this.#missing(nodeId, earlier, hole, once, now);
-      if (gap === null) {
-        if (hole === null) continue;
-        this.#handedFrom[slot] = Math.min(this.#handedFrom[slot]!, hole.from);
-        this.#handedTo[slot] = now;
-        continue;
-      }
-      this.#missingFrom[slot] = gap.from;
-      ended.push({ slot, ...gap });
+      if (gap !== null) ended.push({ slot, ...gap });
+      if (before === null && !hole?.isHanded) continue;
+      // What is in the gap needs no other.
+      const doubt = { from: hole?.from ?? since, to: gap?.from ?? now };
+      this.#addDoubt(slot, { suspect: before, isMissing: false, nodeId, ...doubt });
     }
     return group(ended);
   }
@@ -130,14 +132,16 @@ export class Coverage {
     now: number,
   ): Omit<Ended, "slot"> | null {
     const isOther = earlier !== nodeId;
-    const isLateHeard = atConnect && isOther;
+    const isLateHeard = isOther && (atConnect || hole !== null && hole.from < heardSince);
     // Without a hole the earlier owner was heard until now, and only the new one may not have been.
     if (hole === null && !isLateHeard) return null;
-    const taken = isLateHeard && (hole === null || isHeir(earlier))
+    // A node that takes a slot over owns it a while before the earlier owner learns of that.
+    const taken = !isLateHeard
+      ? null
+      : isHeir(earlier) || hole === null && unheardFrom === null
       ? takenOverAfter(earlier)
-      : null;
-    const imported = isLateHeard && !isHeir(earlier) ? unheardFrom : null;
-    const from = Math.min(hole?.from ?? Infinity, taken ?? Infinity, imported ?? Infinity);
+      : unheardFrom;
+    const from = Math.min(hole?.from ?? Infinity, taken ?? Infinity);
     const to = hole === null || hole.isHanded ? heardSince : now;
     if (!(from < to)) return null;
     const reason = isOther ? isHeir(earlier) ? "failover" : "topology" : hole!.reason;
@@ -150,6 +154,7 @@ export class Coverage {
    * @param provenAt a time at which it still owned it, in ms since the epoch
    * @param areOthersHeard whether every other primary is heard
    * @param owner a node that owns it by now; null if none has said so
+   * @param now in ms since the epoch
    */
   release(
     nodeId: string,
@@ -157,16 +162,24 @@ export class Coverage {
     provenAt: number,
     areOthersHeard: boolean,
     owner: string | null,
+    now: number,
   ): void {
-    if (this.#holders[slot] !== nodeId) return;
-    this.#holders[slot] = owner;
-    if (owner !== null) return;
-    this.#holes[slot] = {
-      from: provenAt,
-      reason: "topology",
-      nodeId,
-      isHanded: areOthersHeard,
-    };
+    // Until then it was heard, and afterwards it is as suspect as any other.
+    const isMissing = !areOthersHeard;
+    const doubts = (this.#doubts.get(slot) ?? [])
+      .map((doubt) =>
+        doubt.suspect === nodeId ? { ...doubt, suspect: null, isMissing, from: provenAt } : doubt
+      )
+      .filter(({ from, to }) => from < to);
+    const isHolder = this.#holders[slot] === nodeId;
+    if (isHolder && owner !== null) {
+      this.#holders[slot] = owner;
+      doubts.push({ suspect: null, isMissing, nodeId: owner, from: provenAt, to: now });
+    } else if (isHolder) {
+      this.#holders[slot] = null;
+      this.#holes[slot] = { from: provenAt, reason: "topology", nodeId, isHanded: areOthersHeard };
+    }
+    this.#setDoubts(slot, doubts);
   }
 
   /** What clients were sent to a node for in slots that migrate to it, while it was not heard. */
@@ -177,46 +190,61 @@ export class Coverage {
   }
 
   /**
-   * A node is heard no more.
+   * A node is heard no more, or it is a primary that was not known.
    *
-   * @param owned the slots that it owned as far as it said
    * @param from everything from before this time was received, in ms since the epoch
    * @param isReplica whether it was heard until it became a replica, so that nothing of its own is missing
    * @returns the gaps of slots that another node has covered since
    */
   lose(
     nodeId: string,
-    owned: Iterable<number>,
     from: number,
     reason: GapReason,
     isReplica = false,
   ): SlotGap[] {
-    const ended: Ended[] = [];
     for (let slot = 0; slot < SLOTS; slot++) {
       const hole = this.#holes[slot]!;
-      const handedFrom = Math.max(from, this.#handedFrom[slot]!);
-      const handedTo = this.#handedTo[slot]!;
-      if (!isReplica && handedFrom < handedTo) {
-        // It may have been this node that owned the slot then, and it was not heard.
-        const last = this.#holders[slot] ?? hole!.nodeId;
-        ended.push({ slot, nodeId: last, reason: "topology", from: handedFrom, to: handedTo });
-      }
       if (this.#holders[slot] === nodeId) {
         this.#holders[slot] = null;
         this.#holes[slot] = { from, reason, nodeId, isHanded: false };
       } else if (hole?.isHanded) {
-        // It may have been this node that owned the slot meanwhile, or its heir, which is not heard.
+        // This node may have owned the slot meanwhile, or its heir, which is not heard.
         this.#holes[slot] = { ...hole, isHanded: false };
       }
     }
-    for (const slot of owned) {
-      const last = this.#holders[slot] ?? this.#holes[slot]?.nodeId ?? nodeId;
-      // What is missing of it from there on is in a gap that was reported in time.
-      const to = Math.min(this.#since[slot]!, this.#missingFrom[slot]!);
-      if (last === nodeId || !(from < to)) continue;
-      ended.push({ slot, nodeId: last, reason: "topology", from, to });
+    const ended: Ended[] = [];
+    for (const [slot, doubts] of this.#doubts) {
+      const isOf = ({ suspect, nodeId: holder, to }: Doubt) =>
+        from < to && (suspect === nodeId || suspect === null && holder !== nodeId && !isReplica);
+      this.#setDoubts(slot, doubts.filter((one) => !isOf(one) && one.suspect !== nodeId));
+      for (const doubt of doubts.filter(isOf)) {
+        ended.push(missingOf(slot, { ...doubt, from: Math.max(from, doubt.from) }));
+      }
     }
     return group(ended);
+  }
+
+  /**
+   * Every node has proven that everything from before `provenAt` was received, in ms since the epoch.
+   *
+   * @returns gaps that became known with the end of fences
+   */
+  proven(provenAt: number): SlotGap[] {
+    const ended: Ended[] = [];
+    for (const [slot, doubts] of this.#doubts) {
+      for (const doubt of doubts) if (doubt.isMissing) ended.push(missingOf(slot, doubt));
+      this.#setDoubts(slot, doubts.filter(({ to, isMissing }) => to > provenAt && !isMissing));
+    }
+    return group(ended);
+  }
+
+  #addDoubt(slot: number, doubt: Doubt): void {
+    if (doubt.from < doubt.to) this.#setDoubts(slot, [...this.#doubts.get(slot) ?? [], doubt]);
+  }
+
+  #setDoubts(slot: number, doubts: readonly Doubt[]): void {
+    if (doubts.length > 0) this.#doubts.set(slot, doubts);
+    else this.#doubts.delete(slot);
   }
 
   /**
@@ -287,6 +315,10 @@ function remembering<T>(answer: (question: string) => T): (question: string) => 
     if (!answers.has(question)) answers.set(question, answer(question));
     return answers.get(question)!;
   };
+}
+
+function missingOf(slot: number, { nodeId, from, to }: Doubt): Ended {
+  return { slot, nodeId, reason: "topology", from, to };
 }
 
 /** One gap for all slots that are missing at the same time, for the same reason, at the same node. */

@@ -2,6 +2,7 @@
  * Fences: shard channels, one for each hash slot. Whoever may read the notifications' channels may
  * subscribe them, given the right to the command, because their names look alike.
  */
+import { matchGlob } from "../../parse/mod.ts";
 import type { ServerChannel } from "../../pubsub/registry.ts";
 import { hashSlot, SLOTS } from "../discovery/slot.ts";
 
@@ -47,15 +48,28 @@ export function slotsOfChannels(channels: Iterable<ServerChannel>): Set<number> 
   return slots;
 }
 
-/** Whether whoever gets a `del` by one of the channels gets a `restore` of the same key as well. */
-export function hearRestores(channels: Iterable<ServerChannel>): boolean {
-  const deletions = new Set<string>();
-  const restores = new Set<string>();
-  for (const { bytes } of channels) {
-    const [, database, event] = /^__keyevent@(.*)__:(.*)$/s.exec(decoder.decode(bytes)) ?? [];
-    if (database === undefined) continue;
-    if (event === "*") return true;
-    (event === "restore" ? restores : deletions).add(database);
+/**
+ * The channels by which the opposites come of what these can bring: a key that `MIGRATE` moves is a
+ * `restore` at one node and a `del` at another.
+ *
+ * @returns those that are not among them; only channels of events, because those of keys bring both
+ */
+export function oppositesOf(channels: Iterable<ServerChannel>): ServerChannel[] {
+  const opposites = new Map<string, ServerChannel>();
+  const given: { readonly text: string; readonly isPattern: boolean }[] = [];
+  for (const { bytes, isPattern } of channels) {
+    const text = decoder.decode(bytes);
+    given.push({ text, isPattern });
+    const [, start, event] = /^(__keyevent@.*?:|[^_:]*[*?[\\][^:]*:)([^:]*)$/s.exec(text) ?? [];
+    if (start === undefined) continue;
+    const brings = (name: string) => isPattern ? matchGlob(event!, name) : event === name;
+    if (brings("del") === brings("restore")) continue;
+    const opposite = start + (brings("del") ? "restore" : "del");
+    opposites.set(opposite, { bytes: encoder.encode(opposite), isPattern });
   }
-  return [...deletions].every((database) => restores.has(database) || restores.has("*"));
+  return [...opposites].flatMap(([text, channel]) =>
+    given.some((one) => one.text === text || one.isPattern && matchGlob(one.text, text))
+      ? []
+      : [channel]
+  );
 }

@@ -54,6 +54,8 @@ export interface NodeGateOptions {
   readonly hand: (delivery: Delivery) => void;
   /** An event waits. */
   readonly onHeld: () => void;
+  /** Events wait for the answer of the node. */
+  readonly onAsked: () => void;
   /** Which slots the node owns, and which not, by fences set after it was connected to. */
   readonly onFences: (owned: readonly number[], denied: readonly number[]) => void;
   /** The node is a replica now. */
@@ -223,6 +225,24 @@ export class NodeGate implements Gate {
     }, due);
   }
 
+  /**
+   * Waits until the node has proven that nothing is to come from before all nodes were heard, or cannot:
+   * such a deletion may belong to a `restore` that nobody heard.
+   */
+  async settled(): Promise<void> {
+    const stream = this.#stream;
+    const connection = this.#connection;
+    if (connection === null) return;
+    try {
+      while (stream === this.#stream && !this.#options.filter.isProven(stream!)) {
+        this.#sendPing();
+        await connection.inquire("PING");
+      }
+    } catch {
+      // The connection is over, and its loss is reported.
+    }
+  }
+
   #sendPing(): void {
     const stream = this.#stream;
     const connection = this.#connection;
@@ -230,6 +250,7 @@ export class NodeGate implements Gate {
     const { filter } = this.#options;
     this.#pingedAt = performance.now();
     filter.pingSent(stream);
+    this.#options.onAsked();
     const answered = () => filter.proven(stream);
     connection.query(["PING"], {
       answer: answered,
@@ -239,19 +260,19 @@ export class NodeGate implements Gate {
   }
 
   /** Requests a report, not before the spacing allows it. */
-  report(whole: boolean): void {
+  report(): void {
     const stream = this.#stream;
     if (this.#reportTimer !== undefined || stream === null) return;
     const due = this.#reportedAt + this.#options.spacing() - performance.now();
     this.#reportTimer = setTimeout(() => {
       this.#reportTimer = undefined;
-      if (stream === this.#stream) this.#tryReport(stream, whole);
+      if (stream === this.#stream) this.#tryReport(stream);
     }, Math.max(0, due));
   }
 
-  async #tryReport(stream: NodeStream<Delivery>, whole: boolean): Promise<void> {
+  async #tryReport(stream: NodeStream<Delivery>): Promise<void> {
     try {
-      await this.#report(stream, whole);
+      await this.#report(stream);
     } catch {
       // In RESP2 it comes by a side connection, which may break while this one lasts.
       if (stream !== this.#stream) return;
@@ -262,7 +283,8 @@ export class NodeGate implements Gate {
     }
   }
 
-  async #report(stream: NodeStream<Delivery>, whole: boolean): Promise<void> {
+  /** @param whole whether it has to say which slots it takes in key by key */
+  async #report(stream: NodeStream<Delivery>, whole = false): Promise<void> {
     const { filter } = this.#options;
     if (stream.reportAsked !== null) return;
     this.#reportedAt = performance.now();
@@ -277,7 +299,6 @@ export class NodeGate implements Gate {
       return {
         role: role.role === "master" ? "primary" : role.role === null ? null : "replica",
         known: whole ? lines?.known ?? null : parseKnownNodes(nodes),
-        migrating: whole ? lines?.migrating ?? null : undefined,
         importing: lines?.importing ?? null,
         moves,
       };

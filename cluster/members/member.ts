@@ -50,7 +50,9 @@ export class Member {
   absences = 0;
   /** Since when everything wanted has come from the node, in ms since the epoch; null if it does not. */
   heardSince: number | null = null;
-  /** Since when the node was not heard though others were, in ms since the epoch; null if it is heard. */
+  /** Whether it said last that it is a replica, though a topology names it as a primary. */
+  isReplica = false;
+  /** Since when the node was not heard last though others were, in ms since the epoch; null if it never was. */
   unheardFrom: number | null = null;
   /** Slots that it did not own and served all the same before it was lost. */
   visited: Iterable<number> = [];
@@ -76,6 +78,7 @@ export class Member {
         const id = this.replication?.id;
         return id !== undefined && id === (await readReplication(connection))?.id;
       },
+      onAsked: () => this.server.subscriber.expect(),
       wasUnheard: () => this.unheardFrom !== null,
       hand: (delivery) => hub.hand(delivery),
       onFences: (owned, denied) => events.onFences(this, owned, denied),

@@ -8,11 +8,10 @@ import { formatAddress, type TcpAddress } from "../../pubsub/mod.ts";
 import type { Settings } from "../../pubsub/options.ts";
 import type { ServerChannel } from "../../pubsub/registry.ts";
 import { dialAddress, type Topology } from "../discovery/topology.ts";
-import { HOLD_MS, MigrationFilter } from "../migration/filter.ts";
+import { MigrationFilter } from "../migration/filter.ts";
 import type { Verdict } from "../migration/node_stream.ts";
 import type { MigrationPolicy } from "../options.ts";
 import type { KnownNode } from "../topology_source.ts";
-import { hearRestores } from "./fences.ts";
 import { Member, type MemberEvents } from "./member.ts";
 import { Succession } from "./succession.ts";
 import { WatchedSlots } from "./watched_slots.ts";
@@ -22,6 +21,9 @@ const ABSENCES = [2, 3] as const;
 
 /** The time between two pings of a node, in ms: at least, and for each node of the cluster. */
 const SPACING_MS = [2, 0.1] as const;
+
+/** How much longer than the loss of a node takes to notice events wait for it, in ms. */
+const HOLD_MARGIN_MS = 1_000;
 
 /** How many late timers in a row do not count, because this process was busy and no node silent. */
 const MAX_LATE_TIMERS = 3;
@@ -61,6 +63,10 @@ export class Members extends Map<string, Member> implements MemberEvents {
   #completeAt: number | null = null;
   /** When the nodes were checked last, by the clock of {@linkcode performance}. */
   #checkedAt = performance.now();
+  /** Nodes that were left, and until when everything of them was received, in ms since the epoch. */
+  readonly #leftAt = new Map<string, number>();
+  /** Nodes that were left because they said that they are replicas, and were not heard since. */
+  readonly #replicas = new Set<string>();
   /** How many topologies in a row differed from what the nodes themselves say. */
   #disagreed = 0;
   /** At how many topologies in a row some node was lost. */
@@ -74,7 +80,7 @@ export class Members extends Map<string, Member> implements MemberEvents {
       decide: (delivery, verdict) => this.#deliver(delivery, verdict),
       fence: ({ id }, slot) => this.get(id)?.gate.fence(slot),
       ping: ({ id }) => this.get(id)?.gate.ping(),
-      report: ({ id }, whole) => this.get(id)?.gate.report(whole),
+      report: ({ id }) => this.get(id)?.gate.report(),
       outdated: () => {
         this.#completeAt ??= this.#requestedAt;
         onHint();
@@ -83,7 +89,7 @@ export class Members extends Map<string, Member> implements MemberEvents {
         const member = this.get(id);
         if (member !== undefined) this.onDemoted(member);
       },
-    });
+    }, { hold: settings.heartbeat.timeout + HOLD_MARGIN_MS });
     this.#holdTimer = new HoldTimer(this.filter);
     this.#succession = new Succession({
       settings,
@@ -122,7 +128,6 @@ export class Members extends Map<string, Member> implements MemberEvents {
   /** Notes that events of channels are wanted. */
   want(channels: Iterable<ServerChannel>): void {
     this.slots.want(channels);
-    this.filter.hearsRestores = hearRestores(this.#options.hub.registry.values());
   }
 
   /**
@@ -176,7 +181,9 @@ export class Members extends Map<string, Member> implements MemberEvents {
     }
     this.#leaveAbsent(topology);
     // A node that has failed takes no slots in.
-    const targets = topology.primaries.filter(({ health }) => health !== "failed");
+    const targets = topology.primaries.filter(({ id, health }) =>
+      health !== "failed" && !this.#replicas.has(id)
+    );
     this.filter.setTopology(
       new Set(targets.map(({ id }) => id)),
       topology.nodes.size,
@@ -244,24 +251,36 @@ export class Members extends Map<string, Member> implements MemberEvents {
       events: this,
     });
     this.set(id, member);
-    this.filter.addPrimary(id);
-    member.unheardFrom = unheardFrom;
-    member.server.subscriber.launch("topology", unheardFrom ?? this.#requestedAt);
+    member.isReplica = this.#replicas.has(id);
+    if (!member.isReplica) this.filter.addPrimary(id);
+    if (unheardFrom !== null) {
+      member.unheardFrom = Math.max(unheardFrom, this.#leftAt.get(id) ?? unheardFrom);
+      this.#lose(member, member.unheardFrom, "topology");
+    }
+    member.server.subscriber.launch("topology", member.unheardFrom ?? this.#requestedAt);
   }
 
   #leave(member: Member, why: string): void {
     this.delete(member.id);
     const from = member.server.subscriber.connection?.provenAt ?? Date.now();
-    const isReplica = member.gate.stream?.isReplica;
-    const owned = this.slots.ownedBy(member);
-    this.slots.report(this.slots.coverage.lose(member.id, owned, from, "topology", isReplica));
+    const { stream } = member.gate;
+    // Everything of its own was received if it has ended its fences.
+    const isEnded = stream !== null && stream.isReplica && stream.mayRepeat;
+    this.#leftAt.set(member.id, from);
+    this.#lose(member, from, "topology", isEnded);
     member.close(new ClosedError(why));
+  }
+
+  #lose({ id }: Member, from: number, reason: GapReason, isEnded?: boolean): void {
+    this.slots.report(this.slots.coverage.lose(id, from, reason, isEnded));
   }
 
   /** It is watched again when the topology names it as a primary again. */
   onDemoted(member: Member): void {
     if (this.get(member.id) !== member) return;
     member.gate.demoted();
+    this.#replicas.add(member.id);
+    this.filter.removePrimary(member.id);
     this.#leave(member, `${member.node} is a replica now`);
     this.#awaitHeir(member.id);
     this.#options.onHint();
@@ -269,12 +288,12 @@ export class Members extends Map<string, Member> implements MemberEvents {
 
   onLost(member: Member, reason: GapReason, from: number): void {
     const { gate } = member;
-    const owned = this.slots.ownedBy(member);
+    member.unheardFrom = member.isHeard ? from : Math.min(from, member.unheardFrom ?? Infinity);
     member.heardSince = null;
-    member.unheardFrom = Math.min(from, member.unheardFrom ?? Infinity);
     if (gate.stream !== null) member.visited = gate.stream.visited;
+    // Before events that wait for what this node would have sent.
+    this.#lose(member, from, reason);
     if (member.server.subscriber.connection === null) gate.close();
-    this.slots.report(this.slots.coverage.lose(member.id, owned, from, reason));
     this.#awaitHeir(member.id);
     this.#options.onHint();
   }
@@ -292,7 +311,8 @@ export class Members extends Map<string, Member> implements MemberEvents {
     else if (state === "muted") {
       this.slots.report(this.slots.coverage.coverInPart(this.slots.ownedBy(member), Date.now()));
     } else {
-      member.gate.follow();
+      // Of one that was heard, the loss follows, with the gap that comes before what waits for it.
+      if (!member.isHeard) member.gate.follow();
       // One that was connected before was reported as lost.
       if (state === "connecting" && member.isLost && this.#lacked === 0) onHint();
     }
@@ -300,11 +320,14 @@ export class Members extends Map<string, Member> implements MemberEvents {
   }
 
   #onReady(member: Member): void {
-    const { stream } = member.gate;
+    const { isHeard, gate: { stream } } = member;
     const now = Date.now();
     member.heardSince = now;
+    this.#leftAt.delete(member.id);
+    member.isReplica = false;
+    if (this.#replicas.delete(member.id)) this.filter.addPrimary(member.id);
     if (stream !== null) this.filter.heard(stream);
-    if (member.unheardFrom !== null) {
+    if (!isHeard && member.unheardFrom !== null) {
       const importing = new Set([...stream?.report?.importing ?? [], ...member.visited]);
       const from = member.unheardFrom;
       this.slots.report(this.slots.coverage.import(member.id, importing, from, now));
@@ -312,7 +335,6 @@ export class Members extends Map<string, Member> implements MemberEvents {
     this.#succession.end(member.id);
     if (member.log !== null) this.#succession.keepLog(member.id, member.log);
     this.slots.gain(member, this.slots.ownedBy(member), true);
-    member.unheardFrom = null;
   }
 
   onFences(member: Member, owned: readonly number[], denied: readonly number[]): void {
@@ -344,6 +366,9 @@ export class Members extends Map<string, Member> implements MemberEvents {
         if (!this.slots.coverage.hasHole(member.id)) this.#succession.end(member.id);
       }
     }
+    this.slots.look(this.#completeAt ?? this.#requestedAt);
+    // All its slots have other owners, whether they replaced it or not.
+    this.#succession.endUnless((id) => this.has(id) || this.slots.coverage.hasHole(id));
     this.filter.isUnsettled = this.#succession.isUnderWay;
     return Promise.resolve();
   }
@@ -406,7 +431,7 @@ class HoldTimer {
     // The proof may have come, unread.
     if (now - this.#due > LATE && this.#lateTimers < MAX_LATE_TIMERS) {
       this.#lateTimers++;
-      return this.#wakeAt(now + HOLD_MS);
+      return this.#wakeAt(now + this.#filter.hold);
     }
     this.#lateTimers = 0;
     this.#due = Infinity;

@@ -116,6 +116,11 @@ export class Succession {
     this.#polls.delete(primary);
   }
 
+  /** Ends the polls of the replicas of primaries, except of those that pass. */
+  endUnless(isOpen: (primary: string) => boolean): void {
+    for (const primary of this.#polls.keys()) if (!isOpen(primary)) this.end(primary);
+  }
+
   /** Whether the replicas of a primary are polled. */
   polls(primary: string): boolean {
     return this.#polls.has(primary);

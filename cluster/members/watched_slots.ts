@@ -130,10 +130,24 @@ export class WatchedSlots {
     // Without arrays: a node that is replaced releases thousands of slots before its heir is heard.
     for (const other of this.#options.members.values()) {
       if (other === member) continue;
-      if (!other.isHeard) areOthersHeard = false;
+      if (!other.isHeard) areOthersHeard &&= other.isReplica;
       else if (other.gate.stream?.holds(slot)) owner = other.id;
     }
-    this.coverage.release(member.id, slot, provenAt, areOthersHeard, owner);
+    this.coverage.release(member.id, slot, provenAt, areOthersHeard, owner, Date.now());
+  }
+
+  /**
+   * Notes what all nodes have proven by now.
+   *
+   * @param named when the last topology was asked for that named all nodes, in ms since the epoch
+   */
+  look(named: number): void {
+    let provenAt = named;
+    for (const { server: { subscriber: { connection } } } of this.#options.members.values()) {
+      // What is missing of one that is lost is known.
+      if (connection !== null) provenAt = Math.min(provenAt, connection.provenAt);
+    }
+    this.report(this.coverage.proven(provenAt));
   }
 
   /** What is covered and what is not. */

@@ -18,12 +18,8 @@ export interface FilterEvents<Item> {
   fence(stream: NodeStream<Item>, slot: number): void;
   /** Sends a ping; {@linkcode MigrationFilter.pingSent} and `proven` follow. */
   ping(stream: NodeStream<Item>): void;
-  /**
-   * Asks a node for a report; {@linkcode MigrationFilter.reportAsked} and `reported` follow.
-   *
-   * @param whole whether it has to say which slots it gives away key by key
-   */
-  report(stream: NodeStream<Item>, whole: boolean): void;
+  /** Asks a node for a report; {@linkcode MigrationFilter.reportAsked} and `reported` follow. */
+  report(stream: NodeStream<Item>): void;
   /** A node knows others than the topology does. */
   outdated(): void;
   /** A node is a replica now. */
@@ -40,13 +36,18 @@ export interface FilterLimits {
   readonly bytes?: number;
 }
 
-/** How long an event waits at most for the proof of what it is, in ms. */
-export const HOLD_MS = 5_000;
+const HOLD_MS = 5_000;
 const MOST_ITEMS = 50_000;
 const MOST_BYTES = 16 * 1024 * 1024;
 
 /** Events that a server may emit before `restore`, for the same command. */
 const BEFORE_RESTORE: ReadonlySet<string> = new Set(["new", "overwritten", "type_changed"]);
+
+/**
+ * What an event is before its neighbours are considered: by its node as the owner of the slot, or by the
+ * target of a migration key by key, which serves clients already; or its verdict.
+ */
+type Kind = Verdict | "own" | "by-key";
 
 /**
  * Tells the events of clients from those that only a slot migration causes, by what stands in the
@@ -75,8 +76,8 @@ export class MigrationFilter<Item> {
   heldBytes = 0;
   /** Whether a node may be a primary by now that the topology does not name as one. */
   isUnsettled = false;
-  /** Whether each `restore` of a key comes on which a `del` may come. */
-  hearsRestores = true;
+  /** Whether each event comes that may be the opposite of one that comes. */
+  hearsOpposites = true;
   readonly #events: FilterEvents<Item>;
   readonly #limits: Required<FilterLimits>;
   readonly #streams = new Set<NodeStream<Item>>();
@@ -84,10 +85,14 @@ export class MigrationFilter<Item> {
   readonly #waiting = new Set<NodeStream<Item>>();
   /** Waiting `restore` and `del` events, by database and key. */
   readonly #pairs = new Map<string, KeyEvents<Item>>();
+  /** Those of them that were delivered as uncertain before all their opposites were read, in order. */
+  #unpaired: HeldEvent<Item>[] = [];
   /** Slots that atomic migrations may bring to a node. */
   readonly #handovers = new Map<number, Handover<Item>>();
   /** Slots whose events came from nodes without fences that do not own them. */
   readonly #moving = new Set<number>();
+  /** Slots that a node gained while others were heard, and the place of that. */
+  readonly #gained = new Map<number, number>();
   #primaries = new Set<string>();
   /** The number of nodes in the topology, and of those for which it was asked for. */
   #named = 0;
@@ -109,6 +114,11 @@ export class MigrationFilter<Item> {
     const { hold = HOLD_MS, items = MOST_ITEMS, bytes = MOST_BYTES } = limits;
     this.#events = events;
     this.#limits = { hold, items, bytes };
+  }
+
+  /** How long an event waits at most, in ms. */
+  get hold(): number {
+    return this.#limits.hold;
   }
 
   /** When the event that has waited longest has to be decided; null if none waits. */
@@ -153,6 +163,12 @@ export class MigrationFilter<Item> {
     this.#account();
   }
 
+  /** Takes note of a primary that is a replica now: no slot migrates to it. */
+  removePrimary(id: string): void {
+    this.#primaries.delete(id);
+    this.#account();
+  }
+
   /** Begins the stream of a connection to a primary. What waits of an earlier one is decided first. */
   open(id: string): NodeStream<Item> {
     for (const earlier of this.#waiting) {
@@ -174,14 +190,18 @@ export class MigrationFilter<Item> {
     this.#settle();
   }
 
+  /** Whether nothing of a node is to come from before all that are heard were. */
+  isProven(stream: NodeStream<Item>): boolean {
+    return stream.isFenceless || stream.isSilent || this.#heardOrder <= stream.provenOrder;
+  }
+
   /** The connection of a stream is over. What only other nodes can prove still waits. */
   close(stream: NodeStream<Item>): void {
     if (!stream.isOpen) return;
     stream.isOpen = false;
     for (const event of stream.waiting()) {
-      if (event.fenced) continue;
-      const isRepeated = stream.isReplica && stream.hasReleased(event.slot);
-      event.verdict ??= isRepeated ? "artefact" : unproven(event);
+      if (event.isOwn) continue;
+      event.verdict ??= stream.isReplica ? repeated(event) : unproven(event);
     }
     for (const [slot, { target }] of this.#handovers) {
       if (target === stream) this.#handovers.delete(slot);
@@ -210,7 +230,8 @@ export class MigrationFilter<Item> {
   ): void {
     const fenced = stream.holds(slot);
     const { eventType: type } = event;
-    if (stream.queue.length === 0 && fenced && !mustWait(type)) {
+    const isSettled = this.#gained.size === 0 || !this.#gained.has(slot);
+    if (stream.queue.length === 0 && fenced && isSettled && !mustWait(type)) {
       stream.last = null;
       if (this.#handovers.size > 0) this.#record(stream, slot, event);
       return this.#events.decide(item, "real");
@@ -231,7 +252,8 @@ export class MigrationFilter<Item> {
       at,
       bytes,
       provenOrder: stream.provenOrder,
-      fenced,
+      isOwn: fenced,
+      mayRepeat: stream.mayRepeat && !fenced,
       owns: null,
       answeredAt: 0,
       verdict: null,
@@ -259,9 +281,10 @@ export class MigrationFilter<Item> {
   /** A node has answered, at this place of its stream, whether it owns a slot. */
   fenced(stream: NodeStream<Item>, slot: number, owns: boolean): void {
     stream.asked.delete(slot);
-    stream.setFence(slot, owns);
+    stream.setFence(slot, owns, this.#order);
+    if (owns && stream.heardOrder !== Infinity) this.#gained.set(slot, this.#order);
     for (const event of stream.waiting()) {
-      if (event.slot !== slot || event.fenced || event.owns !== null) continue;
+      if (event.slot !== slot || event.isOwn || event.owns !== null) continue;
       event.owns = owns;
       event.answeredAt = this.#order;
     }
@@ -271,9 +294,11 @@ export class MigrationFilter<Item> {
 
   /** A node has stopped owning a slot at this place of its stream. */
   released(stream: NodeStream<Item>, slot: number): void {
-    stream.setFence(slot, false);
+    stream.setFence(slot, false, this.#order);
     const handover = this.#handovers.get(slot);
     if (handover?.source === stream) handover.end();
+    // It may have been demoted.
+    if (stream.fenceCount === 0) this.#wantReport(stream, this.#order);
     this.#settle();
     this.#endHandover(stream, slot);
   }
@@ -296,17 +321,19 @@ export class MigrationFilter<Item> {
     stream.pingOrder = null;
     stream.isSilent = false;
     this.#account();
-    let needed = this.#heardOrder;
+    this.#dropUnpaired();
+    let needed = Math.max(this.#heardOrder, this.#unpaired.at(-1)?.order ?? 0);
     for (const other of this.#waiting) {
       if (other !== stream) needed = Math.max(needed, other.neededOrder);
     }
     this.#wantProof(stream, needed);
-    if (stream.provenOrder >= stream.overOrder) {
-      stream.overOrder = Infinity;
-      stream.over = new Map(
-        Array.from(stream.over, ([id, order]) => [id, Math.min(order, this.#order)]),
-      );
-    } else if (stream.overOrder !== Infinity) this.#wantProof(stream, stream.overOrder);
+    if (stream.provenOrder >= stream.movesOrder) {
+      stream.movesOrder = Infinity;
+      const bounded = (places: ReadonlyMap<string, number>) =>
+        new Map(Array.from(places, ([id, order]) => [id, Math.min(order, this.#order)]));
+      stream.running = bounded(stream.running);
+      stream.over = bounded(stream.over);
+    } else if (stream.movesOrder !== Infinity) this.#wantProof(stream, stream.movesOrder);
     this.#settle();
   }
 
@@ -320,18 +347,21 @@ export class MigrationFilter<Item> {
     stream.reportOrder = stream.reportAsked ?? this.#order;
     stream.reportAsked = null;
     stream.report = report;
+    const running = new Map<string, number>();
     const over = new Map<string, number>();
     let isNew = false;
     for (const { id, state } of report.moves ?? []) {
-      if (state === "running") continue;
-      const known = stream.over.get(id);
+      const [places, known] = state === "running"
+        ? [running, stream.running.get(id)]
+        : [over, stream.over.get(id)];
       isNew ||= known === undefined;
       // A report may come by another connection: what was emitted before it is read only later.
-      over.set(id, known ?? Infinity);
+      places.set(id, known ?? Infinity);
     }
+    stream.running = running;
     stream.over = over;
     if (isNew) {
-      stream.overOrder = ++this.#order;
+      stream.movesOrder = ++this.#order;
       this.#wantProof(stream, this.#order);
     }
     for (const [slot, { target }] of this.#handovers) {
@@ -344,7 +374,7 @@ export class MigrationFilter<Item> {
     if (report.role === "replica") {
       stream.isReplica = true;
       this.#events.demoted(stream);
-    }
+    } else stream.mayRepeat = false;
     this.#settle();
   }
 
@@ -417,7 +447,12 @@ export class MigrationFilter<Item> {
     event.isDone = true;
     this.held--;
     this.heldBytes -= event.bytes;
-    this.#unpair(event);
+    if (event.verdict !== "real" && this.#pairs.get(event.key)?.has(event)) {
+      // Its opposite may still come, and is as uncertain as it is.
+      this.#unpaired.push(event);
+      this.#wantProofBeside(event.stream, event.order);
+      this.#dropUnpaired();
+    } else this.#unpair(event);
     for (const item of event.items) this.#decide(item, event.verdict!);
   }
 
@@ -429,7 +464,13 @@ export class MigrationFilter<Item> {
 
   /** Says what an event is, or asks for what is missing to say it, and returns null. */
   #judge(stream: NodeStream<Item>, event: HeldEvent<Item>): Verdict | null {
-    const kind = event.fenced ? "own" : this.#classify(stream, event);
+    const gained = this.#gained.get(event.slot);
+    if (gained !== undefined && stream.holds(event.slot)) {
+      // What is missing of an earlier owner is reported before.
+      if (!this.#isProvenBeside(stream, gained)) return null;
+      this.#gained.delete(event.slot);
+    }
+    const kind = this.#classify(stream, event);
     if (kind !== "own" && kind !== "by-key") return kind;
     if (event.type === DEL || event.type === RESTORE) {
       return this.#judgePair(stream, event, kind === "own");
@@ -442,14 +483,18 @@ export class MigrationFilter<Item> {
    * Says of an event without a fence what it is, or that its slot migrates key by key: then clients are
    * served by its node already.
    */
-  #classify(stream: NodeStream<Item>, event: HeldEvent<Item>): Verdict | "by-key" | null {
+  #classify(stream: NodeStream<Item>, event: HeldEvent<Item>): Kind | null {
+    if (event.isOwn) return "own";
     const isAnswered = event.owns !== null;
     if (!isAnswered) this.#wantFence(stream, event.slot);
     const { report } = stream;
     if (!this.#wantReport(stream, event.order) || !isAnswered) return null;
     const { role, moves } = report!;
-    if (role === "replica") return "artefact";
-    if (moves === null) return "maybe";
+    if (role === "replica") {
+      if (event.mayRepeat) this.#unpair(event);
+      return repeated(event);
+    }
+    if (moves === null || event.mayRepeat) return "maybe";
     const incoming = moves.filter(({ id, slots, direction }) =>
       direction === "in" && includesSlot(slots, event.slot) &&
       (stream.over.get(id) ?? Infinity) >= event.order
@@ -460,19 +505,33 @@ export class MigrationFilter<Item> {
     }
     // Of several nobody knows which of them copied what.
     if (incoming.length > 1) return "maybe";
-    const { source, state } = incoming[0]!;
-    if (this.#handovers.get(event.slot)?.source.id !== source) return "maybe";
-    if (event.owns || state !== "running") return this.#judgeHandover(stream, event);
+    const { id, source, state } = incoming[0]!;
+    const handover = this.#handovers.get(event.slot);
+    if (handover?.source.id !== source) return "maybe";
+    if (!handover.isOf(id, event.order)) {
+      // An earlier one did not end with the slot at the target.
+      this.#handovers.set(event.slot, new Handover(handover.source, stream, ++this.#order, id));
+      this.#wantProof(handover.source, this.#order);
+      return "maybe";
+    }
+    if (event.owns || state !== "running") return this.#judgeHandover(stream, event, id);
     const owner = this.#holderOf(event.slot, stream);
-    if (owner === null || owner.id !== source) return this.#judgeHandover(stream, event);
+    if (owner === null || owner.id !== source) return this.#judgeHandover(stream, event, id);
     if (!this.#wantProof(owner, event.answeredAt)) return null;
-    if (!owner.holds(event.slot)) return this.#judgeHandover(stream, event);
-    this.#handovers.get(event.slot)?.repeat(event);
+    if (!owner.holds(event.slot)) return this.#judgeHandover(stream, event, id);
+    if (!isMigrating(event, id, owner.heldSince(event.slot))) return "maybe";
+    handover.repeat(event);
+    // While the migration runs, the slot does not migrate key by key.
+    this.#unpair(event);
     return "artefact";
   }
 
   /** Decides what came around the moment at which an atomic migration handed a slot over. */
-  #judgeHandover(stream: NodeStream<Item>, event: HeldEvent<Item>): Verdict | null {
+  #judgeHandover(
+    stream: NodeStream<Item>,
+    event: HeldEvent<Item>,
+    id: string,
+  ): Verdict | "own" | null {
     const { slot } = event;
     const handover = this.#handovers.get(slot);
     if (handover === undefined || handover.target !== stream) return "maybe";
@@ -480,14 +539,18 @@ export class MigrationFilter<Item> {
     if (handover.source.isOpen && handover.source.holds(slot)) return null;
     const events: HeldEvent<Item>[] = [];
     for (const other of stream.waiting()) {
-      if (other.slot !== slot || other.fenced) continue;
-      if (other.owns === null) break;
+      if (other.slot !== slot || other.isOwn) continue;
+      if (other.owns === null || (stream.over.get(id) ?? Infinity) < other.order) break;
       events.push(other);
     }
     const verdicts = handover.split(events, event.owns === true);
-    for (const [index, other] of events.entries()) other.verdict ??= verdicts[index]!;
+    for (const [index, other] of events.entries()) {
+      if (verdicts[index] === "real") other.isOwn = true;
+      else if (isMigrating(other, id, handover.heldSince)) other.verdict ??= verdicts[index]!;
+      else other.verdict ??= "maybe";
+    }
     this.#handovers.delete(slot);
-    return event.verdict ?? "maybe";
+    return event.isOwn ? "own" : event.verdict ?? "maybe";
   }
 
   /** Whether a `del` or `restore` was made by `MIGRATE`, together with its opposite at another node. */
@@ -495,22 +558,26 @@ export class MigrationFilter<Item> {
     if (!this.#isProvenBeside(stream, event.order)) return null;
     const group = this.#pairs.get(event.key)?.group ?? [];
     if (!group.includes(event)) {
-      if (event.type === RESTORE) return owns ? "real" : "maybe";
-      if (owns) return this.#judgeLoneDeletion(stream, event);
-      return this.#hearsAll(event) ? "real" : "maybe";
+      if (owns && event.type === DEL) return this.#judgeLoneDeletion(stream, event);
+      return (owns || event.type === DEL) && this.#hearsAll(event) ? "real" : "maybe";
     }
     for (const other of group) {
       if (other === event) continue;
-      const kind = other.fenced ? "own" : this.#classify(other.stream, other);
+      // What was decided without its opposite may be the opposite of this one all the same.
+      if (other.verdict !== null) return "maybe";
+      const kind = this.#classify(other.stream, other);
       if (kind === null) return null;
-      if (kind !== "own" && kind !== "by-key") {
+      if (kind === "maybe" || other.verdict !== null) return "maybe";
+      if (kind === "artefact") {
         // It was not made by MIGRATE.
         this.#settleOne(other, kind);
         return this.#judgePair(stream, event, owns);
       }
       if (!this.#isProvenBeside(other.stream, other.order)) return null;
     }
-    for (const [one, verdict] of explain(group)) this.#settleOne(one, verdict);
+    for (const [one, verdict] of explain(group)) {
+      this.#settleOne(one, verdict === "real" && !this.#hearsAll(one) ? "maybe" : verdict);
+    }
     return event.verdict;
   }
 
@@ -527,17 +594,13 @@ export class MigrationFilter<Item> {
     // The connection is over: what the node would say is not to be had.
     if (!stream.isOpen) return this.#hearsAll(event) ? "real" : "maybe";
     if (!this.#wantReport(stream, event.order)) return null;
-    const { known, migrating } = stream.report!;
+    const { known } = stream.report!;
     if (known !== null && known > this.#known) {
       this.#events.outdated();
       return null;
     }
     // Of a node that the topology does not name nothing is heard.
-    if (this.#hearsAll(event) && (known ?? 0) <= this.#named) return "real";
-    if (migrating === undefined) return this.#askWhole(stream);
-    // Once the slot has left, the node does not say any more that it gave it away.
-    const isThere = stream.holds(event.slot) && migrating?.has(event.slot) === false;
-    return isThere ? "real" : "maybe";
+    return this.#hearsAll(event) && (known ?? 0) <= this.#named ? "real" : "maybe";
   }
 
   /**
@@ -545,7 +608,7 @@ export class MigrationFilter<Item> {
    * the deletion's node proved something before it.
    */
   #hearsAll({ stream, provenOrder }: HeldEvent<Item>): boolean {
-    if (!this.hearsRestores || this.isUnsettled || this.#heardOrder > provenOrder) return false;
+    if (!this.hearsOpposites || this.isUnsettled || this.#heardOrder > provenOrder) return false;
     return this.#unheard.size - (this.#unheard.has(stream.id) ? 1 : 0) === 0;
   }
 
@@ -601,13 +664,14 @@ export class MigrationFilter<Item> {
   /** Forgets an atomic migration to a node that is over, unless events of it wait. */
   #endHandover(stream: NodeStream<Item>, slot: number): void {
     if (this.#handovers.get(slot)?.target !== stream) return;
-    for (const event of stream.waiting()) if (event.slot === slot && !event.fenced) return;
+    for (const event of stream.waiting()) if (event.slot === slot && !event.isOwn) return;
     this.#handovers.delete(slot);
   }
 
   #record(stream: NodeStream<Item>, slot: number, event: ClusterEvent): void {
     const handover = this.#handovers.get(slot);
-    if (handover?.source === stream) handover.record(event.eventType, keyOf(event));
+    if (handover?.source !== stream) return;
+    handover.record(event.eventType, keyOf(event), stream.heldSince(slot));
   }
 
   #holderOf(slot: number, except: NodeStream<Item>): NodeStream<Item> | null {
@@ -625,11 +689,30 @@ export class MigrationFilter<Item> {
     if (order <= this.#provenBeside(stream)) return true;
     if (stream.neededOrder < order) {
       stream.neededOrder = order;
-      for (const other of this.#streams) {
-        if (other !== stream && !other.isSilent) this.#wantProof(other, order);
-      }
+      this.#wantProofBeside(stream, order);
     }
     return false;
+  }
+
+  #wantProofBeside(stream: NodeStream<Item>, order: number): void {
+    for (const other of this.#streams) {
+      if (other !== stream && !other.isSilent) this.#wantProof(other, order);
+    }
+  }
+
+  /** Forgets uncertain events whose opposites have been read if there are any. */
+  #dropUnpaired(): void {
+    let read = 0;
+    const { length } = this.#unpaired;
+    while (read < length) {
+      const event = this.#unpaired[read]!;
+      const isRead = event.order <= this.#provenBeside(event.stream) &&
+        this.#pairs.get(event.key)!.isDone;
+      if (!isRead && length - read <= this.#limits.items) break;
+      this.#unpair(event);
+      read++;
+    }
+    this.#unpaired = this.#unpaired.slice(read);
   }
 
   #wantProof(stream: NodeStream<Item>, order: number): boolean {
@@ -640,13 +723,8 @@ export class MigrationFilter<Item> {
 
   #wantReport(stream: NodeStream<Item>, order: number): boolean {
     if (stream.reportOrder >= order) return true;
-    if (stream.reportAsked === null) this.#events.report(stream, false);
+    if (stream.reportAsked === null) this.#events.report(stream);
     return false;
-  }
-
-  #askWhole(stream: NodeStream<Item>): null {
-    if (stream.reportAsked === null) this.#events.report(stream, true);
-    return null;
   }
 
   #wantFence(stream: NodeStream<Item>, slot: number): void {
@@ -673,7 +751,21 @@ function mustWait(type: string): boolean {
   return type === DEL || type === RESTORE || BEFORE_RESTORE.has(type);
 }
 
+/**
+ * Whether an event was emitted during an atomic migration that was under way later: that was known
+ * before, or the source has owned the slot since before then without a break.
+ */
+function isMigrating(event: HeldEvent<unknown>, id: string, heldSince: number): boolean {
+  const { stream, order, provenOrder } = event;
+  return heldSince <= provenOrder || (stream.running.get(id) ?? Infinity) < order;
+}
+
+/** The verdict on an event without a fence of a node that was demoted: of those since then. */
+function repeated({ mayRepeat }: HeldEvent<unknown>): Verdict {
+  return mayRepeat ? "artefact" : "maybe";
+}
+
 /** The verdict on an event of which nothing more will be known. */
-function unproven({ fenced, type }: HeldEvent<unknown>): Verdict {
-  return fenced && type !== DEL && type !== RESTORE ? "real" : "maybe";
+function unproven({ isOwn, type }: HeldEvent<unknown>): Verdict {
+  return isOwn && !mustWait(type) ? "real" : "maybe";
 }

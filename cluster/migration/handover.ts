@@ -21,22 +21,42 @@ export class Handover<Item> {
   readonly target: NodeStream<Item>;
   /** Events that the source emits once it has answered a ping sent at this place were not copied. */
   readonly order: number;
+  /** Since when the source owned the slot when it emitted the last event; nothing is known before. */
+  heldSince: number = Infinity;
   /** What the source emitted and the target has not repeated yet. */
   #pending: SourceEvent[] = [];
   /** The last event of the source; null before the first. */
   #last: SourceEvent | null = null;
   #isBroken = false;
   #isEnded = false;
+  /** The name of the migration; null until the target has said it. */
+  #id: string | null;
 
-  constructor(source: NodeStream<Item>, target: NodeStream<Item>, order: number) {
+  constructor(
+    source: NodeStream<Item>,
+    target: NodeStream<Item>,
+    order: number,
+    id: string | null = null,
+  ) {
     this.source = source;
     this.target = target;
     this.order = order;
+    this.#id = id;
   }
 
-  /** Notes an event of the source. */
-  record(type: string, key: string): void {
+  /**
+   * Whether it is the migration of this name, which is the only one by which the target can have emitted
+   * the event at this place.
+   */
+  isOf(id: string, order: number): boolean {
+    if (this.#id === null && order === this.order) this.#id = id;
+    return this.#id === id;
+  }
+
+  /** Notes an event of the source, which has owned the slot since the place `heldSince` in the order. */
+  record(type: string, key: string, heldSince: number): void {
     if (this.#isEnded || this.source.provenOrder < this.order) return;
+    this.heldSince = heldSince;
     this.#last = { type, key };
     if (this.#pending.length === MOST) this.#isBroken = true;
     else this.#pending.push(this.#last);

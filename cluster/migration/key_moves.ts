@@ -18,6 +18,18 @@ export class KeyEvents<Item> {
     return this.#events[DEL]!.size + this.#events[RESTORE]!.size === 0;
   }
 
+  /** Whether all of them have been decided. */
+  get isDone(): boolean {
+    return [this.#events[DEL]!, this.#events[RESTORE]!].every((events) => {
+      for (const { isDone } of events) if (!isDone) return false;
+      return true;
+    });
+  }
+
+  has(event: HeldEvent<Item>): boolean {
+    return this.#events[event.type]?.has(event) ?? false;
+  }
+
   add(event: HeldEvent<Item>): void {
     this.#events[event.type]!.add(event);
   }
@@ -41,9 +53,14 @@ export class KeyEvents<Item> {
   }
 }
 
-/** Whether `MIGRATE` can have made both. Of two owners neither is the target of a migration. */
+/**
+ * Whether `MIGRATE` can have made both. Of two owners neither is the target of a migration. And its
+ * source answers nothing in between: a node that has answered what was sent after one of them was read
+ * emitted the other for another reason.
+ */
 function isPair<Item>(one: HeldEvent<Item>, other: HeldEvent<Item>): boolean {
-  return one.stream !== other.stream && one.type !== other.type && !(one.fenced && other.fenced);
+  return one.stream !== other.stream && one.type !== other.type && !(one.isOwn && other.isOwn) &&
+    one.provenOrder < other.order && other.provenOrder < one.order;
 }
 
 /**
@@ -79,7 +96,7 @@ export function explain<Item>(events: readonly HeldEvent<Item>[]): Map<HeldEvent
   for (const [index, event] of events.entries()) {
     const count = fewest.filter((real) => real & (1 << index)).length;
     if (fewest.length === 0 || count > 0 && count < fewest.length) continue;
-    const isCertain = event.type === DEL || event.fenced;
+    const isCertain = event.type === DEL || event.isOwn;
     verdicts.set(event, count === 0 ? "artefact" : isCertain ? "real" : "maybe");
   }
   return verdicts;

@@ -15,11 +15,9 @@ export interface SlotMove {
   readonly state: "running" | "succeeded" | "failed";
 }
 
-/** The slots that a node gives away, and the number of nodes that it knows. */
+/** The slots that a node takes in key by key, and the number of nodes that it knows. */
 export interface NodeLines {
   readonly known: number;
-  /** Slots in the state `MIGRATING`. */
-  readonly migrating: ReadonlySet<number>;
   /** Slots in the state `IMPORTING`. */
   readonly importing: ReadonlySet<number>;
 }
@@ -89,8 +87,8 @@ export function parseKnownNodes(reply: Reply): number | null {
 }
 
 /**
- * Reads the reply to `CLUSTER NODES`: the slots that the node gives away key by key stand on its own
- * line alone.
+ * Reads the reply to `CLUSTER NODES`: the slots that the node takes in key by key stand on its own line
+ * alone.
  *
  * @returns null if the server refuses, or its words cannot be understood
  */
@@ -109,12 +107,11 @@ export function parseNodeLines(reply: Reply): NodeLines | null {
     start = end + 1;
   }
   if (own === null) return null;
-  const migrating = new Set<number>();
   const importing = new Set<number>();
-  const pattern = /\[(\d{1,5})-([<>])-/g;
+  const pattern = /\[(\d{1,5})-<-/g;
   for (let found; (found = pattern.exec(own)) !== null;) {
     const slot = Number(found[1]);
-    if (slot < SLOTS) (found[2] === "<" ? importing : migrating).add(slot);
+    if (slot < SLOTS) importing.add(slot);
   }
-  return { known, migrating, importing };
+  return { known, importing };
 }

@@ -21,8 +21,6 @@ export interface NodeReport {
   readonly role: "primary" | "replica" | null;
   /** The number of nodes that it knows; null if it does not say. */
   readonly known: number | null;
-  /** The slots that it gives away key by key; undefined if it was not asked, null if it does not say. */
-  readonly migrating: ReadonlySet<number> | null | undefined;
   /** The slots that it takes in key by key; null if it was not asked or does not say. */
   readonly importing: ReadonlySet<number> | null;
   /** Atomic migrations in which it takes part; null if it does not say. */
@@ -44,8 +42,10 @@ export interface HeldEvent<Item> {
   readonly bytes: number;
   /** What its node had proven when it was read. */
   readonly provenOrder: number;
-  /** Whether the node held the fence of its slot. */
-  readonly fenced: boolean;
+  /** Whether the node certainly owned the slot: it held the fence, or had taken the slot over by then. */
+  isOwn: boolean;
+  /** Whether the node may have been a replica: it had ended all its fences. */
+  readonly mayRepeat: boolean;
   /** Whether the node owned the slot when it answered first after this event. */
   owns: boolean | null;
   /** The place in the order at which that answer was read. */
@@ -60,8 +60,9 @@ export class NodeStream<Item> {
   readonly id: string;
   /** One bit for each slot whose fence is held. */
   readonly #fences = new Uint8Array(SLOTS / 8);
-  /** One bit for each slot whose fence was held and ended. */
-  readonly #released = new Uint8Array(SLOTS / 8);
+  /** The place from which on fences are held: those set first, and each that was set later. */
+  #firstFence = 0;
+  readonly #laterFences = new Map<number, number>();
   /** Slots of which it emitted events without owning them. */
   readonly visited: Set<number> = new Set();
   /** Slots whose fence was asked for and not answered yet. */
@@ -82,10 +83,11 @@ export class NodeStream<Item> {
   /** The place at which the report under way was asked for; null while none is. */
   reportAsked: number | null = null;
   report: NodeReport | null = null;
-  /** Atomic migrations that are over, and the place at which that was first known. */
+  /** Atomic migrations that run, and that are over, each with the place from which on that is certain. */
+  running: ReadonlyMap<string, number> = new Map();
   over: ReadonlyMap<string, number> = new Map();
-  /** Once the node has proven this place, the migrations that ended since are over for what follows. */
-  overOrder: number = Infinity;
+  /** Once the node has proven this place, what it reported last is certain for what follows. */
+  movesOrder: number = Infinity;
   /** Whether the server accepts no fences, or none are wanted. */
   isFenceless = false;
   /** Whether something it had to prove was not proven in time; until it proves something again. */
@@ -93,6 +95,8 @@ export class NodeStream<Item> {
   isOpen = true;
   /** Whether the node is a replica now. */
   isReplica = false;
+  /** Whether it has ended all its fences, as a node does that is demoted, and not said since what it is. */
+  mayRepeat = false;
   /** The event that came last, for further messages of it; null if it did not have to wait. */
   last: HeldEvent<Item> | null = null;
   /** The verdict on that event if it did not have to wait. */
@@ -110,17 +114,20 @@ export class NodeStream<Item> {
     return (this.#fences[slot >> 3]! & (1 << (slot & 7))) !== 0;
   }
 
-  /** Whether the node has ended its own events of a slot. */
-  hasReleased(slot: number): boolean {
-    return (this.#released[slot >> 3]! & (1 << (slot & 7))) !== 0;
+  /** The place from which on the node certainly owned a slot whose fence it holds. */
+  heldSince(slot: number): number {
+    return this.#laterFences.get(slot) ?? this.#firstFence;
   }
 
-  /** Notes whether the fence of a slot is held. */
-  setFence(slot: number, held: boolean): void {
+  /** Notes at a place in the order whether the fence of a slot is held. */
+  setFence(slot: number, held: boolean, order: number): void {
     if (this.holds(slot) === held) return;
     this.#fences[slot >> 3]! ^= 1 << (slot & 7);
-    if (!held) this.#released[slot >> 3]! |= 1 << (slot & 7);
     this.fenceCount += held ? 1 : -1;
+    if (!held) this.#laterFences.delete(slot);
+    else if (this.heardOrder === Infinity) this.#firstFence = order;
+    else this.#laterFences.set(slot, order);
+    if (!held && this.fenceCount === 0) this.mayRepeat = true;
   }
 
   /** Events that wait, in order. */

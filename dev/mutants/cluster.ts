@@ -12,22 +12,22 @@ export const cluster: readonly Mutant[] = [
   {
     name: "keeps a fence that the server has ended",
     file: "cluster/migration/filter.ts",
-    before: "stream.setFence(slot, false);",
+    before: "stream.setFence(slot, false, this.#order);",
     after: "",
     tests: ["tests/cluster/migration/filter_test.ts"],
   },
   {
     name: "takes MOVED for the answer of the owner",
     file: "cluster/migration/filter.ts",
-    before: "stream.setFence(slot, owns);",
-    after: "stream.setFence(slot, true);",
+    before: "stream.setFence(slot, owns, this.#order);",
+    after: "stream.setFence(slot, true, this.#order);",
     tests: ["tests/cluster/members/gate_test.ts"],
   },
   {
     name: "hides events of a slot whose atomic migration is over",
     file: "cluster/migration/filter.ts",
-    before: 'if (event.owns || state !== "running") return this.#judgeHandover(stream, event);',
-    after: "if (event.owns) return this.#judgeHandover(stream, event);",
+    before: 'if (event.owns || state !== "running") return this.#judgeHandover(stream, event, id);',
+    after: "if (event.owns) return this.#judgeHandover(stream, event, id);",
     tests: ["tests/cluster/migration/filter_test.ts"],
   },
   {
@@ -40,14 +40,14 @@ export const cluster: readonly Mutant[] = [
   {
     name: "delivers what a replica repeats",
     file: "cluster/migration/filter.ts",
-    before: 'if (role === "replica") return "artefact";',
-    after: "",
+    before: 'return mayRepeat ? "artefact" : "maybe";',
+    after: 'return mayRepeat ? "real" : "maybe";',
     tests: ["tests/cluster/migration/filter_test.ts"],
   },
   {
     name: "takes a deletion and a restore by two owners for a migrated key",
     file: "cluster/migration/key_moves.ts",
-    before: "!(one.fenced && other.fenced)",
+    before: "!(one.isOwn && other.isOwn)",
     after: "true",
     tests: ["tests/cluster/migration/filter_test.ts"],
   },
@@ -124,8 +124,8 @@ export const cluster: readonly Mutant[] = [
   {
     name: "reports no gap of slots that a lost node may have served on",
     file: "cluster/members/coverage.ts",
-    before: "last === nodeId || !(from < to)",
-    after: "last !== nodeId || !(from < to)",
+    before: "suspect === nodeId || suspect === null",
+    after: "suspect === null",
     tests: ["tests/cluster/members/coverage_test.ts"],
   },
   {
@@ -321,8 +321,8 @@ export const cluster: readonly Mutant[] = [
   {
     name: "reports a gap again when the connection is given up",
     file: "cluster/members/coverage.ts",
-    before: "Math.min(this.#since[slot]!, this.#missingFrom[slot]!)",
-    after: "this.#since[slot]!",
+    before: "to: gap?.from ?? now",
+    after: "to: now",
     tests: ["tests/cluster/members/coverage_test.ts"],
   },
   {
@@ -335,8 +335,8 @@ export const cluster: readonly Mutant[] = [
   {
     name: "reports no gap of slots that changed owners while a node was not heard",
     file: "cluster/members/coverage.ts",
-    before: "if (!isReplica && handedFrom < handedTo) {",
-    after: "if (handedFrom === handedTo) {",
+    before: "if (before === null && !hole?.isHanded) continue;",
+    after: "if (before === null) continue;",
     tests: ["tests/cluster/members/coverage_test.ts"],
   },
 ];

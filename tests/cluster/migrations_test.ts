@@ -134,7 +134,7 @@ Deno.test(
     }
 
     await step(
-      "a deletion by MIGRATE is told from others where restore is subscribed beside it, and not else",
+      "a deletion by MIGRATE is told from others, whether restore is subscribed or not",
       async () => {
         const migration = await Migration.of(cluster, "{deleted}");
         const { keys, source } = migration;
@@ -161,12 +161,11 @@ Deno.test(
         for (const { deleted } of [seeing, blind]) {
           await until("the last is told", () => deleted.includes(last));
         }
-        assertEquals(seeing.deleted, [left, last]);
-        assertEquals(blind.deleted, [left, ...moved, last]);
-        assertEquals(seeing.notifications.status().migrations!.artefacts, 2 * moved.length);
-        const { artefacts, uncertain } = blind.notifications.status().migrations!;
-        // All of them were deleted while the slot migrated.
-        assertEquals([artefacts, uncertain], [0, keys.length]);
+        for (const { deleted, notifications } of [seeing, blind]) {
+          assertEquals(deleted, [left, last]);
+          const { artefacts, uncertain } = notifications.status().migrations!;
+          assertEquals([artefacts, uncertain], [2 * moved.length, 0]);
+        }
       },
     );
 

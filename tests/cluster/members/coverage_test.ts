@@ -39,8 +39,8 @@ function tell(gaps: readonly SlotGap[]): string[] {
 
 Deno.test("the slots of a node that is lost and heard again are a gap since its last proof", () => {
   const coverage = covered();
-  assertEquals(coverage.lose("a", A, 100, "disconnected"), []);
-  assertEquals(coverage.lose("a", [], 150, "unresponsive"), []);
+  assertEquals(coverage.lose("a", 100, "disconnected"), []);
+  assertEquals(coverage.lose("a", 150, "unresponsive"), []);
   assertEquals(formatSlots(coverage.slots(false)), "0-8191");
   assertEquals(tell(coverage.gain("a", A, { ...CONNECTED, heardSince: 200 }, 200)), [
     "a disconnected 0-8191 100-200",
@@ -50,7 +50,7 @@ Deno.test("the slots of a node that is lost and heard again are a gap since its 
 
 Deno.test("slots that a node gains in any order are one gap of ascending ranges", () => {
   const coverage = covered();
-  coverage.lose("a", A, 100, "disconnected");
+  coverage.lose("a", 100, "disconnected");
   assertEquals(coverage.slotsLastOf("a"), A);
   const slots = [8000, 3, 8191, 0, 2, 1, 8190];
   assertEquals(tell(coverage.gain("b", slots, HEARD, 200)), [
@@ -73,7 +73,7 @@ Deno.test("slots of a node that was never heard are missing since they were expe
 
 Deno.test("a slot that migrates to a node which has been heard all the time is no gap", () => {
   const coverage = covered();
-  coverage.release("a", 5, 100, true, null);
+  coverage.release("a", 5, 100, true, null, 100);
   assertEquals(formatSlots(coverage.slots(false)), "5");
   assertEquals(coverage.gain("b", [5], { ...HEARD, heardSince: 20 }, 110), []);
   assertEquals(formatSlots(coverage.slots(false)), "");
@@ -81,7 +81,7 @@ Deno.test("a slot that migrates to a node which has been heard all the time is n
 
 Deno.test("a slot that its owner ended while another node is not heard is a gap", () => {
   const coverage = covered();
-  coverage.release("a", 5, 100, false, null);
+  coverage.release("a", 5, 100, false, null, 100);
   assertEquals(tell(coverage.gain("b", [5], { ...HEARD, heardSince: 20 }, 110)), [
     "b topology 5 100-110",
   ]);
@@ -89,19 +89,19 @@ Deno.test("a slot that its owner ended while another node is not heard is a gap"
 
 Deno.test("a slot that migrates to a node which is heard later is missing until then", () => {
   const coverage = covered();
-  coverage.release("a", 5, 100, true, null);
+  coverage.release("a", 5, 100, true, null, 100);
   assertEquals(tell(coverage.gain("c", [5], { ...CONNECTED, heardSince: 130 }, 130)), [
     "c topology 5 100-130",
   ]);
   // It gained this one only after it was heard.
-  coverage.release("a", 6, 140, true, null);
+  coverage.release("a", 6, 140, true, null, 140);
   assertEquals(coverage.gain("c", [6], { ...HEARD, heardSince: 130 }, 150), []);
 });
 
 Deno.test("a slot that its owner has ended is a gap once another node is lost, which may have owned it", () => {
   const coverage = covered();
-  coverage.release("a", 5, 100, true, null);
-  assertEquals(coverage.lose("c", [], 110, "disconnected"), []);
+  coverage.release("a", 5, 100, true, null, 100);
+  assertEquals(coverage.lose("c", 110, "disconnected"), []);
   assertEquals(tell(coverage.gain("b", [5], { ...HEARD, heardSince: 20 }, 200)), [
     "b topology 5 100-200",
   ]);
@@ -109,9 +109,9 @@ Deno.test("a slot that its owner has ended is a gap once another node is lost, w
 
 Deno.test("a slot that its owner ends after another node has said that it owns it is never uncovered", () => {
   const coverage = covered();
-  coverage.release("a", 5, 100, true, "b");
+  coverage.release("a", 5, 100, true, "b", 100);
   assertEquals(formatSlots(coverage.slots(false)), "");
-  coverage.lose("b", [], 200, "disconnected");
+  coverage.lose("b", 200, "disconnected");
   assertEquals(formatSlots(coverage.slots(false)), "5,8192-16383");
 });
 
@@ -121,7 +121,7 @@ Deno.test("what a node may have been sent for slots that migrate to it is a gap 
 
 Deno.test("the end of a fence counts only at the node that covers the slot", () => {
   const coverage = covered();
-  coverage.release("b", 5, 100, true, null);
+  coverage.release("b", 5, 100, true, null, 100);
   assertEquals(formatSlots(coverage.slots(false)), "");
 });
 
@@ -129,7 +129,7 @@ Deno.test("slots that a lost node owned and another covers since are missing up 
   const coverage = covered();
   assertEquals(coverage.gain("b", [5, 6], HEARD, 110), []);
   // Its last proof is older than that: it may have gone on as the owner, unheard.
-  assertEquals(tell(coverage.lose("a", A, 60, "unresponsive")), ["b topology 5-6 60-110"]);
+  assertEquals(tell(coverage.lose("a", 60, "unresponsive")), ["b topology 5-6 60-110"]);
   assertEquals(formatSlots(coverage.slots(false)), "0-4,7-8191");
   assertEquals(tell(coverage.gain("a", A.slice(7), { ...CONNECTED, heardSince: 200 }, 200)), [
     "a unresponsive 7-8191 60-200",
@@ -139,12 +139,12 @@ Deno.test("slots that a lost node owned and another covers since are missing up 
 Deno.test("slots that another node covered before a lost node's last proof are no gap", () => {
   const coverage = covered();
   coverage.gain("b", [5], HEARD, 110);
-  assertEquals(coverage.lose("a", [5], 110, "disconnected"), []);
+  assertEquals(coverage.lose("a", 110, "disconnected"), []);
 });
 
 Deno.test("a failover is a gap from where the replica left the old primary's stream", () => {
   const coverage = covered();
-  coverage.lose("a", A, 100, "disconnected");
+  coverage.lose("a", 100, "disconnected");
   const gain: Gain = {
     heardSince: 300,
     atConnect: true,
@@ -157,7 +157,7 @@ Deno.test("a failover is a gap from where the replica left the old primary's str
 
 Deno.test("slots of a lost node that pass to no heir are missing since its last proof", () => {
   const coverage = covered();
-  coverage.lose("a", A, 100, "disconnected");
+  coverage.lose("a", 100, "disconnected");
   const gain = { ...CONNECTED, heardSince: 300, takenOverAfter: () => 40 };
   assertEquals(tell(coverage.gain("c", A, gain, 300)), ["c topology 0-8191 100-300"]);
 });
@@ -172,7 +172,7 @@ Deno.test("a node that owns another's slots when it is connected to may have had
 
 Deno.test("a node that covers in part reports the gap up to now, and the gap goes on", () => {
   const coverage = covered();
-  coverage.lose("a", A, 100, "disconnected");
+  coverage.lose("a", 100, "disconnected");
   assertEquals(tell(coverage.coverInPart([...A, ...B], 200)), ["a disconnected 0-8191 100-200"]);
   assertEquals(formatSlots(coverage.slots(false)), "0-8191");
   assertEquals(tell(coverage.gain("a", A, { ...CONNECTED, heardSince: 300 }, 300)), [
@@ -182,8 +182,8 @@ Deno.test("a node that covers in part reports the gap up to now, and the gap goe
 
 Deno.test("at the end every open gap is reported, once", () => {
   const coverage = covered();
-  coverage.lose("a", A, 100, "disconnected");
-  coverage.release("b", 8192, 120, true, null);
+  coverage.lose("a", 100, "disconnected");
+  coverage.release("b", 8192, 120, true, null, 120);
   assertEquals(tell(coverage.end(200)), [
     "a disconnected 0-8191 100-200",
     "b topology 8192 120-200",
@@ -202,10 +202,10 @@ Deno.test("each slot has the node that covers it, or did last, and since when", 
   coverage.expect(B, "b", 15);
   assertEquals(all(coverage), ["0-8191 a covered 20", "8192-16383 b uncovered 15"]);
   coverage.gain("b", B, CONNECTED, 30);
-  coverage.lose("a", A, 100, "disconnected");
+  coverage.lose("a", 100, "disconnected");
   assertEquals(all(coverage), ["0-8191 a uncovered 100", "8192-16383 b covered 30"]);
   coverage.gain("a", A, CONNECTED, 120);
-  for (const slot of range(10, 8191)) coverage.release("a", slot, 130, true, null);
+  for (const slot of range(10, 8191)) coverage.release("a", slot, 130, true, null, 130);
   coverage.gain("b", range(10, 8191), HEARD, 140);
   assertEquals(all(coverage), [
     "0-9 a covered 120",
@@ -216,7 +216,7 @@ Deno.test("each slot has the node that covers it, or did last, and since when", 
 
 Deno.test("what is known of an earlier owner is asked once for all of its slots", () => {
   const coverage = covered();
-  coverage.lose("a", A, 100, "disconnected");
+  coverage.lose("a", 100, "disconnected");
   const asked: string[] = [];
   const takenOverAfter = (nodeId: string) => {
     asked.push(nodeId);
@@ -232,14 +232,16 @@ Deno.test("what an earlier owner did not deliver is reported once, when its heir
   const gain = { ...CONNECTED, heardSince: 200, takenOverAfter: () => 90, isHeir: () => true };
   assertEquals(tell(coverage.gain("c", A, gain, 205)), ["c failover 0-8191 90-200"]);
   // It was silent since, and is given up only now.
-  assertEquals(coverage.lose("a", A, 95, "unresponsive"), []);
-  assertEquals(tell(coverage.lose("a", [1], 80, "unresponsive")), ["c topology 1 80-90"]);
+  assertEquals(coverage.lose("a", 95, "unresponsive"), []);
+  const earlier = covered();
+  earlier.gain("c", A, gain, 205);
+  assertEquals(tell(earlier.lose("a", 80, "unresponsive")), ["c topology 0-8191 80-90"]);
 });
 
 Deno.test("slots that migrate to a node, and that it covered last, are reported once", () => {
   const coverage = covered();
-  coverage.release("a", 5, 90, true, null);
-  coverage.lose("a", A, 100, "disconnected");
+  coverage.release("a", 5, 90, true, null, 90);
+  coverage.lose("a", 100, "disconnected");
   assertEquals(tell(coverage.import("a", [5, 9000], 100, 200)), ["a topology 9000 100-200"]);
   assertEquals(tell(coverage.gain("a", [5], { ...CONNECTED, heardSince: 200 }, 200)), [
     "a topology 5 90-200",
@@ -247,46 +249,69 @@ Deno.test("slots that migrate to a node, and that it covered last, are reported 
 });
 
 Deno.test("slots that changed owners since the last proof of a node that is lost are reported", () => {
+  const changed = () => {
+    const coverage = covered();
+    coverage.release("a", 5, 90, true, null, 90);
+    assertEquals(coverage.gain("c", [5], HEARD, 110), []);
+    coverage.release("c", 5, 120, true, null, 120);
+    assertEquals(coverage.gain("a", [5], HEARD, 130), []);
+    return coverage;
+  };
+  // While others owned it, it cannot have.
+  assertEquals(changed().lose("b", 130, "disconnected"), []);
+  assertEquals(tell(changed().lose("b", 100, "disconnected")), [
+    "c topology 5 100-110",
+    "a topology 5 120-130",
+  ]);
+  assertEquals(tell(changed().lose("b", 50, "disconnected")), [
+    "c topology 5 90-110",
+    "a topology 5 120-130",
+  ]);
+  // It has ended its own events in its stream.
+  assertEquals(changed().lose("b", 50, "topology", true), []);
+  // All nodes have proven since that they were heard.
+  const coverage = changed();
+  coverage.proven(130);
+  assertEquals(coverage.lose("b", 50, "disconnected"), []);
+});
+
+Deno.test("what a node may have owned that was not heard when a fence ended is reported", () => {
   const coverage = covered();
-  coverage.release("a", 5, 90, true, null);
-  assertEquals(coverage.gain("c", [5], HEARD, 110), []);
-  coverage.release("c", 5, 120, true, null);
-  assertEquals(coverage.gain("a", [5], HEARD, 130), []);
-  // Before 90 nobody else can have owned it, and since 130 it is heard.
-  assertEquals(coverage.lose("b", [], 130, "disconnected"), []);
-  assertEquals(tell(coverage.lose("b", [], 100, "disconnected")), ["a topology 5 100-130"]);
-  assertEquals(tell(coverage.lose("b", [], 50, "disconnected")), ["a topology 5 90-130"]);
-  assertEquals(coverage.lose("b", [], 50, "topology", true), []);
+  // The new owner said so first.
+  assertEquals(coverage.gain("b", [5, 6], HEARD, 110), []);
+  for (const slot of [5, 6]) coverage.release("a", slot, 100, false, null, 120);
+  assertEquals(tell(coverage.proven(0)), ["b topology 5-6 100-110"]);
+  assertEquals(coverage.proven(0), []);
 });
 
 Deno.test("the slots of a node that was replaced are not handed over to a node that is heard", () => {
   const coverage = covered();
-  for (const slot of [1, 2]) coverage.release("a", slot, 100, true, null);
-  coverage.lose("a", [], 100, "topology", true);
+  for (const slot of [1, 2]) coverage.release("a", slot, 100, true, null, 100);
+  coverage.lose("a", 100, "topology", true);
   assertEquals(tell(coverage.gain("b", [1], HEARD, 200)), ["b topology 1 100-200"]);
 });
 
 Deno.test("a slot that nobody covers while a primary is replaced may have been its heir's", () => {
   const coverage = covered();
-  coverage.release("b", 9000, 100, true, null);
-  coverage.lose("a", [], 110, "topology", true);
+  coverage.release("b", 9000, 100, true, null, 100);
+  coverage.lose("a", 110, "topology", true);
   assertEquals(tell(coverage.gain("c", [9000], HEARD, 200)), ["c topology 9000 100-200"]);
 });
 
 Deno.test("what a silent node owned is reported, though the next owner is lost as well", () => {
   const coverage = covered();
   assertEquals(coverage.gain("b", [1], HEARD, 200), []);
-  coverage.lose("b", [1], 250, "disconnected");
-  assertEquals(tell(coverage.lose("a", [1, 2], 150, "unresponsive")), ["b topology 1 150-200"]);
+  coverage.lose("b", 250, "disconnected");
+  assertEquals(tell(coverage.lose("a", 150, "unresponsive")), ["b topology 1 150-200"]);
 });
 
 Deno.test("slots that came to a node while it was not heard are missing since it was heard last", () => {
   const coverage = covered();
-  coverage.release("a", 5, 150, false, null);
+  coverage.release("a", 5, 150, false, null, 150);
   const gain = { ...CONNECTED, heardSince: 200, unheardFrom: 120 };
   assertEquals(tell(coverage.gain("c", [5], gain, 200)), ["c topology 5 120-200"]);
   // Nobody was sent to a replica.
-  coverage.lose("b", B, 210, "disconnected");
+  coverage.lose("b", 210, "disconnected");
   const heir = { ...gain, takenOverAfter: () => 205, isHeir: () => true };
   assertEquals(tell(coverage.gain("d", [9000], heir, 220)), ["d failover 9000 205-220"]);
 });

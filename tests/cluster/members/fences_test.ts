@@ -1,13 +1,14 @@
 import { assert, assertEquals } from "@std/assert";
 import {
   fenceOf,
-  hearRestores,
+  oppositesOf,
   slotOfFence,
   slotsOfChannels,
 } from "../../../cluster/members/fences.ts";
 import { hashSlot } from "../../../cluster/mod.ts";
 
 const encoder = new TextEncoder();
+const decoder = new TextDecoder();
 
 /** Channels by name; those that end with an asterisk are patterns. */
 function channels(...names: readonly string[]) {
@@ -45,15 +46,28 @@ Deno.test("the channels of exact keys bring events of their slots, others of any
   }
 });
 
-Deno.test("restores are heard by whoever hears deletions, unless events are chosen by name", () => {
+Deno.test("channels of events have opposites, except where both come anyway", () => {
   for (
-    const [hears, ...names] of [
-      [true, "__keyspace@0__:*"],
-      [true, "__keyevent@0__:*"],
-      [true, "__keyevent@0__:del", "__keyevent@0__:restore"],
-      [false, "__keyevent@0__:del"],
-      [false, "__keyevent@0__:del", "__keyevent@1__:restore"],
-      [true, "__keyevent@0__:del", "__keyevent@*__:restore"],
+    const [names, opposites] of [
+      [["__keyspace@0__:k", "__keyspace@0__:del", "__keyspace@0__:*"], []],
+      [["__keyevent@0__:set", "__keyevent@0__:expired"], []],
+      [["__keyevent@0__:del"], ["__keyevent@0__:restore"]],
+      [["__keyevent@0__:restore"], ["__keyevent@0__:del"]],
+      [["__keyevent@0__:del", "__keyevent@0__:restore"], []],
+      [["__keyevent@0__:del", "__keyevent@1__:restore"], [
+        "__keyevent@0__:restore",
+        "__keyevent@1__:del",
+      ]],
+      [["__keyevent@0__:del", "__keyevent@0__:*"], []],
+      [["__keyevent@0__:d*"], ["__keyevent@0__:restore"]],
+      [["__keyevent@*"], []],
+      [["*"], []],
     ] as const
-  ) assertEquals(hearRestores(channels(...names)), hears, names.join(" "));
+  ) {
+    const found = oppositesOf(channels(...names)).map(({ bytes }) => decoder.decode(bytes));
+    assertEquals(found, [...opposites], names.join(" "));
+  }
+  const [pattern] = oppositesOf([{ bytes: encoder.encode("__keyevent@*__:del"), isPattern: true }]);
+  assertEquals(decoder.decode(pattern!.bytes), "__keyevent@*__:restore");
+  assert(pattern!.isPattern);
 });

@@ -40,7 +40,7 @@ class Scene {
         void this.decided.push(`${notification.eventType} ${verdict}`),
       fence: (_, slot) => this.gate.fence(slot),
       ping: () => this.gate.ping(),
-      report: (_, whole) => this.gate.report(whole),
+      report: () => this.gate.report(),
       outdated() {},
       demoted: () => void this.reported.push("demoted"),
     });
@@ -56,6 +56,7 @@ class Scene {
       wasUnheard: () => false,
       hand: () => void this.reported.push("handed on"),
       onHeld: () => void this.reported.push("held"),
+      onAsked: () => {},
       onFences: (owned, denied) => {
         for (const slot of owned) this.reported.push(`fence ${slot} true`);
         for (const slot of denied) this.reported.push(`fence ${slot} false`);

@@ -6,7 +6,6 @@ import type { NodeReport, NodeStream } from "../../../cluster/migration/node_str
 export const IDLE: NodeReport = {
   role: "primary",
   known: 2,
-  migrating: new Set(),
   importing: null,
   moves: [],
 };
@@ -44,7 +43,7 @@ export class Scene {
         this.asked.push(`ping ${stream.id}`);
         this.filter.pingSent(stream);
       },
-      report: ({ id }, whole) => void this.asked.push(`report ${id}${whole ? " whole" : ""}`),
+      report: ({ id }) => void this.asked.push(`report ${id}`),
       outdated: () => void this.asked.push("topology"),
       demoted: ({ id }) => void this.asked.push(`demoted ${id}`),
     }, limits);

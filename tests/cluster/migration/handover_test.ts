@@ -13,7 +13,7 @@ function begun(...emitted: readonly string[]): Handover<string> {
   const source = new NodeStream<string>("a", -1);
   source.provenOrder = 1;
   const handover = new Handover(source, new NodeStream<string>("b", -1), 1);
-  for (const { type, key } of emitted.map(event)) handover.record(type, key);
+  for (const { type, key } of emitted.map(event)) handover.record(type, key, 0);
   return handover;
 }
 
@@ -74,11 +74,11 @@ Deno.test("without the target's own word nothing is real", () => {
 Deno.test("what the source emits before it is known to be repeated, or as the owner again, is not waited for", () => {
   const source = new NodeStream<string>("a", -1);
   const handover = new Handover(source, new NodeStream<string>("b", -1), 1);
-  handover.record("set", "copied");
+  handover.record("set", "copied", 0);
   source.provenOrder = 1;
-  handover.record("set", "k");
+  handover.record("set", "k", 0);
   handover.end();
-  handover.record("set", "later");
+  handover.record("set", "later", 0);
   assertEquals(split(handover, ["set k", "set m"]), "artefact real");
 });
 

@@ -77,6 +77,8 @@ export class ModelNode {
   moves: ListedMove[] = [];
   readonly sessions: Set<NodeSession> = new Set();
   isAlive = true;
+  /** Whether another node was promoted in its place, which it does not know yet. */
+  isReplaced = false;
   /** Its `notify-keyspace-events`: all or none. */
   flags = "AKE";
   /** Whether the user of the client may run `SSUBSCRIBE`. */
@@ -197,7 +199,8 @@ export class ModelNode {
     const { key, value, events } = change;
     const slot = this.cluster.slotOf(key);
     this.put(key, value);
-    const isUndone = truth === "real" && this.owns(slot) && this.cluster.hasSuccessor(this, slot);
+    const isReplaced = this.isReplaced || this.owns(slot) && this.cluster.hasSuccessor(this, slot);
+    const isUndone = truth === "real" && isReplaced;
     for (const type of events) this.emit(key, type, isUndone ? "either" : truth, why);
     this.exports.get(slot)?.(change);
     this.#replicate(change);
@@ -302,6 +305,7 @@ export class ModelNode {
   /** Becomes the primary in place of its own. */
   promote(): void {
     const before = this.primaries.get(this)!;
+    before.isReplaced = true;
     this.primaries.set(this, null);
     this.epochs.set(this, Math.max(...this.epochs.values()) + 1);
     for (const [slot, owner] of this.owners) {
@@ -333,6 +337,7 @@ export class ModelNode {
 
   /** Follows another primary, whose keys it copies without an event. */
   follow(primary: ModelNode): void {
+    this.isReplaced = false;
     this.primaries.set(this, primary);
     this.replication = { ...primary.replication };
     this.keys.clear();

@@ -80,8 +80,14 @@ const UNCERTAIN_SHARE = 0.05;
 const ROUND_TRIPS = 3;
 const DELAY = 5;
 
+/** Events of which `MIGRATE` may have made one and another node the opposite, or that come before one. */
+const PAIRED = new Set(["del", "restore", "new", "overwritten", "type_changed"]);
+
 /** How long a client may go without asking whether a silent node is there, in ms. */
 const LONGEST_SILENCE = 20_000;
+
+/** How long it may take to hear everything again after an outage, beside round trips, in ms. */
+const LONGEST_RECOVERY = 3_000;
 
 /** How many round trips it takes at most to find out where to connect to, and to be subscribed there. */
 const RECONNECTING = 10;
@@ -228,7 +234,9 @@ export class Report {
   /** Whether it cannot be decided what this was. */
   #isUndecidable(emission: Emission): boolean {
     if (this.#isInGap(emission)) return true;
-    const { slot, at, port } = emission;
+    const { slot, at, port, type } = emission;
+    // Whoever is down may have emitted the opposite.
+    if (PAIRED.has(type) && this.#isDownAt(at)) return true;
     const { takeovers, pauses } = this.history;
     const wait = ROUND_TRIPS * this.span.roundTrips.get(port)! + DELAY;
     return takeovers.some((takeover) => {
@@ -238,6 +246,17 @@ export class Report {
       const paused = pauses.filter(({ from, to }) => from <= last && first <= to)
         .reduce((sum, { from, to }) => sum + to - from, 0);
       return Math.abs(takeover.at - at) <= wait + paused;
+    });
+  }
+
+  /** Whether some node could not be heard at a time, or it was not known yet that it could. */
+  #isDownAt(at: number): boolean {
+    const { history: { outages, pauses }, span } = this;
+    return outages.some(({ from, to }) => {
+      const paused = pauses.filter((pause) => pause.from <= to && from <= pause.to)
+        .reduce((sum, pause) => sum + pause.to - pause.from, 0);
+      const wait = span.slack + paused + RECONNECTING * Math.max(...span.roundTrips.values());
+      return from - wait <= at && at <= to + wait + LONGEST_RECOVERY;
     });
   }
 

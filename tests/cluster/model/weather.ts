@@ -25,6 +25,9 @@ export interface Weather {
   readonly pauses?: boolean;
 }
 
+/** How long a question may take with the slowest node and the longest pause, in ms. */
+const LONGEST_ANSWER = 3_000;
+
 const TYPES = ["string", "hash", "list", "set"] as const;
 
 /** Sends commands, migrates slots and breaks things, at any time and at once, as the seed says. */
@@ -38,7 +41,8 @@ export async function weather(model: Model, options: Weather): Promise<void> {
     }
   }
   write(model, options, end);
-  for (let n = 0; n < (options.atOnce ?? 1); n++) migrate(model, options, end);
+  const givenUp = new Map<string, number>();
+  for (let n = 0; n < (options.atOnce ?? 1); n++) migrate(model, options, end, givenUp);
   failOverSometimes(model, options, end);
   disturb(model, options, end);
   await model.run(duration);
@@ -75,8 +79,12 @@ function write(model: Model, { rate = 0.4 }: Weather, end: number): void {
   });
 }
 
-/** One migration after another, now at once, now after a while. */
-function migrate(model: Model, options: Weather, end: number): void {
+/**
+ * One migration after another, now at once, now after a while.
+ *
+ * @param givenUp when a migration by key to a node was given up last, by slot and port
+ */
+function migrate(model: Model, options: Weather, end: number, givenUp: Map<string, number>): void {
   const { migrations = [], aborts = false, rest } = options;
   const { random, cluster, clock } = model;
   if (migrations.length === 0) return;
@@ -84,7 +92,12 @@ function migrate(model: Model, options: Weather, end: number): void {
   const next = () => {
     if (clock.now >= end) return;
     const again = () => clock.after(rest ?? (random.chance(0.3) ? 0.1 : random.below(200)), next);
-    const free = cluster.slots.filter((slot) => !cluster.isBusy(slot));
+    // A node that has given its last slot away becomes a replica: that is a failover.
+    const isLast = (slot: number) =>
+      cluster.slots.every((one) =>
+        one === slot || cluster.isBusy(one) || cluster.ownerOf(one) !== cluster.ownerOf(slot)
+      );
+    const free = cluster.slots.filter((slot) => !cluster.isBusy(slot) && !isLast(slot));
     if (free.length === 0) return again();
     // The same slot moves on at once, or back.
     const slot = last !== null && free.includes(last) && random.chance(0.4)
@@ -104,10 +117,20 @@ function migrate(model: Model, options: Weather, end: number): void {
       bringsBack: random.chance(0.5),
       onEnd: again,
     };
-    if (random.pick(migrations) === "by key") {
-      cluster.spawn(migrateByKey(cluster, slot, target, migration));
+    // What clients wrote to the target of a migration that was given up cannot be told from what an atomic
+    // migration copies there before the client's next question is answered.
+    const isClear = (slot: number) =>
+      clock.now - (givenUp.get(`${slot} ${target.port}`) ?? -Infinity) > LONGEST_ANSWER;
+    if (random.pick(migrations) === "by key" || !isClear(slot)) {
+      const onEnd = (owner: ModelNode | null) => {
+        if (owner === null) givenUp.set(`${slot} ${target.port}`, clock.now);
+        again();
+      };
+      cluster.spawn(migrateByKey(cluster, slot, target, { ...migration, onEnd }));
     } else {
-      const others = free.filter((one) => one !== slot && cluster.ownerOf(one) === source);
+      const others = free.filter((one) =>
+        one !== slot && cluster.ownerOf(one) === source && isClear(one)
+      ).slice(1);
       const slots = [slot, ...random.shuffle(others).slice(0, random.below(3))];
       cluster.spawn(migrateAtomically(cluster, slots, target, migration));
     }
