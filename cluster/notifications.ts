@@ -77,7 +77,7 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
         const refused = (await this.#onEach((member) => member.settle(all))).flat();
         await Promise.all(Array.from(this.#members.values(), ({ gate }) => gate.settled()));
         const isAsked = ({ channel }: Refusal) => channels.some(({ id }) => id === channel.id);
-        if (!refused.every(isAsked)) this.#members.filter.hearsOpposites = false;
+        if (!refused.every(isAsked)) this.#members.filter.proofs.hearsOpposites = false;
         return refused.filter(isAsked);
       },
       reconcile: async () => {

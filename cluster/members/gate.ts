@@ -234,7 +234,7 @@ export class NodeGate implements Gate {
     const connection = this.#connection;
     if (connection === null) return;
     try {
-      while (stream === this.#stream && !this.#options.filter.isProven(stream!)) {
+      while (stream === this.#stream && !this.#options.filter.proofs.isProven(stream!)) {
         this.#sendPing();
         await connection.inquire("PING");
       }

@@ -166,7 +166,7 @@ export class Members extends Map<string, Member> implements MemberEvents {
   apply(topology: Topology, requestedAt: number): void {
     const isFirst = this.topology === null;
     const before = this.#completeAt ?? this.#requestedAt;
-    if (topology.nodes.size >= this.filter.mostKnown) this.#completeAt = null;
+    if (topology.nodes.size >= this.filter.proofs.mostKnown) this.#completeAt = null;
     this.#requestedAt = isFirst ? before : requestedAt;
     this.topology = topology;
     this.#succession.note(topology, requestedAt);
@@ -252,7 +252,7 @@ export class Members extends Map<string, Member> implements MemberEvents {
     });
     this.set(id, member);
     member.isReplica = this.#replicas.has(id);
-    if (!member.isReplica) this.filter.addPrimary(id);
+    if (!member.isReplica) this.filter.proofs.addPrimary(id);
     if (unheardFrom !== null) {
       member.unheardFrom = Math.max(unheardFrom, this.#leftAt.get(id) ?? unheardFrom);
       this.#lose(member, member.unheardFrom, "topology");
@@ -280,7 +280,7 @@ export class Members extends Map<string, Member> implements MemberEvents {
     if (this.get(member.id) !== member) return;
     member.gate.demoted();
     this.#replicas.add(member.id);
-    this.filter.removePrimary(member.id);
+    this.filter.proofs.removePrimary(member.id);
     this.#leave(member, `${member.node} is a replica now`);
     this.#awaitHeir(member.id);
     this.#options.onHint();
@@ -325,7 +325,7 @@ export class Members extends Map<string, Member> implements MemberEvents {
     member.heardSince = now;
     this.#leftAt.delete(member.id);
     member.isReplica = false;
-    if (this.#replicas.delete(member.id)) this.filter.addPrimary(member.id);
+    if (this.#replicas.delete(member.id)) this.filter.proofs.addPrimary(member.id);
     if (stream !== null) this.filter.heard(stream);
     if (!isHeard && member.unheardFrom !== null) {
       const importing = new Set([...stream?.report?.importing ?? [], ...member.visited]);
@@ -369,7 +369,7 @@ export class Members extends Map<string, Member> implements MemberEvents {
     this.slots.look(this.#completeAt ?? this.#requestedAt);
     // All its slots have other owners, whether they replaced it or not.
     this.#succession.endUnless((id) => this.has(id) || this.slots.coverage.hasHole(id));
-    this.filter.isUnsettled = this.#succession.isUnderWay;
+    this.filter.proofs.isUnsettled = this.#succession.isUnderWay;
     return Promise.resolve();
   }
 
@@ -381,7 +381,7 @@ export class Members extends Map<string, Member> implements MemberEvents {
   #awaitHeir(id: string): boolean {
     const heirs = [...this.#succession.heirsOf(id)].filter((heir) => !this.has(heir));
     const isNew = this.#succession.begin(id, heirs);
-    this.filter.isUnsettled = this.#succession.isUnderWay;
+    this.filter.proofs.isUnsettled = this.#succession.isUnderWay;
     return isNew;
   }
 

@@ -8,18 +8,13 @@ import {
   NodeStream,
   type Verdict,
 } from "./node_stream.ts";
+import { type NodeQuestions, Proofs } from "./proofs.ts";
 import { includesSlot } from "../discovery/slot.ts";
 
 /** Questions and decisions of a filter. */
-export interface FilterEvents<Item> {
+export interface FilterEvents<Item> extends NodeQuestions<Item> {
   /** Takes a decided item. Of each node they come in the order in which they were read. */
   decide(item: Item, verdict: Verdict): void;
-  /** Asks a node for the fence of a slot; {@linkcode MigrationFilter.fenced} takes the answer. */
-  fence(stream: NodeStream<Item>, slot: number): void;
-  /** Sends a ping; {@linkcode MigrationFilter.pingSent} and `proven` follow. */
-  ping(stream: NodeStream<Item>): void;
-  /** Asks a node for a report; {@linkcode MigrationFilter.reportAsked} and `reported` follow. */
-  report(stream: NodeStream<Item>): void;
   /** A node knows others than the topology does. */
   outdated(): void;
   /** A node is a replica now. */
@@ -74,14 +69,11 @@ export class MigrationFilter<Item> {
   held = 0;
   /** Bytes that those stand for. */
   heldBytes = 0;
-  /** Whether a node may be a primary by now that the topology does not name as one. */
-  isUnsettled = false;
-  /** Whether each event comes that may be the opposite of one that comes. */
-  hearsOpposites = true;
+  /** What the nodes have proven. */
+  readonly proofs: Proofs<Item>;
   readonly #events: FilterEvents<Item>;
   readonly #limits: Required<FilterLimits>;
-  readonly #streams = new Set<NodeStream<Item>>();
-  /** Those of which events wait. */
+  /** Nodes of which events wait. */
   readonly #waiting = new Set<NodeStream<Item>>();
   /** Waiting `restore` and `del` events, by database and key. */
   readonly #pairs = new Map<string, KeyEvents<Item>>();
@@ -93,26 +85,15 @@ export class MigrationFilter<Item> {
   readonly #moving = new Set<number>();
   /** Slots that a node gained while others were heard, and the place of that. */
   readonly #gained = new Map<number, number>();
-  #primaries = new Set<string>();
-  /** The number of nodes in the topology, and of those for which it was asked for. */
-  #named = 0;
-  #known = 0;
   #ownerOf: (slot: number) => string | null = () => null;
   #order = 0;
-  /** The node that has proven least, of those that are not silent; up to where; and the next one. */
-  #slowest: NodeStream<Item> | null = null;
-  #provenOrder = Infinity;
-  #nextProvenOrder = Infinity;
-  /** The place from which on the node is heard that was the last to be. */
-  #heardOrder = 0;
-  /** Primaries that are not heard. */
-  #unheard: ReadonlySet<string> = new Set();
   #isSettling = false;
   #isUnsettled = false;
 
   constructor(events: FilterEvents<Item>, limits: FilterLimits = {}) {
     const { hold = HOLD_MS, items = MOST_ITEMS, bytes = MOST_BYTES } = limits;
     this.#events = events;
+    this.proofs = new Proofs(events);
     this.#limits = { hold, items, bytes };
   }
 
@@ -128,13 +109,6 @@ export class MigrationFilter<Item> {
     return deadline === Infinity ? null : deadline + this.#limits.hold;
   }
 
-  /** How many nodes the node knows that knows most of them; 0 if none says so. */
-  get mostKnown(): number {
-    let most = 0;
-    for (const { report } of this.#streams) most = Math.max(most, report?.known ?? 0);
-    return most;
-  }
-
   /**
    * Takes a topology over. It decides only which nodes have to prove something.
    *
@@ -147,26 +121,10 @@ export class MigrationFilter<Item> {
     known: number,
     ownerOf: (slot: number) => string | null,
   ): void {
-    this.#primaries = new Set(primaries);
-    this.#account();
-    // Nodes that some node counts and the topology does not name, such as those in a handshake.
-    this.#named = known;
-    this.#known = Math.max(known, this.mostKnown);
+    this.proofs.setTopology(primaries, known);
     this.#ownerOf = ownerOf;
     this.#moving.clear();
     this.#settle();
-  }
-
-  /** Takes note of a primary that the topology does not name yet. */
-  addPrimary(id: string): void {
-    this.#primaries.add(id);
-    this.#account();
-  }
-
-  /** Takes note of a primary that is a replica now: no slot migrates to it. */
-  removePrimary(id: string): void {
-    this.#primaries.delete(id);
-    this.#account();
   }
 
   /** Begins the stream of a connection to a primary. What waits of an earlier one is decided first. */
@@ -177,22 +135,14 @@ export class MigrationFilter<Item> {
     }
     this.#settle();
     const stream = new NodeStream<Item>(id, this.#order);
-    this.#streams.add(stream);
-    this.#account();
+    this.proofs.open(stream);
     return stream;
   }
 
   /** Everything wanted comes from a node from now on. */
   heard(stream: NodeStream<Item>): void {
-    stream.heardOrder = ++this.#order;
-    this.#account();
-    for (const other of this.#streams) if (other !== stream) this.#wantProof(other, this.#order);
+    this.proofs.heard(stream, ++this.#order);
     this.#settle();
-  }
-
-  /** Whether nothing of a node is to come from before all that are heard were. */
-  isProven(stream: NodeStream<Item>): boolean {
-    return stream.isFenceless || stream.isSilent || this.#heardOrder <= stream.provenOrder;
   }
 
   /** The connection of a stream is over. What only other nodes can prove still waits. */
@@ -206,8 +156,7 @@ export class MigrationFilter<Item> {
     for (const [slot, { target }] of this.#handovers) {
       if (target === stream) this.#handovers.delete(slot);
     }
-    this.#streams.delete(stream);
-    this.#account();
+    this.proofs.close(stream);
     this.#settle();
   }
 
@@ -298,7 +247,7 @@ export class MigrationFilter<Item> {
     const handover = this.#handovers.get(slot);
     if (handover?.source === stream) handover.end();
     // It may have been demoted.
-    if (stream.fenceCount === 0) this.#wantReport(stream, this.#order);
+    if (stream.fenceCount === 0) this.proofs.wantReport(stream, this.#order);
     this.#settle();
     this.#endHandover(stream, slot);
   }
@@ -320,20 +269,20 @@ export class MigrationFilter<Item> {
     if (stream.pingOrder !== null) stream.provenOrder = stream.pingOrder;
     stream.pingOrder = null;
     stream.isSilent = false;
-    this.#account();
+    this.proofs.account();
     this.#dropUnpaired();
-    let needed = Math.max(this.#heardOrder, this.#unpaired.at(-1)?.order ?? 0);
+    let needed = Math.max(this.proofs.heardOrder, this.#unpaired.at(-1)?.order ?? 0);
     for (const other of this.#waiting) {
       if (other !== stream) needed = Math.max(needed, other.neededOrder);
     }
-    this.#wantProof(stream, needed);
+    this.proofs.wantProof(stream, needed);
     if (stream.provenOrder >= stream.movesOrder) {
       stream.movesOrder = Infinity;
       const bounded = (places: ReadonlyMap<string, number>) =>
         new Map(Array.from(places, ([id, order]) => [id, Math.min(order, this.#order)]));
       stream.running = bounded(stream.running);
       stream.over = bounded(stream.over);
-    } else if (stream.movesOrder !== Infinity) this.#wantProof(stream, stream.movesOrder);
+    } else if (stream.movesOrder !== Infinity) this.proofs.wantProof(stream, stream.movesOrder);
     this.#settle();
   }
 
@@ -362,7 +311,7 @@ export class MigrationFilter<Item> {
     stream.over = over;
     if (isNew) {
       stream.movesOrder = ++this.#order;
-      this.#wantProof(stream, this.#order);
+      this.proofs.wantProof(stream, this.#order);
     }
     for (const [slot, { target }] of this.#handovers) {
       if (target !== stream || report.moves === null) continue;
@@ -410,10 +359,7 @@ export class MigrationFilter<Item> {
 
   #giveUpOn(stream: NodeStream<Item>, event: HeldEvent<Item>): void {
     event.verdict = unproven(event);
-    for (const other of this.#streams) {
-      if (other !== stream && other.provenOrder < event.order) other.isSilent = true;
-    }
-    this.#account();
+    this.proofs.giveUpBeside(stream, event.order);
   }
 
   /** Decides everything that can be decided by now. */
@@ -428,7 +374,9 @@ export class MigrationFilter<Item> {
         while (stream.head < stream.queue.length) {
           const event = stream.queue[stream.head]!;
           // With many nodes, most have not proven yet what it waits for.
-          if (event.verdict === null && stream.neededOrder > this.#provenBeside(stream)) break;
+          if (event.verdict === null && stream.neededOrder > this.proofs.provenBeside(stream)) {
+            break;
+          }
           stream.neededOrder = -1;
           event.verdict ??= this.#judge(stream, event);
           if (event.verdict === null) break;
@@ -450,7 +398,7 @@ export class MigrationFilter<Item> {
     if (event.verdict !== "real" && this.#pairs.get(event.key)?.has(event)) {
       // Its opposite may still come, and is as uncertain as it is.
       this.#unpaired.push(event);
-      this.#wantProofBeside(event.stream, event.order);
+      this.proofs.wantProofBeside(event.stream, event.order);
       this.#dropUnpaired();
     } else this.#unpair(event);
     for (const item of event.items) this.#decide(item, event.verdict!);
@@ -467,7 +415,7 @@ export class MigrationFilter<Item> {
     const gained = this.#gained.get(event.slot);
     if (gained !== undefined && stream.holds(event.slot)) {
       // What is missing of an earlier owner is reported before.
-      if (!this.#isProvenBeside(stream, gained)) return null;
+      if (!this.proofs.isProvenBeside(stream, gained)) return null;
       this.#gained.delete(event.slot);
     }
     const kind = this.#classify(stream, event);
@@ -486,9 +434,9 @@ export class MigrationFilter<Item> {
   #classify(stream: NodeStream<Item>, event: HeldEvent<Item>): Kind | null {
     if (event.isOwn) return "own";
     const isAnswered = event.owns !== null;
-    if (!isAnswered) this.#wantFence(stream, event.slot);
+    if (!isAnswered) this.proofs.wantFence(stream, event.slot);
     const { report } = stream;
-    if (!this.#wantReport(stream, event.order) || !isAnswered) return null;
+    if (!this.proofs.wantReport(stream, event.order) || !isAnswered) return null;
     const { role, moves } = report!;
     if (role === "replica") {
       if (event.mayRepeat) this.#unpair(event);
@@ -511,13 +459,13 @@ export class MigrationFilter<Item> {
     if (!handover.isOf(id, event.order)) {
       // An earlier one did not end with the slot at the target.
       this.#handovers.set(event.slot, new Handover(handover.source, stream, ++this.#order, id));
-      this.#wantProof(handover.source, this.#order);
+      this.proofs.wantProof(handover.source, this.#order);
       return "maybe";
     }
     if (event.owns || state !== "running") return this.#judgeHandover(stream, event, id);
-    const owner = this.#holderOf(event.slot, stream);
+    const owner = this.proofs.holderOf(event.slot, stream);
     if (owner === null || owner.id !== source) return this.#judgeHandover(stream, event, id);
-    if (!this.#wantProof(owner, event.answeredAt)) return null;
+    if (!this.proofs.wantProof(owner, event.answeredAt)) return null;
     if (!owner.holds(event.slot)) return this.#judgeHandover(stream, event, id);
     if (!isMigrating(event, id, owner.heldSince(event.slot))) return "maybe";
     handover.repeat(event);
@@ -555,11 +503,11 @@ export class MigrationFilter<Item> {
 
   /** Whether a `del` or `restore` was made by `MIGRATE`, together with its opposite at another node. */
   #judgePair(stream: NodeStream<Item>, event: HeldEvent<Item>, owns: boolean): Verdict | null {
-    if (!this.#isProvenBeside(stream, event.order)) return null;
+    if (!this.proofs.isProvenBeside(stream, event.order)) return null;
     const group = this.#pairs.get(event.key)?.group ?? [];
     if (!group.includes(event)) {
       if (owns && event.type === DEL) return this.#judgeLoneDeletion(stream, event);
-      return (owns || event.type === DEL) && this.#hearsAll(event) ? "real" : "maybe";
+      return (owns || event.type === DEL) && this.proofs.hearsAll(event) ? "real" : "maybe";
     }
     for (const other of group) {
       if (other === event) continue;
@@ -573,10 +521,10 @@ export class MigrationFilter<Item> {
         this.#settleOne(other, kind);
         return this.#judgePair(stream, event, owns);
       }
-      if (!this.#isProvenBeside(other.stream, other.order)) return null;
+      if (!this.proofs.isProvenBeside(other.stream, other.order)) return null;
     }
     for (const [one, verdict] of explain(group)) {
-      this.#settleOne(one, verdict === "real" && !this.#hearsAll(one) ? "maybe" : verdict);
+      this.#settleOne(one, verdict === "real" && !this.proofs.hearsAll(one) ? "maybe" : verdict);
     }
     return event.verdict;
   }
@@ -592,51 +540,21 @@ export class MigrationFilter<Item> {
    */
   #judgeLoneDeletion(stream: NodeStream<Item>, event: HeldEvent<Item>): Verdict | null {
     // The connection is over: what the node would say is not to be had.
-    if (!stream.isOpen) return this.#hearsAll(event) ? "real" : "maybe";
-    if (!this.#wantReport(stream, event.order)) return null;
+    if (!stream.isOpen) return this.proofs.hearsAll(event) ? "real" : "maybe";
+    if (!this.proofs.wantReport(stream, event.order)) return null;
     const { known } = stream.report!;
-    if (known !== null && known > this.#known) {
+    if (known !== null && known > this.proofs.known) {
       this.#events.outdated();
       return null;
     }
     // Of a node that the topology does not name nothing is heard.
-    return this.#hearsAll(event) && (known ?? 0) <= this.#named ? "real" : "maybe";
-  }
-
-  /**
-   * Whether each `restore` by which a deletion could be an artefact was heard: every other node was when
-   * the deletion's node proved something before it.
-   */
-  #hearsAll({ stream, provenOrder }: HeldEvent<Item>): boolean {
-    if (!this.hearsOpposites || this.isUnsettled || this.#heardOrder > provenOrder) return false;
-    return this.#unheard.size - (this.#unheard.has(stream.id) ? 1 : 0) === 0;
-  }
-
-  /** Takes account of what is known of all nodes together. */
-  #account(): void {
-    const unheard = new Set(this.#primaries);
-    this.#slowest = null;
-    this.#provenOrder = this.#nextProvenOrder = Infinity;
-    this.#heardOrder = 0;
-    for (const stream of this.#streams) {
-      const { id, provenOrder, heardOrder, isSilent } = stream;
-      if (isSilent) continue;
-      if (provenOrder < this.#provenOrder) {
-        this.#nextProvenOrder = this.#provenOrder;
-        this.#provenOrder = provenOrder;
-        this.#slowest = stream;
-      } else this.#nextProvenOrder = Math.min(this.#nextProvenOrder, provenOrder);
-      if (heardOrder === Infinity) continue;
-      unheard.delete(id);
-      this.#heardOrder = Math.max(this.#heardOrder, heardOrder);
-    }
-    this.#unheard = unheard;
+    return this.proofs.hearsAll(event) && (known ?? 0) <= this.proofs.named ? "real" : "maybe";
   }
 
   /** What comes before a `restore` of the same key, for the same command, is what that one is. */
   #judgeBeforeRestore(stream: NodeStream<Item>, event: HeldEvent<Item>): Verdict | null {
     const next = stream.queue[stream.queue.indexOf(event, stream.head) + 1];
-    if (next === undefined) return this.#wantProof(stream, event.order) ? "real" : null;
+    if (next === undefined) return this.proofs.wantProof(stream, event.order) ? "real" : null;
     if (next.key !== event.key || !mustWait(next.type) || next.type === DEL) return "real";
     next.verdict ??= this.#judge(stream, next);
     return next.verdict;
@@ -651,14 +569,14 @@ export class MigrationFilter<Item> {
   /** The first event of a slot at a node that does not own it: what its owner emits has to be known. */
   #begin(stream: NodeStream<Item>, { slot, order }: HeldEvent<Item>): void {
     stream.visited.add(slot);
-    this.#wantFence(stream, slot);
-    this.#wantReport(stream, order);
+    this.proofs.wantFence(stream, slot);
+    this.proofs.wantReport(stream, order);
     const before = this.#handovers.get(slot);
     if (before?.target === stream) return;
-    const source = this.#holderOf(slot, stream);
+    const source = this.proofs.holderOf(slot, stream);
     if (source === null) return;
     this.#handovers.set(slot, new Handover(source, stream, order));
-    this.#wantProof(source, order);
+    this.proofs.wantProof(source, order);
   }
 
   /** Forgets an atomic migration to a node that is over, unless events of it wait. */
@@ -674,63 +592,19 @@ export class MigrationFilter<Item> {
     handover.record(event.eventType, keyOf(event), stream.heldSince(slot));
   }
 
-  #holderOf(slot: number, except: NodeStream<Item>): NodeStream<Item> | null {
-    for (const stream of this.#streams) if (stream !== except && stream.holds(slot)) return stream;
-    return null;
-  }
-
-  /** Up to which place every other node has proven what it emitted, but for silent ones. */
-  #provenBeside(stream: NodeStream<Item>): number {
-    return this.#slowest === stream ? this.#nextProvenOrder : this.#provenOrder;
-  }
-
-  /** Whether every other node has proven that nothing from before this place is to come. */
-  #isProvenBeside(stream: NodeStream<Item>, order: number): boolean {
-    if (order <= this.#provenBeside(stream)) return true;
-    if (stream.neededOrder < order) {
-      stream.neededOrder = order;
-      this.#wantProofBeside(stream, order);
-    }
-    return false;
-  }
-
-  #wantProofBeside(stream: NodeStream<Item>, order: number): void {
-    for (const other of this.#streams) {
-      if (other !== stream && !other.isSilent) this.#wantProof(other, order);
-    }
-  }
-
   /** Forgets uncertain events whose opposites have been read if there are any. */
   #dropUnpaired(): void {
     let read = 0;
     const { length } = this.#unpaired;
     while (read < length) {
       const event = this.#unpaired[read]!;
-      const isRead = event.order <= this.#provenBeside(event.stream) &&
+      const isRead = event.order <= this.proofs.provenBeside(event.stream) &&
         this.#pairs.get(event.key)!.isDone;
       if (!isRead && length - read <= this.#limits.items) break;
       this.#unpair(event);
       read++;
     }
     this.#unpaired = this.#unpaired.slice(read);
-  }
-
-  #wantProof(stream: NodeStream<Item>, order: number): boolean {
-    if (stream.provenOrder >= order || !stream.isOpen) return true;
-    if (stream.pingOrder === null) this.#events.ping(stream);
-    return false;
-  }
-
-  #wantReport(stream: NodeStream<Item>, order: number): boolean {
-    if (stream.reportOrder >= order) return true;
-    if (stream.reportAsked === null) this.#events.report(stream);
-    return false;
-  }
-
-  #wantFence(stream: NodeStream<Item>, slot: number): void {
-    if (stream.asked.has(slot)) return;
-    stream.asked.add(slot);
-    this.#events.fence(stream, slot);
   }
 
   #pair(event: HeldEvent<Item>): void {

@@ -5,7 +5,7 @@ export const cluster: readonly Mutant[] = [
   {
     name: "decides a deletion before the other nodes have proven anything",
     file: "cluster/migration/filter.ts",
-    before: "if (!this.#isProvenBeside(stream, event.order)) return null;\n    const group",
+    before: "if (!this.proofs.isProvenBeside(stream, event.order)) return null;\n    const group",
     after: "const group",
     tests: ["tests/cluster/migration/filter_test.ts"],
   },
@@ -33,7 +33,7 @@ export const cluster: readonly Mutant[] = [
   {
     name: "hides an event before the source has proven that it still owns the slot",
     file: "cluster/migration/filter.ts",
-    before: "if (!this.#wantProof(owner, event.answeredAt)) return null;",
+    before: "if (!this.proofs.wantProof(owner, event.answeredAt)) return null;",
     after: "",
     tests: ["tests/cluster/migration/filter_test.ts"],
   },

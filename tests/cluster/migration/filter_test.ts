@@ -295,7 +295,7 @@ Deno.test("a deletion waits for nodes that its owner counts and the topology doe
 
 Deno.test("where opposites are not heard, a deletion is uncertain", () => {
   const scene = new Scene({ a: [1], b: [2] });
-  scene.filter.hearsOpposites = false;
+  scene.filter.proofs.hearsOpposites = false;
   scene.emit("a", "del");
   scene.prove("b");
   scene.report("a");

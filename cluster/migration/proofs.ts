@@ -1,0 +1,198 @@
+import type { HeldEvent, NodeStream } from "./node_stream.ts";
+
+/** Questions to nodes. */
+export interface NodeQuestions<Item> {
+  /** Asks a node for the fence of a slot; `MigrationFilter.fenced` takes the answer. */
+  fence(stream: NodeStream<Item>, slot: number): void;
+  /** Sends a ping; `MigrationFilter.pingSent` and `proven` follow. */
+  ping(stream: NodeStream<Item>): void;
+  /** Asks a node for a report; `MigrationFilter.reportAsked` and `reported` follow. */
+  report(stream: NodeStream<Item>): void;
+}
+
+/**
+ * What all nodes together have proven: of which nodes everything is heard, and up to which place in the
+ * order. Asks the nodes for what is missing.
+ */
+export class Proofs<Item> {
+  /** Whether a node may be a primary by now that the topology does not name as one. */
+  isUnsettled = false;
+  /** Whether each event comes that may be the opposite of one that comes. */
+  hearsOpposites = true;
+  readonly #questions: NodeQuestions<Item>;
+  readonly #streams = new Set<NodeStream<Item>>();
+  #primaries = new Set<string>();
+  /** The number of nodes in the topology, and of those for which it was asked for. */
+  #named = 0;
+  #known = 0;
+  /** The node that has proven least, of those that are not silent; up to where; and the next one. */
+  #slowest: NodeStream<Item> | null = null;
+  #provenOrder = Infinity;
+  #nextProvenOrder = Infinity;
+  #heardOrder = 0;
+  /** Primaries that are not heard. */
+  #unheard: ReadonlySet<string> = new Set();
+
+  constructor(questions: NodeQuestions<Item>) {
+    this.#questions = questions;
+  }
+
+  /** The place from which on the node is heard that was the last to be. */
+  get heardOrder(): number {
+    return this.#heardOrder;
+  }
+
+  /** The number of nodes in the topology. */
+  get named(): number {
+    return this.#named;
+  }
+
+  /** The number of nodes for which the topology was asked for. */
+  get known(): number {
+    return this.#known;
+  }
+
+  /** How many nodes the node knows that knows most of them; 0 if none says so. */
+  get mostKnown(): number {
+    let most = 0;
+    for (const { report } of this.#streams) most = Math.max(most, report?.known ?? 0);
+    return most;
+  }
+
+  /**
+   * Takes a topology over.
+   *
+   * @param primaries the ids of all nodes to which a slot may migrate
+   * @param known the number of nodes in it
+   */
+  setTopology(primaries: ReadonlySet<string>, known: number): void {
+    this.#primaries = new Set(primaries);
+    this.account();
+    // Nodes that some node counts and the topology does not name, such as those in a handshake.
+    this.#named = known;
+    this.#known = Math.max(known, this.mostKnown);
+  }
+
+  /** Takes note of a primary that the topology does not name yet. */
+  addPrimary(id: string): void {
+    this.#primaries.add(id);
+    this.account();
+  }
+
+  /** Takes note of a primary that is a replica now: no slot migrates to it. */
+  removePrimary(id: string): void {
+    this.#primaries.delete(id);
+    this.account();
+  }
+
+  /** Takes note of a connection to a primary. */
+  open(stream: NodeStream<Item>): void {
+    this.#streams.add(stream);
+    this.account();
+  }
+
+  /** Takes note of the end of a connection. */
+  close(stream: NodeStream<Item>): void {
+    this.#streams.delete(stream);
+    this.account();
+  }
+
+  /** Everything wanted comes from a node from this place on: asks the others for proof of it. */
+  heard(stream: NodeStream<Item>, order: number): void {
+    stream.heardOrder = order;
+    this.account();
+    for (const other of this.#streams) if (other !== stream) this.wantProof(other, order);
+  }
+
+  /** Waits no longer for the other nodes that have not proven what comes before this place. */
+  giveUpBeside(stream: NodeStream<Item>, order: number): void {
+    for (const other of this.#streams) {
+      if (other !== stream && other.provenOrder < order) other.isSilent = true;
+    }
+    this.account();
+  }
+
+  /** Whether nothing of a node is to come from before all that are heard were. */
+  isProven(stream: NodeStream<Item>): boolean {
+    return stream.isFenceless || stream.isSilent || this.#heardOrder <= stream.provenOrder;
+  }
+
+  /**
+   * Whether each `restore` by which a deletion could be an artefact was heard: every other node was when
+   * the deletion's node proved something before it.
+   */
+  hearsAll({ stream, provenOrder }: HeldEvent<Item>): boolean {
+    if (!this.hearsOpposites || this.isUnsettled || this.#heardOrder > provenOrder) return false;
+    return this.#unheard.size - (this.#unheard.has(stream.id) ? 1 : 0) === 0;
+  }
+
+  /** Takes account of what is known of all nodes together. */
+  account(): void {
+    const unheard = new Set(this.#primaries);
+    this.#slowest = null;
+    this.#provenOrder = this.#nextProvenOrder = Infinity;
+    this.#heardOrder = 0;
+    for (const stream of this.#streams) {
+      const { id, provenOrder, heardOrder, isSilent } = stream;
+      if (isSilent) continue;
+      if (provenOrder < this.#provenOrder) {
+        this.#nextProvenOrder = this.#provenOrder;
+        this.#provenOrder = provenOrder;
+        this.#slowest = stream;
+      } else this.#nextProvenOrder = Math.min(this.#nextProvenOrder, provenOrder);
+      if (heardOrder === Infinity) continue;
+      unheard.delete(id);
+      this.#heardOrder = Math.max(this.#heardOrder, heardOrder);
+    }
+    this.#unheard = unheard;
+  }
+
+  /** A node other than `except` that holds the fence of a slot; null if none does. */
+  holderOf(slot: number, except: NodeStream<Item>): NodeStream<Item> | null {
+    for (const stream of this.#streams) if (stream !== except && stream.holds(slot)) return stream;
+    return null;
+  }
+
+  /** Up to which place every other node has proven what it emitted, but for silent ones. */
+  provenBeside(stream: NodeStream<Item>): number {
+    return this.#slowest === stream ? this.#nextProvenOrder : this.#provenOrder;
+  }
+
+  /** Whether every other node has proven that nothing from before this place is to come. */
+  isProvenBeside(stream: NodeStream<Item>, order: number): boolean {
+    if (order <= this.provenBeside(stream)) return true;
+    if (stream.neededOrder < order) {
+      stream.neededOrder = order;
+      this.wantProofBeside(stream, order);
+    }
+    return false;
+  }
+
+  /** Asks every other node for proof of what it emitted before this place, but for silent ones. */
+  wantProofBeside(stream: NodeStream<Item>, order: number): void {
+    for (const other of this.#streams) {
+      if (other !== stream && !other.isSilent) this.wantProof(other, order);
+    }
+  }
+
+  /** Whether a node has proven what it emitted before this place; asks it otherwise. */
+  wantProof(stream: NodeStream<Item>, order: number): boolean {
+    if (stream.provenOrder >= order || !stream.isOpen) return true;
+    if (stream.pingOrder === null) this.#questions.ping(stream);
+    return false;
+  }
+
+  /** Whether a node has reported since this place; asks it otherwise. */
+  wantReport(stream: NodeStream<Item>, order: number): boolean {
+    if (stream.reportOrder >= order) return true;
+    if (stream.reportAsked === null) this.#questions.report(stream);
+    return false;
+  }
+
+  /** Asks a node for the fence of a slot, unless that is under way. */
+  wantFence(stream: NodeStream<Item>, slot: number): void {
+    if (stream.asked.has(slot)) return;
+    stream.asked.add(slot);
+    this.#questions.fence(stream, slot);
+  }
+}
