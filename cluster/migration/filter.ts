@@ -1,9 +1,10 @@
 import { Handover } from "./handover.ts";
-import { DEL, explain, KeyEvents, RESTORE } from "./key_moves.ts";
+import { DEL, KeyMoves, RESTORE } from "./key_moves.ts";
 import {
   type ClusterEvent,
   type HeldEvent,
   keyOf,
+  type Kind,
   type NodeReport,
   NodeStream,
   type Verdict,
@@ -39,12 +40,6 @@ const MOST_BYTES = 16 * 1024 * 1024;
 const BEFORE_RESTORE: ReadonlySet<string> = new Set(["new", "overwritten", "type_changed"]);
 
 /**
- * What an event is before its neighbours are considered: by its node as the owner of the slot, or by the
- * target of a migration key by key, which serves clients already; or its verdict.
- */
-type Kind = Verdict | "own" | "by-key";
-
-/**
  * Tells the events of clients from those that only a slot migration causes, by what stands in the
  * nodes' own streams. It knows neither sockets nor clocks.
  *
@@ -75,10 +70,8 @@ export class MigrationFilter<Item> {
   readonly #limits: Required<FilterLimits>;
   /** Nodes of which events wait. */
   readonly #waiting = new Set<NodeStream<Item>>();
-  /** Waiting `restore` and `del` events, by database and key. */
-  readonly #pairs = new Map<string, KeyEvents<Item>>();
-  /** Those of them that were delivered as uncertain before all their opposites were read, in order. */
-  #unpaired: HeldEvent<Item>[] = [];
+  /** Which `del` and `restore` events belong to one migration of a key. */
+  readonly #keyMoves: KeyMoves<Item>;
   /** Slots that atomic migrations may bring to a node. */
   readonly #handovers = new Map<number, Handover<Item>>();
   /** Slots whose events came from nodes without fences that do not own them. */
@@ -94,6 +87,12 @@ export class MigrationFilter<Item> {
     const { hold = HOLD_MS, items = MOST_ITEMS, bytes = MOST_BYTES } = limits;
     this.#events = events;
     this.proofs = new Proofs(events);
+    this.#keyMoves = new KeyMoves({
+      proofs: this.proofs,
+      items,
+      classify: (event) => this.#classify(event.stream, event),
+      outdated: () => events.outdated(),
+    });
     this.#limits = { hold, items, bytes };
   }
 
@@ -213,7 +212,7 @@ export class MigrationFilter<Item> {
     this.#waiting.add(stream);
     this.held++;
     this.heldBytes += bytes;
-    if (type === DEL || type === RESTORE) this.#pair(held);
+    if (type === DEL || type === RESTORE) this.#keyMoves.add(held);
     if (!fenced) this.#begin(stream, held);
     this.#settle();
     while (this.held > this.#limits.items || this.heldBytes > this.#limits.bytes) this.#giveUp();
@@ -270,8 +269,8 @@ export class MigrationFilter<Item> {
     stream.pingOrder = null;
     stream.isSilent = false;
     this.proofs.account();
-    this.#dropUnpaired();
-    let needed = Math.max(this.proofs.heardOrder, this.#unpaired.at(-1)?.order ?? 0);
+    this.#keyMoves.dropUnpaired();
+    let needed = Math.max(this.proofs.heardOrder, this.#keyMoves.neededOrder);
     for (const other of this.#waiting) {
       if (other !== stream) needed = Math.max(needed, other.neededOrder);
     }
@@ -395,12 +394,7 @@ export class MigrationFilter<Item> {
     event.isDone = true;
     this.held--;
     this.heldBytes -= event.bytes;
-    if (event.verdict !== "real" && this.#pairs.get(event.key)?.has(event)) {
-      // Its opposite may still come, and is as uncertain as it is.
-      this.#unpaired.push(event);
-      this.proofs.wantProofBeside(event.stream, event.order);
-      this.#dropUnpaired();
-    } else this.#unpair(event);
+    this.#keyMoves.finish(event);
     for (const item of event.items) this.#decide(item, event.verdict!);
   }
 
@@ -421,7 +415,7 @@ export class MigrationFilter<Item> {
     const kind = this.#classify(stream, event);
     if (kind !== "own" && kind !== "by-key") return kind;
     if (event.type === DEL || event.type === RESTORE) {
-      return this.#judgePair(stream, event, kind === "own");
+      return this.#keyMoves.judge(stream, event, kind === "own");
     }
     if (BEFORE_RESTORE.has(event.type)) return this.#judgeBeforeRestore(stream, event);
     return "real";
@@ -439,7 +433,7 @@ export class MigrationFilter<Item> {
     if (!this.proofs.wantReport(stream, event.order) || !isAnswered) return null;
     const { role, moves } = report!;
     if (role === "replica") {
-      if (event.mayRepeat) this.#unpair(event);
+      if (event.mayRepeat) this.#keyMoves.delete(event);
       return repeated(event);
     }
     if (moves === null || event.mayRepeat) return "maybe";
@@ -470,7 +464,7 @@ export class MigrationFilter<Item> {
     if (!isMigrating(event, id, owner.heldSince(event.slot))) return "maybe";
     handover.repeat(event);
     // While the migration runs, the slot does not migrate key by key.
-    this.#unpair(event);
+    this.#keyMoves.delete(event);
     return "artefact";
   }
 
@@ -499,56 +493,6 @@ export class MigrationFilter<Item> {
     }
     this.#handovers.delete(slot);
     return event.isOwn ? "own" : event.verdict ?? "maybe";
-  }
-
-  /** Whether a `del` or `restore` was made by `MIGRATE`, together with its opposite at another node. */
-  #judgePair(stream: NodeStream<Item>, event: HeldEvent<Item>, owns: boolean): Verdict | null {
-    if (!this.proofs.isProvenBeside(stream, event.order)) return null;
-    const group = this.#pairs.get(event.key)?.group ?? [];
-    if (!group.includes(event)) {
-      if (owns && event.type === DEL) return this.#judgeLoneDeletion(stream, event);
-      return (owns || event.type === DEL) && this.proofs.hearsAll(event) ? "real" : "maybe";
-    }
-    for (const other of group) {
-      if (other === event) continue;
-      // What was decided without its opposite may be the opposite of this one all the same.
-      if (other.verdict !== null) return "maybe";
-      const kind = this.#classify(other.stream, other);
-      if (kind === null) return null;
-      if (kind === "maybe" || other.verdict !== null) return "maybe";
-      if (kind === "artefact") {
-        // It was not made by MIGRATE.
-        this.#settleOne(other, kind);
-        return this.#judgePair(stream, event, owns);
-      }
-      if (!this.proofs.isProvenBeside(other.stream, other.order)) return null;
-    }
-    for (const [one, verdict] of explain(group)) {
-      this.#settleOne(one, verdict === "real" && !this.proofs.hearsAll(one) ? "maybe" : verdict);
-    }
-    return event.verdict;
-  }
-
-  #settleOne(event: HeldEvent<Item>, verdict: Verdict): void {
-    event.verdict = verdict;
-    this.#unpair(event);
-  }
-
-  /**
-   * A deletion whose `restore` no node has emitted. It is real unless the slot migrates to a node that
-   * is not heard.
-   */
-  #judgeLoneDeletion(stream: NodeStream<Item>, event: HeldEvent<Item>): Verdict | null {
-    // The connection is over: what the node would say is not to be had.
-    if (!stream.isOpen) return this.proofs.hearsAll(event) ? "real" : "maybe";
-    if (!this.proofs.wantReport(stream, event.order)) return null;
-    const { known } = stream.report!;
-    if (known !== null && known > this.proofs.known) {
-      this.#events.outdated();
-      return null;
-    }
-    // Of a node that the topology does not name nothing is heard.
-    return this.proofs.hearsAll(event) && (known ?? 0) <= this.proofs.named ? "real" : "maybe";
   }
 
   /** What comes before a `restore` of the same key, for the same command, is what that one is. */
@@ -590,33 +534,6 @@ export class MigrationFilter<Item> {
     const handover = this.#handovers.get(slot);
     if (handover?.source !== stream) return;
     handover.record(event.eventType, keyOf(event), stream.heldSince(slot));
-  }
-
-  /** Forgets uncertain events whose opposites have been read if there are any. */
-  #dropUnpaired(): void {
-    let read = 0;
-    const { length } = this.#unpaired;
-    while (read < length) {
-      const event = this.#unpaired[read]!;
-      const isRead = event.order <= this.proofs.provenBeside(event.stream) &&
-        this.#pairs.get(event.key)!.isDone;
-      if (!isRead && length - read <= this.#limits.items) break;
-      this.#unpair(event);
-      read++;
-    }
-    this.#unpaired = this.#unpaired.slice(read);
-  }
-
-  #pair(event: HeldEvent<Item>): void {
-    const events = this.#pairs.get(event.key) ?? new KeyEvents();
-    this.#pairs.set(event.key, events);
-    events.add(event);
-  }
-
-  #unpair(event: HeldEvent<Item>): void {
-    const events = this.#pairs.get(event.key);
-    events?.delete(event);
-    if (events?.isEmpty) this.#pairs.delete(event.key);
   }
 }
 

@@ -1,4 +1,5 @@
-import type { HeldEvent, Verdict } from "./node_stream.ts";
+import type { HeldEvent, Kind, NodeStream, Verdict } from "./node_stream.ts";
+import type { Proofs } from "./proofs.ts";
 
 /** The two events that `MIGRATE` makes of a key: `restore` at its target, then `del` at its source. */
 export const RESTORE = "restore";
@@ -7,8 +8,136 @@ export const DEL = "del";
 /** How many events of one key are looked at together; of more nothing is certain. */
 const MOST_EVENTS = 8;
 
+/** What key moves need. */
+export interface KeyMovesOptions<Item> {
+  /** What the nodes have proven. */
+  readonly proofs: Proofs<Item>;
+  /** How many uncertain events may be remembered. */
+  readonly items: number;
+  /** Says what an event is before its opposites are considered; null while that is not known. */
+  classify(event: HeldEvent<Item>): Kind | null;
+  /** A node knows others than the topology does. */
+  outdated(): void;
+}
+
+/** Decides which `del` and `restore` events `MIGRATE` made, as it moves a key from node to node. */
+export class KeyMoves<Item> {
+  readonly #options: KeyMovesOptions<Item>;
+  /** Waiting `restore` and `del` events, by database and key. */
+  readonly #pairs = new Map<string, KeyEvents<Item>>();
+  /** Those of them that were delivered as uncertain before all their opposites were read, in order. */
+  #unpaired: HeldEvent<Item>[] = [];
+
+  constructor(options: KeyMovesOptions<Item>) {
+    this.#options = options;
+  }
+
+  /** Up to this place every node has to prove what it emitted, because of uncertain events. */
+  get neededOrder(): number {
+    return this.#unpaired.at(-1)?.order ?? 0;
+  }
+
+  /** Takes a `del` or `restore` that waits. */
+  add(event: HeldEvent<Item>): void {
+    const events = this.#pairs.get(event.key) ?? new KeyEvents();
+    this.#pairs.set(event.key, events);
+    events.add(event);
+  }
+
+  /** Forgets an event: it is the opposite of no other. */
+  delete(event: HeldEvent<Item>): void {
+    const events = this.#pairs.get(event.key);
+    events?.delete(event);
+    if (events?.isEmpty) this.#pairs.delete(event.key);
+  }
+
+  /** An event is delivered with its verdict. */
+  finish(event: HeldEvent<Item>): void {
+    if (event.verdict === "real" || !this.#pairs.get(event.key)?.has(event)) {
+      return this.delete(event);
+    }
+    // Its opposite may still come, and is as uncertain as it is.
+    this.#unpaired.push(event);
+    this.#options.proofs.wantProofBeside(event.stream, event.order);
+    this.dropUnpaired();
+  }
+
+  /** Forgets uncertain events whose opposites have been read if there are any. */
+  dropUnpaired(): void {
+    const { proofs, items } = this.#options;
+    let read = 0;
+    const { length } = this.#unpaired;
+    while (read < length) {
+      const event = this.#unpaired[read]!;
+      const isRead = event.order <= proofs.provenBeside(event.stream) &&
+        this.#pairs.get(event.key)!.isDone;
+      if (!isRead && length - read <= items) break;
+      this.delete(event);
+      read++;
+    }
+    this.#unpaired = this.#unpaired.slice(read);
+  }
+
+  /**
+   * Whether a `del` or `restore` was made by `MIGRATE`, together with its opposite at another node.
+   *
+   * @param owns whether its node owned the slot
+   * @returns null while that is not known
+   */
+  judge(stream: NodeStream<Item>, event: HeldEvent<Item>, owns: boolean): Verdict | null {
+    const { proofs } = this.#options;
+    if (!proofs.isProvenBeside(stream, event.order)) return null;
+    const group = this.#pairs.get(event.key)?.group ?? [];
+    if (!group.includes(event)) {
+      if (owns && event.type === DEL) return this.#judgeLoneDeletion(stream, event);
+      return (owns || event.type === DEL) && proofs.hearsAll(event) ? "real" : "maybe";
+    }
+    for (const other of group) {
+      if (other === event) continue;
+      // What was decided without its opposite may be the opposite of this one all the same.
+      if (other.verdict !== null) return "maybe";
+      const kind = this.#options.classify(other);
+      if (kind === null) return null;
+      if (kind === "maybe" || other.verdict !== null) return "maybe";
+      if (kind === "artefact") {
+        // It was not made by MIGRATE.
+        this.#settle(other, kind);
+        return this.judge(stream, event, owns);
+      }
+      if (!proofs.isProvenBeside(other.stream, other.order)) return null;
+    }
+    for (const [one, verdict] of explain(group)) {
+      this.#settle(one, verdict === "real" && !proofs.hearsAll(one) ? "maybe" : verdict);
+    }
+    return event.verdict;
+  }
+
+  #settle(event: HeldEvent<Item>, verdict: Verdict): void {
+    event.verdict = verdict;
+    this.delete(event);
+  }
+
+  /**
+   * A deletion whose `restore` no node has emitted. It is real unless the slot migrates to a node that
+   * is not heard.
+   */
+  #judgeLoneDeletion(stream: NodeStream<Item>, event: HeldEvent<Item>): Verdict | null {
+    const { proofs } = this.#options;
+    // The connection is over: what the node would say is not to be had.
+    if (!stream.isOpen) return proofs.hearsAll(event) ? "real" : "maybe";
+    if (!proofs.wantReport(stream, event.order)) return null;
+    const { known } = stream.report!;
+    if (known !== null && known > proofs.known) {
+      this.#options.outdated();
+      return null;
+    }
+    // Of a node that the topology does not name nothing is heard.
+    return proofs.hearsAll(event) && (known ?? 0) <= proofs.named ? "real" : "maybe";
+  }
+}
+
 /** Waiting `del` and `restore` events of one key. */
-export class KeyEvents<Item> {
+class KeyEvents<Item> {
   readonly #events: Readonly<Record<string, Set<HeldEvent<Item>>>> = {
     [DEL]: new Set(),
     [RESTORE]: new Set(),
@@ -84,7 +213,7 @@ function isChain<Item>(events: readonly HeldEvent<Item>[]): boolean {
  * Finds the events of a key that clients made, given that it migrated from node to node: as few as
  * possible. What only some of the explanations with so few call a client's is uncertain.
  */
-export function explain<Item>(events: readonly HeldEvent<Item>[]): Map<HeldEvent<Item>, Verdict> {
+function explain<Item>(events: readonly HeldEvent<Item>[]): Map<HeldEvent<Item>, Verdict> {
   const verdicts = new Map<HeldEvent<Item>, Verdict>(events.map((event) => [event, "maybe"]));
   if (events.length > MOST_EVENTS) return verdicts;
   const bySize: number[][] = events.map(() => []);

@@ -15,6 +15,12 @@ export interface ClusterEvent {
 /** Whether an event is certainly a client's, certainly an artefact, or perhaps one. */
 export type Verdict = "real" | "artefact" | "maybe";
 
+/**
+ * What an event is before its neighbours are considered: by its node as the owner of the slot, or by the
+ * target of a migration key by key, which serves clients already; or its verdict.
+ */
+export type Kind = Verdict | "own" | "by-key";
+
 /** The answer of a node to the question what it is and what it does. */
 export interface NodeReport {
   /** The node's role; null if it does not say. */

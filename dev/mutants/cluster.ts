@@ -4,8 +4,8 @@ import type { Mutant } from "./mutant.ts";
 export const cluster: readonly Mutant[] = [
   {
     name: "decides a deletion before the other nodes have proven anything",
-    file: "cluster/migration/filter.ts",
-    before: "if (!this.proofs.isProvenBeside(stream, event.order)) return null;\n    const group",
+    file: "cluster/migration/key_moves.ts",
+    before: "if (!proofs.isProvenBeside(stream, event.order)) return null;\n    const group",
     after: "const group",
     tests: ["tests/cluster/migration/filter_test.ts"],
   },
