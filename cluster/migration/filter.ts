@@ -1,4 +1,4 @@
-import { Handover } from "./handover.ts";
+import { Handovers } from "./handover.ts";
 import { DEL, KeyMoves, RESTORE } from "./key_moves.ts";
 import {
   type ClusterEvent,
@@ -73,7 +73,7 @@ export class MigrationFilter<Item> {
   /** Which `del` and `restore` events belong to one migration of a key. */
   readonly #keyMoves: KeyMoves<Item>;
   /** Slots that atomic migrations may bring to a node. */
-  readonly #handovers = new Map<number, Handover<Item>>();
+  readonly #handovers: Handovers<Item>;
   /** Slots whose events came from nodes without fences that do not own them. */
   readonly #moving = new Set<number>();
   /** Slots that a node gained while others were heard, and the place of that. */
@@ -93,6 +93,7 @@ export class MigrationFilter<Item> {
       classify: (event) => this.#classify(event.stream, event),
       outdated: () => events.outdated(),
     });
+    this.#handovers = new Handovers(this.proofs, this.#keyMoves, () => ++this.#order);
     this.#limits = { hold, items, bytes };
   }
 
@@ -152,9 +153,7 @@ export class MigrationFilter<Item> {
       if (event.isOwn) continue;
       event.verdict ??= stream.isReplica ? repeated(event) : unproven(event);
     }
-    for (const [slot, { target }] of this.#handovers) {
-      if (target === stream) this.#handovers.delete(slot);
-    }
+    this.#handovers.close(stream);
     this.proofs.close(stream);
     this.#settle();
   }
@@ -181,7 +180,7 @@ export class MigrationFilter<Item> {
     const isSettled = this.#gained.size === 0 || !this.#gained.has(slot);
     if (stream.queue.length === 0 && fenced && isSettled && !mustWait(type)) {
       stream.last = null;
-      if (this.#handovers.size > 0) this.#record(stream, slot, event);
+      if (this.#handovers.size > 0) this.#handovers.record(stream, slot, event);
       return this.#events.decide(item, "real");
     }
     if (stream.isFenceless) {
@@ -189,7 +188,7 @@ export class MigrationFilter<Item> {
       stream.lastVerdict = this.#judgeFenceless(stream, slot);
       return this.#decide(item, stream.lastVerdict);
     }
-    if (fenced && this.#handovers.size > 0) this.#record(stream, slot, event);
+    if (fenced && this.#handovers.size > 0) this.#handovers.record(stream, slot, event);
     const held: HeldEvent<Item> = {
       stream,
       slot,
@@ -237,18 +236,17 @@ export class MigrationFilter<Item> {
       event.answeredAt = this.#order;
     }
     this.#settle();
-    if (owns) this.#endHandover(stream, slot);
+    if (owns) this.#handovers.forget(stream, slot);
   }
 
   /** A node has stopped owning a slot at this place of its stream. */
   released(stream: NodeStream<Item>, slot: number): void {
     stream.setFence(slot, false, this.#order);
-    const handover = this.#handovers.get(slot);
-    if (handover?.source === stream) handover.end();
+    this.#handovers.released(stream, slot);
     // It may have been demoted.
     if (stream.fenceCount === 0) this.proofs.wantReport(stream, this.#order);
     this.#settle();
-    this.#endHandover(stream, slot);
+    this.#handovers.forget(stream, slot);
   }
 
   /** A node accepts no fences, or none are wanted: nothing of it is held back from now on. */
@@ -312,13 +310,7 @@ export class MigrationFilter<Item> {
       stream.movesOrder = ++this.#order;
       this.proofs.wantProof(stream, this.#order);
     }
-    for (const [slot, { target }] of this.#handovers) {
-      if (target !== stream || report.moves === null) continue;
-      const isRunning = report.moves.some(({ slots, direction, state }) =>
-        direction === "in" && state === "running" && includesSlot(slots, slot)
-      );
-      if (!isRunning) this.#endHandover(stream, slot);
-    }
+    this.#handovers.reported(stream, report);
     if (report.role === "replica") {
       stream.isReplica = true;
       this.#events.demoted(stream);
@@ -442,57 +434,11 @@ export class MigrationFilter<Item> {
       (stream.over.get(id) ?? Infinity) >= event.order
     );
     if (incoming.length === 0) {
-      if (this.#handovers.get(event.slot)?.target === stream) this.#handovers.delete(event.slot);
+      this.#handovers.delete(stream, event.slot);
       return "by-key";
     }
     // Of several nobody knows which of them copied what.
-    if (incoming.length > 1) return "maybe";
-    const { id, source, state } = incoming[0]!;
-    const handover = this.#handovers.get(event.slot);
-    if (handover?.source.id !== source) return "maybe";
-    if (!handover.isOf(id, event.order)) {
-      // An earlier one did not end with the slot at the target.
-      this.#handovers.set(event.slot, new Handover(handover.source, stream, ++this.#order, id));
-      this.proofs.wantProof(handover.source, this.#order);
-      return "maybe";
-    }
-    if (event.owns || state !== "running") return this.#judgeHandover(stream, event, id);
-    const owner = this.proofs.holderOf(event.slot, stream);
-    if (owner === null || owner.id !== source) return this.#judgeHandover(stream, event, id);
-    if (!this.proofs.wantProof(owner, event.answeredAt)) return null;
-    if (!owner.holds(event.slot)) return this.#judgeHandover(stream, event, id);
-    if (!isMigrating(event, id, owner.heldSince(event.slot))) return "maybe";
-    handover.repeat(event);
-    // While the migration runs, the slot does not migrate key by key.
-    this.#keyMoves.delete(event);
-    return "artefact";
-  }
-
-  /** Decides what came around the moment at which an atomic migration handed a slot over. */
-  #judgeHandover(
-    stream: NodeStream<Item>,
-    event: HeldEvent<Item>,
-    id: string,
-  ): Verdict | "own" | null {
-    const { slot } = event;
-    const handover = this.#handovers.get(slot);
-    if (handover === undefined || handover.target !== stream) return "maybe";
-    // All that the source emitted as the owner is known once it has ended the fence.
-    if (handover.source.isOpen && handover.source.holds(slot)) return null;
-    const events: HeldEvent<Item>[] = [];
-    for (const other of stream.waiting()) {
-      if (other.slot !== slot || other.isOwn) continue;
-      if (other.owns === null || (stream.over.get(id) ?? Infinity) < other.order) break;
-      events.push(other);
-    }
-    const verdicts = handover.split(events, event.owns === true);
-    for (const [index, other] of events.entries()) {
-      if (verdicts[index] === "real") other.isOwn = true;
-      else if (isMigrating(other, id, handover.heldSince)) other.verdict ??= verdicts[index]!;
-      else other.verdict ??= "maybe";
-    }
-    this.#handovers.delete(slot);
-    return event.isOwn ? "own" : event.verdict ?? "maybe";
+    return incoming.length > 1 ? "maybe" : this.#handovers.judge(stream, event, incoming[0]!);
   }
 
   /** What comes before a `restore` of the same key, for the same command, is what that one is. */
@@ -515,40 +461,13 @@ export class MigrationFilter<Item> {
     stream.visited.add(slot);
     this.proofs.wantFence(stream, slot);
     this.proofs.wantReport(stream, order);
-    const before = this.#handovers.get(slot);
-    if (before?.target === stream) return;
-    const source = this.proofs.holderOf(slot, stream);
-    if (source === null) return;
-    this.#handovers.set(slot, new Handover(source, stream, order));
-    this.proofs.wantProof(source, order);
-  }
-
-  /** Forgets an atomic migration to a node that is over, unless events of it wait. */
-  #endHandover(stream: NodeStream<Item>, slot: number): void {
-    if (this.#handovers.get(slot)?.target !== stream) return;
-    for (const event of stream.waiting()) if (event.slot === slot && !event.isOwn) return;
-    this.#handovers.delete(slot);
-  }
-
-  #record(stream: NodeStream<Item>, slot: number, event: ClusterEvent): void {
-    const handover = this.#handovers.get(slot);
-    if (handover?.source !== stream) return;
-    handover.record(event.eventType, keyOf(event), stream.heldSince(slot));
+    this.#handovers.begin(stream, slot, order);
   }
 }
 
 /** Whether an event's meaning depends on what other nodes emit, or on what follows it. */
 function mustWait(type: string): boolean {
   return type === DEL || type === RESTORE || BEFORE_RESTORE.has(type);
-}
-
-/**
- * Whether an event was emitted during an atomic migration that was under way later: that was known
- * before, or the source has owned the slot since before then without a break.
- */
-function isMigrating(event: HeldEvent<unknown>, id: string, heldSince: number): boolean {
-  const { stream, order, provenOrder } = event;
-  return heldSince <= provenOrder || (stream.running.get(id) ?? Infinity) < order;
 }
 
 /** The verdict on an event without a fence of a node that was demoted: of those since then. */

@@ -1,5 +1,16 @@
 import { REPEATED_AS } from "../../events/replication.ts";
-import type { HeldEvent, NodeStream, Verdict } from "./node_stream.ts";
+import { includesSlot } from "../discovery/slot.ts";
+import type { KeyMoves } from "./key_moves.ts";
+import type { SlotMove } from "./move_list.ts";
+import {
+  type ClusterEvent,
+  type HeldEvent,
+  keyOf,
+  type NodeReport,
+  type NodeStream,
+  type Verdict,
+} from "./node_stream.ts";
+import type { Proofs } from "./proofs.ts";
 
 /** How many events of a source may wait for their repetition; beyond that nothing is certain. */
 const MOST = 10_000;
@@ -106,6 +117,144 @@ export class Handover<Item> {
     }
     return -1;
   }
+}
+
+/** Decides which events of slots that atomic migrations bring to a node are artefacts. */
+export class Handovers<Item> {
+  readonly #proofs: Proofs<Item>;
+  readonly #keyMoves: KeyMoves<Item>;
+  readonly #nextOrder: () => number;
+  /** By slot. */
+  readonly #handovers = new Map<number, Handover<Item>>();
+
+  /** @param nextOrder returns a new place in the order in which events are read */
+  constructor(proofs: Proofs<Item>, keyMoves: KeyMoves<Item>, nextOrder: () => number) {
+    this.#proofs = proofs;
+    this.#keyMoves = keyMoves;
+    this.#nextOrder = nextOrder;
+  }
+
+  /** How many slots are on their way. */
+  get size(): number {
+    return this.#handovers.size;
+  }
+
+  /** The first event of a slot at a node that does not own it: what its owner emits has to be known. */
+  begin(target: NodeStream<Item>, slot: number, order: number): void {
+    if (this.#handovers.get(slot)?.target === target) return;
+    const source = this.#proofs.holderOf(slot, target);
+    if (source === null) return;
+    this.#handovers.set(slot, new Handover(source, target, order));
+    this.#proofs.wantProof(source, order);
+  }
+
+  /** Notes an event of a node that owns its slot. */
+  record(stream: NodeStream<Item>, slot: number, event: ClusterEvent): void {
+    const handover = this.#handovers.get(slot);
+    if (handover?.source !== stream) return;
+    handover.record(event.eventType, keyOf(event), stream.heldSince(slot));
+  }
+
+  /** A node has stopped owning a slot. */
+  released(stream: NodeStream<Item>, slot: number): void {
+    const handover = this.#handovers.get(slot);
+    if (handover?.source === stream) handover.end();
+  }
+
+  /** A node has reported: forgets the migrations to it that are over. */
+  reported(stream: NodeStream<Item>, { moves }: NodeReport): void {
+    for (const [slot, { target }] of this.#handovers) {
+      if (target !== stream || moves === null) continue;
+      const isRunning = moves.some(({ slots, direction, state }) =>
+        direction === "in" && state === "running" && includesSlot(slots, slot)
+      );
+      if (!isRunning) this.forget(stream, slot);
+    }
+  }
+
+  /** Forgets an atomic migration to a node that is over, unless events of it wait. */
+  forget(stream: NodeStream<Item>, slot: number): void {
+    if (this.#handovers.get(slot)?.target !== stream) return;
+    for (const event of stream.waiting()) if (event.slot === slot && !event.isOwn) return;
+    this.#handovers.delete(slot);
+  }
+
+  /** Forgets that a slot may come to a node by an atomic migration. */
+  delete(stream: NodeStream<Item>, slot: number): void {
+    if (this.#handovers.get(slot)?.target === stream) this.#handovers.delete(slot);
+  }
+
+  /** The connection of a node is over. */
+  close(stream: NodeStream<Item>): void {
+    for (const slot of this.#handovers.keys()) this.delete(stream, slot);
+  }
+
+  /**
+   * Says what an event of a slot is that an atomic migration brings to its node.
+   *
+   * @returns null while that is not known
+   */
+  judge(
+    stream: NodeStream<Item>,
+    event: HeldEvent<Item>,
+    { id, source, state }: SlotMove,
+  ): Verdict | "own" | null {
+    const handover = this.#handovers.get(event.slot);
+    if (handover?.source.id !== source) return "maybe";
+    if (!handover.isOf(id, event.order)) {
+      // An earlier one did not end with the slot at the target.
+      const order = this.#nextOrder();
+      this.#handovers.set(event.slot, new Handover(handover.source, stream, order, id));
+      this.#proofs.wantProof(handover.source, order);
+      return "maybe";
+    }
+    if (event.owns || state !== "running") return this.#judgeEnd(stream, event, id);
+    const owner = this.#proofs.holderOf(event.slot, stream);
+    if (owner === null || owner.id !== source) return this.#judgeEnd(stream, event, id);
+    if (!this.#proofs.wantProof(owner, event.answeredAt)) return null;
+    if (!owner.holds(event.slot)) return this.#judgeEnd(stream, event, id);
+    if (!isMigrating(event, id, owner.heldSince(event.slot))) return "maybe";
+    handover.repeat(event);
+    // While the migration runs, the slot does not migrate key by key.
+    this.#keyMoves.delete(event);
+    return "artefact";
+  }
+
+  /** Decides what came around the moment at which an atomic migration handed a slot over. */
+  #judgeEnd(
+    stream: NodeStream<Item>,
+    event: HeldEvent<Item>,
+    id: string,
+  ): Verdict | "own" | null {
+    const { slot } = event;
+    const handover = this.#handovers.get(slot);
+    if (handover === undefined || handover.target !== stream) return "maybe";
+    // All that the source emitted as the owner is known once it has ended the fence.
+    if (handover.source.isOpen && handover.source.holds(slot)) return null;
+    const events: HeldEvent<Item>[] = [];
+    for (const other of stream.waiting()) {
+      if (other.slot !== slot || other.isOwn) continue;
+      if (other.owns === null || (stream.over.get(id) ?? Infinity) < other.order) break;
+      events.push(other);
+    }
+    const verdicts = handover.split(events, event.owns === true);
+    for (const [index, other] of events.entries()) {
+      if (verdicts[index] === "real") other.isOwn = true;
+      else if (isMigrating(other, id, handover.heldSince)) other.verdict ??= verdicts[index]!;
+      else other.verdict ??= "maybe";
+    }
+    this.#handovers.delete(slot);
+    return event.isOwn ? "own" : event.verdict ?? "maybe";
+  }
+}
+
+/**
+ * Whether an event was emitted during an atomic migration that was under way later: that was known
+ * before, or the source has owned the slot since before then without a break.
+ */
+function isMigrating(event: HeldEvent<unknown>, id: string, heldSince: number): boolean {
+  const { stream, order, provenOrder } = event;
+  return heldSince <= provenOrder || (stream.running.get(id) ?? Infinity) < order;
 }
 
 /** Whether an event of a target can repeat one of its source. */
