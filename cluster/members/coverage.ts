@@ -49,6 +49,8 @@ export interface Gain {
    * and up to which that one was heard; null if nothing is known of it.
    */
   readonly takenOverAfter: (nodeId: string) => number | null;
+  /** Up to when everything of an earlier owner was received, in ms since the epoch. */
+  readonly provenAt: (nodeId: string) => number;
   /** Whether the node can have replaced an earlier owner as its replica. */
   readonly isHeir: (nodeId: string) => boolean;
 }
@@ -118,7 +120,9 @@ export class Coverage {
       if (gap !== null) ended.push({ slot, ...gap });
       if (before === null && !hole?.isHanded) continue;
       // What is in the gap needs no other.
-      const doubt = { from: hole?.from ?? since, to: gap?.from ?? now };
+      const doubt = hole === null
+        ? { from: since, to: gap?.from ?? now }
+        : { from: gap?.to ?? hole.from, to: now };
       this.#addDoubt(slot, { suspect: before, isMissing: false, nodeId, ...doubt });
     }
     return group(ended);
@@ -128,11 +132,12 @@ export class Coverage {
     nodeId: string,
     earlier: string,
     hole: Hole | null,
-    { heardSince, atConnect, unheardFrom, takenOverAfter, isHeir }: Gain,
+    { heardSince, atConnect, unheardFrom, takenOverAfter, provenAt, isHeir }: Gain,
     now: number,
   ): Omit<Ended, "slot"> | null {
     const isOther = earlier !== nodeId;
-    const isLateHeard = isOther && (atConnect || hole !== null && hole.from < heardSince);
+    const ownedUntil = hole?.from ?? provenAt(earlier);
+    const isLateHeard = isOther && (atConnect || ownedUntil < heardSince);
     // Without a hole the earlier owner was heard until now, and only the new one may not have been.
     if (hole === null && !isLateHeard) return null;
     // A node that takes a slot over owns it a while before the earlier owner learns of that.

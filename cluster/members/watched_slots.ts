@@ -105,6 +105,8 @@ export class WatchedSlots {
       heardSince,
       atConnect,
       unheardFrom,
+      provenAt: (earlier: string) =>
+        this.#options.members.get(earlier)?.server.subscriber.connection?.provenAt ?? Infinity,
       isHeir: (earlier: string) => succession.isHeir(id, earlier),
       takenOverAfter: (earlier: string) => {
         const taken = succession.takenOverAfter(replication, earlier);

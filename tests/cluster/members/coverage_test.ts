@@ -16,6 +16,7 @@ const HEARD: Gain = {
   atConnect: false,
   unheardFrom: null,
   takenOverAfter: () => null,
+  provenAt: () => Infinity,
   isHeir: () => false,
 };
 /** How a node gains the slots that it owned when it was connected to. */
@@ -150,6 +151,7 @@ Deno.test("a failover is a gap from where the replica left the old primary's str
     atConnect: true,
     unheardFrom: null,
     takenOverAfter: (id) => id === "a" ? 90 : null,
+    provenAt: () => Infinity,
     isHeir: (id) => id === "a",
   };
   assertEquals(tell(coverage.gain("r", A, gain, 300)), ["r failover 0-8191 90-300"]);
@@ -314,4 +316,20 @@ Deno.test("slots that came to a node while it was not heard are missing since it
   coverage.lose("b", 210, "disconnected");
   const heir = { ...gain, takenOverAfter: () => 205, isHeir: () => true };
   assertEquals(tell(coverage.gain("d", [9000], heir, 220)), ["d failover 9000 205-220"]);
+});
+
+Deno.test("a node that was not heard when it may have taken a slot over leaves a gap until it was", () => {
+  const coverage = covered();
+  const gain = { ...HEARD, heardSince: 200, unheardFrom: 50, provenAt: () => 150 };
+  assertEquals(tell(coverage.gain("b", [5], gain, 210)), ["b topology 5 50-200"]);
+  // Since it is heard, the earlier owner has proven that it still was one.
+  assertEquals(coverage.gain("b", [6], { ...gain, provenAt: () => 200 }, 210), []);
+});
+
+Deno.test("what followed the gap of a slot that was handed over may be missing of another node", () => {
+  const coverage = covered();
+  coverage.release("a", 5, 100, true, null, 110);
+  const gain = { ...HEARD, heardSince: 120, unheardFrom: 90 };
+  assertEquals(tell(coverage.gain("b", [5], gain, 200)), ["b topology 5 90-120"]);
+  assertEquals(tell(coverage.lose("c", 100, "unresponsive")), ["b topology 5 120-200"]);
 });
