@@ -223,7 +223,10 @@ export class Coverage {
         from < to && (suspect === nodeId || suspect === null && holder !== nodeId && !isReplica);
       this.#setDoubts(slot, doubts.filter((one) => !isOf(one) && one.suspect !== nodeId));
       for (const doubt of doubts.filter(isOf)) {
-        ended.push(missingOf(slot, { ...doubt, from: Math.max(from, doubt.from) }));
+        const start = Math.max(from, doubt.from);
+        ended.push(missingOf(slot, { ...doubt, from: start }));
+        // Another node may have been silent for longer.
+        if (doubt.suspect === null) this.#addDoubt(slot, { ...doubt, to: start });
       }
     }
     return group(ended);

@@ -331,5 +331,6 @@ Deno.test("what followed the gap of a slot that was handed over may be missing o
   coverage.release("a", 5, 100, true, null, 110);
   const gain = { ...HEARD, heardSince: 120, unheardFrom: 90 };
   assertEquals(tell(coverage.gain("b", [5], gain, 200)), ["b topology 5 90-120"]);
-  assertEquals(tell(coverage.lose("c", 100, "unresponsive")), ["b topology 5 120-200"]);
+  assertEquals(tell(coverage.lose("c", 150, "unresponsive")), ["b topology 5 150-200"]);
+  assertEquals(tell(coverage.lose("d", 100, "unresponsive")), ["b topology 5 120-150"]);
 });
