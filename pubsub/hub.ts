@@ -279,6 +279,7 @@ export class Hub {
     this.#end = reason;
     this.stream.close(closed ? null : reason);
     if (!closed) return;
+    this.#delivery.load.end();
     for (const { consumer } of this.#holds) {
       if (consumer instanceof HandlerConsumer) consumer.close();
     }

@@ -13,6 +13,9 @@ export class Load {
   #high = false;
   /** Woken when a queue has been emptied. */
   readonly #waking = new Set<() => void>();
+  /** Ends the turns of the event loop that are waited for. */
+  readonly #turns = new Set<() => void>();
+  #isEnded = false;
 
   /** A queue is filling up. */
   raise(): void {
@@ -24,9 +27,15 @@ export class Load {
     for (const wake of this.#waking) wake();
   }
 
+  /** Ends all turns: nothing is read any more. */
+  end(): void {
+    this.#isEnded = true;
+    for (const wake of [...this.#waking, ...this.#turns]) wake();
+  }
+
   /** A turn for the readers, to be waited for before more is read; null when nothing waits. */
   turn(): Promise<void> | null {
-    return this.waiting === 0 ? null : this.#giveTurn();
+    return this.waiting === 0 || this.#isEnded ? null : this.#giveTurn();
   }
 
   async #giveTurn(): Promise<void> {
@@ -43,22 +52,27 @@ export class Load {
       }
     }
     // The others get one of the whole event loop, once a queue fills up.
-    if (!this.#high) return;
+    if (!this.#high || this.#isEnded) return;
     this.#high = false;
-    await new Promise<void>((resolve) => setTimeout(resolve, 0));
+    await this.#soon(this.#turns);
   }
 
   /** Waits until a queue has been emptied, or all readers have come to wait for something else. */
   #emptying(): Promise<void> {
+    // Promises that are settled go before any timer.
+    return this.#soon(this.#waking);
+  }
+
+  /** Waits for a turn of the event loop, or until it is woken. */
+  #soon(waking: Set<() => void>): Promise<void> {
     return new Promise((resolve) => {
       const wake = () => {
         clearTimeout(timer);
-        this.#waking.delete(wake);
+        waking.delete(wake);
         resolve();
       };
-      // Promises that are settled go before any timer.
       const timer = setTimeout(wake, 0);
-      this.#waking.add(wake);
+      waking.add(wake);
     });
   }
 }

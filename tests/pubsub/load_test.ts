@@ -73,3 +73,16 @@ Deno.test("every turn that is waited for ends when the queue is empty", async ()
   const turns = await Promise.all([outcome(load), outcome(load), outcome(load)]);
   assert(turns.every(([beforeTimers, waiting]) => beforeTimers && waiting === 0));
 });
+
+Deno.test("the end ends every turn, and there are no more", async () => {
+  const load = new Load();
+  load.waiting = 1;
+  load.raise();
+  const turn = load.turn();
+  for (let n = 0; n < 50; n++) await null;
+  // By now it waits for a timer, which would outlive this test.
+  load.end();
+  await turn;
+  load.raise();
+  assertEquals(load.turn(), null);
+});
