@@ -274,11 +274,7 @@ export class MigrationFilter<Item> {
     }
     this.proofs.wantProof(stream, needed);
     if (stream.provenOrder >= stream.movesOrder) {
-      stream.movesOrder = Infinity;
-      const bounded = (places: ReadonlyMap<string, number>) =>
-        new Map(Array.from(places, ([id, order]) => [id, Math.min(order, this.#order)]));
-      stream.running = bounded(stream.running);
-      stream.over = bounded(stream.over);
+      stream.confirmMoves(this.#order);
     } else if (stream.movesOrder !== Infinity) this.proofs.wantProof(stream, stream.movesOrder);
     this.#settle();
   }
@@ -292,21 +288,7 @@ export class MigrationFilter<Item> {
   reported(stream: NodeStream<Item>, report: NodeReport): void {
     stream.reportOrder = stream.reportAsked ?? this.#order;
     stream.reportAsked = null;
-    stream.report = report;
-    const running = new Map<string, number>();
-    const over = new Map<string, number>();
-    let isNew = false;
-    for (const { id, state } of report.moves ?? []) {
-      const [places, known] = state === "running"
-        ? [running, stream.running.get(id)]
-        : [over, stream.over.get(id)];
-      isNew ||= known === undefined;
-      // A report may come by another connection: what was emitted before it is read only later.
-      places.set(id, known ?? Infinity);
-    }
-    stream.running = running;
-    stream.over = over;
-    if (isNew) {
+    if (stream.takeReport(report)) {
       stream.movesOrder = ++this.#order;
       this.proofs.wantProof(stream, this.#order);
     }

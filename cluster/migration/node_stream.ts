@@ -136,6 +136,38 @@ export class NodeStream<Item> {
     if (!held && this.fenceCount === 0) this.mayRepeat = true;
   }
 
+  /**
+   * Takes a report over.
+   *
+   * @returns whether it names a migration, or the end of one, that was not known
+   */
+  takeReport(report: NodeReport): boolean {
+    this.report = report;
+    const running = new Map<string, number>();
+    const over = new Map<string, number>();
+    let isNew = false;
+    for (const { id, state } of report.moves ?? []) {
+      const [places, known] = state === "running"
+        ? [running, this.running.get(id)]
+        : [over, this.over.get(id)];
+      isNew ||= known === undefined;
+      // A report may come by another connection: what was emitted before it is read only later.
+      places.set(id, known ?? Infinity);
+    }
+    this.running = running;
+    this.over = over;
+    return isNew;
+  }
+
+  /** What the node reported last is certain from this place in the order on. */
+  confirmMoves(order: number): void {
+    this.movesOrder = Infinity;
+    const bounded = (places: ReadonlyMap<string, number>) =>
+      new Map(Array.from(places, ([id, place]) => [id, Math.min(place, order)]));
+    this.running = bounded(this.running);
+    this.over = bounded(this.over);
+  }
+
   /** Events that wait, in order. */
   *waiting(): Iterable<HeldEvent<Item>> {
     for (let index = this.head; index < this.queue.length; index++) yield this.queue[index]!;
