@@ -84,3 +84,8 @@ Deno.test("bench growth", async () => {
   }
   assertMatch(output, /^\| bytes a message (\|.*\n)+\| 4,096 (\| [\d.]+ \[.*\] ){2}\|$/m);
 });
+
+Deno.test("bench fences", async () => {
+  // Memory and CPU for one watcher, and for two.
+  assertMatch(await quick("fences"), /^\| redis 7\.0\.\d+( \| [\d.]+, [\d.]+){2} \|$/m);
+});
