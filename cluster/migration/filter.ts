@@ -268,7 +268,7 @@ export class MigrationFilter<Item> {
     stream.isSilent = false;
     this.proofs.account();
     this.#keyMoves.dropUnpaired();
-    let needed = Math.max(this.proofs.heardOrder, this.#keyMoves.neededOrder);
+    let needed = Math.max(this.proofs.allHeardOrder, this.#keyMoves.neededOrder);
     for (const other of this.#waiting) {
       if (other !== stream) needed = Math.max(needed, other.neededOrder);
     }

@@ -25,6 +25,8 @@ export class Proofs<Item> {
   /** The number of nodes in the topology, and of those for which it was asked for. */
   #named = 0;
   #known = 0;
+  /** Whether what follows has to be found out anew. */
+  #isStale = false;
   /** The node that has proven least, of those that are not silent; up to where; and the next one. */
   #slowest: NodeStream<Item> | null = null;
   #provenOrder = Infinity;
@@ -37,9 +39,10 @@ export class Proofs<Item> {
     this.#questions = questions;
   }
 
-  /** The place from which on the node is heard that was the last to be. */
-  get heardOrder(): number {
-    return this.#heardOrder;
+  /** The place from which on all primaries are heard; -1 while some are not. */
+  get allHeardOrder(): number {
+    this.#update();
+    return this.#unheard.size === 0 ? this.#heardOrder : -1;
   }
 
   /** The number of nodes in the topology. */
@@ -101,7 +104,9 @@ export class Proofs<Item> {
   heard(stream: NodeStream<Item>, order: number): void {
     stream.heardOrder = order;
     this.account();
-    for (const other of this.#streams) if (other !== stream) this.wantProof(other, order);
+    // While some are not heard, nothing depends on it; and there may be a thousand.
+    if (this.allHeardOrder < 0) return;
+    for (const one of this.#streams) this.wantProof(one, order);
   }
 
   /** Waits no longer for the other nodes that have not proven what comes before this place. */
@@ -114,6 +119,7 @@ export class Proofs<Item> {
 
   /** Whether nothing of a node is to come from before all that are heard were. */
   isProven(stream: NodeStream<Item>): boolean {
+    this.#update();
     return stream.isFenceless || stream.isSilent || this.#heardOrder <= stream.provenOrder;
   }
 
@@ -122,12 +128,19 @@ export class Proofs<Item> {
    * the deletion's node proved something before it.
    */
   hearsAll({ stream, provenOrder }: HeldEvent<Item>): boolean {
+    this.#update();
     if (!this.hearsOpposites || this.isUnsettled || this.#heardOrder > provenOrder) return false;
     return this.#unheard.size - (this.#unheard.has(stream.id) ? 1 : 0) === 0;
   }
 
-  /** Takes account of what is known of all nodes together. */
+  /** Something has changed of what is known of all nodes together. */
   account(): void {
+    this.#isStale = true;
+  }
+
+  #update(): void {
+    if (!this.#isStale) return;
+    this.#isStale = false;
     const unheard = new Set(this.#primaries);
     this.#slowest = null;
     this.#provenOrder = this.#nextProvenOrder = Infinity;
@@ -155,6 +168,7 @@ export class Proofs<Item> {
 
   /** Up to which place every other node has proven what it emitted, but for silent ones. */
   provenBeside(stream: NodeStream<Item>): number {
+    this.#update();
     return this.#slowest === stream ? this.#nextProvenOrder : this.#provenOrder;
   }
 

@@ -1,4 +1,6 @@
 import { assertEquals } from "@std/assert";
+import { MigrationFilter } from "../../../cluster/migration/filter.ts";
+import type { NodeStream } from "../../../cluster/migration/node_stream.ts";
 import { IDLE, importing, Scene } from "./filters.ts";
 
 Deno.test("an event of which the fence is held is real at once", () => {
@@ -428,4 +430,28 @@ Deno.test("what waits of a node's earlier connection is decided before events of
   scene.open("a", [1]);
   scene.emit("a", "set");
   assertEquals(scene.take(), ["a del k maybe", "a set k real"]);
+});
+
+Deno.test("each node proves once that all are heard, however many there are", () => {
+  const ids = Array.from({ length: 50 }, (_, index) => `${index}`);
+  const asked: NodeStream<string>[] = [];
+  const filter = new MigrationFilter<string>({
+    decide() {},
+    fence() {},
+    ping(stream) {
+      asked.push(stream);
+      filter.pingSent(stream);
+    },
+    report() {},
+    outdated() {},
+    demoted() {},
+  });
+  filter.setTopology(new Set(ids), ids.length, () => null);
+  for (const id of ids) {
+    filter.heard(filter.open(id));
+    // Each answers before the next one is heard.
+    for (const stream of asked) if (stream.pingOrder !== null) filter.proven(stream);
+  }
+  for (const stream of asked) if (stream.pingOrder !== null) filter.proven(stream);
+  assertEquals(asked.map(({ id }) => id).toSorted(), ids.toSorted());
 });
