@@ -76,6 +76,8 @@ export class Heartbeat {
   #messagesBefore = 0;
   /** Whether messages came that no answer covers, so that the next question does not wait for silence. */
   #isUncovered = false;
+  /** Whether something is awaited that was sent after the question under way. */
+  #isAwaited = false;
   #heard = performance.now();
   #stopped = false;
 
@@ -101,13 +103,17 @@ export class Heartbeat {
   /** Bytes have come and were worked through. */
   heard(): void {
     this.#heard = performance.now();
-    this.expect();
+    if (this.#asked === null) this.#askSoon();
   }
 
   /** Something is awaited from the server: sees to it that a question is under way soon. */
   expect(): void {
+    if (this.#asked === null) this.#askSoon();
+    else this.#isAwaited = true;
+  }
+
+  #askSoon(): void {
     const now = performance.now();
-    if (this.#asked !== null) return;
     if (now - this.#lastAsked >= this.#options.busyInterval) this.#ask(now);
     else this.#askWhenDue();
   }
@@ -136,7 +142,7 @@ export class Heartbeat {
     if (this.#stopped) return;
     this.#asked = now;
     this.#lastAsked = now;
-    this.#isUncovered = false;
+    this.#isUncovered = this.#isAwaited = false;
     this.#followFlow(now);
     this.#messagesBefore = this.#messages();
     const { timeout } = this.#options;
@@ -157,7 +163,7 @@ export class Heartbeat {
 
   #onAnswer(): void {
     this.#asked = null;
-    if (this.#messages() !== this.#messagesBefore) return this.#askWhenDue();
+    if (this.#isAwaited || this.#messages() !== this.#messagesBefore) return this.#askWhenDue();
     this.#awaitFlow();
     const due = this.#heard + this.#options.interval;
     if (due < this.#due) this.#wakeAt(due);

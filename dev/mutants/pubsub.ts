@@ -307,8 +307,8 @@ export const pubsub: readonly Mutant[] = [
   {
     name: "sends no ping after a message that came while one was under way",
     file: "pubsub/heartbeat.ts",
-    before: "if (this.#messages() !== this.#messagesBefore) return this.#askWhenDue();",
-    after: "",
+    before: "this.#isAwaited || this.#messages() !== this.#messagesBefore",
+    after: "this.#isAwaited",
     tests: ["tests/pubsub/heartbeat_test.ts", "--filter=under way"],
   },
   {

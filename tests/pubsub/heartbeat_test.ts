@@ -64,6 +64,7 @@ function beat(busyInterval: number) {
   const options = { interval: 600_000, timeout: 600_000, busyInterval };
   const heartbeat = new Heartbeat(connection, options, undefined, () => messages);
   return {
+    heartbeat,
     asked,
     receive() {
       messages++;
@@ -97,6 +98,32 @@ Deno.test("a message that comes while a ping is under way is followed by another
   receive();
   await answer();
   await until("it is asked again", () => asked.length === 2, 5_000);
+});
+
+Deno.test("a ping is sent at once if something is awaited, and not more often than busyInterval says", async () => {
+  using scene = beat(30);
+  const { heartbeat, asked } = scene;
+  for (let n = 0; n < 2; n++) heartbeat.expect();
+  assertEquals(asked.length, 1);
+  // Nothing else comes than the answer.
+  asked[0]!();
+  await sleep(0);
+  heartbeat.expect();
+  assertEquals(asked.length, 1);
+  await until("it is asked again", () => asked.length === 2, 5_000);
+});
+
+Deno.test("what is awaited while a ping is under way is covered by another ping", async () => {
+  using scene = beat(30);
+  const { heartbeat, asked, answer } = scene;
+  heartbeat.expect();
+  heartbeat.expect();
+  await answer();
+  await until("it is asked again", () => asked.length === 2, 5_000);
+  // And by no third one.
+  await answer();
+  await sleep(60);
+  assertEquals(asked.length, 2);
 });
 
 Deno.test("once an answer covers every message nothing is asked until it is silent for long", async () => {
