@@ -69,7 +69,7 @@ export class KeyMoves<Item> {
     const { length } = this.#unpaired;
     while (read < length) {
       const event = this.#unpaired[read]!;
-      const isRead = event.order <= proofs.provenBeside(event.stream) &&
+      const isRead = proofs.isReadBeside(event.stream, event.order) &&
         this.#pairs.get(event.key)!.isDone;
       if (!isRead && length - read <= items) break;
       this.delete(event);

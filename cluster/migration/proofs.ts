@@ -32,6 +32,8 @@ export class Proofs<Item> {
   #provenOrder = Infinity;
   #nextProvenOrder = Infinity;
   #heardOrder = 0;
+  /** Whether some node is silent. */
+  #hasSilent = false;
   /** Primaries that are not heard. */
   #unheard: ReadonlySet<string> = new Set();
 
@@ -145,9 +147,13 @@ export class Proofs<Item> {
     this.#slowest = null;
     this.#provenOrder = this.#nextProvenOrder = Infinity;
     this.#heardOrder = 0;
+    this.#hasSilent = false;
     for (const stream of this.#streams) {
       const { id, provenOrder, heardOrder, isSilent } = stream;
-      if (isSilent) continue;
+      if (isSilent) {
+        this.#hasSilent = true;
+        continue;
+      }
       if (provenOrder < this.#provenOrder) {
         this.#nextProvenOrder = this.#provenOrder;
         this.#provenOrder = provenOrder;
@@ -170,6 +176,16 @@ export class Proofs<Item> {
   provenBeside(stream: NodeStream<Item>): number {
     this.#update();
     return this.#slowest === stream ? this.#nextProvenOrder : this.#provenOrder;
+  }
+
+  /** Whether nothing from before this place is to come of any other node, silent ones included. */
+  isReadBeside(stream: NodeStream<Item>, order: number): boolean {
+    if (order > this.provenBeside(stream)) return false;
+    if (!this.#hasSilent) return true;
+    for (const other of this.#streams) {
+      if (other !== stream && other.isSilent && other.provenOrder < order) return false;
+    }
+    return true;
   }
 
   /** Whether every other node has proven that nothing from before this place is to come. */

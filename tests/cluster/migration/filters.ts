@@ -14,11 +14,12 @@ export const IDLE: NodeReport = {
 export function importing(
   slot: number,
   state: "running" | "succeeded" | "failed" = "running",
+  id = `move of ${slot}`,
 ): NodeReport {
   const slots = [{ first: slot, last: slot }];
   return {
     ...IDLE,
-    moves: [{ id: `move of ${slot}`, slots, source: "a", direction: "in", state }],
+    moves: [{ id, slots, source: "a", direction: "in", state }],
   };
 }
 

@@ -1,6 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { Handover } from "../../../cluster/migration/handover.ts";
 import { type HeldEvent, NodeStream } from "../../../cluster/migration/node_stream.ts";
+import { importing, Scene } from "./filters.ts";
 
 /** An event of the target, such as `set k`. */
 function event(text: string): HeldEvent<string> {
@@ -85,4 +86,125 @@ Deno.test("what the source emits before it is known to be repeated, or as the ow
 Deno.test("of too many events that were not repeated nothing is certain", () => {
   const many = Array.from({ length: 10_001 }, (_, n) => `set ${n}`);
   assertEquals(split(begun(...many), ["set 0", "set m"]), "maybe maybe");
+});
+
+Deno.test("a restore that an atomic migration makes while it runs belongs to no deletion", () => {
+  const scene = new Scene({ a: [1], b: [] });
+  scene.emit("b", "restore");
+  scene.emit("a", "del");
+  scene.answer("b", false);
+  scene.report("b", importing(1));
+  scene.report("a");
+  for (let n = 0; n < 3; n++) scene.prove("a", "b");
+  assertEquals(scene.take().toSorted(), ["a del k real", "b restore k artefact"]);
+});
+
+Deno.test("a restore before the end of an atomic migration may belong to a deletion all the same", () => {
+  const scene = new Scene({ a: [1], b: [] });
+  scene.emit("b", "set", "copied");
+  scene.prove("a");
+  scene.emit("b", "restore");
+  scene.emit("a", "del");
+  scene.emit("b", "del");
+  scene.release("a");
+  scene.answer("b", true);
+  scene.report("b", importing(1, "succeeded"));
+  scene.report("a");
+  for (let n = 0; n < 4; n++) scene.prove("a", "b");
+  assertEquals(scene.take().toSorted(), [
+    "a del k maybe",
+    "b del k artefact",
+    "b restore k artefact",
+    "b set copied artefact",
+  ]);
+});
+
+/** A slot that its owner has gained since the other node proved something last. */
+function gainedLately(): Scene {
+  const scene = new Scene({ a: [3], b: [] });
+  scene.emit("a", "del", "other", 3);
+  scene.answer("a", true);
+  return scene;
+}
+
+/** The target emits an event while an atomic migration runs. */
+function copy(scene: Scene): string[] {
+  scene.take();
+  scene.emit("b", "set");
+  scene.answer("b", false);
+  scene.report("b", importing(1));
+  for (let n = 0; n < 2; n++) scene.prove("a");
+  return scene.take();
+}
+
+Deno.test("an event is no certain copy of a slot that its owner may have gained afterwards", () => {
+  assertEquals(copy(gainedLately()), ["b set k maybe"]);
+});
+
+Deno.test("an event is a copy if the source owned the slot before the target answered last", () => {
+  const scene = gainedLately();
+  scene.report("a");
+  for (let n = 0; n < 2; n++) scene.prove("b");
+  assertEquals(copy(scene), ["b set k artefact"]);
+});
+
+Deno.test("an event is a copy if its migration is known to have run before", () => {
+  const known = (isCertain: boolean) => {
+    const scene = new Scene({ a: [3], b: [] });
+    scene.report("b", importing(1));
+    // A report may come by another connection: it holds for what follows the answer to a later ping.
+    if (isCertain) scene.prove("b");
+    scene.emit("a", "del", "other", 3);
+    scene.answer("a", true);
+    return copy(scene);
+  };
+  assertEquals(known(true), ["b set k artefact"]);
+  assertEquals(known(false), ["b set k maybe"]);
+});
+
+for (const owner of ["since long ago", "since lately"]) {
+  const verdict = owner === "since lately" ? "maybe" : "artefact";
+  Deno.test(`before the handover of a slot that the source has owned ${owner} events are ${verdict}`, () => {
+    const scene = owner === "since lately" ? gainedLately() : new Scene({ a: [1], b: [] });
+    scene.emit("b", "set", "copied");
+    for (let n = 0; n < 2; n++) scene.prove("a");
+    scene.emit("a", "append");
+    scene.emit("b", "append");
+    scene.release("a");
+    scene.answer("b", true);
+    scene.report("b", importing(1, "succeeded"));
+    scene.report("a");
+    for (let n = 0; n < 2; n++) scene.prove("a");
+    const decided = scene.take().filter((text) => text.startsWith("b "));
+    assertEquals(decided, [`b set copied ${verdict}`, `b append k ${verdict}`]);
+  });
+}
+
+Deno.test("a migration that follows one of the same slot uses nothing of that one", () => {
+  const scene = new Scene({ a: [1], b: [] });
+  const event = (key: string, id: string) => {
+    scene.emit("b", "set", key);
+    scene.answer("b", false);
+    scene.report("b", importing(1, "running", id));
+    return scene.take();
+  };
+  assertEquals(event("one", "first"), []);
+  scene.prove("a");
+  assertEquals(scene.take(), ["b set one artefact"]);
+  scene.prove("a");
+  // That the first one has failed and is listed no more was not seen.
+  assertEquals(event("two", "second"), ["b set two maybe"]);
+  assertEquals(event("three", "second"), []);
+  for (let n = 0; n < 2; n++) scene.prove("a");
+  assertEquals(scene.take(), ["b set three artefact"]);
+});
+
+Deno.test("a handover is that of the migration in which its first event was emitted", () => {
+  const isOf = (order: number) => {
+    const handover = new Handover(new NodeStream("a", 0), new NodeStream("b", 0), 1);
+    return [handover.isOf("first", order), handover.isOf("second", 1), handover.isOf("first", 5)];
+  };
+  assertEquals(isOf(1), [true, false, true]);
+  // Which one an event that came later belongs to says nothing of those before it.
+  assertEquals(isOf(2), [false, true, false]);
 });
