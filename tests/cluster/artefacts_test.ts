@@ -87,3 +87,77 @@ for (const migrations of ["hide", "mark"] as const) {
     assertEquals(scene.notifications.status().migrations!.artefacts, 2);
   });
 }
+
+for (const areRefused of [false, true]) {
+  const how = areRefused ? "uncertain where restores may not be subscribed" : "left out";
+  Deno.test(`where only deletions are wanted, that of a key that is moved is ${how}`, async () => {
+    await using cluster = new SimulatedCluster(2);
+    const [source, target] = cluster.nodes as [typeof cluster.nodes[0], typeof cluster.nodes[0]];
+    if (areRefused) {
+      for (const node of cluster.nodes) node.refusedChannels = ["__keyevent@0__:restore"];
+    }
+    await using notifications = await connect(cluster.urls, { refreshInterval: 60_000 });
+    assert(notifications instanceof ClusterKeyspaceNotifications);
+    const delivered: string[] = [];
+    const subscription = await notifications.subscribeKeyevent("del", {
+      handler: ({ key, migration }) => void delivered.push(migration ? `${key}, perhaps` : key),
+    });
+    const emit = async (node: typeof source, event: string, key: string) => {
+      const channel = `__keyevent@0__:${event}`;
+      await node!.publish(channel, channel, key);
+    };
+    if (!areRefused) {
+      const count = () =>
+        notifications.status().nodes.reduce((sum, { messages }) => sum + messages, 0);
+      await Promise.all([emit(target, "restore", KEY), emit(source, "del", KEY)]);
+      await until("both have come", () => count() === 2);
+      await until("they are decided", () => notifications.status().migrations!.held === 0);
+      assertEquals(notifications.status().migrations!.artefacts, 2);
+    }
+    // In the slot of the key.
+    await emit(source, "del", `other{${KEY}}`);
+    await until("it is delivered", () => delivered.length > 0);
+    assertEquals(delivered, [areRefused ? `other{${KEY}}, perhaps` : `other{${KEY}}`]);
+    await subscription.unsubscribe();
+    await until(
+      "no channel is left",
+      () => cluster.nodes.every((node) => node.channels.length === 0),
+    );
+  });
+}
+
+Deno.test("a deletion just after the subscription is certain", async () => {
+  await using cluster = new SimulatedCluster(3);
+  await using notifications = await connect(cluster.urls, { refreshInterval: 60_000 });
+  const delivered: unknown[] = [];
+  await notifications.subscribeKeyspace("*", {
+    handler: ({ migration }) => void delivered.push(migration ?? "certain"),
+  });
+  // Keys of the three nodes.
+  for (const [n, key] of ["bar", "k", "foo"].entries()) {
+    await cluster.nodes[n]!.publish("__keyspace@0__:*", `__keyspace@0__:${key}`, "del");
+  }
+  await until("all are delivered", () => delivered.length === 3);
+  assertEquals(delivered, ["certain", "certain", "certain"]);
+});
+
+Deno.test("a node that does not answer while events wait for it is noticed long before it is due", async () => {
+  await using cluster = new SimulatedCluster(2);
+  const [first, second] = cluster.nodes as [typeof cluster.nodes[0], typeof cluster.nodes[0]];
+  await using notifications = await connect(cluster.urls, {
+    refreshInterval: 60_000,
+    heartbeat: { interval: 600_000, timeout: 1_000 },
+  });
+  await notifications.subscribeKeyspace("*", { handler() {} });
+  // The answer to what was sent before it is mute comes.
+  await until("nothing is under way", () => {
+    return notifications.status().nodes.every(({ silentFor }) => silentFor === 0);
+  });
+  second!.mute = ["PING", "ROLE"];
+  await first!.publish("__keyspace@0__:*", `__keyspace@0__:${KEY}`, "del");
+  await until("its connection is given up", () => {
+    return notifications.status().nodes.some(({ node, state }) =>
+      node === `127.0.0.1:${second!.port}` && state !== "ready"
+    );
+  });
+});

@@ -80,6 +80,8 @@ export class SimulatedNode implements AsyncDisposable {
   mute: readonly string[] = [];
   /** Answers what is in this list, names of commands, with an error. */
   refused: readonly string[] = [];
+  /** Channels that it lets nobody subscribe. */
+  refusedChannels: readonly string[] = [];
   /** What it says that it is. */
   role: "master" | "slave" = "master";
   /** Does not know what is in this list, names of commands. */
@@ -126,6 +128,11 @@ export class SimulatedNode implements AsyncDisposable {
     return this.#peer.connections;
   }
 
+  /** The channels and patterns to which connections are subscribed. */
+  get channels(): string[] {
+    return [...this.#subscribers.values()].flatMap((channels) => [...channels]).toSorted();
+  }
+
   /** How it is listed by whoever knows it as a healthy primary. */
   get primary(): Told {
     return { id: this.id, port: this.port, role: "master", health: "online" };
@@ -138,11 +145,12 @@ export class SimulatedNode implements AsyncDisposable {
     return `${this.id} 127.0.0.1:${this.port}@1 ${words.join(" ")}\n`;
   }
 
-  /** Publishes a notification to those who have subscribed the pattern. */
+  /** Publishes a notification to those who have subscribed the pattern, or the channel of that name. */
   async publish(pattern: string, channel: string, payload: string): Promise<void> {
-    const frame = utf8.encode(
-      `>4\r\n${["pmessage", pattern, channel, payload].map(bulk).join("")}`,
-    );
+    const words = pattern === channel
+      ? ["message", channel, payload]
+      : ["pmessage", pattern, channel, payload];
+    const frame = utf8.encode(`>${words.length}\r\n${words.map(bulk).join("")}`);
     for (const [connection, patterns] of this.#subscribers) {
       if (patterns.has(pattern)) await writeAll(connection, frame);
     }
@@ -250,6 +258,7 @@ export class SimulatedNode implements AsyncDisposable {
     name: string,
     patterns: readonly string[],
   ): string {
+    if (patterns.some((pattern) => this.refusedChannels.includes(pattern))) return "-NOPERM no\r\n";
     const held = this.#subscribers.get(connection) ?? new Set();
     this.#subscribers.set(connection, held);
     const confirmations = patterns.map((pattern) => {

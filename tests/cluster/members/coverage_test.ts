@@ -334,3 +334,30 @@ Deno.test("what followed the gap of a slot that was handed over may be missing o
   assertEquals(tell(coverage.lose("c", 150, "unresponsive")), ["b topology 5 150-200"]);
   assertEquals(tell(coverage.lose("d", 100, "unresponsive")), ["b topology 5 120-150"]);
 });
+
+Deno.test("what a node may have owned between two owners is missing of it once it is lost", () => {
+  const released = () => {
+    const coverage = covered();
+    // The new owner says so before the fence of the earlier one ends.
+    assertEquals(coverage.gain("b", [5], HEARD, 120), []);
+    coverage.release("a", 5, 100, true, null, 130);
+    return coverage;
+  };
+  // Until its end it was heard, and afterwards others may have owned the slot as well as it.
+  assertEquals(tell(released().lose("a", 50, "disconnected")), ["b topology 5 100-120"]);
+  assertEquals(tell(released().lose("c", 50, "disconnected")), ["b topology 5 100-120"]);
+  // The new owner itself is heard.
+  assertEquals(released().lose("b", 50, "disconnected"), []);
+  const proven = released();
+  proven.proven(119);
+  assertEquals(tell(proven.lose("c", 50, "disconnected")), ["b topology 5 100-120"]);
+  proven.proven(120);
+  assertEquals(proven.lose("d", 50, "disconnected"), []);
+});
+
+Deno.test("a node that was not heard when a slot passed to a known owner may have owned it meanwhile", () => {
+  const coverage = covered();
+  coverage.release("a", 5, 100, false, "b", 110);
+  assertEquals(tell(coverage.proven(0)), ["b topology 5 100-110"]);
+  assertEquals(coverage.proven(0), []);
+});

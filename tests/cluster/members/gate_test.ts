@@ -24,6 +24,8 @@ class Scene {
   role = "master";
   /** Whether it has been a primary all the time. */
   wasPrimary = true;
+  /** How often the gate has said that events wait for an answer. */
+  asked = 0;
   /** Pings that were not answered yet. */
   readonly pings: (() => void)[] = [];
   slots: number[] = [1, 2];
@@ -56,7 +58,7 @@ class Scene {
       wasUnheard: () => false,
       hand: () => void this.reported.push("handed on"),
       onHeld: () => void this.reported.push("held"),
-      onAsked: () => {},
+      onAsked: () => void this.asked++,
       onFences: (owned, denied) => {
         for (const slot of owned) this.reported.push(`fence ${slot} true`);
         for (const slot of denied) this.reported.push(`fence ${slot} false`);
@@ -85,6 +87,7 @@ class Scene {
   #answer(words: readonly (string | number)[]): Promise<Reply> {
     this.sent.push(words.join(" "));
     const name = words.slice(0, 2).join(" ");
+    if (name === "PING") return new Promise((resolve) => this.pings.push(() => resolve("PONG")));
     if (name === "HELLO 3") {
       const role = this.role === "master" ? "master" : "replica";
       return Promise.resolve(new RespMap(["role", role]));
@@ -244,6 +247,49 @@ Deno.test("one ping is under way at a time, and the next one is not sent before 
   scene.gate.ping();
   assertEquals(scene.pings.length, 2);
   scene.gate.close();
+});
+
+Deno.test("with each ping of a gate its node is watched for an answer", async () => {
+  const scene = new Scene();
+  await scene.connect();
+  const before = scene.asked;
+  scene.gate.ping();
+  assertEquals(scene.asked, before + 1);
+  scene.gate.close();
+});
+
+Deno.test("a gate is settled once its node has answered what was sent after all nodes were heard", async () => {
+  const scene = new Scene();
+  const { gate, filter } = scene;
+  await scene.connect();
+  filter.heard(gate.stream!);
+  const isSettled = () => {
+    let isDone = false;
+    gate.settled().then(() => isDone = true);
+    return () => isDone;
+  };
+  const answer = async () => {
+    for (const answered of scene.pings.splice(0)) answered();
+    await sleep(0);
+  };
+  const first = isSettled();
+  await sleep(0);
+  assertEquals(first(), false);
+  // While it is under way, another node is heard.
+  filter.heard(filter.open("b"));
+  await answer();
+  assertEquals(first(), false);
+  await answer();
+  assertEquals(first(), true);
+  scene.sent.length = 0;
+  await gate.settled();
+  assertEquals(scene.sent, []);
+  // A node that is lost meanwhile proves nothing.
+  filter.heard(filter.open("c"));
+  const second = isSettled();
+  gate.close();
+  await answer();
+  assertEquals(second(), true);
 });
 
 Deno.test("an event without a fence waits, and comes once the node has said what it is", async () => {
