@@ -44,16 +44,35 @@ const BEFORE_RESTORE: ReadonlySet<string> = new Set(["new", "overwritten", "type
  * nodes' own streams. It knows neither sockets nor clocks.
  *
  * A fence is a subscription to a shard channel of a slot: the node ends it in its stream at the moment
- * at which it stops owning the slot. Invariants, each checked by the cluster model's property tests:
+ * at which it stops owning the slot. `KeyMoves` decides which `del` and `restore` events `MIGRATE` made,
+ * `Handovers` which events atomic migrations made, and `Proofs` knows what the nodes have proven. The
+ * invariants, each with the end of the name of a property test of the cluster model that checks it:
  *
- * 1. Of one node, items are decided in the order in which they were read; each once.
- * 2. An event whose fence is held is an artefact only if it is the `del` or `restore` of a key that
- *    another node emitted the opposite of, and every node has proven that nothing else could be.
- * 3. An event without a fence is an artefact only if its node is a replica; or an atomic migration to
- *    the node is under way, and another node held the fence afterwards; or it stands before the
- *    repetition of the source's last event; or it is such a `restore` or `del`.
- * 4. Everything else that may be an artefact is `maybe`; the rest is real.
- * 5. Nothing waits longer than `hold`, and no more than the limits; then it is decided by rule 4.
+ * 1. Of one node, items are decided in the order in which they were read, each once (`while the client's
+ *    process is paused now and then`).
+ * 2. An event whose fence is held is an artefact only if it is the `del` or `restore` of a key of which
+ *    another node emitted the opposite, and neither node had answered in between what was sent after the
+ *    first of the two was read; and every node has proven that no other opposite comes (`while slots
+ *    migrate by key, one after another`).
+ * 3. A `del` or `restore` is real only if every node that may have emitted its opposite is heard, and has
+ *    proven that none comes that belongs to no other. An opposite that is uncertain, or that an atomic
+ *    migration made which is over, leaves it uncertain (`while slots migrate by key at once and are
+ *    aborted`).
+ * 4. An event without a fence is an artefact only in these cases:
+ *    - The node is a replica, and had ended all its fences before the event (`while replicas take over on
+ *      command`).
+ *    - An atomic migration to the node runs, and its source proves afterwards that it still owns the slot.
+ *      The source has owned it since before the last proof of the node, or the migration is known to have
+ *      run before the event (`while slots migrate atomically at once and are aborted`).
+ *    - It stands before the repetition of the source's last event, in the same migration (`while slots
+ *      migrate atomically, one after another`).
+ *    - It is such a `restore` or `del` as in 2.
+ * 5. Events of a slot that a node gains wait until the other nodes have answered, so that the gap of an
+ *    earlier owner comes first (`while primaries are killed and hang`).
+ * 6. What may be an artefact and is not proven to be one is `maybe`; the rest is real (`while slots migrate
+ *    by key, far apart`).
+ * 7. Nothing waits longer than `hold`, and no more than the limits; then it is decided by 6 (`whatever
+ *    happens while connections break and stall`).
  */
 export class MigrationFilter<Item> {
   /** Items decided to be artefacts. */
