@@ -49,14 +49,14 @@ export const PROPERTIES: readonly Property[] = [
     weather: { migrations: ["by key"] },
     profiles: EVERY_PROFILE,
     seeds: 5,
-    faults: { uncertain: 1 },
+    faults: { hidden: 1, uncertain: 1 },
   },
   {
     name: "delivers every event and no artefact while slots migrate by key at once and are aborted",
     weather: { migrations: ["by key"], atOnce: 3, aborts: true, pauses: true, duration: 800 },
     profiles: EVERY_PROFILE,
     seeds: 4,
-    faults: { uncertain: 2 },
+    faults: { hidden: 1, uncertain: 2 },
   },
   {
     name: "delivers every event and no artefact while slots migrate atomically, one after another",
@@ -103,6 +103,7 @@ export const PROPERTIES: readonly Property[] = [
     seeds: 3,
     faults: {
       "lost": 10,
+      "hidden": 1,
       "artefact": 1,
       "late gap": 10,
       "uncertain": 3,
