@@ -260,7 +260,7 @@ export class MigrationFilter<Item> {
 
   /** A node has stopped owning a slot at this place of its stream. */
   released(stream: NodeStream<Item>, slot: number): void {
-    stream.setFence(slot, false, this.#order);
+    stream.setFence(slot, false, ++this.#order);
     this.#handovers.released(stream, slot);
     // It may have been demoted.
     if (stream.fenceCount === 0) this.proofs.wantReport(stream, this.#order);
@@ -315,7 +315,7 @@ export class MigrationFilter<Item> {
     if (report.role === "replica") {
       stream.isReplica = true;
       this.#events.demoted(stream);
-    } else stream.mayRepeat = false;
+    } else if (stream.reportOrder >= stream.endedOrder) stream.mayRepeat = false;
     this.#settle();
   }
 

@@ -103,6 +103,8 @@ export class NodeStream<Item> {
   isReplica = false;
   /** Whether it has ended all its fences, as a node does that is demoted, and not said since what it is. */
   mayRepeat = false;
+  /** The place at which it ended the last of them. */
+  endedOrder = 0;
   /** The event that came last, for further messages of it; null if it did not have to wait. */
   last: HeldEvent<Item> | null = null;
   /** The verdict on that event if it did not have to wait. */
@@ -133,7 +135,9 @@ export class NodeStream<Item> {
     if (!held) this.#laterFences.delete(slot);
     else if (this.heardOrder === Infinity) this.#firstFence = order;
     else this.#laterFences.set(slot, order);
-    if (!held && this.fenceCount === 0) this.mayRepeat = true;
+    if (held || this.fenceCount > 0) return;
+    this.mayRepeat = true;
+    this.endedOrder = order;
   }
 
   /**

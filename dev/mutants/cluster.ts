@@ -12,7 +12,7 @@ export const cluster: readonly Mutant[] = [
   {
     name: "keeps a fence that the server has ended",
     file: "cluster/migration/filter.ts",
-    before: "stream.setFence(slot, false, this.#order);",
+    before: "stream.setFence(slot, false, ++this.#order);",
     after: "",
     tests: ["tests/cluster/migration/filter_test.ts"],
   },
@@ -469,7 +469,7 @@ export const cluster: readonly Mutant[] = [
   {
     name: "leaves everything uncertain of a node that once ended all its fences",
     file: "cluster/migration/filter.ts",
-    before: "} else stream.mayRepeat = false;",
+    before: "} else if (stream.reportOrder >= stream.endedOrder) stream.mayRepeat = false;",
     after: "}",
     tests: ["tests/cluster/migration/filter_test.ts"],
   },

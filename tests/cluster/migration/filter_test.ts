@@ -513,3 +513,14 @@ Deno.test("each node proves once that all are heard, however many there are", ()
   for (const stream of asked) if (stream.pingOrder !== null) filter.proven(stream);
   assertEquals(asked.map(({ id }) => id).toSorted(), ids.toSorted());
 });
+
+Deno.test("a report that was asked for before a node ended its fences does not say what it is since", () => {
+  const scene = new Scene({ a: [1], b: [2] });
+  scene.filter.reportAsked(scene.stream("a"));
+  scene.release("a");
+  scene.filter.reported(scene.stream("a"), IDLE);
+  scene.emit("a", "set");
+  scene.answer("a", false);
+  scene.report("a", { ...IDLE, role: "replica" });
+  assertEquals(scene.take(), ["a set k artefact"]);
+});
