@@ -72,7 +72,7 @@ export class Proofs<Item> {
    */
   setTopology(primaries: ReadonlySet<string>, known: number): void {
     this.#primaries = new Set(primaries);
-    this.account();
+    this.#wantAll();
     // Nodes that some node counts and the topology does not name, such as those in a handshake.
     this.#named = known;
     this.#known = Math.max(known, this.mostKnown);
@@ -87,7 +87,7 @@ export class Proofs<Item> {
   /** Takes note of a primary that is a replica now: no slot migrates to it. */
   removePrimary(id: string): void {
     this.#primaries.delete(id);
-    this.account();
+    this.#wantAll();
   }
 
   /** Takes note of a connection to a primary. */
@@ -105,10 +105,15 @@ export class Proofs<Item> {
   /** Everything wanted comes from a node from this place on: asks the others for proof of it. */
   heard(stream: NodeStream<Item>, order: number): void {
     stream.heardOrder = order;
+    this.#wantAll();
+  }
+
+  /** Once all primaries are heard, asks all for proof since then; not for each, as there may be many. */
+  #wantAll(): void {
     this.account();
-    // While some are not heard, nothing depends on it; and there may be a thousand.
-    if (this.allHeardOrder < 0) return;
-    for (const one of this.#streams) this.wantProof(one, order);
+    const order = this.allHeardOrder;
+    if (order < 0) return;
+    for (const stream of this.#streams) this.wantProof(stream, order);
   }
 
   /** Waits no longer for the other nodes that have not proven what comes before this place. */
