@@ -19,6 +19,7 @@ const QUICK = [1, 2];
 const SLOTS = 5_461;
 
 const encoder = new TextEncoder();
+const decoder = new TextDecoder();
 const PONG = "*2\r\n$4\r\npong\r\n$0\r\n\r\n";
 
 /** What a server has spent. */
@@ -61,7 +62,7 @@ async function measure(binary: ServerBinary, counts: readonly number[]): Promise
   const slots = await ownSlots(server);
   const commands = encoder.encode(
     slots.map((slot) => {
-      const name = new TextDecoder().decode(fenceOf(slot));
+      const name = decoder.decode(fenceOf(slot));
       return `*2\r\n$10\r\nSSUBSCRIBE\r\n$${name.length}\r\n${name}\r\n`;
     }).join("") + "*1\r\n$4\r\nPING\r\n",
   );
@@ -109,7 +110,7 @@ async function watch(server: TestServer, commands: Uint8Array): Promise<Deno.Con
   for (let tail = ""; !tail.endsWith(PONG);) {
     const { value, done } = await reader.read();
     if (done) throw new Error("The server has closed the connection of a watcher");
-    tail = (tail + new TextDecoder().decode(value.subarray(-PONG.length))).slice(-PONG.length);
+    tail = (tail + decoder.decode(value.subarray(-PONG.length))).slice(-PONG.length);
   }
   await written;
   writer.releaseLock();

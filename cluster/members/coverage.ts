@@ -198,14 +198,14 @@ export class Coverage {
    * A node is heard no more, or it is a primary that was not known.
    *
    * @param from everything from before this time was received, in ms since the epoch
-   * @param isReplica whether it was heard until it became a replica, so that nothing of its own is missing
+   * @param isEnded whether it has ended its fences in its stream, so that nothing of its own is missing
    * @returns the gaps of slots that another node has covered since
    */
   lose(
     nodeId: string,
     from: number,
     reason: GapReason,
-    isReplica = false,
+    isEnded = false,
   ): SlotGap[] {
     for (let slot = 0; slot < SLOTS; slot++) {
       const hole = this.#holes[slot]!;
@@ -220,7 +220,7 @@ export class Coverage {
     const ended: Ended[] = [];
     for (const [slot, doubts] of this.#doubts) {
       const isOf = ({ suspect, nodeId: holder, to }: Doubt) =>
-        from < to && (suspect === nodeId || suspect === null && holder !== nodeId && !isReplica);
+        from < to && (suspect === nodeId || suspect === null && holder !== nodeId && !isEnded);
       this.#setDoubts(slot, doubts.filter((one) => !isOf(one) && one.suspect !== nodeId));
       for (const doubt of doubts.filter(isOf)) {
         const start = Math.max(from, doubt.from);

@@ -102,7 +102,7 @@ export class Proofs<Item> {
     this.account();
   }
 
-  /** Everything wanted comes from a node from this place on: asks the others for proof of it. */
+  /** Everything wanted comes from a node from this place on. */
   heard(stream: NodeStream<Item>, order: number): void {
     stream.heardOrder = order;
     this.#wantAll();
