@@ -208,6 +208,12 @@ export class Handovers<Item> {
       this.#proofs.wantProof(handover.source, order);
       return "maybe";
     }
+    if (state === "failed" && !event.owns) {
+      // The source keeps the slot, so no end of its fence is to wait for. The event may come from after
+      // the migration.
+      this.delete(stream, event.slot);
+      return "maybe";
+    }
     if (event.owns || state !== "running") return this.#judgeEnd(stream, event, id);
     const owner = this.#proofs.holderOf(event.slot, stream);
     if (owner === null || owner.id !== source) return this.#judgeEnd(stream, event, id);
