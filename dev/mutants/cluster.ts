@@ -31,6 +31,13 @@ export const cluster: readonly Mutant[] = [
     tests: ["tests/cluster/migration/filter_test.ts"],
   },
   {
+    name: "waits for the end of a fence that the source of a failed migration keeps",
+    file: "cluster/migration/handover.ts",
+    before: 'if (state === "failed" && !event.owns) {',
+    after: "if (false) {",
+    tests: ["tests/cluster/migration/filter_test.ts"],
+  },
+  {
     name: "hides an event before the source has proven that it still owns the slot",
     file: "cluster/migration/handover.ts",
     before: "if (!this.#proofs.wantProof(owner, event.answeredAt)) return null;",
