@@ -167,8 +167,9 @@ export class Writer implements AsyncDisposable {
     way: Way | undefined,
     sentAt: number,
     patience = 3,
+    // Another reply may have changed it meanwhile, and a command stays what it is.
+    text = key.text,
   ): Command[] {
-    const { text } = key;
     const enter = (event: WriteEvent, changes: Partial<Omit<Entry, "number">> = {}) =>
       this.#options.book.enter(event, {
         lane,
@@ -183,7 +184,7 @@ export class Writer implements AsyncDisposable {
       const other = elsewhere && this.#lanes[elsewhere.lane]!;
       if (!other || other.name === null || patience === 0) return false;
       const now = Date.now();
-      other.send(this.#commands(write, key, other.name, elsewhere, now, patience - 1));
+      other.send(this.#commands(write, key, other.name, elsewhere, now, patience - 1, text));
       return true;
     };
     const asking: Command[] = way?.asking ? [{ words: ["ASKING"] }] : [];
