@@ -16,16 +16,16 @@ const MANY: SlotRange = { first: 8_000, last: 8_299 };
 const FEW: SlotRange = { first: 7_000, last: 7_019 };
 const ONE: SlotRange = { first: 6_000, last: 6_000 };
 
+/** How long a peer may take, in ms. */
+const PATIENCE = 30_000;
+
 /** How many more keys a slot has that is to take a while to migrate. */
 const FILLED = 10_000;
 
-/** How many events of one slot may be uncertain, and one for each further slot. */
-const MOST_UNCERTAIN = 15;
+/** Which part of all writes may be uncertain; how many are depends on how long answers take. */
+const MOST_UNCERTAIN = 1 / 2;
 
-/** Which part of all writes may be lost in silence, or delivered out of order, where some are. */
-const MOST_WRONG = 1 / 3;
-
-/** Slots that migrate, and what the library makes of it so far. */
+/** Slots that migrate. */
 export interface Moving {
   readonly fault: ClusterFault;
   /** To which half of all writes go. */
@@ -34,35 +34,28 @@ export interface Moving {
   readonly filled?: number;
   /** Whether keys also expire and are renamed; they do if left out. */
   readonly everyKind?: boolean;
-  /**
-   * Which part of the migration artefacts is delivered as real, at most, on a busy machine; 0 is the
-   * goal.
-   */
-  readonly artefacts: number;
-  /** Whether writes are lost in silence; that they are not is the goal. */
-  readonly loses?: boolean;
 }
 
 /** By `MIGRATE`, on every server. */
 export const BY_KEY: readonly Moving[] = [
-  { fault: byKey.once, slots: MANY, artefacts: 9 / 10 },
-  { fault: byKey["on after writes"], slots: ONE, artefacts: 9 / 10 },
+  { fault: byKey.once, slots: MANY },
+  { fault: byKey["on after writes"], slots: ONE },
   // A key that an aborted migration leaves behind is gone, and has not expired.
-  { fault: abortedByKey, slots: ONE, everyKind: false, artefacts: 0 },
-  { fault: byKey["on at once"], slots: FEW, artefacts: 1, loses: true },
-  { fault: stopped(byKey["then on"]), slots: MANY, artefacts: 1, loses: true },
-  { fault: stopped(byKey["on after writes"]), slots: ONE, artefacts: 1, loses: true },
-  { fault: stopped(abortedByKey), slots: ONE, everyKind: false, artefacts: 1, loses: true },
+  { fault: abortedByKey, slots: ONE, everyKind: false },
+  { fault: byKey["on at once"], slots: FEW },
+  { fault: stopped(byKey["then on"]), slots: MANY },
+  { fault: stopped(byKey["on after writes"]), slots: ONE },
+  { fault: stopped(abortedByKey), slots: ONE, everyKind: false },
 ];
 
 /** By atomic slot migration, on servers that have it. */
 export const ATOMIC: readonly Moving[] = [
-  { fault: atomic.once, slots: MANY, artefacts: 1 / 2 },
-  { fault: atomic["on at once"], slots: MANY, artefacts: 9 / 10 },
-  { fault: atomic["on after writes"], slots: ONE, filled: FILLED, artefacts: 1 },
-  { fault: abortedAtomic, slots: ONE, filled: FILLED, artefacts: 1 },
-  { fault: stopped(atomic["then on"]), slots: MANY, artefacts: 1 },
-  { fault: stopped(atomic["on after writes"]), slots: ONE, filled: FILLED, artefacts: 1 },
+  { fault: atomic.once, slots: MANY },
+  { fault: atomic["on at once"], slots: MANY },
+  { fault: atomic["on after writes"], slots: ONE, filled: FILLED },
+  { fault: abortedAtomic, slots: ONE, filled: FILLED },
+  { fault: stopped(atomic["then on"]), slots: MANY },
+  { fault: stopped(atomic["on after writes"]), slots: ONE, filled: FILLED },
 ];
 
 export interface MovingOptions {
@@ -77,7 +70,7 @@ export async function whenMoving(
   moving: Moving,
   options: MovingOptions,
 ): Promise<void> {
-  const { fault, slots, filled = 0, everyKind = true, artefacts, loses = false } = moving;
+  const { fault, slots, filled = 0, everyKind = true } = moving;
   await step(`RESP${options.protocol}: ${fault.name}`, async () => {
     await using stage = await ClusterStage.open({
       ...options,
@@ -85,36 +78,19 @@ export async function whenMoving(
       filled,
       everyKind,
       watch: (watching) => RemoteWatcher.start(watching, RUNTIME),
-      // Stopped for a while, it must not take that for silence when it goes on.
-      connect: { heartbeat: { interval: 500, timeout: 30_000 } },
+      // What is stopped for a while, or slow on a busy machine, must not be taken for lost.
+      connect: { heartbeat: { interval: 500, timeout: PATIENCE }, timeout: PATIENCE },
     });
     const { watcher } = stage;
     const { report, failure } = await playAlone(stage, fault, stage.random, [0]);
     assertEquals([failure, watcher.failure, watcher.disagreements], [null, null, []]);
-    const { first, last } = slots;
-    const { uncertain } = report;
-    assert(uncertain <= MOST_UNCERTAIN + last - first, `${uncertain} events were uncertain`);
-    const { written, lostInSilence, outOfOrder, duplicated, unexpected, gaps } = report;
-    if (loses) {
-      const { length } = lostInSilence;
-      assert(length <= written * MOST_WRONG, `${length} of ${written} writes are lost in silence`);
-    } else {
-      // Nothing was down and nobody was slow.
-      assertEquals({ lostInSilence, gaps }, { lostInSilence: [], gaps: {} });
-    }
-    const late = outOfOrder.length;
-    // Where artefacts are delivered as real, writes may come after later ones, too.
-    const mostLate = artefacts === 0 ? 0 : written * MOST_WRONG;
-    assert(late <= mostLate, `${late} of ${written} writes came after later ones`);
-    const shown = unexpected.length + duplicated.length;
-    const all = shown + watcher.migrations.artefacts;
-    assert(all > 0, "the migration had no artefacts");
-    assert(
-      shown <= all * artefacts,
-      `${shown} of ${all} artefacts were delivered as real: unexpected ${
-        unexpected.slice(0, 5)
-      }, ` +
-        `duplicated ${duplicated.slice(0, 5)}`,
+    const { written, uncertain, lostInSilence, outOfOrder, duplicated, unexpected, gaps } = report;
+    assertEquals(
+      { lostInSilence, outOfOrder, duplicated, unexpected, gaps },
+      { lostInSilence: [], outOfOrder: [], duplicated: [], unexpected: [], gaps: {} },
     );
+    const { artefacts } = watcher.migrations;
+    assert(artefacts + uncertain > 0, "the migration had no artefacts");
+    assert(uncertain <= written * MOST_UNCERTAIN, `${uncertain} of ${written} were uncertain`);
   });
 }

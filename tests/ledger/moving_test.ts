@@ -1,6 +1,6 @@
 /**
- * Slots that migrate by `MIGRATE` under writes, as the ledger sees it, where nothing is lost. The
- * rest, atomic migrations and the other servers are in `moving_matrix_test.ts`.
+ * Slots that migrate by `MIGRATE` under writes, as the ledger sees it. The rest, atomic migrations and
+ * the other servers are in `moving_matrix_test.ts`.
  *
  * @module
  */
@@ -12,7 +12,7 @@ Deno.test(
   "slots migrate under writes",
   inSteps(async (step) => {
     await using cluster = await startLedgerCluster({});
-    for (const moving of BY_KEY.filter(({ loses }) => !loses)) {
+    for (const moving of BY_KEY.slice(0, 3)) {
       for (const protocol of [3, 2] as const) {
         await whenMoving(step, moving, { cluster, protocol, seed: 1 });
       }

@@ -6,9 +6,6 @@ import { type Happening, judge, type Ledger, type Report, type Write } from "./l
 import { Random } from "../random.ts";
 import { RECOVERY, type Stage } from "./stage.ts";
 
-/** How long after the last one other writes may come, in ms. */
-const GRACE = 2000;
-
 /** What a run came to. */
 export interface Outcome {
   readonly report: Report;
@@ -100,9 +97,8 @@ async function play<On extends Stage>(
     await until("the last write comes, or lies in a gap", () => {
       return last === undefined || watcher.highest >= last.number || isTold(last);
     });
-    // Those of other servers may be under way, but not for long.
-    await until("all have come", () => judge(ledger()).lostInSilence.length === 0, GRACE)
-      .catch(() => {});
+    // Those of other servers may be under way.
+    await until("all have come", () => judge(ledger()).lostInSilence.length === 0).catch(() => {});
   } catch (error) {
     failure = `${error} (${watcher.status})`;
     await writer.stop();
