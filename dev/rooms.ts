@@ -13,19 +13,20 @@ export interface Room {
 }
 
 const ROOMS: Room[] = [
-  { path: "resp/", imports: [], runtime: false },
-  { path: "parse/", imports: [], runtime: false },
+  { path: "bytes/", imports: [], runtime: false },
+  { path: "resp/", imports: ["bytes/"], runtime: false },
+  { path: "parse/", imports: ["bytes/"], runtime: false },
   { path: "events/", imports: ["parse/"], runtime: false },
   { path: "pubsub/transports/", imports: ["pubsub/", "resp/", "parse/"], runtime: true },
   {
     path: "pubsub/",
-    imports: ["pubsub/transports/", "resp/", "parse/", "events/"],
+    imports: ["pubsub/transports/", "bytes/", "resp/", "parse/", "events/"],
     runtime: false,
   },
   { path: "cluster/discovery/", imports: ["resp/", "parse/"], runtime: false },
   {
     path: "cluster/migration/",
-    imports: ["cluster/discovery/", "resp/", "parse/", "events/"],
+    imports: ["cluster/discovery/", "bytes/", "resp/", "parse/", "events/"],
     runtime: false,
   },
   {

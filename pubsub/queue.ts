@@ -1,5 +1,5 @@
 import type { KeyNotification } from "../parse/mod.ts";
-import { byteText } from "../resp/byte_text.ts";
+import { byteText } from "../bytes/byte_text.ts";
 import { type Dropped, DroppedItems, type Item } from "./dropped.ts";
 import type { Load } from "./load.ts";
 

@@ -1,5 +1,5 @@
-import { ByteMap } from "./byte_map.ts";
-import { byteText } from "../resp/byte_text.ts";
+import { ByteMap } from "../bytes/byte_map.ts";
+import { byteText } from "../bytes/byte_text.ts";
 
 /** A channel or pattern as the server knows it. */
 export interface ServerChannel {

@@ -4,7 +4,7 @@ import { bytesOf, layMessageFrame, type MessageFrame, readMessageFrame } from ".
 import { MessageReader } from "./message_reader.ts";
 import { ReplyReader } from "./reply_reader.ts";
 import { replyToText } from "./reply_to_text.ts";
-import { decodeText } from "./text.ts";
+import { decodeText } from "../bytes/text.ts";
 import type { Reply } from "./types.ts";
 import { ARRAY, PUSH } from "./wire.ts";
 

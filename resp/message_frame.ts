@@ -1,7 +1,7 @@
 import { contentLength, contentStart, CUT, OTHER, readBulkHead } from "./bulk.ts";
-import { decodeText } from "./text.ts";
+import { decodeText } from "../bytes/text.ts";
 import { type Reply, VerbatimString } from "./types.ts";
-import { viewOf } from "./view.ts";
+import { viewOf } from "../bytes/view.ts";
 import { CR, LF } from "./wire.ts";
 
 /**

@@ -2,7 +2,7 @@ import { CUT, OTHER } from "./bulk.ts";
 import { AGGREGATE_COST, BYTES_COST } from "./costs.ts";
 import type { DecoderLimits } from "./limits.ts";
 import { emptyMessageFrame, type MessageFrame, readMessageFrame } from "./message_frame.ts";
-import { viewOf } from "./view.ts";
+import { viewOf } from "../bytes/view.ts";
 
 /** Elements of the longest message. */
 const ELEMENTS = 4;

@@ -31,5 +31,5 @@ export { RespLimitError, RespSyntaxError, ServerError } from "./errors.ts";
 export { type DecoderLimits, DEFAULT_LIMITS } from "./limits.ts";
 export type { MessageFrame } from "./message_frame.ts";
 export { replyToText } from "./reply_to_text.ts";
-export { decodeText } from "./text.ts";
+export { decodeText } from "../bytes/text.ts";
 export { Attributed, type Reply, RespMap, RespSet, VerbatimString } from "./types.ts";

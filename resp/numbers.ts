@@ -1,6 +1,6 @@
 import { RespLimitError, RespSyntaxError } from "./errors.ts";
 import { MAX_DIGITS } from "./limits.ts";
-import { decodeText } from "./text.ts";
+import { decodeText } from "../bytes/text.ts";
 import { unexpected } from "./unexpected.ts";
 
 // Each of these reads a part of a line, `bytes` from `start` to `end`, where a CR stands. Its first

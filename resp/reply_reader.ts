@@ -7,11 +7,11 @@ import { makeServerError, RespLimitError, RespSyntaxError } from "./errors.ts";
 import { type DecoderLimits, MAX_TEXT } from "./limits.ts";
 import { parseLength } from "./numbers.ts";
 import { parseScalar, requireEnd } from "./scalar.ts";
-import { decodeText, makeText } from "./text.ts";
+import { decodeText, makeText } from "../bytes/text.ts";
 import { TextBuffer } from "./text_buffer.ts";
 import { type Reply, VerbatimString } from "./types.ts";
 import { unexpected } from "./unexpected.ts";
-import { viewOf } from "./view.ts";
+import { viewOf } from "../bytes/view.ts";
 import * as wire from "./wire.ts";
 
 const { CR, LF } = wire;

@@ -1,4 +1,4 @@
-import { decodeText } from "./text.ts";
+import { decodeText } from "../bytes/text.ts";
 import { Attributed, type Reply, RespMap, RespSet, VerbatimString } from "./types.ts";
 
 /**

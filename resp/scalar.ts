@@ -1,6 +1,6 @@
 import { makeServerError } from "./errors.ts";
 import { parseBigNumber, parseDouble, parseInteger } from "./numbers.ts";
-import { decodeText } from "./text.ts";
+import { decodeText } from "../bytes/text.ts";
 import type { Reply } from "./types.ts";
 import { unexpected } from "./unexpected.ts";
 import * as wire from "./wire.ts";

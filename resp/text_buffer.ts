@@ -1,4 +1,4 @@
-import { makeText } from "./text.ts";
+import { makeText } from "../bytes/text.ts";
 
 /**
  * Bytes that are turned to text at a time. Not fewer, because a text that is put together holds some

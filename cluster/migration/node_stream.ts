@@ -1,4 +1,4 @@
-import { byteText } from "../../resp/byte_text.ts";
+import { byteText } from "../../bytes/byte_text.ts";
 import { SLOTS } from "../discovery/slot.ts";
 import type { SlotMove } from "./move_list.ts";
 

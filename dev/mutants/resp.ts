@@ -95,10 +95,10 @@ export const resp: readonly Mutant[] = [
   },
   {
     name: "takes one text for another that differs in the middle",
-    file: "resp/text.ts",
+    file: "bytes/text.ts",
     before: "|| slots[place + 1] !== high",
     after: "",
-    tests: ["tests/resp/text_test.ts", "--filter=never taken for one another"],
+    tests: ["tests/bytes/text_test.ts", "--filter=never taken for one another"],
   },
   {
     name: "gives bytes that share memory with the chunk",

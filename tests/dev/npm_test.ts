@@ -56,7 +56,7 @@ Deno.test("the package for npm says what it is", async () => {
 Deno.test("the package for npm holds what its entries and the tool need, and nothing else", async () => {
   const files = filesIn(installed);
   const places = new Set(files.map((file) => file.split("/")[0]));
-  const rooms = ["cli", "cluster", "events", "parse", "pubsub", "resp"];
+  const rooms = ["bytes", "cli", "cluster", "events", "parse", "pubsub", "resp"];
   const documents = ["CHANGELOG.md", "LICENSE", "README.md"];
   assertEquals([...places], [...documents, ...rooms, "mod.d.ts", "mod.js", "package.json"].sort());
   for (const file of files.filter((name) => /\.(?:js|d\.ts)$/.test(name))) {

@@ -59,7 +59,7 @@ async function makeApplication(folder: string): Promise<string[]> {
   const parts = ["cases", "alone"];
   await copy(HERE, folder, (name) => name.endsWith(".mjs") || parts.includes(name));
   const name = join("node_modules", NAME);
-  const rooms = ["package.json", "parse", "events", "resp"];
+  const rooms = ["package.json", "bytes", "parse", "events", "resp"];
   await copy(join(folder, name), join(folder, "alone", name), (entry) => rooms.includes(entry));
 
   const { exports } = JSON.parse(await Deno.readTextFile(join(folder, name, "package.json")));

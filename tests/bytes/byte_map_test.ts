@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { ByteMap } from "../../pubsub/byte_map.ts";
+import { ByteMap } from "../../bytes/byte_map.ts";
 import { Random } from "../random.ts";
 
 const encoder = new TextEncoder();

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { byteText } from "../../resp/byte_text.ts";
+import { byteText } from "../../bytes/byte_text.ts";
 
 Deno.test("bytes give a text of one character each, however many they are", () => {
   for (const length of [0, 1, 1023, 1024, 1025, 300_000]) {

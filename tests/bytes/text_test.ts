@@ -1,8 +1,8 @@
 import { assertEquals } from "@std/assert";
 import { Decoder, decodeText, type Reply } from "../../resp/mod.ts";
 import { Random } from "../random.ts";
-import { bytes } from "./harness.ts";
-import { mixedText } from "./texts.ts";
+import { bytes } from "../resp/harness.ts";
+import { mixedText } from "../resp/texts.ts";
 
 const reference = new TextDecoder("utf-8", { ignoreBOM: true });
 
