@@ -272,7 +272,7 @@ export class KeyNotification {
       const bytes = new Uint8Array(head.length + body.length);
       bytes.set(head);
       bytes.set(body, head.length);
-      return KeyNotification.parse(
+      return parseNotification(
         bytes,
         0,
         head.length,
@@ -373,6 +373,11 @@ export class KeyNotification {
     return { ...this as object, key, eventType, subkeys };
   }
 
+  /** What happened to which key, such as `hset "user:1" in database 0`. */
+  toString(): string {
+    return `${this.eventType} ${JSON.stringify(this.key)} in database ${this.database}`;
+  }
+
   /** The key as it stands in what there is of bytes. */
   #keyView(): Uint8Array {
     return this.#bytes!.subarray(this.#keyStart, this.#keyEnd);
@@ -433,4 +438,20 @@ export const parseNotification: (
   dataEnd: number,
   timestamp: number,
   keyPrefix: Uint8Array | null,
-) => KeyNotification | null | undefined = KeyNotification["parse"];
+) => KeyNotification | null | undefined = /* @__PURE__ */ makeParser();
+
+/**
+ * All notifications are made by this parser, so a bundler that sees the class unused may leave out
+ * both, and otherwise has to keep what is done to the class here.
+ */
+function makeParser(): typeof parseNotification {
+  // What `console.log` looks for in Node, Deno and Bun, which show no getters. TypeScript cannot declare
+  // a method by a symbol of `Symbol.for` where declarations have to be isolated.
+  Object.defineProperty(KeyNotification.prototype, Symbol.for("nodejs.util.inspect.custom"), {
+    value(this: KeyNotification): unknown {
+      const shown = Object.entries(this.toJSON()).filter(([, value]) => value !== undefined);
+      return Object.fromEntries(shown);
+    },
+  });
+  return KeyNotification["parse"];
+}

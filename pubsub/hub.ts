@@ -1,4 +1,4 @@
-import { type Channel, KeyNotification, parseNotification } from "../parse/mod.ts";
+import { type Channel, type KeyNotification, parseNotification } from "../parse/mod.ts";
 import type { MessageFrame } from "../resp/mod.ts";
 import {
   type Consumer,
@@ -18,15 +18,6 @@ import { channelId, Registry, type ServerChannel, type WantedChannel } from "./r
 import type { SlotSpan } from "./status.ts";
 import { Stream } from "./stream.ts";
 import type { Subscription } from "./subscription.ts";
-
-// What `console.log` shows of a notification in Node, Deno and Bun, which look for a method of this
-// name: they show no getters, and key and event are such. Not in `parse/`, which has to stay small.
-Object.defineProperty(KeyNotification.prototype, Symbol.for("nodejs.util.inspect.custom"), {
-  value(this: KeyNotification): unknown {
-    const shown = Object.entries(this.toJSON()).filter(([, value]) => value !== undefined);
-    return Object.fromEntries(shown);
-  },
-});
 
 /** One call of `subscribe`: the channels it holds, and where their notifications go. */
 interface Hold {

@@ -112,6 +112,11 @@ Deno.test("JSON of a notification says what happened to what", () => {
   });
 });
 
+Deno.test("the text of a notification says what happened to what", () => {
+  const found = KeyNotification.tryParse("__keyspace@1__:user\n1", "hset")!;
+  assertEquals(String(found), 'hset "user\\n1" in database 1');
+});
+
 Deno.test("a key prefix does not go on behind the key", () => {
   const options = { keyPrefix: "user:" };
   assertEquals(KeyNotification.tryParse("__keyspace@0__:us", "er:1", options), null);

@@ -24,6 +24,7 @@ const questions: Record<string, (found: KeyNotification) => unknown> = {
   data: (found) => found.data,
   keyStartsWith: (found) => found.keyStartsWith("user"),
   toJSON: (found) => found.toJSON(),
+  toString: (found: KeyNotification) => found.toString(),
   detach: (found) => found.detach(),
 };
 

@@ -21,6 +21,14 @@ function parsesAlone() {
   equal(KeyNotification.tryParse("news", "hello"), null);
 }
 
+function showsAlone() {
+  const found = KeyNotification.tryParse("__keyspace@0__:k", "set", { timestamp: 5 });
+  equal(String(found), 'set "k" in database 0');
+  // Which Node, Deno and Bun call in `console.log`.
+  const shown = found[Symbol.for("nodejs.util.inspect.custom")]();
+  equal([shown.key, shown.eventType, "node" in shown], ["k", "set", false]);
+}
+
 function tellsFlagsAlone() {
   equal(requiredFlags(new KeyeventChannel("expired")), "xE");
 }
@@ -90,6 +98,7 @@ function refusesFalseBytes() {
 
 export const rooms = [
   { name: "./parse works by itself", run: parsesAlone },
+  { name: "./parse shows what a notification says", run: showsAlone },
   { name: "./events works with it", run: tellsFlagsAlone },
   { name: "./resp works by itself", run: decodesAlone },
   { name: "bytes that are gone are refused", run: refusesFalseBytes },
