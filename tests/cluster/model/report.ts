@@ -150,47 +150,48 @@ export class Report {
 
   /** Finds out which emission each delivery is, and checks their order. */
   #match(): Map<Emission, DeliveredItem[]> {
-    const received = new Map<string, Message[]>();
-    const ambiguous = new Set<Message[]>();
+    const groups = new Map<string, { messages: Message[]; items: DeliveredItem[] }>();
     for (const message of this.history.messages) {
       const { emission: { port, key, type }, kind, receivedAt } = message;
       for (const at of receivedAt) {
         const name = `${port} ${kind} ${key} ${type} ${at}`;
-        const group = received.get(name);
-        if (group === undefined) received.set(name, [message]);
-        else {
-          group.push(message);
-          ambiguous.add(group);
-        }
+        const group = groups.get(name) ?? { messages: [], items: [] };
+        groups.set(name, group);
+        group.messages.push(message);
+      }
+    }
+    const delivered = this.items.filter((item): item is DeliveredItem => item.kind !== "gap");
+    for (const item of delivered) {
+      const { port, kind, key, type, receivedAt } = item;
+      const group = groups.get(`${port} ${kind} ${key} ${type} ${receivedAt}`);
+      if (group !== undefined) group.items.push(item);
+      else this.#fault("invented", JSON.stringify(item));
+    }
+    const emissions = new Map<DeliveredItem, Emission>();
+    const unique = new Set<DeliveredItem>();
+    for (const { messages, items } of groups.values()) {
+      const aligned = align(messages.map(({ emission }) => emission), items);
+      for (const [index, item] of items.entries()) {
+        const emission = aligned[index];
+        if (emission === undefined) this.#fault("invented", JSON.stringify(item));
+        else emissions.set(item, emission);
+        if (messages.length === 1) unique.add(item);
       }
     }
     const deliveries = new Map<Emission, DeliveredItem[]>();
     const last = new Map<string, Emission>();
-    for (const item of this.items) {
-      if (item.kind === "gap") continue;
-      const { port, kind, key, type, receivedAt, migration } = item;
-      const group = received.get(`${port} ${kind} ${key} ${type} ${receivedAt}`) ?? [];
-      const isUnique = !ambiguous.has(group);
-      // Equal events of the same read cannot be distinguished: the one that fits.
-      const wanted = migration === true ? "artefact" : "real";
-      const fitting = group.findIndex(({ emission }) => emission.truth === wanted);
-      const [message] = group.splice(Math.max(0, fitting), 1);
-      if (message === undefined) {
-        this.#fault("invented", JSON.stringify(item));
-        continue;
-      }
-      const { emission } = message;
-      const stream = `${port} ${emission.slot}`;
+    for (const item of delivered) {
+      const emission = emissions.get(item);
+      if (emission === undefined) continue;
+      const stream = `${emission.port} ${emission.slot}`;
       const before = last.get(stream);
-      if (isUnique) {
+      if (unique.has(item)) {
         if (before !== undefined && before.serial > emission.serial) {
           this.#fault("order", `${describe(emission)} after ${describe(before)}`);
         }
         last.set(stream, emission);
       }
-      const known = deliveries.get(emission);
-      if (known === undefined) deliveries.set(emission, [item]);
-      else known.push(item);
+      deliveries.set(emission, [...deliveries.get(emission) ?? [], item]);
     }
     return deliveries;
   }
@@ -347,6 +348,42 @@ export class Report {
       }
     }
   }
+}
+
+/**
+ * Says of equal events of one read, and of what was delivered of them, which is which: in order, and so
+ * that as little as possible is wrong, for they cannot be distinguished.
+ */
+function align(
+  emissions: readonly Emission[],
+  items: readonly DeliveredItem[],
+): (Emission | undefined)[] {
+  if (emissions.length === items.length) return [...emissions];
+  /** The fewest faults of the rest, by how many of both come before it. */
+  const fewest = Array.from(
+    { length: emissions.length + 1 },
+    () => new Array<number>(items.length + 1).fill(0),
+  );
+  const isReal = ({ truth }: Emission) => truth === "real";
+  const skipping = (e: number, i: number) => fewest[e + 1]![i]! + (isReal(emissions[e]!) ? 1 : 0);
+  const matching = (e: number, i: number) => {
+    const { migration } = items[i]!;
+    const isWrong = migration !== "maybe" && migration === isReal(emissions[e]!);
+    return fewest[e + 1]![i + 1]! + (isWrong ? 1 : 0);
+  };
+  for (let e = emissions.length; e >= 0; e--) {
+    for (let i = items.length; i >= 0; i--) {
+      if (e === emissions.length) fewest[e]![i] = items.length - i;
+      else if (i === items.length) fewest[e]![i] = skipping(e, i);
+      else fewest[e]![i] = Math.min(skipping(e, i), matching(e, i));
+    }
+  }
+  const aligned: (Emission | undefined)[] = [];
+  for (let e = 0; e < emissions.length && aligned.length < items.length; e++) {
+    const i = aligned.length;
+    if (matching(e, i) <= skipping(e, i)) aligned.push(emissions[e]!);
+  }
+  return aligned;
 }
 
 function describe({ serial, port, slot, key, type, at, truth, why }: Emission): string {
