@@ -119,11 +119,14 @@ export class Coverage {
       const gap = this.#missing(nodeId, earlier, hole, once, now);
       if (gap !== null) ended.push({ slot, ...gap });
       if (before === null && !hole?.isHanded) continue;
+      const doubt = { suspect: before, isMissing: false, nodeId };
       // What is in the gap needs no other.
-      const doubt = hole === null
-        ? { from: since, to: gap?.from ?? now }
-        : { from: gap?.to ?? hole.from, to: now };
-      this.#addDoubt(slot, { suspect: before, isMissing: false, nodeId, ...doubt });
+      if (hole === null && gap !== null) {
+        this.#addDoubt(slot, { ...doubt, from: since, to: gap.from });
+      }
+      // One that it owned when it was connected to was no other's when all of it came.
+      const to = gain.atConnect ? gain.heardSince : now;
+      this.#addDoubt(slot, { ...doubt, from: gap?.to ?? hole?.from ?? since, to });
     }
     return group(ended);
   }

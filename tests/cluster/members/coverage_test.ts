@@ -49,6 +49,17 @@ Deno.test("the slots of a node that is lost and heard again are a gap since its 
   assertEquals(formatSlots(coverage.slots(false)), "");
 });
 
+Deno.test("a node that is found to be lost may have owned a slot before and after its new owner was not heard", () => {
+  const whenLost = (from: number) => {
+    const coverage = covered();
+    const gain = { ...HEARD, heardSince: 200, unheardFrom: 100, provenAt: () => 90 };
+    assertEquals(tell(coverage.gain("b", [1], gain, 300)), ["b topology 1 100-200"]);
+    return tell(coverage.lose("a", from, "unresponsive"));
+  };
+  assertEquals(whenLost(90), ["b topology 1 90-100", "b topology 1 200-300"]);
+  assertEquals(whenLost(250), ["b topology 1 250-300"]);
+});
+
 Deno.test("slots that a node gains in any order are one gap of ascending ranges", () => {
   const coverage = covered();
   coverage.lose("a", 100, "disconnected");
