@@ -72,7 +72,7 @@ function readSubscribable(name: ChannelLike, place: number): Channel {
   return channel;
 }
 
-const PREFIXES = Object.values(ChannelType).map((type) => `__${type}@`);
+const PREFIXES = /* @__PURE__ */ Object.values(ChannelType).map((type) => `__${type}@`);
 
 /** Whether notifications may come: what stands before the first glob character may begin theirs. */
 function canBring(channel: Channel): boolean {

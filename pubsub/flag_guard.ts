@@ -9,7 +9,7 @@ import {
   sinceWhen,
   unknownFlags,
 } from "../events/flags.ts";
-import { Channel, ChannelType } from "../parse/mod.ts";
+import { Channel, type ChannelType } from "../parse/mod.ts";
 import { type Reply, RespMap, ServerError } from "../resp/mod.ts";
 import { isBusy } from "./busy.ts";
 import type { Connection } from "./connection.ts";
@@ -273,9 +273,9 @@ function describeNever(flags: string, never: readonly Channel[], product: Produc
 }
 
 const BY_KEY: readonly (ChannelType | null)[] = [
-  ChannelType.KEYSPACE,
-  ChannelType.SUBKEYSPACE,
-  ChannelType.SUBKEYSPACEITEM,
+  "keyspace",
+  "subkeyspace",
+  "subkeyspaceitem",
 ];
 
 /**

@@ -59,7 +59,7 @@ async function whyNot(connection: Connection, database: string): Promise<string 
 /** The longest beginning, up to the key: `__subkeyspaceevent@2147483647__:`. */
 const LONGEST_START = 32;
 
-const decoder = new TextDecoder();
+const decoder = /* @__PURE__ */ new TextDecoder();
 
 /** The database that a channel names; null when it is none of the notifications', or names many. */
 function databaseOf({ bytes }: ServerChannel): string | null {

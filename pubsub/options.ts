@@ -163,8 +163,7 @@ const DEFAULT_MAX_CONNECTING = 100;
 const DEFAULT_QUEUE: QueueLimits = { items: 65_536, bytes: 64 * 1024 * 1024 };
 const DEFAULT_HEARTBEAT: HeartbeatOptions = { interval: 15_000, timeout: 5_000, busyInterval: 100 };
 // More than any key within reason, and a bound to what a hostile peer can have us hold.
-const LIMITS: Required<DecoderLimits> = {
-  ...DEFAULT_LIMITS,
+const LIMITS: DecoderLimits = {
   maxBulkLength: 64 * 1024 * 1024,
   maxHeldBytes: 128 * 1024 * 1024,
   maxElements: 1024 * 1024,
@@ -196,7 +195,9 @@ export const CLUSTER_ONLY: readonly string[] = [
 ];
 
 /** Those, and what else matters only where servers announce addresses. */
-export const ONLY_ANNOUNCED: readonly string[] = [...CLUSTER_ONLY, "addressMap"];
+export const ONLY_ANNOUNCED: readonly string[] = /* @__PURE__ */ CLUSTER_ONLY.concat(
+  "addressMap",
+);
 
 /** What the target of a connect says of the servers, whatever their addresses. */
 export interface ServerDefaults extends Omit<ServerUrl, "address"> {
@@ -276,7 +277,7 @@ export function resolveOptions(
   }
   const queue = filled(DEFAULT_QUEUE, options.queue);
   for (const [name, most] of Object.entries(queue)) checkAtLeast(1, `queue.${name}`, most);
-  const limits = filled(LIMITS, options.limits);
+  const limits = filled({ ...DEFAULT_LIMITS, ...LIMITS }, options.limits);
   // It finds fault with them, before anything is dialled.
   new Decoder({ reply() {}, push() {} }, limits);
   const { tls = false, database = 0 } = target;

@@ -1,4 +1,4 @@
-const strict = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+const strict = /* @__PURE__ */ new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** Matches controls, marks that hide or reorder text, blank fillers, separators, lone surrogates. */
 export const UNPRINTABLE: RegExp =

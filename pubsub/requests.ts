@@ -206,8 +206,8 @@ export interface Confirmation {
   readonly bytes: Uint8Array | null;
 }
 
-const KINDS: ReadonlyMap<string, Omit<Confirmation, "bytes">> = new Map(
-  ["", "p", "s"].flatMap((kind) =>
+const KINDS: ReadonlyMap<string, Omit<Confirmation, "bytes">> = /* @__PURE__ */ new Map(
+  /* @__PURE__ */ ["", "p", "s"].flatMap((kind) =>
     [true, false].map((subscribed) => [
       `${kind}${subscribed ? "" : "un"}subscribe`,
       { isPattern: kind === "p", isShard: kind === "s", subscribed },

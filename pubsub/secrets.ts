@@ -31,8 +31,8 @@ const COMMAND =
  * Matches wording that servers are known to use. It is kept whatever the password is, because what
  * to do next depends on it.
  */
-const WORDING = new RegExp(
-  [
+const WORDING = /* @__PURE__ */ new RegExp(
+  /* @__PURE__ */ [
     "^(?:ERR|WRONGPASS|NOAUTH|NOPERM|NOPROTO|DENIED|LOADING|BUSY|MOVED|CLUSTERDOWN)\\b",
     `unknown (?:sub)?command(?: ${COMMAND})?`,
     `wrong number of arguments(?: for ${COMMAND}(?: command)?)?`,

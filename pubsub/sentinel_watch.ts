@@ -165,6 +165,9 @@ class FollowedSentinel implements Voucher {
   }
 }
 
-const encoder = new TextEncoder();
-const decoder = new TextDecoder();
-const CHANNELS = SWITCH_CHANNELS.map((name) => ({ bytes: encoder.encode(name), isPattern: false }));
+const encoder = /* @__PURE__ */ new TextEncoder();
+const decoder = /* @__PURE__ */ new TextDecoder();
+const CHANNELS = /* @__PURE__ */ SWITCH_CHANNELS.map((name) => ({
+  bytes: encoder.encode(name),
+  isPattern: false,
+}));

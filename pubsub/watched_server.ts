@@ -67,7 +67,7 @@ export interface WatchedServerOptions {
   readonly events: WatchedServerEvents;
 }
 
-const decoder = new TextDecoder();
+const decoder = /* @__PURE__ */ new TextDecoder();
 
 /** One server that is watched: its messages go to the hub, its flags are looked after, and counted. */
 export class WatchedServer {

@@ -5,7 +5,7 @@
  */
 import { Attributed, RespMap, VerbatimString } from "../../resp/types.ts";
 
-const utf8 = new TextDecoder();
+const utf8 = /* @__PURE__ */ new TextDecoder();
 
 /** A reply without its attributes, and without the format of a verbatim string. */
 function unwrap(reply: unknown): unknown {

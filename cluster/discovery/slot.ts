@@ -16,7 +16,7 @@ const OPEN = 0x7b;
 const CLOSE = 0x7d;
 
 /** CRC16 in its XMODEM form (polynomial 0x1021, start 0), one entry for each byte. */
-const CRC16: Uint16Array = Uint16Array.from({ length: 256 }, (_, byte) => {
+const CRC16: Uint16Array = /* @__PURE__ */ Uint16Array.from({ length: 256 }, (_, byte) => {
   let crc = byte << 8;
   for (let bit = 0; bit < 8; bit++) crc = (crc << 1) ^ (crc & 0x8000 ? 0x1021 : 0);
   return crc;

@@ -237,7 +237,8 @@ export class Topology {
   }
 }
 
-const ALL_FREE = Uint16Array.from({ length: SLOTS + 1 }, (_, slot) => slot);
+/** Each slot, and the end behind the last one. */
+const ALL_FREE = /* @__PURE__ */ Uint16Array.from({ length: 16_385 }, (_, slot) => slot);
 
 /** The slots that are not taken. Taking all of them takes linear time, however many the ranges are. */
 class FreeSlots {

@@ -6,13 +6,13 @@ import { matchGlob } from "../../parse/mod.ts";
 import type { ServerChannel } from "../../pubsub/registry.ts";
 import { hashSlot, SLOTS } from "../discovery/slot.ts";
 
-const encoder = new TextEncoder();
-const decoder = new TextDecoder();
+const encoder = /* @__PURE__ */ new TextEncoder();
+const decoder = /* @__PURE__ */ new TextDecoder();
 const COLON = 0x3a;
 const LINE_FEED = 0x0a;
 
 /** A number whose decimal digits, as a hash tag, lie in the slot; found as they are needed. */
-const tags: Int32Array = new Int32Array(SLOTS).fill(-1);
+const tags: Int32Array = /* @__PURE__ */ new Int32Array(SLOTS).fill(-1);
 let tried = 0;
 
 /** The name of the shard channel that stands for a slot. */
