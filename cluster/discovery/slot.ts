@@ -161,10 +161,10 @@ export function union(ranges: readonly SlotRange[]): SlotRange[] {
 }
 
 /** Adds a slot to ranges that hold lower ones only, or the same as their last. */
-export function addSlot(ranges: SlotRange[], slot: number): void {
+export function addSlot(ranges: { first: number; last: number }[], slot: number): void {
   const before = ranges.at(-1);
   if (before === undefined || slot > before.last + 1) ranges.push({ first: slot, last: slot });
-  else ranges[ranges.length - 1] = { first: before.first, last: slot };
+  else before.last = slot;
 }
 
 /**

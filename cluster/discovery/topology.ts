@@ -1,4 +1,4 @@
-import { formatSlots, type SlotRange, slotRanges, SLOTS } from "./slot.ts";
+import { addSlot, formatSlots, type SlotRange, slotRanges, SLOTS } from "./slot.ts";
 
 /**
  * The address of a node.
@@ -114,12 +114,13 @@ export class Topology {
    * of it from both, and may name no slots of the shard (seen with Redis 8.0).
    */
   readonly contenders: ReadonlySet<string>;
+  /** Equal for two topologies exactly if they name the same primaries and owners. */
+  readonly fingerprint: string;
   /** The index in `primaries` of each slot's owner. */
   readonly #owners: Int32Array = new Int32Array(SLOTS).fill(NOBODY);
   readonly #shardOf = new Map<string, Shard>();
-  /** The slots of each primary, by its id; made on demand. */
-  #slotsOf: Map<string, SlotRange[]> | null = null;
-  #fingerprint: string | null = null;
+  /** The slots of each primary, by its id. */
+  readonly #slotsOf: ReadonlyMap<string, SlotRange[]>;
 
   /**
    * Combines shards. A node is in one shard only. If two shards claim a slot, it belongs to the one
@@ -128,7 +129,7 @@ export class Topology {
    * @param shards the shards
    */
   constructor(shards: readonly Shard[]) {
-    this.shards = [...shards].sort((a, b) => firstSlot(a) - firstSlot(b));
+    this.shards = shards.toSorted((a, b) => firstSlot(a) - firstSlot(b));
     const nodes = new Map<string, ClusterNode>();
     const primaries: ClusterNode[] = [];
     const contenders = new Set<string>();
@@ -146,15 +147,22 @@ export class Topology {
       if (equals.length > 1) { for (const { id } of equals) contenders.add(id); }
       claims.push({ rank: healthRank(primary), index: primaries.push(primary) - 1, slots });
     }
-    // The first to claim a slot gets it.
-    claims.sort((a, b) => b.rank - a.rank);
-    const free = new FreeSlots();
+    // The last to claim a slot gets it.
+    claims.sort((a, b) => a.rank - b.rank || b.index - a.index);
     for (const { index, slots } of claims) {
-      for (const range of slots) free.take(range, (slot) => this.#owners[slot] = index);
+      for (const { first, last } of slots) this.#owners.fill(index, first, last + 1);
     }
+    const ranges: SlotRange[][] = primaries.map(() => []);
+    for (let slot = 0; slot < SLOTS; slot++) {
+      const index = this.#owners[slot]!;
+      if (index !== NOBODY) addSlot(ranges[index]!, slot);
+    }
+    this.#slotsOf = new Map(primaries.map(({ id }, index) => [id, ranges[index]!]));
     this.nodes = nodes;
     this.primaries = primaries;
     this.contenders = contenders;
+    this.fingerprint = primaries.map(({ id }) => `${id} ${formatSlots(this.slotsOf(id))}`)
+      .sort().join("\n");
   }
 
   /**
@@ -174,26 +182,7 @@ export class Topology {
    * @returns its slots; none unless it is the primary of its shard
    */
   slotsOf(id: string): SlotRange[] {
-    this.#slotsOf ??= this.#listSlots();
     return [...this.#slotsOf.get(id) ?? []];
-  }
-
-  /** In one pass for all: a caller that needs the slots of one primary needs those of the others. */
-  #listSlots(): Map<string, SlotRange[]> {
-    const slots = new Map<string, SlotRange[]>();
-    for (let first = 0; first < SLOTS;) {
-      const index = this.#owners[first]!;
-      let last = first;
-      while (last + 1 < SLOTS && this.#owners[last + 1] === index) last++;
-      if (index !== NOBODY) {
-        const { id } = this.primaries[index]!;
-        const ranges = slots.get(id);
-        if (ranges === undefined) slots.set(id, [{ first, last }]);
-        else ranges.push({ first, last });
-      }
-      first = last + 1;
-    }
-    return slots;
   }
 
   /**
@@ -218,14 +207,6 @@ export class Topology {
     return shard.nodes.filter(({ role }) => role === "replica");
   }
 
-  /** Equal for two topologies exactly if they name the same primaries and owners. */
-  get fingerprint(): string {
-    return this.#fingerprint ??= this.primaries
-      .map(({ id }) => `${id} ${formatSlots(this.slotsOf(id))}`)
-      .sort()
-      .join("\n");
-  }
-
   /** The slots that a node owns. */
   get covered(): SlotRange[] {
     return slotRanges((slot) => this.#owners[slot] !== NOBODY);
@@ -237,43 +218,15 @@ export class Topology {
   }
 }
 
-/** Each slot, and the end behind the last one. */
-const ALL_FREE = /* @__PURE__ */ Uint16Array.from({ length: 16_385 }, (_, slot) => slot);
-
-/** The slots that are not taken. Taking all of them takes linear time, however many the ranges are. */
-class FreeSlots {
-  /** At each slot that is taken, a later one that may be free; at each other slot, itself. */
-  readonly #next = ALL_FREE.slice();
-
-  take({ first, last }: SlotRange, onTaken: (slot: number) => void): void {
-    for (let slot = this.#find(first); slot <= last; slot = this.#find(slot)) {
-      onTaken(slot);
-      this.#next[slot] = slot + 1;
-    }
-  }
-
-  #find(slot: number): number {
-    const next = this.#next;
-    // Halves the path for later searches.
-    while (next[slot] !== slot) slot = next[slot] = next[next[slot]!]!;
-    return slot;
-  }
-}
-
 function firstSlot({ slots }: Shard): number {
   return slots[0]?.first ?? SLOTS;
 }
 
-const RANKS: Readonly<Record<ClusterNode["health"], number>> = {
-  online: 3,
-  unknown: 2,
-  loading: 1,
-  failed: 0,
-};
+const BY_HEALTH: readonly ClusterNode["health"][] = ["failed", "loading", "unknown", "online"];
 
 /** How healthy a node is; more is healthier. */
 export function healthRank({ health }: ClusterNode): number {
-  return RANKS[health];
+  return BY_HEALTH.indexOf(health);
 }
 
 /**

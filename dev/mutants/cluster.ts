@@ -258,8 +258,8 @@ export const cluster: readonly Mutant[] = [
   {
     name: "takes the failed one of two shards that claim a slot for the owner",
     file: "cluster/discovery/topology.ts",
-    before: "claims.sort((a, b) => b.rank - a.rank)",
-    after: "claims.sort((a, b) => a.rank - b.rank)",
+    before: "claims.sort((a, b) => a.rank - b.rank",
+    after: "claims.sort((a, b) => b.rank - a.rank",
     tests: ["tests/cluster/discovery/topology_test.ts"],
   },
   {
