@@ -9,7 +9,7 @@ import {
   invalid,
 } from "../pubsub/option_checks.ts";
 import type { Address } from "../pubsub/transport.ts";
-import { DEFAULT_MAX_NODES } from "./discovery/topology_reply.ts";
+import { DEFAULT_MAX_NODES } from "./discovery/discover_topology.ts";
 
 /**
  * What to do with migration artefacts: spurious notifications that a slot migration causes although

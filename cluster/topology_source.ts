@@ -7,9 +7,8 @@ import type { Settings } from "../pubsub/options.ts";
 import { quoteEach } from "../pubsub/printable.ts";
 import type { Subscriber } from "../pubsub/subscriber.ts";
 import { ServerError } from "../resp/mod.ts";
-import { discoverTopology, mostFrequentView } from "./discovery/discover_topology.ts";
-import type { Topology } from "./discovery/topology.ts";
-import { TopologyError } from "./discovery/topology_reply.ts";
+import { discoverTopology, TopologyError } from "./discovery/discover_topology.ts";
+import { mostFrequentView, type Topology } from "./discovery/topology.ts";
 
 /** How many nodes a refresh sends the command to at once. */
 const SAMPLE = 5;

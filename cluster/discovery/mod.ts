@@ -1,35 +1,35 @@
 /**
  * The topology of a cluster: which node owns which hash slot, and which slot a key belongs to.
  *
- * {@linkcode discoverTopology} fetches it from a node through any client. {@linkcode parseShards} and
- * {@linkcode parseSlots} read replies. {@linkcode mostFrequentView} picks the
- * topology that most nodes agree on. This entry opens no connection.
+ * {@linkcode discoverTopology} fetches it from a node through any client, and
+ * {@linkcode mostFrequentView} picks the one that most nodes agree on. This entry opens no connection.
  *
  * @example
- * ```ts
- * import { hashSlot, parseShards } from "@keywatch/keywatch/discovery";
+ * ```ts no-run
+ * import { discoverTopology, hashSlot } from "@keywatch/keywatch/discovery";
  *
- * const node = ["id", "07c3…", "port", 7000, "endpoint", "127.0.0.1", "role", "master"];
- * const reply = [["slots", [0, 16383], "nodes", [node]]];
- * const topology = parseShards(reply, { hostname: "127.0.0.1", port: 7000 });
- * console.log(topology.ownerOf(hashSlot("user:1"))?.id); // "07c3…"
+ * declare const client: { sendCommand(words: string[]): Promise<unknown> }; // node-redis
+ *
+ * const topology = await discoverTopology((...words) => client.sendCommand(words));
+ * console.log(topology.ownerOf(hashSlot("user:1"))?.host);
  * ```
  *
  * @module
  */
 
-export * from "./discover_topology.ts";
+export {
+  discoverTopology,
+  type DiscoverTopologyOptions,
+  type SendCommand,
+  TopologyError,
+  type TopologyErrorCode,
+} from "./discover_topology.ts";
 export { countSlots, formatSlots, hashSlot, includesSlot, type SlotRange, SLOTS } from "./slot.ts";
 export {
   type ClusterNode,
   dialAddress,
+  mostFrequentView,
   type NodeAddress,
   type Shard,
   Topology,
 } from "./topology.ts";
-export {
-  parseShards,
-  parseSlots,
-  TopologyError,
-  type TopologyErrorCode,
-} from "./topology_reply.ts";

@@ -85,16 +85,14 @@ const NOBODY = -1;
 /**
  * Which node owns which slot, as one node sees it. Immutable.
  *
- * {@linkcode parseShards} and {@linkcode parseSlots} read one from a server's reply.
+ * {@linkcode discoverTopology} reads one from a server's reply.
  *
  * @example
  * ```ts
- * import { formatSlots, hashSlot, parseShards } from "@keywatch/keywatch/discovery";
+ * import { formatSlots, hashSlot, type Topology } from "@keywatch/keywatch/discovery";
  *
- * const asked = { hostname: "127.0.0.1", port: 7000 };
- * const node = ["id", "07c3…", "port", 7000, "endpoint", "127.0.0.1", "role", "master"];
- * const topology = parseShards([["slots", [0, 5460], "nodes", [node]]], asked);
- * console.log(topology.ownerOf(hashSlot("user:1"))?.id, formatSlots(topology.uncovered));
+ * const describe = (topology: Topology): string =>
+ *   `${topology.ownerOf(hashSlot("user:1"))?.id}; nobody owns ${formatSlots(topology.uncovered)}`;
  * ```
  */
 export class Topology {
@@ -251,4 +249,33 @@ export function dialAddress(
   // CLUSTER SLOTS names one port only: the one for connections like that of the request.
   const port = options.tls ? node.tlsPort ?? node.port : node.port;
   return node.host === null || port === null ? null : { hostname: node.host, port };
+}
+
+/**
+ * Picks the view that most nodes agree on: the same primaries, with the same slots. Of several that
+ * are equally frequent, the one in which the fewest primaries have failed counts, then the first.
+ *
+ * @param views what each node replied; at least one
+ * @returns one of them
+ * @throws {TypeError} if there is no view
+ *
+ * @example
+ * ```ts
+ * import { mostFrequentView, type Topology } from "@keywatch/keywatch/discovery";
+ *
+ * async function agreed(asked: Promise<Topology>[]): Promise<Topology> {
+ *   const answers = await Promise.allSettled(asked);
+ *   return mostFrequentView(answers.flatMap((one) => one.status === "fulfilled" ? one.value : []));
+ * }
+ * ```
+ */
+export function mostFrequentView(views: readonly Topology[]): Topology {
+  const votes = new Map<string, number>();
+  for (const { fingerprint } of views) votes.set(fingerprint, (votes.get(fingerprint) ?? 0) + 1);
+  const votesFor = ({ fingerprint }: Topology) => votes.get(fingerprint)!;
+  const failed = ({ primaries }: Topology) =>
+    primaries.filter(({ health }) => health === "failed").length;
+  const [best] = views.toSorted((a, b) => votesFor(b) - votesFor(a) || failed(a) - failed(b));
+  if (best === undefined) throw new TypeError("Cannot pick a view: there is none");
+  return best;
 }

@@ -179,7 +179,7 @@ export const cluster: readonly Mutant[] = [
   },
   {
     name: "accepts one node more than maxNodes",
-    file: "cluster/discovery/topology_reply.ts",
+    file: "cluster/discovery/discover_topology.ts",
     before: ".size > this.#maxNodes)",
     after: ".size > this.#maxNodes + 1)",
     tests: ["tests/cluster/hostile_replies_test.ts", "--filter=maxNodes"],
@@ -250,7 +250,7 @@ export const cluster: readonly Mutant[] = [
   },
   {
     name: "takes the failed one of two primaries for the owner",
-    file: "cluster/discovery/topology_reply.ts",
+    file: "cluster/discovery/discover_topology.ts",
     before: ".sort((a, b) => healthRank(b) - healthRank(a)",
     after: ".sort((a, b) => healthRank(a) - healthRank(b)",
     tests: ["tests/cluster/discovery/topology_test.ts"],
@@ -271,7 +271,7 @@ export const cluster: readonly Mutant[] = [
   },
   {
     name: "takes the view of the node that comes first",
-    file: "cluster/discovery/discover_topology.ts",
+    file: "cluster/discovery/topology.ts",
     before: "votesFor(b) - votesFor(a) || ",
     after: "",
     tests: ["tests/cluster/discovery/discover_topology_test.ts", "--filter=view"],

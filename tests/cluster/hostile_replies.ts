@@ -1,11 +1,12 @@
 import { assert } from "@std/assert";
-import { parseShards, parseSlots, TopologyError } from "../../cluster/mod.ts";
+import { parseShards, parseSlots } from "../../cluster/discovery/discover_topology.ts";
+import { TopologyError } from "../../cluster/mod.ts";
 import { parseMoves, parseNodeLines } from "../../cluster/migration/move_list.ts";
 import { parseInfo } from "../../pubsub/info.ts";
 import type { Reply } from "../../resp/mod.ts";
 
 /** Who is asked. */
-export const ASKED = { hostname: "127.0.0.1", port: 7000 };
+export const ASKED = { address: { hostname: "127.0.0.1", port: 7000 } };
 
 /** What may be in a reply, in a size that the test chooses. */
 export interface Hostile {

@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { formatSlots, parseShards, parseSlots, TopologyError } from "../../cluster/mod.ts";
+import { parseShards, parseSlots } from "../../cluster/discovery/discover_topology.ts";
+import { formatSlots, TopologyError } from "../../cluster/mod.ts";
 import type { Connection } from "../../pubsub/connection.ts";
 import { Secrets } from "../../pubsub/secrets.ts";
 import { readView } from "../../pubsub/sentinel_session.ts";
@@ -54,13 +55,13 @@ Deno.test("more nodes than maxNodes are an error that names the option", () => {
   const ranges = (count: number) => repeated(count, (i) => [i, i, ["127.0.0.1", 7000, `${i}`]]);
   assertEquals(parseShards(reply(1_000), ASKED).nodes.size, 1_000);
   assertEquals(parseShards([...reply(1_000), ...reply(10)], ASKED).nodes.size, 1_000);
-  assertEquals(parseSlots(ranges(2), ASKED, { maxNodes: 2 }).nodes.size, 2);
+  assertEquals(parseSlots(ranges(2), { ...ASKED, maxNodes: 2 }).nodes.size, 2);
   for (
     const read of [
       () => parseShards(reply(1_001), ASKED),
-      () => parseShards(reply(3), ASKED, { maxNodes: 2 }),
+      () => parseShards(reply(3), { ...ASKED, maxNodes: 2 }),
       () => parseSlots(ranges(1_001), ASKED),
-      () => parseSlots(ranges(3), ASKED, { maxNodes: 2 }),
+      () => parseSlots(ranges(3), { ...ASKED, maxNodes: 2 }),
     ]
   ) {
     const { message } = assertThrows(read, TopologyError);

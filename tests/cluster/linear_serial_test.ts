@@ -1,6 +1,6 @@
 /** Compares CPU times of the process, in which nothing else may run meanwhile. */
 import { assert } from "@std/assert";
-import { parseShards } from "../../cluster/mod.ts";
+import { parseShards } from "../../cluster/discovery/discover_topology.ts";
 import type { SlotMove } from "../../cluster/migration/move_list.ts";
 import type { Reply } from "../../resp/mod.ts";
 import { growth } from "./growth.ts";
@@ -22,7 +22,7 @@ Deno.test("shards that each claim every slot take no more time than shards with 
   const count = 4_000;
   const read = (slots: (i: number) => Reply) => {
     const reply = repeated(count, (i) => shard(slots(i), listed(`${i}`)));
-    return () => parseShards(reply, ASKED, { maxNodes: count });
+    return () => parseShards(reply, { ...ASKED, maxNodes: count });
   };
   const factor = growth(read((i) => [i, i]), read(() => [0, 16_383]), MOST);
   assert(factor < MOST, `they take ${factor.toFixed(1)} times as much`);

@@ -27,7 +27,7 @@ const RIGHT_IMPORTS: [from: string, to: string][] = [
   ["cluster/notifications.ts", "cluster/discovery/mod.ts"],
   ["cluster/notifications.ts", "cluster/migration/filter.ts"],
   ["cluster/migration/filter.ts", "cluster/discovery/slot.ts"],
-  ["cluster/discovery/topology_reply.ts", "resp/mod.ts"],
+  ["cluster/discovery/discover_topology.ts", "resp/mod.ts"],
   ["mod.ts", "cluster/mod.ts"],
   ["cli/watch.ts", "mod.ts"],
   ["cli/watch.ts", "pubsub/mod.ts"],

@@ -14,7 +14,7 @@ const VALUES = `
   countSlots decodeText describeEvent dial dialAddress discoverTopology encodeCommand
   encodePipeline escapeGlob formatAddress formatSlots getChannelType hashSlot includesSlot
   isPattern matchGlob mergeFlags missingFlags mostFrequentView parseFlags parseNotification
-  parseShards parseSlots parseUrl printFlags replyToText requiredFlags toChannel
+  parseUrl printFlags replyToText requiredFlags toChannel
 `;
 const TYPES = `
   Address ChannelLike ChannelOptions ClusterNode ClusterOptions CommandArgument ConnectOptions

@@ -3,9 +3,10 @@ import {
   discoverTopology,
   mostFrequentView,
   type SendCommand,
+  Topology,
   TopologyError,
 } from "../../../cluster/discovery/mod.ts";
-import { parseShards, parseSlots, Topology } from "../../../cluster/mod.ts";
+import { parseShards, parseSlots } from "../../../cluster/discovery/discover_topology.ts";
 import { type Reply, RespMap, ServerError } from "../../../resp/mod.ts";
 import { recorded } from "../recordings.ts";
 import { node, shard } from "../shards.ts";
@@ -75,13 +76,16 @@ for (const [name, form] of Object.entries(FORMS)) {
     for (const { reply } of shards) {
       const { sent, sendCommand } = client(formed(reply, form));
       const topology = await discoverTopology(sendCommand, { address: ADDRESS });
-      assertEquals(comparable(topology), comparable(parseShards(reply, ADDRESS)));
+      assertEquals(comparable(topology), comparable(parseShards(reply, { address: ADDRESS })));
       assertEquals(sent, [["CLUSTER", "SHARDS"]]);
     }
     for (const { reply } of slots) {
       const { sent, sendCommand } = client(new Error("ERR unknown"), formed(reply, form));
       const topology = await discoverTopology(sendCommand, { address: ADDRESS, tls: true });
-      assertEquals(comparable(topology), comparable(parseSlots(reply, ADDRESS, { tls: true })));
+      assertEquals(
+        comparable(topology),
+        comparable(parseSlots(reply, { address: ADDRESS, tls: true })),
+      );
       assertEquals(sent, [["CLUSTER", "SHARDS"], ["CLUSTER", "SLOTS"]]);
     }
   });

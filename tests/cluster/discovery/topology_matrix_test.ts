@@ -1,9 +1,10 @@
 import { assertEquals } from "@std/assert";
-import { formatSlots, parseShards, parseSlots, type Topology } from "../../../cluster/mod.ts";
+import { parseShards, parseSlots } from "../../../cluster/discovery/discover_topology.ts";
+import { formatSlots, type Topology } from "../../../cluster/mod.ts";
 import { matrix, startCluster, type TestServer, until } from "../../servers/mod.ts";
 
 async function view(server: TestServer) {
-  const asked = { hostname: server.host, port: server.port };
+  const asked = { address: { hostname: server.host, port: server.port } };
   return {
     shards: parseShards(await server.command("CLUSTER", "SHARDS"), asked),
     slots: parseSlots(await server.command("CLUSTER", "SLOTS"), asked),
