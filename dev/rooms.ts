@@ -18,9 +18,10 @@ const ROOMS: Room[] = [
   { path: "parse/", imports: ["bytes/"], runtime: false },
   { path: "events/", imports: ["parse/"], runtime: false },
   { path: "pubsub/transports/", imports: ["pubsub/", "resp/", "parse/"], runtime: true },
+  { path: "pubsub/sentinel/", imports: ["pubsub/", "resp/", "parse/"], runtime: false },
   {
     path: "pubsub/",
-    imports: ["pubsub/transports/", "bytes/", "resp/", "parse/", "events/"],
+    imports: ["pubsub/transports/", "pubsub/sentinel/", "bytes/", "resp/", "parse/", "events/"],
     runtime: false,
   },
   { path: "cluster/discovery/", imports: ["resp/", "parse/"], runtime: false },

@@ -19,9 +19,9 @@ import {
 } from "./options.ts";
 import { RoleCheck } from "./role_check.ts";
 import { Secrets } from "./secrets.ts";
-import { Sentinels } from "./sentinel.ts";
+import { Sentinels } from "./sentinel/sentinels.ts";
 import { isSentinelTarget, readSentinelTarget, type SentinelTarget } from "./sentinel_target.ts";
-import { followSentinels } from "./sentinel_watch.ts";
+import { followSentinels } from "./sentinel/watch.ts";
 import type { Status } from "./status.ts";
 import { WatchedServer } from "./watched_server.ts";
 

@@ -271,7 +271,7 @@ export const pubsub: readonly Mutant[] = [
   },
   {
     name: "leaves the connection to what is no sentinel",
-    file: "pubsub/sentinel_session.ts",
+    file: "pubsub/sentinel/session.ts",
     before: "  connection.close(error);\n",
     after: "",
     tests: ["tests/pubsub/sockets_test.ts"],

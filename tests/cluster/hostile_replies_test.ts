@@ -3,7 +3,7 @@ import { parseShards, parseSlots } from "../../cluster/discovery/discover_topolo
 import { formatSlots, TopologyError } from "../../cluster/mod.ts";
 import type { Connection } from "../../pubsub/connection.ts";
 import { Secrets } from "../../pubsub/secrets.ts";
-import { readView } from "../../pubsub/sentinel_session.ts";
+import { readView } from "../../pubsub/sentinel/session.ts";
 import type { Reply } from "../../resp/mod.ts";
 import { ASKED, listed, repeated, shard, testTexts } from "./hostile_replies.ts";
 

@@ -1,8 +1,8 @@
 import { assertEquals } from "@std/assert";
 import { connect } from "../../mod.ts";
 import { ConnectTurns } from "../../pubsub/connect_turns.ts";
-import { Sentinels } from "../../pubsub/sentinel.ts";
-import { SentinelOrder } from "../../pubsub/sentinel_order.ts";
+import { Sentinels } from "../../pubsub/sentinel/sentinels.ts";
+import { SentinelOrder } from "../../pubsub/sentinel/order.ts";
 import { Secrets } from "../../pubsub/secrets.ts";
 import { readSentinelTarget, type SentinelServer } from "../../pubsub/sentinel_target.ts";
 import { freePort, type TestServer, until } from "../servers/mod.ts";

@@ -1,11 +1,11 @@
-import type { MessageFrame } from "../resp/mod.ts";
-import { backoff, STEADY_MS } from "./backoff.ts";
-import { type Connection, type ConnectionEvents, NO_EVENTS } from "./connection.ts";
-import { delay } from "./delay.ts";
-import { ClosedError } from "./errors.ts";
-import { nameLibrary } from "./handshake.ts";
-import { Heartbeat, type HeartbeatOptions } from "./heartbeat.ts";
-import type { Sentinels, Voucher } from "./sentinel.ts";
+import type { MessageFrame } from "../../resp/mod.ts";
+import { backoff, STEADY_MS } from "../backoff.ts";
+import { type Connection, type ConnectionEvents, NO_EVENTS } from "../connection.ts";
+import { delay } from "../delay.ts";
+import { ClosedError } from "../errors.ts";
+import { nameLibrary } from "../handshake.ts";
+import { Heartbeat, type HeartbeatOptions } from "../heartbeat.ts";
+import type { Sentinels, Voucher } from "./sentinels.ts";
 import {
   openSentinel,
   readSwitch,
@@ -13,9 +13,9 @@ import {
   type SentinelView,
   type SessionOptions,
   SWITCH_CHANNELS,
-} from "./sentinel_session.ts";
-import type { SentinelServer } from "./sentinel_target.ts";
-import type { Address } from "./transport.ts";
+} from "./session.ts";
+import type { SentinelServer } from "../sentinel_target.ts";
+import type { Address } from "../transport.ts";
 
 /** How long a sentinel that is followed may be silent before it is asked whether it lives, in ms. */
 const SILENCE = 1_000;

@@ -1,4 +1,4 @@
-import { type Connection, NO_EVENTS } from "./connection.ts";
+import { type Connection, NO_EVENTS } from "../connection.ts";
 import {
   AuthError,
   ClosedError,
@@ -6,23 +6,23 @@ import {
   SentinelError,
   type SentinelFailure,
   UnsupportedError,
-} from "./errors.ts";
-import type { ServerInfo } from "./handshake.ts";
-import { inTurn } from "./in_turn.ts";
-import type { Locator } from "./locator.ts";
-import { quoteEach } from "./printable.ts";
-import { isOther, OtherServerError } from "./questions.ts";
-import { readReplication, ReplicationLog } from "./replication.ts";
-import { SentinelOrder } from "./sentinel_order.ts";
+} from "../errors.ts";
+import type { ServerInfo } from "../handshake.ts";
+import { inTurn } from "../in_turn.ts";
+import type { Locator } from "../locator.ts";
+import { quoteEach } from "../printable.ts";
+import { isOther, OtherServerError } from "../questions.ts";
+import { readReplication, ReplicationLog } from "../replication.ts";
+import { SentinelOrder } from "./order.ts";
 import {
   openSentinel,
   readView,
   sameAddress,
   type SentinelView,
   type SessionOptions,
-} from "./sentinel_session.ts";
-import type { SentinelServer } from "./sentinel_target.ts";
-import type { Address } from "./transport.ts";
+} from "./session.ts";
+import type { SentinelServer } from "../sentinel_target.ts";
+import type { Address } from "../transport.ts";
 
 /** How long a sentinel may keep silent before the next one is asked as well, in ms. */
 const PATIENCE = 500;
