@@ -18,7 +18,11 @@ const ROOMS: Room[] = [
   { path: "parse/", imports: ["bytes/"], runtime: false },
   { path: "events/", imports: ["parse/"], runtime: false },
   { path: "pubsub/transports/", imports: ["pubsub/", "resp/", "parse/"], runtime: true },
-  { path: "pubsub/sentinel/", imports: ["pubsub/", "resp/", "parse/"], runtime: false },
+  {
+    path: "pubsub/sentinel/",
+    imports: ["pubsub/", "pubsub/transports/", "resp/", "parse/"],
+    runtime: false,
+  },
   {
     path: "pubsub/",
     imports: ["pubsub/transports/", "pubsub/sentinel/", "bytes/", "resp/", "parse/", "events/"],

@@ -20,7 +20,8 @@ import {
 import { RoleCheck } from "./role_check.ts";
 import { Secrets } from "./secrets.ts";
 import { Sentinels } from "./sentinel/sentinels.ts";
-import { isSentinelTarget, readSentinelTarget, type SentinelTarget } from "./sentinel_target.ts";
+import { readSentinelTarget } from "./sentinel/target.ts";
+import { isSentinelTarget, type SentinelTarget } from "./sentinel_target.ts";
 import { followSentinels } from "./sentinel/watch.ts";
 import type { Status } from "./status.ts";
 import { WatchedServer } from "./watched_server.ts";

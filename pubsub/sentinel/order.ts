@@ -1,6 +1,6 @@
 import type { AddressMap } from "../address_map.ts";
 import { formatAddress } from "../address.ts";
-import type { SentinelServer } from "../sentinel_target.ts";
+import type { SentinelServer } from "./target.ts";
 import type { Dial, TcpAddress } from "../transport.ts";
 
 /** How many sentinels are learned of at most, whatever is told. */

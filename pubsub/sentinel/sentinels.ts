@@ -21,7 +21,7 @@ import {
   type SentinelView,
   type SessionOptions,
 } from "./session.ts";
-import type { SentinelServer } from "../sentinel_target.ts";
+import type { SentinelServer } from "./target.ts";
 import type { Address } from "../transport.ts";
 
 /** How long a sentinel may keep silent before the next one is asked as well, in ms. */

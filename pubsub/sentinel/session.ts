@@ -7,7 +7,7 @@ import { ConnectError } from "../errors.ts";
 import { type Introduced, openConnection, type PasswordAdvice } from "../handshake.ts";
 import type { Secrets } from "../secrets.ts";
 import { MOST_LEARNED } from "./order.ts";
-import type { SentinelServer } from "../sentinel_target.ts";
+import type { SentinelServer } from "./target.ts";
 import type { Address, TcpAddress } from "../transport.ts";
 
 /** The channels on which a sentinel says that the primary is another one. */

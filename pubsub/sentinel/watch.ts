@@ -14,7 +14,7 @@ import {
   type SessionOptions,
   SWITCH_CHANNELS,
 } from "./session.ts";
-import type { SentinelServer } from "../sentinel_target.ts";
+import type { SentinelServer } from "./target.ts";
 import type { Address } from "../transport.ts";
 
 /** How long a sentinel that is followed may be silent before it is asked whether it lives, in ms. */

@@ -4,7 +4,7 @@ import { ConnectTurns } from "../../pubsub/connect_turns.ts";
 import { Sentinels } from "../../pubsub/sentinel/sentinels.ts";
 import { SentinelOrder } from "../../pubsub/sentinel/order.ts";
 import { Secrets } from "../../pubsub/secrets.ts";
-import { readSentinelTarget, type SentinelServer } from "../../pubsub/sentinel_target.ts";
+import { readSentinelTarget, type SentinelServer } from "../../pubsub/sentinel/target.ts";
 import { freePort, type TestServer, until } from "../servers/mod.ts";
 import { FakeSentinel } from "./fake_sentinel.ts";
 import { assertTells, promote, startPair, target } from "./pair.ts";
