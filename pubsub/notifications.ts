@@ -1,5 +1,5 @@
 import { Channel } from "../parse/mod.ts";
-import { formatAddress, parseUrl, type ServerUrl } from "./address.ts";
+import { formatAddress, parseUrl } from "./address.ts";
 import { AbstractKeyspaceNotifications } from "./base.ts";
 import { ClusterNodeError } from "./cluster_node_error.ts";
 import { ClosedError, ConnectError } from "./errors.ts";
@@ -7,7 +7,7 @@ import { ReplicaAdvice } from "./event_advice.ts";
 import type { ServerInfo } from "./handshake.ts";
 import { PING } from "./heartbeat.ts";
 import { Hub } from "./hub.ts";
-import { PlainLocator } from "./locator.ts";
+import { type Locator, PlainLocator } from "./locator.ts";
 import { checkKinds, checkUnused } from "./option_checks.ts";
 import {
   CLUSTER_ONLY,
@@ -19,12 +19,24 @@ import {
 } from "./options.ts";
 import { RoleCheck } from "./role_check.ts";
 import { Secrets } from "./secrets.ts";
-import { Sentinels } from "./sentinel/sentinels.ts";
-import { readSentinelTarget } from "./sentinel/target.ts";
+import type { followSentinels, Sentinels } from "./sentinel/mod.ts";
 import { isSentinelTarget, type SentinelTarget } from "./sentinel_target.ts";
-import { followSentinels } from "./sentinel/watch.ts";
 import type { Status } from "./status.ts";
 import { WatchedServer } from "./watched_server.ts";
+
+/** The sentinels of a primary, and what keeps up with them. */
+interface Following {
+  readonly sentinels: Sentinels;
+  readonly follow: typeof followSentinels;
+}
+
+/** What a connect is made of, once its target and options were read. */
+interface Source {
+  readonly locator: Locator;
+  readonly settings: Settings;
+  /** Null for a single server. */
+  readonly following: Following | null;
+}
 
 /**
  * Watches one server, or the primary that sentinels name. `connect` makes one.
@@ -43,22 +55,18 @@ export class KeyspaceNotifications extends AbstractKeyspaceNotifications {
   protected readonly hub: Hub;
   readonly #server: WatchedServer;
   readonly #settings: Settings;
-  readonly #sentinels: Sentinels | null;
+  readonly #following: Following | null;
   readonly #roleCheck: RoleCheck;
   readonly #replicaAdvice: ReplicaAdvice;
   /** Ends what is done beside the connection. */
   readonly #end = new AbortController();
 
-  private constructor(
-    server: ServerUrl | Sentinels,
-    settings: Settings,
-    options: ConnectOptions,
-  ) {
+  private constructor({ locator, settings, following }: Source, options: ConnectOptions) {
     super(settings.database);
     this.#settings = settings;
     this.#replicaAdvice = new ReplicaAdvice(settings.onWarning);
-    const sentinels = server instanceof Sentinels ? server : null;
-    this.#sentinels = sentinels;
+    this.#following = following;
+    const sentinels = following?.sentinels ?? null;
     this.hub = new Hub(() => this.#node, settings, {
       checkSilence: async (channels) => {
         await this.#server.checkSilence(channels);
@@ -70,10 +78,7 @@ export class KeyspaceNotifications extends AbstractKeyspaceNotifications {
       reconcile: () => this.#server.reconcile(),
     });
     this.#server = new WatchedServer({
-      locator: server instanceof Sentinels ? server : new PlainLocator(
-        formatAddress(server.address),
-        () => Promise.resolve(server.address),
-      ),
+      locator,
       settings,
       hub: this.hub,
       gate: null,
@@ -139,9 +144,12 @@ export class KeyspaceNotifications extends AbstractKeyspaceNotifications {
     target: string | URL | SentinelTarget,
     options: ConnectOptions = {},
   ): Promise<KeyspaceNotifications> {
-    const { server, settings } = readTarget(target, options);
+    checkKinds(options, {});
+    const source = isSentinelTarget(target)
+      ? await sourceOfSentinels(target, options)
+      : sourceOfServer(target, options);
     options.signal?.throwIfAborted();
-    const notifications = new KeyspaceNotifications(server, settings, options);
+    const notifications = new KeyspaceNotifications(source, options);
     try {
       await notifications.#server.subscriber.start();
       // Aborted in the turn in which it was connected, as by `onStatus`.
@@ -197,9 +205,10 @@ export class KeyspaceNotifications extends AbstractKeyspaceNotifications {
   /** Sees to it, beside the connection, that the server stays the one to be watched. */
   #keepWatch(): void {
     const { signal } = this.#end;
-    if (this.#sentinels === null) return;
-    const { name } = this.#sentinels;
-    followSentinels(this.#sentinels, {
+    if (this.#following === null) return;
+    const { sentinels, follow } = this.#following;
+    const { name } = sentinels;
+    follow(sentinels, {
       ...this.#settings,
       name,
       signal,
@@ -219,23 +228,27 @@ export class KeyspaceNotifications extends AbstractKeyspaceNotifications {
   }
 }
 
-function readTarget(
-  target: string | URL | SentinelTarget,
-  options: ConnectOptions,
-): { server: ServerUrl | Sentinels; settings: Settings } {
-  checkKinds(options, {});
-  if (!isSentinelTarget(target)) {
-    checkUnused(options, ONLY_ANNOUNCED, "a single server", "it is for clusters or sentinels");
-    const url = parseUrl(target);
-    return { server: url, settings: resolveOptions(defaultsOf(url), options) };
-  }
-  // Sentinels know the servers' password too.
-  const secrets = new Secrets();
+function sourceOfServer(target: string | URL, options: ConnectOptions): Source {
+  checkUnused(options, ONLY_ANNOUNCED, "a single server", "it is for clusters or sentinels");
+  const url = parseUrl(target);
+  const settings = resolveOptions(defaultsOf(url), options);
+  const locator = new PlainLocator(
+    formatAddress(url.address),
+    () => Promise.resolve(url.address),
+  );
+  return { locator, settings, following: null };
+}
+
+async function sourceOfSentinels(target: SentinelTarget, options: ConnectOptions): Promise<Source> {
   checkUnused(options, CLUSTER_ONLY, "sentinels", "it is for clusters");
   checkUnused(options, ["singleNode"], "sentinels", "they name no node of a cluster");
-  const { name, sentinels, defaults } = readSentinelTarget(target, options, secrets);
+  const { followSentinels, readSentinelTarget, Sentinels } = await import("./sentinel/mod.ts");
+  // Sentinels know the servers' password too.
+  const secrets = new Secrets();
+  const { name, sentinels: servers, defaults } = readSentinelTarget(target, options, secrets);
   const settings = resolveOptions(defaults, options, secrets);
-  return { server: new Sentinels(sentinels, { ...settings, name }), settings };
+  const sentinels = new Sentinels(servers, { ...settings, name });
+  return { locator: sentinels, settings, following: { sentinels, follow: followSentinels } };
 }
 
 /** A node of a cluster tells of its own keys only: not what somebody who gives a URL expects. */
