@@ -58,6 +58,19 @@ export const DEFAULT_LIMITS: Readonly<Required<DecoderLimits>> = {
   maxHeldBytes: 2 ** 26,
 };
 
+// Flat charges against maxHeldBytes: what a value takes beside its bytes in V8, which needs most.
+
+/** Of a number, a boolean, a null, a simple string. */
+export const SCALAR_COST = 32;
+/** Of a string that becomes text. */
+export const TEXT_COST = 48;
+/** Of a string that stays bytes. */
+export const BYTES_COST = 192;
+/** Of an aggregate; of a verbatim string beside that of its text or bytes. */
+export const AGGREGATE_COST = 192;
+/** Of an error. */
+export const ERROR_COST = 1024;
+
 /** The longest string of V8; JavaScriptCore has longer ones. */
 export const MAX_TEXT: number = 2 ** 29 - 24;
 

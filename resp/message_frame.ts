@@ -1,8 +1,12 @@
-import { contentLength, contentStart, CUT, OTHER, readBulkHead } from "./bulk.ts";
+import { join } from "./input_buffer.ts";
 import { decodeText } from "../bytes/text.ts";
 import { type Reply, VerbatimString } from "./types.ts";
 import { viewOf } from "../bytes/view.ts";
-import { CR, LF } from "./wire.ts";
+
+const CR = 13;
+const LF = 10;
+const ZERO = 48;
+const DOLLAR = 36;
 
 /**
  * One pub/sub message as places in the bytes it came in: nothing is copied, nothing made.
@@ -181,33 +185,23 @@ function cutOrOther(
 }
 
 /**
- * Makes the frame of a message that came in pieces.
+ * Makes the frame of a message that was read as a push.
  *
- * @param frame Is filled, with bytes of its own, when `items` are a message.
- * @param items What the frame on the wire held.
+ * @param frame Is filled, with bytes of its own, if `items` are a message.
  * @returns Whether `items` are a `message` or `pmessage`.
  */
 export function layMessageFrame(frame: MessageFrame, items: readonly Reply[]): boolean {
-  const kind = items.length === 3 ? "message" : items.length === 4 ? "pmessage" : undefined;
-  if (kind === undefined) return false;
   const parts = items.map(bytesOf).filter((part) => part !== null);
-  if (parts.length < items.length || decodeText(parts[0]!) !== kind) return false;
-  const pattern = kind === "pmessage" ? parts[1]! : undefined;
-  const channel = parts.at(-2)!;
-  const payload = parts.at(-1)!;
-  const patternEnd = pattern?.length ?? 0;
-  const channelEnd = patternEnd + channel.length;
-  const bytes = new Uint8Array(channelEnd + payload.length);
-  if (pattern !== undefined) bytes.set(pattern);
-  bytes.set(channel, patternEnd);
-  bytes.set(payload, channelEnd);
-  frame.bytes = bytes;
-  frame.patternStart = pattern === undefined ? -1 : 0;
-  frame.patternEnd = pattern === undefined ? -1 : patternEnd;
+  const { length } = parts;
+  const kind = length === 3 ? "message" : length === 4 ? "pmessage" : "";
+  if (length < items.length || kind === "" || decodeText(parts[0]!) !== kind) return false;
+  const patternEnd = length === 4 ? parts[1]!.length : 0;
+  frame.bytes = join(parts.slice(1));
+  frame.patternStart = length === 4 ? 0 : -1;
+  frame.patternEnd = length === 4 ? patternEnd : -1;
   frame.channelStart = patternEnd;
-  frame.channelEnd = channelEnd;
-  frame.payloadStart = channelEnd;
-  frame.payloadEnd = bytes.length;
+  frame.channelEnd = frame.payloadStart = patternEnd + parts.at(-2)!.length;
+  frame.payloadEnd = frame.bytes.length;
   return true;
 }
 
@@ -221,4 +215,74 @@ export function bytesOf(item: Reply | undefined): Uint8Array | null {
   if (item instanceof Uint8Array) return item;
   if (item instanceof VerbatimString) return bytesOf(item.value);
   return typeof item === "string" && !item.includes("\uFFFD") ? utf8.encode(item) : null;
+}
+
+/** What is there so far is right, but it is not all there. */
+export const CUT = -1;
+
+/** It is something else, or wrong, or too long: the exact path will say. */
+export const OTHER = -2;
+
+/** Seven: the head fits one small integer then. A longer bulk is for the exact path. */
+const MAX_DIGITS = 7;
+
+/** Length of a head's type and CR LF. */
+const AROUND = 3;
+
+/** Length of an empty bulk string. */
+const SHORTEST = 6;
+
+/**
+ * Reads the head of a bulk string, `$` and its length, for the straight paths.
+ *
+ * Of a short one it looks at four bytes as one word, the first in its lowest place.
+ *
+ * @param bytes What has come, up to `size`.
+ * @param words The view of them.
+ * @returns The length and the number of its digits as one number, for {@linkcode contentStart} and
+ * {@linkcode contentEnd}; or below zero {@linkcode CUT} or {@linkcode OTHER}. One number, because to
+ * give back two would cost an object.
+ */
+export function readBulkHead(
+  bytes: Uint8Array,
+  words: DataView,
+  start: number,
+  size: number,
+): number {
+  if (start + SHORTEST <= size) {
+    const word = words.getInt32(start, true);
+    const first = (word >> 8 & 0xff) - ZERO;
+    const second = (word >> 16 & 0xff) - ZERO;
+    if (first >= 0 && first <= 9) {
+      // $, a digit, CR and LF.
+      if ((word & 0xffff00ff) === 0x0a0d0024) return first << 3 | 1;
+      if (
+        // $, two digits, CR; and LF.
+        (word & 0xff0000ff) === 0x0d000024 && second >= 0 && second <= 9 &&
+        bytes[start + 4] === LF
+      ) return (first * 10 + second) << 3 | 2;
+    }
+  }
+  if (start >= size) return CUT;
+  if (bytes[start] !== DOLLAR) return OTHER;
+  let at = start + 1;
+  let length = 0;
+  for (; at < size; at++) {
+    const digit = bytes[at]! - ZERO;
+    if (digit < 0 || digit > 9) break;
+    length = length * 10 + digit;
+  }
+  const digits = at - start - 1;
+  if (digits > MAX_DIGITS) return OTHER;
+  if (at + 1 >= size) return at === size || (bytes[at] === CR && digits > 0) ? CUT : OTHER;
+  if (digits === 0 || bytes[at] !== CR || bytes[at + 1] !== LF) return OTHER;
+  return length << 3 | digits;
+}
+
+export function contentStart(start: number, head: number): number {
+  return start + (head & 7) + AROUND;
+}
+
+export function contentLength(head: number): number {
+  return head >> 3;
 }

@@ -1,15 +1,13 @@
 import { RespLimitError, RespSyntaxError } from "./errors.ts";
 import { MAX_DIGITS } from "./limits.ts";
 import { decodeText } from "../bytes/text.ts";
-import { unexpected } from "./unexpected.ts";
 
-// Each of these reads a part of a line, `bytes` from `start` to `end`, where a CR stands. Its first
-// byte has the place `offset` in the stream. Whatever is not such a number throws RespSyntaxError.
+// Each of the parsers reads a part of a line: `bytes` from `start` to `end`, where a CR stands. Its
+// first byte has the place `offset` in the stream. They throw RespSyntaxError for anything else.
 //
-// What a number is, the specification says (https://redis.io/docs/latest/develop/reference/protocol-spec/):
-// one or more digits, so zeros may stand in front, though no server writes any and hiredis refuses
-// them; a double has digits before its dot and after it, so `.5`, `1.` and hexadecimal, which the
-// strtod of hiredis takes, are none. An exponent is one, as servers write doubles by `%.17g`.
+// The specification (https://redis.io/docs/latest/develop/reference/protocol-spec/) allows leading
+// zeros, and a double has digits before and after its dot. hiredis is stricter about the former and
+// more lenient about the latter. An exponent is allowed, because servers print doubles with `%.17g`.
 
 const PLUS = 43;
 const MINUS = 45;
@@ -17,13 +15,46 @@ const DOT = 46;
 const ZERO = 48;
 const E = 101;
 const TO_LOWER = 0x20;
+const TRUE = 116;
+const FALSE = 102;
 
 const INT64_LIMIT = 2n ** 63n;
 
-/** So many decimal digits always fit a double exactly. */
+/** This many decimal digits always fit a double exactly. */
 const SAFE_DIGITS = 15;
 
-/** A length or a count: digits without a sign. Infinity when it is beyond all doubles. */
+/** The error of a byte that must not stand where it does. */
+export function unexpected(byte: number, offset: number, expected: string): RespSyntaxError {
+  const found = byte < 0x7f
+    ? JSON.stringify(String.fromCharCode(byte))
+    : `byte 0x${byte.toString(16)}`;
+  return new RespSyntaxError(offset, found, expected);
+}
+
+/** Throws if a line has content where none may be. */
+export function requireEnd(bytes: Uint8Array, start: number, end: number, offset: number): void {
+  if (start < end) throw unexpected(bytes[start]!, offset, "CR LF");
+}
+
+/** Whether the content is `-1`, the length of a null in RESP2. */
+export function isMinusOne(bytes: Uint8Array, start: number, end: number): boolean {
+  return end - start === 2 && bytes[start] === MINUS && bytes[start + 1] === ZERO + 1;
+}
+
+/** `t` or `f`. */
+export function parseBoolean(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  offset: number,
+): boolean {
+  const byte = bytes[start]!;
+  if (byte !== TRUE && byte !== FALSE) throw unexpected(byte, offset, "t or f");
+  requireEnd(bytes, start + 1, end, offset + 1);
+  return byte === TRUE;
+}
+
+/** A length or a count: digits without a sign. Infinity if it is beyond all doubles. */
 export function parseLength(
   bytes: Uint8Array,
   start: number,
@@ -34,7 +65,7 @@ export function parseLength(
   return toNumber(bytes, start, end);
 }
 
-/** An integer of 64 bits: a number where that holds it exactly, else a bigint. */
+/** An integer of 64 bits: a number where that holds it exactly, otherwise a bigint. */
 export function parseInteger(
   bytes: Uint8Array,
   start: number,
@@ -56,7 +87,7 @@ export function parseInteger(
   throw new RespSyntaxError(offset, "a larger number", "an integer of 64 bits");
 }
 
-/** A whole number of any size. */
+/** An integer of any size. */
 export function parseBigNumber(
   bytes: Uint8Array,
   start: number,
@@ -80,8 +111,7 @@ export function parseDouble(
   const base = offset - start;
   const digits = skipSign(bytes, start);
   if (!isDigit(bytes[digits]!)) {
-    // C libraries print a negative NaN as `-nan`, and servers pass that on. The `nan(…)` that C also
-    // allows is printed on no system that servers run on.
+    // C libraries print a negative NaN as `-nan`, and servers pass that on.
     const word = decodeText(bytes, digits, end);
     if (word === "nan") return NaN;
     if (word === "inf") return bytes[start] === MINUS ? -Infinity : Infinity;
@@ -105,7 +135,7 @@ function skipDigitsToEnd(bytes: Uint8Array, start: number, end: number, base: nu
   if (at < end) throw unexpected(bytes[at]!, base + at, "a digit");
 }
 
-/** Goes over at least one digit. */
+/** Skips at least one digit. */
 function skipDigits(bytes: Uint8Array, start: number, end: number, base: number): number {
   let at = start;
   while (at < end && isDigit(bytes[at]!)) at++;
