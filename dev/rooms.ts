@@ -28,7 +28,7 @@ const ROOMS: Room[] = [
     imports: ["pubsub/transports/", "pubsub/sentinel/", "bytes/", "resp/", "parse/", "events/"],
     runtime: false,
   },
-  { path: "cluster/discovery/", imports: ["resp/", "parse/"], runtime: false },
+  { path: "cluster/discovery/", imports: ["bytes/", "resp/", "parse/"], runtime: false },
   {
     path: "cluster/migration/",
     imports: ["cluster/discovery/", "bytes/", "resp/", "parse/", "events/"],

@@ -1,7 +1,8 @@
 import { MAX_DATABASE } from "./constants.ts";
 import { type ChannelType, getChannelType } from "./families.ts";
 import { escapeGlob, fromBinary, isPattern, toBinary, unescapeGlob } from "./glob.ts";
-import { decodeText, toBytes } from "./text.ts";
+import { decodeText } from "../bytes/text.ts";
+import { toBytes } from "../bytes/to_bytes.ts";
 
 /**
  * Where a channel is subscribed to.

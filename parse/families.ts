@@ -1,4 +1,4 @@
-import { toBytes } from "./text.ts";
+import { toBytes } from "../bytes/to_bytes.ts";
 
 /**
  * The six families of channels.

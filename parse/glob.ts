@@ -1,5 +1,5 @@
 import { BACKSLASH, CARET, CLOSE, DASH, MAX_STARS, OPEN, QUESTION, STAR } from "./constants.ts";
-import { toBytes } from "./text.ts";
+import { toBytes } from "../bytes/to_bytes.ts";
 
 /** Bytes as text with one character for each byte, so that patterns can be laid against them. */
 export function toBinary(value: string | Uint8Array, place?: number): string {

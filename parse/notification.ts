@@ -9,8 +9,8 @@ import {
   standsAt,
 } from "./families.ts";
 import { matchGlob } from "./glob.ts";
-import { internName } from "./intern.ts";
-import { decodeText, isExact, toBytes } from "./text.ts";
+import { decodeText, isAscii } from "../bytes/text.ts";
+import { toBytes } from "../bytes/to_bytes.ts";
 
 const SEPARATOR = toBytes("__:");
 
@@ -198,7 +198,7 @@ export class KeyNotification {
       bytes,
       keyStart,
       keyEnd,
-      internName(bytes, eventStart, eventEnd),
+      decodeText(bytes, eventStart, eventEnd),
       keyPrefix,
       places,
     );
@@ -350,10 +350,11 @@ export class KeyNotification {
   detach(): this {
     if (this.#key === null) {
       const bytes = this.#bytes!;
-      this.#key = decodeText(bytes, this.#keyStart, this.#keyEnd);
+      const key = this.#key = decodeText(bytes, this.#keyStart, this.#keyEnd);
       // Bytes that are UTF-8 can be made of their text again, which is cheaper to keep: bytes of
       // its own cost 300 to 500 ns in Deno and Node.
-      if (isExact && !this.#places) {
+      const isUtf8 = isAscii(bytes, this.#keyStart, this.#keyEnd) || !key.includes("\ufffd");
+      if (isUtf8 && !this.#places) {
         this.#bytes = null;
       } else {
         const places = this.#places;

@@ -1,5 +1,5 @@
 import { Decoder, type DecoderLimits, DEFAULT_LIMITS } from "../resp/mod.ts";
-import { toBytes } from "../parse/text.ts";
+import { toBytes } from "../bytes/to_bytes.ts";
 import { type AddressMap, checkedMap } from "./address_map.ts";
 import { formatAddress, type ServerUrl } from "./address.ts";
 import { ConnectTurns } from "./connect_turns.ts";

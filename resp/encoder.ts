@@ -1,3 +1,6 @@
+import { byteLength, isByteArray } from "../bytes/to_bytes.ts";
+import { writeUtf8 } from "../bytes/utf8.ts";
+
 /**
  * What a command is made of.
  *
@@ -24,13 +27,6 @@ const ZERO = 48;
 
 /** Longest text that is written a letter at a time. */
 const SHORT = 64;
-
-const utf8 = new TextEncoder();
-
-/** What typed arrays say of themselves by the runtime, whatever their own properties say. */
-const TYPED_ARRAY = Object.getPrototypeOf(Uint8Array.prototype);
-const typeOf = Object.getOwnPropertyDescriptor(TYPED_ARRAY, Symbol.toStringTag)!.get!;
-const byteCountOf = Object.getOwnPropertyDescriptor(TYPED_ARRAY, "length")!.get!;
 
 /**
  * Lays a command out as the array of bulk strings a server takes.
@@ -121,7 +117,7 @@ function measure(args: readonly CommandArgument[], before: number, command: numb
 }
 
 function refusal(arg: unknown, place: number, command: number): TypeError {
-  const what = typeOf.call(arg) === "Uint8Array"
+  const what = isByteArray(arg)
     ? "its bytes cannot be read: their buffer was transferred or cut short, or their length is " +
       "not their own; give a copy that is made before"
     : `${
@@ -143,21 +139,7 @@ function lengthOf(arg: unknown): number {
     if (isCount(arg)) return countDigits(arg);
     return typeof arg === "bigint" || Number.isFinite(arg) ? String(arg).length : -1;
   }
-  return typeOf.call(arg) === "Uint8Array" ? byteLength(arg as Uint8Array) : -1;
-}
-
-/** How many bytes there are; -1 where the array says another number, or has lost its buffer. */
-function byteLength(bytes: Uint8Array): number {
-  const length = byteCountOf.call(bytes);
-  if (bytes.length !== length) return -1;
-  if (length > 0) return length;
-  try {
-    // An empty array and one without a buffer both have no bytes; only this throws for the latter.
-    TYPED_ARRAY.keys.call(bytes);
-    return 0;
-  } catch {
-    return -1;
-  }
+  return isByteArray(arg) ? byteLength(arg) : -1;
 }
 
 /** Whether it is digits and nothing else, which need not become a string to be written. */
@@ -204,7 +186,7 @@ function writeText(bytes: Uint8Array, at: number, text: string, length: number):
   if (length === text.length && length < SHORT) {
     for (let i = 0; i < length; i++) bytes[at + i] = text.charCodeAt(i);
   } else {
-    utf8.encodeInto(text, bytes.subarray(at, at + length));
+    writeUtf8(text, bytes.subarray(at, at + length));
   }
 }
 

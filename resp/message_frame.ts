@@ -1,5 +1,6 @@
 import { join } from "./input_buffer.ts";
 import { decodeText } from "../bytes/text.ts";
+import { encodeUtf8 } from "../bytes/utf8.ts";
 import { type Reply, VerbatimString } from "./types.ts";
 import { viewOf } from "../bytes/view.ts";
 
@@ -59,10 +60,9 @@ export function emptyMessageFrame(): MessageFrame {
   };
 }
 
-const utf8 = new TextEncoder();
 // After the type.
-const PMESSAGE_HEAD: Uint8Array = utf8.encode("4\r\n$8\r\npmessage\r\n");
-const MESSAGE_HEAD: Uint8Array = utf8.encode("3\r\n$7\r\nmessage\r\n");
+const PMESSAGE_HEAD: Uint8Array = /* @__PURE__ */ encodeUtf8("4\r\n$8\r\npmessage\r\n");
+const MESSAGE_HEAD: Uint8Array = /* @__PURE__ */ encodeUtf8("3\r\n$7\r\nmessage\r\n");
 
 /**
  * Reads a `message` or `pmessage`.
@@ -214,7 +214,7 @@ export function layMessageFrame(frame: MessageFrame, items: readonly Reply[]): b
 export function bytesOf(item: Reply | undefined): Uint8Array | null {
   if (item instanceof Uint8Array) return item;
   if (item instanceof VerbatimString) return bytesOf(item.value);
-  return typeof item === "string" && !item.includes("\uFFFD") ? utf8.encode(item) : null;
+  return typeof item === "string" && !item.includes("\uFFFD") ? encodeUtf8(item) : null;
 }
 
 /** What is there so far is right, but it is not all there. */

@@ -1,3 +1,4 @@
+import { encodeUtf8 } from "../bytes/utf8.ts";
 import type { ServerError } from "./errors.ts";
 
 /**
@@ -204,13 +205,11 @@ export class Attributed {
   }
 }
 
-const encoder = new TextEncoder();
-
 function isText(reply: Reply, text: string): boolean {
   if (typeof reply === "string") return reply === text;
   if (!(reply instanceof Uint8Array)) return false;
   // UTF-8 takes one to three bytes for each UTF-16 unit, so most keys are ruled out by length.
   if (reply.length < text.length || reply.length > text.length * 3) return false;
-  const bytes = encoder.encode(text);
+  const bytes = encodeUtf8(text);
   return bytes.length === reply.length && bytes.every((byte, i) => byte === reply[i]);
 }

@@ -1,7 +1,6 @@
 import { assertEquals, assertMatch } from "@std/assert";
-import { names as table } from "../../parse/intern.ts";
 import { describeEvent, EventType } from "../../events/mod.ts";
-import { KeyNotification, type KnownEvent } from "../../parse/mod.ts";
+import type { KnownEvent } from "../../parse/mod.ts";
 
 const ALL = ["Redis 7.0", "Redis 8.0", "Redis 8.6", "Redis 8.8", "Valkey 9.1"];
 const HASH_FIELD_EXPIRY = ALL.slice(1);
@@ -203,27 +202,5 @@ Deno.test("a name that is not known may come from a module", () => {
     const found = describeEvent(name);
     assertEquals([found.class, found.instead], [null, null], name);
     assertMatch(found.text, /module/);
-  }
-});
-
-function read(event: string): string {
-  return KeyNotification.tryParse("__keyspace@0__:k", event)!.eventType;
-}
-
-Deno.test("no two events that servers emit push each other out of the table of names", () => {
-  const events: string[] = Object.values(EventType);
-  for (const event of events) assertEquals(read(event), event);
-  assertEquals(events.filter((event) => !table.includes(event)), []);
-});
-
-Deno.test("names that share a place in the table are not taken for each other", () => {
-  // They share one, and one is the beginning of the other.
-  for (const [name, other] of [["leogsw", "le"], ["le", "leogsw"]] as const) {
-    assertEquals([read(name), read(name)], [name, name]);
-    assertEquals([table.includes(name), table.includes(other)], [true, false]);
-  }
-  for (let i = 0; i < 10_000; i++) {
-    const name = `e${i.toString(36)}`;
-    assertEquals([read(name), read(name)], [name, name]);
   }
 });
