@@ -1,11 +1,12 @@
 /**
- * The rooms without a socket, in the smallest runtimes there are: V8 with nothing around it, and a
- * worker without a compatibility flag or a network.
+ * The modules without a socket, in the smallest runtimes there are: V8 and QuickJS with nothing around
+ * them, and a worker without a compatibility flag or a network.
  *
  * @module
  */
 import { assertEquals } from "@std/assert";
 import { join } from "node:path";
+import { getQuickJS } from "npm:quickjs-emscripten@0.32.0";
 import { problemsOf, runToEnd } from "./outcome.ts";
 import { applicationOfTests, bundleApplication } from "./package.ts";
 import { findNode, findWorkerd } from "./programs.ts";
@@ -15,12 +16,33 @@ const application = applicationOfTests();
 /** Where the package has only those rooms. */
 const alone = () => join(application.folder, "alone");
 
-Deno.test("the rooms without a socket need of a runtime only TextEncoder and TextDecoder", async () => {
-  const folder = alone();
+/** Bundles the cases as a script, which defines `rooms`. */
+async function bundleScript(folder: string): Promise<void> {
   const options = ["--format=iife", "--global-name=rooms", "--platform=neutral"];
   await bundleApplication(folder, "run.mjs", [...options, "--outfile=isolate.js"]);
+}
+
+Deno.test("the modules without a socket need nothing but the language in V8", async () => {
+  const folder = alone();
+  await bundleScript(folder);
   const program = [...await findNode(), "isolate.mjs", "isolate.js"] as const;
   const problems = problemsOf(await runToEnd([...program], folder));
+  assertEquals(problems, [], problems.join("\n"));
+});
+
+Deno.test("the modules without a socket need nothing but the language in QuickJS", async () => {
+  const folder = alone();
+  await bundleScript(folder);
+  const script = await Deno.readTextFile(join(folder, "isolate.js"));
+  const lines: string[] = [];
+  using context = (await getQuickJS()).newContext();
+  using print = context.newFunction("print", (line) => void lines.push(context.getString(line)));
+  context.setProp(context.global, "print", print);
+  const run = `${script}\nrooms.runRooms((line) => print(JSON.stringify(line)));`;
+  using result = context.evalCode(run);
+  if (result.error) throw new Error(`QuickJS threw ${JSON.stringify(context.dump(result.error))}`);
+  const ended = context.dump(result.value) === true ? "with 0" : "with 1";
+  const problems = problemsOf({ ended, stdout: lines.join("\n"), stderr: "" });
   assertEquals(problems, [], problems.join("\n"));
 });
 
@@ -37,7 +59,7 @@ const worker :Workerd.Worker = (
 );
 `;
 
-Deno.test("the rooms without a socket work in a worker that has no flag and no network", async () => {
+Deno.test("the modules without a socket work in a worker that has no flag and no network", async () => {
   const folder = alone();
   await bundleApplication(folder, "worker.mjs", ["--platform=neutral", "--outfile=bundle.js"]);
   await Deno.writeTextFile(join(folder, "config.capnp"), CONFIG);

@@ -1,6 +1,5 @@
 /**
- * Takes away all that Node adds to V8, but for the two classes that turn text to bytes and back, and
- * runs the bundle that is named.
+ * Takes away all that Node adds to V8, and runs the bundle that is named.
  */
 import { readFileSync } from "node:fs";
 import process from "node:process";
@@ -10,7 +9,6 @@ const bundle = readFileSync(process.argv[2], "utf8");
 const print = console.log.bind(console);
 const end = process.exit.bind(process);
 const language = new Set(runInNewContext("Object.getOwnPropertyNames(globalThis)"));
-language.add("TextEncoder").add("TextDecoder");
 for (const name of Object.getOwnPropertyNames(globalThis)) {
   if (!language.has(name)) delete globalThis[name];
 }
