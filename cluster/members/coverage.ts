@@ -22,15 +22,15 @@ export interface SlotPart extends SlotRange {
   readonly since: number | null;
 }
 
-/** A slot of which nothing is received. */
-interface Hole {
-  /** The last time at which its owner was certainly heard. */
-  readonly from: number;
-  readonly reason: GapReason;
-  /** The node that covered it last. */
+/** A slot that some node covers, or covered last. */
+interface CoveredSlot {
   readonly nodeId: string;
+  /** Why nothing of the slot is received; null while the node covers it. */
+  readonly reason: GapReason | null;
+  /** Since when it is covered, or the last time at which its owner was certainly heard. */
+  readonly since: number;
   /**
-   * Whether that node ended its own events in its stream and every other primary was heard since, so
+   * Whether the node ended its own events in its stream and every other primary was heard since, so
    * that nothing is missing of a node that owned the slot afterwards and was heard all the time.
    */
   readonly isHanded: boolean;
@@ -69,13 +69,7 @@ interface Doubt {
   readonly to: number;
 }
 
-interface Ended {
-  readonly slot: number;
-  readonly nodeId: string;
-  readonly reason: GapReason;
-  readonly from: number;
-  readonly to: number;
-}
+type Ended = Omit<SlotGap, "slots"> & { readonly slot: number };
 
 /**
  * Accounts for each slot whose owner is heard, and reports the gaps of those of which something may be
@@ -83,17 +77,14 @@ interface Ended {
  * a connection is subscribed and its node owns the slot.
  */
 export class Coverage {
-  readonly #holders: (string | null)[] = new Array(SLOTS).fill(null);
-  readonly #holes: (Hole | null)[] = new Array(SLOTS).fill(null);
-  readonly #since: (number | null)[] = new Array(SLOTS).fill(null);
+  readonly #slots: (CoveredSlot | null)[] = new Array(SLOTS).fill(null);
   /** By slot. */
   readonly #doubts = new Map<number, readonly Doubt[]>();
 
   /** Of these slots something may be missing from `from` on, in ms since the epoch: nobody is heard yet. */
   expect(slots: Iterable<number>, nodeId: string, from: number): void {
     for (const slot of slots) {
-      if (this.#holders[slot] !== null || this.#holes[slot] !== null) continue;
-      this.#holes[slot] = { from, reason: "topology", nodeId, isHanded: false };
+      this.#slots[slot] ??= { nodeId, reason: "topology", since: from, isHanded: false };
     }
   }
 
@@ -106,54 +97,26 @@ export class Coverage {
   gain(nodeId: string, slots: Iterable<number>, gain: Gain, now: number): SlotGap[] {
     const ended: Ended[] = [];
     const once = { ...gain, takenOverAfter: remembering(gain.takenOverAfter) };
+    const after = { nodeId, reason: null, since: now, isHanded: false };
     for (const slot of slots) {
-      const before = this.#holders[slot]!;
-      const hole = this.#holes[slot]!;
-      this.#holders[slot] = nodeId;
-      this.#holes[slot] = null;
-      if (before === nodeId) continue;
-      const since = this.#since[slot]!;
-      this.#since[slot] = now;
-      const earlier = hole?.nodeId ?? before;
-      if (earlier === null) continue;
-      const gap = this.#missing(nodeId, earlier, hole, once, now);
+      const before = this.#slots[slot]!;
+      const isCovered = before?.reason === null;
+      if (isCovered && before.nodeId === nodeId) continue;
+      this.#slots[slot] = after;
+      if (before === null) continue;
+      const gap = missing(nodeId, before, once, now);
       if (gap !== null) ended.push({ slot, ...gap });
-      if (before === null && !hole?.isHanded) continue;
-      const doubt = { suspect: before, isMissing: false, nodeId };
+      if (!isCovered && !before.isHanded) continue;
+      const doubt = { suspect: isCovered ? before.nodeId : null, isMissing: false, nodeId };
       // What is in the gap needs no other.
-      if (hole === null && gap !== null) {
-        this.#addDoubt(slot, { ...doubt, from: since, to: gap.from });
+      if (isCovered && gap !== null) {
+        this.#addDoubt(slot, { ...doubt, from: before.since, to: gap.from });
       }
       // One that it owned when it was connected to was no other's when all of it came.
       const to = gain.atConnect ? gain.heardSince : now;
-      this.#addDoubt(slot, { ...doubt, from: gap?.to ?? hole?.from ?? since, to });
+      this.#addDoubt(slot, { ...doubt, from: gap?.to ?? before.since, to });
     }
     return group(ended);
-  }
-
-  #missing(
-    nodeId: string,
-    earlier: string,
-    hole: Hole | null,
-    { heardSince, atConnect, unheardFrom, takenOverAfter, provenAt, isHeir }: Gain,
-    now: number,
-  ): Omit<Ended, "slot"> | null {
-    const isOther = earlier !== nodeId;
-    const ownedUntil = hole?.from ?? provenAt(earlier);
-    const isLateHeard = isOther && (atConnect || ownedUntil < heardSince);
-    // Without a hole the earlier owner was heard until now, and only the new one may not have been.
-    if (hole === null && !isLateHeard) return null;
-    // A node that takes a slot over owns it a while before the earlier owner learns of that.
-    const taken = !isLateHeard
-      ? null
-      : isHeir(earlier) || hole === null && unheardFrom === null
-      ? takenOverAfter(earlier)
-      : unheardFrom;
-    const from = Math.min(hole?.from ?? Infinity, taken ?? Infinity);
-    const to = hole === null || hole.isHanded ? heardSince : now;
-    if (!(from < to)) return null;
-    const reason = isOther ? isHeir(earlier) ? "failover" : "topology" : hole!.reason;
-    return { nodeId, reason, from, to };
   }
 
   /**
@@ -174,18 +137,18 @@ export class Coverage {
   ): void {
     // Until then it was heard, and afterwards it is as suspect as any other.
     const isMissing = !areOthersHeard;
-    const doubts = (this.#doubts.get(slot) ?? [])
-      .map((doubt) =>
-        doubt.suspect === nodeId ? { ...doubt, suspect: null, isMissing, from: provenAt } : doubt
-      )
-      .filter(({ from, to }) => from < to);
-    const isHolder = this.#holders[slot] === nodeId;
-    if (isHolder && owner !== null) {
-      this.#holders[slot] = owner;
-      doubts.push({ suspect: null, isMissing, nodeId: owner, from: provenAt, to: now });
-    } else if (isHolder) {
-      this.#holders[slot] = null;
-      this.#holes[slot] = { from: provenAt, reason: "topology", nodeId, isHanded: areOthersHeard };
+    const doubts = this.#doubtsOf(slot).map((doubt) =>
+      doubt.suspect === nodeId ? { ...doubt, suspect: null, isMissing, from: provenAt } : doubt
+    );
+    const before = this.#slots[slot]!;
+    if (before?.reason === null && before.nodeId === nodeId) {
+      if (owner !== null) {
+        this.#slots[slot] = { ...before, nodeId: owner };
+        doubts.push({ suspect: null, isMissing, nodeId: owner, from: provenAt, to: now });
+      } else {
+        const isHanded = areOthersHeard;
+        this.#slots[slot] = { nodeId, reason: "topology", since: provenAt, isHanded };
+      }
     }
     this.#setDoubts(slot, doubts);
   }
@@ -193,7 +156,7 @@ export class Coverage {
   /** What clients were sent to a node for in slots that migrate to it, while it was not heard. */
   import(nodeId: string, slots: Iterable<number>, from: number, to: number): SlotGap[] {
     // Of slots that nobody covers since it did, the gap goes on.
-    const others = [...slots].filter((slot) => this.#holes[slot]?.nodeId !== nodeId);
+    const others = [...slots].filter((slot) => !isHole(this.#slots[slot]!, nodeId));
     return group(others.map((slot) => ({ slot, nodeId, reason: "topology", from, to })));
   }
 
@@ -204,33 +167,29 @@ export class Coverage {
    * @param isEnded whether it has ended its fences in its stream, so that nothing of its own is missing
    * @returns the gaps of slots that another node has covered since
    */
-  lose(
-    nodeId: string,
-    from: number,
-    reason: GapReason,
-    isEnded = false,
-  ): SlotGap[] {
-    for (let slot = 0; slot < SLOTS; slot++) {
-      const hole = this.#holes[slot]!;
-      if (this.#holders[slot] === nodeId) {
-        this.#holders[slot] = null;
-        this.#holes[slot] = { from, reason, nodeId, isHanded: false };
-      } else if (hole?.isHanded) {
+  lose(nodeId: string, from: number, reason: GapReason, isEnded = false): SlotGap[] {
+    const lost = { nodeId, reason, since: from, isHanded: false };
+    for (const [slot, before] of this.#slots.entries()) {
+      if (before?.reason === null) {
+        if (before.nodeId === nodeId) this.#slots[slot] = lost;
+      } else if (before?.isHanded) {
         // This node may have owned the slot meanwhile, or its heir, which is not heard.
-        this.#holes[slot] = { ...hole, isHanded: false };
+        this.#slots[slot] = { ...before, isHanded: false };
       }
     }
     const ended: Ended[] = [];
     for (const [slot, doubts] of this.#doubts) {
-      const isOf = ({ suspect, nodeId: holder, to }: Doubt) =>
-        from < to && (suspect === nodeId || suspect === null && holder !== nodeId && !isEnded);
-      this.#setDoubts(slot, doubts.filter((one) => !isOf(one) && one.suspect !== nodeId));
-      for (const doubt of doubts.filter(isOf)) {
+      const left = doubts.flatMap((doubt) => {
+        const { suspect, nodeId: holder, to } = doubt;
+        if (suspect !== nodeId && (suspect !== null || holder === nodeId || isEnded)) {
+          return [doubt];
+        }
         const start = Math.max(from, doubt.from);
-        ended.push(missingOf(slot, { ...doubt, from: start }));
+        if (start < to) ended.push({ ...doubt, slot, reason: "topology", from: start });
         // Another node may have been silent for longer.
-        if (doubt.suspect === null) this.#addDoubt(slot, { ...doubt, to: start });
-      }
+        return suspect === null ? [{ ...doubt, to: Math.min(start, to) }] : [];
+      });
+      this.#setDoubts(slot, left);
     }
     return group(ended);
   }
@@ -243,18 +202,25 @@ export class Coverage {
   proven(provenAt: number): SlotGap[] {
     const ended: Ended[] = [];
     for (const [slot, doubts] of this.#doubts) {
-      for (const doubt of doubts) if (doubt.isMissing) ended.push(missingOf(slot, doubt));
+      for (const doubt of doubts) {
+        if (doubt.isMissing) ended.push({ ...doubt, slot, reason: "topology" });
+      }
       this.#setDoubts(slot, doubts.filter(({ to, isMissing }) => to > provenAt && !isMissing));
     }
     return group(ended);
   }
 
+  #doubtsOf(slot: number): readonly Doubt[] {
+    return this.#doubts.get(slot) ?? [];
+  }
+
   #addDoubt(slot: number, doubt: Doubt): void {
-    if (doubt.from < doubt.to) this.#setDoubts(slot, [...this.#doubts.get(slot) ?? [], doubt]);
+    this.#setDoubts(slot, [...this.#doubtsOf(slot), doubt]);
   }
 
   #setDoubts(slot: number, doubts: readonly Doubt[]): void {
-    if (doubts.length > 0) this.#doubts.set(slot, doubts);
+    const open = doubts.filter(({ from, to }) => from < to);
+    if (open.length > 0) this.#doubts.set(slot, open);
     else this.#doubts.delete(slot);
   }
 
@@ -265,51 +231,44 @@ export class Coverage {
   coverInPart(slots: Iterable<number>, now: number): SlotGap[] {
     const ended: Ended[] = [];
     for (const slot of slots) {
-      const hole = this.#holes[slot]!;
-      if (hole === null) continue;
-      const { nodeId, reason, from } = hole;
-      ended.push({ slot, nodeId, reason, from, to: now });
-      this.#holes[slot] = { ...hole, from: now };
+      const hole = this.#slots[slot]!;
+      if (hole === null || hole.reason === null) continue;
+      ended.push({ slot, nodeId: hole.nodeId, reason: hole.reason, from: hole.since, to: now });
+      this.#slots[slot] = { ...hole, since: now };
     }
     return group(ended);
   }
 
   /** Ends every gap, since nothing more is wanted. */
   end(now: number): SlotGap[] {
-    const ended = this.#holes.flatMap((hole, slot) =>
-      hole === null ? [] : [{ slot, ...hole, to: now }]
-    );
-    this.#holes.fill(null);
-    return group(ended);
+    const gaps = this.coverInPart(this.#slots.keys(), now);
+    for (const [slot, one] of this.#slots.entries()) {
+      if (one?.reason !== null) this.#slots[slot] = null;
+    }
+    return gaps;
   }
 
   /** Whether a node covered slots last that nobody covers now. */
   hasHole(nodeId: string): boolean {
-    return this.#holes.some((hole) => hole?.nodeId === nodeId);
+    return this.#slots.some((one) => isHole(one, nodeId));
   }
 
   /** The slots that a node covers, or covered last. */
   slotsLastOf(nodeId: string): number[] {
-    const slots: number[] = [];
-    for (let slot = 0; slot < SLOTS; slot++) {
-      if ((this.#holders[slot] ?? this.#holes[slot]?.nodeId) === nodeId) slots.push(slot);
-    }
-    return slots;
+    return this.#slots.flatMap((one, slot) => one?.nodeId === nodeId ? [slot] : []);
   }
 
   /** The slots that are covered, or those that are not. */
   slots(covered: boolean): SlotRange[] {
-    return slotRanges((slot) => (this.#holders[slot] !== null) === covered);
+    return slotRanges((slot) => (this.#slots[slot]?.reason === null) === covered);
   }
 
   /** All slots. */
   parts(): SlotPart[] {
     const parts: (SlotPart & { last: number })[] = [];
-    for (let slot = 0; slot < SLOTS; slot++) {
-      const hole = this.#holes[slot]!;
-      const nodeId = this.#holders[slot] ?? hole?.nodeId ?? null;
-      const covered = this.#holders[slot] !== null;
-      const since = covered ? this.#since[slot]! : hole?.from ?? null;
+    for (const [slot, one] of this.#slots.entries()) {
+      const { nodeId = null, since = null } = one ?? {};
+      const covered = one?.reason === null;
       const before = parts.at(-1);
       if (before?.nodeId === nodeId && before.covered === covered && before.since === since) {
         before.last = slot;
@@ -319,6 +278,38 @@ export class Coverage {
   }
 }
 
+/** Whether a node covered a slot last that nobody covers now. */
+function isHole(one: CoveredSlot | null, nodeId: string): boolean {
+  return one?.nodeId === nodeId && one.reason !== null;
+}
+
+/** What may be missing of a slot that a node has gained; null if nothing is. */
+function missing(
+  nodeId: string,
+  before: CoveredSlot,
+  { heardSince, atConnect, unheardFrom, takenOverAfter, provenAt, isHeir }: Gain,
+  now: number,
+): Omit<Ended, "slot"> | null {
+  const earlier = before.nodeId;
+  const isOther = earlier !== nodeId;
+  const isCovered = before.reason === null;
+  const ownedUntil = isCovered ? provenAt(earlier) : before.since;
+  const isLateHeard = isOther && (atConnect || ownedUntil < heardSince);
+  // The earlier owner was heard until now, and only the new one may not have been.
+  if (isCovered && !isLateHeard) return null;
+  // A node that takes a slot over owns it a while before the earlier owner learns of that.
+  const taken = !isLateHeard
+    ? null
+    : isHeir(earlier) || isCovered && unheardFrom === null
+    ? takenOverAfter(earlier)
+    : unheardFrom;
+  const from = Math.min(isCovered ? Infinity : before.since, taken ?? Infinity);
+  const to = isCovered || before.isHanded ? heardSince : now;
+  if (!(from < to)) return null;
+  const reason = isOther ? isHeir(earlier) ? "failover" : "topology" : before.reason!;
+  return { nodeId, reason, from, to };
+}
+
 /** A function that answers each question once: all slots of a node have the same earlier owner. */
 function remembering<T>(answer: (question: string) => T): (question: string) => T {
   const answers = new Map<string, T>();
@@ -326,10 +317,6 @@ function remembering<T>(answer: (question: string) => T): (question: string) => 
     if (!answers.has(question)) answers.set(question, answer(question));
     return answers.get(question)!;
   };
-}
-
-function missingOf(slot: number, { nodeId, from, to }: Doubt): Ended {
-  return { slot, nodeId, reason: "topology", from, to };
 }
 
 /** One gap for all slots that are missing at the same time, for the same reason, at the same node. */
