@@ -50,7 +50,6 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
   readonly #members: Members;
   readonly #refresher: Refresher;
   readonly #end = new AbortController();
-  readonly #stopFollowing: () => void;
   /** Whether migration artefacts are distinguished from other events. */
   readonly #hasFences: boolean;
   /** Whether there is an `onStatus`. */
@@ -115,9 +114,7 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
         settings.onWarning(`the topology could not be refreshed: ${error.message}`);
       },
     });
-    const close = () => void this.close();
-    options.signal?.addEventListener("abort", close);
-    this.#stopFollowing = () => options.signal?.removeEventListener("abort", close);
+    options.signal?.addEventListener("abort", () => this.close(), { signal });
   }
 
   /**
@@ -205,7 +202,6 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
     if (!this.#end.signal.aborted) {
       const reason = new ClosedError("The notifications of the cluster were closed");
       this.#refresher.stop();
-      this.#stopFollowing();
       this.#end.abort(reason);
       this.#members.close(reason);
       this.hub.end(reason);

@@ -17,21 +17,19 @@ export interface RefresherOptions {
 export class Refresher {
   readonly #options: RefresherOptions;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  /** When the timer is due, by the clock of {@linkcode performance}. */
+  #due = Infinity;
   #running: Promise<void> | null = null;
   #next: Promise<void> | null = null;
   #failures = 0;
-  /** How soon another refresh has to follow the one under way, in ms. */
-  #haste = Infinity;
   #stopped = false;
-  /** When the timer is due, by the clock of {@linkcode performance}. */
-  #due = 0;
   #runs = 0;
   /** The last hint: its time, the refreshes before it, and how many hints each followed a refresh. */
   #hint = { at: -Infinity, runs: 0, count: 0 };
 
   constructor(options: RefresherOptions) {
     this.#options = options;
-    this.#schedule(this.#interval());
+    this.hasten(this.#interval());
   }
 
   /**
@@ -56,16 +54,19 @@ export class Refresher {
     const { at, runs, count } = this.#hint;
     const inARow = now - at >= STEADY_MS ? 0 : count + (this.#runs > runs ? 1 : 0);
     this.#hint = { at: now, runs: this.#runs, count: inARow };
-    const pause = backoff(inARow, Math.random());
     if (inARow === 0) this.request().catch(() => {});
-    else if (this.#running !== null) this.hasten(pause);
-    // Thousands of hints may come at once, and a timer costs more than a hint.
-    else if (pause < this.#due - now) this.#schedule(pause);
+    else this.hasten(backoff(inARow, Math.random()));
   }
 
-  /** Has another refresh follow the one under way after so many ms. */
+  /** Refreshes within so many ms, after a refresh under way. */
   hasten(ms: number): void {
-    this.#haste = Math.min(this.#haste, ms);
+    const due = performance.now() + ms;
+    // Thousands of hints may come at once, and a timer costs more than a hint.
+    if (this.#stopped || due >= this.#due) return;
+    clearTimeout(this.#timer);
+    this.#due = due;
+    // `onFailure` reports a failure.
+    this.#timer = setTimeout(() => this.request().catch(() => {}), ms);
   }
 
   /** Ends the timer. */
@@ -76,6 +77,7 @@ export class Refresher {
 
   async #run(): Promise<void> {
     clearTimeout(this.#timer);
+    this.#due = Infinity;
     this.#runs++;
     const running = this.#options.refresh();
     this.#running = running;
@@ -88,22 +90,13 @@ export class Refresher {
       throw error;
     } finally {
       this.#running = null;
-      const soon = this.#failures === 0 ? this.#haste : backoff(this.#failures, Math.random());
-      this.#haste = Infinity;
-      this.#schedule(Math.min(this.#interval(), soon));
+      const soon = this.#failures === 0 ? Infinity : backoff(this.#failures, Math.random());
+      this.hasten(Math.min(this.#interval(), soon));
     }
   }
 
   /** Varies, so that clients that began at the same time do not refresh at the same time. */
   #interval(): number {
     return this.#options.interval() * (0.9 + 0.2 * Math.random());
-  }
-
-  #schedule(ms: number): void {
-    if (this.#stopped) return;
-    clearTimeout(this.#timer);
-    this.#due = performance.now() + ms;
-    // `onFailure` reports a failure.
-    this.#timer = setTimeout(() => this.request().catch(() => {}), ms);
   }
 }

@@ -65,8 +65,8 @@ export function refreshDelay(interval: number, nodes: number): number {
 /** Fetches the topology from the nodes of a cluster. */
 export class TopologySource {
   readonly #options: TopologySourceOptions;
-  /** The id of the node after which the next sample begins. */
-  #lastSampled: string | null = null;
+  /** By how many nodes the samples have moved on. */
+  #moved = 0;
 
   constructor(options: TopologySourceOptions) {
     this.#options = options;
@@ -85,24 +85,20 @@ export class TopologySource {
   async fetch(known: Topology | null): Promise<FetchedTopology> {
     const { seedNodes, signal } = this.#options;
     const check = (topology: Topology): Topology => {
-      if (known === null || known.covered.length === 0 || topology.covered.length > 0) {
+      if (topology.covered.length > 0 || known === null || known.covered.length === 0) {
         return topology;
       }
       throw new ConnectError("Cannot use a topology in which no slot has an owner");
     };
+    const samples = this.#samples().map((nodes) => (race: AbortSignal) =>
+      this.#fetchFromNodes(nodes, check, race)
+    );
+    const seeds = seedNodes.map((seed) => async (race: AbortSignal) => {
+      const requestedAt = Date.now();
+      return { topology: check(await this.#fetchFromSeed(seed, race)), requestedAt };
+    });
     const failures: Error[] = [];
-    for (
-      const requests of [
-        this.#samples().map((nodes) => (race: AbortSignal) =>
-          this.#fetchFromNodes(nodes, check, race)
-        ),
-        seedNodes.map((seed) => async (race: AbortSignal) => {
-          const requestedAt = Date.now();
-          return { topology: check(await this.#fetchFromSeed(seed, race)), requestedAt };
-        }),
-      ]
-    ) {
-      if (requests.length === 0) continue;
+    for (const requests of [samples, seeds]) {
       try {
         return await inTurn(requests, STAGGER_MS, signal);
       } catch (error) {
@@ -122,10 +118,10 @@ export class TopologySource {
   /** The connected nodes, in groups of those that are sent the command at once. */
   #samples(): KnownNode[][] {
     const nodes = this.#options.nodes();
-    const start = nodes.findIndex(({ id }) => id === this.#lastSampled) + 1;
+    const start = this.#moved % nodes.length;
     const order = [...nodes.slice(start), ...nodes.slice(0, start)];
     // Also where all are in one group another one is the first: of equally frequent views its own counts.
-    this.#lastSampled = order[order.length > SAMPLE ? SAMPLE - 1 : 0]?.id ?? null;
+    this.#moved += order.length > SAMPLE ? SAMPLE : 1;
     return Array.from(
       { length: Math.ceil(order.length / SAMPLE) },
       (_, n) => order.slice(n * SAMPLE, (n + 1) * SAMPLE),
@@ -147,8 +143,6 @@ export class TopologySource {
     return new Promise((resolve, reject) => {
       // Sparse: a view stands at the place of its node.
       const views: Topology[] = [];
-      const failures: unknown[] = [];
-      let pending = nodes.length;
       let timer: ReturnType<typeof setTimeout> | undefined;
       const decide = () => {
         clearTimeout(timer);
@@ -158,25 +152,22 @@ export class TopologySource {
         clearTimeout(timer);
         reject(signal.reason);
       });
-      for (const [place, node] of nodes.entries()) {
-        this.#fetchFromNode(node).then(check).then((view) => {
-          views[place] = view;
-          timer ??= setTimeout(decide, STAGGER_MS);
-          const agreeing = views.filter(({ fingerprint }) => fingerprint === view.fingerprint);
-          if (--pending === 0 || 2 * agreeing.length > nodes.length) decide();
-        }, (error) => {
-          failures.push(error);
-          if (--pending > 0) return;
-          if (failures.length < nodes.length) decide();
-          else reject(new AggregateError(failures));
-        }).catch(reject);
-      }
+      const replies = nodes.map(async ({ subscriber, address }, place) => {
+        // Not again if the connection breaks: other nodes may reply sooner than it is back.
+        const view = await subscriber.askAtOnce((connection) =>
+          fetchTopology(connection, address, this.#options)
+        );
+        views[place] = check(view);
+        timer ??= setTimeout(decide, STAGGER_MS);
+        const agreeing = views.filter(({ fingerprint }) => fingerprint === view.fingerprint);
+        if (2 * agreeing.length > nodes.length) decide();
+      });
+      Promise.allSettled(replies).then((outcomes) => {
+        const failures = outcomes.flatMap((one) => one.status === "rejected" ? [one.reason] : []);
+        if (failures.length < nodes.length) decide();
+        else reject(new AggregateError(failures));
+      });
     });
-  }
-
-  #fetchFromNode({ subscriber, address }: KnownNode): Promise<Topology> {
-    // Not again if the connection breaks: other nodes may reply sooner than it is back.
-    return subscriber.askAtOnce((connection) => fetchTopology(connection, address, this.#options));
   }
 
   async #fetchFromSeed(address: Address, signal: AbortSignal): Promise<Topology> {
