@@ -1,32 +1,8 @@
-import type { Consumer } from "../pubsub/delivery.ts";
-import { Hub, type Refusal, type Wanted } from "../pubsub/hub.ts";
+import type { Hub } from "../pubsub/hub.ts";
 import { AbstractKeyspaceNotifications, type Status } from "../pubsub/mod.ts";
-import {
-  AuthError,
-  ClosedError,
-  ConnectError,
-  MissingDatabaseError,
-  MissingFlagsError,
-  TimeoutError,
-} from "../pubsub/errors.ts";
-import { resolveOptions, type Settings } from "../pubsub/options.ts";
-import { quoteEach } from "../pubsub/printable.ts";
 import type { Topology } from "./discovery/topology.ts";
-import { oppositesOf } from "./members/fences.ts";
-import type { Member } from "./members/member.ts";
-import { Members } from "./members/members.ts";
-import {
-  checkForCluster,
-  type ClusterOptions,
-  readSeedNodes,
-  resolveClusterOptions,
-  type SeedNodes,
-} from "./options.ts";
-import { Refresher } from "./refresher.ts";
-import { refreshDelay, TopologySource } from "./topology_source.ts";
-
-/** The consumer of events that nobody subscribed to. */
-const NOBODY: Consumer = { deliver() {}, queued: 0, queuedBytes: 0, dropped: 0 };
+import { checkForCluster, type ClusterOptions, readSeedNodes } from "./options.ts";
+import type { WatchedCluster } from "./watched_cluster.ts";
 
 /**
  * Watches a whole cluster: a connection to each primary, and one merged stream.
@@ -46,75 +22,12 @@ const NOBODY: Consumer = { deliver() {}, queued: 0, queuedBytes: 0, dropped: 0 }
 export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications {
   /** @internal */
   protected readonly hub: Hub;
-  readonly #settings: Settings;
-  readonly #members: Members;
-  readonly #refresher: Refresher;
-  readonly #end = new AbortController();
-  /** Whether migration artefacts are distinguished from other events. */
-  readonly #hasFences: boolean;
-  /** Whether there is an `onStatus`. */
-  readonly #reportsStatus: boolean;
-  /** Reports the status when due; null while there is nothing to report. */
-  #statusTimer: ReturnType<typeof setTimeout> | null = null;
+  readonly #cluster: WatchedCluster;
 
-  private constructor({ addresses, defaults }: SeedNodes, options: ClusterOptions) {
-    const settings = resolveOptions(defaults, options);
-    super(settings.database);
-    const { maxNodes, refreshInterval, migrations } = resolveClusterOptions(options);
-    const tls = defaults.tls ?? false;
-    const { signal } = this.#end;
-    this.#settings = settings;
-    this.#hasFences = migrations !== "deliver";
-    this.#reportsStatus = options.onStatus !== undefined;
-    this.hub = new Hub(() => "*", settings, {
-      checkSilence: async (channels) => {
-        await this.#onEach(({ server }) => server.checkSilence(channels));
-      },
-      settle: async (channels) => {
-        this.#members.want(channels);
-        const all = [...channels, ...this.#registerOpposites()];
-        const refused = (await this.#onEach((member) => member.settle(all))).flat();
-        await Promise.all(Array.from(this.#members.values(), ({ gate }) => gate.settled()));
-        const isAsked = ({ channel }: Refusal) => channels.some(({ id }) => id === channel.id);
-        if (!refused.every(isAsked)) this.#members.filter.proofs.hearsOpposites = false;
-        return refused.filter(isAsked);
-      },
-      reconcile: async () => {
-        this.#registerOpposites();
-        await this.#onEach(({ server }) => server.reconcile());
-      },
-    });
-    this.#members = new Members({
-      settings,
-      migrations,
-      tls,
-      hub: this.hub,
-      onHint: () => this.#refresher.hint(),
-      hasten: (ms) => this.#refresher.hasten(ms),
-      signal,
-      onStatus: () => this.#reportStatus(),
-    });
-    const source = new TopologySource({
-      seedNodes: addresses,
-      settings,
-      tls,
-      maxNodes,
-      nodes: () => this.#members.connected(),
-      signal,
-    });
-    this.#refresher = new Refresher({
-      refresh: async () => {
-        const { topology, requestedAt } = await source.fetch(this.#members.topology);
-        if (!signal.aborted) this.#members.apply(topology, requestedAt);
-      },
-      interval: () => refreshDelay(refreshInterval, this.#members.topology?.nodes.size ?? 0),
-      onFailure: (error) => {
-        // The first time it is what `connect` fails with.
-        if (this.#members.topology === null) return;
-        settings.onWarning(`the topology could not be refreshed: ${error.message}`);
-      },
-    });
-    options.signal?.addEventListener("abort", () => this.close(), { signal });
+  private constructor(cluster: WatchedCluster) {
+    super(cluster.settings.database);
+    this.hub = cluster.hub;
+    this.#cluster = cluster;
   }
 
   /**
@@ -133,15 +46,15 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
   ): Promise<ClusterKeyspaceNotifications> {
     const seedNodes = readSeedNodes(targets);
     checkForCluster(options);
-    const notifications = new ClusterKeyspaceNotifications(seedNodes, options);
+    const { WatchedCluster } = await import("./watched_cluster.ts");
+    const cluster = new WatchedCluster(seedNodes, options);
     try {
       options.signal?.throwIfAborted();
-      await notifications.refreshSubscriptions();
-      await notifications.#whenReached();
+      await cluster.start();
       options.signal?.throwIfAborted();
-      return notifications;
+      return new ClusterKeyspaceNotifications(cluster);
     } catch (error) {
-      await notifications.close();
+      cluster.close();
       if (options.signal?.aborted) throw options.signal.reason;
       throw error;
     }
@@ -149,7 +62,7 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
 
   /** Which node owns which slot, as of the last refresh. */
   get topology(): Topology {
-    return this.#members.topology!;
+    return this.#cluster.topology;
   }
 
   /**
@@ -159,152 +72,17 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
    * @throws {ClosedError} when the notifications are closed, also meanwhile
    */
   async refreshSubscriptions(): Promise<void> {
-    await this.#refresher.request();
-    if (this.hub.ended === null) return;
-    throw new ClosedError("Cannot refresh the subscriptions: the notifications are closed");
+    await this.#cluster.refreshSubscriptions();
   }
 
   /** The state of the subscriptions, nodes and slots. */
   status(): Status {
-    const { topology, filter, slots: watched } = this.#members;
-    const each = [...this.#members.values()];
-    const nodes = each.map(({ id, server }) => ({
-      ...server.status(),
-      id,
-      slots: topology?.slotsOf(id) ?? [],
-    }));
-    const slots = watched.status();
-    return {
-      state: this.hub.ended !== null
-        ? "closed"
-        : slots.uncovered.length > 0 || nodes.some(({ state }) => state !== "ready")
-        ? "incomplete"
-        : each.every(({ server }) => server.subscriber.agrees)
-        ? "ready"
-        : "subscribing",
-      nodes,
-      slots,
-      migrations: {
-        artefacts: filter.artefacts,
-        uncertain: filter.uncertain,
-        held: filter.held,
-        heldBytes: filter.heldBytes,
-      },
-      gaps: this.hub.gaps,
-      queued: this.hub.queued,
-      queuedBytes: this.hub.queuedBytes,
-      dropped: this.hub.dropped,
-    };
+    return this.#cluster.status();
   }
 
   /** Ends all connections, every loop, every wait and every handler. Safe to call twice. */
   close(): Promise<void> {
-    if (!this.#end.signal.aborted) {
-      const reason = new ClosedError("The notifications of the cluster were closed");
-      this.#refresher.stop();
-      this.#end.abort(reason);
-      this.#members.close(reason);
-      this.hub.end(reason);
-      if (this.#statusTimer !== null) clearTimeout(this.#statusTimer);
-      if (this.#reportsStatus) this.#settings.onStatus(this.status());
-    }
+    this.#cluster.close();
     return Promise.resolve();
   }
-
-  /**
-   * Registers channels that bring the opposites of wanted events, for the filter alone, and takes back
-   * those that are not needed any more.
-   *
-   * @returns those that are registered
-   */
-  #registerOpposites(): Wanted[] {
-    const { registry } = this.hub;
-    if (!this.#hasFences) return [];
-    const all = [...registry.values()];
-    const wanted = all.filter(({ users }) => users.some((user) => user !== NOBODY));
-    const before = all.filter(({ users }) => users.includes(NOBODY));
-    const opposites = oppositesOf(wanted).map((channel) => registry.add(channel, NOBODY));
-    for (const channel of before) registry.remove(channel, NOBODY);
-    return opposites;
-  }
-
-  /**
-   * Does something on each member at once, on those too that join meanwhile.
-   *
-   * @throws what it failed with, once all have come to an end: {@linkcode inOneError}
-   */
-  async #onEach<T>(work: (member: Member) => Promise<T>): Promise<T[]> {
-    const outcomes: T[] = [];
-    const called = new Set<Member>();
-    for (;;) {
-      const members = [...this.#members.values()].filter((member) => !called.has(member));
-      if (members.length === 0) return outcomes;
-      for (const member of members) called.add(member);
-      const failures: Error[] = [];
-      const each = await Promise.all(members.map(async (member) => {
-        try {
-          return [await work(member)];
-        } catch (error) {
-          // The failure of a node that was left meanwhile does not count.
-          if (this.hub.ended !== null || this.#members.get(member.id) === member) {
-            failures.push(error as Error);
-          }
-          return [];
-        }
-      }));
-      if (failures.length > 0) throw inOneError(failures);
-      outcomes.push(...each.flat());
-    }
-  }
-
-  /**
-   * Waits until every primary that can be reached has been, and one at least.
-   *
-   * @throws when none can: {@linkcode inOneError}
-   */
-  async #whenReached(): Promise<void> {
-    // Those behind the ones that are connected to at once are given as much time again.
-    const atOnce = this.#settings.turns.most;
-    for (let left = this.#members.size - atOnce;; left -= atOnce) {
-      const outcomes = await Promise.allSettled(
-        Array.from(this.#members.values(), (member) => member.settle([])),
-      );
-      const failures = outcomes.flatMap((outcome) =>
-        outcome.status === "rejected" ? [outcome.reason as Error] : []
-      );
-      if (failures.length === 0 || failures.length < outcomes.length) return;
-      if (left <= 0 || this.hub.ended !== null) throw inOneError(failures);
-    }
-  }
-
-  /** Reports the status, once for all nodes that change at the same time. */
-  #reportStatus(): void {
-    if (!this.#reportsStatus) return;
-    this.#statusTimer ??= setTimeout(() => {
-      this.#statusTimer = null;
-      this.#settings.onStatus(this.status());
-    }, 0);
-  }
-}
-
-/**
- * What some nodes failed with, as one error: its message has what each of them said, its cause their
- * errors. It is of the first one's kind; one that kept silent says least.
- *
- * @param errors one a node, at least one
- */
-export function inOneError(errors: readonly Error[]): Error {
-  const silent = errors.filter((error) => error instanceof TimeoutError);
-  const each = [...errors.filter((error) => !(error instanceof TimeoutError)), ...silent];
-  const [first] = each as [Error];
-  const message = quoteEach(each, "nodes");
-  if (message === first.message) return first;
-  const options = { cause: new AggregateError(each, "Several nodes failed") };
-  if (first instanceof MissingFlagsError) return new MissingFlagsError(message, first, options);
-  if (first instanceof MissingDatabaseError) {
-    return new MissingDatabaseError(message, first, options);
-  }
-  if (first instanceof TimeoutError) return new TimeoutError(message, first.timeout, options);
-  if (first instanceof AuthError) return new AuthError(message, options);
-  return first instanceof ConnectError ? new ConnectError(message, options) : first;
 }

@@ -9,7 +9,6 @@ import {
   invalid,
 } from "../pubsub/option_checks.ts";
 import type { Address } from "../pubsub/transport.ts";
-import { DEFAULT_MAX_NODES } from "./discovery/discover_topology.ts";
 
 /**
  * What to do with migration artefacts: spurious notifications that a slot migration causes although
@@ -63,9 +62,12 @@ export interface ClusterOptions extends ConnectOptions {
 const DEFAULT_REFRESH_INTERVAL = 10_000;
 
 /** The options that only clusters have, with their defaults. */
-export type ClusterSettings = Required<
-  Pick<ClusterOptions, "refreshInterval" | "maxNodes" | "migrations">
->;
+export interface ClusterSettings {
+  readonly refreshInterval: number;
+  /** Undefined for the default of `discoverTopology`, so that this does not load it. */
+  readonly maxNodes: number | undefined;
+  readonly migrations: MigrationPolicy;
+}
 
 /**
  * Fills in the defaults of the options that only clusters have.
@@ -74,13 +76,9 @@ export type ClusterSettings = Required<
  */
 export function resolveClusterOptions(options: ClusterOptions): ClusterSettings {
   checkKinds(options, { addressMap: "function" });
-  const {
-    refreshInterval = DEFAULT_REFRESH_INTERVAL,
-    maxNodes = DEFAULT_MAX_NODES,
-    migrations = "hide",
-  } = options;
+  const { refreshInterval = DEFAULT_REFRESH_INTERVAL, maxNodes, migrations = "hide" } = options;
   checkMilliseconds("refreshInterval", refreshInterval);
-  checkAtLeast(1, "maxNodes", maxNodes);
+  if (maxNodes !== undefined) checkAtLeast(1, "maxNodes", maxNodes);
   if (migrations !== "hide" && migrations !== "mark" && migrations !== "deliver") {
     throw invalid("migrations", migrations, '"hide", "mark" or "deliver"');
   }

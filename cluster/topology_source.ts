@@ -38,7 +38,7 @@ export interface TopologySourceOptions {
   /** Whether the connections use TLS. */
   readonly tls: boolean;
   /** How many nodes a reply may name. */
-  readonly maxNodes: number;
+  readonly maxNodes: number | undefined;
   /** The nodes that are connected. */
   readonly nodes: () => readonly KnownNode[];
   /** Aborts every request. */
@@ -209,7 +209,11 @@ async function fetchTopology(
   const sendCommand = (...words: [string, ...string[]]) => connection.request(...words);
   let topology: Topology;
   try {
-    topology = await discoverTopology(sendCommand, { address, tls, maxNodes });
+    topology = await discoverTopology(sendCommand, {
+      address,
+      tls,
+      ...(maxNodes === undefined ? {} : { maxNodes }),
+    });
   } catch (error) {
     if (!(error instanceof TopologyError)) throw error;
     const { code, command, message, cause } = error;

@@ -128,7 +128,7 @@ export class TopologyError extends Error {
 }
 
 /** Default of `maxNodes`. The cluster specification names 1,000 nodes as what a cluster aims at. */
-export const DEFAULT_MAX_NODES = 1_000;
+const DEFAULT_MAX_NODES = 1_000;
 
 const MAX_PORT = 65_535;
 

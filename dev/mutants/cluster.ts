@@ -532,28 +532,28 @@ export const cluster: readonly Mutant[] = [
   },
   {
     name: "subscribes no restores where deletions are wanted",
-    file: "cluster/notifications.ts",
+    file: "cluster/watched_cluster.ts",
     before: "oppositesOf(wanted).map((channel) => registry.add(channel, NOBODY));",
     after: "oppositesOf([]).map((channel) => registry.add(channel, NOBODY));",
     tests: ["tests/cluster/artefacts_test.ts", "--filter=only deletions"],
   },
   {
     name: "leaves the restores subscribed where no deletions are wanted any more",
-    file: "cluster/notifications.ts",
+    file: "cluster/watched_cluster.ts",
     before: "    for (const channel of before) registry.remove(channel, NOBODY);\n",
     after: "",
     tests: ["tests/cluster/artefacts_test.ts", "--filter=only deletions"],
   },
   {
     name: "takes deletions for real where restores may not be subscribed",
-    file: "cluster/notifications.ts",
+    file: "cluster/watched_cluster.ts",
     before: "if (!refused.every(isAsked)) this",
     after: "if (refused.length < 0) this",
     tests: ["tests/cluster/artefacts_test.ts", "--filter=only deletions"],
   },
   {
     name: "does not wait until the nodes have proven that all are heard",
-    file: "cluster/notifications.ts",
+    file: "cluster/watched_cluster.ts",
     before:
       "        await Promise.all(Array.from(this.#members.values(), ({ gate }) => gate.settled()));\n",
     after: "",

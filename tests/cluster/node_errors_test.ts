@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
-import { inOneError } from "../../cluster/notifications.ts";
+import { inOneError } from "../../cluster/watched_cluster.ts";
 import {
   AuthError,
   ClosedError,

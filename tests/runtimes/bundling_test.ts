@@ -1,12 +1,12 @@
 /**
  * The packed package goes through a bundler without a warning, for whatever it is bundled, and loads
- * no transport before one is needed.
+ * no part of it before that is needed.
  *
  * @module
  */
 import { assertEquals } from "@std/assert";
 import { join } from "node:path";
-import { applicationOfTests, bundleApplication } from "./package.ts";
+import { applicationOfTests, bundleApplication, type Chunk, initialChunks } from "./package.ts";
 
 const application = applicationOfTests();
 
@@ -32,16 +32,27 @@ for (const platform of ["browser", "neutral", "node"]) {
   });
 }
 
-Deno.test("each transport is a part of its own, that its runtime alone loads", async () => {
+/** What is loaded when it is needed: where TLS fails, sentinels are named or a cluster is found. */
+const ON_DEMAND =
+  /^pubsub\/(?:sentinel|transports)\/|^cluster\/(?:members|migration|watched_cluster)/;
+/** What chooses the transport. */
+const ALWAYS = ["pubsub/transports/mod.js"];
+
+Deno.test("what one server does not need is not loaded at the start", async () => {
   const { folder } = application;
-  const options = ["--platform=neutral", "--splitting", "--outdir=parts"];
+  const options = ["--platform=neutral", "--splitting", "--outdir=parts", "--metafile=parts.json"];
   await bundleApplication(folder, "application.mjs", options);
-  const parts = [...Deno.readDirSync(join(folder, "parts"))].map(({ name }) => name);
-  const start = await Deno.readTextFile(join(folder, "parts", "application.js"));
-  for (const name of ["deno", "node", "cloudflare"]) {
-    const [part, ...more] = parts.filter((part) => part.startsWith(`${name}-`));
-    assertEquals(more, [], `one part for ${name}`);
-    assertEquals(start.includes(`import("./${part}")`), true, `${name} is loaded when needed`);
-    assertEquals(start.includes(`from "./${part}"`), false, `${name} is not loaded at the start`);
+  const { outputs }: { outputs: Record<string, Chunk> } = JSON.parse(
+    await Deno.readTextFile(join(folder, "parts.json")),
+  );
+  const modulesOf = (chunks: readonly string[]): string[] =>
+    chunks.flatMap((path) => Object.keys(outputs[path]!.inputs))
+      .map((path) => path.replace("node_modules/@keywatch/keywatch/", ""))
+      .filter((path) => ON_DEMAND.test(path)).sort();
+  const atStart = modulesOf(initialChunks("application.mjs", outputs));
+  assertEquals(atStart, ALWAYS);
+  const all = modulesOf(Object.keys(outputs));
+  for (const name of ["sentinel/sentinels", "transports/deno", "transports/cloudflare"]) {
+    assertEquals(all.includes(`pubsub/${name}.js`), true, name);
   }
 });

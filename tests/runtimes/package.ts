@@ -107,3 +107,24 @@ export async function bundleApplication(
   if (code !== 0) throw new Error(`Cannot bundle ${file}: esbuild ended with ${code}:\n${output}`);
   return output;
 }
+
+/** A file that the bundler wrote, as its metafile describes it. */
+export interface Chunk {
+  readonly entryPoint?: string;
+  /** The modules that are in it. */
+  readonly inputs: Readonly<Record<string, unknown>>;
+  readonly imports: readonly { readonly path: string; readonly kind: string }[];
+}
+
+/** The chunks that are loaded at the start of an entry: all that it needs without an `import()`. */
+export function initialChunks(entry: string, chunks: Readonly<Record<string, Chunk>>): string[] {
+  const [start] = Object.keys(chunks).filter((path) => chunks[path]!.entryPoint === entry);
+  const found = new Set([start!]);
+  // It grows while it is gone over.
+  for (const name of found) {
+    for (const { path, kind } of chunks[name]!.imports) {
+      if (kind === "import-statement" && path in chunks) found.add(path);
+    }
+  }
+  return [...found];
+}
