@@ -3,7 +3,7 @@ import { type CommandArgument, dial, type Reply, RespMap, ServerError } from "..
 import { type Connection, NO_EVENTS } from "../pubsub/connection.ts";
 import { ClosedError } from "../pubsub/errors.ts";
 import { openConnection } from "../pubsub/handshake.ts";
-import { readCredentials } from "../pubsub/options.ts";
+import { readCredentials } from "../pubsub/connection/options.ts";
 import { Secrets } from "../pubsub/secrets.ts";
 import { dialWithTls } from "../pubsub/tls.ts";
 import type { Target } from "./connection.ts";

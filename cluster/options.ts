@@ -1,6 +1,6 @@
 import { parseNamedUrl } from "../pubsub/address.ts";
 import { type ConnectOptions, DEFAULT_PORT, type ServerUrl } from "../pubsub/mod.ts";
-import { defaultsOf, type ServerDefaults } from "../pubsub/options.ts";
+import { defaultsOf, type ServerDefaults } from "../pubsub/connection/options.ts";
 import {
   checkAtLeast,
   checkKinds,

@@ -12,11 +12,11 @@ import { checkKinds, checkUnused } from "./option_checks.ts";
 import {
   CLUSTER_ONLY,
   type ConnectOptions,
-  defaultsOf,
   ONLY_ANNOUNCED,
   resolveOptions,
   type Settings,
 } from "./options.ts";
+import { defaultsOf } from "./connection/options.ts";
 import { RoleCheck } from "./role_check.ts";
 import { Secrets } from "./secrets.ts";
 import type { followSentinels, Sentinels } from "./sentinel/mod.ts";

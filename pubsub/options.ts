@@ -1,27 +1,22 @@
-import { Decoder, type DecoderLimits, DEFAULT_LIMITS } from "../resp/mod.ts";
 import { toBytes } from "../bytes/to_bytes.ts";
 import { type AddressMap, checkedMap } from "./address_map.ts";
-import { formatAddress, type ServerUrl } from "./address.ts";
+import {
+  filled,
+  type OpenOptions,
+  type OpenSettings,
+  resolveOpenOptions,
+  type ServerDefaults,
+  shielded,
+} from "./connection/options.ts";
 import { ConnectTurns } from "./connect_turns.ts";
 import type { Gap } from "./gap.ts";
-import type { Credentials } from "./handshake.ts";
 import type { HeartbeatOptions } from "./heartbeat.ts";
+import { checkAtLeast, checkKinds, invalid, type Kind, kindOf } from "./option_checks.ts";
 import type { Overflow, QueueLimits } from "./queue.ts";
 import { Secrets } from "./secrets.ts";
 import type { FlagsPolicy } from "./silence_guard.ts";
 import type { Status } from "./status.ts";
-import {
-  checkAtLeast,
-  checkKinds,
-  checkMilliseconds,
-  checkSignal,
-  invalid,
-  type Kind,
-  kindOf,
-} from "./option_checks.ts";
-import { dialWithTls, tlsFor } from "./tls.ts";
-import type { Dial, TcpAddress, TlsOptions } from "./transport.ts";
-import { dial } from "./transports/mod.ts";
+import type { TcpAddress } from "./transport.ts";
 
 /**
  * How much may wait to be read, and what goes when more comes.
@@ -56,37 +51,7 @@ export interface QueueOptions extends Partial<QueueLimits> {
  * await notifications.subscribeKeyspace("user:*");
  * ```
  */
-export interface ConnectOptions {
-  /** The ACL user; goes before the URL's. */
-  readonly username?: string;
-  /** The password; goes before the URL's. */
-  readonly password?: string;
-  /**
-   * Who to be, or a function that says so, asked at each connect: for tokens that expire. Goes
-   * before `username` and `password`.
-   */
-  readonly credentials?: Credentials | (() => Credentials | Promise<Credentials>);
-  /**
-   * The protocol to speak. Default: RESP3, and RESP2 where the server refuses `HELLO`, does not answer
-   * it in RESP3, or closes the connection when it receives it.
-   */
-  readonly protocol?: 2 | 3;
-  /** The name under which `CLIENT LIST` shows the connection. Default `keywatch`. */
-  readonly clientName?: string;
-  /** How long dialling, and any one answer, may take, in ms. Default 5,000. */
-  readonly timeout?: number;
-  /** Closes everything when it is aborted, also while connecting. */
-  readonly signal?: AbortSignal;
-  /**
-   * Certificates and the server's name, for `rediss://` and `valkeys://`. Default: what the runtime
-   * trusts.
-   */
-  readonly tls?: TlsOptions;
-  /**
-   * Opens the byte stream in place of the runtime's own sockets. It is told whether to speak TLS,
-   * and must.
-   */
-  readonly dial?: Dial;
+export interface ConnectOptions extends OpenOptions {
   /** Only notifications of keys that begin so; the prefix is taken off the key. */
   readonly keyPrefix?: string | Uint8Array;
   /**
@@ -123,11 +88,6 @@ export interface ConnectOptions {
   /** How much may wait to be read, per reader. Default 65,536 items and 64 MiB. */
   readonly queue?: QueueOptions;
   /**
-   * What is accepted from a server at most, before the connection is ended and made anew. Keys and
-   * replies of up to 64 MiB unless set otherwise.
-   */
-  readonly limits?: DecoderLimits;
-  /**
    * Watch one node of a cluster and know that the other nodes' notifications do not come. Default
    * `false`: `connect` watches the whole cluster, `KeyspaceNotifications.connect` throws. Not with
    * sentinels, nor with options that only clusters have.
@@ -158,27 +118,11 @@ export interface ConnectOptions {
   readonly onStatus?: (status: Status) => void;
 }
 
-const DEFAULT_TIMEOUT = 5_000;
 const DEFAULT_MAX_CONNECTING = 100;
 const DEFAULT_QUEUE: QueueLimits = { items: 65_536, bytes: 64 * 1024 * 1024 };
-const DEFAULT_HEARTBEAT: HeartbeatOptions = { interval: 15_000, timeout: 5_000, busyInterval: 100 };
-// More than any key within reason, and a bound to what a hostile peer can have us hold.
-const LIMITS: DecoderLimits = {
-  maxBulkLength: 64 * 1024 * 1024,
-  maxHeldBytes: 128 * 1024 * 1024,
-  maxElements: 1024 * 1024,
-  maxDepth: 32,
-};
 /** What kind of value an option takes; those that are not here are looked at by themselves. */
 const KINDS: { readonly [Name in keyof ConnectOptions]?: Kind } = {
-  username: "string",
-  password: "string",
-  clientName: "string",
-  tls: "object",
-  dial: "function",
-  heartbeat: "object",
   queue: "object",
-  limits: "object",
   singleNode: "boolean",
   addressMap: "function",
   onError: "function",
@@ -199,28 +143,8 @@ export const ONLY_ANNOUNCED: readonly string[] = /* @__PURE__ */ CLUSTER_ONLY.co
   "addressMap",
 );
 
-/** What the target of a connect says of the servers, whatever their addresses. */
-export interface ServerDefaults extends Omit<ServerUrl, "address"> {
-  /** How they are called in messages. */
-  readonly where: string;
-}
-
-/** What a URL says of the servers. */
-export function defaultsOf(url: ServerUrl): ServerDefaults {
-  return { ...url, where: formatAddress(url.address) };
-}
-
 /** The options with their defaults, checked. */
-export interface Settings {
-  /** Opens a byte stream with the TLS that was asked for, if any. */
-  readonly dial: Dial;
-  readonly protocol: 2 | 3 | undefined;
-  readonly credentials: () => Promise<Credentials | undefined>;
-  /** The passwords that no message may hold. */
-  readonly secrets: Secrets;
-  readonly clientName: string;
-  readonly resp2Servers: Set<string>;
-  readonly timeout: number;
+export interface Settings extends OpenSettings {
   readonly heartbeat: HeartbeatOptions;
   readonly maxAttempts: number;
   /** When a connection may be made. */
@@ -228,7 +152,6 @@ export interface Settings {
   readonly keyPrefix: Uint8Array | null;
   readonly addressMap: AddressMap;
   readonly flags: FlagsPolicy;
-  readonly limits: DecoderLimits;
   readonly queue: QueueLimits;
   readonly overflow: Overflow;
   readonly database: number;
@@ -251,25 +174,12 @@ export function resolveOptions(
   secrets: Secrets = new Secrets(),
 ): Settings {
   checkKinds(options, KINDS);
-  checkSignal(options.signal);
-  const { protocol, timeout = DEFAULT_TIMEOUT, flags = "require" } = options;
-  if (protocol !== undefined && protocol !== 2 && protocol !== 3) {
-    throw invalid("protocol", protocol, "2 or 3");
-  }
-  checkMilliseconds("timeout", timeout);
-  const heartbeat = filled(DEFAULT_HEARTBEAT, options.heartbeat);
-  checkMilliseconds("heartbeat.interval", heartbeat.interval);
-  checkMilliseconds("heartbeat.timeout", heartbeat.timeout);
-  checkMilliseconds("heartbeat.busyInterval", heartbeat.busyInterval);
+  const { flags = "require" } = options;
   const { maxAttempts = Infinity, maxConnecting = DEFAULT_MAX_CONNECTING } = options;
   checkAtLeast(0, "maxAttempts", maxAttempts);
   checkAtLeast(1, "maxConnecting", maxConnecting);
   if (!["require", "warn", "ignore", "merge"].includes(flags)) {
     throw invalid("flags", flags, '"require", "warn", "ignore" or "merge"');
-  }
-  const clientName = options.clientName ?? "keywatch";
-  if (!/^[!-~]*$/.test(clientName)) {
-    throw invalid("clientName", clientName, "printable ASCII without spaces");
   }
   const { overflow = "drop-oldest" } = options.queue ?? {};
   if (!["drop-oldest", "drop-newest", "coalesce"].includes(overflow)) {
@@ -277,30 +187,14 @@ export function resolveOptions(
   }
   const queue = filled(DEFAULT_QUEUE, options.queue);
   for (const [name, most] of Object.entries(queue)) checkAtLeast(1, `queue.${name}`, most);
-  const limits = filled({ ...DEFAULT_LIMITS, ...LIMITS }, options.limits);
-  // It finds fault with them, before anything is dialled.
-  new Decoder({ reply() {}, push() {} }, limits);
-  const { tls = false, database = 0 } = target;
+  const { database = 0 } = target;
   return {
-    dial: dialWithTls(options.dial ?? dial, tlsFor(target.where, tls, options.tls)),
-    protocol,
-    credentials: readCredentials(
-      options.credentials,
-      options.username ?? target.username,
-      options.password ?? target.password,
-      secrets,
-    ),
-    secrets,
-    clientName,
-    resp2Servers: new Set(),
-    timeout,
-    heartbeat,
+    ...resolveOpenOptions(target, options, secrets),
     maxAttempts,
     turns: new ConnectTurns(maxConnecting),
     keyPrefix: readPrefix(options.keyPrefix),
     addressMap: checkedMap(options.addressMap),
     flags,
-    limits,
     queue,
     overflow,
     database,
@@ -321,56 +215,4 @@ function readPrefix(prefix: string | Uint8Array | undefined): Uint8Array | null 
   } catch {
     throw invalid("keyPrefix", kindOf(prefix), "text or bytes that can be read");
   }
-}
-
-/**
- * Who to be: what `credentials` says, otherwise the user and password.
- *
- * @param secrets takes the passwords that are known now, also one that is not used
- * @throws {TypeError} when there is a user without a password, or `credentials` are none
- */
-export function readCredentials(
-  credentials: ConnectOptions["credentials"],
-  username: string | undefined,
-  password: string | undefined,
-  secrets: Secrets,
-): () => Promise<Credentials | undefined> {
-  secrets.add(password);
-  if (username !== undefined && password === undefined && credentials === undefined) {
-    // It is not repeated: in redis://secret@host it is a password.
-    throw new TypeError(
-      "Cannot log in: there is a user but no password; a password without a user is written " +
-        "redis://:password@host",
-    );
-  }
-  if (typeof credentials === "function") return async () => await credentials();
-  if (credentials !== undefined && typeof credentials?.password !== "string") {
-    throw new TypeError("Cannot use the option credentials: there is no password in it");
-  }
-  const fixed = credentials ?? (password === undefined ? undefined : {
-    ...(username === undefined ? {} : { username }),
-    password,
-  });
-  secrets.add(fixed?.password);
-  return () => Promise.resolve(fixed);
-}
-
-/** A callback whose failure stops nothing: it is called from the middle of a connection's work. */
-function shielded<T>(callback: (value: T) => void): (value: T) => void {
-  return (value) => {
-    try {
-      callback(value);
-    } catch (error) {
-      console.error("keywatch: a callback failed:", error);
-    }
-  };
-}
-
-/** The defaults, but for what is given in their place. */
-function filled<T extends object>(defaults: T, given: Partial<T> = {}): T {
-  const values = { ...defaults };
-  for (const name of Object.keys(defaults) as (keyof T)[]) {
-    values[name] = given[name] ?? values[name];
-  }
-  return values;
 }

@@ -1,5 +1,6 @@
 import { formatAddress, parseNamedUrl } from "../address.ts";
-import { type ConnectOptions, readCredentials, type ServerDefaults } from "../options.ts";
+import { readCredentials, type ServerDefaults } from "../connection/options.ts";
+import type { ConnectOptions } from "../options.ts";
 import type { Secrets } from "../secrets.ts";
 import type { SentinelTarget } from "../sentinel_target.ts";
 import { dialWithTls, tlsFor } from "../tls.ts";
