@@ -54,7 +54,7 @@ const ROOMS: Room[] = [
   },
   {
     path: "examples/",
-    imports: ["mod.ts", "cluster/discovery/", "resp/"],
+    imports: ["mod.ts", "pubsub/connection/", "cluster/discovery/", "resp/"],
     runtime: false,
     program: true,
   },

@@ -23,12 +23,24 @@ export function checkedMap(map: AddressMap | undefined): AddressMap {
     } catch (cause) {
       throw fail(reasonOf(cause), cause);
     }
-    const { hostname, port } = mapped;
-    if (typeof hostname !== "string" || !Number.isInteger(port)) {
-      throw fail("it is not { hostname, port }");
-    }
-    if (!isName(hostname)) throw fail("its hostname is not one");
-    if (port! < 1 || port! > MAX_PORT) throw fail(`there is no port ${port}`);
-    return { hostname, port: port! };
+    return checkTcpAddress(mapped, fail);
   };
+}
+
+/**
+ * Checks that something is an address.
+ *
+ * @param fail makes the error that is thrown if it is none
+ * @returns a copy
+ */
+export function checkTcpAddress(
+  { hostname, port }: Partial<TcpAddress>,
+  fail: (why: string) => TypeError,
+): TcpAddress {
+  if (typeof hostname !== "string" || !Number.isInteger(port)) {
+    throw fail("it is not { hostname, port }");
+  }
+  if (!isName(hostname)) throw fail("its hostname is not one");
+  if (port! < 1 || port! > MAX_PORT) throw fail(`there is no port ${port}`);
+  return { hostname, port: port! };
 }

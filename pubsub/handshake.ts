@@ -43,8 +43,8 @@ export interface HandshakeOptions {
   readonly clientName: string;
   /** Servers, as `host:port`, that close the connection at `HELLO`, and are met in RESP2. */
   readonly resp2Servers: Set<string>;
-  /** Limits how many connections are made at once. */
-  readonly turns: ConnectTurns;
+  /** Limits how many connections are made at once; without limit if left out. */
+  readonly turns?: ConnectTurns;
   /** Advice about the password, for messages. Default: the advice for a single URL. */
   readonly passwordAdvice?: PasswordAdvice;
 }
@@ -128,7 +128,7 @@ function openOnce(where: ConnectionOptions, options: HandshakeOptions): Promise<
   const onClose = (reason: Error) => {
     if (isIntroduced) events.onClose(reason);
   };
-  return options.turns.run(address, signal, async () => {
+  const attempt = async () => {
     const connection = await Connection.open({ ...where, events: { ...events, onClose } });
     try {
       const info = await handshake(connection, options, signal);
@@ -139,7 +139,8 @@ function openOnce(where: ConnectionOptions, options: HandshakeOptions): Promise<
       connection.close(error as Error);
       throw error;
     }
-  });
+  };
+  return options.turns?.run(address, signal, attempt) ?? attempt();
 }
 
 async function handshake(

@@ -33,6 +33,11 @@ export const PLAYS: Readonly<Record<string, Play>> = {
     act: (redis) => redis.set("greeting", "hello", { PX: 100 }),
     shows: ["greeting has expired in database 0"],
   },
+  one_connection: {
+    flags: "KA",
+    act: (redis) => redis.set("greeting", "hello"),
+    shows: ["set greeting"],
+  },
   session_expiry: {
     flags: "Exg",
     act: async (redis) => {

@@ -56,6 +56,15 @@ async function makeApplication(folder: string): Promise<string[]> {
   });
   await copy(installed, folder, () => true);
 
+  // For a runtime without the types, and without what says that a file is the program itself.
+  const example = join(HERE, "../../examples/one_connection.ts");
+  const lowered = ["--format=esm", "--define:import.meta.main=false", "--log-level=warning"];
+  const outfile = `--outfile=${join(folder, "one_connection.mjs")}`;
+  await mustRun(
+    "lower the example",
+    [...await findEsbuild(), example, ...lowered, outfile],
+    folder,
+  );
   const parts = ["cases", "alone"];
   await copy(HERE, folder, (name) => name.endsWith(".mjs") || parts.includes(name));
   const name = join("node_modules", NAME);

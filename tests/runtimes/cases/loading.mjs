@@ -8,6 +8,7 @@ async function loadsEverything(scene) {
     "./resp": await import("@keywatch/keywatch/resp"),
     "./parse": await import("@keywatch/keywatch/parse"),
     "./events": await import("@keywatch/keywatch/events"),
+    "./connection": await import("@keywatch/keywatch/connection"),
     "./pubsub": await import("@keywatch/keywatch/pubsub"),
     "./cluster": await import("@keywatch/keywatch/cluster"),
     "./discovery": await import("@keywatch/keywatch/discovery"),

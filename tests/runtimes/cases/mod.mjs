@@ -3,6 +3,7 @@ import { alone } from "../alone/cases.mjs";
 import { clustering } from "./clusters.mjs";
 import { connecting } from "./connecting.mjs";
 import { failing } from "./failing.mjs";
+import { onlyConnecting } from "./one_connection.mjs";
 import { loading } from "./loading.mjs";
 import { reading } from "./reading.mjs";
 import { returning } from "./returning.mjs";
@@ -19,6 +20,7 @@ export const cases = [
   ...alone,
   ...loading,
   ...connecting,
+  ...onlyConnecting,
   ...subscribing,
   ...reading,
   ...failing,
