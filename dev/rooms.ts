@@ -20,12 +20,25 @@ const ROOMS: Room[] = [
   { path: "pubsub/transports/", imports: ["pubsub/", "resp/", "parse/"], runtime: true },
   {
     path: "pubsub/sentinel/",
+    imports: ["pubsub/", "pubsub/connection/", "pubsub/transports/", "resp/", "parse/"],
+    runtime: false,
+  },
+  {
+    path: "pubsub/connection/",
     imports: ["pubsub/", "pubsub/transports/", "resp/", "parse/"],
     runtime: false,
   },
   {
     path: "pubsub/",
-    imports: ["pubsub/transports/", "pubsub/sentinel/", "bytes/", "resp/", "parse/", "events/"],
+    imports: [
+      "pubsub/connection/",
+      "pubsub/transports/",
+      "pubsub/sentinel/",
+      "bytes/",
+      "resp/",
+      "parse/",
+      "events/",
+    ],
     runtime: false,
   },
   { path: "cluster/discovery/", imports: ["bytes/", "resp/", "parse/"], runtime: false },
@@ -36,7 +49,14 @@ const ROOMS: Room[] = [
   },
   {
     path: "cluster/",
-    imports: ["cluster/discovery/", "cluster/migration/", "pubsub/", "resp/", "parse/"],
+    imports: [
+      "cluster/discovery/",
+      "cluster/migration/",
+      "pubsub/",
+      "pubsub/connection/",
+      "resp/",
+      "parse/",
+    ],
     runtime: false,
   },
   {
@@ -44,7 +64,7 @@ const ROOMS: Room[] = [
     imports: ["cluster/", "pubsub/", "resp/", "parse/", "events/"],
     runtime: false,
   },
-  { path: "cli/", imports: ["mod.ts", "pubsub/", "events/"], runtime: true },
+  { path: "cli/", imports: ["mod.ts", "pubsub/", "pubsub/connection/", "events/"], runtime: true },
   // It shows the library over the sockets of a runtime.
   {
     path: "examples/discover_sockets.ts",

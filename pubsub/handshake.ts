@@ -62,7 +62,18 @@ const PASSWORD_ADVICE: PasswordAdvice = {
   refused: "check the URL, or the options username, password and credentials",
 };
 
-/** What a server reports about itself. A field is null if the server does not report it. */
+/**
+ * What a server reports about itself. A field is null if the server does not report it.
+ *
+ * @example
+ * ```ts no-run
+ * import { open, type ServerInfo } from "@keywatch/keywatch/connection";
+ *
+ * const isOld = ({ version }: ServerInfo) => Number(version?.split(".")[0]) < 7;
+ * await using connection = await open("redis://localhost:6379");
+ * if (isOld(connection.info)) console.log("older than 7.0");
+ * ```
+ */
 export interface ServerInfo {
   /** The negotiated protocol. */
   readonly protocol: 2 | 3;

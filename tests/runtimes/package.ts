@@ -56,17 +56,22 @@ async function makeApplication(folder: string): Promise<string[]> {
   });
   await copy(installed, folder, () => true);
 
-  // For a runtime without the types, and without what says that a file is the program itself.
-  const example = join(HERE, "../../examples/one_connection.ts");
-  const lowered = ["--format=esm", "--define:import.meta.main=false", "--log-level=warning"];
-  const outfile = `--outfile=${join(folder, "one_connection.mjs")}`;
-  await mustRun(
-    "lower the example",
-    [...await findEsbuild(), example, ...lowered, outfile],
-    folder,
-  );
   const parts = ["cases", "alone"];
   await copy(HERE, folder, (name) => name.endsWith(".mjs") || parts.includes(name));
+  // It is TypeScript, and asks whether it is the program itself.
+  const example = "one_connection.mjs";
+  await mustRun("make JavaScript of the example", [
+    ...await findEsbuild(),
+    join(HERE, example),
+    "--bundle",
+    "--format=esm",
+    "--external:@keywatch/keywatch",
+    "--external:node:*",
+    "--define:import.meta.main=false",
+    "--log-level=warning",
+    "--allow-overwrite",
+    `--outfile=${join(folder, example)}`,
+  ], folder);
   const name = join("node_modules", NAME);
   const rooms = ["package.json", "bytes", "parse", "events", "resp"];
   await copy(join(folder, name), join(folder, "alone", name), (entry) => rooms.includes(entry));
