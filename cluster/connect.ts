@@ -1,5 +1,5 @@
 import { ClusterNodeError } from "../pubsub/cluster_node_error.ts";
-import { type ConnectOptions, KeyspaceNotifications, type SentinelTarget } from "../pubsub/mod.ts";
+import { KeyspaceNotifications, type SentinelTarget } from "../pubsub/mod.ts";
 import { ONLY_ANNOUNCED } from "../pubsub/options.ts";
 import { isSentinelTarget } from "../pubsub/sentinel_target.ts";
 import { ClusterKeyspaceNotifications } from "./notifications.ts";
@@ -51,19 +51,14 @@ export async function connect(
   const targets = Array.isArray(target) ? target as readonly (string | URL)[] : [target as string];
   if (targets.length === 1) {
     try {
-      // The other options are for the case that it is a node of a cluster.
-      const own = options.singleNode ? options : withoutClusterOptions(options);
-      return await KeyspaceNotifications.connect(targets[0]!, own);
+      const own = Object.entries(options).filter(([name]) =>
+        // The other options are for the case that it is a node of a cluster.
+        options.singleNode || !ONLY_ANNOUNCED.includes(name)
+      );
+      return await KeyspaceNotifications.connect(targets[0]!, Object.fromEntries(own));
     } catch (error) {
       if (!(error instanceof ClusterNodeError)) throw error;
     }
   }
   return await ClusterKeyspaceNotifications.connect(targets, options);
-}
-
-/** The options without those that only matter if a cluster is found. */
-function withoutClusterOptions(options: ClusterOptions): ConnectOptions {
-  const rest: Record<string, unknown> = { ...options };
-  for (const name of ONLY_ANNOUNCED) delete rest[name];
-  return rest;
 }

@@ -196,26 +196,23 @@ export class WatchedCluster {
    * @throws what it failed with, once all have come to an end: {@linkcode inOneError}
    */
   async #onEach<T>(work: (member: Member) => Promise<T>): Promise<T[]> {
-    const outcomes: T[] = [];
+    const results: T[] = [];
     const called = new Set<Member>();
     for (;;) {
       const members = [...this.#members.values()].filter((member) => !called.has(member));
-      if (members.length === 0) return outcomes;
-      for (const member of members) called.add(member);
+      if (members.length === 0) return results;
       const failures: Error[] = [];
-      const each = await Promise.all(members.map(async (member) => {
-        try {
-          return [await work(member)];
-        } catch (error) {
-          // The failure of a node that was left meanwhile does not count.
-          if (this.hub.ended !== null || this.#members.get(member.id) === member) {
-            failures.push(error as Error);
-          }
-          return [];
+      const outcomes = await Promise.allSettled(members.map((member) => work(member)));
+      for (const [place, outcome] of outcomes.entries()) {
+        const member = members[place]!;
+        called.add(member);
+        if (outcome.status === "fulfilled") results.push(outcome.value);
+        // The failure of a node that was left meanwhile does not count.
+        else if (this.hub.ended !== null || this.#members.get(member.id) === member) {
+          failures.push(outcome.reason as Error);
         }
-      }));
+      }
       if (failures.length > 0) throw inOneError(failures);
-      outcomes.push(...each.flat());
     }
   }
 

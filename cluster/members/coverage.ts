@@ -46,9 +46,9 @@ export interface Gain {
   readonly unheardFrom: number | null;
   /**
    * A time, in ms since the epoch, at which the node did not own the slots of an earlier owner yet,
-   * and up to which that one was heard; null if nothing is known of it.
+   * and up to which that one was heard; Infinity if nothing is known of it.
    */
-  readonly takenOverAfter: (nodeId: string) => number | null;
+  readonly takenOverAfter: (nodeId: string) => number;
   /** Up to when everything of an earlier owner was received, in ms since the epoch. */
   readonly provenAt: (nodeId: string) => number;
   /** Whether the node can have replaced an earlier owner as its replica. */
@@ -299,11 +299,11 @@ function missing(
   if (isCovered && !isLateHeard) return null;
   // A node that takes a slot over owns it a while before the earlier owner learns of that.
   const taken = !isLateHeard
-    ? null
+    ? Infinity
     : isHeir(earlier) || isCovered && unheardFrom === null
     ? takenOverAfter(earlier)
-    : unheardFrom;
-  const from = Math.min(isCovered ? Infinity : before.since, taken ?? Infinity);
+    : unheardFrom ?? Infinity;
+  const from = Math.min(isCovered ? Infinity : before.since, taken);
   const to = isCovered || before.isHanded ? heardSince : now;
   if (!(from < to)) return null;
   const reason = isOther ? isHeir(earlier) ? "failover" : "topology" : before.reason!;

@@ -141,12 +141,8 @@ export class Succession {
     for (let polls = 0; !signal.aborted; polls++) {
       try {
         let role: string | null = null;
-        if (connection === null) {
-          // The handshake says it, which saves a round trip while nothing is heard.
-          const opened = await this.#open(id, signal);
-          connection = opened.connection;
-          role = opened.info.role;
-        }
+        // The handshake says it, which saves a round trip while nothing is heard.
+        if (connection === null) ({ connection, info: { role } } = await this.#open(id, signal));
         role ??= (await askRole(connection)).role;
         if (role === "master") {
           this.end(primary);

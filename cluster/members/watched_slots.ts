@@ -1,7 +1,7 @@
 import type { Hub } from "../../pubsub/hub.ts";
 import type { Status } from "../../pubsub/mod.ts";
 import type { ServerChannel } from "../../pubsub/registry.ts";
-import { type SlotRange, SLOTS } from "../discovery/slot.ts";
+import { SLOTS } from "../discovery/slot.ts";
 import type { Topology } from "../discovery/topology.ts";
 import { Coverage, type SlotGap } from "./coverage.ts";
 import { slotsOfChannels } from "./fences.ts";
@@ -86,7 +86,10 @@ export class WatchedSlots {
 
   /** The slots that a node owns by the topology. */
   #named(id: string): number[] {
-    return [...slotsIn(this.#topology?.slotsOf(id) ?? [])];
+    const ranges = this.#topology?.slotsOf(id) ?? [];
+    return ranges.flatMap(({ first, last }) =>
+      Array.from({ length: last - first + 1 }, (_, n) => first + n)
+    );
   }
 
   /**
@@ -100,29 +103,23 @@ export class WatchedSlots {
     atConnect: boolean,
   ): void {
     if (heardSince === null) return;
-    const { succession } = this.#options;
+    const { members, succession } = this.#options;
+    const subscriberOf = (earlier: string) => members.get(earlier)?.server.subscriber;
     const gain = {
       heardSince,
       atConnect,
       unheardFrom,
-      provenAt: (earlier: string) =>
-        this.#options.members.get(earlier)?.server.subscriber.connection?.provenAt ?? Infinity,
+      provenAt: (earlier: string) => subscriberOf(earlier)?.connection?.provenAt ?? Infinity,
       isHeir: (earlier: string) => succession.isHeir(id, earlier),
       takenOverAfter: (earlier: string) => {
-        const taken = succession.takenOverAfter(replication, earlier);
-        const proven = this.#silentSince(earlier);
-        return taken === null || proven === null ? taken ?? proven : Math.min(taken, proven);
+        const taken = succession.takenOverAfter(replication, earlier) ?? Infinity;
+        const subscriber = subscriberOf(earlier);
+        // One that does not answer now may have been replaced since its last answer.
+        const isSilent = subscriber !== undefined && subscriber.silentFor > 0;
+        return Math.min(taken, isSilent ? subscriber.connection?.provenAt ?? Infinity : Infinity);
       },
     };
     this.report(this.coverage.gain(id, slots, gain, Date.now()));
-  }
-
-  /** Up to when everything of a node was received that does not answer now; null if it answers. */
-  #silentSince(id: string): number | null {
-    const subscriber = this.#options.members.get(id)?.server.subscriber;
-    return subscriber !== undefined && subscriber.silentFor > 0
-      ? subscriber.connection?.provenAt ?? null
-      : null;
   }
 
   /** A node has stopped owning a slot, at some time after `provenAt`, in ms since the epoch. */
@@ -169,8 +166,4 @@ export class WatchedSlots {
       hub.reportGap({ kind: "gap", reason, node: nameOf(nodeId), slots, from, to });
     }
   }
-}
-
-function* slotsIn(ranges: readonly SlotRange[]): Iterable<number> {
-  for (const { first, last } of ranges) for (let slot = first; slot <= last; slot++) yield slot;
 }

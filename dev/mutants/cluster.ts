@@ -124,7 +124,7 @@ export const cluster: readonly Mutant[] = [
   {
     name: "begins the gap of a failover with the loss of the old primary",
     file: "cluster/members/coverage.ts",
-    before: "Math.min(isCovered ? Infinity : before.since, taken ?? Infinity)",
+    before: "Math.min(isCovered ? Infinity : before.since, taken)",
     after: "isCovered ? Infinity : before.since",
     tests: ["tests/cluster/members/coverage_test.ts"],
   },

@@ -15,7 +15,7 @@ const HEARD: Gain = {
   heardSince: 0,
   atConnect: false,
   unheardFrom: null,
-  takenOverAfter: () => null,
+  takenOverAfter: () => Infinity,
   provenAt: () => Infinity,
   isHeir: () => false,
 };
@@ -161,7 +161,7 @@ Deno.test("a failover is a gap from where the replica left the old primary's str
     heardSince: 300,
     atConnect: true,
     unheardFrom: null,
-    takenOverAfter: (id) => id === "a" ? 90 : null,
+    takenOverAfter: (id) => id === "a" ? 90 : Infinity,
     provenAt: () => Infinity,
     isHeir: (id) => id === "a",
   };
@@ -180,7 +180,7 @@ Deno.test("a node that owns another's slots when it is connected to may have had
   const gain: Gain = { ...CONNECTED, heardSince: 300, takenOverAfter: () => 250 };
   assertEquals(tell(known.gain("c", [5], gain, 310)), ["c topology 5 250-300"]);
   // Nothing is known of it, and the earlier owner was heard all the time.
-  assertEquals(covered().gain("c", [5], { ...gain, takenOverAfter: () => null }, 310), []);
+  assertEquals(covered().gain("c", [5], { ...gain, takenOverAfter: () => Infinity }, 310), []);
 });
 
 Deno.test("a node that covers in part reports the gap up to now, and the gap goes on", () => {
