@@ -8,7 +8,6 @@
 import type { Address, DialOptions, TcpAddress, TlsOptions, Transport } from "../transport.ts";
 import { concat } from "../concat.ts";
 import { UnsupportedError } from "../errors.ts";
-import { certificateError, requireTcp, tlsError } from "./tls_error.ts";
 import { Writes } from "./writes.ts";
 
 /** The part of `node:net` used here, so that the module needs no runtime's type package. */
@@ -108,7 +107,27 @@ async function loadStreams(): Promise<NodeStreams> {
  * Says why a TLS connection came to nothing; of `null`, that it was just ended. Whether that was
  * before or after the handshake tells causes apart.
  */
-type Explain = (cause: unknown, isSecured: boolean) => Error;
+type Explain = (cause: Error | null, isSecured: boolean) => Promise<Error>;
+
+/** Explains the failures of TLS with a server. */
+function explainTls(address: TcpAddress, tls: TlsOptions): Explain {
+  return async (cause, isSecured) => {
+    const { tlsError } = await import("./tls_error.ts");
+    return tlsError(address, tls, cause, isSecured);
+  };
+}
+
+/**
+ * Refuses TLS on a unix socket.
+ *
+ * @throws {UnsupportedError} when the address is one
+ */
+function requireTcp(address: Address): asserts address is TcpAddress {
+  if (!("path" in address)) return;
+  throw new UnsupportedError(
+    `Cannot connect to ${address.path} over TLS: servers speak none on unix sockets`,
+  );
+}
 
 /**
  * Opens a connection with `node:net` or `node:tls`.
@@ -135,9 +154,7 @@ export async function dial(address: Address, options: DialOptions): Promise<Tran
   requireTcp(address);
   const nodeTls = await loadTls();
   signal.throwIfAborted();
-  const socket = connectTls(nodeTls, net, address, tls, undefined).setNoDelay(true);
-  const explain: Explain = (cause, isSecured) => tlsError(address, tls, cause, isSecured);
-  return await opened(socket, "secureConnect", signal, explain, socket);
+  return await openTls(nodeTls, net, address, { tls, signal }, null);
 }
 
 /**
@@ -164,21 +181,22 @@ export async function secure(
   const transport = await open();
   try {
     signal.throwIfAborted();
-    const { stream, flow } = streamOver(transport, streams);
-    const socket = connectTls(nodeTls, net, address, tls, stream);
-    const explain: Explain = (cause, isSecured) => tlsError(address, tls, cause, isSecured);
-    return await opened(socket, "secureConnect", signal, explain, flow, explain);
+    const below = streamOver(transport, streams);
+    return await openTls(nodeTls, net, address, { tls, signal }, below);
   } catch (error) {
     transport.close();
     throw error;
   }
 }
 
+/** What TLS is spoken over. */
+interface Below {
+  readonly stream: NodeStream;
+  readonly flow: Flow;
+}
+
 /** A stream that pulls bytes from a transport while they are wanted, and closes it when destroyed. */
-function streamOver(
-  transport: Transport,
-  { Duplex }: NodeStreams,
-): { stream: NodeStream; flow: Flow } {
+function streamOver(transport: Transport, { Duplex }: NodeStreams): Below {
   let paused: Promise<void> | null = null;
   let resume = () => {};
   const flow: Required<Flow> = {
@@ -216,18 +234,25 @@ function streamOver(
   return { stream, flow };
 }
 
-function connectTls(
+/**
+ * Opens a connection with `node:tls`.
+ *
+ * @param below what to speak it over; null for a socket of its own
+ */
+async function openTls(
   nodeTls: NodeTls,
   net: NodeNet,
   address: TcpAddress,
-  { ca, cert, key, serverName = address.hostname }: TlsOptions,
-  stream: NodeStream | undefined,
-): NodeSocket {
+  { tls, signal }: { readonly tls: TlsOptions; readonly signal: AbortSignal },
+  below: Below | null,
+): Promise<Transport> {
+  const { ca, cert, key, serverName = address.hostname } = tls;
+  let socket: NodeSocket;
   try {
-    return nodeTls.connect({
+    socket = nodeTls.connect({
       host: address.hostname,
       port: address.port,
-      socket: stream,
+      socket: below?.stream,
       ca,
       cert,
       key,
@@ -236,8 +261,16 @@ function connectTls(
       checkServerIdentity: (_, certificate) => nodeTls.checkServerIdentity(serverName, certificate),
     });
   } catch (cause) {
+    const { certificateError } = await import("./tls_error.ts");
     throw certificateError(address, cause);
   }
+  const explain = explainTls(address, tls);
+  // From here on without a pause: an error before somebody listens for it would be thrown.
+  if (below !== null) {
+    return await opened(socket, "secureConnect", signal, explain, below.flow, explain);
+  }
+  socket.setNoDelay(true);
+  return await opened(socket, "secureConnect", signal, explain, socket);
 }
 
 function opened(
@@ -252,17 +285,27 @@ function opened(
     // What goes wrong before there is a connection has nothing to do with TLS.
     let explainIt = explainBefore;
     const onConnect = () => explainIt = explain;
-    const fail = (reason: unknown) => {
+    const stop = () => {
       signal.removeEventListener("abort", onAbort);
       socket.off("connect", onConnect);
       socket.off(event, onOpen);
-      // The listener for errors stays: a late error that finds none is thrown.
+      socket.off("close", onClose);
+      socket.off("error", onError);
+      // A late error that finds no listener is thrown.
+      socket.on("error", () => {});
       socket.destroy();
-      reject(reason);
     };
-    const onAbort = () => fail(signal.reason);
-    const onError = (error: Error) => fail(explainIt === null ? error : explainIt(error, false));
-    const onClose = () => fail(explainIt === null ? closedError() : explainIt(null, false));
+    const onAbort = () => {
+      stop();
+      reject(signal.reason);
+    };
+    const fail = (cause: Error | null) => {
+      stop();
+      if (explainIt === null) reject(cause ?? closedError());
+      else explainIt(cause, false).then(reject, reject);
+    };
+    const onError = fail;
+    const onClose = () => fail(null);
     const onOpen = () => {
       signal.removeEventListener("abort", onAbort);
       socket.off("connect", onConnect);
@@ -294,6 +337,8 @@ class NodeTransport implements Transport {
   // A server refuses a client's certificate after it has agreed on all else: until it has said
   // something, what breaks the connection is a matter of TLS.
   #explain: Explain | null;
+  /** Whether what broke the connection is being explained. Until then nothing else counts. */
+  #isExplaining = false;
   /** What no `read` has returned yet, in order. */
   #chunks: Uint8Array[] = [];
   #paused = false;
@@ -349,9 +394,9 @@ class NodeTransport implements Transport {
 
   /** Nothing more can be read. */
   #end(cause: Error | null): void {
-    if (this.#ended) return;
+    if (this.#ended || this.#isExplaining) return;
     this.#ended = true;
-    this.#error = cause === null || this.#explain === null ? cause : this.#explain(cause, true);
+    this.#error = cause;
     if (this.#waiting === null) return;
     const waiting = this.#takeWaiting();
     if (this.#error === null) waiting.resolve(null);
@@ -360,7 +405,17 @@ class NodeTransport implements Transport {
 
   /** Nothing more can be written either. */
   #close(cause: Error | null): void {
-    if (this.#closed) return;
+    if (this.#closed || this.#isExplaining) return;
+    if (cause !== null && !this.#ended && this.#explain !== null) {
+      this.#isExplaining = true;
+      const done = (error: Error) => {
+        this.#explain = null;
+        this.#isExplaining = false;
+        this.#close(error);
+      };
+      this.#explain(cause, true).then(done, done);
+      return;
+    }
     this.#end(cause);
     this.#closed = true;
     this.#writes.end(this.#error ?? cause ?? closedError());
@@ -376,7 +431,10 @@ class NodeTransport implements Transport {
 
   write(bytes: Uint8Array): Promise<void> {
     return this.#writes.add((done) => {
-      this.#socket.write(bytes, (error) => error ? this.#close(error) : done());
+      this.#socket.write(bytes, (error) => {
+        if (error) this.#close(error);
+        else if (!this.#isExplaining) done();
+      });
     });
   }
 
@@ -384,6 +442,7 @@ class NodeTransport implements Transport {
     this.#chunks = [];
     this.unread = 0;
     this.#explain = null;
+    this.#isExplaining = false;
     this.#close(null);
     this.#error = null;
     this.#socket.destroy();

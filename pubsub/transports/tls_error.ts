@@ -1,19 +1,13 @@
-import { formatAddress } from "../address.ts";
-import { ConnectError, UnsupportedError } from "../errors.ts";
-import { excerpt } from "../printable.ts";
-import type { Address, TcpAddress, TlsOptions } from "../transport.ts";
-
 /**
- * Refuses TLS on a unix socket.
+ * Why TLS failed, and what to do about it. Loaded only when it has.
  *
- * @throws {UnsupportedError} when the address is one
+ * @module
  */
-export function requireTcp(address: Address): asserts address is TcpAddress {
-  if (!("path" in address)) return;
-  throw new UnsupportedError(
-    `Cannot connect to ${address.path} over TLS: servers speak none on unix sockets`,
-  );
-}
+
+import { formatAddress } from "../address.ts";
+import { ConnectError } from "../errors.ts";
+import { excerpt } from "../printable.ts";
+import type { TcpAddress, TlsOptions } from "../transport.ts";
 
 /** Why the handshake failed, and what to do about it. */
 type Explanation = readonly [why: string, advice: string];
