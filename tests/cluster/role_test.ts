@@ -8,7 +8,7 @@ Deno.test("a node that is named as a primary, and says that it is a replica, cov
   await using cluster = new SimulatedCluster(2);
   const [node] = cluster.nodes;
   node!.role = "slave";
-  await using notifications = await connect(cluster.urls, { refreshInterval: 100, timeout: 2_000 });
+  await using notifications = await connect(cluster.urls, { refreshInterval: 100, timeout: 5_000 });
   assert(notifications instanceof ClusterKeyspaceNotifications);
   await until("it is refused", () => {
     return String(notifications.status().nodes[0]!.error).includes("it is a replica now");

@@ -11,6 +11,8 @@ export interface Outcome {
   readonly report: Report;
   /** How often each fault was injected, by name. */
   readonly faults: Readonly<Record<string, number>>;
+  /** For how much of the run nothing could run, in ms. */
+  readonly stolen: number;
   /** Why the run did not come to its end; null if it did. */
   readonly failure: string | null;
   /** What should not be, for a reader; empty if all is well. */
@@ -77,6 +79,7 @@ async function play<On extends Stage>(
 ): Promise<Outcome> {
   const { book, writer, watcher, delay } = stage;
   const director = new Director(stage);
+  const begin = Date.now();
   let failure: string | null = null;
   const ledger = (): Ledger => ({
     writes: book.writes,
@@ -110,7 +113,8 @@ async function play<On extends Stage>(
     ...watcher.disagreements,
     ...describe(report, ledger()),
   ];
-  return { report, faults: director.count, failure, problems };
+  const stolen = delay.stolen(begin, Date.now());
+  return { report, faults: director.count, stolen, failure, problems };
 }
 
 /** Injects faults and keeps book of them. */

@@ -14,7 +14,10 @@ function run(name: string, writes: number, delivered: number): Named {
   const seen: Seen[] = written.slice(0, delivered)
     .map(({ number }) => ({ kind: "write", number, at: number }));
   const report = judge({ writes: written, seen, happenings: [] });
-  return { name, outcome: { report, faults: { cut: 2, reset: 1 }, failure: null, problems: [] } };
+  return {
+    name,
+    outcome: { report, faults: { cut: 2, reset: 1 }, stolen: 0, failure: null, problems: [] },
+  };
 }
 
 Deno.test("runs of one name share a row of the table", () => {
