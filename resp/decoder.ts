@@ -8,7 +8,7 @@ import {
   SCALAR_COST,
   TEXT_COST,
 } from "./limits.ts";
-import { makeServerError, RespLimitError, RespSyntaxError } from "./errors.ts";
+import { makeServerError, RespLimitError, RespSyntaxError, ServerError } from "./errors.ts";
 import { InputBuffer, join } from "./input_buffer.ts";
 import {
   bytesOf,
@@ -24,6 +24,7 @@ import {
 import { replyToText } from "./reply_to_text.ts";
 import {
   isMinusOne,
+  type Line,
   parseBigNumber,
   parseBoolean,
   parseDouble,
@@ -72,11 +73,11 @@ const MAX_PLACES = 2 ** 18;
 /** A streamed string has parts until it ends. */
 const UNLIMITED = 2 ** 30 - 1;
 
-/** Strings of up to this length may be copied together with those after them … */
+/** Strings of up to this length share blocks: a buffer for each would take four times as long. */
 const SMALL = 64;
 
-/** … up to this many bytes in all, which a string that is kept keeps alive … */
-const MAX_RUN = 1024;
+/** The length of such a block, which a string that is kept keeps alive. */
+const BLOCK = 1024;
 
 /** The longest message that waits for its rest as a message, in bytes. */
 const LONGEST_CUT = 4096;
@@ -86,6 +87,8 @@ const FIRST_TRY = 96;
 
 /** This many bytes of a text are collected before they become text, because every part costs memory. */
 const TEXT_PART = 2 ** 15;
+
+const NONE = new Uint8Array(0);
 
 /** An aggregate that awaits elements. */
 interface Open {
@@ -217,6 +220,11 @@ export class Decoder {
   readonly #buffer: InputBuffer = new InputBuffer();
   /** Whether that is the beginning of a message. */
   #isMessageCut = false;
+  /** Small strings are copied into it, and how much of it is used. */
+  #block: Uint8Array = NONE;
+  #blockUsed = 0;
+  /** The line that was read last. */
+  readonly #line: Line = { bytes: NONE, start: 0, end: 0, offset: 0 };
   /** The type of the bulk whose content is awaited, or 0. */
   #bulkType = 0;
   /** How many bytes of that bulk are missing, including CR LF. */
@@ -325,6 +333,8 @@ export class Decoder {
     } finally {
       this.#base += this.#pos;
       this.#pos = 0;
+      // It would keep the chunk alive.
+      this.#line.bytes = NONE;
     }
   }
 
@@ -418,13 +428,8 @@ export class Decoder {
     const isText = this.#isText;
     const cost = isText ? TEXT_COST : BYTES_COST;
     const words = viewOf(chunk);
-    // The strings that were copied together, and where.
-    let run = chunk;
-    let runStart = 0;
-    let runEnd = 0;
     let open = this.#open;
-    const begin = this.#pos;
-    let pos = begin;
+    let pos = this.#pos;
     if (open !== null && open.type === STREAM_PART) return this.#readLine(chunk);
     while (pos < size && chunk[pos] === DOLLAR) {
       const head = readBulkHead(chunk, words, pos, size);
@@ -446,13 +451,7 @@ export class Decoder {
       } else if (open === null || length > SMALL) {
         value = chunk.slice(from, to);
       } else {
-        if (to > runEnd) {
-          // No more than was read before: otherwise lone strings would take much more than charged.
-          runStart = from;
-          runEnd = from + Math.max(length, Math.min(MAX_RUN, from - begin));
-          run = chunk.slice(from, runEnd);
-        }
-        value = run.subarray(from - runStart, to - runStart);
+        value = this.#copySmall(chunk, from, to);
       }
       if (open !== null && open.remaining > 1) {
         open.items[open.filled++] = value;
@@ -463,6 +462,19 @@ export class Decoder {
       }
     }
     return pos < size && this.#readLine(chunk);
+  }
+
+  #copySmall(chunk: Uint8Array, start: number, end: number): Uint8Array {
+    const length = end - start;
+    if (length > this.#block.length - this.#blockUsed) {
+      this.#block = new Uint8Array(BLOCK);
+      this.#blockUsed = 0;
+    }
+    const block = this.#block;
+    const used = this.#blockUsed;
+    for (let i = 0; i < length; i++) block[used + i] = chunk[start + i]!;
+    this.#blockUsed = used + length;
+    return block.subarray(used, used + length);
   }
 
   #readLine(chunk: Uint8Array): boolean {
@@ -489,11 +501,18 @@ export class Decoder {
       return false;
     }
     this.#expect(chunk, LF, "LF after CR");
-    const offset = this.#base + start - before;
-    if (before === 0) return this.#endLine(chunk, start, at - 1, offset);
-    line.append(chunk, start, this.#pos);
-    const whole = line.take();
-    return this.#endLine(whole, 0, whole.length - 2, offset);
+    const whole = this.#line;
+    whole.bytes = chunk;
+    whole.start = start + 1;
+    whole.end = at - 1;
+    if (before > 0) {
+      line.append(chunk, start, this.#pos);
+      whole.bytes = line.take();
+      whole.start = 1;
+      whole.end = whole.bytes.length - 2;
+    }
+    whole.offset = this.#base + start - before;
+    return this.#endLine(whole.bytes[whole.start - 1]!, whole);
   }
 
   /** Reads the content of the bulk that was announced, and the CR LF after it. */
@@ -555,89 +574,59 @@ export class Decoder {
     if (expected !== "") throw unexpected(type, this.offset, expected);
   }
 
-  /**
-   * Acts on a line.
-   *
-   * @param start Where its type stands.
-   * @param end Where the CR stands.
-   * @param offset The place of the type in the stream.
-   */
-  #endLine(bytes: Uint8Array, start: number, end: number, offset: number): boolean {
-    const type = bytes[start]!;
-    const from = start + 1;
-    const at = offset + 1;
-    let value: Reply;
-    let cost = SCALAR_COST + end - from;
+  /** Acts on a line. */
+  #endLine(type: number, line: Line): boolean {
     switch (type) {
       case SIMPLE_STRING:
-        value = decodeText(bytes, from, end);
-        break;
+        return this.#putScalar(decodeText(line.bytes, line.start, line.end));
       case SIMPLE_ERROR:
-        value = makeServerError(decodeText(bytes, from, end));
-        cost = ERROR_COST + end - from;
-        break;
+        return this.#putScalar(makeServerError(decodeText(line.bytes, line.start, line.end)));
       case INTEGER:
-        value = parseInteger(bytes, from, end, at);
-        break;
+        return this.#putScalar(parseInteger(line));
       case DOUBLE:
-        value = parseDouble(bytes, from, end, at);
-        break;
+        return this.#putScalar(parseDouble(line));
       case BIG_NUMBER:
-        value = parseBigNumber(bytes, from, end, at);
-        break;
+        return this.#putScalar(parseBigNumber(line));
       case BOOLEAN:
-        value = parseBoolean(bytes, from, end, at);
-        break;
+        return this.#putScalar(parseBoolean(line));
       case NULL:
-        requireEnd(bytes, from, end, at);
-        value = null;
-        break;
-      case STREAM_END:
-        requireEnd(bytes, from, end, at);
-        return this.#endAggregate(offset);
+        requireEnd(line, line.start);
+        return this.#putScalar(null);
       case ARRAY:
+        return isMinusOne(line) ? this.#putScalar(null) : this.#openAggregate(type);
       case MAP:
       case SET:
       case PUSH:
       case ATTRIBUTE:
-        if (type === ARRAY && isMinusOne(bytes, from, end)) {
-          value = null;
-          break;
-        }
-        return this.#announceAggregate(type, bytes, from, end, offset);
+        return this.#openAggregate(type);
+      case STREAM_END:
+        requireEnd(line, line.start);
+        return this.#endAggregate();
+      case BULK_STRING:
+        if (isMinusOne(line)) return this.#putScalar(null);
+        return isStreamed(line) ? this.#openString() : this.#awaitBulk(type);
       default:
-        if (type === BULK_STRING && isMinusOne(bytes, from, end)) {
-          value = null;
-          break;
-        }
-        return this.#announceBulk(type, bytes, from, end, offset);
+        return this.#awaitBulk(type);
     }
-    this.#hold(cost, offset);
+  }
+
+  #putScalar(value: Reply): boolean {
+    const { start, end, offset } = this.#line;
+    this.#hold((value instanceof ServerError ? ERROR_COST : SCALAR_COST) + end - start);
     return this.#put(value, offset);
   }
 
-  #announceBulk(
-    type: number,
-    bytes: Uint8Array,
-    from: number,
-    end: number,
-    offset: number,
-  ): boolean {
-    let cost = this.#isText && type !== STREAM_PART ? TEXT_COST : BYTES_COST;
-    if (type === BULK_STRING && isQuestion(bytes, from, end)) {
-      this.#hold(cost, offset);
-      this.#streamedLength = 0;
-      this.#push(STREAM_PART, true, 0, UNLIMITED);
-      return false;
-    }
-    const length = parseLength(bytes, from, end, offset + 1);
+  #awaitBulk(type: number): boolean {
     const { maxBulkLength } = this.#limits;
+    const { offset } = this.#line;
+    const length = parseLength(this.#line);
     const most = type === BULK_ERROR ? Math.min(maxBulkLength, MAX_TEXT) : this.#maxBulkLength;
     if (length + (type === STREAM_PART ? this.#streamedLength : 0) > most) {
       throw new RespLimitError("maxBulkLength", most, offset);
     }
+    let cost = this.#isText && type !== STREAM_PART ? TEXT_COST : BYTES_COST;
     if (type === STREAM_PART) {
-      if (length === 0) return this.#endAggregate(offset);
+      if (length === 0) return this.#endAggregate();
       this.#streamedLength += length;
     } else if (type === BULK_ERROR) {
       cost = ERROR_COST;
@@ -647,7 +636,7 @@ export class Decoder {
         throw new RespSyntaxError(offset + 1, `a length of ${length}`, "at least 4, for a format");
       }
     }
-    this.#hold(cost + length, offset);
+    this.#hold(cost + length);
     this.#bulkType = type;
     this.#missing = length + 2;
     return false;
@@ -679,30 +668,34 @@ export class Decoder {
     return this.#put(value, this.offset);
   }
 
-  #announceAggregate(
-    type: number,
-    bytes: Uint8Array,
-    from: number,
-    end: number,
-    offset: number,
-  ): boolean {
+  #openAggregate(type: number): boolean {
     const { maxElements, maxDepth } = this.#limits;
-    const mayStream = type !== PUSH && type !== ATTRIBUTE;
-    const isStreamed = mayStream && isQuestion(bytes, from, end);
-    let count = isStreamed ? 0 : parseLength(bytes, from, end, offset + 1);
-    if (type === PUSH && count === 0) {
-      throw new RespSyntaxError(offset + 1, "a push of nothing", "at least its kind");
+    const { offset } = this.#line;
+    const streams = type !== PUSH && type !== ATTRIBUTE && isStreamed(this.#line);
+    let count = streams ? 0 : parseLength(this.#line);
+    if (type === PUSH) {
+      if (count === 0) {
+        throw new RespSyntaxError(offset + 1, "a push of nothing", "at least its kind");
+      }
+      this.#heldBefore = this.#held;
     }
     if (type === MAP || type === ATTRIBUTE) count *= 2;
-    if (type === PUSH) this.#heldBefore = this.#held;
-    this.#hold(AGGREGATE_COST, offset);
+    this.#hold(AGGREGATE_COST);
     if (count > maxElements) throw new RespLimitError("maxElements", maxElements, offset);
     if (this.#depth === maxDepth) throw new RespLimitError("maxDepth", maxDepth, offset);
     if (type === PUSH || (type === ARRAY && this.#arrayPushes && this.#isOutermost)) {
       this.#pushType = type;
     }
-    this.#push(type, isStreamed, count, isStreamed ? maxElements + 1 : count);
-    return count === 0 && !isStreamed && this.#endAggregate(offset);
+    this.#push(type, streams, count, streams ? maxElements + 1 : count);
+    return count === 0 && !streams && this.#endAggregate();
+  }
+
+  /** Opens a streamed string: an aggregate of its parts. */
+  #openString(): boolean {
+    this.#hold(this.#isText ? TEXT_COST : BYTES_COST);
+    this.#streamedLength = 0;
+    this.#push(STREAM_PART, true, 0, UNLIMITED);
+    return false;
   }
 
   /** Strings of what may be a push stay bytes: a message frame is made of them. */
@@ -717,10 +710,12 @@ export class Decoder {
   }
 
   /** Charges what is held from now on. */
-  #hold(bytes: number, offset: number): void {
+  #hold(bytes: number): void {
     const { maxHeldBytes } = this.#limits;
     this.#held += bytes;
-    if (this.#held > maxHeldBytes) throw new RespLimitError("maxHeldBytes", maxHeldBytes, offset);
+    if (this.#held > maxHeldBytes) {
+      throw new RespLimitError("maxHeldBytes", maxHeldBytes, this.#line.offset);
+    }
   }
 
   /** Opens an aggregate. */
@@ -741,9 +736,9 @@ export class Decoder {
   }
 
   /** Closes the innermost aggregate, which has all its elements; whether that delivered something. */
-  #endAggregate(offset: number): boolean {
+  #endAggregate(): boolean {
     const value = this.#close(this.#open!);
-    return value !== undefined && this.#put(value, offset);
+    return value !== undefined && this.#put(value, this.#line.offset);
   }
 
   /**
@@ -832,8 +827,9 @@ function plain(chunk: Uint8Array): Uint8Array {
   return new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength);
 }
 
-function isQuestion(bytes: Uint8Array, from: number, end: number): boolean {
-  return end - from === 1 && bytes[from] === QUESTION;
+/** Whether the length is `?`. */
+function isStreamed({ bytes, start, end }: Line): boolean {
+  return end - start === 1 && bytes[start] === QUESTION;
 }
 
 function isArrayPush(reply: Reply): boolean {

@@ -6,8 +6,11 @@ const FIRST_STEP = 2 ** 20;
 /** … and once that much has arrived. */
 const STEP = 2 ** 25;
 
-/** The least that is reserved, which is kept for the next input. */
+/** The least that is reserved … */
 const LEAST = 4096;
+
+/** … and the most that is kept for the next input. */
+const MOST_KEPT = 2 ** 16;
 
 /** Up to so many bytes, copying in a loop is faster than making an array for `set`. */
 const LOOPED = 128;
@@ -59,7 +62,7 @@ export class InputBuffer {
 
   /** Removes all bytes. */
   clear(): void {
-    if (this.bytes.length > LEAST) this.bytes = new Uint8Array(0);
+    if (this.bytes.length > MOST_KEPT) this.bytes = new Uint8Array(0);
     if (this.#full.length > 0) this.#full = [];
     this.#filled = 0;
     this.length = 0;

@@ -2,9 +2,6 @@ import { RespLimitError, RespSyntaxError } from "./errors.ts";
 import { MAX_DIGITS } from "./limits.ts";
 import { decodeText } from "../bytes/text.ts";
 
-// Each of the parsers reads a part of a line: `bytes` from `start` to `end`, where a CR stands. Its
-// first byte has the place `offset` in the stream. They throw RespSyntaxError for anything else.
-//
 // The specification (https://redis.io/docs/latest/develop/reference/protocol-spec/) allows leading
 // zeros, and a double has digits before and after its dot. hiredis is stricter about the former and
 // more lenient about the latter. An exponent is allowed, because servers print doubles with `%.17g`.
@@ -23,59 +20,60 @@ const INT64_LIMIT = 2n ** 63n;
 /** This many decimal digits always fit a double exactly. */
 const SAFE_DIGITS = 15;
 
+/** A line. Whatever reads one throws RespSyntaxError if it is something else. */
+export interface Line {
+  bytes: Uint8Array;
+  /** Where its content begins, after the type. */
+  start: number;
+  /** Where its CR stands. */
+  end: number;
+  /** The place of its type in the stream. */
+  offset: number;
+}
+
 /** The error of a byte that must not stand where it does. */
 export function unexpected(byte: number, offset: number, expected: string): RespSyntaxError {
-  const found = byte < 0x7f
-    ? JSON.stringify(String.fromCharCode(byte))
-    : `byte 0x${byte.toString(16)}`;
+  const isAscii = byte < 0x7f;
+  const found = isAscii ? JSON.stringify(String.fromCharCode(byte)) : `byte 0x${byte.toString(16)}`;
   return new RespSyntaxError(offset, found, expected);
 }
 
-/** Throws if a line has content where none may be. */
-export function requireEnd(bytes: Uint8Array, start: number, end: number, offset: number): void {
-  if (start < end) throw unexpected(bytes[start]!, offset, "CR LF");
+/** The same error in a line. */
+function wrong({ bytes, start, offset }: Line, at: number, expected: string): RespSyntaxError {
+  return unexpected(bytes[at]!, offset + 1 + at - start, expected);
 }
 
-/** Whether the content is `-1`, the length of a null in RESP2. */
-export function isMinusOne(bytes: Uint8Array, start: number, end: number): boolean {
+/** Throws if a line goes on at `at`. */
+export function requireEnd(line: Line, at: number): void {
+  if (at < line.end) throw wrong(line, at, "CR LF");
+}
+
+/** Whether it is `-1`, the length of a null in RESP2. */
+export function isMinusOne({ bytes, start, end }: Line): boolean {
   return end - start === 2 && bytes[start] === MINUS && bytes[start + 1] === ZERO + 1;
 }
 
 /** `t` or `f`. */
-export function parseBoolean(
-  bytes: Uint8Array,
-  start: number,
-  end: number,
-  offset: number,
-): boolean {
-  const byte = bytes[start]!;
-  if (byte !== TRUE && byte !== FALSE) throw unexpected(byte, offset, "t or f");
-  requireEnd(bytes, start + 1, end, offset + 1);
+export function parseBoolean(line: Line): boolean {
+  const byte = line.bytes[line.start];
+  if (byte !== TRUE && byte !== FALSE) throw wrong(line, line.start, "t or f");
+  requireEnd(line, line.start + 1);
   return byte === TRUE;
 }
 
 /** A length or a count: digits without a sign. Infinity if it is beyond all doubles. */
-export function parseLength(
-  bytes: Uint8Array,
-  start: number,
-  end: number,
-  offset: number,
-): number {
-  skipDigitsToEnd(bytes, start, end, offset - start);
-  return toNumber(bytes, start, end);
+export function parseLength(line: Line): number {
+  requireDigits(line, line.start);
+  return toNumber(line, line.start);
 }
 
 /** An integer of 64 bits: a number where that holds it exactly, otherwise a bigint. */
-export function parseInteger(
-  bytes: Uint8Array,
-  start: number,
-  end: number,
-  offset: number,
-): number | bigint {
-  const digits = skipSign(bytes, start);
-  skipDigitsToEnd(bytes, digits, end, offset - start);
+export function parseInteger(line: Line): number | bigint {
+  const { bytes, start, end, offset } = line;
+  const digits = skipSign(line, start);
+  requireDigits(line, digits);
   const negative = bytes[start] === MINUS;
-  const size = toNumber(bytes, digits, end);
+  const size = toNumber(line, digits);
   // 0 - size: an integer has no -0.
   if (size <= Number.MAX_SAFE_INTEGER) return negative ? 0 - size : size;
   if (size <= 2 ** 63) {
@@ -84,62 +82,52 @@ export function parseInteger(
     if (!negative && value < INT64_LIMIT) return value;
   }
   // Without its digits: a hostile server may send those of a password.
-  throw new RespSyntaxError(offset, "a larger number", "an integer of 64 bits");
+  throw new RespSyntaxError(offset + 1, "a larger number", "an integer of 64 bits");
 }
 
 /** An integer of any size. */
-export function parseBigNumber(
-  bytes: Uint8Array,
-  start: number,
-  end: number,
-  offset: number,
-): bigint {
-  const digits = skipSign(bytes, start);
-  skipDigitsToEnd(bytes, digits, end, offset - start);
-  if (end - digits > MAX_DIGITS) throw new RespLimitError("maxLineLength", MAX_DIGITS, offset);
+export function parseBigNumber(line: Line): bigint {
+  const { bytes, start, end, offset } = line;
+  const digits = skipSign(line, start);
+  requireDigits(line, digits);
+  if (end - digits > MAX_DIGITS) throw new RespLimitError("maxLineLength", MAX_DIGITS, offset + 1);
   const size = BigInt(decodeText(bytes, digits, end));
   return bytes[start] === MINUS ? -size : size;
 }
 
 /** A double: `inf`, `nan`, or digits with or without a fraction and an exponent. */
-export function parseDouble(
-  bytes: Uint8Array,
-  start: number,
-  end: number,
-  offset: number,
-): number {
-  const base = offset - start;
-  const digits = skipSign(bytes, start);
+export function parseDouble(line: Line): number {
+  const { bytes, start, end } = line;
+  const digits = skipSign(line, start);
   if (!isDigit(bytes[digits]!)) {
     // C libraries print a negative NaN as `-nan`, and servers pass that on.
     const word = decodeText(bytes, digits, end);
     if (word === "nan") return NaN;
     if (word === "inf") return bytes[start] === MINUS ? -Infinity : Infinity;
-    throw unexpected(bytes[digits]!, base + digits, "a digit, inf or nan");
+    throw wrong(line, digits, "a digit, inf or nan");
   }
-  let at = skipDigits(bytes, digits, end, base);
-  if (bytes[at] === DOT) at = skipDigits(bytes, at + 1, end, base);
-  if ((bytes[at]! | TO_LOWER) === E) {
-    at = skipDigits(bytes, skipSign(bytes, at + 1), end, base);
-  }
-  if (at < end) throw unexpected(bytes[at]!, base + at, "a digit or the end of the double");
+  let at = skipDigits(line, digits);
+  if (bytes[at] === DOT) at = skipDigits(line, at + 1);
+  if ((bytes[at]! | TO_LOWER) === E) at = skipDigits(line, skipSign(line, at + 1));
+  if (at < end) throw wrong(line, at, "a digit or the end of the double");
   return Number(decodeText(bytes, start, end));
 }
 
-function skipSign(bytes: Uint8Array, start: number): number {
-  return bytes[start] === PLUS || bytes[start] === MINUS ? start + 1 : start;
+function skipSign({ bytes }: Line, at: number): number {
+  return bytes[at] === PLUS || bytes[at] === MINUS ? at + 1 : at;
 }
 
-function skipDigitsToEnd(bytes: Uint8Array, start: number, end: number, base: number): void {
-  const at = skipDigits(bytes, start, end, base);
-  if (at < end) throw unexpected(bytes[at]!, base + at, "a digit");
+function requireDigits(line: Line, start: number): void {
+  const at = skipDigits(line, start);
+  if (at < line.end) throw wrong(line, at, "a digit");
 }
 
 /** Skips at least one digit. */
-function skipDigits(bytes: Uint8Array, start: number, end: number, base: number): number {
+function skipDigits(line: Line, start: number): number {
+  const { bytes, end } = line;
   let at = start;
   while (at < end && isDigit(bytes[at]!)) at++;
-  if (at === start) throw unexpected(bytes[at]!, base + at, "a digit");
+  if (at === start) throw wrong(line, at, "a digit");
   return at;
 }
 
@@ -147,7 +135,7 @@ function isDigit(byte: number): boolean {
   return byte >= ZERO && byte <= ZERO + 9;
 }
 
-function toNumber(bytes: Uint8Array, start: number, end: number): number {
+function toNumber({ bytes, end }: Line, start: number): number {
   if (end - start > SAFE_DIGITS) return Number(decodeText(bytes, start, end));
   let value = 0;
   for (let at = start; at < end; at++) value = value * 10 + bytes[at]! - ZERO;
