@@ -1,3 +1,5 @@
+// Clients load it when they connect, which is to take no time.
+import "../../cluster/watched_cluster.ts";
 import { ClusterKeyspaceNotifications, type ClusterOptions, type Gap } from "../../mod.ts";
 import { Random } from "../random.ts";
 import { VirtualClock } from "./model/clock.ts";
@@ -72,8 +74,6 @@ export class Model implements AsyncDisposable {
         ...options,
       },
     );
-    // The client loads this first, which takes no time of the clock.
-    await import("../../cluster/watched_cluster.ts");
     this.#client = await this.#within(connecting);
     this.#end = this.#read(this.#client);
     await this.#within(
