@@ -50,8 +50,6 @@ export class Member {
   absences = 0;
   /** Since when everything wanted has come from the node, in ms since the epoch; null if it does not. */
   heardSince: number | null = null;
-  /** Whether it said last that it is a replica, though a topology names it as a primary. */
-  isReplica = false;
   /** Since when the node was not heard last though others were, in ms since the epoch; null if it never was. */
   unheardFrom: number | null = null;
   /** Slots that it did not own and served all the same before it was lost. */

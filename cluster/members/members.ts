@@ -102,6 +102,7 @@ export class Members extends Map<string, Member> implements MemberEvents {
     this.slots = new WatchedSlots({
       hub,
       members: this,
+      isReplica: (id) => this.#replicas.has(id),
       succession: this.#succession,
       nameOf: (id) => this.get(id)?.node ?? this.#nameOf(id),
     });
@@ -251,8 +252,7 @@ export class Members extends Map<string, Member> implements MemberEvents {
       events: this,
     });
     this.set(id, member);
-    member.isReplica = this.#replicas.has(id);
-    if (!member.isReplica) this.filter.proofs.addPrimary(id);
+    if (!this.#replicas.has(id)) this.filter.proofs.addPrimary(id);
     if (unheardFrom !== null) {
       member.unheardFrom = Math.max(unheardFrom, this.#leftAt.get(id) ?? unheardFrom);
       this.#lose(member, member.unheardFrom, "topology");
@@ -324,7 +324,6 @@ export class Members extends Map<string, Member> implements MemberEvents {
     const now = Date.now();
     member.heardSince = now;
     this.#leftAt.delete(member.id);
-    member.isReplica = false;
     if (this.#replicas.delete(member.id)) this.filter.proofs.addPrimary(member.id);
     if (stream !== null) this.filter.heard(stream);
     if (!isHeard && member.unheardFrom !== null) {

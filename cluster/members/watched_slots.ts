@@ -13,6 +13,8 @@ export interface WatchedSlotsOptions {
   /** Takes the gaps. */
   readonly hub: Hub;
   readonly members: ReadonlyMap<string, Member>;
+  /** Whether a node said last that it is a replica. */
+  readonly isReplica: (id: string) => boolean;
   readonly succession: Succession;
   /** Returns the name of a node. */
   readonly nameOf: (id: string) => string;
@@ -129,7 +131,7 @@ export class WatchedSlots {
     // Without arrays: a node that is replaced releases thousands of slots before its heir is heard.
     for (const other of this.#options.members.values()) {
       if (other === member) continue;
-      if (!other.isHeard) areOthersHeard &&= other.isReplica;
+      if (!other.isHeard) areOthersHeard &&= this.#options.isReplica(other.id);
       else if (other.gate.stream?.holds(slot)) owner = other.id;
     }
     this.coverage.release(member.id, slot, provenAt, areOthersHeard, owner, Date.now());

@@ -21,6 +21,7 @@ Deno.test("the gap of an heir begins no later than the last proof of a primary t
         reportGap: (gap: Gap) => gaps.push(gap),
       } as unknown as Hub,
       members,
+      isReplica: () => false,
       succession: { isHeir: () => true, takenOverAfter: () => 500 } as unknown as Succession,
       nameOf: (id) => id,
     });
