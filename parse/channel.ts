@@ -1,5 +1,5 @@
 import { MAX_DATABASE } from "./constants.ts";
-import { type ChannelType, getChannelType } from "./families.ts";
+import { type ChannelType, getChannelType } from "./channel_type.ts";
 import { escapeGlob, fromBinary, isPattern, toBinary, unescapeGlob } from "./glob.ts";
 import { decodeText } from "../bytes/text.ts";
 import { toBytes } from "../bytes/to_bytes.ts";

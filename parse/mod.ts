@@ -33,6 +33,6 @@ export {
   toChannel,
 } from "./channel.ts";
 export type { EventName, EventNames, KnownEvent } from "./event.ts";
-export { ChannelType, getChannelType } from "./families.ts";
+export { ChannelType, getChannelType } from "./channel_type.ts";
 export { escapeGlob, isPattern, matchGlob } from "./glob.ts";
 export { KeyNotification, parseNotification, type ParseOptions } from "./notification.ts";

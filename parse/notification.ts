@@ -7,7 +7,7 @@ import {
   getChannelType,
   PREFIXES,
   standsAt,
-} from "./families.ts";
+} from "./channel_type.ts";
 import { matchGlob } from "./glob.ts";
 import { decodeText, isAscii } from "../bytes/text.ts";
 import { toBytes } from "../bytes/to_bytes.ts";
