@@ -1,7 +1,9 @@
 import { toBytes } from "../bytes/to_bytes.ts";
+import { encodeUtf8 } from "../bytes/utf8.ts";
+import { startsWith } from "./spans.ts";
 
 /**
- * The six families of channels.
+ * The six types of channels.
  *
  * The first two are as old as the notifications. The others came with Redis 8.8 and name subkeys,
  * which are the fields of a hash.
@@ -35,30 +37,24 @@ export const ChannelType: {
   SUBKEYSPACEEVENT: "subkeyspaceevent",
 };
 
-/** One of the six families of channels. */
+/** One of the six types of channels. */
 export type ChannelType = typeof ChannelType[keyof typeof ChannelType];
 
-/** The families in the order of {@linkcode PREFIXES}. */
-export const FAMILIES: readonly ChannelType[] = Object.values(ChannelType);
+/** How the channels of each type begin. */
+const PREFIXES: readonly (readonly [type: ChannelType, prefix: Uint8Array])[] =
+  /* @__PURE__ */ Object.values(ChannelType).map((type) => [type, encodeUtf8(`__${type}@`)]);
 
-/** How the channels of each family begin: the one table that all reading goes by. */
-export const PREFIXES: readonly Uint8Array[] = FAMILIES.map((type) => toBytes(`__${type}@`));
-
-/** Whether `part` stands at a place; what ends before it does not count as different. */
-export function standsAt(bytes: Uint8Array, at: number, part: Uint8Array): boolean {
-  for (let i = 0; i < part.length; i++) if (bytes[at + i] !== part[i]) return false;
-  return true;
-}
-
-/** Which of `FAMILIES` a channel belongs to that begins at a place; 6 if none. */
-export function familyAt(bytes: Uint8Array, at: number): number {
-  let family = 0;
-  while (family < 6 && !standsAt(bytes, at, PREFIXES[family]!)) family++;
-  return family;
+/** Returns the type of a channel that starts at `start`, or `null`. */
+export function channelTypeAt(bytes: Uint8Array, start: number): ChannelType | null {
+  for (let i = 0; i < PREFIXES.length; i++) {
+    const [type, prefix] = PREFIXES[i]!;
+    if (startsWith(bytes, start, prefix)) return type;
+  }
+  return null;
 }
 
 /**
- * The family of a channel, or of a pattern that begins with plain text.
+ * The type of a channel, or of a pattern that begins with plain text.
  *
  * Only the beginning up to the `@` is looked at.
  *
@@ -74,5 +70,5 @@ export function familyAt(bytes: Uint8Array, at: number): number {
  * ```
  */
 export function getChannelType(channel: string | Uint8Array): ChannelType | null {
-  return FAMILIES[familyAt(toBytes(channel), 0)] ?? null;
+  return channelTypeAt(toBytes(channel), 0);
 }

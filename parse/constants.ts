@@ -17,4 +17,5 @@ export const OPEN = 91;
 export const BACKSLASH = 92;
 export const CLOSE = 93;
 export const CARET = 94;
+export const UNDERSCORE = 95;
 export const PIPE = 124;

@@ -1,3 +1,4 @@
+import { Buffer } from "node:buffer";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { assertEquals } from "@std/assert";
@@ -73,3 +74,12 @@ for (const [what, channel, data] of messages) {
     }
   });
 }
+
+Deno.test("a detached notification has its own bytes, also if it was read from a Buffer", () => {
+  const head = "__keyevent@0__:hset";
+  const chunk = Buffer.concat([utf8(head), Uint8Array.of(0x6b, 0xff)]);
+  const end = head.length;
+  const found = parseNotification(chunk, 0, end, end, end + 2, 1, null)!.detach();
+  chunk.fill(0);
+  assertEquals([...found.keyBytes], [0x6b, 0xff]);
+});

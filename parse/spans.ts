@@ -1,0 +1,55 @@
+import { COLON, COMMA, ZERO } from "./constants.ts";
+
+/** A part of a message: `bytes[start..end)`. */
+export interface Span {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Returns where a byte first occurs in `bytes[start..end)`, or -1. */
+export function find(byte: number, bytes: Uint8Array, start: number, end: number): number {
+  for (let at = start; at < end; at++) if (bytes[at] === byte) return at;
+  return -1;
+}
+
+/** Whether `part` stands at `start`. It may reach as far as there are bytes. */
+export function startsWith(bytes: Uint8Array, start: number, part: Uint8Array): boolean {
+  for (let i = 0; i < part.length; i++) if (bytes[start + i] !== part[i]) return false;
+  return true;
+}
+
+/**
+ * Returns the number that `bytes[start..end)` says as servers write it, without a sign or leading
+ * zeros; -1 if it says none, or one above `max`.
+ */
+export function readDecimal(bytes: Uint8Array, start: number, end: number, max: number): number {
+  if (end <= start || bytes[start] === ZERO && end - start > 1) return -1;
+  let number = 0;
+  for (let at = start; at < end; at++) {
+    const digit = bytes[at]! - ZERO;
+    if (digit < 0 || digit > 9) return -1;
+    number = number * 10 + digit;
+    if (number > max) return -1;
+  }
+  return number;
+}
+
+/** Reads `<length>:` and that many bytes, from `start` on. Returns the bytes, or `null`. */
+export function readCounted(bytes: Uint8Array, start: number, end: number): Span | null {
+  const colon = find(COLON, bytes, start, end);
+  const length = readDecimal(bytes, start, colon, end - colon - 1);
+  return length < 0 ? null : { start: colon + 1, end: colon + 1 + length };
+}
+
+/** Reads `<length>:<bytes>` once or more often, separated by commas. Returns `null` for anything else. */
+export function readList(bytes: Uint8Array, start: number, end: number): Span[] | null {
+  const items: Span[] = [];
+  for (let at = start;; at++) {
+    const item = readCounted(bytes, at, end);
+    if (item === null) return null;
+    items.push(item);
+    at = item.end;
+    if (at === end) return items;
+    if (bytes[at] !== COMMA) return null;
+  }
+}
