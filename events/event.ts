@@ -1,32 +1,122 @@
 import type { EventName, EventNames } from "../parse/mod.ts";
 
-/**
- * What servers emit. A row is a class with its letter in `notify-keyspace-events`, and, if not all
- * of `SERVERS` emit its events, the indexes of those that do; then its events. After `+` come the
- * commands an event is emitted for beside the one of its own name, after `=` those without it, with
- * `_` for a space; what begins with `a_` is no command. The last row is of names that no server emits:
- * what comes instead, where the rows above do not tell or not in which order.
- */
-const CATALOGUE = `
-$ set+setex+psetex+setnx+mset+msetnx+msetex+getset+bitop append incrby+incr+decr+decrby incrbyfloat setrange setbit+bitfield pfadd+pfmerge
-g del+unlink+getdel+delex+delifeq expire+pexpire+expireat+pexpireat+setex+psetex+msetex+set_ex+getex persist+getex_persist rename_from=rename+renamenx rename_to=rename+renamenx move_from=move move_to=move copy_to=copy restore+restore-asking
-l lpop!+lmpop!+lmove! rpop!+lmpop!+lmove!+rpoplpush! lpush+lpushx+lmove!+rpoplpush! rpush+rpushx+lmove! linsert lset lrem ltrim sortstore=sort_store
-s srem+smove sadd+smove spop sdiffstore sinterstore sunionstore
-h hset+hsetnx+hmset+hsetex hdel+hgetdel hincrby hincrbyfloat
-h1234 hexpire+hpexpire+hexpireat+hpexpireat+hsetex+hgetex hexpired=a_field's_time_to_live_over hpersist+hgetex_persist
-z zadd+geoadd zincr=zincrby+zadd_incr zrem zremrangebyrank zremrangebyscore zremrangebylex zpopmin!+zmpop! zpopmax!+zmpop! zrangestore zdiffstore zinterstore zunionstore geosearchstore georadiusstore=georadius_store+georadiusbymember_store
-t xadd xdel+xdelex+xackdel xtrim+xadd_maxlen+xadd_minid xsetid xgroup-create xgroup-destroy xgroup-setid xgroup-createconsumer+xreadgroup+xclaim+xautoclaim xgroup-delconsumer
-x expired=a_time_to_live_over
-e evicted=a_full_memory
-m keymiss=a_read_of_no_key
-n new=a_key_made
-o23 overwritten=a_value_replaced
-c23 type_changed=a_type_replaced
-a3 arset armset arinsert arring arseek ardel ardelrange
-- zremrangebyrank=zrembyrank zremrangebyscore=zrembyscore zremrangebylex=zrembylex set=setifeq expire_or_persist=getex hexpire_or_hpersist=hgetex lpush,_rpop=rpoplpush! lpush_or_rpush,_then_lpop_or_rpop=lmove! lpop_or_rpop=lmpop! zpopmin_or_zpopmax=zmpop! set_and_expire=msetex nothing=setifgt+setiflt+setifne+flushdb+flushall+swapdb`;
-
 /** The servers that were looked at: Redis 8.8 in its source, the others live. */
-const SERVERS = ["Redis 7.0", "Redis 8.0", "Redis 8.6", "Redis 8.8", "Valkey 9.1"];
+const ALL_SERVERS = ["Redis 7.0", "Redis 8.0", "Redis 8.6", "Redis 8.8", "Valkey 9.1"];
+const SINCE_REDIS_8_0 = ["Redis 8.0", "Redis 8.6", "Redis 8.8", "Valkey 9.1"];
+const SINCE_REDIS_8_6 = ["Redis 8.6", "Redis 8.8"];
+const SINCE_REDIS_8_8 = ["Redis 8.8"];
+
+/** The events of a class, each with the commands that emit it, or with its cause: "a full memory". */
+type EventClass = readonly [
+  letter: string,
+  servers: readonly string[],
+  events: Readonly<Record<string, string>>,
+];
+
+/** The events that servers emit, by the letter of their class in `notify-keyspace-events`. */
+// deno-fmt-ignore
+const CATALOGUE: readonly EventClass[] = [
+  ["$", ALL_SERVERS, {
+    set: "SET, SETEX, PSETEX, SETNX, MSET, MSETNX, MSETEX, GETSET, BITOP",
+    append: "APPEND",
+    incrby: "INCRBY, INCR, DECR, DECRBY",
+    incrbyfloat: "INCRBYFLOAT", setrange: "SETRANGE",
+    setbit: "SETBIT, BITFIELD",
+    pfadd: "PFADD, PFMERGE",
+  }],
+  ["g", ALL_SERVERS, {
+    del: "DEL, UNLINK, GETDEL, DELEX, DELIFEQ",
+    expire: "EXPIRE, PEXPIRE, EXPIREAT, PEXPIREAT, SETEX, PSETEX, MSETEX, SET EX, GETEX",
+    persist: "PERSIST, GETEX PERSIST",
+    rename_from: "RENAME, RENAMENX",
+    rename_to: "RENAME, RENAMENX",
+    move_from: "MOVE",
+    move_to: "MOVE",
+    copy_to: "COPY",
+    restore: "RESTORE, RESTORE-ASKING",
+  }],
+  ["l", ALL_SERVERS, {
+    lpop: "LPOP, BLPOP, LMPOP, BLMPOP, LMOVE, BLMOVE",
+    rpop: "RPOP, BRPOP, LMPOP, BLMPOP, LMOVE, BLMOVE, RPOPLPUSH, BRPOPLPUSH",
+    lpush: "LPUSH, LPUSHX, LMOVE, BLMOVE, RPOPLPUSH, BRPOPLPUSH",
+    rpush: "RPUSH, RPUSHX, LMOVE, BLMOVE",
+    linsert: "LINSERT", lset: "LSET", lrem: "LREM", ltrim: "LTRIM",
+    sortstore: "SORT STORE",
+  }],
+  ["s", ALL_SERVERS, {
+    srem: "SREM, SMOVE",
+    sadd: "SADD, SMOVE",
+    spop: "SPOP", sdiffstore: "SDIFFSTORE", sinterstore: "SINTERSTORE", sunionstore: "SUNIONSTORE",
+  }],
+  ["h", ALL_SERVERS, {
+    hset: "HSET, HSETNX, HMSET, HSETEX",
+    hdel: "HDEL, HGETDEL",
+    hincrby: "HINCRBY", hincrbyfloat: "HINCRBYFLOAT",
+  }],
+  ["h", SINCE_REDIS_8_0, {
+    hexpire: "HEXPIRE, HPEXPIRE, HEXPIREAT, HPEXPIREAT, HSETEX, HGETEX",
+    hexpired: "a field's time to live over",
+    hpersist: "HPERSIST, HGETEX PERSIST",
+  }],
+  ["z", ALL_SERVERS, {
+    zadd: "ZADD, GEOADD",
+    zincr: "ZINCRBY, ZADD INCR",
+    zrem: "ZREM", zremrangebyrank: "ZREMRANGEBYRANK", zremrangebyscore: "ZREMRANGEBYSCORE",
+    zremrangebylex: "ZREMRANGEBYLEX",
+    zpopmin: "ZPOPMIN, BZPOPMIN, ZMPOP, BZMPOP",
+    zpopmax: "ZPOPMAX, BZPOPMAX, ZMPOP, BZMPOP",
+    zrangestore: "ZRANGESTORE", zdiffstore: "ZDIFFSTORE", zinterstore: "ZINTERSTORE",
+    zunionstore: "ZUNIONSTORE", geosearchstore: "GEOSEARCHSTORE",
+    georadiusstore: "GEORADIUS STORE, GEORADIUSBYMEMBER STORE",
+  }],
+  ["t", ALL_SERVERS, {
+    xadd: "XADD",
+    xdel: "XDEL, XDELEX, XACKDEL",
+    xtrim: "XTRIM, XADD MAXLEN, XADD MINID",
+    xsetid: "XSETID", "xgroup-create": "XGROUP CREATE", "xgroup-destroy": "XGROUP DESTROY",
+    "xgroup-setid": "XGROUP SETID",
+    "xgroup-createconsumer": "XGROUP CREATECONSUMER, XREADGROUP, XCLAIM, XAUTOCLAIM",
+    "xgroup-delconsumer": "XGROUP DELCONSUMER",
+  }],
+  ["x", ALL_SERVERS, { expired: "a time to live over" }],
+  ["e", ALL_SERVERS, { evicted: "a full memory" }],
+  ["m", ALL_SERVERS, { keymiss: "a read of no key" }],
+  ["n", ALL_SERVERS, { new: "a key made" }],
+  ["o", SINCE_REDIS_8_6, { overwritten: "a value replaced" }],
+  ["c", SINCE_REDIS_8_6, { type_changed: "a type replaced" }],
+  ["a", SINCE_REDIS_8_8, {
+    arset: "ARSET", armset: "ARMSET", arinsert: "ARINSERT", arring: "ARRING", arseek: "ARSEEK",
+    ardel: "ARDEL", ardelrange: "ARDELRANGE",
+  }],
+];
+
+/**
+ * Commands that emit events under other names, where the catalogue does not say which of these come,
+ * or in which order.
+ */
+const INSTEAD: Readonly<Record<string, string>> = {
+  ZREMBYRANK: "zremrangebyrank",
+  ZREMBYSCORE: "zremrangebyscore",
+  ZREMBYLEX: "zremrangebylex",
+  SETIFEQ: "set",
+  GETEX: "expire or persist",
+  HGETEX: "hexpire or hpersist",
+  RPOPLPUSH: "lpush, rpop",
+  BRPOPLPUSH: "lpush, rpop",
+  LMOVE: "lpush or rpush, then lpop or rpop",
+  BLMOVE: "lpush or rpush, then lpop or rpop",
+  LMPOP: "lpop or rpop",
+  BLMPOP: "lpop or rpop",
+  ZMPOP: "zpopmin or zpopmax",
+  BZMPOP: "zpopmin or zpopmax",
+  MSETEX: "set and expire",
+  SETIFGT: "nothing",
+  SETIFLT: "nothing",
+  SETIFNE: "nothing",
+  FLUSHDB: "nothing",
+  FLUSHALL: "nothing",
+  SWAPDB: "nothing",
+};
 
 /**
  * What {@linkcode describeEvent} knows of an event.
@@ -61,35 +151,19 @@ export interface EventDescription {
   text: string;
 }
 
-/** The catalogue; in the row of `-` what comes instead of names that are no commands. */
-function readCatalogue(): EventDescription[] {
-  return CATALOGUE.trim().split("\n").flatMap((row) => {
-    const [head, ...events] = row.split(" ");
-    const servers = SERVERS.filter((_, i) => !head![1] || head!.includes(`${i}`));
-    return events.map((entry) => {
-      const event = entry.replace(/(\w+)!/g, "$1+b$1");
-      const [name, ...others] = event.split(/[+=]/);
-      const commands = [...event.includes("=") ? [] : [name!.replace("-", "_")], ...others]
-        .map((text) => text.replaceAll("_", " ").replace(/^(?!a ).*/, (it) => it.toUpperCase()));
-      return {
-        name: name!,
-        class: head![0]!,
-        servers,
-        commands,
-        instead: null,
-        text: `${name} is sent by ${servers.join(", ")} for ${commands.join(", ")}`,
-      };
-    });
-  });
-}
-
-// Marked as pure, so that bundlers leave the catalogue out where it is not used.
-const ROWS = /* @__PURE__ */ readCatalogue();
-
 /** What servers emit. */
-export const EVENTS: readonly EventDescription[] = /* @__PURE__ */ ROWS.filter((row) =>
-  row.class !== "-"
-);
+export const EVENTS: readonly EventDescription[] = /* @__PURE__ */ CATALOGUE.flatMap(describeClass);
+
+function describeClass([letter, servers, events]: EventClass): EventDescription[] {
+  return Object.entries(events).map(([name, commands]) => ({
+    name,
+    class: letter,
+    servers,
+    commands: commands.split(", "),
+    instead: null,
+    text: `${name} is sent by ${servers.join(", ")} for ${commands}`,
+  }));
+}
 
 /**
  * The events that servers emit, each seen on a server or in its source.
@@ -127,13 +201,13 @@ export function describeEvent(name: EventName): EventDescription {
   const capitals = name.toUpperCase();
   const known = EVENTS.find((event) => event.name.toUpperCase() === capitals);
   if (known?.name === name) return { ...known };
-  // A command without an event of its own name is emitted under the names it stands beside.
-  const found = ROWS.filter(({ commands }) =>
+  // A command without an event of its own name emits those that the catalogue has it for.
+  const emitted = EVENTS.filter(({ commands }) =>
     commands.some((command) => command.split(" ")[0] === capitals)
   );
   const instead = known?.name ??
-    found.find((row) => row.class === "-")?.name.replaceAll("_", " ") ??
-    (found.map((row) => row.name).join(", ") || null);
+    (Object.hasOwn(INSTEAD, capitals) ? INSTEAD[capitals]! : null) ??
+    (emitted.map((event) => event.name).join(", ") || null);
   const text = name +
     (instead
       ? ` is sent by no server: what comes instead is ${instead}`

@@ -44,4 +44,18 @@ export const events: readonly Mutant[] = [
     after: "can(family!)",
     tests: ["tests/events/flags_test.ts"],
   },
+  {
+    name: "says that every server emits an event that only some know",
+    file: "events/event.ts",
+    before: '["o", SINCE_REDIS_8_6,',
+    after: '["o", ALL_SERVERS,',
+    tests: ["tests/events/event_test.ts"],
+  },
+  {
+    name: "knows one command less that emits no event of its own name",
+    file: "events/event.ts",
+    before: '  LMOVE: "lpush or rpush, then lpop or rpop",\n',
+    after: "",
+    tests: ["tests/events/event_test.ts"],
+  },
 ];
