@@ -38,16 +38,15 @@ export class InputBuffer {
    * @param missing How many bytes are still to come, these included, if that is known.
    */
   append(source: Uint8Array, start: number, end: number, missing = 0): void {
-    for (let from = start; from < end;) {
-      const rest = missing - (from - start);
-      if (this.#filled === this.bytes.length || (this.length === 0 && rest > this.bytes.length)) {
-        this.#grow(rest);
-      }
+    if (this.length === 0 && this.bytes.length < Math.min(missing, FIRST_STEP)) this.#grow(missing);
+    for (let from = start;;) {
       const to = Math.min(end, from + this.bytes.length - this.#filled);
       copy(source, from, to, this.bytes, this.#filled);
       this.#filled += to - from;
       this.length += to - from;
+      if (to === end) return;
       from = to;
+      this.#grow(missing - (from - start), end - from);
     }
   }
 
@@ -68,14 +67,16 @@ export class InputBuffer {
     this.length = 0;
   }
 
-  #grow(rest: number): void {
+  /** Makes room for the `rest`, or for `more` bytes at least if that is not known. */
+  #grow(rest: number, more = 0): void {
     const allowed = this.length < FIRST_STEP ? FIRST_STEP : STEP;
     if (rest > allowed) {
       if (this.#filled > 0) this.#full.push(this.bytes.subarray(0, this.#filled));
       this.bytes = new Uint8Array(allowed);
       this.#filled = 0;
     } else {
-      this.bytes = this.#join(rest > 0 ? this.length + rest : Math.max(LEAST, 2 * this.length));
+      const length = this.length + rest;
+      this.bytes = this.#join(rest > 0 ? length : Math.max(LEAST, 2 * (this.length + more)));
       this.#full = [];
       this.#filled = this.length;
     }

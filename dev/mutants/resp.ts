@@ -149,4 +149,25 @@ export const resp: readonly Mutant[] = [
     after: 'options.attributes === "keep"',
     tests: ["tests/resp/payloads_test.ts", "--filter=come out"],
   },
+  {
+    name: "reserves as much as a bulk announces",
+    file: "resp/input_buffer.ts",
+    before: "if (rest > allowed)",
+    after: "if (rest > allowed * 1000)",
+    tests: ["tests/resp/bounds_test.ts", "--filter=reserve"],
+  },
+  {
+    name: "divides a character where the text of a bulk is cut",
+    file: "resp/decoder.ts",
+    before: ">= 0xc0 ? last : end",
+    after: ">= 0xf8 ? last : end",
+    tests: ["tests/bytes/text_test.ts", "--filter=in pieces"],
+  },
+  {
+    name: "decodes the strings of a push before it knows whether they are a message",
+    file: "resp/decoder.ts",
+    before: "return this.#asText && this.#pushType === 0;",
+    after: "return this.#asText;",
+    tests: ["tests/resp/payloads_test.ts", "--filter=messages go to"],
+  },
 ];
