@@ -6,6 +6,25 @@ export const NAME = "keywatch";
 /** The module that is the command line tool. */
 export const TOOL = "cli/bin.ts";
 
+/** The module that finds out at run time which transport there is. */
+const RUNTIME = "pubsub/transports/runtime.ts";
+
+/** An import that the package.json answers by the conditions of a runtime or a bundler. */
+export const CONDITIONAL: { readonly name: string; readonly module: string } = {
+  name: "#transport",
+  module: RUNTIME,
+};
+
+/**
+ * The transports by condition. A bundle that is made for no known runtime may run in any, so it finds
+ * out. Deno has the condition `node`, too.
+ */
+const TRANSPORTS = {
+  workerd: "pubsub/transports/cloudflare.ts",
+  deno: "pubsub/transports/deno.ts",
+  default: RUNTIME,
+} as const;
+
 /** The path of what a module is compiled to, as a package names its own files. */
 export function compiledPath(module: string, extension: ".js" | ".d.ts"): string {
   return module.replace(/\.ts$/, extension);
@@ -26,6 +45,10 @@ export function manifest(
     types: compiledPath(module, ".d.ts"),
     default: compiledPath(module, ".js"),
   }]);
+  const transports = Object.entries(TRANSPORTS).map(([condition, module]) => [
+    condition,
+    `./${compiledPath(module, ".js")}`,
+  ]);
   return {
     name: NAME,
     version,
@@ -51,6 +74,7 @@ export function manifest(
     engines: { node: ">=20" },
     sideEffects: false,
     exports: { ...Object.fromEntries(entries), "./package.json": "./package.json" },
+    imports: { [CONDITIONAL.name]: Object.fromEntries(transports) },
     bin: { [NAME]: compiledPath(TOOL, ".js") },
     // npm rejects a package that asks for provenance and names no repository.
     publishConfig: { access: "public", ...(repository ? { provenance: true } : {}) },

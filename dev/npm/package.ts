@@ -1,7 +1,7 @@
 import { dirname, join, posix } from "node:path";
 import { readConfig, ROOT } from "../project.ts";
 import { compileCode, compileTypes, type Output } from "./compile.ts";
-import { compiledPath, manifest, NAME, TOOL } from "./manifest.ts";
+import { compiledPath, CONDITIONAL, manifest, NAME, TOOL } from "./manifest.ts";
 
 /** What goes into the package beside the modules. */
 const DOCUMENTS = ["README.md", "LICENSE", "CHANGELOG.md"];
@@ -15,6 +15,13 @@ async function write(folder: string, path: string, text: string): Promise<void> 
 /** Under the name that the package has on npm, in examples and where it is spoken of as code. */
 function renamed(text: string, from: string): string {
   return text.replaceAll(new RegExp(`(["\`])${from}`, "g"), `$1${NAME}`);
+}
+
+/** The code of a module, with an import by condition in place of the module that stands for it. */
+function withConditions(module: string, { text, imports }: Output): Output {
+  const relative = posix.relative(posix.dirname(module), CONDITIONAL.module);
+  const specifier = compiledPath(relative.startsWith(".") ? relative : `./${relative}`, ".js");
+  return { text: text.replaceAll(`"${specifier}"`, `"${CONDITIONAL.name}"`), imports };
 }
 
 /**
@@ -41,7 +48,7 @@ export async function writePackage(folder: string, repository?: string): Promise
   const types = compileTypes(exported);
   await writeModules(exported, ".d.ts", (module) => types.get(module)!);
   await writeModules([...exported, TOOL], ".js", async (module) => {
-    return compileCode(module, await Deno.readTextFile(join(ROOT, module)));
+    return withConditions(module, compileCode(module, await Deno.readTextFile(join(ROOT, module))));
   });
   for (const name of DOCUMENTS) {
     const text = await Deno.readTextFile(join(ROOT, name));

@@ -1,11 +1,11 @@
 /**
- * Which transport this runtime has.
+ * Connections with what the runtime offers.
  *
  * @module
  */
 
 import { readTls } from "../tls.ts";
-import type { Address, Dial, DialOptions, Transport } from "../transport.ts";
+import type { Address, DialOptions, Transport } from "../transport.ts";
 
 /**
  * Opens a connection with what the runtime offers; what is done when there is no `dial` option. A
@@ -34,13 +34,7 @@ export async function dial(address: Address, options: DialOptions): Promise<Tran
   const { signal, tls } = options;
   // A `dial` of the caller's own may hand over options that were never checked.
   const checked = tls === undefined ? options : { signal, tls: readTls(tls) };
-  const transport = await load();
+  // In the package for npm the runtime or the bundler chooses here, as its package.json says.
+  const transport = await import("./runtime.ts");
   return await transport.dial(address, checked);
-}
-
-/** The module for this runtime; the others are not loaded. */
-function load(): Promise<{ dial: Dial }> {
-  if ("Deno" in globalThis) return import("./deno.ts");
-  if (globalThis.navigator?.userAgent === "Cloudflare-Workers") return import("./cloudflare.ts");
-  return import("./node.ts");
 }

@@ -56,3 +56,32 @@ Deno.test("what one server does not need is not loaded at the start", async () =
     assertEquals(all.includes(`pubsub/${name}.js`), true, name);
   }
 });
+
+const FOR_RUNTIMES: [conditions: string, transports: string[]][] = [
+  ["workerd,worker,browser", ["cloudflare.js", "mod.js", "writes.js"]],
+  ["deno,node", ["deno.js", "mod.js", "node.js", "tls_error.js", "writes.js"]],
+  ["node", [
+    "cloudflare.js",
+    "deno.js",
+    "mod.js",
+    "node.js",
+    "runtime.js",
+    "tls_error.js",
+    "writes.js",
+  ]],
+];
+
+for (const [conditions, transports] of FOR_RUNTIMES) {
+  Deno.test(`the conditions ${conditions} bring their transports into a bundle`, async () => {
+    const { folder } = application;
+    await bundleApplication(folder, "application.mjs", [
+      "--platform=neutral",
+      `--conditions=${conditions}`,
+      "--outfile=one.js",
+      "--metafile=one.json",
+    ]);
+    const { inputs } = JSON.parse(await Deno.readTextFile(join(folder, "one.json")));
+    const names = Object.keys(inputs).filter((path) => path.includes("/transports/"));
+    assertEquals(names.map((path) => path.split("/").at(-1)).sort(), transports);
+  });
+}

@@ -54,6 +54,8 @@ export function testWorkers({ everything }: { everything: boolean }): void {
   Deno.test.beforeAll(async () => {
     await bundleApplication(application.folder, "worker.mjs", [
       "--platform=neutral",
+      // As Wrangler has them.
+      "--conditions=workerd,worker,browser",
       "--external:cloudflare:*",
       "--outfile=bundle.js",
     ]);
