@@ -168,6 +168,6 @@ export const resp: readonly Mutant[] = [
     file: "resp/decoder.ts",
     before: "return this.#asText && this.#pushType === 0;",
     after: "return this.#asText;",
-    tests: ["tests/resp/payloads_test.ts", "--filter=messages go to"],
+    tests: ["tests/resp/decoder_test.ts", "--filter=not UTF-8"],
   },
 ];

@@ -336,6 +336,22 @@ Deno.test("stops at once when the sink throws at a long message that was cut", (
   assertEquals(sink.events.map((event) => event.slice(0, 9)), ['message "']);
 });
 
+Deno.test("a long message that was cut keeps bytes that are not UTF-8", () => {
+  const payload = new Uint8Array(5000).fill(0xff);
+  const wire = join(">3\r\n$7\r\nmessage\r\n$1\r\nc\r\n$5000\r\n", payload, "\r\n");
+  for (const strings of ["bytes", "text"] as const) {
+    const payloads: Uint8Array[] = [];
+    const decoder = new Decoder({
+      reply() {},
+      push() {},
+      message: ({ bytes, payloadStart, payloadEnd }) =>
+        payloads.push(bytes.slice(payloadStart, payloadEnd)),
+    }, { strings });
+    for (const chunk of cut(wire, 1000)) decoder.write(chunk);
+    assertEquals(payloads, [payload]);
+  }
+});
+
 Deno.test("an array that is no push is bytes where bytes were asked for", () => {
   const recorder = new Recorder();
   const decoder = new Decoder(recorder, { arrayPushes: true });
