@@ -14,7 +14,7 @@ export const pubsubGaps: readonly Mutant[] = [
     file: "pubsub/subscriber.ts",
     before: "Math.min(connection.provenAt, this.#givenUp?.from ?? Infinity)",
     after: "connection.provenAt",
-    tests: ["tests/pubsub/sentinel_gap_test.ts", "--filter=was a replica for a while"],
+    tests: ["tests/pubsub/role_check_test.ts", "--filter=last asked and said"],
   },
   {
     name: "takes the time of an answer for the time of its question",
@@ -119,7 +119,7 @@ export const pubsubGaps: readonly Mutant[] = [
     file: "pubsub/role_check.ts",
     before: '"it is a replica now", this.#primaryAt!',
     after: '"it is a replica now", Date.now()',
-    tests: ["tests/pubsub/sentinel_gap_test.ts", "--filter=was a replica for a while"],
+    tests: ["tests/pubsub/role_check_test.ts", "--filter=last asked and said"],
   },
   {
     name: "delivers what came during a gap before the gap",

@@ -2,6 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { connect, type ConnectOptions, type Gap } from "../../mod.ts";
 import { type TestServer, until } from "../servers/mod.ts";
 import { FakeSentinel } from "./fake_sentinel.ts";
+import { FakeServer } from "./fake_server.ts";
 import {
   assertTells,
   BLIND,
@@ -92,3 +93,23 @@ for (const protocol of [2, 3] as const) {
     assertEquals(warnings.length, 1);
   });
 }
+
+Deno.test("the gap of a primary that becomes a replica begins when it was last asked and said that it is one", async () => {
+  const askedAt: number[] = [];
+  await using server = new FakeServer((words) => {
+    // With more words it begins a connection.
+    if (words[0] !== "HELLO" || words.length > 2) return undefined;
+    askedAt.push(Date.now());
+    const role = askedAt.length === 2 ? "replica" : "master";
+    return `%1\r\n$4\r\nrole\r\n$${role.length}\r\n${role}\r\n`;
+  });
+  const gaps: Gap[] = [];
+  await using notifications = await connect(server.url, {
+    heartbeat: { interval: 50 },
+    onGap: (gap) => gaps.push(gap),
+  });
+  await notifications.subscribeKeyspace("k");
+  await until("it is left and back", () => gaps.length > 0);
+  assertEquals(gaps[0]!.reason, "failover");
+  assert(gaps[0]!.from <= askedAt[0]!, `${gaps[0]!.from - askedAt[0]!} ms after that`);
+});
