@@ -38,6 +38,13 @@ export const cluster: readonly Mutant[] = [
     tests: ["tests/cluster/migration/filter_test.ts"],
   },
   {
+    name: "forgets that an earlier owner may have owned a slot after the gap of its new one",
+    file: "cluster/members/coverage.ts",
+    before: "this.#addDoubt(slot, { ...doubt, from: gap?.to ?? before.since, to });",
+    after: "if (gap === null) this.#addDoubt(slot, { ...doubt, from: before.since, to });",
+    tests: ["tests/cluster/members/coverage_test.ts"],
+  },
+  {
     name: "hides an event before the source has proven that it still owns the slot",
     file: "cluster/migration/handover.ts",
     before: "if (!this.#proofs.wantProof(owner, event.answeredAt)) return null;",

@@ -3,6 +3,27 @@ import type { Mutant } from "./mutant.ts";
 /** Breakages of how `pubsub/` connects, queues and ends. */
 export const pubsub: readonly Mutant[] = [
   {
+    name: "sends the commands of a connection to the first database, whatever the URL says",
+    file: "pubsub/connection/mod.ts",
+    before: "if (url.database) {",
+    after: "if (false) {",
+    tests: ["tests/pubsub/open_test.ts", "--filter=database of the URL"],
+  },
+  {
+    name: "leaves the heartbeat of a connection by itself running when it is over",
+    file: "pubsub/connection/mod.ts",
+    before: "      heartbeat?.stop();\n      resolve(reason);",
+    after: "      resolve(reason);",
+    tests: ["tests/pubsub/open_test.ts", "--filter=is closed"],
+  },
+  {
+    name: "lets a handler that throws end a connection by itself",
+    file: "pubsub/connection/mod.ts",
+    before: "      } catch (error) {\n        onError(error);\n      }",
+    after: "      } finally {\n        //\n      }",
+    tests: ["tests/pubsub/open_test.ts", "--filter=throws or rejects"],
+  },
+  {
     name: "has no fallback to RESP2 where HELLO is refused",
     file: "pubsub/handshake.ts",
     before: "if (options.protocol === 3) throw noResp3(connection, error.message, error);",

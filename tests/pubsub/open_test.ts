@@ -81,8 +81,10 @@ Deno.test("what onMessage throws or rejects with goes to onError, and stops noth
 
 Deno.test("a connection that is closed rejects what waits and what follows, and says why it is over", async () => {
   await using server = await startServer();
-  const connection = await open(server.url);
+  // No question of the heartbeat is under way, which would end it too.
+  const connection = await open(server.url, { heartbeat: { busyInterval: 60_000 } });
   await connection.subscribe("c");
+  await connection.command("PING");
   const waiting = assertRejects(() => connection.command("PING"), ClosedError, "was closed");
   connection.close();
   connection.close();
