@@ -1,6 +1,6 @@
 import { asciiDecoders, MAX_ASCII_DECODER } from "./ascii_decoders.ts";
 import { decodeAscii, decodeUtf8, isNativeFast } from "./utf8.ts";
-import { MOST_KEPT, viewOf } from "./view.ts";
+import { MOST_KEPT, usefulViewOf } from "./view.ts";
 
 /** Length of the longest text that is cached, in bytes. */
 const MAX_CACHED = 64;
@@ -42,7 +42,8 @@ export function decodeText(
     }
     skipped = 1;
   }
-  const words = viewOf(bytes);
+  const words = usefulViewOf(bytes);
+  if (words === null) return makeText(bytes, start, end);
   // All bytes as words of four: pairs from the front, and a last pair that may overlap them. Fewer
   // than eight bytes are only that last pair, which together with the length identifies them.
   let last = start;
@@ -108,13 +109,12 @@ const maxAsciiDecoder: number = isNativeFast ? 1 : MAX_ASCII_DECODER;
 /** Whether `bytes[start..end)` is ASCII. */
 export function isAscii(bytes: Uint8Array, start: number, end: number): boolean {
   let all = 0;
-  let i = start;
-  if (end - start >= 4) {
-    const words = viewOf(bytes);
-    for (; i < end - 4; i += 4) all |= words.getInt32(i, true);
-    all |= words.getInt32(end - 4, true);
+  const words = end - start >= 4 ? usefulViewOf(bytes) : null;
+  if (words === null) {
+    for (let i = start; i < end; i++) all |= bytes[i]!;
   } else {
-    for (; i < end; i++) all |= bytes[i]!;
+    for (let i = start; i < end - 4; i += 4) all |= words.getInt32(i, true);
+    all |= words.getInt32(end - 4, true);
   }
   return (all & 0x80808080) === 0;
 }

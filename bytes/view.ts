@@ -15,6 +15,14 @@ export function viewOf(bytes: Uint8Array): DataView {
   return bytes === viewed ? view : turn(bytes);
 }
 
+/** A view of fewer bytes costs more than it saves, unless it is there. */
+const FEW = 256;
+
+/** Returns a view of these bytes; `null` for few bytes of which there is none. */
+export function usefulViewOf(bytes: Uint8Array): DataView | null {
+  return bytes === viewed ? view : bytes.length < FEW ? null : turn(bytes);
+}
+
 function turn(bytes: Uint8Array): DataView {
   if (bytes.length > MOST_KEPT) return make(bytes);
   const turned = bytes === otherViewed ? otherView : make(bytes);

@@ -7,6 +7,7 @@
  */
 import { join } from "node:path";
 import { ensureServer } from "../tests/servers/mod.ts";
+import { bytes } from "./mutants/bytes.ts";
 import { cli } from "./mutants/cli.ts";
 import { cluster } from "./mutants/cluster.ts";
 import { events } from "./mutants/events.ts";
@@ -20,6 +21,7 @@ import { resp } from "./mutants/resp.ts";
 import { ROOT } from "./project.ts";
 
 const MUTANTS: readonly Mutant[] = [
+  ...bytes,
   ...resp,
   ...parse,
   ...events,

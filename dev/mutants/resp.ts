@@ -94,13 +94,6 @@ export const resp: readonly Mutant[] = [
     tests: ["tests/resp/payloads_test.ts", "--filter=come out"],
   },
   {
-    name: "takes one text for another that differs in the middle",
-    file: "bytes/text.ts",
-    before: "|| slots[place + 1] !== high",
-    after: "",
-    tests: ["tests/bytes/text_test.ts", "--filter=never taken for one another"],
-  },
-  {
     name: "gives bytes that share memory with the chunk",
     file: "resp/decoder.ts",
     before: "chunk.slice(from, to)",

@@ -17,15 +17,17 @@ const DECODERS = { decodeText, makeText, decodeUtf8, decodePlainly };
 
 /** Checks that all decoders agree with the runtime's, at a place within a larger array. */
 function checkDecoders(content: Uint8Array): void {
-  const bytes = new Uint8Array(content.length + 9);
-  bytes.fill(0xbf);
-  bytes.set(content, 4);
   const expected = decoder.decode(content);
   const end = 4 + content.length;
-  for (const [name, decode] of Object.entries(DECODERS)) {
-    assertEquals(decode(bytes, 4, end), expected, `${name} of ${content.join()}`);
+  // Few bytes are read one by one, and more of them in words.
+  for (const size of [end + 5, end + 300]) {
+    const bytes = new Uint8Array(size).fill(0xbf);
+    bytes.set(content, 4);
+    for (const [name, decode] of Object.entries(DECODERS)) {
+      assertEquals(decode(bytes, 4, end), expected, `${name} of ${content.join()}`);
+    }
+    assertEquals(isAscii(bytes, 4, end), content.every((byte) => byte < 128));
   }
-  assertEquals(isAscii(bytes, 4, end), content.every((byte) => byte < 128));
 }
 
 Deno.test("random bytes become the text that TextDecoder makes of them", () => {
