@@ -116,7 +116,8 @@ export function readMessageFrame(
   }
   for (; part < 3; part++) {
     // The shortest bulk has six bytes.
-    const word = at + 6 <= size ? words.getInt32(at, true) : 0;
+    if (at + 6 > size) return cutOrOther(bytes, words, at, size, maxLength);
+    const word = words.getInt32(at, true);
     let from = at + 4;
     let length = (word >> 8 & 0xff) - ZERO;
     // Not $, a digit, CR and LF.
@@ -138,9 +139,7 @@ export function readMessageFrame(
     }
     const to = from + length;
     if (to + 1 >= size || length > maxLength || words.getInt16(to, true) !== CR_LF) {
-      // Nearly every chunk ends here.
-      const ends = (to >= size || bytes[to] === CR) && (to + 1 >= size || bytes[to + 1] === LF);
-      return ends && length <= maxLength ? CUT : OTHER;
+      return cutOrOther(bytes, words, at, size, maxLength);
     }
     if (part === 0) {
       frame.patternStart = from;
@@ -167,6 +166,22 @@ function cutOrOtherHead(bytes: Uint8Array, start: number, size: number): number 
     if (bytes[from + i] !== head[i]) return OTHER;
   }
   return CUT;
+}
+
+/** The same of a part, which begins at `start`. Nearly every chunk ends here. */
+function cutOrOther(
+  bytes: Uint8Array,
+  words: DataView,
+  start: number,
+  size: number,
+  maxLength: number,
+): number {
+  const head = readBulkHead(bytes, words, start, size);
+  if (head < 0) return head;
+  const length = contentLength(head);
+  const to = contentStart(start, head) + length;
+  const ends = (to >= size || bytes[to] === CR) && (to + 1 >= size || bytes[to + 1] === LF);
+  return ends && length <= maxLength ? CUT : OTHER;
 }
 
 /**
