@@ -15,3 +15,8 @@ export function byteText(bytes: Uint8Array): string {
   }
   return text;
 }
+
+/** Takes back {@linkcode byteText}. */
+export function fromByteText(text: string): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from(text, (character) => character.charCodeAt(0));
+}

@@ -1,3 +1,5 @@
+import { fromByteText } from "./byte_text.ts";
+
 /** Makes text of `this[start..end)`. */
 type Slice = (this: Uint8Array, start: number, end: number) => string;
 
@@ -71,7 +73,7 @@ export function encodePlainly(text: string): Uint8Array<ArrayBuffer> {
   const isolated = /\p{Surrogate}/gu;
   const escaped = encodeURIComponent(text.replace(isolated, "\ufffd"));
   const unescaped = escaped.replace(/%(..)/g, (_, hex) => String.fromCharCode(parseInt(hex, 16)));
-  return Uint8Array.from(unescaped, (character) => character.charCodeAt(0));
+  return fromByteText(unescaped);
 }
 
 /** As {@linkcode decodeUtf8}, for engines that have nothing but the language. */

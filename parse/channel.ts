@@ -1,6 +1,7 @@
 import { MAX_DATABASE } from "./constants.ts";
 import { type ChannelType, getChannelType } from "./channel_type.ts";
-import { escapeGlob, fromBinary, isPattern, toBinary, unescapeGlob } from "./glob.ts";
+import { escapeGlob, isPattern, toBinary, unescapeGlob } from "./glob.ts";
+import { fromByteText } from "../bytes/byte_text.ts";
 import { decodeText } from "../bytes/text.ts";
 import { toBytes } from "../bytes/to_bytes.ts";
 
@@ -118,7 +119,7 @@ export function toChannel(value: string | Uint8Array | Channel): Channel {
   if (value instanceof Channel) return value;
   const text = toBinary(value);
   const pattern = isPattern(text);
-  return new Channel(fromBinary(pattern ? text : unescapeGlob(text)), pattern);
+  return new Channel(fromByteText(pattern ? text : unescapeGlob(text)), pattern);
 }
 
 /** The arguments of a constructor, with its options saying how the names are meant. */
@@ -179,7 +180,7 @@ export class FamilyChannel extends Channel {
     const end = as === "prefix" ? "*" : "";
     const glob = `__${type}@${db}__:${globs.join(separator)}${end}`;
     const pattern = as === "pattern" || isPattern(glob);
-    super(fromBinary(pattern ? glob : unescapeGlob(glob)), pattern);
+    super(fromByteText(pattern ? glob : unescapeGlob(glob)), pattern);
     this.db = db;
   }
 

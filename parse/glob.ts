@@ -1,16 +1,10 @@
 import { BACKSLASH, CARET, CLOSE, DASH, MAX_STARS, OPEN, QUESTION, STAR } from "./constants.ts";
+import { byteText, fromByteText } from "../bytes/byte_text.ts";
 import { toBytes } from "../bytes/to_bytes.ts";
 
 /** Bytes as text with one character for each byte, so that patterns can be laid against them. */
 export function toBinary(value: string | Uint8Array, place?: number): string {
-  let text = "";
-  for (const byte of toBytes(value, place)) text += String.fromCharCode(byte);
-  return text;
-}
-
-/** Takes back {@linkcode toBinary}. */
-export function fromBinary(text: string): Uint8Array {
-  return Uint8Array.from(text, (char) => char.charCodeAt(0));
+  return byteText(toBytes(value, place));
 }
 
 /**
@@ -52,7 +46,7 @@ export function escapeGlob<T extends string | Uint8Array>(text: T): T;
 export function escapeGlob(text: string | Uint8Array): string | Uint8Array {
   return typeof text === "string"
     ? text.replace(/[*?[\]\\]/g, "\\$&")
-    : fromBinary(escapeGlob(toBinary(text)));
+    : fromByteText(escapeGlob(toBinary(text)));
 }
 
 /** Takes back {@linkcode escapeGlob}. A backslash before any other character stays. */
