@@ -319,6 +319,13 @@ export const pubsub: readonly Mutant[] = [
     tests: ["tests/pubsub/transports_test.ts", "--filter=node:net's transport over TCP"],
   },
   {
+    name: "reports writes as done that a broken TLS connection has lost",
+    file: "pubsub/transports/node.ts",
+    before: "else if (!this.#isExplaining) done();",
+    after: "else done();",
+    tests: ["tests/pubsub/transports_test.ts", "--filter=over TLS rejects writes that a peer that"],
+  },
+  {
     name: "sends no ping after the last of several messages",
     file: "pubsub/heartbeat.ts",
     before: "else this.#askWhenDue();",
