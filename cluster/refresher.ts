@@ -22,6 +22,8 @@ export class Refresher {
   #running: Promise<void> | null = null;
   #next: Promise<void> | null = null;
   #failures = 0;
+  /** How soon another refresh has to follow the one under way, in ms. */
+  #haste = Infinity;
   #stopped = false;
   #runs = 0;
   /** The last hint: its time, the refreshes before it, and how many hints each followed a refresh. */
@@ -54,12 +56,17 @@ export class Refresher {
     const { at, runs, count } = this.#hint;
     const inARow = now - at >= STEADY_MS ? 0 : count + (this.#runs > runs ? 1 : 0);
     this.#hint = { at: now, runs: this.#runs, count: inARow };
+    const pause = backoff(inARow, Math.random());
     if (inARow === 0) this.request().catch(() => {});
-    else this.hasten(backoff(inARow, Math.random()));
+    else this.hasten(pause);
   }
 
-  /** Refreshes within so many ms, after a refresh under way. */
+  /** Refreshes within so many ms, or so many ms after a refresh under way. */
   hasten(ms: number): void {
+    if (this.#running !== null) {
+      this.#haste = Math.min(this.#haste, ms);
+      return;
+    }
     const due = performance.now() + ms;
     // Thousands of hints may come at once, and a timer costs more than a hint.
     if (this.#stopped || due >= this.#due) return;
@@ -90,7 +97,8 @@ export class Refresher {
       throw error;
     } finally {
       this.#running = null;
-      const soon = this.#failures === 0 ? Infinity : backoff(this.#failures, Math.random());
+      const soon = this.#failures === 0 ? this.#haste : backoff(this.#failures, Math.random());
+      this.#haste = Infinity;
       this.hasten(Math.min(this.#interval(), soon));
     }
   }

@@ -65,8 +65,8 @@ export function refreshDelay(interval: number, nodes: number): number {
 /** Fetches the topology from the nodes of a cluster. */
 export class TopologySource {
   readonly #options: TopologySourceOptions;
-  /** By how many nodes the samples have moved on. */
-  #moved = 0;
+  /** The id of the node after which the next sample begins. */
+  #lastSampled: string | null = null;
 
   constructor(options: TopologySourceOptions) {
     this.#options = options;
@@ -118,10 +118,10 @@ export class TopologySource {
   /** The connected nodes, in groups of those that are sent the command at once. */
   #samples(): KnownNode[][] {
     const nodes = this.#options.nodes();
-    const start = this.#moved % nodes.length;
+    const start = nodes.findIndex(({ id }) => id === this.#lastSampled) + 1;
     const order = [...nodes.slice(start), ...nodes.slice(0, start)];
     // Also where all are in one group another one is the first: of equally frequent views its own counts.
-    this.#moved += order.length > SAMPLE ? SAMPLE : 1;
+    this.#lastSampled = order[order.length > SAMPLE ? SAMPLE - 1 : 0]?.id ?? null;
     return Array.from(
       { length: Math.ceil(order.length / SAMPLE) },
       (_, n) => order.slice(n * SAMPLE, (n + 1) * SAMPLE),
