@@ -150,42 +150,41 @@ export class Report {
 
   /** Finds out which emission each delivery is, and checks their order. */
   #match(): Map<Emission, DeliveredItem[]> {
-    const groups = new Map<string, { messages: Message[]; items: DeliveredItem[] }>();
+    const groups = new Map<string, { messages: Message[]; places: number[] }>();
     for (const message of this.history.messages) {
       const { emission: { port, key, type }, kind, receivedAt } = message;
       for (const at of receivedAt) {
         const name = `${port} ${kind} ${key} ${type} ${at}`;
-        const group = groups.get(name) ?? { messages: [], items: [] };
+        const group = groups.get(name) ?? { messages: [], places: [] };
         groups.set(name, group);
         group.messages.push(message);
       }
     }
     const delivered = this.items.filter((item): item is DeliveredItem => item.kind !== "gap");
-    for (const item of delivered) {
+    for (const [place, item] of delivered.entries()) {
       const { port, kind, key, type, receivedAt } = item;
-      const group = groups.get(`${port} ${kind} ${key} ${type} ${receivedAt}`);
-      if (group !== undefined) group.items.push(item);
-      else this.#fault("invented", JSON.stringify(item));
+      groups.get(`${port} ${kind} ${key} ${type} ${receivedAt}`)?.places.push(place);
     }
-    const emissions = new Map<DeliveredItem, Emission>();
-    const unique = new Set<DeliveredItem>();
-    for (const { messages, items } of groups.values()) {
-      const aligned = align(messages.map(({ emission }) => emission), items);
-      for (const [index, item] of items.entries()) {
-        const emission = aligned[index];
-        if (emission === undefined) this.#fault("invented", JSON.stringify(item));
-        else emissions.set(item, emission);
-        if (messages.length === 1) unique.add(item);
+    const emissions = new Map<number, Emission>();
+    const unique = new Set<number>();
+    for (const { messages, places } of groups.values()) {
+      const items = places.map((place) => delivered[place]!);
+      for (const [index, emission] of align(messages.map((one) => one.emission), items).entries()) {
+        emissions.set(places[index]!, emission);
+        if (messages.length === 1) unique.add(places[index]!);
       }
     }
     const deliveries = new Map<Emission, DeliveredItem[]>();
     const last = new Map<string, Emission>();
-    for (const item of delivered) {
-      const emission = emissions.get(item);
-      if (emission === undefined) continue;
+    for (const [place, item] of delivered.entries()) {
+      const emission = emissions.get(place);
+      if (emission === undefined) {
+        this.#fault("invented", JSON.stringify(item));
+        continue;
+      }
       const stream = `${emission.port} ${emission.slot}`;
       const before = last.get(stream);
-      if (unique.has(item)) {
+      if (unique.has(place)) {
         if (before !== undefined && before.serial > emission.serial) {
           this.#fault("order", `${describe(emission)} after ${describe(before)}`);
         }
@@ -353,11 +352,13 @@ export class Report {
 /**
  * Says of equal events of one read, and of what was delivered of them, which is which: in order, and so
  * that as little as possible is wrong, for they cannot be distinguished.
+ *
+ * @returns those that were delivered, as far as there are so many
  */
 function align(
   emissions: readonly Emission[],
   items: readonly DeliveredItem[],
-): (Emission | undefined)[] {
+): Emission[] {
   if (emissions.length === items.length) return [...emissions];
   /** The fewest faults of the rest, by how many of both come before it. */
   const fewest = Array.from(
@@ -378,7 +379,7 @@ function align(
       else fewest[e]![i] = Math.min(skipping(e, i), matching(e, i));
     }
   }
-  const aligned: (Emission | undefined)[] = [];
+  const aligned: Emission[] = [];
   for (let e = 0; e < emissions.length && aligned.length < items.length; e++) {
     const i = aligned.length;
     if (matching(e, i) <= skipping(e, i)) aligned.push(emissions[e]!);
