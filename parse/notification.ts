@@ -195,6 +195,17 @@ export class KeyNotification {
     );
   }
 
+  /** {@linkcode readWholeKey}, which cannot reach the bytes from outside. */
+  private static readKey<T>(
+    notification: KeyNotification,
+    read: (bytes: Uint8Array, start: number, end: number) => T,
+  ): T | null {
+    const bytes = notification.#bytes;
+    if (bytes === null) return null;
+    const start = notification.#keyStart - (notification.#prefix?.length ?? 0);
+    return read(bytes, start, notification.#keyEnd);
+  }
+
   /**
    * Reads the message of a client.
    *
@@ -465,4 +476,16 @@ function makeParser(): typeof parseNotification {
     },
   });
   return KeyNotification["parse"];
+}
+
+/**
+ * Reads the key of a notification in the bytes that hold it, with the prefix that was stripped of it.
+ *
+ * @returns what `read` returns; `null` if the bytes were let go of, because the texts say the same
+ */
+export function readWholeKey<T>(
+  notification: KeyNotification,
+  read: (bytes: Uint8Array, start: number, end: number) => T,
+): T | null {
+  return KeyNotification["readKey"](notification, read);
 }

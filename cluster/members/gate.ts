@@ -1,4 +1,4 @@
-import type { KeyNotification } from "../../parse/mod.ts";
+import { type KeyNotification, readWholeKey } from "../../parse/notification.ts";
 import type { Connection } from "../../pubsub/connection.ts";
 import { ConnectError } from "../../pubsub/errors.ts";
 import type { ServerInfo } from "../../pubsub/handshake.ts";
@@ -7,7 +7,7 @@ import type { ServerChannel } from "../../pubsub/registry.ts";
 import { readRole } from "../../pubsub/role.ts";
 import type { AskServer } from "../../pubsub/subscriber_options.ts";
 import { type Reply, ServerError } from "../../resp/mod.ts";
-import { hashSlot, hashText } from "../discovery/slot.ts";
+import { hashBytes, hashSlot } from "../discovery/slot.ts";
 import type { MigrationFilter } from "../migration/filter.ts";
 import {
   parseKnownNodes,
@@ -400,8 +400,8 @@ export class NodeGate implements Gate {
  * @param keyPrefix what its key was stripped of
  */
 export function slotOf(notification: KeyNotification, keyPrefix: Uint8Array | null): number {
-  // Where text may stand for other bytes, the bytes count.
-  return (keyPrefix === null ? hashText(notification.key) : null) ??
+  // The bytes were let go of only if somebody has looked at the key.
+  return readWholeKey(notification, hashBytes) ??
     hashSlot(Uint8Array.of(...keyPrefix ?? [], ...notification.keyBytes));
 }
 

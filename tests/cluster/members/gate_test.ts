@@ -105,15 +105,7 @@ class Scene {
 
   /** The node emits an event of a key in slot 5061. */
   emit(eventType: string): void {
-    const keyBytes = new TextEncoder().encode("bar");
-    const notification = {
-      key: "bar",
-      keyBytes,
-      eventType,
-      database: 0,
-      timestamp: 1,
-      detach() {},
-    };
+    const notification = KeyNotification.tryParse("__keyspace@0__:bar", eventType)!;
     this.gate.pass({ notification, begins: true, bytes: 10, consumers: [] } as never);
   }
 }
