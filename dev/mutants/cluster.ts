@@ -194,17 +194,16 @@ export const cluster: readonly Mutant[] = [
   {
     name: "takes an empty hash tag for one",
     file: "cluster/discovery/slot.ts",
-    before: '  const close = open < 0 ? -1 : key.indexOf("}", open + 1);\n  if (close > open + 1)',
-    after: '  const close = open < 0 ? -1 : key.indexOf("}", open + 1);\n  if (close > open)',
-    tests: ["tests/cluster/discovery/slot_test.ts", "--filter=a slot is"],
+    before: "return close > open + 1 ?",
+    after: "return close >= open + 1 ?",
+    tests: ["tests/cluster/discovery/slot_test.ts"],
   },
   {
-    name: "takes an empty hash tag of bytes for one",
+    name: "hashes a key of an odd length as if its first byte came last",
     file: "cluster/discovery/slot.ts",
-    before:
-      "  const close = open < 0 ? -1 : key.indexOf(CLOSE, open + 1);\n  if (close > open + 1)",
-    after: "  const close = open < 0 ? -1 : key.indexOf(CLOSE, open + 1);\n  if (close > open)",
-    tests: ["tests/cluster/discovery/slot_test.ts", "--filter=a slot is"],
+    before: "crc = CRC_OF_LAST[bytes[index++]!]!;",
+    after: "crc = CRC_OF_LAST[bytes[end - 1]!]!;",
+    tests: ["tests/cluster/discovery/slot_test.ts"],
   },
   {
     name: "hashes a key without its prefix",
