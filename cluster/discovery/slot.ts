@@ -56,9 +56,9 @@ export function hashSlot(key: string | Uint8Array): number {
 export function hashBytes(bytes: Uint8Array, start: number, end: number): number {
   const open = find(OPEN, bytes, start, end);
   const close = open < 0 ? -1 : find(CLOSE, bytes, open + 1, end);
-  return close > open + 1
-    ? crc16(bytes, open + 1, close) % SLOTS
-    : crc16(bytes, start, end) % SLOTS;
+  // Nothing between them is no tag.
+  const [from, to] = close > open + 1 ? [open + 1, close] : [start, end];
+  return crc16(bytes, from, to) % SLOTS;
 }
 
 function find(byte: number, bytes: Uint8Array, start: number, end: number): number {

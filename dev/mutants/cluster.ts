@@ -194,8 +194,8 @@ export const cluster: readonly Mutant[] = [
   {
     name: "takes an empty hash tag for one",
     file: "cluster/discovery/slot.ts",
-    before: "return close > open + 1 ?",
-    after: "return close >= open + 1 ?",
+    before: "close > open + 1 ? [",
+    after: "close >= open + 1 ? [",
     tests: ["tests/cluster/discovery/slot_test.ts"],
   },
   {
