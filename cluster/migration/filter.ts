@@ -36,9 +36,6 @@ const HOLD_MS = 5_000;
 const MOST_ITEMS = 50_000;
 const MOST_BYTES = 16 * 1024 * 1024;
 
-/** Events that a server may emit before `restore`, for the same command. */
-const BEFORE_RESTORE: ReadonlySet<string> = new Set(["new", "overwritten", "type_changed"]);
-
 /**
  * Tells the events of clients from those that only a slot migration causes, by what stands in the
  * nodes' own streams. It knows neither sockets nor clocks.
@@ -410,7 +407,7 @@ export class MigrationFilter<Item> {
     if (event.type === DEL || event.type === RESTORE) {
       return this.#keyMoves.judge(stream, event, kind === "own");
     }
-    if (BEFORE_RESTORE.has(event.type)) return this.#judgeBeforeRestore(stream, event);
+    if (comesBeforeRestore(event.type)) return this.#judgeBeforeRestore(stream, event);
     return "real";
   }
 
@@ -468,7 +465,13 @@ export class MigrationFilter<Item> {
 
 /** Whether an event's meaning depends on what other nodes emit, or on what follows it. */
 function mustWait(type: string): boolean {
-  return type === DEL || type === RESTORE || BEFORE_RESTORE.has(type);
+  return type === DEL || type === RESTORE || comesBeforeRestore(type);
+}
+
+/** Whether a server may emit an event before `restore`, for the same command. */
+function comesBeforeRestore(type: string): boolean {
+  // Each event passes here, and a set would hash its name.
+  return type === "new" || type === "overwritten" || type === "type_changed";
 }
 
 /** The verdict on an event without a fence of a node that was demoted: of those since then. */
