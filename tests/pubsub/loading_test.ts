@@ -37,11 +37,14 @@ async function runWith(folder: string, program: string): Promise<string> {
   return output.trim();
 }
 
-/** All but the choice, of the types and that. */
+/** The files that choose a transport. */
+const CHOICE = ["mod.ts", "runtime.ts"];
+
+/** All but the choice, and those. */
 function transports(...except: string[]): string[] {
   return [...Deno.readDirSync(join(ROOT, TRANSPORTS))]
     .map(({ name }) => name)
-    .filter((name) => name !== "mod.ts" && !except.includes(name))
+    .filter((name) => !CHOICE.includes(name) && !except.includes(name))
     .map((name) => join(TRANSPORTS, name));
 }
 
