@@ -142,6 +142,8 @@ export class KeyNotification {
       case ChannelType.SUBKEYSPACE:
         // The payload is `<event>|<subkeys>`.
         eventEnd = find(PIPE, bytes, dataStart, dataEnd);
+        // Otherwise a list would be read that stands before this message.
+        if (eventEnd < 0) return null;
         subkeys = readList(bytes, eventEnd + 1, dataEnd);
         break;
       case ChannelType.SUBKEYEVENT: {

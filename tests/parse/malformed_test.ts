@@ -188,3 +188,30 @@ Deno.test("takes no message that is neither text nor bytes, and throws nothing",
     KeyNotification.fromMessage(message, value as object);
   }
 });
+
+Deno.test("a message that lacks a part is refused without a look at what was read before it", () => {
+  const before = "1:a,".repeat(100);
+  const messages: [channel: string, data: string][] = [
+    ["__subkeyspace@0__:k", "hset"],
+    ["__subkeyspace@0__:k", ""],
+    ["__subkeyevent@0__:hset", "1:k"],
+    ["__subkeyspaceitem@0__:k", "hset"],
+    ["__subkeyspaceevent@0__:hset", "1:a"],
+    ["__keyspace@0__", "set"],
+  ];
+  for (const [channel, data] of messages) {
+    const bytes = new TextEncoder().encode(before + channel + data);
+    let looks = 0;
+    const counted = new Proxy(bytes, {
+      get(target, name) {
+        if (Number(String(name)) < before.length) looks++;
+        const value: unknown = Reflect.get(target, name, target);
+        return typeof value === "function" ? value.bind(target) : value;
+      },
+    });
+    const start = before.length;
+    const middle = start + channel.length;
+    assertEquals(parseNotification(counted, start, middle, middle, bytes.length, 0, null), null);
+    assertEquals(looks, 0, channel);
+  }
+});
