@@ -10,7 +10,7 @@
  * Servers send nothing until `notify-keyspace-events` is set, to `KEA` for most purposes. A
  * subscription that could never bring anything is rejected, with the command that mends it.
  *
- * What the other entries export is here too, but for `./cli`, the tool. `./parse`, `./events` and
+ * What the other entries export is here too, but for `./cli`, the tool, and `./connection`. `./parse`, `./events` and
  * `./resp` open no socket: they have what is in the messages of any client, what servers send, and
  * the protocol by itself.
  *

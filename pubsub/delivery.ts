@@ -2,6 +2,7 @@ import type { KeyNotification } from "../parse/mod.ts";
 import { Dropped } from "./dropped.ts";
 import type { Gap } from "./gap.ts";
 import type { Load } from "./load.ts";
+import { isPromiseLike } from "./option_checks.ts";
 import { BoundedQueue, type Overflow, type QueueLimits } from "./queue.ts";
 
 /**
@@ -136,9 +137,4 @@ export class HandlerConsumer implements Consumer {
     }
     this.#busy = false;
   }
-}
-
-function isPromiseLike(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === "object" && value !== null && "then" in value &&
-    typeof value.then === "function";
 }

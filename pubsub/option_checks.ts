@@ -81,3 +81,9 @@ export function kindOf(value: unknown): string {
 export function invalid(name: string, value: unknown, expected: string): TypeError {
   return new TypeError(`Cannot use the option ${name}: ${String(value)} is not ${expected}`);
 }
+
+/** Whether a value is a promise, also one of another realm or of a library. */
+export function isPromiseLike(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === "object" && value !== null && "then" in value &&
+    typeof value.then === "function";
+}

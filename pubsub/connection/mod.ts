@@ -30,11 +30,11 @@ import type { Connection, ConnectionEvents } from "../connection.ts";
 import { ClosedError } from "../errors.ts";
 import { openConnection, type ServerInfo } from "../handshake.ts";
 import { Heartbeat } from "../heartbeat.ts";
-import { checkKinds } from "../option_checks.ts";
+import { checkKinds, isPromiseLike } from "../option_checks.ts";
 import type { Address, TcpAddress, UnixAddress } from "../transport.ts";
 import { defaultsOf, type OpenOptions, resolveOpenOptions, shielded } from "./options.ts";
 
-export { AuthError, ClosedError, ConnectError, TimeoutError } from "../errors.ts";
+export { AuthError, ClosedError, ConnectError, TimeoutError, UnsupportedError } from "../errors.ts";
 export type { Credentials, ServerInfo } from "../handshake.ts";
 export type { HeartbeatOptions } from "../heartbeat.ts";
 export type {
@@ -48,7 +48,12 @@ export type {
 } from "../transport.ts";
 export { dial } from "../transports/mod.ts";
 export { Channel, KeyNotification } from "../../parse/mod.ts";
-export { type CommandArgument, type Reply, ServerError } from "../../resp/mod.ts";
+export {
+  type CommandArgument,
+  type DecoderLimits,
+  type Reply,
+  ServerError,
+} from "../../resp/mod.ts";
 export type { OpenOptions } from "./options.ts";
 
 /**
@@ -92,7 +97,11 @@ export class Message {
   readonly receivedAt: number;
   readonly #frame: MessageFrame;
 
-  /** Made by connections alone. */
+  /**
+   * Made by connections alone.
+   *
+   * @internal
+   */
   constructor(frame: MessageFrame, receivedAt: number) {
     this.#frame = { ...frame };
     this.receivedAt = receivedAt;
@@ -162,7 +171,11 @@ export class PubSubConnection implements AsyncDisposable {
   readonly closed: Promise<Error>;
   readonly #connection: Connection;
 
-  /** Made by {@linkcode open} alone. */
+  /**
+   * Made by {@linkcode open} alone.
+   *
+   * @internal
+   */
   constructor(connection: Connection, info: ServerInfo, closed: Promise<Error>) {
     this.#connection = connection;
     this.info = info;
@@ -243,6 +256,7 @@ export class PubSubConnection implements AsyncDisposable {
  * @throws {AuthError} if the server refuses the credentials or requires some
  * @throws {TimeoutError} if an answer does not come in time
  * @throws {ServerError} if the server has no such database
+ * @throws {UnsupportedError} if the sockets of this runtime cannot do what was asked
  *
  * @example
  * ```ts no-run
@@ -273,7 +287,7 @@ export async function open(
       if (onMessage === undefined) return;
       try {
         const taken = onMessage(new Message(frame, receivedAt));
-        if (taken instanceof Promise) taken.catch(onError);
+        if (isPromiseLike(taken)) Promise.resolve(taken).catch(onError);
       } catch (error) {
         onError(error);
       }

@@ -64,8 +64,8 @@ export interface OpenOptions {
    */
   readonly heartbeat?: Partial<HeartbeatOptions>;
   /**
-   * What is accepted from a server at most, before the connection is ended and made anew. Keys and
-   * replies of up to 64 MiB unless set otherwise.
+   * What is accepted from a server at most, before the connection is ended. Keys and replies of up
+   * to 64 MiB unless set otherwise.
    */
   readonly limits?: DecoderLimits;
 }

@@ -109,11 +109,20 @@ async function loadStreams(): Promise<NodeStreams> {
  */
 type Explain = (cause: Error | null, isSecured: boolean) => Promise<Error>;
 
+/** What explains failures of TLS; null if it cannot be loaded, and then they say what they are. */
+function loadExplanations(): Promise<typeof import("./tls_error.ts") | null> {
+  return import("./tls_error.ts").catch(() => null);
+}
+
+function asError(cause: unknown): Error {
+  return cause instanceof Error ? cause : new Error(String(cause));
+}
+
 /** Explains the failures of TLS with a server. */
 function explainTls(address: TcpAddress, tls: TlsOptions): Explain {
   return async (cause, isSecured) => {
-    const { tlsError } = await import("./tls_error.ts");
-    return tlsError(address, tls, cause, isSecured);
+    const explained = await loadExplanations();
+    return explained?.tlsError(address, tls, cause, isSecured) ?? asError(cause);
   };
 }
 
@@ -261,8 +270,8 @@ async function openTls(
       checkServerIdentity: (_, certificate) => nodeTls.checkServerIdentity(serverName, certificate),
     });
   } catch (cause) {
-    const { certificateError } = await import("./tls_error.ts");
-    throw certificateError(address, cause);
+    const explained = await loadExplanations();
+    throw explained?.certificateError(address, cause) ?? cause;
   }
   const explain = explainTls(address, tls);
   // From here on without a pause: an error before somebody listens for it would be thrown.

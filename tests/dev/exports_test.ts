@@ -2,6 +2,7 @@
 import { assertEquals } from "@std/assert";
 import { ROOT } from "../../dev/project.ts";
 import * as entry from "../../mod.ts";
+import * as connection from "../../pubsub/connection/mod.ts";
 import { run } from "../servers/run.ts";
 
 const VALUES = `
@@ -28,12 +29,21 @@ const TYPES = `
   SubscribeOptions Subscription TcpAddress TlsOptions TopologyErrorCode Transport UnixAddress
 `;
 
+const VALUES_OF_CONNECTION = `
+  AuthError Channel ClosedError ConnectError KeyNotification Message PubSubConnection ServerError
+  TimeoutError UnsupportedError dial open
+`;
+
 function words(text: string): string[] {
   return text.trim().split(/\s+/);
 }
 
 Deno.test("mod.ts exports these values", () => {
   assertEquals(Object.keys(entry).sort(), words(VALUES).sort());
+});
+
+Deno.test("./connection exports these values", () => {
+  assertEquals(Object.keys(connection).sort(), words(VALUES_OF_CONNECTION).sort());
 });
 
 Deno.test("mod.ts exports these types", async () => {
