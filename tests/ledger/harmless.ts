@@ -1,5 +1,4 @@
 import { assertEquals } from "@std/assert";
-import { LATE } from "../../pubsub/delay.ts";
 import type { Fault } from "./faults.ts";
 import { type Named, problems } from "./scenarios.ts";
 
@@ -10,11 +9,10 @@ export function assertHarmless(
 ): void {
   assertEquals(problems(outcomes), []);
   for (const [index, { name, leaves, orLeaves }] of faults.entries()) {
-    const { faults, report, stolen } = outcomes[index]!.outcome;
+    const { faults, report, isExcused } = outcomes[index]!.outcome;
     assertEquals(Object.keys(faults), [name]);
     if (leaves === null) continue;
-    // A server that cannot run for a while is silent, too.
-    const others = [orLeaves, ...stolen > LATE ? ["unresponsive"] : []];
+    const others = [orLeaves, ...isExcused ? ["unresponsive"] : []];
     const left = Object.keys(report.gaps).map((one) => others.includes(one) ? leaves : one);
     assertEquals(`${name}: ${[...new Set(left)]}`, `${name}: ${leaves}`);
   }

@@ -11,8 +11,8 @@ export interface Outcome {
   readonly report: Report;
   /** How often each fault was injected, by name. */
   readonly faults: Readonly<Record<string, number>>;
-  /** For how much of the run nothing could run, in ms. */
-  readonly stolen: number;
+  /** Whether nothing could run for a while in each gap of a server that was silent. */
+  readonly isExcused: boolean;
   /** Why the run did not come to its end; null if it did. */
   readonly failure: string | null;
   /** What should not be, for a reader; empty if all is well. */
@@ -79,7 +79,6 @@ async function play<On extends Stage>(
 ): Promise<Outcome> {
   const { book, writer, watcher, delay } = stage;
   const director = new Director(stage);
-  const begin = Date.now();
   let failure: string | null = null;
   const ledger = (): Ledger => ({
     writes: book.writes,
@@ -113,8 +112,11 @@ async function play<On extends Stage>(
     ...watcher.disagreements,
     ...describe(report, ledger()),
   ];
-  const stolen = delay.stolen(begin, Date.now());
-  return { report, faults: director.count, stolen, failure, problems };
+  const isExcused = watcher.seen.every((item) =>
+    item.kind !== "gap" || item.gap.reason !== "unresponsive" ||
+    delay.stolen(item.gap.from, item.gap.to) > LATE
+  );
+  return { report, faults: director.count, isExcused, failure, problems };
 }
 
 /** Injects faults and keeps book of them. */
