@@ -5,8 +5,8 @@
 /** So many bytes may stay alive for having been looked at. */
 export const MOST_KEPT: number = 2 ** 20;
 
-let viewed: Uint8Array = new Uint8Array(0);
-let view: DataView = new DataView(viewed.buffer);
+let viewed: Uint8Array = /* @__PURE__ */ new Uint8Array(0);
+let view: DataView = /* @__PURE__ */ new DataView(viewed.buffer);
 let otherViewed: Uint8Array = viewed;
 let otherView: DataView = view;
 

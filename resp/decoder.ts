@@ -62,7 +62,7 @@ const STREAM_PART = 59; // ;
 const STREAM_END = 46; // .
 
 /** Which bytes are the type of a reply. */
-const isType: readonly boolean[] = Array.from(
+const isType: readonly boolean[] = /* @__PURE__ */ Array.from(
   { length: 256 },
   (_, byte) => "+-:$*_#,(!=%~>|.".includes(String.fromCharCode(byte)),
 );
@@ -88,7 +88,7 @@ const FIRST_TRY = 96;
 /** This many bytes of a text are collected before they become text, because every part costs memory. */
 const TEXT_PART = 2 ** 15;
 
-const NONE = new Uint8Array(0);
+const NONE = /* @__PURE__ */ new Uint8Array(0);
 
 /** An aggregate that awaits elements. */
 interface Open {
@@ -166,7 +166,7 @@ export interface DecoderOptions extends DecoderLimits {
 }
 
 /** First elements that make a push of an array on a RESP2 connection that is subscribed. */
-const ARRAY_PUSHES: ReadonlySet<string> = new Set([
+const ARRAY_PUSHES: ReadonlySet<string> = /* @__PURE__ */ new Set([
   "message",
   "pmessage",
   "smessage",

@@ -90,7 +90,7 @@ export function encodePipeline(
  * Lengths of the first arguments between measuring and writing: one place for all commands, because an
  * array for each would be a second thing to make. Those of further arguments are worked out twice.
  */
-const lengths: Float64Array = new Float64Array(256);
+const lengths: Float64Array = /* @__PURE__ */ new Float64Array(256);
 
 /**
  * How long a command is on the wire.

@@ -240,7 +240,7 @@ const SHORTEST = 6;
  * @param bytes What has come, up to `size`.
  * @param words The view of them.
  * @returns The length and the number of its digits as one number, for {@linkcode contentStart} and
- * {@linkcode contentEnd}; or below zero {@linkcode CUT} or {@linkcode OTHER}. One number, because to
+ * {@linkcode contentLength}; or below zero {@linkcode CUT} or {@linkcode OTHER}. One number, because to
  * give back two would cost an object.
  */
 export function readBulkHead(
