@@ -63,7 +63,7 @@ export const CHANGES: readonly Scene[] = [
           const { notifications, gaps, keys, ready, set } = await watch(cluster, {
             addressMap: (address) =>
               address.port === cut.port ? { ...address, port: proxy.port } : address,
-            heartbeat: { interval: 300, timeout: 1_000 },
+            heartbeat: { interval: 300, timeout: 3_000 },
           });
           await using _ = notifications;
           const key = KEYS.find((key) => hashSlot(key) >= 5461 && hashSlot(key) <= 10922)!;
