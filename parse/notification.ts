@@ -483,7 +483,7 @@ function makeParser(): typeof parseNotification {
 /**
  * Reads the key of a notification in the bytes that hold it, with the prefix that was stripped of it.
  *
- * @returns what `read` returns; `null` if the bytes were let go of, because the texts say the same
+ * @returns what `read` returns; `null` if the bytes were released, because the texts say the same
  */
 export function readWholeKey<T>(
   notification: KeyNotification,

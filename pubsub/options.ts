@@ -145,7 +145,6 @@ export const ONLY_ANNOUNCED: readonly string[] = /* @__PURE__ */ CLUSTER_ONLY.co
 
 /** The options with their defaults, checked. */
 export interface Settings extends OpenSettings {
-  readonly heartbeat: HeartbeatOptions;
   readonly maxAttempts: number;
   /** When a connection may be made. */
   readonly turns: ConnectTurns;

@@ -221,7 +221,7 @@ export function bytesOf(item: Reply | undefined): Uint8Array | null {
 export const CUT = -1;
 
 /** It is something else, or wrong, or too long: the exact path will say. */
-export const OTHER = -2;
+const OTHER = -2;
 
 /** Seven: the head fits one small integer then. A longer bulk is for the exact path. */
 const MAX_DIGITS = 7;

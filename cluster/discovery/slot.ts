@@ -1,4 +1,5 @@
 import { toBytes } from "../../bytes/to_bytes.ts";
+import { find } from "../../parse/spans.ts";
 
 /**
  * The number of hash slots of a cluster.
@@ -59,11 +60,6 @@ export function hashBytes(bytes: Uint8Array, start: number, end: number): number
   // Nothing between them is no tag.
   const [from, to] = close > open + 1 ? [open + 1, close] : [start, end];
   return crc16(bytes, from, to) % SLOTS;
-}
-
-function find(byte: number, bytes: Uint8Array, start: number, end: number): number {
-  for (let index = start; index < end; index++) if (bytes[index] === byte) return index;
-  return -1;
 }
 
 /** Two bytes at a time, which halves the steps that wait for each other. */

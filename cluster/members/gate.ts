@@ -400,7 +400,7 @@ export class NodeGate implements Gate {
  * @param keyPrefix what its key was stripped of
  */
 export function slotOf(notification: KeyNotification, keyPrefix: Uint8Array | null): number {
-  // The bytes were let go of only if somebody has looked at the key.
+  // The bytes are released only once somebody has looked at the key.
   return readWholeKey(notification, hashBytes) ??
     hashSlot(Uint8Array.of(...keyPrefix ?? [], ...notification.keyBytes));
 }

@@ -114,15 +114,12 @@ function loadExplanations(): Promise<typeof import("./tls_error.ts") | null> {
   return import("./tls_error.ts").catch(() => null);
 }
 
-function asError(cause: unknown): Error {
-  return cause instanceof Error ? cause : new Error(String(cause));
-}
-
 /** Explains the failures of TLS with a server. */
 function explainTls(address: TcpAddress, tls: TlsOptions): Explain {
   return async (cause, isSecured) => {
     const explained = await loadExplanations();
-    return explained?.tlsError(address, tls, cause, isSecured) ?? asError(cause);
+    return explained?.tlsError(address, tls, cause, isSecured) ??
+      cause ?? new Error("the other side ended it");
   };
 }
 
