@@ -1,5 +1,5 @@
 import { parseArgs, type ParseArgsConfig } from "node:util";
-import { excerpt } from "../pubsub/printable.ts";
+import { excerpt } from "../pubsub/connection/printable.ts";
 import { nearest } from "./nearest.ts";
 import type { Output } from "./output.ts";
 

@@ -15,7 +15,7 @@ import { eventsOf, type Letter, letterOf, LETTERS } from "./flags/letters.ts";
 import { doubtsOf, EVENT_NAMES } from "./doubts.ts";
 import { nearest } from "./nearest.ts";
 import type { Output } from "./output.ts";
-import { printable } from "../pubsub/printable.ts";
+import { printable } from "../pubsub/connection/printable.ts";
 import { checkEvent, Selection, SELECTION_OPTIONS } from "./selection.ts";
 import { wrap } from "./wrap.ts";
 

@@ -1,7 +1,7 @@
 import { countSlots, formatSlots, type Gap, type KeyNotification, type SlotRange } from "../mod.ts";
 import { type Clock, timeOfDay } from "./clock.ts";
 import { eventStyle } from "./event_style.ts";
-import { printable } from "../pubsub/printable.ts";
+import { printable } from "../pubsub/connection/printable.ts";
 import type { Paint } from "./style.ts";
 
 const DATABASE_WIDTH = "db15".length;

@@ -1,5 +1,5 @@
 import { messageOf } from "./message.ts";
-import { printable } from "../pubsub/printable.ts";
+import { printable } from "../pubsub/connection/printable.ts";
 import { Printer } from "./printer.ts";
 import { isTerminal, showsColor, writerTo } from "./standard_stream.ts";
 import { type Paint, painter, type Style } from "./style.ts";

@@ -1,11 +1,11 @@
-import { ConnectTurns } from "../pubsub/connect_turns.ts";
+import { ConnectTurns } from "../pubsub/connection/connect_turns.ts";
 import { type CommandArgument, dial, type Reply, RespMap, ServerError } from "../mod.ts";
-import { type Connection, NO_EVENTS } from "../pubsub/connection.ts";
-import { ClosedError } from "../pubsub/errors.ts";
-import { openConnection } from "../pubsub/handshake.ts";
+import { type Connection, NO_EVENTS } from "../pubsub/connection/connection.ts";
+import { ClosedError } from "../pubsub/connection/errors.ts";
+import { openConnection } from "../pubsub/connection/handshake.ts";
 import { readCredentials } from "../pubsub/connection/options.ts";
-import { Secrets } from "../pubsub/secrets.ts";
-import { dialWithTls } from "../pubsub/tls.ts";
+import { Secrets } from "../pubsub/connection/secrets.ts";
+import { dialWithTls } from "../pubsub/connection/tls.ts";
 import type { Target } from "./connection.ts";
 
 /** How long dialling, and any one answer, may take, in ms. */

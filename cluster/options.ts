@@ -1,4 +1,4 @@
-import { parseNamedUrl } from "../pubsub/address.ts";
+import { parseNamedUrl } from "../pubsub/connection/address.ts";
 import { type ConnectOptions, DEFAULT_PORT, type ServerUrl } from "../pubsub/mod.ts";
 import { defaultsOf, type ServerDefaults } from "../pubsub/connection/options.ts";
 import {
@@ -7,8 +7,8 @@ import {
   checkMilliseconds,
   checkUnused,
   invalid,
-} from "../pubsub/option_checks.ts";
-import type { Address } from "../pubsub/transport.ts";
+} from "../pubsub/connection/option_checks.ts";
+import type { Address } from "../pubsub/connection/transport.ts";
 
 /**
  * What to do with migration artefacts: spurious notifications that a slot migration causes although

@@ -1,10 +1,10 @@
-import { type Connection, NO_EVENTS } from "../pubsub/connection.ts";
-import { AuthError, ClosedError, ConnectError } from "../pubsub/errors.ts";
-import { openConnection } from "../pubsub/handshake.ts";
-import { inTurn } from "../pubsub/in_turn.ts";
+import { type Connection, NO_EVENTS } from "../pubsub/connection/connection.ts";
+import { AuthError, ClosedError, ConnectError } from "../pubsub/connection/errors.ts";
+import { openConnection } from "../pubsub/connection/handshake.ts";
+import { inTurn } from "../pubsub/connection/in_turn.ts";
 import { type Address, formatAddress, type TcpAddress } from "../pubsub/mod.ts";
 import type { Settings } from "../pubsub/options.ts";
-import { quoteEach } from "../pubsub/printable.ts";
+import { quoteEach } from "../pubsub/connection/printable.ts";
 import type { Subscriber } from "../pubsub/subscriber.ts";
 import { ServerError } from "../resp/mod.ts";
 import { discoverTopology, TopologyError } from "./discovery/discover_topology.ts";

@@ -1,16 +1,10 @@
 import type { Consumer } from "../pubsub/delivery.ts";
 import { Hub, type Refusal, type Wanted } from "../pubsub/hub.ts";
 import type { Status } from "../pubsub/mod.ts";
-import {
-  AuthError,
-  ClosedError,
-  ConnectError,
-  MissingDatabaseError,
-  MissingFlagsError,
-  TimeoutError,
-} from "../pubsub/errors.ts";
+import { AuthError, ClosedError, ConnectError, TimeoutError } from "../pubsub/connection/errors.ts";
+import { MissingDatabaseError, MissingFlagsError } from "../pubsub/errors.ts";
 import { resolveOptions, type Settings } from "../pubsub/options.ts";
-import { quoteEach } from "../pubsub/printable.ts";
+import { quoteEach } from "../pubsub/connection/printable.ts";
 import type { Topology } from "./discovery/topology.ts";
 import { oppositesOf } from "./members/fences.ts";
 import type { Member } from "./members/member.ts";

@@ -154,7 +154,7 @@ export async function checkImports(root: string = ROOT): Promise<Problem[]> {
     if (room.runtime) continue;
     for (const { line, name } of runtimeNames) {
       if (room.program && COMMON_MODULE.test(name)) continue;
-      const reason = `names ${name}; only pubsub/transports/ may name a runtime`;
+      const reason = `names ${name}; only pubsub/connection/transports/ may name a runtime`;
       problems.push({ file, line, reason });
     }
   }

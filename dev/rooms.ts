@@ -17,22 +17,26 @@ const ROOMS: Room[] = [
   { path: "resp/", imports: ["bytes/"], runtime: false },
   { path: "parse/", imports: ["bytes/"], runtime: false },
   { path: "events/", imports: ["parse/"], runtime: false },
-  { path: "pubsub/transports/", imports: ["pubsub/", "resp/", "parse/"], runtime: true },
   {
-    path: "pubsub/sentinel/",
-    imports: ["pubsub/", "pubsub/connection/", "pubsub/transports/", "resp/", "parse/"],
-    runtime: false,
+    path: "pubsub/connection/transports/",
+    imports: ["pubsub/connection/", "resp/", "parse/"],
+    runtime: true,
   },
   {
     path: "pubsub/connection/",
-    imports: ["pubsub/", "pubsub/transports/", "resp/", "parse/"],
+    imports: ["pubsub/connection/transports/", "bytes/", "resp/", "parse/", "events/"],
+    runtime: false,
+  },
+  {
+    path: "pubsub/sentinel/",
+    imports: ["pubsub/", "pubsub/connection/", "pubsub/connection/transports/", "resp/", "parse/"],
     runtime: false,
   },
   {
     path: "pubsub/",
     imports: [
       "pubsub/connection/",
-      "pubsub/transports/",
+      "pubsub/connection/transports/",
       "pubsub/sentinel/",
       "bytes/",
       "resp/",

@@ -1,6 +1,6 @@
 import { Channel, ChannelType, toChannel } from "../parse/mod.ts";
 import type { ChannelLike, SubscribeOptions } from "./interface.ts";
-import { excerpt } from "./printable.ts";
+import { excerpt } from "./connection/printable.ts";
 
 /**
  * Reads what `subscribe` was called with.

@@ -1,4 +1,4 @@
-import { SILENT_MS } from "./delay.ts";
+import { SILENT_MS } from "./connection/delay.ts";
 import {
   type Channel,
   type ChannelOptions,
@@ -21,7 +21,7 @@ import type {
   ListenOptions,
   SubscribeOptions,
 } from "./interface.ts";
-import { checkUnused, invalid } from "./option_checks.ts";
+import { checkUnused, invalid } from "./connection/option_checks.ts";
 import type { Health, Status } from "./status.ts";
 import type { NotificationLoop, StreamItem } from "./stream.ts";
 import type { Subscription } from "./subscription.ts";

@@ -2,7 +2,7 @@ import type { KeyNotification } from "../parse/mod.ts";
 import { Dropped } from "./dropped.ts";
 import type { Gap } from "./gap.ts";
 import type { Load } from "./load.ts";
-import { isPromiseLike } from "./option_checks.ts";
+import { isPromiseLike } from "./connection/option_checks.ts";
 import { BoundedQueue, type Overflow, type QueueLimits } from "./queue.ts";
 
 /**

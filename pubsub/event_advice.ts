@@ -1,7 +1,7 @@
 import { describeEvent } from "../events/mod.ts";
 import { REPEATED_AS } from "../events/replication.ts";
 import { type Channel, isPattern, matchGlob } from "../parse/mod.ts";
-import { excerpt } from "./printable.ts";
+import { excerpt } from "./connection/printable.ts";
 
 /** The event that a channel names: `__keyevent@0__:set`, `__subkeyspaceevent@*__:hset|key`. */
 const NAMED_EVENT = /^__(?:(?:sub)?keyevent@[^_]*__:(.*)|subkeyspaceevent@[^_]*__:([^|]*)\|.*)$/s;

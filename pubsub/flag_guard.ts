@@ -11,11 +11,11 @@ import {
 } from "../events/flags.ts";
 import { Channel, type ChannelType } from "../parse/mod.ts";
 import { type Reply, RespMap, ServerError } from "../resp/mod.ts";
-import { isBusy } from "./busy.ts";
-import type { Connection } from "./connection.ts";
+import { isBusy } from "./connection/busy.ts";
+import type { Connection } from "./connection/connection.ts";
 import { MissingFlagsError } from "./errors.ts";
-import { excerpt } from "./printable.ts";
-import type { ServerChannel } from "./registry.ts";
+import { excerpt } from "./connection/printable.ts";
+import type { ServerChannel } from "./connection/requests.ts";
 
 /** Looks after one server's `notify-keyspace-events`. */
 export class FlagGuard {

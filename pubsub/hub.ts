@@ -6,7 +6,8 @@ import {
   HandlerConsumer,
   type NotificationHandler,
 } from "./delivery.ts";
-import { ClosedError, SubscribeRefusedError } from "./errors.ts";
+import { ClosedError } from "./connection/errors.ts";
+import { SubscribeRefusedError } from "./errors.ts";
 import { EventAdvice } from "./event_advice.ts";
 import type { EventRun } from "./event_run.ts";
 import type { Gap } from "./gap.ts";
@@ -14,7 +15,8 @@ import type { DroppedMessages } from "./held_messages.ts";
 import { Load } from "./load.ts";
 import type { Settings } from "./options.ts";
 import { describeRefused } from "./refusal.ts";
-import { channelId, Registry, type ServerChannel, type WantedChannel } from "./registry.ts";
+import type { ServerChannel } from "./connection/requests.ts";
+import { channelId, Registry, type WantedChannel } from "./registry.ts";
 import type { SlotSpan } from "./status.ts";
 import { Stream } from "./stream.ts";
 import type { Subscription } from "./subscription.ts";

@@ -1,6 +1,6 @@
-import type { Connection } from "./connection.ts";
-import type { ServerInfo } from "./handshake.ts";
-import type { Address } from "./transport.ts";
+import type { Connection } from "./connection/connection.ts";
+import type { ServerInfo } from "./connection/handshake.ts";
+import type { Address } from "./connection/transport.ts";
 
 /** Says where the server is that is to be watched, each time it is connected to. */
 export interface Locator {

@@ -1,9 +1,9 @@
 import { getChannelType } from "../parse/mod.ts";
 import { ServerError } from "../resp/mod.ts";
-import type { Connection } from "./connection.ts";
+import type { Connection } from "./connection/connection.ts";
 import { MissingDatabaseError } from "./errors.ts";
-import { excerpt } from "./printable.ts";
-import type { ServerChannel } from "./registry.ts";
+import { excerpt } from "./connection/printable.ts";
+import type { ServerChannel } from "./connection/requests.ts";
 
 /** What servers say of a database they have not; most clusters have but one. */
 const MISSING = /out of range|not allowed in cluster mode/i;

@@ -15,16 +15,17 @@
  * @module
  */
 
-export { DEFAULT_PORT, formatAddress, parseUrl, type ServerUrl } from "./address.ts";
+export { DEFAULT_PORT, formatAddress, parseUrl, type ServerUrl } from "./connection/address.ts";
 export { AbstractKeyspaceNotifications } from "./base.ts";
 export type { NotificationHandler } from "./delivery.ts";
+export * from "./connection/errors.ts";
 export * from "./errors.ts";
 export type { Gap, GapReason } from "./gap.ts";
 export * from "./interface.ts";
 export * from "./notifications.ts";
 export type { FlagsPolicy } from "./silence_guard.ts";
-export type { Credentials } from "./handshake.ts";
-export type { HeartbeatOptions } from "./heartbeat.ts";
+export type { Credentials } from "./connection/handshake.ts";
+export type { HeartbeatOptions } from "./connection/heartbeat.ts";
 export type { ConnectOptions, QueueOptions } from "./options.ts";
 export type { Overflow, QueueLimits } from "./queue.ts";
 export type { SentinelTarget } from "./sentinel_target.ts";
@@ -39,5 +40,5 @@ export type {
   TlsOptions,
   Transport,
   UnixAddress,
-} from "./transport.ts";
-export { dial } from "./transports/mod.ts";
+} from "./connection/transport.ts";
+export { dial } from "./connection/transports/mod.ts";

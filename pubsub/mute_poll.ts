@@ -1,4 +1,4 @@
-import { delay } from "./delay.ts";
+import { delay } from "./connection/delay.ts";
 
 /**
  * After how long a server from which nothing can come is asked again, in ms: twice as long each

@@ -1,14 +1,14 @@
 import { Channel } from "../parse/mod.ts";
-import { formatAddress, parseUrl } from "./address.ts";
+import { formatAddress, parseUrl } from "./connection/address.ts";
 import { AbstractKeyspaceNotifications } from "./base.ts";
 import { ClusterNodeError } from "./cluster_node_error.ts";
-import { ClosedError, ConnectError } from "./errors.ts";
+import { ClosedError, ConnectError } from "./connection/errors.ts";
 import { ReplicaAdvice } from "./event_advice.ts";
-import type { ServerInfo } from "./handshake.ts";
-import { PING } from "./heartbeat.ts";
+import type { ServerInfo } from "./connection/handshake.ts";
+import { PING } from "./connection/heartbeat.ts";
 import { Hub } from "./hub.ts";
 import { type Locator, PlainLocator } from "./locator.ts";
-import { checkKinds, checkUnused } from "./option_checks.ts";
+import { checkKinds, checkUnused } from "./connection/option_checks.ts";
 import {
   CLUSTER_ONLY,
   type ConnectOptions,
@@ -18,7 +18,7 @@ import {
 } from "./options.ts";
 import { defaultsOf } from "./connection/options.ts";
 import { RoleCheck } from "./role_check.ts";
-import { Secrets } from "./secrets.ts";
+import { Secrets } from "./connection/secrets.ts";
 import type { followSentinels, Sentinels } from "./sentinel/mod.ts";
 import { isSentinelTarget, type SentinelTarget } from "./sentinel_target.ts";
 import type { Status } from "./status.ts";

@@ -1,5 +1,5 @@
 import { toBytes } from "../bytes/to_bytes.ts";
-import { type AddressMap, checkedMap } from "./address_map.ts";
+import { type AddressMap, checkedMap } from "./connection/address_map.ts";
 import {
   filled,
   type OpenOptions,
@@ -8,15 +8,21 @@ import {
   type ServerDefaults,
   shielded,
 } from "./connection/options.ts";
-import { ConnectTurns } from "./connect_turns.ts";
+import { ConnectTurns } from "./connection/connect_turns.ts";
 import type { Gap } from "./gap.ts";
-import type { HeartbeatOptions } from "./heartbeat.ts";
-import { checkAtLeast, checkKinds, invalid, type Kind, kindOf } from "./option_checks.ts";
+import type { HeartbeatOptions } from "./connection/heartbeat.ts";
+import {
+  checkAtLeast,
+  checkKinds,
+  invalid,
+  type Kind,
+  kindOf,
+} from "./connection/option_checks.ts";
 import type { Overflow, QueueLimits } from "./queue.ts";
-import { Secrets } from "./secrets.ts";
+import { Secrets } from "./connection/secrets.ts";
 import type { FlagsPolicy } from "./silence_guard.ts";
 import type { Status } from "./status.ts";
-import type { TcpAddress } from "./transport.ts";
+import type { TcpAddress } from "./connection/transport.ts";
 
 /**
  * How much may wait to be read, and what goes when more comes.

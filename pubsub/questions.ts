@@ -1,8 +1,8 @@
-import { type Connection, type ConnectionEvents, NO_EVENTS } from "./connection.ts";
-import { ClosedError, ConnectError } from "./errors.ts";
-import { type Introduced, openConnection, type ServerInfo } from "./handshake.ts";
+import { type Connection, type ConnectionEvents, NO_EVENTS } from "./connection/connection.ts";
+import { ClosedError, ConnectError } from "./connection/errors.ts";
+import { type Introduced, openConnection, type ServerInfo } from "./connection/handshake.ts";
 import type { AskServer, SubscriberOptions } from "./subscriber_options.ts";
-import type { Address } from "./transport.ts";
+import type { Address } from "./connection/transport.ts";
 
 /** A second connection to an address has reached another server than the first one. */
 export class OtherServerError extends ConnectError {}

@@ -1,15 +1,6 @@
 import { ByteMap } from "../bytes/byte_map.ts";
 import { byteText } from "../bytes/byte_text.ts";
-
-/** A channel or pattern as the server knows it. */
-export interface ServerChannel {
-  /** The channel's or pattern's bytes. */
-  readonly bytes: Uint8Array;
-  /** Whether it is subscribed with `PSUBSCRIBE`. */
-  readonly isPattern: boolean;
-  /** Whether it is subscribed with `SSUBSCRIBE`. */
-  readonly isShard?: boolean;
-}
+import type { ServerChannel } from "./connection/requests.ts";
 
 /** Those to whom the messages of a channel or pattern go. */
 export interface Audience<User> {

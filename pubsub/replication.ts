@@ -1,6 +1,6 @@
 import { ServerError } from "../resp/mod.ts";
-import type { Connection } from "./connection.ts";
-import { parseInfo } from "./info.ts";
+import type { Connection } from "./connection/connection.ts";
+import { parseInfo } from "./connection/info.ts";
 
 /** Where a primary stands in the stream of changes that its replicas follow. */
 export interface Replication {

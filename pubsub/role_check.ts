@@ -1,9 +1,9 @@
-import type { Connection } from "./connection.ts";
-import { ClosedError } from "./errors.ts";
-import type { ServerInfo } from "./handshake.ts";
-import type { Probe } from "./heartbeat.ts";
+import type { Connection } from "./connection/connection.ts";
+import { ClosedError } from "./connection/errors.ts";
+import type { ServerInfo } from "./connection/handshake.ts";
+import type { Probe } from "./connection/heartbeat.ts";
 import { readReplication } from "./replication.ts";
-import { parseRole, readRole, type Role } from "./role.ts";
+import { parseRole, readRole, type Role } from "./connection/role.ts";
 import type { Subscriber } from "./subscriber.ts";
 
 /** How often in a row another primary is found, at most, before the server is left for it. */

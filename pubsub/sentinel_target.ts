@@ -1,5 +1,5 @@
-import type { Credentials } from "./handshake.ts";
-import type { TlsOptions } from "./transport.ts";
+import type { Credentials } from "./connection/handshake.ts";
+import type { TlsOptions } from "./connection/transport.ts";
 
 /**
  * A primary that sentinels watch over, as `connect` takes it in place of a URL.

@@ -1,8 +1,8 @@
 import type { MissingDatabaseError, MissingFlagsError, SubscribeRefusedError } from "./errors.ts";
-import type { Connection } from "./connection.ts";
+import type { Connection } from "./connection/connection.ts";
 import { FlagGuard, type FlagsLoss } from "./flag_guard.ts";
 import { findMissingDatabases } from "./missing_database.ts";
-import type { ServerChannel } from "./registry.ts";
+import type { ServerChannel } from "./connection/requests.ts";
 
 /**
  * What to do when nothing can ever come on a channel, because the server's `notify-keyspace-events`

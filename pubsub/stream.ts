@@ -1,9 +1,9 @@
 import type { KeyNotification } from "../parse/mod.ts";
 import type { Consumer, DeliveryOptions } from "./delivery.ts";
-import { ClosedError } from "./errors.ts";
+import { ClosedError } from "./connection/errors.ts";
 import { sizeOfGap } from "./dropped.ts";
 import type { Gap } from "./gap.ts";
-import { checkAtLeast, checkSignal } from "./option_checks.ts";
+import { checkAtLeast, checkSignal } from "./connection/option_checks.ts";
 import { BoundedQueue } from "./queue.ts";
 
 /**

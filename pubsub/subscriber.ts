@@ -1,22 +1,22 @@
-import { formatAddress } from "./address.ts";
+import { formatAddress } from "./connection/address.ts";
 import { backoff } from "./backoff.ts";
-import { Change } from "./change.ts";
-import type { Connection } from "./connection.ts";
-import { ConnectError, TimeoutError } from "./errors.ts";
+import { Change } from "./connection/change.ts";
+import type { Connection } from "./connection/connection.ts";
+import { ConnectError, TimeoutError } from "./connection/errors.ts";
 import type { GapReason } from "./gap.ts";
-import { type Introduced, nameLibrary, type ServerInfo } from "./handshake.ts";
-import { Heartbeat } from "./heartbeat.ts";
+import { type Introduced, nameLibrary, type ServerInfo } from "./connection/handshake.ts";
+import { Heartbeat } from "./connection/heartbeat.ts";
 import { HeldMessages } from "./held_messages.ts";
 import { MutePoll } from "./mute_poll.ts";
 import { OpenGap } from "./open_gap.ts";
 import { openBeside, openServer, OtherServerError, Questions } from "./questions.ts";
-import type { ServerChannel } from "./registry.ts";
+import type { ServerChannel } from "./connection/requests.ts";
 import { Retries } from "./retries.ts";
 import type { SilenceError } from "./silence_guard.ts";
 import type { NodeState } from "./status.ts";
 import type { SubscriberOptions } from "./subscriber_options.ts";
 import { Subscriptions } from "./subscriptions.ts";
-import type { Address } from "./transport.ts";
+import type { Address } from "./connection/transport.ts";
 
 /**
  * One server, on which what is wanted is laid against what it has confirmed, through every loss of

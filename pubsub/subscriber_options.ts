@@ -1,14 +1,14 @@
 import type { DecoderLimits, MessageFrame } from "../resp/mod.ts";
-import type { Connection } from "./connection.ts";
+import type { Connection } from "./connection/connection.ts";
 import type { GapReason } from "./gap.ts";
-import type { HandshakeOptions, ServerInfo } from "./handshake.ts";
-import type { HeartbeatOptions, Probe } from "./heartbeat.ts";
+import type { HandshakeOptions, ServerInfo } from "./connection/handshake.ts";
+import type { HeartbeatOptions, Probe } from "./connection/heartbeat.ts";
 import type { DroppedMessages } from "./held_messages.ts";
 import type { Locator } from "./locator.ts";
 import type { WantedChannels } from "./registry.ts";
-import type { Secrets } from "./secrets.ts";
+import type { Secrets } from "./connection/secrets.ts";
 import type { SilenceError, SilenceGuard } from "./silence_guard.ts";
-import type { Dial } from "./transport.ts";
+import type { Dial } from "./connection/transport.ts";
 
 /** Puts a question to a server, on the connection that is being made, or, in RESP2, on another one. */
 export type AskServer = <T>(question: (connection: Connection) => Promise<T>) => Promise<T>;

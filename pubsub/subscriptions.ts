@@ -1,9 +1,10 @@
 import { Channel } from "../parse/mod.ts";
 import { ServerError } from "../resp/mod.ts";
-import type { Connection } from "./connection.ts";
+import type { Connection } from "./connection/connection.ts";
 import { SubscribeRefusedError } from "./errors.ts";
 import { describeRefused } from "./refusal.ts";
-import { channelId, difference, type ServerChannel, type WantedChannels } from "./registry.ts";
+import type { ServerChannel } from "./connection/requests.ts";
+import { channelId, difference, type WantedChannels } from "./registry.ts";
 
 /** The most channels in one `SUBSCRIBE`, and the most bytes of channels. */
 const BATCH_CHANNELS = 256;

@@ -1,12 +1,12 @@
 import type { Channel } from "../parse/mod.ts";
 import type { MessageFrame } from "../resp/mod.ts";
-import type { Connection } from "./connection.ts";
-import { repeat } from "./delay.ts";
+import type { Connection } from "./connection/connection.ts";
+import { repeat } from "./connection/delay.ts";
 import { SubscribeRefusedError } from "./errors.ts";
 import { EventRun } from "./event_run.ts";
 import type { GapReason } from "./gap.ts";
-import type { ServerInfo } from "./handshake.ts";
-import { PING, type Probe } from "./heartbeat.ts";
+import type { ServerInfo } from "./connection/handshake.ts";
+import { PING, type Probe } from "./connection/heartbeat.ts";
 import type { DroppedMessages } from "./held_messages.ts";
 import type { Gate, Hub, NodeRun, Refusal, Wanted } from "./hub.ts";
 import type { Locator } from "./locator.ts";

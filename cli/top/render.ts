@@ -1,7 +1,7 @@
 import { countSlots, formatSlots } from "../../mod.ts";
 import { timeOfDay } from "../clock.ts";
 import { eventStyle } from "../event_style.ts";
-import { printable } from "../../pubsub/printable.ts";
+import { printable } from "../../pubsub/connection/printable.ts";
 import type { Paint, Style } from "../style.ts";
 import { bar, columnChart } from "./chart.ts";
 import { formatCount, formatDuration, formatRate } from "./numbers.ts";

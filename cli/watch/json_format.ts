@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 import type { Gap, KeyNotification } from "../../mod.ts";
-import { decodeStrict, UNPRINTABLE } from "../../pubsub/printable.ts";
+import { decodeStrict, UNPRINTABLE } from "../../pubsub/connection/printable.ts";
 import type { Stopwatch } from "../clock.ts";
 import type { LineFormat } from "./line_format.ts";
 

@@ -1,7 +1,7 @@
 import type { Gap, KeyNotification } from "../../mod.ts";
 import type { Clock } from "../clock.ts";
 import { formatGap, formatNotification } from "../format.ts";
-import { printable } from "../../pubsub/printable.ts";
+import { printable } from "../../pubsub/connection/printable.ts";
 import type { Paint } from "../style.ts";
 import type { LineFormat } from "./line_format.ts";
 

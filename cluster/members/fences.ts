@@ -3,7 +3,7 @@
  * subscribe them, given the right to the command, because their names look alike.
  */
 import { matchGlob } from "../../parse/mod.ts";
-import type { ServerChannel } from "../../pubsub/registry.ts";
+import type { ServerChannel } from "../../pubsub/connection/requests.ts";
 import { hashSlot, SLOTS } from "../discovery/slot.ts";
 
 const encoder = /* @__PURE__ */ new TextEncoder();

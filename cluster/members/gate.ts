@@ -1,10 +1,10 @@
 import { type KeyNotification, readWholeKey } from "../../parse/notification.ts";
-import type { Connection } from "../../pubsub/connection.ts";
-import { ConnectError } from "../../pubsub/errors.ts";
-import type { ServerInfo } from "../../pubsub/handshake.ts";
+import type { Connection } from "../../pubsub/connection/connection.ts";
+import { ConnectError } from "../../pubsub/connection/errors.ts";
+import type { ServerInfo } from "../../pubsub/connection/handshake.ts";
 import type { Delivery, Gate } from "../../pubsub/hub.ts";
-import type { ServerChannel } from "../../pubsub/registry.ts";
-import { readRole } from "../../pubsub/role.ts";
+import type { ServerChannel } from "../../pubsub/connection/requests.ts";
+import { readRole } from "../../pubsub/connection/role.ts";
 import type { AskServer } from "../../pubsub/subscriber_options.ts";
 import { type Reply, ServerError } from "../../resp/mod.ts";
 import { hashBytes, hashSlot } from "../discovery/slot.ts";

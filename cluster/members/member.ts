@@ -1,13 +1,13 @@
-import { ConnectError } from "../../pubsub/errors.ts";
+import { ConnectError } from "../../pubsub/connection/errors.ts";
 import type { GapReason } from "../../pubsub/gap.ts";
-import type { Probe } from "../../pubsub/heartbeat.ts";
+import type { Probe } from "../../pubsub/connection/heartbeat.ts";
 import type { DroppedMessages } from "../../pubsub/held_messages.ts";
 import type { Hub, Refusal, Wanted } from "../../pubsub/hub.ts";
 import { PlainLocator } from "../../pubsub/locator.ts";
 import { formatAddress, type TcpAddress } from "../../pubsub/mod.ts";
 import type { Settings } from "../../pubsub/options.ts";
 import { readReplication, type Replication, ReplicationLog } from "../../pubsub/replication.ts";
-import { parseRole } from "../../pubsub/role.ts";
+import { parseRole } from "../../pubsub/connection/role.ts";
 import { WatchedServer } from "../../pubsub/watched_server.ts";
 import { NodeGate, type NodeGateOptions } from "./gate.ts";
 

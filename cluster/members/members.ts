@@ -1,12 +1,12 @@
 import { backoff } from "../../pubsub/backoff.ts";
-import { LATE, repeat, SILENT_MS } from "../../pubsub/delay.ts";
-import { ClosedError } from "../../pubsub/errors.ts";
+import { LATE, repeat, SILENT_MS } from "../../pubsub/connection/delay.ts";
+import { ClosedError } from "../../pubsub/connection/errors.ts";
 import type { GapReason } from "../../pubsub/gap.ts";
 import type { DroppedMessages } from "../../pubsub/held_messages.ts";
 import type { Delivery, Hub } from "../../pubsub/hub.ts";
 import { formatAddress, type TcpAddress } from "../../pubsub/mod.ts";
 import type { Settings } from "../../pubsub/options.ts";
-import type { ServerChannel } from "../../pubsub/registry.ts";
+import type { ServerChannel } from "../../pubsub/connection/requests.ts";
 import { dialAddress, type Topology } from "../discovery/topology.ts";
 import { MigrationFilter } from "../migration/filter.ts";
 import type { Verdict } from "../migration/node_stream.ts";

@@ -1,7 +1,7 @@
-import type { Connection } from "../../pubsub/connection.ts";
-import { ConnectError } from "../../pubsub/errors.ts";
-import type { ServerInfo } from "../../pubsub/handshake.ts";
-import type { Probe } from "../../pubsub/heartbeat.ts";
+import type { Connection } from "../../pubsub/connection/connection.ts";
+import { ConnectError } from "../../pubsub/connection/errors.ts";
+import type { ServerInfo } from "../../pubsub/connection/handshake.ts";
+import type { Probe } from "../../pubsub/connection/heartbeat.ts";
 import type { Locator } from "../../pubsub/locator.ts";
 import type { TcpAddress } from "../../pubsub/mod.ts";
 import { type Reply, ServerError } from "../../resp/mod.ts";

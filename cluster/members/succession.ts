@@ -1,11 +1,11 @@
-import { type Connection, NO_EVENTS } from "../../pubsub/connection.ts";
-import { delay } from "../../pubsub/delay.ts";
-import { ClosedError } from "../../pubsub/errors.ts";
-import { type Introduced, openConnection } from "../../pubsub/handshake.ts";
+import { type Connection, NO_EVENTS } from "../../pubsub/connection/connection.ts";
+import { delay } from "../../pubsub/connection/delay.ts";
+import { ClosedError } from "../../pubsub/connection/errors.ts";
+import { type Introduced, openConnection } from "../../pubsub/connection/handshake.ts";
 import type { TcpAddress } from "../../pubsub/mod.ts";
 import type { Settings } from "../../pubsub/options.ts";
 import type { Replication, ReplicationLog } from "../../pubsub/replication.ts";
-import { askRole } from "../../pubsub/role.ts";
+import { askRole } from "../../pubsub/connection/role.ts";
 import type { Topology } from "../discovery/topology.ts";
 
 /** How often the role of a replica is polled while its primary is not heard, in ms. */

@@ -1,6 +1,6 @@
 import type { Hub } from "../../pubsub/hub.ts";
 import type { Status } from "../../pubsub/mod.ts";
-import type { ServerChannel } from "../../pubsub/registry.ts";
+import type { ServerChannel } from "../../pubsub/connection/requests.ts";
 import { SLOTS } from "../discovery/slot.ts";
 import type { Topology } from "../discovery/topology.ts";
 import { Coverage, type SlotGap } from "./coverage.ts";

@@ -595,10 +595,10 @@ export const cluster: readonly Mutant[] = [
   },
   {
     name: "sends a ping each time something is awaited",
-    file: "pubsub/heartbeat.ts",
+    file: "pubsub/connection/heartbeat.ts",
     before: "if (now - this.#lastAsked >= this.#options.busyInterval) this.#ask(now);",
     after: "if (now > 0) this.#ask(now);",
-    tests: ["tests/pubsub/heartbeat_test.ts", "--filter=something is awaited"],
+    tests: ["tests/pubsub/connection/heartbeat_test.ts", "--filter=something is awaited"],
   },
   {
     name: "forgets an uncertain restore though a silent node may have deleted its key",
@@ -609,9 +609,9 @@ export const cluster: readonly Mutant[] = [
   },
   {
     name: "does not cover what is awaited since the question under way",
-    file: "pubsub/heartbeat.ts",
+    file: "pubsub/connection/heartbeat.ts",
     before: "else this.#isAwaited = true;",
     after: "",
-    tests: ["tests/pubsub/heartbeat_test.ts", "--filter=under way"],
+    tests: ["tests/pubsub/connection/heartbeat_test.ts", "--filter=under way"],
   },
 ];

@@ -18,7 +18,7 @@ export const pubsubGaps: readonly Mutant[] = [
   },
   {
     name: "takes the time of an answer for the time of its question",
-    file: "pubsub/requests.ts",
+    file: "pubsub/connection/requests.ts",
     before: "this.provenAt = pending.sentAt",
     after: "this.provenAt = Date.now()",
     tests: ["tests/pubsub/gaps_test.ts"],
@@ -39,7 +39,7 @@ export const pubsubGaps: readonly Mutant[] = [
   },
   {
     name: "takes the receipt of a message for the last proof",
-    file: "pubsub/connection.ts",
+    file: "pubsub/connection/connection.ts",
     before: "this.#options.events.onMessage(frame, this.#receivedAt, this.#requests.provenAt)",
     after: "this.#options.events.onMessage(frame, this.#receivedAt, this.#receivedAt)",
     tests: ["tests/pubsub/gaps_test.ts"],

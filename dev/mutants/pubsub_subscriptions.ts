@@ -173,7 +173,7 @@ export const pubsubSubscriptions: readonly Mutant[] = [
   },
   {
     name: "never finds out that a server hangs",
-    file: "pubsub/heartbeat.ts",
+    file: "pubsub/connection/heartbeat.ts",
     before: "if (now - this.#due > LATE)",
     after: "if (now > 0)",
     tests: ["tests/pubsub/reconnect_test.ts", "--filter=hung server"],
@@ -201,17 +201,17 @@ export const pubsubSubscriptions: readonly Mutant[] = [
   },
   {
     name: "fails at once while a server loads its data",
-    file: "pubsub/busy.ts",
+    file: "pubsub/connection/busy.ts",
     before: 'error.code === "LOADING" || ',
     after: "",
-    tests: ["tests/pubsub/handshake_test.ts", "--filter=loads its data is waited for"],
+    tests: ["tests/pubsub/connection/handshake_test.ts", "--filter=loads its data is waited for"],
   },
   {
     name: "speaks in the clear where TLS was asked for",
-    file: "pubsub/tls.ts",
+    file: "pubsub/connection/tls.ts",
     before: "tls === undefined ? dial :",
     after: "tls !== null ? dial :",
-    tests: ["tests/pubsub/transports_tls_test.ts", "--filter=used together"],
+    tests: ["tests/pubsub/connection/transports_tls_test.ts", "--filter=used together"],
   },
   {
     name: "asks in RESP2 on a connection that has subscribed",
@@ -222,10 +222,10 @@ export const pubsubSubscriptions: readonly Mutant[] = [
   },
   {
     name: "waits for one sentinel or node that says nothing",
-    file: "pubsub/in_turn.ts",
+    file: "pubsub/connection/in_turn.ts",
     before: "timer = setTimeout(askNext, patience);",
     after: "",
-    tests: ["tests/pubsub/in_turn_test.ts"],
+    tests: ["tests/pubsub/connection/in_turn_test.ts"],
   },
   {
     name: "loses what a loop has not read",
@@ -236,7 +236,7 @@ export const pubsubSubscriptions: readonly Mutant[] = [
   },
   {
     name: "lets a request wait without a limit",
-    file: "pubsub/requests.ts",
+    file: "pubsub/connection/requests.ts",
     before: "if (timeout !== Infinity) this.#expect(pending, timeout);",
     after: "",
     tests: ["tests/pubsub/resubscribe_test.ts"],
@@ -250,15 +250,15 @@ export const pubsubSubscriptions: readonly Mutant[] = [
   },
   {
     name: "takes an answer that nobody asked for",
-    file: "pubsub/requests.ts",
+    file: "pubsub/connection/requests.ts",
     before:
       'if (reply instanceof ServerError) throw unusable(this.#server, reply);\n      throw this.#confused("answered what nobody asked");',
     after: "return;",
-    tests: ["tests/pubsub/chunk_test.ts"],
+    tests: ["tests/pubsub/connection/chunk_test.ts"],
   },
   {
     name: "takes a confirmation of another channel",
-    file: "pubsub/requests.ts",
+    file: "pubsub/connection/requests.ts",
     before: " ||\n      (bytes !== null && !areSame(awaited.bytes, bytes))",
     after: "",
     tests: ["tests/pubsub/resubscribe_test.ts"],

@@ -7,7 +7,7 @@ export const NAME = "keywatch";
 export const TOOL = "cli/bin.ts";
 
 /** The module that finds out at run time which transport there is. */
-const RUNTIME = "pubsub/transports/runtime.ts";
+const RUNTIME = "pubsub/connection/transports/runtime.ts";
 
 /** An import that the package.json answers by the conditions of a runtime or a bundler. */
 export const CONDITIONAL: { readonly name: string; readonly module: string } = {
@@ -20,8 +20,8 @@ export const CONDITIONAL: { readonly name: string; readonly module: string } = {
  * out. Deno has the condition `node`, too.
  */
 const TRANSPORTS = {
-  workerd: "pubsub/transports/cloudflare.ts",
-  deno: "pubsub/transports/deno.ts",
+  workerd: "pubsub/connection/transports/cloudflare.ts",
+  deno: "pubsub/connection/transports/deno.ts",
   default: RUNTIME,
 } as const;
 

@@ -24,19 +24,19 @@ import {
   toChannel,
 } from "../../parse/mod.ts";
 import { type CommandArgument, decodeText, type MessageFrame, type Reply } from "../../resp/mod.ts";
-import { parseUrl, type ServerUrl } from "../address.ts";
-import { checkTcpAddress } from "../address_map.ts";
-import type { Connection, ConnectionEvents } from "../connection.ts";
-import { ClosedError } from "../errors.ts";
-import { openConnection, type ServerInfo } from "../handshake.ts";
-import { Heartbeat } from "../heartbeat.ts";
-import { checkKinds, isPromiseLike } from "../option_checks.ts";
-import type { Address, TcpAddress, UnixAddress } from "../transport.ts";
+import { parseUrl, type ServerUrl } from "./address.ts";
+import { checkTcpAddress } from "./address_map.ts";
+import type { Connection, ConnectionEvents } from "./connection.ts";
+import { ClosedError } from "./errors.ts";
+import { openConnection, type ServerInfo } from "./handshake.ts";
+import { Heartbeat } from "./heartbeat.ts";
+import { checkKinds, isPromiseLike } from "./option_checks.ts";
+import type { Address, TcpAddress, UnixAddress } from "./transport.ts";
 import { defaultsOf, type OpenOptions, resolveOpenOptions, shielded } from "./options.ts";
 
-export { AuthError, ClosedError, ConnectError, TimeoutError, UnsupportedError } from "../errors.ts";
-export type { Credentials, ServerInfo } from "../handshake.ts";
-export type { HeartbeatOptions } from "../heartbeat.ts";
+export { AuthError, ClosedError, ConnectError, TimeoutError, UnsupportedError } from "./errors.ts";
+export type { Credentials, ServerInfo } from "./handshake.ts";
+export type { HeartbeatOptions } from "./heartbeat.ts";
 export type {
   Address,
   Dial,
@@ -45,8 +45,8 @@ export type {
   TlsOptions,
   Transport,
   UnixAddress,
-} from "../transport.ts";
-export { dial } from "../transports/mod.ts";
+} from "./transport.ts";
+export { dial } from "./transports/mod.ts";
 export { Channel, KeyNotification } from "../../parse/mod.ts";
 export {
   type CommandArgument,

@@ -1,18 +1,12 @@
 import { Decoder, type DecoderLimits, DEFAULT_LIMITS } from "../../resp/mod.ts";
-import { formatAddress, type ServerUrl } from "../address.ts";
-import type { Credentials } from "../handshake.ts";
-import type { HeartbeatOptions } from "../heartbeat.ts";
-import {
-  checkKinds,
-  checkMilliseconds,
-  checkSignal,
-  invalid,
-  type Kind,
-} from "../option_checks.ts";
-import { Secrets } from "../secrets.ts";
-import { dialWithTls, tlsFor } from "../tls.ts";
-import type { Dial, TlsOptions } from "../transport.ts";
-import { dial } from "../transports/mod.ts";
+import { formatAddress, type ServerUrl } from "./address.ts";
+import type { Credentials } from "./handshake.ts";
+import type { HeartbeatOptions } from "./heartbeat.ts";
+import { checkKinds, checkMilliseconds, checkSignal, invalid, type Kind } from "./option_checks.ts";
+import { Secrets } from "./secrets.ts";
+import { dialWithTls, tlsFor } from "./tls.ts";
+import type { Dial, TlsOptions } from "./transport.ts";
+import { dial } from "./transports/mod.ts";
 
 /**
  * How to connect to a server.

@@ -1,7 +1,7 @@
-import type { AddressMap } from "../address_map.ts";
-import { formatAddress } from "../address.ts";
+import type { AddressMap } from "../connection/address_map.ts";
+import { formatAddress } from "../connection/address.ts";
 import type { SentinelServer } from "./target.ts";
-import type { Dial, TcpAddress } from "../transport.ts";
+import type { Dial, TcpAddress } from "../connection/transport.ts";
 
 /** How many sentinels are learned of at most, whatever is told. */
 export const MOST_LEARNED = 32;

@@ -1,16 +1,10 @@
-import { type Connection, NO_EVENTS } from "../connection.ts";
-import {
-  AuthError,
-  ClosedError,
-  ConnectError,
-  SentinelError,
-  type SentinelFailure,
-  UnsupportedError,
-} from "../errors.ts";
-import type { ServerInfo } from "../handshake.ts";
-import { inTurn } from "../in_turn.ts";
+import { type Connection, NO_EVENTS } from "../connection/connection.ts";
+import { AuthError, ClosedError, ConnectError, UnsupportedError } from "../connection/errors.ts";
+import { SentinelError, type SentinelFailure } from "../errors.ts";
+import type { ServerInfo } from "../connection/handshake.ts";
+import { inTurn } from "../connection/in_turn.ts";
 import type { Locator } from "../locator.ts";
-import { quoteEach } from "../printable.ts";
+import { quoteEach } from "../connection/printable.ts";
 import { isOther, OtherServerError } from "../questions.ts";
 import { readReplication, ReplicationLog } from "../replication.ts";
 import { SentinelOrder } from "./order.ts";
@@ -22,7 +16,7 @@ import {
   type SessionOptions,
 } from "./session.ts";
 import type { SentinelServer } from "./target.ts";
-import type { Address } from "../transport.ts";
+import type { Address } from "../connection/transport.ts";
 
 /** How long a sentinel may keep silent before the next one is asked as well, in ms. */
 const PATIENCE = 500;

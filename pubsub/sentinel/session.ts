@@ -1,14 +1,14 @@
-import type { ConnectTurns } from "../connect_turns.ts";
+import type { ConnectTurns } from "../connection/connect_turns.ts";
 import { type DecoderLimits, type Reply, RespMap, ServerError } from "../../resp/mod.ts";
-import type { AddressMap } from "../address_map.ts";
-import { formatAddress, MAX_PORT } from "../address.ts";
-import type { Connection, ConnectionEvents } from "../connection.ts";
-import { ConnectError } from "../errors.ts";
-import { type Introduced, openConnection, type PasswordAdvice } from "../handshake.ts";
-import type { Secrets } from "../secrets.ts";
+import type { AddressMap } from "../connection/address_map.ts";
+import { formatAddress, MAX_PORT } from "../connection/address.ts";
+import type { Connection, ConnectionEvents } from "../connection/connection.ts";
+import { ConnectError } from "../connection/errors.ts";
+import { type Introduced, openConnection, type PasswordAdvice } from "../connection/handshake.ts";
+import type { Secrets } from "../connection/secrets.ts";
 import { MOST_LEARNED } from "./order.ts";
 import type { SentinelServer } from "./target.ts";
-import type { Address, TcpAddress } from "../transport.ts";
+import type { Address, TcpAddress } from "../connection/transport.ts";
 
 /** The channels on which a sentinel says that the primary is another one. */
 export const SWITCH_CHANNELS: readonly string[] = [

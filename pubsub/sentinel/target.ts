@@ -1,12 +1,12 @@
-import { formatAddress, parseNamedUrl } from "../address.ts";
+import { formatAddress, parseNamedUrl } from "../connection/address.ts";
 import { readCredentials, type ServerDefaults } from "../connection/options.ts";
 import type { ConnectOptions } from "../options.ts";
-import type { Secrets } from "../secrets.ts";
+import type { Secrets } from "../connection/secrets.ts";
 import type { SentinelTarget } from "../sentinel_target.ts";
-import { dialWithTls, tlsFor } from "../tls.ts";
-import type { Address, Dial } from "../transport.ts";
-import { dial } from "../transports/mod.ts";
-import type { Credentials } from "../handshake.ts";
+import { dialWithTls, tlsFor } from "../connection/tls.ts";
+import type { Address, Dial } from "../connection/transport.ts";
+import { dial } from "../connection/transports/mod.ts";
+import type { Credentials } from "../connection/handshake.ts";
 
 /** The port sentinels listen on when a URL names none. */
 const SENTINEL_PORT = 26379;

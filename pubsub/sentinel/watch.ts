@@ -1,10 +1,10 @@
 import type { MessageFrame } from "../../resp/mod.ts";
 import { backoff, STEADY_MS } from "../backoff.ts";
-import { type Connection, type ConnectionEvents, NO_EVENTS } from "../connection.ts";
-import { delay } from "../delay.ts";
-import { ClosedError } from "../errors.ts";
-import { nameLibrary } from "../handshake.ts";
-import { Heartbeat, type HeartbeatOptions } from "../heartbeat.ts";
+import { type Connection, type ConnectionEvents, NO_EVENTS } from "../connection/connection.ts";
+import { delay } from "../connection/delay.ts";
+import { ClosedError } from "../connection/errors.ts";
+import { nameLibrary } from "../connection/handshake.ts";
+import { Heartbeat, type HeartbeatOptions } from "../connection/heartbeat.ts";
 import type { Sentinels, Voucher } from "./sentinels.ts";
 import {
   openSentinel,
@@ -15,7 +15,7 @@ import {
   SWITCH_CHANNELS,
 } from "./session.ts";
 import type { SentinelServer } from "./target.ts";
-import type { Address } from "../transport.ts";
+import type { Address } from "../connection/transport.ts";
 
 /** How long a sentinel that is followed may be silent before it is asked whether it lives, in ms. */
 const SILENCE = 1_000;

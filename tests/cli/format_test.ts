@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { formatGap, formatNodes, formatNotification } from "../../cli/format.ts";
-import { printable } from "../../pubsub/printable.ts";
+import { printable } from "../../pubsub/connection/printable.ts";
 import { painter } from "../../cli/style.ts";
 import { KeyNotification } from "../../mod.ts";
 

@@ -1,7 +1,7 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { run } from "../../cli/run.ts";
 import { Output } from "../../cli/output.ts";
-import { printable } from "../../pubsub/printable.ts";
+import { printable } from "../../pubsub/connection/printable.ts";
 import { within } from "../servers/mod.ts";
 import { Cli, LIMIT } from "./cli.ts";
 

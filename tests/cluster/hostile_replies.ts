@@ -2,7 +2,7 @@ import { assert } from "@std/assert";
 import { parseShards, parseSlots } from "../../cluster/discovery/discover_topology.ts";
 import { TopologyError } from "../../cluster/mod.ts";
 import { parseMoves, parseNodeLines } from "../../cluster/migration/move_list.ts";
-import { parseInfo } from "../../pubsub/info.ts";
+import { parseInfo } from "../../pubsub/connection/info.ts";
 import type { Reply } from "../../resp/mod.ts";
 
 /** Who is asked. */

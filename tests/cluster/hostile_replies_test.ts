@@ -1,8 +1,8 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { parseShards, parseSlots } from "../../cluster/discovery/discover_topology.ts";
 import { formatSlots, TopologyError } from "../../cluster/mod.ts";
-import type { Connection } from "../../pubsub/connection.ts";
-import { Secrets } from "../../pubsub/secrets.ts";
+import type { Connection } from "../../pubsub/connection/connection.ts";
+import { Secrets } from "../../pubsub/connection/secrets.ts";
 import { readView } from "../../pubsub/sentinel/session.ts";
 import type { Reply } from "../../resp/mod.ts";
 import { ASKED, listed, repeated, shard, testTexts } from "./hostile_replies.ts";

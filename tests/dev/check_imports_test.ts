@@ -19,10 +19,11 @@ const RIGHT_IMPORTS: [from: string, to: string][] = [
   ["pubsub/registry.ts", "bytes/byte_map.ts"],
   ["cluster/migration/filter.ts", "bytes/text.ts"],
   ["parse/channel.ts", "parse/glob.ts"],
-  ["pubsub/connection.ts", "resp/mod.ts"],
+  ["pubsub/connection/connection.ts", "resp/mod.ts"],
   ["pubsub/subscriber.ts", "parse/mod.ts"],
-  ["pubsub/connection.ts", "pubsub/transports/deno.ts"],
-  ["pubsub/transports/deno.ts", "pubsub/transport.ts"],
+  ["pubsub/subscriber.ts", "pubsub/connection/connection.ts"],
+  ["pubsub/connection/connection.ts", "pubsub/connection/transports/deno.ts"],
+  ["pubsub/connection/transports/deno.ts", "pubsub/connection/transport.ts"],
   ["cluster/notifications.ts", "pubsub/mod.ts"],
   ["cluster/notifications.ts", "cluster/discovery/mod.ts"],
   ["cluster/notifications.ts", "cluster/migration/filter.ts"],
@@ -47,9 +48,11 @@ const WRONG_IMPORTS: [from: string, to: string][] = [
   ["resp/decoder.ts", "pubsub/mod.ts"],
   ["parse/channel.ts", "resp/mod.ts"],
   ["parse/channel.ts", "mod.ts"],
-  ["pubsub/connection.ts", "cluster/mod.ts"],
-  ["pubsub/connection.ts", "mod.ts"],
-  ["pubsub/transports/deno.ts", "cluster/mod.ts"],
+  ["pubsub/connection/connection.ts", "pubsub/registry.ts"],
+  ["pubsub/connection/transports/deno.ts", "pubsub/registry.ts"],
+  ["pubsub/connection/connection.ts", "cluster/mod.ts"],
+  ["pubsub/connection/connection.ts", "mod.ts"],
+  ["pubsub/connection/transports/deno.ts", "cluster/mod.ts"],
   ["cluster/notifications.ts", "mod.ts"],
   ["cluster/migration/filter.ts", "cluster/notifications.ts"],
   ["cluster/migration/filter.ts", "pubsub/mod.ts"],
@@ -60,7 +63,7 @@ const WRONG_IMPORTS: [from: string, to: string][] = [
   ["mod.ts", "cli/mod.ts"],
   ["cli/watch.ts", "resp/mod.ts"],
   ["cli/watch.ts", "tests/servers/mod.ts"],
-  ["pubsub/connection.ts", "tests/servers/mod.ts"],
+  ["pubsub/connection/connection.ts", "tests/servers/mod.ts"],
   ["examples/expired.ts", "pubsub/mod.ts"],
   ["examples/expired.ts", "cluster/mod.ts"],
   ["examples/expired.ts", "tests/servers/mod.ts"],
@@ -117,8 +120,10 @@ Deno.test("every form of import is seen", async (t) => {
 
 Deno.test("published code imports nothing from outside the project", async (t) => {
   const outside = ["npm:redis@6", "jsr:@std/async@1", "@std/assert", "https://x.test/a.ts"];
-  for (const specifier of [...outside, "../../../elsewhere.ts"]) {
-    for (const file of ["parse/a.ts", "pubsub/a.ts", "pubsub/transports/a.ts", "cli/a.ts"]) {
+  for (const specifier of [...outside, "../../../../elsewhere.ts"]) {
+    for (
+      const file of ["parse/a.ts", "pubsub/a.ts", "pubsub/connection/transports/a.ts", "cli/a.ts"]
+    ) {
       await t.step(`${file} -> ${specifier}`, async () => {
         assertEquals(await check({ [file]: `import "${specifier}";\n` }), [
           `${file}:1: imports ${specifier}, which is not part of this project`,
@@ -156,7 +161,7 @@ Deno.test("only transports, and what is not the library, name a runtime", async 
       }
       for (
         const file of [
-          "pubsub/transports/a.ts",
+          "pubsub/connection/transports/a.ts",
           "cli/a.ts",
           "examples/discover_sockets.ts",
           "tests/a.ts",

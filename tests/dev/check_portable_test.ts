@@ -36,13 +36,16 @@ Deno.test("a runtime's global is an error in the rooms that run everywhere", asy
 
 Deno.test("what every runtime has is none, nor what a transport names", async () => {
   const text = `
-import { dial } from "./transports/deno.ts";
+import { dial } from "./connection/transports/deno.ts";
 export const it: unknown = [dial, new TextDecoder(), setTimeout(() => {}, 1), crypto, fetch,
   new AbortController(), ReadableStream, performance.now(), queueMicrotask];
 export const timer: number = setTimeout(() => {}, 1);
 `;
   const transport = "export const dial: typeof Deno.connect = Deno.connect;\n";
-  assertEquals(await check({ "pubsub/a.ts": text, "pubsub/transports/deno.ts": transport }), []);
+  assertEquals(
+    await check({ "pubsub/a.ts": text, "pubsub/connection/transports/deno.ts": transport }),
+    [],
+  );
 });
 
 Deno.test("other rooms are not looked at", async () => {

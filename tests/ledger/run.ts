@@ -1,5 +1,5 @@
 import { backoff, STEADY_MS } from "../../pubsub/backoff.ts";
-import { LATE } from "../../pubsub/delay.ts";
+import { LATE } from "../../pubsub/connection/delay.ts";
 import { sleep, until } from "../servers/mod.ts";
 import type { Fault } from "./faults.ts";
 import { type Happening, judge, type Ledger, type Report, type Write } from "./ledger.ts";

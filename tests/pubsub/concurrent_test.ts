@@ -7,7 +7,7 @@ import {
   SubscribeRefusedError,
   TimeoutError,
 } from "../../mod.ts";
-import type { Connection } from "../../pubsub/connection.ts";
+import type { Connection } from "../../pubsub/connection/connection.ts";
 import { FlagGuard } from "../../pubsub/flag_guard.ts";
 import { startServer, until } from "../servers/mod.ts";
 import { FakeServer } from "./fake_server.ts";

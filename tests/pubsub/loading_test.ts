@@ -5,7 +5,7 @@ import { startServer } from "../servers/mod.ts";
 import { run } from "../servers/run.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
-const TRANSPORTS = join("pubsub", "transports");
+const TRANSPORTS = join("pubsub", "connection", "transports");
 
 async function copy(from: string, to: string): Promise<void> {
   await Deno.mkdir(to, { recursive: true });

@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
-import { channelId, difference, Registry, type ServerChannel } from "../../pubsub/registry.ts";
+import type { ServerChannel } from "../../pubsub/connection/requests.ts";
+import { channelId, difference, Registry } from "../../pubsub/registry.ts";
 
 const encoder = new TextEncoder();
 

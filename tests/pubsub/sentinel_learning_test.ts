@@ -1,9 +1,9 @@
 import { assertEquals } from "@std/assert";
 import { connect } from "../../mod.ts";
-import { ConnectTurns } from "../../pubsub/connect_turns.ts";
+import { ConnectTurns } from "../../pubsub/connection/connect_turns.ts";
 import { Sentinels } from "../../pubsub/sentinel/sentinels.ts";
 import { SentinelOrder } from "../../pubsub/sentinel/order.ts";
-import { Secrets } from "../../pubsub/secrets.ts";
+import { Secrets } from "../../pubsub/connection/secrets.ts";
 import { readSentinelTarget, type SentinelServer } from "../../pubsub/sentinel/target.ts";
 import { freePort, type TestServer, until } from "../servers/mod.ts";
 import { FakeSentinel } from "./fake_sentinel.ts";

@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
-import type { Connection } from "../../pubsub/connection.ts";
+import type { Connection } from "../../pubsub/connection/connection.ts";
 import { SilenceGuard } from "../../pubsub/silence_guard.ts";
-import type { ServerChannel } from "../../pubsub/registry.ts";
+import type { ServerChannel } from "../../pubsub/connection/requests.ts";
 
 function channel(name: string): ServerChannel {
   return { bytes: new TextEncoder().encode(name), isPattern: false, isShard: false };

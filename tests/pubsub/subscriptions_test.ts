@@ -1,6 +1,7 @@
 import { assertEquals } from "@std/assert";
-import type { Connection } from "../../pubsub/connection.ts";
-import { Registry, type ServerChannel } from "../../pubsub/registry.ts";
+import type { Connection } from "../../pubsub/connection/connection.ts";
+import type { ServerChannel } from "../../pubsub/connection/requests.ts";
+import { Registry } from "../../pubsub/registry.ts";
 import { Subscriptions } from "../../pubsub/subscriptions.ts";
 import { ServerError } from "../../resp/mod.ts";
 

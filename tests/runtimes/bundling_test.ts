@@ -34,9 +34,9 @@ for (const platform of ["browser", "neutral", "node"]) {
 
 /** What is loaded when it is needed: where TLS fails, sentinels are named or a cluster is found. */
 const ON_DEMAND =
-  /^pubsub\/(?:sentinel|transports)\/|^cluster\/(?:members|migration|watched_cluster)/;
+  /^pubsub\/(?:sentinel|connection\/transports)\/|^cluster\/(?:members|migration|watched_cluster)/;
 /** What chooses the transport. */
-const ALWAYS = ["pubsub/transports/mod.js"];
+const ALWAYS = ["pubsub/connection/transports/mod.js"];
 
 Deno.test("what one server does not need is not loaded at the start", async () => {
   const { folder } = application;
@@ -52,7 +52,7 @@ Deno.test("what one server does not need is not loaded at the start", async () =
   const atStart = modulesOf(initialChunks("application.mjs", outputs));
   assertEquals(atStart, ALWAYS);
   const all = modulesOf(Object.keys(outputs));
-  for (const name of ["sentinel/sentinels", "transports/deno", "transports/cloudflare"]) {
+  for (const name of ["sentinel/sentinels", "connection/transports/deno"]) {
     assertEquals(all.includes(`pubsub/${name}.js`), true, name);
   }
 });

@@ -1,8 +1,8 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { getEventListeners } from "node:events";
-import { Connection, NO_EVENTS } from "../../pubsub/connection.ts";
-import type { Transport } from "../../pubsub/transport.ts";
-import { until } from "../servers/mod.ts";
+import { Connection, NO_EVENTS } from "../../../pubsub/connection/connection.ts";
+import type { Transport } from "../../../pubsub/connection/transport.ts";
+import { until } from "../../servers/mod.ts";
 
 /** A transport on which nothing happens until it is closed. */
 function silentTransport(): Transport & { readonly closed: boolean } {

@@ -1,5 +1,5 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { formatAddress, parseUrl } from "../../pubsub/address.ts";
+import { formatAddress, parseUrl } from "../../../pubsub/connection/address.ts";
 
 Deno.test("parseUrl reads every part", () => {
   assertEquals(parseUrl("redis://ana:p%40ss%2Fword@example.org:6380/12"), {

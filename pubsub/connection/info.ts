@@ -1,4 +1,4 @@
-import { type Reply, VerbatimString } from "../resp/mod.ts";
+import { type Reply, VerbatimString } from "../../resp/mod.ts";
 
 /**
  * Reads fields of a reply to `INFO`, which has a line `name:value` for each. Only the fields that are

@@ -1,4 +1,4 @@
-import { type Reply, ServerError } from "../resp/mod.ts";
+import { type Reply, ServerError } from "../../resp/mod.ts";
 import { AuthError, ConnectError, TimeoutError, UnsupportedError } from "./errors.ts";
 import { excerpt, printable } from "./printable.ts";
 

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { quoteEach } from "../../pubsub/printable.ts";
+import { quoteEach } from "../../../pubsub/connection/printable.ts";
 
 Deno.test("of the errors of several servers three are quoted, and the others counted", () => {
   const errors = (count: number) => Array.from({ length: count }, (_, n) => new Error(`e${n}`));

@@ -1,9 +1,13 @@
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import { Buffer } from "node:buffer";
-import { Connection, type ConnectionEvents, NO_EVENTS } from "../../pubsub/connection.ts";
-import type { Transport } from "../../pubsub/transport.ts";
-import { resolveLimits } from "../../resp/limits.ts";
-import type { MessageFrame } from "../../resp/mod.ts";
+import {
+  Connection,
+  type ConnectionEvents,
+  NO_EVENTS,
+} from "../../../pubsub/connection/connection.ts";
+import type { Transport } from "../../../pubsub/connection/transport.ts";
+import { resolveLimits } from "../../../resp/limits.ts";
+import type { MessageFrame } from "../../../resp/mod.ts";
 
 const MESSAGE = ">3\r\n$7\r\nmessage\r\n$18\r\n__keyspace@0__:key\r\n$3\r\nset\r\n";
 

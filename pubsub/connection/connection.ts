@@ -7,16 +7,15 @@ import {
   type MessageFrame,
   type Reply,
   replyToText,
-} from "../resp/mod.ts";
-import { bytesOf } from "../resp/message_frame.ts";
-import type { Product } from "../events/flags.ts";
+} from "../../resp/mod.ts";
+import { bytesOf } from "../../resp/message_frame.ts";
+import type { Product } from "../../events/flags.ts";
 import { formatAddress } from "./address.ts";
 import { isBusy } from "./busy.ts";
 import { Change } from "./change.ts";
 import { dialWithin, reasonOf } from "./dialling.ts";
 import { ConnectError, TimeoutError } from "./errors.ts";
-import type { ServerChannel } from "./registry.ts";
-import { readConfirmation, type ReplyTaker, Requests } from "./requests.ts";
+import { readConfirmation, type ReplyTaker, Requests, type ServerChannel } from "./requests.ts";
 import { Secrets } from "./secrets.ts";
 import type { Address, Dial, Transport } from "./transport.ts";
 

@@ -1,4 +1,4 @@
-import { type Reply, RespMap, ServerError } from "../resp/mod.ts";
+import { type Reply, RespMap, ServerError } from "../../resp/mod.ts";
 import type { Connection } from "./connection.ts";
 import { parseInfo } from "./info.ts";
 

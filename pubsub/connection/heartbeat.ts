@@ -1,4 +1,4 @@
-import { type Reply, ServerError } from "../resp/mod.ts";
+import { type Reply, ServerError } from "../../resp/mod.ts";
 import type { Connection } from "./connection.ts";
 import { LATE } from "./delay.ts";
 import { TimeoutError } from "./errors.ts";

@@ -1,4 +1,4 @@
-import { toBytes } from "../bytes/to_bytes.ts";
+import { toBytes } from "../../bytes/to_bytes.ts";
 
 /** The text between two PEM markers. */
 interface Block {

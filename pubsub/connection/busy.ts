@@ -1,4 +1,4 @@
-import { ServerError } from "../resp/mod.ts";
+import { ServerError } from "../../resp/mod.ts";
 
 /**
  * Whether a server refuses a command only for now: it is loading its data, or it is running a script

@@ -7,10 +7,10 @@ import {
   type Gap,
   SentinelError,
   type TcpAddress,
-} from "../../mod.ts";
-import { startSentinels, type TestServer, until } from "../servers/mod.ts";
-import { FakeSentinel, type Named } from "./fake_sentinel.ts";
-import { assertTells, promote, startPair, target } from "./pair.ts";
+} from "../../../mod.ts";
+import { startSentinels, type TestServer, until } from "../../servers/mod.ts";
+import { FakeSentinel, type Named } from "../fake_sentinel.ts";
+import { assertTells, promote, startPair, target } from "../pair.ts";
 
 /** The addresses behind those that are announced, as a router would translate them. */
 class Nat {

@@ -1,7 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { getEventListeners } from "node:events";
-import { inTurn } from "../../pubsub/in_turn.ts";
-import { within } from "../servers/mod.ts";
+import { inTurn } from "../../../pubsub/connection/in_turn.ts";
+import { within } from "../../servers/mod.ts";
 
 /** What never answers, and records why it was given up. */
 function silent(reasons: unknown[]): (signal: AbortSignal) => Promise<never> {

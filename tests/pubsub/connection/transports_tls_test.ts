@@ -6,10 +6,10 @@ import {
   dial,
   TimeoutError,
   type TlsOptions,
-} from "../../mod.ts";
-import { tlsError } from "../../pubsub/transports/tls_error.ts";
-import { makeCertificates, startServer, type TestServer, until } from "../servers/mod.ts";
-import { Peer, swallow } from "./peer.ts";
+} from "../../../mod.ts";
+import { tlsError } from "../../../pubsub/connection/transports/tls_error.ts";
+import { makeCertificates, startServer, type TestServer, until } from "../../servers/mod.ts";
+import { Peer, swallow } from "../peer.ts";
 
 const certificates = await makeCertificates();
 const strange = await makeCertificates("DNS:redis.test,IP:10.0.0.1");

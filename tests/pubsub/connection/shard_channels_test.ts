@@ -1,10 +1,10 @@
 import { assertEquals } from "@std/assert";
-import { type ConnectionEvents, NO_EVENTS } from "../../pubsub/connection.ts";
-import { ClosedError } from "../../pubsub/errors.ts";
-import { openConnection } from "../../pubsub/handshake.ts";
-import { resolveOptions } from "../../pubsub/options.ts";
-import { until } from "../servers/mod.ts";
-import { FakeServer } from "./fake_server.ts";
+import { type ConnectionEvents, NO_EVENTS } from "../../../pubsub/connection/connection.ts";
+import { ClosedError } from "../../../pubsub/connection/errors.ts";
+import { openConnection } from "../../../pubsub/connection/handshake.ts";
+import { resolveOptions } from "../../../pubsub/options.ts";
+import { until } from "../../servers/mod.ts";
+import { FakeServer } from "../fake_server.ts";
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();

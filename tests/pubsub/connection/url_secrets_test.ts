@@ -1,8 +1,8 @@
 /** Malformed URLs: no piece of a password may come into what is thrown. */
 import { assert, assertEquals, assertInstanceOf, assertRejects, assertThrows } from "@std/assert";
-import { AuthError, connect } from "../../mod.ts";
-import { parseUrl } from "../../pubsub/address.ts";
-import { answer, Peer } from "./peer.ts";
+import { AuthError, connect } from "../../../mod.ts";
+import { parseUrl } from "../../../pubsub/connection/address.ts";
+import { answer, Peer } from "../peer.ts";
 
 /** Letters that no message, path or name of a function has in this order. */
 const WORD = "Qx7Zv9Kj4Wq";

@@ -5,8 +5,8 @@ import {
   type Message,
   open,
   ServerError,
-} from "../../pubsub/connection/mod.ts";
-import { startServer, type TestServer, until } from "../servers/mod.ts";
+} from "../../../pubsub/connection/mod.ts";
+import { startServer, type TestServer, until } from "../../servers/mod.ts";
 
 /** What of a message is looked at. */
 function tell({ channel, pattern, data, notification }: Message): unknown[] {

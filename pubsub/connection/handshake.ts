@@ -1,4 +1,4 @@
-import { type Reply, RespMap, ServerError } from "../resp/mod.ts";
+import { type Reply, RespMap, ServerError } from "../../resp/mod.ts";
 import { formatAddress } from "./address.ts";
 import type { ConnectTurns } from "./connect_turns.ts";
 import { Connection, type ConnectionOptions, HangUpError } from "./connection.ts";

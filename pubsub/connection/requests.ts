@@ -1,9 +1,18 @@
-import { bytesOf } from "../resp/message_frame.ts";
-import { decodeText, type Reply, ServerError } from "../resp/mod.ts";
+import { bytesOf } from "../../resp/message_frame.ts";
+import { decodeText, type Reply, ServerError } from "../../resp/mod.ts";
 import { LATE } from "./delay.ts";
 import { ConnectError, TimeoutError } from "./errors.ts";
 import { unusable } from "./refusal.ts";
-import type { ServerChannel } from "./registry.ts";
+
+/** A channel or pattern as the server knows it. */
+export interface ServerChannel {
+  /** The channel's or pattern's bytes. */
+  readonly bytes: Uint8Array;
+  /** Whether it is subscribed with `PSUBSCRIBE`. */
+  readonly isPattern: boolean;
+  /** Whether it is subscribed with `SSUBSCRIBE`. */
+  readonly isShard?: boolean;
+}
 
 /** What a command is answered with. */
 export interface Request {

@@ -7,10 +7,10 @@ import {
   SentinelError,
   TimeoutError,
   type Transport,
-} from "../../mod.ts";
-import { makeCertificates, startServer, until } from "../servers/mod.ts";
-import { FakeServer } from "./fake_server.ts";
-import { HANG_UP, Peer, swallow } from "./peer.ts";
+} from "../../../mod.ts";
+import { makeCertificates, startServer, until } from "../../servers/mod.ts";
+import { FakeServer } from "../fake_server.ts";
+import { HANG_UP, Peer, swallow } from "../peer.ts";
 
 const FULL = "-ERR max number of clients reached\r\n";
 

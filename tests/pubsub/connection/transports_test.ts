@@ -1,10 +1,10 @@
 import { assertEquals } from "@std/assert";
-import { connect, type TlsOptions } from "../../mod.ts";
-import { dial as denoDial } from "../../pubsub/transports/deno.ts";
-import { dial as nodeDial } from "../../pubsub/transports/node.ts";
-import { Peer, swallow } from "./peer.ts";
-import { transportCases } from "../runtimes/cases/transport.mjs";
-import { Peers } from "../runtimes/peers.ts";
+import { connect, type TlsOptions } from "../../../mod.ts";
+import { dial as denoDial } from "../../../pubsub/connection/transports/deno.ts";
+import { dial as nodeDial } from "../../../pubsub/connection/transports/node.ts";
+import { Peer, swallow } from "../peer.ts";
+import { transportCases } from "../../runtimes/cases/transport.mjs";
+import { Peers } from "../../runtimes/peers.ts";
 import {
   makeCertificates,
   type Reply,
@@ -12,7 +12,7 @@ import {
   type TestServer,
   until,
   within,
-} from "../servers/mod.ts";
+} from "../../servers/mod.ts";
 
 const certificates = await makeCertificates();
 
@@ -101,7 +101,7 @@ for (const [way, target] of RIGHTS) {
     const { url, tls, rights } = target(server);
     const options = tls === undefined ? {} : { tls };
     const script = `
-      import { connect } from ${JSON.stringify(import.meta.resolve("../../mod.ts"))};
+      import { connect } from ${JSON.stringify(import.meta.resolve("../../../mod.ts"))};
       await using notifications = await connect(${JSON.stringify(url)}, ${JSON.stringify(options)});
       await notifications.subscribeKeyspace("k");
       console.log("subscribed");

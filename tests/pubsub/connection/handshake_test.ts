@@ -8,10 +8,10 @@ import {
   KeyspaceNotifications,
   type TcpAddress,
   TimeoutError,
-} from "../../mod.ts";
-import { startServer, until } from "../servers/mod.ts";
-import { FakeSentinel } from "./fake_sentinel.ts";
-import { FakeServer } from "./fake_server.ts";
+} from "../../../mod.ts";
+import { startServer, until } from "../../servers/mod.ts";
+import { FakeSentinel } from "../fake_sentinel.ts";
+import { FakeServer } from "../fake_server.ts";
 
 /** What says in each protocol that a connection is introduced. */
 const FIRST = { 2: "AUTH", 3: "HELLO" } as const;

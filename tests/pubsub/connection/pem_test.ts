@@ -1,9 +1,9 @@
 /** Certificates and keys as people have them: what is accepted, and what is said of the rest. */
 import { assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
-import { connect, type TlsOptions } from "../../mod.ts";
-import { readTls } from "../../pubsub/tls.ts";
-import { falseBytes } from "../false_bytes.ts";
-import { makeCertificates } from "../servers/mod.ts";
+import { connect, type TlsOptions } from "../../../mod.ts";
+import { readTls } from "../../../pubsub/connection/tls.ts";
+import { falseBytes } from "../../false_bytes.ts";
+import { makeCertificates } from "../../servers/mod.ts";
 
 const { ca, client: { cert, key } } = await makeCertificates();
 const bytes = (text: string) => new TextEncoder().encode(text);

@@ -1,10 +1,10 @@
 /** What is left of texts that servers and others wrote. */
 import { assert, assertEquals, assertNotEquals, assertStrictEquals } from "@std/assert";
-import { ConnectError, TimeoutError } from "../../pubsub/errors.ts";
-import { excerpt, printable } from "../../pubsub/printable.ts";
-import { Secrets } from "../../pubsub/secrets.ts";
-import { type Reply, ServerError } from "../../resp/mod.ts";
-import { ECHOES, leaksOf, PASSWORDS } from "./echoes.ts";
+import { ConnectError, TimeoutError } from "../../../pubsub/connection/errors.ts";
+import { excerpt, printable } from "../../../pubsub/connection/printable.ts";
+import { Secrets } from "../../../pubsub/connection/secrets.ts";
+import { type Reply, ServerError } from "../../../resp/mod.ts";
+import { ECHOES, leaksOf, PASSWORDS } from "../echoes.ts";
 
 function cleaned(text: string, ...passwords: string[]): ServerError {
   const secrets = new Secrets();

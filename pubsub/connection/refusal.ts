@@ -1,0 +1,17 @@
+import type { ServerError } from "../../resp/mod.ts";
+import { ConnectError } from "./errors.ts";
+
+/** Whether a server refuses the client, whatever the command: it is full, or in protected mode. */
+export function turnsAway({ code, message }: ServerError): boolean {
+  return code === "DENIED" || isFull(message);
+}
+
+/** Makes the error for a connection that the server refuses to serve. */
+export function unusable(server: string, cause: ServerError): ConnectError {
+  const advice = isFull(cause.message) ? "; close idle connections, or raise its maxclients" : "";
+  return new ConnectError(`Cannot use ${server}: ${cause.message}${advice}`, { cause });
+}
+
+function isFull(message: string): boolean {
+  return /\b(max|too many)\w*\b.*\b(clients|connections)\b/i.test(message);
+}
