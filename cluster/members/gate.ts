@@ -64,6 +64,12 @@ export interface NodeGateOptions {
   readonly onReleased: (slot: number, provenAt: number) => void;
 }
 
+interface FenceAnswer {
+  readonly owns: boolean;
+  /** The place in the filter's order at which it was read. */
+  readonly order: number;
+}
+
 /** Passes the notifications of one node to the filter, in a stream for each connection. */
 export class NodeGate implements Gate {
   readonly #options: NodeGateOptions;
@@ -83,7 +89,7 @@ export class NodeGate implements Gate {
   #at = 0;
   readonly #wanted = new Set<number>();
   /** Whether the node owns slots, by answers that are not taken over yet. */
-  readonly #answers = new Set<Map<number, boolean>>();
+  readonly #answers = new Set<Map<number, FenceAnswer>>();
   #pingTimer: ReturnType<typeof setTimeout> | undefined;
   #reportTimer: ReturnType<typeof setTimeout> | undefined;
   #pingedAt = -Infinity;
@@ -168,7 +174,10 @@ export class NodeGate implements Gate {
     if (this.#stream === null) return;
     const slot = slotOfFence(channel);
     this.#hasReleased = true;
-    for (const answers of this.#answers) if (answers.has(slot)) answers.set(slot, false);
+    const { order } = this.#options.filter;
+    for (const answers of this.#answers) {
+      if (answers.has(slot)) answers.set(slot, { owns: false, order });
+    }
     if (!this.#stream.holds(slot)) return;
     this.#options.filter.released(this.#stream, slot);
     this.#options.onReleased(slot, provenAt);
@@ -326,7 +335,7 @@ export class NodeGate implements Gate {
     if (slots.length === 0 || connection === null) return;
     for (const slot of slots) stream.asked.add(slot);
     // Taken over together: so there is one gap for all, before the first event that follows it.
-    const answers = new Map<number, boolean>();
+    const answers = new Map<number, FenceAnswer>();
     this.#answers.add(answers);
     let left = slots.length;
     await new Promise<void>((resolve) => {
@@ -335,7 +344,7 @@ export class NodeGate implements Gate {
         if (--left === 0) resolve();
       });
     });
-    const owned = [...answers].flatMap(([slot, owns]) => owns ? [slot] : []);
+    const owned = [...answers].flatMap(([slot, { owns }]) => owns ? [slot] : []);
     if (isLate && stream.fenceCount === 0 && owned.length > 0 && connection.over === null) {
       // A replica accepts fences, too: a node that holds none may have become one.
       if (await this.#readRole().catch(() => null) === "replica") {
@@ -349,10 +358,13 @@ export class NodeGate implements Gate {
     if (stream === this.#stream) this.#takeOver(stream, answers, isLate);
   }
 
-  #note(answers: Map<number, boolean>, channel: Uint8Array, error: ServerError | null): void {
+  #note(answers: Map<number, FenceAnswer>, channel: Uint8Array, error: ServerError | null): void {
     // Neither MOVED nor CLUSTERDOWN: the server has no such command, or the user may not use it.
     if (error?.code !== "NOPERM" && error?.code !== "ERR") {
-      answers.set(slotOfFence(channel), error === null);
+      answers.set(slotOfFence(channel), {
+        owns: error === null,
+        order: this.#options.filter.order,
+      });
     } else if (this.#stream?.isFenceless === false) {
       this.#options.filter.withoutFences(this.#stream);
     }
@@ -360,18 +372,18 @@ export class NodeGate implements Gate {
 
   #takeOver(
     stream: NodeStream<Delivery>,
-    answers: ReadonlyMap<number, boolean>,
+    answers: ReadonlyMap<number, FenceAnswer>,
     isLate: boolean,
   ): void {
     const { filter, onFences } = this.#options;
     if (isLate) {
       const slots = [...answers.keys()];
       onFences(
-        slots.filter((slot) => answers.get(slot)),
-        slots.filter((slot) => !answers.get(slot)),
+        slots.filter((slot) => answers.get(slot)!.owns),
+        slots.filter((slot) => !answers.get(slot)!.owns),
       );
     }
-    for (const [slot, owns] of answers) filter.fenced(stream, slot, owns);
+    for (const [slot, { owns, order }] of answers) filter.fenced(stream, slot, owns, order);
   }
 
   /**

@@ -113,6 +113,11 @@ export class MigrationFilter<Item> {
     this.#limits = { hold, items, bytes };
   }
 
+  /** The place in the order of what was read last. */
+  get order(): number {
+    return this.#order;
+  }
+
   /** How long an event waits at most, in ms. */
   get hold(): number {
     return this.#limits.hold;
@@ -241,15 +246,22 @@ export class MigrationFilter<Item> {
     else last.items.push(item);
   }
 
-  /** A node has answered, at this place of its stream, whether it owns a slot. */
-  fenced(stream: NodeStream<Item>, slot: number, owns: boolean): void {
+  /**
+   * A node has answered whether it owns a slot.
+   *
+   * @param order the place in the order at which the answer was read; later events may have come since
+   */
+  fenced(stream: NodeStream<Item>, slot: number, owns: boolean, order: number = this.#order): void {
     stream.asked.delete(slot);
-    stream.setFence(slot, owns, this.#order);
-    if (owns && stream.heardOrder !== Infinity) this.#gained.set(slot, this.#order);
+    stream.setFence(slot, owns, order);
+    if (owns && stream.heardOrder !== Infinity) this.#gained.set(slot, order);
     for (const event of stream.waiting()) {
       if (event.slot !== slot || event.isOwn || event.owns !== null) continue;
-      event.owns = owns;
-      event.answeredAt = this.#order;
+      if (event.order <= order) {
+        event.owns = owns;
+        event.answeredAt = order;
+      } else if (owns) event.isOwn = true;
+      else this.proofs.wantFence(stream, slot);
     }
     this.#settle();
     if (owns) this.#handovers.forget(stream, slot);

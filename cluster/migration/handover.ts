@@ -89,9 +89,8 @@ export class Handover<Item> {
    * Decides events of the target that came around the moment at which it took the slot over.
    *
    * @param events in order, all that the target emitted since it last did not own the slot
-   * @param ownsAfter whether the target certainly owned the slot after them
    */
-  split(events: readonly HeldEvent<Item>[], ownsAfter: boolean): Verdict[] {
+  split(events: readonly HeldEvent<Item>[]): Verdict[] {
     // A copy may look like the repetition of what the source emitted since, so that the last repetition
     // stands anywhere from the first place that fits to the last one.
     let earliest = -1;
@@ -105,9 +104,9 @@ export class Handover<Item> {
     }
     const isComplete = !this.#isBroken && next === this.#pending.length && this.#last !== null;
     const latest = events.findLastIndex((event) => isRepetition(event, this.#last));
-    return events.map((_, index) => {
+    return events.map(({ owns }, index) => {
       if (index <= earliest && !this.#isBroken) return "artefact";
-      return isComplete && ownsAfter && index > latest ? "real" : "maybe";
+      return isComplete && owns === true && index > latest ? "real" : "maybe";
     });
   }
 
@@ -237,13 +236,15 @@ export class Handovers<Item> {
     if (handover === undefined || handover.target !== stream) return "maybe";
     // All that the source emitted as the owner is known once it has ended the fence.
     if (handover.source.isOpen && handover.source.holds(slot)) return null;
+    // The target may have taken the slot over since it answered last.
+    if (stream.isOpen && stream.asked.has(slot)) return null;
     const events: HeldEvent<Item>[] = [];
     for (const other of stream.waiting()) {
       if (other.slot !== slot || other.isOwn) continue;
       if (other.owns === null || (stream.over.get(id) ?? Infinity) < other.order) break;
       events.push(other);
     }
-    const verdicts = handover.split(events, event.owns === true);
+    const verdicts = handover.split(events);
     for (const [index, other] of events.entries()) {
       if (verdicts[index] === "real") other.isOwn = true;
       else if (isMigrating(other, id, handover.heldSince)) other.verdict ??= verdicts[index]!;

@@ -21,6 +21,8 @@ class Scene {
   readonly decided: string[] = [];
   /** What is wrong with the fence of a slot. */
   refusal: (slot: number) => ServerError | null = () => null;
+  /** What the node emits in the same chunk as its answers. */
+  afterAnswers: () => void = () => {};
   role = "master";
   /** Whether it has been a primary all the time. */
   wasPrimary = true;
@@ -73,6 +75,7 @@ class Scene {
         this.sent.push(`SSUBSCRIBE ${channels.map(slotOfFence).join(" ")}`);
         queueMicrotask(() => {
           for (const channel of channels) onAnswer(channel, this.refusal(slotOfFence(channel)));
+          this.afterAnswers();
         });
       },
       query: (_: string[], { answer }: { answer(reply: Reply): void }) => {
@@ -294,6 +297,20 @@ Deno.test("an event without a fence waits, and comes once the node has said what
   scene.gate.close();
   scene.emit("set");
   assertEquals(scene.reported.at(-1), "handed on");
+});
+
+Deno.test("an event that stands behind an answer in its chunk waits for the next answer", async () => {
+  const scene = new Scene();
+  await scene.connect();
+  scene.refusal = () => new ServerError("MOVED 5061 b:1");
+  scene.afterAnswers = () => {
+    scene.afterAnswers = () => {};
+    scene.refusal = () => null;
+    scene.emit("hset");
+  };
+  scene.emit("set");
+  await until("the second answer", () => scene.gate.stream!.holds(5061));
+  assertEquals(scene.sent.filter((text) => text === "SSUBSCRIBE 5061").length, 2);
 });
 
 Deno.test("a notification's slot is that of the whole key, with its prefix", () => {

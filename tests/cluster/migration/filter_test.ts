@@ -300,6 +300,23 @@ Deno.test("after the end of a fence the node's events are not its own", () => {
   assertEquals([scene.filter.held, scene.asked.slice(0, 2)], [1, ["report a", "fence a 1"]]);
 });
 
+Deno.test("an answer holds for what came before it, and only if the node owns the slot for what follows", () => {
+  const scene = new Scene({ a: [2], b: [] });
+  scene.emit("b", "set", "before");
+  const answered = scene.filter.order;
+  scene.emit("b", "set", "after");
+  scene.asked = [];
+  scene.filter.fenced(scene.stream("b"), 1, false, answered);
+  assertEquals(scene.asked.includes("fence b 1"), true);
+  const stream = scene.stream("b");
+  assertEquals(Array.from(stream.waiting(), ({ owns }) => owns), [false, null]);
+  scene.filter.fenced(stream, 1, true, answered);
+  assertEquals(Array.from(stream.waiting(), ({ owns, isOwn }) => [owns, isOwn]), [
+    [false, false],
+    [null, true],
+  ]);
+});
+
 Deno.test("an event that came before a report was asked for is not decided by an earlier one", () => {
   const scene = new Scene({ a: [1], b: [] });
   scene.filter.reportAsked(scene.stream("b"));

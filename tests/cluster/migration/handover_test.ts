@@ -3,10 +3,10 @@ import { Handover } from "../../../cluster/migration/handover.ts";
 import { type HeldEvent, NodeStream } from "../../../cluster/migration/node_stream.ts";
 import { importing, Scene } from "./filters.ts";
 
-/** An event of the target, such as `set k`. */
-function event(text: string): HeldEvent<string> {
+/** An event of the target, such as `set k`, after which the target answered whether it owns the slot. */
+function event(text: string, owns = true): HeldEvent<string> {
   const [type, key] = text.split(" ") as [string, string];
-  return { type, key } as HeldEvent<string>;
+  return { type, key, owns } as HeldEvent<string>;
 }
 
 /** A slot on its way, of which the source is known to repeat everything from now on. */
@@ -14,12 +14,12 @@ function begun(...emitted: readonly string[]): Handover<string> {
   const source = new NodeStream<string>("a", -1);
   source.provenOrder = 1;
   const handover = new Handover(source, new NodeStream<string>("b", -1), 1);
-  for (const { type, key } of emitted.map(event)) handover.record(type, key, 0);
+  for (const { type, key } of emitted.map((text) => event(text))) handover.record(type, key, 0);
   return handover;
 }
 
-function split(handover: Handover<string>, events: readonly string[], ownsAfter = true): string {
-  return handover.split(events.map(event), ownsAfter).join(" ");
+function split(handover: Handover<string>, events: readonly string[], owns = true): string {
+  return handover.split(events.map((text) => event(text, owns))).join(" ");
 }
 
 Deno.test("everything up to the repetition of the source's last event is an artefact, the rest is real", () => {
@@ -70,6 +70,26 @@ Deno.test("effects are repeated under the names of the commands that replicate t
 
 Deno.test("without the target's own word nothing is real", () => {
   assertEquals(split(begun("set k"), ["set k", "set m"], false), "artefact maybe");
+  const events = [event("set k", false), event("set l", false), event("set m", true)];
+  assertEquals(begun("set k").split(events), ["artefact", "maybe", "real"]);
+});
+
+Deno.test("the slot is not handed over in part while its target has yet to answer who owns it", () => {
+  const scene = new Scene({ a: [1], b: [] });
+  scene.emit("b", "set", "copied");
+  scene.prove("a");
+  scene.emit("a", "set");
+  scene.emit("b", "set");
+  const answered = scene.filter.order;
+  scene.emit("b", "set", "later");
+  scene.filter.fenced(scene.stream("b"), 1, false, answered);
+  scene.report("b", importing(1, "succeeded"));
+  scene.release("a");
+  scene.prove("a", "b");
+  assertEquals(scene.take(), ["a set k real"]);
+  scene.answer("b", true);
+  scene.prove("a", "b");
+  assertEquals(scene.take(), ["b set copied artefact", "b set k artefact", "b set later real"]);
 });
 
 Deno.test("what the source emits before it is known to be repeated, or as the owner again, is not waited for", () => {
