@@ -37,7 +37,7 @@ export class RoleCheck {
     onReply: (reply, askedAt) => this.#note(parseRole(reply), askedAt, true),
   };
   readonly #options: RoleCheckOptions;
-  #role: string | null = null;
+  #role: Role["role"] = null;
   /** When it was asked last that it said it was a primary; null while it never was one. */
   #primaryAt: number | null = null;
   /** The id of the server's replication stream; null where it is unknown or not needed. */
@@ -58,8 +58,8 @@ export class RoleCheck {
     this.#history = runId === null ? null : (await readReplication(connection))?.id ?? null;
     if (role === null) return;
     this.#role = role;
-    if (role === "master") this.#note({ role, offset: null }, askedAt, true);
-    else if (before === "master") this.#options.onReplica();
+    if (role === "primary") this.#note({ role, offset: null }, askedAt, true);
+    else if (before === "primary") this.#options.onReplica();
   }
 
   /** Asks for the role on a connection to the server, where it does not go with the heartbeat. */
@@ -72,7 +72,7 @@ export class RoleCheck {
     // Where it has come back meanwhile, it was asked then.
     if (answer.role === null || subscriber.info !== info) return;
     const isCertain = info.protocol === 3 || info.runId !== null;
-    if (!isCertain && this.#isDemoted && answer.role === "master") return this.#sight();
+    if (!isCertain && this.#isDemoted && answer.role === "primary") return this.#sight();
     subscriber.info = { ...info, role: answer.role };
     if (info.protocol === 3 && this.#isDemoted && answer.role === "replica") {
       return await this.#lookForPrimary(connection);
@@ -91,7 +91,7 @@ export class RoleCheck {
   async noteOther(other: ServerInfo, connection: Connection): Promise<void> {
     const { subscriber } = this.#options;
     const { info } = subscriber;
-    if (this.#primaryAt === null || other.role !== "master") return;
+    if (this.#primaryAt === null || other.role !== "primary") return;
     const replication = await readReplication(connection);
     if (subscriber.info !== info) return;
     if (this.#history !== null && replication?.previousId === this.#history) this.#leave();
@@ -114,7 +114,7 @@ export class RoleCheck {
     const { connection, info } = beside;
     connection.close(new ClosedError(`The connection to ${connection.server} served its purpose`));
     // Asked again, because the server itself may have been promoted meanwhile.
-    const isFound = info.role === "master" && (await readRole(first, 3)).role === "replica";
+    const isFound = info.role === "primary" && (await readRole(first, 3)).role === "replica";
     if (isFound) this.#sight();
     else this.#sightings = 0;
   }
@@ -133,11 +133,11 @@ export class RoleCheck {
   /** @param isCertain whether the answer is certainly of the server that is watched */
   #note(answer: Role, askedAt: number, isCertain: boolean): void {
     const { role } = answer;
-    if (role === "master") {
+    if (role === "primary") {
       this.#role = role;
       this.#primaryAt = askedAt;
       this.#options.onPrimary(answer, askedAt);
-    } else if (role !== null && this.#role === "master") {
+    } else if (role !== null && this.#role === "primary") {
       // The role is kept until it is known which server the address leads to.
       if (isCertain) return this.#options.onReplaced("it is a replica now", this.#primaryAt!);
       this.#role = role;

@@ -67,8 +67,8 @@ export interface NodeStatus {
   readonly software: string | null;
   /** Its version; null when it does not tell. */
   readonly version: string | null;
-  /** `master` or `replica`, as it said when it was asked last; null when it did not tell. */
-  readonly role: string | null;
+  /** Its role when it was last asked; null when it did not report one. */
+  readonly role: "primary" | "replica" | null;
   /** The protocol spoken; null before it was agreed on. */
   readonly protocol: 2 | 3 | null;
   /** The channels and patterns it has confirmed. */

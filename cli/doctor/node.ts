@@ -117,12 +117,11 @@ function checkVersion(
 /** @returns whether it takes writes */
 async function checkRole(
   plan: NodePlan,
-  { role }: NodeStatus,
+  { role: is }: NodeStatus,
   session: Session,
   findings: Findings,
 ): Promise<boolean> {
   const wanted = plan.role ?? "primary";
-  const is = role === "master" ? "primary" : role;
   if (is === null) {
     findings.unknown("role", "it does not tell whether it is a primary or a replica");
     return true;

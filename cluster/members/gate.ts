@@ -299,14 +299,14 @@ export class NodeGate implements Gate {
     this.#reportedAt = performance.now();
     filter.reportAsked(stream);
     const report = await this.#send!(async (connection): Promise<NodeReport> => {
-      const [role, nodes, moves] = await Promise.all([
+      const [{ role }, nodes, moves] = await Promise.all([
         readRole(connection, connection === this.#connection ? this.#protocol : 2),
         send(connection, "CLUSTER", whole ? "NODES" : "INFO"),
         this.#listMoves(connection),
       ]);
       const lines = whole ? parseNodeLines(nodes) : null;
       return {
-        role: role.role === "master" ? "primary" : role.role === null ? null : "replica",
+        role,
         known: whole ? lines?.known ?? null : parseKnownNodes(nodes),
         importing: lines?.importing ?? null,
         moves,

@@ -97,7 +97,7 @@ export class Member {
           : Promise.resolve(address);
       }),
       inspect: async ({ role }, connection, askedAt) => {
-        if (role === "replica" || role === "slave") {
+        if (role === "replica") {
           throw new ConnectError(`Cannot watch ${this.node} as a primary: it is a replica now`);
         }
         [this.replication, this.#mayReadRole] = await Promise.all([

@@ -64,7 +64,7 @@ export class ReplicaLocator implements Locator {
 
   async inspect({ role }: ServerInfo, connection: Connection): Promise<void> {
     const failure = `Cannot watch ${connection.server} as a replica`;
-    if (role === "master") throw new ConnectError(`${failure}: it is a primary now`);
+    if (role === "primary") throw new ConnectError(`${failure}: it is a primary now`);
     if (!await this.#link.begin(connection)) {
       throw new ConnectError(`${failure}: it does not follow its primary`);
     }

@@ -1,7 +1,11 @@
 import { type Connection, NO_EVENTS } from "../../pubsub/connection/connection.ts";
 import { delay } from "../../pubsub/connection/delay.ts";
 import { ClosedError } from "../../pubsub/connection/errors.ts";
-import { type Introduced, openConnection } from "../../pubsub/connection/handshake.ts";
+import {
+  type Introduced,
+  openConnection,
+  type ServerInfo,
+} from "../../pubsub/connection/handshake.ts";
 import type { TcpAddress } from "../../pubsub/mod.ts";
 import type { Settings } from "../../pubsub/options.ts";
 import type { Replication, ReplicationLog } from "../../pubsub/replication.ts";
@@ -140,11 +144,11 @@ export class Succession {
     let connection: Connection | null = null;
     for (let polls = 0; !signal.aborted; polls++) {
       try {
-        let role: string | null = null;
+        let role: ServerInfo["role"] = null;
         // The handshake says it, which saves a round trip while nothing is heard.
         if (connection === null) ({ connection, info: { role } } = await this.#open(id, signal));
         role ??= (await askRole(connection)).role;
-        if (role === "master") {
+        if (role === "primary") {
           this.end(primary);
           this.#replaced.set(id, primary);
           this.#options.onPromoted(id);

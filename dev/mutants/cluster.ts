@@ -180,8 +180,8 @@ export const cluster: readonly Mutant[] = [
   {
     name: "watches a primary that has become a replica",
     file: "cluster/members/member.ts",
-    before: 'if (role === "replica" || role === "slave") {',
-    after: 'if (role === "sentinel") {',
+    before: 'if (role === "replica") {',
+    after: "if (role === undefined) {",
     tests: ["tests/cluster/role_test.ts"],
   },
   {

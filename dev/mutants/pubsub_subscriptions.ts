@@ -160,8 +160,8 @@ export const pubsubSubscriptions: readonly Mutant[] = [
   {
     name: "uses a replica that a stale sentinel calls the primary",
     file: "pubsub/sentinel/sentinels.ts",
-    before: 'role !== null && role !== "master"',
-    after: 'role === ""',
+    before: 'role === "replica"',
+    after: "role === undefined",
     tests: ["tests/pubsub/sentinel_discovery_test.ts", "--filter=stale sentinel names"],
   },
   {

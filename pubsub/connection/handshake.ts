@@ -7,7 +7,7 @@ import { AuthError, ConnectError, TimeoutError } from "./errors.ts";
 import { parseInfo, textOf } from "./info.ts";
 import { excerpt } from "./printable.ts";
 import { turnsAway, unusable } from "./refusal.ts";
-import { askRole } from "./role.ts";
+import { askRole, toRole } from "./role.ts";
 
 /**
  * A user and password, as `AUTH` takes them.
@@ -83,8 +83,8 @@ export interface ServerInfo {
   readonly version: string | null;
   /** `standalone`, `cluster` or `sentinel`. */
   readonly mode: string | null;
-  /** `master` or `replica` at the time of the last request. */
-  readonly role: string | null;
+  /** Its role at the time of the last request. */
+  readonly role: "primary" | "replica" | null;
   /** Identifies the server's process. Null in RESP3, which needs no second connection. */
   readonly runId: string | null;
 }
@@ -286,7 +286,7 @@ function readHello({ secrets }: Connection, reply: Reply): ServerInfo | null {
     software: text("server"),
     version: text("version"),
     mode: text("mode"),
-    role: text("role"),
+    role: toRole(textOf(fields.get("role")) ?? undefined),
     runId: null,
   };
 }

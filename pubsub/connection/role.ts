@@ -4,20 +4,23 @@ import { parseInfo } from "./info.ts";
 
 /** What a server says of its part in replication. */
 export interface Role {
-  /** `master` or `replica`; null when it does not tell. */
-  readonly role: string | null;
-  /** Of a primary: how far the stream of its changes has come, in bytes; null when it does not tell. */
+  /** Null when the server does not report it. */
+  readonly role: "primary" | "replica" | null;
+  /** Of a primary: how far its replication stream has come, in bytes; null when it does not report it. */
   readonly offset: number | null;
 }
 
-const UNTOLD: Role = { role: null, offset: null };
+/** Reads the name of a role, for which servers have two words each; null for any other. */
+export function toRole(name: Reply | undefined): Role["role"] {
+  if (name === "master" || name === "primary") return "primary";
+  return name === "slave" || name === "replica" ? "replica" : null;
+}
 
 /** Reads the reply to `ROLE`. */
 export function parseRole(reply: Reply): Role {
-  if (!Array.isArray(reply)) return UNTOLD;
-  const [role, offset] = reply;
-  if (role === "master") return { role, offset: typeof offset === "number" ? offset : null };
-  return { role: role === "slave" ? "replica" : null, offset: null };
+  const [name, offset] = Array.isArray(reply) ? reply : [];
+  const role = toRole(name);
+  return { role, offset: role === "primary" && typeof offset === "number" ? offset : null };
 }
 
 /**
@@ -31,8 +34,8 @@ export async function askRole(connection: Connection): Promise<Role> {
     return parseRole(await connection.request("ROLE"));
   } catch (error) {
     if (!(error instanceof ServerError)) throw error;
-    const role = parseInfo(await connection.request("INFO", "replication"), ["role"]).get("role");
-    return { role: role === "slave" ? "replica" : role === "master" ? role : null, offset: null };
+    const info = parseInfo(await connection.request("INFO", "replication"), ["role"]);
+    return { role: toRole(info.get("role")), offset: null };
   }
 }
 
@@ -46,10 +49,9 @@ export async function readRole(connection: Connection, protocol: 2 | 3): Promise
     if (protocol === 2) return await askRole(connection);
     // No ACL can forbid HELLO. The heartbeat keeps the time.
     const reply = await connection.inquire("HELLO", 3);
-    const role = reply instanceof RespMap ? reply.get("role") : null;
-    return { role: connection.secrets.field(typeof role === "string" ? role : null), offset: null };
+    return { role: reply instanceof RespMap ? toRole(reply.get("role")) : null, offset: null };
   } catch (error) {
-    if (error instanceof ServerError) return UNTOLD;
+    if (error instanceof ServerError) return { role: null, offset: null };
     throw error;
   }
 }

@@ -87,10 +87,10 @@ export class Sentinels implements Locator {
    * @throws {ConnectError} when it is none
    */
   async inspect({ role }: ServerInfo, connection: Connection): Promise<void> {
-    if (role !== null && role !== "master") {
+    if (role === "replica") {
       throw new ConnectError(
         `Cannot watch ${connection.server}: ${this.#doubted!.node} calls it ` +
-          `the primary of "${this.name}", but it says that it is a ${role}; either that sentinel ` +
+          `the primary of "${this.name}", but it says that it is a replica; either that sentinel ` +
           "is behind, or a failover is under way",
       );
     }

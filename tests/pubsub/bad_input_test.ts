@@ -278,7 +278,7 @@ Deno.test("a server that knows no HELLO is spoken to in RESP2", async () => {
   const [node] = notifications.status().nodes;
   assertEquals(
     [node!.protocol, node!.software, node!.version, node!.role],
-    [2, server.binary.product, server.binary.version, "master"],
+    [2, server.binary.product, server.binary.version, "primary"],
   );
   await notifications.subscribeKeyspace("k");
   await server.command("SET", "k", "x");

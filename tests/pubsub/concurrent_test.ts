@@ -178,7 +178,7 @@ for (const protocol of [2, 3] as const) {
     await server.command("SCRIPT", "KILL");
     await Promise.all([subscribing, script]);
     await using late = await connecting;
-    assertEquals(late.status().nodes[0]!.role, "master");
+    assertEquals(late.status().nodes[0]!.role, "primary");
     assertEquals(notifications.status().gaps, 0);
   });
 }

@@ -347,7 +347,7 @@ Deno.test("status tells how things stand", async () => {
       node: `127.0.0.1:${server.port}`,
       state: "ready",
       software: server.binary.product,
-      role: "master",
+      role: "primary",
       subscriptions: ["__keyspace@0__:a*"],
       flags: "gK",
       messages: 1,

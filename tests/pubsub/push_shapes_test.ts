@@ -120,7 +120,7 @@ Deno.test("skips attributes before every reply, and takes an attributed error fo
     await using notifications = await connect(server.url, { heartbeat });
     await notifications.subscribeKeyspace("k");
     const [node] = notifications.status().nodes;
-    assertEquals([node!.protocol, node!.software, node!.role], [3, "redis", "master"]);
+    assertEquals([node!.protocol, node!.software, node!.role], [3, "redis", "primary"]);
     assertEquals(node!.flags, "AKE");
     await until(
       "its PINGs are answered",

@@ -75,14 +75,14 @@ for (const protocol of [2, 3] as const) {
     });
     await notifications.subscribeKeyspace("k");
     const role = () => notifications.status().nodes[0]!.role;
-    assertEquals(role(), "master");
+    assertEquals(role(), "primary");
     const demotedAt = await follow(replica, primary);
     await until("it is noticed", () => notifications.status().gaps === 1);
     assertEquals([role(), notifications.health().ok], ["replica", true]);
     assertEquals(warnings.length, 1);
     assert(warnings[0]!.startsWith(`${nodeOf(replica)} was a primary and is a replica now`));
     await promote(replica);
-    await until("it is noticed", () => role() === "master");
+    await until("it is noticed", () => role() === "primary");
     assertEquals(warnings.length, 1);
     assertEquals(gaps.map(({ reason }) => reason), ["failover"]);
     assert(gaps[0]!.from <= demotedAt);

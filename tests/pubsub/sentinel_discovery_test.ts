@@ -43,7 +43,7 @@ for (const protocol of [2, 3] as const) {
     await using notifications = await connect(target(stale, good), { protocol });
     await notifications.subscribeKeyspace("k");
     await assertTells(notifications, primary);
-    assertEquals(notifications.status().nodes[0]!.role, "master");
+    assertEquals(notifications.status().nodes[0]!.role, "primary");
     assert(stale.asked > 0);
   });
 }

@@ -126,7 +126,7 @@ for (const protocol of [2, 3] as const) {
     await until("it is looked after", () => address.count() > before + 2);
     assertEquals(notifications.status().nodes[0]!.role, "replica");
     primary = b;
-    await until("it is left", () => notifications.status().nodes[0]!.role === "master");
+    await until("it is left", () => notifications.status().nodes[0]!.role === "primary");
     assertEquals(gaps.at(-1)!.reason, "failover");
     await b.command("SET", "k", "x", "PX", 1);
     const notification = await notifications.getMessage({ timeout: 20_000 });
@@ -152,13 +152,13 @@ Deno.test("RESP2: a failover behind a name is noticed also where only INFO tells
     heartbeat: { interval: 50 },
   });
   await notifications.subscribeKeyevent("expired");
-  assertEquals(notifications.status().nodes[0]!.role, "master");
+  assertEquals(notifications.status().nodes[0]!.role, "primary");
   await failover(b, a);
   server = b;
   // The old primary may be met again before the name leads to the new one.
   await until("the new one is watched", () => {
     return gaps.length > 0 && notifications.health().ok &&
-      notifications.status().nodes[0]!.role === "master";
+      notifications.status().nodes[0]!.role === "primary";
   });
   await b.command("SET", "k", "x", "PX", 1);
   assertEquals(`${(await notifications.getMessage({ timeout: 20_000 }))?.key}`, "k");
@@ -269,7 +269,7 @@ Deno.test("RESP2: what another server says of flags and databases counts for not
   await notifications.subscribeKeyspace("l", { db: 7 });
   await until("it was looked after often", () => address.count() > 10);
   const { nodes: [node], gaps: count } = notifications.status();
-  assertEquals([node!.state, node!.flags, node!.role, count], ["ready", "AKE", "master", 0]);
+  assertEquals([node!.state, node!.flags, node!.role, count], ["ready", "AKE", "primary", 0]);
   assertEquals([gaps, errors, warnings.length], [[], [], 1]);
   await a.command("SELECT", 7);
   await a.command("SET", "l", "x");

@@ -115,7 +115,7 @@ Deno.test("uses what an array in place of HELLO's map tells, where nothing else 
   });
   await using notifications = await connect(server.url);
   const { protocol, software, version, role } = notifications.status().nodes[0]!;
-  assertEquals([protocol, software, version, role], [2, "kv", "1.2.3", "master"]);
+  assertEquals([protocol, software, version, role], [2, "kv", "1.2.3", "primary"]);
   assertEquals(server.heard("AUTH"), false);
 });
 
@@ -261,7 +261,7 @@ Deno.test("RESP2: a server that refuses INFO and ROLE says by HELLO what it is",
   await server.command("SET", "k", "x");
   assertEquals((await notifications.getMessage({ timeout: 20_000 }))?.key, "k");
   const { software, version, role } = notifications.status().nodes[0]!;
-  assertEquals([software, version === null, role], ["redis", false, "master"]);
+  assertEquals([software, version === null, role], ["redis", false, "primary"]);
 });
 
 Deno.test("connections have the name that they are given, and the library's own where it is known", async () => {

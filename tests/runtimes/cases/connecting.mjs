@@ -78,7 +78,7 @@ async function tellsStatus(scene) {
   await scene.command("SET", "a1", "x");
   await until("it has come", () => notifications.status().queued === 1);
   const { nodes: [node] } = notifications.status();
-  equal([node.node, node.state, node.role], [host, "ready", "master"]);
+  equal([node.node, node.state, node.role], [host, "ready", "primary"]);
   equal([...node.subscriptions], ["__keyspace@0__:a*"]);
   equal([node.flags, node.messages, node.malformed], ["AKE", 1, 0]);
   ok(["redis", "valkey"].includes(node.software), `${node.software} is a server`);
