@@ -1,4 +1,4 @@
-import { ClusterNodeError } from "../pubsub/cluster_node_error.ts";
+import { ConnectError } from "../pubsub/connection/errors.ts";
 import { KeyspaceNotifications, type SentinelTarget } from "../pubsub/mod.ts";
 import { ONLY_ANNOUNCED } from "../pubsub/options.ts";
 import { isSentinelTarget } from "../pubsub/sentinel_target.ts";
@@ -57,7 +57,7 @@ export async function connect(
       );
       return await KeyspaceNotifications.connect(targets[0]!, Object.fromEntries(own));
     } catch (error) {
-      if (!(error instanceof ClusterNodeError)) throw error;
+      if (!(error instanceof ConnectError && error.code === "CLUSTER_NODE")) throw error;
     }
   }
   return await ClusterKeyspaceNotifications.connect(targets, options);

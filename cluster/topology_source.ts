@@ -88,7 +88,10 @@ export class TopologySource {
       if (topology.covered.length > 0 || known === null || known.covered.length === 0) {
         return topology;
       }
-      throw new ConnectError("Cannot use a topology in which no slot has an owner");
+      throw new ConnectError(
+        "TOPOLOGY_UNAVAILABLE",
+        "Cannot use a topology in which no slot has an owner",
+      );
     };
     const samples = this.#samples().map((nodes) => (race: AbortSignal) =>
       this.#fetchFromNodes(nodes, check, race)
@@ -111,8 +114,8 @@ export class TopologySource {
     if (failures.length === 1) throw failures[0]!;
     const refused = failures.find((failure) => failure instanceof AuthError);
     const what = `Cannot fetch the topology of the cluster: ${quoteEach(failures, "nodes")}`;
-    if (refused !== undefined) throw new AuthError(what, { cause: refused });
-    throw new ConnectError(what, { cause: failures[0] });
+    if (refused instanceof AuthError) throw new AuthError(refused.code, what, { cause: refused });
+    throw new ConnectError("TOPOLOGY_UNAVAILABLE", what, { cause: failures[0] });
   }
 
   /** The connected nodes, in groups of those that are sent the command at once. */
@@ -179,9 +182,11 @@ export class TopologySource {
     );
     try {
       if (mode !== null && mode !== "cluster") {
+        const server = formatAddress(address);
         throw new ConnectError(
-          `Cannot watch ${formatAddress(address)} as a cluster: it is a ${mode} server; give ` +
-            "connect its URL alone",
+          "WRONG_MODE",
+          `Cannot watch ${server} as a cluster: it is a ${mode} server; give connect its URL alone`,
+          { server },
         );
       }
       return await fetchTopology(connection, address, this.#options);
@@ -217,8 +222,12 @@ async function fetchTopology(
   } catch (error) {
     if (!(error instanceof TopologyError)) throw error;
     const { code, command, message, cause } = error;
-    if (code === "TOPOLOGY_DENIED") throw new AuthError(message, { cause });
-    if (cause instanceof ServerError) throw new ConnectError(message, { cause });
+    if (code === "TOPOLOGY_DENIED") {
+      throw new AuthError("PERMISSION_DENIED", message, { server, cause });
+    }
+    if (cause instanceof ServerError) {
+      throw new ConnectError("TOPOLOGY_UNAVAILABLE", message, { server, cause });
+    }
     if (cause instanceof Error) throw cause;
     if (!secrets.repeats(message)) throw error;
     throw new TopologyError(command, error.server, "it may repeat the password", { code });
@@ -229,7 +238,9 @@ async function fetchTopology(
     for (const name of [id, host, hostname, ip]) {
       if (name === null || name === own || secrets.allowsName(name)) continue;
       throw new ConnectError(
+        "TOPOLOGY_UNAVAILABLE",
         `Cannot use the topology of ${server}: the name of a node in it repeats the password`,
+        { server },
       );
     }
   }

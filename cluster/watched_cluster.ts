@@ -257,7 +257,9 @@ export function inOneError(errors: readonly Error[]): Error {
   if (first instanceof MissingDatabaseError) {
     return new MissingDatabaseError(message, first, options);
   }
-  if (first instanceof TimeoutError) return new TimeoutError(message, first.timeout, options);
-  if (first instanceof AuthError) return new AuthError(message, options);
-  return first instanceof ConnectError ? new ConnectError(message, options) : first;
+  if (first instanceof TimeoutError) {
+    return new TimeoutError(first.code, message, first.timeout, options);
+  }
+  if (first instanceof AuthError) return new AuthError(first.code, message, options);
+  return first instanceof ConnectError ? new ConnectError(first.code, message, options) : first;
 }

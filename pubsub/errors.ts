@@ -28,6 +28,21 @@ export interface SentinelFailure {
 }
 
 /**
+ * Why sentinels do not say where the primary is:
+ *
+ * - `PRIMARY_UNKNOWN`: they know no primary of that name;
+ * - `SENTINELS_UNREACHABLE`: none of them can be asked.
+ *
+ * @example
+ * ```ts
+ * import type { SentinelErrorCode } from "@keywatch/keywatch";
+ *
+ * const isTypo = (code: SentinelErrorCode): boolean => code === "PRIMARY_UNKNOWN";
+ * ```
+ */
+export type SentinelErrorCode = "PRIMARY_UNKNOWN" | "SENTINELS_UNREACHABLE";
+
+/**
  * No sentinel says where the primary is.
  *
  * @example
@@ -45,17 +60,21 @@ export interface SentinelFailure {
 export class SentinelError extends Error {
   /** Always `"SentinelError"`. */
   override readonly name = "SentinelError";
+  /** The kind of failure. */
+  readonly code: SentinelErrorCode;
   /** What came of asking each of them, in the order in which they failed. */
   readonly failures: readonly SentinelFailure[];
 
   /**
    * What could not be found.
    *
+   * @param code the kind of failure
    * @param message which primary, why, and what to do about it
    * @param failures what came of asking each sentinel
    */
-  constructor(message: string, failures: readonly SentinelFailure[]) {
+  constructor(code: SentinelErrorCode, message: string, failures: readonly SentinelFailure[]) {
     super(message, { cause: failures[0]?.error });
+    this.code = code;
     this.failures = failures;
   }
 }
@@ -79,6 +98,8 @@ export class SentinelError extends Error {
 export class MissingFlagsError extends Error {
   /** Always `"MissingFlagsError"`. */
   override readonly name = "MissingFlagsError";
+  /** Always `"FLAGS_MISSING"`. */
+  readonly code = "FLAGS_MISSING";
   /** The server, as `host:port`; of a cluster's nodes the first. The message names the others too. */
   readonly server: string;
   /** What the server answered for `notify-keyspace-events`. */
@@ -127,6 +148,8 @@ export class MissingFlagsError extends Error {
 export class MissingDatabaseError extends Error {
   /** Always `"MissingDatabaseError"`. */
   override readonly name = "MissingDatabaseError";
+  /** Always `"DATABASE_MISSING"`. */
+  readonly code = "DATABASE_MISSING";
   /** The server, as `host:port`. */
   readonly server: string;
   /** The database that it has not. */
@@ -191,6 +214,8 @@ export interface RefusedChannel {
 export class SubscribeRefusedError extends Error {
   /** Always `"SubscribeRefusedError"`. */
   override readonly name = "SubscribeRefusedError";
+  /** Always `"SUBSCRIBE_REFUSED"`. */
+  readonly code = "SUBSCRIBE_REFUSED";
   /** Each channel that was refused, where, and why. */
   readonly refused: readonly RefusedChannel[];
   /** The hold on the other channels, which are subscribed; null when there are none. */

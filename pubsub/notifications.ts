@@ -1,7 +1,6 @@
 import { Channel } from "../parse/mod.ts";
 import { formatAddress, parseUrl } from "./connection/address.ts";
 import { AbstractKeyspaceNotifications } from "./base.ts";
-import { ClusterNodeError } from "./cluster_node_error.ts";
 import { ClosedError, ConnectError } from "./connection/errors.ts";
 import { ReplicaAdvice } from "./event_advice.ts";
 import type { ServerInfo } from "./connection/handshake.ts";
@@ -107,7 +106,9 @@ export class KeyspaceNotifications extends AbstractKeyspaceNotifications {
       onPrimary: ({ offset }, askedAt) => sentinels?.noteOffset(offset, askedAt),
       onReplaced: (why, since) =>
         this.#server.subscriber.reconnect(
-          new ConnectError(`${this.#node} was left: ${why}`),
+          new ConnectError("SERVER_REPLACED", `${this.#node} was left: ${why}`, {
+            server: this.#node,
+          }),
           "failover",
           since,
         ),
@@ -215,7 +216,9 @@ export class KeyspaceNotifications extends AbstractKeyspaceNotifications {
       onSwitch: (address, sentinel) =>
         this.#server.subscriber.reconnect(
           new ConnectError(
+            "SERVER_REPLACED",
             `The primary of "${name}" is ${formatAddress(address)} now, says ${sentinel}`,
+            { server: this.#node },
           ),
           "failover",
         ),
@@ -255,13 +258,17 @@ async function sourceOfSentinels(target: SentinelTarget, options: ConnectOptions
 function checkMode(node: string, info: ServerInfo, singleNode: boolean): void {
   if (info.mode === "sentinel") {
     throw new ConnectError(
+      "WRONG_MODE",
       `Cannot watch ${node}: it is a Sentinel, which has no keys; ` +
         "connect({ sentinels, name }) finds the server it watches over",
+      { server: node },
     );
   }
   if (info.mode !== "cluster" || singleNode) return;
-  throw new ClusterNodeError(
+  throw new ConnectError(
+    "CLUSTER_NODE",
     `Cannot watch ${node} as a single server: it is a node of a cluster and tells of its own keys ` +
       "only; use connect to watch the whole cluster, or set singleNode: true",
+    { server: node },
   );
 }

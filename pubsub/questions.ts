@@ -46,8 +46,11 @@ export async function openBeside(
   const opened = await openServer(address, inResp2, signal, NO_EVENTS);
   const { connection, info } = opened;
   if (!isOther(info, first)) return opened;
+  const { server } = connection;
   const error = new OtherServerError(
-    `Cannot ask the server at ${connection.server}: a second connection has reached another server`,
+    "OTHER_SERVER",
+    `Cannot ask the server at ${server}: a second connection has reached another server`,
+    { server },
   );
   try {
     await options.events.onOtherServer(info, connection);

@@ -92,7 +92,10 @@ export class Subscriber {
    */
   launch(reason: GapReason, from: number): void {
     this.#gap.begin(reason, from);
-    this.#comeBack(new ConnectError(`${this.node} has not been reached yet`), "connecting");
+    this.#comeBack(
+      new ConnectError("NOT_CONNECTED", `${this.node} has not been reached yet`),
+      "connecting",
+    );
   }
 
   /** How many attempts to connect have failed in a row; 0 while it is connected. */
@@ -172,7 +175,10 @@ export class Subscriber {
    */
   async askAtOnce<T>(question: (connection: Connection) => Promise<T>): Promise<T> {
     if (this.#connection === null) {
-      throw new ConnectError(`Cannot ask ${this.node}: it is not connected`, { cause: this.error });
+      throw new ConnectError("NOT_CONNECTED", `Cannot ask ${this.node}: it is not connected`, {
+        server: this.node,
+        cause: this.error,
+      });
     }
     return await this.#questions!.ask(question);
   }
@@ -393,9 +399,10 @@ export class Subscriber {
     }
     this.#finish(
       maxAttempts === 0 ? reason : new ConnectError(
+        "ATTEMPTS_EXHAUSTED",
         `Cannot come back to ${this.node}: ${maxAttempts} attempts failed, the last with: ` +
           last.message,
-        { cause: last },
+        { server: this.node, cause: last },
       ),
     );
   }
@@ -440,10 +447,11 @@ export class Subscriber {
       if (left <= 0) {
         const { timeout } = this.#options;
         throw new TimeoutError(
+          "CONNECT_TIMEOUT",
           `Cannot reach ${this.node} within ${timeout} ms` +
             (this.error === null ? "" : `: ${this.error.message}`),
           timeout,
-          { cause: this.error },
+          { server: this.node, cause: this.error },
         );
       }
       await this.#change.next(left);

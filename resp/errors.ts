@@ -20,6 +20,8 @@
 export class RespSyntaxError extends SyntaxError {
   /** `"RespSyntaxError"`. */
   override readonly name = "RespSyntaxError";
+  /** Always `"RESP_SYNTAX"`. */
+  readonly code = "RESP_SYNTAX";
   /** Where in the stream, in bytes since the decoder was made. */
   readonly offset: number;
   /** What stands there, printable. */
@@ -63,6 +65,8 @@ export class RespSyntaxError extends SyntaxError {
 export class RespLimitError extends RangeError {
   /** `"RespLimitError"`. */
   override readonly name = "RespLimitError";
+  /** Always `"RESP_LIMIT"`. */
+  readonly code = "RESP_LIMIT";
   /** The option that was exceeded. */
   readonly limit: string;
   /** The value of that option. */

@@ -151,7 +151,10 @@ export class NodeGate implements Gate {
       ? await this.#readRole().catch(() => null)
       : stream.report?.role;
     if (role === "replica") {
-      throw new ConnectError(`Cannot watch ${this.#options.node()}: it is a replica now`);
+      const server = this.#options.node();
+      throw new ConnectError("WRONG_ROLE", `Cannot watch ${server}: it is a replica now`, {
+        server,
+      });
     }
   }
 
@@ -393,8 +396,13 @@ export class NodeGate implements Gate {
   async #checkHistory(connection: Connection): Promise<void> {
     const { node, wasPrimary } = this.#options;
     if (await this.#send!(wasPrimary).catch(() => true)) return;
+    const server = node();
     connection.close(
-      new ConnectError(`Cannot tell the events of ${node()} from its primary's: it was a replica`),
+      new ConnectError(
+        "WRONG_ROLE",
+        `Cannot tell the events of ${server} from its primary's: it was a replica`,
+        { server },
+      ),
     );
   }
 

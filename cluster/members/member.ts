@@ -92,13 +92,20 @@ export class Member {
         const address = locate();
         return address === null
           ? Promise.reject(
-            new ConnectError(`Cannot connect to node ${id}: no node says where it is`),
+            new ConnectError(
+              "CONNECT_FAILED",
+              `Cannot connect to node ${id}: no node says where it is`,
+            ),
           )
           : Promise.resolve(address);
       }),
       inspect: async ({ role }, connection, askedAt) => {
         if (role === "replica") {
-          throw new ConnectError(`Cannot watch ${this.node} as a primary: it is a replica now`);
+          throw new ConnectError(
+            "WRONG_ROLE",
+            `Cannot watch ${this.node} as a primary: it is a replica now`,
+            { server: this.node },
+          );
         }
         [this.replication, this.#mayReadRole] = await Promise.all([
           readReplication(connection),
@@ -159,7 +166,11 @@ export class Member {
     if (subscriber.connection !== null || address === null) return;
     const name = formatAddress(address);
     if (name === node) return;
-    const reason = new ConnectError(`Cannot connect to ${node} any more: it is ${name} now`);
+    const reason = new ConnectError(
+      "SERVER_REPLACED",
+      `Cannot connect to ${node} any more: it is ${name} now`,
+      { server: node },
+    );
     subscriber.reconnect(reason, "disconnected");
   }
 

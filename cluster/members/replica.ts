@@ -45,6 +45,7 @@ export class ReplicaLocator implements Locator {
     if (candidates.length === 0) {
       return Promise.reject(
         new ConnectError(
+          "WRONG_ROLE",
           `Cannot watch a replica of ${this.name}: it has none; add one, or watch the primaries ` +
             "(without the option replicas)",
         ),
@@ -63,11 +64,13 @@ export class ReplicaLocator implements Locator {
   }
 
   async inspect({ role }: ServerInfo, connection: Connection): Promise<void> {
-    const failure = `Cannot watch ${connection.server} as a replica`;
-    if (role === "primary") throw new ConnectError(`${failure}: it is a primary now`);
-    if (!await this.#link.begin(connection)) {
-      throw new ConnectError(`${failure}: it does not follow its primary`);
-    }
+    const { server } = connection;
+    const fail = (why: string) => {
+      const message = `Cannot watch ${server} as a replica: ${why}`;
+      throw new ConnectError("WRONG_ROLE", message, { server });
+    };
+    if (role === "primary") fail("it is a primary now");
+    if (!await this.#link.begin(connection)) fail("it does not follow its primary");
     // When it is lost the others come first.
     this.#tried = new Set([this.chosen!]);
   }

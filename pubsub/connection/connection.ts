@@ -7,6 +7,8 @@ import {
   type MessageFrame,
   type Reply,
   replyToText,
+  RespLimitError,
+  RespSyntaxError,
 } from "../../resp/mod.ts";
 import { bytesOf } from "../../resp/message_frame.ts";
 import type { Product } from "../../events/flags.ts";
@@ -65,8 +67,10 @@ export const NO_EVENTS: ConnectionEvents = {
   onClose() {},
 };
 
-/** The connection broke, or the server ended it. */
-export class HangUpError extends ConnectError {}
+/** Whether an error says that the connection broke, or that the server ended it. */
+export function isHangUp(error: unknown): boolean {
+  return error instanceof ConnectError && error.code === "CONNECTION_LOST";
+}
 
 /** How to open a connection. */
 export interface ConnectionOptions {
@@ -298,10 +302,11 @@ export class Connection {
         if (left <= 0) {
           const { timeout } = this.#options;
           throw new TimeoutError(
+            "SERVER_BUSY",
             `Cannot go on with ${this.server}: it has been busy for ${timeout} ms (` +
               `${(error as Error).message})`,
             timeout,
-            { cause: error },
+            { server: this.server, cause: error },
           );
         }
         await this.#closed.next(Math.min(left, BUSY_POLL));
@@ -355,8 +360,9 @@ export class Connection {
       if (isProtocolError(cause)) {
         this.close(
           new ConnectError(
+            "PROTOCOL_ERROR",
             `Cannot understand ${this.server}: ${cause.message}; ${CHECK_SERVER}`,
-            { cause },
+            { server: this.server, cause },
           ),
         );
       } else this.#break("could not be read from", cause);
@@ -365,27 +371,27 @@ export class Connection {
 
   /** The server has ended the connection. */
   #hungUp(): ConnectError {
+    const { server } = this;
     const waiting = this.#requests.oldest;
-    if (waiting !== null) {
-      return new HangUpError(
-        `Cannot get an answer to ${waiting} from ${this.server}: it closed the connection` +
-          (this.#requests.lastWords ?? `; ${CHECK_SERVER}`),
-      );
-    }
-    return new HangUpError(
-      `The connection to ${this.server} was closed by the server` +
-        (this.#requests.lastWords ??
-          (this.bytesReceived === 0 ? ` before a word was said; ${CHECK_SERVER}` : "")),
+    const what = waiting === null
+      ? `The connection to ${server} was closed by the server`
+      : `Cannot get an answer to ${waiting} from ${server}: it closed the connection`;
+    const isAtOnce = waiting !== null || this.bytesReceived === 0;
+    return new ConnectError(
+      "CONNECTION_LOST",
+      what + (this.#requests.lastWords ?? (isAtOnce ? `; ${CHECK_SERVER}` : "")),
+      { server },
     );
   }
 
   #break(what: string, thrown: unknown): void {
     const cause = this.secrets.ownError(thrown);
     this.close(
-      cause instanceof ConnectError ? cause : new HangUpError(
+      cause instanceof ConnectError ? cause : new ConnectError(
+        "CONNECTION_LOST",
         `The connection to ${this.server} ${what}: ${reasonOf(cause)}` +
           (this.#requests.lastWords ?? (this.bytesReceived === 0 ? `; ${CHECK_SERVER}` : "")),
-        { cause },
+        { server: this.server, cause },
       ),
     );
   }
@@ -432,6 +438,5 @@ function isPeersEnd(error: unknown): boolean {
 }
 
 function isProtocolError(error: unknown): error is Error {
-  return error instanceof Error &&
-    (error.name === "RespSyntaxError" || error.name === "RespLimitError");
+  return error instanceof RespSyntaxError || error instanceof RespLimitError;
 }

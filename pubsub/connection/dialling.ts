@@ -23,15 +23,18 @@ export async function dialWithin(
   secrets: Secrets,
 ): Promise<Transport> {
   signal.throwIfAborted();
+  const server = formatAddress(address);
   const attempt = new AbortController();
   const giveUp = () => attempt.abort(signal.reason);
   signal.addEventListener("abort", giveUp);
   const timer = setTimeout(() => {
     attempt.abort(
       new TimeoutError(
-        `Cannot connect to ${formatAddress(address)}: nothing answered within ${timeout} ms; ` +
-          "check the address, whether a firewall drops the packets, and whether TLS is spoken there",
+        "CONNECT_TIMEOUT",
+        `Cannot connect to ${server}: nothing answered within ${timeout} ms; check the address, ` +
+          "the firewall, and whether TLS is spoken there",
         timeout,
+        { server },
       ),
     );
   }, timeout);
@@ -42,8 +45,9 @@ export async function dialWithin(
     const cause = secrets.ownError(thrown);
     if (cause instanceof ConnectError || cause instanceof UnsupportedError) throw cause;
     throw new ConnectError(
-      `Cannot connect to ${formatAddress(address)}: ${reasonOf(cause)}${adviceFor(cause)}`,
-      { cause },
+      "CONNECT_FAILED",
+      `Cannot connect to ${server}: ${reasonOf(cause)}${adviceFor(cause)}`,
+      { server, cause },
     );
   } finally {
     clearTimeout(timer);

@@ -1,11 +1,133 @@
 /**
- * What can go wrong on a connection, one small class each.
+ * What can go wrong on a connection. The page `docs/errors.md` explains each code.
  *
  * @module
  */
 
 /**
- * A connection could not be made, or broke: nothing listens there, it is no Redis, it hung up.
+ * Why a connection could not be made or used:
+ *
+ * - `CONNECT_FAILED`: nothing answers at the address;
+ * - `TLS_FAILED`: TLS cannot be agreed on;
+ * - `CONNECTION_LOST`: the connection broke, or the server ended it;
+ * - `NOT_CONNECTED`: there is no connection at present, and none is waited for;
+ * - `ATTEMPTS_EXHAUSTED`: `maxAttempts` attempts to reconnect have failed;
+ * - `CLIENT_REFUSED`: the server accepts no command of this client: it is full, or in protected mode;
+ * - `PROTOCOL_ERROR`: what the server sends is not the Redis protocol, or no answer to what was sent;
+ * - `RESP3_UNSUPPORTED`: RESP3 is required by the option `protocol`, and the server does not speak it;
+ * - `COMMAND_REFUSED`: the server refuses a command that is needed;
+ * - `CLUSTER_NODE`: the server is a node of a cluster, and is to be watched as a single server;
+ * - `WRONG_MODE`: the server is of another kind: a Sentinel, no Sentinel, or no node of a cluster;
+ * - `WRONG_ROLE`: the server is a replica, and a primary is needed, or the other way round;
+ * - `OTHER_SERVER`: the address leads to another server than before;
+ * - `SERVER_REPLACED`: another server has taken the place of this one, or it has moved;
+ * - `TOPOLOGY_UNAVAILABLE`: no node of the cluster gives a topology that can be used.
+ *
+ * @example
+ * ```ts
+ * import type { ConnectErrorCode } from "@keywatch/keywatch";
+ *
+ * // Mistakes in the configuration, which trying again does not fix.
+ * const PERMANENT: readonly ConnectErrorCode[] = ["CLUSTER_NODE", "WRONG_MODE", "RESP3_UNSUPPORTED"];
+ * ```
+ */
+export type ConnectErrorCode =
+  | "CONNECT_FAILED"
+  | "TLS_FAILED"
+  | "CONNECTION_LOST"
+  | "NOT_CONNECTED"
+  | "ATTEMPTS_EXHAUSTED"
+  | "CLIENT_REFUSED"
+  | "PROTOCOL_ERROR"
+  | "RESP3_UNSUPPORTED"
+  | "COMMAND_REFUSED"
+  | "CLUSTER_NODE"
+  | "WRONG_MODE"
+  | "WRONG_ROLE"
+  | "OTHER_SERVER"
+  | "SERVER_REPLACED"
+  | "TOPOLOGY_UNAVAILABLE";
+
+/**
+ * Why a login failed:
+ *
+ * - `PASSWORD_MISSING`: the server requires a password, and none was given;
+ * - `PASSWORD_REFUSED`: the server refuses the user name or the password;
+ * - `CREDENTIALS_FAILED`: the `credentials` function threw, or returned no password;
+ * - `PERMISSION_DENIED`: the user may not run the command that is needed.
+ *
+ * @example
+ * ```ts
+ * import type { AuthError, AuthErrorCode } from "@keywatch/keywatch";
+ *
+ * const RENEW: readonly AuthErrorCode[] = ["PASSWORD_MISSING", "PASSWORD_REFUSED"];
+ * const needsNewPassword = ({ code }: AuthError): boolean => RENEW.includes(code);
+ * ```
+ */
+export type AuthErrorCode =
+  | "PASSWORD_MISSING"
+  | "PASSWORD_REFUSED"
+  | "CREDENTIALS_FAILED"
+  | "PERMISSION_DENIED";
+
+/**
+ * What did not happen in time:
+ *
+ * - `CONNECT_TIMEOUT`: no connection was made;
+ * - `REPLY_TIMEOUT`: the server did not answer a command;
+ * - `SERVER_BUSY`: the server was loading its data or running a script all the time;
+ * - `CREDENTIALS_TIMEOUT`: the `credentials` function returned nothing.
+ *
+ * @example
+ * ```ts
+ * import type { TimeoutErrorCode } from "@keywatch/keywatch";
+ *
+ * const isSlow = (code: TimeoutErrorCode): boolean => code === "SERVER_BUSY";
+ * ```
+ */
+export type TimeoutErrorCode =
+  | "CONNECT_TIMEOUT"
+  | "REPLY_TIMEOUT"
+  | "SERVER_BUSY"
+  | "CREDENTIALS_TIMEOUT";
+
+/**
+ * What the runtime's sockets cannot do:
+ *
+ * - `SOCKETS_UNSUPPORTED`: the runtime has no sockets that are known here;
+ * - `TLS_UNSUPPORTED`: TLS, or an option of it, cannot be used there;
+ * - `UNIX_UNSUPPORTED`: the runtime has no unix sockets.
+ *
+ * @example
+ * ```ts
+ * import type { UnsupportedErrorCode } from "@keywatch/keywatch";
+ *
+ * const needsDial = (code: UnsupportedErrorCode): boolean => code === "SOCKETS_UNSUPPORTED";
+ * ```
+ */
+export type UnsupportedErrorCode =
+  | "SOCKETS_UNSUPPORTED"
+  | "TLS_UNSUPPORTED"
+  | "UNIX_UNSUPPORTED";
+
+/**
+ * Facts about an error that is about one server.
+ *
+ * @example
+ * ```ts
+ * import { ConnectError, type ConnectErrorOptions } from "@keywatch/keywatch";
+ *
+ * const options: ConnectErrorOptions = { server: "10.0.0.1:6379", cause: new Error("no route") };
+ * throw new ConnectError("CONNECT_FAILED", "Cannot connect to 10.0.0.1:6379: no route", options);
+ * ```
+ */
+export interface ConnectErrorOptions extends ErrorOptions {
+  /** The server, as `host:port` or the path of its socket. */
+  readonly server?: string;
+}
+
+/**
+ * A connection could not be made or used, or was lost.
  *
  * @example
  * ```ts no-run
@@ -14,7 +136,7 @@
  * const url = "redis://localhost:6379";
  * const notifications = await connect(url).catch((error) => {
  *   if (!(error instanceof ConnectError)) throw error;
- *   console.error(error.message, error.cause);
+ *   console.error(error.code, error.server, error.message, error.cause);
  *   return null; // It may be there later.
  * });
  * ```
@@ -22,10 +144,27 @@
 export class ConnectError extends Error {
   /** Always `"ConnectError"`. */
   override readonly name = "ConnectError";
+  /** The kind of failure. */
+  readonly code: ConnectErrorCode;
+  /** The server, as `host:port` or the path of its socket; null if the error is about several. */
+  readonly server: string | null;
+
+  /**
+   * Makes the error.
+   *
+   * @param code the kind of failure
+   * @param message what could not be done, why, and a hint
+   * @param options the server; `cause`: the error behind this one
+   */
+  constructor(code: ConnectErrorCode, message: string, options: ConnectErrorOptions = {}) {
+    super(message, options);
+    this.code = code;
+    this.server = options.server ?? null;
+  }
 }
 
 /**
- * This runtime's sockets cannot do what was asked of them; to try again does not help.
+ * The sockets of this runtime cannot do what was asked of them. Trying again does not help.
  *
  * @example
  * ```ts no-run
@@ -36,17 +175,32 @@ export class ConnectError extends Error {
  *   console.log(notifications.status());
  * } catch (error) {
  *   if (!(error instanceof UnsupportedError)) throw error;
- *   console.error(error.message); // In Workers, which have no unix sockets.
+ *   console.error(error.code); // "UNIX_UNSUPPORTED" in Workers
  * }
  * ```
  */
 export class UnsupportedError extends Error {
   /** Always `"UnsupportedError"`. */
   override readonly name = "UnsupportedError";
+  /** What is not supported. */
+  readonly code: UnsupportedErrorCode;
+
+  /**
+   * Makes the error.
+   *
+   * @param code what is not supported
+   * @param message what could not be done, why, and a hint
+   * @param options `cause`: the error behind this one
+   */
+  constructor(code: UnsupportedErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
 }
 
 /**
- * The server refused the user name or password, or demands one and got none.
+ * The server refuses the user name or password, requires a password, or refuses this user a command
+ * that is needed.
  *
  * @example
  * ```ts no-run
@@ -56,18 +210,35 @@ export class UnsupportedError extends Error {
  *   await using notifications = await connect("redis://watcher:old@localhost:6379");
  *   console.log(notifications.status());
  * } catch (error) {
- *   if (!(error instanceof AuthError)) throw error;
- *   console.error(`Look the password up again: ${error.message}`);
+ *   if (!(error instanceof AuthError) || error.code !== "PASSWORD_REFUSED") throw error;
+ *   console.error(`Look the password of ${error.server} up again`);
  * }
  * ```
  */
 export class AuthError extends Error {
   /** Always `"AuthError"`. */
   override readonly name = "AuthError";
+  /** The kind of failure. */
+  readonly code: AuthErrorCode;
+  /** The server, as `host:port` or the path of its socket; null if the error is about several. */
+  readonly server: string | null;
+
+  /**
+   * Makes the error.
+   *
+   * @param code the kind of failure
+   * @param message what could not be done, why, and a hint
+   * @param options the server; `cause`: the error behind this one
+   */
+  constructor(code: AuthErrorCode, message: string, options: ConnectErrorOptions = {}) {
+    super(message, options);
+    this.code = code;
+    this.server = options.server ?? null;
+  }
 }
 
 /**
- * A wait ran into its deadline.
+ * Something did not happen before its deadline.
  *
  * @example
  * ```ts no-run
@@ -78,31 +249,43 @@ export class AuthError extends Error {
  *   console.log(notifications.status());
  * } catch (error) {
  *   if (!(error instanceof TimeoutError)) throw error;
- *   console.error(`Nothing within ${error.timeout} ms: ${error.message}`);
+ *   console.error(`${error.code}: nothing within ${error.timeout} ms from ${error.server}`);
  * }
  * ```
  */
 export class TimeoutError extends Error {
   /** Always `"TimeoutError"`. */
   override readonly name = "TimeoutError";
+  /** What did not happen in time. */
+  readonly code: TimeoutErrorCode;
   /** The deadline that passed, in milliseconds. */
   readonly timeout: number;
+  /** The server, as `host:port` or the path of its socket; null if the error is about several. */
+  readonly server: string | null;
 
   /**
-   * What was waited for, and how long.
+   * Makes the error.
    *
-   * @param message what was waited for, and from whom
+   * @param code what did not happen in time
+   * @param message what was waited for, from whom, and a hint
    * @param timeout the deadline, in milliseconds
-   * @param options `cause`: the error behind this one
+   * @param options the server; `cause`: the error behind this one
    */
-  constructor(message: string, timeout: number, options?: ErrorOptions) {
+  constructor(
+    code: TimeoutErrorCode,
+    message: string,
+    timeout: number,
+    options: ConnectErrorOptions = {},
+  ) {
     super(message, options);
+    this.code = code;
     this.timeout = timeout;
+    this.server = options.server ?? null;
   }
 }
 
 /**
- * What was asked of an object that has been closed, or a wait that closing ended.
+ * The object has been closed, which also ends what waits.
  *
  * @example
  * ```ts no-run
@@ -118,4 +301,6 @@ export class TimeoutError extends Error {
 export class ClosedError extends Error {
   /** Always `"ClosedError"`. */
   override readonly name = "ClosedError";
+  /** Always `"CLOSED"`. */
+  readonly code = "CLOSED";
 }

@@ -1,7 +1,7 @@
 import { type Reply, RespMap, ServerError } from "../../resp/mod.ts";
 import { formatAddress } from "./address.ts";
 import type { ConnectTurns } from "./connect_turns.ts";
-import { Connection, type ConnectionOptions, HangUpError } from "./connection.ts";
+import { Connection, type ConnectionOptions, isHangUp } from "./connection.ts";
 import { reasonOf } from "./dialling.ts";
 import { AuthError, ConnectError, TimeoutError } from "./errors.ts";
 import { parseInfo, textOf } from "./info.ts";
@@ -124,11 +124,11 @@ export async function openConnection(
   } catch (error) {
     // Another server may answer next time, so the next connection begins with HELLO.
     resp2Servers.delete(server);
-    if (isRemembered || !(error instanceof HangUpError)) throw error;
+    if (isRemembered || !isHangUp(error)) throw error;
     resp2Servers.add(server);
     return await openOnce(where, { ...options, protocol: 2 }).catch((second) => {
       resp2Servers.delete(server);
-      throw second instanceof HangUpError ? error : second;
+      throw isHangUp(second) ? error : second;
     });
   }
 }
@@ -223,8 +223,10 @@ async function within(
     timer = setTimeout(() => {
       reject(
         new TimeoutError(
+          "CREDENTIALS_TIMEOUT",
           `Cannot log in to ${server}: the credentials function gave nothing within ${timeout} ms`,
           timeout,
+          { server },
         ),
       );
     }, timeout);
@@ -238,8 +240,9 @@ async function within(
     const cause = secrets.ownError(thrown);
     if (cause instanceof TimeoutError) throw cause;
     throw new AuthError(
+      "CREDENTIALS_FAILED",
       `Cannot log in to ${server}: the credentials function failed: ${reasonOf(cause)}`,
-      { cause },
+      { server, cause },
     );
   } finally {
     clearTimeout(timer);
@@ -293,8 +296,9 @@ function readHello({ secrets }: Connection, reply: Reply): ServerInfo | null {
 
 function noResp3({ server }: Connection, why: string, cause?: ServerError): ConnectError {
   return new ConnectError(
+    "RESP3_UNSUPPORTED",
     `Cannot speak RESP3 with ${server}: ${why}; leave the protocol option out to fall back to RESP2`,
-    { cause },
+    { server, cause },
   );
 }
 
@@ -386,10 +390,11 @@ function refusesPassword({ code, message }: ServerError): boolean {
 function explain(connection: Connection, options: Introduction, error: ServerError): Error {
   const { credentials, passwordAdvice = PASSWORD_ADVICE } = options;
   if (wantsPassword(error) && credentials === undefined) {
+    const { server } = connection;
     return new AuthError(
-      `Cannot log in to ${connection.server}: it wants a password and none was given; ` +
-        passwordAdvice.missing,
-      { cause: error },
+      "PASSWORD_MISSING",
+      `Cannot log in to ${server}: it wants a password and none was given; ${passwordAdvice.missing}`,
+      { server, cause: error },
     );
   }
   if (wantsPassword(error) || refusesPassword(error)) {
@@ -409,7 +414,8 @@ function refusedCredentials(
   const isSecret = password === "" || secrets.ownText(username) !== username;
   const who = isSecret ? "" : ` as user "${excerpt(username, 100)}"`;
   return new AuthError(
+    "PASSWORD_REFUSED",
     `Cannot log in to ${server}${who}: ${error.message.replace(/\.$/, "")}; ${advice}`,
-    { cause: error },
+    { server, cause: error },
   );
 }

@@ -217,12 +217,14 @@ export class Heartbeat {
     if (now + 1 < due) return this.#wakeAt(due);
     // What came while this process was busy has not been read yet.
     if (now - this.#due > LATE) return this.#wakeAt(now + timeout);
+    const { server } = this.#connection;
     this.#connection.close(
       new TimeoutError(
-        `The connection to ${this.#connection.server} is dead: no answer to ` +
-          `${this.#probe.command} within ` +
+        "REPLY_TIMEOUT",
+        `The connection to ${server} is dead: no answer to ${this.#probe.command} within ` +
           `${timeout} ms; the server hangs, or the network between drops what is sent`,
         timeout,
+        { server },
       ),
     );
   }

@@ -34,7 +34,7 @@ import { checkKinds, isPromiseLike } from "./option_checks.ts";
 import type { Address, TcpAddress, UnixAddress } from "./transport.ts";
 import { defaultsOf, type OpenOptions, resolveOpenOptions, shielded } from "./options.ts";
 
-export { AuthError, ClosedError, ConnectError, TimeoutError, UnsupportedError } from "./errors.ts";
+export * from "./errors.ts";
 export type { Credentials, ServerInfo } from "./handshake.ts";
 export type { HeartbeatOptions } from "./heartbeat.ts";
 export type {

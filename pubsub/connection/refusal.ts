@@ -9,7 +9,10 @@ export function turnsAway({ code, message }: ServerError): boolean {
 /** Makes the error for a connection that the server refuses to serve. */
 export function unusable(server: string, cause: ServerError): ConnectError {
   const advice = isFull(cause.message) ? "; close idle connections, or raise its maxclients" : "";
-  return new ConnectError(`Cannot use ${server}: ${cause.message}${advice}`, { cause });
+  return new ConnectError("CLIENT_REFUSED", `Cannot use ${server}: ${cause.message}${advice}`, {
+    server,
+    cause,
+  });
 }
 
 function isFull(message: string): boolean {

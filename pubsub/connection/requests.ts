@@ -190,16 +190,21 @@ export class Requests {
       }
       this.#onLate(
         new TimeoutError(
+          "REPLY_TIMEOUT",
           `Cannot go on with ${this.#server}: no answer to ${pending.name} within ${timeout} ms` +
             (this.lastWords ?? "; it may be overloaded, or no Redis server at all"),
           timeout,
+          { server: this.#server },
         ),
       );
     }, timeout);
   }
 
   #confused(what: string): ConnectError {
-    return new ConnectError(`Cannot go on with ${this.#server}: it ${what}`);
+    const server = this.#server;
+    return new ConnectError("PROTOCOL_ERROR", `Cannot go on with ${server}: it ${what}`, {
+      server,
+    });
   }
 }
 

@@ -147,7 +147,7 @@ export class Secrets {
     if (!(error instanceof Error)) return NOT_SHOWN;
     seen.add(error);
     const { name, message, cause } = error;
-    const { code } = error as { code?: unknown };
+    const { code, server } = error as { code?: unknown; server?: unknown };
     const inner = this.ownError(cause, seen);
     const copy = alike(error, this.#fit(message), inner === undefined ? {} : { cause: inner });
     if (copy instanceof AggregateError) {
@@ -155,6 +155,7 @@ export class Secrets {
       copy.errors = each.map((one) => this.ownError(one, seen));
     }
     if (copy.name !== name) copy.name = this.#fit(name);
+    if (typeof server === "string") Object.assign(copy, { server: this.#fit(server) });
     if (typeof code === "number") return Object.assign(copy, { code });
     return typeof code === "string" ? Object.assign(copy, { code: this.#fit(code) }) : copy;
   }
@@ -219,10 +220,15 @@ export function isName(text: string): boolean {
 
 /** Copies an error with another message. The class stays the same if it is one of this library. */
 function alike(error: Error, message: string, options: ErrorOptions): Error {
-  if (error instanceof TimeoutError) return new TimeoutError(message, error.timeout, options);
-  if (error instanceof AggregateError) return new AggregateError([], message, options);
-  const ours = [ConnectError, AuthError, UnsupportedError].find((kind) => error instanceof kind);
-  return new (ours ?? Error)(message, options);
+  if (error instanceof TimeoutError) {
+    return new TimeoutError(error.code, message, error.timeout, options);
+  }
+  if (error instanceof ConnectError) return new ConnectError(error.code, message, options);
+  if (error instanceof AuthError) return new AuthError(error.code, message, options);
+  if (error instanceof UnsupportedError) return new UnsupportedError(error.code, message, options);
+  return error instanceof AggregateError
+    ? new AggregateError([], message, options)
+    : new Error(message, options);
 }
 
 /** Folds the case and white space. */

@@ -88,10 +88,12 @@ export class Sentinels implements Locator {
    */
   async inspect({ role }: ServerInfo, connection: Connection): Promise<void> {
     if (role === "replica") {
+      const { server } = connection;
       throw new ConnectError(
-        `Cannot watch ${connection.server}: ${this.#doubted!.node} calls it ` +
-          `the primary of "${this.name}", but it says that it is a replica; either that sentinel ` +
-          "is behind, or a failover is under way",
+        "WRONG_ROLE",
+        `Cannot watch ${server}: ${this.#doubted!.node} calls it the primary of "${this.name}", ` +
+          "but it says that it is a replica; that sentinel is behind, or a failover is under way",
+        { server },
       );
     }
     const askedAt = Date.now();
@@ -154,7 +156,9 @@ export class Sentinels implements Locator {
     try {
       if (expected !== null && isOther(info, expected)) {
         throw new OtherServerError(
+          "OTHER_SERVER",
           `Cannot ask the sentinel at ${sentinel.node}: a second connection has reached another one`,
+          { server: sentinel.node },
         );
       }
       return await this.read(sentinel, connection);
@@ -167,7 +171,11 @@ export class Sentinels implements Locator {
   async read(sentinel: SentinelServer, connection: Connection): Promise<SentinelView> {
     const view = await readView(connection, this.name);
     if (view === null) {
-      throw new UnknownNameError(`${sentinel.node} knows no primary "${this.name}"`);
+      throw new SentinelError(
+        "PRIMARY_UNKNOWN",
+        `${sentinel.node} knows no primary "${this.name}"`,
+        [],
+      );
     }
     if (view.others !== null) this.order.learn(sentinel, view.others);
     return view;
@@ -218,7 +226,9 @@ export class Sentinels implements Locator {
       const answer = { sentinel, view, dialled, askedAt };
       if (!this.#isBehind(view)) return answer;
       behind.push(answer);
-      throw new ConnectError(`${sentinel.node} has missed a failover`);
+      throw new ConnectError("WRONG_ROLE", `${sentinel.node} has missed a failover`, {
+        server: sentinel.node,
+      });
     });
     try {
       return await inTurn(questions, PATIENCE, signal);
@@ -237,19 +247,25 @@ export class Sentinels implements Locator {
     const unmapped = failures.filter(({ error }) => error instanceof TypeError);
     if (unmapped.length === failures.length && unmapped.length > 0) return unmapped[0]!.error;
     const locked = failures.filter(({ error }) => error instanceof AuthError);
-    const ignorant = failures.filter(({ error }) => error instanceof UnknownNameError);
+    const ignorant = failures.filter(({ error }) => error instanceof SentinelError);
     if (locked.length > 0 && ignorant.length === 0) {
       return new AuthError(
+        "PASSWORD_REFUSED",
         `${what}: the sentinels want other credentials: ${each}`,
         { cause: locked[0]!.error },
       );
     }
-    return new SentinelError(
-      ignorant.length > 0
-        ? `${what}: no sentinel knows that name: ${each}; SENTINEL MASTERS lists the names they know`
-        : `${what}: no sentinel can be asked: ${each}; check that sentinels listen there`,
-      failures,
-    );
+    return ignorant.length > 0
+      ? new SentinelError(
+        "PRIMARY_UNKNOWN",
+        `${what}: no sentinel knows that name: ${each}; SENTINEL MASTERS lists the names they know`,
+        failures,
+      )
+      : new SentinelError(
+        "SENTINELS_UNREACHABLE",
+        `${what}: no sentinel can be asked: ${each}; check that sentinels listen there`,
+        failures,
+      );
   }
 }
 
@@ -261,6 +277,3 @@ interface Answer {
   readonly dialled: Address;
   readonly askedAt: number;
 }
-
-/** A sentinel does not know the primary by that name. */
-class UnknownNameError extends ConnectError {}

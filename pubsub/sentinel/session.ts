@@ -104,7 +104,11 @@ export async function readView(
   } catch (error) {
     if (!(error instanceof ServerError)) throw error;
     if (/unknown command/i.test(error.message)) throw noSentinel(connection, error);
-    throw new ConnectError(`Cannot ask ${connection.server}: ${error.message}`, { cause: error });
+    const { server } = connection;
+    throw new ConnectError("COMMAND_REFUSED", `Cannot ask ${server}: ${error.message}`, {
+      server,
+      cause: error,
+    });
   }
 }
 
@@ -139,18 +143,22 @@ function unlessRefused(error: unknown): null {
 
 function noSentinel({ server }: Connection, cause?: ServerError): ConnectError {
   return new ConnectError(
+    "WRONG_MODE",
     `Cannot ask ${server}: it is no Sentinel; give the addresses of the sentinels, which listen ` +
       "on port 26379 unless told otherwise",
-    { cause },
+    { server, cause },
   );
 }
 
 function readAddress(connection: Connection, reply: Reply): TcpAddress {
+  const { server } = connection;
   const [hostname, port] = Array.isArray(reply) ? reply : [];
   const address = readPair(connection, hostname, port);
   if (address !== null) return address;
   throw new ConnectError(
-    `Cannot understand ${connection.server}: its answer to SENTINEL is no address that can be used`,
+    "PROTOCOL_ERROR",
+    `Cannot understand ${server}: its answer to SENTINEL is no address that can be used`,
+    { server },
   );
 }
 

@@ -22,16 +22,17 @@ Deno.test("what several nodes failed with is one error of the first one's kind, 
     const first of [
       new MissingFlagsError("a lacks A", flags),
       new MissingDatabaseError("a has no 7", database),
-      new AuthError("a refuses"),
-      new ConnectError("a is gone"),
-      new TimeoutError("a is silent", 500),
+      new AuthError("PASSWORD_REFUSED", "a refuses"),
+      new ConnectError("CONNECTION_LOST", "a is gone"),
+      new TimeoutError("REPLY_TIMEOUT", "a is silent", 500),
     ]
   ) {
-    const second = new ConnectError("b is gone");
+    const second = new ConnectError("CONNECT_FAILED", "b is gone");
     // Whoever kept silent says least.
     const each = first instanceof TimeoutError ? [second, first] : [first, second];
     const error = inOneError([first, second]);
     assertEquals([error.name, error.constructor], [each[0]!.name, each[0]!.constructor]);
+    assertEquals((error as typeof first).code, (each[0] as typeof first).code);
     assertEquals(error.message, each.map(({ message }) => message).join("; "));
     assert(error.cause instanceof AggregateError);
     assertEquals(error.cause.errors, each);
@@ -39,8 +40,8 @@ Deno.test("what several nodes failed with is one error of the first one's kind, 
   const [lacking, absent, silent] = [
     new MissingFlagsError("a", flags),
     new MissingDatabaseError("a", database),
-    new TimeoutError("a", 500),
-  ].map((error) => inOneError([error, new TimeoutError("b", 600)]));
+    new TimeoutError("REPLY_TIMEOUT", "a", 500),
+  ].map((error) => inOneError([error, new TimeoutError("REPLY_TIMEOUT", "b", 600)]));
   assert(lacking instanceof MissingFlagsError);
   assertEquals([lacking.server, lacking.configured, lacking.missing], ["a:1", "K", "A"]);
   assert(absent instanceof MissingDatabaseError);
@@ -50,7 +51,10 @@ Deno.test("what several nodes failed with is one error of the first one's kind, 
 });
 
 Deno.test("of many nodes some are quoted, and the others counted", () => {
-  const errors = Array.from({ length: 1_000 }, (_, n) => new ConnectError(`${n} is gone`));
+  const errors = Array.from(
+    { length: 1_000 },
+    (_, n) => new ConnectError("CONNECTION_LOST", `${n} is gone`),
+  );
   const { message } = inOneError(errors);
   assertEquals(message, "0 is gone; 1 is gone; 2 is gone; and 997 more nodes");
 });

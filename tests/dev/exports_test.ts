@@ -18,15 +18,15 @@ const VALUES = `
   parseUrl printFlags replyToText requiredFlags toChannel
 `;
 const TYPES = `
-  Address ChannelLike ChannelOptions ClusterNode ClusterOptions CommandArgument ConnectOptions
+  Address AuthErrorCode ChannelLike ChannelOptions ClusterNode ClusterOptions CommandArgument ConnectErrorCode ConnectErrorOptions ConnectOptions
   Credentials DecoderLimits DecoderOptions DecoderSink Dial DialOptions DiscoverTopologyOptions
   EventDescription EventName EventNames FamilyChannel FamilyOptions FlagsPolicy FlagsReport Gap
   GapReason GetMessageOptions Health HeartbeatOptions KeyspaceNotificationsInterface KnownEvent
   ListenOptions MergedFlags MessageFrame MigrationPolicy MigrationStatus NameOrPattern
   NarrowedChannel NodeAddress NodeState NodeStatus NotificationChannel NotificationHandler
   NotificationLoop Overflow ParseOptions QueueLimits QueueOptions RefusedChannel Reply SendCommand
-  SentinelFailure SentinelTarget ServerUrl Shard SlotCoverage SlotRange SlotSpan Status StreamItem
-  SubscribeOptions Subscription TcpAddress TlsOptions TopologyErrorCode Transport UnixAddress
+  SentinelErrorCode SentinelFailure SentinelTarget ServerUrl Shard SlotCoverage SlotRange SlotSpan Status StreamItem
+  SubscribeOptions Subscription TcpAddress TimeoutErrorCode TlsOptions TopologyErrorCode Transport UnixAddress UnsupportedErrorCode
 `;
 
 const VALUES_OF_CONNECTION = `

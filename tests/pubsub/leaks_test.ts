@@ -165,7 +165,7 @@ Deno.test("errors of one's own functions are shown without the password", async 
   const failures = [
     new Error(`no route to ${url}`),
     new Error("no", { cause: new Error(password) }),
-    new ConnectError(`cannot reach ${url}`, { cause: { url } }),
+    new ConnectError("CONNECT_FAILED", `cannot reach ${url}`, { cause: { url } }),
     Object.assign(new Error("no"), { options: "", password }),
     password,
   ];

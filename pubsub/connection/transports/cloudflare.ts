@@ -34,6 +34,7 @@ async function loadSockets(): Promise<CloudflareSockets> {
     return await import("cloudflare:sockets") as unknown as CloudflareSockets;
   } catch (cause) {
     throw new UnsupportedError(
+      "SOCKETS_UNSUPPORTED",
       "Cannot open a connection: this runtime has no cloudflare:sockets; give a dial option",
       { cause },
     );
@@ -56,14 +57,17 @@ export async function dial(address: Address, options: DialOptions): Promise<Tran
   signal.throwIfAborted();
   if ("path" in address) {
     throw new UnsupportedError(
+      "UNIX_UNSUPPORTED",
       `Cannot connect to ${address.path}: Workers have no unix sockets; ` +
         "use TCP, or give a dial option",
     );
   }
+  const server = formatAddress(address);
   for (const name of ["ca", "cert", "key"] as const) {
     if (tls?.[name] === undefined) continue;
     throw new UnsupportedError(
-      `Cannot connect to ${formatAddress(address)} with the option tls.${name}: Workers take ` +
+      "TLS_UNSUPPORTED",
+      `Cannot connect to ${server} with the option tls.${name}: Workers take ` +
         "certificates from their configuration only; leave it out, or give a dial option",
     );
   }
@@ -72,11 +76,10 @@ export async function dial(address: Address, options: DialOptions): Promise<Tran
   const socket = open(connect, address, tls);
   const explain: Explain | null = tls === undefined ? null : (cause) =>
     new ConnectError(
-      `Cannot connect to ${formatAddress(address)} over TLS: ${
-        excerpt((cause as Error).message)
-      }; check ` +
-        "that a server speaks TLS there, and that the worker's configuration has the certificates",
-      { cause },
+      "TLS_FAILED",
+      `Cannot connect to ${server} over TLS: ${excerpt((cause as Error).message)}; check that a ` +
+        "server speaks TLS there, and that the worker's configuration has the certificates",
+      { server, cause },
     );
   try {
     await orAbort(socket.opened, signal);

@@ -73,6 +73,7 @@ async function loadNet(): Promise<NodeNet> {
     return await import("node:net") as unknown as NodeNet;
   } catch (cause) {
     throw new UnsupportedError(
+      "SOCKETS_UNSUPPORTED",
       "Cannot open a connection: this runtime has no node:net; give a dial option",
       { cause },
     );
@@ -85,6 +86,7 @@ async function loadTls(): Promise<NodeTls> {
     return await import("node:tls") as unknown as NodeTls;
   } catch (cause) {
     throw new UnsupportedError(
+      "TLS_UNSUPPORTED",
       "Cannot open a TLS connection: this runtime has no node:tls; give a dial option",
       { cause },
     );
@@ -97,6 +99,7 @@ async function loadStreams(): Promise<NodeStreams> {
     return await import("node:stream") as unknown as NodeStreams;
   } catch (cause) {
     throw new UnsupportedError(
+      "TLS_UNSUPPORTED",
       "Cannot open a TLS connection: this runtime has no node:stream; give a dial option",
       { cause },
     );
@@ -131,6 +134,7 @@ function explainTls(address: TcpAddress, tls: TlsOptions): Explain {
 function requireTcp(address: Address): asserts address is TcpAddress {
   if (!("path" in address)) return;
   throw new UnsupportedError(
+    "TLS_UNSUPPORTED",
     `Cannot connect to ${address.path} over TLS: servers speak none on unix sockets`,
   );
 }

@@ -220,9 +220,11 @@ function failure(
   cause: unknown,
 ): ConnectError {
   const words = cause instanceof Error ? ` (${shortWords(cause)})` : "";
+  const server = formatAddress(address);
   return new ConnectError(
-    `Cannot connect to ${formatAddress(address)} over TLS: ${why}${words}; ${advice}`,
-    cause === null ? {} : { cause },
+    "TLS_FAILED",
+    `Cannot connect to ${server} over TLS: ${why}${words}; ${advice}`,
+    cause === null ? { server } : { server, cause },
   );
 }
 

@@ -109,7 +109,7 @@ Deno.test("an error of one's own stays the same unless it holds the password", (
   for (const password of ["p@ss word!", "ab"]) secrets.add(password);
   const same = [
     new Error("cannot dial", { cause: new Error("no route") }),
-    new ConnectError("cannot dial about it"),
+    new ConnectError("CONNECT_FAILED", "cannot dial about it"),
     new DOMException("given up", "AbortError"),
     new AggregateError([new Error("one")], "all"),
     "refused",
@@ -127,8 +127,9 @@ Deno.test("an error of one's own stays the same unless it holds the password", (
     new Error("no 'ab' there"),
     new Error("outside", { cause: new Error("inside", { cause: new Error(password) }) }),
     new Error("outside", { cause: password }),
-    new ConnectError(`no ${password}`, { cause: new Error(password) }),
-    new TimeoutError(`no ${password}`, 5),
+    new ConnectError("CONNECT_FAILED", `no ${password}`, { cause: new Error(password) }),
+    new ConnectError("TLS_FAILED", "no", { server: `redis://:${password}@host` }),
+    new TimeoutError("CREDENTIALS_TIMEOUT", `no ${password}`, 5),
     new AggregateError([new Error(password)], "all"),
     Object.assign(new Error("no"), { url: `redis://:${password}@host` }),
     Object.assign(new Error("no"), { code: password }),
@@ -150,6 +151,20 @@ Deno.test("an error of one's own stays the same unless it holds the password", (
     }
   }
   assert((secrets.ownError(new Error("x".repeat(1e6))) as Error).message.length <= 1_001);
+});
+
+Deno.test("an error that holds the password keeps its code and the rest of its fields", () => {
+  const secrets = new Secrets();
+  secrets.add("s3cret-P4ssword");
+  const thrown = new TimeoutError("CREDENTIALS_TIMEOUT", "no s3cret-P4ssword", 5, {
+    server: "s3cret-P4ssword.example:1",
+  });
+  const clean = secrets.ownError(thrown) as TimeoutError;
+  assertEquals([clean.code, clean.timeout, clean.server], [
+    "CREDENTIALS_TIMEOUT",
+    5,
+    "***.example:1",
+  ]);
 });
 
 Deno.test("what is thrown and is no error stays the same unless it holds the password", () => {
