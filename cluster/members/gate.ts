@@ -2,66 +2,55 @@ import { type KeyNotification, readWholeKey } from "../../parse/notification.ts"
 import type { Connection } from "../../pubsub/connection/connection.ts";
 import { ConnectError } from "../../pubsub/connection/errors.ts";
 import type { ServerInfo } from "../../pubsub/connection/handshake.ts";
-import type { Delivery, Gate } from "../../pubsub/hub.ts";
+import type { Delivery, Gate, Hub } from "../../pubsub/hub.ts";
 import type { ServerChannel } from "../../pubsub/connection/requests.ts";
-import { readRole } from "../../pubsub/connection/role.ts";
+import { readRole, type Role } from "../../pubsub/connection/role.ts";
 import type { AskServer } from "../../pubsub/subscriber_options.ts";
-import { type Reply, ServerError } from "../../resp/mod.ts";
-import { hashBytes, hashSlot } from "../discovery/slot.ts";
+import { ServerError } from "../../resp/mod.ts";
+import { hashBytes } from "../discovery/slot.ts";
 import type { MigrationFilter } from "../migration/filter.ts";
-import {
-  parseKnownNodes,
-  parseMoves,
-  parseNodeLines,
-  type SlotMove,
-} from "../migration/move_list.ts";
-import type { NodeReport, NodeStream } from "../migration/node_stream.ts";
+import type { NodeStream } from "../migration/node_stream.ts";
 import { fenceOf, slotOfFence } from "./fences.ts";
-
-/** The commands that list atomic migrations: of Redis 8.4 and later, and of Valkey 9.0 and later. */
-const LIST_MOVES: readonly [string, ...string[]][] = [
-  ["CLUSTER", "MIGRATION", "STATUS", "ALL"],
-  ["CLUSTER", "GETSLOTMIGRATIONS"],
-];
+import { LIST_MOVES, requestReport } from "./report.ts";
 
 /** How soon a report that failed is requested again, in ms. */
 const RETRY_MS = 100;
 
-/** What a gate needs, and what it reports. */
-export interface NodeGateOptions {
-  /** Tells events from artefacts. */
-  readonly filter: MigrationFilter<Delivery>;
-  /** The node's id. */
+/** The node of a gate. */
+export interface GatedNode {
   readonly id: string;
   /** The node's name, as `host:port`. */
-  readonly node: () => string;
-  /** The bytes that keys are stripped of; null if none. */
-  readonly keyPrefix: Uint8Array | null;
+  readonly node: string;
+  /** Since when the node was not heard last though others were, in ms since the epoch; null if it never was. */
+  readonly unheardFrom: number | null;
+  /** Whether the node has been a primary all the time since it was connected to. */
+  wasPrimary(connection: Connection): Promise<boolean>;
+  /** Events wait for the answer of the node. */
+  expect(): void;
+}
+
+/** What all gates share, and where they report. */
+export interface GateContext {
+  readonly hub: Hub;
+  /** Tells events from artefacts. */
+  readonly filter: MigrationFilter<Delivery>;
   /** Whether fences are to be set. */
   readonly hasFences: boolean;
-  /**
-   * The slots of which the node needs a fence: those that it owns, and of which channels can bring
-   * events; of all wanted channels if none are named.
-   */
-  readonly slots: (channels?: Iterable<ServerChannel>) => readonly number[];
+  /** The time in ms, in which what this process was too busy to read does not count. */
+  readonly clock: number;
   /** How long two pings of a node, and two reports, have to be apart, in ms. */
-  readonly spacing: () => number;
-  /** Whether the node has been a primary all the time since it was connected to. */
-  readonly wasPrimary: (connection: Connection) => Promise<boolean>;
-  /** Whether something may have happened while the node was not heard. */
-  readonly wasUnheard: () => boolean;
-  /** Delivers an event of a connection that is over. */
-  readonly hand: (delivery: Delivery) => void;
-  /** An event waits. */
-  readonly onHeld: () => void;
-  /** Events wait for the answer of the node. */
-  readonly onAsked: () => void;
-  /** Which slots the node owns, and which not, by fences set after it was connected to. */
-  readonly onFences: (owned: readonly number[], denied: readonly number[]) => void;
-  /** The node is a replica now. */
-  readonly onDemoted: () => void;
-  /** The node has stopped owning a slot, at some time after `provenAt`, in ms since the epoch. */
-  readonly onReleased: (slot: number, provenAt: number) => void;
+  readonly spacing: number;
+  /**
+   * The slots of which a node needs a fence: those that it owns, and of which channels can bring events;
+   * of all wanted channels if none are named.
+   */
+  toFence(id: string, channels?: Iterable<ServerChannel>): readonly number[];
+  /** Which slots a node owns, and which not, by fences set after it was connected to. */
+  onFences(id: string, owned: readonly number[], denied: readonly number[]): void;
+  /** A node is a replica now. */
+  onDemoted(id: string): void;
+  /** A node has stopped owning a slot, at some time after `provenAt`, in ms since the epoch. */
+  onReleased(id: string, slot: number, provenAt: number): void;
 }
 
 interface FenceAnswer {
@@ -70,57 +59,80 @@ interface FenceAnswer {
   readonly order: number;
 }
 
+/** What ends with a connection. */
+class Link {
+  readonly stream: NodeStream<Delivery>;
+  readonly connection: Connection;
+  readonly protocol: 2 | 3;
+  /** Asks the node, on that connection or, in RESP2, on another one. */
+  readonly send: AskServer;
+  /** Whether the fences of the node's slots were requested. */
+  isFenced = false;
+  /** Whether a fence has ended. */
+  hasReleased = false;
+  /** Whether the node owns slots, by answers that are not taken over yet. */
+  readonly answers: Set<Map<number, FenceAnswer>> = new Set();
+  /** Slots of which fences are about to be requested. */
+  readonly wanted: Set<number> = new Set();
+  /** The commands that list migrations, as far as the node may know them. */
+  listings: typeof LIST_MOVES = LIST_MOVES;
+
+  constructor(
+    stream: NodeStream<Delivery>,
+    connection: Connection,
+    protocol: 2 | 3,
+    send: AskServer,
+  ) {
+    this.stream = stream;
+    this.connection = connection;
+    this.protocol = protocol;
+    this.send = send;
+  }
+
+  protocolOf(connection: Connection): 2 | 3 {
+    return connection === this.connection ? this.protocol : 2;
+  }
+
+  async readRole(): Promise<Role["role"]> {
+    const { role } = await this.send((asked) => readRole(asked, this.protocolOf(asked)));
+    return role;
+  }
+}
+
 /** Passes the notifications of one node to the filter, in a stream for each connection. */
 export class NodeGate implements Gate {
-  readonly #options: NodeGateOptions;
-  #stream: NodeStream<Delivery> | null = null;
-  #connection: Connection | null = null;
-  #send: AskServer | null = null;
-  #protocol: 2 | 3 = 3;
-  /** Whether the fences of the node's slots were requested on this connection. */
-  #isFenced = false;
-  /** Whether a fence has ended on this connection. */
-  #hasReleased = false;
-  /** The index of the command that lists migrations; it is found by trying. */
-  #listing = 0;
+  readonly #node: GatedNode;
+  readonly #context: GateContext;
+  #link: Link | null = null;
   /** The slot of the last event. */
   #slot = 0;
-  #timestamp = 0;
-  #at = 0;
-  readonly #wanted = new Set<number>();
-  /** Whether the node owns slots, by answers that are not taken over yet. */
-  readonly #answers = new Set<Map<number, FenceAnswer>>();
   #pingTimer: ReturnType<typeof setTimeout> | undefined;
   #reportTimer: ReturnType<typeof setTimeout> | undefined;
   #pingedAt = -Infinity;
   #reportedAt = -Infinity;
 
-  constructor(options: NodeGateOptions) {
-    this.#options = options;
+  constructor(node: GatedNode, context: GateContext) {
+    this.#node = node;
+    this.#context = context;
   }
 
   /** The stream of the connection; null while there is none. */
   get stream(): NodeStream<Delivery> | null {
-    return this.#stream;
+    return this.#link?.stream ?? null;
   }
 
   pass(delivery: Delivery): void {
-    const { filter, keyPrefix, hand, node, onHeld } = this.#options;
+    const { filter, hub, clock } = this.#context;
     const { notification, begins, bytes } = delivery;
-    notification.node = node();
-    if (begins) this.#slot = slotOf(notification, keyPrefix);
+    notification.node = this.#node.node;
+    if (begins) this.#slot = slotOf(notification);
     notification.slot = this.#slot;
-    const stream = this.#stream;
-    if (stream === null) return hand(delivery);
-    if (notification.timestamp !== this.#timestamp) {
-      this.#timestamp = notification.timestamp;
-      this.#at = performance.now();
-    }
-    if (begins) filter.event(stream, this.#slot, notification, delivery, this.#at, bytes);
+    const stream = this.stream;
+    // Of a connection that is over.
+    if (stream === null) return hub.hand(delivery);
+    if (begins) filter.event(stream, this.#slot, notification, delivery, clock, bytes);
     else if (delivery.consumers.length > 0) filter.more(stream, delivery);
-    if (filter.held === 0) return;
-    notification.detach();
-    onHeld();
+    if (filter.held > 0) notification.detach();
   }
 
   resubscribed(): void {}
@@ -131,29 +143,30 @@ export class NodeGate implements Gate {
    * @throws {ConnectError} when the node is a replica
    * @throws the reason for which the connection is over
    */
-  async connected(connection: Connection, info: ServerInfo, send: AskServer): Promise<void> {
+  async connected(
+    connection: Connection,
+    { protocol }: ServerInfo,
+    send: AskServer,
+  ): Promise<void> {
     this.close();
-    const { filter, id, hasFences, slots, wasUnheard } = this.#options;
-    this.#connection = connection;
-    this.#protocol = info.protocol;
-    this.#send = send;
+    const { filter, hasFences } = this.#context;
+    const { id, node, unheardFrom } = this.#node;
     const stream = filter.open(id);
-    this.#stream = stream;
+    const link = new Link(stream, connection, protocol, send);
+    this.#link = link;
     if (!hasFences) return filter.withoutFences(stream);
+    // What it takes in key by key may have come while it was not heard.
+    const whole = unheardFrom !== null;
     // RESP2 takes no other command once a fence is set.
-    const whole = wasUnheard();
-    if (info.protocol === 2) await this.#report(stream, whole);
-    this.#isFenced = true;
-    const answered = this.#setFences(stream, slots());
-    await Promise.all([answered, info.protocol === 3 ? this.#report(stream, whole) : null]);
+    if (protocol === 2) await this.#report(link, whole);
+    link.isFenced = true;
+    const answered = this.#setFences(link, this.#context.toFence(id));
+    await Promise.all([answered, protocol === 3 ? this.#report(link, whole) : null]);
     // After the fences, because a replica accepts them too.
-    const role = info.protocol === 2
-      ? await this.#readRole().catch(() => null)
-      : stream.report?.role;
+    const role = protocol === 2 ? await link.readRole().catch(() => null) : stream.report?.role;
     if (role === "replica") {
-      const server = this.#options.node();
-      throw new ConnectError("WRONG_ROLE", `Cannot watch ${server}: it is a replica now`, {
-        server,
+      throw new ConnectError("WRONG_ROLE", `Cannot watch ${node}: it is a replica now`, {
+        server: node,
       });
     }
   }
@@ -165,35 +178,37 @@ export class NodeGate implements Gate {
    * @returns once each has been answered
    */
   async extend(channels?: Iterable<ServerChannel>): Promise<void> {
-    const stream = this.#stream;
-    if (stream === null || stream.isFenceless || !this.#isFenced) return;
-    const missing = this.#options.slots(channels)
+    const link = this.#link;
+    if (link === null || link.stream.isFenceless || !link.isFenced) return;
+    const { stream } = link;
+    const missing = this.#context.toFence(this.#node.id, channels)
       .filter((slot) => !stream.holds(slot) && !stream.asked.has(slot));
-    await this.#setFences(stream, missing, true);
+    await this.#setFences(link, missing, true);
   }
 
   /** The server has ended a fence. */
   released(channel: Uint8Array, provenAt: number): void {
-    if (this.#stream === null) return;
+    const link = this.#link;
+    if (link === null) return;
+    const { filter } = this.#context;
     const slot = slotOfFence(channel);
-    this.#hasReleased = true;
-    const { order } = this.#options.filter;
-    for (const answers of this.#answers) {
-      if (answers.has(slot)) answers.set(slot, { owns: false, order });
+    link.hasReleased = true;
+    for (const answers of link.answers) {
+      if (answers.has(slot)) answers.set(slot, { owns: false, order: filter.order });
     }
-    if (!this.#stream.holds(slot)) return;
-    this.#options.filter.released(this.#stream, slot);
-    this.#options.onReleased(slot, provenAt);
+    if (!link.stream.holds(slot)) return;
+    filter.released(link.stream, slot);
+    this.#context.onReleased(this.#node.id, slot, provenAt);
   }
 
   /** The node is a replica now: what it emits is what its primary does. */
   demoted(): void {
-    if (this.#stream !== null) this.#stream.isReplica = true;
+    if (this.#link !== null) this.#link.stream.isReplica = true;
   }
 
   /** Closes the stream if its connection is over. */
   follow(): void {
-    if (this.#connection !== null && this.#connection.over !== null) this.close();
+    if (this.#link !== null && this.#link.connection.over !== null) this.close();
   }
 
   /** The connection is over: what waits is decided. */
@@ -201,35 +216,30 @@ export class NodeGate implements Gate {
     clearTimeout(this.#pingTimer);
     clearTimeout(this.#reportTimer);
     this.#pingTimer = this.#reportTimer = undefined;
-    this.#wanted.clear();
-    this.#answers.clear();
-    const stream = this.#stream;
-    this.#stream = null;
-    this.#connection = null;
-    this.#isFenced = this.#hasReleased = false;
-    this.#send = null;
-    if (stream !== null) this.#options.filter.close(stream);
+    const stream = this.stream;
+    this.#link = null;
+    if (stream !== null) this.#context.filter.close(stream);
   }
 
   /** Requests the fence of a slot of which an event came; several at once go in one write. */
   fence(slot: number): void {
-    if (this.#wanted.size === 0) {
-      const stream = this.#stream;
+    const link = this.#link;
+    if (link === null) return;
+    if (link.wanted.size === 0) {
       queueMicrotask(() => {
-        const slots = [...this.#wanted];
-        this.#wanted.clear();
-        if (stream === null || stream !== this.#stream) return;
+        const slots = [...link.wanted];
+        link.wanted.clear();
         // What breaks meanwhile is known by the end of the connection.
-        this.#setFences(stream, slots, true).catch(() => {});
+        if (link === this.#link) this.#setFences(link, slots, true).catch(() => {});
       });
     }
-    this.#wanted.add(slot);
+    link.wanted.add(slot);
   }
 
   /** Sends a ping, not before the spacing allows it. */
   ping(): void {
     if (this.#pingTimer !== undefined) return;
-    const due = this.#pingedAt + this.#options.spacing() - performance.now();
+    const due = this.#pingedAt + this.#context.spacing - performance.now();
     if (due <= 0) return this.#sendPing();
     this.#pingTimer = setTimeout(() => {
       this.#pingTimer = undefined;
@@ -242,13 +252,12 @@ export class NodeGate implements Gate {
    * such a deletion may belong to a `restore` that nobody heard.
    */
   async settled(): Promise<void> {
-    const stream = this.#stream;
-    const connection = this.#connection;
-    if (connection === null) return;
+    const link = this.#link;
+    if (link === null) return;
     try {
-      while (stream === this.#stream && !this.#options.filter.proofs.isProven(stream!)) {
+      while (link === this.#link && !this.#context.filter.proofs.isProven(link.stream)) {
         this.#sendPing();
-        await connection.inquire("PING");
+        await link.connection.inquire("PING");
       }
     } catch {
       // The connection is over, and its loss is reported.
@@ -256,13 +265,13 @@ export class NodeGate implements Gate {
   }
 
   #sendPing(): void {
-    const stream = this.#stream;
-    const connection = this.#connection;
-    if (stream === null || connection === null || stream.pingOrder !== null) return;
-    const { filter } = this.#options;
+    const link = this.#link;
+    if (link === null || link.stream.pingOrder !== null) return;
+    const { stream, connection } = link;
+    const { filter } = this.#context;
     this.#pingedAt = performance.now();
     filter.pingSent(stream);
-    this.#options.onAsked();
+    this.#node.expect();
     const answered = () => filter.proven(stream);
     connection.query(["PING"], {
       answer: answered,
@@ -273,130 +282,104 @@ export class NodeGate implements Gate {
 
   /** Requests a report, not before the spacing allows it. */
   report(): void {
-    const stream = this.#stream;
-    if (this.#reportTimer !== undefined || stream === null) return;
-    const due = this.#reportedAt + this.#options.spacing() - performance.now();
+    const link = this.#link;
+    if (this.#reportTimer !== undefined || link === null) return;
+    const due = this.#reportedAt + this.#context.spacing - performance.now();
     this.#reportTimer = setTimeout(() => {
       this.#reportTimer = undefined;
-      if (stream === this.#stream) this.#tryReport(stream);
+      if (link === this.#link) this.#tryReport(link);
     }, Math.max(0, due));
   }
 
-  async #tryReport(stream: NodeStream<Delivery>): Promise<void> {
+  async #tryReport(link: Link): Promise<void> {
     try {
-      await this.#report(stream);
+      await this.#report(link);
     } catch {
       // In RESP2 it comes by a side connection, which may break while this one lasts.
-      if (stream !== this.#stream) return;
+      if (link !== this.#link) return;
       this.#reportTimer = setTimeout(() => {
         this.#reportTimer = undefined;
-        this.#options.filter.unreported(stream);
+        this.#context.filter.unreported(link.stream);
       }, RETRY_MS);
     }
   }
 
   /** @param whole whether it has to say which slots it takes in key by key */
-  async #report(stream: NodeStream<Delivery>, whole = false): Promise<void> {
-    const { filter } = this.#options;
+  async #report(link: Link, whole = false): Promise<void> {
+    const { filter } = this.#context;
+    const { stream } = link;
     if (stream.reportAsked !== null) return;
     this.#reportedAt = performance.now();
     filter.reportAsked(stream);
-    const report = await this.#send!(async (connection): Promise<NodeReport> => {
-      const [{ role }, nodes, moves] = await Promise.all([
-        readRole(connection, connection === this.#connection ? this.#protocol : 2),
-        send(connection, "CLUSTER", whole ? "NODES" : "INFO"),
-        this.#listMoves(connection),
-      ]);
-      const lines = whole ? parseNodeLines(nodes) : null;
-      return {
-        role,
-        known: whole ? lines?.known ?? null : parseKnownNodes(nodes),
-        importing: lines?.importing ?? null,
-        moves,
-      };
-    });
+    const { report, listings } = await link.send((connection) =>
+      requestReport(connection, link.protocolOf(connection), whole, link.listings)
+    );
+    link.listings = listings;
     if (stream.isOpen) filter.reported(stream, report);
   }
 
-  async #listMoves(connection: Connection): Promise<readonly SlotMove[] | null> {
-    for (; this.#listing < LIST_MOVES.length; this.#listing++) {
-      const reply = await send(connection, ...LIST_MOVES[this.#listing]!);
-      if (!(reply instanceof ServerError && /unknown/i.test(reply.message))) {
-        return parseMoves(reply);
-      }
-    }
-    return [];
-  }
-
   /** @param isLate whether the node was connected to before, and events may have come */
-  async #setFences(
-    stream: NodeStream<Delivery>,
-    slots: readonly number[],
-    isLate = false,
-  ): Promise<void> {
-    const connection = this.#connection;
-    if (slots.length === 0 || connection === null) return;
+  async #setFences(link: Link, slots: readonly number[], isLate = false): Promise<void> {
+    if (slots.length === 0) return;
+    const { stream, connection } = link;
     for (const slot of slots) stream.asked.add(slot);
     // Taken over together: so there is one gap for all, before the first event that follows it.
     const answers = new Map<number, FenceAnswer>();
-    this.#answers.add(answers);
+    link.answers.add(answers);
     let left = slots.length;
     await new Promise<void>((resolve) => {
       connection.subscribeShard(slots.map(fenceOf), (channel, error) => {
-        if (error === null || error instanceof ServerError) this.#note(answers, channel, error);
+        if (error === null || error instanceof ServerError) {
+          this.#note(stream, answers, channel, error);
+        }
         if (--left === 0) resolve();
       });
     });
     const owned = [...answers].flatMap(([slot, { owns }]) => owns ? [slot] : []);
     if (isLate && stream.fenceCount === 0 && owned.length > 0 && connection.over === null) {
       // A replica accepts fences, too: a node that holds none may have become one.
-      if (await this.#readRole().catch(() => null) === "replica") {
-        if (stream === this.#stream) this.#options.onDemoted();
+      if (await link.readRole().catch(() => null) === "replica") {
+        if (link === this.#link) this.#context.onDemoted(this.#node.id);
         return;
       }
-      if (this.#hasReleased) await this.#checkHistory(connection);
+      if (link.hasReleased) await this.#checkHistory(link);
     }
-    this.#answers.delete(answers);
+    link.answers.delete(answers);
     if (connection.over !== null) throw connection.over;
-    if (stream === this.#stream) this.#takeOver(stream, answers, isLate);
-  }
-
-  #note(answers: Map<number, FenceAnswer>, channel: Uint8Array, error: ServerError | null): void {
-    // Neither MOVED nor CLUSTERDOWN: the server has no such command, or the user may not use it.
-    if (error?.code !== "NOPERM" && error?.code !== "ERR") {
-      answers.set(slotOfFence(channel), {
-        owns: error === null,
-        order: this.#options.filter.order,
-      });
-    } else if (this.#stream?.isFenceless === false) {
-      this.#options.filter.withoutFences(this.#stream);
-    }
-  }
-
-  #takeOver(
-    stream: NodeStream<Delivery>,
-    answers: ReadonlyMap<number, FenceAnswer>,
-    isLate: boolean,
-  ): void {
-    const { filter, onFences } = this.#options;
+    if (link !== this.#link) return;
     if (isLate) {
       const slots = [...answers.keys()];
-      onFences(
+      this.#context.onFences(
+        this.#node.id,
         slots.filter((slot) => answers.get(slot)!.owns),
         slots.filter((slot) => !answers.get(slot)!.owns),
       );
     }
+    const { filter } = this.#context;
     for (const [slot, { owns, order }] of answers) filter.fenced(stream, slot, owns, order);
+  }
+
+  #note(
+    stream: NodeStream<Delivery>,
+    answers: Map<number, FenceAnswer>,
+    channel: Uint8Array,
+    error: ServerError | null,
+  ): void {
+    const { filter } = this.#context;
+    // Neither MOVED nor CLUSTERDOWN: the server has no such command, or the user may not use it.
+    if (error?.code !== "NOPERM" && error?.code !== "ERR") {
+      answers.set(slotOfFence(channel), { owns: error === null, order: filter.order });
+    } else if (stream.isOpen && !stream.isFenceless) filter.withoutFences(stream);
   }
 
   /**
    * Closes the connection if the node was a replica since it ended its fences: then nothing marks in its
    * stream where it is a primary again.
    */
-  async #checkHistory(connection: Connection): Promise<void> {
-    const { node, wasPrimary } = this.#options;
-    if (await this.#send!(wasPrimary).catch(() => true)) return;
-    const server = node();
+  async #checkHistory({ connection, send }: Link): Promise<void> {
+    const node = this.#node;
+    if (await send((asked) => node.wasPrimary(asked)).catch(() => true)) return;
+    const server = node.node;
     connection.close(
       new ConnectError(
         "WRONG_ROLE",
@@ -405,32 +388,10 @@ export class NodeGate implements Gate {
       ),
     );
   }
-
-  async #readRole(): Promise<string | null> {
-    const { role } = await this.#send!(async (connection) =>
-      await readRole(connection, connection === this.#connection ? this.#protocol : 2)
-    );
-    return role;
-  }
 }
 
-/**
- * The hash slot of a notification's whole key.
- *
- * @param keyPrefix what its key was stripped of
- */
-export function slotOf(notification: KeyNotification, keyPrefix: Uint8Array | null): number {
-  // The bytes are released only once somebody has looked at the key.
-  return readWholeKey(notification, hashBytes) ??
-    hashSlot(Uint8Array.of(...keyPrefix ?? [], ...notification.keyBytes));
-}
-
-/** Sends a command; an error reply is a reply. */
-async function send(connection: Connection, ...command: [string, ...string[]]): Promise<Reply> {
-  try {
-    return await connection.inquire(...command);
-  } catch (error) {
-    if (error instanceof ServerError) return error;
-    throw error;
-  }
+/** The hash slot of a notification's whole key, with the prefix that was stripped of it. */
+export function slotOf(notification: KeyNotification): number {
+  // Nobody has looked at the key yet, so that its bytes are there.
+  return readWholeKey(notification, hashBytes)!;
 }

@@ -1,46 +1,38 @@
+import type { Connection } from "../../pubsub/connection/connection.ts";
 import { ConnectError } from "../../pubsub/connection/errors.ts";
-import type { GapReason } from "../../pubsub/gap.ts";
 import type { Probe } from "../../pubsub/connection/heartbeat.ts";
+import { parseRole } from "../../pubsub/connection/role.ts";
+import type { GapReason } from "../../pubsub/gap.ts";
 import type { DroppedMessages } from "../../pubsub/held_messages.ts";
-import type { Hub, Refusal, Wanted } from "../../pubsub/hub.ts";
+import type { Refusal, Wanted } from "../../pubsub/hub.ts";
 import { PlainLocator } from "../../pubsub/locator.ts";
 import { formatAddress, type TcpAddress } from "../../pubsub/mod.ts";
 import type { Settings } from "../../pubsub/options.ts";
 import { readReplication, type Replication, ReplicationLog } from "../../pubsub/replication.ts";
-import { parseRole } from "../../pubsub/connection/role.ts";
 import { WatchedServer } from "../../pubsub/watched_server.ts";
-import { NodeGate, type NodeGateOptions } from "./gate.ts";
+import { type GateContext, type GatedNode, NodeGate } from "./gate.ts";
 
-/** What members report. */
-export interface MemberEvents {
+/** What all members share, and where they report. */
+export interface MemberContext extends GateContext {
+  readonly settings: Settings;
+  /**
+   * Returns the address of a node; null if no node says where it is.
+   *
+   * @throws {TypeError} if the caller's map makes no address of it
+   */
+  addressOf(id: string): TcpAddress | null;
+  /** The name of a node that is not connected to. */
+  nameOf(id: string): string;
   /** Messages may be missing from `from` on, in ms since the epoch. */
   onLost(member: Member, reason: GapReason, from: number): void;
   /** As {@linkcode SubscriberEvents.onDropped}. */
   onDropped(member: Member, dropped: DroppedMessages): void;
   /** The state has changed. */
   onState(member: Member): void;
-  /** The node is a replica now. */
-  onDemoted(member: Member): void;
-  /** As {@linkcode NodeGateOptions.onFences}. */
-  onFences(member: Member, owned: readonly number[], denied: readonly number[]): void;
-  /** As {@linkcode NodeGateOptions.onReleased}. */
-  onReleased(member: Member, slot: number, provenAt: number): void;
-}
-
-/** What a member needs. */
-export interface MemberOptions
-  extends Pick<NodeGateOptions, "filter" | "hasFences" | "slots" | "spacing" | "onHeld"> {
-  readonly settings: Settings;
-  readonly hub: Hub;
-  /** The name of the node until it is connected to. */
-  readonly name: string;
-  /** Returns the address of the node; null if no node says. */
-  readonly locate: () => TcpAddress | null;
-  readonly events: MemberEvents;
 }
 
 /** A primary that is watched. */
-export class Member {
+export class Member implements GatedNode {
   /** The node's id. */
   readonly id: string;
   /** The connection to the node, its flags and figures. */
@@ -58,47 +50,23 @@ export class Member {
   replication: Replication | null = null;
   /** How far the node's replication stream had come, and when. */
   log: ReplicationLog | null = null;
+  readonly #context: MemberContext;
   /** Whether the user may run `ROLE`. */
   #mayReadRole = false;
   #messagesBefore = 0;
   #isReading = false;
 
-  constructor(id: string, options: MemberOptions) {
-    const { settings, hub, name, locate, events } = options;
+  constructor(id: string, context: MemberContext) {
+    const { settings, hub } = context;
     this.id = id;
-    const gate = new NodeGate({
-      ...options,
-      id,
-      keyPrefix: settings.keyPrefix,
-      node: () => this.node,
-      wasPrimary: async (connection) => {
-        // A promotion gives a node's replication stream another name.
-        const id = this.replication?.id;
-        return id !== undefined && id === (await readReplication(connection))?.id;
-      },
-      onAsked: () => this.server.subscriber.expect(),
-      wasUnheard: () => this.unheardFrom !== null,
-      hand: (delivery) => hub.hand(delivery),
-      onFences: (owned, denied) => events.onFences(this, owned, denied),
-      onDemoted: () => events.onDemoted(this),
-      onReleased: (slot, provenAt) => events.onReleased(this, slot, provenAt),
-    });
+    this.#context = context;
+    const gate = new NodeGate(this, context);
     this.gate = gate;
     this.server = new WatchedServer({
       settings: { ...settings, maxAttempts: Infinity },
       hub,
       gate,
-      locator: new PlainLocator(name, () => {
-        const address = locate();
-        return address === null
-          ? Promise.reject(
-            new ConnectError(
-              "CONNECT_FAILED",
-              `Cannot connect to node ${id}: no node says where it is`,
-            ),
-          )
-          : Promise.resolve(address);
-      }),
+      locator: new PlainLocator(context.nameOf(id), () => this.#locate()),
       inspect: async ({ role }, connection, askedAt) => {
         if (role === "replica") {
           throw new ConnectError(
@@ -119,13 +87,13 @@ export class Member {
         onReply: (reply, askedAt) => {
           const { role, offset } = parseRole(reply);
           if (offset !== null) this.log?.note(offset, askedAt);
-          if (role === "replica") events.onDemoted(this);
+          if (role === "replica") context.onDemoted(this.id);
         },
       }),
       events: {
-        onLost: (reason, from) => events.onLost(this, reason, from),
-        onDropped: (dropped) => events.onDropped(this, dropped),
-        onState: () => events.onState(this),
+        onLost: (reason, from) => context.onLost(this, reason, from),
+        onDropped: (dropped) => context.onDropped(this, dropped),
+        onState: () => context.onState(this),
         onConnected: (...made) => gate.connected(...made),
         onReleased: (...released) => gate.released(...released),
         onGap() {},
@@ -145,7 +113,6 @@ export class Member {
     return connection === null && (failures > 0 || state === "reconnecting");
   }
 
-  /** Where the node is, as `host:port`. */
   get node(): string {
     return this.server.subscriber.node;
   }
@@ -180,6 +147,16 @@ export class Member {
     this.server.subscriber.close(reason);
   }
 
+  async wasPrimary(connection: Connection): Promise<boolean> {
+    // A promotion gives a node's replication stream another name.
+    const id = this.replication?.id;
+    return id !== undefined && id === (await readReplication(connection))?.id;
+  }
+
+  expect(): void {
+    this.server.subscriber.expect();
+  }
+
   /**
    * Notes how far the node's replication stream has come, if the heartbeat cannot: RESP2 allows no `ROLE`
    * on the connection of the notifications.
@@ -201,5 +178,16 @@ export class Member {
     } finally {
       this.#isReading = false;
     }
+  }
+
+  #locate(): Promise<TcpAddress> {
+    const address = this.#context.addressOf(this.id);
+    if (address !== null) return Promise.resolve(address);
+    return Promise.reject(
+      new ConnectError(
+        "CONNECT_FAILED",
+        `Cannot connect to node ${this.id}: no node says where it is`,
+      ),
+    );
   }
 }

@@ -12,7 +12,7 @@ import { MigrationFilter } from "../migration/filter.ts";
 import type { Verdict } from "../migration/node_stream.ts";
 import type { MigrationPolicy } from "../options.ts";
 import type { KnownNode } from "../topology_source.ts";
-import { Member, type MemberEvents } from "./member.ts";
+import { Member, type MemberContext } from "./member.ts";
 import { Succession } from "./succession.ts";
 import { WatchedSlots } from "./watched_slots.ts";
 
@@ -24,9 +24,6 @@ const SPACING_MS = [2, 0.1] as const;
 
 /** How much longer than the loss of a node takes to notice events wait for it, in ms. */
 const HOLD_MARGIN_MS = 1_000;
-
-/** How many late timers in a row do not count, because this process was busy and no node silent. */
-const MAX_LATE_TIMERS = 3;
 
 /** What members need. */
 export interface MembersOptions {
@@ -49,13 +46,16 @@ export interface MembersOptions {
  * The primaries that are watched, by id. Topologies decide whom to connect to, and of whom fences
  * are to be asked; the owner of an event is decided in the streams.
  */
-export class Members extends Map<string, Member> implements MemberEvents {
+export class Members extends Map<string, Member> implements MemberContext {
+  readonly settings: Settings;
+  readonly hub: Hub;
   readonly slots: WatchedSlots;
   readonly filter: MigrationFilter<Delivery>;
+  readonly hasFences: boolean;
+  clock = 0;
   /** The last topology; null before the first. */
   topology: Topology | null = null;
   readonly #options: MembersOptions;
-  readonly #holdTimer: HoldTimer;
   readonly #succession: Succession;
   /** When the known topology was requested, in ms since the epoch. */
   #requestedAt = Date.now();
@@ -76,6 +76,9 @@ export class Members extends Map<string, Member> implements MemberEvents {
     super();
     const { settings, hub, onHint, signal } = options;
     this.#options = options;
+    this.settings = settings;
+    this.hub = hub;
+    this.hasFences = options.migrations !== "deliver";
     this.filter = new MigrationFilter<Delivery>({
       decide: (delivery, verdict) => this.#deliver(delivery, verdict),
       fence: ({ id }, slot) => this.get(id)?.gate.fence(slot),
@@ -85,12 +88,8 @@ export class Members extends Map<string, Member> implements MemberEvents {
         this.#completeAt ??= this.#requestedAt;
         onHint();
       },
-      demoted: ({ id }) => {
-        const member = this.get(id);
-        if (member !== undefined) this.onDemoted(member);
-      },
+      demoted: ({ id }) => this.onDemoted(id),
     }, { hold: settings.heartbeat.timeout + HOLD_MARGIN_MS });
-    this.#holdTimer = new HoldTimer(this.filter);
     this.#succession = new Succession({
       settings,
       locate: (id) => this.locate(id),
@@ -104,14 +103,13 @@ export class Members extends Map<string, Member> implements MemberEvents {
       members: this,
       isReplica: (id) => this.#replicas.has(id),
       succession: this.#succession,
-      nameOf: (id) => this.get(id)?.node ?? this.#nameOf(id),
+      nameOf: (id) => this.get(id)?.node ?? this.nameOf(id),
     });
     repeat(settings.heartbeat.busyInterval, signal, () => this.#check());
   }
 
   /** Ends everything. */
   close(reason: Error): void {
-    this.#holdTimer.stop();
     this.#succession.close();
     this.slots.report(this.slots.coverage.end(Date.now()));
     for (const member of this.values()) member.close(reason);
@@ -131,12 +129,16 @@ export class Members extends Map<string, Member> implements MemberEvents {
     this.slots.want(channels);
   }
 
-  /**
-   * Where to connect to a node; null when no node says.
-   *
-   * @throws {TypeError} when the caller's map makes no address of it
-   */
-  #addressOf(id: string): TcpAddress | null {
+  /** How long two pings of a node, and two reports, have to be apart, in ms. */
+  get spacing(): number {
+    return Math.max(SPACING_MS[0], this.size * SPACING_MS[1]);
+  }
+
+  toFence(id: string, channels?: Iterable<ServerChannel>): number[] {
+    return this.slots.toFence(id, channels);
+  }
+
+  addressOf(id: string): TcpAddress | null {
     const { tls, settings: { addressMap } } = this.#options;
     const node = this.topology?.nodes.get(id);
     const address = node === undefined ? null : dialAddress(node, { tls });
@@ -146,7 +148,7 @@ export class Members extends Map<string, Member> implements MemberEvents {
   /** The same where it is only to be named, or told from others. */
   locate(id: string): TcpAddress | null {
     try {
-      return this.#addressOf(id);
+      return this.addressOf(id);
     } catch {
       // The attempt to connect reports it.
       return null;
@@ -154,7 +156,7 @@ export class Members extends Map<string, Member> implements MemberEvents {
   }
 
   /** The name of a node: its address, or its id where no node says where it is. */
-  #nameOf(id: string): string {
+  nameOf(id: string): string {
     const address = this.locate(id);
     return address === null ? id : formatAddress(address);
   }
@@ -238,19 +240,7 @@ export class Members extends Map<string, Member> implements MemberEvents {
    * promised before
    */
   #add(id: string, unheardFrom: number | null): void {
-    const { settings, hub, migrations } = this.#options;
-    const member = new Member(id, {
-      settings,
-      hub,
-      filter: this.filter,
-      hasFences: migrations !== "deliver",
-      name: this.#nameOf(id),
-      locate: () => this.#addressOf(id),
-      slots: (channels) => this.slots.toFence(id, channels),
-      spacing: () => Math.max(SPACING_MS[0], this.size * SPACING_MS[1]),
-      onHeld: () => this.#holdTimer.schedule(),
-      events: this,
-    });
+    const member = new Member(id, this);
     this.set(id, member);
     if (!this.#replicas.has(id)) this.filter.proofs.addPrimary(id);
     if (unheardFrom !== null) {
@@ -276,13 +266,14 @@ export class Members extends Map<string, Member> implements MemberEvents {
   }
 
   /** It is watched again when the topology names it as a primary again. */
-  onDemoted(member: Member): void {
-    if (this.get(member.id) !== member) return;
+  onDemoted(id: string): void {
+    const member = this.get(id);
+    if (member === undefined) return;
     member.gate.demoted();
-    this.#replicas.add(member.id);
-    this.filter.proofs.removePrimary(member.id);
+    this.#replicas.add(id);
+    this.filter.proofs.removePrimary(id);
     this.#leave(member, `${member.node} is a replica now`);
-    this.#awaitHeir(member.id);
+    this.#awaitHeir(id);
     this.#options.onHint();
   }
 
@@ -336,15 +327,17 @@ export class Members extends Map<string, Member> implements MemberEvents {
     this.slots.gain(member, this.slots.ownedBy(member), true);
   }
 
-  onFences(member: Member, owned: readonly number[], denied: readonly number[]): void {
+  onFences(id: string, owned: readonly number[], denied: readonly number[]): void {
+    const member = this.get(id)!;
     this.slots.gain(member, owned, false);
     for (const slot of denied) this.slots.release(member, slot, Date.now());
   }
 
-  onReleased(member: Member, slot: number, provenAt: number): void {
+  onReleased(id: string, slot: number, provenAt: number): void {
+    const member = this.get(id)!;
     this.slots.release(member, slot, provenAt);
     // All of them at once: it was replaced, and not one slot moved.
-    if (member.gate.stream?.fenceCount === 0) this.#awaitHeir(member.id);
+    if (member.gate.stream?.fenceCount === 0) this.#awaitHeir(id);
     this.#options.onHint();
   }
 
@@ -352,10 +345,13 @@ export class Members extends Map<string, Member> implements MemberEvents {
   #check(): Promise<void> {
     const { settings, onHint } = this.#options;
     const now = performance.now();
-    // While this process was busy, answers may have come that were not read.
-    const wasBusy = now - this.#checkedAt > settings.heartbeat.busyInterval + LATE;
+    const passed = now - this.#checkedAt;
+    const most = settings.heartbeat.busyInterval + LATE;
     this.#checkedAt = now;
-    if (wasBusy) return Promise.resolve();
+    this.clock += Math.min(passed, most);
+    this.filter.tick(this.clock);
+    // While this process was busy, answers may have come that were not read.
+    if (passed > most) return Promise.resolve();
     for (const member of this.values()) {
       member.readOffset();
       if (member.server.subscriber.silentFor > SILENT_MS) {
@@ -393,48 +389,5 @@ export class Members extends Map<string, Member> implements MemberEvents {
       delivery.notification.migration = true;
     }
     hub.hand(delivery);
-  }
-}
-
-/** Has a filter decide events that have waited too long. */
-class HoldTimer {
-  readonly #filter: MigrationFilter<unknown>;
-  #timer: ReturnType<typeof setTimeout> | undefined;
-  #due = Infinity;
-  #lateTimers = 0;
-
-  constructor(filter: MigrationFilter<unknown>) {
-    this.#filter = filter;
-  }
-
-  /** Events may wait that did not before. */
-  schedule(): void {
-    if (this.#due !== Infinity) return;
-    const { deadline } = this.#filter;
-    if (deadline === null) return;
-    this.#wakeAt(deadline);
-  }
-
-  /** Ends the timer. */
-  stop(): void {
-    clearTimeout(this.#timer);
-  }
-
-  #wakeAt(due: number): void {
-    this.#due = due;
-    this.#timer = setTimeout(() => this.#wake(), Math.max(0, due - performance.now()));
-  }
-
-  #wake(): void {
-    const now = performance.now();
-    // The proof may have come, unread.
-    if (now - this.#due > LATE && this.#lateTimers < MAX_LATE_TIMERS) {
-      this.#lateTimers++;
-      return this.#wakeAt(now + this.#filter.hold);
-    }
-    this.#lateTimers = 0;
-    this.#due = Infinity;
-    this.#filter.tick(now);
-    this.schedule();
   }
 }

@@ -118,18 +118,6 @@ export class MigrationFilter<Item> {
     return this.#order;
   }
 
-  /** How long an event waits at most, in ms. */
-  get hold(): number {
-    return this.#limits.hold;
-  }
-
-  /** When the event that has waited longest has to be decided; null if none waits. */
-  get deadline(): number | null {
-    let deadline = Infinity;
-    for (const { queue, head } of this.#waiting) deadline = Math.min(deadline, queue[head]!.at);
-    return deadline === Infinity ? null : deadline + this.#limits.hold;
-  }
-
   /**
    * Takes a topology over. It decides only which nodes have to prove something.
    *

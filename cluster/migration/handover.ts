@@ -1,13 +1,13 @@
 import { REPEATED_AS } from "../../events/replication.ts";
 import { includesSlot } from "../discovery/slot.ts";
 import type { KeyMoves } from "./key_moves.ts";
-import type { SlotMove } from "./move_list.ts";
 import {
   type ClusterEvent,
   type HeldEvent,
   keyOf,
   type NodeReport,
   type NodeStream,
+  type SlotMove,
   type Verdict,
 } from "./node_stream.ts";
 import type { Proofs } from "./proofs.ts";

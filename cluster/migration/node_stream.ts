@@ -1,6 +1,5 @@
 import { byteText } from "../../bytes/byte_text.ts";
-import { SLOTS } from "../discovery/slot.ts";
-import type { SlotMove } from "./move_list.ts";
+import { type SlotRange, SLOTS } from "../discovery/slot.ts";
 
 /** The parts of an event that decide what it is; a notification has them. */
 export interface ClusterEvent {
@@ -20,6 +19,19 @@ export type Verdict = "real" | "artefact" | "maybe";
  * target of a migration key by key, which serves clients already; or its verdict.
  */
 export type Kind = Verdict | "own" | "by-key";
+
+/** An atomic migration in which a node takes part. */
+export interface SlotMove {
+  /** Its name on the server. */
+  readonly id: string;
+  /** The slots. */
+  readonly slots: readonly SlotRange[];
+  /** The id of the node that they leave; null if the server does not say. */
+  readonly source: string | null;
+  /** Whether they come to the node that lists it, or leave it. */
+  readonly direction: "in" | "out";
+  readonly state: "running" | "succeeded" | "failed";
+}
 
 /** The answer of a node to the question what it is and what it does. */
 export interface NodeReport {

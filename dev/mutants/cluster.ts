@@ -19,8 +19,8 @@ export const cluster: readonly Mutant[] = [
   {
     name: "takes MOVED for the answer of the owner",
     file: "cluster/migration/filter.ts",
-    before: "stream.setFence(slot, owns, this.#order);",
-    after: "stream.setFence(slot, true, this.#order);",
+    before: "stream.setFence(slot, owns, order);",
+    after: "stream.setFence(slot, true, order);",
     tests: ["tests/cluster/members/gate_test.ts"],
   },
   {
@@ -85,6 +85,13 @@ export const cluster: readonly Mutant[] = [
     before: "this.held > this.#limits.items ||",
     after: "this.held > this.#limits.items + 1 ||",
     tests: ["tests/cluster/migration/filter_test.ts"],
+  },
+  {
+    name: "counts the time in which the client was stopped against what waits",
+    file: "cluster/members/members.ts",
+    before: "this.clock += Math.min(passed, most);",
+    after: "this.clock += passed;",
+    tests: ["tests/cluster/model_scenarios_test.ts", "--filter=stopped for long"],
   },
   {
     name: "holds an event longer than it may",
@@ -152,7 +159,7 @@ export const cluster: readonly Mutant[] = [
   {
     name: "sends a ping while another one is under way",
     file: "cluster/members/gate.ts",
-    before: " || stream.pingOrder !== null) return;",
+    before: " || link.stream.pingOrder !== null) return;",
     after: ") return;",
     tests: ["tests/cluster/members/gate_test.ts"],
   },
@@ -207,9 +214,9 @@ export const cluster: readonly Mutant[] = [
   },
   {
     name: "hashes a key without its prefix",
-    file: "cluster/members/gate.ts",
-    before: "Uint8Array.of(...keyPrefix ?? [], ...notification.keyBytes)",
-    after: "notification.keyBytes",
+    file: "parse/notification.ts",
+    before: "notification.#keyStart - (notification.#prefix?.length ?? 0);",
+    after: "notification.#keyStart;",
     tests: ["tests/cluster/members/gate_test.ts"],
   },
   {
@@ -327,7 +334,7 @@ export const cluster: readonly Mutant[] = [
   {
     name: "takes what a primary repeated as a replica for its own, once it is a primary again",
     file: "cluster/members/gate.ts",
-    before: "if (this.#hasReleased) await this.#checkHistory(connection);",
+    before: "if (link.hasReleased) await this.#checkHistory(link);",
     after: "",
     tests: ["tests/cluster/model_scenarios_test.ts", "--filter=while the client is stopped"],
   },
@@ -568,22 +575,22 @@ export const cluster: readonly Mutant[] = [
   {
     name: "takes the first answer for proof that all nodes are heard",
     file: "cluster/members/gate.ts",
-    before: "while (stream === this.#stream && !this",
-    after: "if (stream === this.#stream && !this",
+    before: "while (link === this.#link && !this",
+    after: "if (link === this.#link && !this",
     tests: ["tests/cluster/members/gate_test.ts"],
   },
   {
     name: "does not watch for the answer to a ping of the filter",
     file: "cluster/members/gate.ts",
-    before: "    this.#options.onAsked();\n",
+    before: "    this.#node.expect();\n",
     after: "",
     tests: ["tests/cluster/members/gate_test.ts"],
   },
   {
     name: "watches a node for no answer while events wait for it",
     file: "cluster/members/member.ts",
-    before: "onAsked: () => this.server.subscriber.expect(),",
-    after: "onAsked: () => {},",
+    before: "this.server.subscriber.expect();",
+    after: "",
     tests: ["tests/cluster/artefacts_test.ts", "--filter=long before it is due"],
   },
   {

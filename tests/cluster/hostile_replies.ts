@@ -1,7 +1,7 @@
 import { assert } from "@std/assert";
 import { parseShards, parseSlots } from "../../cluster/discovery/discover_topology.ts";
 import { TopologyError } from "../../cluster/mod.ts";
-import { parseMoves, parseNodeLines } from "../../cluster/migration/move_list.ts";
+import { parseMoves, parseNodeLines } from "../../cluster/members/report.ts";
 import { parseInfo } from "../../pubsub/connection/info.ts";
 import type { Reply } from "../../resp/mod.ts";
 

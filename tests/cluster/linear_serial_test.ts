@@ -1,7 +1,7 @@
 /** Compares CPU times of the process, in which nothing else may run meanwhile. */
 import { assert } from "@std/assert";
 import { parseShards } from "../../cluster/discovery/discover_topology.ts";
-import type { SlotMove } from "../../cluster/migration/move_list.ts";
+import type { SlotMove } from "../../cluster/migration/node_stream.ts";
 import type { Reply } from "../../resp/mod.ts";
 import { growth } from "./growth.ts";
 import { IDLE, Scene } from "./migration/filters.ts";

@@ -125,6 +125,18 @@ for (const pause of [3_000, 30_000]) {
   );
 }
 
+scenario("decides a deletion that waits while the client is stopped for long", {
+  latencies: [0.1, 30, 0.1],
+}, async ({ model, slot }) => {
+  const key = model.cluster.newKey(slot);
+  model.operations.set(key);
+  await model.run(100);
+  model.operations.del(key);
+  await model.run(10);
+  model.pause(20_000);
+  await model.run(30_000);
+});
+
 scenario("delivers the writes of a slot's short stay on a node that is 30 ms away", {
   latencies: [0.1, 30, 0.1],
 }, async (scene) => {

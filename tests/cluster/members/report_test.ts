@@ -1,11 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { parseShards } from "../../../cluster/discovery/discover_topology.ts";
 import { formatSlots } from "../../../cluster/mod.ts";
-import {
-  parseKnownNodes,
-  parseMoves,
-  parseNodeLines,
-} from "../../../cluster/migration/move_list.ts";
+import { parseKnownNodes, parseMoves, parseNodeLines } from "../../../cluster/members/report.ts";
 import { type Reply, RespMap, ServerError, VerbatimString } from "../../../resp/mod.ts";
 import { move, own, repeated } from "../hostile_replies.ts";
 import { recorded } from "../recordings.ts";

@@ -1,19 +1,15 @@
+import type { Connection } from "../../pubsub/connection/connection.ts";
+import { readRole } from "../../pubsub/connection/role.ts";
 import { type Reply, ServerError } from "../../resp/mod.ts";
 import { fieldsOf, listOf, textOf } from "../discovery/reply_fields.ts";
 import { type SlotRange, SLOTS } from "../discovery/slot.ts";
+import type { NodeReport, SlotMove } from "../migration/node_stream.ts";
 
-/** An atomic migration in which a node takes part. */
-export interface SlotMove {
-  /** Its name on the server. */
-  readonly id: string;
-  /** The slots. */
-  readonly slots: readonly SlotRange[];
-  /** The id of the node that they leave; null if the server does not say. */
-  readonly source: string | null;
-  /** Whether they come to the node that lists it, or leave it. */
-  readonly direction: "in" | "out";
-  readonly state: "running" | "succeeded" | "failed";
-}
+/** The commands that list atomic migrations: of Redis 8.4 and later, and of Valkey 9.0 and later. */
+export const LIST_MOVES: readonly [string, ...string[]][] = [
+  ["CLUSTER", "MIGRATION", "STATUS", "ALL"],
+  ["CLUSTER", "GETSLOTMIGRATIONS"],
+];
 
 /** The slots that a node takes in key by key, and the number of nodes that it knows. */
 export interface NodeLines {
@@ -28,6 +24,57 @@ export interface NodeLines {
  */
 const MOST_MOVES = 2_048;
 
+/** A report, and the commands that list atomic migrations, as far as the node may know them. */
+export interface ReportWithListings {
+  readonly report: NodeReport;
+  readonly listings: typeof LIST_MOVES;
+}
+
+/**
+ * Requests a report of a node. All commands are sent at once.
+ *
+ * @param protocol the protocol of the connection
+ * @param whole whether the node has to say which slots it takes in key by key
+ * @param listings the commands that list atomic migrations
+ * @throws the reason for which the connection is over
+ */
+export async function requestReport(
+  connection: Connection,
+  protocol: 2 | 3,
+  whole: boolean,
+  listings: typeof LIST_MOVES,
+): Promise<ReportWithListings> {
+  const [{ role }, nodes, ...lists] = await Promise.all([
+    readRole(connection, protocol),
+    send(connection, "CLUSTER", whole ? "NODES" : "INFO"),
+    ...listings.map((words) => send(connection, ...words)),
+  ]);
+  const lines = whole ? parseNodeLines(nodes) : null;
+  // Which command the node knows is found by trying.
+  const index = lists.findIndex((reply) => !isUnknown(reply));
+  const report = {
+    role,
+    known: whole ? lines?.known ?? null : parseKnownNodes(nodes),
+    importing: lines?.importing ?? null,
+    moves: index < 0 ? [] : parseMoves(lists[index]!),
+  };
+  return { report, listings: listings.slice(index, index + 1) };
+}
+
+/** Sends a command; an error reply is a reply. */
+async function send(connection: Connection, ...command: [string, ...string[]]): Promise<Reply> {
+  try {
+    return await connection.inquire(...command);
+  } catch (error) {
+    if (error instanceof ServerError) return error;
+    throw error;
+  }
+}
+
+function isUnknown(reply: Reply): boolean {
+  return reply instanceof ServerError && /unknown/i.test(reply.message);
+}
+
 /**
  * Reads the reply to `CLUSTER MIGRATION STATUS ALL` (Redis 8.4 and later) or
  * `CLUSTER GETSLOTMIGRATIONS` (Valkey 9.0 and later). Migrations that are over are listed as well, as
@@ -37,7 +84,7 @@ const MOST_MOVES = 2_048;
  * cannot be understood
  */
 export function parseMoves(reply: Reply): SlotMove[] | null {
-  if (reply instanceof ServerError) return /unknown/i.test(reply.message) ? [] : null;
+  if (reply instanceof ServerError) return isUnknown(reply) ? [] : null;
   const rows = listOf(reply);
   if (rows === null || rows.length > MOST_MOVES) return null;
   const moves = rows.map(readMove);
