@@ -11,7 +11,7 @@ import {
 } from "../events/flags.ts";
 import { Channel, type ChannelType } from "../parse/mod.ts";
 import { type Reply, RespMap, ServerError } from "../resp/mod.ts";
-import { isBusy } from "./connection/busy.ts";
+import { isBusy } from "./connection/refusal.ts";
 import type { Connection } from "./connection/connection.ts";
 import { MissingFlagsError } from "./errors.ts";
 import { excerpt } from "./connection/printable.ts";

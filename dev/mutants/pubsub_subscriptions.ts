@@ -201,7 +201,7 @@ export const pubsubSubscriptions: readonly Mutant[] = [
   },
   {
     name: "fails at once while a server loads its data",
-    file: "pubsub/connection/busy.ts",
+    file: "pubsub/connection/refusal.ts",
     before: 'error.code === "LOADING" || ',
     after: "",
     tests: ["tests/pubsub/connection/handshake_test.ts", "--filter=loads its data is waited for"],

@@ -13,10 +13,10 @@ import {
 import { bytesOf } from "../../resp/message_frame.ts";
 import type { Product } from "../../events/flags.ts";
 import { formatAddress } from "./address.ts";
-import { isBusy } from "./busy.ts";
 import { Change } from "./change.ts";
 import { dialWithin, reasonOf } from "./dialling.ts";
 import { ConnectError, TimeoutError } from "./errors.ts";
+import { isBusy } from "./refusal.ts";
 import { readConfirmation, type ReplyTaker, Requests, type ServerChannel } from "./requests.ts";
 import { Secrets } from "./secrets.ts";
 import type { Address, Dial, Transport } from "./transport.ts";

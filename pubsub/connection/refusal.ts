@@ -1,4 +1,4 @@
-import type { ServerError } from "../../resp/mod.ts";
+import { ServerError } from "../../resp/mod.ts";
 import { ConnectError } from "./errors.ts";
 
 /** Whether a server refuses the client, whatever the command: it is full, or in protected mode. */
@@ -17,4 +17,12 @@ export function unusable(server: string, cause: ServerError): ConnectError {
 
 function isFull(message: string): boolean {
   return /\b(max|too many)\w*\b.*\b(clients|connections)\b/i.test(message);
+}
+
+/**
+ * Whether a server refuses a command only for now: it is loading its data, or it is running a script
+ * or a function.
+ */
+export function isBusy(error: unknown): boolean {
+  return error instanceof ServerError && (error.code === "LOADING" || error.code === "BUSY");
 }

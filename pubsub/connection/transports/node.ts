@@ -6,7 +6,6 @@
  */
 
 import type { Address, DialOptions, TcpAddress, TlsOptions, Transport } from "../transport.ts";
-import { concat } from "../concat.ts";
 import { UnsupportedError } from "../errors.ts";
 import { Writes } from "./writes.ts";
 
@@ -461,4 +460,15 @@ class NodeTransport implements Transport {
 
 function closedError(): Error {
   return new Error("the connection is closed");
+}
+
+/** Byte arrays, one after another in one. */
+export function concat(parts: readonly Uint8Array[]): Uint8Array {
+  const whole = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
+  let offset = 0;
+  for (const part of parts) {
+    whole.set(part, offset);
+    offset += part.length;
+  }
+  return whole;
 }
