@@ -1,6 +1,6 @@
 import { ConnectTurns } from "../pubsub/connection/connect_turns.ts";
 import { type CommandArgument, dial, type Reply, RespMap, ServerError } from "../mod.ts";
-import { type Connection, NO_EVENTS } from "../pubsub/connection/connection.ts";
+import type { Connection } from "../pubsub/connection/connection.ts";
 import { ClosedError } from "../pubsub/connection/errors.ts";
 import { openConnection } from "../pubsub/connection/handshake.ts";
 import { readCredentials } from "../pubsub/connection/options.ts";
@@ -37,7 +37,6 @@ export class Session {
       limits: {},
       secrets,
       signal,
-      events: NO_EVENTS,
     }, {
       protocol: 2,
       credentials,

@@ -1,4 +1,4 @@
-import { type Connection, NO_EVENTS } from "../pubsub/connection/connection.ts";
+import type { Connection } from "../pubsub/connection/connection.ts";
 import { AuthError, ClosedError, ConnectError } from "../pubsub/connection/errors.ts";
 import { openConnection } from "../pubsub/connection/handshake.ts";
 import { inTurn } from "../pubsub/connection/in_turn.ts";
@@ -177,7 +177,7 @@ export class TopologySource {
     const { settings } = this.#options;
     const { dial, timeout, limits, secrets } = settings;
     const { connection, info: { mode } } = await openConnection(
-      { address, dial, timeout, limits, secrets, signal, events: NO_EVENTS },
+      { address, dial, timeout, limits, secrets, signal },
       settings,
     );
     try {

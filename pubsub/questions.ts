@@ -1,4 +1,4 @@
-import { type Connection, type ConnectionEvents, NO_EVENTS } from "./connection/connection.ts";
+import type { Connection, ConnectionOptions } from "./connection/connection.ts";
 import { ClosedError, ConnectError } from "./connection/errors.ts";
 import { type Introduced, openConnection, type ServerInfo } from "./connection/handshake.ts";
 import type { AskServer, SubscriberOptions } from "./subscriber_options.ts";
@@ -21,10 +21,13 @@ export async function openServer(
   address: Address,
   options: SubscriberOptions,
   signal: AbortSignal,
-  events: ConnectionEvents,
+  receive?: ConnectionOptions["receive"],
 ): Promise<Introduced> {
   const { dial, timeout, limits, secrets } = options;
-  return await openConnection({ address, dial, timeout, limits, secrets, signal, events }, options);
+  return await openConnection(
+    { address, dial, timeout, limits, secrets, signal, receive },
+    options,
+  );
 }
 
 /**
@@ -43,7 +46,7 @@ export async function openBeside(
 ): Promise<Introduced> {
   // Every server speaks it, and nothing is subscribed on a second connection.
   const inResp2 = { ...options, protocol: 2 } as const;
-  const opened = await openServer(address, inResp2, signal, NO_EVENTS);
+  const opened = await openServer(address, inResp2, signal);
   const { connection, info } = opened;
   if (!isOther(info, first)) return opened;
   const { server } = connection;

@@ -1,7 +1,7 @@
 import { formatAddress } from "./connection/address.ts";
 import { backoff } from "./backoff.ts";
 import { Change } from "./connection/change.ts";
-import type { Connection } from "./connection/connection.ts";
+import { type Connection, MessageReceiver } from "./connection/connection.ts";
 import { ConnectError, TimeoutError } from "./connection/errors.ts";
 import type { GapReason } from "./gap.ts";
 import { type Introduced, nameLibrary, type ServerInfo } from "./connection/handshake.ts";
@@ -244,35 +244,41 @@ export class Subscriber {
     let questions: Questions | null = null;
     let live = false;
     let messages = 0;
-    const life = new AbortController();
-    const { connection, info } = await openServer(address, this.#options, signal, {
-      onMessage: (frame, receivedAt, sentAfter) => {
+    let life!: AbortController;
+    const receive = (connection: Connection) => {
+      const receiver = new MessageReceiver();
+      const end = life = new AbortController();
+      receiver.message = (frame) => {
+        const { receivedAt, sentAfter } = receiver;
         messages++;
         this.#mutePoll.hint?.();
         if (live || held === null) events.onMessage(frame, receivedAt, sentAfter);
         else held.hold(frame, receivedAt, sentAfter);
-      },
-      onUnusable: () => events.onUnusable(),
-      onConfirmed: (channel, subscribed) => {
+      };
+      receiver.unusable = () => events.onUnusable();
+      receiver.confirmed = (channel, subscribed) => {
         this.#subscriptions.confirm(channel, subscribed);
         if (live || held === null) events.onConfirmed();
         else held.mark(events.onConfirmed);
-      },
-      onReleased: (channel, provenAt) => {
+      };
+      receiver.released = (channel) => {
+        const provenAt = receiver.sentAfter;
         if (live || held === null) events.onReleased(channel, provenAt);
         else held.mark(() => events.onReleased(channel, provenAt));
-      },
-      onRead: () => {
+      };
+      receiver.read = () => {
         heartbeat?.heard();
         return events.onRead();
-      },
-      onClose: (reason) => {
+      };
+      receiver.closed = (reason) => {
         heartbeat?.stop();
         questions?.close();
-        life.abort(reason);
+        end.abort(reason);
         if (live) this.#onLost(connection, reason);
-      },
-    });
+      };
+      return receiver;
+    };
+    const { connection, info } = await openServer(address, this.#options, signal, receive);
     nameLibrary(connection);
     questions = new Questions({
       connection,

@@ -22,9 +22,9 @@ export type Inspect = (
 
 /** What a subscriber tells its owner. */
 export interface SubscriberEvents {
-  /** A message came, as {@linkcode ConnectionEvents.onMessage} tells it. */
+  /** A message came, as {@linkcode MessageReceiver.message} takes it. */
   onMessage(frame: MessageFrame, receivedAt: number, sentAfter: number): void;
-  /** Bytes were worked through, as {@linkcode ConnectionEvents.onRead} tells it. */
+  /** Bytes were worked through, as {@linkcode MessageReceiver.read} takes it. */
   onRead(): Promise<void> | null;
   /** The set of channels whose messages come has changed. */
   onConfirmed(): void;
@@ -32,7 +32,7 @@ export interface SubscriberEvents {
   onUnusable(): void;
   /** A connection was made. Once this is over, everything wanted is subscribed on it. */
   onConnected(connection: Connection, info: ServerInfo, ask: AskServer): Promise<void>;
-  /** As {@linkcode ConnectionEvents.onReleased}, at its place among the messages. */
+  /** As {@linkcode MessageReceiver.released}, at its place among the messages. */
   onReleased(channel: Uint8Array, provenAt: number): void;
   /**
    * Messages may be missing from `from` on, in ms since the epoch: the connection is lost, or nothing

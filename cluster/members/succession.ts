@@ -1,4 +1,4 @@
-import { type Connection, NO_EVENTS } from "../../pubsub/connection/connection.ts";
+import type { Connection } from "../../pubsub/connection/connection.ts";
 import { delay } from "../../pubsub/connection/delay.ts";
 import { ClosedError } from "../../pubsub/connection/errors.ts";
 import {
@@ -168,7 +168,7 @@ export class Succession {
     const address = locate(id);
     if (address === null) throw new ClosedError(`No node says where ${id} is`);
     return await openConnection(
-      { address, dial, timeout, limits, secrets, signal, events: NO_EVENTS },
+      { address, dial, timeout, limits, secrets, signal },
       settings,
     );
   }

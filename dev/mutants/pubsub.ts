@@ -12,15 +12,15 @@ export const pubsub: readonly Mutant[] = [
   {
     name: "leaves the heartbeat of a connection by itself running when it is over",
     file: "pubsub/connection/mod.ts",
-    before: "      heartbeat?.stop();\n      resolve(reason);",
-    after: "      resolve(reason);",
+    before: "    this.#heartbeat?.stop();\n    this.#resolve(reason);",
+    after: "    this.#resolve(reason);",
     tests: ["tests/pubsub/connection/open_test.ts", "--filter=is closed"],
   },
   {
     name: "lets a handler that throws end a connection by itself",
     file: "pubsub/connection/mod.ts",
-    before: "      } catch (error) {\n        onError(error);\n      }",
-    after: "      } finally {\n        //\n      }",
+    before: "    } catch (error) {\n      this.#onError(error);\n    }",
+    after: "    } finally {\n      //\n    }",
     tests: ["tests/pubsub/connection/open_test.ts", "--filter=throws or rejects"],
   },
   {

@@ -40,8 +40,8 @@ export const pubsubGaps: readonly Mutant[] = [
   {
     name: "takes the receipt of a message for the last proof",
     file: "pubsub/connection/connection.ts",
-    before: "this.#options.events.onMessage(frame, this.#receivedAt, this.#requests.provenAt)",
-    after: "this.#options.events.onMessage(frame, this.#receivedAt, this.#receivedAt)",
+    before: "this.#receiver.message(frame);",
+    after: "this.#receiver.sentAfter = Date.now();\n    this.#receiver.message(frame);",
     tests: ["tests/pubsub/gaps_test.ts"],
   },
   {

@@ -27,45 +27,48 @@ const BUSY_POLL = 100;
 const CHECK_SERVER =
   "check that a Redis server listens there, and use rediss:// if it wants TLS, redis:// if not";
 
-/** What a connection tells its owner. */
-export interface ConnectionEvents {
+/**
+ * Takes everything that one connection reports. This one ignores it, which is enough where nothing is
+ * subscribed.
+ */
+export class MessageReceiver {
+  /** When the bytes of what is reported were read, in ms since the epoch. Set by the connection. */
+  receivedAt = 0;
+  /**
+   * A time, in ms since the epoch, before which the server did not send what is reported. Set by the
+   * connection.
+   */
+  sentAfter = 0;
+
   /**
    * A message came.
    *
    * @param frame its places in its bytes; the object is used again for the next one, the bytes are
    * never written again
-   * @param receivedAt when its bytes were read, in ms since the epoch
-   * @param sentAfter a time, in ms since the epoch, before which the server did not send it
    */
-  onMessage(frame: MessageFrame, receivedAt: number, sentAfter: number): void;
+  message(_frame: MessageFrame): void {}
+
   /** A push was received that is neither a message nor a confirmation. */
-  onUnusable(): void;
+  unusable(): void {}
+
   /** The server has confirmed a channel: messages of another set of channels follow. */
-  onConfirmed(channel: ServerChannel, subscribed: boolean): void;
-  /**
-   * The server has ended the subscription of a shard channel: it no longer serves its slot.
-   *
-   * @param provenAt a time before that, in ms since the epoch
-   */
-  onReleased?(channel: Uint8Array, provenAt: number): void;
+  confirmed(_channel: ServerChannel, _subscribed: boolean): void {}
+
+  /** The server has ended the subscription of a shard channel: it no longer serves its slot. */
+  released(_channel: Uint8Array): void {}
+
   /**
    * Bytes came and have been worked through.
    *
    * @returns what is to be waited for before more is read; null to read on at once
    */
-  onRead(): Promise<void> | null;
-  /** The connection is over. Called once, and nothing else after it. */
-  onClose(reason: Error): void;
-}
+  read(): Promise<void> | null {
+    return null;
+  }
 
-/** For a connection on which nothing is subscribed. */
-export const NO_EVENTS: ConnectionEvents = {
-  onMessage() {},
-  onUnusable() {},
-  onConfirmed() {},
-  onRead: () => null,
-  onClose() {},
-};
+  /** The connection is over. Called once, and nothing else after it. */
+  closed(_reason: Error): void {}
+}
 
 /** Whether an error says that the connection broke, or that the server ended it. */
 export function isHangUp(error: unknown): boolean {
@@ -86,8 +89,8 @@ export interface ConnectionOptions {
   readonly signal: AbortSignal;
   /** The passwords that no message may hold; its own alone if left out. */
   readonly secrets?: Secrets;
-  /** Takes what comes by itself. */
-  readonly events: ConnectionEvents;
+  /** Makes what takes everything that the connection reports; left out where nothing is subscribed. */
+  readonly receive?: ((connection: Connection) => MessageReceiver) | undefined;
 }
 
 /**
@@ -112,8 +115,8 @@ export class Connection {
   readonly #options: ConnectionOptions;
   readonly #decoder: Decoder;
   readonly #requests: Requests;
+  readonly #receiver: MessageReceiver;
   #chunk: Uint8Array = new Uint8Array();
-  #receivedAt = 0;
   #over: Error | null = null;
   readonly #closed = new Change();
 
@@ -123,12 +126,14 @@ export class Connection {
     this.#transport = transport;
     this.#options = options;
     this.#requests = new Requests(this.server, (error) => this.close(error));
+    this.#receiver = options.receive?.(this) ?? new MessageReceiver();
     // After the end each method throws, which stops the decoder in the middle of a chunk.
     this.#decoder = new Decoder({
       reply: (reply) => {
         if (this.#over !== null) throw this.#over;
         // Here, so that nobody ever sees what a server wrote as it was.
         this.#requests.answer(secrets.clean(reply));
+        this.#receiver.sentAfter = this.provenAt;
       },
       push: (items) => this.#onPush(items),
       message: (frame) => this.#onMessage(frame),
@@ -284,7 +289,7 @@ export class Connection {
     }
     this.#requests.end(reason);
     this.#closed.happen();
-    this.#options.events.onClose(reason);
+    this.#receiver.closed(reason);
   }
 
   async #sendUntilFree(
@@ -348,11 +353,12 @@ export class Connection {
         // Nothing, again and again, would be read without an end.
         if (chunk.length === 0) throw new TypeError("its transport gave a chunk without bytes");
         this.#chunk = chunk;
-        this.#receivedAt = Date.now();
+        this.#receiver.receivedAt = Date.now();
+        this.#receiver.sentAfter = this.provenAt;
         this.bytesReceived += chunk.length;
         this.#decoder.write(chunk);
         if (this.#over !== null) return;
-        const turn = this.#options.events.onRead();
+        const turn = this.#receiver.read();
         if (turn !== null) await turn;
       }
     } catch (cause) {
@@ -403,21 +409,22 @@ export class Connection {
       // own, which it may use again.
       frame.bytes = frame.bytes.slice();
     }
-    this.#options.events.onMessage(frame, this.#receivedAt, this.#requests.provenAt);
+    this.#receiver.message(frame);
   }
 
   #onPush(items: Reply[]): void {
     if (this.#over !== null) throw this.#over;
     const confirmation = readConfirmation(items);
-    const { events } = this.#options;
-    if (confirmation === null) return events.onUnusable();
+    const receiver = this.#receiver;
+    if (confirmation === null) return receiver.unusable();
     const { isShard, subscribed } = confirmation;
     // Nothing here ever asks for the end of one.
     if (isShard && !subscribed) {
-      return events.onReleased?.(bytesOf(items[1]) ?? new Uint8Array(), this.provenAt);
+      return receiver.released(bytesOf(items[1]) ?? new Uint8Array());
     }
     const channel = this.#requests.confirm(confirmation);
-    if (!isShard) events.onConfirmed(channel, subscribed);
+    receiver.sentAfter = this.provenAt;
+    if (!isShard) receiver.confirmed(channel, subscribed);
   }
 }
 

@@ -105,7 +105,8 @@ export interface Introduced {
  * Opens a connection, negotiates the protocol, authenticates, and names the connection. If the
  * server closes the connection meanwhile, tries once more in RESP2: some proxies do so at `HELLO`.
  *
- * @param where the server, and what limits the connection; `onClose` is not called before this returns
+ * @param where the server, and what limits the connection; each connection that is tried has a
+ * receiver of its own, that of one which failed is closed
  * @param options how to introduce the connection
  * @throws {AuthError} if the server refuses the credentials or requires some
  * @throws {ConnectError} if nothing answers there, or the server refuses this client
@@ -134,17 +135,12 @@ export async function openConnection(
 }
 
 function openOnce(where: ConnectionOptions, options: HandshakeOptions): Promise<Introduced> {
-  const { address, events, signal } = where;
-  let isIntroduced = false;
-  const onClose = (reason: Error) => {
-    if (isIntroduced) events.onClose(reason);
-  };
+  const { address, signal } = where;
   const attempt = async () => {
-    const connection = await Connection.open({ ...where, events: { ...events, onClose } });
+    const connection = await Connection.open(where);
     try {
       const info = await handshake(connection, options, signal);
       if (connection.over !== null) throw connection.over;
-      isIntroduced = true;
       return { connection, info };
     } catch (error) {
       connection.close(error as Error);

@@ -26,10 +26,10 @@ import {
 import { type CommandArgument, decodeText, type MessageFrame, type Reply } from "../../resp/mod.ts";
 import { parseUrl, type ServerUrl } from "./address.ts";
 import { checkTcpAddress } from "./address_map.ts";
-import type { Connection, ConnectionEvents } from "./connection.ts";
+import { type Connection, MessageReceiver } from "./connection.ts";
 import { ClosedError } from "./errors.ts";
 import { openConnection, type ServerInfo } from "./handshake.ts";
-import { Heartbeat } from "./heartbeat.ts";
+import { Heartbeat, type HeartbeatOptions } from "./heartbeat.ts";
 import { checkKinds, isPromiseLike } from "./option_checks.ts";
 import type { Address, TcpAddress, UnixAddress } from "./transport.ts";
 import { defaultsOf, type OpenOptions, resolveOpenOptions, shielded } from "./options.ts";
@@ -275,43 +275,17 @@ export async function open(
     : { address: readAddress(target) };
   const settings = resolveOpenOptions(defaultsOf(url), options);
   checkKinds(options, { onMessage: "function", onError: "function" });
-  const { onMessage } = options;
   const onError = shielded(options.onError ?? ((error) => console.error("keywatch:", error)));
-  let resolve: (reason: Error) => void;
-  const closed = new Promise<Error>((resolved) => resolve = resolved);
-  let heartbeat: Heartbeat | null = null;
-  let messages = 0;
-  const events: ConnectionEvents = {
-    onMessage(frame, receivedAt) {
-      messages++;
-      if (onMessage === undefined) return;
-      try {
-        const taken = onMessage(new Message(frame, receivedAt));
-        if (isPromiseLike(taken)) Promise.resolve(taken).catch(onError);
-      } catch (error) {
-        onError(error);
-      }
-    },
-    onUnusable() {},
-    onConfirmed() {},
-    onRead() {
-      heartbeat?.heard();
-      return null;
-    },
-    onClose(reason) {
-      heartbeat?.stop();
-      resolve(reason);
-    },
-  };
+  let receiver!: Receiver;
   const signal = options.signal ?? new AbortController().signal;
   const { address } = url;
-  const { connection, info } = await openConnection(
-    { ...settings, address, signal, events },
-    settings,
-  );
-  heartbeat = new Heartbeat(connection, settings.heartbeat, undefined, () => messages);
-  // It may be over since.
-  if (connection.over !== null) heartbeat.stop();
+  const { connection, info } = await openConnection({
+    ...settings,
+    address,
+    signal,
+    receive: () => receiver = new Receiver(options.onMessage, onError),
+  }, settings);
+  receiver.watch(connection, settings.heartbeat);
   if (url.database) {
     try {
       await connection.request("SELECT", url.database);
@@ -320,7 +294,53 @@ export async function open(
       throw error;
     }
   }
-  return new PubSubConnection(connection, info, closed);
+  return new PubSubConnection(connection, info, receiver.end);
+}
+
+/** Hands what comes on a connection to the program's callback, and keeps watch over the connection. */
+class Receiver extends MessageReceiver {
+  /** Resolves with the reason once the connection is over. */
+  readonly end: Promise<Error>;
+  readonly #onMessage: MessageOptions["onMessage"];
+  readonly #onError: (error: unknown) => void;
+  #resolve!: (reason: Error) => void;
+  #heartbeat: Heartbeat | null = null;
+  #messages = 0;
+
+  constructor(onMessage: MessageOptions["onMessage"], onError: (error: unknown) => void) {
+    super();
+    this.#onMessage = onMessage;
+    this.#onError = onError;
+    this.end = new Promise((resolve) => this.#resolve = resolve);
+  }
+
+  /** Begins the heartbeat. */
+  watch(connection: Connection, options: HeartbeatOptions): void {
+    this.#heartbeat = new Heartbeat(connection, options, undefined, () => this.#messages);
+    // It may be over since.
+    if (connection.over !== null) this.#heartbeat.stop();
+  }
+
+  override message(frame: MessageFrame): void {
+    this.#messages++;
+    if (this.#onMessage === undefined) return;
+    try {
+      const taken = this.#onMessage(new Message(frame, this.receivedAt));
+      if (isPromiseLike(taken)) Promise.resolve(taken).catch(this.#onError);
+    } catch (error) {
+      this.#onError(error);
+    }
+  }
+
+  override read(): null {
+    this.#heartbeat?.heard();
+    return null;
+  }
+
+  override closed(reason: Error): void {
+    this.#heartbeat?.stop();
+    this.#resolve(reason);
+  }
 }
 
 /** Checks an address that a program gives. */

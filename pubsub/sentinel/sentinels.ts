@@ -1,4 +1,4 @@
-import { type Connection, NO_EVENTS } from "../connection/connection.ts";
+import type { Connection } from "../connection/connection.ts";
 import { AuthError, ClosedError, ConnectError, UnsupportedError } from "../connection/errors.ts";
 import { SentinelError, type SentinelFailure } from "../errors.ts";
 import type { ServerInfo } from "../connection/handshake.ts";
@@ -152,7 +152,7 @@ export class Sentinels implements Locator {
     signal: AbortSignal,
     expected: ServerInfo | null = null,
   ): Promise<SentinelView> {
-    const { connection, info } = await openSentinel(sentinel, this.#options, signal, NO_EVENTS);
+    const { connection, info } = await openSentinel(sentinel, this.#options, signal);
     try {
       if (expected !== null && isOther(info, expected)) {
         throw new OtherServerError(

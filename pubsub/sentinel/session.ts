@@ -2,7 +2,7 @@ import type { ConnectTurns } from "../connection/connect_turns.ts";
 import { type DecoderLimits, type Reply, RespMap, ServerError } from "../../resp/mod.ts";
 import type { AddressMap } from "../connection/address_map.ts";
 import { formatAddress, MAX_PORT } from "../connection/address.ts";
-import type { Connection, ConnectionEvents } from "../connection/connection.ts";
+import type { Connection, ConnectionOptions } from "../connection/connection.ts";
 import { ConnectError } from "../connection/errors.ts";
 import { type Introduced, openConnection, type PasswordAdvice } from "../connection/handshake.ts";
 import type { Secrets } from "../connection/secrets.ts";
@@ -64,10 +64,10 @@ export async function openSentinel(
   { address, dial, credentials }: SentinelServer,
   { timeout, limits, secrets, clientName, resp2Servers, turns }: SessionOptions,
   signal: AbortSignal,
-  events: ConnectionEvents,
+  receive?: ConnectionOptions["receive"],
 ): Promise<Introduced> {
   const opened = await openConnection(
-    { address, dial, timeout, limits, secrets, signal, events },
+    { address, dial, timeout, limits, secrets, signal, receive },
     { credentials, timeout, clientName, resp2Servers, turns, passwordAdvice: PASSWORD_ADVICE },
   );
   const { connection, info: { mode } } = opened;

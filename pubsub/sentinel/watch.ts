@@ -1,6 +1,6 @@
 import type { MessageFrame } from "../../resp/mod.ts";
 import { backoff, STEADY_MS } from "../backoff.ts";
-import { type Connection, type ConnectionEvents, NO_EVENTS } from "../connection/connection.ts";
+import { type Connection, MessageReceiver } from "../connection/connection.ts";
 import { delay } from "../connection/delay.ts";
 import { ClosedError } from "../connection/errors.ts";
 import { nameLibrary } from "../connection/handshake.ts";
@@ -88,26 +88,28 @@ class FollowedSentinel implements Voucher {
   /** Follows it until it is lost; says why it was. */
   async follow(): Promise<Error> {
     const { signal, heartbeat } = this.#options;
-    let onClose = (_reason: Error) => {};
-    const lost = new Promise<Error>((resolve) => onClose = resolve);
-    const events: ConnectionEvents = {
-      ...NO_EVENTS,
-      onMessage: (frame) => this.#onMessage(frame),
-      onRead: () => {
+    let lost!: Promise<Error>;
+    const receive = () => {
+      const receiver = new MessageReceiver();
+      receiver.message = (frame) => this.#onMessage(frame);
+      receiver.read = () => {
         this.#heartbeat?.heard();
         return null;
-      },
-      onClose: (reason) => {
-        this.#heartbeat?.stop();
-        onClose(reason);
-      },
+      };
+      lost = new Promise((resolve) => {
+        receiver.closed = (reason) => {
+          this.#heartbeat?.stop();
+          resolve(reason);
+        };
+      });
+      return receiver;
     };
     try {
       const { connection, info } = await openSentinel(
         this.#sentinel,
         this.#options,
         signal,
-        events,
+        receive,
       );
       this.#connection = connection;
       nameLibrary(connection);

@@ -1,10 +1,6 @@
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import { Buffer } from "node:buffer";
-import {
-  Connection,
-  type ConnectionEvents,
-  NO_EVENTS,
-} from "../../../pubsub/connection/connection.ts";
+import { Connection, MessageReceiver } from "../../../pubsub/connection/connection.ts";
 import type { Transport } from "../../../pubsub/connection/transport.ts";
 import { resolveLimits } from "../../../resp/limits.ts";
 import type { MessageFrame } from "../../../resp/mod.ts";
@@ -27,18 +23,19 @@ async function feed(
     close() {},
   };
   const closed = Promise.withResolvers<Error>();
-  const events: ConnectionEvents = {
-    ...NO_EVENTS,
-    onMessage: (frame) => onMessage(frame, connection),
-    onClose: (reason) => closed.resolve(reason),
+  const receive = (connection: Connection) => {
+    const receiver = new MessageReceiver();
+    receiver.message = (frame) => onMessage(frame, connection);
+    receiver.closed = (reason) => closed.resolve(reason);
+    return receiver;
   };
-  const connection = await Connection.open({
+  await Connection.open({
     address: { hostname: "server", port: 1 },
     dial: () => Promise.resolve(transport),
     timeout: 1000,
     limits: resolveLimits({}),
     signal: new AbortController().signal,
-    events,
+    receive,
   });
   opened.resolve();
   return await closed.promise;

@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { getEventListeners } from "node:events";
-import { Connection, NO_EVENTS } from "../../../pubsub/connection/connection.ts";
+import { Connection } from "../../../pubsub/connection/connection.ts";
 import type { Transport } from "../../../pubsub/connection/transport.ts";
 import { until } from "../../servers/mod.ts";
 
@@ -29,7 +29,6 @@ function open(transport: Transport, signal: AbortSignal): Promise<Connection> {
     timeout: 1_000,
     limits: {},
     signal,
-    events: NO_EVENTS,
   });
 }
 

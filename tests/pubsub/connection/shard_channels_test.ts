@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { type ConnectionEvents, NO_EVENTS } from "../../../pubsub/connection/connection.ts";
+import { MessageReceiver } from "../../../pubsub/connection/connection.ts";
 import { ClosedError } from "../../../pubsub/connection/errors.ts";
 import { openConnection } from "../../../pubsub/connection/handshake.ts";
 import { resolveOptions } from "../../../pubsub/options.ts";
@@ -25,20 +25,21 @@ async function open(server: FakeServer, protocol: 2 | 3) {
   const settings = resolveOptions({ where: "the server" }, { protocol });
   const { dial, timeout, limits, secrets } = settings;
   const port = Number(new URL(server.url).port);
-  const events: ConnectionEvents = {
-    ...NO_EVENTS,
-    onMessage: () => void seen.push("message"),
-    onConfirmed: ({ bytes }) => void seen.push(`confirmed ${decoder.decode(bytes)}`),
-    onUnusable: () => void seen.push("unusable"),
-    onReleased: (channel, provenAt) => {
+  const receive = () => {
+    const receiver = new MessageReceiver();
+    receiver.message = () => void seen.push("message");
+    receiver.confirmed = ({ bytes }) => void seen.push(`confirmed ${decoder.decode(bytes)}`);
+    receiver.unusable = () => void seen.push("unusable");
+    receiver.released = (channel) => {
       seen.push(`released ${decoder.decode(channel)}`);
-      if (provenAt > Date.now()) seen.push("in the future");
-    },
+      if (receiver.sentAfter > Date.now()) seen.push("in the future");
+    };
+    return receiver;
   };
   const signal = new AbortController().signal;
   const address = { hostname: "127.0.0.1", port };
   const { connection } = await openConnection(
-    { address, dial, timeout, limits, secrets, signal, events },
+    { address, dial, timeout, limits, secrets, signal, receive },
     settings,
   );
   const subscribe = (...names: readonly string[]) =>
