@@ -5,7 +5,7 @@ import { inTurn } from "../pubsub/connection/in_turn.ts";
 import { type Address, formatAddress, type TcpAddress } from "../pubsub/mod.ts";
 import type { Settings } from "../pubsub/options.ts";
 import { quoteEach } from "../pubsub/connection/printable.ts";
-import type { Subscriber } from "../pubsub/subscriber.ts";
+import type { Server } from "../pubsub/server.ts";
 import { ServerError } from "../resp/mod.ts";
 import { discoverTopology, TopologyError } from "./discovery/discover_topology.ts";
 import { mostFrequentView, type Topology } from "./discovery/topology.ts";
@@ -25,7 +25,7 @@ const CHEAP_ENTRIES = 1_000;
 /** A node that is connected. */
 export interface KnownNode {
   readonly id: string;
-  readonly subscriber: Subscriber;
+  readonly server: Server;
   readonly address: TcpAddress;
 }
 
@@ -155,9 +155,9 @@ export class TopologySource {
         clearTimeout(timer);
         reject(signal.reason);
       });
-      const replies = nodes.map(async ({ subscriber, address }, place) => {
+      const replies = nodes.map(async ({ server, address }, place) => {
         // Not again if the connection breaks: other nodes may reply sooner than it is back.
-        const view = await subscriber.askAtOnce((connection) =>
+        const view = await server.askAtOnce((connection) =>
           fetchTopology(connection, address, this.#options)
         );
         views[place] = check(view);

@@ -137,7 +137,7 @@ export class WatchedCluster {
         ? "closed"
         : slots.uncovered.length > 0 || nodes.some(({ state }) => state !== "ready")
         ? "incomplete"
-        : each.every(({ server }) => server.subscriber.agrees)
+        : each.every(({ server }) => server.agrees)
         ? "ready"
         : "subscribing",
       nodes,

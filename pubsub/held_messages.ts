@@ -1,4 +1,5 @@
 import type { MessageFrame } from "../resp/mod.ts";
+import type { MessageReceiver } from "./connection/connection.ts";
 
 /** Messages that were dropped, which came one after another. */
 export interface DroppedMessages {
@@ -55,15 +56,25 @@ export class HeldMessages {
     if (this.#held.at(-1) !== call) this.#held.push(call);
   }
 
-  /** Delivers everything in order. Stops when the signal is aborted. */
+  /**
+   * Delivers everything in order.
+   *
+   * @param receiver takes the times of each message
+   * @param signal ends it
+   */
   release(
-    onMessage: (frame: MessageFrame, receivedAt: number, sentAfter: number) => void,
+    receiver: MessageReceiver,
+    deliver: (frame: MessageFrame) => void,
     signal: AbortSignal,
   ): void {
     for (const held of this.#held) {
       if (signal.aborted) return;
       if (typeof held === "function") held();
-      else onMessage(held.frame, held.receivedAt, held.sentAfter);
+      else {
+        receiver.receivedAt = held.receivedAt;
+        receiver.sentAfter = held.sentAfter;
+        deliver(held.frame);
+      }
     }
   }
 }

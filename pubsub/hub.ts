@@ -67,12 +67,19 @@ export interface Delivery {
 export interface Gate {
   /** Takes a notification, to hand it on now, later, or never. */
   pass(delivery: Delivery): void;
-  /** The set of channels whose messages come has changed. */
-  resubscribed(): void;
 }
 
-/** Who has been given the event that a connection is sending. */
-export type NodeRun = EventRun<Consumer>;
+/** Where a message comes from. */
+export interface MessageSource {
+  /** When it was read, in ms since the epoch. */
+  readonly receivedAt: number;
+  /** A time, in ms since the epoch, before which the server did not send it. */
+  readonly sentAfter: number;
+  /** Who has been given the event that the connection is sending. */
+  readonly run: EventRun<Consumer>;
+  /** What stands between; null where nothing does. */
+  readonly gate: Gate | null;
+}
 
 /**
  * Where what is wanted meets what comes: the register of subscriptions, and the way of a message to
@@ -186,13 +193,7 @@ export class Hub {
    *
    * @returns whether it was a well-formed notification
    */
-  deliver(
-    frame: MessageFrame,
-    receivedAt: number,
-    sentAfter: number,
-    run: NodeRun,
-    gate: Gate | null,
-  ): boolean {
+  deliver(frame: MessageFrame, { receivedAt, sentAfter, run, gate }: MessageSource): boolean {
     const { bytes, patternStart, patternEnd, channelStart, channelEnd } = frame;
     const { payloadStart, payloadEnd } = frame;
     const audience = patternStart < 0

@@ -21,7 +21,7 @@ import { Secrets } from "./connection/secrets.ts";
 import type { followSentinels, Sentinels } from "./sentinel/mod.ts";
 import { isSentinelTarget, type SentinelTarget } from "./sentinel_target.ts";
 import type { Status } from "./status.ts";
-import { WatchedServer } from "./watched_server.ts";
+import { Server } from "./server.ts";
 
 /** The sentinels of a primary, and what keeps up with them. */
 interface Following {
@@ -52,7 +52,7 @@ interface Source {
 export class KeyspaceNotifications extends AbstractKeyspaceNotifications {
   /** @internal */
   protected readonly hub: Hub;
-  readonly #server: WatchedServer;
+  readonly #server: Server;
   readonly #settings: Settings;
   readonly #following: Following | null;
   readonly #roleCheck: RoleCheck;
@@ -69,14 +69,14 @@ export class KeyspaceNotifications extends AbstractKeyspaceNotifications {
     this.hub = new Hub(() => this.#node, settings, {
       checkSilence: async (channels) => {
         await this.#server.checkSilence(channels);
-        if (this.#server.subscriber.info?.role === "replica") {
+        if (this.#server.info?.role === "replica") {
           this.#replicaAdvice.consider(channels);
         }
       },
       settle: (channels) => this.#server.settle(channels),
       reconcile: () => this.#server.reconcile(),
     });
-    this.#server = new WatchedServer({
+    this.#server = new Server({
       locator,
       settings,
       hub: this.hub,
@@ -102,10 +102,10 @@ export class KeyspaceNotifications extends AbstractKeyspaceNotifications {
       },
     });
     this.#roleCheck = new RoleCheck({
-      subscriber: this.#server.subscriber,
+      server: this.#server,
       onPrimary: ({ offset }, askedAt) => sentinels?.noteOffset(offset, askedAt),
       onReplaced: (why, since) =>
-        this.#server.subscriber.reconnect(
+        this.#server.reconnect(
           new ConnectError("SERVER_REPLACED", `${this.#node} was left: ${why}`, {
             server: this.#node,
           }),
@@ -152,7 +152,7 @@ export class KeyspaceNotifications extends AbstractKeyspaceNotifications {
     options.signal?.throwIfAborted();
     const notifications = new KeyspaceNotifications(source, options);
     try {
-      await notifications.#server.subscriber.start();
+      await notifications.#server.start();
       // Aborted in the turn in which it was connected, as by `onStatus`.
       options.signal?.throwIfAborted();
       notifications.#keepWatch();
@@ -167,7 +167,7 @@ export class KeyspaceNotifications extends AbstractKeyspaceNotifications {
   status(): Status {
     const node = this.#server.status();
     const { state } = node;
-    const { agrees } = this.#server.subscriber;
+    const { agrees } = this.#server;
     return {
       state: state === "ready" && !agrees
         ? "subscribing"
@@ -185,14 +185,14 @@ export class KeyspaceNotifications extends AbstractKeyspaceNotifications {
   /** Ends the connection, every loop, every wait and every handler. Safe to call twice. */
   close(): Promise<void> {
     const reason = new ClosedError(`The notifications of ${this.#node} were closed`);
-    this.#server.subscriber.close(reason);
+    this.#server.close(reason);
     // Also what was lost for good before: nobody wants to read on.
     this.hub.end(reason);
     return Promise.resolve();
   }
 
   get #node(): string {
-    return this.#server.subscriber.node;
+    return this.#server.node;
   }
 
   /** Warns of what is subscribed and does not come from a replica. */
@@ -214,7 +214,7 @@ export class KeyspaceNotifications extends AbstractKeyspaceNotifications {
       name,
       signal,
       onSwitch: (address, sentinel) =>
-        this.#server.subscriber.reconnect(
+        this.#server.reconnect(
           new ConnectError(
             "SERVER_REPLACED",
             `The primary of "${name}" is ${formatAddress(address)} now, says ${sentinel}`,

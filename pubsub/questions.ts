@@ -1,11 +1,14 @@
 import type { Connection, ConnectionOptions } from "./connection/connection.ts";
 import { ClosedError, ConnectError } from "./connection/errors.ts";
 import { type Introduced, openConnection, type ServerInfo } from "./connection/handshake.ts";
-import type { AskServer, SubscriberOptions } from "./subscriber_options.ts";
+import type { Settings } from "./options.ts";
 import type { Address } from "./connection/transport.ts";
 
 /** A second connection to an address has reached another server than the first one. */
 export class OtherServerError extends ConnectError {}
+
+/** Puts a question to a server, on its connection, or, in RESP2, on another one. */
+export type AskServer = <T>(question: (connection: Connection) => Promise<T>) => Promise<T>;
 
 /** Whether two connections are certain to have reached different servers. */
 export function isOther(a: ServerInfo, b: ServerInfo): boolean {
@@ -19,14 +22,14 @@ export function isOther(a: ServerInfo, b: ServerInfo): boolean {
  */
 export async function openServer(
   address: Address,
-  options: SubscriberOptions,
+  settings: Settings,
   signal: AbortSignal,
   receive?: ConnectionOptions["receive"],
 ): Promise<Introduced> {
-  const { dial, timeout, limits, secrets } = options;
+  const { dial, timeout, limits, secrets } = settings;
   return await openConnection(
     { address, dial, timeout, limits, secrets, signal, receive },
-    options,
+    settings,
   );
 }
 
@@ -35,18 +38,19 @@ export async function openServer(
  * the first one's answers count.
  *
  * @param first what the server of the first connection said of itself
+ * @param onOther looks at another server that it has reached, whose answers count for nothing
  * @throws {OtherServerError} when it has reached another server
  * @throws as {@linkcode openServer} does
  */
 export async function openBeside(
   address: Address,
   first: ServerInfo,
-  options: SubscriberOptions,
+  settings: Settings,
   signal: AbortSignal,
+  onOther: (info: ServerInfo, connection: Connection) => Promise<void>,
 ): Promise<Introduced> {
   // Every server speaks it, and nothing is subscribed on a second connection.
-  const inResp2 = { ...options, protocol: 2 } as const;
-  const opened = await openServer(address, inResp2, signal);
+  const opened = await openServer(address, { ...settings, protocol: 2 }, signal);
   const { connection, info } = opened;
   if (!isOther(info, first)) return opened;
   const { server } = connection;
@@ -56,7 +60,7 @@ export async function openBeside(
     { server },
   );
   try {
-    await options.events.onOtherServer(info, connection);
+    await onOther(info, connection);
   } finally {
     connection.close(error);
   }
@@ -78,7 +82,7 @@ export interface QuestionsOptions {
   /** The connection. */
   readonly connection: Connection;
   /** What is spoken on it. */
-  readonly protocol: 2 | 3;
+  readonly protocol: () => 2 | 3;
   /** Whether nothing is subscribed on it, or about to be. */
   readonly isIdle: () => boolean;
   /** Opens a second connection to the same server. */
@@ -104,7 +108,7 @@ export class Questions {
   /** Asks a question. */
   readonly ask: AskServer = async (question) => {
     const { connection, protocol, isIdle } = this.#options;
-    if (protocol === 3) return await question(connection);
+    if (protocol() === 3) return await question(connection);
     if (!isIdle()) return await this.#askBeside(question);
     const asked = question(connection);
     this.#onFirst.add(asked);

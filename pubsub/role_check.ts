@@ -4,7 +4,7 @@ import type { ServerInfo } from "./connection/handshake.ts";
 import type { Probe } from "./connection/heartbeat.ts";
 import { readReplication } from "./replication.ts";
 import { parseRole, readRole, type Role } from "./connection/role.ts";
-import type { Subscriber } from "./subscriber.ts";
+import type { Server } from "./server.ts";
 
 /** How often in a row another primary is found, at most, before the server is left for it. */
 const MOST_SIGHTINGS = 64;
@@ -12,7 +12,7 @@ const MOST_SIGHTINGS = 64;
 /** Whom to ask for its role, and whom to tell. */
 export interface RoleCheckOptions {
   /** The server. */
-  readonly subscriber: Subscriber;
+  readonly server: Server;
   /** The server said that it is a primary when it was asked at `askedAt`, in ms since the epoch. */
   onPrimary(role: Role, askedAt: number): void;
   /**
@@ -64,16 +64,16 @@ export class RoleCheck {
 
   /** Asks for the role on a connection to the server, where it does not go with the heartbeat. */
   async check(connection: Connection): Promise<void> {
-    const { subscriber } = this.#options;
-    const { info } = subscriber;
+    const { server } = this.#options;
+    const { info } = server;
     if (info === null) return;
     const askedAt = Date.now();
     const answer = await readRole(connection, info.protocol);
     // Where it has come back meanwhile, it was asked then.
-    if (answer.role === null || subscriber.info !== info) return;
+    if (answer.role === null || server.info !== info) return;
     const isCertain = info.protocol === 3 || info.runId !== null;
     if (!isCertain && this.#isDemoted && answer.role === "primary") return this.#sight();
-    subscriber.info = { ...info, role: answer.role };
+    server.info = { ...info, role: answer.role };
     if (info.protocol === 3 && this.#isDemoted && answer.role === "replica") {
       return await this.#lookForPrimary(connection);
     }
@@ -89,11 +89,11 @@ export class RoleCheck {
    * next has to be found twice as often in a row, also where the server has become a replica.
    */
   async noteOther(other: ServerInfo, connection: Connection): Promise<void> {
-    const { subscriber } = this.#options;
-    const { info } = subscriber;
+    const { server } = this.#options;
+    const { info } = server;
     if (this.#primaryAt === null || other.role !== "primary") return;
     const replication = await readReplication(connection);
-    if (subscriber.info !== info) return;
+    if (server.info !== info) return;
     if (this.#history !== null && replication?.previousId === this.#history) this.#leave();
     else this.#sight();
   }
@@ -109,7 +109,7 @@ export class RoleCheck {
    * @param first the connection to the server
    */
   async #lookForPrimary(first: Connection): Promise<void> {
-    const beside = await this.#options.subscriber.openBeside().catch(() => null);
+    const beside = await this.#options.server.openBeside().catch(() => null);
     if (beside === null) return;
     const { connection, info } = beside;
     connection.close(new ClosedError(`The connection to ${connection.server} served its purpose`));

@@ -4,7 +4,7 @@ import type { Connection } from "./connection/connection.ts";
 import { SubscribeRefusedError } from "./errors.ts";
 import { describeRefused } from "./refusal.ts";
 import type { ServerChannel } from "./connection/requests.ts";
-import { channelId, difference, type WantedChannels } from "./registry.ts";
+import { channelId, type WantedChannels } from "./registry.ts";
 
 /** The most channels in one `SUBSCRIBE`, and the most bytes of channels. */
 const BATCH_CHANNELS = 256;
@@ -12,29 +12,50 @@ const BATCH_BYTES = 64 * 1024;
 
 /** What is being asked of a server. */
 interface Run {
-  readonly connection: Connection;
   /** Resolves when wanted and confirmed agree. */
   done: Promise<void>;
   /** Called when they do, before anybody can ask for more. */
   readonly atEnd: (() => void)[];
 }
 
-/** What one server has confirmed of what is wanted, and what it has refused. */
+/**
+ * What a server has confirmed on one connection of what is wanted, and what it has refused.
+ *
+ * The registry notes what changes; only that is compared. At first that is all that is wanted.
+ */
 export class Subscriptions {
+  readonly #connection: Connection;
   readonly #wanted: WantedChannels;
+  /** The ids of channels that came or went since they were compared with what is confirmed. */
+  readonly #changed: Set<string>;
   readonly #confirmed = new Map<string, ServerChannel>();
-  readonly #refused = new Map<string, Error>();
+  readonly #refused: Map<string, Error>;
   readonly #whenAllowed: () => Promise<unknown> | null;
-  #stale = false;
   #running: Run | null = null;
 
   /**
    * @param wanted what is wanted
+   * @param refused what the server has refused on earlier connections, which is not asked for again
+   * until somebody wants it anew, or all of it is retried
    * @param whenAllowed waits until something may be subscribed; null when it may be at once
    */
-  constructor(wanted: WantedChannels, whenAllowed: () => Promise<unknown> | null = () => null) {
+  constructor(
+    connection: Connection,
+    wanted: WantedChannels,
+    refused: Map<string, Error> = new Map(),
+    whenAllowed: () => Promise<unknown> | null = () => null,
+  ) {
+    this.#connection = connection;
     this.#wanted = wanted;
+    this.#refused = refused;
     this.#whenAllowed = whenAllowed;
+    this.#changed = wanted.watch();
+    for (const id of refused.keys()) if (wanted.get(id) === undefined) refused.delete(id);
+  }
+
+  /** The connection is over: changes are no longer noted. */
+  close(): void {
+    this.#wanted.unwatch(this.#changed);
   }
 
   /** The channels the server has confirmed. */
@@ -42,9 +63,19 @@ export class Subscriptions {
     return this.#confirmed.values();
   }
 
+  /** Whether the server has confirmed none. */
+  get isEmpty(): boolean {
+    return this.#confirmed.size === 0;
+  }
+
   /** Whether nothing is subscribed, or about to be. */
-  get idle(): boolean {
-    return this.#confirmed.size === 0 && this.#running === null;
+  get isIdle(): boolean {
+    return this.isEmpty && this.#running === null;
+  }
+
+  /** Whether something has changed that the server was not asked for. */
+  get isOutdated(): boolean {
+    return this.#changed.size > 0;
   }
 
   /** Takes note of what the server has confirmed. */
@@ -53,26 +84,14 @@ export class Subscriptions {
     else this.#confirmed.delete(channelId(channel));
   }
 
-  /**
-   * Nothing is confirmed any more: the connection is over.
-   *
-   * @returns whether anything was
-   */
-  clear(): boolean {
-    const { size } = this.#confirmed;
-    this.#confirmed.clear();
-    return size > 0;
-  }
-
-  /** What is wanted has changed: a run that is under way looks again before it ends. */
-  outdate(): void {
-    this.#stale = true;
-  }
-
   /** Whether wanted and confirmed agree, but for what was refused. */
   get agrees(): boolean {
-    const { subscribe, unsubscribe } = this.#difference();
-    return subscribe.length === 0 && unsubscribe.length === 0;
+    let held = 0;
+    for (const { id } of this.#wanted.values()) {
+      if (this.#confirmed.has(id)) held++;
+      else if (!this.#refused.has(id)) return false;
+    }
+    return held === this.#confirmed.size;
   }
 
   /**
@@ -82,12 +101,11 @@ export class Subscriptions {
    * @throws the reason for which the connection is over
    */
   async settle<Channel extends { readonly id: string }>(
-    connection: Connection,
     channels: readonly Channel[],
   ): Promise<{ channel: Channel; error: Error }[]> {
-    for (const { id } of channels) this.#refused.delete(id);
+    for (const { id } of channels) this.#askAgain(id);
     let refused: { channel: Channel; error: Error }[] = [];
-    const run = this.#begin(connection);
+    const run = this.#begin();
     // At the very end of the run: afterwards somebody may ask for the same channel again.
     run.atEnd.push(() => {
       refused = channels.flatMap((channel) => {
@@ -105,7 +123,8 @@ export class Subscriptions {
    *
    * @returns null when there is nothing of the kind
    */
-  withdrawn({ server }: Connection): SubscribeRefusedError | null {
+  withdrawn(): SubscribeRefusedError | null {
+    const { server } = this.#connection;
     // In an order of their own, so that what is told twice is told alike.
     const inOrder = [...this.#refused].sort(([a], [b]) => a < b ? -1 : 1);
     const refused = inOrder.flatMap(([id, error]) => {
@@ -124,18 +143,18 @@ export class Subscriptions {
    * @returns what it still refuses; null when that is nothing
    * @throws the reason for which the connection is over
    */
-  async retry(connection: Connection): Promise<SubscribeRefusedError | null> {
+  async retry(): Promise<SubscribeRefusedError | null> {
     for (;;) {
       const before = this.#refused.size;
       let asked = 0;
       // Those that are refused again are the last next time.
       for (const id of [...this.#refused.keys()]) {
         if (!this.#wanted.get(id)?.isPromised) continue;
-        this.#refused.delete(id);
+        this.#askAgain(id);
         if (++asked === BATCH_CHANNELS) break;
       }
-      if (asked > 0) await this.reconcile(connection);
-      if (asked < BATCH_CHANNELS || this.#refused.size >= before) return this.withdrawn(connection);
+      if (asked > 0) await this.reconcile();
+      if (asked < BATCH_CHANNELS || this.#refused.size >= before) return this.withdrawn();
     }
   }
 
@@ -144,57 +163,70 @@ export class Subscriptions {
    *
    * @throws the reason for which the connection is over
    */
-  reconcile(connection: Connection): Promise<void> {
-    return this.#begin(connection).done;
+  reconcile(): Promise<void> {
+    return this.#begin().done;
   }
 
-  #begin(connection: Connection): Run {
-    this.outdate();
-    if (this.#running?.connection === connection) return this.#running;
-    const run: Run = { connection, done: Promise.resolve(), atEnd: [] };
+  #askAgain(id: string): void {
+    this.#refused.delete(id);
+    this.#changed.add(id);
+  }
+
+  #begin(): Run {
+    if (this.#running !== null) return this.#running;
+    const run: Run = { done: Promise.resolve(), atEnd: [] };
     this.#running = run;
     run.done = this.#layOut(run);
     return run;
   }
 
-  #difference(): ReturnType<typeof difference> {
-    return difference(this.#wanted, this.#confirmed, this.#refused);
-  }
-
   async #layOut(run: Run): Promise<void> {
-    const { connection } = run;
     try {
       const wait = this.#whenAllowed();
       if (wait !== null) await wait;
-      while (this.#stale) {
-        this.#stale = false;
-        for (const id of this.#refused.keys()) {
-          if (this.#wanted.get(id) === undefined) this.#refused.delete(id);
-        }
-        const { subscribe, unsubscribe } = this.#difference();
-        for (const batch of batches(subscribe)) await this.#subscribe(connection, batch);
-        for (const batch of batches(unsubscribe)) await this.#unsubscribe(connection, batch);
-      }
+      while (this.#changed.size > 0) await this.#apply([...this.#changed]);
       for (const tell of run.atEnd) tell();
     } finally {
       // At once, so that whoever comes now begins another run: this one looks no more.
-      if (this.#running === run) this.#running = null;
+      this.#running = null;
+    }
+  }
+
+  async #apply(changed: readonly string[]): Promise<void> {
+    this.#changed.clear();
+    const subscribe: ServerChannel[] = [];
+    const unsubscribe: ServerChannel[] = [];
+    for (const id of changed) {
+      const wanted = this.#wanted.get(id);
+      const confirmed = this.#confirmed.get(id);
+      if (wanted === undefined) {
+        this.#refused.delete(id);
+        if (confirmed !== undefined) unsubscribe.push(confirmed);
+      } else if (confirmed === undefined && !this.#refused.has(id)) subscribe.push(wanted);
+    }
+    try {
+      for (const batch of batches(subscribe)) await this.#subscribe(batch);
+      for (const batch of batches(unsubscribe)) await this.#unsubscribe(batch);
+    } catch (error) {
+      // A server that was busy for too long is asked again by the next run.
+      for (const id of changed) this.#changed.add(id);
+      throw error;
     }
   }
 
   /** What the server refuses to unsubscribe stays confirmed, and does not affect the others. */
-  async #unsubscribe(connection: Connection, batch: readonly ServerChannel[]): Promise<void> {
+  async #unsubscribe(batch: readonly ServerChannel[]): Promise<void> {
     try {
-      await connection.unsubscribe(batch);
+      await this.#connection.unsubscribe(batch);
     } catch (error) {
       if (!(error instanceof ServerError)) throw error;
     }
   }
 
   /** A server refuses a command whole, so halves are tried until the refused channel is alone. */
-  async #subscribe(connection: Connection, batch: readonly ServerChannel[]): Promise<void> {
+  async #subscribe(batch: readonly ServerChannel[]): Promise<void> {
     try {
-      await connection.subscribe(batch);
+      await this.#connection.subscribe(batch);
     } catch (error) {
       if (!(error instanceof ServerError)) throw error;
       if (batch.length === 1) {
@@ -202,8 +234,8 @@ export class Subscriptions {
         return;
       }
       const half = batch.length >> 1;
-      await this.#subscribe(connection, batch.slice(0, half));
-      await this.#subscribe(connection, batch.slice(half));
+      await this.#subscribe(batch.slice(0, half));
+      await this.#subscribe(batch.slice(half));
     }
   }
 }

@@ -5,7 +5,7 @@ import type { ServerInfo } from "../../pubsub/connection/handshake.ts";
 import type { Delivery, Gate, Hub } from "../../pubsub/hub.ts";
 import type { ServerChannel } from "../../pubsub/connection/requests.ts";
 import { readRole, type Role } from "../../pubsub/connection/role.ts";
-import type { AskServer } from "../../pubsub/subscriber_options.ts";
+import type { AskServer } from "../../pubsub/questions.ts";
 import { ServerError } from "../../resp/mod.ts";
 import { hashBytes } from "../discovery/slot.ts";
 import type { MigrationFilter } from "../migration/filter.ts";
@@ -134,8 +134,6 @@ export class NodeGate implements Gate {
     else if (delivery.consumers.length > 0) filter.more(stream, delivery);
     if (filter.held > 0) notification.detach();
   }
-
-  resubscribed(): void {}
 
   /**
    * Begins with a connection on which nothing is subscribed: sets the fences of the node's slots.

@@ -9,7 +9,7 @@ import { PlainLocator } from "../../pubsub/locator.ts";
 import { formatAddress, type TcpAddress } from "../../pubsub/mod.ts";
 import type { Settings } from "../../pubsub/options.ts";
 import { readReplication, type Replication, ReplicationLog } from "../../pubsub/replication.ts";
-import { WatchedServer } from "../../pubsub/watched_server.ts";
+import { Server } from "../../pubsub/server.ts";
 import { type GateContext, type GatedNode, NodeGate } from "./gate.ts";
 
 /** What all members share, and where they report. */
@@ -25,7 +25,7 @@ export interface MemberContext extends GateContext {
   nameOf(id: string): string;
   /** Messages may be missing from `from` on, in ms since the epoch. */
   onLost(member: Member, reason: GapReason, from: number): void;
-  /** As {@linkcode SubscriberEvents.onDropped}. */
+  /** As {@linkcode ServerEvents.onDropped}. */
   onDropped(member: Member, dropped: DroppedMessages): void;
   /** The state has changed. */
   onState(member: Member): void;
@@ -36,7 +36,7 @@ export class Member implements GatedNode {
   /** The node's id. */
   readonly id: string;
   /** The connection to the node, its flags and figures. */
-  readonly server: WatchedServer;
+  readonly server: Server;
   readonly gate: NodeGate;
   /** In how many answers in a row the node was no primary. */
   absences = 0;
@@ -62,7 +62,7 @@ export class Member implements GatedNode {
     this.#context = context;
     const gate = new NodeGate(this, context);
     this.gate = gate;
-    this.server = new WatchedServer({
+    this.server = new Server({
       settings: { ...settings, maxAttempts: Infinity },
       hub,
       gate,
@@ -109,15 +109,15 @@ export class Member implements GatedNode {
 
   /** Whether the connection to the node is lost, or could not be made. */
   get isLost(): boolean {
-    const { connection, failures, state } = this.server.subscriber;
+    const { connection, failures, state } = this.server;
     return connection === null && (failures > 0 || state === "reconnecting");
   }
 
   get node(): string {
-    return this.server.subscriber.node;
+    return this.server.node;
   }
 
-  /** As {@linkcode WatchedServer.settle}, once the fences of the channels' slots are set. */
+  /** As {@linkcode Server.settle}, once the fences of the channels' slots are set. */
   async settle(channels: readonly Wanted[]): Promise<Refusal[]> {
     try {
       await this.gate.extend(channels);
@@ -129,8 +129,8 @@ export class Member implements GatedNode {
 
   /** Reconnects at once to another address than it was last dialled at, unless it is connected. */
   redial(address: TcpAddress | null): void {
-    const { node, server: { subscriber } } = this;
-    if (subscriber.connection !== null || address === null) return;
+    const { node, server } = this;
+    if (server.connection !== null || address === null) return;
     const name = formatAddress(address);
     if (name === node) return;
     const reason = new ConnectError(
@@ -138,13 +138,13 @@ export class Member implements GatedNode {
       `Cannot connect to ${node} any more: it is ${name} now`,
       { server: node },
     );
-    subscriber.reconnect(reason, "disconnected");
+    server.reconnect(reason, "disconnected");
   }
 
   /** Ends the connection for good. */
   close(reason: Error): void {
     this.gate.close();
-    this.server.subscriber.close(reason);
+    this.server.close(reason);
   }
 
   async wasPrimary(connection: Connection): Promise<boolean> {
@@ -154,7 +154,7 @@ export class Member implements GatedNode {
   }
 
   expect(): void {
-    this.server.subscriber.expect();
+    this.server.expect();
   }
 
   /**
@@ -162,15 +162,14 @@ export class Member implements GatedNode {
    * on the connection of the notifications.
    */
   async readOffset(): Promise<void> {
-    const { info, state } = this.server.subscriber;
-    const { messages } = this.server;
+    const { info, state, messages } = this.server;
     if (info?.protocol !== 2 || state !== "ready") return;
     if (messages === this.#messagesBefore || this.#isReading) return;
     this.#messagesBefore = messages;
     this.#isReading = true;
     const askedAt = Date.now();
     try {
-      const reply = await this.server.subscriber.askAtOnce((beside) => beside.request("ROLE"));
+      const reply = await this.server.askAtOnce((beside) => beside.request("ROLE"));
       const { offset } = parseRole(reply);
       if (offset !== null) this.log?.note(offset, askedAt);
     } catch {

@@ -117,10 +117,10 @@ export class Members extends Map<string, Member> implements MemberContext {
 
   /** The nodes that are connected. */
   connected(): KnownNode[] {
-    return [...this.values()].flatMap(({ id, server: { subscriber } }) => {
+    return [...this.values()].flatMap(({ id, server }) => {
       const address = this.locate(id);
-      const isConnected = subscriber.state === "ready" || subscriber.state === "muted";
-      return isConnected && address !== null ? [{ id, subscriber, address }] : [];
+      const isConnected = server.state === "ready" || server.state === "muted";
+      return isConnected && address !== null ? [{ id, server, address }] : [];
     });
   }
 
@@ -218,7 +218,7 @@ export class Members extends Map<string, Member> implements MemberContext {
       // Its own stream says that it owns slots, whatever others have heard by now.
       if (member.gate.stream !== null && member.gate.stream.fenceCount > 0) continue;
       // It said itself that it was promoted, and is being connected to.
-      const isArriving = !member.isHeard && member.server.subscriber.failures === 0;
+      const isArriving = !member.isHeard && member.server.failures === 0;
       if (this.#succession.replacedBy(id) !== null && isArriving) continue;
       if (++member.absences < enough) continue;
       if (topology.nodes.get(id)?.role === "replica") member.gate.demoted();
@@ -247,12 +247,12 @@ export class Members extends Map<string, Member> implements MemberContext {
       member.unheardFrom = Math.max(unheardFrom, this.#leftAt.get(id) ?? unheardFrom);
       this.#lose(member, member.unheardFrom, "topology");
     }
-    member.server.subscriber.launch("topology", member.unheardFrom ?? this.#requestedAt);
+    member.server.launch("topology", member.unheardFrom ?? this.#requestedAt);
   }
 
   #leave(member: Member, why: string): void {
     this.delete(member.id);
-    const from = member.server.subscriber.connection?.provenAt ?? Date.now();
+    const from = member.server.connection?.provenAt ?? Date.now();
     const { stream } = member.gate;
     // Everything of its own was received if it has ended its fences.
     const isEnded = stream !== null && stream.isReplica && stream.mayRepeat;
@@ -284,7 +284,7 @@ export class Members extends Map<string, Member> implements MemberContext {
     if (gate.stream !== null) member.visited = gate.stream.visited;
     // Before events that wait for what this node would have sent.
     this.#lose(member, from, reason);
-    if (member.server.subscriber.connection === null) gate.close();
+    if (member.server.connection === null) gate.close();
     this.#awaitHeir(member.id);
     this.#options.onHint();
   }
@@ -297,7 +297,7 @@ export class Members extends Map<string, Member> implements MemberContext {
     const { hub, onHint, onStatus } = this.#options;
     // A member that was left says so when it is closed, and concerns nobody any more.
     if (this.get(member.id) !== member || hub.ended !== null) return;
-    const { state } = member.server.subscriber;
+    const { state } = member.server;
     if (state === "ready") this.#onReady(member);
     else if (state === "muted") {
       this.slots.report(this.slots.coverage.coverInPart(this.slots.ownedBy(member), Date.now()));
@@ -354,7 +354,7 @@ export class Members extends Map<string, Member> implements MemberContext {
     if (passed > most) return Promise.resolve();
     for (const member of this.values()) {
       member.readOffset();
-      if (member.server.subscriber.silentFor > SILENT_MS) {
+      if (member.server.silentFor > SILENT_MS) {
         if (this.#awaitHeir(member.id)) onHint();
       } else if (member.isHeard && this.#succession.polls(member.id)) {
         // One that has ended its fences is heard until it says that it was replaced.

@@ -106,19 +106,19 @@ export class WatchedSlots {
   ): void {
     if (heardSince === null) return;
     const { members, succession } = this.#options;
-    const subscriberOf = (earlier: string) => members.get(earlier)?.server.subscriber;
+    const serverOf = (earlier: string) => members.get(earlier)?.server;
     const gain = {
       heardSince,
       atConnect,
       unheardFrom,
-      provenAt: (earlier: string) => subscriberOf(earlier)?.connection?.provenAt ?? Infinity,
+      provenAt: (earlier: string) => serverOf(earlier)?.connection?.provenAt ?? Infinity,
       isHeir: (earlier: string) => succession.isHeir(id, earlier),
       takenOverAfter: (earlier: string) => {
         const taken = succession.takenOverAfter(replication, earlier) ?? Infinity;
-        const subscriber = subscriberOf(earlier);
+        const server = serverOf(earlier);
         // One that does not answer now may have been replaced since its last answer.
-        const isSilent = subscriber !== undefined && subscriber.silentFor > 0;
-        return Math.min(taken, isSilent ? subscriber.connection?.provenAt ?? Infinity : Infinity);
+        const isSilent = server !== undefined && server.silentFor > 0;
+        return Math.min(taken, isSilent ? server.connection?.provenAt ?? Infinity : Infinity);
       },
     };
     this.report(this.coverage.gain(id, slots, gain, Date.now()));
@@ -144,7 +144,7 @@ export class WatchedSlots {
    */
   look(named: number): void {
     let provenAt = named;
-    for (const { server: { subscriber: { connection } } } of this.#options.members.values()) {
+    for (const { server: { connection } } of this.#options.members.values()) {
       // What is missing of one that is lost is known.
       if (connection !== null) provenAt = Math.min(provenAt, connection.provenAt);
     }

@@ -589,13 +589,13 @@ export const cluster: readonly Mutant[] = [
   {
     name: "watches a node for no answer while events wait for it",
     file: "cluster/members/member.ts",
-    before: "this.server.subscriber.expect();",
+    before: "this.server.expect();",
     after: "",
     tests: ["tests/cluster/artefacts_test.ts", "--filter=long before it is due"],
   },
   {
     name: "sends no ping when something is awaited",
-    file: "pubsub/subscriber.ts",
+    file: "pubsub/session.ts",
     before: "this.#heartbeat?.expect();",
     after: "",
     tests: ["tests/cluster/artefacts_test.ts", "--filter=long before it is due"],

@@ -33,7 +33,7 @@ export const pubsub: readonly Mutant[] = [
   {
     name: "has no fallback to RESP2 where a server hangs up at HELLO",
     file: "pubsub/connection/handshake.ts",
-    before: "if (isRemembered || !(error instanceof HangUpError)) throw error;",
+    before: "if (isRemembered || !isHangUp(error)) throw error;",
     after: "throw error;",
     tests: ["tests/pubsub/connection/first_words_test.ts", "--filter=hangs up at HELLO"],
   },

@@ -4,16 +4,16 @@ import type { Mutant } from "./mutant.ts";
 export const pubsubGaps: readonly Mutant[] = [
   {
     name: "begins the gap of a lost connection when the loss is noticed",
-    file: "pubsub/subscriber.ts",
-    before: "Math.min(connection.provenAt, this.#givenUp?.from ?? Infinity)",
+    file: "pubsub/session.ts",
+    before: "Math.min(provenAt, from)",
     after: "Date.now()",
     tests: ["tests/pubsub/gaps_test.ts"],
   },
   {
     name: "begins a failover's gap no earlier than the loss",
-    file: "pubsub/subscriber.ts",
-    before: "Math.min(connection.provenAt, this.#givenUp?.from ?? Infinity)",
-    after: "connection.provenAt",
+    file: "pubsub/session.ts",
+    before: "Math.min(provenAt, from)",
+    after: "provenAt",
     tests: ["tests/pubsub/role_check_test.ts", "--filter=last asked and said"],
   },
   {
@@ -123,10 +123,9 @@ export const pubsubGaps: readonly Mutant[] = [
   },
   {
     name: "delivers what came during a gap before the gap",
-    file: "pubsub/subscriber.ts",
-    before: "      this.#gap.end();\n    }\n    held?.release(events.onMessage, this.#end.signal);",
-    after:
-      "    }\n    held?.release(events.onMessage, this.#end.signal);\n    if (mute === null) this.#gap.end();",
+    file: "pubsub/session.ts",
+    before: 'else if (this.#enter("ready", null)) gap.end();',
+    after: 'else if (this.#enter("ready", null)) setTimeout(() => gap.end());',
     tests: ["tests/pubsub/pressure_test.ts", "--filter=find no room"],
   },
   {
@@ -166,8 +165,8 @@ export const pubsubGaps: readonly Mutant[] = [
   },
   {
     name: "keeps a gap to itself when it is closed",
-    file: "pubsub/subscriber.ts",
-    before: "this.#attempt.abort(reason);\n    this.#gap.end();",
+    file: "pubsub/server.ts",
+    before: "this.#attempt.abort(reason);\n    this.#memory.gap.end();",
     after: "this.#attempt.abort(reason);",
     tests: ["tests/pubsub/reconnect_test.ts", "--filter=close during an outage"],
   },

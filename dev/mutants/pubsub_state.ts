@@ -4,22 +4,22 @@ import type { Mutant } from "./mutant.ts";
 export const pubsubState: readonly Mutant[] = [
   {
     name: "forgets the bytes of connections that were lost",
-    file: "pubsub/subscriber.ts",
-    before: "this.#bytesBefore += connection.bytesReceived;",
+    file: "pubsub/server.ts",
+    before: "this.#bytesBefore += session.connection.bytesReceived;",
     after: "",
     tests: ["tests/pubsub/node_status_test.ts"],
   },
   {
     name: "says of a node that it stands so since it was first reached",
-    file: "pubsub/subscriber.ts",
-    before: "if (this.state !== state) this.since = Date.now();",
+    file: "pubsub/server.ts",
+    before: "if (this.state !== state) this.#since = Date.now();",
     after: "",
     tests: ["tests/pubsub/node_status_test.ts"],
   },
   {
     name: "takes two events for one where a confirmation came between them while it came back",
-    file: "pubsub/subscriber.ts",
-    before: "else held.mark(events.onConfirmed);",
+    file: "pubsub/session.ts",
+    before: "    else this.#held.mark(this.#endRun);\n",
     after: "",
     tests: ["tests/pubsub/node_status_test.ts"],
   },
@@ -81,9 +81,9 @@ export const pubsubState: readonly Mutant[] = [
   },
   {
     name: "does not look at the flags when a steady flow of messages ends",
-    file: "pubsub/watched_server.ts",
-    before: "onFlowEnd: () => void this.#checkUp(false),",
-    after: "onFlowEnd() {},",
+    file: "pubsub/session.ts",
+    before: "() => void this.#checkUp(false),",
+    after: "() => {},",
     tests: ["tests/cluster/model_scenarios_test.ts", "--filter=notify-keyspace-events"],
   },
   {

@@ -25,9 +25,10 @@ export const pubsubSubscriptions: readonly Mutant[] = [
   },
   {
     name: "takes what was confirmed before a loss for confirmed",
-    file: "pubsub/subscriptions.ts",
-    before: "    this.#confirmed.clear();\n",
-    after: "",
+    file: "pubsub/session.ts",
+    before: "    this.subscriptions = new Subscriptions(\n      connection,",
+    after:
+      "    this.subscriptions = (memory as unknown as { subs: Subscriptions }).subs ??= new Subscriptions(\n      connection,",
     tests: ["tests/pubsub/resubscribe_test.ts"],
   },
   {
@@ -74,15 +75,15 @@ export const pubsubSubscriptions: readonly Mutant[] = [
   },
   {
     name: "loses an event after the subscriptions have changed",
-    file: "pubsub/watched_server.ts",
-    before: "this.#run.end();",
-    after: "",
+    file: "pubsub/session.ts",
+    before: "if (this.#held === null) this.run.end();",
+    after: "if (this.#held === null) this.#count += 0;",
     tests: ["tests/pubsub/resubscribe_test.ts"],
   },
   {
     name: "asks a refused channel's neighbours no more",
     file: "pubsub/subscriptions.ts",
-    before: "      await this.#subscribe(connection, batch.slice(half));\n",
+    before: "      await this.#subscribe(batch.slice(half));\n",
     after: "",
     tests: ["tests/pubsub/subscriptions_test.ts"],
   },
@@ -187,7 +188,7 @@ export const pubsubSubscriptions: readonly Mutant[] = [
   },
   {
     name: "makes one attempt more to connect than maxAttempts",
-    file: "pubsub/subscriber.ts",
+    file: "pubsub/server.ts",
     before: "while (this.failures < maxAttempts)",
     after: "while (this.failures <= maxAttempts)",
     tests: ["tests/pubsub/resubscribe_test.ts"],
@@ -243,9 +244,9 @@ export const pubsubSubscriptions: readonly Mutant[] = [
   },
   {
     name: "drops a burst though its reader is prompt",
-    file: "pubsub/watched_server.ts",
-    before: "onRead: () => hub.turn(),",
-    after: "onRead: () => null,",
+    file: "pubsub/session.ts",
+    before: "return this.#hub.turn();",
+    after: "return null;",
     tests: ["tests/pubsub/pressure_test.ts", "--filter=prompt handler"],
   },
   {

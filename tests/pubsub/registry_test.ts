@@ -1,19 +1,11 @@
 import { assertEquals } from "@std/assert";
 import type { ServerChannel } from "../../pubsub/connection/requests.ts";
-import { channelId, difference, Registry } from "../../pubsub/registry.ts";
+import { channelId, Registry } from "../../pubsub/registry.ts";
 
 const encoder = new TextEncoder();
 
 function channel(name: string, isPattern = false): ServerChannel {
   return { bytes: encoder.encode(name), isPattern };
-}
-
-function confirmed(...channels: ServerChannel[]): Map<string, ServerChannel> {
-  return new Map(channels.map((channel) => [channelId(channel), channel]));
-}
-
-function names(channels: readonly ServerChannel[]): string[] {
-  return channels.map(({ bytes }) => new TextDecoder().decode(bytes));
 }
 
 Deno.test("a channel stays wanted until its last user has left", () => {
@@ -66,17 +58,21 @@ Deno.test("a pattern and an exact channel of the same bytes are two", () => {
   assertEquals(registry.findExact(bytes, 0, 2)!.users, ["bo"]);
 });
 
-Deno.test("difference asks for what is wanted and not confirmed, and gives back the surplus", () => {
+Deno.test("a watcher learns of each channel that comes or goes, and first of all that are there", () => {
   const registry = new Registry<string>();
-  for (const name of ["a", "b", "c"]) registry.add(channel(name), "ana");
-  const { subscribe, unsubscribe } = difference(
-    registry,
-    confirmed(channel("a"), channel("a", true), channel("z")),
-    new Map([[channelId(channel("c")), "refused"]]),
-  );
-  assertEquals(names(subscribe), ["b"]);
-  assertEquals(names(unsubscribe), ["a", "z"]);
-  assertEquals(unsubscribe[0]!.isPattern, true);
+  registry.add(channel("a"), "ana");
+  const changed = registry.watch();
+  assertEquals([...changed], ["sa"]);
+  changed.clear();
+  registry.add(channel("a"), "bo");
+  registry.remove(channel("a"), "ana");
+  assertEquals([...changed], []);
+  registry.add(channel("b", true), "ana");
+  registry.remove(channel("a"), "bo");
+  assertEquals([...changed], ["pb", "sa"]);
+  registry.unwatch(changed);
+  registry.add(channel("c"), "ana");
+  assertEquals(changed.size, 2);
 });
 
 Deno.test("channelId tells bytes apart that are no text", () => {

@@ -177,6 +177,8 @@ Deno.test("RESP2: a name that moves to an unrelated primary is followed", async 
   });
   await notifications.subscribeKeyspace("k");
   for (const [round, next] of [b, a, b].entries()) {
+    const before = address.count();
+    await until("it was looked after", () => address.count() > before);
     server = next;
     await until("it is noticed", () => gaps.length === round + 1);
     await next.command("SET", "k", "x");

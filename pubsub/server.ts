@@ -1,0 +1,373 @@
+import type { Channel } from "../parse/mod.ts";
+import { backoff } from "./backoff.ts";
+import { formatAddress } from "./connection/address.ts";
+import { Change } from "./connection/change.ts";
+import type { Connection } from "./connection/connection.ts";
+import { ConnectError, TimeoutError } from "./connection/errors.ts";
+import type { Introduced, ServerInfo } from "./connection/handshake.ts";
+import type { GapReason } from "./gap.ts";
+import type { Refusal, Wanted } from "./hub.ts";
+import { OpenGap } from "./open_gap.ts";
+import { OtherServerError } from "./questions.ts";
+import { Retries } from "./retries.ts";
+import { type ServerMemory, type ServerOptions, Session } from "./session.ts";
+import { type FindSilence, SilenceGuard } from "./silence_guard.ts";
+import type { NodeState, NodeStatus } from "./status.ts";
+
+const decoder = /* @__PURE__ */ new TextDecoder();
+
+/** One server that is watched, through every loss of the connection: a session follows the other. */
+export class Server {
+  /** The server, as `host:port`. */
+  node: string;
+  /** What the server says of itself; null before it was reached. */
+  info: ServerInfo | null = null;
+  /** How it stands. */
+  state: NodeState = "connecting";
+  readonly #options: ServerOptions;
+  readonly #memory: ServerMemory;
+  readonly #end = new AbortController();
+  /** Ends the session that is, or is being made. */
+  #attempt = new AbortController();
+  /** The session in which everything wanted was asked for; null while there is none. */
+  #session: Session | null = null;
+  /** The session that is being made. */
+  #arriving: Session | null = null;
+  /** Since when it stands so, in ms since the epoch. */
+  #since = Date.now();
+  /** What went wrong last; null while it is ready. */
+  #error: Error | null = null;
+  /** Bytes that earlier sessions have received. */
+  #bytesBefore = 0;
+  readonly #retries = new Retries();
+  readonly #change = new Change();
+  /** The check under way, or the last one. */
+  #check: Promise<unknown> = Promise.resolve();
+  /** The check after that one, with the channels of each subscription that waits for it. */
+  #nextCheck: { readonly groups: (readonly Channel[])[]; found: Promise<FindSilence> } | null =
+    null;
+
+  constructor(options: ServerOptions) {
+    const { locator, settings, events } = options;
+    this.node = locator.name;
+    this.#options = options;
+    this.#memory = {
+      options,
+      silenceGuard: new SilenceGuard(settings.flags),
+      gap: new OpenGap((...gap) => events.onGap(...gap)),
+      refused: new Map(),
+      messages: 0,
+      malformed: 0,
+      lastMessage: null,
+      hasWarned: false,
+      end: this.#end.signal,
+      enter: (state, error) => this.#enter(state, error),
+      arrive: (session) => this.#arrive(session),
+      lose: (session, reason) => this.#lose(session, reason),
+    };
+  }
+
+  /**
+   * Connects for the first time; from then on it comes back by itself.
+   *
+   * @throws {ConnectError} when there is no server there that understands
+   * @throws {AuthError} when it refuses the credentials or wants some
+   * @throws {TimeoutError} when it does not answer in time
+   */
+  async start(): Promise<void> {
+    const { settings: { timeout }, locator } = this.#options;
+    const deadline = performance.now() + timeout;
+    for (let failed = 1;; failed++) {
+      try {
+        return await this.#connect();
+      } catch (error) {
+        const left = deadline - performance.now();
+        if (this.state === "closed" || left <= 0 || !locator.isPassing(error as Error)) {
+          this.close(error as Error);
+          throw error;
+        }
+        await this.#change.next(Math.min(left, backoff(failed, Math.random())));
+      }
+    }
+  }
+
+  /**
+   * Connects, and tries until it can: a failure is no end. Until it is connected the gap is open,
+   * so that what comes first comes after it.
+   */
+  launch(reason: GapReason, from: number): void {
+    this.#memory.gap.begin(reason, from);
+    this.#comeBack(
+      new ConnectError("NOT_CONNECTED", `${this.node} has not been reached yet`),
+      "connecting",
+    );
+  }
+
+  /** How many attempts to connect have failed in a row; 0 while it is connected. */
+  get failures(): number {
+    return this.#retries.failures;
+  }
+
+  /** Whether the server has confirmed all that is wanted, and no more. */
+  get agrees(): boolean {
+    return this.#session?.subscriptions.agrees ?? false;
+  }
+
+  /** How many messages have come. */
+  get messages(): number {
+    return this.#memory.messages;
+  }
+
+  /** For how long a `PING` under way has not been answered, nor anything else come, in ms; else 0. */
+  get silentFor(): number {
+    return this.#session?.silentFor ?? 0;
+  }
+
+  /** The connection on which everything wanted has been asked for; null while there is none. */
+  get connection(): Connection | null {
+    return this.#session?.connection ?? null;
+  }
+
+  /** How it stands. */
+  status(): NodeStatus {
+    const { node, state, info } = this;
+    const { messages, malformed, lastMessage, silenceGuard } = this.#memory;
+    const session = this.#session ?? this.#arriving;
+    return {
+      node,
+      state,
+      since: this.#since,
+      error: this.#error?.message ?? null,
+      software: info?.software ?? null,
+      version: info?.version ?? null,
+      role: info?.role ?? null,
+      protocol: info?.protocol ?? null,
+      subscriptions: Array.from(
+        session?.subscriptions.confirmed ?? [],
+        ({ bytes }) => decoder.decode(bytes),
+      ),
+      flags: silenceGuard.flags,
+      messages,
+      malformed,
+      bytes: this.#bytesBefore + (this.#session?.connection.bytesReceived ?? 0),
+      buffered: session?.buffered ?? 0,
+      silentFor: Math.round(this.silentFor),
+      lastMessage,
+    };
+  }
+
+  /** Something is awaited from the server: if it does not answer, that is noticed as on a busy connection. */
+  expect(): void {
+    this.#session?.expect();
+  }
+
+  /** Rejects, or warns, when its flags or databases let nothing through to one of the channels. */
+  async checkSilence(channels: readonly Channel[]): Promise<void> {
+    const { flags, onWarning } = this.#options.settings;
+    if (flags === "ignore") return;
+    const find = await this.#checkWithOthers(channels);
+    const missing = find(channels);
+    if (missing === null) return;
+    if (flags !== "warn") throw missing;
+    onWarning(missing.message);
+  }
+
+  /** Joins the next check: one check at a time serves all who came before it began. */
+  #checkWithOthers(channels: readonly Channel[]): Promise<FindSilence> {
+    if (this.#nextCheck === null) {
+      const { silenceGuard } = this.#memory;
+      const groups: (readonly Channel[])[] = [];
+      const found = this.#check.then(() => {
+        this.#nextCheck = null;
+        return this.#persist((session) =>
+          session.ask((connection) => silenceGuard.check(connection, groups))
+        );
+      }).catch((error) => {
+        // As of a server that does not tell.
+        if (error instanceof OtherServerError) return () => null;
+        throw error;
+      });
+      this.#check = found.catch(() => {});
+      this.#nextCheck = { groups, found };
+    }
+    this.#nextCheck.groups.push(channels);
+    return this.#nextCheck.found;
+  }
+
+  /**
+   * Waits until the server has confirmed channels that are wanted, or refused them.
+   *
+   * @param channels wanted channels
+   * @returns those it refused, with its error; a refused channel spoils no other
+   * @throws {TimeoutError} when the server cannot be reached in time
+   * @throws the reason for which it is watched no more
+   */
+  async settle(channels: readonly Wanted[]): Promise<Refusal[]> {
+    const refused = await this.#persist(({ subscriptions }) => subscriptions.settle(channels));
+    const server = this.node;
+    return refused.map(({ channel, error }) => ({ channel, server, error }));
+  }
+
+  /** Waits until the server has let go of what is not wanted, if it can be reached. */
+  async reconcile(): Promise<void> {
+    try {
+      await this.#session?.subscriptions.reconcile();
+    } catch {
+      // Without the connection nothing is subscribed, and the next one asks only for what is wanted.
+    }
+  }
+
+  /**
+   * Asks a question of the server, on its connection or another. Waits for no connection, neither where
+   * there is none nor where it breaks meanwhile.
+   *
+   * @throws {ServerError} when the server refuses
+   * @throws the reason for which the connection is over
+   */
+  async askAtOnce<T>(question: (connection: Connection) => Promise<T>): Promise<T> {
+    return await this.#present().ask(question);
+  }
+
+  /**
+   * Opens another connection to the server, on which nothing is subscribed.
+   *
+   * @throws as {@linkcode Server.start} does
+   */
+  async openBeside(): Promise<Introduced> {
+    return await this.#present().openBeside();
+  }
+
+  #present(): Session {
+    if (this.#session !== null) return this.#session;
+    throw new ConnectError("NOT_CONNECTED", `Cannot ask ${this.node}: it is not connected`, {
+      server: this.node,
+      cause: this.#error,
+    });
+  }
+
+  /**
+   * Gives the connection up, or the attempt to make one, and makes another at once; with a pause where
+   * this was called a moment ago.
+   *
+   * @param reason why, in words
+   * @param gap why, as the gap says that begins
+   * @param from what came later than this does not count, in ms since the epoch
+   */
+  reconnect(reason: Error, gap: GapReason, from: number = Infinity): void {
+    this.#session?.giveUp(gap, from);
+    const isUrgent = this.#retries.hasten();
+    this.#attempt.abort(reason);
+    // Here, because the loss of the connection may just have begun a pause.
+    if (isUrgent) this.#change.happen();
+  }
+
+  /** Ends everything, and every wait with the reason. */
+  close(reason: Error): void {
+    if (this.state === "closed") return;
+    this.#enter("closed", reason);
+    this.#end.abort(reason);
+    this.#attempt.abort(reason);
+    this.#memory.gap.end();
+    this.#options.events.onEnd(reason);
+  }
+
+  async #connect(): Promise<void> {
+    this.#end.signal.throwIfAborted();
+    this.#attempt = new AbortController();
+    const { signal } = this.#attempt;
+    const address = await this.#options.locator.locate(signal);
+    this.node = formatAddress(address);
+    const session = await Session.open(this.#memory, address, signal);
+    this.#arriving = session;
+    try {
+      await session.start();
+    } finally {
+      this.#arriving = null;
+    }
+  }
+
+  #arrive(session: Session): void {
+    this.#session = session;
+    this.info = session.info;
+    this.#retries.connected();
+    this.#memory.gap.move(this.#options.locator.takeMove());
+  }
+
+  #lose(session: Session, reason: Error): void {
+    this.#bytesBefore += session.connection.bytesReceived;
+    this.#session = null;
+    this.#retries.lost();
+    if (this.state === "closed") return;
+    const loss = session.loss(reason);
+    this.#options.events.onLost(loss.reason, loss.from);
+    if (!session.subscriptions.isEmpty) this.#memory.gap.begin(loss.reason, loss.from);
+    this.#comeBack(reason);
+  }
+
+  async #comeBack(reason: Error, state: NodeState = "reconnecting"): Promise<void> {
+    const { maxAttempts } = this.#options.settings;
+    let last = reason;
+    while (this.failures < maxAttempts) {
+      this.#enter(state, last);
+      await this.#change.next(this.#retries.nextPause(Math.random()));
+      this.#retries.begun();
+      try {
+        return await this.#connect();
+      } catch (error) {
+        if (this.#end.signal.aborted) return;
+        last = error as Error;
+        this.#retries.failed();
+      }
+    }
+    this.close(
+      maxAttempts === 0 ? reason : new ConnectError(
+        "ATTEMPTS_EXHAUSTED",
+        `Cannot come back to ${this.node}: ${maxAttempts} attempts failed, the last with: ` +
+          last.message,
+        { server: this.node, cause: last },
+      ),
+    );
+  }
+
+  #enter(state: NodeState, error: Error | null): void {
+    if (this.state === "closed") return;
+    if (this.state !== state) this.#since = Date.now();
+    this.state = state;
+    this.#error = error;
+    this.#change.happen();
+    this.#options.events.onState();
+  }
+
+  /** Does something in the session, and again in the next one when it breaks meanwhile. */
+  async #persist<T>(work: (session: Session) => Promise<T>): Promise<T> {
+    const deadline = performance.now() + this.#options.settings.timeout;
+    for (;;) {
+      const session = await this.#whenConnected(deadline);
+      try {
+        return await work(session);
+      } catch (error) {
+        if (session.over === null) throw error;
+      }
+    }
+  }
+
+  /** Waits until there is a session in which everything wanted has been asked for. */
+  async #whenConnected(deadline: number): Promise<Session> {
+    for (;;) {
+      if (this.#session !== null) return this.#session;
+      if (this.state === "closed") throw this.#error!;
+      const left = deadline - performance.now();
+      if (left <= 0) {
+        const { timeout } = this.#options.settings;
+        throw new TimeoutError(
+          "CONNECT_TIMEOUT",
+          `Cannot reach ${this.node} within ${timeout} ms` +
+            (this.#error === null ? "" : `: ${this.#error.message}`),
+          timeout,
+          { server: this.node, cause: this.#error },
+        );
+      }
+      await this.#change.next(left);
+    }
+  }
+}
