@@ -1,4 +1,4 @@
-import { backoff, STEADY_MS } from "../pubsub/backoff.ts";
+import { backoff, STEADY_MS } from "../pubsub/retries.ts";
 
 /** What a refresher does, and when. */
 export interface RefresherOptions {

@@ -1,15 +1,13 @@
 import type { Channel } from "../parse/mod.ts";
-import { backoff } from "./backoff.ts";
 import { formatAddress } from "./connection/address.ts";
 import { Change } from "./connection/change.ts";
 import type { Connection } from "./connection/connection.ts";
 import { ConnectError, TimeoutError } from "./connection/errors.ts";
 import type { Introduced, ServerInfo } from "./connection/handshake.ts";
-import type { GapReason } from "./gap.ts";
+import { type GapReason, OpenGap } from "./gap.ts";
 import type { Refusal, Wanted } from "./hub.ts";
-import { OpenGap } from "./open_gap.ts";
 import { OtherServerError } from "./questions.ts";
-import { Retries } from "./retries.ts";
+import { backoff, Retries } from "./retries.ts";
 import { type ServerMemory, type ServerOptions, Session } from "./session.ts";
 import { type FindSilence, SilenceGuard } from "./silence_guard.ts";
 import type { NodeState, NodeStatus } from "./status.ts";

@@ -9,11 +9,10 @@ import type { Address } from "./connection/transport.ts";
 import type { Consumer } from "./delivery.ts";
 import { SubscribeRefusedError } from "./errors.ts";
 import { EventRun } from "./event_run.ts";
-import type { GapReason } from "./gap.ts";
+import type { GapReason, OpenGap } from "./gap.ts";
 import { type DroppedMessages, HeldMessages } from "./held_messages.ts";
 import type { Gate, Hub, MessageSource } from "./hub.ts";
 import type { Locator } from "./locator.ts";
-import type { OpenGap } from "./open_gap.ts";
 import type { Settings } from "./options.ts";
 import {
   type AskServer,

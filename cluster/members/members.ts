@@ -1,4 +1,4 @@
-import { backoff } from "../../pubsub/backoff.ts";
+import { backoff } from "../../pubsub/retries.ts";
 import { LATE, repeat, SILENT_MS } from "../../pubsub/connection/delay.ts";
 import { ClosedError } from "../../pubsub/connection/errors.ts";
 import type { GapReason } from "../../pubsub/gap.ts";

@@ -103,7 +103,7 @@ export const pubsubSubscriptions: readonly Mutant[] = [
   },
   {
     name: "waits before the first attempt",
-    file: "pubsub/backoff.ts",
+    file: "pubsub/retries.ts",
     before: "if (attempt === 0) return 0;",
     after: "",
     tests: ["tests/pubsub/backoff_test.ts"],

@@ -1,5 +1,5 @@
 import type { MessageFrame } from "../../resp/mod.ts";
-import { backoff, STEADY_MS } from "../backoff.ts";
+import { backoff, STEADY_MS } from "../retries.ts";
 import { type Connection, MessageReceiver } from "../connection/connection.ts";
 import { delay } from "../connection/delay.ts";
 import { ClosedError } from "../connection/errors.ts";

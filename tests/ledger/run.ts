@@ -1,4 +1,4 @@
-import { backoff, STEADY_MS } from "../../pubsub/backoff.ts";
+import { backoff, STEADY_MS } from "../../pubsub/retries.ts";
 import { LATE } from "../../pubsub/connection/delay.ts";
 import { sleep, until } from "../servers/mod.ts";
 import type { Fault } from "./faults.ts";

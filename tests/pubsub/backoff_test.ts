@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { backoff } from "../../pubsub/backoff.ts";
+import { backoff } from "../../pubsub/retries.ts";
 
 Deno.test("the first attempt is made at once, later ones within a bound that doubles to 5 s", () => {
   const almostOne = 1 - Number.EPSILON;

@@ -1,5 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { OpenGap } from "../../pubsub/open_gap.ts";
+import { OpenGap } from "../../pubsub/gap.ts";
 
 function scene() {
   const told: [reason: string, from: number, to: number][] = [];
