@@ -38,6 +38,9 @@ export interface QueueLimits {
  */
 export type Overflow = "drop-oldest" | "drop-newest" | "coalesce";
 
+/** How many items a queue has room for when the first one comes. */
+const FIRST_LENGTH = 16;
+
 /**
  * A queue bounded in items and bytes, that says of what it had to drop where it is missing: before
  * the first item after it.
@@ -46,10 +49,11 @@ export class BoundedQueue {
   readonly #limits: QueueLimits;
   readonly #overflow: Overflow;
   readonly #load: Load;
-  // A ring whose length is a power of two; it grows up to the limit of items.
-  #items: (Item | DroppedItems | undefined)[] = new Array(16);
-  #sizes: number[] = new Array(16).fill(0);
-  #sentAfter: number[] = new Array(16).fill(0);
+  // A ring whose length is a power of two; it grows up to the limit of items. Without a length while
+  // nothing has come, because most handlers never have anything wait.
+  #items: (Item | DroppedItems | undefined)[] = [];
+  #sizes: number[] = [];
+  #sentAfter: number[] = [];
   #head = 0;
   #length = 0;
   /** How many of the items are notifications. */
@@ -147,9 +151,9 @@ export class BoundedQueue {
 
   /** Forgets everything. */
   clear(): void {
-    this.#items = new Array(16);
-    this.#sizes = new Array(16).fill(0);
-    this.#sentAfter = new Array(16).fill(0);
+    this.#items = [];
+    this.#sizes = [];
+    this.#sentAfter = [];
     this.#head = 0;
     this.#load.waiting -= this.#length;
     this.#length = 0;
@@ -168,7 +172,9 @@ export class BoundedQueue {
   }
 
   #append(item: Item | DroppedItems, bytes: number, sentAfter: number): void {
-    if (this.#length === this.#items.length) this.#resize(this.#length * 2, () => true);
+    if (this.#length === this.#items.length) {
+      this.#resize(Math.max(FIRST_LENGTH, this.#length * 2), () => true);
+    }
     const place = (this.#head + this.#length) & (this.#items.length - 1);
     this.#items[place] = item;
     this.#sizes[place] = bytes;

@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { Dropped, type Item } from "../../pubsub/dropped.ts";
 import type { Gap } from "../../pubsub/gap.ts";
 import { Load } from "../../pubsub/load.ts";
@@ -261,3 +261,13 @@ Deno.test("gaps of nodes that have to go are swallowed by what was dropped of ea
 });
 
 testMarks(100_000);
+
+Deno.test("a queue in which nothing has waited takes little memory", () => {
+  const queues: BoundedQueue[] = new Array(50_000);
+  const before = Deno.memoryUsage().heapUsed;
+  for (let n = 0; n < queues.length; n++) {
+    queues[n] = queueOf({ items: 1_000, bytes: 1_000 }, "drop-oldest");
+  }
+  const each = (Deno.memoryUsage().heapUsed - before) / queues.length;
+  assert(each < 450, `${each} bytes each`);
+});
