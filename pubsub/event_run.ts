@@ -1,5 +1,5 @@
 import type { MessageFrame } from "../resp/mod.ts";
-import type { Audience } from "./registry.ts";
+import type { Subscribers } from "./subscription_registry.ts";
 
 /**
  * Which channels an event that a connection is sending has matched so far, and so who has been given
@@ -18,27 +18,27 @@ export class EventRun<Consumer> {
   #payloadEnd = 0;
   /** The first so many of what follows are of this event. */
   #count = 0;
-  readonly #matched: Audience<Consumer>[] = [];
+  readonly #matched: Subscribers<Consumer>[] = [];
 
   /**
    * Takes note of the next message of the connection.
    *
-   * @param audience those who want the channel or pattern it was sent for
+   * @param subscribers those who want the channel or pattern it was sent for
    * @param frame the message; its memory must never be written again
    * @returns whether it begins an event; otherwise {@linkcode served} tells who has been given it
    */
-  begins(audience: Audience<Consumer>, frame: MessageFrame): boolean {
+  begins(subscribers: Subscribers<Consumer>, frame: MessageFrame): boolean {
     // What is cheap to ask first: with one subscription every message is one that has come before (an
-    // audience that exact channels share can come but once for an event), and of several most differ in the length of their payload. And a count, because to set the
+    // subscribers that exact channels share can come but once for an event), and of several most differ in the length of their payload. And a count, because to set the
     // length of an array takes 15 ns in Node.
     if (
-      this.#count > 0 && this.#matched[0] !== audience && this.#continues(frame) &&
-      !this.#hasMatched(audience.pattern)
+      this.#count > 0 && this.#matched[0] !== subscribers && this.#continues(frame) &&
+      !this.#hasMatched(subscribers.pattern)
     ) {
-      this.#matched[this.#count++] = audience;
+      this.#matched[this.#count++] = subscribers;
       return false;
     }
-    this.#matched[0] = audience;
+    this.#matched[0] = subscribers;
     this.#count = 1;
     this.#bytes = frame.bytes;
     this.#channelStart = frame.channelStart;

@@ -16,7 +16,7 @@ import { Load } from "./load.ts";
 import type { Settings } from "./options.ts";
 import { describeRefused } from "./refusal.ts";
 import type { ServerChannel } from "./connection/requests.ts";
-import { channelId, Registry, type WantedChannel } from "./registry.ts";
+import { channelId, SubscriptionRegistry, type WantedChannel } from "./subscription_registry.ts";
 import type { SlotSpan } from "./status.ts";
 import { Stream } from "./stream.ts";
 import type { Subscription } from "./subscription.ts";
@@ -87,7 +87,7 @@ export interface MessageSource {
  */
 export class Hub {
   /** What is wanted. */
-  readonly registry: Registry<Consumer> = new Registry();
+  readonly registry: SubscriptionRegistry<Consumer> = new SubscriptionRegistry();
   /** Where notifications go that no handler takes. */
   readonly stream: Stream;
   /** Gaps so far. */
@@ -196,11 +196,11 @@ export class Hub {
   deliver(frame: MessageFrame, { receivedAt, sentAfter, run, gate }: MessageSource): boolean {
     const { bytes, patternStart, patternEnd, channelStart, channelEnd } = frame;
     const { payloadStart, payloadEnd } = frame;
-    const audience = patternStart < 0
+    const subscribers = patternStart < 0
       ? this.registry.findExact(bytes, channelStart, channelEnd)
       : this.registry.findPattern(bytes, patternStart, patternEnd);
     // Nobody holds it any more; the server will hear of it, or has not worked through it yet.
-    if (audience === undefined) return true;
+    if (subscribers === undefined) return true;
     const notification = parseNotification(
       bytes,
       channelStart,
@@ -214,15 +214,15 @@ export class Hub {
     // Well-formed, but of a key without the prefix that was asked for.
     if (notification === undefined) return true;
     const size = channelEnd - channelStart + payloadEnd - payloadStart;
-    const begins = run.begins(audience, frame);
+    const begins = run.begins(subscribers, frame);
     if (gate !== null) {
       const consumers = begins
-        ? audience.users
-        : audience.users.filter((consumer) => !run.served(consumer));
+        ? subscribers.users
+        : subscribers.users.filter((consumer) => !run.served(consumer));
       gate.pass({ notification, begins, consumers, bytes: size, sentAfter });
       return true;
     }
-    const { users } = audience;
+    const { users } = subscribers;
     for (let index = 0; index < users.length; index++) {
       const consumer = users[index]!;
       if (begins || !run.served(consumer)) consumer.deliver(notification, size, sentAfter);

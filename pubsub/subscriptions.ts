@@ -4,7 +4,7 @@ import type { Connection } from "./connection/connection.ts";
 import { SubscribeRefusedError } from "./errors.ts";
 import { describeRefused } from "./refusal.ts";
 import type { ServerChannel } from "./connection/requests.ts";
-import { channelId, type WantedChannels } from "./registry.ts";
+import { channelId, type WantedChannels } from "./subscription_registry.ts";
 
 /** The most channels in one `SUBSCRIBE`, and the most bytes of channels. */
 const BATCH_CHANNELS = 256;

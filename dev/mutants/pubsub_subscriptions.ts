@@ -47,17 +47,17 @@ export const pubsubSubscriptions: readonly Mutant[] = [
   },
   {
     name: "ends a shared channel with its first user",
-    file: "pubsub/registry.ts",
+    file: "pubsub/subscription_registry.ts",
     before: "if (users.length > 0) return this.#replace(wanted, users);",
     after: "",
-    tests: ["tests/pubsub/registry_test.ts"],
+    tests: ["tests/pubsub/subscription_registry_test.ts"],
   },
   {
     name: "ends a channel with the first of one user's holds",
-    file: "pubsub/registry.ts",
+    file: "pubsub/subscription_registry.ts",
     before: "if (count > 1)",
     after: "if (count > 2)",
-    tests: ["tests/pubsub/registry_test.ts"],
+    tests: ["tests/pubsub/subscription_registry_test.ts"],
   },
   {
     name: "delivers an event once for each pattern that matches",
@@ -69,7 +69,7 @@ export const pubsubSubscriptions: readonly Mutant[] = [
   {
     name: "takes a second event for the one before",
     file: "pubsub/event_run.ts",
-    before: " &&\n      !this.#hasMatched(audience.pattern)",
+    before: " &&\n      !this.#hasMatched(subscribers.pattern)",
     after: "",
     tests: ["tests/pubsub/event_run_test.ts"],
   },

@@ -54,9 +54,9 @@ Deno.test("the same event twice is two events", () => {
 
 Deno.test("an exact channel matches an event once, though others want it meanwhile", () => {
   const run = new EventRun<string>();
-  const audience = () => ({ pattern: null, users: ["reader"] });
-  assertEquals(run.begins(audience(), frame("ch", "set")), true);
-  assertEquals(run.begins(audience(), frame("ch", "set")), true);
+  const subscribers = () => ({ pattern: null, users: ["reader"] });
+  assertEquals(run.begins(subscribers(), frame("ch", "set")), true);
+  assertEquals(run.begins(subscribers(), frame("ch", "set")), true);
 });
 
 Deno.test("another payload or channel of the same length is another event", () => {

@@ -1,7 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import type { Connection } from "../../pubsub/connection/connection.ts";
 import type { ServerChannel } from "../../pubsub/connection/requests.ts";
-import { Registry } from "../../pubsub/registry.ts";
+import { SubscriptionRegistry } from "../../pubsub/subscription_registry.ts";
 import { Subscriptions } from "../../pubsub/subscriptions.ts";
 import { ServerError } from "../../resp/mod.ts";
 
@@ -37,7 +37,7 @@ class FastConnection {
 }
 
 function scene() {
-  const registry = new Registry<string>();
+  const registry = new SubscriptionRegistry<string>();
   const fast = new FastConnection(() => subscriptions);
   const subscriptions: Subscriptions = new Subscriptions(fast as unknown as Connection, registry);
   const want = (name: string, user = "ana") => registry.add(channel(name), user);

@@ -3,7 +3,7 @@ import { byteText } from "../bytes/byte_text.ts";
 import type { ServerChannel } from "./connection/requests.ts";
 
 /** Those to whom the messages of a channel or pattern go. */
-export interface Audience<User> {
+export interface Subscribers<User> {
   /** The pattern's id; null for exact channels. */
   readonly pattern: string | null;
   /** Each once, in the order in which they came. Never empty while registered. */
@@ -24,20 +24,20 @@ class Entry<User> implements WantedChannel<User> {
   readonly id: string;
   readonly bytes: Uint8Array;
   readonly isPattern: boolean;
-  audience: Audience<User>;
+  subscribers: Subscribers<User>;
   isPromised = false;
   /** How often each user wants it; null while each does once. */
   counts: Map<User, number> | null = null;
 
-  constructor(id: string, { bytes, isPattern }: ServerChannel, audience: Audience<User>) {
+  constructor(id: string, { bytes, isPattern }: ServerChannel, subscribers: Subscribers<User>) {
     this.id = id;
     this.bytes = bytes;
     this.isPattern = isPattern;
-    this.audience = audience;
+    this.subscribers = subscribers;
   }
 
   get users(): readonly User[] {
-    return this.audience.users;
+    return this.subscribers.users;
   }
 }
 
@@ -46,12 +46,12 @@ class Entry<User> implements WantedChannel<User> {
  *
  * Channels are counted by their users; the last user to leave takes the channel out.
  */
-export class Registry<User> implements WantedChannels {
+export class SubscriptionRegistry<User> implements WantedChannels {
   readonly #channels = new Map<string, Entry<User>>();
-  readonly #exact = new ByteMap<Audience<User>>();
-  readonly #patterns = new ByteMap<Audience<User>>();
+  readonly #exact = new ByteMap<Subscribers<User>>();
+  readonly #patterns = new ByteMap<Subscribers<User>>();
   /** That of all exact channels that the same user alone came to want. */
-  #alone: Audience<User> = { pattern: null, users: [] };
+  #alone: Subscribers<User> = { pattern: null, users: [] };
   readonly #watching = new Set<Set<string>>();
 
   /** How many channels are wanted. */
@@ -114,12 +114,12 @@ export class Registry<User> implements WantedChannels {
   }
 
   /** Those who want the pattern whose bytes stand at `bytes[start..end)`. */
-  findPattern(bytes: Uint8Array, start: number, end: number): Audience<User> | undefined {
+  findPattern(bytes: Uint8Array, start: number, end: number): Subscribers<User> | undefined {
     return this.#patterns.get(bytes, start, end);
   }
 
   /** Those who want the exact channel whose bytes stand at `bytes[start..end)`. */
-  findExact(bytes: Uint8Array, start: number, end: number): Audience<User> | undefined {
+  findExact(bytes: Uint8Array, start: number, end: number): Subscribers<User> | undefined {
     return this.#exact.get(bytes, start, end);
   }
 
@@ -138,16 +138,16 @@ export class Registry<User> implements WantedChannels {
   }
 
   #put(wanted: Entry<User>): void {
-    (wanted.isPattern ? this.#patterns : this.#exact).set(wanted.bytes, wanted.audience);
+    (wanted.isPattern ? this.#patterns : this.#exact).set(wanted.bytes, wanted.subscribers);
   }
 
   #replace(wanted: Entry<User>, users: readonly User[]): void {
-    const { pattern } = wanted.audience;
-    wanted.audience = { pattern, users };
+    const { pattern } = wanted.subscribers;
+    wanted.subscribers = { pattern, users };
     this.#put(wanted);
   }
 
-  #onlyOf(pattern: string | null, user: User): Audience<User> {
+  #onlyOf(pattern: string | null, user: User): Subscribers<User> {
     if (pattern !== null) return { pattern, users: [user] };
     if (this.#alone.users[0] !== user) this.#alone = { pattern, users: [user] };
     return this.#alone;

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import type { ServerChannel } from "../../pubsub/connection/requests.ts";
-import { channelId, Registry } from "../../pubsub/registry.ts";
+import { channelId, SubscriptionRegistry } from "../../pubsub/subscription_registry.ts";
 
 const encoder = new TextEncoder();
 
@@ -9,7 +9,7 @@ function channel(name: string, isPattern = false): ServerChannel {
 }
 
 Deno.test("a channel stays wanted until its last user has left", () => {
-  const registry = new Registry<string>();
+  const registry = new SubscriptionRegistry<string>();
   registry.add(channel("a"), "ana");
   registry.add(channel("a"), "bo");
   assertEquals(registry.size, 1);
@@ -25,7 +25,7 @@ Deno.test("a channel stays wanted until its last user has left", () => {
 });
 
 Deno.test("channels of one user do not share what becomes of one of them", () => {
-  const registry = new Registry<string>();
+  const registry = new SubscriptionRegistry<string>();
   const usersOf = (name: string) => registry.findExact(encoder.encode(name), 0, name.length)?.users;
   for (const name of ["a", "b", "c"]) registry.add(channel(name), "ana");
   registry.add(channel("a"), "bo");
@@ -36,8 +36,8 @@ Deno.test("channels of one user do not share what becomes of one of them", () =>
   assertEquals([usersOf("a"), usersOf("b"), usersOf("c")], [["bo"], ["bo"], ["ana"]]);
 });
 
-Deno.test("exact channels that one user alone wants have one audience, patterns one each", () => {
-  const registry = new Registry<string>();
+Deno.test("exact channels that one user alone wants have one subscribers, patterns one each", () => {
+  const registry = new SubscriptionRegistry<string>();
   for (const name of ["a", "b"]) {
     registry.add(channel(name), "ana");
     registry.add(channel(name, true), "ana");
@@ -49,7 +49,7 @@ Deno.test("exact channels that one user alone wants have one audience, patterns 
 });
 
 Deno.test("a pattern and an exact channel of the same bytes are two", () => {
-  const registry = new Registry<string>();
+  const registry = new SubscriptionRegistry<string>();
   registry.add(channel("a*", true), "ana");
   registry.add(channel("a*", false), "bo");
   assertEquals(registry.size, 2);
@@ -59,7 +59,7 @@ Deno.test("a pattern and an exact channel of the same bytes are two", () => {
 });
 
 Deno.test("a watcher learns of each channel that comes or goes, and first of all that are there", () => {
-  const registry = new Registry<string>();
+  const registry = new SubscriptionRegistry<string>();
   registry.add(channel("a"), "ana");
   const changed = registry.watch();
   assertEquals([...changed], ["sa"]);
