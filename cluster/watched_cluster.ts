@@ -1,5 +1,5 @@
 import type { Consumer } from "../pubsub/delivery.ts";
-import { Hub, type Refusal, type Wanted } from "../pubsub/hub.ts";
+import { type Desired, Hub, type Refusal } from "../pubsub/hub.ts";
 import type { Status } from "../pubsub/mod.ts";
 import { AuthError, ClosedError, ConnectError, TimeoutError } from "../pubsub/connection/errors.ts";
 import { MissingDatabaseError, MissingFlagsError } from "../pubsub/errors.ts";
@@ -173,7 +173,7 @@ export class WatchedCluster {
    *
    * @returns those that are registered
    */
-  #registerOpposites(): Wanted[] {
+  #registerOpposites(): Desired[] {
     const { registry } = this.hub;
     if (!this.#hasFences) return [];
     const all = [...registry.values()];

@@ -54,7 +54,7 @@ export interface Gap {
 /** Takes a gap; its times are in ms since the epoch. */
 export type GapReport = (reason: GapReason, from: number, to: number) => void;
 
-/** The gap that grows while something wanted is not covered. */
+/** The gap that grows while a desired channel is not covered. */
 export class OpenGap {
   readonly #report: GapReport;
   #gap: { readonly reason: GapReason; readonly from: number } | null = null;

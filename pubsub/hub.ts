@@ -16,7 +16,7 @@ import { Load } from "./load.ts";
 import type { Settings } from "./options.ts";
 import { describeRefused } from "./refusal.ts";
 import type { ServerChannel } from "./connection/requests.ts";
-import { channelId, SubscriptionRegistry, type WantedChannel } from "./subscription_registry.ts";
+import { channelId, type DesiredChannel, SubscriptionRegistry } from "./subscription_registry.ts";
 import type { SlotSpan } from "./status.ts";
 import { Stream } from "./stream.ts";
 import type { Subscription } from "./subscription.ts";
@@ -29,11 +29,11 @@ interface Hold {
 }
 
 /** A channel in the register, with those to whom its notifications go. */
-export type Wanted = WantedChannel<Consumer>;
+export type Desired = DesiredChannel<Consumer>;
 
 /** A channel that a server refused. */
 export interface Refusal {
-  readonly channel: Wanted;
+  readonly channel: Desired;
   /** The server, as `host:port`. */
   readonly server: string;
   /** What it said. */
@@ -45,8 +45,8 @@ export interface Servers {
   /** Rejects when flags or databases let nothing through to one of the channels. */
   checkSilence(channels: readonly Channel[]): Promise<void>;
   /** Waits until every one has confirmed or refused the channels. */
-  settle(channels: readonly Wanted[]): Promise<Refusal[]>;
-  /** Waits until every one that can be reached has let go of what is not wanted. */
+  settle(channels: readonly Desired[]): Promise<Refusal[]>;
+  /** Waits until every one that can be reached has let go of channels that are not desired. */
   reconcile(): Promise<void>;
 }
 
@@ -82,11 +82,11 @@ export interface MessageSource {
 }
 
 /**
- * Where what is wanted meets what comes: the register of subscriptions, and the way of a message to
+ * Connects desired channels with messages: the registry of subscriptions, and the way of a message to
  * those who hold them.
  */
 export class Hub {
-  /** What is wanted. */
+  /** The desired channels. */
   readonly registry: SubscriptionRegistry<Consumer> = new SubscriptionRegistry();
   /** Where notifications go that no handler takes. */
   readonly stream: Stream;
@@ -155,18 +155,18 @@ export class Hub {
     const hold: Hold = { channels: byId(channels), consumer };
     this.#holds.add(hold);
     // Before anything is waited for, so that an `unsubscribe` that is called later finds it.
-    const wanted = channels.map((channel) => this.registry.add(channel, consumer));
+    const desired = channels.map((channel) => this.registry.add(channel, consumer));
     let refused: Refusal[];
     try {
       await this.#servers.checkSilence(channels);
-      refused = await this.#servers.settle(wanted);
+      refused = await this.#servers.settle(desired);
     } catch (error) {
       // What was asked for meanwhile is taken back; nobody waits for that.
       this.#release(channels, hold).catch(() => {});
       throw error;
     }
     const ids = new Set(refused.map(({ channel }) => channel.id));
-    for (const { id } of wanted) if (!ids.has(id)) this.registry.promise(id);
+    for (const { id } of desired) if (!ids.has(id)) this.registry.promise(id);
     if (refused.length === 0) return this.#subscription(hold, channels);
     const lost = channels.filter((channel) => ids.has(channelId(channel)));
     const held = channels.filter((channel) => !ids.has(channelId(channel)));

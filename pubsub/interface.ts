@@ -251,7 +251,7 @@ export interface KeyspaceNotificationsInterface
   readonly subscribed: boolean;
   /** How things stand. */
   status(): Status;
-  /** Whether everything wanted is being received, and if not, why. */
+  /** Whether everything subscribed is being received, and if not, why. */
   health(): Health;
   /** Ends everything: the connection, every loop, every wait. Safe to call twice. */
   close(): Promise<void>;

@@ -197,9 +197,9 @@ export class KeyspaceNotifications extends AbstractKeyspaceNotifications {
 
   /** Warns of what is subscribed and does not come from a replica. */
   #adviseOnReplica(): void {
-    const wanted = [...this.hub.registry.values()];
+    const desired = [...this.hub.registry.values()];
     this.#replicaAdvice.consider(
-      wanted.map(({ bytes, isPattern }) => new Channel(bytes, isPattern)),
+      desired.map(({ bytes, isPattern }) => new Channel(bytes, isPattern)),
     );
   }
 

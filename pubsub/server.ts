@@ -5,7 +5,7 @@ import type { Connection } from "./connection/connection.ts";
 import { ConnectError, TimeoutError } from "./connection/errors.ts";
 import type { Introduced, ServerInfo } from "./connection/handshake.ts";
 import { type GapReason, OpenGap } from "./gap.ts";
-import type { Refusal, Wanted } from "./hub.ts";
+import type { Desired, Refusal } from "./hub.ts";
 import { OtherServerError } from "./questions.ts";
 import { backoff, Retries } from "./retries.ts";
 import { type ServerMemory, type ServerOptions, Session } from "./session.ts";
@@ -27,7 +27,7 @@ export class Server {
   readonly #end = new AbortController();
   /** Ends the session that is, or is being made. */
   #attempt = new AbortController();
-  /** The session in which everything wanted was asked for; null while there is none. */
+  /** The session in which every desired channel was requested; null while there is none. */
   #session: Session | null = null;
   /** The session that is being made. */
   #arriving: Session | null = null;
@@ -106,7 +106,7 @@ export class Server {
     return this.#retries.failures;
   }
 
-  /** Whether the server has confirmed all that is wanted, and no more. */
+  /** Whether the server has confirmed all desired channels, and no more. */
   get agrees(): boolean {
     return this.#session?.subscriptions.agrees ?? false;
   }
@@ -121,7 +121,7 @@ export class Server {
     return this.#session?.silentFor ?? 0;
   }
 
-  /** The connection on which everything wanted has been asked for; null while there is none. */
+  /** The connection on which every desired channel has been requested; null while there is none. */
   get connection(): Connection | null {
     return this.#session?.connection ?? null;
   }
@@ -193,25 +193,25 @@ export class Server {
   }
 
   /**
-   * Waits until the server has confirmed channels that are wanted, or refused them.
+   * Waits until the server has confirmed channels that are desired, or refused them.
    *
-   * @param channels wanted channels
+   * @param channels desired channels
    * @returns those it refused, with its error; a refused channel spoils no other
    * @throws {TimeoutError} when the server cannot be reached in time
    * @throws the reason for which it is watched no more
    */
-  async settle(channels: readonly Wanted[]): Promise<Refusal[]> {
+  async settle(channels: readonly Desired[]): Promise<Refusal[]> {
     const refused = await this.#persist(({ subscriptions }) => subscriptions.settle(channels));
     const server = this.node;
     return refused.map(({ channel, error }) => ({ channel, server, error }));
   }
 
-  /** Waits until the server has let go of what is not wanted, if it can be reached. */
+  /** Waits until the server has let go of channels that are not desired, if it can be reached. */
   async reconcile(): Promise<void> {
     try {
       await this.#session?.subscriptions.reconcile();
     } catch {
-      // Without the connection nothing is subscribed, and the next one asks only for what is wanted.
+      // Without the connection nothing is subscribed, and the next one asks only for desired channels.
     }
   }
 
@@ -349,7 +349,7 @@ export class Server {
     }
   }
 
-  /** Waits until there is a session in which everything wanted has been asked for. */
+  /** Waits until there is a session in which every desired channel has been requested. */
   async #whenConnected(deadline: number): Promise<Session> {
     for (;;) {
       if (this.#session !== null) return this.#session;

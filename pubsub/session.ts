@@ -36,14 +36,14 @@ const MAX_POLL_MS = 2_000;
 export interface ServerEvents {
   /**
    * Messages may be missing from `from` on, in ms since the epoch: the connection is lost, or nothing
-   * comes by it on something wanted.
+   * comes by it on a desired channel.
    */
   onLost(reason: GapReason, from: number): void;
   /** Messages from `from` to `to`, both in ms since the epoch, may be missing before the next. */
   onGap(reason: GapReason, from: number, to: number): void;
   /** Messages were dropped because too many came while their channels were being confirmed again. */
   onDropped(dropped: DroppedMessages): void;
-  /** A connection was made. Once this is over, everything wanted is subscribed on it. */
+  /** A connection was made. Once this is over, every desired channel is subscribed on it. */
   onConnected?(connection: Connection, info: ServerInfo, ask: AskServer): Promise<void>;
   /**
    * The server has ended the subscription of a shard channel, at this place among the messages.
@@ -97,9 +97,9 @@ export interface ServerOptions {
 export interface ServerMemory {
   readonly options: ServerOptions;
   readonly silenceGuard: SilenceGuard;
-  /** Open while something wanted is not covered. */
+  /** Open while a desired channel is not covered. */
   readonly gap: OpenGap;
-  /** What the server has refused since it was last wanted, by channel. */
+  /** What the server has refused since it was last desired, by channel. */
   readonly refused: Map<string, Error>;
   /** How many messages have come, those that were no notifications among them. */
   messages: number;
@@ -112,7 +112,7 @@ export interface ServerMemory {
   readonly end: AbortSignal;
   /** The server's state has changed, or what is wrong with it. */
   enter(state: NodeState, error: Error | null): void;
-  /** A session has asked for everything wanted. */
+  /** A session has requested every desired channel. */
   arrive(session: Session): void;
   /** A session that had arrived is over. */
   lose(session: Session, reason: Error): void;
@@ -134,12 +134,12 @@ export class Session extends MessageReceiver implements MessageSource {
   readonly #hub: Hub;
   readonly #address: Address;
   readonly #life = new AbortController();
-  /** Messages that came before everything wanted was confirmed; null when they are not held. */
+  /** Messages that came before every desired channel was confirmed; null when they are not held. */
   #held: HeldMessages | null;
   #info!: ServerInfo;
   readonly #questions: Questions;
   #heartbeat: Heartbeat | null = null;
-  /** `arriving` until everything wanted was asked for. */
+  /** `arriving` until every desired channel was requested. */
   #state: "arriving" | "ready" | "muted" = "arriving";
   /** Why its owner gave it up, and since when it was of no use; null when it did not. */
   #givenUp: { readonly reason: GapReason; readonly from: number } | null = null;
@@ -200,7 +200,7 @@ export class Session extends MessageReceiver implements MessageSource {
     return this.#info;
   }
 
-  /** Whether everything wanted was asked for. */
+  /** Whether every desired channel was requested. */
   get hasArrived(): boolean {
     return this.#state !== "arriving";
   }
@@ -302,7 +302,7 @@ export class Session extends MessageReceiver implements MessageSource {
   }
 
   /**
-   * Looks at the server, asks for all that is wanted, and then reports the gap and delivers what is
+   * Looks at the server, asks for all desired channels, and then reports the gap and delivers what is
    * held.
    *
    * @throws when the server is not to be used
@@ -373,7 +373,7 @@ export class Session extends MessageReceiver implements MessageSource {
   }
 
   /**
-   * Sees whether the flags still let through what is wanted.
+   * Sees whether the flags still let through the desired channels.
    *
    * @param isRegular whether it is time to ask what else is to be asked as well
    */
@@ -406,7 +406,7 @@ export class Session extends MessageReceiver implements MessageSource {
     }
   }
 
-  /** Nothing can come on something wanted, though it is connected: so long the gap lasts. */
+  /** Nothing can come on a desired channel, though it is connected: so long the gap lasts. */
   async #fallMute(why: SilenceError): Promise<void> {
     const { gap } = this.#memory;
     if (!this.#enter("muted", why)) return;
@@ -450,7 +450,7 @@ export class Session extends MessageReceiver implements MessageSource {
     this.#hint = null;
   }
 
-  /** Why nothing can come on something wanted; null when something can. */
+  /** Why nothing can come on a desired channel; null when something can. */
   #findSilence(connection: Connection): Promise<SilenceError | null> {
     return this.#memory.silenceGuard.checkAll(connection, this.#hub.registry.values());
   }

@@ -31,7 +31,7 @@ export type FindSilence = (channels: Iterable<ServerChannel>) => SilenceError | 
 export class SilenceGuard {
   readonly #policy: FlagsPolicy;
   readonly #flagGuard: FlagGuard;
-  /** The flags when all that is wanted was looked at last; null before. */
+  /** The flags when all desired channels were checked last; null before. */
   #known: string | null = null;
   /** Whether they were others since, when only some of it was looked at. */
   #isOutdated = false;
@@ -73,24 +73,24 @@ export class SilenceGuard {
   }
 
   /**
-   * As {@linkcode check}, for all channels that are wanted.
+   * As {@linkcode check}, for all channels that are desired.
    *
    * @returns why nothing can come on some of them
    * @throws the reason for which the connection is over
    */
   async checkAll(
     connection: Connection,
-    wanted: Iterable<ServerChannel>,
+    desired: Iterable<ServerChannel>,
   ): Promise<SilenceError | null> {
     const askedAt = Date.now();
-    const channels = [...wanted];
+    const channels = [...desired];
     const find = await this.#look(connection, [channels]);
     this.#know(askedAt);
     return find(channels);
   }
 
   /**
-   * Finds out whether the flags were changed meanwhile, so that something that is wanted cannot come
+   * Finds out whether the flags were changed meanwhile, so that a desired channel cannot come
    * any more. What could not come before is no news.
    *
    * @param keepsTime whether whoever asks sees to it that the connection ends when no answer comes
@@ -100,16 +100,16 @@ export class SilenceGuard {
    */
   async recheck(
     connection: Connection,
-    wanted: Iterable<ServerChannel>,
+    desired: Iterable<ServerChannel>,
     keepsTime: boolean,
     sentAfter: number,
   ): Promise<FlagsLoss & { readonly from: number } | null> {
     const before = this.#isOutdated ? null : this.#known;
     const soundAt = this.#soundAt;
     const askedAt = Date.now();
-    const loss = await this.#flagGuard.recheck(connection, wanted, before, keepsTime);
+    const loss = await this.#flagGuard.recheck(connection, desired, before, keepsTime);
     this.#know(askedAt);
-    // A message proves that something could come where all that is wanted needs the same.
+    // A message proves that something could come where all desired channels need the same.
     return loss && { ...loss, from: loss.isWhole ? Math.max(soundAt, sentAfter) : soundAt };
   }
 

@@ -1,6 +1,6 @@
 /**
- * How a server stands: `connecting` for the first time; `ready`, everything wanted is confirmed;
- * `muted`, connected, but its flags let nothing through to something wanted any more, or it has come
+ * How a server stands: `connecting` for the first time; `ready`, everything subscribed is confirmed;
+ * `muted`, connected, but its flags let nothing through to something subscribed any more, or it has come
  * back, or to the cluster, and refuses a channel that had been confirmed;
  * `reconnecting`; `closed`, for good.
  *
@@ -159,7 +159,7 @@ export interface SlotCoverage extends SlotSpan {
  */
 export interface Status {
   /**
-   * `ready`: every server has confirmed everything wanted. `subscribing`: a subscription is under
+   * `ready`: every server has confirmed everything subscribed. `subscribing`: a subscription is under
    * way. `incomplete`: a server is missing, or lets nothing through. `closed`: for good.
    */
   readonly state: "ready" | "subscribing" | "incomplete" | "closed";
@@ -185,7 +185,7 @@ export interface Status {
 }
 
 /**
- * Whether everything wanted is being received, and if not, why. Fit for a health endpoint.
+ * Whether everything subscribed is being received, and if not, why. Fit for a health endpoint.
  *
  * @example
  * ```ts
@@ -197,7 +197,7 @@ export interface Status {
  * ```
  */
 export interface Health {
-  /** Whether every server is connected and has confirmed everything wanted. */
+  /** Whether every server is connected and has confirmed everything subscribed. */
   readonly ok: boolean;
   /** Why it is not so, or that it is. */
   readonly reason: string;

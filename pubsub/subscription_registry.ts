@@ -11,7 +11,7 @@ export interface Subscribers<User> {
 }
 
 /** A channel that somebody wants, with those who want it. */
-export interface WantedChannel<User> extends ServerChannel {
+export interface DesiredChannel<User> extends ServerChannel {
   /** The same for the same channel in every register. */
   readonly id: string;
   /** Those who want it, each once, in the order in which they came. Never empty while registered. */
@@ -20,7 +20,7 @@ export interface WantedChannel<User> extends ServerChannel {
   readonly isPromised: boolean;
 }
 
-class Entry<User> implements WantedChannel<User> {
+class Entry<User> implements DesiredChannel<User> {
   readonly id: string;
   readonly bytes: Uint8Array;
   readonly isPattern: boolean;
@@ -42,11 +42,11 @@ class Entry<User> implements WantedChannel<User> {
 }
 
 /**
- * What is wanted: the one register of subscriptions, whatever the servers have confirmed of it.
+ * The desired channels: the one registry of subscriptions, whatever the servers have confirmed of it.
  *
  * Channels are counted by their users; the last user to leave takes the channel out.
  */
-export class SubscriptionRegistry<User> implements WantedChannels {
+export class SubscriptionRegistry<User> implements DesiredChannels {
   readonly #channels = new Map<string, Entry<User>>();
   readonly #exact = new ByteMap<Subscribers<User>>();
   readonly #patterns = new ByteMap<Subscribers<User>>();
@@ -54,62 +54,62 @@ export class SubscriptionRegistry<User> implements WantedChannels {
   #alone: Subscribers<User> = { pattern: null, users: [] };
   readonly #watching = new Set<Set<string>>();
 
-  /** How many channels are wanted. */
+  /** How many channels are desired. */
   get size(): number {
     return this.#channels.size;
   }
 
-  /** The wanted channels, in the order in which they were first wanted. */
-  values(): IterableIterator<WantedChannel<User>> {
+  /** The desired channels, in the order in which they were first desired. */
+  values(): IterableIterator<DesiredChannel<User>> {
     return this.#channels.values();
   }
 
-  /** The wanted channel with that id, if there is one. */
-  get(id: string): WantedChannel<User> | undefined {
+  /** The desired channel with that id, if there is one. */
+  get(id: string): DesiredChannel<User> | undefined {
     return this.#channels.get(id);
   }
 
   /** Adds a user of a channel, who may want it more than once. */
-  add(channel: ServerChannel, user: User): WantedChannel<User> {
+  add(channel: ServerChannel, user: User): DesiredChannel<User> {
     const id = channelId(channel);
-    let wanted = this.#channels.get(id);
-    if (wanted === undefined) {
-      wanted = new Entry(id, channel, this.#onlyOf(channel.isPattern ? id : null, user));
-      this.#channels.set(id, wanted);
+    let desired = this.#channels.get(id);
+    if (desired === undefined) {
+      desired = new Entry(id, channel, this.#onlyOf(channel.isPattern ? id : null, user));
+      this.#channels.set(id, desired);
       this.#note(id);
-      this.#put(wanted);
-    } else if (wanted.users.includes(user)) {
-      wanted.counts ??= new Map();
-      wanted.counts.set(user, (wanted.counts.get(user) ?? 1) + 1);
+      this.#put(desired);
+    } else if (desired.users.includes(user)) {
+      desired.counts ??= new Map();
+      desired.counts.set(user, (desired.counts.get(user) ?? 1) + 1);
     } else {
       // A new list, because somebody may be going through the old one.
-      this.#replace(wanted, [...wanted.users, user]);
+      this.#replace(desired, [...desired.users, user]);
     }
-    return wanted;
+    return desired;
   }
 
-  /** Somebody is told that the channel is subscribed; one that is not wanted is no matter. */
+  /** Somebody is told that the channel is subscribed; one that is not desired is no matter. */
   promise(id: string): void {
-    const wanted = this.#channels.get(id);
-    if (wanted !== undefined) wanted.isPromised = true;
+    const desired = this.#channels.get(id);
+    if (desired !== undefined) desired.isPromised = true;
   }
 
   /** Takes a user of a channel away, once; one that is not there is no matter. */
   remove(channel: ServerChannel, user: User): void {
     const id = channelId(channel);
-    const wanted = this.#channels.get(id);
-    if (wanted === undefined) return;
-    const count = wanted.counts?.get(user) ?? 1;
+    const desired = this.#channels.get(id);
+    if (desired === undefined) return;
+    const count = desired.counts?.get(user) ?? 1;
     if (count > 1) {
-      wanted.counts!.set(user, count - 1);
+      desired.counts!.set(user, count - 1);
       return;
     }
-    wanted.counts?.delete(user);
-    const users = wanted.users.filter((other) => other !== user);
-    if (users.length > 0) return this.#replace(wanted, users);
+    desired.counts?.delete(user);
+    const users = desired.users.filter((other) => other !== user);
+    if (users.length > 0) return this.#replace(desired, users);
     this.#channels.delete(id);
     this.#note(id);
-    (wanted.isPattern ? this.#patterns : this.#exact).delete(wanted.bytes);
+    (desired.isPattern ? this.#patterns : this.#exact).delete(desired.bytes);
     if (this.#channels.size === 0) this.#alone = { pattern: null, users: [] };
   }
 
@@ -137,14 +137,14 @@ export class SubscriptionRegistry<User> implements WantedChannels {
     for (const changed of this.#watching) changed.add(id);
   }
 
-  #put(wanted: Entry<User>): void {
-    (wanted.isPattern ? this.#patterns : this.#exact).set(wanted.bytes, wanted.subscribers);
+  #put(desired: Entry<User>): void {
+    (desired.isPattern ? this.#patterns : this.#exact).set(desired.bytes, desired.subscribers);
   }
 
-  #replace(wanted: Entry<User>, users: readonly User[]): void {
-    const { pattern } = wanted.subscribers;
-    wanted.subscribers = { pattern, users };
-    this.#put(wanted);
+  #replace(desired: Entry<User>, users: readonly User[]): void {
+    const { pattern } = desired.subscribers;
+    desired.subscribers = { pattern, users };
+    this.#put(desired);
   }
 
   #onlyOf(pattern: string | null, user: User): Subscribers<User> {
@@ -154,16 +154,16 @@ export class SubscriptionRegistry<User> implements WantedChannels {
   }
 }
 
-/** What a register says of what is wanted. */
-export interface WantedChannels {
-  /** Every wanted channel. */
+/** What a registry says of the desired channels. */
+export interface DesiredChannels {
+  /** Every desired channel. */
   values(): Iterable<ServerChannel & { readonly id: string }>;
-  /** The wanted channel with that id; undefined when it is not wanted. */
+  /** The desired channel with that id; undefined when it is not desired. */
   get(id: string): (ServerChannel & { readonly isPromised: boolean }) | undefined;
   /**
-   * Notes from now on which channels come to be wanted, or cease to be.
+   * Notes from now on which channels come to be desired, or cease to be.
    *
-   * @returns the set that takes their ids, with those that are wanted now in it
+   * @returns the set that takes their ids, with those that are desired now in it
    */
   watch(): Set<string>;
   /** Notes no more for a set that `watch` returned. */

@@ -4,7 +4,7 @@ import type { Connection } from "./connection/connection.ts";
 import { SubscribeRefusedError } from "./errors.ts";
 import { describeRefused } from "./refusal.ts";
 import type { ServerChannel } from "./connection/requests.ts";
-import { channelId, type WantedChannels } from "./subscription_registry.ts";
+import { channelId, type DesiredChannels } from "./subscription_registry.ts";
 
 /** The most channels in one `SUBSCRIBE`, and the most bytes of channels. */
 const BATCH_CHANNELS = 256;
@@ -12,20 +12,20 @@ const BATCH_BYTES = 64 * 1024;
 
 /** What is being asked of a server. */
 interface Run {
-  /** Resolves when wanted and confirmed agree. */
+  /** Resolves when desired and confirmed agree. */
   done: Promise<void>;
   /** Called when they do, before anybody can ask for more. */
   readonly atEnd: (() => void)[];
 }
 
 /**
- * What a server has confirmed on one connection of what is wanted, and what it has refused.
+ * What a server has confirmed on one connection of the desired channels, and what it has refused.
  *
- * The registry notes what changes; only that is compared. At first that is all that is wanted.
+ * The registry notes what changes; only that is compared. At first that is all desired channels.
  */
 export class Subscriptions {
   readonly #connection: Connection;
-  readonly #wanted: WantedChannels;
+  readonly #desired: DesiredChannels;
   /** The ids of channels that came or went since they were compared with what is confirmed. */
   readonly #changed: Set<string>;
   readonly #confirmed = new Map<string, ServerChannel>();
@@ -34,28 +34,28 @@ export class Subscriptions {
   #running: Run | null = null;
 
   /**
-   * @param wanted what is wanted
+   * @param desired the desired channels
    * @param refused what the server has refused on earlier connections, which is not asked for again
    * until somebody wants it anew, or all of it is retried
    * @param whenAllowed waits until something may be subscribed; null when it may be at once
    */
   constructor(
     connection: Connection,
-    wanted: WantedChannels,
+    desired: DesiredChannels,
     refused: Map<string, Error> = new Map(),
     whenAllowed: () => Promise<unknown> | null = () => null,
   ) {
     this.#connection = connection;
-    this.#wanted = wanted;
+    this.#desired = desired;
     this.#refused = refused;
     this.#whenAllowed = whenAllowed;
-    this.#changed = wanted.watch();
-    for (const id of refused.keys()) if (wanted.get(id) === undefined) refused.delete(id);
+    this.#changed = desired.watch();
+    for (const id of refused.keys()) if (desired.get(id) === undefined) refused.delete(id);
   }
 
   /** The connection is over: changes are no longer noted. */
   close(): void {
-    this.#wanted.unwatch(this.#changed);
+    this.#desired.unwatch(this.#changed);
   }
 
   /** The channels the server has confirmed. */
@@ -84,10 +84,10 @@ export class Subscriptions {
     else this.#confirmed.delete(channelId(channel));
   }
 
-  /** Whether wanted and confirmed agree, but for what was refused. */
+  /** Whether desired and confirmed agree, but for what was refused. */
   get agrees(): boolean {
     let held = 0;
-    for (const { id } of this.#wanted.values()) {
+    for (const { id } of this.#desired.values()) {
       if (this.#confirmed.has(id)) held++;
       else if (!this.#refused.has(id)) return false;
     }
@@ -128,9 +128,9 @@ export class Subscriptions {
     // In an order of their own, so that what is told twice is told alike.
     const inOrder = [...this.#refused].sort(([a], [b]) => a < b ? -1 : 1);
     const refused = inOrder.flatMap(([id, error]) => {
-      const wanted = this.#wanted.get(id);
-      if (!wanted?.isPromised) return [];
-      return [{ channel: new Channel(wanted.bytes, wanted.isPattern), server, error }];
+      const desired = this.#desired.get(id);
+      if (!desired?.isPromised) return [];
+      return [{ channel: new Channel(desired.bytes, desired.isPattern), server, error }];
     });
     if (refused.length === 0) return null;
     return new SubscribeRefusedError(describeRefused(refused, false), refused, null);
@@ -149,7 +149,7 @@ export class Subscriptions {
       let asked = 0;
       // Those that are refused again are the last next time.
       for (const id of [...this.#refused.keys()]) {
-        if (!this.#wanted.get(id)?.isPromised) continue;
+        if (!this.#desired.get(id)?.isPromised) continue;
         this.#askAgain(id);
         if (++asked === BATCH_CHANNELS) break;
       }
@@ -159,7 +159,7 @@ export class Subscriptions {
   }
 
   /**
-   * Lays wanted against confirmed until they agree; one run serves all who call meanwhile.
+   * Reconciles desired with confirmed subscriptions. Concurrent calls share one run.
    *
    * @throws the reason for which the connection is over
    */
@@ -197,12 +197,12 @@ export class Subscriptions {
     const subscribe: ServerChannel[] = [];
     const unsubscribe: ServerChannel[] = [];
     for (const id of changed) {
-      const wanted = this.#wanted.get(id);
+      const desired = this.#desired.get(id);
       const confirmed = this.#confirmed.get(id);
-      if (wanted === undefined) {
+      if (desired === undefined) {
         this.#refused.delete(id);
         if (confirmed !== undefined) unsubscribe.push(confirmed);
-      } else if (confirmed === undefined && !this.#refused.has(id)) subscribe.push(wanted);
+      } else if (confirmed === undefined && !this.#refused.has(id)) subscribe.push(desired);
     }
     try {
       for (const batch of batches(subscribe)) await this.#subscribe(batch);

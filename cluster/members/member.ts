@@ -4,7 +4,7 @@ import type { Probe } from "../../pubsub/connection/heartbeat.ts";
 import { parseRole } from "../../pubsub/connection/role.ts";
 import type { GapReason } from "../../pubsub/gap.ts";
 import type { DroppedMessages } from "../../pubsub/held_messages.ts";
-import type { Refusal, Wanted } from "../../pubsub/hub.ts";
+import type { Desired, Refusal } from "../../pubsub/hub.ts";
 import { PlainLocator } from "../../pubsub/locator.ts";
 import { formatAddress, type TcpAddress } from "../../pubsub/mod.ts";
 import type { Settings } from "../../pubsub/options.ts";
@@ -118,7 +118,7 @@ export class Member implements GatedNode {
   }
 
   /** As {@linkcode Server.settle}, once the fences of the channels' slots are set. */
-  async settle(channels: readonly Wanted[]): Promise<Refusal[]> {
+  async settle(channels: readonly Desired[]): Promise<Refusal[]> {
     try {
       await this.gate.extend(channels);
     } catch {

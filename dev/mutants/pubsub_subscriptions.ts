@@ -48,7 +48,7 @@ export const pubsubSubscriptions: readonly Mutant[] = [
   {
     name: "ends a shared channel with its first user",
     file: "pubsub/subscription_registry.ts",
-    before: "if (users.length > 0) return this.#replace(wanted, users);",
+    before: "if (users.length > 0) return this.#replace(desired, users);",
     after: "",
     tests: ["tests/pubsub/subscription_registry_test.ts"],
   },
