@@ -1,96 +1,75 @@
 import { viewOf } from "../bytes/view.ts";
 
-/** Reserved beyond what has arrived: at first … */
+// How much may be reserved for announced bytes beyond what has arrived: at first …
 const FIRST_STEP = 2 ** 20;
 
-/** … and once that much has arrived. */
+// … once that much has arrived, and then as much as has arrived.
 const STEP = 2 ** 25;
 
-/** The least that is reserved … */
+/** The least that is reserved where nothing is announced … */
 const LEAST = 4096;
 
 /** … and the most that is kept for the next input. */
-const MOST_KEPT = 2 ** 16;
+const MOST_KEPT = LEAST;
 
-/** Up to so many bytes, copying in a loop is faster than making an array for `set`. */
+/** Up to so many bytes, copying in a loop is faster than creating an array for `set`. */
 const LOOPED = 128;
 
 /**
- * Input that is incomplete: the beginning of a message, of a line or of the content of a bulk string.
+ * Incomplete input: the beginning of a message, of a line or of the content of a bulk string.
  *
- * An announced length reserves a megabyte at most until that much has arrived. A bulk of up to 32 MiB
- * is nevertheless copied once: as soon as the rest may be reserved, everything moves to one array of
- * the exact length.
+ * A server that announces a long string and sends little of it makes the buffer reserve little. A
+ * string of up to 32 MiB is nevertheless copied once, except for its first megabyte.
  */
 export class InputBuffer {
-  /** How many bytes there are. */
-  length = 0;
-  /** Holds them from its start on, unless {@linkcode #full} holds some. */
+  /** Holds the input from its start on. */
   bytes: Uint8Array<ArrayBuffer> = new Uint8Array(0);
-  /** How many of `bytes` are filled. */
-  #filled = 0;
-  /** What comes before `bytes`. */
-  #full: Uint8Array<ArrayBuffer>[] = [];
+  /** How many bytes of input there are. */
+  length = 0;
 
   /**
-   * Adds `source` from `start` to `end`.
+   * Appends `source[start..end)`.
    *
-   * @param missing How many bytes are still to come, these included, if that is known.
+   * @param announced How many bytes are still to come, these included; 0 if that is unknown.
    */
-  append(source: Uint8Array, start: number, end: number, missing = 0): void {
-    if (this.length === 0 && this.bytes.length < Math.min(missing, FIRST_STEP)) this.#grow(missing);
-    for (let from = start;;) {
-      const to = Math.min(end, from + this.bytes.length - this.#filled);
-      copy(source, from, to, this.bytes, this.#filled);
-      this.#filled += to - from;
-      this.length += to - from;
-      if (to === end) return;
-      from = to;
-      this.#grow(missing - (from - start), end - from);
+  append(source: Uint8Array, start: number, end: number, announced: number = 0): void {
+    const needed = this.length + end - start;
+    if (needed > this.bytes.length) {
+      const step = this.length < FIRST_STEP ? FIRST_STEP : Math.max(STEP, this.length);
+      const size = Math.min(this.length + announced, this.length + step);
+      const grown = new Uint8Array(size >= needed ? size : Math.max(LEAST, 2 * needed));
+      grown.set(this.bytes.subarray(0, this.length));
+      this.bytes = grown;
     }
+    copy(source, start, end, this.bytes, this.length);
+    this.length = needed;
   }
 
-  /** Removes all bytes and returns them as one array, which is the caller's. */
+  /** Removes the input and returns it in an array of its own. */
   take(): Uint8Array<ArrayBuffer> {
     const isExact = this.length === this.bytes.length;
-    const whole = isExact ? this.bytes : this.#join(this.length);
+    const taken = isExact ? this.bytes : this.bytes.subarray(0, this.length).slice();
     if (isExact) this.bytes = new Uint8Array(0);
     this.clear();
-    return whole;
+    return taken;
   }
 
-  /** Removes all bytes. */
+  /** Removes the first `count` bytes of the input. */
+  discard(count: number): void {
+    this.bytes.copyWithin(0, count, this.length);
+    this.length -= count;
+  }
+
+  /** Removes the input. */
   clear(): void {
     if (this.bytes.length > MOST_KEPT) this.bytes = new Uint8Array(0);
-    if (this.#full.length > 0) this.#full = [];
-    this.#filled = 0;
     this.length = 0;
-  }
-
-  /** Makes room for the `rest`, or for `more` bytes at least if that is not known. */
-  #grow(rest: number, more = 0): void {
-    const allowed = this.length < FIRST_STEP ? FIRST_STEP : STEP;
-    if (rest > allowed) {
-      if (this.#filled > 0) this.#full.push(this.bytes.subarray(0, this.#filled));
-      this.bytes = new Uint8Array(allowed);
-      this.#filled = 0;
-    } else {
-      const length = this.length + rest;
-      this.bytes = this.#join(rest > 0 ? length : Math.max(LEAST, 2 * (this.length + more)));
-      this.#full = [];
-      this.#filled = this.length;
-    }
-  }
-
-  /** One array of `length` bytes that begins with all that there are. */
-  #join(length: number): Uint8Array<ArrayBuffer> {
-    return join([...this.#full, this.bytes.subarray(0, this.#filled)], length);
   }
 }
 
-/** One array that begins with all of these; by default as long as they are. */
-export function join(parts: readonly Uint8Array[], length?: number): Uint8Array<ArrayBuffer> {
-  const whole = new Uint8Array(length ?? parts.reduce((sum, part) => sum + part.length, 0));
+/** Returns all of these in one array. */
+export function concat(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
   let at = 0;
   for (const part of parts) {
     whole.set(part, at);

@@ -1,19 +1,22 @@
-import { join } from "./input_buffer.ts";
 import { decodeText } from "../bytes/text.ts";
 import { encodeUtf8 } from "../bytes/utf8.ts";
-import { type Reply, VerbatimString } from "./types.ts";
 import { viewOf } from "../bytes/view.ts";
+import { concat } from "./input_buffer.ts";
+import { type Reply, VerbatimString } from "./types.ts";
 
 const CR = 13;
 const LF = 10;
 const ZERO = 48;
 const DOLLAR = 36;
 
+/** CR LF as a number of 16 bits, its first byte lowest. */
+export const CR_LF = 0x0a0d;
+
 /**
- * One pub/sub message as places in the bytes it came in: nothing is copied, nothing made.
+ * One pub/sub message as places in the bytes that it arrived in. Nothing is copied.
  *
- * A decoder has one object of this kind and fills it anew for every message. It and its `bytes` are
- * valid only during the call: take what is to be kept with {@linkcode decodeText} or `slice()`.
+ * A decoder has one such object and fills it for every message. The object and its `bytes` are valid
+ * only during the call. Copy what you keep with {@linkcode decodeText} or `slice()`.
  *
  * @example
  * ```ts
@@ -33,21 +36,21 @@ const DOLLAR = 36;
 export interface MessageFrame {
   /** Holds the parts below. */
   bytes: Uint8Array;
-  /** Where the pattern begins: `-1` for `message`, which has none. */
+  /** Index of the first byte of the pattern; `-1` for `message`, which has none. */
   patternStart: number;
-  /** Where the pattern ends, exclusive; `-1` for `message`. */
+  /** Index after the last byte of the pattern; `-1` for `message`. */
   patternEnd: number;
-  /** Where the channel begins. */
+  /** Index of the first byte of the channel. */
   channelStart: number;
-  /** Where the channel ends, exclusive. */
+  /** Index after the last byte of the channel. */
   channelEnd: number;
-  /** Where the payload begins. */
+  /** Index of the first byte of the payload. */
   payloadStart: number;
-  /** Where the payload ends, exclusive. */
+  /** Index after the last byte of the payload. */
   payloadEnd: number;
 }
 
-/** A frame with nothing in it. */
+/** Returns an empty frame. */
 export function emptyMessageFrame(): MessageFrame {
   return {
     bytes: new Uint8Array(0),
@@ -60,23 +63,29 @@ export function emptyMessageFrame(): MessageFrame {
   };
 }
 
-// After the type.
+// What the functions below return for input that they do not read. Lengths and ends are above zero.
+
+/** The input is something else, or wrong, or too long. The decoder's general path reads it. */
+export const NO_MATCH = 0;
+
+/** The input is right as far as it goes. A number below this: at least that many bytes are missing. */
+export const INCOMPLETE = -1;
+
+// The frame after its type byte.
 const PMESSAGE_HEAD: Uint8Array = /* @__PURE__ */ encodeUtf8("4\r\n$8\r\npmessage\r\n");
 const MESSAGE_HEAD: Uint8Array = /* @__PURE__ */ encodeUtf8("3\r\n$7\r\nmessage\r\n");
 
 /**
- * Reads a `message` or `pmessage`.
+ * Reads a `message` or `pmessage` whose parts are bulk strings.
  *
- * Four bytes are looked at as one word, the first in its lowest place: the fixed ones, and the head
- * of a bulk with a length of one or two digits. A frame takes 20 ns so in Node 20, 18 in Deno and 14
- * in Bun; byte by byte, with {@linkcode readBulkHead} for each bulk, it takes 50, 36 and 31.
+ * The fixed bytes are compared four at a time, as numbers whose lowest byte is the first.
  *
- * @param frame Is filled when there is one.
- * @param bytes What has come, up to `size`.
- * @param start Where the frame's type byte stands, which the caller has looked at.
- * @param maxLength A part longer than this is none.
- * @returns Where the frame ends; or {@linkcode CUT} when it is not all there, {@linkcode OTHER} when
- * it is none or anything is wrong with it, which the general path then says.
+ * @param frame Filled if there is a frame.
+ * @param bytes The input, which ends at `size`.
+ * @param start Index of the type byte, which the caller has checked.
+ * @param maxLength A longer part does not match.
+ * @param budget The parts together have at most so many bytes, or do not match.
+ * @returns Where the frame ends, {@linkcode NO_MATCH}, or {@linkcode INCOMPLETE} and below.
  */
 export function readMessageFrame(
   frame: MessageFrame,
@@ -84,20 +93,18 @@ export function readMessageFrame(
   start: number,
   size: number,
   maxLength: number,
+  budget: number,
 ): number {
-  // Constants of a module are loads, those of a function are not: 5 ns of a frame in Node 20.
-  const ZERO = 48;
-  const LF = 10;
-  const CR_LF = 0x0a0d;
   const words = viewOf(bytes);
   const head = start + 18 <= size ? words.getInt32(start + 1, true) : 0;
   let part: number;
   let at: number;
+  let rest = budget;
   if (
     // 4\r\n$ 8\r\np mess age\r \n
     head === 0x240a0d34 && words.getInt32(start + 5, true) === 0x700a0d38 &&
     words.getInt32(start + 9, true) === 0x7373656d &&
-    words.getInt32(start + 13, true) === 0x0d656761 && bytes[start + 17] === LF
+    words.getInt32(start + 13, true) === 0x0d656761 && bytes[start + 17] === 10
   ) {
     part = 0;
     at = start + 18;
@@ -112,35 +119,32 @@ export function readMessageFrame(
     part = 1;
     at = start + 17;
   } else {
-    return cutOrOtherHead(bytes, start, size);
+    return matchHead(bytes, start + 1, size);
   }
   for (; part < 3; part++) {
-    // The shortest bulk has six bytes.
-    if (at + 6 > size) return cutOrOther(bytes, words, at, size, maxLength);
-    const word = words.getInt32(at, true);
+    const word = at + 6 <= size ? words.getInt32(at, true) : 0;
+    let length = (word >> 8 & 0xff) - 48;
     let from = at + 4;
-    let length = (word >> 8 & 0xff) - ZERO;
-    // Not $, a digit, CR and LF.
     if ((word & 0xffff00ff) !== 0x0a0d0024 || length < 0 || length > 9) {
-      const second = (word >> 16 & 0xff) - ZERO;
+      const second = (word >> 16 & 0xff) - 48;
       if (
-        // $, two digits, CR; and LF.
         (word & 0xff0000ff) === 0x0d000024 && length >= 0 && length <= 9 && second >= 0 &&
-        second <= 9 && bytes[from] === LF
+        second <= 9 && bytes[from] === 10
       ) {
         length = length * 10 + second;
         from++;
       } else {
-        const longer = readBulkHead(bytes, words, at, size);
-        if (longer < 0) return longer;
-        length = contentLength(longer);
-        from = contentStart(at, longer);
+        const head = readBulkHead(bytes, words, at, size);
+        if (head <= 0) return head;
+        length = head >> 4;
+        from = at + (head & 15) + 3;
       }
     }
     const to = from + length;
-    if (to + 1 >= size || length > maxLength || words.getInt16(to, true) !== CR_LF) {
-      return cutOrOther(bytes, words, at, size, maxLength);
-    }
+    rest -= length;
+    if (length > maxLength || rest < 0) return NO_MATCH;
+    if (to + 1 >= size) return matchCut(bytes, to, size);
+    if (words.getInt16(to, true) !== 0x0a0d) return NO_MATCH;
     if (part === 0) {
       frame.patternStart = from;
       frame.patternEnd = to;
@@ -157,48 +161,37 @@ export function readMessageFrame(
   return at;
 }
 
-/** Which of the two it is when the head of a message was not read: what has come of one is cut. */
-function cutOrOtherHead(bytes: Uint8Array, start: number, size: number): number {
-  const from = start + 1;
+/** Whether what has arrived from `from` on begins a message. */
+function matchHead(bytes: Uint8Array, from: number, size: number): number {
   const head = bytes[from] === PMESSAGE_HEAD[0] ? PMESSAGE_HEAD : MESSAGE_HEAD;
-  // By index: an iterator of bytes costs Node 20 100 ns.
   for (let i = 0; i < head.length && from + i < size; i++) {
-    if (bytes[from + i] !== head[i]) return OTHER;
+    if (bytes[from + i] !== head[i]) return NO_MATCH;
   }
-  return CUT;
+  return INCOMPLETE;
 }
 
-/** The same of a part, which begins at `start`. Nearly every chunk ends here. */
-function cutOrOther(
-  bytes: Uint8Array,
-  words: DataView,
-  start: number,
-  size: number,
-  maxLength: number,
-): number {
-  const head = readBulkHead(bytes, words, start, size);
-  if (head < 0) return head;
-  const length = contentLength(head);
-  const to = contentStart(start, head) + length;
-  const ends = (to >= size || bytes[to] === CR) && (to + 1 >= size || bytes[to + 1] === LF);
-  return ends && length <= maxLength ? CUT : OTHER;
+/** The same for a part whose CR LF should stand at `to`. Each of its bytes is checked as it arrives. */
+function matchCut(bytes: Uint8Array, to: number, size: number): number {
+  if (to >= size) return size - to - 1;
+  return bytes[to] === CR ? INCOMPLETE : NO_MATCH;
 }
 
 /**
- * Makes the frame of a message that was read as a push.
+ * Fills a frame from the items of a push.
  *
- * @param frame Is filled, with bytes of its own, if `items` are a message.
- * @returns Whether `items` are a `message` or `pmessage`.
+ * @param frame Filled, with bytes of its own, if the items are a message.
+ * @returns Whether they are.
  */
-export function layMessageFrame(frame: MessageFrame, items: readonly Reply[]): boolean {
+export function fillMessageFrame(frame: MessageFrame, items: readonly Reply[]): boolean {
   const parts = items.map(bytesOf).filter((part) => part !== null);
   const { length } = parts;
   const kind = length === 3 ? "message" : length === 4 ? "pmessage" : "";
   if (length < items.length || kind === "" || decodeText(parts[0]!) !== kind) return false;
-  const patternEnd = length === 4 ? parts[1]!.length : 0;
-  frame.bytes = join(parts.slice(1));
-  frame.patternStart = length === 4 ? 0 : -1;
-  frame.patternEnd = length === 4 ? patternEnd : -1;
+  const hasPattern = length === 4;
+  const patternEnd = hasPattern ? parts[1]!.length : 0;
+  frame.bytes = concat(parts.slice(1));
+  frame.patternStart = hasPattern ? 0 : -1;
+  frame.patternEnd = hasPattern ? patternEnd : -1;
   frame.channelStart = patternEnd;
   frame.channelEnd = frame.payloadStart = patternEnd + parts.at(-2)!.length;
   frame.payloadEnd = frame.bytes.length;
@@ -206,10 +199,8 @@ export function layMessageFrame(frame: MessageFrame, items: readonly Reply[]): b
 }
 
 /**
- * The bytes of a string of any type.
- *
- * @returns Null for another value, and for a simple string whose bytes are unknown because they may
- * not have been UTF-8.
+ * Returns the bytes of a string of any type; null for another value, and for text that contains
+ * U+FFFD, because its bytes are unknown.
  */
 export function bytesOf(item: Reply | undefined): Uint8Array | null {
   if (item instanceof Uint8Array) return item;
@@ -217,31 +208,20 @@ export function bytesOf(item: Reply | undefined): Uint8Array | null {
   return typeof item === "string" && !item.includes("\uFFFD") ? encodeUtf8(item) : null;
 }
 
-/** What is there so far is right, but it is not all there. */
-export const CUT = -1;
+/** The most digits of a length: the head below then fits 32 bits. */
+const MAX_DIGITS = 8;
 
-/** It is something else, or wrong, or too long: the exact path will say. */
-const OTHER = -2;
-
-/** Seven: the head fits one small integer then. A longer bulk is for the exact path. */
-const MAX_DIGITS = 7;
-
-/** Length of a head's type and CR LF. */
-const AROUND = 3;
-
-/** Length of an empty bulk string. */
+/** Length of the shortest bulk string. */
 const SHORTEST = 6;
 
 /**
- * Reads the head of a bulk string, `$` and its length, for the straight paths.
+ * Reads the head of a bulk string: `$`, its length, CR LF.
  *
- * Of a short one it looks at four bytes as one word, the first in its lowest place.
- *
- * @param bytes What has come, up to `size`.
- * @param words The view of them.
- * @returns The length and the number of its digits as one number, for {@linkcode contentStart} and
- * {@linkcode contentLength}; or below zero {@linkcode CUT} or {@linkcode OTHER}. One number, because to
- * give back two would cost an object.
+ * @param bytes The input, which ends at `size`.
+ * @param words A view of it.
+ * @returns The length and its number of digits as one number, for {@linkcode contentLength} and
+ * {@linkcode contentStart}, because two would cost an object; {@linkcode NO_MATCH} or
+ * {@linkcode INCOMPLETE}.
  */
 export function readBulkHead(
   bytes: Uint8Array,
@@ -251,20 +231,25 @@ export function readBulkHead(
 ): number {
   if (start + SHORTEST <= size) {
     const word = words.getInt32(start, true);
-    const first = (word >> 8 & 0xff) - ZERO;
-    const second = (word >> 16 & 0xff) - ZERO;
+    const first = (word >> 8 & 0xff) - 48;
+    const second = (word >> 16 & 0xff) - 48;
     if (first >= 0 && first <= 9) {
       // $, a digit, CR and LF.
-      if ((word & 0xffff00ff) === 0x0a0d0024) return first << 3 | 1;
+      if ((word & 0xffff00ff) === 0x0a0d0024) return first << 4 | 1;
       if (
         // $, two digits, CR; and LF.
         (word & 0xff0000ff) === 0x0d000024 && second >= 0 && second <= 9 &&
-        bytes[start + 4] === LF
-      ) return (first * 10 + second) << 3 | 2;
+        bytes[start + 4] === 10
+      ) return (first * 10 + second) << 4 | 2;
     }
   }
-  if (start >= size) return CUT;
-  if (bytes[start] !== DOLLAR) return OTHER;
+  return readLongHead(bytes, start, size);
+}
+
+/** The same of a head of any length. Apart, so that engines inline the short case. */
+function readLongHead(bytes: Uint8Array, start: number, size: number): number {
+  if (start >= size) return INCOMPLETE;
+  if (bytes[start] !== DOLLAR) return NO_MATCH;
   let at = start + 1;
   let length = 0;
   for (; at < size; at++) {
@@ -273,16 +258,19 @@ export function readBulkHead(
     length = length * 10 + digit;
   }
   const digits = at - start - 1;
-  if (digits > MAX_DIGITS) return OTHER;
-  if (at + 1 >= size) return at === size || (bytes[at] === CR && digits > 0) ? CUT : OTHER;
-  if (digits === 0 || bytes[at] !== CR || bytes[at + 1] !== LF) return OTHER;
-  return length << 3 | digits;
+  if (digits > MAX_DIGITS) return NO_MATCH;
+  if (at < size && (bytes[at] !== CR || digits === 0)) return NO_MATCH;
+  if (at + 1 >= size) return INCOMPLETE;
+  return bytes[at + 1] === LF ? length << 4 | digits : NO_MATCH;
 }
 
+/** Returns where the content of a bulk string begins whose head stands at `start`. */
 export function contentStart(start: number, head: number): number {
-  return start + (head & 7) + AROUND;
+  // The type and CR LF are three bytes.
+  return start + (head & 15) + 3;
 }
 
+/** Returns the length of a bulk string. */
 export function contentLength(head: number): number {
-  return head >> 3;
+  return head >> 4;
 }

@@ -25,11 +25,10 @@
  * @module
  */
 
-export { Decoder, type DecoderOptions, type DecoderSink } from "./decoder.ts";
+export { Decoder } from "./decoder.ts";
 export { type CommandArgument, encodeCommand, encodePipeline } from "./encoder.ts";
 export { RespLimitError, RespSyntaxError, ServerError } from "./errors.ts";
-export { type DecoderLimits, DEFAULT_LIMITS } from "./limits.ts";
+export { type DecoderLimits, type DecoderOptions, type DecoderSink } from "./options.ts";
 export type { MessageFrame } from "./message_frame.ts";
-export { replyToText } from "./reply_to_text.ts";
 export { decodeText } from "../bytes/text.ts";
-export { Attributed, type Reply, RespMap, RespSet, VerbatimString } from "./types.ts";
+export { Attributed, type Reply, replyToText, RespMap, RespSet, VerbatimString } from "./types.ts";

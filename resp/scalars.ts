@@ -1,5 +1,4 @@
 import { RespLimitError, RespSyntaxError } from "./errors.ts";
-import { MAX_DIGITS } from "./limits.ts";
 import { decodeText } from "../bytes/text.ts";
 
 // The specification (https://redis.io/docs/latest/develop/reference/protocol-spec/) allows leading
@@ -10,12 +9,16 @@ const PLUS = 43;
 const MINUS = 45;
 const DOT = 46;
 const ZERO = 48;
+const QUESTION = 63;
 const E = 101;
 const TO_LOWER = 0x20;
 const TRUE = 116;
 const FALSE = 102;
 
 const INT64_LIMIT = 2n ** 63n;
+
+/** The most digits of a big number: a bigint has 2^20 bits at most in JavaScriptCore. */
+const MAX_DIGITS = 2 ** 18;
 
 /** This many decimal digits always fit a double exactly. */
 const SAFE_DIGITS = 15;
@@ -51,6 +54,11 @@ export function requireEnd(line: Line, at: number): void {
 /** Whether it is `-1`, the length of a null in RESP2. */
 export function isMinusOne({ bytes, start, end }: Line): boolean {
   return end - start === 2 && bytes[start] === MINUS && bytes[start + 1] === ZERO + 1;
+}
+
+/** Whether it is `?`, the length of a streamed value. */
+export function isQuestionMark({ bytes, start, end }: Line): boolean {
+  return end - start === 1 && bytes[start] === QUESTION;
 }
 
 /** `t` or `f`. */

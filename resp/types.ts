@@ -1,3 +1,4 @@
+import { decodeText } from "../bytes/text.ts";
 import { encodeUtf8 } from "../bytes/utf8.ts";
 import type { ServerError } from "./errors.ts";
 
@@ -212,4 +213,47 @@ function isText(reply: Reply, text: string): boolean {
   if (reply.length < text.length || reply.length > text.length * 3) return false;
   const bytes = encodeUtf8(text);
   return bytes.length === reply.length && bytes.every((byte, i) => byte === reply[i]);
+}
+
+/**
+ * Returns a copy of a reply with text in place of bytes.
+ *
+ * @param reply A reply decoded as bytes.
+ * @returns The reply as the decoder makes it with `strings: "text"`.
+ *
+ * @example
+ * ```ts
+ * import { replyToText } from "@keywatch/keywatch/resp";
+ *
+ * replyToText([new Uint8Array([111, 107]), 1]); // ["ok", 1]
+ * ```
+ */
+export function replyToText(reply: Reply): Reply {
+  const root = [reply];
+  // Lists instead of recursion, because replies may nest deeper than calls.
+  const todo: Reply[][] = [root];
+  const attributed: [copy: Attributed, reply: Reply[]][] = [];
+  const copyOf = (items: Reply[]): Reply[] => {
+    const copy = items.slice();
+    todo.push(copy);
+    return copy;
+  };
+  for (let items = todo.pop(); items !== undefined; items = todo.pop()) {
+    for (let i = 0; i < items.length; i++) {
+      const item = items[i]!;
+      if (item instanceof Uint8Array) items[i] = decodeText(item);
+      else if (Array.isArray(item)) items[i] = copyOf(item);
+      else if (item instanceof RespMap) items[i] = new RespMap(copyOf(item.items));
+      else if (item instanceof RespSet) items[i] = new RespSet(copyOf(item.items));
+      else if (item instanceof VerbatimString && typeof item.value !== "string") {
+        items[i] = new VerbatimString(item.format, decodeText(item.value));
+      } else if (item instanceof Attributed) {
+        const copy = new Attributed(new RespMap(copyOf(item.attributes.items)), item.reply);
+        attributed.push([copy, copyOf([item.reply])]);
+        items[i] = copy;
+      }
+    }
+  }
+  for (const [copy, [converted]] of attributed) (copy as { reply: Reply }).reply = converted!;
+  return root[0]!;
 }

@@ -1,4 +1,5 @@
-import { Decoder, type DecoderLimits, DEFAULT_LIMITS } from "../../resp/mod.ts";
+import { Decoder, type DecoderLimits } from "../../resp/mod.ts";
+import { DEFAULT_LIMITS } from "../../resp/options.ts";
 import { formatAddress, type ServerUrl } from "./address.ts";
 import type { Credentials } from "./handshake.ts";
 import type { HeartbeatOptions } from "./heartbeat.ts";

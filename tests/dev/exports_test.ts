@@ -7,7 +7,7 @@ import { run } from "../servers/run.ts";
 
 const VALUES = `
   AbstractKeyspaceNotifications Attributed AuthError Channel ChannelType ClosedError
-  ClusterKeyspaceNotifications ConnectError DEFAULT_LIMITS DEFAULT_PORT Decoder EventType
+  ClusterKeyspaceNotifications ConnectError DEFAULT_PORT Decoder EventType
   KeyNotification KeyeventChannel KeyspaceChannel KeyspaceNotifications MissingDatabaseError
   MissingFlagsError RespLimitError RespMap RespSet RespSyntaxError SLOTS SentinelError ServerError
   SubkeyeventChannel SubkeyspaceChannel SubkeyspaceeventChannel SubkeyspaceitemChannel

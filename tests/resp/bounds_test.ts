@@ -49,7 +49,8 @@ Deno.test("a bulk of 32 MiB in chunks of 64 KiB is copied at most twice", () => 
   assertLess(asBytes.reserved, 1.1 * length);
   const asText = work(chunks(), { strings: "text" });
   assertEquals(asText.given, 1);
-  assertLess(asText.touched, 1.1 * length);
+  // Each part is copied once and decoded once.
+  assertLess(asText.touched, 2.1 * length);
   assertLess(asText.reserved, 0.1 * length);
 });
 
@@ -69,7 +70,7 @@ Deno.test("what is announced reserves no more than a step beyond what has come",
   }
 });
 
-Deno.test("once a megabyte has come, no more than 32 are reserved beyond", () => {
+Deno.test("a bulk beyond 32 MiB reserves no more than twice what has come of it", () => {
   const chunk = new Uint8Array(2 ** 20);
   const length = 300 * 2 ** 20;
   let come = 0;
@@ -79,7 +80,8 @@ Deno.test("once a megabyte has come, no more than 32 are reserved beyond", () =>
     decoder.write(count(bytes(`$${length}\r\n`)));
     for (; come < 100 * 2 ** 20; come += chunk.length) decoder.write(count(chunk));
   });
-  assertLess(counted.reserved, come + 33 * 2 ** 20);
+  // Each array is twice as long as the one before, which is free by then.
+  assertLess(counted.reserved, 3 * come);
 });
 
 testSingleBytes(12_000);

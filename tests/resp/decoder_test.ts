@@ -336,10 +336,12 @@ Deno.test("stops at once when the sink throws at a long message that was cut", (
   assertEquals(sink.events.map((event) => event.slice(0, 9)), ['message "']);
 });
 
-Deno.test("a long message that was cut keeps bytes that are not UTF-8", () => {
+Deno.test("a long message that was cut keeps bytes that are not UTF-8, in any form", () => {
   const payload = new Uint8Array(5000).fill(0xff);
-  const wire = join(">3\r\n$7\r\nmessage\r\n$1\r\nc\r\n$5000\r\n", payload, "\r\n");
-  for (const strings of ["bytes", "text"] as const) {
+  const usual = join(">3\r\n$7\r\nmessage\r\n$1\r\nc\r\n$5000\r\n", payload, "\r\n");
+  const unusual = join(">3\r\n+message\r\n+c\r\n=5004\r\ntxt:", payload, "\r\n");
+  const cases = [usual, unusual].flatMap((wire) => [["bytes", wire], ["text", wire]] as const);
+  for (const [strings, wire] of cases) {
     const payloads: Uint8Array[] = [];
     const decoder = new Decoder({
       reply() {},

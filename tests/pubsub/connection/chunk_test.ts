@@ -2,7 +2,7 @@ import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import { Buffer } from "node:buffer";
 import { Connection, MessageReceiver } from "../../../pubsub/connection/connection.ts";
 import type { Transport } from "../../../pubsub/connection/transport.ts";
-import { resolveLimits } from "../../../resp/limits.ts";
+import { resolveLimits } from "../../../resp/options.ts";
 import type { MessageFrame } from "../../../resp/mod.ts";
 
 const MESSAGE = ">3\r\n$7\r\nmessage\r\n$18\r\n__keyspace@0__:key\r\n$3\r\nset\r\n";
