@@ -1,4 +1,4 @@
-import type { Hub } from "../pubsub/hub.ts";
+import type { Dispatcher } from "../pubsub/dispatcher.ts";
 import { AbstractKeyspaceNotifications, type Status } from "../pubsub/mod.ts";
 import type { Topology } from "./discovery/topology.ts";
 import { checkForCluster, type ClusterOptions, readSeedNodes } from "./options.ts";
@@ -21,12 +21,12 @@ import type { WatchedCluster } from "./watched_cluster.ts";
  */
 export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications {
   /** @internal */
-  protected readonly hub: Hub;
+  protected readonly dispatcher: Dispatcher;
   readonly #cluster: WatchedCluster;
 
   private constructor(cluster: WatchedCluster) {
     super(cluster.settings.database);
-    this.hub = cluster.hub;
+    this.dispatcher = cluster.dispatcher;
     this.#cluster = cluster;
   }
 

@@ -1,5 +1,5 @@
 import type { Consumer } from "../pubsub/delivery.ts";
-import { type Desired, Hub, type Refusal } from "../pubsub/hub.ts";
+import { type Desired, Dispatcher, type Refusal } from "../pubsub/dispatcher.ts";
 import type { Status } from "../pubsub/mod.ts";
 import { AuthError, ClosedError, ConnectError, TimeoutError } from "../pubsub/connection/errors.ts";
 import { MissingDatabaseError, MissingFlagsError } from "../pubsub/errors.ts";
@@ -22,7 +22,7 @@ const NOBODY: Consumer = { deliver() {}, queued: 0, queuedBytes: 0, dropped: 0 }
  */
 export class WatchedCluster {
   /** The subscriptions, and the way to them. */
-  readonly hub: Hub;
+  readonly dispatcher: Dispatcher;
   /** The options, and what the URLs say of all nodes. */
   readonly settings: Settings;
   readonly #members: Members;
@@ -43,7 +43,7 @@ export class WatchedCluster {
     this.settings = settings;
     this.#hasFences = migrations !== "deliver";
     this.#reportsStatus = options.onStatus !== undefined;
-    this.hub = new Hub(() => "*", settings, {
+    this.dispatcher = new Dispatcher(() => "*", settings, {
       checkSilence: async (channels) => {
         await this.#onEach(({ server }) => server.checkSilence(channels));
       },
@@ -65,7 +65,7 @@ export class WatchedCluster {
       settings,
       migrations,
       tls,
-      hub: this.hub,
+      dispatcher: this.dispatcher,
       onHint: () => this.#refresher.hint(),
       hasten: (ms) => this.#refresher.hasten(ms),
       signal,
@@ -118,7 +118,7 @@ export class WatchedCluster {
    */
   async refreshSubscriptions(): Promise<void> {
     await this.#refresher.request();
-    if (this.hub.ended === null) return;
+    if (this.dispatcher.ended === null) return;
     throw new ClosedError("Cannot refresh the subscriptions: the notifications are closed");
   }
 
@@ -133,7 +133,7 @@ export class WatchedCluster {
     }));
     const slots = watched.status();
     return {
-      state: this.hub.ended !== null
+      state: this.dispatcher.ended !== null
         ? "closed"
         : slots.uncovered.length > 0 || nodes.some(({ state }) => state !== "ready")
         ? "incomplete"
@@ -148,10 +148,10 @@ export class WatchedCluster {
         held: filter.held,
         heldBytes: filter.heldBytes,
       },
-      gaps: this.hub.gaps,
-      queued: this.hub.queued,
-      queuedBytes: this.hub.queuedBytes,
-      dropped: this.hub.dropped,
+      gaps: this.dispatcher.gaps,
+      queued: this.dispatcher.queued,
+      queuedBytes: this.dispatcher.queuedBytes,
+      dropped: this.dispatcher.dropped,
     };
   }
 
@@ -162,7 +162,7 @@ export class WatchedCluster {
     this.#refresher.stop();
     this.#end.abort(reason);
     this.#members.close(reason);
-    this.hub.end(reason);
+    this.dispatcher.end(reason);
     if (this.#statusTimer !== null) clearTimeout(this.#statusTimer);
     if (this.#reportsStatus) this.settings.onStatus(this.status());
   }
@@ -174,7 +174,7 @@ export class WatchedCluster {
    * @returns those that are registered
    */
   #registerOpposites(): Desired[] {
-    const { registry } = this.hub;
+    const { registry } = this.dispatcher;
     if (!this.#hasFences) return [];
     const all = [...registry.values()];
     const wanted = all.filter(({ users }) => users.some((user) => user !== NOBODY));
@@ -202,7 +202,7 @@ export class WatchedCluster {
         called.add(member);
         if (outcome.status === "fulfilled") results.push(outcome.value);
         // The failure of a node that was left meanwhile does not count.
-        else if (this.hub.ended !== null || this.#members.get(member.id) === member) {
+        else if (this.dispatcher.ended !== null || this.#members.get(member.id) === member) {
           failures.push(outcome.reason as Error);
         }
       }
@@ -226,7 +226,7 @@ export class WatchedCluster {
         outcome.status === "rejected" ? [outcome.reason as Error] : []
       );
       if (failures.length === 0 || failures.length < outcomes.length) return;
-      if (left <= 0 || this.hub.ended !== null) throw inOneError(failures);
+      if (left <= 0 || this.dispatcher.ended !== null) throw inOneError(failures);
     }
   }
 

@@ -12,7 +12,7 @@ import {
   SubkeyspaceitemChannel,
 } from "../parse/mod.ts";
 import { readArguments, readChannel } from "./arguments.ts";
-import type { Hub } from "./hub.ts";
+import type { Dispatcher } from "./dispatcher.ts";
 import type {
   ChannelLike,
   FamilyOptions,
@@ -47,7 +47,7 @@ export abstract class AbstractKeyspaceNotifications implements KeyspaceNotificat
    *
    * @internal
    */
-  protected abstract readonly hub: Hub;
+  protected abstract readonly dispatcher: Dispatcher;
   readonly #database: number;
 
   /** @internal */
@@ -80,7 +80,7 @@ export abstract class AbstractKeyspaceNotifications implements KeyspaceNotificat
   }
 
   get subscribed(): boolean {
-    return this.hub.ended === null && this.hub.registry.size > 0;
+    return this.dispatcher.ended === null && this.dispatcher.registry.size > 0;
   }
 
   async subscribe(
@@ -88,16 +88,16 @@ export abstract class AbstractKeyspaceNotifications implements KeyspaceNotificat
   ): Promise<Subscription> {
     const { channels, options } = readArguments(args);
     checkUnused(options, ["db", "as"], "subscribe", "each channel says that itself");
-    return await this.hub.subscribe(channels, options.handler);
+    return await this.dispatcher.subscribe(channels, options.handler);
   }
 
   async #subscribe(channel: Channel, given: SubscribeOptions): Promise<Subscription> {
     const { channels, options } = readArguments([channel, given]);
-    return await this.hub.subscribe(channels, options.handler);
+    return await this.dispatcher.subscribe(channels, options.handler);
   }
 
   async unsubscribe(...channels: ChannelLike[]): Promise<void> {
-    await this.hub.unsubscribe(
+    await this.dispatcher.unsubscribe(
       channels.length === 0
         ? null
         : channels.map((name, place) => readChannel(name, place, "unsubscribe")),
@@ -157,13 +157,13 @@ export abstract class AbstractKeyspaceNotifications implements KeyspaceNotificat
   }
 
   getMessage({ timeout = 0, signal }: GetMessageOptions = {}): Promise<KeyNotification | null> {
-    return this.hub.stream.poll(timeout, signal);
+    return this.dispatcher.stream.poll(timeout, signal);
   }
 
   listen(options: ListenOptions & { readonly gaps: true }): NotificationLoop<StreamItem>;
   listen(options?: ListenOptions): NotificationLoop<KeyNotification>;
   listen(options: ListenOptions = {}): NotificationLoop<StreamItem> {
-    return this.hub.stream.open(options.gaps ?? false, options.signal);
+    return this.dispatcher.stream.open(options.gaps ?? false, options.signal);
   }
 
   /** Reads the merged stream, as `listen()` does. */

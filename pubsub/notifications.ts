@@ -5,7 +5,7 @@ import { ClosedError, ConnectError } from "./connection/errors.ts";
 import { ReplicaAdvice } from "./event_advice.ts";
 import type { ServerInfo } from "./connection/handshake.ts";
 import { PING } from "./connection/heartbeat.ts";
-import { Hub } from "./hub.ts";
+import { Dispatcher } from "./dispatcher.ts";
 import { type Locator, PlainLocator } from "./locator.ts";
 import { checkKinds, checkUnused } from "./connection/option_checks.ts";
 import {
@@ -51,7 +51,7 @@ interface Source {
  */
 export class KeyspaceNotifications extends AbstractKeyspaceNotifications {
   /** @internal */
-  protected readonly hub: Hub;
+  protected readonly dispatcher: Dispatcher;
   readonly #server: Server;
   readonly #settings: Settings;
   readonly #following: Following | null;
@@ -66,7 +66,7 @@ export class KeyspaceNotifications extends AbstractKeyspaceNotifications {
     this.#replicaAdvice = new ReplicaAdvice(settings.onWarning);
     this.#following = following;
     const sentinels = following?.sentinels ?? null;
-    this.hub = new Hub(() => this.#node, settings, {
+    this.dispatcher = new Dispatcher(() => this.#node, settings, {
       checkSilence: async (channels) => {
         await this.#server.checkSilence(channels);
         if (this.#server.info?.role === "replica") {
@@ -79,7 +79,7 @@ export class KeyspaceNotifications extends AbstractKeyspaceNotifications {
     this.#server = new Server({
       locator,
       settings,
-      hub: this.hub,
+      dispatcher: this.dispatcher,
       gate: null,
       inspect: async (info, connection, askedAt) => {
         checkMode(this.#node, info, options.singleNode ?? false);
@@ -92,12 +92,12 @@ export class KeyspaceNotifications extends AbstractKeyspaceNotifications {
       events: {
         onLost() {},
         onGap: (reason, from, to) =>
-          this.hub.reportGap({ kind: "gap", reason, node: this.#node, from, to }),
-        onDropped: (dropped) => this.hub.reportDropped(this.#node, dropped),
+          this.dispatcher.reportGap({ kind: "gap", reason, node: this.#node, from, to }),
+        onDropped: (dropped) => this.dispatcher.reportDropped(this.#node, dropped),
         onState: () => settings.onStatus(this.status()),
         onEnd: (reason) => {
           this.#end.abort(reason);
-          this.hub.end(reason);
+          this.dispatcher.end(reason);
         },
       },
     });
@@ -175,10 +175,10 @@ export class KeyspaceNotifications extends AbstractKeyspaceNotifications {
         ? "incomplete"
         : state,
       nodes: [node],
-      gaps: this.hub.gaps,
-      queued: this.hub.queued,
-      queuedBytes: this.hub.queuedBytes,
-      dropped: this.hub.dropped,
+      gaps: this.dispatcher.gaps,
+      queued: this.dispatcher.queued,
+      queuedBytes: this.dispatcher.queuedBytes,
+      dropped: this.dispatcher.dropped,
     };
   }
 
@@ -187,7 +187,7 @@ export class KeyspaceNotifications extends AbstractKeyspaceNotifications {
     const reason = new ClosedError(`The notifications of ${this.#node} were closed`);
     this.#server.close(reason);
     // Also what was lost for good before: nobody wants to read on.
-    this.hub.end(reason);
+    this.dispatcher.end(reason);
     return Promise.resolve();
   }
 
@@ -197,7 +197,7 @@ export class KeyspaceNotifications extends AbstractKeyspaceNotifications {
 
   /** Warns of what is subscribed and does not come from a replica. */
   #adviseOnReplica(): void {
-    const desired = [...this.hub.registry.values()];
+    const desired = [...this.dispatcher.registry.values()];
     this.#replicaAdvice.consider(
       desired.map(({ bytes, isPattern }) => new Channel(bytes, isPattern)),
     );

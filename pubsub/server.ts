@@ -5,7 +5,7 @@ import type { Connection } from "./connection/connection.ts";
 import { ConnectError, TimeoutError } from "./connection/errors.ts";
 import type { Introduced, ServerInfo } from "./connection/handshake.ts";
 import { type GapReason, OpenGap } from "./gap.ts";
-import type { Desired, Refusal } from "./hub.ts";
+import type { Desired, Refusal } from "./dispatcher.ts";
 import { OtherServerError } from "./questions.ts";
 import { backoff, Retries } from "./retries.ts";
 import { type ServerMemory, type ServerOptions, Session } from "./session.ts";

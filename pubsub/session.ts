@@ -11,7 +11,7 @@ import { SubscribeRefusedError } from "./errors.ts";
 import { EventRun } from "./event_run.ts";
 import type { GapReason, OpenGap } from "./gap.ts";
 import { type DroppedMessages, HeldMessages } from "./held_messages.ts";
-import type { Gate, Hub, MessageSource } from "./hub.ts";
+import type { Dispatcher, Gate, MessageSource } from "./dispatcher.ts";
 import type { Locator } from "./locator.ts";
 import type { Settings } from "./options.ts";
 import {
@@ -64,7 +64,7 @@ export interface ServerOptions {
   /** What the options say. */
   readonly settings: Settings;
   /** Whom its messages are for. */
-  readonly hub: Hub;
+  readonly dispatcher: Dispatcher;
   /** What stands between; null where nothing does. */
   readonly gate: Gate | null;
   /**
@@ -131,7 +131,7 @@ export class Session extends MessageReceiver implements MessageSource {
   readonly run: EventRun<Consumer> = new EventRun();
   readonly gate: Gate | null;
   readonly #memory: ServerMemory;
-  readonly #hub: Hub;
+  readonly #dispatcher: Dispatcher;
   readonly #address: Address;
   readonly #life = new AbortController();
   /** Messages that came before every desired channel was confirmed; null when they are not held. */
@@ -152,16 +152,16 @@ export class Session extends MessageReceiver implements MessageSource {
 
   private constructor(memory: ServerMemory, connection: Connection, address: Address) {
     super();
-    const { settings, hub, gate } = memory.options;
+    const { settings, dispatcher, gate } = memory.options;
     this.#memory = memory;
-    this.#hub = hub;
+    this.#dispatcher = dispatcher;
     this.gate = gate;
     this.connection = connection;
     this.#address = address;
     this.#held = memory.gap.isOpen ? new HeldMessages(settings.queue) : null;
     this.subscriptions = new Subscriptions(
       connection,
-      hub.registry,
+      dispatcher.registry,
       memory.refused,
       () => this.#questions.whenAnswered(),
     );
@@ -290,7 +290,7 @@ export class Session extends MessageReceiver implements MessageSource {
 
   override read(): Promise<void> | null {
     this.#heartbeat?.heard();
-    return this.#hub.turn();
+    return this.#dispatcher.turn();
   }
 
   override closed(reason: Error): void {
@@ -369,7 +369,7 @@ export class Session extends MessageReceiver implements MessageSource {
     memory.messages++;
     memory.lastMessage = this.receivedAt;
     this.#lastSentAfter = this.sentAfter;
-    if (!this.#hub.deliver(frame, this)) memory.malformed++;
+    if (!this.#dispatcher.deliver(frame, this)) memory.malformed++;
   }
 
   /**
@@ -388,7 +388,7 @@ export class Session extends MessageReceiver implements MessageSource {
         if (!looksAtFlags) return;
         const loss = await silenceGuard.recheck(
           asked,
-          this.#hub.registry.values(),
+          this.#dispatcher.registry.values(),
           // The heartbeat keeps the time of its own connection.
           asked === this.connection,
           this.#lastSentAfter,
@@ -452,7 +452,7 @@ export class Session extends MessageReceiver implements MessageSource {
 
   /** Why nothing can come on a desired channel; null when something can. */
   #findSilence(connection: Connection): Promise<SilenceError | null> {
-    return this.#memory.silenceGuard.checkAll(connection, this.#hub.registry.values());
+    return this.#memory.silenceGuard.checkAll(connection, this.#dispatcher.registry.values());
   }
 
   #tellMuted(why: SilenceError): void {

@@ -2,7 +2,7 @@ import { type KeyNotification, readWholeKey } from "../../parse/notification.ts"
 import type { Connection } from "../../pubsub/connection/connection.ts";
 import { ConnectError } from "../../pubsub/connection/errors.ts";
 import type { ServerInfo } from "../../pubsub/connection/handshake.ts";
-import type { Delivery, Gate, Hub } from "../../pubsub/hub.ts";
+import type { Delivery, Dispatcher, Gate } from "../../pubsub/dispatcher.ts";
 import type { ServerChannel } from "../../pubsub/connection/requests.ts";
 import { readRole, type Role } from "../../pubsub/connection/role.ts";
 import type { AskServer } from "../../pubsub/questions.ts";
@@ -31,7 +31,7 @@ export interface GatedNode {
 
 /** What all gates share, and where they report. */
 export interface GateContext {
-  readonly hub: Hub;
+  readonly dispatcher: Dispatcher;
   /** Tells events from artefacts. */
   readonly filter: MigrationFilter<Delivery>;
   /** Whether fences are to be set. */
@@ -122,14 +122,14 @@ export class NodeGate implements Gate {
   }
 
   pass(delivery: Delivery): void {
-    const { filter, hub, clock } = this.#context;
+    const { filter, dispatcher, clock } = this.#context;
     const { notification, begins, bytes } = delivery;
     notification.node = this.#node.node;
     if (begins) this.#slot = slotOf(notification);
     notification.slot = this.#slot;
     const stream = this.stream;
     // Of a connection that is over.
-    if (stream === null) return hub.hand(delivery);
+    if (stream === null) return dispatcher.hand(delivery);
     if (begins) filter.event(stream, this.#slot, notification, delivery, clock, bytes);
     else if (delivery.consumers.length > 0) filter.more(stream, delivery);
     if (filter.held > 0) notification.detach();

@@ -4,7 +4,7 @@ import type { Probe } from "../../pubsub/connection/heartbeat.ts";
 import { parseRole } from "../../pubsub/connection/role.ts";
 import type { GapReason } from "../../pubsub/gap.ts";
 import type { DroppedMessages } from "../../pubsub/held_messages.ts";
-import type { Desired, Refusal } from "../../pubsub/hub.ts";
+import type { Desired, Refusal } from "../../pubsub/dispatcher.ts";
 import { PlainLocator } from "../../pubsub/locator.ts";
 import { formatAddress, type TcpAddress } from "../../pubsub/mod.ts";
 import type { Settings } from "../../pubsub/options.ts";
@@ -57,14 +57,14 @@ export class Member implements GatedNode {
   #isReading = false;
 
   constructor(id: string, context: MemberContext) {
-    const { settings, hub } = context;
+    const { settings, dispatcher } = context;
     this.id = id;
     this.#context = context;
     const gate = new NodeGate(this, context);
     this.gate = gate;
     this.server = new Server({
       settings: { ...settings, maxAttempts: Infinity },
-      hub,
+      dispatcher,
       gate,
       locator: new PlainLocator(context.nameOf(id), () => this.#locate()),
       inspect: async ({ role }, connection, askedAt) => {

@@ -3,7 +3,7 @@ import { LATE, repeat, SILENT_MS } from "../../pubsub/connection/delay.ts";
 import { ClosedError } from "../../pubsub/connection/errors.ts";
 import type { GapReason } from "../../pubsub/gap.ts";
 import type { DroppedMessages } from "../../pubsub/held_messages.ts";
-import type { Delivery, Hub } from "../../pubsub/hub.ts";
+import type { Delivery, Dispatcher } from "../../pubsub/dispatcher.ts";
 import { formatAddress, type TcpAddress } from "../../pubsub/mod.ts";
 import type { Settings } from "../../pubsub/options.ts";
 import type { ServerChannel } from "../../pubsub/connection/requests.ts";
@@ -31,7 +31,7 @@ export interface MembersOptions {
   readonly migrations: MigrationPolicy;
   /** Whether TLS is spoken. */
   readonly tls: boolean;
-  readonly hub: Hub;
+  readonly dispatcher: Dispatcher;
   /** Something was noticed that a new topology may explain. */
   readonly onHint: () => void;
   /** Has a topology follow within so many ms. */
@@ -48,7 +48,7 @@ export interface MembersOptions {
  */
 export class Members extends Map<string, Member> implements MemberContext {
   readonly settings: Settings;
-  readonly hub: Hub;
+  readonly dispatcher: Dispatcher;
   readonly slots: WatchedSlots;
   readonly filter: MigrationFilter<Delivery>;
   readonly hasFences: boolean;
@@ -74,10 +74,10 @@ export class Members extends Map<string, Member> implements MemberContext {
 
   constructor(options: MembersOptions) {
     super();
-    const { settings, hub, onHint, signal } = options;
+    const { settings, dispatcher, onHint, signal } = options;
     this.#options = options;
     this.settings = settings;
-    this.hub = hub;
+    this.dispatcher = dispatcher;
     this.hasFences = options.migrations !== "deliver";
     this.filter = new MigrationFilter<Delivery>({
       decide: (delivery, verdict) => this.#deliver(delivery, verdict),
@@ -99,7 +99,7 @@ export class Members extends Map<string, Member> implements MemberContext {
       },
     });
     this.slots = new WatchedSlots({
-      hub,
+      dispatcher,
       members: this,
       isReplica: (id) => this.#replicas.has(id),
       succession: this.#succession,
@@ -290,13 +290,13 @@ export class Members extends Map<string, Member> implements MemberContext {
   }
 
   onDropped({ id, node }: Member, dropped: DroppedMessages): void {
-    this.#options.hub.reportDropped(node, dropped, this.topology?.slotsOf(id));
+    this.#options.dispatcher.reportDropped(node, dropped, this.topology?.slotsOf(id));
   }
 
   onState(member: Member): void {
-    const { hub, onHint, onStatus } = this.#options;
+    const { dispatcher, onHint, onStatus } = this.#options;
     // A member that was left says so when it is closed, and concerns nobody any more.
-    if (this.get(member.id) !== member || hub.ended !== null) return;
+    if (this.get(member.id) !== member || dispatcher.ended !== null) return;
     const { state } = member.server;
     if (state === "ready") this.#onReady(member);
     else if (state === "muted") {
@@ -381,13 +381,13 @@ export class Members extends Map<string, Member> implements MemberContext {
   }
 
   #deliver(delivery: Delivery, verdict: Verdict): void {
-    const { hub, migrations } = this.#options;
-    if (hub.ended !== null) return;
+    const { dispatcher, migrations } = this.#options;
+    if (dispatcher.ended !== null) return;
     if (verdict === "maybe") delivery.notification.migration = "maybe";
     else if (verdict === "artefact") {
       if (migrations === "hide") return;
       delivery.notification.migration = true;
     }
-    hub.hand(delivery);
+    dispatcher.hand(delivery);
   }
 }

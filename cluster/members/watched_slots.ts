@@ -1,4 +1,4 @@
-import type { Hub } from "../../pubsub/hub.ts";
+import type { Dispatcher } from "../../pubsub/dispatcher.ts";
 import type { Status } from "../../pubsub/mod.ts";
 import type { ServerChannel } from "../../pubsub/connection/requests.ts";
 import { SLOTS } from "../discovery/slot.ts";
@@ -11,7 +11,7 @@ import type { Succession } from "./succession.ts";
 /** What watched slots need. */
 export interface WatchedSlotsOptions {
   /** Takes the gaps. */
-  readonly hub: Hub;
+  readonly dispatcher: Dispatcher;
   readonly members: ReadonlyMap<string, Member>;
   /** Whether a node said last that it is a replica. */
   readonly isReplica: (id: string) => boolean;
@@ -162,10 +162,10 @@ export class WatchedSlots {
 
   /** Reports gaps, if anything is subscribed. */
   report(gaps: readonly SlotGap[]): void {
-    const { hub, nameOf } = this.#options;
-    if (hub.registry.size === 0) return;
+    const { dispatcher, nameOf } = this.#options;
+    if (dispatcher.registry.size === 0) return;
     for (const { nodeId, reason, slots, from, to } of gaps) {
-      hub.reportGap({ kind: "gap", reason, node: nameOf(nodeId), slots, from, to });
+      dispatcher.reportGap({ kind: "gap", reason, node: nameOf(nodeId), slots, from, to });
     }
   }
 }

@@ -152,7 +152,7 @@ export const pubsub: readonly Mutant[] = [
   },
   {
     name: "does not count drops of a handler that has gone",
-    file: "pubsub/hub.ts",
+    file: "pubsub/dispatcher.ts",
     before: "this.#droppedBefore += hold.consumer.dropped;",
     after: "",
     tests: ["tests/pubsub/dropped_test.ts"],
@@ -166,7 +166,7 @@ export const pubsub: readonly Mutant[] = [
   },
   {
     name: "does not count drops while it comes back",
-    file: "pubsub/hub.ts",
+    file: "pubsub/dispatcher.ts",
     before: "this.#droppedBefore += count;",
     after: "",
     tests: ["tests/pubsub/dropped_test.ts"],

@@ -130,7 +130,7 @@ export const pubsubGaps: readonly Mutant[] = [
   },
   {
     name: "does not call onGap for a loss",
-    file: "pubsub/hub.ts",
+    file: "pubsub/dispatcher.ts",
     before: "this.#settings.onGap(gap);",
     after: "",
     tests: ["tests/pubsub/pressure_test.ts", "--filter=find no room"],
@@ -151,7 +151,7 @@ export const pubsubGaps: readonly Mutant[] = [
   },
   {
     name: "leaves gaps out of the merged stream",
-    file: "pubsub/hub.ts",
+    file: "pubsub/dispatcher.ts",
     before: "if (consumer === this.stream) return this.stream.reportGap(gap);",
     after: "",
     tests: ["tests/pubsub/resubscribe_test.ts"],

@@ -6,7 +6,7 @@ import { hashSlot } from "../../../cluster/mod.ts";
 import { KeyNotification } from "../../../parse/mod.ts";
 import type { Connection } from "../../../pubsub/connection/connection.ts";
 import { ConnectError } from "../../../pubsub/connection/errors.ts";
-import type { Delivery, Hub } from "../../../pubsub/hub.ts";
+import type { Delivery, Dispatcher } from "../../../pubsub/dispatcher.ts";
 import { type Reply, RespMap, ServerError } from "../../../resp/mod.ts";
 import { sleep, until } from "../../servers/mod.ts";
 
@@ -57,7 +57,7 @@ class Scene {
     };
     this.gate = new NodeGate(node, {
       filter: this.filter,
-      hub: { hand: () => void this.reported.push("handed on") } as unknown as Hub,
+      dispatcher: { hand: () => void this.reported.push("handed on") } as unknown as Dispatcher,
       hasFences,
       clock: 0,
       spacing,

@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import type { Member } from "../../../cluster/members/member.ts";
 import type { Succession } from "../../../cluster/members/succession.ts";
 import { WatchedSlots } from "../../../cluster/members/watched_slots.ts";
-import type { Hub } from "../../../pubsub/hub.ts";
+import type { Dispatcher } from "../../../pubsub/dispatcher.ts";
 import type { Gap } from "../../../pubsub/mod.ts";
 
 /** A member that is heard since a time, in ms since the epoch, and what its connection has proven. */
@@ -16,10 +16,10 @@ Deno.test("the gap of an heir begins no later than the last proof of a primary t
     const gaps: Gap[] = [];
     const members = new Map([["a", member("a", 100, 400, silentFor)]]);
     const slots = new WatchedSlots({
-      hub: {
+      dispatcher: {
         registry: { size: 1 },
         reportGap: (gap: Gap) => gaps.push(gap),
-      } as unknown as Hub,
+      } as unknown as Dispatcher,
       members,
       isReplica: () => false,
       succession: { isHeir: () => true, takenOverAfter: () => 500 } as unknown as Succession,

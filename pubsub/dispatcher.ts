@@ -21,8 +21,8 @@ import type { SlotSpan } from "./status.ts";
 import { Stream } from "./stream.ts";
 import type { Subscription } from "./subscription.ts";
 
-/** One call of `subscribe`: the channels it holds, and where their notifications go. */
-interface Hold {
+/** A call of `subscribe`: the channels that it has not released, and where their notifications go. */
+interface ActiveSubscription {
   /** By their ids, each as often as it was given. */
   readonly channels: Map<string, Channel[]>;
   readonly consumer: Consumer;
@@ -46,7 +46,7 @@ export interface Servers {
   checkSilence(channels: readonly Channel[]): Promise<void>;
   /** Waits until every one has confirmed or refused the channels. */
   settle(channels: readonly Desired[]): Promise<Refusal[]>;
-  /** Waits until every one that can be reached has let go of channels that are not desired. */
+  /** Waits until every one that can be reached has unsubscribed what is not desired. */
   reconcile(): Promise<void>;
 }
 
@@ -82,10 +82,10 @@ export interface MessageSource {
 }
 
 /**
- * Connects desired channels with messages: the registry of subscriptions, and the way of a message to
- * those who hold them.
+ * Passes messages to their subscribers: has the registry of subscriptions, finds those that a message
+ * matches, and delivers each event once to each consumer.
  */
-export class Hub {
+export class Dispatcher {
   /** The desired channels. */
   readonly registry: SubscriptionRegistry<Consumer> = new SubscriptionRegistry();
   /** Where notifications go that no handler takes. */
@@ -96,7 +96,7 @@ export class Hub {
   readonly #settings: Settings;
   readonly #delivery: DeliveryOptions;
   readonly #advice: EventAdvice;
-  readonly #holds = new Set<Hold>();
+  readonly #subscriptions = new Set<ActiveSubscription>();
   #droppedBefore = 0;
   #end: Error | null = null;
 
@@ -152,8 +152,8 @@ export class Hub {
     const consumer = handler === undefined
       ? this.stream
       : new HandlerConsumer(handler, this.#delivery);
-    const hold: Hold = { channels: byId(channels), consumer };
-    this.#holds.add(hold);
+    const subscription: ActiveSubscription = { channels: byId(channels), consumer };
+    this.#subscriptions.add(subscription);
     // Before anything is waited for, so that an `unsubscribe` that is called later finds it.
     const desired = channels.map((channel) => this.registry.add(channel, consumer));
     let refused: Refusal[];
@@ -162,15 +162,15 @@ export class Hub {
       refused = await this.#servers.settle(desired);
     } catch (error) {
       // What was asked for meanwhile is taken back; nobody waits for that.
-      this.#release(channels, hold).catch(() => {});
+      this.#release(channels, subscription).catch(() => {});
       throw error;
     }
     const ids = new Set(refused.map(({ channel }) => channel.id));
     for (const { id } of desired) if (!ids.has(id)) this.registry.promise(id);
-    if (refused.length === 0) return this.#subscription(hold, channels);
+    if (refused.length === 0) return this.#handle(subscription, channels);
     const lost = channels.filter((channel) => ids.has(channelId(channel)));
     const held = channels.filter((channel) => !ids.has(channelId(channel)));
-    await this.#release(lost, hold);
+    await this.#release(lost, subscription);
     const named = refused.map(({ channel: { id }, server, error }) => ({
       channel: channels.find((channel) => channelId(channel) === id)!,
       server,
@@ -179,11 +179,11 @@ export class Hub {
     throw new SubscribeRefusedError(
       describeRefused(named, held.length > 0),
       named,
-      held.length > 0 ? this.#subscription(hold, held) : null,
+      held.length > 0 ? this.#handle(subscription, held) : null,
     );
   }
 
-  /** Drops every hold on these channels, or on all. */
+  /** Releases these channels, or all, in every subscription. */
   async unsubscribe(channels: readonly ServerChannel[] | null): Promise<void> {
     await this.#release(channels ?? [...this.registry.values()], null);
   }
@@ -199,7 +199,7 @@ export class Hub {
     const subscribers = patternStart < 0
       ? this.registry.findExact(bytes, channelStart, channelEnd)
       : this.registry.findPattern(bytes, patternStart, patternEnd);
-    // Nobody holds it any more; the server will hear of it, or has not worked through it yet.
+    // Nobody is subscribed any more; the server has not been asked yet to stop, or has not done so yet.
     if (subscribers === undefined) return true;
     const notification = parseNotification(
       bytes,
@@ -238,7 +238,7 @@ export class Hub {
   /** Puts a gap of a server into the order, before what comes next. */
   reportGap(gap: Gap): void {
     this.#tellGap(gap);
-    for (const { consumer } of this.#holds) {
+    for (const { consumer } of this.#subscriptions) {
       if (consumer === this.stream) return this.stream.reportGap(gap);
     }
   }
@@ -274,38 +274,46 @@ export class Hub {
     this.stream.close(closed ? null : reason);
     if (!closed) return;
     this.#delivery.load.end();
-    for (const { consumer } of this.#holds) {
+    for (const { consumer } of this.#subscriptions) {
       if (consumer instanceof HandlerConsumer) consumer.close();
     }
   }
 
-  #subscription(hold: Hold, channels: readonly Channel[]): Subscription {
-    const unsubscribe = () => this.#release(channels, hold);
+  #handle(subscription: ActiveSubscription, channels: readonly Channel[]): Subscription {
+    const unsubscribe = () => this.#release(channels, subscription);
     return { channels, unsubscribe, [Symbol.asyncDispose]: unsubscribe };
   }
 
-  /** Takes one hold off channels, or every one. */
-  async #release(channels: readonly ServerChannel[], only: Hold | null): Promise<void> {
+  /** Releases channels in one subscription, or in every one. */
+  async #release(
+    channels: readonly ServerChannel[],
+    only: ActiveSubscription | null,
+  ): Promise<void> {
     const ids = new Set(channels.map(channelId));
     let changed = false;
-    for (const hold of only === null ? [...this.#holds] : [only]) {
-      // Of both the fewer: there may be thousands of holds, and thousands to take off.
-      for (const id of hold.channels.size < ids.size ? [...hold.channels.keys()] : ids) {
-        const held = hold.channels.get(id);
+    for (const subscription of only === null ? [...this.#subscriptions] : [only]) {
+      // The smaller of the two: there may be thousands of subscriptions, and thousands of channels.
+      for (
+        const id of subscription.channels.size < ids.size ? [...subscription.channels.keys()] : ids
+      ) {
+        const held = subscription.channels.get(id);
         if (held === undefined || !ids.has(id)) continue;
         changed = true;
-        hold.channels.delete(id);
-        for (const channel of held) this.registry.remove(channel, hold.consumer);
+        subscription.channels.delete(id);
+        for (const channel of held) this.registry.remove(channel, subscription.consumer);
       }
-      if (hold.channels.size === 0) this.#forget(hold);
+      if (subscription.channels.size === 0) this.#forget(subscription);
     }
     if (changed && this.#end === null) await this.#servers.reconcile();
   }
 
-  #forget(hold: Hold): void {
-    if (!this.#holds.delete(hold) || !(hold.consumer instanceof HandlerConsumer)) return;
-    this.#droppedBefore += hold.consumer.dropped;
-    hold.consumer.close();
+  #forget(subscription: ActiveSubscription): void {
+    if (
+      !this.#subscriptions.delete(subscription) ||
+      !(subscription.consumer instanceof HandlerConsumer)
+    ) return;
+    this.#droppedBefore += subscription.consumer.dropped;
+    subscription.consumer.close();
   }
 
   #tellGap(gap: Gap): void {
@@ -315,7 +323,7 @@ export class Hub {
 
   #sum(stream: number, count: (consumer: Consumer) => number): number {
     let sum = stream;
-    for (const { consumer } of this.#holds) {
+    for (const { consumer } of this.#subscriptions) {
       if (consumer !== this.stream) sum += count(consumer);
     }
     return sum;
