@@ -9,7 +9,7 @@ import {
 import { ClosedError } from "./connection/errors.ts";
 import { SubscribeRefusedError } from "./errors.ts";
 import { EventAdvice } from "./event_advice.ts";
-import type { EventRun } from "./event_run.ts";
+import type { EventDeduplicator } from "./event_deduplicator.ts";
 import type { Gap } from "./gap.ts";
 import type { DroppedMessages } from "./held_messages.ts";
 import { Load } from "./load.ts";
@@ -76,7 +76,7 @@ export interface MessageSource {
   /** A time, in ms since the epoch, before which the server did not send it. */
   readonly sentAfter: number;
   /** Who has been given the event that the connection is sending. */
-  readonly run: EventRun<Consumer>;
+  readonly deduplicator: EventDeduplicator<Consumer>;
   /** What stands between; null where nothing does. */
   readonly gate: Gate | null;
 }
@@ -193,7 +193,10 @@ export class Dispatcher {
    *
    * @returns whether it was a well-formed notification
    */
-  deliver(frame: MessageFrame, { receivedAt, sentAfter, run, gate }: MessageSource): boolean {
+  deliver(
+    frame: MessageFrame,
+    { receivedAt, sentAfter, deduplicator, gate }: MessageSource,
+  ): boolean {
     const { bytes, patternStart, patternEnd, channelStart, channelEnd } = frame;
     const { payloadStart, payloadEnd } = frame;
     const subscribers = patternStart < 0
@@ -214,18 +217,20 @@ export class Dispatcher {
     // Well-formed, but of a key without the prefix that was asked for.
     if (notification === undefined) return true;
     const size = channelEnd - channelStart + payloadEnd - payloadStart;
-    const begins = run.begins(subscribers, frame);
+    const begins = deduplicator.isNewEvent(subscribers, frame);
     if (gate !== null) {
       const consumers = begins
         ? subscribers.users
-        : subscribers.users.filter((consumer) => !run.served(consumer));
+        : subscribers.users.filter((consumer) => !deduplicator.hasReceived(consumer));
       gate.pass({ notification, begins, consumers, bytes: size, sentAfter });
       return true;
     }
     const { users } = subscribers;
     for (let index = 0; index < users.length; index++) {
       const consumer = users[index]!;
-      if (begins || !run.served(consumer)) consumer.deliver(notification, size, sentAfter);
+      if (begins || !deduplicator.hasReceived(consumer)) {
+        consumer.deliver(notification, size, sentAfter);
+      }
     }
     return true;
   }

@@ -8,7 +8,7 @@ import type { ServerChannel } from "./connection/requests.ts";
 import type { Address } from "./connection/transport.ts";
 import type { Consumer } from "./delivery.ts";
 import { SubscribeRefusedError } from "./errors.ts";
-import { EventRun } from "./event_run.ts";
+import { EventDeduplicator } from "./event_deduplicator.ts";
 import type { GapReason, OpenGap } from "./gap.ts";
 import { type DroppedMessages, HeldMessages } from "./held_messages.ts";
 import type { Dispatcher, Gate, MessageSource } from "./dispatcher.ts";
@@ -128,7 +128,7 @@ export interface ServerMemory {
 export class Session extends MessageReceiver implements MessageSource {
   readonly connection: Connection;
   readonly subscriptions: Subscriptions;
-  readonly run: EventRun<Consumer> = new EventRun();
+  readonly deduplicator: EventDeduplicator<Consumer> = new EventDeduplicator();
   readonly gate: Gate | null;
   readonly #memory: ServerMemory;
   readonly #dispatcher: Dispatcher;
@@ -277,8 +277,8 @@ export class Session extends MessageReceiver implements MessageSource {
 
   override confirmed(channel: ServerChannel, subscribed: boolean): void {
     this.subscriptions.confirm(channel, subscribed);
-    if (this.#held === null) this.run.end();
-    else this.#held.mark(this.#endRun);
+    if (this.#held === null) this.deduplicator.reset();
+    else this.#held.mark(this.#resetDeduplicator);
   }
 
   override released(channel: Uint8Array): void {
@@ -362,7 +362,7 @@ export class Session extends MessageReceiver implements MessageSource {
     return this.over === null;
   }
 
-  readonly #endRun = (): void => this.run.end();
+  readonly #resetDeduplicator = (): void => this.deduplicator.reset();
 
   #deliver(frame: MessageFrame): void {
     const memory = this.#memory;

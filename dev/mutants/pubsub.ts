@@ -153,7 +153,7 @@ export const pubsub: readonly Mutant[] = [
   {
     name: "does not count drops of a handler that has gone",
     file: "pubsub/dispatcher.ts",
-    before: "this.#droppedBefore += hold.consumer.dropped;",
+    before: "this.#droppedBefore += subscription.consumer.dropped;",
     after: "",
     tests: ["tests/pubsub/dropped_test.ts"],
   },

@@ -2,15 +2,15 @@ import type { MessageFrame } from "../resp/mod.ts";
 import type { Subscribers } from "./subscription_registry.ts";
 
 /**
- * Which channels an event that a connection is sending has matched so far, and so who has been given
- * it.
+ * Delivers each event once to each consumer: remembers which subscriptions the current event of a
+ * connection has matched.
  *
  * For one event a server sends a message for the exact channel, then one for each matching
  * pattern, with nothing of another event between them. So messages with the same channel and
  * payload that follow each other are one event, until a subscription comes a second time: that is
  * the next event.
  */
-export class EventRun<Consumer> {
+export class EventDeduplicator<Consumer> {
   #bytes: Uint8Array | null = null;
   #channelStart = 0;
   #channelEnd = 0;
@@ -23,14 +23,14 @@ export class EventRun<Consumer> {
   /**
    * Takes note of the next message of the connection.
    *
-   * @param subscribers those who want the channel or pattern it was sent for
+   * @param subscribers those of the channel or pattern that it was sent for
    * @param frame the message; its memory must never be written again
-   * @returns whether it begins an event; otherwise {@linkcode served} tells who has been given it
+   * @returns whether it begins an event; otherwise {@linkcode hasReceived} tells who has been given it
    */
-  begins(subscribers: Subscribers<Consumer>, frame: MessageFrame): boolean {
-    // What is cheap to ask first: with one subscription every message is one that has come before (an
-    // subscribers that exact channels share can come but once for an event), and of several most differ in the length of their payload. And a count, because to set the
-    // length of an array takes 15 ns in Node.
+  isNewEvent(subscribers: Subscribers<Consumer>, frame: MessageFrame): boolean {
+    // The cheap checks come first. With one subscription every message repeats it (exact channels
+    // that share their subscribers match an event only once), and of several most differ in the
+    // length of their payload. The count stands apart because setting the length of an array is slow.
     if (
       this.#count > 0 && this.#matched[0] !== subscribers && this.#continues(frame) &&
       !this.#hasMatched(subscribers.pattern)
@@ -49,7 +49,7 @@ export class EventRun<Consumer> {
   }
 
   /** Whether the consumer has been given this event for a channel before the last one. */
-  served(consumer: Consumer): boolean {
+  hasReceived(consumer: Consumer): boolean {
     for (let index = this.#count - 2; index >= 0; index--) {
       if (this.#matched[index]!.users.includes(consumer)) return true;
     }
@@ -57,7 +57,7 @@ export class EventRun<Consumer> {
   }
 
   /** The next message begins an event, whatever came before: the set of subscriptions changed. */
-  end(): void {
+  reset(): void {
     this.#bytes = null;
     this.#count = 0;
     this.#matched.length = 0;
