@@ -1,7 +1,7 @@
 import type { KeyNotification } from "../parse/mod.ts";
 import { Dropped } from "./dropped.ts";
 import type { Gap } from "./gap.ts";
-import type { Load } from "./load.ts";
+import type { Backpressure } from "./backpressure.ts";
 import { isPromiseLike } from "./connection/option_checks.ts";
 import { BoundedQueue, type Overflow, type QueueLimits } from "./queue.ts";
 
@@ -53,7 +53,7 @@ export interface DeliveryOptions {
   /** Whom to tell. */
   readonly events: DeliveryEvents;
   /** What waits in queues counts here. */
-  readonly load: Load;
+  readonly backpressure: Backpressure;
   /** The server that overflows concern, as `host:port`. */
   readonly node: () => string;
   /** How much may wait. */
@@ -78,7 +78,7 @@ export class HandlerConsumer implements Consumer {
     this.#handler = handler;
     this.#events = options.events;
     this.#node = options.node;
-    this.#queue = new BoundedQueue(options.limits, options.overflow, options.load);
+    this.#queue = new BoundedQueue(options.limits, options.overflow, options.backpressure);
   }
 
   get queued(): number {

@@ -12,7 +12,7 @@ import { EventAdvice } from "./event_advice.ts";
 import type { EventDeduplicator } from "./event_deduplicator.ts";
 import type { Gap } from "./gap.ts";
 import type { DroppedMessages } from "./held_messages.ts";
-import { Load } from "./load.ts";
+import { Backpressure } from "./backpressure.ts";
 import type { Settings } from "./options.ts";
 import { describeRefused } from "./refusal.ts";
 import type { ServerChannel } from "./connection/requests.ts";
@@ -109,7 +109,7 @@ export class Dispatcher {
         onError: (error) => settings.onError(error),
         onGap: (gap) => this.#tellGap(gap),
       },
-      load: new Load(),
+      backpressure: new Backpressure(),
       node,
       limits: settings.queue,
       overflow: settings.overflow,
@@ -137,9 +137,9 @@ export class Dispatcher {
     return this.#sum(this.stream.dropped + this.#droppedBefore, ({ dropped }) => dropped);
   }
 
-  /** A turn for those who read what waits, before more is read; null when nothing waits. */
-  turn(): Promise<void> | null {
-    return this.#delivery.load.turn();
+  /** Yields to consumers before more is read; null when nothing waits. */
+  yield(): Promise<void> | null {
+    return this.#delivery.backpressure.yield();
   }
 
   /** Subscribes channels for a handler, or for the stream. */
@@ -278,7 +278,7 @@ export class Dispatcher {
     this.#end = reason;
     this.stream.close(closed ? null : reason);
     if (!closed) return;
-    this.#delivery.load.end();
+    this.#delivery.backpressure.end();
     for (const { consumer } of this.#subscriptions) {
       if (consumer instanceof HandlerConsumer) consumer.close();
     }

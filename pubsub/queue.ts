@@ -1,7 +1,7 @@
 import type { KeyNotification } from "../parse/mod.ts";
 import { byteText } from "../bytes/byte_text.ts";
 import { type Dropped, DroppedItems, type Item } from "./dropped.ts";
-import type { Load } from "./load.ts";
+import type { Backpressure } from "./backpressure.ts";
 
 /**
  * How much a queue may hold.
@@ -48,7 +48,7 @@ const FIRST_LENGTH = 16;
 export class BoundedQueue {
   readonly #limits: QueueLimits;
   readonly #overflow: Overflow;
-  readonly #load: Load;
+  readonly #backpressure: Backpressure;
   // A ring whose length is a power of two; it grows up to the limit of items. Without a length while
   // nothing has come, because most handlers never have anything wait.
   #items: (Item | DroppedItems | undefined)[] = [];
@@ -65,11 +65,11 @@ export class BoundedQueue {
   #after: DroppedItems | null = null;
   #dropped = 0;
 
-  /** @param load where what waits counts */
-  constructor(limits: QueueLimits, overflow: Overflow, load: Load) {
+  /** @param backpressure where what waits counts */
+  constructor(limits: QueueLimits, overflow: Overflow, backpressure: Backpressure) {
     this.#limits = limits;
     this.#overflow = overflow;
-    this.#load = load;
+    this.#backpressure = backpressure;
   }
 
   /** How many notifications are held, beside gaps and the marks of what was dropped. */
@@ -118,7 +118,7 @@ export class BoundedQueue {
     }
     this.#append(item, bytes, sentAfter);
     const { items, bytes: most } = this.#limits;
-    if (this.#length * 8 > items || this.#bytes * 8 > most) this.#load.raise();
+    if (this.#length * 8 > items || this.#bytes * 8 > most) this.#backpressure.mark();
   }
 
   /** Takes the oldest item, or what was dropped before it. */
@@ -145,7 +145,7 @@ export class BoundedQueue {
     empty.#bytes = this.#bytes;
     empty.#before = this.#before;
     empty.#after = this.#after;
-    this.#load.waiting += this.#length;
+    this.#backpressure.waiting += this.#length;
     this.clear();
   }
 
@@ -155,13 +155,13 @@ export class BoundedQueue {
     this.#sizes = [];
     this.#sentAfter = [];
     this.#head = 0;
-    this.#load.waiting -= this.#length;
+    this.#backpressure.waiting -= this.#length;
     this.#length = 0;
     this.#notifications = 0;
     this.#bytes = 0;
     this.#before = null;
     this.#after = null;
-    this.#load.emptied();
+    this.#backpressure.emptied();
   }
 
   /** Whether there is room for an item, and for the mark of what was dropped just before it. */
@@ -182,7 +182,7 @@ export class BoundedQueue {
     this.#length++;
     if (isNotification(item)) this.#notifications++;
     this.#bytes += bytes;
-    this.#load.waiting++;
+    this.#backpressure.waiting++;
   }
 
   #dropOldest(): void {
@@ -204,8 +204,8 @@ export class BoundedQueue {
     if (isNotification(item)) this.#notifications--;
     this.#bytes -= this.#sizes[this.#head]!;
     this.#head = (this.#head + 1) & (this.#items.length - 1);
-    this.#load.waiting--;
-    if (--this.#length === 0) this.#load.emptied();
+    this.#backpressure.waiting--;
+    if (--this.#length === 0) this.#backpressure.emptied();
     return item;
   }
 
@@ -261,7 +261,7 @@ export class BoundedQueue {
     this.#sizes = sizes;
     this.#sentAfter = sentAfter;
     this.#head = 0;
-    this.#load.waiting -= this.#length - count;
+    this.#backpressure.waiting -= this.#length - count;
     this.#length = count;
     this.#bytes = bytes;
   }

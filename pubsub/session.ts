@@ -290,7 +290,7 @@ export class Session extends MessageReceiver implements MessageSource {
 
   override read(): Promise<void> | null {
     this.#heartbeat?.heard();
-    return this.#dispatcher.turn();
+    return this.#dispatcher.yield();
   }
 
   override closed(reason: Error): void {

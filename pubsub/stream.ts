@@ -234,7 +234,7 @@ class Mailbox {
   #end: StreamEnd | null = null;
 
   constructor(options: DeliveryOptions) {
-    this.queue = new BoundedQueue(options.limits, options.overflow, options.load);
+    this.queue = new BoundedQueue(options.limits, options.overflow, options.backpressure);
     this.#options = options;
   }
 

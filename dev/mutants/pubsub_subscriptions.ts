@@ -245,7 +245,7 @@ export const pubsubSubscriptions: readonly Mutant[] = [
   {
     name: "drops a burst though its reader is prompt",
     file: "pubsub/session.ts",
-    before: "return this.#dispatcher.turn();",
+    before: "return this.#dispatcher.yield();",
     after: "return null;",
     tests: ["tests/pubsub/pressure_test.ts", "--filter=prompt handler"],
   },

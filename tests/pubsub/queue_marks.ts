@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { KeyNotification } from "../../parse/mod.ts";
 import { Dropped } from "../../pubsub/dropped.ts";
-import { Load } from "../../pubsub/load.ts";
+import { Backpressure } from "../../pubsub/backpressure.ts";
 import { BoundedQueue } from "../../pubsub/queue.ts";
 
 /**
@@ -12,7 +12,7 @@ import { BoundedQueue } from "../../pubsub/queue.ts";
 export function testMarks(count: number): void {
   Deno.test("drop-newest: marks of what was dropped weigh as much as their slots", () => {
     const limits = { items: 1_000, bytes: 64_000 };
-    const queue = new BoundedQueue(limits, "drop-newest", new Load());
+    const queue = new BoundedQueue(limits, "drop-newest", new Backpressure());
     let dropped = 0;
     const take = () => {
       const taken = queue.take();

@@ -1,16 +1,16 @@
 import { assert, assertEquals } from "@std/assert";
 import { Dropped, type Item } from "../../pubsub/dropped.ts";
 import type { Gap } from "../../pubsub/gap.ts";
-import { Load } from "../../pubsub/load.ts";
+import { Backpressure } from "../../pubsub/backpressure.ts";
 import { BoundedQueue, type Overflow, type QueueLimits } from "../../pubsub/queue.ts";
 import { testMarks } from "./queue_marks.ts";
 import { Random } from "../random.ts";
 import { KeyNotification } from "../../parse/mod.ts";
 
-const load = new Load();
+const backpressure = new Backpressure();
 
 function queueOf(limits: QueueLimits, overflow: Overflow): BoundedQueue {
-  return new BoundedQueue(limits, overflow, load);
+  return new BoundedQueue(limits, overflow, backpressure);
 }
 
 function item(timestamp: number, key: string | Uint8Array = `k${timestamp}`): Item {
@@ -60,21 +60,21 @@ Deno.test("a queue gives its items back in order, while it grows round its end",
   assertEquals([queue.length, queue.bytes], [0, 0]);
 });
 
-Deno.test("what waits in queues counts in their load, whatever becomes of it", () => {
-  const load = new Load();
-  const from = new BoundedQueue({ items: 16, bytes: 100 }, "coalesce", load);
-  const to = new BoundedQueue({ items: 16, bytes: 100 }, "coalesce", load);
+Deno.test("what waits in queues counts in their backpressure, whatever becomes of it", () => {
+  const backpressure = new Backpressure();
+  const from = new BoundedQueue({ items: 16, bytes: 100 }, "coalesce", backpressure);
+  const to = new BoundedQueue({ items: 16, bytes: 100 }, "coalesce", backpressure);
   for (let n = 1; n <= 40; n++) {
     from.push(item(n, `k${n % 20}`), 1, n);
-    assertEquals(load.waiting, from.length);
+    assertEquals(backpressure.waiting, from.length);
   }
   from.moveInto(to);
-  assertEquals(load.waiting, to.length);
+  assertEquals(backpressure.waiting, to.length);
   to.take();
   to.take();
-  assertEquals(load.waiting, to.length);
+  assertEquals(backpressure.waiting, to.length);
   to.clear();
-  assertEquals(load.waiting, 0);
+  assertEquals(backpressure.waiting, 0);
 });
 
 Deno.test("drop-oldest: the oldest go when there are too many items", () => {

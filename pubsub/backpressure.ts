@@ -1,13 +1,13 @@
-/** How many turns in a row a reader may leave unused before it no longer counts as prompt. */
-const PATIENCE = 16;
+/** How many turns in a row consumers may leave unused before they no longer count as prompt. */
+const MAX_UNUSED_TURNS = 16;
 
 /**
- * How much waits in queues, and turns for those who read it.
+ * Counts what waits in queues, and lets consumers run before more is read.
  *
  * While bytes are there, runtimes hand them out at once, and reading alone lets nothing else run: a
- * queue would fill, and drop, although its reader is prompt.
+ * queue would fill, and drop, although its consumer is prompt.
  */
-export class Load {
+export class Backpressure {
   /** How many items wait, in all queues. */
   waiting = 0;
   #high = false;
@@ -18,7 +18,7 @@ export class Load {
   #isEnded = false;
 
   /** A queue is filling up. */
-  raise(): void {
+  mark(): void {
     this.#high = true;
   }
 
@@ -33,21 +33,21 @@ export class Load {
     for (const wake of [...this.#waking, ...this.#turns]) wake();
   }
 
-  /** A turn for the readers, to be waited for before more is read; null when nothing waits. */
-  turn(): Promise<void> | null {
-    return this.waiting === 0 || this.#isEnded ? null : this.#giveTurn();
+  /** Yields to consumers before more is read; null when nothing waits. */
+  yield(): Promise<void> | null {
+    return this.waiting === 0 || this.#isEnded ? null : this.#yield();
   }
 
-  async #giveTurn(): Promise<void> {
-    // Readers that take one item after another need no more than turns of this kind, and with them
+  async #yield(): Promise<void> {
+    // Consumers that take one item after another need no more than turns of this kind, and with them
     // queues stay short.
-    for (let unused = 0; this.waiting > 0 && unused < PATIENCE;) {
+    for (let unused = 0; this.waiting > 0 && unused < MAX_UNUSED_TURNS;) {
       const before = this.waiting;
       await null;
       if (this.waiting >= before) unused++;
       else {
         unused = 0;
-        // Somebody reads; looking again after each item would cost much of its time.
+        // Somebody consumes; looking again after each item would cost much of its time.
         if (this.waiting > 0) await this.#emptying();
       }
     }
@@ -57,7 +57,7 @@ export class Load {
     await this.#soon(this.#turns);
   }
 
-  /** Waits until a queue has been emptied, or all readers have come to wait for something else. */
+  /** Waits until a queue has been emptied, or all consumers have come to wait for something else. */
   #emptying(): Promise<void> {
     // Promises that are settled go before any timer.
     return this.#soon(this.#waking);
