@@ -193,7 +193,11 @@ Deno.test("what a server said last before it hung up stands in the error", async
 });
 
 Deno.test("what a server said last before it fell silent stands in the error", async () => {
-  await using server = new FakeServer(([name]) => name === "INFO" ? null : "-ERR go away\r\n");
+  let isSilent = false;
+  await using server = new FakeServer(([name]) => {
+    isSilent ||= name === "INFO";
+    return isSilent ? null : "-ERR go away\r\n";
+  });
   await assertRejects(
     () => connect(server.url, { timeout: 100 }),
     TimeoutError,

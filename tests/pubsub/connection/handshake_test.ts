@@ -336,7 +336,11 @@ Deno.test("each step of the handshake has its deadline", async () => {
     [2, "ROLE"],
   ];
   for (const [protocol, command] of steps) {
-    await using server = new FakeServer(([name]) => name === command ? null : undefined);
+    let isSilent = false;
+    await using server = new FakeServer(([name]) => {
+      isSilent ||= name === command;
+      return isSilent ? null : undefined;
+    });
     await assertRejects(
       () => connect(server.url, { protocol, password: "pw", timeout: 100 }),
       Error,
