@@ -93,9 +93,22 @@ class Link {
     return connection === this.connection ? this.protocol : 2;
   }
 
-  async readRole(): Promise<Role["role"]> {
-    const { role } = await this.send((asked) => readRole(asked, this.protocolOf(asked)));
-    return role;
+  /**
+   * Asks the node for its role.
+   *
+   * @param after what to wait for before, while a connection may be opened
+   * @returns null if it does not say, or another connection to it breaks
+   */
+  async readRole(after?: Promise<void>): Promise<Role["role"]> {
+    try {
+      const { role } = await this.send(async (asked) => {
+        await after;
+        return await readRole(asked, this.protocolOf(asked));
+      });
+      return role;
+    } catch {
+      return null;
+    }
   }
 }
 
@@ -155,13 +168,13 @@ export class NodeGate implements Gate {
     if (!hasFences) return filter.withoutFences(stream);
     // What it takes in key by key may have come while it was not heard.
     const whole = unheardFrom !== null;
-    // RESP2 takes no other command once a fence is set.
-    if (protocol === 2) await this.#report(link, whole);
+    // RESP2 takes no other command once a fence is set. All at once, so that it takes one round trip.
+    const before = protocol === 2 ? this.#report(link, whole) : null;
     link.isFenced = true;
     const answered = this.#setFences(link, this.#context.toFence(id));
-    await Promise.all([answered, protocol === 3 ? this.#report(link, whole) : null]);
-    // After the fences, because a replica accepts them too.
-    const role = protocol === 2 ? await link.readRole().catch(() => null) : stream.report?.role;
+    // A replica accepts fences too: what it says after them counts.
+    const last = protocol === 3 ? this.#report(link, whole) : link.readRole(answered);
+    const [role] = await Promise.all([last, answered, before]);
     if (role === "replica") {
       throw new ConnectError("WRONG_ROLE", `Cannot watch ${node}: it is a replica now`, {
         server: node,
@@ -302,11 +315,14 @@ export class NodeGate implements Gate {
     }
   }
 
-  /** @param whole whether it has to say which slots it takes in key by key */
-  async #report(link: Link, whole = false): Promise<void> {
+  /**
+   * @param whole whether it has to say which slots it takes in key by key
+   * @returns the node's role
+   */
+  async #report(link: Link, whole = false): Promise<Role["role"]> {
     const { filter } = this.#context;
     const { stream } = link;
-    if (stream.reportAsked !== null) return;
+    if (stream.reportAsked !== null) return null;
     this.#reportedAt = performance.now();
     filter.reportAsked(stream);
     const { report, listings } = await link.send((connection) =>
@@ -314,6 +330,7 @@ export class NodeGate implements Gate {
     );
     link.listings = listings;
     if (stream.isOpen) filter.reported(stream, report);
+    return report.role;
   }
 
   /** @param isLate whether the node was connected to before, and events may have come */
@@ -336,7 +353,7 @@ export class NodeGate implements Gate {
     const owned = [...answers].flatMap(([slot, { owns }]) => owns ? [slot] : []);
     if (isLate && stream.fenceCount === 0 && owned.length > 0 && connection.over === null) {
       // A replica accepts fences, too: a node that holds none may have become one.
-      if (await link.readRole().catch(() => null) === "replica") {
+      if (await link.readRole() === "replica") {
         if (link === this.#link) this.#context.onDemoted(this.#node.id);
         return;
       }

@@ -67,34 +67,36 @@ export class Member implements GatedNode {
       dispatcher,
       gate,
       locator: new PlainLocator(context.nameOf(id), () => this.#locate()),
-      inspect: async ({ role }, connection, askedAt) => {
-        if (role === "replica") {
-          throw new ConnectError(
-            "WRONG_ROLE",
-            `Cannot watch ${this.node} as a primary: it is a replica now`,
-            { server: this.node },
-          );
-        }
-        [this.replication, this.#mayReadRole] = await Promise.all([
-          readReplication(connection),
-          connection.request("ROLE").then(() => true, () => false),
-        ]);
-        if (this.replication === null || this.log?.id === this.replication.id) return;
-        this.log = new ReplicationLog(this.replication, askedAt);
+      inspect: ({ role }) => {
+        if (role !== "replica") return;
+        throw new ConnectError(
+          "WRONG_ROLE",
+          `Cannot watch ${this.node} as a primary: it is a replica now`,
+          { server: this.node },
+        );
       },
-      probe: ({ protocol }): Probe => ({
-        command: protocol === 3 && this.#mayReadRole ? "ROLE" : "PING",
-        onReply: (reply, askedAt) => {
-          const { role, offset } = parseRole(reply);
-          if (offset !== null) this.log?.note(offset, askedAt);
-          if (role === "replica") context.onDemoted(this.id);
-        },
-      }),
+      probe: ({ protocol }): Probe => {
+        const mayReadRole = () => protocol === 3 && this.#mayReadRole;
+        return {
+          get command() {
+            return mayReadRole() ? "ROLE" : "PING";
+          },
+          onReply: (reply, askedAt) => {
+            const { role, offset } = parseRole(reply);
+            if (offset !== null) this.log?.note(offset, askedAt);
+            if (role === "replica") context.onDemoted(this.id);
+          },
+        };
+      },
       events: {
         onLost: (reason, from) => context.onLost(this, reason, from),
         onDropped: (dropped) => context.onDropped(this, dropped),
         onState: () => context.onState(this),
-        onConnected: (...made) => gate.connected(...made),
+        onConnected: async (connection, ...rest) => {
+          // First, because RESP2 takes no other command once a fence is set.
+          const read = this.#readHistory(connection);
+          await Promise.all([read, gate.connected(connection, ...rest)]);
+        },
         onReleased: (...released) => gate.released(...released),
         onGap() {},
         onEnd() {},
@@ -177,6 +179,16 @@ export class Member implements GatedNode {
     } finally {
       this.#isReading = false;
     }
+  }
+
+  async #readHistory(connection: Connection): Promise<void> {
+    const askedAt = connection.provenAt;
+    [this.replication, this.#mayReadRole] = await Promise.all([
+      readReplication(connection),
+      connection.request("ROLE").then(() => true, () => false),
+    ]);
+    if (this.replication === null || this.log?.id === this.replication.id) return;
+    this.log = new ReplicationLog(this.replication, askedAt);
   }
 
   #locate(): Promise<TcpAddress> {
