@@ -349,8 +349,13 @@ export class Session extends MessageReceiver implements MessageSource {
       () => this.#count,
       () => void this.#checkUp(false),
     );
-    const silence = await this.#findSilence(connection);
-    await events.onConnected?.(connection, this.#info, this.#questions.ask);
+    const finding = this.#findSilence(connection);
+    const isResp2 = this.#info.protocol === 2;
+    if (isResp2) await finding;
+    const connected = events.onConnected?.(connection, this.#info, this.#questions.ask);
+    // In RESP3 all of it takes one round trip: what comes by these channels is held until then.
+    const subscribed = isResp2 || this.#held === null ? null : this.subscriptions.reconcile();
+    const [silence] = await Promise.all([finding, connected, subscribed]);
     return silence;
   }
 
