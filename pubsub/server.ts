@@ -1,6 +1,6 @@
 import type { Channel } from "../parse/mod.ts";
 import { formatAddress } from "./connection/address.ts";
-import { Change } from "./connection/change.ts";
+import { Signal } from "./connection/signal.ts";
 import type { Connection } from "./connection/connection.ts";
 import { ConnectError, TimeoutError } from "./connection/errors.ts";
 import type { Introduced, ServerInfo } from "./connection/handshake.ts";
@@ -38,7 +38,7 @@ export class Server {
   /** Bytes that earlier sessions have received. */
   #bytesBefore = 0;
   readonly #retries = new Retries();
-  readonly #change = new Change();
+  readonly #changed = new Signal();
   /** The check under way, or the last one. */
   #check: Promise<unknown> = Promise.resolve();
   /** The check after that one, with the channels of each subscription that waits for it. */
@@ -84,7 +84,7 @@ export class Server {
           this.close(error as Error);
           throw error;
         }
-        await this.#change.next(Math.min(left, backoff(failed, Math.random())));
+        await this.#changed.wait(Math.min(left, backoff(failed, Math.random())));
       }
     }
   }
@@ -256,7 +256,7 @@ export class Server {
     const isUrgent = this.#retries.hasten();
     this.#attempt.abort(reason);
     // Here, because the loss of the connection may just have begun a pause.
-    if (isUrgent) this.#change.happen();
+    if (isUrgent) this.#changed.notify();
   }
 
   /** Ends everything, and every wait with the reason. */
@@ -307,7 +307,7 @@ export class Server {
     let last = reason;
     while (this.failures < maxAttempts) {
       this.#enter(state, last);
-      await this.#change.next(this.#retries.nextPause(Math.random()));
+      await this.#changed.wait(this.#retries.nextPause(Math.random()));
       this.#retries.begun();
       try {
         return await this.#connect();
@@ -332,7 +332,7 @@ export class Server {
     if (this.state !== state) this.#since = Date.now();
     this.state = state;
     this.#error = error;
-    this.#change.happen();
+    this.#changed.notify();
     this.#options.events.onState();
   }
 
@@ -365,7 +365,7 @@ export class Server {
           { server: this.node, cause: this.#error },
         );
       }
-      await this.#change.next(left);
+      await this.#changed.wait(left);
     }
   }
 }

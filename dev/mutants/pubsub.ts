@@ -229,7 +229,7 @@ export const pubsub: readonly Mutant[] = [
   },
   {
     name: "leaves the timer of a wait for the next attempt",
-    file: "pubsub/connection/change.ts",
+    file: "pubsub/connection/signal.ts",
     before: "clearTimeout(timer);",
     after: "",
     tests: ["tests/pubsub/ending_test.ts", "--filter=comes back and waits"],

@@ -13,7 +13,7 @@ import {
 import { bytesOf } from "../../resp/message_frame.ts";
 import type { Product } from "../../events/flags.ts";
 import { formatAddress } from "./address.ts";
-import { Change } from "./change.ts";
+import { Signal } from "./signal.ts";
 import { dialWithin, reasonOf } from "./dialling.ts";
 import { ConnectError, TimeoutError } from "./errors.ts";
 import { isBusy } from "./refusal.ts";
@@ -118,7 +118,7 @@ export class Connection {
   readonly #receiver: MessageReceiver;
   #chunk: Uint8Array = new Uint8Array();
   #over: Error | null = null;
-  readonly #closed = new Change();
+  readonly #closed = new Signal();
 
   private constructor(transport: Transport, options: ConnectionOptions, secrets: Secrets) {
     this.server = formatAddress(options.address);
@@ -288,7 +288,7 @@ export class Connection {
       // Of the caller's own dial; there is nothing left to be done with it.
     }
     this.#requests.end(reason);
-    this.#closed.happen();
+    this.#closed.notify();
     this.#receiver.closed(reason);
   }
 
@@ -314,7 +314,7 @@ export class Connection {
             { server: this.server, cause: error },
           );
         }
-        await this.#closed.next(Math.min(left, BUSY_POLL));
+        await this.#closed.wait(Math.min(left, BUSY_POLL));
       }
     }
   }

@@ -1,14 +1,18 @@
-/** Something that changes, and those who wait for that. */
-export class Change {
+/** Wakes those who wait for something to change. */
+export class Signal {
   readonly #waiting = new Set<() => void>();
 
-  /** It has changed: whoever waits goes on. */
-  happen(): void {
+  /** Ends every wait. */
+  notify(): void {
     for (const wake of this.#waiting) wake();
   }
 
-  /** Waits until it changes, so many ms at most. */
-  next(timeout: number): Promise<void> {
+  /**
+   * Waits for the next {@linkcode notify}.
+   *
+   * @param timeout how long at most, in ms
+   */
+  wait(timeout: number): Promise<void> {
     return new Promise((resolve) => {
       const wake = () => {
         clearTimeout(timer);
