@@ -44,8 +44,8 @@ export class WatchedCluster {
     this.#hasFences = migrations !== "deliver";
     this.#reportsStatus = options.onStatus !== undefined;
     this.dispatcher = new Dispatcher(() => "*", settings, {
-      checkSilence: async (channels) => {
-        await this.#onEach(({ server }) => server.checkSilence(channels));
+      checkDelivery: async (channels) => {
+        await this.#onEach(({ server }) => server.checkDelivery(channels));
       },
       settle: async (channels) => {
         this.#members.want(channels);

@@ -43,7 +43,7 @@ export interface Refusal {
 /** The servers behind it: one, or the nodes of a cluster. */
 export interface Servers {
   /** Rejects when flags or databases let nothing through to one of the channels. */
-  checkSilence(channels: readonly Channel[]): Promise<void>;
+  checkDelivery(channels: readonly Channel[]): Promise<void>;
   /** Waits until every one has confirmed or refused the channels. */
   settle(channels: readonly Desired[]): Promise<Refusal[]>;
   /** Waits until every one that can be reached has unsubscribed what is not desired. */
@@ -158,7 +158,7 @@ export class Dispatcher {
     const desired = channels.map((channel) => this.registry.add(channel, consumer));
     let refused: Refusal[];
     try {
-      await this.#servers.checkSilence(channels);
+      await this.#servers.checkDelivery(channels);
       refused = await this.#servers.settle(desired);
     } catch (error) {
       // What was asked for meanwhile is taken back; nobody waits for that.

@@ -67,8 +67,8 @@ export class KeyspaceNotifications extends AbstractKeyspaceNotifications {
     this.#following = following;
     const sentinels = following?.sentinels ?? null;
     this.dispatcher = new Dispatcher(() => this.#node, settings, {
-      checkSilence: async (channels) => {
-        await this.#server.checkSilence(channels);
+      checkDelivery: async (channels) => {
+        await this.#server.checkDelivery(channels);
         if (this.#server.info?.role === "replica") {
           this.#replicaAdvice.consider(channels);
         }

@@ -9,7 +9,7 @@ import type { Desired, Refusal } from "./dispatcher.ts";
 import { OtherServerError } from "./questions.ts";
 import { backoff, Retries } from "./retries.ts";
 import { type ServerMemory, type ServerOptions, Session } from "./session.ts";
-import { type FindSilence, SilenceGuard } from "./silence_guard.ts";
+import { DeliveryCheck, type FindUndeliverable } from "./delivery_check.ts";
 import type { NodeState, NodeStatus } from "./status.ts";
 
 const decoder = /* @__PURE__ */ new TextDecoder();
@@ -42,8 +42,9 @@ export class Server {
   /** The check under way, or the last one. */
   #check: Promise<unknown> = Promise.resolve();
   /** The check after that one, with the channels of each subscription that waits for it. */
-  #nextCheck: { readonly groups: (readonly Channel[])[]; found: Promise<FindSilence> } | null =
-    null;
+  #nextCheck:
+    | { readonly groups: (readonly Channel[])[]; found: Promise<FindUndeliverable> }
+    | null = null;
 
   constructor(options: ServerOptions) {
     const { locator, settings, events } = options;
@@ -51,7 +52,7 @@ export class Server {
     this.#options = options;
     this.#memory = {
       options,
-      silenceGuard: new SilenceGuard(settings.flags),
+      deliveryCheck: new DeliveryCheck(settings.flags),
       gap: new OpenGap((...gap) => events.onGap(...gap)),
       refused: new Map(),
       messages: 0,
@@ -129,7 +130,7 @@ export class Server {
   /** How it stands. */
   status(): NodeStatus {
     const { node, state, info } = this;
-    const { messages, malformed, lastMessage, silenceGuard } = this.#memory;
+    const { messages, malformed, lastMessage, deliveryCheck } = this.#memory;
     const session = this.#session ?? this.#arriving;
     return {
       node,
@@ -144,7 +145,7 @@ export class Server {
         session?.subscriptions.confirmed ?? [],
         ({ bytes }) => decoder.decode(bytes),
       ),
-      flags: silenceGuard.flags,
+      flags: deliveryCheck.flags,
       messages,
       malformed,
       bytes: this.#bytesBefore + (this.#session?.connection.bytesReceived ?? 0),
@@ -160,7 +161,7 @@ export class Server {
   }
 
   /** Rejects, or warns, when its flags or databases let nothing through to one of the channels. */
-  async checkSilence(channels: readonly Channel[]): Promise<void> {
+  async checkDelivery(channels: readonly Channel[]): Promise<void> {
     const { flags, onWarning } = this.#options.settings;
     if (flags === "ignore") return;
     const find = await this.#checkWithOthers(channels);
@@ -171,14 +172,14 @@ export class Server {
   }
 
   /** Joins the next check: one check at a time serves all who came before it began. */
-  #checkWithOthers(channels: readonly Channel[]): Promise<FindSilence> {
+  #checkWithOthers(channels: readonly Channel[]): Promise<FindUndeliverable> {
     if (this.#nextCheck === null) {
-      const { silenceGuard } = this.#memory;
+      const { deliveryCheck } = this.#memory;
       const groups: (readonly Channel[])[] = [];
       const found = this.#check.then(() => {
         this.#nextCheck = null;
         return this.#persist((session) =>
-          session.ask((connection) => silenceGuard.check(connection, groups))
+          session.ask((connection) => deliveryCheck.check(connection, groups))
         );
       }).catch((error) => {
         // As of a server that does not tell.

@@ -21,7 +21,7 @@ import {
   OtherServerError,
   Questions,
 } from "./questions.ts";
-import type { SilenceError, SilenceGuard } from "./silence_guard.ts";
+import type { DeliveryCheck, UndeliverableError } from "./delivery_check.ts";
 import type { NodeState } from "./status.ts";
 import { Subscriptions } from "./subscriptions.ts";
 
@@ -96,7 +96,7 @@ export interface ServerOptions {
 /** What a server keeps from one session to the next. */
 export interface ServerMemory {
   readonly options: ServerOptions;
-  readonly silenceGuard: SilenceGuard;
+  readonly deliveryCheck: DeliveryCheck;
   /** Open while a desired channel is not covered. */
   readonly gap: OpenGap;
   /** What the server has refused since it was last desired, by channel. */
@@ -310,11 +310,11 @@ export class Session extends MessageReceiver implements MessageSource {
    */
   async start(): Promise<void> {
     const { options: { settings, events }, gap, end } = this.#memory;
-    let silence: SilenceError | null;
+    let problem: UndeliverableError | null;
     try {
-      silence = await this.#prepare();
+      problem = await this.#prepare();
       do await this.subscriptions.reconcile(); while (this.subscriptions.isOutdated);
-      silence ??= this.subscriptions.withdrawn();
+      problem ??= this.subscriptions.withdrawn();
       this.#life.signal.throwIfAborted();
     } catch (error) {
       this.close(error as Error);
@@ -324,7 +324,7 @@ export class Session extends MessageReceiver implements MessageSource {
     this.#state = "ready";
     this.#memory.arrive(this);
     repeat(settings.heartbeat.interval, this.#life.signal, () => this.#checkUp());
-    if (silence !== null) this.#fallMute(silence);
+    if (problem !== null) this.#fallMute(problem);
     else if (this.#enter("ready", null)) gap.end();
     else return;
     const held = this.#held;
@@ -334,7 +334,7 @@ export class Session extends MessageReceiver implements MessageSource {
   }
 
   /** Does what comes before anything is subscribed. RESP2 answers no such question afterwards. */
-  async #prepare(): Promise<SilenceError | null> {
+  async #prepare(): Promise<UndeliverableError | null> {
     const { connection } = this;
     const { locator, inspect, settings, probe = () => PING, events } = this.#memory.options;
     const askedAt = connection.provenAt;
@@ -349,14 +349,14 @@ export class Session extends MessageReceiver implements MessageSource {
       () => this.#count,
       () => void this.#checkUp(false),
     );
-    const finding = this.#findSilence(connection);
+    const finding = this.#findUndeliverable(connection);
     const isResp2 = this.#info.protocol === 2;
     if (isResp2) await finding;
     const connected = events.onConnected?.(connection, this.#info, this.#questions.ask);
     // In RESP3 all of it takes one round trip: what comes by these channels is held until then.
     const subscribed = isResp2 || this.#held === null ? null : this.subscriptions.reconcile();
-    const [silence] = await Promise.all([finding, connected, subscribed]);
-    return silence;
+    const [problem] = await Promise.all([finding, connected, subscribed]);
+    return problem;
   }
 
   /** Changes the server's state, as long as it is not over; false when it is then. */
@@ -383,15 +383,15 @@ export class Session extends MessageReceiver implements MessageSource {
    * @param isRegular whether it is time to ask what else is to be asked as well
    */
   async #checkUp(isRegular = true): Promise<void> {
-    const { options: { checkUp, settings, events }, silenceGuard, gap } = this.#memory;
-    const looksAtFlags = this.#state === "ready" && silenceGuard.isTold;
+    const { options: { checkUp, settings, events }, deliveryCheck, gap } = this.#memory;
+    const looksAtFlags = this.#state === "ready" && deliveryCheck.isTold;
     const askMore = isRegular ? checkUp : undefined;
     if (askMore === undefined && !looksAtFlags) return;
     try {
       await this.ask(async (asked) => {
         await askMore?.(asked);
         if (!looksAtFlags) return;
-        const loss = await silenceGuard.recheck(
+        const loss = await deliveryCheck.recheck(
           asked,
           this.#dispatcher.registry.values(),
           // The heartbeat keeps the time of its own connection.
@@ -412,7 +412,7 @@ export class Session extends MessageReceiver implements MessageSource {
   }
 
   /** Nothing can come on a desired channel, though it is connected: so long the gap lasts. */
-  async #fallMute(why: SilenceError): Promise<void> {
+  async #fallMute(why: UndeliverableError): Promise<void> {
     const { gap } = this.#memory;
     if (!this.#enter("muted", why)) return;
     gap.tell();
@@ -434,7 +434,7 @@ export class Session extends MessageReceiver implements MessageSource {
    *
    * @throws the reason for which the connection is over
    */
-  async #pollWhileMuted(first: SilenceError): Promise<void> {
+  async #pollWhileMuted(first: UndeliverableError): Promise<void> {
     // Only the first message is a hint, because it may be of a channel that never was mute.
     const hinted = new Promise<void>((resolve) => {
       this.#hint = () => {
@@ -446,7 +446,7 @@ export class Session extends MessageReceiver implements MessageSource {
     for (let ms = FIRST_POLL_MS;; ms = Math.min(2 * ms, MAX_POLL_MS)) {
       const pause = delay(ms, this.#life.signal);
       await (this.#hint === null ? pause : Promise.race([pause, hinted]));
-      const still = await this.ask((asked) => this.#findSilence(asked)) ??
+      const still = await this.ask((asked) => this.#findUndeliverable(asked)) ??
         await this.subscriptions.retry();
       if (still === null) break;
       if (still.message !== last.message && this.#enter("muted", still)) this.#tellMuted(still);
@@ -456,11 +456,11 @@ export class Session extends MessageReceiver implements MessageSource {
   }
 
   /** Why nothing can come on a desired channel; null when something can. */
-  #findSilence(connection: Connection): Promise<SilenceError | null> {
-    return this.#memory.silenceGuard.checkAll(connection, this.#dispatcher.registry.values());
+  #findUndeliverable(connection: Connection): Promise<UndeliverableError | null> {
+    return this.#memory.deliveryCheck.checkAll(connection, this.#dispatcher.registry.values());
   }
 
-  #tellMuted(why: SilenceError): void {
+  #tellMuted(why: UndeliverableError): void {
     const { settings } = this.#memory.options;
     const isRefused = why instanceof SubscribeRefusedError;
     if (settings.flags === "warn" && !isRefused) settings.onWarning(why.message);

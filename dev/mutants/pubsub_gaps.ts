@@ -67,14 +67,14 @@ export const pubsubGaps: readonly Mutant[] = [
   },
   {
     name: "begins the gap of lost flags when that is noticed",
-    file: "pubsub/silence_guard.ts",
+    file: "pubsub/delivery_check.ts",
     before: "const soundAt = this.#soundAt",
     after: "const soundAt = Date.now()",
     tests: ["tests/pubsub/gaps_test.ts"],
   },
   {
     name: "takes flags for sound that have changed",
-    file: "pubsub/silence_guard.ts",
+    file: "pubsub/delivery_check.ts",
     before: "if (this.flags === this.#known) this.#soundAt = askedAt;",
     after: "if (this.flags !== null) this.#soundAt = askedAt;",
     tests: ["tests/pubsub/gaps_test.ts"],

@@ -117,7 +117,7 @@ export const pubsubSubscriptions: readonly Mutant[] = [
   },
   {
     name: "adds flags where they are only to be looked at",
-    file: "pubsub/silence_guard.ts",
+    file: "pubsub/delivery_check.ts",
     before: 'policy === "merge" ? "add" : "look"',
     after: 'policy === "require" ? "add" : "look"',
     tests: ["tests/pubsub/bad_input_test.ts", "--filter=notify-keyspace-events is empty"],

@@ -22,13 +22,16 @@ import type { ServerChannel } from "./connection/requests.ts";
 export type FlagsPolicy = "require" | "warn" | "ignore" | "merge";
 
 /** Why nothing can come on some channels. */
-export type SilenceError = MissingFlagsError | MissingDatabaseError | SubscribeRefusedError;
+export type UndeliverableError = MissingFlagsError | MissingDatabaseError | SubscribeRefusedError;
 
 /** Says why nothing can come on some channels; null when something can, or when nobody can say. */
-export type FindSilence = (channels: Iterable<ServerChannel>) => SilenceError | null;
+export type FindUndeliverable = (channels: Iterable<ServerChannel>) => UndeliverableError | null;
 
-/** Looks for what would keep one server silent: a subscription by itself succeeds all the same. */
-export class SilenceGuard {
+/**
+ * Checks whether a server can deliver anything on channels. Subscribing does not tell: it succeeds
+ * although the flags or databases of the server let nothing through.
+ */
+export class DeliveryCheck {
   readonly #policy: FlagsPolicy;
   readonly #flagGuard: FlagGuard;
   /** The flags when all desired channels were checked last; null before. */
@@ -63,7 +66,7 @@ export class SilenceGuard {
   async check(
     connection: Connection,
     groups: readonly (readonly ServerChannel[])[],
-  ): Promise<FindSilence> {
+  ): Promise<FindUndeliverable> {
     const askedAt = Date.now();
     const find = await this.#look(connection, groups);
     this.#known ??= this.flags;
@@ -81,7 +84,7 @@ export class SilenceGuard {
   async checkAll(
     connection: Connection,
     desired: Iterable<ServerChannel>,
-  ): Promise<SilenceError | null> {
+  ): Promise<UndeliverableError | null> {
     const askedAt = Date.now();
     const channels = [...desired];
     const find = await this.#look(connection, [channels]);
@@ -122,7 +125,7 @@ export class SilenceGuard {
   async #look(
     connection: Connection,
     groups: readonly (readonly ServerChannel[])[],
-  ): Promise<FindSilence> {
+  ): Promise<FindUndeliverable> {
     if (this.#policy === "ignore") return () => null;
     const findDatabase = await findMissingDatabases(connection, groups.flat());
     // A group that is refused for its database adds no letters.

@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import type { Connection } from "../../pubsub/connection/connection.ts";
-import { SilenceGuard } from "../../pubsub/silence_guard.ts";
+import { DeliveryCheck } from "../../pubsub/delivery_check.ts";
 import type { ServerChannel } from "../../pubsub/connection/requests.ts";
 
 function channel(name: string): ServerChannel {
@@ -25,7 +25,7 @@ function serve(flags: string) {
 
 Deno.test("flags that changed and changed back are looked at for what was subscribed meanwhile", async () => {
   const { server, connection } = serve("KA");
-  const guard = new SilenceGuard("require");
+  const guard = new DeliveryCheck("require");
   assertEquals(await guard.checkAll(connection, [byKey]), null);
   server.flags = "KEA";
   assertEquals((await guard.check(connection, [[byEvent]]))([byEvent]), null);
@@ -39,7 +39,7 @@ Deno.test("a message proves the flags that let it through, and none of another c
   const later = Date.now() + 60_000;
   for (const wanted of [[byKey, channel("__keyspace@0__:other")], [byKey, byEvent]]) {
     const { server, connection } = serve("KEA");
-    const guard = new SilenceGuard("require");
+    const guard = new DeliveryCheck("require");
     await guard.checkAll(connection, wanted);
     const checkedAt = Date.now();
     server.flags = "";
