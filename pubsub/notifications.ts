@@ -171,7 +171,7 @@ export class KeyspaceNotifications extends AbstractKeyspaceNotifications {
     return {
       state: state === "ready" && !agrees
         ? "subscribing"
-        : state === "muted" || state === "reconnecting" || state === "connecting"
+        : state === "degraded" || state === "reconnecting" || state === "connecting"
         ? "incomplete"
         : state,
       nodes: [node],

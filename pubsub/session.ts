@@ -29,8 +29,8 @@ import { Subscriptions } from "./subscriptions.ts";
  * After how long a server from which nothing can come is asked again, in ms: twice as long each
  * time, up to the most. In RESP2 each time takes a connection.
  */
-const FIRST_POLL_MS = 200;
-const MAX_POLL_MS = 2_000;
+const FIRST_RECHECK_MS = 200;
+const MAX_RECHECK_MS = 2_000;
 
 /** What a server reports to its owner. */
 export interface ServerEvents {
@@ -140,7 +140,7 @@ export class Session extends MessageReceiver implements MessageSource {
   readonly #questions: Questions;
   #heartbeat: Heartbeat | null = null;
   /** `arriving` until every desired channel was requested. */
-  #state: "arriving" | "ready" | "muted" = "arriving";
+  #state: "arriving" | "ready" | "degraded" = "arriving";
   /** Why its owner gave it up, and since when it was of no use; null when it did not. */
   #givenUp: { readonly reason: GapReason; readonly from: number } | null = null;
   /** How many messages have come. */
@@ -324,7 +324,7 @@ export class Session extends MessageReceiver implements MessageSource {
     this.#state = "ready";
     this.#memory.arrive(this);
     repeat(settings.heartbeat.interval, this.#life.signal, () => this.#checkUp());
-    if (problem !== null) this.#fallMute(problem);
+    if (problem !== null) this.#degrade(problem);
     else if (this.#enter("ready", null)) gap.end();
     else return;
     const held = this.#held;
@@ -360,7 +360,7 @@ export class Session extends MessageReceiver implements MessageSource {
   }
 
   /** Changes the server's state, as long as it is not over; false when it is then. */
-  #enter(state: "ready" | "muted", error: Error | null): boolean {
+  #enter(state: "ready" | "degraded", error: Error | null): boolean {
     if (this.over !== null) return false;
     this.#state = state;
     this.#memory.enter(state, error);
@@ -404,7 +404,7 @@ export class Session extends MessageReceiver implements MessageSource {
         if (this.over !== null || this.#state !== "ready") return;
         events.onLost("unresponsive", loss.from);
         gap.begin("unresponsive", loss.from);
-        this.#fallMute(loss.error);
+        this.#degrade(loss.error);
       });
     } catch {
       // What breaks meanwhile is found out by the heartbeat, and by coming back.
@@ -412,14 +412,14 @@ export class Session extends MessageReceiver implements MessageSource {
   }
 
   /** Nothing can come on a desired channel, though it is connected: so long the gap lasts. */
-  async #fallMute(why: UndeliverableError): Promise<void> {
+  async #degrade(why: UndeliverableError): Promise<void> {
     const { gap } = this.#memory;
-    if (!this.#enter("muted", why)) return;
+    if (!this.#enter("degraded", why)) return;
     gap.tell();
     if (this.over !== null) return;
-    this.#tellMuted(why);
+    this.#reportDegraded(why);
     try {
-      await this.#pollWhileMuted(why);
+      await this.#recheckWhileDegraded(why);
     } catch (error) {
       // The connection was lost, and the next one checks again. Where the address leads to another
       // server now, only a new connection can be asked.
@@ -434,8 +434,8 @@ export class Session extends MessageReceiver implements MessageSource {
    *
    * @throws the reason for which the connection is over
    */
-  async #pollWhileMuted(first: UndeliverableError): Promise<void> {
-    // Only the first message is a hint, because it may be of a channel that never was mute.
+  async #recheckWhileDegraded(first: UndeliverableError): Promise<void> {
+    // Only the first message is a hint, because it may be of a channel that can always receive.
     const hinted = new Promise<void>((resolve) => {
       this.#hint = () => {
         this.#hint = null;
@@ -443,13 +443,15 @@ export class Session extends MessageReceiver implements MessageSource {
       };
     });
     let last = first;
-    for (let ms = FIRST_POLL_MS;; ms = Math.min(2 * ms, MAX_POLL_MS)) {
+    for (let ms = FIRST_RECHECK_MS;; ms = Math.min(2 * ms, MAX_RECHECK_MS)) {
       const pause = delay(ms, this.#life.signal);
       await (this.#hint === null ? pause : Promise.race([pause, hinted]));
       const still = await this.ask((asked) => this.#findUndeliverable(asked)) ??
         await this.subscriptions.retry();
       if (still === null) break;
-      if (still.message !== last.message && this.#enter("muted", still)) this.#tellMuted(still);
+      if (still.message !== last.message && this.#enter("degraded", still)) {
+        this.#reportDegraded(still);
+      }
       last = still;
     }
     this.#hint = null;
@@ -460,7 +462,7 @@ export class Session extends MessageReceiver implements MessageSource {
     return this.#memory.deliveryCheck.checkAll(connection, this.#dispatcher.registry.values());
   }
 
-  #tellMuted(why: UndeliverableError): void {
+  #reportDegraded(why: UndeliverableError): void {
     const { settings } = this.#memory.options;
     const isRefused = why instanceof SubscribeRefusedError;
     if (settings.flags === "warn" && !isRefused) settings.onWarning(why.message);

@@ -1,8 +1,7 @@
 /**
- * How a server stands: `connecting` for the first time; `ready`, everything subscribed is confirmed;
- * `muted`, connected, but its flags let nothing through to something subscribed any more, or it has come
- * back, or to the cluster, and refuses a channel that had been confirmed;
- * `reconnecting`; `closed`, for good.
+ * The state of a server: `connecting` for the first time; `ready`, every subscription is confirmed;
+ * `degraded`, connected, but its flags let nothing through to a subscribed channel, or it refuses a
+ * channel that had been confirmed; `reconnecting`; `closed`, for good.
  *
  * @example
  * ```ts
@@ -11,13 +10,13 @@
  * const COLOURS: Record<NodeState, string> = {
  *   connecting: "yellow",
  *   ready: "green",
- *   muted: "red",
+ *   degraded: "red",
  *   reconnecting: "yellow",
  *   closed: "grey",
  * };
  * ```
  */
-export type NodeState = "connecting" | "ready" | "muted" | "reconnecting" | "closed";
+export type NodeState = "connecting" | "ready" | "degraded" | "reconnecting" | "closed";
 
 /**
  * Hash slots that follow each other.

@@ -173,7 +173,7 @@ function table(
 const STATES: Readonly<Record<NodeView["state"], readonly [mark: string, style: Style]>> = {
   ready: ["●", "green"],
   connecting: ["○", "yellow"],
-  muted: ["◐", "yellow"],
+  degraded: ["◐", "yellow"],
   reconnecting: ["○", "red"],
   closed: ["○", "red"],
 };

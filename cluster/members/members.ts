@@ -119,7 +119,7 @@ export class Members extends Map<string, Member> implements MemberContext {
   connected(): KnownNode[] {
     return [...this.values()].flatMap(({ id, server }) => {
       const address = this.locate(id);
-      const isConnected = server.state === "ready" || server.state === "muted";
+      const isConnected = server.state === "ready" || server.state === "degraded";
       return isConnected && address !== null ? [{ id, server, address }] : [];
     });
   }
@@ -299,7 +299,7 @@ export class Members extends Map<string, Member> implements MemberContext {
     if (this.get(member.id) !== member || dispatcher.ended !== null) return;
     const { state } = member.server;
     if (state === "ready") this.#onReady(member);
-    else if (state === "muted") {
+    else if (state === "degraded") {
       this.slots.report(this.slots.coverage.coverInPart(this.slots.ownedBy(member), Date.now()));
     } else {
       // Of one that was heard, the loss follows, with the gap that comes before what waits for it.

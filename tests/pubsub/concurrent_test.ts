@@ -213,5 +213,5 @@ Deno.test("flags are looked after again once a script is over", async () => {
   busy = 2;
   await until("it was asked while it was busy", () => busy === 0);
   flags = "";
-  await until("it is noticed", () => notifications.status().nodes[0]!.state === "muted");
+  await until("it is noticed", () => notifications.status().nodes[0]!.state === "degraded");
 });

@@ -135,14 +135,14 @@ for (const [way, end] of WAYS) {
     await until("the server is left", () => server.connections === 0);
   });
 
-  for (const where of ["dials", "introduces itself", "waits", "is muted"] as const) {
+  for (const where of ["dials", "introduces itself", "waits", "is degraded"] as const) {
     Deno.test(`${way} ends it at once while it comes back and ${where}`, async () => {
       let down = false;
       let dials = 0;
       await using server = new FakeServer(([name]) => {
         if (!down) return undefined;
         if (where === "introduces itself" && name === "HELLO") return null;
-        if (where === "is muted" && name === "CONFIG") {
+        if (where === "is degraded" && name === "CONFIG") {
           return "%1\r\n$22\r\nnotify-keyspace-events\r\n$0\r\n\r\n";
         }
         return undefined;
@@ -166,8 +166,8 @@ for (const [way, end] of WAYS) {
       await until(
         "it comes back",
         () =>
-          where === "is muted"
-            ? notifications.status().nodes[0]!.state === "muted"
+          where === "is degraded"
+            ? notifications.status().nodes[0]!.state === "degraded"
             // The later, the longer it waits between two attempts.
             : where === "waits"
             ? dials > 4
@@ -175,7 +175,7 @@ for (const [way, end] of WAYS) {
             ? server.commands.filter((text) => text.startsWith("HELLO")).length === 2
             : dials > 1,
       );
-      const subscribing = where === "is muted" ? Promise.resolve() : assertRejects(
+      const subscribing = where === "is degraded" ? Promise.resolve() : assertRejects(
         () => notifications.subscribeKeyspace("other"),
         ClosedError,
       );

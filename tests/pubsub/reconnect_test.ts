@@ -172,7 +172,7 @@ for (const protocol of [2, 3] as const) {
     assert(errors[0] instanceof MissingFlagsError);
     const health = notifications.health();
     assertEquals(health.ok, false);
-    assertStringIncludes(health.reason, "muted");
+    assertStringIncludes(health.reason, "degraded");
     assertStringIncludes(health.reason, "CONFIG SET notify-keyspace-events 'AK'");
     const lost = Date.now();
     await server.command("SET", "user:lost", "x");

@@ -294,7 +294,7 @@ Deno.test("RESP2: flags that only a new connection can ask for are found to be b
   });
   await notifications.subscribeKeyspace("k");
   await a.command("CONFIG", "SET", "notify-keyspace-events", "");
-  await until("it is muted", () => notifications.status().nodes[0]!.state === "muted");
+  await until("it is degraded", () => notifications.status().nodes[0]!.state === "degraded");
   beside = b;
   await a.command("CONFIG", "SET", "notify-keyspace-events", "KEA");
   await until("it is noticed", () => notifications.health().ok);

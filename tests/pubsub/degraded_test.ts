@@ -3,7 +3,7 @@ import { connect, type Gap, MissingFlagsError, SubscribeRefusedError } from "../
 import { startServer, until } from "../servers/mod.ts";
 import { FakeServer } from "./fake_server.ts";
 
-/** After how long a mute server is asked again, in ms: at first, and at last. */
+/** After how long a degraded server is asked again, in ms: at first, and at last. */
 const FIRST_POLL = 200;
 const LONGEST_POLL = 2_000;
 
@@ -41,12 +41,12 @@ for (const protocol of [2, 3] as const) {
   });
 }
 
-Deno.test("a server that stays mute is asked ever more rarely, and as long as it is mute", async () => {
+Deno.test("a server that stays degraded is asked ever more rarely, and as long as it is degraded", async () => {
   const { setTimeout } = globalThis;
   const pauses: number[] = [];
-  let mute = false;
+  let isBlocked = false;
   await using server = new FakeServer(([name]) => {
-    if (name !== "CONFIG" || !mute) return undefined;
+    if (name !== "CONFIG" || !isBlocked) return undefined;
     return "%1\r\n$22\r\nnotify-keyspace-events\r\n$0\r\n\r\n";
   });
   await using notifications = await connect(server.url, { onError() {} });
@@ -58,11 +58,11 @@ Deno.test("a server that stays mute is asked ever more rarely, and as long as it
       if (ms >= FIRST_POLL && ms <= LONGEST_POLL) pauses.push(ms);
       return setTimeout(action, ms / 100);
     }) as typeof setTimeout;
-    mute = true;
+    isBlocked = true;
     server.hangUp();
     await until("it was asked often", () => asked() >= before + 8);
     assertEquals(pauses.slice(0, 6), [200, 400, 800, 1_600, 2_000, 2_000]);
-    mute = false;
+    isBlocked = false;
     await until("it is noticed", () => notifications.health().ok);
   } finally {
     globalThis.setTimeout = setTimeout;
@@ -94,7 +94,7 @@ for (const protocol of [2, 3] as const) {
     const { nodes: [node], state, gaps } = notifications.status();
     assertEquals([state, node!.state, node!.error, gaps], [
       "incomplete",
-      "muted",
+      "degraded",
       error.message,
       1,
     ]);
@@ -110,7 +110,7 @@ for (const protocol of [2, 3] as const) {
   });
 }
 
-Deno.test("a channel that was refused, and is wanted no more, mutes nothing", async () => {
+Deno.test("a channel that was refused, and is desired no more, degrades nothing", async () => {
   let refuses = false;
   await using server = new FakeServer(([name, ...channels]) =>
     refuses && name === "SUBSCRIBE" && channels.some((channel) => channel.endsWith(":no"))
@@ -122,7 +122,7 @@ Deno.test("a channel that was refused, and is wanted no more, mutes nothing", as
   const { unsubscribe } = await notifications.subscribeKeyspace("no");
   refuses = true;
   server.hangUp();
-  await until("it is mute", () => notifications.status().nodes[0]!.state === "muted");
+  await until("it is degraded", () => notifications.status().nodes[0]!.state === "degraded");
   await unsubscribe();
   await until("it is not", () => notifications.health().ok);
 });
@@ -147,7 +147,7 @@ for (const protocol of [2, 3] as const) {
     const [error] = errors;
     assert(error instanceof MissingFlagsError);
     assertEquals(notifications.health().reason.includes(error.message), true);
-    assertEquals(notifications.status().nodes[0]!.state, "muted");
+    assertEquals(notifications.status().nodes[0]!.state, "degraded");
     assertEquals(gaps.map(({ reason }) => reason), ["unresponsive"]);
     assert(gaps[0]!.from <= takenAt && gaps[0]!.to >= gaps[0]!.from);
     await server.command("CONFIG", "SET", "notify-keyspace-events", "KEA");
@@ -213,7 +213,7 @@ Deno.test("flags that let through some of what is subscribed no longer are warne
   await notifications.subscribeKeyspace("k");
   await checks();
   state.flags = "K$x";
-  await until("it is noticed", () => notifications.status().nodes[0]!.state === "muted");
+  await until("it is noticed", () => notifications.status().nodes[0]!.state === "degraded");
   state.flags = "KE$x";
   await until("it is noticed", () => notifications.health().ok);
   assertEquals(warnings, []);
@@ -235,7 +235,7 @@ Deno.test("flags: warn tells of a change, and not again of what was missing befo
   assertEquals([warnings.length, notifications.status().state], [1, "ready"]);
   state.flags = "";
   await until("it is told", () => warnings.length === 2);
-  assertEquals(notifications.status().nodes[0]!.state, "muted");
+  assertEquals(notifications.status().nodes[0]!.state, "degraded");
 });
 
 Deno.test("a server that does not tell its flags is not asked for them again", async () => {
