@@ -11,6 +11,14 @@ export const LIST_MOVES: readonly [string, ...string[]][] = [
   ["CLUSTER", "GETSLOTMIGRATIONS"],
 ];
 
+/** What a node knows of its cluster; null where it does not say. */
+export interface ClusterInfo {
+  /** The number of nodes. */
+  readonly known: number | null;
+  /** The current epoch: a node that takes over a slot from a node with this epoch raises it. */
+  readonly epoch: number | null;
+}
+
 /** The slots that a node takes in key by key, and the number of nodes that it knows. */
 export interface NodeLines {
   readonly known: number;
@@ -54,7 +62,9 @@ export async function requestReport(
   const index = lists.findIndex((reply) => !isUnknown(reply));
   const report = {
     role,
-    known: whole ? lines?.known ?? null : parseKnownNodes(nodes),
+    known: lines?.known ?? null,
+    epoch: null,
+    ...(whole ? {} : parseClusterInfo(nodes)),
     importing: lines?.importing ?? null,
     moves: index < 0 ? [] : parseMoves(lists[index]!),
   };
@@ -127,10 +137,18 @@ function readRanges(text: string | null): SlotRange[] | null {
   return ranges;
 }
 
-/** Reads the number of nodes that a node knows from its reply to `CLUSTER INFO`; null if it has none. */
-export function parseKnownNodes(reply: Reply): number | null {
-  const [, known] = /^cluster_known_nodes:(\d{1,15})\r?$/m.exec(textOf(reply) ?? "") ?? [];
-  return known === undefined ? null : Number(known);
+/** Reads what a node knows of its cluster from its reply to `CLUSTER INFO`. */
+export function parseClusterInfo(reply: Reply): ClusterInfo {
+  const text = textOf(reply) ?? "";
+  return {
+    known: readNumber(/^cluster_known_nodes:(\d{1,15})\r?$/m, text),
+    epoch: readNumber(/^cluster_current_epoch:(\d{1,15})\r?$/m, text),
+  };
+}
+
+function readNumber(pattern: RegExp, text: string): number | null {
+  const [, digits] = pattern.exec(text) ?? [];
+  return digits === undefined ? null : Number(digits);
 }
 
 /**

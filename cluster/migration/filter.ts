@@ -7,6 +7,7 @@ import {
   type Kind,
   type NodeReport,
   NodeStream,
+  type SlotMove,
   type Verdict,
 } from "./node_stream.ts";
 import { type NodeQuestions, Proofs } from "./proofs.ts";
@@ -56,13 +57,16 @@ const MOST_BYTES = 16 * 1024 * 1024;
  *    migration made which is over, leaves it uncertain (`while slots migrate by key at once and are
  *    aborted`).
  * 4. An event without a fence is an artefact only in these cases:
- *    - The node is a replica, and had ended all its fences before the event (`while replicas take over on
- *      command`).
+ *    - The node is a replica, and had ended all its fences before the event, that of the slot among them,
+ *      and no atomic migration can have brought it the slot since (`while replicas take over on command`).
  *    - An atomic migration to the node runs, and its source proves afterwards that it still owns the slot.
  *      The source has owned it since before the last proof of the node, or the migration is known to have
  *      run before the event (`while slots migrate atomically at once and are aborted`).
  *    - It stands before the repetition of the source's last event, in the same migration (`while slots
  *      migrate atomically, one after another`).
+ *    - An atomic migration brought the slot, the node did not own it afterwards and does now, and the
+ *      epoch has risen too little for the node to have lost it in between (`while slots migrate
+ *      atomically, far apart`).
  *    - It is such a `restore` or `del` as in 2.
  * 5. Events of a slot that a node gains wait until the other nodes have answered, so that the gap of an
  *    earlier owner comes first (`while primaries are killed and hang`).
@@ -208,6 +212,7 @@ export class MigrationFilter<Item> {
       at,
       bytes,
       provenOrder: stream.provenOrder,
+      epoch: stream.epoch,
       isOwn: fenced,
       mayRepeat: stream.mayRepeat && !fenced,
       owns: null,
@@ -427,10 +432,7 @@ export class MigrationFilter<Item> {
       return repeated(event);
     }
     if (moves === null || event.mayRepeat) return "maybe";
-    const incoming = moves.filter(({ id, slots, direction }) =>
-      direction === "in" && includesSlot(slots, event.slot) &&
-      (stream.over.get(id) ?? Infinity) >= event.order
-    );
+    const incoming = incomingMoves(event);
     if (incoming.length === 0) {
       this.#handovers.delete(stream, event.slot);
       return "by-key";
@@ -474,9 +476,22 @@ function comesBeforeRestore(type: string): boolean {
   return type === "new" || type === "overwritten" || type === "type_changed";
 }
 
-/** The verdict on an event without a fence of a node that was demoted: of those since then. */
-function repeated({ mayRepeat }: HeldEvent<unknown>): Verdict {
-  return mayRepeat ? "artefact" : "maybe";
+/** Atomic migrations that may have brought the slot of an event to its node. */
+function incomingMoves({ stream, slot, order }: HeldEvent<unknown>): SlotMove[] {
+  const moves = stream.report?.moves ?? [];
+  return moves.filter(({ id, slots, direction }) =>
+    direction === "in" && includesSlot(slots, slot) && (stream.over.get(id) ?? Infinity) >= order
+  );
+}
+
+/**
+ * The verdict on an event without a fence of a node that was demoted: of those since then. A node that
+ * lost all its slots to others may have gained this one before it was.
+ */
+function repeated(event: HeldEvent<unknown>): Verdict {
+  const { stream, slot, mayRepeat } = event;
+  const isOfShard = stream.hasHeld(slot) && incomingMoves(event).length === 0;
+  return mayRepeat && isOfShard ? "artefact" : "maybe";
 }
 
 /** The verdict on an event of which nothing more will be known. */

@@ -32,8 +32,10 @@ export class Handover<Item> {
   readonly target: NodeStream<Item>;
   /** Events that the source emits once it has answered a ping sent at this place were not copied. */
   readonly order: number;
-  /** Since when the source owned the slot when it emitted the last event; nothing is known before. */
-  heldSince: number = Infinity;
+  /** Since when the source owned the slot when it emitted the last event, or when this began. */
+  heldSince: number;
+  /** Whether the target was asked again since the source does not own the slot any more. */
+  isAskedAgain = false;
   /** What the source emitted and the target has not repeated yet. */
   #pending: SourceEvent[] = [];
   /** The last event of the source; null before the first. */
@@ -46,6 +48,7 @@ export class Handover<Item> {
   constructor(
     source: NodeStream<Item>,
     target: NodeStream<Item>,
+    slot: number,
     order: number,
     id: string | null = null,
   ) {
@@ -53,6 +56,7 @@ export class Handover<Item> {
     this.target = target;
     this.order = order;
     this.#id = id;
+    this.heldSince = source.holds(slot) ? source.heldSince(slot) : Infinity;
   }
 
   /**
@@ -143,7 +147,7 @@ export class Handovers<Item> {
     if (this.#handovers.get(slot)?.target === target) return;
     const source = this.#proofs.holderOf(slot, target);
     if (source === null) return;
-    this.#handovers.set(slot, new Handover(source, target, order));
+    this.#handovers.set(slot, new Handover(source, target, slot, order));
     this.#proofs.wantProof(source, order);
   }
 
@@ -203,7 +207,7 @@ export class Handovers<Item> {
     if (!handover.isOf(id, event.order)) {
       // An earlier one did not end with the slot at the target.
       const order = this.#nextOrder();
-      this.#handovers.set(event.slot, new Handover(handover.source, stream, order, id));
+      this.#handovers.set(event.slot, new Handover(handover.source, stream, event.slot, order, id));
       this.#proofs.wantProof(handover.source, order);
       return "maybe";
     }
@@ -235,20 +239,36 @@ export class Handovers<Item> {
     const handover = this.#handovers.get(slot);
     if (handover === undefined || handover.target !== stream) return "maybe";
     // All that the source emitted as the owner is known once it has ended the fence.
-    if (handover.source.isOpen && handover.source.holds(slot)) return null;
-    // The target may have taken the slot over since it answered last.
-    if (stream.isOpen && stream.asked.has(slot)) return null;
+    const { source } = handover;
+    if (source.isOpen && source.holds(slot)) {
+      if (source.heldSince(slot) <= event.provenOrder) return null;
+      // It may have ended the fence, and own the slot again.
+      if (!this.#proofs.wantProof(source, event.answeredAt)) return null;
+    }
+    if (stream.isOpen && !stream.holds(slot)) {
+      if (stream.asked.has(slot)) return null;
+      // The source gives the slot up after the target has taken it over.
+      if (!handover.isAskedAgain) {
+        handover.isAskedAgain = true;
+        this.#proofs.wantFence(stream, slot);
+        return null;
+      }
+    }
     const events: HeldEvent<Item>[] = [];
     for (const other of stream.waiting()) {
       if (other.slot !== slot || other.isOwn) continue;
       if (other.owns === null || (stream.over.get(id) ?? Infinity) < other.order) break;
       events.push(other);
     }
+    // Another migration may have begun since the last report.
+    const { order } = events.at(-1) ?? event;
+    const since = stream.holds(slot) ? Math.max(order, stream.heldSince(slot)) : order;
+    if (!this.#proofs.wantReport(stream, since)) return null;
     const verdicts = handover.split(events);
     for (const [index, other] of events.entries()) {
       if (verdicts[index] === "real") other.isOwn = true;
-      else if (isMigrating(other, id, handover.heldSince)) other.verdict ??= verdicts[index]!;
-      else other.verdict ??= "maybe";
+      else if (!isMigrating(other, id, handover.heldSince)) other.verdict ??= "maybe";
+      else other.verdict ??= isBeforeOnly(other) ? "artefact" : verdicts[index]!;
     }
     this.#handovers.delete(slot);
     return event.isOwn ? "own" : event.verdict ?? "maybe";
@@ -262,6 +282,15 @@ export class Handovers<Item> {
 function isMigrating(event: HeldEvent<unknown>, id: string, heldSince: number): boolean {
   const { stream, order, provenOrder } = event;
   return heldSince <= provenOrder || (stream.running.get(id) ?? Infinity) < order;
+}
+
+/**
+ * Whether an event of a target that owns the slot now came before it took it over, because it has not
+ * lost it since. It did not own the slot in between, and losing and regaining it raises the epoch twice.
+ */
+function isBeforeOnly({ stream, slot, owns, epoch }: HeldEvent<unknown>): boolean {
+  const now = stream.report?.epoch ?? Infinity;
+  return stream.holds(slot) && owns === false && epoch !== null && now <= epoch + 1;
 }
 
 /** Whether an event of a target can repeat one of its source. */

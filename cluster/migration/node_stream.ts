@@ -39,6 +39,8 @@ export interface NodeReport {
   readonly role: "primary" | "replica" | null;
   /** The number of nodes that it knows; null if it does not say. */
   readonly known: number | null;
+  /** The current epoch of the cluster, as far as it knows; null if it does not say. */
+  readonly epoch: number | null;
   /** The slots that it takes in key by key; null if it was not asked or does not say. */
   readonly importing: ReadonlySet<number> | null;
   /** Atomic migrations in which it takes part; null if it does not say. */
@@ -60,6 +62,8 @@ export interface HeldEvent<Item> {
   readonly bytes: number;
   /** What its node had proven when it was read. */
   readonly provenOrder: number;
+  /** The epoch of the cluster at some time before it; null if that is not known. */
+  readonly epoch: number | null;
   /** Whether the node certainly owned the slot: it held the fence, or had taken the slot over by then. */
   isOwn: boolean;
   /** Whether the node may have been a replica: it had ended all its fences. */
@@ -78,6 +82,8 @@ export class NodeStream<Item> {
   readonly id: string;
   /** One bit for each slot whose fence is held. */
   readonly #fences = new Uint8Array(SLOTS / 8);
+  /** One bit for each slot whose fence was held and has ended. */
+  readonly #formerFences = new Uint8Array(SLOTS / 8);
   /** The place from which on fences are held: those set first, and each that was set later. */
   #firstFence = 0;
   readonly #laterFences = new Map<number, number>();
@@ -104,6 +110,8 @@ export class NodeStream<Item> {
   /** Atomic migrations that run, and that are over, each with the place from which on that is certain. */
   running: ReadonlyMap<string, number> = new Map();
   over: ReadonlyMap<string, number> = new Map();
+  /** The epoch of the cluster at some time before what comes now; null if that is not known. */
+  epoch: number | null = null;
   /** Once the node has proven this place, what it reported last is certain for what follows. */
   movesOrder: number = Infinity;
   /** Whether the server accepts no fences, or none are wanted. */
@@ -134,6 +142,11 @@ export class NodeStream<Item> {
     return (this.#fences[slot >> 3]! & (1 << (slot & 7))) !== 0;
   }
 
+  /** Whether the fence of a slot was held before. */
+  hasHeld(slot: number): boolean {
+    return (this.#formerFences[slot >> 3]! & (1 << (slot & 7))) !== 0;
+  }
+
   /** The place from which on the node certainly owned a slot whose fence it holds. */
   heldSince(slot: number): number {
     return this.#laterFences.get(slot) ?? this.#firstFence;
@@ -144,8 +157,10 @@ export class NodeStream<Item> {
     if (this.holds(slot) === held) return;
     this.#fences[slot >> 3]! ^= 1 << (slot & 7);
     this.fenceCount += held ? 1 : -1;
-    if (!held) this.#laterFences.delete(slot);
-    else if (this.heardOrder === Infinity) this.#firstFence = order;
+    if (!held) {
+      this.#laterFences.delete(slot);
+      this.#formerFences[slot >> 3]! |= 1 << (slot & 7);
+    } else if (this.heardOrder === Infinity) this.#firstFence = order;
     else this.#laterFences.set(slot, order);
     if (held || this.fenceCount > 0) return;
     this.mayRepeat = true;
@@ -155,13 +170,13 @@ export class NodeStream<Item> {
   /**
    * Takes a report over.
    *
-   * @returns whether it names a migration, or the end of one, that was not known
+   * @returns whether it names a migration, the end of one, or an epoch, that was not known
    */
   takeReport(report: NodeReport): boolean {
+    let isNew = report.epoch !== null && report.epoch !== this.report?.epoch;
     this.report = report;
     const running = new Map<string, number>();
     const over = new Map<string, number>();
-    let isNew = false;
     for (const { id, state } of report.moves ?? []) {
       const [places, known] = state === "running"
         ? [running, this.running.get(id)]
@@ -178,6 +193,7 @@ export class NodeStream<Item> {
   /** What the node reported last is certain from this place in the order on. */
   confirmMoves(order: number): void {
     this.movesOrder = Infinity;
+    this.epoch = this.report!.epoch;
     const bounded = (places: ReadonlyMap<string, number>) =>
       new Map(Array.from(places, ([id, place]) => [id, Math.min(place, order)]));
     this.running = bounded(this.running);

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { parseShards } from "../../../cluster/discovery/discover_topology.ts";
 import { formatSlots } from "../../../cluster/mod.ts";
-import { parseKnownNodes, parseMoves, parseNodeLines } from "../../../cluster/members/report.ts";
+import { parseClusterInfo, parseMoves, parseNodeLines } from "../../../cluster/members/report.ts";
 import { type Reply, RespMap, ServerError, VerbatimString } from "../../../resp/mod.ts";
 import { move, own, repeated } from "../hostile_replies.ts";
 import { recorded } from "../recordings.ts";
@@ -98,11 +98,12 @@ Deno.test("more migrations, or more ranges, than a server can list are refused",
   assertEquals(parseMoves([...ranges(16_384), move({})]), null);
 });
 
-Deno.test("a node says how many others it knows", () => {
-  assertEquals(parseKnownNodes("cluster_state:ok\r\ncluster_known_nodes:7\r\n"), 7);
+Deno.test("a node says how many others it knows, and the epoch", () => {
+  const text = "cluster_known_nodes:7\r\ncluster_current_epoch:12\r\ncluster_my_epoch:3\r\n";
+  assertEquals(parseClusterInfo(`cluster_state:ok\r\n${text}`), { known: 7, epoch: 12 });
   for (
     const reply of ["cluster_state:ok", "cluster_known_nodes:x", null, new ServerError("NOPERM")]
   ) {
-    assertEquals(parseKnownNodes(reply), null);
+    assertEquals(parseClusterInfo(reply), { known: null, epoch: null });
   }
 });

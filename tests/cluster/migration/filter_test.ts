@@ -150,7 +150,66 @@ Deno.test("an event of a slot whose atomic migration has succeeded is no certain
   scene.report("b", importing(1, "succeeded"));
   scene.prove("a");
   scene.release("a");
+  // The target owns the slot by now, unless it has lost it again.
+  assertEquals(scene.take(), []);
+  assertEquals(scene.asked.at(-1), "fence b 1");
+  scene.answer("b", false);
   assertEquals(scene.take(), ["b set k maybe"]);
+});
+
+Deno.test("what a target emitted before it answered that it does not own the slot is an artefact if it cannot have lost it", () => {
+  const verdict = (before: number | null, after: number | null, owns = true) => {
+    const scene = new Scene({ a: [1], b: [] });
+    scene.report("b", { ...IDLE, epoch: before });
+    scene.prove("b");
+    scene.emit("b", "set", "copied");
+    scene.answer("b", false);
+    scene.release("a");
+    scene.report("b", { ...importing(1, "succeeded"), epoch: after });
+    scene.prove("a");
+    scene.answer("b", owns);
+    scene.report("b", { ...importing(1, "succeeded"), epoch: after });
+    scene.prove("a", "b");
+    return scene.take();
+  };
+  assertEquals(verdict(5, 6), ["b set copied artefact"]);
+  // A node whose epoch is the highest takes slots over without raising it.
+  assertEquals(verdict(5, 5), ["b set copied artefact"]);
+  // It may have owned the slot, lost it and gained it again.
+  assertEquals(verdict(5, 7), ["b set copied maybe"]);
+  assertEquals(verdict(5, 6, false), ["b set copied maybe"]);
+  assertEquals(verdict(null, 6), ["b set copied maybe"]);
+  assertEquals(verdict(5, null), ["b set copied maybe"]);
+});
+
+Deno.test("an epoch is that of the events that come after the node has proven something since", () => {
+  const scene = new Scene({ a: [1], b: [] });
+  scene.report("b", { ...IDLE, epoch: 5 });
+  scene.emit("b", "set");
+  assertEquals([...scene.stream("b").waiting()][0]!.epoch, null);
+  scene.prove("b");
+  scene.emit("b", "set");
+  assertEquals([...scene.stream("b").waiting()][1]!.epoch, 5);
+});
+
+Deno.test("the events around a handover are decided by a report that was asked for after all of them", () => {
+  const scene = new Scene({ a: [1], b: [] });
+  scene.emit("b", "set", "copied");
+  scene.prove("a");
+  scene.emit("a", "set");
+  scene.emit("b", "set");
+  scene.report("b", importing(1, "succeeded", "first"));
+  scene.emit("b", "set", "later");
+  scene.release("a");
+  scene.answer("b", true);
+  scene.prove("a", "b");
+  assertEquals(scene.take(), ["a set k real"]);
+  // Either migration may have copied the last one.
+  const { moves } = importing(1, "succeeded", "second");
+  const first = importing(1, "succeeded", "first");
+  scene.report("b", { ...first, moves: [...first.moves!, ...moves!] });
+  scene.prove("a", "b");
+  assertEquals(scene.take(), ["b set copied maybe", "b set k maybe", "b set later maybe"]);
 });
 
 Deno.test("an event of a slot whose atomic migration has failed is uncertain at once, for its source keeps the slot", () => {
@@ -246,6 +305,25 @@ Deno.test("what came before a node ended its last fence is no certain repetition
     if (isClosed) scene.filter.close(scene.stream("a"));
     else scene.report("a", { ...IDLE, role: "replica" });
     assertEquals(scene.take(), ["a set x maybe", "a set k artefact"]);
+  }
+});
+
+Deno.test("a replica may have gained a slot after its last fence ended and before it became one", () => {
+  // One that it never held, and one that came back.
+  for (const [held, moves] of [[[2], []], [[1], importing(1, "succeeded").moves]] as const) {
+    for (const isClosed of [false, true]) {
+      const scene = new Scene({ a: held, b: [3] });
+      scene.release("a", held[0]);
+      scene.emit("a", "set");
+      scene.answer("a", false);
+      if (isClosed) {
+        const stream = scene.stream("a");
+        stream.report = { ...IDLE, moves };
+        stream.isReplica = true;
+        scene.filter.close(stream);
+      } else scene.report("a", { ...IDLE, moves, role: "replica" });
+      assertEquals(scene.take(), ["a set k maybe"]);
+    }
   }
 });
 

@@ -6,6 +6,7 @@ import type { NodeReport, NodeStream } from "../../../cluster/migration/node_str
 export const IDLE: NodeReport = {
   role: "primary",
   known: 2,
+  epoch: null,
   importing: null,
   moves: [],
 };

@@ -13,7 +13,7 @@ function event(text: string, owns = true): HeldEvent<string> {
 function begun(...emitted: readonly string[]): Handover<string> {
   const source = new NodeStream<string>("a", -1);
   source.provenOrder = 1;
-  const handover = new Handover(source, new NodeStream<string>("b", -1), 1);
+  const handover = new Handover(source, new NodeStream<string>("b", -1), 1, 1);
   for (const { type, key } of emitted.map((text) => event(text))) handover.record(type, key, 0);
   return handover;
 }
@@ -88,13 +88,14 @@ Deno.test("the slot is not handed over in part while its target has yet to answe
   scene.prove("a", "b");
   assertEquals(scene.take(), ["a set k real"]);
   scene.answer("b", true);
+  scene.report("b", importing(1, "succeeded"));
   scene.prove("a", "b");
   assertEquals(scene.take(), ["b set copied artefact", "b set k artefact", "b set later real"]);
 });
 
 Deno.test("what the source emits before it is known to be repeated, or as the owner again, is not waited for", () => {
   const source = new NodeStream<string>("a", -1);
-  const handover = new Handover(source, new NodeStream<string>("b", -1), 1);
+  const handover = new Handover(source, new NodeStream<string>("b", -1), 1, 1);
   handover.record("set", "copied", 0);
   source.provenOrder = 1;
   handover.record("set", "k", 0);
@@ -221,7 +222,7 @@ Deno.test("a migration that follows one of the same slot uses nothing of that on
 
 Deno.test("a handover is that of the migration in which its first event was emitted", () => {
   const isOf = (order: number) => {
-    const handover = new Handover(new NodeStream("a", 0), new NodeStream("b", 0), 1);
+    const handover = new Handover(new NodeStream("a", 0), new NodeStream("b", 0), 1, 1);
     return [handover.isOf("first", order), handover.isOf("second", 1), handover.isOf("first", 5)];
   };
   assertEquals(isOf(1), [true, false, true]);

@@ -95,6 +95,11 @@ function cluster(node: ModelNode, [subcommand = "", ...words]: readonly string[]
       return slots(node);
     case "NODES":
       return new Verbatim(nodes(node));
+    case "INFO":
+      return new Verbatim(
+        `cluster_state:ok\r\ncluster_known_nodes:${node.epochs.size}\r\n` +
+          `cluster_current_epoch:${Math.max(...node.epochs.values())}\r\n`,
+      );
     case "COUNTKEYSINSLOT":
       return node.keysOf(Number(words[0])).length;
     case "GETKEYSINSLOT":
