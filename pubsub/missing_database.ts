@@ -57,14 +57,14 @@ async function whyNot(connection: Connection, database: string): Promise<string 
 }
 
 /** The longest beginning, up to the key: `__subkeyspaceevent@2147483647__:`. */
-const LONGEST_START = 32;
+const MAX_PREFIX_BYTES = 32;
 
 const decoder = /* @__PURE__ */ new TextDecoder();
 
 /** The database that a channel names; null when it is none of the notifications', or names many. */
 function databaseOf({ bytes }: ServerChannel): string | null {
   if (getChannelType(bytes) === null) return null;
-  const start = decoder.decode(bytes.subarray(0, LONGEST_START));
+  const start = decoder.decode(bytes.subarray(0, MAX_PREFIX_BYTES));
   return /^[^@]*@(\d+)__:/.exec(start)?.[1] ?? null;
 }
 

@@ -42,7 +42,7 @@ export async function readReplication(connection: Connection): Promise<Replicati
 }
 
 /** With how many entries a log is thinned out. */
-const LONG = 2048;
+const MAX_ENTRIES = 2048;
 
 /** How far apart the entries of a log that was thinned out may be, as a part of their age. */
 const COARSENESS = 1 / 50;
@@ -74,7 +74,7 @@ export class ReplicationLog {
       return;
     }
     this.#entries.push({ offset, at });
-    if (this.#entries.length > LONG) this.#thinOut(at);
+    if (this.#entries.length > MAX_ENTRIES) this.#thinOut(at);
   }
 
   /** Keeps the first entry, and of the others the fewer the older they are. */

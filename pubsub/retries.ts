@@ -1,8 +1,8 @@
 /** The longest delay after the first failed attempt to come back, in ms. */
-const FIRST = 50;
+const FIRST_DELAY_MS = 50;
 
 /** The longest delay after any number of failed attempts, in ms. */
-const LONGEST = 5_000;
+const MAX_DELAY_MS = 5_000;
 
 /**
  * A connection that lasts for less than this, in ms, counts as a failed attempt: a peer that closes
@@ -23,7 +23,7 @@ export const STEADY_MS = 5_000;
  */
 export function backoff(attempt: number, random: number): number {
   if (attempt === 0) return 0;
-  return random * Math.min(LONGEST, FIRST * 2 ** (attempt - 1));
+  return random * Math.min(MAX_DELAY_MS, FIRST_DELAY_MS * 2 ** (attempt - 1));
 }
 
 /**

@@ -7,7 +7,7 @@ import { parseRole, readRole, type Role } from "./connection/role.ts";
 import type { Server } from "./server.ts";
 
 /** How often in a row another primary is found, at most, before the server is left for it. */
-const MOST_SIGHTINGS = 64;
+const MAX_SIGHTINGS = 64;
 
 /** Whom to ask for its role, and whom to tell. */
 export interface RoleCheckOptions {
@@ -122,7 +122,7 @@ export class RoleCheck {
   /** Another primary was found at the address. */
   #sight(): void {
     if (++this.#sightings < this.#enough) return;
-    this.#enough = Math.min(2 * this.#enough, MOST_SIGHTINGS);
+    this.#enough = Math.min(2 * this.#enough, MAX_SIGHTINGS);
     this.#leave();
   }
 

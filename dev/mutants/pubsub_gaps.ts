@@ -82,14 +82,14 @@ export const pubsubGaps: readonly Mutant[] = [
   {
     name: "begins the gap of a failover when a sentinel reports it",
     file: "pubsub/sentinel/sentinels.ts",
-    before: "this.#vouchedAt - LEARNING",
+    before: "this.#vouchedAt - LEARNING_MS",
     after: "this.#vouchedAt",
     tests: ["tests/pubsub/sentinel_gap_test.ts", "--filter=before a sentinel can know"],
   },
   {
     name: "begins the gap of a failover when a sentinel was asked",
     file: "pubsub/sentinel/sentinels.ts",
-    before: "this.#movedAfter = Math.min(this.#movedAfter, this.#vouchedAt - LEARNING)",
+    before: "this.#movedAfter = Math.min(this.#movedAfter, this.#vouchedAt - LEARNING_MS)",
     after: "this.#movedAfter = Math.min(this.#movedAfter, askedAt)",
     tests: ["tests/pubsub/sentinel_gap_test.ts", "--filter=fell silent"],
   },

@@ -19,16 +19,16 @@ import type { SentinelServer } from "./target.ts";
 import type { Address } from "../connection/transport.ts";
 
 /** How long a sentinel may keep silent before the next one is asked as well, in ms. */
-const PATIENCE = 500;
+const STAGGER_MS = 500;
 
 /**
  * How much later than the promotion itself a sentinel may learn of it, in ms: the one that leads the
  * failover looks once a second, and tells the others within two.
  */
-const LEARNING = 3_000;
+const LEARNING_MS = 3_000;
 
-/** A sentinel that is followed vouches for the primary it knows, as long as it says nothing else. */
-export interface Voucher {
+/** The sentinel that is followed. The primary that it named stays the primary until it names another. */
+export interface ActiveSentinel {
   /** The primary it knows; null before it has said. */
   readonly address: Address | null;
   /** Up to when it is known to have said nothing else, in ms since the epoch. */
@@ -50,9 +50,9 @@ export class Sentinels implements Locator {
   #takenAfter = Infinity;
   /** The stream of changes of the primary that was inspected last; null where it does not tell. */
   #log: ReplicationLog | null = null;
-  #voucher: Voucher | null = null;
+  #activeSentinel: ActiveSentinel | null = null;
   /** The sentinel that named the primary last, until the primary has said that it is one. */
-  #doubted: SentinelServer | null = null;
+  #unverified: SentinelServer | null = null;
 
   constructor(sentinels: readonly SentinelServer[], options: SessionOptions) {
     this.name = options.name;
@@ -72,12 +72,12 @@ export class Sentinels implements Locator {
    * @throws {AuthError} when those that answer want other credentials
    */
   async locate(signal: AbortSignal): Promise<Address> {
-    if (this.#doubted !== null) this.order.putLast(this.#doubted);
-    this.#doubted = null;
+    if (this.#unverified !== null) this.order.putLast(this.#unverified);
+    this.#unverified = null;
     const { sentinel, view, dialled, askedAt } = await this.#askInTurn(signal);
     this.order.putFirst(sentinel);
     this.#learn(view, askedAt);
-    this.#doubted = sentinel;
+    this.#unverified = sentinel;
     return dialled;
   }
 
@@ -91,14 +91,16 @@ export class Sentinels implements Locator {
       const { server } = connection;
       throw new ConnectError(
         "WRONG_ROLE",
-        `Cannot watch ${server}: ${this.#doubted!.node} calls it the primary of "${this.name}", ` +
+        `Cannot watch ${server}: ${
+          this.#unverified!.node
+        } calls it the primary of "${this.name}", ` +
           "but it says that it is a replica; that sentinel is behind, or a failover is under way",
         { server },
       );
     }
     const askedAt = Date.now();
     const replication = await readReplication(connection);
-    this.#doubted = null;
+    this.#unverified = null;
     if (this.#movedAfter !== Infinity) {
       // What sentinels know is late by as much as they were cut off; what was replicated is certain.
       const followed = this.#log !== null && replication?.previousId === this.#log.id
@@ -119,7 +121,7 @@ export class Sentinels implements Locator {
 
   /** The server that was named last may be down, or no primary yet. */
   isPassing(error: Error): boolean {
-    return this.#doubted !== null &&
+    return this.#unverified !== null &&
       !(error instanceof AuthError || error instanceof UnsupportedError);
   }
 
@@ -181,24 +183,24 @@ export class Sentinels implements Locator {
     return view;
   }
 
-  /** Takes another voucher, or none; what the one before has proven is kept. */
-  vouch(voucher: Voucher | null): void {
-    this.#namedAt = this.#vouchedAt;
-    this.#voucher = voucher;
+  /** Follows another sentinel, or none. What the previous one has proven is kept. */
+  follow(sentinel: ActiveSentinel | null): void {
+    this.#namedAt = this.#onlyPrimaryUntil;
+    this.#activeSentinel = sentinel;
   }
 
   /** Up to when the primary is known to have been the only one, as sentinels know it. */
-  get #vouchedAt(): number {
-    const named = this.#voucher?.address ?? null;
+  get #onlyPrimaryUntil(): number {
+    const named = this.#activeSentinel?.address ?? null;
     if (named === null || this.#primary === null) return this.#namedAt;
     if (!sameAddress(named, this.#primary.address)) return this.#namedAt;
-    return Math.max(this.#namedAt, this.#voucher!.provenAt);
+    return Math.max(this.#namedAt, this.#activeSentinel!.provenAt);
   }
 
   #learn(view: SentinelView, askedAt: number): void {
     const known = this.#primary;
     if (known !== null && !sameAddress(known.address, view.address)) {
-      this.#movedAfter = Math.min(this.#movedAfter, this.#vouchedAt - LEARNING);
+      this.#movedAfter = Math.min(this.#movedAfter, this.#onlyPrimaryUntil - LEARNING_MS);
     }
     this.#primary = view;
     this.#namedAt = askedAt;
@@ -231,7 +233,7 @@ export class Sentinels implements Locator {
       });
     });
     try {
-      return await inTurn(questions, PATIENCE, signal);
+      return await inTurn(questions, STAGGER_MS, signal);
     } catch (error) {
       if (!(error instanceof AggregateError)) throw error;
       const [newest] = behind.sort((a, b) => b.view.epoch! - a.view.epoch!);

@@ -5,7 +5,7 @@ import { delay } from "../connection/delay.ts";
 import { ClosedError } from "../connection/errors.ts";
 import { nameLibrary } from "../connection/handshake.ts";
 import { Heartbeat, type HeartbeatOptions } from "../connection/heartbeat.ts";
-import type { Sentinels, Voucher } from "./sentinels.ts";
+import type { ActiveSentinel, Sentinels } from "./sentinels.ts";
 import {
   openSentinel,
   readSwitch,
@@ -18,7 +18,7 @@ import type { SentinelServer } from "./target.ts";
 import type { Address } from "../connection/transport.ts";
 
 /** How long a sentinel that is followed may be silent before it is asked whether it lives, in ms. */
-const SILENCE = 1_000;
+const SENTINEL_HEARTBEAT_MS = 1_000;
 
 /** How to follow the sentinels, and whom to tell. */
 export interface WatchOptions extends SessionOptions {
@@ -66,7 +66,7 @@ export async function followSentinels(sentinels: Sentinels, options: WatchOption
 }
 
 /** One sentinel that is followed, on a connection that does nothing else. */
-class FollowedSentinel implements Voucher {
+class FollowedSentinel implements ActiveSentinel {
   /** The primary it knows; null before it has said. */
   address: Address | null = null;
   readonly #sentinel: SentinelServer;
@@ -117,7 +117,7 @@ class FollowedSentinel implements Voucher {
       if (connection.over !== null) return connection.over;
       this.#heartbeat = new Heartbeat(connection, {
         ...heartbeat,
-        interval: Math.min(heartbeat.interval, SILENCE),
+        interval: Math.min(heartbeat.interval, SENTINEL_HEARTBEAT_MS),
       });
       // On another connection: RESP2 takes no other command on one that has subscribed.
       const view = await (info.protocol === 3
@@ -132,7 +132,7 @@ class FollowedSentinel implements Voucher {
       return error as Error;
     } finally {
       this.#connection?.close(new ClosedError(`${this.#sentinel.node} is not followed any more`));
-      this.#sentinels.vouch(null);
+      this.#sentinels.follow(null);
     }
   }
 
@@ -144,21 +144,21 @@ class FollowedSentinel implements Voucher {
     if (this.#connection === null) return;
     const address = readSwitch(this.#connection, channel, text, this.#options.name);
     if (address === null) return;
-    this.#vouchFor(address);
+    this.#setPrimary(address);
     const { primary } = this.#sentinels;
     if (primary === null || !sameAddress(primary.address, address)) this.#tellSwitch(address);
   }
 
   #onView(view: SentinelView): void {
-    this.#vouchFor(view.address);
+    this.#setPrimary(view.address);
     if (this.#sentinels.isAhead(view)) this.#tellSwitch(view.address);
   }
 
-  #vouchFor(address: Address): void {
-    // What it has vouched for up to now is settled before it vouches for another one.
-    this.#sentinels.vouch(null);
+  #setPrimary(address: Address): void {
+    // What it has proven of the previous primary is kept.
+    this.#sentinels.follow(null);
     this.address = address;
-    this.#sentinels.vouch(this);
+    this.#sentinels.follow(this);
   }
 
   #tellSwitch(address: Address): void {
