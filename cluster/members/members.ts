@@ -1,5 +1,5 @@
 import { backoff } from "../../pubsub/retries.ts";
-import { LATE, repeat, SILENT_MS } from "../../pubsub/connection/delay.ts";
+import { repeat, SILENT_MS, TIMER_SLACK_MS } from "../../pubsub/connection/delay.ts";
 import { ClosedError } from "../../pubsub/connection/errors.ts";
 import type { GapReason } from "../../pubsub/gap.ts";
 import type { DroppedMessages } from "../../pubsub/held_messages.ts";
@@ -346,7 +346,7 @@ export class Members extends Map<string, Member> implements MemberContext {
     const { settings, onHint } = this.#options;
     const now = performance.now();
     const passed = now - this.#checkedAt;
-    const most = settings.heartbeat.busyInterval + LATE;
+    const most = settings.heartbeat.busyInterval + TIMER_SLACK_MS;
     this.#checkedAt = now;
     this.clock += Math.min(passed, most);
     this.filter.tick(this.clock);

@@ -82,14 +82,14 @@ export const pubsubGaps: readonly Mutant[] = [
   {
     name: "begins the gap of a failover when a sentinel reports it",
     file: "pubsub/sentinel/sentinels.ts",
-    before: "this.#vouchedAt - LEARNING_MS",
-    after: "this.#vouchedAt",
+    before: "this.#onlyPrimaryUntil - LEARNING_MS",
+    after: "this.#onlyPrimaryUntil",
     tests: ["tests/pubsub/sentinel_gap_test.ts", "--filter=before a sentinel can know"],
   },
   {
     name: "begins the gap of a failover when a sentinel was asked",
     file: "pubsub/sentinel/sentinels.ts",
-    before: "this.#movedAfter = Math.min(this.#movedAfter, this.#vouchedAt - LEARNING_MS)",
+    before: "this.#movedAfter = Math.min(this.#movedAfter, this.#onlyPrimaryUntil - LEARNING_MS)",
     after: "this.#movedAfter = Math.min(this.#movedAfter, askedAt)",
     tests: ["tests/pubsub/sentinel_gap_test.ts", "--filter=fell silent"],
   },
@@ -110,7 +110,7 @@ export const pubsubGaps: readonly Mutant[] = [
   {
     name: "never thins out how far a stream of changes had come",
     file: "pubsub/replication.ts",
-    before: "if (this.#entries.length > LONG) this.#thinOut(at);",
+    before: "if (this.#entries.length > MAX_ENTRIES) this.#thinOut(at);",
     after: "",
     tests: ["tests/pubsub/replication_test.ts"],
   },

@@ -89,7 +89,7 @@ export const pubsubState: readonly Mutant[] = [
   {
     name: "takes messages that have not been read for the end of a flow",
     file: "pubsub/connection/heartbeat.ts",
-    before: "if (performance.now() - due > LATE) return this.#awaitFlow();",
+    before: "if (performance.now() - due > TIMER_SLACK_MS) return this.#awaitFlow();",
     after: "",
     tests: ["tests/pubsub/connection/heartbeat_test.ts", "--filter=steady flow"],
   },

@@ -175,7 +175,7 @@ export const pubsubSubscriptions: readonly Mutant[] = [
   {
     name: "never finds out that a server hangs",
     file: "pubsub/connection/heartbeat.ts",
-    before: "if (now - this.#due > LATE)",
+    before: "if (now - this.#due > TIMER_SLACK_MS)",
     after: "if (now > 0)",
     tests: ["tests/pubsub/reconnect_test.ts", "--filter=hung server"],
   },

@@ -1,8 +1,8 @@
 /** For how long a server may leave a `PING` unanswered before it counts as silent, in ms. */
 export const SILENT_MS = 1_000;
 
-/** A timer that fires later than this, in ms, tells of a busy process, not of a silent server. */
-export const LATE = 250;
+/** How much later than due, in ms, a timer may fire before this process counts as busy. */
+export const TIMER_SLACK_MS = 250;
 
 /** Does something again and again, each time so many ms after the last was done, until the signal. */
 export async function repeat(

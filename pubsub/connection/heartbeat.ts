@@ -1,6 +1,6 @@
 import { type Reply, ServerError } from "../../resp/mod.ts";
 import type { Connection } from "./connection.ts";
-import { LATE } from "./delay.ts";
+import { TIMER_SLACK_MS } from "./delay.ts";
 import { TimeoutError } from "./errors.ts";
 
 /**
@@ -188,7 +188,7 @@ export class Heartbeat {
     this.#flowTimer = setTimeout(() => {
       if (this.#messages() !== count) return;
       // What came while this process was busy has not been read yet.
-      if (performance.now() - due > LATE) return this.#awaitFlow();
+      if (performance.now() - due > TIMER_SLACK_MS) return this.#awaitFlow();
       this.#flow = null;
       // The last answer came before the connection broke, perhaps.
       if (this.#asked === null) this.#ask(performance.now());
@@ -216,7 +216,7 @@ export class Heartbeat {
     const due = Math.max(this.#asked, this.#heard) + timeout;
     if (now + 1 < due) return this.#wakeAt(due);
     // What came while this process was busy has not been read yet.
-    if (now - this.#due > LATE) return this.#wakeAt(now + timeout);
+    if (now - this.#due > TIMER_SLACK_MS) return this.#wakeAt(now + timeout);
     const { server } = this.#connection;
     this.#connection.close(
       new TimeoutError(

@@ -1,6 +1,6 @@
 import { bytesOf } from "../../resp/message_frame.ts";
 import { decodeText, type Reply, ServerError } from "../../resp/mod.ts";
-import { LATE } from "./delay.ts";
+import { TIMER_SLACK_MS } from "./delay.ts";
 import { ConnectError, TimeoutError } from "./errors.ts";
 import { unusable } from "./refusal.ts";
 
@@ -185,7 +185,7 @@ export class Requests {
     const due = performance.now() + timeout;
     pending.timer = setTimeout(() => {
       // The answer may be there, unread.
-      if (patience > 0 && performance.now() - due > LATE) {
+      if (patience > 0 && performance.now() - due > TIMER_SLACK_MS) {
         return this.#expect(pending, timeout, patience - 1);
       }
       this.#onLate(

@@ -1,5 +1,5 @@
 import { backoff, STEADY_MS } from "../../pubsub/retries.ts";
-import { LATE } from "../../pubsub/connection/delay.ts";
+import { TIMER_SLACK_MS } from "../../pubsub/connection/delay.ts";
 import { sleep, until } from "../servers/mod.ts";
 import type { Fault } from "./faults.ts";
 import { type Happening, judge, type Ledger, type Report, type Write } from "./ledger.ts";
@@ -114,7 +114,7 @@ async function play<On extends Stage>(
   ];
   const isExcused = watcher.seen.every((item) =>
     item.kind !== "gap" || item.gap.reason !== "unresponsive" ||
-    delay.stolen(item.gap.from, item.gap.to) > LATE
+    delay.stolen(item.gap.from, item.gap.to) > TIMER_SLACK_MS
   );
   return { report, faults: director.count, isExcused, failure, problems };
 }
@@ -167,7 +167,7 @@ class Director<On extends Stage> {
       await this.inject(fault, ms);
       await this.recovery();
       const isSeen = watcher.seen.slice(length).some(({ kind }) => kind === "gap");
-      if (!mustLeave || isSeen || delay.stolen(begin, Date.now()) <= LATE) return;
+      if (!mustLeave || isSeen || delay.stolen(begin, Date.now()) <= TIMER_SLACK_MS) return;
     }
   }
 
