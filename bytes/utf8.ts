@@ -41,12 +41,6 @@ export function encodeUtf8(text: string): Uint8Array<ArrayBuffer> {
   return encoder === null ? encodePlainly(text) : encoder.encode(text);
 }
 
-/** Writes the UTF-8 of a text to `target`, as far as there is room. */
-export function writeUtf8(text: string, target: Uint8Array): void {
-  if (encoder !== null) encoder.encodeInto(text, target);
-  else target.set(encodePlainly(text).subarray(0, target.length));
-}
-
 /** Returns the text of `bytes[start..end)`. Invalid UTF-8 becomes U+FFFD, as in `TextDecoder`. */
 export function decodeUtf8(bytes: Uint8Array, start: number, end: number): string {
   if (slices !== null) return slices.utf8.call(bytes, start, end);

@@ -136,10 +136,10 @@ export const resp: readonly Mutant[] = [
     tests: ["tests/resp/decoder_test.ts", "--filter=arrays of each kind"],
   },
   {
-    name: "writes wrong lengths of characters of three bytes",
+    name: "writes wrong lengths of characters that are not ASCII",
     file: "resp/encoder.ts",
-    before: "if (unit < 0x800)",
-    after: "if (unit <= 0x800)",
+    before: "encodeUtf8(value).length",
+    after: "value.length * 2",
     tests: ["tests/resp/encoder_test.ts"],
   },
   {

@@ -121,13 +121,6 @@ Deno.test("bytes that are not what they say are a TypeError that names their pla
       "Cannot encode argument 1 of command 1: ",
       what,
     );
-    // Further on than lengths are kept.
-    assertThrows(
-      () => encodeCommand([...new Array(300).fill("x"), value]),
-      TypeError,
-      "argument 300",
-      what,
-    );
   }
 });
 
@@ -157,7 +150,7 @@ Deno.test("bytes are written whole, whatever class, realm or memory they are of"
   }
 });
 
-Deno.test("arguments that change while they are read make no frame", () => {
+Deno.test("arguments that change while they are read make a frame of what was read first", () => {
   /** An array whose argument is another one each time it is read. */
   const changing = (...values: CommandArgument[]): CommandArgument[] => {
     let reads = 0;
@@ -174,18 +167,16 @@ Deno.test("arguments that change while they are read make no frame", () => {
   });
   let asked = 0;
   const longer = new Proxy<CommandArgument[]>(["ECHO", "a"], {
-    // Once for whether there is any, once for the head, three times for the loop.
     get: (args, name, self) => name === "length" && ++asked > 5 ? 9 : Reflect.get(args, name, self),
   });
-  const cases = {
-    "more bytes": changing(new Uint8Array(2), new Uint8Array(3)),
-    "far more bytes": changing(new Uint8Array(2), new Uint8Array(3_000)),
-    "fewer bytes": changing(new Uint8Array(2), new Uint8Array(1)),
-    "bytes in place of text": changing("ab", new Uint8Array(9)),
-    "bytes of a buffer that grows": growing,
-    "more arguments": longer,
-  };
-  for (const [what, args] of Object.entries(cases)) {
-    assertThrows(() => encodeCommand(args), TypeError, "change while they are read", what);
+  const cases: [args: CommandArgument[], read: Uint8Array[]][] = [
+    [changing(new Uint8Array(2), new Uint8Array(3)), [new Uint8Array(2)]],
+    [changing(new Uint8Array(2), new Uint8Array(1)), [new Uint8Array(2)]],
+    [changing("ab", new Uint8Array(9)), [bytes("ab")]],
+    [growing, [new Uint8Array(64), bytes("end")]],
+    [longer, [bytes("a")]],
+  ];
+  for (const [args, read] of cases) {
+    assertEquals(decode([encodeCommand(args)]), [`reply ${show([bytes("ECHO"), ...read])}`]);
   }
 });

@@ -3,9 +3,9 @@
  * collector that can be called: the measure is what lives, not what was made. The argument is JSON:
  * {@linkcode Sizes}.
  */
-import { Decoder, decodeText, encodeCommand, type MessageFrame } from "../../resp/mod.ts";
+import { Decoder, decodeText, type MessageFrame } from "../../resp/mod.ts";
 import { bytes } from "./harness.ts";
-import { gc, living } from "./living.ts";
+import { living } from "./living.ts";
 
 /** How much is made to see what of it lives. */
 export interface Sizes {
@@ -27,8 +27,6 @@ export interface Measured {
   given: Record<string, number>;
   /** For each kind of text, what lives for each that is kept. */
   kept: Record<string, number>;
-  /** What is made for a command of many arguments, and for an array of as many bytes. */
-  command: { encoded: number; array: number };
 }
 
 const x = (length: number): string => "x".repeat(length);
@@ -102,17 +100,6 @@ function announce(head: string): number {
   return (after - before) / decoders.length;
 }
 
-/** How many bytes of heap something takes, what lives and what does not. */
-function made(make: () => unknown): number {
-  const times = 1000;
-  // Until it is compiled.
-  for (let i = 0; i < 5 * times; i++) make();
-  gc();
-  const before = Deno.memoryUsage().heapUsed;
-  for (let i = 0; i < times; i++) make();
-  return (Deno.memoryUsage().heapUsed - before) / times;
-}
-
 /** Has a decoder give out something large, which nobody keeps. */
 function give(wire: string, strings: "bytes" | "text"): number {
   const chunk = bytes(wire);
@@ -180,18 +167,11 @@ const keyspace = (key: string): string =>
 const keyevent = (key: string): string =>
   `>3\r\n$7\r\nmessage\r\n${bulk("__keyevent@0__:set")}${bulk(key)}`;
 
-const command = ["SUBSCRIBE", ...Array.from({ length: 19 }, (_, i) => i % 2 ? `channel:${i}` : i)];
-const { length } = encodeCommand(command);
-
 const measured: Measured = {
   held: {},
   announced: {},
   given: {},
   kept: {},
-  command: {
-    encoded: made(() => encodeCommand(command)),
-    array: made(() => new Uint8Array(length)),
-  },
 };
 for (const [head, part] of FLOODS) {
   for (const strings of ["bytes", "text"] as const) {
