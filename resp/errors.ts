@@ -1,8 +1,6 @@
 /**
- * Bytes that are not RESP.
- *
- * The decoder that threw it stays failed: after such bytes nobody knows where the next reply
- * begins.
+ * Thrown when the input is not RESP. The decoder stays failed, because it cannot know where the next
+ * reply begins.
  *
  * @example What was wrong, and where
  * ```ts
@@ -20,22 +18,14 @@
 export class RespSyntaxError extends SyntaxError {
   /** `"RespSyntaxError"`. */
   override readonly name = "RespSyntaxError";
-  /** Always `"RESP_SYNTAX"`. */
-  readonly code = "RESP_SYNTAX";
-  /** Where in the stream, in bytes since the decoder was made. */
+  /** Offset in the stream, in bytes since the decoder was created. */
   readonly offset: number;
-  /** What stands there, printable. */
+  /** What was found there, printable. */
   readonly found: string;
-  /** What should have stood there. */
+  /** What was expected there. */
   readonly expected: string;
 
-  /**
-   * Made by the decoder.
-   *
-   * @param offset Where in the stream, in bytes since the decoder was made.
-   * @param found What stands there, printable.
-   * @param expected What should have stood there.
-   */
+  /** Created by the decoder, from the values of the fields. */
   constructor(offset: number, found: string, expected: string) {
     super(`Cannot parse the reply at byte ${offset}: found ${found}, expected ${expected}`);
     this.offset = offset;
@@ -45,9 +35,7 @@ export class RespSyntaxError extends SyntaxError {
 }
 
 /**
- * A reply that is larger than the decoder was told to accept.
- *
- * The decoder that threw it stays failed. The limits are those of {@linkcode DecoderOptions}.
+ * Thrown when a reply exceeds a limit of the decoder, which then stays failed.
  *
  * @example Which limit
  * ```ts
@@ -65,22 +53,14 @@ export class RespSyntaxError extends SyntaxError {
 export class RespLimitError extends RangeError {
   /** `"RespLimitError"`. */
   override readonly name = "RespLimitError";
-  /** Always `"RESP_LIMIT"`. */
-  readonly code = "RESP_LIMIT";
-  /** The option that was exceeded. */
+  /** The option that was exceeded: one of {@linkcode DecoderLimits}. */
   readonly limit: string;
   /** The value of that option. */
   readonly value: number;
-  /** Where in the stream, in bytes since the decoder was made, the reply became too large. */
+  /** Offset in the stream, in bytes since the decoder was created, where the reply became too large. */
   readonly offset: number;
 
-  /**
-   * Made by the decoder.
-   *
-   * @param limit The option that was exceeded.
-   * @param value The value of that option.
-   * @param offset Where in the stream, in bytes since the decoder was made.
-   */
+  /** Created by the decoder, from the values of the fields. */
   constructor(limit: string, value: number, offset: number) {
     super(
       `Cannot parse the reply at byte ${offset}: it exceeds ${limit}, which is ${value}; ` +
@@ -93,12 +73,11 @@ export class RespLimitError extends RangeError {
 }
 
 /**
- * An error the server replied with: `-` or `!` on the wire.
+ * An error reply of the server: `-` or `!` on the wire. It is a value, which the decoder never throws.
  *
- * It is a value, never thrown by the decoder, and may stand inside an aggregate. The codec keeps the
- * server's text as it came, of any length and with any control character, and servers repeat the
- * arguments of commands they do not know, such as passwords. Clip and escape it before you log it. An
- * error that a connection of Keywatch throws or reports is clipped, escaped and free of passwords.
+ * The message is the server's text, of any length and with any control character. Servers repeat
+ * arguments of commands in it, such as passwords: truncate and escape it before you log it. Errors
+ * that a connection of Keywatch throws or reports are truncated, escaped and free of passwords.
  *
  * @example
  * ```ts
@@ -111,26 +90,19 @@ export class RespLimitError extends RangeError {
 export class ServerError extends Error {
   /** `"ServerError"`. */
   override readonly name = "ServerError";
-  /** The first word of the text, by custom in capitals: `ERR`, `WRONGTYPE`, `NOPERM`, `MOVED`. */
+  /** The first word of the text, usually in capitals: `ERR`, `WRONGTYPE`, `NOPERM`, `MOVED`. */
   readonly code: string;
 
-  /**
-   * Takes the code out of the text.
-   *
-   * @param text The whole text the server sent, its code included.
-   */
+  /** @param text The whole text that the server sent. */
   constructor(text: string) {
     super(text);
-    const space = text.indexOf(" ");
-    this.code = space === -1 ? text : text.slice(0, space);
+    this.code = text.split(" ", 1)[0]!;
   }
 }
 
 /**
- * Makes an error without a stack trace. A trace would name the decoder only, and capturing one for
- * each of many errors blocks the event loop.
- *
- * @param text The whole text the server sent.
+ * Creates an error without a stack trace, which would name only the decoder. Capturing one for each of
+ * many errors would block the event loop.
  */
 export function makeServerError(text: string): ServerError {
   const { stackTraceLimit } = Error as { stackTraceLimit?: number };

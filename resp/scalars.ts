@@ -1,9 +1,9 @@
 import { RespLimitError, RespSyntaxError } from "./errors.ts";
 import { decodeText } from "../bytes/text.ts";
 
-// The specification (https://redis.io/docs/latest/develop/reference/protocol-spec/) allows leading
-// zeros, and a double has digits before and after its dot. hiredis is stricter about the former and
-// more lenient about the latter. An exponent is allowed, because servers print doubles with `%.17g`.
+// The specification allows leading zeros, and a double has digits before and after its dot. hiredis is
+// stricter about the former and more lenient about the latter. Servers print doubles with `%.17g`, so
+// an exponent is allowed.
 
 const PLUS = 43;
 const MINUS = 45;
@@ -23,45 +23,45 @@ const MAX_DIGITS = 2 ** 18;
 /** This many decimal digits always fit a double exactly. */
 const SAFE_DIGITS = 15;
 
-/** A line. Whatever reads one throws RespSyntaxError if it is something else. */
+/** A line. The functions below throw RespSyntaxError if it has another form. */
 export interface Line {
   bytes: Uint8Array;
-  /** Where its content begins, after the type. */
+  /** Index of the first byte after the type. */
   start: number;
-  /** Where its CR stands. */
+  /** Index of its CR. */
   end: number;
-  /** The place of its type in the stream. */
+  /** Offset of its type in the stream. */
   offset: number;
 }
 
-/** The error of a byte that must not stand where it does. */
+/** Returns the error of an unexpected byte. */
 export function unexpected(byte: number, offset: number, expected: string): RespSyntaxError {
   const isAscii = byte < 0x7f;
   const found = isAscii ? JSON.stringify(String.fromCharCode(byte)) : `byte 0x${byte.toString(16)}`;
   return new RespSyntaxError(offset, found, expected);
 }
 
-/** The same error in a line. */
+/** Returns the same error for a byte of a line. */
 function wrong({ bytes, start, offset }: Line, at: number, expected: string): RespSyntaxError {
   return unexpected(bytes[at]!, offset + 1 + at - start, expected);
 }
 
-/** Throws if a line goes on at `at`. */
+/** Throws unless the line ends at `at`. */
 export function requireEnd(line: Line, at: number): void {
   if (at < line.end) throw wrong(line, at, "CR LF");
 }
 
-/** Whether it is `-1`, the length of a null in RESP2. */
+/** Returns whether it is `-1`, the length of a null in RESP2. */
 export function isMinusOne({ bytes, start, end }: Line): boolean {
   return end - start === 2 && bytes[start] === MINUS && bytes[start + 1] === ZERO + 1;
 }
 
-/** Whether it is `?`, the length of a streamed value. */
+/** Returns whether it is `?`, the length of a streamed value. */
 export function isQuestionMark({ bytes, start, end }: Line): boolean {
   return end - start === 1 && bytes[start] === QUESTION;
 }
 
-/** `t` or `f`. */
+/** Reads `t` or `f`. */
 export function parseBoolean(line: Line): boolean {
   const byte = line.bytes[line.start];
   if (byte !== TRUE && byte !== FALSE) throw wrong(line, line.start, "t or f");
@@ -69,13 +69,13 @@ export function parseBoolean(line: Line): boolean {
   return byte === TRUE;
 }
 
-/** A length or a count: digits without a sign. Infinity if it is beyond all doubles. */
+/** Reads a length or a count: digits without a sign. Returns infinity beyond the range of doubles. */
 export function parseLength(line: Line): number {
   requireDigits(line, line.start);
   return toNumber(line, line.start);
 }
 
-/** An integer of 64 bits: a number where that holds it exactly, otherwise a bigint. */
+/** Reads an integer of 64 bits: a number if that is exact, otherwise a bigint. */
 export function parseInteger(line: Line): number | bigint {
   const { bytes, start, end, offset } = line;
   const digits = skipSign(line, start);
@@ -93,7 +93,7 @@ export function parseInteger(line: Line): number | bigint {
   throw new RespSyntaxError(offset + 1, "a larger number", "an integer of 64 bits");
 }
 
-/** An integer of any size. */
+/** Reads an integer of any size. */
 export function parseBigNumber(line: Line): bigint {
   const { bytes, start, end, offset } = line;
   const digits = skipSign(line, start);
@@ -103,7 +103,7 @@ export function parseBigNumber(line: Line): bigint {
   return bytes[start] === MINUS ? -size : size;
 }
 
-/** A double: `inf`, `nan`, or digits with or without a fraction and an exponent. */
+/** Reads a double: `inf`, `nan`, or digits with or without a fraction and an exponent. */
 export function parseDouble(line: Line): number {
   const { bytes, start, end } = line;
   const digits = skipSign(line, start);

@@ -20,12 +20,9 @@ import type { ServerError } from "./errors.ts";
  * | {@linkcode RespSet} | `~`, `~?` set |
  * | {@linkcode Attributed} | `\|` attributes and the reply they precede |
  *
- * Bytes share no memory with what the decoder was given. Strings of up to 64 bytes in one aggregate
- * may lie in one buffer of a kilobyte, each in a place of its own, so mind `byteOffset` when you take
- * the `buffer` of one.
- *
- * A simple string is a status line of the server's own words and is always text, read as UTF-8.
- * A bulk string is whatever somebody stored and is bytes, unless the decoder was told otherwise.
+ * A simple string is a status line of the server, always decoded as text. A bulk string is data, and
+ * bytes unless the decoder was told otherwise. Bytes share no memory with the decoder's input, but
+ * short strings of one aggregate may share a buffer: mind `byteOffset` when you use their `buffer`.
  *
  * @example
  * ```ts
@@ -52,7 +49,7 @@ export type Reply =
   | Reply[];
 
 /**
- * A text with its format: `=` on the wire.
+ * A text and its format: `=` on the wire.
  *
  * @example
  * ```ts
@@ -64,15 +61,10 @@ export type Reply =
 export class VerbatimString {
   /** Three characters: `txt` plain text, `mkd` Markdown. */
   readonly format: string;
-  /** The text without its format, as bytes or as text, as the decoder was told. */
+  /** The text without its format, as bytes or as text. */
   readonly value: Uint8Array | string;
 
-  /**
-   * A text with its format.
-   *
-   * @param format Three characters, such as `txt`.
-   * @param value The text without its format.
-   */
+  /** Created by the decoder, from the values of the fields. */
   constructor(format: string, value: Uint8Array | string) {
     this.format = format;
     this.value = value;
@@ -82,9 +74,8 @@ export class VerbatimString {
 /**
  * A map: `%` on the wire.
  *
- * Not a `Map`: a map on the wire may have keys that are equal as values (`:1` and `,1`, or twice
- * the same), and its keys are mostly bytes, which a `Map` would compare by identity. This one keeps
- * every entry in the order of the wire.
+ * Not a `Map`, because a map on the wire may have equal keys, and most keys are bytes, which a `Map`
+ * compares by identity.
  *
  * @example
  * ```ts
@@ -96,27 +87,22 @@ export class VerbatimString {
  * ```
  */
 export class RespMap {
-  /** Keys and values by turns, in the order of the wire. */
+  /** Keys and values in turn, in wire order. */
   readonly items: Reply[];
 
-  /**
-   * A map over these items, which it keeps.
-   *
-   * @param items Keys and values by turns.
-   */
+  /** @param items Keys and values in turn. Not copied. */
   constructor(items: Reply[]) {
     this.items = items;
   }
 
-  /** How many entries there are. */
+  /** The number of entries. */
   get size(): number {
     return this.items.length / 2;
   }
 
   /**
-   * The value of the first entry whose key is this text, a string or the UTF-8 bytes of it.
-   *
-   * @returns The value, or `undefined` where there is no such key.
+   * Returns the value of the first entry with this key, a string or its UTF-8 bytes; `undefined` if
+   * there is none.
    */
   get(key: string): Reply | undefined {
     for (let i = 0; i < this.items.length; i += 2) {
@@ -125,7 +111,7 @@ export class RespMap {
     return undefined;
   }
 
-  /** The entries, in the order of the wire. */
+  /** Yields the entries in wire order. */
   *[Symbol.iterator](): IterableIterator<[key: Reply, value: Reply]> {
     for (let i = 0; i < this.items.length; i += 2) yield [this.items[i]!, this.items[i + 1]!];
   }
@@ -134,8 +120,7 @@ export class RespMap {
 /**
  * A set: `~` on the wire.
  *
- * Not a `Set`, for the reasons that {@linkcode RespMap} is not a `Map`: what the server sent twice
- * is here twice.
+ * Not a `Set`, for the reasons of {@linkcode RespMap}: a member that was sent twice is here twice.
  *
  * @example
  * ```ts
@@ -147,38 +132,33 @@ export class RespMap {
  * ```
  */
 export class RespSet {
-  /** The members, in the order of the wire. */
+  /** The members, in wire order. */
   readonly items: Reply[];
 
-  /**
-   * A set over these items, which it keeps.
-   *
-   * @param items The members.
-   */
+  /** @param items The members. Not copied. */
   constructor(items: Reply[]) {
     this.items = items;
   }
 
-  /** How many members there are. */
+  /** The number of members. */
   get size(): number {
     return this.items.length;
   }
 
-  /** Whether this text is a member, as a string or as the UTF-8 bytes of it. */
+  /** Returns whether a text is a member, as a string or as its UTF-8 bytes. */
   has(member: string): boolean {
     return this.items.some((item) => isText(item, member));
   }
 
-  /** The members, in the order of the wire. */
+  /** Yields the members in wire order. */
   [Symbol.iterator](): IterableIterator<Reply> {
     return this.items.values();
   }
 }
 
 /**
- * A reply with the attributes that preceded it: `|` on the wire.
- *
- * Pushes are no part of a reply: attributes before a push are those of the reply that comes after it.
+ * A reply and the attributes that preceded it: `|` on the wire. Attributes before a push belong to the
+ * reply after it.
  *
  * @example
  * ```ts
@@ -189,17 +169,12 @@ export class RespSet {
  * ```
  */
 export class Attributed {
-  /** What the server says about the reply. */
+  /** Metadata of the reply. */
   readonly attributes: RespMap;
-  /** The reply itself. */
+  /** The reply. */
   readonly reply: Reply;
 
-  /**
-   * A reply with its attributes.
-   *
-   * @param attributes What the server says about the reply.
-   * @param reply The reply itself.
-   */
+  /** Created by the decoder, from the values of the fields. */
   constructor(attributes: RespMap, reply: Reply) {
     this.attributes = attributes;
     this.reply = reply;
@@ -216,10 +191,7 @@ function isText(reply: Reply, text: string): boolean {
 }
 
 /**
- * Returns a copy of a reply with text in place of bytes.
- *
- * @param reply A reply decoded as bytes.
- * @returns The reply as the decoder makes it with `strings: "text"`.
+ * Returns a copy of a reply with text in place of bytes, as the decoder makes it with `strings: "text"`.
  *
  * @example
  * ```ts
