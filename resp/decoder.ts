@@ -44,8 +44,8 @@ const BLOCK = 1024;
 /** How much of a chunk is appended to an incomplete message first; most need no more. */
 const FIRST_TRY = 96;
 
-/** What a `pmessage` holds besides its pattern, channel and payload. */
-const PMESSAGE_COST: number = AGGREGATE_COST + 4 * BYTES_COST + "pmessage".length;
+/** What a `pmessage` counts as besides its bytes. */
+const PMESSAGE_COST: number = AGGREGATE_COST + 4 * BYTES_COST;
 
 /** So much of a bulk is collected before it becomes text, because each part of a text takes memory. */
 const TEXT_PART = 2 ** 15;
@@ -206,8 +206,7 @@ export class Decoder {
   #readMessages(chunk: Uint8Array): boolean {
     const frame = this.#builder.frame;
     const sink = this.#sink;
-    const maxLength = this.#maxBulkLength;
-    const budget = this.#messageBudget;
+    const most = this.#maxMessageLength;
     const size = chunk.length;
     const first = this.#pos;
     let start = first;
@@ -221,7 +220,7 @@ export class Decoder {
       ) {
         break;
       }
-      end = readMessageFrame(frame, chunk, start, size, maxLength, budget);
+      end = readMessageFrame(frame, chunk, start, size, most);
       if (end <= 0) break;
       this.#pos = start = end;
       sink.message!(frame);
@@ -235,17 +234,17 @@ export class Decoder {
     return this.#pos > first;
   }
 
-  /** How many bytes the pattern, the channel and the payload of a `pmessage` may have. */
-  get #messageBudget(): number {
-    return this.#limits.maxHeldBytes - this.#builder.held - PMESSAGE_COST;
+  /** No message of up to this length exceeds a limit. Longer ones are read as any push. */
+  get #maxMessageLength(): number {
+    const { maxBulkLength, maxHeldBytes } = this.#limits;
+    return Math.min(maxBulkLength, maxHeldBytes - this.#builder.held - PMESSAGE_COST);
   }
 
   /** Reads on in an incomplete message. Little more of the chunk is copied than belongs to it. */
   #continueMessage(chunk: Uint8Array): void {
     const buffer = this.#buffer;
     const before = buffer.length;
-    const maxLength = this.#maxBulkLength;
-    const budget = this.#messageBudget;
+    const most = this.#maxMessageLength;
     let end = -this.#missing;
     for (let from = 0; end < 0 && from < chunk.length;) {
       const to = Math.min(chunk.length, Math.max(FIRST_TRY, from - end));
@@ -253,7 +252,7 @@ export class Decoder {
       // One more than is known to be missing, for the LF.
       buffer.append(chunk, from, to, 1 - end);
       end = isEnough
-        ? readMessageFrame(this.#builder.frame, buffer.bytes, 0, before + to, maxLength, budget)
+        ? readMessageFrame(this.#builder.frame, buffer.bytes, 0, before + to, most)
         : end + to - from;
       from = to;
     }

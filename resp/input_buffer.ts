@@ -1,5 +1,3 @@
-import { viewOf } from "../bytes/view.ts";
-
 // How much may be reserved for announced bytes beyond what has arrived: at first …
 const FIRST_STEP = 2 ** 20;
 
@@ -41,7 +39,12 @@ export class InputBuffer {
       grown.set(this.bytes.subarray(0, this.length));
       this.bytes = grown;
     }
-    copy(source, start, end, this.bytes, this.length);
+    if (end - start <= LOOPED) {
+      const shift = this.length - start;
+      for (let i = start; i < end; i++) this.bytes[i + shift] = source[i]!;
+    } else {
+      this.bytes.set(source.subarray(start, end), this.length);
+    }
     this.length = needed;
   }
 
@@ -76,20 +79,4 @@ export function concat(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
     at += part.length;
   }
   return whole;
-}
-
-function copy(
-  source: Uint8Array,
-  start: number,
-  end: number,
-  target: Uint8Array,
-  place: number,
-): void {
-  if (end - start > LOOPED) return target.set(source.subarray(start, end), place);
-  const from = viewOf(source);
-  const to = viewOf(target);
-  const shift = place - start;
-  let at = start;
-  for (; at + 4 <= end; at += 4) to.setInt32(at + shift, from.getInt32(at, true), true);
-  for (; at < end; at++) target[at + shift] = source[at]!;
 }

@@ -1,16 +1,12 @@
-import { decodeText } from "../bytes/text.ts";
 import { encodeUtf8 } from "../bytes/utf8.ts";
 import { viewOf } from "../bytes/view.ts";
-import { concat } from "./input_buffer.ts";
+import { encodeCommand } from "./encoder.ts";
 import { type Reply, VerbatimString } from "./types.ts";
 
 const CR = 13;
 const LF = 10;
 const ZERO = 48;
 const DOLLAR = 36;
-
-/** CR LF as a number of 16 bits, its first byte lowest. */
-export const CR_LF = 0x0a0d;
 
 /**
  * One pub/sub message as places in the bytes that it arrived in. Nothing is copied.
@@ -78,13 +74,13 @@ const MESSAGE_HEAD: Uint8Array = /* @__PURE__ */ encodeUtf8("3\r\n$7\r\nmessage\
 /**
  * Reads a `message` or `pmessage` whose parts are bulk strings.
  *
- * The fixed bytes are compared four at a time, as numbers whose lowest byte is the first.
+ * The fixed bytes are compared four at a time, as numbers whose lowest byte is the first. Literals
+ * stand for them, because engines load constants of a module from memory.
  *
  * @param frame Filled if there is a frame.
  * @param bytes The input, which ends at `size`.
  * @param start Index of the type byte, which the caller has checked.
- * @param maxLength A longer part does not match.
- * @param budget The parts together have at most so many bytes, or do not match.
+ * @param most A longer frame does not match.
  * @returns Where the frame ends, {@linkcode NO_MATCH}, or {@linkcode INCOMPLETE} and below.
  */
 export function readMessageFrame(
@@ -92,14 +88,12 @@ export function readMessageFrame(
   bytes: Uint8Array,
   start: number,
   size: number,
-  maxLength: number,
-  budget: number,
+  most: number,
 ): number {
   const words = viewOf(bytes);
   const head = start + 18 <= size ? words.getInt32(start + 1, true) : 0;
   let part: number;
   let at: number;
-  let rest = budget;
   if (
     // 4\r\n$ 8\r\np mess age\r \n
     head === 0x240a0d34 && words.getInt32(start + 5, true) === 0x700a0d38 &&
@@ -122,7 +116,8 @@ export function readMessageFrame(
     return matchHead(bytes, start + 1, size);
   }
   for (; part < 3; part++) {
-    const word = at + 6 <= size ? words.getInt32(at, true) : 0;
+    if (at + 6 > size) return matchCut(bytes, words, at, size);
+    const word = words.getInt32(at, true);
     let length = (word >> 8 & 0xff) - 48;
     let from = at + 4;
     if ((word & 0xffff00ff) !== 0x0a0d0024 || length < 0 || length > 9) {
@@ -136,15 +131,15 @@ export function readMessageFrame(
       } else {
         const head = readBulkHead(bytes, words, at, size);
         if (head <= 0) return head;
-        length = head >> 4;
-        from = at + (head & 15) + 3;
+        length = contentLength(head);
+        from = contentStart(at, head);
       }
     }
     const to = from + length;
-    rest -= length;
-    if (length > maxLength || rest < 0) return NO_MATCH;
-    if (to + 1 >= size) return matchCut(bytes, to, size);
-    if (words.getInt16(to, true) !== 0x0a0d) return NO_MATCH;
+    if (to - start > most) return NO_MATCH;
+    if (to + 1 >= size || words.getInt16(to, true) !== 0x0a0d) {
+      return matchCut(bytes, words, at, size);
+    }
     if (part === 0) {
       frame.patternStart = from;
       frame.patternEnd = to;
@@ -170,32 +165,27 @@ function matchHead(bytes: Uint8Array, from: number, size: number): number {
   return INCOMPLETE;
 }
 
-/** The same for a part whose CR LF should stand at `to`. Each of its bytes is checked as it arrives. */
-function matchCut(bytes: Uint8Array, to: number, size: number): number {
+/** The same of a part of one, which begins at `start`. Each of its bytes is checked as it arrives. */
+function matchCut(bytes: Uint8Array, words: DataView, start: number, size: number): number {
+  const head = readBulkHead(bytes, words, start, size);
+  if (head <= 0) return head;
+  const to = contentStart(start, head) + contentLength(head);
   if (to >= size) return size - to - 1;
-  return bytes[to] === CR ? INCOMPLETE : NO_MATCH;
+  return bytes[to] === CR && to + 1 === size ? INCOMPLETE : NO_MATCH;
 }
 
 /**
- * Fills a frame from the items of a push.
+ * Fills a frame from the items of a push, for messages in a form that servers do not send.
  *
  * @param frame Filled, with bytes of its own, if the items are a message.
  * @returns Whether they are.
  */
 export function fillMessageFrame(frame: MessageFrame, items: readonly Reply[]): boolean {
   const parts = items.map(bytesOf).filter((part) => part !== null);
-  const { length } = parts;
-  const kind = length === 3 ? "message" : length === 4 ? "pmessage" : "";
-  if (length < items.length || kind === "" || decodeText(parts[0]!) !== kind) return false;
-  const hasPattern = length === 4;
-  const patternEnd = hasPattern ? parts[1]!.length : 0;
-  frame.bytes = concat(parts.slice(1));
-  frame.patternStart = hasPattern ? 0 : -1;
-  frame.patternEnd = hasPattern ? patternEnd : -1;
-  frame.channelStart = patternEnd;
-  frame.channelEnd = frame.payloadStart = patternEnd + parts.at(-2)!.length;
-  frame.payloadEnd = frame.bytes.length;
-  return true;
+  if (parts.length < items.length) return false;
+  // In the form that servers send.
+  const bytes = encodeCommand(parts);
+  return readMessageFrame(frame, bytes, 0, bytes.length, Infinity) > 0;
 }
 
 /**

@@ -53,16 +53,23 @@ export const resp: readonly Mutant[] = [
   },
   {
     name: "reads a message beyond maxBulkLength",
-    file: "resp/message_frame.ts",
-    before: "if (length > maxLength || rest < 0)",
-    after: "if (rest < 0)",
+    file: "resp/decoder.ts",
+    before: "return Math.min(maxBulkLength, maxHeldBytes",
+    after: "return Math.min(maxBulkLength * 100, maxHeldBytes",
     tests: ["tests/resp/errors_test.ts"],
   },
   {
     name: "reads a message beyond maxHeldBytes",
+    file: "resp/decoder.ts",
+    before: "maxHeldBytes - this.#builder.held - PMESSAGE_COST",
+    after: "maxHeldBytes",
+    tests: ["tests/resp/errors_test.ts"],
+  },
+  {
+    name: "waits for a message that is announced beyond the limits",
     file: "resp/message_frame.ts",
-    before: "if (length > maxLength || rest < 0)",
-    after: "if (length > maxLength)",
+    before: "if (to - start > most) return NO_MATCH;",
+    after: "",
     tests: ["tests/resp/errors_test.ts"],
   },
   {
