@@ -93,7 +93,7 @@ export class ServerError extends Error {
   /** The first word of the text, usually in capitals: `ERR`, `WRONGTYPE`, `NOPERM`, `MOVED`. */
   readonly code: string;
 
-  /** @param text The whole text that the server sent. */
+  /** Wraps the whole text that the server sent. */
   constructor(text: string) {
     super(text);
     this.code = text.split(" ", 1)[0]!;

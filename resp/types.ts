@@ -90,7 +90,7 @@ export class RespMap {
   /** Keys and values in turn, in wire order. */
   readonly items: Reply[];
 
-  /** @param items Keys and values in turn. Not copied. */
+  /** Wraps keys and values in turn, without copying them. */
   constructor(items: Reply[]) {
     this.items = items;
   }
@@ -135,7 +135,7 @@ export class RespSet {
   /** The members, in wire order. */
   readonly items: Reply[];
 
-  /** @param items The members. Not copied. */
+  /** Wraps members, without copying them. */
   constructor(items: Reply[]) {
     this.items = items;
   }
