@@ -157,7 +157,7 @@ export class TopologySource {
       });
       const replies = nodes.map(async ({ server, address }, place) => {
         // Not again if the connection breaks: other nodes may reply sooner than it is back.
-        const view = await server.askAtOnce((connection) =>
+        const view = await server.withConnection((connection) =>
           fetchTopology(connection, address, this.#options)
         );
         views[place] = check(view);

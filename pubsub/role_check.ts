@@ -109,7 +109,7 @@ export class RoleCheck {
    * @param first the connection to the server
    */
   async #lookForPrimary(first: Connection): Promise<void> {
-    const beside = await this.#options.server.openBeside().catch(() => null);
+    const beside = await this.#options.server.openSideConnection().catch(() => null);
     if (beside === null) return;
     const { connection, info } = beside;
     connection.close(new ClosedError(`The connection to ${connection.server} served its purpose`));

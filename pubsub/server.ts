@@ -6,7 +6,7 @@ import { ConnectError, TimeoutError } from "./connection/errors.ts";
 import type { Introduced, ServerInfo } from "./connection/handshake.ts";
 import { type GapReason, OpenGap } from "./gap.ts";
 import type { Desired, Refusal } from "./dispatcher.ts";
-import { OtherServerError } from "./questions.ts";
+import { OtherServerError } from "./side_connection.ts";
 import { backoff, Retries } from "./retries.ts";
 import { type ServerMemory, type ServerOptions, Session } from "./session.ts";
 import { DeliveryCheck, type FindUndeliverable } from "./delivery_check.ts";
@@ -179,7 +179,7 @@ export class Server {
       const found = this.#check.then(() => {
         this.#nextCheck = null;
         return this.#persist((session) =>
-          session.ask((connection) => deliveryCheck.check(connection, groups))
+          session.withConnection((connection) => deliveryCheck.check(connection, groups))
         );
       }).catch((error) => {
         // As of a server that does not tell.
@@ -217,23 +217,23 @@ export class Server {
   }
 
   /**
-   * Asks a question of the server, on its connection or another. Waits for no connection, neither where
-   * there is none nor where it breaks meanwhile.
+   * Does something on the connection, or in RESP2 on a side connection. Fails at once if there is none,
+   * or if it breaks meanwhile.
    *
-   * @throws {ServerError} when the server refuses
-   * @throws the reason for which the connection is over
+   * @throws {ConnectError} if the server is not connected
+   * @throws what `work` throws
    */
-  async askAtOnce<T>(question: (connection: Connection) => Promise<T>): Promise<T> {
-    return await this.#present().ask(question);
+  async withConnection<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
+    return await this.#present().withConnection(work);
   }
 
   /**
-   * Opens another connection to the server, on which nothing is subscribed.
+   * Opens a side connection to the server.
    *
    * @throws as {@linkcode Server.start} does
    */
-  async openBeside(): Promise<Introduced> {
-    return await this.#present().openBeside();
+  async openSideConnection(): Promise<Introduced> {
+    return await this.#present().openSideConnection();
   }
 
   #present(): Session {

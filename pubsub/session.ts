@@ -15,12 +15,12 @@ import type { Dispatcher, Gate, MessageSource } from "./dispatcher.ts";
 import type { Locator } from "./locator.ts";
 import type { Settings } from "./options.ts";
 import {
-  type AskServer,
-  openBeside,
   openServer,
+  openSideConnection,
   OtherServerError,
-  Questions,
-} from "./questions.ts";
+  SideConnection,
+  type WithConnection,
+} from "./side_connection.ts";
 import type { DeliveryCheck, UndeliverableError } from "./delivery_check.ts";
 import type { NodeState } from "./status.ts";
 import { Subscriptions } from "./subscriptions.ts";
@@ -44,7 +44,11 @@ export interface ServerEvents {
   /** Messages were dropped because too many came while their channels were being confirmed again. */
   onDropped(dropped: DroppedMessages): void;
   /** A connection was made. Once this is over, every desired channel is subscribed on it. */
-  onConnected?(connection: Connection, info: ServerInfo, ask: AskServer): Promise<void>;
+  onConnected?(
+    connection: Connection,
+    info: ServerInfo,
+    withConnection: WithConnection,
+  ): Promise<void>;
   /**
    * The server has ended the subscription of a shard channel, at this place among the messages.
    *
@@ -85,7 +89,7 @@ export interface ServerOptions {
    */
   readonly checkUp?: (connection: Connection) => Promise<void>;
   /**
-   * A connection for questions has reached another server at the same address. Its answers count for
+   * A side connection has reached another server at the same address. Its answers count for
    * nothing; it is closed once this is over.
    */
   readonly onOtherServer?: (info: ServerInfo, connection: Connection) => Promise<void>;
@@ -120,7 +124,7 @@ export interface ServerMemory {
 
 /**
  * One connection to a server, and everything that ends with it: the heartbeat, what was confirmed,
- * what is held, the questions under way.
+ * what is held, the side connection.
  *
  * Once it is over it reports nothing more, so whoever has it need not ask whether it is still that of
  * the server.
@@ -137,7 +141,7 @@ export class Session extends MessageReceiver implements MessageSource {
   /** Messages that came before every desired channel was confirmed; null when they are not held. */
   #held: HeldMessages | null;
   #info!: ServerInfo;
-  readonly #questions: Questions;
+  readonly #side: SideConnection;
   #heartbeat: Heartbeat | null = null;
   /** `arriving` until every desired channel was requested. */
   #state: "arriving" | "ready" | "degraded" = "arriving";
@@ -163,13 +167,13 @@ export class Session extends MessageReceiver implements MessageSource {
       connection,
       dispatcher.registry,
       memory.refused,
-      () => this.#questions.whenAnswered(),
+      () => this.#side.whenAnswered(),
     );
-    this.#questions = new Questions({
+    this.#side = new SideConnection({
       connection,
       protocol: () => this.#info.protocol,
       isIdle: () => this.subscriptions.isIdle && !connection.hasShardChannels,
-      openBeside: () => this.openBeside(),
+      openSideConnection: () => this.openSideConnection(),
     });
   }
 
@@ -235,23 +239,29 @@ export class Session extends MessageReceiver implements MessageSource {
     this.#heartbeat?.expect();
   }
 
-  /** Asks a question of the server, on this connection, or, in RESP2, on another one. */
-  ask<T>(question: (connection: Connection) => Promise<T>): Promise<T> {
-    return this.#questions.ask(question);
+  /** Does something on this connection, or in RESP2 on a side connection. */
+  withConnection<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
+    return this.#side.withConnection(work);
   }
 
   /**
    * Opens another connection to the server, on which nothing is subscribed.
    *
-   * @throws as {@linkcode openBeside} does
+   * @throws as {@linkcode openSideConnection} does
    */
-  openBeside(): Promise<Introduced> {
+  openSideConnection(): Promise<Introduced> {
     const { settings, onOtherServer } = this.#memory.options;
     const { signal } = this.#life;
-    return openBeside(this.#address, this.#info, settings, signal, async (info, connection) => {
-      await onOtherServer?.(info, connection);
-      this.#warnOfOthers();
-    });
+    return openSideConnection(
+      this.#address,
+      this.#info,
+      settings,
+      signal,
+      async (info, connection) => {
+        await onOtherServer?.(info, connection);
+        this.#warnOfOthers();
+      },
+    );
   }
 
   /** Its owner is about to end it: then this is what the gap says. */
@@ -295,7 +305,7 @@ export class Session extends MessageReceiver implements MessageSource {
 
   override closed(reason: Error): void {
     this.#heartbeat?.stop();
-    this.#questions.close();
+    this.#side.close();
     this.subscriptions.close();
     this.#life.abort(reason);
     if (this.hasArrived) this.#memory.lose(this, reason);
@@ -352,7 +362,7 @@ export class Session extends MessageReceiver implements MessageSource {
     const finding = this.#findUndeliverable(connection);
     const isResp2 = this.#info.protocol === 2;
     if (isResp2) await finding;
-    const connected = events.onConnected?.(connection, this.#info, this.#questions.ask);
+    const connected = events.onConnected?.(connection, this.#info, this.#side.withConnection);
     // In RESP3 all of it takes one round trip: what comes by these channels is held until then.
     const subscribed = isResp2 || this.#held === null ? null : this.subscriptions.reconcile();
     const [problem] = await Promise.all([finding, connected, subscribed]);
@@ -388,7 +398,7 @@ export class Session extends MessageReceiver implements MessageSource {
     const askMore = isRegular ? checkUp : undefined;
     if (askMore === undefined && !looksAtFlags) return;
     try {
-      await this.ask(async (asked) => {
+      await this.withConnection(async (asked) => {
         await askMore?.(asked);
         if (!looksAtFlags) return;
         const loss = await deliveryCheck.recheck(
@@ -446,7 +456,7 @@ export class Session extends MessageReceiver implements MessageSource {
     for (let ms = FIRST_RECHECK_MS;; ms = Math.min(2 * ms, MAX_RECHECK_MS)) {
       const pause = delay(ms, this.#life.signal);
       await (this.#hint === null ? pause : Promise.race([pause, hinted]));
-      const still = await this.ask((asked) => this.#findUndeliverable(asked)) ??
+      const still = await this.withConnection((asked) => this.#findUndeliverable(asked)) ??
         await this.subscriptions.retry();
       if (still === null) break;
       if (still.message !== last.message && this.#enter("degraded", still)) {

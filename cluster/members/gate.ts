@@ -5,7 +5,7 @@ import type { ServerInfo } from "../../pubsub/connection/handshake.ts";
 import type { Delivery, Dispatcher, Gate } from "../../pubsub/dispatcher.ts";
 import type { ServerChannel } from "../../pubsub/connection/requests.ts";
 import { readRole, type Role } from "../../pubsub/connection/role.ts";
-import type { AskServer } from "../../pubsub/questions.ts";
+import type { WithConnection } from "../../pubsub/side_connection.ts";
 import { ServerError } from "../../resp/mod.ts";
 import { hashBytes } from "../discovery/slot.ts";
 import type { MigrationFilter } from "../migration/filter.ts";
@@ -65,7 +65,7 @@ class Link {
   readonly connection: Connection;
   readonly protocol: 2 | 3;
   /** Asks the node, on that connection or, in RESP2, on another one. */
-  readonly send: AskServer;
+  readonly send: WithConnection;
   /** Whether the fences of the node's slots were requested. */
   isFenced = false;
   /** Whether a fence has ended. */
@@ -81,7 +81,7 @@ class Link {
     stream: NodeStream<Delivery>,
     connection: Connection,
     protocol: 2 | 3,
-    send: AskServer,
+    send: WithConnection,
   ) {
     this.stream = stream;
     this.connection = connection;
@@ -157,7 +157,7 @@ export class NodeGate implements Gate {
   async connected(
     connection: Connection,
     { protocol }: ServerInfo,
-    send: AskServer,
+    send: WithConnection,
   ): Promise<void> {
     this.close();
     const { filter, hasFences } = this.#context;

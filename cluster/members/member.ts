@@ -171,7 +171,7 @@ export class Member implements GatedNode {
     this.#isReading = true;
     const askedAt = Date.now();
     try {
-      const reply = await this.server.askAtOnce((beside) => beside.request("ROLE"));
+      const reply = await this.server.withConnection((beside) => beside.request("ROLE"));
       const { offset } = parseRole(reply);
       if (offset !== null) this.log?.note(offset, askedAt);
     } catch {

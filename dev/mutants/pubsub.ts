@@ -285,9 +285,9 @@ export const pubsub: readonly Mutant[] = [
   },
   {
     name: "leaves the second connection of RESP2",
-    file: "pubsub/questions.ts",
-    before: "if (!isOver && side.questions === 0) {",
-    after: "if (!isOver && side.questions < 0) {",
+    file: "pubsub/side_connection.ts",
+    before: "if (!isOver && side.users === 0) {",
+    after: "if (!isOver && side.users < 0) {",
     tests: ["tests/pubsub/sockets_test.ts"],
   },
   {
@@ -351,9 +351,9 @@ export const pubsub: readonly Mutant[] = [
   },
   {
     name: "looks after an address by a connection that stays open",
-    file: "pubsub/questions.ts",
+    file: "pubsub/side_connection.ts",
     before: "if (this.#options.connection.hasShardChannels) {",
-    after: "if (side.questions === 0) {",
+    after: "if (side.users === 0) {",
     tests: ["tests/pubsub/several_servers_test.ts", "--filter=RESP2: a name that moves"],
   },
 ];

@@ -139,7 +139,7 @@ export const pubsubSubscriptions: readonly Mutant[] = [
   },
   {
     name: "believes a second connection that reached another server",
-    file: "pubsub/questions.ts",
+    file: "pubsub/side_connection.ts",
     before: "a.runId !== null && b.runId !== null && a.runId !== b.runId",
     after: "false",
     tests: ["tests/pubsub/several_servers_test.ts", "--filter=counts for nothing"],
@@ -216,8 +216,8 @@ export const pubsubSubscriptions: readonly Mutant[] = [
   },
   {
     name: "asks in RESP2 on a connection that has subscribed",
-    file: "pubsub/questions.ts",
-    before: "if (!isIdle()) return await this.#askBeside(question);",
+    file: "pubsub/side_connection.ts",
+    before: "if (!isIdle()) return await this.#withSideConnection(work);",
     after: "",
     tests: ["tests/pubsub/sockets_test.ts"],
   },

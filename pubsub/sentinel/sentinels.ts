@@ -5,7 +5,7 @@ import type { ServerInfo } from "../connection/handshake.ts";
 import { inTurn } from "../connection/in_turn.ts";
 import type { Locator } from "../locator.ts";
 import { quoteEach } from "../connection/printable.ts";
-import { isOther, OtherServerError } from "../questions.ts";
+import { isOther, OtherServerError } from "../side_connection.ts";
 import { readReplication, ReplicationLog } from "../replication.ts";
 import { SentinelOrder } from "./order.ts";
 import {

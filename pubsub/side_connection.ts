@@ -7,8 +7,8 @@ import type { Address } from "./connection/transport.ts";
 /** A second connection to an address has reached another server than the first one. */
 export class OtherServerError extends ConnectError {}
 
-/** Puts a question to a server, on its connection, or, in RESP2, on another one. */
-export type AskServer = <T>(question: (connection: Connection) => Promise<T>) => Promise<T>;
+/** Does something on a connection that takes any command: the first one, or in RESP2 a second one. */
+export type WithConnection = <T>(work: (connection: Connection) => Promise<T>) => Promise<T>;
 
 /** Whether two connections are certain to have reached different servers. */
 export function isOther(a: ServerInfo, b: ServerInfo): boolean {
@@ -42,7 +42,7 @@ export async function openServer(
  * @throws {OtherServerError} when it has reached another server
  * @throws as {@linkcode openServer} does
  */
-export async function openBeside(
+export async function openSideConnection(
   address: Address,
   first: ServerInfo,
   settings: Settings,
@@ -67,80 +67,80 @@ export async function openBeside(
   throw error;
 }
 
-/** How long a second connection beside one with shard channels stays open without questions, in ms. */
+/** How long a second connection beside one with shard channels stays open unused, in ms. */
 const SIDE_IDLE_MS = 2_000;
 
-/** A second connection that is open or being opened, and how many questions need it. */
+/** A second connection that is open or being opened, and how many callers use it. */
 interface Side {
   readonly opened: Promise<Introduced>;
-  questions: number;
+  users: number;
   idle: ReturnType<typeof setTimeout> | undefined;
 }
 
-/** What {@linkcode Questions} needs to know of a connection. */
-export interface QuestionsOptions {
-  /** The connection. */
+/** What {@linkcode SideConnection} needs to know of the first connection. */
+export interface SideConnectionOptions {
+  /** The first connection. */
   readonly connection: Connection;
   /** What is spoken on it. */
   readonly protocol: () => 2 | 3;
   /** Whether nothing is subscribed on it, or about to be. */
   readonly isIdle: () => boolean;
   /** Opens a second connection to the same server. */
-  readonly openBeside: () => Promise<Introduced>;
+  readonly openSideConnection: () => Promise<Introduced>;
 }
 
 /**
- * Asks the server of one connection, on that connection. RESP2 takes no question once something is
- * subscribed, so there a second connection takes them. It is opened for the first question, serves
- * all that come meanwhile, and is closed after the last. In a cluster, where questions are frequent,
- * it is kept for a while; elsewhere each one is to show where the address leads by now.
+ * Sends commands beside subscriptions. RESP3 takes them on the same connection. In RESP2 a connection
+ * that has subscribed takes none, so a second one is opened, shared by all who need it meanwhile, and
+ * closed after the last. In a cluster, which needs it often, it is kept for a while; elsewhere each one
+ * is to show where the address leads by now.
  */
-export class Questions {
-  readonly #options: QuestionsOptions;
-  /** The questions under way on the first connection, if it speaks RESP2. */
-  readonly #onFirst = new Set<Promise<unknown>>();
+export class SideConnection {
+  readonly #options: SideConnectionOptions;
+  /** What is under way on the first connection, if it speaks RESP2. */
+  readonly #onMain = new Set<Promise<unknown>>();
   #side: Side | null = null;
 
-  constructor(options: QuestionsOptions) {
+  constructor(options: SideConnectionOptions) {
     this.#options = options;
   }
 
-  /** Asks a question. */
-  readonly ask: AskServer = async (question) => {
+  /** Does something on the first or the second connection. */
+  readonly withConnection: WithConnection = async (work) => {
     const { connection, protocol, isIdle } = this.#options;
-    if (protocol() === 3) return await question(connection);
-    if (!isIdle()) return await this.#askBeside(question);
-    const asked = question(connection);
-    this.#onFirst.add(asked);
+    if (protocol() === 3) return await work(connection);
+    if (!isIdle()) return await this.#withSideConnection(work);
+    const asked = work(connection);
+    this.#onMain.add(asked);
     try {
       return await asked;
     } finally {
-      this.#onFirst.delete(asked);
+      this.#onMain.delete(asked);
     }
   };
 
   /** Waits until something may be subscribed on the first connection; null when it may be at once. */
   whenAnswered(): Promise<unknown> | null {
-    return this.#onFirst.size === 0 ? null : Promise.allSettled(this.#onFirst);
+    return this.#onMain.size === 0 ? null : Promise.allSettled(this.#onMain);
   }
 
-  async #askBeside<T>(question: (connection: Connection) => Promise<T>): Promise<T> {
+  async #withSideConnection<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
     const side = this.#side ??= {
-      opened: this.#options.openBeside(),
-      questions: 0,
+      opened: this.#options.openSideConnection(),
+      users: 0,
       idle: undefined,
     };
-    side.questions++;
+    side.users++;
     clearTimeout(side.idle);
     let connection: Connection | null = null;
     try {
       ({ connection } = await side.opened);
-      return await question(connection);
+      return await work(connection);
     } finally {
-      side.questions--;
+      side.users--;
       const isOver = connection === null || connection.over !== null;
       if (this.#side === side && isOver) this.#side = null;
-      if (!isOver && side.questions === 0) {
+      if (!isOver && side.users === 0) {
         if (this.#options.connection.hasShardChannels) {
           side.idle = setTimeout(() => this.#close(side, connection!), SIDE_IDLE_MS);
         } else this.#close(side, connection!);
