@@ -1,6 +1,5 @@
 import type { KeyNotification } from "../parse/mod.ts";
-import { Dropped } from "./dropped.ts";
-import type { Gap } from "./gap.ts";
+import { Dropped, type Gap } from "./gap.ts";
 import type { Backpressure } from "./backpressure.ts";
 import { isPromiseLike } from "./connection/option_checks.ts";
 import { BoundedQueue, type Overflow, type QueueLimits } from "./queue.ts";

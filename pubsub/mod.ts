@@ -23,7 +23,7 @@ export * from "./errors.ts";
 export type { Gap, GapReason } from "./gap.ts";
 export * from "./interface.ts";
 export * from "./notifications.ts";
-export type { FlagsPolicy } from "./delivery_check.ts";
+export type { FlagsPolicy } from "./flags.ts";
 export type { Credentials } from "./connection/handshake.ts";
 export type { HeartbeatOptions } from "./connection/heartbeat.ts";
 export type { ConnectOptions, QueueOptions } from "./options.ts";

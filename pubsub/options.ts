@@ -20,7 +20,7 @@ import {
 } from "./connection/option_checks.ts";
 import type { Overflow, QueueLimits } from "./queue.ts";
 import { Secrets } from "./connection/secrets.ts";
-import type { FlagsPolicy } from "./delivery_check.ts";
+import type { FlagsPolicy } from "./flags.ts";
 import type { Status } from "./status.ts";
 import type { TcpAddress } from "./connection/transport.ts";
 

@@ -1,6 +1,6 @@
 import type { KeyNotification } from "../parse/mod.ts";
 import { byteText } from "../bytes/byte_text.ts";
-import { type Dropped, DroppedItems, type Item } from "./dropped.ts";
+import { type Dropped, DroppedItems, type Item } from "./gap.ts";
 import type { Backpressure } from "./backpressure.ts";
 
 /**

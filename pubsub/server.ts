@@ -9,7 +9,7 @@ import type { Desired, Refusal } from "./dispatcher.ts";
 import { OtherServerError } from "./side_connection.ts";
 import { backoff, Retries } from "./retries.ts";
 import { type ServerMemory, type ServerOptions, Session } from "./session.ts";
-import { DeliveryCheck, type FindUndeliverable } from "./delivery_check.ts";
+import { DeliveryCheck, type FindUndeliverable } from "./flags.ts";
 import type { NodeState, NodeStatus } from "./status.ts";
 
 const decoder = /* @__PURE__ */ new TextDecoder();

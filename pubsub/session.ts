@@ -21,7 +21,7 @@ import {
   SideConnection,
   type WithConnection,
 } from "./side_connection.ts";
-import type { DeliveryCheck, UndeliverableError } from "./delivery_check.ts";
+import type { DeliveryCheck, UndeliverableError } from "./flags.ts";
 import type { NodeState } from "./status.ts";
 import { Subscriptions } from "./subscriptions.ts";
 

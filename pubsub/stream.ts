@@ -1,8 +1,7 @@
 import type { KeyNotification } from "../parse/mod.ts";
 import type { Consumer, DeliveryOptions } from "./delivery.ts";
 import { ClosedError } from "./connection/errors.ts";
-import { sizeOfGap } from "./dropped.ts";
-import type { Gap } from "./gap.ts";
+import { type Gap, sizeOfGap } from "./gap.ts";
 import { checkAtLeast, checkSignal } from "./connection/option_checks.ts";
 import { BoundedQueue } from "./queue.ts";
 

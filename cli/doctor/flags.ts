@@ -1,6 +1,6 @@
 import { knownFlags, missingOn, type Product } from "../../events/flags.ts";
 import { type Address, mergeFlags, requiredFlags, ServerError } from "../../mod.ts";
-import { flagsIn } from "../../pubsub/flag_guard.ts";
+import { flagsIn } from "../../pubsub/flags.ts";
 import type { Session } from "../session.ts";
 import type { Finding, Findings } from "./finding.ts";
 import { mendByKnownService, mendByService, redisCli, SETTING, shellWord } from "./mend.ts";

@@ -235,7 +235,7 @@ export const cluster: readonly Mutant[] = [
   },
   {
     name: "forgets the slots of an overflow",
-    file: "pubsub/dropped.ts",
+    file: "pubsub/gap.ts",
     before: "dropped.slots.add(item.slot);",
     after: "",
     tests: ["tests/cluster/overflow_test.ts"],

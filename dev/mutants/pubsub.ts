@@ -145,7 +145,7 @@ export const pubsub: readonly Mutant[] = [
   },
   {
     name: "does not count drops in the gap",
-    file: "pubsub/dropped.ts",
+    file: "pubsub/gap.ts",
     before: "      dropped.count++;\n",
     after: "",
     tests: ["tests/pubsub/queue_test.ts"],

@@ -32,7 +32,7 @@ export const pubsubGaps: readonly Mutant[] = [
   },
   {
     name: "begins the gap of an overflow when the first item came",
-    file: "pubsub/dropped.ts",
+    file: "pubsub/gap.ts",
     before: "Math.min(dropped.from, sentAfter, item.timestamp)",
     after: "Math.min(dropped.from, item.timestamp)",
     tests: ["tests/pubsub/queue_test.ts"],
@@ -67,14 +67,14 @@ export const pubsubGaps: readonly Mutant[] = [
   },
   {
     name: "begins the gap of lost flags when that is noticed",
-    file: "pubsub/delivery_check.ts",
+    file: "pubsub/flags.ts",
     before: "const soundAt = this.#soundAt",
     after: "const soundAt = Date.now()",
     tests: ["tests/pubsub/gaps_test.ts"],
   },
   {
     name: "takes flags for sound that have changed",
-    file: "pubsub/delivery_check.ts",
+    file: "pubsub/flags.ts",
     before: "if (this.flags === this.#known) this.#soundAt = askedAt;",
     after: "if (this.flags !== null) this.#soundAt = askedAt;",
     tests: ["tests/pubsub/gaps_test.ts"],

@@ -67,10 +67,10 @@ export const pubsubState: readonly Mutant[] = [
   },
   {
     name: "does not look at flags that changed and changed back",
-    file: "pubsub/delivery_check.ts",
+    file: "pubsub/flags.ts",
     before: "else this.#isOutdated = true;",
     after: "",
-    tests: ["tests/pubsub/delivery_check_test.ts"],
+    tests: ["tests/pubsub/flags_test.ts"],
   },
   {
     name: "counts the errors that are left out only from two on",
@@ -95,9 +95,9 @@ export const pubsubState: readonly Mutant[] = [
   },
   {
     name: "has a message of one channel prove the flags of another",
-    file: "pubsub/delivery_check.ts",
+    file: "pubsub/flags.ts",
     before: "loss.isWhole ? Math.max(soundAt, sentAfter) : soundAt",
     after: "Math.max(soundAt, sentAfter)",
-    tests: ["tests/pubsub/delivery_check_test.ts"],
+    tests: ["tests/pubsub/flags_test.ts"],
   },
 ];

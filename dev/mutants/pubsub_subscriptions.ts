@@ -110,21 +110,21 @@ export const pubsubSubscriptions: readonly Mutant[] = [
   },
   {
     name: "adds flags that were not asked for",
-    file: "pubsub/flag_guard.ts",
+    file: "pubsub/flags.ts",
     before: "mergeFlags(flags, missing + hidden)",
     after: 'mergeFlags(flags, missing + hidden + "A")',
     tests: ["tests/pubsub/reconnect_test.ts", "--filter=merge adds what is missing"],
   },
   {
     name: "adds flags where they are only to be looked at",
-    file: "pubsub/delivery_check.ts",
+    file: "pubsub/flags.ts",
     before: 'policy === "merge" ? "add" : "look"',
     after: 'policy === "require" ? "add" : "look"',
     tests: ["tests/pubsub/bad_input_test.ts", "--filter=notify-keyspace-events is empty"],
   },
   {
     name: "takes a server for silent whose flags it may not read",
-    file: "pubsub/flag_guard.ts",
+    file: "pubsub/flags.ts",
     before: "if (error instanceof ServerError && !isBusy(error)) return null;",
     after: 'if (error instanceof ServerError && !isBusy(error)) return "";',
     tests: ["tests/pubsub/bad_input_test.ts", "--filter=does not tell its flags"],
@@ -195,7 +195,7 @@ export const pubsubSubscriptions: readonly Mutant[] = [
   },
   {
     name: "leaves another database selected than the first",
-    file: "pubsub/missing_database.ts",
+    file: "pubsub/flags.ts",
     before: '  if (asked.size > 0) await whyNot(connection, "0");\n',
     after: "",
     tests: ["tests/pubsub/missing_database_test.ts", "--filter=the first one is selected"],

@@ -8,7 +8,7 @@ import {
   TimeoutError,
 } from "../../mod.ts";
 import type { Connection } from "../../pubsub/connection/connection.ts";
-import { FlagGuard } from "../../pubsub/flag_guard.ts";
+import { FlagGuard } from "../../pubsub/flags.ts";
 import { startServer, until } from "../servers/mod.ts";
 import { FakeServer } from "./fake_server.ts";
 

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { KeyNotification } from "../../parse/mod.ts";
-import { Dropped } from "../../pubsub/dropped.ts";
+import { Dropped } from "../../pubsub/gap.ts";
 import { Backpressure } from "../../pubsub/backpressure.ts";
 import { BoundedQueue } from "../../pubsub/queue.ts";
 

@@ -1,6 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
-import { Dropped, type Item } from "../../pubsub/dropped.ts";
-import type { Gap } from "../../pubsub/gap.ts";
+import { Dropped, type Gap, type Item } from "../../pubsub/gap.ts";
 import { Backpressure } from "../../pubsub/backpressure.ts";
 import { BoundedQueue, type Overflow, type QueueLimits } from "../../pubsub/queue.ts";
 import { testMarks } from "./queue_marks.ts";

@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import type { Connection } from "../../pubsub/connection/connection.ts";
-import { DeliveryCheck } from "../../pubsub/delivery_check.ts";
+import { DeliveryCheck } from "../../pubsub/flags.ts";
 import type { ServerChannel } from "../../pubsub/connection/requests.ts";
 
 function channel(name: string): ServerChannel {

@@ -9,13 +9,144 @@ import {
   sinceWhen,
   unknownFlags,
 } from "../events/flags.ts";
-import { Channel, type ChannelType } from "../parse/mod.ts";
+import { Channel, type ChannelType, getChannelType } from "../parse/mod.ts";
 import { type Reply, RespMap, ServerError } from "../resp/mod.ts";
-import { isBusy } from "./connection/refusal.ts";
 import type { Connection } from "./connection/connection.ts";
-import { MissingFlagsError } from "./errors.ts";
 import { excerpt } from "./connection/printable.ts";
+import { isBusy } from "./connection/refusal.ts";
 import type { ServerChannel } from "./connection/requests.ts";
+import { MissingDatabaseError, MissingFlagsError, type SubscribeRefusedError } from "./errors.ts";
+
+/**
+ * What to do when nothing can ever come on a channel, because the server's `notify-keyspace-events`
+ * lets nothing through to it or the server has no such database: `require` rejects the subscription,
+ * `warn` tells `onWarning`, `ignore` does not look, and `merge` adds the letters that are missing to
+ * those the server has, and rejects what that does not help.
+ *
+ * @example
+ * ```ts no-run
+ * import { connect, type FlagsPolicy } from "@keywatch/keywatch";
+ *
+ * const flags: FlagsPolicy = "merge";
+ * await using notifications = await connect("redis://localhost:6379", { flags });
+ * await notifications.subscribeKeyevent("expired"); // Adds the letters x and E where they lack.
+ * ```
+ */
+export type FlagsPolicy = "require" | "warn" | "ignore" | "merge";
+
+/** Why nothing can come on some channels. */
+export type UndeliverableError = MissingFlagsError | MissingDatabaseError | SubscribeRefusedError;
+
+/** Says why nothing can come on some channels; null when something can, or when nobody can say. */
+export type FindUndeliverable = (channels: Iterable<ServerChannel>) => UndeliverableError | null;
+
+/**
+ * Checks whether a server can deliver anything on channels. Subscribing does not tell: it succeeds
+ * although the flags or databases of the server let nothing through.
+ */
+export class DeliveryCheck {
+  readonly #policy: FlagsPolicy;
+  readonly #flagGuard: FlagGuard;
+  /** The flags when all desired channels were checked last; null before. */
+  #known: string | null = null;
+  /** Whether they were others since, when only some of it was looked at. */
+  #isOutdated = false;
+  /** When it was asked last that they were as they are known, in ms since the epoch. */
+  #soundAt = 0;
+
+  constructor(policy: FlagsPolicy) {
+    this.#policy = policy;
+    this.#flagGuard = new FlagGuard(policy === "merge" ? "add" : "look");
+  }
+
+  /** The flags that the server told last; `unknown` when it would not; null when never asked. */
+  get flags(): string | null {
+    return this.#flagGuard.flags;
+  }
+
+  /** Whether the server tells its flags, and whether that matters. */
+  get isTold(): boolean {
+    return this.flags !== null && this.flags !== "unknown";
+  }
+
+  /**
+   * Finds out whether something can come on each of the channels.
+   *
+   * @param groups the channels, those of each subscription together
+   * @returns says so for channels of these groups
+   * @throws the reason for which the connection is over
+   */
+  async check(
+    connection: Connection,
+    groups: readonly (readonly ServerChannel[])[],
+  ): Promise<FindUndeliverable> {
+    const askedAt = Date.now();
+    const find = await this.#look(connection, groups);
+    this.#known ??= this.flags;
+    if (this.flags === this.#known) this.#soundAt = askedAt;
+    else this.#isOutdated = true;
+    return find;
+  }
+
+  /**
+   * As {@linkcode check}, for all channels that are desired.
+   *
+   * @returns why nothing can come on some of them
+   * @throws the reason for which the connection is over
+   */
+  async checkAll(
+    connection: Connection,
+    desired: Iterable<ServerChannel>,
+  ): Promise<UndeliverableError | null> {
+    const askedAt = Date.now();
+    const channels = [...desired];
+    const find = await this.#look(connection, [channels]);
+    this.#know(askedAt);
+    return find(channels);
+  }
+
+  /**
+   * Finds out whether the flags were changed meanwhile, so that a desired channel cannot come
+   * any more. What could not come before is no news.
+   *
+   * @param keepsTime whether whoever asks sees to it that the connection ends when no answer comes
+   * @param sentAfter a time before which the last message was not sent, in ms since the epoch
+   * @returns what is lost, and until when it was not, in ms since the epoch; null when nothing is
+   * @throws the reason for which the connection is over
+   */
+  async recheck(
+    connection: Connection,
+    desired: Iterable<ServerChannel>,
+    keepsTime: boolean,
+    sentAfter: number,
+  ): Promise<FlagsLoss & { readonly from: number } | null> {
+    const before = this.#isOutdated ? null : this.#known;
+    const soundAt = this.#soundAt;
+    const askedAt = Date.now();
+    const loss = await this.#flagGuard.recheck(connection, desired, before, keepsTime);
+    this.#know(askedAt);
+    // A message proves that something could come where all desired channels need the same.
+    return loss && { ...loss, from: loss.isWhole ? Math.max(soundAt, sentAfter) : soundAt };
+  }
+
+  #know(askedAt: number): void {
+    this.#known = this.flags;
+    this.#isOutdated = false;
+    this.#soundAt = askedAt;
+  }
+
+  async #look(
+    connection: Connection,
+    groups: readonly (readonly ServerChannel[])[],
+  ): Promise<FindUndeliverable> {
+    if (this.#policy === "ignore") return () => null;
+    const findDatabase = await findMissingDatabases(connection, groups.flat());
+    // A group that is refused for its database adds no letters.
+    const rest = groups.filter((group) => findDatabase(group) === null);
+    const findFlags = await this.#flagGuard.check(connection, rest);
+    return (channels) => findDatabase(channels) ?? findFlags(channels);
+  }
+}
 
 /** Looks after one server's `notify-keyspace-events`. */
 export class FlagGuard {
@@ -291,4 +422,83 @@ function representatives(channels: Iterable<ServerChannel>): Map<string, Channel
     if (!found.has(need)) found.set(need, channel);
   }
   return found;
+}
+
+/** What servers say of a database they have not; most clusters have but one. */
+const MISSING = /out of range|not allowed in cluster mode/i;
+
+/**
+ * Finds out whether the server has the databases that channels name. Subscribing does not tell:
+ * notifications of a database that is not there just never come.
+ *
+ * @returns says which database of some of these channels it has not: null when it has them all, or
+ * does not say
+ * @throws the reason for which the connection is over
+ */
+export async function findMissingDatabases(
+  connection: Connection,
+  channels: Iterable<ServerChannel>,
+): Promise<(channels: Iterable<ServerChannel>) => MissingDatabaseError | null> {
+  const asked = new Set<string>();
+  for (const channel of channels) {
+    const database = databaseOf(channel);
+    // There is no server without a first one.
+    if (database !== null && database !== "0") asked.add(database);
+  }
+  const missing = new Map<string, string>();
+  await Promise.all(Array.from(asked, async (database) => {
+    const why = await whyNot(connection, database);
+    if (why !== null) missing.set(database, why);
+  }));
+  // At the end, when nothing else is repeated: what is asked later, such as for a slot's keys, is of
+  // the first database.
+  if (asked.size > 0) await whyNot(connection, "0");
+  return (channels) => {
+    if (missing.size === 0) return null;
+    for (const channel of channels) {
+      const database = databaseOf(channel);
+      const why = database === null ? undefined : missing.get(database);
+      if (why !== undefined) {
+        return describeMissingDatabase(connection.server, database!, channel, why);
+      }
+    }
+    return null;
+  };
+}
+
+/** Why the server has not the database, in its own words; null when it has, or does not tell. */
+async function whyNot(connection: Connection, database: string): Promise<string | null> {
+  try {
+    await connection.request("SELECT", database);
+    return null;
+  } catch (error) {
+    if (!(error instanceof ServerError)) throw error;
+    return MISSING.test(error.message) ? error.message : null;
+  }
+}
+
+/** The longest beginning, up to the key: `__subkeyspaceevent@2147483647__:`. */
+const MAX_PREFIX_BYTES = 32;
+
+const decoder = /* @__PURE__ */ new TextDecoder();
+
+/** The database that a channel names; null when it is none of the notifications', or names many. */
+function databaseOf({ bytes }: ServerChannel): string | null {
+  if (getChannelType(bytes) === null) return null;
+  const start = decoder.decode(bytes.subarray(0, MAX_PREFIX_BYTES));
+  return /^[^@]*@(\d+)__:/.exec(start)?.[1] ?? null;
+}
+
+function describeMissingDatabase(
+  server: string,
+  database: string,
+  channel: ServerChannel,
+  why: string,
+): MissingDatabaseError {
+  const name = excerpt(decoder.decode(channel.bytes), 100);
+  return new MissingDatabaseError(
+    `Cannot receive anything on "${name}" from ${server}: it has no database ${database} ` +
+      `(${why}); CONFIG GET databases tells how many it has, and the first is 0`,
+    { server, database: Number(database) },
+  );
 }
