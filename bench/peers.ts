@@ -8,7 +8,7 @@ export const PEERS = { redis: "redis@6.3.1", ioredis: "ioredis@6.0.0", iovalkey:
 /** Takes what a notification says. */
 export type Take = (key: string, event: string) => void;
 
-/** Watches patterns, each of the keyspace or keyevent family; the other ends it. */
+/** Watches patterns, each of keyspace or keyevent channels; the other ends it. */
 export type Watch = (
   port: number,
   patterns: readonly string[],

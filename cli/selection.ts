@@ -1,11 +1,11 @@
 import {
   describeEvent,
-  type FamilyChannel,
   isPattern,
   KeyeventChannel,
   KeyspaceChannel,
   matchGlob,
   type NarrowedChannel,
+  type NotificationChannel,
   SubkeyspaceChannel,
   SubkeyspaceeventChannel,
   SubkeyspaceitemChannel,
@@ -37,7 +37,7 @@ export class Selection {
   /** Fields of hashes, or globs of them; empty for whole keys. */
   readonly fields: readonly string[];
   /** What to subscribe to. */
-  readonly channels: readonly FamilyChannel[];
+  readonly channels: readonly NotificationChannel[];
 
   /**
    * Works out the channels.
@@ -79,7 +79,7 @@ export class Selection {
   }
 
   /** The channels, each with the events that matter on it where they are known by name. */
-  get needs(): (FamilyChannel | NarrowedChannel)[] {
+  get needs(): (NotificationChannel | NarrowedChannel)[] {
     const { events } = this;
     if (events.length === 0 || events.some((event) => isPattern(event))) return [...this.channels];
     return this.channels.map((channel) => ({ channel, events }));
@@ -95,7 +95,7 @@ export class Selection {
     ].join(" ");
   }
 
-  #channels(db: number | "*"): FamilyChannel[] {
+  #channels(db: number | "*"): NotificationChannel[] {
     const { events, fields } = this;
     // The server sorts out the events that are asked for on every key, and the keys otherwise.
     if (this.patterns.length === 0 && fields.length === 0 && events.length > 0) {
@@ -104,7 +104,7 @@ export class Selection {
     const patterns = this.patterns.length === 0 ? ["*"] : this.patterns;
     if (fields.length === 0) return patterns.map((pattern) => new KeyspaceChannel(pattern, { db }));
     return patterns.flatMap((pattern) =>
-      fields.flatMap((field): FamilyChannel[] => {
+      fields.flatMap((field): NotificationChannel[] => {
         if (field !== "*") return [new SubkeyspaceitemChannel(pattern, field, { db })];
         if (events.length === 0) return [new SubkeyspaceChannel(pattern, { db })];
         return events.map((event) => new SubkeyspaceeventChannel(event, pattern, { db }));

@@ -14,8 +14,8 @@ const ALL = "g$lshzxetd";
 /** Left out of a server's answer once `A` is in it, although they may be in force. */
 const HIDDEN = "nocr";
 
-/** The letters of the families, in the order of `ChannelType`. */
-const FAMILY_LETTERS = "KESTIV";
+/** The letters of the channel types, in the order of `ChannelType`. */
+const TYPE_LETTERS = "KESTIV";
 
 /** The order of a server's answer. */
 const ORDER = "Ag$lshzxetdanocrKEmSTIV";
@@ -249,7 +249,7 @@ export function printFlags(flags: Iterable<string>): string {
  *
  * Each event that is named counts, by its channel or in a list. Of the events that a glob matches,
  * those outside `A` count only where it matches no others: `K` and `A` for a whole keyspace, without
- * `m` for key misses. A pattern that matches channels of several families needs the letters of each,
+ * `m` for key misses. A pattern that matches channels of several types needs the letters of each,
  * but `S`, `T`, `I` and `V` only where `K` and `E` cannot bring anything on it.
  *
  * @param channels What is subscribed to.
@@ -276,24 +276,24 @@ export function requiredFlags(
   );
 }
 
-/** The letters one channel needs, for each family whose channels it matches: its own comes first. */
+/** The letters one channel needs, for each channel type that it matches: that of the type comes first. */
 function needs(value: string | Uint8Array | Channel | NarrowedChannel): string[] {
   const { events, channel = value as Channel } = value as NarrowedChannel;
   const subscribed = toChannel(channel);
   const text = subscribed.isPattern ? `${subscribed}` : escapeGlob(`${subscribed}`);
-  // What the first `*` takes may be the end of the family's name and all that follows.
+  // What the first `*` takes may be the end of the type and all that follows.
   const head = /^(\[[^\]]+]|[^*@])*[*@]/.exec(text)?.[0] ?? "";
-  return Object.values(ChannelType).map((family, i) => {
-    if (!matchGlob(head, `__${family}@`)) return "";
+  return Object.values(ChannelType).map((type, i) => {
+    if (!matchGlob(head, `__${type}@`)) return "";
     const all = i < 2 ? "A" : "h";
-    // Every other family names the event; the last has a `|` and the key behind it.
+    // Every other type names the event; the last has a `|` and the key behind it.
     const event = i % 2 && /@.*?__:([^|]*)/.exec(text)?.[1] || "*";
     // What takes a name that no event has takes any.
     const classes = (events?.map(describeEvent) ??
       (matchGlob(event, "\0") ? [] : EVENTS.filter(({ name }) => matchGlob(event, name))))
       .map((found) => found.class ?? "A").join("");
     const most = events ? "" : only(classes, (letter) => (i < 2 ? ALL : all).includes(letter));
-    return FAMILY_LETTERS[i]! + (most || classes || all);
+    return TYPE_LETTERS[i]! + (most || classes || all);
   }).filter(Boolean);
 }
 
@@ -330,9 +330,9 @@ export function missingFlags(
     present: only(needed, has),
     missing: only(needed, (letter) => !has(letter) && !hides(letter)),
     unknown: only(needed, hides),
-    canReceive: channels.map(needs).some((families) =>
-      !families.length ||
-      families.some(([family, ...classes]) => can(family!) && classes.some(can))
+    canReceive: channels.map(needs).some((types) =>
+      !types.length ||
+      types.some(([type, ...classes]) => can(type!) && classes.some(can))
     ),
   };
 }

@@ -6,7 +6,7 @@ import { decodeText } from "../bytes/text.ts";
 import { toBytes } from "../bytes/to_bytes.ts";
 
 /**
- * Where a channel is subscribed to.
+ * Options for building a channel.
  *
  * @example
  * ```ts
@@ -18,16 +18,15 @@ import { toBytes } from "../bytes/to_bytes.ts";
  */
 export interface ChannelOptions {
   /**
-   * The database, a number up to 2 ** 31 - 1, or `"*"` for all of them. Default: 0.
+   * The database, from 0 to 2 ** 31 - 1, or `"*"` for all of them. Default: 0.
    *
-   * All of them takes a pattern, which cannot tell where the database ends: with the key `k` it also
-   * brings what happens to a key that ends in `__:k`.
+   * `"*"` makes a pattern, which cannot tell where the database ends: with the key `k` it also matches
+   * the channel of a key that ends in `__:k`.
    */
   db?: number | "*";
   /**
-   * How the names are meant: `"exact"`, as they are; `"prefix"`, so that the last is a beginning;
-   * `"pattern"`, as globs. By default each with live glob characters is a glob, and each without
-   * them exact.
+   * How names are read: `"exact"`, character by character; `"prefix"`, the last name as a prefix;
+   * `"pattern"`, as globs. By default, a name is a glob if it contains unescaped glob characters.
    */
   as?: "exact" | "prefix" | "pattern" | undefined;
 }
@@ -46,10 +45,10 @@ export interface ChannelOptions {
 export type NameOrPattern = string | Uint8Array;
 
 /**
- * What can be subscribed to: a channel for `SUBSCRIBE` or a pattern for `PSUBSCRIBE`.
+ * A channel for `SUBSCRIBE` or a pattern for `PSUBSCRIBE`.
  *
- * The six classes build the channels of the notifications from keys and events;
- * {@linkcode toChannel} takes any channel as it stands.
+ * Its six subclasses build channels of notifications from keys and events. {@linkcode toChannel} takes
+ * a whole channel.
  *
  * @example
  * ```ts
@@ -61,52 +60,51 @@ export type NameOrPattern = string | Uint8Array;
  * ```
  */
 export class Channel {
-  /** The channel or the pattern as it goes to the server. Not to be changed. */
+  /** The channel or pattern as it is sent to the server. Do not change it. */
   readonly bytes: Uint8Array;
-  /** Whether it is a pattern, which takes `PSUBSCRIBE`. */
+  /** Whether it is a pattern, which requires `PSUBSCRIBE`. */
   readonly isPattern: boolean;
 
   /**
-   * Takes a channel as it is.
+   * Creates a channel from its bytes.
    *
-   * @param bytes The whole channel or pattern.
-   * @param isPattern Which of the two it is.
-   * @throws {TypeError} It is no bytes, or their buffer was transferred.
+   * @param bytes The whole channel or pattern. Copied.
+   * @param isPattern Whether it is a pattern.
+   * @throws {TypeError} If `bytes` is not bytes, or their buffer was transferred.
    */
   constructor(bytes: Uint8Array, isPattern: boolean) {
-    // A copy: the caller may write to its own, or transfer them.
     this.bytes = new Uint8Array(toBytes(bytes));
     this.isPattern = isPattern;
   }
 
-  /** The family, or `null` when the beginning names none. */
+  /** The channel type, or `null` if the beginning names none. */
   get type(): ChannelType | null {
     return getChannelType(this.bytes);
   }
 
   /**
-   * Whether the other is the same subscription.
+   * Returns whether another channel is the same subscription.
    *
-   * @param other Text and bytes are taken as {@linkcode toChannel} does.
+   * @param other Text and bytes are read as {@linkcode toChannel} does.
    */
   equals(other: string | Uint8Array | Channel): boolean {
     const { bytes, isPattern } = toChannel(other);
     return isPattern === this.isPattern && toBinary(bytes) === toBinary(this.bytes);
   }
 
-  /** The channel or pattern as text; bytes that are not UTF-8 show as U+FFFD. */
+  /** Returns the channel as text. Invalid UTF-8 becomes U+FFFD. */
   toString(): string {
     return decodeText(this.bytes);
   }
 }
 
 /**
- * Takes a whole channel, such as `__keyspace@0__:user:*`, as it stands.
+ * Converts a whole channel, such as `__keyspace@0__:user:*`, to a `Channel`.
  *
- * Text and bytes that {@linkcode isPattern} are patterns. All else is exact, and then backslashes
- * that only take the meaning of a glob character away are left out: `a\*b` is the channel `a*b`.
+ * What {@linkcode isPattern} accepts becomes a pattern. Anything else is exact, without the backslashes
+ * that escape glob characters: `a\*b` is the channel `a*b`.
  *
- * @param value A `Channel` comes back as it is.
+ * @param value A `Channel` is returned as it is.
  *
  * @example
  * ```ts
@@ -122,36 +120,38 @@ export function toChannel(value: string | Uint8Array | Channel): Channel {
   return new Channel(fromByteText(pattern ? text : unescapeGlob(text)), pattern);
 }
 
-/** The arguments of a constructor, with its options saying how the names are meant. */
+/** The arguments of a constructor with `as` set in their options. */
 function withNames<A extends unknown[]>(as: ChannelOptions["as"], args: A): A {
   const names = args.filter((arg) => typeof arg === "string" || "length" in Object(arg));
   return [...names, { ...args[names.length] as ChannelOptions, as }] as unknown[] as A;
 }
 
 /**
- * A channel of the notifications: `__<type>@<db>__:` and one or two names.
+ * A channel of notifications, of one of the six types: `__<type>@<db>__:` and one or two names.
+ *
+ * All constructors throw a `RangeError` if the database is not a whole number from 0 to 2 ** 31 - 1.
  *
  * @example
  * ```ts
- * import { type FamilyChannel, KeyeventChannel, KeyspaceChannel } from "@keywatch/keywatch/parse";
+ * import { KeyeventChannel, type NotificationChannel } from "@keywatch/keywatch/parse";
  *
- * const both: FamilyChannel[] = [new KeyspaceChannel("user:*"), new KeyeventChannel("expired")];
- * both.map(({ db }) => db); // [0, 0]
+ * const describe = (channel: NotificationChannel): string => `${channel} of ${channel.db}`;
+ * describe(new KeyeventChannel("set")); // "__keyevent@0__:set of 0"
  * ```
  */
-export class FamilyChannel extends Channel {
+export class NotificationChannel extends Channel {
   /** The database, or `"*"` for all. */
   readonly db: number | "*";
 
   /**
-   * Puts the channel together.
+   * Builds the channel.
    *
-   * @param type The family.
-   * @param separator Stands between two names, and so cannot be part of the first.
-   * @param options The database.
+   * @param type The channel type.
+   * @param separator Separates two names. The first cannot contain it.
+   * @param options The database, and how names are read.
    * @param names One or two.
-   * @throws {RangeError} The database is no whole number from 0 to 2 ** 31 - 1.
-   * @throws {TypeError} The first of two names holds the separator.
+   * @throws {RangeError} If the database is not a whole number from 0 to 2 ** 31 - 1.
+   * @throws {TypeError} If the first of two names contains the separator.
    */
   constructor(
     type: ChannelType,
@@ -165,7 +165,7 @@ export class FamilyChannel extends Channel {
         `${failure}db is the ${typeof db} ${db}, not a whole number from 0 to 2147483647 or "*"`,
       );
     }
-    // All are made globs first, and a channel without a live one is taken back at the end.
+    // All names become globs first. If none has unescaped glob characters, that is undone at the end.
     const globs = names.map((name, place) => {
       const text = toBinary(name, place);
       return as === "pattern" || !as && isPattern(text)
@@ -185,33 +185,28 @@ export class FamilyChannel extends Channel {
   }
 
   /**
-   * The channel of exactly these names, whatever characters they have.
+   * Returns the channel of exactly these names, whatever characters they contain.
    *
    * @param args As for the constructor.
-   * @throws {RangeError} As the constructor.
-   * @throws {TypeError} As the constructor.
    */
   static exact<A extends unknown[], C>(this: new (...args: A) => C, ...args: A): C {
     return new this(...withNames("exact", args));
   }
 
   /**
-   * The pattern of all channels whose last name begins so, whatever characters it has.
+   * Returns the pattern of all channels whose last name has this prefix, whatever characters it
+   * contains.
    *
-   * @param args As for the constructor: a beginning in place of the last name.
-   * @throws {RangeError} As the constructor.
-   * @throws {TypeError} As the constructor.
+   * @param args As for the constructor, with the prefix in place of the last name.
    */
   static prefix<A extends unknown[], C>(this: new (...args: A) => C, ...args: A): C {
     return new this(...withNames("prefix", args));
   }
 
   /**
-   * The pattern of all channels whose names these globs match.
+   * Returns the pattern of all channels whose names match these globs.
    *
-   * @param args As for the constructor: globs, which go to the server as they are.
-   * @throws {RangeError} As the constructor.
-   * @throws {TypeError} As the constructor.
+   * @param args As for the constructor, with globs, which are sent to the server as they are.
    */
   static pattern<A extends unknown[], C>(this: new (...args: A) => C, ...args: A): C {
     return new this(...withNames("pattern", args));
@@ -219,7 +214,7 @@ export class FamilyChannel extends Channel {
 }
 
 /**
- * All events of a key, or of the keys a glob matches; their payload is the event.
+ * All events of a key, or of the keys that match a glob. The payload is the event.
  *
  * @example
  * ```ts
@@ -230,14 +225,12 @@ export class FamilyChannel extends Channel {
  * KeyspaceChannel.prefix("user:", { db: "*" }).toString(); // "__keyspace@*__:user:*"
  * ```
  */
-export class KeyspaceChannel extends FamilyChannel {
+export class KeyspaceChannel extends NotificationChannel {
   /**
-   * Guesses whether a pattern is meant.
+   * Builds the channel. For arbitrary keys use `exact` and `prefix`.
    *
-   * @param key With live glob characters a pattern, without them exact. For keys of unknown making
-   * take `exact` and `prefix`.
-   * @param options The database.
-   * @throws {RangeError} The database is no whole number from 0 to 2 ** 31 - 1.
+   * @param key A key, or a glob if it contains unescaped glob characters.
+   * @param options The database, and how the key is read.
    */
   constructor(key: NameOrPattern, options?: ChannelOptions) {
     super("keyspace", "", options, key);
@@ -245,7 +238,7 @@ export class KeyspaceChannel extends FamilyChannel {
 }
 
 /**
- * An event on all keys, or the events a glob matches; the payload is the key.
+ * An event on all keys, or the events that match a glob. The payload is the key.
  *
  * @example
  * ```ts
@@ -255,31 +248,25 @@ export class KeyspaceChannel extends FamilyChannel {
  * KeyeventChannel.allEvents({ db: 3 }).toString(); // "__keyevent@3__:*"
  * ```
  */
-export class KeyeventChannel extends FamilyChannel {
+export class KeyeventChannel extends NotificationChannel {
   /**
-   * Guesses whether a pattern is meant.
+   * Builds the channel.
    *
-   * @param event With live glob characters a pattern, without them exact.
-   * @param options The database.
-   * @throws {RangeError} The database is no whole number from 0 to 2 ** 31 - 1.
+   * @param event An event, or a glob if it contains unescaped glob characters.
+   * @param options The database, and how the event is read.
    */
   constructor(event: NameOrPattern, options?: ChannelOptions) {
     super("keyevent", "", options, event);
   }
 
-  /**
-   * All events on all keys.
-   *
-   * @param options The database.
-   * @throws {RangeError} The database is no whole number from 0 to 2 ** 31 - 1.
-   */
+  /** Returns the pattern of all events on all keys. */
   static allEvents(options?: ChannelOptions): KeyeventChannel {
     return new KeyeventChannel("*", options);
   }
 }
 
 /**
- * All events on the subkeys of a key, or of the keys a glob matches; the payload is the event and
+ * All events on the subkeys of a key, or of the keys that match a glob. The payload is the event and
  * the subkeys. Redis 8.8 and later.
  *
  * @example
@@ -289,13 +276,12 @@ export class KeyeventChannel extends FamilyChannel {
  * new SubkeyspaceChannel("cart:7").toString(); // "__subkeyspace@0__:cart:7"
  * ```
  */
-export class SubkeyspaceChannel extends FamilyChannel {
+export class SubkeyspaceChannel extends NotificationChannel {
   /**
-   * Guesses whether a pattern is meant.
+   * Builds the channel.
    *
-   * @param key With live glob characters a pattern, without them exact.
-   * @param options The database.
-   * @throws {RangeError} The database is no whole number from 0 to 2 ** 31 - 1.
+   * @param key A key, or a glob if it contains unescaped glob characters.
+   * @param options The database, and how the key is read.
    */
   constructor(key: NameOrPattern, options?: ChannelOptions) {
     super("subkeyspace", "", options, key);
@@ -303,7 +289,7 @@ export class SubkeyspaceChannel extends FamilyChannel {
 }
 
 /**
- * An event on the subkeys of all keys; the payload is the key and the subkeys. Redis 8.8 and later.
+ * An event on the subkeys of all keys. The payload is the key and the subkeys. Redis 8.8 and later.
  *
  * @example
  * ```ts
@@ -312,31 +298,25 @@ export class SubkeyspaceChannel extends FamilyChannel {
  * new SubkeyeventChannel("hdel").toString(); // "__subkeyevent@0__:hdel"
  * ```
  */
-export class SubkeyeventChannel extends FamilyChannel {
+export class SubkeyeventChannel extends NotificationChannel {
   /**
-   * Guesses whether a pattern is meant.
+   * Builds the channel.
    *
-   * @param event With live glob characters a pattern, without them exact.
-   * @param options The database.
-   * @throws {RangeError} The database is no whole number from 0 to 2 ** 31 - 1.
+   * @param event An event, or a glob if it contains unescaped glob characters.
+   * @param options The database, and how the event is read.
    */
   constructor(event: NameOrPattern, options?: ChannelOptions) {
     super("subkeyevent", "", options, event);
   }
 
-  /**
-   * All events on the subkeys of all keys.
-   *
-   * @param options The database.
-   * @throws {RangeError} The database is no whole number from 0 to 2 ** 31 - 1.
-   */
+  /** Returns the pattern of all events on the subkeys of all keys. */
   static allEvents(options?: ChannelOptions): SubkeyeventChannel {
     return new SubkeyeventChannel("*", options);
   }
 }
 
 /**
- * All events on one subkey of one key; the payload is the event. Redis 8.8 and later.
+ * All events on one subkey of one key. The payload is the event. Redis 8.8 and later.
  *
  * @example
  * ```ts
@@ -345,15 +325,14 @@ export class SubkeyeventChannel extends FamilyChannel {
  * new SubkeyspaceitemChannel("cart:7", "total").toString(); // "__subkeyspaceitem@0__:cart:7\ntotal"
  * ```
  */
-export class SubkeyspaceitemChannel extends FamilyChannel {
+export class SubkeyspaceitemChannel extends NotificationChannel {
   /**
-   * Guesses whether a pattern is meant.
+   * Builds the channel.
    *
-   * @param key With live glob characters a pattern, without them exact.
+   * @param key A key, or a glob if it contains unescaped glob characters.
    * @param subkey Likewise.
-   * @param options The database.
-   * @throws {RangeError} The database is no whole number from 0 to 2 ** 31 - 1.
-   * @throws {TypeError} The key holds a newline: the server skips such keys here.
+   * @param options The database, and how the names are read.
+   * @throws {TypeError} If the key contains a newline: the server skips such keys on this channel.
    */
   constructor(key: NameOrPattern, subkey: NameOrPattern, options?: ChannelOptions) {
     super("subkeyspaceitem", "\n", options, key, subkey);
@@ -361,7 +340,7 @@ export class SubkeyspaceitemChannel extends FamilyChannel {
 }
 
 /**
- * One event on one key; the payload is the subkeys. Redis 8.8 and later.
+ * One event on one key. The payload is the subkeys. Redis 8.8 and later.
  *
  * @example
  * ```ts
@@ -370,36 +349,16 @@ export class SubkeyspaceitemChannel extends FamilyChannel {
  * new SubkeyspaceeventChannel("hset", "cart:7").toString(); // "__subkeyspaceevent@0__:hset|cart:7"
  * ```
  */
-export class SubkeyspaceeventChannel extends FamilyChannel {
+export class SubkeyspaceeventChannel extends NotificationChannel {
   /**
-   * Guesses whether a pattern is meant.
+   * Builds the channel.
    *
-   * @param event With live glob characters a pattern, without them exact.
+   * @param event An event, or a glob if it contains unescaped glob characters.
    * @param key Likewise.
-   * @param options The database.
-   * @throws {RangeError} The database is no whole number from 0 to 2 ** 31 - 1.
-   * @throws {TypeError} The event holds a `|`: the server skips such events here.
+   * @param options The database, and how the names are read.
+   * @throws {TypeError} If the event contains a `|`: the server skips such events on this channel.
    */
   constructor(event: NameOrPattern, key: NameOrPattern, options?: ChannelOptions) {
     super("subkeyspaceevent", "|", options, event, key);
   }
 }
-
-/**
- * A channel of any of the six families.
- *
- * @example
- * ```ts
- * import { KeyeventChannel, type NotificationChannel } from "@keywatch/keywatch/parse";
- *
- * const describe = (channel: NotificationChannel): string => `${channel} of ${channel.db}`;
- * describe(new KeyeventChannel("set")); // "__keyevent@0__:set of 0"
- * ```
- */
-export type NotificationChannel =
-  | KeyspaceChannel
-  | KeyeventChannel
-  | SubkeyspaceChannel
-  | SubkeyeventChannel
-  | SubkeyspaceitemChannel
-  | SubkeyspaceeventChannel;

@@ -21,7 +21,6 @@
 export {
   Channel,
   type ChannelOptions,
-  type FamilyChannel,
   KeyeventChannel,
   KeyspaceChannel,
   type NameOrPattern,

@@ -54,7 +54,7 @@ export interface ParseOptions {
  * ```
  */
 export class KeyNotification {
-  /** The family of the channel it came on. */
+  /** The type of the channel that it came on. */
   readonly kind: ChannelType;
   /** The number of the database. */
   readonly database: number;

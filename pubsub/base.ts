@@ -15,7 +15,7 @@ import { readArguments, readChannel } from "./arguments.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import type {
   ChannelLike,
-  FamilyOptions,
+  ChannelSubscribeOptions,
   GetMessageOptions,
   KeyspaceNotificationsInterface,
   ListenOptions,
@@ -106,7 +106,7 @@ export abstract class AbstractKeyspaceNotifications implements KeyspaceNotificat
 
   async subscribeKeyspace(
     keyOrPattern: string | Uint8Array,
-    options: FamilyOptions = {},
+    options: ChannelSubscribeOptions = {},
   ): Promise<Subscription> {
     return await this.#subscribe(
       new KeyspaceChannel(keyOrPattern, this.#channel(options)),
@@ -114,13 +114,16 @@ export abstract class AbstractKeyspaceNotifications implements KeyspaceNotificat
     );
   }
 
-  async subscribeKeyevent(event: EventName, options: FamilyOptions = {}): Promise<Subscription> {
+  async subscribeKeyevent(
+    event: EventName,
+    options: ChannelSubscribeOptions = {},
+  ): Promise<Subscription> {
     return await this.#subscribe(new KeyeventChannel(event, this.#channel(options)), options);
   }
 
   async subscribeSubkeyspace(
     keyOrPattern: string | Uint8Array,
-    options: FamilyOptions = {},
+    options: ChannelSubscribeOptions = {},
   ): Promise<Subscription> {
     return await this.#subscribe(
       new SubkeyspaceChannel(keyOrPattern, this.#channel(options)),
@@ -128,14 +131,17 @@ export abstract class AbstractKeyspaceNotifications implements KeyspaceNotificat
     );
   }
 
-  async subscribeSubkeyevent(event: EventName, options: FamilyOptions = {}): Promise<Subscription> {
+  async subscribeSubkeyevent(
+    event: EventName,
+    options: ChannelSubscribeOptions = {},
+  ): Promise<Subscription> {
     return await this.#subscribe(new SubkeyeventChannel(event, this.#channel(options)), options);
   }
 
   async subscribeSubkeyspaceitem(
     keyOrPattern: string | Uint8Array,
     subkeyOrPattern: string | Uint8Array,
-    options: FamilyOptions = {},
+    options: ChannelSubscribeOptions = {},
   ): Promise<Subscription> {
     const channel = this.#channel(options);
     return await this.#subscribe(
@@ -147,7 +153,7 @@ export abstract class AbstractKeyspaceNotifications implements KeyspaceNotificat
   async subscribeSubkeyspaceevent(
     event: EventName,
     keyOrPattern: string | Uint8Array,
-    options: FamilyOptions = {},
+    options: ChannelSubscribeOptions = {},
   ): Promise<Subscription> {
     const channel = this.#channel(options);
     return await this.#subscribe(
@@ -176,7 +182,7 @@ export abstract class AbstractKeyspaceNotifications implements KeyspaceNotificat
     return this.close();
   }
 
-  #channel(options: FamilyOptions): ChannelOptions {
+  #channel(options: ChannelSubscribeOptions): ChannelOptions {
     const { as } = options;
     if (![undefined, "exact", "prefix", "pattern"].includes(as)) {
       throw invalid("as", as, '"exact", "prefix" or "pattern"');

@@ -410,7 +410,7 @@ const BY_KEY: readonly (ChannelType | null)[] = [
 ];
 
 /**
- * One channel for all that need the same flags, by that need: those of a family that names the key
+ * One channel for all that need the same flags, by that need: those of a channel type that names the key
  * need the same whatever the key, and there may be thousands.
  */
 function representatives(channels: Iterable<ServerChannel>): Map<string, Channel> {

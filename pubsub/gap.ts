@@ -33,7 +33,7 @@ export type GapReason = "disconnected" | "unresponsive" | "overflow" | "failover
  * ```
  */
 export interface Gap {
-  /** Always `"gap"`; a notification's `kind` is its channel's family. */
+  /** Always `"gap"`; a notification's `kind` is its channel type. */
   readonly kind: "gap";
   /** Why. */
   readonly reason: GapReason;

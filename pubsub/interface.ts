@@ -41,14 +41,14 @@ export interface SubscribeOptions {
  *
  * @example
  * ```ts no-run
- * import { connect, type FamilyOptions } from "@keywatch/keywatch";
+ * import { connect, type ChannelSubscribeOptions } from "@keywatch/keywatch";
  *
- * const options: FamilyOptions = { db: 3, as: "prefix" };
+ * const options: ChannelSubscribeOptions = { db: 3, as: "prefix" };
  * await using notifications = await connect("redis://localhost:6379");
  * await notifications.subscribeKeyspace("user:", options); // __keyspace@3__:user:*
  * ```
  */
-export interface FamilyOptions extends SubscribeOptions, ChannelOptions {}
+export interface ChannelSubscribeOptions extends SubscribeOptions, ChannelOptions {}
 
 /**
  * The options of {@linkcode KeyspaceNotificationsInterface.listen}.
@@ -149,7 +149,7 @@ export interface KeyspaceNotificationsInterface
    */
   subscribeKeyspace(
     keyOrPattern: string | Uint8Array,
-    options?: FamilyOptions,
+    options?: ChannelSubscribeOptions,
   ): Promise<Subscription>;
   /**
    * Subscribes an event, to learn of every key it happens to.
@@ -160,7 +160,7 @@ export interface KeyspaceNotificationsInterface
    * @throws {RangeError} when the database is no whole number from 0 to 2 ** 31 - 1
    * @throws as {@linkcode subscribe} does
    */
-  subscribeKeyevent(event: EventName, options?: FamilyOptions): Promise<Subscription>;
+  subscribeKeyevent(event: EventName, options?: ChannelSubscribeOptions): Promise<Subscription>;
   /**
    * Subscribes a key, or a pattern of keys, to learn of every event on its subkeys.
    *
@@ -172,7 +172,7 @@ export interface KeyspaceNotificationsInterface
    */
   subscribeSubkeyspace(
     keyOrPattern: string | Uint8Array,
-    options?: FamilyOptions,
+    options?: ChannelSubscribeOptions,
   ): Promise<Subscription>;
   /**
    * Subscribes an event, to learn of every key and subkeys it happens to.
@@ -183,7 +183,7 @@ export interface KeyspaceNotificationsInterface
    * @throws {RangeError} when the database is no whole number from 0 to 2 ** 31 - 1
    * @throws as {@linkcode subscribe} does
    */
-  subscribeSubkeyevent(event: EventName, options?: FamilyOptions): Promise<Subscription>;
+  subscribeSubkeyevent(event: EventName, options?: ChannelSubscribeOptions): Promise<Subscription>;
   /**
    * Subscribes one subkey of a key, or patterns of them.
    *
@@ -198,7 +198,7 @@ export interface KeyspaceNotificationsInterface
   subscribeSubkeyspaceitem(
     keyOrPattern: string | Uint8Array,
     subkeyOrPattern: string | Uint8Array,
-    options?: FamilyOptions,
+    options?: ChannelSubscribeOptions,
   ): Promise<Subscription>;
   /**
    * Subscribes one event on a key, or a pattern of keys, to learn of the subkeys.
@@ -214,7 +214,7 @@ export interface KeyspaceNotificationsInterface
   subscribeSubkeyspaceevent(
     event: EventName,
     keyOrPattern: string | Uint8Array,
-    options?: FamilyOptions,
+    options?: ChannelSubscribeOptions,
   ): Promise<Subscription>;
   /**
    * Takes the next notification of the merged stream. While a loop is open, the loop gets them.

@@ -104,11 +104,11 @@ function pmessages(type: string, keys: number): Uint8Array {
   for (let i = 0; i < FRAMES; i++) {
     const key = `user:${1_000_000 + (i * 7919) % keys}`;
     const event = EVENTS[(i * 31) % EVENTS.length]!;
-    const [family, name, payload] = i % 2 === 0
+    const [prefix, name, payload] = i % 2 === 0
       ? ["__keyspace@0__:", key, event]
       : ["__keyevent@0__:", event, key];
     frames.push(
-      `${type}4\r\n$8\r\npmessage\r\n${bulk(`${family}*`)}${bulk(family + name)}${bulk(payload)}`,
+      `${type}4\r\n$8\r\npmessage\r\n${bulk(`${prefix}*`)}${bulk(prefix + name)}${bulk(payload)}`,
     );
   }
   return utf8.encode(frames.join(""));

@@ -1,11 +1,11 @@
 import {
   type Address,
   ChannelType,
-  type FamilyChannel,
   hashSlot,
   includesSlot,
   KeyspaceChannel,
   type KeyspaceNotifications,
+  type NotificationChannel,
   ServerError,
   type SlotRange,
   SubkeyspaceChannel,
@@ -200,15 +200,15 @@ export function keyFor(slots: readonly SlotRange[] | null): string {
 }
 
 /**
- * What to subscribe to hear of the key: channels of the families that are asked for, and patterns
+ * What to subscribe to hear of the key: channels of the types that are asked for, and patterns
  * where patterns are asked for. An ACL allows a pattern that it names alone, so it is always the same.
  */
 function channelsFor(
   { channels }: Selection,
   key: string,
   db: number | "*",
-): FamilyChannel[] {
-  const all = channels.map((channel): FamilyChannel => {
+): NotificationChannel[] {
+  const all = channels.map((channel): NotificationChannel => {
     const { isPattern, type } = channel;
     const name = isPattern ? `${PREFIX}*` : key;
     const options = { db, as: isPattern ? "pattern" : "exact" } as const;

@@ -8,7 +8,7 @@ export interface Letter {
   readonly meaning: string;
   /** Which servers know it; empty when all do. */
   readonly servers: string;
-  /** What it is: a family of channels, a class of events, or many classes. */
+  /** What it is: a channel type, a class of events, or many classes. */
   readonly kind: "channel" | "class" | "classes";
 }
 

@@ -1,9 +1,9 @@
 import {
-  type FamilyChannel,
   formatSlots,
   type Gap,
   type KeyNotification,
   matchGlob,
+  type NotificationChannel,
 } from "../../mod.ts";
 import type { LineFormat } from "./line_format.ts";
 import { toWire } from "./wire.ts";
@@ -13,10 +13,10 @@ import { toWire } from "./wire.ts";
  * subscription that a notification matches. A gap is a row of its own kind.
  */
 export class CsvFormat implements LineFormat {
-  readonly #channels: readonly FamilyChannel[];
+  readonly #channels: readonly NotificationChannel[];
 
   /** @param channels what is subscribed to */
-  constructor(channels: readonly FamilyChannel[]) {
+  constructor(channels: readonly NotificationChannel[]) {
     this.#channels = channels;
   }
 

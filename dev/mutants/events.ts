@@ -38,10 +38,10 @@ export const events: readonly Mutant[] = [
     tests: ["tests/events/flags_test.ts"],
   },
   {
-    name: "takes a channel for silent only where its family is missing",
+    name: "takes a channel for silent only where its channel type is missing",
     file: "events/flags.ts",
-    before: "can(family!) && classes.some(can)",
-    after: "can(family!)",
+    before: "can(type!) && classes.some(can)",
+    after: "can(type!)",
     tests: ["tests/events/flags_test.ts"],
   },
   {

@@ -132,7 +132,7 @@ async function moveOnce(
 async function moveUnheard(
   binary: ServerBinary,
   move: Move,
-  family: "keyspace" | "keyevent",
+  kind: "keyspace" | "keyevent",
   protocol: 2 | 3,
 ): Promise<void> {
   await using cluster = await startCluster({
@@ -147,7 +147,7 @@ async function moveUnheard(
   await using notifications = await connect(cluster.urls, { protocol });
   const heard: string[] = [];
   const uncertain: string[] = [];
-  const channel = family === "keyspace" ? "__keyspace@0__:{moves}:*" : "__keyevent@*__:*";
+  const channel = kind === "keyspace" ? "__keyspace@0__:{moves}:*" : "__keyevent@*__:*";
   await notifications.subscribe(channel, {
     handler: ({ eventType, key, migration }) =>
       void (migration ? uncertain : heard).push(`${eventType} ${key}`),
@@ -179,11 +179,11 @@ async function moveUnheard(
 for (const binary of await matrix({ progress: (message) => console.error(message) })) {
   const move = mover(binary);
   if (move === null) continue;
-  for (const family of ["keyspace", "keyevent"] as const) {
+  for (const kind of ["keyspace", "keyevent"] as const) {
     for (const protocol of [2, 3] as const) {
       const name = `${binary.product} ${binary.version}, RESP${protocol}`;
-      Deno.test(`${name}: no copy of a slot that moves as a whole unheard is real by ${family}`, async () => {
-        await moveUnheard(binary, move, family, protocol);
+      Deno.test(`${name}: no copy of a slot that moves as a whole unheard is real by ${kind}`, async () => {
+        await moveUnheard(binary, move, kind, protocol);
       });
     }
   }

@@ -20,7 +20,7 @@ const VALUES = `
 const TYPES = `
   Address AuthErrorCode ChannelLike ChannelOptions ClusterNode ClusterOptions CommandArgument ConnectErrorCode ConnectErrorOptions ConnectOptions
   Credentials DecoderLimits DecoderOptions DecoderSink Dial DialOptions DiscoverTopologyOptions
-  EventDescription EventName EventNames FamilyChannel FamilyOptions FlagsPolicy FlagsReport Gap
+  EventDescription EventName EventNames ChannelSubscribeOptions FlagsPolicy FlagsReport Gap
   GapReason GetMessageOptions Health HeartbeatOptions KeyspaceNotificationsInterface KnownEvent
   ListenOptions MergedFlags MessageFrame MigrationPolicy MigrationStatus NameOrPattern
   NarrowedChannel NodeAddress NodeState NodeStatus NotificationChannel NotificationHandler

@@ -65,7 +65,7 @@ Deno.test("no letter is lost between reading and printing", () => {
   );
 });
 
-Deno.test("a subscription needs its family and the class of its events", () => {
+Deno.test("a subscription needs its type and the class of its events", () => {
   const rows: [Parameters<typeof requiredFlags>, string][] = [
     [[], ""],
     [[new KeyeventChannel("expired")], "xE"],
@@ -167,7 +167,7 @@ Deno.test("a flag is present, missing, or cannot be told", () => {
     ["AnKE", [made], ["nE", "", ""], true],
     ["$KE", [made], ["E", "n", ""], false],
     ["$nKE", [made], ["nE", "", ""], true],
-    // Key misses are printed, and so are families.
+    // Key misses are printed, and so are channel types.
     ["AKE", [miss], ["E", "m", ""], false],
     ["AKEm", [miss], ["Em", "", ""], true],
     ["AKE", [new SubkeyspaceChannel("h")], ["h", "S", ""], false],
@@ -186,7 +186,7 @@ Deno.test("a flag is present, missing, or cannot be told", () => {
     ["g$lshzxetnKE", [all, made], ["g$lshzxetnKE", "d", ""], true],
     ["", [all], ["", "AK", ""], false],
     ["d", [all], ["", "AK", ""], false],
-    // A pattern may bring something of one family though it can nothing of another.
+    // A pattern may bring something of one channel type though it can nothing of another.
     ["AKE", ["__sub*@*__:*"], ["h", "STIV", ""], false],
     ["AKET", ["__sub*@*__:*"], ["hT", "SIV", ""], true],
     ["$KE", ["__sub*@*__:*"], ["", "hSTIV", ""], false],

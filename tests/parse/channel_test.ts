@@ -76,7 +76,7 @@ Deno.test("each class builds the channel or the pattern that is meant", () => {
   }
 });
 
-Deno.test("a channel knows its family and its database", () => {
+Deno.test("a channel knows its type and its database", () => {
   const channels: [NotificationChannel, string][] = [
     [new KeyspaceChannel("k", { db: 1 }), ChannelType.KEYSPACE],
     [new KeyeventChannel("set", { db: 1 }), ChannelType.KEYEVENT],

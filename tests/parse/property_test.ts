@@ -59,7 +59,7 @@ function written({ kind, database, key, event, subkeys }: Message): [Uint8Array,
   const list = concat(
     ...subkeys.flatMap((subkey, i) => [i === 0 ? "" : ",", counted(subkey)]),
   );
-  const families: Record<string, (string | Uint8Array)[][]> = {
+  const types: Record<string, (string | Uint8Array)[][]> = {
     keyspace: [[key], [event]],
     keyevent: [[event], [key]],
     subkeyspace: [[key], [event, "|", list]],
@@ -67,7 +67,7 @@ function written({ kind, database, key, event, subkeys }: Message): [Uint8Array,
     subkeyspaceitem: [[key, "\n", subkeys[0] ?? ""], [event]],
     subkeyspaceevent: [[event, "|", key], [list]],
   };
-  const [rest, data] = families[kind]!;
+  const [rest, data] = types[kind]!;
   return [concat(`__${kind}@${database}__:`, ...rest!), concat(...data!)];
 }
 
@@ -101,7 +101,7 @@ function assertReads(found: KeyNotification | null | undefined, message: Message
   );
 }
 
-Deno.test("what is written in any family comes back equal", () => {
+Deno.test("what is written in any channel type comes back equal", () => {
   fc.assert(
     fc.property(message, (message) => {
       assertReads(KeyNotification.tryParse(...written(message)), message);
@@ -177,7 +177,7 @@ Deno.test("whatever is read at all is what a server would have written", () => {
   assertEquals(read > 100, true, `${read} were read`);
 });
 
-Deno.test("a key prefix filters and strips bytes, in all families", () => {
+Deno.test("a key prefix filters and strips bytes, in all channel types", () => {
   fc.assert(
     fc.property(message, bytes, fc.boolean(), (message, prefix, begins) => {
       if (message.kind === "subkeyspaceitem" && prefix.includes(10)) return;

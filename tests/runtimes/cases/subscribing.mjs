@@ -223,7 +223,7 @@ const each = {
   "a notification that is kept stays what it was": keepsNotifications,
   "keys of any bytes can be subscribed": takesBytes,
   "keys of a megabyte come whole": takesLargeKeys,
-  "the four subkey families deliver": deliversSubkeys,
+  "the four subkey channel types deliver": deliversSubkeys,
   "one event is one item, however many patterns match": mergesMatches,
   "many subscriptions at once need no more than one further connection": subscribesManyAtOnce,
   "unsubscribing ends what was subscribed and nothing else": unsubscribes,

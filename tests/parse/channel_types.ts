@@ -3,7 +3,7 @@ import { connect, type KeyNotification } from "../../mod.ts";
 import { type TestServer, within } from "../servers/mod.ts";
 import { binary, concat, utf8 } from "./texts.ts";
 
-/** A message of one of the six families, and what it says. */
+/** A message of one of the six channel types, and what it says. */
 interface Message {
   what: string;
   database: number;
@@ -98,7 +98,7 @@ const SETS: readonly Message[] = [0, 15].flatMap((database) =>
   })
 );
 
-const FAMILIES = [
+const CHANNEL_TYPES = [
   "keyspace",
   "keyevent",
   "subkeyspace",
@@ -111,12 +111,12 @@ const text = (bytes: Uint8Array): string =>
   new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
 
 /**
- * Has a server with the flags `KE$` say something in each family, and sees that `listen` gives it
+ * Has a server with the flags `KE$` say something on each channel type, and sees that `listen` gives it
  * whole: of keys what it says by itself, of subkeys what is published.
  */
 export async function assertComesWhole(server: TestServer, protocol: 2 | 3): Promise<void> {
   await using notifications = await connect(server.url, { protocol, flags: "ignore" });
-  await notifications.subscribe(...FAMILIES.map((family) => `__${family}@*__:*`));
+  await notifications.subscribe(...CHANNEL_TYPES.map((type) => `__${type}@*__:*`));
   const messages = [...SETS, ...SUBKEYS];
   const found: KeyNotification[] = [];
   const reading = (async () => {

@@ -1,10 +1,10 @@
 import { assertEquals } from "@std/assert";
 import { connect, type KeyNotification } from "../../mod.ts";
 import { startServer, until } from "../servers/mod.ts";
-import { assertComesWhole } from "./families.ts";
+import { assertComesWhole } from "./channel_types.ts";
 
 for (const protocol of [2, 3] as const) {
-  Deno.test(`RESP${protocol}: what each family says comes through a server whole`, async () => {
+  Deno.test(`RESP${protocol}: what each channel type says comes through a server whole`, async () => {
     await using server = await startServer({ config: { "notify-keyspace-events": "KE$" } });
     await assertComesWhole(server, protocol);
   });
