@@ -7,14 +7,13 @@ import {
   type NotificationHandler,
 } from "./delivery.ts";
 import { ClosedError } from "./connection/errors.ts";
-import { SubscribeRefusedError } from "./errors.ts";
 import { EventAdvice } from "./event_advice.ts";
 import type { EventDeduplicator } from "./event_deduplicator.ts";
 import type { Gap } from "./gap.ts";
 import type { DroppedMessages } from "./held_messages.ts";
 import { Backpressure } from "./backpressure.ts";
 import type { Settings } from "./options.ts";
-import { describeRefused } from "./refusal.ts";
+import { subscribeError } from "./subscribe_error.ts";
 import type { ServerChannel } from "./connection/requests.ts";
 import { channelId, type DesiredChannel, SubscriptionRegistry } from "./subscription_registry.ts";
 import type { SlotSpan } from "./status.ts";
@@ -176,11 +175,7 @@ export class Dispatcher {
       server,
       error,
     }));
-    throw new SubscribeRefusedError(
-      describeRefused(named, held.length > 0),
-      named,
-      held.length > 0 ? this.#handle(subscription, held) : null,
-    );
+    throw subscribeError(named, held.length > 0 ? this.#handle(subscription, held) : null);
   }
 
   /** Releases these channels, or all, in every subscription. */

@@ -1,8 +1,8 @@
 import { Channel } from "../parse/mod.ts";
 import { ServerError } from "../resp/mod.ts";
 import type { Connection } from "./connection/connection.ts";
-import { SubscribeRefusedError } from "./errors.ts";
-import { describeRefused } from "./refusal.ts";
+import type { SubscribeRefusedError } from "./errors.ts";
+import { subscribeError } from "./subscribe_error.ts";
 import type { ServerChannel } from "./connection/requests.ts";
 import { channelId, type DesiredChannels } from "./subscription_registry.ts";
 
@@ -133,7 +133,7 @@ export class Subscriptions {
       return [{ channel: new Channel(desired.bytes, desired.isPattern), server, error }];
     });
     if (refused.length === 0) return null;
-    return new SubscribeRefusedError(describeRefused(refused, false), refused, null);
+    return subscribeError(refused, null);
   }
 
   /**

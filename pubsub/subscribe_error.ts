@@ -1,15 +1,24 @@
 import { ServerError } from "../resp/mod.ts";
-import type { RefusedChannel } from "./errors.ts";
+import { type RefusedChannel, SubscribeRefusedError } from "./errors.ts";
+import type { Subscription } from "./subscription.ts";
 import { excerpt } from "./connection/printable.ts";
 
-/** Says what was refused, and what to do about it. */
-export function describeRefused(refused: readonly RefusedChannel[], someAreHeld: boolean): string {
+/**
+ * Makes the error for channels that a server refused.
+ *
+ * @param subscription the subscription to the other channels; null if there are none
+ */
+export function subscribeError(
+  refused: readonly RefusedChannel[],
+  subscription: Subscription | null,
+): SubscribeRefusedError {
   const each = refused.slice(0, 3).map(({ channel, server, error }) =>
     `"${excerpt(`${channel}`, 100)}" on ${server} (${error.message})`
   );
   const more = refused.length > 3 ? ` and ${refused.length - 3} more` : "";
-  return `Cannot subscribe ${each.join(", ")}${more}; ${advice(refused[0]!)}` +
-    (someAreHeld ? "; the others are subscribed" : "");
+  const message = `Cannot subscribe ${each.join(", ")}${more}; ${advice(refused[0]!)}` +
+    (subscription === null ? "" : "; the others are subscribed");
+  return new SubscribeRefusedError(message, refused, subscription);
 }
 
 function advice({ channel, error }: RefusedChannel): string {
