@@ -165,14 +165,21 @@ export class Coverage {
    *
    * @param from everything from before this time was received, in ms since the epoch
    * @param isEnded whether it has ended its fences in its stream, so that nothing of its own is missing
+   * @param isHeirHeard whether nothing is missing of the node that replaced it either
    * @returns the gaps of slots that another node has covered since
    */
-  lose(nodeId: string, from: number, reason: GapReason, isEnded = false): SlotGap[] {
+  lose(
+    nodeId: string,
+    from: number,
+    reason: GapReason,
+    isEnded = false,
+    isHeirHeard = false,
+  ): SlotGap[] {
     const lost = { nodeId, reason, since: from, isHanded: false };
     for (const [slot, before] of this.#slots.entries()) {
       if (before?.reason === null) {
         if (before.nodeId === nodeId) this.#slots[slot] = lost;
-      } else if (before?.isHanded) {
+      } else if (before?.isHanded && !isHeirHeard) {
         // This node may have owned the slot meanwhile, or its heir, which is not heard.
         this.#slots[slot] = { ...before, isHanded: false };
       }

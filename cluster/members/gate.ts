@@ -47,8 +47,6 @@ export interface GateContext {
   toFence(id: string, channels?: Iterable<ServerChannel>): readonly number[];
   /** Which slots a node owns, and which not, by fences set after it was connected to. */
   onFences(id: string, owned: readonly number[], denied: readonly number[]): void;
-  /** A node is a replica now. */
-  onDemoted(id: string): void;
   /** A node has stopped owning a slot, at some time after `provenAt`, in ms since the epoch. */
   onReleased(id: string, slot: number, provenAt: number): void;
 }
@@ -353,10 +351,7 @@ export class NodeGate implements Gate {
     const owned = [...answers].flatMap(([slot, { owns }]) => owns ? [slot] : []);
     if (isLate && stream.fenceCount === 0 && owned.length > 0 && connection.over === null) {
       // A replica accepts fences, too: a node that holds none may have become one.
-      if (await link.readRole() === "replica") {
-        if (link === this.#link) this.#context.onDemoted(this.#node.id);
-        return;
-      }
+      if (await link.readRole() === "replica") return this.report();
       if (link.hasReleased) await this.#checkHistory(link);
     }
     link.answers.delete(answers);

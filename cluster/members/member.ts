@@ -84,7 +84,7 @@ export class Member implements GatedNode {
           onReply: (reply, askedAt) => {
             const { role, offset } = parseRole(reply);
             if (offset !== null) this.log?.note(offset, askedAt);
-            if (role === "replica") context.onDemoted(this.id);
+            if (role === "replica") gate.report();
           },
         };
       },

@@ -88,7 +88,7 @@ export class Members extends Map<string, Member> implements MemberContext {
         this.#completeAt ??= this.#requestedAt;
         onHint();
       },
-      demoted: ({ id }) => this.onDemoted(id),
+      demoted: ({ id, report }) => this.#onDemoted(id, report!.primary),
     }, { hold: settings.heartbeat.timeout + HOLD_MARGIN_MS });
     this.#succession = new Succession({
       settings,
@@ -245,35 +245,47 @@ export class Members extends Map<string, Member> implements MemberContext {
     if (!this.#replicas.has(id)) this.filter.proofs.addPrimary(id);
     if (unheardFrom !== null) {
       member.unheardFrom = Math.max(unheardFrom, this.#leftAt.get(id) ?? unheardFrom);
-      this.#lose(member, member.unheardFrom, "topology");
+      // One that said itself that it is a replica has owned nothing since, unless it says otherwise.
+      if (!this.#replicas.has(id)) this.#lose(member, member.unheardFrom, "topology");
     }
     member.server.launch("topology", member.unheardFrom ?? this.#requestedAt);
   }
 
-  #leave(member: Member, why: string): void {
+  /** @param isHeirHeard whether the node is certain to have been replaced by one that is heard */
+  #leave(member: Member, why: string, isHeirHeard = false): void {
     this.delete(member.id);
     const from = member.server.connection?.provenAt ?? Date.now();
     const { stream } = member.gate;
     // Everything of its own was received if it has ended its fences.
     const isEnded = stream !== null && stream.isReplica && stream.mayRepeat;
     this.#leftAt.set(member.id, from);
-    this.#lose(member, from, "topology", isEnded);
+    this.slots.report(
+      this.slots.coverage.lose(member.id, from, "topology", isEnded, isEnded && isHeirHeard),
+    );
     member.close(new ClosedError(why));
   }
 
-  #lose({ id }: Member, from: number, reason: GapReason, isEnded?: boolean): void {
-    this.slots.report(this.slots.coverage.lose(id, from, reason, isEnded));
+  #lose({ id }: Member, from: number, reason: GapReason): void {
+    this.slots.report(this.slots.coverage.lose(id, from, reason));
   }
 
-  /** It is watched again when the topology names it as a primary again. */
-  onDemoted(id: string): void {
+  /**
+   * A node is a replica now. It is watched again when the topology names it as a primary again.
+   *
+   * @param heir the id of the primary that it follows; null if it does not say. A primary whose last slot
+   * has migrated becomes a replica too, of the node that has it
+   */
+  #onDemoted(id: string, heir: string | null): void {
     const member = this.get(id);
     if (member === undefined) return;
     member.gate.demoted();
     this.#replicas.add(id);
     this.filter.proofs.removePrimary(id);
-    this.#leave(member, `${member.node} is a replica now`);
-    this.#awaitHeir(id);
+    const isHeirHeard = heir !== null && this.get(heir)?.isHeard === true;
+    this.#leave(member, `${member.node} is a replica now`, isHeirHeard);
+    if (isHeirHeard) this.#succession.end(id);
+    else if (heir !== null && !this.has(heir)) this.#succession.replace(id, heir);
+    else this.#awaitHeir(id);
     this.#options.onHint();
   }
 
@@ -315,7 +327,10 @@ export class Members extends Map<string, Member> implements MemberContext {
     const now = Date.now();
     member.heardSince = now;
     this.#leftAt.delete(member.id);
-    if (this.#replicas.delete(member.id)) this.filter.proofs.addPrimary(member.id);
+    if (this.#replicas.delete(member.id)) {
+      this.filter.proofs.addPrimary(member.id);
+      if (member.unheardFrom !== null) this.#lose(member, member.unheardFrom, "topology");
+    }
     if (stream !== null) this.filter.heard(stream);
     if (!isHeard && member.unheardFrom !== null) {
       const importing = new Set([...stream?.report?.importing ?? [], ...member.visited]);

@@ -19,11 +19,14 @@ export interface ClusterInfo {
   readonly epoch: number | null;
 }
 
-/** The slots that a node takes in key by key, and the number of nodes that it knows. */
+/** What a node says of itself and others in `CLUSTER NODES`. */
 export interface NodeLines {
+  /** The number of nodes that it knows. */
   readonly known: number;
-  /** Slots in the state `IMPORTING`. */
+  /** The slots that it takes in key by key: in the state `IMPORTING`. */
   readonly importing: ReadonlySet<number>;
+  /** The id of the primary that it follows; null if it follows none. */
+  readonly primary: string | null;
 }
 
 /**
@@ -39,7 +42,7 @@ export interface ReportWithListings {
 }
 
 /**
- * Requests a report of a node. All commands are sent at once.
+ * Requests a report of a node, in one round trip if it is a primary.
  *
  * @param protocol the protocol of the connection
  * @param whole whether the node has to say which slots it takes in key by key
@@ -57,7 +60,8 @@ export async function requestReport(
     send(connection, "CLUSTER", whole ? "NODES" : "INFO"),
     ...listings.map((words) => send(connection, ...words)),
   ]);
-  const lines = whole ? parseNodeLines(nodes) : null;
+  const ownLines = whole || role !== "replica" ? nodes : await send(connection, "CLUSTER", "NODES");
+  const lines = parseNodeLines(ownLines);
   // Which command the node knows is found by trying.
   const index = lists.findIndex((reply) => !isUnknown(reply));
   const report = {
@@ -65,6 +69,7 @@ export async function requestReport(
     known: lines?.known ?? null,
     epoch: null,
     ...(whole ? {} : parseClusterInfo(nodes)),
+    primary: lines?.primary ?? null,
     importing: lines?.importing ?? null,
     moves: index < 0 ? [] : parseMoves(lists[index]!),
   };
@@ -178,5 +183,6 @@ export function parseNodeLines(reply: Reply): NodeLines | null {
     const slot = Number(found[1]);
     if (slot < SLOTS) importing.add(slot);
   }
-  return { known, importing };
+  const [, , , primary = "-"] = own.split(" ", 4);
+  return { known, importing, primary: primary === "-" ? null : primary };
 }

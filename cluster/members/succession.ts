@@ -114,6 +114,13 @@ export class Succession {
     return true;
   }
 
+  /** A primary was replaced by a node. */
+  replace(primary: string, heir: string): void {
+    this.end(primary);
+    this.#replaced.set(heir, primary);
+    this.#options.onPromoted(heir);
+  }
+
   /** A primary is heard again, or another node owns its slots. */
   end(primary: string): void {
     this.#polls.get(primary)?.abort(new ClosedError(`Node ${primary} was replaced or came back`));
@@ -148,11 +155,7 @@ export class Succession {
         // The handshake says it, which saves a round trip while nothing is heard.
         if (connection === null) ({ connection, info: { role } } = await this.#open(id, signal));
         role ??= (await askRole(connection)).role;
-        if (role === "primary") {
-          this.end(primary);
-          this.#replaced.set(id, primary);
-          this.#options.onPromoted(id);
-        }
+        if (role === "primary") this.replace(primary, id);
       } catch {
         // The replica does not answer now; the topology may name it later all the same.
       }

@@ -144,9 +144,11 @@ export class WatchedSlots {
    */
   look(named: number): void {
     let provenAt = named;
-    for (const { server: { connection } } of this.#options.members.values()) {
-      // What is missing of one that is lost is known.
+    const { members, isReplica } = this.#options;
+    for (const { id, unheardFrom, server: { connection } } of members.values()) {
       if (connection !== null) provenAt = Math.min(provenAt, connection.provenAt);
+      // What is missing of one that is lost is known, but not whether a replica was promoted since.
+      else if (isReplica(id)) provenAt = Math.min(provenAt, unheardFrom ?? Infinity);
     }
     this.report(this.coverage.proven(provenAt));
   }

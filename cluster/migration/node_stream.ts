@@ -37,6 +37,8 @@ export interface SlotMove {
 export interface NodeReport {
   /** The node's role; null if it does not say. */
   readonly role: "primary" | "replica" | null;
+  /** The id of the primary that a replica follows; null if it does not say. */
+  readonly primary: string | null;
   /** The number of nodes that it knows; null if it does not say. */
   readonly known: number | null;
   /** The current epoch of the cluster, as far as it knows; null if it does not say. */

@@ -131,7 +131,7 @@ export const cluster: readonly Mutant[] = [
   {
     name: "leaves a handed slot without a gap though another node was lost",
     file: "cluster/members/coverage.ts",
-    before: "} else if (before?.isHanded) {",
+    before: "} else if (before?.isHanded && !isHeirHeard) {",
     after: "} else if (before === undefined) {",
     tests: ["tests/cluster/members/coverage_test.ts"],
   },
@@ -173,9 +173,23 @@ export const cluster: readonly Mutant[] = [
   {
     name: "goes on polling replicas once one was promoted",
     file: "cluster/members/succession.ts",
-    before: "this.end(primary);\n          this.#replaced",
-    after: "this.#replaced",
+    before: "    this.end(primary);\n    this.#replaced",
+    after: "    this.#replaced",
     tests: ["tests/cluster/members/succession_test.ts"],
+  },
+  {
+    name: "takes an emptied primary for one that was replaced by a node that is not heard",
+    file: "cluster/members/members.ts",
+    before: "heir !== null && this.get(heir)?.isHeard === true",
+    after: "heir === id",
+    tests: ["tests/cluster/model_scenarios_test.ts", "--filter=all its slots away"],
+  },
+  {
+    name: "takes a replica that is still named as a primary for one",
+    file: "cluster/members/members.ts",
+    before: "if (!this.#replicas.has(id)) this.#lose(",
+    after: "this.#lose(",
+    tests: ["tests/cluster/role_test.ts"],
   },
   {
     name: "delivers artefacts that are to be hidden",
@@ -187,8 +201,8 @@ export const cluster: readonly Mutant[] = [
   {
     name: "watches a primary that has become a replica",
     file: "cluster/members/member.ts",
-    before: 'if (role === "replica") {',
-    after: "if (role === undefined) {",
+    before: 'if (role !== "replica") return;',
+    after: "if (role !== undefined) return;",
     tests: ["tests/cluster/role_test.ts"],
   },
   {
@@ -348,8 +362,8 @@ export const cluster: readonly Mutant[] = [
   {
     name: "takes the slots of a primary that was replaced for handed over",
     file: "cluster/members/coverage.ts",
-    before: "} else if (before?.isHanded) {",
-    after: "} else if (before?.isHanded && !isEnded) {",
+    before: "} else if (before?.isHanded && !isHeirHeard) {",
+    after: "} else if (before?.isHanded && !isEnded && !isHeirHeard) {",
     tests: ["tests/cluster/members/coverage_test.ts"],
   },
   {

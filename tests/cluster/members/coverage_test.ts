@@ -305,10 +305,15 @@ Deno.test("the slots of a node that was replaced are not handed over to a node t
 });
 
 Deno.test("a slot that nobody covers while a primary is replaced may have been its heir's", () => {
-  const coverage = covered();
-  coverage.release("b", 9000, 100, true, null, 100);
-  coverage.lose("a", 110, "topology", true);
-  assertEquals(tell(coverage.gain("c", [9000], HEARD, 200)), ["c topology 9000 100-200"]);
+  for (const isHeirHeard of [false, true]) {
+    const coverage = covered();
+    coverage.release("b", 9000, 100, true, null, 100);
+    coverage.lose("a", 110, "topology", true, isHeirHeard);
+    assertEquals(
+      tell(coverage.gain("c", [9000], HEARD, 200)),
+      isHeirHeard ? [] : ["c topology 9000 100-200"],
+    );
+  }
 });
 
 Deno.test("what a silent node owned is reported, though the next owner is lost as well", () => {

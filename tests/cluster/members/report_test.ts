@@ -28,8 +28,15 @@ Deno.test("other nodes' lines name no slots on their way", () => {
     assertEquals(parseNodeLines(reply), {
       known: 2,
       importing: new Set([9]),
+      primary: null,
     });
   }
+});
+
+Deno.test("a replica names the primary that it follows", () => {
+  const line = "b 127.0.0.1:2@3 myself,slave c 0 0 1 connected";
+  assertEquals(parseNodeLines(line)?.primary, "c");
+  assertEquals(parseNodeLines(`${own("7")}\n`)?.primary, null);
 });
 
 Deno.test("a reply to CLUSTER NODES without the node's own line says nothing", () => {

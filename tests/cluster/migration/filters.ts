@@ -5,6 +5,7 @@ import type { NodeReport, NodeStream } from "../../../cluster/migration/node_str
 /** A primary that takes part in no migration. */
 export const IDLE: NodeReport = {
   role: "primary",
+  primary: null,
   known: 2,
   epoch: null,
   importing: null,

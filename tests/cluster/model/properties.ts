@@ -47,21 +47,21 @@ export const PROPERTIES: readonly Property[] = [
     weather: { migrations: ["by key"] },
     profiles: EVERY_PROFILE,
     seeds: 5,
-    faults: { hidden: 1, uncertain: 1 },
+    faults: { uncertain: 0.5 },
   },
   {
     name: "delivers every event and no artefact while slots migrate by key at once and are aborted",
     weather: { migrations: ["by key"], atOnce: 3, aborts: true, pauses: true, duration: 800 },
     profiles: EVERY_PROFILE,
     seeds: 4,
-    faults: { hidden: 1, uncertain: 2 },
+    faults: { uncertain: 1 },
   },
   {
     name: "delivers every event and no artefact while slots migrate atomically, one after another",
     weather: { migrations: ["atomic"] },
     profiles: ATOMIC_PROFILES,
     seeds: 4,
-    faults: { uncertain: 2 },
+    faults: { uncertain: 1 },
   },
   {
     name:
@@ -69,7 +69,7 @@ export const PROPERTIES: readonly Property[] = [
     weather: { migrations: ["atomic"], atOnce: 3, aborts: true, pauses: true, duration: 800 },
     profiles: ATOMIC_PROFILES,
     seeds: 2,
-    faults: { "uncertain": 3, "wide gap": 1 },
+    faults: { "uncertain": 2, "wide gap": 0.5 },
   },
   {
     name: "reports a gap as long as the outage while replicas take over on command",

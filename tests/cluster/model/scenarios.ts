@@ -257,6 +257,20 @@ scenario("shows no artefact of an atomic migration that is aborted and begun ane
   }
 });
 
+scenario("reports no gap while a primary gives all its slots away to nodes that are heard", {
+  profiles: ATOMIC_PROFILES,
+  latencies: [0.1, 0.1, 200],
+}, async ({ model, a, b, c }) => {
+  const { cluster } = model;
+  const [first, ...rest] = cluster.slots.filter((slot) => cluster.ownerOf(slot) === a);
+  for (const [slots, target] of [[[first!], c], [rest, b]] as const) {
+    let isOver = false;
+    const onEnd = () => isOver = true;
+    cluster.spawn(migrateAtomically(cluster, slots, target, { onEnd }));
+    await model.run(60_000, () => isOver);
+  }
+});
+
 scenario("delivers nothing of a demoted primary after CLUSTER FAILOVER", {}, async (scene) => {
   const { model, a } = scene;
   model.cluster.spawn(failOver(model.cluster, a, "orderly"));
