@@ -233,7 +233,7 @@ export class Report {
 
   /** Whether it cannot be decided what this was. */
   #isUndecidable(emission: Emission): boolean {
-    if (this.#isInGap(emission)) return true;
+    if (emission.truth === "either" || this.#isInGap(emission)) return true;
     const { slot, at, port, type } = emission;
     // Whoever is down may have emitted the opposite.
     if (PAIRED.has(type) && this.#isDownAt(at)) return true;
