@@ -57,8 +57,9 @@ const MOST_BYTES = 16 * 1024 * 1024;
  *    migration made which is over, leaves it uncertain (`while slots migrate by key at once and are
  *    aborted`).
  * 4. An event without a fence is an artefact only in these cases:
- *    - The node is a replica, and had ended all its fences before the event, that of the slot among them,
- *      and no atomic migration can have brought it the slot since (`while replicas take over on command`).
+ *    - The node is a replica, and had ended all its fences before the event. That of the slot was one of
+ *      them, or the node has reported since. No atomic migration can have brought it the slot meanwhile
+ *      (`while replicas take over on command`).
  *    - An atomic migration to the node runs, and its source proves afterwards that it still owns the slot.
  *      The source has owned it since before the last proof of the node, or the migration is known to have
  *      run before the event (`while slots migrate atomically at once and are aborted`).
@@ -284,9 +285,7 @@ export class MigrationFilter<Item> {
 
   /** The ping was answered at this place of the node's stream. */
   proven(stream: NodeStream<Item>): void {
-    if (stream.pingOrder !== null) stream.provenOrder = stream.pingOrder;
-    stream.pingOrder = null;
-    stream.isSilent = false;
+    stream.answerPing();
     this.proofs.account();
     this.#keyMoves.dropUnpaired();
     let needed = Math.max(this.proofs.allHeardOrder, this.#keyMoves.neededOrder);
@@ -309,7 +308,7 @@ export class MigrationFilter<Item> {
   reported(stream: NodeStream<Item>, report: NodeReport): void {
     stream.reportOrder = stream.reportAsked ?? this.#order;
     stream.reportAsked = null;
-    if (stream.takeReport(report)) {
+    if (stream.takeReport(report, this.#order)) {
       stream.movesOrder = ++this.#order;
       this.proofs.wantProof(stream, this.#order);
     }
@@ -489,9 +488,9 @@ function incomingMoves({ stream, slot, order }: HeldEvent<unknown>): SlotMove[] 
  * lost all its slots to others may have gained this one before it was.
  */
 function repeated(event: HeldEvent<unknown>): Verdict {
-  const { stream, slot, mayRepeat } = event;
-  const isOfShard = stream.hasHeld(slot) && incomingMoves(event).length === 0;
-  return mayRepeat && isOfShard ? "artefact" : "maybe";
+  const { stream, slot, order, mayRepeat } = event;
+  const isKnown = stream.hasHeld(slot) || order <= stream.reportReadOrder;
+  return mayRepeat && isKnown && incomingMoves(event).length === 0 ? "artefact" : "maybe";
 }
 
 /** The verdict on an event of which nothing more will be known. */

@@ -109,6 +109,10 @@ export class NodeStream<Item> {
   /** The place at which the report under way was asked for; null while none is. */
   reportAsked: number | null = null;
   report: NodeReport | null = null;
+  /** The place at which that was read. */
+  reportReadOrder = -1;
+  /** The place at which the first report with its epoch was read. */
+  #epochOrder = -1;
   /** Atomic migrations that run, and that are over, each with the place from which on that is certain. */
   running: ReadonlyMap<string, number> = new Map();
   over: ReadonlyMap<string, number> = new Map();
@@ -172,11 +176,14 @@ export class NodeStream<Item> {
   /**
    * Takes a report over.
    *
-   * @returns whether it names a migration, the end of one, or an epoch, that was not known
+   * @param order the place at which it was read
+   * @returns whether it names a migration, or the end of one, that was not known
    */
-  takeReport(report: NodeReport): boolean {
-    let isNew = report.epoch !== null && report.epoch !== this.report?.epoch;
+  takeReport(report: NodeReport, order: number): boolean {
+    let isNew = false;
+    if (report.epoch !== this.report?.epoch) this.#epochOrder = order;
     this.report = report;
+    this.reportReadOrder = order;
     const running = new Map<string, number>();
     const over = new Map<string, number>();
     for (const { id, state } of report.moves ?? []) {
@@ -192,10 +199,17 @@ export class NodeStream<Item> {
     return isNew;
   }
 
+  /** The node has answered the ping under way: it had emitted everything before it. */
+  answerPing(): void {
+    if (this.pingOrder !== null) this.provenOrder = this.pingOrder;
+    this.pingOrder = null;
+    this.isSilent = false;
+    if (this.provenOrder >= this.#epochOrder) this.epoch = this.report?.epoch ?? null;
+  }
+
   /** What the node reported last is certain from this place in the order on. */
   confirmMoves(order: number): void {
     this.movesOrder = Infinity;
-    this.epoch = this.report!.epoch;
     const bounded = (places: ReadonlyMap<string, number>) =>
       new Map(Array.from(places, ([id, place]) => [id, Math.min(place, order)]));
     this.running = bounded(this.running);
