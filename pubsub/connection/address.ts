@@ -6,7 +6,7 @@
  */
 
 import { kindOf } from "./option_checks.ts";
-import type { Address } from "./transport.ts";
+import type { Address, TcpAddress, UnixAddress } from "./transport.ts";
 
 /**
  * The port Redis and Valkey listen on when a URL names none.
@@ -50,6 +50,8 @@ export const MAX_PORT = 65_535;
 const TCP_FORM = "redis[s]://[[user]:password@]host[:port][/database]";
 const UNIX_FORM = "redis+unix://[[user]:password@]/path/to/socket[?db=number]";
 const SCHEME = /^(?:redis|valkey)(s|\+unix)?:\/\//i;
+/** Matches what precedes the path of a socket: the scheme, and user and password. */
+const SOCKET = /^[^:]+:\/\/([^/?#]*@)?\//;
 
 /**
  * Makes the error that says why a URL cannot be read. Nothing of the URL may stand in it: in a
@@ -115,9 +117,26 @@ export function parseNamedUrl(name: string, url: string | URL, defaultPort: numb
   }
   // `URL` leaves these out, also of a password.
   if (/[\t\n\r]/.test(text)) throw fail("it holds a tab or a line break");
-  if (isUnix) return parseUnixUrl(text, fail);
-  const server = parseTcpUrl(text, defaultPort, fail);
-  return scheme[1] === undefined ? server : { ...server, tls: true };
+  // `URL` refuses a user without a host, so a socket is given one.
+  const parts = toUrl(isUnix ? text.replace(SOCKET, "socket://$1socket/") : text, fail);
+  const address = isUnix ? readSocket(parts, fail) : readServer(parts, defaultPort, fail);
+  if (parts.hash !== "" || (!isUnix && parts.search !== "")) {
+    throw fail("it has a query or a fragment");
+  }
+  if (!/^(?:\?db=[^&]*)?$/.test(parts.search)) throw fail("its query is not db=number");
+  const database = isUnix ? parts.search.slice("?db=".length) : parts.pathname.slice(1);
+  if (!/^\d{0,9}$/.test(database)) throw fail("its database is not a number");
+  const username = decode(parts.username, "user", fail);
+  const password = decode(parts.password, "password", fail);
+  // `URL` does not tell an empty password, which a user may have, from none.
+  const hasPassword = password !== "" || (username !== "" && /^[^/]*\/\/[^/@]*:@/.test(text));
+  return {
+    address,
+    ...(scheme[1]?.toLowerCase() === "s" ? { tls: true } : {}),
+    ...(username === "" ? {} : { username }),
+    ...(hasPassword ? { password } : {}),
+    ...(database === "" ? {} : { database: Number(database) }),
+  };
 }
 
 /** Whether an `@` follows what must be percent-encoded before it, or a `%` begins no encoding. */
@@ -126,67 +145,31 @@ function hasRawCredentials(text: string): boolean {
   return /[/?#\\\s][^]*@|%(?![\da-f]{2})[^]*@/i.test(rest);
 }
 
-function parseTcpUrl(text: string, defaultPort: number, fail: Fail): ServerUrl {
-  let parts: URL;
+function toUrl(text: string, fail: Fail): URL {
   try {
-    parts = new URL(text);
+    return new URL(text);
   } catch {
     const [, port] = /^[^:]*:\/\/[^/?#]*:(\d+)(?:[/?#]|$)/.exec(text) ?? [];
     throw fail(Number(port) > MAX_PORT ? `its port is above ${MAX_PORT}` : "it is not a URL");
   }
-  if (parts.hostname === "") throw fail("it names no host");
-  if (parts.search !== "" || parts.hash !== "") throw fail("it has a query or a fragment");
-  if (parts.port === "0") throw fail("port 0 cannot be connected to");
-  const hostname = decode(parts.hostname, "host", fail).replace(/^\[(.*)\]$/, "$1");
+}
+
+function readServer({ hostname, port }: URL, defaultPort: number, fail: Fail): TcpAddress {
+  if (hostname === "") throw fail("it names no host");
+  if (port === "0") throw fail("port 0 cannot be connected to");
   return {
-    address: { hostname, port: parts.port === "" ? defaultPort : Number(parts.port) },
-    // `URL` does not tell an empty password, which a user may have, from none.
-    ...credentials(
-      parts.username,
-      parts.password === "" && !/^[^/]*\/\/[^/@]*:@/.test(text) ? undefined : parts.password,
-      fail,
-    ),
-    ...database(parts.pathname.replace(/^\//, ""), fail),
+    hostname: decode(hostname, "host", fail).replace(/^\[(.*)\]$/, "$1"),
+    port: port === "" ? defaultPort : Number(port),
   };
 }
 
-/** `URL` refuses a user without a host, so these are taken apart here. */
-function parseUnixUrl(text: string, fail: Fail): ServerUrl {
-  const parts = /^[^:]+:\/\/(?:([^/?#:@]*)(?::([^/?#]*))?@)?([^?#]*)(?:\?([^#]*))?$/.exec(text);
-  if (parts === null) throw fail("it is not a URL");
-  const [, username = "", password, encodedPath = "", query = ""] = parts;
-  const path = decode(encodedPath, "path", fail);
-  if (!path.startsWith("/") || path.endsWith("/")) {
+function readSocket({ protocol, pathname }: URL, fail: Fail): UnixAddress {
+  const path = decode(pathname, "path", fail);
+  if (protocol !== "socket:" || path.endsWith("/")) {
     throw fail("it does not name a socket by its absolute path");
   }
   if (path.includes("\0")) throw fail("its path holds a zero byte");
-  const [pair, ...more] = query === "" ? [] : query.split("&");
-  if (more.length > 0 || (pair !== undefined && !pair.startsWith("db="))) {
-    throw fail("its query is not db=number");
-  }
-  return {
-    address: { path },
-    ...credentials(username, password, fail),
-    ...database(pair?.slice("db=".length) ?? "", fail),
-  };
-}
-
-function credentials(
-  username: string,
-  password: string | undefined,
-  fail: Fail,
-): Pick<ServerUrl, "username" | "password"> {
-  return {
-    ...(username === "" ? {} : { username: decode(username, "user", fail) }),
-    ...(password === undefined || (password === "" && username === "")
-      ? {}
-      : { password: decode(password, "password", fail) }),
-  };
-}
-
-function database(text: string, fail: Fail): Pick<ServerUrl, "database"> {
-  if (!/^\d{0,9}$/.test(text)) throw fail("its database is not a number");
-  return text === "" ? {} : { database: Number(text) };
+  return { path };
 }
 
 function decode(part: string, what: string, fail: Fail): string {

@@ -145,7 +145,7 @@ for (
     ["redis+unix:/tmp/s", "it begins with none of redis://"],
     ["redis:localhost", "it begins with none of redis://"],
     ["valkey+ssl://localhost", "it begins with none of redis://"],
-    ["redis+unix:///tmp/s#x", "it is not a URL"],
+    ["redis+unix:///tmp/s#x", "it has a query or a fragment"],
     ["redis+unix://", "it does not name a socket by its absolute path"],
     ["redis+unix:///", "it does not name a socket by its absolute path"],
     ["redis+unix:///tmp/", "it does not name a socket by its absolute path"],
