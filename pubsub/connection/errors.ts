@@ -127,6 +127,38 @@ export interface ConnectErrorOptions extends ErrorOptions {
 }
 
 /**
+ * An error with a code, about one server or several: {@linkcode ConnectError},
+ * {@linkcode AuthError} and {@linkcode TimeoutError} are such.
+ *
+ * @example
+ * ```ts
+ * import { CodedError } from "@keywatch/keywatch";
+ *
+ * const toLine = (error: Error): string =>
+ *   error instanceof CodedError ? `${error.server}: ${error.code}` : error.message;
+ * ```
+ */
+export class CodedError<Code extends string = string> extends Error {
+  /** The kind of failure. */
+  readonly code: Code;
+  /** The server, as `host:port` or the path of its socket; null if the error is about several. */
+  readonly server: string | null;
+
+  /**
+   * Makes the error.
+   *
+   * @param code the kind of failure
+   * @param message what could not be done, why, and a hint
+   * @param options the server; `cause`: the error behind this one
+   */
+  constructor(code: Code, message: string, options: ConnectErrorOptions = {}) {
+    super(message, options);
+    this.code = code;
+    this.server = options.server ?? null;
+  }
+}
+
+/**
  * A connection could not be made or used, or was lost.
  *
  * @example
@@ -141,26 +173,9 @@ export interface ConnectErrorOptions extends ErrorOptions {
  * });
  * ```
  */
-export class ConnectError extends Error {
+export class ConnectError extends CodedError<ConnectErrorCode> {
   /** Always `"ConnectError"`. */
   override readonly name = "ConnectError";
-  /** The kind of failure. */
-  readonly code: ConnectErrorCode;
-  /** The server, as `host:port` or the path of its socket; null if the error is about several. */
-  readonly server: string | null;
-
-  /**
-   * Makes the error.
-   *
-   * @param code the kind of failure
-   * @param message what could not be done, why, and a hint
-   * @param options the server; `cause`: the error behind this one
-   */
-  constructor(code: ConnectErrorCode, message: string, options: ConnectErrorOptions = {}) {
-    super(message, options);
-    this.code = code;
-    this.server = options.server ?? null;
-  }
 }
 
 /**
@@ -179,23 +194,9 @@ export class ConnectError extends Error {
  * }
  * ```
  */
-export class UnsupportedError extends Error {
+export class UnsupportedError extends CodedError<UnsupportedErrorCode> {
   /** Always `"UnsupportedError"`. */
   override readonly name = "UnsupportedError";
-  /** What is not supported. */
-  readonly code: UnsupportedErrorCode;
-
-  /**
-   * Makes the error.
-   *
-   * @param code what is not supported
-   * @param message what could not be done, why, and a hint
-   * @param options `cause`: the error behind this one
-   */
-  constructor(code: UnsupportedErrorCode, message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.code = code;
-  }
 }
 
 /**
@@ -215,26 +216,9 @@ export class UnsupportedError extends Error {
  * }
  * ```
  */
-export class AuthError extends Error {
+export class AuthError extends CodedError<AuthErrorCode> {
   /** Always `"AuthError"`. */
   override readonly name = "AuthError";
-  /** The kind of failure. */
-  readonly code: AuthErrorCode;
-  /** The server, as `host:port` or the path of its socket; null if the error is about several. */
-  readonly server: string | null;
-
-  /**
-   * Makes the error.
-   *
-   * @param code the kind of failure
-   * @param message what could not be done, why, and a hint
-   * @param options the server; `cause`: the error behind this one
-   */
-  constructor(code: AuthErrorCode, message: string, options: ConnectErrorOptions = {}) {
-    super(message, options);
-    this.code = code;
-    this.server = options.server ?? null;
-  }
 }
 
 /**
@@ -253,15 +237,11 @@ export class AuthError extends Error {
  * }
  * ```
  */
-export class TimeoutError extends Error {
+export class TimeoutError extends CodedError<TimeoutErrorCode> {
   /** Always `"TimeoutError"`. */
   override readonly name = "TimeoutError";
-  /** What did not happen in time. */
-  readonly code: TimeoutErrorCode;
   /** The deadline that passed, in milliseconds. */
   readonly timeout: number;
-  /** The server, as `host:port` or the path of its socket; null if the error is about several. */
-  readonly server: string | null;
 
   /**
    * Makes the error.
@@ -275,12 +255,10 @@ export class TimeoutError extends Error {
     code: TimeoutErrorCode,
     message: string,
     timeout: number,
-    options: ConnectErrorOptions = {},
+    options?: ConnectErrorOptions,
   ) {
-    super(message, options);
-    this.code = code;
+    super(code, message, options);
     this.timeout = timeout;
-    this.server = options.server ?? null;
   }
 }
 

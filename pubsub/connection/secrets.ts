@@ -1,5 +1,5 @@
 import { type Reply, ServerError } from "../../resp/mod.ts";
-import { AuthError, ConnectError, TimeoutError, UnsupportedError } from "./errors.ts";
+import { CodedError } from "./errors.ts";
 import { excerpt, printable } from "./printable.ts";
 
 /** The most passwords remembered: a `credentials` function may return another one each time. */
@@ -147,7 +147,6 @@ export class Secrets {
     if (!(error instanceof Error)) return NOT_SHOWN;
     seen.add(error);
     const { name, message, cause } = error;
-    const { code, server } = error as { code?: unknown; server?: unknown };
     const inner = this.ownError(cause, seen);
     const copy = alike(error, this.#fit(message), inner === undefined ? {} : { cause: inner });
     if (copy instanceof AggregateError) {
@@ -155,9 +154,12 @@ export class Secrets {
       copy.errors = each.map((one) => this.ownError(one, seen));
     }
     if (copy.name !== name) copy.name = this.#fit(name);
-    if (typeof server === "string") Object.assign(copy, { server: this.#fit(server) });
-    if (typeof code === "number") return Object.assign(copy, { code });
-    return typeof code === "string" ? Object.assign(copy, { code: this.#fit(code) }) : copy;
+    for (const field of ["code", "server", "timeout"]) {
+      const value: unknown = Reflect.get(error, field);
+      if (typeof value === "string") Reflect.set(copy, field, this.#fit(value));
+      else if (typeof value === "number" || value === null) Reflect.set(copy, field, value);
+    }
+    return copy;
   }
 
   /** Checks every text that a log may show of a value, as `util.inspect` does. */
@@ -220,15 +222,11 @@ export function isName(text: string): boolean {
 
 /** Copies an error with another message. The class stays the same if it is one of this library. */
 function alike(error: Error, message: string, options: ErrorOptions): Error {
-  if (error instanceof TimeoutError) {
-    return new TimeoutError(error.code, message, error.timeout, options);
-  }
-  if (error instanceof ConnectError) return new ConnectError(error.code, message, options);
-  if (error instanceof AuthError) return new AuthError(error.code, message, options);
-  if (error instanceof UnsupportedError) return new UnsupportedError(error.code, message, options);
-  return error instanceof AggregateError
-    ? new AggregateError([], message, options)
-    : new Error(message, options);
+  if (error instanceof AggregateError) return new AggregateError([], message, options);
+  const copy = new Error(message, options);
+  return error instanceof CodedError
+    ? Object.setPrototypeOf(copy, Object.getPrototypeOf(error))
+    : copy;
 }
 
 /** Folds the case and white space. */

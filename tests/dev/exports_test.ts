@@ -7,7 +7,7 @@ import { run } from "../servers/run.ts";
 
 const VALUES = `
   AbstractKeyspaceNotifications Attributed AuthError Channel ChannelType ClosedError
-  ClusterKeyspaceNotifications ConnectError DEFAULT_PORT Decoder EventType
+  ClusterKeyspaceNotifications CodedError ConnectError DEFAULT_PORT Decoder EventType
   KeyNotification KeyeventChannel KeyspaceChannel KeyspaceNotifications MissingDatabaseError
   MissingFlagsError RespLimitError RespMap RespSet RespSyntaxError SLOTS SentinelError ServerError
   SubkeyeventChannel SubkeyspaceChannel SubkeyspaceeventChannel SubkeyspaceitemChannel
@@ -30,7 +30,7 @@ const TYPES = `
 `;
 
 const VALUES_OF_CONNECTION = `
-  AuthError Channel ClosedError ConnectError KeyNotification Message PubSubConnection ServerError
+  AuthError Channel ClosedError CodedError ConnectError KeyNotification Message PubSubConnection ServerError
   TimeoutError UnsupportedError dial open
 `;
 

@@ -160,6 +160,7 @@ Deno.test("an error that holds the password keeps its code and the rest of its f
     server: "s3cret-P4ssword.example:1",
   });
   const clean = secrets.ownError(thrown) as TimeoutError;
+  assertEquals(clean.name, "TimeoutError");
   assertEquals([clean.code, clean.timeout, clean.server], [
     "CREDENTIALS_TIMEOUT",
     5,
