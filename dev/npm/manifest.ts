@@ -6,24 +6,25 @@ export const NAME = "keywatch";
 /** The module that is the command line tool. */
 export const TOOL = "cli/bin.ts";
 
-/** The module that finds out at run time which transport there is. */
-const RUNTIME = "pubsub/connection/transports/runtime.ts";
+/** The transport of Workers. */
+const WORKERD = "pubsub/connection/transports/cloudflare.ts";
 
-/** An import that the package.json answers by the conditions of a runtime or a bundler. */
-export const CONDITIONAL: { readonly name: string; readonly module: string } = {
-  name: "#transport",
-  module: RUNTIME,
-};
-
-/**
- * The transports by condition. A bundle that is made for no known runtime may run in any, so it finds
- * out. Deno has the condition `node`, too.
- */
-const TRANSPORTS = {
-  workerd: "pubsub/connection/transports/cloudflare.ts",
-  deno: "pubsub/connection/transports/deno.ts",
-  default: RUNTIME,
-} as const;
+/** Imports of modules, in place of which the package.json names others by condition. */
+export const CONDITIONAL: readonly {
+  /** The name of the import in the package. */
+  readonly name: string;
+  /** The module that the code imports: the one for every runtime without a condition. */
+  readonly module: string;
+  readonly conditions: Readonly<Record<string, string>>;
+}[] = [
+  {
+    name: "#transport",
+    // Finds out at run time which transport there is. Deno has the condition `node`, too.
+    module: "pubsub/connection/transports/runtime.ts",
+    conditions: { workerd: WORKERD, deno: "pubsub/connection/transports/deno.ts" },
+  },
+  { name: "#pem", module: "pubsub/connection/pem.ts", conditions: { workerd: WORKERD } },
+];
 
 /** The path of what a module is compiled to, as a package names its own files. */
 export function compiledPath(module: string, extension: ".js" | ".d.ts"): string {
@@ -45,10 +46,11 @@ export function manifest(
     types: compiledPath(module, ".d.ts"),
     default: compiledPath(module, ".js"),
   }]);
-  const transports = Object.entries(TRANSPORTS).map(([condition, module]) => [
-    condition,
-    `./${compiledPath(module, ".js")}`,
-  ]);
+  const imports = CONDITIONAL.map(({ name, module, conditions }) => {
+    const modules = Object.entries({ ...conditions, default: module });
+    const paths = modules.map(([condition, path]) => [condition, `./${compiledPath(path, ".js")}`]);
+    return [name, Object.fromEntries(paths)];
+  });
   return {
     name: NAME,
     version,
@@ -74,7 +76,7 @@ export function manifest(
     engines: { node: ">=20" },
     sideEffects: false,
     exports: { ...Object.fromEntries(entries), "./package.json": "./package.json" },
-    imports: { [CONDITIONAL.name]: Object.fromEntries(transports) },
+    imports: Object.fromEntries(imports),
     bin: { [NAME]: compiledPath(TOOL, ".js") },
     // npm rejects a package that asks for provenance and names no repository.
     publishConfig: { access: "public", ...(repository ? { provenance: true } : {}) },

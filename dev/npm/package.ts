@@ -17,11 +17,13 @@ function renamed(text: string, from: string): string {
   return text.replaceAll(new RegExp(`(["\`])${from}`, "g"), `$1${NAME}`);
 }
 
-/** The code of a module, with an import by condition in place of the module that stands for it. */
-function withConditions(module: string, { text, imports }: Output): Output {
-  const relative = posix.relative(posix.dirname(module), CONDITIONAL.module);
-  const specifier = compiledPath(relative.startsWith(".") ? relative : `./${relative}`, ".js");
-  return { text: text.replaceAll(`"${specifier}"`, `"${CONDITIONAL.name}"`), imports };
+/** The code of a module, with imports by condition in place of the modules that stand for them. */
+function withConditions(module: string, output: Output): Output {
+  return CONDITIONAL.reduce(({ text, imports }, { name, module: standIn }) => {
+    const relative = posix.relative(posix.dirname(module), standIn);
+    const specifier = compiledPath(relative.startsWith(".") ? relative : `./${relative}`, ".js");
+    return { text: text.replaceAll(`"${specifier}"`, `"${name}"`), imports };
+  }, output);
 }
 
 /**

@@ -56,8 +56,8 @@ export type Address = TcpAddress | UnixAddress;
 /**
  * How to speak TLS. Certificates and the key are PEM, as text or as the bytes of a file.
  *
- * They are checked before anything is dialled: damaged PEM, or something else in its place, is a
- * `TypeError`. A byte order mark, line breaks of any kind, line breaks written as `\n` or as spaces
+ * They are checked before anything is dialled, except in Workers: damaged PEM, or something else in its
+ * place, is a `TypeError`. A byte order mark, line breaks of any kind, line breaks written as `\n` or as spaces
  * (as variables of an environment often have them) and text around the blocks are accepted.
  *
  * The server's certificate is always checked; there is no way to turn that off.
@@ -161,7 +161,8 @@ export interface DialOptions {
   readonly signal: AbortSignal;
   /**
    * TLS is to be spoken, and how; left out for plain TCP and for unix sockets. From `connect`,
-   * certificates and the key come as PEM text, whatever form they were given in.
+   * certificates and the key come as PEM text, whatever form they were given in. In a bundle for
+   * Workers they come as they were given.
    */
   readonly tls?: TlsOptions | undefined;
 }
