@@ -1,5 +1,5 @@
 import { toBytes } from "../bytes/to_bytes.ts";
-import { type AddressMap, checkedMap } from "./connection/address_map.ts";
+import { type AddressMap, checkedMap } from "./connection/address.ts";
 import {
   filled,
   type OpenOptions,

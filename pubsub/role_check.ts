@@ -3,7 +3,7 @@ import { ClosedError } from "./connection/errors.ts";
 import type { ServerInfo } from "./connection/handshake.ts";
 import type { Probe } from "./connection/heartbeat.ts";
 import { readReplication } from "./replication.ts";
-import { parseRole, readRole, type Role } from "./connection/role.ts";
+import { parseRole, readRole, type Role } from "./connection/info.ts";
 import type { Server } from "./server.ts";
 
 /** How often in a row another primary is found, at most, before the server is left for it. */

@@ -4,7 +4,7 @@ import { ConnectError } from "../../pubsub/connection/errors.ts";
 import type { ServerInfo } from "../../pubsub/connection/handshake.ts";
 import type { Delivery, Dispatcher, Gate } from "../../pubsub/dispatcher.ts";
 import type { ServerChannel } from "../../pubsub/connection/requests.ts";
-import { readRole, type Role } from "../../pubsub/connection/role.ts";
+import { readRole, type Role } from "../../pubsub/connection/info.ts";
 import type { WithConnection } from "../../pubsub/side_connection.ts";
 import { ServerError } from "../../resp/mod.ts";
 import { hashBytes } from "../discovery/slot.ts";

@@ -1,5 +1,5 @@
 import type { Connection } from "../../pubsub/connection/connection.ts";
-import { readRole } from "../../pubsub/connection/role.ts";
+import { readRole } from "../../pubsub/connection/info.ts";
 import { type Reply, ServerError } from "../../resp/mod.ts";
 import { fieldsOf, listOf, textOf } from "../discovery/reply_fields.ts";
 import { type SlotRange, SLOTS } from "../discovery/slot.ts";

@@ -9,7 +9,7 @@ import {
 import type { TcpAddress } from "../../pubsub/mod.ts";
 import type { Settings } from "../../pubsub/options.ts";
 import type { Replication, ReplicationLog } from "../../pubsub/replication.ts";
-import { askRole } from "../../pubsub/connection/role.ts";
+import { askRole } from "../../pubsub/connection/info.ts";
 import type { Topology } from "../discovery/topology.ts";
 
 /** How often the role of a replica is polled while its primary is not heard, in ms. */

@@ -1,6 +1,6 @@
 import { formatAddress } from "./address.ts";
 import { ConnectError, TimeoutError, UnsupportedError } from "./errors.ts";
-import { excerpt } from "./printable.ts";
+import { reasonOf } from "./printable.ts";
 import type { Secrets } from "./secrets.ts";
 import type { Address, Dial, Transport } from "./transport.ts";
 
@@ -53,12 +53,6 @@ export async function dialWithin(
     clearTimeout(timer);
     signal.removeEventListener("abort", giveUp);
   }
-}
-
-/** What went wrong, in words. Of a name with several addresses, each may have failed in its way. */
-export function reasonOf(error: unknown): string {
-  const each = error instanceof AggregateError ? error.errors.map(reasonOf) : [];
-  return excerpt(each.join(", ") || (error instanceof Error ? error.message : String(error)));
 }
 
 /** Dials, and does not wait for a dial that takes no notice of its signal. */

@@ -2,12 +2,10 @@ import { type Reply, RespMap, ServerError } from "../../resp/mod.ts";
 import { formatAddress } from "./address.ts";
 import type { ConnectTurns } from "./connect_turns.ts";
 import { Connection, type ConnectionOptions, isHangUp } from "./connection.ts";
-import { reasonOf } from "./dialling.ts";
 import { AuthError, ConnectError, TimeoutError } from "./errors.ts";
-import { parseInfo, textOf } from "./info.ts";
-import { excerpt } from "./printable.ts";
+import { askRole, parseInfo, textOf, toRole } from "./info.ts";
+import { excerpt, reasonOf } from "./printable.ts";
 import { turnsAway, unusable } from "./refusal.ts";
-import { askRole, toRole } from "./role.ts";
 
 /**
  * A user and password, as `AUTH` takes them.

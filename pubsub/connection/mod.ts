@@ -24,8 +24,7 @@ import {
   toChannel,
 } from "../../parse/mod.ts";
 import { type CommandArgument, decodeText, type MessageFrame, type Reply } from "../../resp/mod.ts";
-import { parseUrl, type ServerUrl } from "./address.ts";
-import { checkTcpAddress } from "./address_map.ts";
+import { checkTcpAddress, parseUrl, type ServerUrl } from "./address.ts";
 import { type Connection, MessageReceiver } from "./connection.ts";
 import { ClosedError } from "./errors.ts";
 import { openConnection, type ServerInfo } from "./handshake.ts";

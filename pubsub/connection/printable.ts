@@ -26,6 +26,21 @@ export function excerpt(text: string, most = 200): string {
   return shown;
 }
 
+/** What went wrong, in words. Of a name with several addresses, each may have failed in its way. */
+export function reasonOf(error: unknown): string {
+  const each = error instanceof AggregateError ? error.errors.map(reasonOf) : [];
+  return excerpt(each.join(", ") || (error instanceof Error ? error.message : String(error)));
+}
+
+/** The longest name: a host name of DNS has 253 characters. */
+const LONGEST_NAME = 255;
+
+/** Whether a text can be a host name or a node's id: it is short, printable and without spaces. */
+export function isName(text: string): boolean {
+  return text !== "" && text.length <= LONGEST_NAME && !/\s/.test(text) &&
+    printable(text) === text;
+}
+
 /** The most errors that one message quotes. */
 const MOST_QUOTED = 3;
 

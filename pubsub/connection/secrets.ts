@@ -1,6 +1,6 @@
 import { type Reply, ServerError } from "../../resp/mod.ts";
 import { CodedError } from "./errors.ts";
-import { excerpt, printable } from "./printable.ts";
+import { excerpt, isName } from "./printable.ts";
 
 /** The most passwords remembered: a `credentials` function may return another one each time. */
 const MOST_SECRETS = 16;
@@ -10,9 +10,6 @@ const PART = 4;
 
 /** The same for host names and node ids, which share words such as `redis` with many passwords. */
 const PART_OF_NAME = 8;
-
-/** The longest name: a host name of DNS has 253 characters. */
-const LONGEST_NAME = 255;
 
 /** The longest message of an error that this library did not make, in characters. */
 const LONGEST_OWN = 1_000;
@@ -212,12 +209,6 @@ export class Secrets {
     if (!/^[A-Z]+$/.test(known[0] ?? "")) known.unshift("ERR");
     return [...known, NOT_SHOWN].join(" ");
   }
-}
-
-/** Whether a text can be a host name or a node's id: it is short, printable and without spaces. */
-export function isName(text: string): boolean {
-  return text !== "" && text.length <= LONGEST_NAME && !/\s/.test(text) &&
-    printable(text) === text;
 }
 
 /** Copies an error with another message. The class stays the same if it is one of this library. */

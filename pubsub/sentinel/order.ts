@@ -1,5 +1,4 @@
-import type { AddressMap } from "../connection/address_map.ts";
-import { formatAddress } from "../connection/address.ts";
+import { type AddressMap, formatAddress } from "../connection/address.ts";
 import type { SentinelServer } from "./target.ts";
 import type { Dial, TcpAddress } from "../connection/transport.ts";
 

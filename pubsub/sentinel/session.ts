@@ -1,7 +1,6 @@
 import type { ConnectTurns } from "../connection/connect_turns.ts";
 import { type DecoderLimits, type Reply, RespMap, ServerError } from "../../resp/mod.ts";
-import type { AddressMap } from "../connection/address_map.ts";
-import { formatAddress, MAX_PORT } from "../connection/address.ts";
+import { type AddressMap, formatAddress, MAX_PORT } from "../connection/address.ts";
 import type { Connection, ConnectionOptions } from "../connection/connection.ts";
 import { ConnectError } from "../connection/errors.ts";
 import { type Introduced, openConnection, type PasswordAdvice } from "../connection/handshake.ts";

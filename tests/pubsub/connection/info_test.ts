@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { parseRole } from "../../../pubsub/connection/role.ts";
+import { parseRole } from "../../../pubsub/connection/info.ts";
 
 Deno.test("reads a role in the words of old and new servers, and no other word", () => {
   assertEquals(parseRole(["master", 14, []]), { role: "primary", offset: 14 });
