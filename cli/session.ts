@@ -5,7 +5,7 @@ import { ClosedError } from "../pubsub/connection/errors.ts";
 import { openConnection } from "../pubsub/connection/handshake.ts";
 import { readCredentials } from "../pubsub/connection/options.ts";
 import { Secrets } from "../pubsub/connection/secrets.ts";
-import { dialWithTls } from "../pubsub/connection/tls.ts";
+import { dialWithTls } from "../pubsub/connection/option_checks.ts";
 import type { Target } from "./connection.ts";
 
 /** How long dialling, and any one answer, may take, in ms. */

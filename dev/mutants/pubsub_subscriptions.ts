@@ -209,7 +209,7 @@ export const pubsubSubscriptions: readonly Mutant[] = [
   },
   {
     name: "speaks in the clear where TLS was asked for",
-    file: "pubsub/connection/tls.ts",
+    file: "pubsub/connection/option_checks.ts",
     before: "tls === undefined ? dial :",
     after: "tls !== null ? dial :",
     tests: ["tests/pubsub/connection/transports_tls_test.ts", "--filter=used together"],

@@ -3,9 +3,16 @@ import { DEFAULT_LIMITS } from "../../resp/options.ts";
 import { formatAddress, type ServerUrl } from "./address.ts";
 import type { Credentials } from "./handshake.ts";
 import type { HeartbeatOptions } from "./heartbeat.ts";
-import { checkKinds, checkMilliseconds, checkSignal, invalid, type Kind } from "./option_checks.ts";
+import {
+  checkKinds,
+  checkMilliseconds,
+  checkSignal,
+  dialWithTls,
+  invalid,
+  type Kind,
+  tlsFor,
+} from "./option_checks.ts";
 import { Secrets } from "./secrets.ts";
-import { dialWithTls, tlsFor } from "./tls.ts";
 import type { Dial, TlsOptions } from "./transport.ts";
 import { dial } from "./transports/mod.ts";
 

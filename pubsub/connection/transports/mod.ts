@@ -4,7 +4,7 @@
  * @module
  */
 
-import { readTls } from "../tls.ts";
+import { readTls } from "../option_checks.ts";
 import type { Address, DialOptions, Transport } from "../transport.ts";
 
 /**

@@ -1,7 +1,7 @@
 /** Certificates and keys as people have them: what is accepted, and what is said of the rest. */
 import { assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
 import { connect, type TlsOptions } from "../../../mod.ts";
-import { readTls } from "../../../pubsub/connection/tls.ts";
+import { readTls } from "../../../pubsub/connection/option_checks.ts";
 import { falseBytes } from "../../false_bytes.ts";
 import { makeCertificates } from "../../servers/mod.ts";
 
