@@ -26,7 +26,7 @@ import type { Address, Dial, Transport } from "./transport.ts";
 const BUSY_POLL = 100;
 
 const CHECK_SERVER =
-  "check that a Redis server listens there, and use rediss:// if it wants TLS, redis:// if not";
+  "check that a Redis server listens there, and whether it expects TLS (rediss://)";
 
 /**
  * Takes everything that one connection reports. This one ignores it, which is enough where nothing is

@@ -43,22 +43,7 @@ export interface HandshakeOptions {
   readonly resp2Servers: Set<string>;
   /** Limits how many connections are made at once; without limit if left out. */
   readonly turns?: ConnectTurns;
-  /** Advice about the password, for messages. Default: the advice for a single URL. */
-  readonly passwordAdvice?: PasswordAdvice;
 }
-
-/** Advice about the password, for messages. */
-export interface PasswordAdvice {
-  /** If none was given. */
-  readonly missing: string;
-  /** If the server refused it. */
-  readonly refused: string;
-}
-
-const PASSWORD_ADVICE: PasswordAdvice = {
-  missing: "put it into the URL (redis://:password@host) or the password option",
-  refused: "check the URL, or the options username, password and credentials",
-};
 
 /**
  * What a server reports about itself. A field is null if the server does not report it.
@@ -387,12 +372,13 @@ function refusesPassword({ code, message }: ServerError): boolean {
 }
 
 function explain(connection: Connection, options: Introduction, error: ServerError): Error {
-  const { credentials, passwordAdvice = PASSWORD_ADVICE } = options;
+  const { credentials } = options;
   if (wantsPassword(error) && credentials === undefined) {
     const { server } = connection;
     return new AuthError(
       "PASSWORD_MISSING",
-      `Cannot log in to ${server}: it wants a password and none was given; ${passwordAdvice.missing}`,
+      `Cannot log in to ${server}: it requires a password and none was given; put it into the URL ` +
+        "(redis://:password@host) or the password option",
       { server, cause: error },
     );
   }
@@ -404,9 +390,9 @@ function explain(connection: Connection, options: Introduction, error: ServerErr
 
 function refusedCredentials(
   { server, secrets }: Connection,
-  { credentials, passwordAdvice = PASSWORD_ADVICE }: Introduction,
+  { credentials }: Introduction,
   error: ServerError,
-  advice: string = passwordAdvice.refused,
+  advice = "check the URL, or the options username, password and credentials",
 ): AuthError {
   const { username = "default", password = "" } = credentials ?? {};
   // If the password is empty, as in redis://secret:@host, the user name may be the password.

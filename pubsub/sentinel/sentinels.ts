@@ -253,7 +253,7 @@ export class Sentinels implements Locator {
     if (locked.length > 0 && ignorant.length === 0) {
       return new AuthError(
         "PASSWORD_REFUSED",
-        `${what}: the sentinels want other credentials: ${each}`,
+        `${what}: the sentinels refuse the login: ${each}; check sentinelCredentials and their URLs`,
         { cause: locked[0]!.error },
       );
     }

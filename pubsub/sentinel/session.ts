@@ -3,7 +3,7 @@ import { type DecoderLimits, type Reply, RespMap, ServerError } from "../../resp
 import { type AddressMap, formatAddress, MAX_PORT } from "../connection/address.ts";
 import type { Connection, ConnectionOptions } from "../connection/connection.ts";
 import { ConnectError } from "../connection/errors.ts";
-import { type Introduced, openConnection, type PasswordAdvice } from "../connection/handshake.ts";
+import { type Introduced, openConnection } from "../connection/handshake.ts";
 import type { Secrets } from "../connection/secrets.ts";
 import { MOST_LEARNED } from "./order.ts";
 import type { SentinelServer } from "./target.ts";
@@ -47,11 +47,6 @@ export interface SessionOptions {
   readonly addressMap: AddressMap;
 }
 
-const PASSWORD_ADVICE: PasswordAdvice = {
-  missing: "put it into its URL (redis://:password@host:26379) or sentinelCredentials",
-  refused: "check its URL, or sentinelCredentials",
-};
-
 /**
  * Connects to a sentinel.
  *
@@ -67,7 +62,7 @@ export async function openSentinel(
 ): Promise<Introduced> {
   const opened = await openConnection(
     { address, dial, timeout, limits, secrets, signal, receive },
-    { credentials, timeout, clientName, resp2Servers, turns, passwordAdvice: PASSWORD_ADVICE },
+    { credentials, timeout, clientName, resp2Servers, turns },
   );
   const { connection, info: { mode } } = opened;
   if (mode === null || mode === "sentinel") return opened;

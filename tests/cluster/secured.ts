@@ -68,7 +68,7 @@ export const SECURED: readonly Scene[] = [
       await assertRejects(
         () => connect([seed, cluster.servers[0]!.tlsUrl], options),
         AuthError,
-        "it wants a password",
+        "it requires a password",
       );
       const strange = await makeCertificates();
       await assertRejects(

@@ -152,7 +152,7 @@ Deno.test("no sentinel, none that knows the name, none that lets in: each its ow
   const wanted = await assertRejects(
     () => connect(target(dead, locked)),
     AuthError,
-    "the sentinels want other credentials",
+    "the sentinels refuse the login",
   );
   assert(wanted.message.includes("sentinelCredentials"));
   await assertRejects(

@@ -6,7 +6,7 @@
  */
 
 import type { Address, DialOptions, TcpAddress, TlsOptions, Transport } from "../transport.ts";
-import { UnsupportedError } from "../errors.ts";
+import { UnsupportedError, type UnsupportedErrorCode } from "../errors.ts";
 import { Writes } from "./writes.ts";
 
 /** The part of `node:net` used here, so that the module needs no runtime's type package. */
@@ -71,11 +71,7 @@ async function loadNet(): Promise<NodeNet> {
     // @ts-ignore: typed structurally, the module is not there in every runtime
     return await import("node:net") as unknown as NodeNet;
   } catch (cause) {
-    throw new UnsupportedError(
-      "SOCKETS_UNSUPPORTED",
-      "Cannot open a connection: this runtime has no node:net; give a dial option",
-      { cause },
-    );
+    throw withoutModule("SOCKETS_UNSUPPORTED", "node:net", cause);
   }
 }
 
@@ -84,11 +80,7 @@ async function loadTls(): Promise<NodeTls> {
     // @ts-ignore: typed structurally, the module is not there in every runtime
     return await import("node:tls") as unknown as NodeTls;
   } catch (cause) {
-    throw new UnsupportedError(
-      "TLS_UNSUPPORTED",
-      "Cannot open a TLS connection: this runtime has no node:tls; give a dial option",
-      { cause },
-    );
+    throw withoutModule("TLS_UNSUPPORTED", "node:tls", cause);
   }
 }
 
@@ -97,12 +89,16 @@ async function loadStreams(): Promise<NodeStreams> {
     // @ts-ignore: typed structurally, the module is not there in every runtime
     return await import("node:stream") as unknown as NodeStreams;
   } catch (cause) {
-    throw new UnsupportedError(
-      "TLS_UNSUPPORTED",
-      "Cannot open a TLS connection: this runtime has no node:stream; give a dial option",
-      { cause },
-    );
+    throw withoutModule("TLS_UNSUPPORTED", "node:stream", cause);
   }
+}
+
+function withoutModule(code: UnsupportedErrorCode, name: string, cause: unknown): UnsupportedError {
+  return new UnsupportedError(
+    code,
+    `Cannot open a connection: this runtime has no ${name}; give a dial option`,
+    { cause },
+  );
 }
 
 /**

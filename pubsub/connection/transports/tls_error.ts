@@ -72,7 +72,7 @@ const UNTRUSTED = /SELF_SIGNED|UNABLE_TO_(?:VERIFY|GET_ISSUER)/;
 
 /**
  * Says why a connection that was made could not be secured, and what to do about it. Where the
- * runtime's error does not show the cause, all that are possible are listed.
+ * runtime's error does not show the cause, the advice says what to check.
  *
  * @param cause the runtime's error; `null` when the server ended the connection
  * @param isSecured whether the handshake was over for the client; a server may look at the client's
@@ -95,7 +95,15 @@ export function tlsError(
     : alert === null
     ? "the handshake failed"
     : "the server refused the handshake";
-  return failure(address, [why, possibleCauses(address, tls, isOver, isSecured)], cause);
+  const certificate = tls.cert === undefined
+    ? "whether it requires a client certificate (tls.cert and tls.key)"
+    : "the client certificate";
+  const first = isSecured
+    ? ""
+    : isOver
+    ? "tls.serverName, that it speaks TLS, and "
+    : "tls.serverName, and ";
+  return failure(address, [why, `check ${first}${certificate}`], cause);
 }
 
 /**
@@ -187,26 +195,6 @@ function explainOwn(tls: TlsOptions, { code, message }: Words): Explanation | nu
   }
   const known = FOUND.find(([sign]) => sign.test(`${code} ${message}`));
   return known === undefined ? null : [known[1], known[2]];
-}
-
-/** Lists the possible causes of a refusal without a reason. */
-function possibleCauses(
-  address: TcpAddress,
-  tls: TlsOptions,
-  isOver: boolean,
-  isSecured: boolean,
-): string {
-  const certificate = tls.cert === undefined
-    ? "it requires a client certificate (tls.cert and tls.key)"
-    : "it does not accept the client certificate";
-  if (isSecured) return `possible causes: ${certificate}, or it is no Redis server`;
-  const name = askedName(address, tls) === null
-    ? "it requires a server name, which is not sent for an IP address (tls.serverName)"
-    : "it has another name (tls.serverName)";
-  const common = "it has no TLS version or cipher in common with this runtime";
-  return isOver
-    ? `possible causes: ${certificate}, ${name}, ${common}, or it does not speak TLS at all`
-    : `possible causes: ${certificate}, ${name}, or ${common}`;
 }
 
 /** The server name that is sent; `null` for an IP address, for which TLS sends none. */

@@ -101,8 +101,13 @@ async function saysTheCause(scene) {
     ["an expired certificate", refusal(45), both, "it has expired, or is not valid yet"],
     ["an old version", refusal(70), one, "have no TLS version in common"],
     ["no reason", refusal(40), one, "the server refused the handshake"],
-    ["no reason", refusal(40), one, "possible causes: it requires a client certificate (tls.cert"],
-    ["no reason", refusal(80), both, "possible causes: it does not accept the client certificate"],
+    [
+      "no reason",
+      refusal(40),
+      one,
+      "check tls.serverName, and whether it requires a client certificate (tls.cert",
+    ],
+    ["no reason", refusal(80), both, "check tls.serverName, and the client certificate"],
     ["plain text", [...new TextEncoder().encode("-ERR no\r\n")], one, "does not speak TLS"],
     ["nothing", [], one, "the server ended the connection"],
   ];
@@ -129,7 +134,7 @@ async function mixesUp(scene) {
   const plain = `redis://${new URL(url).host}`;
   const connecting = () => scene.connect({}, plain);
   const { message } = await rejects(ConnectError, "ConnectError", connecting);
-  ok(message.includes("use rediss:// if it wants TLS"), message);
+  ok(message.includes("whether it expects TLS (rediss://)"), message);
 }
 
 export const securing = [
