@@ -1,7 +1,6 @@
 import { ConnectTurns } from "../pubsub/connection/connect_turns.ts";
 import { type CommandArgument, dial, type Reply, RespMap, ServerError } from "../mod.ts";
 import type { Connection } from "../pubsub/connection/connection.ts";
-import { ClosedError } from "../pubsub/connection/errors.ts";
 import { openConnection } from "../pubsub/connection/handshake.ts";
 import { readCredentials } from "../pubsub/connection/options.ts";
 import { Secrets } from "../pubsub/connection/secrets.ts";
@@ -81,9 +80,7 @@ export class Session {
 
   /** Ends the connection. Safe to call twice. */
   close(): void {
-    this.#connection.close(
-      new ClosedError(`The connection to ${this.#connection.server} was closed`),
-    );
+    this.#connection.close();
   }
 }
 

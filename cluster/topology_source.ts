@@ -1,5 +1,5 @@
 import type { Connection } from "../pubsub/connection/connection.ts";
-import { AuthError, ClosedError, ConnectError } from "../pubsub/connection/errors.ts";
+import { AuthError, ConnectError } from "../pubsub/connection/errors.ts";
 import { openConnection } from "../pubsub/connection/handshake.ts";
 import { inTurn } from "../pubsub/connection/in_turn.ts";
 import { type Address, formatAddress, type TcpAddress } from "../pubsub/mod.ts";
@@ -191,7 +191,7 @@ export class TopologySource {
       }
       return await fetchTopology(connection, address, this.#options);
     } finally {
-      connection.close(new ClosedError("The connection served its purpose"));
+      connection.close();
     }
   }
 }

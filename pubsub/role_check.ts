@@ -1,5 +1,4 @@
 import type { Connection } from "./connection/connection.ts";
-import { ClosedError } from "./connection/errors.ts";
 import type { ServerInfo } from "./connection/handshake.ts";
 import type { Probe } from "./connection/heartbeat.ts";
 import { readReplication } from "./replication.ts";
@@ -112,7 +111,7 @@ export class RoleCheck {
     const beside = await this.#options.server.openSideConnection().catch(() => null);
     if (beside === null) return;
     const { connection, info } = beside;
-    connection.close(new ClosedError(`The connection to ${connection.server} served its purpose`));
+    connection.close();
     // Asked again, because the server itself may have been promoted meanwhile.
     const isFound = info.role === "primary" && (await readRole(first, 3)).role === "replica";
     if (isFound) this.#sight();

@@ -1,5 +1,5 @@
 import type { Connection, ConnectionOptions } from "./connection/connection.ts";
-import { ClosedError, ConnectError } from "./connection/errors.ts";
+import { ConnectError } from "./connection/errors.ts";
 import { type Introduced, openConnection, type ServerInfo } from "./connection/handshake.ts";
 import type { Settings } from "./options.ts";
 import type { Address } from "./connection/transport.ts";
@@ -150,7 +150,7 @@ export class SideConnection {
 
   #close(side: Side, connection: Connection): void {
     if (this.#side === side) this.#side = null;
-    connection.close(new ClosedError(`The connection to ${connection.server} served its purpose`));
+    connection.close();
   }
 
   /** Closes the second connection. */

@@ -162,7 +162,7 @@ export class Succession {
       if (connection?.over != null) connection = null;
       await delay(polls < MANY_POLLS ? POLL_MS : SLOW_POLL_MS, signal).catch(() => {});
     }
-    connection?.close(new ClosedError(`The connection to ${connection.server} served its purpose`));
+    connection?.close();
   }
 
   async #open(id: string, signal: AbortSignal): Promise<Introduced> {

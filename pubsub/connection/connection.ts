@@ -15,7 +15,7 @@ import type { Product } from "../../events/flags.ts";
 import { formatAddress } from "./address.ts";
 import { Signal } from "./signal.ts";
 import { dialWithin } from "./dialling.ts";
-import { ConnectError, TimeoutError } from "./errors.ts";
+import { ClosedError, ConnectError, TimeoutError } from "./errors.ts";
 import { reasonOf } from "./printable.ts";
 import { isBusy } from "./refusal.ts";
 import { readConfirmation, type ReplyTaker, Requests, type ServerChannel } from "./requests.ts";
@@ -280,7 +280,9 @@ export class Connection {
   }
 
   /** Ends the connection; whatever waits for an answer gets the reason. */
-  close(reason: Error): void {
+  close(
+    reason: Error = new ClosedError(`The connection to ${this.server} was closed`),
+  ): void {
     if (this.#over !== null) return;
     this.#over = reason;
     try {

@@ -26,7 +26,6 @@ import {
 import { type CommandArgument, decodeText, type MessageFrame, type Reply } from "../../resp/mod.ts";
 import { checkTcpAddress, parseUrl, type ServerUrl } from "./address.ts";
 import { type Connection, MessageReceiver } from "./connection.ts";
-import { ClosedError } from "./errors.ts";
 import { openConnection, type ServerInfo } from "./handshake.ts";
 import { Heartbeat, type HeartbeatOptions } from "./heartbeat.ts";
 import { checkKinds, isPromiseLike } from "./option_checks.ts";
@@ -233,7 +232,7 @@ export class PubSubConnection implements AsyncDisposable {
 
   /** Closes the connection at once. What waits for an answer is rejected with a `ClosedError`. */
   close(): void {
-    this.#connection.close(new ClosedError(`The connection to ${this.server} was closed`));
+    this.#connection.close();
   }
 
   /** Closes the connection. */

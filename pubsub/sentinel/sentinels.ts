@@ -1,5 +1,5 @@
 import type { Connection } from "../connection/connection.ts";
-import { AuthError, ClosedError, ConnectError, UnsupportedError } from "../connection/errors.ts";
+import { AuthError, ConnectError, UnsupportedError } from "../connection/errors.ts";
 import { SentinelError, type SentinelFailure } from "../errors.ts";
 import type { ServerInfo } from "../connection/handshake.ts";
 import { inTurn } from "../connection/in_turn.ts";
@@ -165,7 +165,7 @@ export class Sentinels implements Locator {
       }
       return await this.read(sentinel, connection);
     } finally {
-      connection.close(new ClosedError(`The connection to ${sentinel.node} served its purpose`));
+      connection.close();
     }
   }
 
