@@ -43,8 +43,7 @@ export function readChannel(
       return toChannel(name);
     } catch (cause) {
       throw new TypeError(
-        `Cannot ${task}: argument ${place} is bytes that cannot be read; their buffer was ` +
-          "transferred or cut short, or they are no Uint8Array with its own length",
+        `Cannot ${task}: argument ${place} is bytes that cannot be read; give a copy`,
         { cause },
       );
     }

@@ -1,4 +1,4 @@
-import { SILENT_MS } from "./connection/delay.ts";
+import { SILENT_MS } from "./connection/timers.ts";
 import {
   type Channel,
   type ChannelOptions,

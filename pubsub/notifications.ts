@@ -114,9 +114,8 @@ export class KeyspaceNotifications extends AbstractKeyspaceNotifications {
         ),
       onReplica: () => {
         settings.onWarning(
-          `${this.#node} was a primary and is a replica now: it tells what it copies from its ` +
-            "primary, late, and expired keys as deleted; connect to the primary, or through " +
-            "sentinels (connect({ sentinels, name }))",
+          `${this.#node} was a primary and is a replica now: its events come late, and expired keys as ` +
+            "deleted; connect to the primary, or through sentinels (connect({ sentinels, name }))",
         );
         this.#adviseOnReplica();
       },
@@ -224,8 +223,7 @@ export class KeyspaceNotifications extends AbstractKeyspaceNotifications {
         ),
       onLost: (last) =>
         this.#settings.onWarning(
-          `Cannot follow the sentinels of "${name}": ${last.message}; until it can, a failover is ` +
-            "noticed only by the loss of the primary, or when that is asked for its role",
+          `Cannot follow the sentinels of "${name}": ${last.message}; failovers are noticed later`,
         ),
     });
   }

@@ -1,6 +1,6 @@
 import type { Channel } from "../parse/mod.ts";
 import { formatAddress } from "./connection/address.ts";
-import { Signal } from "./connection/signal.ts";
+import { Signal } from "./connection/timers.ts";
 import type { Connection } from "./connection/connection.ts";
 import { ConnectError, TimeoutError } from "./connection/errors.ts";
 import type { Introduced, ServerInfo } from "./connection/handshake.ts";

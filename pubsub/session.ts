@@ -1,6 +1,6 @@
 import type { MessageFrame } from "../resp/mod.ts";
 import { type Connection, MessageReceiver } from "./connection/connection.ts";
-import { delay, repeat } from "./connection/delay.ts";
+import { delay, repeat } from "./connection/timers.ts";
 import { TimeoutError } from "./connection/errors.ts";
 import { type Introduced, nameLibrary, type ServerInfo } from "./connection/handshake.ts";
 import { Heartbeat, PING, type Probe } from "./connection/heartbeat.ts";

@@ -1,5 +1,5 @@
 import { backoff } from "../../pubsub/retries.ts";
-import { repeat, SILENT_MS, TIMER_SLACK_MS } from "../../pubsub/connection/delay.ts";
+import { repeat, SILENT_MS, TIMER_SLACK_MS } from "../../pubsub/connection/timers.ts";
 import { ClosedError } from "../../pubsub/connection/errors.ts";
 import type { GapReason } from "../../pubsub/gap.ts";
 import type { DroppedMessages } from "../../pubsub/held_messages.ts";

@@ -1,5 +1,5 @@
 import type { Connection } from "../../pubsub/connection/connection.ts";
-import { delay } from "../../pubsub/connection/delay.ts";
+import { delay } from "../../pubsub/connection/timers.ts";
 import { ClosedError } from "../../pubsub/connection/errors.ts";
 import {
   type Introduced,

@@ -229,9 +229,9 @@ export const pubsub: readonly Mutant[] = [
   },
   {
     name: "leaves the timer of a wait for the next attempt",
-    file: "pubsub/connection/signal.ts",
-    before: "clearTimeout(timer);",
-    after: "",
+    file: "pubsub/connection/timers.ts",
+    before: "clearTimeout(timer);\n        this.#waiting",
+    after: "this.#waiting",
     tests: ["tests/pubsub/ending_test.ts", "--filter=comes back and waits"],
   },
   {

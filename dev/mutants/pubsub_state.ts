@@ -60,7 +60,7 @@ export const pubsubState: readonly Mutant[] = [
   },
   {
     name: "listens for the end of a signal though the wait is over",
-    file: "pubsub/connection/delay.ts",
+    file: "pubsub/connection/timers.ts",
     before: '      signal.removeEventListener("abort", abort);\n',
     after: "",
     tests: ["tests/pubsub/connection/delay_test.ts"],

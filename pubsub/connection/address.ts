@@ -107,10 +107,8 @@ export function parseNamedUrl(name: string, url: string | URL, defaultPort: numb
   const isUnix = scheme?.[1]?.toLowerCase() === "+unix";
   const fail: Fail = (why) =>
     new TypeError(
-      `Cannot read ${name}: ${why}; expected ${isUnix ? UNIX_FORM : TCP_FORM}` +
-        (hasRawCredentials(text)
-          ? ", its user and password percent-encoded (such as / as %2F, by encodeURIComponent)"
-          : ""),
+      `Cannot read ${name}: ${why}; expected ${isUnix ? UNIX_FORM : TCP_FORM}, the user and ` +
+        "password percent-encoded",
     );
   if (text === "") throw fail("it is empty");
   if (scheme === null) {
@@ -138,12 +136,6 @@ export function parseNamedUrl(name: string, url: string | URL, defaultPort: numb
     ...(hasPassword ? { password } : {}),
     ...(database === "" ? {} : { database: Number(database) }),
   };
-}
-
-/** Whether an `@` follows what must be percent-encoded before it, or a `%` begins no encoding. */
-function hasRawCredentials(text: string): boolean {
-  const rest = text.replace(/^[a-z+]*:?\/{0,2}/i, "");
-  return /[/?#\\\s][^]*@|%(?![\da-f]{2})[^]*@/i.test(rest);
 }
 
 function toUrl(text: string, fail: Fail): URL {

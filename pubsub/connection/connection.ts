@@ -13,7 +13,7 @@ import {
 import { bytesOf } from "../../resp/message_frame.ts";
 import type { Product } from "../../events/flags.ts";
 import { formatAddress } from "./address.ts";
-import { Signal } from "./signal.ts";
+import { Signal } from "./timers.ts";
 import { dialWithin } from "./dialling.ts";
 import { ClosedError, ConnectError, TimeoutError } from "./errors.ts";
 import { reasonOf } from "./printable.ts";

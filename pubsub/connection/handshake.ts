@@ -176,15 +176,7 @@ async function introduce(connection: Connection, options: Introduction): Promise
   if (told?.protocol === 3) return told;
   connection.speakResp2();
   if (options.credentials !== undefined) await logIn(connection, options, options.credentials);
-  const asked = await askInfo(connection, options);
-  return {
-    protocol: 2,
-    software: asked.software ?? told?.software ?? null,
-    version: asked.version ?? told?.version ?? null,
-    mode: asked.mode ?? told?.mode ?? null,
-    role: asked.role ?? told?.role ?? null,
-    runId: asked.runId,
-  };
+  return await askInfo(connection, options, told);
 }
 
 /** Waits for the credentials. Rejects if the function fails or takes too long. */
@@ -313,10 +305,15 @@ const SERVER_FIELDS = [
   "run_id",
 ] as const;
 
-/** Names the connection, and requests what `HELLO` would have reported, as far as it is allowed. */
+/**
+ * Names the connection, and requests what `HELLO` would have reported in RESP3, as far as it is allowed.
+ *
+ * @param told what `HELLO` has reported; null if nothing
+ */
 async function askInfo(
   connection: Connection,
   { clientName, resp2Servers }: Introduction,
+  told: ServerInfo | null,
 ): Promise<ServerInfo> {
   let isForbidden = false;
   // All at once, so that it takes one round trip.
@@ -332,9 +329,9 @@ async function askInfo(
   ]);
   const info = parseInfo(reply, SERVER_FIELDS);
   // No ACL can forbid HELLO, which reports whether this is a node of a cluster.
-  const told = isForbidden && !resp2Servers.has(connection.server)
-    ? readHello(connection, await ifAllowed(connection.request("HELLO", 2)))
-    : null;
+  if (isForbidden && !resp2Servers.has(connection.server)) {
+    told ??= readHello(connection, await ifAllowed(connection.request("HELLO", 2)));
+  }
   const text = (...names: (typeof SERVER_FIELDS)[number][]) => {
     const name = names.find((name) => info.has(name));
     return connection.secrets.field(name === undefined ? null : info.get(name)!);

@@ -1,6 +1,6 @@
 import { type Reply, ServerError } from "../../resp/mod.ts";
 import type { Connection } from "./connection.ts";
-import { TIMER_SLACK_MS } from "./delay.ts";
+import { TIMER_SLACK_MS } from "./timers.ts";
 import { TimeoutError } from "./errors.ts";
 
 /**
@@ -222,7 +222,7 @@ export class Heartbeat {
       new TimeoutError(
         "REPLY_TIMEOUT",
         `The connection to ${server} is dead: no answer to ${this.#probe.command} within ` +
-          `${timeout} ms; the server hangs, or the network between drops what is sent`,
+          `${timeout} ms; the server hangs, or the network drops packets`,
         timeout,
         { server },
       ),

@@ -76,7 +76,7 @@ function readBlocks(text: string, fail: Fail): Block[] {
     if (/[\0\uFFFD]/.test(text)) {
       throw fail(
         "it is binary (DER, PKCS#12 or UTF-16) rather than PEM text",
-        "convert it to PEM, for example by openssl x509, openssl pkey or openssl pkcs12",
+        "convert it to PEM",
       );
     }
     if (/^\s*LS0tLS1CRUdJTi/.test(text)) throw fail("it is PEM in base64", "decode it first");

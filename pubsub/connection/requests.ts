@@ -1,6 +1,6 @@
 import { bytesOf } from "../../resp/message_frame.ts";
 import { decodeText, type Reply, ServerError } from "../../resp/mod.ts";
-import { TIMER_SLACK_MS } from "./delay.ts";
+import { TIMER_SLACK_MS } from "./timers.ts";
 import { ConnectError, TimeoutError } from "./errors.ts";
 import { unusable } from "./refusal.ts";
 

@@ -1,7 +1,7 @@
 import type { MessageFrame } from "../../resp/mod.ts";
 import { backoff, STEADY_MS } from "../retries.ts";
 import { type Connection, MessageReceiver } from "../connection/connection.ts";
-import { delay } from "../connection/delay.ts";
+import { delay } from "../connection/timers.ts";
 import { nameLibrary } from "../connection/handshake.ts";
 import { Heartbeat, type HeartbeatOptions } from "../connection/heartbeat.ts";
 import type { ActiveSentinel, Sentinels } from "./sentinels.ts";

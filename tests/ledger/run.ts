@@ -1,5 +1,5 @@
 import { backoff, STEADY_MS } from "../../pubsub/retries.ts";
-import { TIMER_SLACK_MS } from "../../pubsub/connection/delay.ts";
+import { TIMER_SLACK_MS } from "../../pubsub/connection/timers.ts";
 import { sleep, until } from "../servers/mod.ts";
 import type { Fault } from "./faults.ts";
 import { type Happening, judge, type Ledger, type Report, type Write } from "./ledger.ts";

@@ -117,7 +117,7 @@ Deno.test("parseUrl takes a raw @ in a password", () => {
   assertEquals(parseUrl("redis+unix://ana:p@ss@/tmp/s").password, "p@ss");
 });
 
-Deno.test("parseUrl hints at percent-encoding where user and password may lack it", () => {
+Deno.test("parseUrl hints at percent-encoding", () => {
   for (const scheme of ["redis", "rediss", "valkey", "valkeys"]) {
     for (const mark of ["/", "?", "#", "/@", "@/", "%", "%zz", "\t", "\n"]) {
       for (const user of ["ana:", ":", ""]) {
@@ -130,8 +130,6 @@ Deno.test("parseUrl hints at percent-encoding where user and password may lack i
     const url = `redis+unix://ana:12${mark}pass@/tmp/s`;
     assertThrows(() => parseUrl(url), TypeError, "percent-encoded", url);
   }
-  const { message } = assertThrows(() => parseUrl("redis://ana:pass@localhost/x"), TypeError);
-  assertEquals(message.includes("percent-encoded"), false, message);
 });
 
 for (

@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { getEventListeners } from "node:events";
-import { delay } from "../../../pubsub/connection/delay.ts";
+import { delay } from "../../../pubsub/connection/timers.ts";
 
 Deno.test("a wait leaves nothing on its signal, whether it ends or is ended", async () => {
   const stop = new AbortController();
