@@ -221,10 +221,10 @@ export const pubsub: readonly Mutant[] = [
     tests: ["tests/pubsub/ending_test.ts", "--filter=ends every loop"],
   },
   {
-    name: "leaves the timer of a dial",
-    file: "pubsub/connection/dialling.ts",
-    before: "clearTimeout(timer);",
-    after: "",
+    name: "leaves the timer of a deadline",
+    file: "pubsub/connection/timers.ts",
+    before: "    clearTimeout(timer);\n    signal.remove",
+    after: "    signal.remove",
     tests: ["tests/pubsub/ending_test.ts", "--filter=ends every loop"],
   },
   {
@@ -243,7 +243,7 @@ export const pubsub: readonly Mutant[] = [
   },
   {
     name: "does not end a dial when its signal is aborted",
-    file: "pubsub/connection/dialling.ts",
+    file: "pubsub/connection/timers.ts",
     before: 'signal.addEventListener("abort", giveUp);',
     after: "",
     tests: ["tests/pubsub/ending_test.ts", "--filter=a signal ends a connect"],
@@ -278,9 +278,9 @@ export const pubsub: readonly Mutant[] = [
   },
   {
     name: "leaves the socket of a dial that was given up",
-    file: "pubsub/connection/dialling.ts",
-    before: "if (signal.aborted) transport.close();\n      else resolve",
-    after: "resolve",
+    file: "pubsub/connection/connection.ts",
+    before: "}, (transport) => transport.close());",
+    after: "});",
     tests: ["tests/pubsub/connection/connection_test.ts"],
   },
   {

@@ -13,13 +13,12 @@ import {
 import { bytesOf } from "../../resp/message_frame.ts";
 import type { Product } from "../../events/flags.ts";
 import { formatAddress } from "./address.ts";
-import { Signal } from "./timers.ts";
-import { dialWithin } from "./dialling.ts";
-import { ClosedError, ConnectError, TimeoutError } from "./errors.ts";
+import { ClosedError, CodedError, ConnectError, TimeoutError } from "./errors.ts";
 import { reasonOf } from "./printable.ts";
 import { isBusy } from "./refusal.ts";
 import { readConfirmation, type ReplyTaker, Requests, type ServerChannel } from "./requests.ts";
 import { Secrets } from "./secrets.ts";
+import { Signal, withDeadline } from "./timers.ts";
 import type { Address, Dial, Transport } from "./transport.ts";
 
 /** How long to wait before a command is sent again to a server that was busy, in ms. */
@@ -152,8 +151,8 @@ export class Connection {
    * @throws {TimeoutError} when dialling takes longer than the timeout
    */
   static async open(options: ConnectionOptions): Promise<Connection> {
-    const { address, dial, timeout, signal, secrets = new Secrets() } = options;
-    const transport = await dialWithin(timeout, dial, address, signal, secrets);
+    const { signal, secrets = new Secrets() } = options;
+    const transport = await openTransport(options, secrets);
     if (signal.aborted) {
       transport.close();
       throw signal.reason;
@@ -449,4 +448,54 @@ function isPeersEnd(error: unknown): boolean {
 
 function isProtocolError(error: unknown): error is Error {
   return error instanceof RespSyntaxError || error instanceof RespLimitError;
+}
+
+/**
+ * Dials within the timeout.
+ *
+ * @throws as {@linkcode Connection.open} does
+ */
+async function openTransport(
+  { address, dial, timeout, signal }: ConnectionOptions,
+  secrets: Secrets,
+): Promise<Transport> {
+  const server = formatAddress(address);
+  const late = () =>
+    new TimeoutError(
+      "CONNECT_TIMEOUT",
+      `Cannot connect to ${server}: nothing answered within ${timeout} ms; check the address, ` +
+        "the firewall, and whether TLS is spoken there",
+      timeout,
+      { server },
+    );
+  try {
+    return await withDeadline(timeout, signal, late, async (signal) => {
+      const transport = await dial(address, { signal });
+      checkTransport(transport);
+      return transport;
+    }, (transport) => transport.close());
+  } catch (thrown) {
+    if (signal.aborted) throw signal.reason;
+    const cause = secrets.ownError(thrown);
+    if (cause instanceof CodedError) throw cause;
+    throw new ConnectError(
+      "CONNECT_FAILED",
+      `Cannot connect to ${server}: ${reasonOf(cause)}${adviceFor(cause)}`,
+      { server, cause },
+    );
+  }
+}
+
+/** Sees that what the caller's own dial gave can be read, written and closed. */
+function checkTransport(transport: Transport): void {
+  const lacking = (["read", "write", "close"] as const)
+    .filter((name) => typeof transport?.[name] !== "function");
+  if (lacking.length > 0) throw new TypeError(`what dial gave has no ${lacking.join(", no ")}`);
+}
+
+/** What the reader can do about a connection that could not be made. */
+function adviceFor(error: unknown): string {
+  // Deno's errors say themselves which permission is missing.
+  if (error instanceof Error && error.name === "NotCapable") return "";
+  return "; check that a server listens there";
 }

@@ -5,6 +5,7 @@ import { Connection, type ConnectionOptions, isHangUp } from "./connection.ts";
 import { AuthError, ConnectError, TimeoutError } from "./errors.ts";
 import { askRole, parseInfo, textOf, toRole } from "./info.ts";
 import { excerpt, reasonOf } from "./printable.ts";
+import { withDeadline } from "./timers.ts";
 import { turnsAway, unusable } from "./refusal.ts";
 
 /**
@@ -140,7 +141,7 @@ async function handshake(
 ): Promise<ServerInfo> {
   let credentials: Credentials | undefined;
   try {
-    credentials = await within(options.timeout, options.credentials(), connection, signal);
+    credentials = await readCredentials(connection, options, signal);
   } catch (error) {
     // A full server sends its error before the first command.
     throw connection.over ?? error;
@@ -179,31 +180,26 @@ async function introduce(connection: Connection, options: Introduction): Promise
   return await askInfo(connection, options, told);
 }
 
-/** Waits for the credentials. Rejects if the function fails or takes too long. */
-async function within(
-  timeout: number,
-  credentials: Promise<Credentials | undefined>,
+/**
+ * Waits for the credentials.
+ *
+ * @throws {AuthError} if the function fails
+ * @throws {TimeoutError} if it takes too long
+ */
+async function readCredentials(
   { server, secrets }: Connection,
+  { timeout, credentials }: HandshakeOptions,
   signal: AbortSignal,
 ): Promise<Credentials | undefined> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  let giveUp = () => {};
-  const late = new Promise<never>((_, reject) => {
-    giveUp = () => reject(signal.reason);
-    signal.addEventListener("abort", giveUp);
-    timer = setTimeout(() => {
-      reject(
-        new TimeoutError(
-          "CREDENTIALS_TIMEOUT",
-          `Cannot log in to ${server}: the credentials function gave nothing within ${timeout} ms`,
-          timeout,
-          { server },
-        ),
-      );
-    }, timeout);
-  });
+  const late = () =>
+    new TimeoutError(
+      "CREDENTIALS_TIMEOUT",
+      `Cannot log in to ${server}: the credentials function gave nothing within ${timeout} ms`,
+      timeout,
+      { server },
+    );
   try {
-    const given = await Promise.race([credentials, late]);
+    const given = await withDeadline(timeout, signal, late, credentials);
     if (given === undefined || typeof given?.password === "string") return given;
     throw new TypeError("there is no password in what it gave");
   } catch (thrown) {
@@ -215,9 +211,6 @@ async function within(
       `Cannot log in to ${server}: the credentials function failed: ${reasonOf(cause)}`,
       { server, cause },
     );
-  } finally {
-    clearTimeout(timer);
-    signal.removeEventListener("abort", giveUp);
   }
 }
 

@@ -68,3 +68,39 @@ export class Signal {
     });
   }
 }
+
+/**
+ * Does something within a deadline, and does not wait for work that takes no notice of its signal.
+ *
+ * @param ms the deadline
+ * @param signal gives the work up
+ * @param late makes the error for work that is not done in time
+ * @param work gets a signal that is aborted when the work is to be given up
+ * @param discard takes what the work gives all the same once it was given up
+ * @throws what `late` makes, the signal's reason, or what the work throws
+ */
+export async function withDeadline<T>(
+  ms: number,
+  signal: AbortSignal,
+  late: () => Error,
+  work: (signal: AbortSignal) => Promise<T>,
+  discard: (value: T) => void = () => {},
+): Promise<T> {
+  signal.throwIfAborted();
+  const attempt = new AbortController();
+  const giveUp = () => attempt.abort(signal.reason);
+  signal.addEventListener("abort", giveUp);
+  const timer = setTimeout(() => attempt.abort(late()), ms);
+  try {
+    return await new Promise<T>((resolve, reject) => {
+      attempt.signal.addEventListener("abort", () => reject(attempt.signal.reason), { once: true });
+      work(attempt.signal).then((value) => {
+        if (attempt.signal.aborted) discard(value);
+        else resolve(value);
+      }, reject);
+    });
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener("abort", giveUp);
+  }
+}
