@@ -1,8 +1,7 @@
 import type { Consumer } from "../pubsub/delivery.ts";
 import { type Desired, Dispatcher, type Refusal } from "../pubsub/dispatcher.ts";
 import type { Status } from "../pubsub/mod.ts";
-import { AuthError, ClosedError, ConnectError, TimeoutError } from "../pubsub/connection/errors.ts";
-import { MissingDatabaseError, MissingFlagsError } from "../pubsub/errors.ts";
+import { ClosedError, CodedError, TimeoutError } from "../pubsub/connection/errors.ts";
 import { resolveOptions, type Settings } from "../pubsub/options.ts";
 import { quoteEach } from "../pubsub/connection/printable.ts";
 import type { Topology } from "./discovery/topology.ts";
@@ -252,14 +251,8 @@ export function inOneError(errors: readonly Error[]): Error {
   const [first] = each as [Error];
   const message = quoteEach(each, "nodes");
   if (message === first.message) return first;
-  const options = { cause: new AggregateError(each, "Several nodes failed") };
-  if (first instanceof MissingFlagsError) return new MissingFlagsError(message, first, options);
-  if (first instanceof MissingDatabaseError) {
-    return new MissingDatabaseError(message, first, options);
-  }
-  if (first instanceof TimeoutError) {
-    return new TimeoutError(first.code, message, first.timeout, options);
-  }
-  if (first instanceof AuthError) return new AuthError(first.code, message, options);
-  return first instanceof ConnectError ? new ConnectError(first.code, message, options) : first;
+  if (!(first instanceof CodedError)) return first;
+  const error = new Error(message, { cause: new AggregateError(each, "Several nodes failed") });
+  // Its class, code and fields.
+  return Object.assign(Object.setPrototypeOf(error, Object.getPrototypeOf(first)), first);
 }

@@ -6,6 +6,7 @@
  */
 
 import type { Channel } from "../parse/mod.ts";
+import { CodedError } from "./connection/errors.ts";
 import type { Subscription } from "./subscription.ts";
 
 /**
@@ -95,13 +96,11 @@ export class SentinelError extends Error {
  * }
  * ```
  */
-export class MissingFlagsError extends Error {
+export class MissingFlagsError extends CodedError<"FLAGS_MISSING"> {
   /** Always `"MissingFlagsError"`. */
   override readonly name = "MissingFlagsError";
-  /** Always `"FLAGS_MISSING"`. */
-  readonly code = "FLAGS_MISSING";
   /** The server, as `host:port`; of a cluster's nodes the first. The message names the others too. */
-  readonly server: string;
+  declare readonly server: string;
   /** What the server answered for `notify-keyspace-events`. */
   readonly configured: string;
   /**
@@ -122,8 +121,7 @@ export class MissingFlagsError extends Error {
     details: { server: string; configured: string; missing: string },
     options?: ErrorOptions,
   ) {
-    super(message, options);
-    this.server = details.server;
+    super("FLAGS_MISSING", message, { ...options, server: details.server });
     this.configured = details.configured;
     this.missing = details.missing;
   }
@@ -145,13 +143,11 @@ export class MissingFlagsError extends Error {
  * }
  * ```
  */
-export class MissingDatabaseError extends Error {
+export class MissingDatabaseError extends CodedError<"DATABASE_MISSING"> {
   /** Always `"MissingDatabaseError"`. */
   override readonly name = "MissingDatabaseError";
-  /** Always `"DATABASE_MISSING"`. */
-  readonly code = "DATABASE_MISSING";
   /** The server, as `host:port`. */
-  readonly server: string;
+  declare readonly server: string;
   /** The database that it has not. */
   readonly database: number;
 
@@ -167,8 +163,7 @@ export class MissingDatabaseError extends Error {
     details: { server: string; database: number },
     options?: ErrorOptions,
   ) {
-    super(message, options);
-    this.server = details.server;
+    super("DATABASE_MISSING", message, { ...options, server: details.server });
     this.database = details.database;
   }
 }

@@ -36,12 +36,9 @@ const WORDING = /* @__PURE__ */ new RegExp(
     "invalid username-password pair(?: or user is disabled)?",
     "(?:invalid|wrong) (?:username|password)",
     "auth(?:entication)? fail(?:ed|ure)?",
-    "AUTH <password> called without any password configured for the default user" +
-    "(?:\\. Are you sure your configuration is correct)?",
+    "AUTH <password> called without any password configured for the default user",
     "Client sent AUTH, but no password is set",
     "Authentication required",
-    "HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH " +
-    "<user> <pass> option can be used to authenticate the client",
     "(?:unsupported|invalid) protocol version",
     `has no permissions to (?:run the(?: ${COMMAND} command)?|access one of the channels)`,
     "max(?:imum)? number of clients(?: reached)?",
@@ -55,7 +52,7 @@ const WORDING = /* @__PURE__ */ new RegExp(
 
 /** Matches what servers are known to report about themselves. */
 const KNOWN_FIELD =
-  /^(?:redis|valkey|keydb|dragonfly|standalone|cluster|sentinel|master|primary|replica|slave|\d{1,3}(?:\.\d{1,3}){1,3})$/;
+  /^(?:redis|valkey|keydb|dragonfly|standalone|cluster|sentinel|\d{1,3}(?:\.\d{1,3}){1,3})$/;
 
 /**
  * The passwords of one `connect`. Clips and escapes texts that others wrote, and removes these

@@ -94,7 +94,7 @@ export class Sentinels implements Locator {
         `Cannot watch ${server}: ${
           this.#unverified!.node
         } calls it the primary of "${this.name}", ` +
-          "but it says that it is a replica; that sentinel is behind, or a failover is under way",
+          "but it says that it is a replica; a failover may be under way",
         { server },
       );
     }

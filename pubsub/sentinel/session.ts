@@ -138,8 +138,7 @@ function unlessRefused(error: unknown): null {
 function noSentinel({ server }: Connection, cause?: ServerError): ConnectError {
   return new ConnectError(
     "WRONG_MODE",
-    `Cannot ask ${server}: it is no Sentinel; give the addresses of the sentinels, which listen ` +
-      "on port 26379 unless told otherwise",
+    `Cannot ask ${server}: it is no Sentinel; sentinels listen on port 26379 by default`,
     { server, cause },
   );
 }

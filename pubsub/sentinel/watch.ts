@@ -130,7 +130,7 @@ class FollowedSentinel implements ActiveSentinel {
     } catch (error) {
       return error as Error;
     } finally {
-      this.#connection?.close(new ClosedError(`${this.#sentinel.node} is not followed any more`));
+      this.#connection?.close();
       this.#sentinels.follow(null);
     }
   }

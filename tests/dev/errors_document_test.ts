@@ -4,7 +4,8 @@ import { ROOT, sourceFiles } from "../../dev/project.ts";
 import { isPublished } from "../../dev/rooms.ts";
 
 /** Matches where the codes of a class are declared: a union of them, or a single one. */
-const DECLARATION = /^export type \w+ErrorCode =[^;]*;|^ {2}readonly code = "[A-Z_]+";/gm;
+const DECLARATION =
+  /^export type \w+ErrorCode =[^;]*;|^ {2}readonly code = "[A-Z_]+";|\bCodedError<"[A-Z_]+">/gm;
 
 /** The modules that users get, without comments. */
 async function sources(): Promise<string[]> {

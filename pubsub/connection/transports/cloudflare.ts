@@ -66,8 +66,7 @@ export async function dial(address: Address, options: DialOptions): Promise<Tran
   if ("path" in address) {
     throw new UnsupportedError(
       "UNIX_UNSUPPORTED",
-      `Cannot connect to ${address.path}: Workers have no unix sockets; ` +
-        "use TCP, or give a dial option",
+      `Cannot connect to ${address.path}: Workers have no unix sockets; use TCP`,
     );
   }
   const server = formatAddress(address);
@@ -76,7 +75,7 @@ export async function dial(address: Address, options: DialOptions): Promise<Tran
     throw new UnsupportedError(
       "TLS_UNSUPPORTED",
       `Cannot connect to ${server} with the option tls.${name}: Workers take ` +
-        "certificates from their configuration only; leave it out, or give a dial option",
+        "certificates from their configuration only; leave it out",
     );
   }
   const { connect } = await loadSockets();
@@ -85,8 +84,8 @@ export async function dial(address: Address, options: DialOptions): Promise<Tran
   const explain: Explain | null = tls === undefined ? null : (cause) =>
     new ConnectError(
       "TLS_FAILED",
-      `Cannot connect to ${server} over TLS: ${excerpt((cause as Error).message)}; check that a ` +
-        "server speaks TLS there, and that the worker's configuration has the certificates",
+      `Cannot connect to ${server} over TLS: ${excerpt((cause as Error).message)}; check that it ` +
+        "speaks TLS, and the certificates in the worker's configuration",
       { server, cause },
     );
   try {

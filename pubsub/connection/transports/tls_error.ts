@@ -36,7 +36,7 @@ const NOT_ITS_KEY: Explanation = [
 ];
 const UNUSABLE: Explanation = [
   "this runtime cannot use the certificates or the key",
-  "check that tls.key is the key of tls.cert, and that all are whole",
+  "check that tls.key is the key of tls.cert",
 ];
 
 /** Faults that the client detects, by the wording of the runtimes. */
@@ -60,7 +60,7 @@ const FOUND: readonly (readonly [sign: RegExp, ...Explanation])[] = [
   [
     /^ERR_SSL_WRONG_VERSION_NUMBER(?!.*corrupt message)|InvalidContentType/,
     "the peer does not speak TLS",
-    "use redis:// or valkey://, or the port on which the server speaks TLS",
+    "use redis://, or the port on which the server speaks TLS",
   ],
   [/UNSUPPORTED_PROTOCOL|ServerDoesNotSupportTls/, ...NO_VERSION],
 ];
@@ -186,7 +186,7 @@ function explainOwn(tls: TlsOptions, { code, message }: Words): Explanation | nu
     return isDeno
       ? [
         "the server's certificate is not trusted",
-        `${advice}, and check that it has not expired and is meant for servers`,
+        `${advice}, and check that it has not expired`,
       ]
       : [
         "the server's certificate is not signed by a trusted authority",

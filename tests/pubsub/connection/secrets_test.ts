@@ -81,7 +81,7 @@ Deno.test("replies that are no errors are as they were", () => {
 Deno.test("what a server says of itself is shown unless it repeats the password", () => {
   const secrets = new Secrets();
   for (const password of ["redis", "cluster", "7.0.15", "abc"]) secrets.add(password);
-  for (const text of ["redis", "cluster", "7.0.15", "master"]) {
+  for (const text of ["redis", "cluster", "7.0.15"]) {
     assertEquals(secrets.field(text), text);
   }
   assertEquals(secrets.field("8.0.0-rc1"), "8.0.0-rc1");
