@@ -18,6 +18,8 @@
 export class RespSyntaxError extends SyntaxError {
   /** `"RespSyntaxError"`. */
   override readonly name = "RespSyntaxError";
+  /** Always `"RESP_SYNTAX"`. */
+  readonly code = "RESP_SYNTAX";
   /** Offset in the stream, in bytes since the decoder was created. */
   readonly offset: number;
   /** What was found there, printable. */
@@ -53,6 +55,8 @@ export class RespSyntaxError extends SyntaxError {
 export class RespLimitError extends RangeError {
   /** `"RespLimitError"`. */
   override readonly name = "RespLimitError";
+  /** Always `"RESP_LIMIT"`. */
+  readonly code = "RESP_LIMIT";
   /** The option that was exceeded: one of {@linkcode DecoderLimits}. */
   readonly limit: string;
   /** The value of that option. */

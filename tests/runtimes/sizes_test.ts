@@ -48,7 +48,7 @@ const NAMES = 'export { EventType } from "@/events";';
 
 // deno-fmt-ignore
 const SIZES: readonly Size[] = [
-  { what: "a connection",              form: "npm", part: "file",    code: CONNECTION,     target: 11_000, now: 25_201, condition: "workerd" },
+  { what: "a connection",              form: "npm", part: "file",    code: CONNECTION,     target: 11_000, now: 23_322, condition: "workerd" },
   { what: "a watcher of one server",   form: "npm", part: "initial", code: SERVER,         target: 20_000, now: 45_430 },
   { what: "a watcher of one server",   form: "jsr", part: "initial", code: SERVER,         target: 20_000, now: 48_308 },
   { what: "all for one server",        form: "npm", part: "file",    code: SERVER,         target: 28_000, now: 51_870 },
@@ -58,7 +58,7 @@ const SIZES: readonly Size[] = [
   { what: "connect",                   form: "npm", part: "chunks",  code: CONNECT,        target: 46_000, now: 75_009 },
   { what: "connect",                   form: "jsr", part: "chunks",  code: CONNECT,        target: 46_000, now: 75_475 },
   { what: "ConnectError",              form: "npm", part: "file",    code: ERROR,          target:    300 },
-  { what: "ConnectError",              form: "jsr", part: "file",    code: ERROR,          target:    300, now:  1_178 },
+  { what: "ConnectError",              form: "jsr", part: "file",    code: ERROR,          target:    300, now:  1_098 },
   { what: "reading messages",          form: "jsr", part: "file",    code: READING,        target:  2_500, now:  4_035 },
   { what: "all of parse/",             form: "jsr", part: "file",    code: PARSE,          target:  3_600, now:  4_875 },
   { what: "parse/ and event names",    form: "jsr", part: "file",    code: PARSE + NAMES,  target:  4_700, now:  6_161 },
