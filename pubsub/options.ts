@@ -125,7 +125,7 @@ export interface ConnectOptions extends OpenOptions {
 }
 
 const DEFAULT_MAX_CONNECTING = 100;
-const DEFAULT_QUEUE: QueueLimits = { items: 65_536, bytes: 64 * 1024 * 1024 };
+const DEFAULT_QUEUE: QueueLimits = { items: 65_536, bytes: 67_108_864 };
 /** What kind of value an option takes; those that are not here are looked at by themselves. */
 const KINDS: { readonly [Name in keyof ConnectOptions]?: Kind } = {
   queue: "object",

@@ -102,9 +102,10 @@ const DEFAULT_TIMEOUT = 5_000;
 const DEFAULT_HEARTBEAT: HeartbeatOptions = { interval: 15_000, timeout: 5_000, busyInterval: 100 };
 // More than any key within reason, and a bound to what a hostile peer can have us hold.
 const LIMITS: DecoderLimits = {
-  maxBulkLength: 64 * 1024 * 1024,
-  maxHeldBytes: 128 * 1024 * 1024,
-  maxElements: 1024 * 1024,
+  // Written out: a bundler keeps the object for a product.
+  maxBulkLength: 67_108_864,
+  maxHeldBytes: 134_217_728,
+  maxElements: 1_048_576,
   maxDepth: 32,
 };
 
