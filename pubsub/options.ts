@@ -2,6 +2,7 @@ import { toBytes } from "../bytes/to_bytes.ts";
 import { type AddressMap, checkedMap } from "./connection/address.ts";
 import {
   filled,
+  HEARTBEAT_MS,
   type OpenOptions,
   type OpenSettings,
   resolveOpenOptions,
@@ -14,6 +15,7 @@ import type { HeartbeatOptions } from "./connection/heartbeat.ts";
 import {
   checkAtLeast,
   checkKinds,
+  checkMilliseconds,
   invalid,
   type Kind,
   kindOf,
@@ -124,6 +126,11 @@ export interface ConnectOptions extends OpenOptions {
   readonly onStatus?: (status: Status) => void;
 }
 
+const DEFAULT_HEARTBEAT: HeartbeatOptions = {
+  interval: HEARTBEAT_MS,
+  timeout: 5_000,
+  busyInterval: 100,
+};
 const DEFAULT_MAX_CONNECTING = 100;
 const DEFAULT_QUEUE: QueueLimits = { items: 65_536, bytes: 67_108_864 };
 /** What kind of value an option takes; those that are not here are looked at by themselves. */
@@ -151,6 +158,7 @@ export const ONLY_ANNOUNCED: readonly string[] = /* @__PURE__ */ CLUSTER_ONLY.co
 
 /** The options with their defaults, checked. */
 export interface Settings extends OpenSettings {
+  readonly heartbeat: HeartbeatOptions;
   readonly maxAttempts: number;
   /** When a connection may be made. */
   readonly turns: ConnectTurns;
@@ -193,8 +201,12 @@ export function resolveOptions(
   const queue = filled(DEFAULT_QUEUE, options.queue);
   for (const [name, most] of Object.entries(queue)) checkAtLeast(1, `queue.${name}`, most);
   const { database = 0 } = target;
+  const settings = resolveOpenOptions(target, options, secrets);
+  const heartbeat = filled(DEFAULT_HEARTBEAT, options.heartbeat);
+  for (const [name, ms] of Object.entries(heartbeat)) checkMilliseconds(`heartbeat.${name}`, ms);
   return {
-    ...resolveOpenOptions(target, options, secrets),
+    ...settings,
+    heartbeat,
     maxAttempts,
     turns: new ConnectTurns(maxConnecting),
     keyPrefix: readPrefix(options.keyPrefix),

@@ -27,14 +27,19 @@ import { type CommandArgument, decodeText, type MessageFrame, type Reply } from 
 import { checkTcpAddress, parseUrl, type ServerUrl } from "./address.ts";
 import { type Connection, MessageReceiver } from "./connection.ts";
 import { openConnection, type ServerInfo } from "./handshake.ts";
-import { Heartbeat, type HeartbeatOptions } from "./heartbeat.ts";
-import { checkKinds, isPromiseLike } from "./option_checks.ts";
+import { checkKinds, checkMilliseconds, isPromiseLike } from "./option_checks.ts";
 import type { Address, TcpAddress, UnixAddress } from "./transport.ts";
-import { defaultsOf, type OpenOptions, resolveOpenOptions, shielded } from "./options.ts";
+import {
+  defaultsOf,
+  HEARTBEAT_MS,
+  type OpenOptions,
+  resolveOpenOptions,
+  shielded,
+} from "./options.ts";
+import { repeat } from "./timers.ts";
 
 export * from "./errors.ts";
 export type { Credentials, ServerInfo } from "./handshake.ts";
-export type { HeartbeatOptions } from "./heartbeat.ts";
 export type {
   Address,
   Dial,
@@ -273,6 +278,8 @@ export async function open(
     : { address: readAddress(target) };
   const settings = resolveOpenOptions(defaultsOf(url), options);
   checkKinds(options, { onMessage: "function", onError: "function" });
+  const { interval = HEARTBEAT_MS } = options.heartbeat ?? {};
+  checkMilliseconds("heartbeat.interval", interval);
   const onError = shielded(options.onError ?? ((error) => console.error("keywatch:", error)));
   let receiver!: Receiver;
   const signal = options.signal ?? new AbortController().signal;
@@ -283,7 +290,7 @@ export async function open(
     signal,
     receive: () => receiver = new Receiver(options.onMessage, onError),
   }, settings);
-  receiver.watch(connection, settings.heartbeat);
+  receiver.watch(connection, interval);
   if (url.database) {
     try {
       await connection.request("SELECT", url.database);
@@ -301,9 +308,9 @@ class Receiver extends MessageReceiver {
   readonly end: Promise<Error>;
   readonly #onMessage: MessageOptions["onMessage"];
   readonly #onError: (error: unknown) => void;
+  readonly #life = new AbortController();
   #resolve!: (reason: Error) => void;
-  #heartbeat: Heartbeat | null = null;
-  #messages = 0;
+  #isSilent = false;
 
   constructor(onMessage: MessageOptions["onMessage"], onError: (error: unknown) => void) {
     super();
@@ -312,15 +319,16 @@ class Receiver extends MessageReceiver {
     this.end = new Promise((resolve) => this.#resolve = resolve);
   }
 
-  /** Begins the heartbeat. */
-  watch(connection: Connection, options: HeartbeatOptions): void {
-    this.#heartbeat = new Heartbeat(connection, options, undefined, () => this.#messages);
-    // It may be over since.
-    if (connection.over !== null) this.#heartbeat.stop();
+  /** Begins to look, so many ms apart, whether something has come, and sends a `PING` if not. */
+  watch(connection: Connection, interval: number): void {
+    repeat(interval, this.#life.signal, async () => {
+      // An answer that is late ends the connection.
+      if (this.#isSilent) await connection.request("PING").catch(() => {});
+      this.#isSilent = true;
+    });
   }
 
   override message(frame: MessageFrame): void {
-    this.#messages++;
     if (this.#onMessage === undefined) return;
     try {
       const taken = this.#onMessage(new Message(frame, this.receivedAt));
@@ -331,12 +339,12 @@ class Receiver extends MessageReceiver {
   }
 
   override read(): null {
-    this.#heartbeat?.heard();
+    this.#isSilent = false;
     return null;
   }
 
   override closed(reason: Error): void {
-    this.#heartbeat?.stop();
+    this.#life.abort(reason);
     this.#resolve(reason);
   }
 }

@@ -2,7 +2,6 @@ import { Decoder, type DecoderLimits } from "../../resp/mod.ts";
 import { DEFAULT_LIMITS } from "../../resp/options.ts";
 import { formatAddress, type ServerUrl } from "./address.ts";
 import type { Credentials } from "./handshake.ts";
-import type { HeartbeatOptions } from "./heartbeat.ts";
 import {
   checkKinds,
   checkMilliseconds,
@@ -60,11 +59,10 @@ export interface OpenOptions {
    */
   readonly dial?: Dial;
   /**
-   * When a silent connection is given up: a `PING` after so many ms without a byte (default 15,000),
-   * and the end when nothing comes for so many ms after it (default 5,000). While messages come a
-   * `PING` is sent every `busyInterval` (default 100 ms).
+   * How often a silent connection is checked: a `PING` is sent if nothing has come for `interval` ms
+   * (default 15,000). If it is not answered within `timeout`, the connection is over.
    */
-  readonly heartbeat?: Partial<HeartbeatOptions>;
+  readonly heartbeat?: { readonly interval?: number };
   /**
    * What is accepted from a server at most, before the connection is ended. Keys and replies of up
    * to 64 MiB unless set otherwise.
@@ -94,12 +92,12 @@ export interface OpenSettings {
   readonly clientName: string;
   readonly resp2Servers: Set<string>;
   readonly timeout: number;
-  readonly heartbeat: HeartbeatOptions;
   readonly limits: DecoderLimits;
 }
 
 const DEFAULT_TIMEOUT = 5_000;
-const DEFAULT_HEARTBEAT: HeartbeatOptions = { interval: 15_000, timeout: 5_000, busyInterval: 100 };
+/** How long nothing may come before a `PING` is sent, unless an option says otherwise, in ms. */
+export const HEARTBEAT_MS = 15_000;
 // More than any key within reason, and a bound to what a hostile peer can have us hold.
 const LIMITS: DecoderLimits = {
   // Written out: a bundler keeps the object for a product.
@@ -138,8 +136,6 @@ export function resolveOpenOptions(
     throw invalid("protocol", protocol, "2 or 3");
   }
   checkMilliseconds("timeout", timeout);
-  const heartbeat = filled(DEFAULT_HEARTBEAT, options.heartbeat);
-  for (const [name, ms] of Object.entries(heartbeat)) checkMilliseconds(`heartbeat.${name}`, ms);
   if (!/^[!-~]*$/.test(clientName)) {
     throw invalid("clientName", clientName, "printable ASCII without spaces");
   }
@@ -159,7 +155,6 @@ export function resolveOpenOptions(
     clientName,
     resp2Servers: new Set(),
     timeout,
-    heartbeat,
     limits,
   };
 }

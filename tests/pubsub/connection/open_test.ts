@@ -5,8 +5,9 @@ import {
   type Message,
   open,
   ServerError,
+  TimeoutError,
 } from "../../../pubsub/connection/mod.ts";
-import { startServer, type TestServer, until } from "../../servers/mod.ts";
+import { sleep, startServer, type TestServer, until } from "../../servers/mod.ts";
 
 /** What of a message is looked at. */
 function tell({ channel, pattern, data, notification }: Message): unknown[] {
@@ -82,8 +83,7 @@ Deno.test("what onMessage throws or rejects with goes to onError, and stops noth
 
 Deno.test("a connection that is closed rejects what waits and what follows, and says why it is over", async () => {
   await using server = await startServer();
-  // No question of the heartbeat is under way, which would end it too.
-  const connection = await open(server.url, { heartbeat: { busyInterval: 60_000 } });
+  const connection = await open(server.url);
   await connection.subscribe("c");
   await connection.command("PING");
   const waiting = assertRejects(() => connection.command("PING"), ClosedError, "was closed");
@@ -112,10 +112,14 @@ Deno.test("a connection that the server or a signal ends says so", async () => {
 
 Deno.test("a server that does not answer any more ends the connection", async () => {
   await using server = await startServer();
-  const heartbeat = { interval: 50, timeout: 200 };
-  const connection = await open(server.url, { heartbeat });
+  const connection = await open(server.url, { heartbeat: { interval: 50 }, timeout: 200 });
+  await sleep(300); // It answers, so that is no reason.
+  assertEquals(await connection.command("PING"), "PONG");
   await server.pause();
-  assert((await connection.closed).message.includes("is dead: no answer to PING within 200 ms"));
+  const reason = await connection.closed;
+  assert(reason instanceof TimeoutError);
+  assertEquals([reason.code, reason.server], ["REPLY_TIMEOUT", connection.server]);
+  assert(reason.message.includes("no answer to PING within 200 ms"), reason.message);
   await server.resume();
 });
 
