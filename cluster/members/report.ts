@@ -15,8 +15,10 @@ export const LIST_MOVES: readonly [string, ...string[]][] = [
 export interface ClusterInfo {
   /** The number of nodes. */
   readonly known: number | null;
-  /** The current epoch: a node that takes over a slot from a node with this epoch raises it. */
+  /** The current epoch, which is the highest of any node. */
   readonly epoch: number | null;
+  /** The node's own: one that takes a slot over gets the highest. */
+  readonly ownEpoch: number | null;
 }
 
 /** What a node says of itself and others in `CLUSTER NODES`. */
@@ -68,6 +70,7 @@ export async function requestReport(
     role,
     known: lines?.known ?? null,
     epoch: null,
+    ownEpoch: null,
     ...(whole ? {} : parseClusterInfo(nodes)),
     primary: lines?.primary ?? null,
     importing: lines?.importing ?? null,
@@ -148,6 +151,7 @@ export function parseClusterInfo(reply: Reply): ClusterInfo {
   return {
     known: readNumber(/^cluster_known_nodes:(\d{1,15})\r?$/m, text),
     epoch: readNumber(/^cluster_current_epoch:(\d{1,15})\r?$/m, text),
+    ownEpoch: readNumber(/^cluster_my_epoch:(\d{1,15})\r?$/m, text),
   };
 }
 

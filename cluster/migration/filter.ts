@@ -65,9 +65,9 @@ const MOST_BYTES = 16 * 1024 * 1024;
  *      run before the event (`while slots migrate atomically at once and are aborted`).
  *    - It stands before the repetition of the source's last event, in the same migration (`while slots
  *      migrate atomically, one after another`).
- *    - An atomic migration brought the slot, the node did not own it afterwards and does now, and the
- *      epoch has risen too little for the node to have lost it in between (`while slots migrate
- *      atomically, far apart`).
+ *    - An atomic migration brought the slot. Afterwards the node did not own a slot of the migration, and
+ *      it owns this one now. The epoch has risen too little for it to have lost one in between (`while
+ *      slots migrate atomically, far apart`).
  *    - It is such a `restore` or `del` as in 2.
  * 5. Events of a slot that a node gains wait until the other nodes have answered, so that the gap of an
  *    earlier owner comes first (`while primaries are killed and hang`).
@@ -248,6 +248,7 @@ export class MigrationFilter<Item> {
   fenced(stream: NodeStream<Item>, slot: number, owns: boolean, order: number = this.#order): void {
     stream.asked.delete(slot);
     stream.setFence(slot, owns, order);
+    if (!owns) stream.deniedOrders.set(slot, order);
     if (owns && stream.heardOrder !== Infinity) this.#gained.set(slot, order);
     for (const event of stream.waiting()) {
       if (event.slot !== slot || event.isOwn || event.owns !== null) continue;

@@ -122,6 +122,12 @@ export class Handover<Item> {
   }
 }
 
+/** The places in the order between which something happened. */
+interface Takeover {
+  readonly after: number;
+  readonly before: number;
+}
+
 /** Decides which events of slots that atomic migrations bring to a node are artefacts. */
 export class Handovers<Item> {
   readonly #proofs: Proofs<Item>;
@@ -200,8 +206,9 @@ export class Handovers<Item> {
   judge(
     stream: NodeStream<Item>,
     event: HeldEvent<Item>,
-    { id, source, state }: SlotMove,
+    move: SlotMove,
   ): Verdict | "own" | null {
+    const { id, source, state } = move;
     const handover = this.#handovers.get(event.slot);
     if (handover?.source.id !== source) return "maybe";
     if (!handover.isOf(id, event.order)) {
@@ -217,11 +224,11 @@ export class Handovers<Item> {
       this.delete(stream, event.slot);
       return "maybe";
     }
-    if (event.owns || state !== "running") return this.#judgeEnd(stream, event, id);
+    if (event.owns || state !== "running") return this.#judgeEnd(stream, event, move);
     const owner = this.#proofs.holderOf(event.slot, stream);
-    if (owner === null || owner.id !== source) return this.#judgeEnd(stream, event, id);
+    if (owner === null || owner.id !== source) return this.#judgeEnd(stream, event, move);
     if (!this.#proofs.wantProof(owner, event.answeredAt)) return null;
-    if (!owner.holds(event.slot)) return this.#judgeEnd(stream, event, id);
+    if (!owner.holds(event.slot)) return this.#judgeEnd(stream, event, move);
     if (!isMigrating(event, id, owner.heldSince(event.slot))) return "maybe";
     handover.repeat(event);
     // While the migration runs, the slot does not migrate key by key.
@@ -233,9 +240,10 @@ export class Handovers<Item> {
   #judgeEnd(
     stream: NodeStream<Item>,
     event: HeldEvent<Item>,
-    id: string,
+    move: SlotMove,
   ): Verdict | "own" | null {
     const { slot } = event;
+    const { id } = move;
     const handover = this.#handovers.get(slot);
     if (handover === undefined || handover.target !== stream) return "maybe";
     // All that the source emitted as the owner is known once it has ended the fence.
@@ -265,10 +273,13 @@ export class Handovers<Item> {
     const since = stream.holds(slot) ? Math.max(order, stream.heldSince(slot)) : order;
     if (!this.#proofs.wantReport(stream, since)) return null;
     const verdicts = handover.split(events);
+    const takeover = takeoverOf(stream, move);
     for (const [index, other] of events.entries()) {
-      if (verdicts[index] === "real") other.isOwn = true;
+      const isKept = stream.holds(slot) && isLatest(other);
+      if (verdicts[index] === "real" || isKept && other.order > takeover.before) other.isOwn = true;
       else if (!isMigrating(other, id, handover.heldSince)) other.verdict ??= "maybe";
-      else other.verdict ??= isBeforeOnly(other) ? "artefact" : verdicts[index]!;
+      else if (isKept && other.order <= takeover.after) other.verdict ??= "artefact";
+      else other.verdict ??= verdicts[index]!;
     }
     this.#handovers.delete(slot);
     return event.isOwn ? "own" : event.verdict ?? "maybe";
@@ -285,12 +296,31 @@ function isMigrating(event: HeldEvent<unknown>, id: string, heldSince: number): 
 }
 
 /**
- * Whether an event of a target that owns the slot now came before it took it over, because it has not
- * lost it since. It did not own the slot in between, and losing and regaining it raises the epoch twice.
+ * Between which places in the order a node has taken over the slots of a migration, all at once: after the
+ * last answer that it does not own one, and before the first one that it does.
  */
-function isBeforeOnly({ stream, slot, owns, epoch }: HeldEvent<unknown>): boolean {
-  const now = stream.report?.epoch ?? Infinity;
-  return stream.holds(slot) && owns === false && epoch !== null && now <= epoch + 1;
+function takeoverOf(stream: NodeStream<unknown>, { slots }: SlotMove): Takeover {
+  let after = -Infinity;
+  let before = Infinity;
+  for (const [slot, order] of stream.deniedOrders) {
+    if (includesSlot(slots, slot)) after = Math.max(after, order);
+  }
+  for (const { first, last } of slots) {
+    for (let slot = first; slot <= last; slot++) {
+      if (stream.holds(slot)) before = Math.min(before, stream.heldSince(slot));
+    }
+  }
+  return { after, before };
+}
+
+/**
+ * Whether a node has lost no slot between an event and its last report. Who takes a slot from a node gets
+ * a higher epoch than it, so a node that took slots over, lost one and has the highest epoch again has
+ * raised it twice at least.
+ */
+function isLatest({ stream, epoch }: HeldEvent<unknown>): boolean {
+  const { epoch: current, ownEpoch } = stream.report!;
+  return epoch !== null && current !== null && current === ownEpoch && current <= epoch + 1;
 }
 
 /** Whether an event of a target can repeat one of its source. */

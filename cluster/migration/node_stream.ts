@@ -43,6 +43,8 @@ export interface NodeReport {
   readonly known: number | null;
   /** The current epoch of the cluster, as far as it knows; null if it does not say. */
   readonly epoch: number | null;
+  /** Its own epoch; null if it does not say. A node that takes a slot over gets the highest. */
+  readonly ownEpoch: number | null;
   /** The slots that it takes in key by key; null if it was not asked or does not say. */
   readonly importing: ReadonlySet<number> | null;
   /** Atomic migrations in which it takes part; null if it does not say. */
@@ -89,6 +91,8 @@ export class NodeStream<Item> {
   /** The place from which on fences are held: those set first, and each that was set later. */
   #firstFence = 0;
   readonly #laterFences = new Map<number, number>();
+  /** The places at which it answered last that it does not own a slot. */
+  readonly deniedOrders: Map<number, number> = new Map();
   /** Slots of which it emitted events without owning them. */
   readonly visited: Set<number> = new Set();
   /** Slots whose fence was asked for and not answered yet. */

@@ -107,10 +107,14 @@ Deno.test("more migrations, or more ranges, than a server can list are refused",
 
 Deno.test("a node says how many others it knows, and the epoch", () => {
   const text = "cluster_known_nodes:7\r\ncluster_current_epoch:12\r\ncluster_my_epoch:3\r\n";
-  assertEquals(parseClusterInfo(`cluster_state:ok\r\n${text}`), { known: 7, epoch: 12 });
+  assertEquals(parseClusterInfo(`cluster_state:ok\r\n${text}`), {
+    known: 7,
+    epoch: 12,
+    ownEpoch: 3,
+  });
   for (
     const reply of ["cluster_state:ok", "cluster_known_nodes:x", null, new ServerError("NOPERM")]
   ) {
-    assertEquals(parseClusterInfo(reply), { known: null, epoch: null });
+    assertEquals(parseClusterInfo(reply), { known: null, epoch: null, ownEpoch: null });
   }
 });

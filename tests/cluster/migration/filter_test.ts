@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { MigrationFilter } from "../../../cluster/migration/filter.ts";
-import type { NodeStream } from "../../../cluster/migration/node_stream.ts";
+import type { NodeReport, NodeStream } from "../../../cluster/migration/node_stream.ts";
 import { IDLE, importing, Scene } from "./filters.ts";
 
 Deno.test("an event of which the fence is held is real at once", () => {
@@ -157,29 +157,69 @@ Deno.test("an event of a slot whose atomic migration has succeeded is no certain
   assertEquals(scene.take(), ["b set k maybe"]);
 });
 
+/** A report of a node to which an atomic migration has brought slots. */
+function broughtBy(slots: readonly number[], epoch: number | null, ownEpoch = epoch): NodeReport {
+  const ranges = slots.map((slot) => ({ first: slot, last: slot }));
+  const [move] = importing(0, "succeeded").moves!;
+  return { ...IDLE, epoch, ownEpoch, moves: [{ ...move!, slots: ranges }] };
+}
+
 Deno.test("what a target emitted before it answered that it does not own the slot is an artefact if it cannot have lost it", () => {
-  const verdict = (before: number | null, after: number | null, owns = true) => {
+  const verdict = (before: number | null, after: NodeReport, owns = true) => {
     const scene = new Scene({ a: [1], b: [] });
     scene.report("b", { ...IDLE, epoch: before });
     scene.prove("b");
     scene.emit("b", "set", "copied");
     scene.answer("b", false);
     scene.release("a");
-    scene.report("b", { ...importing(1, "succeeded"), epoch: after });
+    scene.report("b", after);
     scene.prove("a");
     scene.answer("b", owns);
-    scene.report("b", { ...importing(1, "succeeded"), epoch: after });
+    scene.report("b", after);
     scene.prove("a", "b");
     return scene.take();
   };
-  assertEquals(verdict(5, 6), ["b set copied artefact"]);
+  assertEquals(verdict(5, broughtBy([1], 6)), ["b set copied artefact"]);
   // A node whose epoch is the highest takes slots over without raising it.
-  assertEquals(verdict(5, 5), ["b set copied artefact"]);
+  assertEquals(verdict(5, broughtBy([1], 5)), ["b set copied artefact"]);
   // It may have owned the slot, lost it and gained it again.
-  assertEquals(verdict(5, 7), ["b set copied maybe"]);
-  assertEquals(verdict(5, 6, false), ["b set copied maybe"]);
-  assertEquals(verdict(null, 6), ["b set copied maybe"]);
-  assertEquals(verdict(5, null), ["b set copied maybe"]);
+  assertEquals(verdict(5, broughtBy([1], 7)), ["b set copied maybe"]);
+  assertEquals(verdict(5, broughtBy([1], 6, 5)), ["b set copied maybe"]);
+  assertEquals(verdict(5, broughtBy([1], 6), false), ["b set copied maybe"]);
+  assertEquals(verdict(null, broughtBy([1], 6)), ["b set copied maybe"]);
+  assertEquals(verdict(5, broughtBy([1], null)), ["b set copied maybe"]);
+});
+
+Deno.test("a target takes all slots of an atomic migration over at once", () => {
+  const verdicts = (after: NodeReport) => {
+    const scene = new Scene({ a: [1, 2, 3], b: [] });
+    scene.report("b", { ...IDLE, epoch: 5 });
+    scene.prove("b");
+    for (const slot of [1, 2]) scene.emit("b", "set", `copied ${slot}`, slot);
+    scene.answer("b", false, 1);
+    scene.emit("b", "set", "between", 2);
+    for (const slot of [1, 2]) scene.release("a", slot);
+    scene.answer("b", true, 1);
+    scene.emit("b", "set", "later", 2);
+    scene.answer("b", true, 2);
+    for (let n = 0; n < 3; n++) {
+      scene.prove("a", "b");
+      scene.report("b", after);
+    }
+    return scene.take();
+  };
+  assertEquals(verdicts(broughtBy([1, 2], 6)), [
+    "b set copied 1 artefact",
+    "b set copied 2 artefact",
+    "b set between maybe",
+    "b set later real",
+  ]);
+  assertEquals(verdicts(broughtBy([1, 2], 7)), [
+    "b set copied 1 maybe",
+    "b set copied 2 maybe",
+    "b set between maybe",
+    "b set later maybe",
+  ]);
 });
 
 Deno.test("an epoch is that of the events that come after the node has proven something since", () => {

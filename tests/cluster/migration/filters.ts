@@ -8,6 +8,7 @@ export const IDLE: NodeReport = {
   primary: null,
   known: 2,
   epoch: null,
+  ownEpoch: null,
   importing: null,
   moves: [],
 };

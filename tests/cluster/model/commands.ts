@@ -98,7 +98,8 @@ function cluster(node: ModelNode, [subcommand = "", ...words]: readonly string[]
     case "INFO":
       return new Verbatim(
         `cluster_state:ok\r\ncluster_known_nodes:${node.epochs.size}\r\n` +
-          `cluster_current_epoch:${Math.max(...node.epochs.values())}\r\n`,
+          `cluster_current_epoch:${Math.max(...node.epochs.values())}\r\n` +
+          `cluster_my_epoch:${node.epochs.get(node)}\r\n`,
       );
     case "COUNTKEYSINSLOT":
       return node.keysOf(Number(words[0])).length;
