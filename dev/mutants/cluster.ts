@@ -26,8 +26,8 @@ export const cluster: readonly Mutant[] = [
   {
     name: "hides events of a slot whose atomic migration is over",
     file: "cluster/migration/handover.ts",
-    before: 'if (event.owns || state !== "running") return this.#judgeEnd(stream, event, id);',
-    after: "if (event.owns) return this.#judgeEnd(stream, event, id);",
+    before: 'if (event.owns || state !== "running") return this.#judgeEnd(stream, event, move);',
+    after: "if (event.owns) return this.#judgeEnd(stream, event, move);",
     tests: ["tests/cluster/migration/filter_test.ts"],
   },
   {
@@ -54,8 +54,9 @@ export const cluster: readonly Mutant[] = [
   {
     name: "delivers what a replica repeats",
     file: "cluster/migration/filter.ts",
-    before: 'return mayRepeat ? "artefact" : "maybe";',
-    after: 'return mayRepeat ? "real" : "maybe";',
+    before:
+      'return mayRepeat && isKnown && incomingMoves(event).length === 0 ? "artefact" : "maybe";',
+    after: 'return mayRepeat && isKnown && incomingMoves(event).length === 0 ? "real" : "maybe";',
     tests: ["tests/cluster/migration/filter_test.ts"],
   },
   {
@@ -460,8 +461,8 @@ export const cluster: readonly Mutant[] = [
   {
     name: "takes events before a handover for copies though the source may not have owned the slot",
     file: "cluster/migration/handover.ts",
-    before: "else if (isMigrating(other, id, handover.heldSince)) other",
-    after: "else if (handover.order > 0) other",
+    before: "else if (!isMigrating(other, id, handover.heldSince)) other",
+    after: "else if (handover.order < 0) other",
     tests: ["tests/cluster/migration/handover_test.ts"],
   },
   {
@@ -489,8 +490,50 @@ export const cluster: readonly Mutant[] = [
   {
     name: "takes what came before a demotion for a repetition",
     file: "cluster/migration/filter.ts",
-    before: 'return mayRepeat ? "artefact" : "maybe";',
-    after: 'return mayRepeat ? "artefact" : "artefact";',
+    before: "return mayRepeat && isKnown && ",
+    after: "return isKnown && ",
+    tests: ["tests/cluster/migration/filter_test.ts"],
+  },
+  {
+    name: "hides what a replica emitted when it owned a slot that it had just gained",
+    file: "cluster/migration/filter.ts",
+    before: "return mayRepeat && isKnown && incomingMoves(event).length === 0 ?",
+    after: "return mayRepeat && isKnown ?",
+    tests: ["tests/cluster/migration/filter_test.ts"],
+  },
+  {
+    name: "hides what a replica emitted when it owned a slot that it never had a fence of",
+    file: "cluster/migration/filter.ts",
+    before: "return mayRepeat && isKnown && ",
+    after: "return mayRepeat && ",
+    tests: ["tests/cluster/migration/filter_test.ts"],
+  },
+  {
+    name: "decides events by an answer that stood before them",
+    file: "cluster/migration/filter.ts",
+    before: "if (event.order <= order) {",
+    after: "if (event.order > 0) {",
+    tests: ["tests/cluster/migration/filter_test.ts"],
+  },
+  {
+    name: "hides events of a slot that its target may have owned and lost",
+    file: "cluster/migration/handover.ts",
+    before: "current === ownEpoch && current <= epoch + 1",
+    after: "current === ownEpoch",
+    tests: ["tests/cluster/migration/filter_test.ts"],
+  },
+  {
+    name: "hides events of a slot that its target may have lost to a node with a higher epoch",
+    file: "cluster/migration/handover.ts",
+    before: "current === ownEpoch && current <= epoch + 1",
+    after: "current <= epoch + 1",
+    tests: ["tests/cluster/migration/filter_test.ts"],
+  },
+  {
+    name: "decides a handover by a report from before its last event",
+    file: "cluster/migration/handover.ts",
+    before: "if (!this.#proofs.wantReport(stream, since)) return null;",
+    after: "",
     tests: ["tests/cluster/migration/filter_test.ts"],
   },
   {
