@@ -8,11 +8,11 @@
  * failovers and moves of slots; what may be missing is a {@linkcode Gap} at its place in the stream.
  *
  * Servers send nothing until `notify-keyspace-events` is set, to `KEA` for most purposes. A
- * subscription that could never bring anything is rejected, with the command that mends it.
+ * subscription that could never deliver anything is rejected, with the command that fixes it.
  *
- * What the other entries export is here too, but for `./cli`, the tool, and `./connection`. `./parse`, `./events` and
- * `./resp` open no socket: they have what is in the messages of any client, what servers send, and
- * the protocol by itself.
+ * The other entry points need no `connect`: `./connection` is one plain connection, `./parse` and
+ * `./events` read the messages of any client and know what servers send, `./resp` is the protocol, and
+ * `./discovery` finds the nodes of a cluster through any client.
  *
  * @example
  * ```ts no-run
@@ -29,8 +29,100 @@
  * @module
  */
 
-export * from "./cluster/mod.ts";
-export * from "./events/mod.ts";
-export * from "./parse/mod.ts";
-export * from "./pubsub/mod.ts";
-export * from "./resp/mod.ts";
+export { ClusterKeyspaceNotifications, connect } from "./cluster/mod.ts";
+export type { ClusterOptions, MigrationPolicy, SlotRange } from "./cluster/mod.ts";
+export {
+  describeEvent,
+  type EventDescription,
+  EventType,
+  type FlagsReport,
+  type MergedFlags,
+  mergeFlags,
+  missingFlags,
+  type NarrowedChannel,
+  requiredFlags,
+} from "./events/mod.ts";
+export {
+  Channel,
+  type ChannelOptions,
+  ChannelType,
+  escapeGlob,
+  type EventName,
+  type EventNames,
+  getChannelType,
+  isPattern,
+  KeyeventChannel,
+  KeyNotification,
+  KeyspaceChannel,
+  type KnownEvent,
+  matchGlob,
+  type NameOrPattern,
+  type NotificationChannel,
+  type ParseOptions,
+  SubkeyeventChannel,
+  SubkeyspaceChannel,
+  SubkeyspaceeventChannel,
+  SubkeyspaceitemChannel,
+  toChannel,
+} from "./parse/mod.ts";
+export {
+  type AbstractKeyspaceNotifications,
+  type Address,
+  AuthError,
+  type AuthErrorCode,
+  type ChannelLike,
+  type ChannelSubscribeOptions,
+  ClosedError,
+  CodedError,
+  ConnectError,
+  type ConnectErrorCode,
+  type ConnectErrorOptions,
+  type ConnectOptions,
+  type Credentials,
+  type Dial,
+  dial,
+  type DialOptions,
+  type FlagsPolicy,
+  formatAddress,
+  type Gap,
+  type GapReason,
+  type GetMessageOptions,
+  type Health,
+  type HeartbeatOptions,
+  KeyspaceNotifications,
+  type KeyspaceNotificationsInterface,
+  type ListenOptions,
+  type MigrationStatus,
+  MissingDatabaseError,
+  MissingFlagsError,
+  type NodeState,
+  type NodeStatus,
+  type NotificationHandler,
+  type NotificationLoop,
+  type Overflow,
+  parseUrl,
+  type QueueLimits,
+  type QueueOptions,
+  type RefusedChannel,
+  SentinelError,
+  type SentinelErrorCode,
+  type SentinelFailure,
+  type SentinelTarget,
+  type ServerUrl,
+  type SlotCoverage,
+  type SlotSpan,
+  type Status,
+  type StreamItem,
+  type SubscribeOptions,
+  SubscribeRefusedError,
+  type Subscription,
+  type TcpAddress,
+  TimeoutError,
+  type TimeoutErrorCode,
+  type TlsOptions,
+  type Transport,
+  type UnixAddress,
+  UnsupportedError,
+  type UnsupportedErrorCode,
+} from "./pubsub/mod.ts";
+export { type DecoderLimits, RespLimitError, RespSyntaxError, ServerError } from "./resp/mod.ts";

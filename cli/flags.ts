@@ -1,12 +1,11 @@
 import { unknownFlags } from "../events/flags.ts";
+import { parseFlags, printFlags } from "../events/mod.ts";
 import {
   type Channel,
   describeEvent,
   getChannelType,
   isPattern,
   type NarrowedChannel,
-  parseFlags,
-  printFlags,
   requiredFlags,
   toChannel,
 } from "../mod.ts";

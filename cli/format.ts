@@ -1,4 +1,5 @@
-import { countSlots, formatSlots, type Gap, type KeyNotification, type SlotRange } from "../mod.ts";
+import { countSlots, formatSlots } from "../cluster/discovery/mod.ts";
+import type { Gap, KeyNotification, SlotRange } from "../mod.ts";
 import { type Clock, timeOfDay } from "./clock.ts";
 import { eventStyle } from "./event_style.ts";
 import { printable } from "../pubsub/connection/printable.ts";

@@ -1,10 +1,11 @@
 import { ConnectTurns } from "../pubsub/connection/connect_turns.ts";
-import { type CommandArgument, dial, type Reply, RespMap, ServerError } from "../mod.ts";
+import { dial, ServerError } from "../mod.ts";
 import type { Connection } from "../pubsub/connection/connection.ts";
 import { openConnection } from "../pubsub/connection/handshake.ts";
 import { readCredentials } from "../pubsub/connection/options.ts";
 import { Secrets } from "../pubsub/connection/secrets.ts";
 import { dialWithTls } from "../pubsub/connection/option_checks.ts";
+import { type CommandArgument, type Reply, RespMap } from "../resp/mod.ts";
 import type { Target } from "./connection.ts";
 
 /** How long dialling, and any one answer, may take, in ms. */

@@ -1,5 +1,6 @@
 import type { Dispatcher } from "../pubsub/dispatcher.ts";
-import { AbstractKeyspaceNotifications, type Status } from "../pubsub/mod.ts";
+import { AbstractKeyspaceNotifications } from "../pubsub/base.ts";
+import type { Status } from "../pubsub/mod.ts";
 import type { Topology } from "./discovery/topology.ts";
 import { checkForCluster, type ClusterOptions, readSeedNodes } from "./options.ts";
 import type { WatchedCluster } from "./watched_cluster.ts";

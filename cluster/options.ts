@@ -1,5 +1,6 @@
 import { parseNamedUrl } from "../pubsub/connection/address.ts";
-import { type ConnectOptions, DEFAULT_PORT, type ServerUrl } from "../pubsub/mod.ts";
+import { DEFAULT_PORT } from "../pubsub/connection/address.ts";
+import type { ConnectOptions, ServerUrl } from "../pubsub/mod.ts";
 import { defaultsOf, type ServerDefaults } from "../pubsub/connection/options.ts";
 import {
   checkAtLeast,

@@ -68,7 +68,11 @@ const ROOMS: Room[] = [
     imports: ["cluster/", "pubsub/", "resp/", "parse/", "events/"],
     runtime: false,
   },
-  { path: "cli/", imports: ["mod.ts", "pubsub/", "pubsub/connection/", "events/"], runtime: true },
+  {
+    path: "cli/",
+    imports: ["mod.ts", "cluster/discovery/", "pubsub/", "pubsub/connection/", "events/", "resp/"],
+    runtime: true,
+  },
   // It shows the library over the sockets of a runtime.
   {
     path: "examples/discover_sockets.ts",

@@ -12,7 +12,8 @@
  */
 
 import { env } from "node:process";
-import { connect, type ConnectOptions, hashSlot, type SlotSpan } from "@keywatch/keywatch";
+import { hashSlot } from "@keywatch/keywatch/discovery";
+import { connect, type ConnectOptions, type SlotSpan } from "@keywatch/keywatch";
 import { createCluster } from "npm:@redis/client@6.3.1";
 
 /** What is told after each notification and each gap. */

@@ -34,4 +34,4 @@ export {
 export type { EventName, EventNames, KnownEvent } from "./event.ts";
 export { ChannelType, getChannelType } from "./channel_type.ts";
 export { escapeGlob, isPattern, matchGlob } from "./glob.ts";
-export { KeyNotification, parseNotification, type ParseOptions } from "./notification.ts";
+export { KeyNotification, type ParseOptions } from "./notification.ts";

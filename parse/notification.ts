@@ -445,14 +445,6 @@ export class KeyNotification {
  * @param keyPrefix Only keys that begin so count, and are given without it.
  * @returns `null` when this is no well-formed notification, `undefined` when it is one whose key
  * does not begin with `keyPrefix`.
- *
- * @example
- * ```ts
- * import { parseNotification } from "@keywatch/keywatch/parse";
- *
- * const bytes = new TextEncoder().encode("__keyspace@0__:user:1 set");
- * parseNotification(bytes, 0, 21, 22, 25, Date.now(), null)?.key; // "user:1"
- * ```
  */
 export const parseNotification: (
   bytes: Uint8Array,

@@ -32,11 +32,9 @@ import type { Subscription } from "./subscription.ts";
  *
  * @example
  * ```ts no-run
- * import { AbstractKeyspaceNotifications, connect } from "@keywatch/keywatch";
+ * import { type AbstractKeyspaceNotifications, connect } from "@keywatch/keywatch";
  *
- * function isWatching(value: unknown): boolean {
- *   return value instanceof AbstractKeyspaceNotifications && value.subscribed;
- * }
+ * const isWatching = ({ subscribed }: AbstractKeyspaceNotifications): boolean => subscribed;
  * await using notifications = await connect("redis://localhost:6379");
  * isWatching(notifications); // false: nothing is subscribed yet
  * ```

@@ -1,4 +1,5 @@
-import { type Channel, type KeyNotification, parseNotification } from "../parse/mod.ts";
+import type { Channel, KeyNotification } from "../parse/mod.ts";
+import { parseNotification } from "../parse/notification.ts";
 import type { MessageFrame } from "../resp/mod.ts";
 import {
   type Consumer,

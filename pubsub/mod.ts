@@ -15,8 +15,8 @@
  * @module
  */
 
-export { DEFAULT_PORT, formatAddress, parseUrl, type ServerUrl } from "./connection/address.ts";
-export { AbstractKeyspaceNotifications } from "./base.ts";
+export { formatAddress, parseUrl, type ServerUrl } from "./connection/address.ts";
+export type { AbstractKeyspaceNotifications } from "./base.ts";
 export type { NotificationHandler } from "./delivery.ts";
 export * from "./connection/errors.ts";
 export * from "./errors.ts";

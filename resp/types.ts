@@ -192,13 +192,6 @@ function isText(reply: Reply, text: string): boolean {
 
 /**
  * Returns a copy of a reply with text in place of bytes, as the decoder makes it with `strings: "text"`.
- *
- * @example
- * ```ts
- * import { replyToText } from "@keywatch/keywatch/resp";
- *
- * replyToText([new Uint8Array([111, 107]), 1]); // ["ok", 1]
- * ```
  */
 export function replyToText(reply: Reply): Reply {
   const root = [reply];

@@ -7,7 +7,8 @@
 import { Buffer } from "node:buffer";
 import { createServer, type Socket } from "node:net";
 import process from "node:process";
-import { Decoder, replyToText } from "../../resp/mod.ts";
+import { Decoder } from "../../resp/mod.ts";
+import { replyToText } from "../../resp/types.ts";
 import { bulk, frames, type Script } from "./frames.ts";
 
 const INFO = "# Server\r\nredis_version:7.2.4\r\nredis_mode:standalone\r\nloading:0\r\n";

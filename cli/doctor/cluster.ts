@@ -1,12 +1,11 @@
 import {
-  type Address,
   type ClusterNode,
   countSlots,
   dialAddress,
-  formatAddress,
   formatSlots,
   type Topology,
-} from "../../mod.ts";
+} from "../../cluster/discovery/mod.ts";
+import { type Address, formatAddress } from "../../mod.ts";
 import { messageOf } from "../message.ts";
 import { Session } from "../session.ts";
 import type { Checkup } from "./checkup.ts";

@@ -1,4 +1,5 @@
-import { type Address, hashSlot, includesSlot, ServerError, type SlotRange } from "../../mod.ts";
+import { hashSlot, includesSlot } from "../../cluster/discovery/mod.ts";
+import { type Address, ServerError, type SlotRange } from "../../mod.ts";
 import { messageOf } from "../message.ts";
 import { Session } from "../session.ts";
 import type { Checkup } from "./checkup.ts";

@@ -4,11 +4,11 @@ import {
   formatAddress,
   type KeyspaceNotifications,
   type NodeStatus,
-  type Reply,
   requiredFlags,
   ServerError,
   type SlotRange,
 } from "../../mod.ts";
+import type { Reply } from "../../resp/mod.ts";
 import { messageOf } from "../message.ts";
 import { fieldsOf, Session } from "../session.ts";
 import type { Checkup } from "./checkup.ts";

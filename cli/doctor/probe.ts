@@ -1,8 +1,7 @@
+import { hashSlot, includesSlot } from "../../cluster/discovery/mod.ts";
 import {
   type Address,
   ChannelType,
-  hashSlot,
-  includesSlot,
   KeyspaceChannel,
   type KeyspaceNotifications,
   type NotificationChannel,

@@ -1,4 +1,4 @@
-import { countSlots, formatSlots } from "../../mod.ts";
+import { countSlots, formatSlots } from "../../cluster/discovery/mod.ts";
 import { timeOfDay } from "../clock.ts";
 import { eventStyle } from "../event_style.ts";
 import { printable } from "../../pubsub/connection/printable.ts";

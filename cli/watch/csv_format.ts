@@ -1,10 +1,5 @@
-import {
-  formatSlots,
-  type Gap,
-  type KeyNotification,
-  matchGlob,
-  type NotificationChannel,
-} from "../../mod.ts";
+import { formatSlots } from "../../cluster/discovery/mod.ts";
+import { type Gap, type KeyNotification, matchGlob, type NotificationChannel } from "../../mod.ts";
 import type { LineFormat } from "./line_format.ts";
 import { toWire } from "./wire.ts";
 

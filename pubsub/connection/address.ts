@@ -9,17 +9,7 @@ import { kindOf } from "./option_checks.ts";
 import { isName, reasonOf } from "./printable.ts";
 import type { Address, TcpAddress, UnixAddress } from "./transport.ts";
 
-/**
- * The port Redis and Valkey listen on when a URL names none.
- *
- * @example
- * ```ts
- * import { DEFAULT_PORT, parseUrl } from "@keywatch/keywatch/pubsub";
- *
- * const { address } = parseUrl("redis://localhost");
- * "port" in address && address.port === DEFAULT_PORT; // true
- * ```
- */
+/** The port of a URL that names none. */
 export const DEFAULT_PORT = 6379;
 
 /**

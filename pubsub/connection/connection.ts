@@ -6,10 +6,10 @@ import {
   encodePipeline,
   type MessageFrame,
   type Reply,
-  replyToText,
   RespLimitError,
   RespSyntaxError,
 } from "../../resp/mod.ts";
+import { replyToText } from "../../resp/types.ts";
 import { bytesOf } from "../../resp/message_frame.ts";
 import type { Product } from "../../events/flags.ts";
 import { formatAddress } from "./address.ts";

@@ -17,12 +17,8 @@
  *
  * @module
  */
-import {
-  type Channel,
-  type KeyNotification,
-  parseNotification,
-  toChannel,
-} from "../../parse/mod.ts";
+import { type Channel, type KeyNotification, toChannel } from "../../parse/mod.ts";
+import { parseNotification } from "../../parse/notification.ts";
 import { type CommandArgument, decodeText, type MessageFrame, type Reply } from "../../resp/mod.ts";
 import { checkTcpAddress, parseUrl, type ServerUrl } from "./address.ts";
 import { type Connection, MessageReceiver } from "./connection.ts";

@@ -3,7 +3,7 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import type { Target } from "../../cli/connection.ts";
 import { mendByService, redisCli, shellWord } from "../../cli/doctor/mend.ts";
 import { keyFor } from "../../cli/doctor/probe.ts";
-import { hashSlot } from "../../mod.ts";
+import { hashSlot } from "../../cluster/discovery/mod.ts";
 
 const TARGET: Target = {
   url: "redis://localhost",

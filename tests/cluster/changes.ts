@@ -1,12 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
-import {
-  ClusterKeyspaceNotifications,
-  type ClusterOptions,
-  connect,
-  formatSlots,
-  type Gap,
-  hashSlot,
-} from "../../mod.ts";
+import { formatSlots, hashSlot } from "../../cluster/discovery/mod.ts";
+import { ClusterKeyspaceNotifications, type ClusterOptions, connect, type Gap } from "../../mod.ts";
 import { Proxy } from "../ledger/proxy.ts";
 import { startCluster, type TestCluster, type TestServer, until } from "../servers/mod.ts";
 import type { Scene } from "./scene.ts";

@@ -1,10 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import {
-  ClusterKeyspaceNotifications,
-  connect,
-  hashSlot,
-  MissingDatabaseError,
-} from "../../mod.ts";
+import { hashSlot } from "../../cluster/discovery/mod.ts";
+import { ClusterKeyspaceNotifications, connect, MissingDatabaseError } from "../../mod.ts";
 import { matrix, startCluster } from "../servers/mod.ts";
 
 const TALKATIVE = { "notify-keyspace-events": "KEA" };

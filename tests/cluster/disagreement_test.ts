@@ -1,11 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
-import {
-  ClusterKeyspaceNotifications,
-  connect,
-  formatSlots,
-  type Gap,
-  hashSlot,
-} from "../../mod.ts";
+import { formatSlots, hashSlot } from "../../cluster/discovery/mod.ts";
+import { ClusterKeyspaceNotifications, connect, type Gap } from "../../mod.ts";
 import { until } from "../servers/mod.ts";
 import { WallClock } from "../wall_clock.ts";
 import { SimulatedCluster, type SimulatedNode, type Told } from "./simulated.ts";

@@ -1,11 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
-import {
-  ClusterKeyspaceNotifications,
-  type ClusterOptions,
-  connect,
-  formatSlots,
-  type Gap,
-} from "../../mod.ts";
+import { formatSlots } from "../../cluster/discovery/mod.ts";
+import { ClusterKeyspaceNotifications, type ClusterOptions, connect, type Gap } from "../../mod.ts";
 import { sleep, until } from "../servers/mod.ts";
 import { SimulatedCluster, type SimulatedNode, type Told, type ToldShard } from "./simulated.ts";
 

@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import { TopologyError } from "../../cluster/discovery/mod.ts";
 import {
   ClusterKeyspaceNotifications,
   type ClusterOptions,
@@ -6,7 +7,6 @@ import {
   type Dial,
   dial,
   type Status,
-  TopologyError,
 } from "../../mod.ts";
 import { Peer } from "../pubsub/peer.ts";
 import { sleep, until, within } from "../servers/mod.ts";

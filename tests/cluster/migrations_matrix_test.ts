@@ -1,9 +1,9 @@
 import { assert, assertEquals } from "@std/assert";
+import { hashSlot } from "../../cluster/discovery/mod.ts";
 import {
   ClusterKeyspaceNotifications,
   type ClusterOptions,
   connect,
-  hashSlot,
   type KeyNotification,
 } from "../../mod.ts";
 import {

@@ -1,10 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import {
-  ClusterKeyspaceNotifications,
-  connect,
-  hashSlot,
-  type KeyNotification,
-} from "../../mod.ts";
+import { hashSlot } from "../../cluster/discovery/mod.ts";
+import { ClusterKeyspaceNotifications, connect, type KeyNotification } from "../../mod.ts";
 import { inSteps } from "../steps.ts";
 import { startCluster, type TestCluster, type TestServer, until } from "../servers/mod.ts";
 

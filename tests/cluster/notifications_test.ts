@@ -1,13 +1,12 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { formatSlots, hashSlot } from "../../cluster/discovery/mod.ts";
 import {
   AuthError,
   ClosedError,
   ClusterKeyspaceNotifications,
   connect,
   ConnectError,
-  formatSlots,
   type Gap,
-  hashSlot,
   KeyspaceNotifications,
   MissingFlagsError,
 } from "../../mod.ts";

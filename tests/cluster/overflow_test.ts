@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
-import { connect, type Gap, hashSlot, type StreamItem } from "../../mod.ts";
+import { hashSlot } from "../../cluster/discovery/mod.ts";
+import { connect, type Gap, type StreamItem } from "../../mod.ts";
 import { until } from "../servers/mod.ts";
 import { SimulatedCluster, type SimulatedNode } from "./simulated.ts";
 

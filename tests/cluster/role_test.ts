@@ -1,12 +1,6 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import {
-  ClusterKeyspaceNotifications,
-  connect,
-  formatSlots,
-  type Gap,
-  hashSlot,
-  includesSlot,
-} from "../../mod.ts";
+import { formatSlots, hashSlot, includesSlot } from "../../cluster/discovery/mod.ts";
+import { ClusterKeyspaceNotifications, connect, type Gap } from "../../mod.ts";
 import { until } from "../servers/mod.ts";
 import { FakeServer } from "../pubsub/fake_server.ts";
 import { SimulatedCluster, type SimulatedNode } from "./simulated.ts";

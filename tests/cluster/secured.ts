@@ -1,11 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import {
-  AuthError,
-  ClusterKeyspaceNotifications,
-  connect,
-  ConnectError,
-  formatSlots,
-} from "../../mod.ts";
+import { formatSlots } from "../../cluster/discovery/mod.ts";
+import { AuthError, ClusterKeyspaceNotifications, connect, ConnectError } from "../../mod.ts";
 import { makeCertificates, startCluster, type TestCluster } from "../servers/mod.ts";
 import type { Scene } from "./scene.ts";
 

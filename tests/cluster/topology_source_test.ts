@@ -1,12 +1,6 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
-import {
-  ClosedError,
-  type ClusterOptions,
-  connect,
-  ConnectError,
-  formatSlots,
-  type Gap,
-} from "../../mod.ts";
+import { formatSlots } from "../../cluster/discovery/mod.ts";
+import { ClosedError, type ClusterOptions, connect, ConnectError, type Gap } from "../../mod.ts";
 import { ClusterKeyspaceNotifications } from "../../cluster/mod.ts";
 import { refreshDelay } from "../../cluster/topology_source.ts";
 import { Proxy } from "../ledger/proxy.ts";

@@ -61,7 +61,7 @@ const WRONG_IMPORTS: [from: string, to: string][] = [
   ["cluster/discovery/topology.ts", "pubsub/mod.ts"],
   ["cluster/notifications.ts", "cli/mod.ts"],
   ["mod.ts", "cli/mod.ts"],
-  ["cli/watch.ts", "resp/mod.ts"],
+  ["cli/watch.ts", "cluster/migration/filter.ts"],
   ["cli/watch.ts", "tests/servers/mod.ts"],
   ["pubsub/connection/connection.ts", "tests/servers/mod.ts"],
   ["examples/expired.ts", "pubsub/mod.ts"],

@@ -6,27 +6,25 @@ import * as connection from "../../pubsub/connection/mod.ts";
 import { run } from "../servers/run.ts";
 
 const VALUES = `
-  AbstractKeyspaceNotifications Attributed AuthError Channel ChannelType ClosedError
-  ClusterKeyspaceNotifications CodedError ConnectError DEFAULT_PORT Decoder EventType
-  KeyNotification KeyeventChannel KeyspaceChannel KeyspaceNotifications MissingDatabaseError
-  MissingFlagsError RespLimitError RespMap RespSet RespSyntaxError SLOTS SentinelError ServerError
-  SubkeyeventChannel SubkeyspaceChannel SubkeyspaceeventChannel SubkeyspaceitemChannel
-  SubscribeRefusedError TimeoutError Topology TopologyError UnsupportedError VerbatimString connect
-  countSlots decodeText describeEvent dial dialAddress discoverTopology encodeCommand
-  encodePipeline escapeGlob formatAddress formatSlots getChannelType hashSlot includesSlot
-  isPattern matchGlob mergeFlags missingFlags mostFrequentView parseFlags parseNotification
-  parseUrl printFlags replyToText requiredFlags toChannel
+  AuthError Channel ChannelType ClosedError ClusterKeyspaceNotifications CodedError ConnectError
+  EventType KeyNotification KeyeventChannel KeyspaceChannel KeyspaceNotifications
+  MissingDatabaseError MissingFlagsError RespLimitError RespSyntaxError SentinelError
+  ServerError SubkeyeventChannel SubkeyspaceChannel SubkeyspaceeventChannel
+  SubkeyspaceitemChannel SubscribeRefusedError TimeoutError UnsupportedError connect
+  describeEvent dial escapeGlob formatAddress getChannelType isPattern matchGlob mergeFlags
+  missingFlags parseUrl requiredFlags toChannel
 `;
 const TYPES = `
-  Address AuthErrorCode ChannelLike ChannelOptions ClusterNode ClusterOptions CommandArgument ConnectErrorCode ConnectErrorOptions ConnectOptions
-  Credentials DecoderLimits DecoderOptions DecoderSink Dial DialOptions DiscoverTopologyOptions
-  EventDescription EventName EventNames ChannelSubscribeOptions FlagsPolicy FlagsReport Gap
-  GapReason GetMessageOptions Health HeartbeatOptions KeyspaceNotificationsInterface KnownEvent
-  ListenOptions MergedFlags MessageFrame MigrationPolicy MigrationStatus NameOrPattern
-  NarrowedChannel NodeAddress NodeState NodeStatus NotificationChannel NotificationHandler
-  NotificationLoop Overflow ParseOptions QueueLimits QueueOptions RefusedChannel Reply SendCommand
-  SentinelErrorCode SentinelFailure SentinelTarget ServerUrl Shard SlotCoverage SlotRange SlotSpan Status StreamItem
-  SubscribeOptions Subscription TcpAddress TimeoutErrorCode TlsOptions TopologyErrorCode Transport UnixAddress UnsupportedErrorCode
+  AbstractKeyspaceNotifications Address AuthErrorCode ChannelLike ChannelOptions
+  ChannelSubscribeOptions ClusterOptions ConnectErrorCode ConnectErrorOptions ConnectOptions
+  Credentials DecoderLimits Dial DialOptions EventDescription EventName EventNames FlagsPolicy
+  FlagsReport Gap GapReason GetMessageOptions Health HeartbeatOptions
+  KeyspaceNotificationsInterface KnownEvent ListenOptions MergedFlags MigrationPolicy
+  MigrationStatus NameOrPattern NarrowedChannel NodeState NodeStatus NotificationChannel
+  NotificationHandler NotificationLoop Overflow ParseOptions QueueLimits QueueOptions
+  RefusedChannel SentinelErrorCode SentinelFailure SentinelTarget ServerUrl SlotCoverage
+  SlotRange SlotSpan Status StreamItem SubscribeOptions Subscription TcpAddress TimeoutErrorCode
+  TlsOptions Transport UnixAddress UnsupportedErrorCode
 `;
 
 const VALUES_OF_CONNECTION = `

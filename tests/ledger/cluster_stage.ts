@@ -1,4 +1,4 @@
-import { hashSlot } from "../../mod.ts";
+import { hashSlot } from "../../cluster/discovery/mod.ts";
 import { sleep, startCluster, type TestCluster, type TestServer, until } from "../servers/mod.ts";
 import { Book } from "./book.ts";
 import type { SlotRange } from "./ledger.ts";

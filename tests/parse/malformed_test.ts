@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { KeyNotification, parseNotification } from "../../parse/mod.ts";
+import { KeyNotification, parseNotification } from "../../parse/notification.ts";
 import { concat, utf8 } from "./texts.ts";
 
 const KEYSPACE = "__keyspace@0__:k";

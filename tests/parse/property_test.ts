@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import fc from "npm:fast-check@4.10.2";
-import { KeyNotification, parseNotification } from "../../parse/mod.ts";
+import { KeyNotification, parseNotification } from "../../parse/notification.ts";
 import { concat, utf8 } from "./texts.ts";
 
 /** Bytes in which what separates the parts of a message is frequent. */

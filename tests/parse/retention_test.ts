@@ -2,7 +2,7 @@ import { Buffer } from "node:buffer";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { assertEquals } from "@std/assert";
-import { type KeyNotification, parseNotification } from "../../parse/mod.ts";
+import { type KeyNotification, parseNotification } from "../../parse/notification.ts";
 import { decodeText } from "../../bytes/text.ts";
 import { utf8 } from "./texts.ts";
 import { sleep } from "../servers/wait.ts";

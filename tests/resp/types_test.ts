@@ -2,12 +2,12 @@ import { assertEquals } from "@std/assert";
 import {
   Attributed,
   type Reply,
-  replyToText,
   RespMap,
   RespSet,
   ServerError,
   VerbatimString,
 } from "../../resp/mod.ts";
+import { replyToText } from "../../resp/types.ts";
 import { bytes, decode, show } from "./harness.ts";
 import { REPLIES } from "./payloads.ts";
 

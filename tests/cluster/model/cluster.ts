@@ -1,4 +1,5 @@
-import { type Dial, hashSlot } from "../../../mod.ts";
+import { hashSlot } from "../../../cluster/discovery/mod.ts";
+import type { Dial } from "../../../mod.ts";
 import type { Random } from "../../random.ts";
 import type { VirtualClock } from "./clock.ts";
 import { History } from "./history.ts";

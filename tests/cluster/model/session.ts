@@ -1,5 +1,5 @@
 import { Decoder } from "../../../resp/mod.ts";
-import { hashSlot } from "../../../mod.ts";
+import { hashSlot } from "../../../cluster/discovery/mod.ts";
 import { answerCommand } from "./commands.ts";
 import type { Emission } from "./history.ts";
 import type { ModelNode, NodeSession } from "./node.ts";

@@ -1,5 +1,5 @@
 /** A source and a target of migrations, and a replica of the source: real ones, and those of the model. */
-import { hashSlot } from "../../../mod.ts";
+import { hashSlot } from "../../../cluster/discovery/mod.ts";
 import { encodeCommand } from "../../../resp/mod.ts";
 import { type TestCluster, type TestServer, until } from "../../servers/mod.ts";
 import type { VirtualClock } from "./clock.ts";

@@ -1,5 +1,6 @@
 /** All primaries of a cluster are watched, and what becomes of them is followed. */
-import { ClusterKeyspaceNotifications, formatSlots, hashSlot } from "@keywatch/keywatch";
+import { formatSlots, hashSlot } from "@keywatch/keywatch/discovery";
+import { ClusterKeyspaceNotifications } from "@keywatch/keywatch";
 import { equal, ok, takeOne, until } from "../kit.mjs";
 
 const urlOf = ({ host, port }) => `redis://${host}:${port}`;
