@@ -44,9 +44,6 @@ const BLOCK = 1024;
 /** How much of a chunk is appended to an incomplete message first; most need no more. */
 const FIRST_TRY = 96;
 
-/** What a `pmessage` counts as besides its bytes. */
-const PMESSAGE_COST: number = AGGREGATE_COST + 4 * BYTES_COST;
-
 /** So much of a bulk is collected before it becomes text, because each part of a text takes memory. */
 const TEXT_PART = 2 ** 15;
 
@@ -237,7 +234,9 @@ export class Decoder {
   /** No message of up to this length exceeds a limit. Longer ones are read as any push. */
   get #maxMessageLength(): number {
     const { maxBulkLength, maxHeldBytes } = this.#limits;
-    return Math.min(maxBulkLength, maxHeldBytes - this.#builder.held - PMESSAGE_COST);
+    // Of a pmessage, besides its bytes.
+    const cost = AGGREGATE_COST + 4 * BYTES_COST;
+    return Math.min(maxBulkLength, maxHeldBytes - this.#builder.held - cost);
   }
 
   /** Reads on in an incomplete message. Little more of the chunk is copied than belongs to it. */

@@ -61,7 +61,7 @@ export const resp: readonly Mutant[] = [
   {
     name: "reads a message beyond maxHeldBytes",
     file: "resp/decoder.ts",
-    before: "maxHeldBytes - this.#builder.held - PMESSAGE_COST",
+    before: "maxHeldBytes - this.#builder.held - cost",
     after: "maxHeldBytes",
     tests: ["tests/resp/errors_test.ts"],
   },
