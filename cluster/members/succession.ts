@@ -39,6 +39,8 @@ export class Succession {
   readonly #followed = new Map<string, string>();
   /** The primary that a node said it had replaced, by both ids. */
   readonly #replaced = new Map<string, string>();
+  /** When a node was last asked that said that it is a replica, by its id, in ms since the epoch. */
+  readonly #replicaAt = new Map<string, number>();
   /** When a topology was last requested that named a node as the owner of slots, by its id. */
   readonly #ownedAt = new Map<string, number>();
   /** How far the replication streams of primaries had come, those that were replaced among them. */
@@ -77,16 +79,15 @@ export class Succession {
   }
 
   /**
-   * A time, in ms since the epoch, at which a node had not replaced an earlier primary yet; null if
-   * nothing is known of it. The node's own history says how far it had followed that one.
+   * A time, in ms since the epoch, at which a node had not replaced an earlier primary yet; Infinity if
+   * nothing is known of it. Its own history says how far it had followed that one.
    */
-  takenOverAfter(replication: Replication | null, earlier: string): number | null {
-    for (const log of this.#logs.values()) {
-      if (replication !== null && log.id === replication.previousId) {
-        return log.followedAt(replication.previousOffset);
-      }
-    }
-    return this.#ownedAt.get(earlier) ?? null;
+  takenOverAfter(id: string, replication: Replication | null, earlier: string): number {
+    const [log] = Array.from(this.#logs.values()).filter((log) =>
+      log.id === replication?.previousId
+    );
+    const after = log?.followedAt(replication!.previousOffset) ?? this.#ownedAt.get(earlier);
+    return Math.max(after ?? Infinity, this.#replicaAt.get(id) ?? 0);
   }
 
   /** The nodes that may replace a primary. */
@@ -152,10 +153,12 @@ export class Succession {
     for (let polls = 0; !signal.aborted; polls++) {
       try {
         let role: ServerInfo["role"] = null;
+        const askedAt = Date.now();
         // The handshake says it, which saves a round trip while nothing is heard.
         if (connection === null) ({ connection, info: { role } } = await this.#open(id, signal));
         role ??= (await askRole(connection)).role;
         if (role === "primary") this.replace(primary, id);
+        else if (role === "replica") this.#replicaAt.set(id, askedAt);
       } catch {
         // The replica does not answer now; the topology may name it later all the same.
       }

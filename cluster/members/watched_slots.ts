@@ -114,7 +114,7 @@ export class WatchedSlots {
       provenAt: (earlier: string) => serverOf(earlier)?.connection?.provenAt ?? Infinity,
       isHeir: (earlier: string) => succession.isHeir(id, earlier),
       takenOverAfter: (earlier: string) => {
-        const taken = succession.takenOverAfter(replication, earlier) ?? Infinity;
+        const taken = succession.takenOverAfter(id, replication, earlier);
         const server = serverOf(earlier);
         // One that does not answer now may have been replaced since its last answer.
         const isSilent = server !== undefined && server.silentFor > 0;

@@ -1,5 +1,6 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { Succession } from "../../../cluster/members/succession.ts";
+import { type Replication, ReplicationLog } from "../../../pubsub/replication.ts";
 import { resolveOptions } from "../../../pubsub/options.ts";
 import { FakeServer } from "../../pubsub/fake_server.ts";
 import { sleep, until } from "../../servers/mod.ts";
@@ -10,6 +11,8 @@ function hello(role: "master" | "replica"): string {
   const texts = words.map((word) => `$${word.length}\r\n${word}\r\n`);
   return `%5\r\n${texts.join("")}$5\r\nproto\r\n:3\r\n`;
 }
+
+const REPLICATION: Replication = { id: "t", offset: 9, previousId: "s", previousOffset: 9 };
 
 /** Servers that say that they are replicas, until they are promoted. */
 class Replicas implements AsyncDisposable {
@@ -67,10 +70,19 @@ Deno.test("of the replicas of a lost primary the one that is promoted is reporte
   succession.begin("p", ["r1", "r2"]);
   await until("both are polled repeatedly", () => replicas.polls > 4);
   assertEquals([replicas.connections, promoted], [2, []]);
+  assertEquals(succession.takenOverAfter("r3", null, "p"), Infinity);
+  const before = Date.now();
+  const polls = replicas.polls;
+  await until("both are polled again", () => replicas.polls > polls + 2);
   replicas.promote("r2");
   await until("it is reported", () => promoted.length > 0);
   await until("nobody is polled any more", () => replicas.connections === 0);
   assertEquals(promoted, ["r2"]);
+  const log = new ReplicationLog({ ...REPLICATION, id: "s", offset: 1 }, 5);
+  succession.keepLog("p", log);
+  const after = succession.takenOverAfter("r2", { ...REPLICATION, previousId: "s" }, "p");
+  assert(before <= after && after <= Date.now());
+  assertEquals(succession.takenOverAfter("r3", { ...REPLICATION, previousId: "s" }, "p"), 5);
 });
 
 Deno.test("a replica that has been promoted already is reported by its handshake", async () => {

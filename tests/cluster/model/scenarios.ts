@@ -208,6 +208,18 @@ for (const side of ["source", "target"] as const) {
   });
 }
 
+scenario("reports a gap as long as the outage when a primary is killed of which little came", {
+  watching: 100,
+}, async ({ model, b }) => {
+  const { cluster, operations } = model;
+  await model.run(1_000);
+  for (let n = 0; n < 5_000; n++) {
+    if (n === 20) cluster.spawn(failOver(cluster, b, "kill"));
+    operations.set(cluster.newKey(cluster.slots[n % cluster.slots.length]!));
+    await model.run(1);
+  }
+});
+
 scenario("shows no artefact of an ordinary reshard of many slots by key", {
   latencies: [0.1, 0.5, 2],
 }, async (scene) => {
