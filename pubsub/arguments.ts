@@ -1,5 +1,5 @@
 import { Channel, ChannelType, toChannel } from "../parse/mod.ts";
-import type { ChannelLike, SubscribeOptions } from "./interface.ts";
+import type { ChannelLike, SubscribeOptions } from "./subscription.ts";
 import { excerpt } from "./connection/printable.ts";
 
 /**

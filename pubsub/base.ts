@@ -17,18 +17,17 @@ import type {
   ChannelLike,
   ChannelSubscribeOptions,
   GetMessageOptions,
-  KeyspaceNotificationsInterface,
   ListenOptions,
   SubscribeOptions,
-} from "./interface.ts";
+  Subscription,
+} from "./subscription.ts";
 import { checkUnused, invalid } from "./connection/option_checks.ts";
 import type { Health, Status } from "./status.ts";
 import type { NotificationLoop, StreamItem } from "./stream.ts";
-import type { Subscription } from "./subscription.ts";
 
 /**
- * What watching one server and watching a cluster have in common: all that is done with
- * subscriptions and notifications. How servers are reached is the subclass's part.
+ * What `KeyspaceNotifications` and `ClusterKeyspaceNotifications` have in common: everything that is
+ * done with subscriptions and notifications. Subclasses reach the servers.
  *
  * @example
  * ```ts no-run
@@ -39,7 +38,8 @@ import type { Subscription } from "./subscription.ts";
  * isWatching(notifications); // false: nothing is subscribed yet
  * ```
  */
-export abstract class AbstractKeyspaceNotifications implements KeyspaceNotificationsInterface {
+export abstract class AbstractKeyspaceNotifications
+  implements AsyncIterable<KeyNotification>, AsyncDisposable {
   /**
    * The subscriptions, and the way to them.
    *
@@ -53,10 +53,13 @@ export abstract class AbstractKeyspaceNotifications implements KeyspaceNotificat
     this.#database = database;
   }
 
+  /** How things stand. */
   abstract status(): Status;
 
+  /** Ends everything: the connection, every loop, every wait. Safe to call twice. */
   abstract close(): Promise<void>;
 
+  /** Whether everything subscribed is being received, and if not, why. */
   health(): Health {
     const { state, nodes } = this.status();
     if (state === "closed") return { ok: false, reason: "closed" };
@@ -77,10 +80,28 @@ export abstract class AbstractKeyspaceNotifications implements KeyspaceNotificat
       : { ok: false, reason: "a subscription is not confirmed yet" };
   }
 
+  /** Whether anything is subscribed. */
   get subscribed(): boolean {
     return this.dispatcher.ended === null && this.dispatcher.registry.size > 0;
   }
 
+  /**
+   * Subscribes channels and patterns.
+   *
+   * @param args channels, each one of the channel classes or a whole channel as text or bytes; the
+   * last argument may be options
+   * @returns a hold on the channels, once every server has confirmed them all
+   * @throws {TypeError} when an argument is no channel of notifications
+   * @throws {MissingFlagsError} when a server's flags let nothing through to one of them; none of
+   * them is then subscribed
+   * @throws {MissingDatabaseError} when a server has no such database as one of them names; none of
+   * them is then subscribed
+   * @throws {SubscribeRefusedError} when a server refuses some; its `subscription` holds the others
+   * @throws {TimeoutError} when a server cannot be reached in time, or does not answer; none of them is
+   * then subscribed
+   * @throws {ClosedError} when the object is closed, also meanwhile
+   * @throws {ConnectError} when the connection was lost for good
+   */
   async subscribe(
     ...args: [...ChannelLike[], SubscribeOptions] | ChannelLike[]
   ): Promise<Subscription> {
@@ -94,6 +115,13 @@ export abstract class AbstractKeyspaceNotifications implements KeyspaceNotificat
     return await this.dispatcher.subscribe(channels, options.handler);
   }
 
+  /**
+   * Drops every hold on these channels; without arguments, on all.
+   *
+   * @param channels as for {@linkcode subscribe}
+   * @returns once every server has confirmed
+   * @throws {TypeError} when an argument is no channel
+   */
   async unsubscribe(...channels: ChannelLike[]): Promise<void> {
     await this.dispatcher.unsubscribe(
       channels.length === 0
@@ -102,6 +130,15 @@ export abstract class AbstractKeyspaceNotifications implements KeyspaceNotificat
     );
   }
 
+  /**
+   * Subscribes a key, or a pattern of keys, to learn of every event on it.
+   *
+   * @param keyOrPattern the key; with `*`, `?` or `[…]` in it, a pattern
+   * @param options the database, by default the URL's; a handler
+   * @returns a hold on the channel, as {@linkcode subscribe} gives it
+   * @throws {RangeError} when the database is no whole number from 0 to 2 ** 31 - 1
+   * @throws as {@linkcode subscribe} does
+   */
   async subscribeKeyspace(
     keyOrPattern: string | Uint8Array,
     options: ChannelSubscribeOptions = {},
@@ -112,6 +149,15 @@ export abstract class AbstractKeyspaceNotifications implements KeyspaceNotificat
     );
   }
 
+  /**
+   * Subscribes an event, to learn of every key it happens to.
+   *
+   * @param event the event, as {@linkcode EventType} names them; `*` for all
+   * @param options the database, by default the URL's; a handler
+   * @returns a hold on the channel, as {@linkcode subscribe} gives it
+   * @throws {RangeError} when the database is no whole number from 0 to 2 ** 31 - 1
+   * @throws as {@linkcode subscribe} does
+   */
   async subscribeKeyevent(
     event: EventName,
     options: ChannelSubscribeOptions = {},
@@ -119,6 +165,15 @@ export abstract class AbstractKeyspaceNotifications implements KeyspaceNotificat
     return await this.#subscribe(new KeyeventChannel(event, this.#channel(options)), options);
   }
 
+  /**
+   * Subscribes a key, or a pattern of keys, to learn of every event on its subkeys.
+   *
+   * @param keyOrPattern the key or pattern
+   * @param options the database, by default the URL's; a handler
+   * @returns a hold on the channel, as {@linkcode subscribe} gives it
+   * @throws {RangeError} when the database is no whole number from 0 to 2 ** 31 - 1
+   * @throws as {@linkcode subscribe} does
+   */
   async subscribeSubkeyspace(
     keyOrPattern: string | Uint8Array,
     options: ChannelSubscribeOptions = {},
@@ -129,6 +184,15 @@ export abstract class AbstractKeyspaceNotifications implements KeyspaceNotificat
     );
   }
 
+  /**
+   * Subscribes an event, to learn of every key and subkeys it happens to.
+   *
+   * @param event the event; `*` for all
+   * @param options the database, by default the URL's; a handler
+   * @returns a hold on the channel, as {@linkcode subscribe} gives it
+   * @throws {RangeError} when the database is no whole number from 0 to 2 ** 31 - 1
+   * @throws as {@linkcode subscribe} does
+   */
   async subscribeSubkeyevent(
     event: EventName,
     options: ChannelSubscribeOptions = {},
@@ -136,6 +200,17 @@ export abstract class AbstractKeyspaceNotifications implements KeyspaceNotificat
     return await this.#subscribe(new SubkeyeventChannel(event, this.#channel(options)), options);
   }
 
+  /**
+   * Subscribes one subkey of a key, or patterns of them.
+   *
+   * @param keyOrPattern the key or pattern; the server publishes none that holds a newline
+   * @param subkeyOrPattern the subkey or pattern
+   * @param options the database, by default the URL's; a handler
+   * @returns a hold on the channel, as {@linkcode subscribe} gives it
+   * @throws {RangeError} when the database is no whole number from 0 to 2 ** 31 - 1
+   * @throws {TypeError} when the key holds a newline: the server publishes nothing for it there
+   * @throws as {@linkcode subscribe} does
+   */
   async subscribeSubkeyspaceitem(
     keyOrPattern: string | Uint8Array,
     subkeyOrPattern: string | Uint8Array,
@@ -148,6 +223,17 @@ export abstract class AbstractKeyspaceNotifications implements KeyspaceNotificat
     );
   }
 
+  /**
+   * Subscribes one event on a key, or a pattern of keys, to learn of the subkeys.
+   *
+   * @param event the event; `*` for all
+   * @param keyOrPattern the key or pattern
+   * @param options the database, by default the URL's; a handler
+   * @returns a hold on the channel, as {@linkcode subscribe} gives it
+   * @throws {RangeError} when the database is no whole number from 0 to 2 ** 31 - 1
+   * @throws {TypeError} when the event holds a `|`: the server publishes nothing for it there
+   * @throws as {@linkcode subscribe} does
+   */
   async subscribeSubkeyspaceevent(
     event: EventName,
     keyOrPattern: string | Uint8Array,
@@ -160,11 +246,39 @@ export abstract class AbstractKeyspaceNotifications implements KeyspaceNotificat
     );
   }
 
+  /**
+   * Takes the next notification of the merged stream. While a loop is open, the loop gets them.
+   *
+   * @param options how long to wait
+   * @returns the notification, or null when none came in that time, or the signal was aborted
+   * @throws {TypeError} when the timeout is not 0 ms or more, or the signal is none
+   * @throws {ClosedError} when the object is closed, also meanwhile
+   * @throws {ConnectError} when the connection was lost for good and everything before has been read
+   */
   getMessage({ timeout = 0, signal }: GetMessageOptions = {}): Promise<KeyNotification | null> {
     return this.dispatcher.stream.poll(timeout, signal);
   }
 
+  /**
+   * Reads the merged stream, until it is left or the object is closed.
+   *
+   * The loop is open from this call on, and gets what comes from then on; the first one gets what
+   * has been waiting, too. The last one to leave gives back what it has not read, so loops that
+   * follow each other miss nothing. To leave a loop, by `break` or otherwise, unsubscribes nothing:
+   * what is subscribed for one loop alone is held by `await using` beside it.
+   *
+   * @param options whether to show gaps; a signal that ends the loop
+   * @returns the loop; it throws when the connection was lost for good
+   * @throws {TypeError} when the signal is none
+   */
   listen(options: ListenOptions & { readonly gaps: true }): NotificationLoop<StreamItem>;
+  /**
+   * Reads the merged stream without showing gaps.
+   *
+   * @param options a signal that ends the loop
+   * @returns the loop; it throws when the connection was lost for good
+   * @throws {TypeError} when the signal is none
+   */
   listen(options?: ListenOptions): NotificationLoop<KeyNotification>;
   listen(options: ListenOptions = {}): NotificationLoop<StreamItem> {
     return this.dispatcher.stream.open(options.gaps ?? false, options.signal);
@@ -188,3 +302,28 @@ export abstract class AbstractKeyspaceNotifications implements KeyspaceNotificat
     return { ...options, db: options.db ?? this.#database };
   }
 }
+
+/**
+ * What watching one server and watching a cluster have in common.
+ *
+ * Notifications of subscriptions without a handler make up the merged stream, in which one event on a
+ * channel is one item, however many of them match; an event that is published on a keyspace and on a
+ * keyevent channel is one item for each, if both are subscribed. The stream is read by
+ * {@linkcode listen}, by `for await` on the object itself, or by {@linkcode getMessage}; what comes
+ * while nobody reads waits in a bounded queue.
+ *
+ * @example
+ * ```ts
+ * import type { KeyspaceNotificationsInterface } from "@keywatch/keywatch/pubsub";
+ *
+ * // Waits up to a minute for the next key that expires, on one server or in a cluster.
+ * async function nextExpired(notifications: KeyspaceNotificationsInterface) {
+ *   await using _held = await notifications.subscribeKeyevent("expired");
+ *   return (await notifications.getMessage({ timeout: 60_000 }))?.key;
+ * }
+ * ```
+ */
+export type KeyspaceNotificationsInterface = Pick<
+  AbstractKeyspaceNotifications,
+  keyof AbstractKeyspaceNotifications
+>;

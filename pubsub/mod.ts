@@ -16,12 +16,12 @@
  */
 
 export { formatAddress, parseUrl, type ServerUrl } from "./connection/address.ts";
-export type { AbstractKeyspaceNotifications } from "./base.ts";
+export type { AbstractKeyspaceNotifications, KeyspaceNotificationsInterface } from "./base.ts";
 export type { NotificationHandler } from "./delivery.ts";
 export * from "./connection/errors.ts";
 export * from "./errors.ts";
 export type { Gap, GapReason } from "./gap.ts";
-export * from "./interface.ts";
+export * from "./subscription.ts";
 export * from "./notifications.ts";
 export type { FlagsPolicy } from "./flags.ts";
 export type { Credentials } from "./connection/handshake.ts";
@@ -31,7 +31,6 @@ export type { Overflow, QueueLimits } from "./queue.ts";
 export type { SentinelTarget } from "./sentinel_target.ts";
 export * from "./status.ts";
 export type { NotificationLoop, StreamItem } from "./stream.ts";
-export type { Subscription } from "./subscription.ts";
 export type {
   Address,
   Dial,

@@ -1,4 +1,5 @@
-import type { Channel } from "../parse/mod.ts";
+import type { Channel, ChannelOptions } from "../parse/mod.ts";
+import type { NotificationHandler } from "./delivery.ts";
 
 /**
  * A hold on channels, which `subscribe` gives back. With `await using` it is let go of at the end of
@@ -30,4 +31,90 @@ export interface Subscription extends AsyncDisposable {
   readonly channels: readonly Channel[];
   /** Lets go of them. The last hold on a channel to go unsubscribes it. */
   unsubscribe(): Promise<void>;
+}
+
+/**
+ * A channel: one of the channel classes, or a whole channel or pattern as text or bytes.
+ *
+ * @example
+ * ```ts
+ * import { type ChannelLike, toChannel } from "@keywatch/keywatch";
+ *
+ * function takesPsubscribe(channel: ChannelLike): boolean {
+ *   return toChannel(channel).isPattern;
+ * }
+ * takesPsubscribe("__keyspace@0__:user:*"); // true
+ * ```
+ */
+export type ChannelLike = Channel | string | Uint8Array;
+
+/**
+ * What to do with the notifications of a subscription.
+ *
+ * @example
+ * ```ts no-run
+ * import { connect, type SubscribeOptions } from "@keywatch/keywatch";
+ *
+ * const logged: SubscribeOptions = { handler: ({ key }) => console.log(key) };
+ * await using notifications = await connect("redis://localhost:6379");
+ * await notifications.subscribe("__keyevent@0__:expired", logged);
+ * ```
+ */
+export interface SubscribeOptions {
+  /** Takes them, in place of the merged stream. */
+  readonly handler?: NotificationHandler;
+}
+
+/**
+ * The options of the methods that build the channel.
+ *
+ * @example
+ * ```ts no-run
+ * import { connect, type ChannelSubscribeOptions } from "@keywatch/keywatch";
+ *
+ * const options: ChannelSubscribeOptions = { db: 3, as: "prefix" };
+ * await using notifications = await connect("redis://localhost:6379");
+ * await notifications.subscribeKeyspace("user:", options); // __keyspace@3__:user:*
+ * ```
+ */
+export interface ChannelSubscribeOptions extends SubscribeOptions, ChannelOptions {}
+
+/**
+ * The options of {@linkcode KeyspaceNotificationsInterface.listen}.
+ *
+ * @example
+ * ```ts no-run
+ * import { connect, type ListenOptions } from "@keywatch/keywatch";
+ *
+ * const forAMinute: ListenOptions = { signal: AbortSignal.timeout(60_000) };
+ * await using notifications = await connect("redis://localhost:6379");
+ * await notifications.subscribeKeyspace("user:*");
+ * for await (const { key } of notifications.listen(forAMinute)) console.log(key);
+ * ```
+ */
+export interface ListenOptions {
+  /** Show gaps in the stream, each before the first notification after it. Default `false`. */
+  readonly gaps?: boolean;
+  /** Ends the loop when it is aborted. */
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * The options of {@linkcode KeyspaceNotificationsInterface.getMessage}.
+ *
+ * @example
+ * ```ts no-run
+ * import { connect, type GetMessageOptions } from "@keywatch/keywatch";
+ *
+ * const options: GetMessageOptions = { timeout: 1_000 };
+ * await using notifications = await connect("redis://localhost:6379");
+ * await notifications.subscribeKeyspace("user:*");
+ * console.log((await notifications.getMessage(options))?.key ?? "nothing within a second");
+ * ```
+ */
+export interface GetMessageOptions {
+  /** How long to wait for a notification, in ms. Default 0: only what is there already. */
+  readonly timeout?: number;
+  /** Ends the wait when it is aborted. */
+  readonly signal?: AbortSignal;
 }
