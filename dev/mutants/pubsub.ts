@@ -12,7 +12,7 @@ export const pubsub: readonly Mutant[] = [
   {
     name: "leaves the heartbeat of a connection by itself running when it is over",
     file: "pubsub/connection/mod.ts",
-    before: "    this.#heartbeat?.stop();\n    this.#resolve(reason);",
+    before: "    this.#life.abort(reason);\n    this.#resolve(reason);",
     after: "    this.#resolve(reason);",
     tests: ["tests/pubsub/connection/open_test.ts", "--filter=is closed"],
   },

@@ -271,11 +271,7 @@ export class Connection {
    * sent after it is handed on. As long as the connection lasts, whoever asks keeps the time.
    */
   query(command: readonly CommandArgument[], taker: ReplyTaker): void {
-    if (this.#over !== null) return taker.fail(this.#over);
-    const bytes = encodeCommand(command);
-    const request = { name: String(command[0]), channels: null, subscribed: false };
-    this.#requests.take(request, Infinity, taker);
-    this.#write(bytes);
+    this.#put(command, null, false, Infinity, taker);
   }
 
   /** Ends the connection; whatever waits for an answer gets the reason. */
@@ -327,11 +323,22 @@ export class Connection {
     subscribed: boolean,
     timeout: number = this.#options.timeout,
   ): Promise<Reply> {
-    if (this.#over !== null) return Promise.reject(this.#over);
+    return new Promise((answer, fail) => {
+      this.#put(command, channels, subscribed, timeout, { answer, fail });
+    });
+  }
+
+  #put(
+    command: readonly CommandArgument[],
+    channels: readonly ServerChannel[] | null,
+    subscribed: boolean,
+    timeout: number,
+    taker: ReplyTaker,
+  ): void {
+    if (this.#over !== null) return taker.fail(this.#over);
     const bytes = encodeCommand(command);
-    const answer = this.#requests.add({ name: String(command[0]), channels, subscribed }, timeout);
+    this.#requests.take({ name: String(command[0]), channels, subscribed }, timeout, taker);
     this.#write(bytes);
-    return answer;
   }
 
   async #write(bytes: Uint8Array): Promise<void> {

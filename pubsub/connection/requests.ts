@@ -84,20 +84,10 @@ export class Requests {
   }
 
   /**
-   * Waits for the answer to a command that is sent now.
+   * Has the answer to a command that is sent now taken at once, before what came after it is looked at.
    *
    * @param timeout how long it may take, in ms; Infinity for whoever keeps the time
-   * @returns the reply; null when its channels have been confirmed
-   * @throws {ServerError} when the answer is an error
-   * @throws the reason for which nothing more is answered
    */
-  add(request: Request, timeout: number): Promise<Reply> {
-    return new Promise((resolve, reject) => {
-      this.take(request, timeout, { answer: resolve, fail: reject });
-    });
-  }
-
-  /** As {@linkcode add}, but the answer is taken at once, before what came after it is looked at. */
   take(request: Request, timeout: number, taker: ReplyTaker): void {
     const pending: Pending = {
       ...request,
