@@ -1,7 +1,7 @@
 import type { Connection } from "../pubsub/connection/connection.ts";
 import { AuthError, ConnectError } from "../pubsub/connection/errors.ts";
 import { openConnection } from "../pubsub/connection/handshake.ts";
-import { inTurn } from "../pubsub/connection/in_turn.ts";
+import { raceStaggered } from "../pubsub/connection/race_staggered.ts";
 import { type Address, formatAddress, type TcpAddress } from "../pubsub/mod.ts";
 import type { Settings } from "../pubsub/options.ts";
 import { quoteEach } from "../pubsub/connection/printable.ts";
@@ -103,7 +103,7 @@ export class TopologySource {
     const failures: Error[] = [];
     for (const requests of [samples, seeds]) {
       try {
-        return await inTurn(requests, STAGGER_MS, signal);
+        return await raceStaggered(requests, STAGGER_MS, signal);
       } catch (error) {
         if (!(error instanceof AggregateError)) throw error;
         failures.push(

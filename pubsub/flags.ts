@@ -210,7 +210,7 @@ export class FlagGuard {
     before: string | null,
     keepsTime: boolean,
   ): Promise<FlagsLoss | null> {
-    const flags = await readFlags(connection, keepsTime ? "inquire" : "request");
+    const flags = await readFlags(connection, keepsTime ? "send" : "request");
     this.flags = flags ?? "unknown";
     if (flags === null || flags === before) return null;
     const asked = [...representatives(channels).values()];
@@ -252,7 +252,7 @@ type Refusals = Map<string, string>;
 /** Asks for the flags; null when the server will not tell. */
 async function readFlags(
   connection: Connection,
-  ask: "request" | "inquire" = "request",
+  ask: "request" | "send" = "request",
 ): Promise<string | null> {
   try {
     const reply = await connection[ask]("CONFIG", "GET", "notify-keyspace-events");

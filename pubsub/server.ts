@@ -345,7 +345,7 @@ export class Server {
       try {
         return await work(session);
       } catch (error) {
-        if (session.over === null) throw error;
+        if (session.closedReason === null) throw error;
       }
     }
   }

@@ -210,8 +210,8 @@ export class Session extends MessageReceiver implements MessageSource {
   }
 
   /** Why it is over; null while it is not. */
-  get over(): Error | null {
-    return this.connection.over;
+  get closedReason(): Error | null {
+    return this.connection.closedReason;
   }
 
   /** Bytes in memory between the socket and the queues. */
@@ -226,12 +226,12 @@ export class Session extends MessageReceiver implements MessageSource {
 
   /** What may be missing once it is over, and since when, in ms since the epoch. */
   loss(reason: Error): { reason: GapReason; from: number } {
-    const { provenAt } = this.connection;
+    const { lastAckAt } = this.connection;
     const { reason: why, from } = this.#givenUp ?? {
       reason: reason instanceof TimeoutError ? "unresponsive" : "disconnected",
       from: Infinity,
     };
-    return { reason: why, from: Math.min(provenAt, from) };
+    return { reason: why, from: Math.min(lastAckAt, from) };
   }
 
   /** Something is awaited from the server: if it does not answer, that is noticed as on a busy connection. */
@@ -347,7 +347,7 @@ export class Session extends MessageReceiver implements MessageSource {
   async #prepare(): Promise<UndeliverableError | null> {
     const { connection } = this;
     const { locator, inspect, settings, probe = () => PING, events } = this.#memory.options;
-    const askedAt = connection.provenAt;
+    const askedAt = connection.lastAckAt;
     await locator.inspect(this.#info, connection);
     await inspect(this.#info, connection, askedAt);
     // Nobody would stop its timers.
@@ -371,10 +371,10 @@ export class Session extends MessageReceiver implements MessageSource {
 
   /** Changes the server's state, as long as it is not over; false when it is then. */
   #enter(state: "ready" | "degraded", error: Error | null): boolean {
-    if (this.over !== null) return false;
+    if (this.closedReason !== null) return false;
     this.#state = state;
     this.#memory.enter(state, error);
-    return this.over === null;
+    return this.closedReason === null;
   }
 
   readonly #resetDeduplicator = (): void => this.deduplicator.reset();
@@ -411,7 +411,7 @@ export class Session extends MessageReceiver implements MessageSource {
         if (loss === null) return;
         if (loss.error === null) return settings.onWarning(loss.message);
         // What it was asked on may be over by now; the next session looks at the flags anew.
-        if (this.over !== null || this.#state !== "ready") return;
+        if (this.closedReason !== null || this.#state !== "ready") return;
         events.onLost("unresponsive", loss.from);
         gap.begin("unresponsive", loss.from);
         this.#degrade(loss.error);
@@ -426,7 +426,7 @@ export class Session extends MessageReceiver implements MessageSource {
     const { gap } = this.#memory;
     if (!this.#enter("degraded", why)) return;
     gap.tell();
-    if (this.over !== null) return;
+    if (this.closedReason !== null) return;
     this.#reportDegraded(why);
     try {
       await this.#recheckWhileDegraded(why);
@@ -481,7 +481,7 @@ export class Session extends MessageReceiver implements MessageSource {
 
   #warnOfOthers(): void {
     // What was left for the other one, has only moved.
-    if (this.#memory.hasWarned || this.over !== null || !this.hasArrived) return;
+    if (this.#memory.hasWarned || this.closedReason !== null || !this.hasArrived) return;
     this.#memory.hasWarned = true;
     this.#memory.options.settings.onWarning(
       `${this.connection.server} leads to several servers, and notifications come from one of ` +

@@ -138,7 +138,7 @@ export class SideConnection {
       return await work(connection);
     } finally {
       side.users--;
-      const isOver = connection === null || connection.over !== null;
+      const isOver = connection === null || connection.closedReason !== null;
       if (this.#side === side && isOver) this.#side = null;
       if (!isOver && side.users === 0) {
         if (this.#options.connection.hasShardChannels) {

@@ -217,7 +217,7 @@ export class NodeGate implements Gate {
 
   /** Closes the stream if its connection is over. */
   follow(): void {
-    if (this.#link !== null && this.#link.connection.over !== null) this.close();
+    if (this.#link !== null && this.#link.connection.closedReason !== null) this.close();
   }
 
   /** The connection is over: what waits is decided. */
@@ -266,7 +266,7 @@ export class NodeGate implements Gate {
     try {
       while (link === this.#link && !this.#context.filter.proofs.isProven(link.stream)) {
         this.#sendPing();
-        await link.connection.inquire("PING");
+        await link.connection.send("PING");
       }
     } catch {
       // The connection is over, and its loss is reported.
@@ -282,7 +282,7 @@ export class NodeGate implements Gate {
     filter.pingSent(stream);
     this.#node.expect();
     const answered = () => filter.proven(stream);
-    connection.query(["PING"], {
+    connection.sendInOrder(["PING"], {
       answer: answered,
       // An error stands in its place, too.
       fail: (error) => error instanceof ServerError ? answered() : undefined,
@@ -349,13 +349,13 @@ export class NodeGate implements Gate {
       });
     });
     const owned = [...answers].flatMap(([slot, { owns }]) => owns ? [slot] : []);
-    if (isLate && stream.fenceCount === 0 && owned.length > 0 && connection.over === null) {
+    if (isLate && stream.fenceCount === 0 && owned.length > 0 && connection.closedReason === null) {
       // A replica accepts fences, too: a node that holds none may have become one.
       if (await link.readRole() === "replica") return this.report();
       if (link.hasReleased) await this.#checkHistory(link);
     }
     link.answers.delete(answers);
-    if (connection.over !== null) throw connection.over;
+    if (connection.closedReason !== null) throw connection.closedReason;
     if (link !== this.#link) return;
     if (isLate) {
       const slots = [...answers.keys()];

@@ -182,7 +182,7 @@ export class Member implements GatedNode {
   }
 
   async #readHistory(connection: Connection): Promise<void> {
-    const askedAt = connection.provenAt;
+    const askedAt = connection.lastAckAt;
     [this.replication, this.#mayReadRole] = await Promise.all([
       readReplication(connection),
       connection.request("ROLE").then(() => true, () => false),

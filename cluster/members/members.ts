@@ -254,7 +254,7 @@ export class Members extends Map<string, Member> implements MemberContext {
   /** @param isHeirHeard whether the node is certain to have been replaced by one that is heard */
   #leave(member: Member, why: string, isHeirHeard = false): void {
     this.delete(member.id);
-    const from = member.server.connection?.provenAt ?? Date.now();
+    const from = member.server.connection?.lastAckAt ?? Date.now();
     const { stream } = member.gate;
     // Everything of its own was received if it has ended its fences.
     const isEnded = stream !== null && stream.isReplica && stream.mayRepeat;

@@ -82,7 +82,7 @@ export async function requestReport(
 /** Sends a command; an error reply is a reply. */
 async function send(connection: Connection, ...command: [string, ...string[]]): Promise<Reply> {
   try {
-    return await connection.inquire(...command);
+    return await connection.send(...command);
   } catch (error) {
     if (error instanceof ServerError) return error;
     throw error;

@@ -162,7 +162,7 @@ export class Succession {
       } catch {
         // The replica does not answer now; the topology may name it later all the same.
       }
-      if (connection?.over != null) connection = null;
+      if (connection?.closedReason != null) connection = null;
       await delay(polls < MANY_POLLS ? POLL_MS : SLOW_POLL_MS, signal).catch(() => {});
     }
     connection?.close();

@@ -111,14 +111,14 @@ export class WatchedSlots {
       heardSince,
       atConnect,
       unheardFrom,
-      provenAt: (earlier: string) => serverOf(earlier)?.connection?.provenAt ?? Infinity,
+      provenAt: (earlier: string) => serverOf(earlier)?.connection?.lastAckAt ?? Infinity,
       isHeir: (earlier: string) => succession.isHeir(id, earlier),
       takenOverAfter: (earlier: string) => {
         const taken = succession.takenOverAfter(id, replication, earlier);
         const server = serverOf(earlier);
         // One that does not answer now may have been replaced since its last answer.
         const isSilent = server !== undefined && server.silentFor > 0;
-        return Math.min(taken, isSilent ? server.connection?.provenAt ?? Infinity : Infinity);
+        return Math.min(taken, isSilent ? server.connection?.lastAckAt ?? Infinity : Infinity);
       },
     };
     this.report(this.coverage.gain(id, slots, gain, Date.now()));
@@ -146,7 +146,7 @@ export class WatchedSlots {
     let provenAt = named;
     const { members, isReplica } = this.#options;
     for (const { id, unheardFrom, server: { connection } } of members.values()) {
-      if (connection !== null) provenAt = Math.min(provenAt, connection.provenAt);
+      if (connection !== null) provenAt = Math.min(provenAt, connection.lastAckAt);
       // What is missing of one that is lost is known, but not whether a replica was promoted since.
       else if (isReplica(id)) provenAt = Math.min(provenAt, unheardFrom ?? Infinity);
     }

@@ -5,22 +5,22 @@ export const pubsubGaps: readonly Mutant[] = [
   {
     name: "begins the gap of a lost connection when the loss is noticed",
     file: "pubsub/session.ts",
-    before: "Math.min(provenAt, from)",
+    before: "Math.min(lastAckAt, from)",
     after: "Date.now()",
     tests: ["tests/pubsub/gaps_test.ts"],
   },
   {
     name: "begins a failover's gap no earlier than the loss",
     file: "pubsub/session.ts",
-    before: "Math.min(provenAt, from)",
-    after: "provenAt",
+    before: "Math.min(lastAckAt, from)",
+    after: "lastAckAt",
     tests: ["tests/pubsub/role_check_test.ts", "--filter=last asked and said"],
   },
   {
     name: "takes the time of an answer for the time of its question",
     file: "pubsub/connection/requests.ts",
-    before: "this.provenAt = pending.sentAt",
-    after: "this.provenAt = Date.now()",
+    before: "this.lastAckAt = pending.sentAt",
+    after: "this.lastAckAt = Date.now()",
     tests: ["tests/pubsub/gaps_test.ts"],
   },
   {

@@ -53,10 +53,10 @@ export const pubsubState: readonly Mutant[] = [
   },
   {
     name: "listens for the end of a signal though one has answered",
-    file: "pubsub/connection/in_turn.ts",
+    file: "pubsub/connection/race_staggered.ts",
     before: '    signal.removeEventListener("abort", giveUp);\n',
     after: "",
-    tests: ["tests/pubsub/connection/in_turn_test.ts"],
+    tests: ["tests/pubsub/connection/race_staggered_test.ts"],
   },
   {
     name: "listens for the end of a signal though the wait is over",

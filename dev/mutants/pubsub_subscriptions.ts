@@ -223,10 +223,10 @@ export const pubsubSubscriptions: readonly Mutant[] = [
   },
   {
     name: "waits for one sentinel or node that says nothing",
-    file: "pubsub/connection/in_turn.ts",
-    before: "timer = setTimeout(askNext, patience);",
+    file: "pubsub/connection/race_staggered.ts",
+    before: "timer = setTimeout(startNext, staggerMs);",
     after: "",
-    tests: ["tests/pubsub/connection/in_turn_test.ts"],
+    tests: ["tests/pubsub/connection/race_staggered_test.ts"],
   },
   {
     name: "loses what a loop has not read",

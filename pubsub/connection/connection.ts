@@ -117,7 +117,7 @@ export class Connection {
   readonly #requests: Requests;
   readonly #receiver: MessageReceiver;
   #chunk: Uint8Array = new Uint8Array();
-  #over: Error | null = null;
+  #closedReason: Error | null = null;
   readonly #closed = new Signal();
 
   private constructor(transport: Transport, options: ConnectionOptions, secrets: Secrets) {
@@ -130,10 +130,10 @@ export class Connection {
     // After the end each method throws, which stops the decoder in the middle of a chunk.
     this.#decoder = new Decoder({
       reply: (reply) => {
-        if (this.#over !== null) throw this.#over;
+        if (this.#closedReason !== null) throw this.#closedReason;
         // Here, so that nobody ever sees what a server wrote as it was.
         this.#requests.answer(secrets.clean(reply));
-        this.#receiver.sentAfter = this.provenAt;
+        this.#receiver.sentAfter = this.lastAckAt;
       },
       push: (items) => this.#onPush(items),
       message: (frame) => this.#onMessage(frame),
@@ -164,15 +164,15 @@ export class Connection {
    * All that the server sent before this time has been received, in ms since the epoch: when the
    * last command that has been answered was sent.
    */
-  get provenAt(): number {
-    return this.#requests.provenAt;
+  get lastAckAt(): number {
+    return this.#requests.lastAckAt;
   }
 
   /**
    * From now on arrays that name a pub/sub message are pushes: RESP2, where a connection that has
    * subscribed gets nothing else.
    */
-  speakResp2(): void {
+  enableResp2Pushes(): void {
     this.#decoder.arrayPushes = true;
   }
 
@@ -182,8 +182,8 @@ export class Connection {
   }
 
   /** Why the connection is over; null while it is not. */
-  get over(): Error | null {
-    return this.#over;
+  get closedReason(): Error | null {
+    return this.#closedReason;
   }
 
   /**
@@ -207,8 +207,8 @@ export class Connection {
    *
    * @throws as {@linkcode Connection.request} does, but for the deadline
    */
-  async inquire(...command: [name: string, ...CommandArgument[]]): Promise<Reply> {
-    return replyToText(await this.#send(command, null, false, Infinity));
+  async send(...command: [name: string, ...CommandArgument[]]): Promise<Reply> {
+    return replyToText(await this.#sendOnce(command, null, false, Infinity));
   }
 
   /**
@@ -246,8 +246,8 @@ export class Connection {
     channels: readonly Uint8Array[],
     onAnswer: (channel: Uint8Array, error: Error | null) => void,
   ): void {
-    if (this.#over !== null) {
-      for (const channel of channels) onAnswer(channel, this.#over);
+    if (this.#closedReason !== null) {
+      for (const channel of channels) onAnswer(channel, this.#closedReason);
       return;
     }
     if (channels.length === 0) return;
@@ -270,7 +270,7 @@ export class Connection {
    * Sends a command whose reply is taken at its place among the messages: before what the server
    * sent after it is handed on. As long as the connection lasts, whoever asks keeps the time.
    */
-  query(command: readonly CommandArgument[], taker: ReplyTaker): void {
+  sendInOrder(command: readonly CommandArgument[], taker: ReplyTaker): void {
     this.#put(command, null, false, Infinity, taker);
   }
 
@@ -278,8 +278,8 @@ export class Connection {
   close(
     reason: Error = new ClosedError(`The connection to ${this.server} was closed`),
   ): void {
-    if (this.#over !== null) return;
-    this.#over = reason;
+    if (this.#closedReason !== null) return;
+    this.#closedReason = reason;
     try {
       this.#transport.close();
     } catch {
@@ -298,7 +298,7 @@ export class Connection {
     const deadline = performance.now() + this.#options.timeout;
     for (;;) {
       try {
-        return await this.#send(command, channels, subscribed);
+        return await this.#sendOnce(command, channels, subscribed);
       } catch (error) {
         if (!isBusy(error)) throw error;
         const left = deadline - performance.now();
@@ -317,7 +317,7 @@ export class Connection {
     }
   }
 
-  #send(
+  #sendOnce(
     command: CommandArgument[],
     channels: readonly ServerChannel[] | null,
     subscribed: boolean,
@@ -335,7 +335,7 @@ export class Connection {
     timeout: number,
     taker: ReplyTaker,
   ): void {
-    if (this.#over !== null) return taker.fail(this.#over);
+    if (this.#closedReason !== null) return taker.fail(this.#closedReason);
     const bytes = encodeCommand(command);
     this.#requests.take({ name: String(command[0]), channels, subscribed }, timeout, taker);
     this.#write(bytes);
@@ -356,22 +356,22 @@ export class Connection {
     try {
       for (;;) {
         const read = await this.#transport.read();
-        if (this.#over !== null) return;
+        if (this.#closedReason !== null) return;
         if (read === null) return this.close(this.#hungUp());
         const chunk = plain(read);
         // Nothing, again and again, would be read without an end.
         if (chunk.length === 0) throw new TypeError("its transport gave a chunk without bytes");
         this.#chunk = chunk;
         this.#receiver.receivedAt = Date.now();
-        this.#receiver.sentAfter = this.provenAt;
+        this.#receiver.sentAfter = this.lastAckAt;
         this.bytesReceived += chunk.length;
         this.#decoder.write(chunk);
-        if (this.#over !== null) return;
+        if (this.#closedReason !== null) return;
         const turn = this.#receiver.read();
         if (turn !== null) await turn;
       }
     } catch (cause) {
-      if (this.#over !== null) return;
+      if (this.#closedReason !== null) return;
       if (isProtocolError(cause)) {
         this.close(
           new ConnectError(
@@ -412,7 +412,7 @@ export class Connection {
   }
 
   #onMessage(frame: MessageFrame): void {
-    if (this.#over !== null) throw this.#over;
+    if (this.#closedReason !== null) throw this.#closedReason;
     if (frame.bytes !== this.#chunk) {
       // A frame that was cut by the end of a chunk: the decoder pieced it together in memory of its
       // own, which it may use again.
@@ -422,7 +422,7 @@ export class Connection {
   }
 
   #onPush(items: Reply[]): void {
-    if (this.#over !== null) throw this.#over;
+    if (this.#closedReason !== null) throw this.#closedReason;
     const confirmation = readConfirmation(items);
     const receiver = this.#receiver;
     if (confirmation === null) return receiver.unusable();
@@ -432,7 +432,7 @@ export class Connection {
       return receiver.released(bytesOf(items[1]) ?? new Uint8Array());
     }
     const channel = this.#requests.confirm(confirmation);
-    receiver.sentAfter = this.provenAt;
+    receiver.sentAfter = this.lastAckAt;
     if (!isShard) receiver.confirmed(channel, subscribed);
   }
 }

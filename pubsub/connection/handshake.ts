@@ -6,7 +6,7 @@ import { AuthError, ConnectError, TimeoutError } from "./errors.ts";
 import { askRole, parseInfo, textOf, toRole } from "./info.ts";
 import { excerpt, reasonOf } from "./printable.ts";
 import { withDeadline } from "./timers.ts";
-import { turnsAway, unusable } from "./refusal.ts";
+import { refusesClient, unusable } from "./refusal.ts";
 
 /**
  * A user and password, as `AUTH` takes them.
@@ -124,7 +124,7 @@ function openOnce(where: ConnectionOptions, options: HandshakeOptions): Promise<
     const connection = await Connection.open(where);
     try {
       const info = await handshake(connection, options, signal);
-      if (connection.over !== null) throw connection.over;
+      if (connection.closedReason !== null) throw connection.closedReason;
       return { connection, info };
     } catch (error) {
       connection.close(error as Error);
@@ -144,7 +144,7 @@ async function handshake(
     credentials = await readCredentials(connection, options, signal);
   } catch (error) {
     // A full server sends its error before the first command.
-    throw connection.over ?? error;
+    throw connection.closedReason ?? error;
   }
   // Before the password is sent, so that no reply can repeat it.
   connection.secrets.add(credentials?.password);
@@ -175,7 +175,7 @@ type Introduction = Omit<HandshakeOptions, "credentials"> & {
 async function introduce(connection: Connection, options: Introduction): Promise<ServerInfo> {
   const told = options.protocol === 2 ? null : await hello(connection, options);
   if (told?.protocol === 3) return told;
-  connection.speakResp2();
+  connection.enableResp2Pushes();
   if (options.credentials !== undefined) await logIn(connection, options, options.credentials);
   return await askInfo(connection, options, told);
 }
@@ -229,7 +229,7 @@ async function hello(connection: Connection, options: Introduction): Promise<Ser
     reply = await connection.request("HELLO", 3, ...auth, "SETNAME", clientName);
   } catch (error) {
     if (!(error instanceof ServerError)) throw error;
-    const isLast = turnsAway(error) || refusesPassword(error) ||
+    const isLast = refusesClient(error) || refusesPassword(error) ||
       (wantsPassword(error) && credentials === undefined);
     if (isLast) throw error;
     if (options.protocol === 3) throw noResp3(connection, error.message, error);
@@ -275,7 +275,7 @@ async function logIn(
   try {
     await connection.request("AUTH", ...(username === undefined ? [] : [username]), password);
   } catch (error) {
-    if (!(error instanceof ServerError) || turnsAway(error)) throw error;
+    if (!(error instanceof ServerError) || refusesClient(error)) throw error;
     // Before Redis 6 there are no users. The one password is that of today's default user.
     const knowsNoUsers = username !== undefined && /wrong number of arg/i.test(error.message);
     if (knowsNoUsers && username === "default") return logIn(connection, options, { password });
@@ -344,7 +344,7 @@ async function ifAllowed<T>(request: Promise<T>): Promise<T | null> {
   try {
     return await request;
   } catch (error) {
-    if (error instanceof ServerError && !wantsPassword(error) && !turnsAway(error)) return null;
+    if (error instanceof ServerError && !wantsPassword(error) && !refusesClient(error)) return null;
     throw error;
   }
 }

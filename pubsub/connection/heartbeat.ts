@@ -147,14 +147,14 @@ export class Heartbeat {
     this.#messagesBefore = this.#messages();
     const { timeout } = this.#options;
     if (now + timeout < this.#due) this.#wakeAt(now + timeout);
-    this.#inquire();
+    this.#sendProbe();
   }
 
-  async #inquire(): Promise<void> {
+  async #sendProbe(): Promise<void> {
     const { command, args = [], onReply } = this.#probe;
     const askedAt = Date.now();
     try {
-      onReply(await this.#connection.inquire(command, ...args), askedAt);
+      onReply(await this.#connection.send(command, ...args), askedAt);
     } catch (error) {
       if (!(error instanceof ServerError)) return this.stop();
     }

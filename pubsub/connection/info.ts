@@ -94,7 +94,7 @@ export async function readRole(connection: Connection, protocol: 2 | 3): Promise
   try {
     if (protocol === 2) return await askRole(connection);
     // No ACL can forbid HELLO. The heartbeat keeps the time.
-    const reply = await connection.inquire("HELLO", 3);
+    const reply = await connection.send("HELLO", 3);
     return { role: reply instanceof RespMap ? toRole(reply.get("role")) : null, offset: null };
   } catch (error) {
     if (error instanceof ServerError) return { role: null, offset: null };

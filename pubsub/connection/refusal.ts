@@ -2,7 +2,7 @@ import { ServerError } from "../../resp/mod.ts";
 import { ConnectError } from "./errors.ts";
 
 /** Whether a server refuses the client, whatever the command: it is full, or in protected mode. */
-export function turnsAway({ code, message }: ServerError): boolean {
+export function refusesClient({ code, message }: ServerError): boolean {
   return code === "DENIED" || isFull(message);
 }
 

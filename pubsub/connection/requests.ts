@@ -54,7 +54,7 @@ export class Requests {
    * All that the server sent before this time has been received, in ms since the epoch: when the
    * last command that has been answered was sent.
    */
-  provenAt: number = Date.now();
+  lastAckAt: number = Date.now();
   readonly #server: string;
   readonly #onLate: (error: TimeoutError) => void;
   readonly #pending: Pending[] = [];
@@ -164,7 +164,7 @@ export class Requests {
 
   /** The oldest command has been answered, as a whole or for one of its channels. */
   #answered(pending: Pending): void {
-    this.provenAt = pending.sentAt;
+    this.lastAckAt = pending.sentAt;
     if (pending.isEach && pending.answered < pending.channels!.length) return;
     this.#pending.shift();
     clearTimeout(pending.timer);

@@ -2,7 +2,7 @@ import type { Connection } from "../connection/connection.ts";
 import { AuthError, ConnectError, UnsupportedError } from "../connection/errors.ts";
 import { SentinelError, type SentinelFailure } from "../errors.ts";
 import type { ServerInfo } from "../connection/handshake.ts";
-import { inTurn } from "../connection/in_turn.ts";
+import { raceStaggered } from "../connection/race_staggered.ts";
 import type { Locator } from "../locator.ts";
 import { quoteEach } from "../connection/printable.ts";
 import { isOther, OtherServerError } from "../side_connection.ts";
@@ -32,7 +32,7 @@ export interface ActiveSentinel {
   /** The primary it knows; null before it has said. */
   readonly address: Address | null;
   /** Up to when it is known to have said nothing else, in ms since the epoch. */
-  readonly provenAt: number;
+  readonly lastAckAt: number;
 }
 
 /** The sentinels of one primary, and what they say of where it is. */
@@ -194,7 +194,7 @@ export class Sentinels implements Locator {
     const named = this.#activeSentinel?.address ?? null;
     if (named === null || this.#primary === null) return this.#namedAt;
     if (!sameAddress(named, this.#primary.address)) return this.#namedAt;
-    return Math.max(this.#namedAt, this.#activeSentinel!.provenAt);
+    return Math.max(this.#namedAt, this.#activeSentinel!.lastAckAt);
   }
 
   #learn(view: SentinelView, askedAt: number): void {
@@ -233,7 +233,7 @@ export class Sentinels implements Locator {
       });
     });
     try {
-      return await inTurn(questions, STAGGER_MS, signal);
+      return await raceStaggered(questions, STAGGER_MS, signal);
     } catch (error) {
       if (!(error instanceof AggregateError)) throw error;
       const [newest] = behind.sort((a, b) => b.view.epoch! - a.view.epoch!);

@@ -80,8 +80,8 @@ class FollowedSentinel implements ActiveSentinel {
     this.#options = options;
   }
 
-  get provenAt(): number {
-    return this.#connection!.provenAt;
+  get lastAckAt(): number {
+    return this.#connection!.lastAckAt;
   }
 
   /** Follows it until it is lost; says why it was. */
@@ -113,7 +113,7 @@ class FollowedSentinel implements ActiveSentinel {
       this.#connection = connection;
       nameLibrary(connection);
       await connection.subscribe(CHANNELS);
-      if (connection.over !== null) return connection.over;
+      if (connection.closedReason !== null) return connection.closedReason;
       this.#heartbeat = new Heartbeat(connection, {
         ...heartbeat,
         interval: Math.min(heartbeat.interval, SENTINEL_HEARTBEAT_MS),

@@ -18,7 +18,7 @@ function serve(flags: string) {
     product: { software: "redis", version: "8.0.0" },
     secrets: { repeats: () => false },
     request: answer,
-    inquire: answer,
+    send: answer,
   } as unknown as Connection;
   return { server, connection };
 }

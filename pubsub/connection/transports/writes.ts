@@ -4,7 +4,7 @@
  */
 export class Writes {
   readonly #underWay = new Set<(reason: Error) => void>();
-  #over: Error | null = null;
+  #closedReason: Error | null = null;
 
   /**
    * @param start hands bytes to the runtime, and calls `done` when it has them all; if that fails it
@@ -12,7 +12,7 @@ export class Writes {
    * @returns resolves when it is done, rejects when writing is over before that
    */
   add(start: (done: () => void) => void): Promise<void> {
-    if (this.#over !== null) return Promise.reject(this.#over);
+    if (this.#closedReason !== null) return Promise.reject(this.#closedReason);
     return new Promise((resolve, reject) => {
       this.#underWay.add(reject);
       start(() => {
@@ -24,8 +24,8 @@ export class Writes {
 
   /** Rejects what is under way, and whatever is to be written from now on. */
   end(reason: Error): void {
-    if (this.#over !== null) return;
-    this.#over = reason;
+    if (this.#closedReason !== null) return;
+    this.#closedReason = reason;
     for (const reject of this.#underWay) reject(reason);
     this.#underWay.clear();
   }

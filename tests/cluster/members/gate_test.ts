@@ -69,7 +69,7 @@ class Scene {
       onReleased: (_, slot, provenAt) => void this.reported.push(`released ${slot} ${provenAt}`),
     });
     this.#connection = {
-      over: null,
+      closedReason: null,
       secrets: { field: (text: string | null) => text },
       subscribeShard: (channels: readonly Uint8Array[], onAnswer: OnAnswer) => {
         this.sent.push(`SSUBSCRIBE ${channels.map(slotOfFence).join(" ")}`);
@@ -78,11 +78,11 @@ class Scene {
           this.afterAnswers();
         });
       },
-      query: (_: string[], { answer }: { answer(reply: Reply): void }) => {
+      sendInOrder: (_: string[], { answer }: { answer(reply: Reply): void }) => {
         this.sent.push("PING");
         this.pings.push(() => answer("PONG"));
       },
-      inquire: (...words: string[]) => this.#answer(words),
+      send: (...words: string[]) => this.#answer(words),
       request: (...words: string[]) => this.#answer(words),
     } as unknown as Connection;
   }

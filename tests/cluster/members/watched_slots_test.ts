@@ -7,7 +7,7 @@ import type { Gap } from "../../../pubsub/mod.ts";
 
 /** A member that is heard since a time, in ms since the epoch, and what its connection has proven. */
 function member(id: string, heardSince: number, provenAt: number, silentFor: number): Member {
-  const server = { silentFor, connection: { provenAt } };
+  const server = { silentFor, connection: { lastAckAt: provenAt } };
   return { id, heardSince, replication: null, server } as unknown as Member;
 }
 

@@ -58,7 +58,7 @@ Deno.test("what was sent counts as in memory until the transport has taken it", 
   const taken = Promise.withResolvers<void>();
   const transport = { ...silentTransport(), write: () => taken.promise };
   const connection = await open(transport, new AbortController().signal);
-  connection.query(["PING"], { answer() {}, fail() {} });
+  connection.sendInOrder(["PING"], { answer() {}, fail() {} });
   assertEquals(connection.buffered, "*1\r\n$4\r\nPING\r\n".length);
   taken.resolve();
   await until("it is taken", () => connection.buffered === 0, 10_000);

@@ -57,7 +57,7 @@ for (const protocol of [2, 3] as const) {
 function beat(busyInterval: number) {
   const asked: (() => void)[] = [];
   const connection = {
-    inquire: () => new Promise<string>((resolve) => asked.push(() => resolve("PONG"))),
+    send: () => new Promise<string>((resolve) => asked.push(() => resolve("PONG"))),
     close() {},
   } as unknown as Connection;
   let messages = 0;
@@ -146,7 +146,7 @@ Deno.test("a connection on which something comes is not given up before it is si
   performance.now = () => time;
   try {
     const connection = {
-      inquire: () => new Promise(() => {}),
+      send: () => new Promise(() => {}),
       close: (error: Error) => void (reason = error),
     } as unknown as Connection;
     const options = { interval: 100, timeout: 50, busyInterval: 600_000 };
@@ -185,7 +185,7 @@ Deno.test("it reports the end of a steady flow of messages, and of no other", as
   let messages = 0;
   let pings = 0;
   const connection = {
-    inquire: () => {
+    send: () => {
       pings++;
       return Promise.resolve("PONG");
     },

@@ -84,7 +84,7 @@ for (const protocol of [2, 3] as const) {
       "SSUBSCRIBE moved",
       "SSUBSCRIBE b",
     ]);
-    assertEquals(connection.over, null);
+    assertEquals(connection.closedReason, null);
   });
 
   Deno.test(`RESP${protocol}: a shard channel that the server ends is reported among the messages`, async () => {
@@ -111,7 +111,7 @@ for (const protocol of [2, 3] as const) {
     );
     using opened = await open(server, protocol);
     opened.subscribe("a");
-    await until("it is over", () => opened.connection.over !== null);
+    await until("it is over", () => opened.connection.closedReason !== null);
     assertEquals(opened.seen.length, 1);
   });
 }
