@@ -236,17 +236,17 @@ export const cluster: readonly Mutant[] = [
   },
   {
     name: "begins the gap of a replica that copied when it says so",
-    file: "cluster/members/replica.ts",
+    file: "cluster/members/succession.ts",
     before: "const from = this.#upAt",
     after: "const from = askedAt",
-    tests: ["tests/cluster/members/replica_test.ts"],
+    tests: ["tests/cluster/members/succession_test.ts"],
   },
   {
     name: "does not notice that a replica had to copy its primary",
-    file: "cluster/members/replica.ts",
-    before: "if (before !== null && before !== id)",
-    after: "if (before === id)",
-    tests: ["tests/cluster/members/replica_test.ts"],
+    file: "cluster/members/succession.ts",
+    before: "if (id !== null && id !== before)",
+    after: "if (id !== null && id === before)",
+    tests: ["tests/cluster/members/succession_test.ts"],
   },
   {
     name: "forgets the slots of an overflow",
