@@ -22,7 +22,6 @@
  * @module
  */
 
-export * from "./connect.ts";
 export * from "./discovery/mod.ts";
-export { ClusterKeyspaceNotifications } from "./notifications.ts";
+export { ClusterKeyspaceNotifications, connect } from "./notifications.ts";
 export type { ClusterOptions, MigrationPolicy } from "./options.ts";

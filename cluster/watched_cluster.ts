@@ -9,8 +9,7 @@ import { oppositesOf } from "./members/fences.ts";
 import type { Member } from "./members/member.ts";
 import { Members } from "./members/members.ts";
 import { type ClusterOptions, resolveClusterOptions, type SeedNodes } from "./options.ts";
-import { Refresher } from "./refresher.ts";
-import { refreshDelay, TopologySource } from "./topology_source.ts";
+import { refreshDelay, Refresher, TopologySource } from "./topology_source.ts";
 
 /** The consumer of events that nobody subscribed to. */
 const NOBODY: Consumer = { deliver() {}, queued: 0, queuedBytes: 0, dropped: 0 };

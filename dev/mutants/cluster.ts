@@ -264,14 +264,14 @@ export const cluster: readonly Mutant[] = [
   },
   {
     name: "leaves the timer of the next refresh",
-    file: "cluster/refresher.ts",
+    file: "cluster/topology_source.ts",
     before: "this.#stopped = true;\n    clearTimeout(this.#timer);",
     after: "this.#stopped = true;",
     tests: ["tests/cluster/refresher_test.ts"],
   },
   {
     name: "refreshes after each hint at once",
-    file: "cluster/refresher.ts",
+    file: "cluster/topology_source.ts",
     before: "if (inARow === 0) this.request()",
     after: "if (inARow >= 0) this.request()",
     tests: ["tests/cluster/refresher_test.ts"],
@@ -320,7 +320,7 @@ export const cluster: readonly Mutant[] = [
   },
   {
     name: "refreshes at the same time as all who began at that time",
-    file: "cluster/refresher.ts",
+    file: "cluster/topology_source.ts",
     before: " * (0.9 + 0.2 * Math.random())",
     after: "",
     tests: ["tests/cluster/refresher_test.ts"],
@@ -341,7 +341,7 @@ export const cluster: readonly Mutant[] = [
   },
   {
     name: "refreshes as after a failure though the last refresh succeeded",
-    file: "cluster/refresher.ts",
+    file: "cluster/topology_source.ts",
     before: "      this.#failures = 0;\n",
     after: "",
     tests: ["tests/cluster/refresher_test.ts", "--filter=are forgotten"],

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { Refresher } from "../../cluster/refresher.ts";
+import { Refresher } from "../../cluster/topology_source.ts";
 import { sleep, until } from "../servers/mod.ts";
 
 /** Refreshes that end when the test resolves or rejects them. */
