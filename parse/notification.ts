@@ -80,7 +80,7 @@ export class KeyNotification {
   /** What was stripped of the key. */
   readonly #prefix: Uint8Array | null;
   /** `null` on a channel without subkeys. */
-  #layout: SubkeyLayout | null;
+  readonly #layout: SubkeyLayout | null;
 
   // There are many of these, so one without subkeys holds no other object.
   private constructor(
@@ -114,9 +114,24 @@ export class KeyNotification {
     dataEnd: number,
     timestamp: number,
     keyPrefix: Uint8Array | null,
+    isCopy = false,
   ): KeyNotification | null | undefined {
     const kind = channelTypeAt(bytes, channelStart);
     if (kind === null) return null;
+    const hasSubkeys = kind.startsWith("sub");
+    if (hasSubkeys && !isCopy) {
+      // Such messages are rare. A copy of one spares `detach` from moving all places in it.
+      return KeyNotification.parse(
+        new Uint8Array(bytes.subarray(channelStart, dataEnd)),
+        0,
+        channelEnd - channelStart,
+        dataStart - channelStart,
+        dataEnd - channelStart,
+        timestamp,
+        keyPrefix,
+        true,
+      );
+    }
     const databaseStart = channelStart + "__@".length + kind.length;
     const databaseEnd = find(UNDERSCORE, bytes, databaseStart, channelEnd);
     const database = readDecimal(bytes, databaseStart, databaseEnd, MAX_DATABASE);
@@ -173,7 +188,7 @@ export class KeyNotification {
     // An end that was not found is -1.
     if (eventEnd <= eventStart || keyEnd < keyStart) return null;
     let layout: SubkeyLayout | null = null;
-    if (kind !== ChannelType.KEYSPACE && kind !== ChannelType.KEYEVENT) {
+    if (hasSubkeys) {
       if (subkeys === null) return null;
       const names = { start: namesStart, end: channelEnd };
       layout = { names, data: { start: dataStart, end: dataEnd }, subkeys };
@@ -379,13 +394,17 @@ export class KeyNotification {
     const bytes = this.#bytes!;
     const key = decodeText(bytes, this.#keyStart, this.#keyEnd);
     this.#key = key;
-    if (this.#layout !== null) {
-      this.#keepCopy(this.#layout.names.start, this.#layout.data.end);
-    } else if (isAscii(bytes, this.#keyStart, this.#keyEnd) || !key.includes("\ufffd")) {
+    // Bytes with subkeys hold nothing else.
+    if (this.#layout !== null) return this;
+    if (isAscii(bytes, this.#keyStart, this.#keyEnd) || !key.includes("\ufffd")) {
       // The text is exact, and cheaper to keep than a copy: the bytes can be made of it again.
       this.#bytes = null;
     } else {
-      this.#keepCopy(this.#keyStart - (this.#prefix?.length ?? 0), this.#keyEnd);
+      const start = this.#keyStart - (this.#prefix?.length ?? 0);
+      // The constructor, because the `slice` of a `Buffer` shares its memory.
+      this.#bytes = new Uint8Array(bytes.subarray(start, this.#keyEnd));
+      this.#keyStart -= start;
+      this.#keyEnd -= start;
     }
     return this;
   }
@@ -404,19 +423,6 @@ export class KeyNotification {
   /** The key as it stands in what there is of bytes. */
   #keyView(): Uint8Array {
     return this.#bytes!.subarray(this.#keyStart, this.#keyEnd);
-  }
-
-  /** Keeps only these bytes. */
-  #keepCopy(start: number, end: number): void {
-    const move = (span: Span): Span => ({ start: span.start - start, end: span.end - start });
-    // The constructor, because the `slice` of a `Buffer` shares its memory.
-    this.#bytes = new Uint8Array(this.#bytes!.subarray(start, end));
-    this.#keyStart -= start;
-    this.#keyEnd -= start;
-    if (this.#layout !== null) {
-      const { names, data, subkeys } = this.#layout;
-      this.#layout = { names: move(names), data: move(data), subkeys: subkeys.map(move) };
-    }
   }
 
   /** The key with its prefix, once it is detached. Without subkeys, a copy holds nothing else. */

@@ -103,8 +103,15 @@ export const parse: readonly Mutant[] = [
   {
     name: "keeps a view of a Buffer in place of a copy",
     file: "parse/notification.ts",
-    before: "new Uint8Array(this.#bytes!.subarray(start, end))",
-    after: "this.#bytes!.slice(start, end)",
+    before: "new Uint8Array(bytes.subarray(start, this.#keyEnd))",
+    after: "bytes.slice(start, this.#keyEnd)",
+    tests: ["tests/parse/retention_test.ts"],
+  },
+  {
+    name: "keeps the chunk of a message with subkeys alive",
+    file: "parse/notification.ts",
+    before: "new Uint8Array(bytes.subarray(channelStart, dataEnd))",
+    after: "bytes.subarray(channelStart, dataEnd)",
     tests: ["tests/parse/retention_test.ts"],
   },
 ];

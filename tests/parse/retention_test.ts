@@ -55,13 +55,15 @@ async function alive(refs: WeakRef<ArrayBuffer>[]): Promise<boolean[]> {
 }
 
 for (const [what, channel, data] of messages) {
-  Deno.test(`${what} lets go of its chunk when it is asked, and not before`, async () => {
+  Deno.test(`${what} releases its chunk when its text is read`, async () => {
     const asked = Object.entries(questions).map(([name, ask]) => {
       const [found, ref] = parse(channel, data);
       return { name, ask, found, ref, answer: undefined as unknown };
     });
     const refs = asked.map(({ ref }) => ref);
-    assertEquals((await alive(refs)).includes(false), false, "a chunk went before any question");
+    // One with subkeys is a copy from the start; for the others that would cost time.
+    const isCopy = channel.startsWith("__sub");
+    assertEquals((await alive(refs)).includes(!isCopy), true, "copied too early or too late");
     for (const one of asked) one.answer = one.ask(one.found);
     // The decoder keeps views of the two arrays that it read last.
     for (let i = 0; i < 2; i++) decodeText(new Uint8Array(1_000), 0, 10);
