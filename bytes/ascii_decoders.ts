@@ -1,12 +1,12 @@
-// `String.fromCharCode` written out for each length. For short texts this is faster in V8 than an array
-// of arguments, and than the runtime's decoders, which take the same time whatever the length.
+// `String.fromCharCode` written out for each length. For short texts, this is faster in V8 than an array
+// of arguments, and than the runtime's decoders, whose time does not depend on the length.
 
 const c = String.fromCharCode;
 
-/** Length of the longest text that is written out. */
+/** Length of the longest text in the table. */
 export const MAX_ASCII_DECODER = 20;
 
-/** By the length of the text, what makes it of the bytes `b` from `i` on. They must be ASCII. */
+/** By the length of the text, functions that decode the ASCII bytes `b` from `i` on. */
 // deno-fmt-ignore
 export const asciiDecoders: readonly ((b: Uint8Array, i: number) => string)[] = [
   () => "",

@@ -1,4 +1,4 @@
-/** What stands before each key, in bytes: how long it is, and the number of its value. */
+/** What precedes each key, in bytes: its length, and the number of its value. */
 const LENGTH = 0;
 const VALUE = 4;
 const HEAD = 8;
@@ -7,44 +7,42 @@ const HEAD = 8;
 const FREE = 0;
 /** Where the first key stands. */
 const FIRST = 4;
-/** In place of the value's number: the key was taken out. */
+/** In place of the value's number: the key was deleted. */
 const GONE = -1;
 
 /**
  * A map whose keys are byte strings, looked up by a range of a larger buffer.
  *
- * Dispatch asks it once for each message with the channel as it stands in the network chunk; a
- * `Map` would need a string made of those bytes first. With many channels what a look takes is the
- * wait for memory, so it touches two places: a slot of four bytes, and the key, before which stand
- * its length and the number of its value. A value that many keys have is held once, and so in the
- * processor's cache. One of 100,000 channels is found so in 60 to 70 ns in Deno, Node and Bun, in 165
- * to 330 when slots of 12 bytes, keys and values were three places; one of 1,000 in 35 as before.
+ * Each message needs one lookup of its channel in the network chunk. A `Map` would need a string of
+ * those bytes first. With many channels, a lookup mostly waits for memory, so it reads two places: a
+ * slot of four bytes, and the key with its length and the number of its value. A value that many keys
+ * share is held once, so that it stays in the processor's cache.
  */
 export class ByteMap<T> {
   /**
-   * Open addressing, at most four fifths full: a free slot ends every search. Of a key a slot holds
-   * where it stands, in words, and in the bits above those that takes what its hash has there.
+   * Open addressing, at most four fifths full: a free slot ends every search. The low bits of a slot
+   * are the place of its key, in words; the bits above are those of the key's hash.
    */
   #slots = new Int32Array(16);
-  /** The keys, one after another, in words; its length is a power of two. */
+  /** The keys, one after another, aligned to words; its length is a power of two. */
   #memory = new DataView(new ArrayBuffer(256));
-  /** Which bits of a slot say where its key stands. */
+  /** The bits of a slot that are the place of its key. */
   #placeBits = 256 / 4 - 1;
-  /** Up to where there are keys. */
+  /** Where the last key ends. */
   #filled = FIRST;
-  /** How much of that those take that were not taken out. */
+  /** How much of that belongs to keys that were not deleted. */
   #live = 0;
   #size = 0;
   readonly #values = new Values<T>();
   #viewed: Uint8Array = new Uint8Array();
   #view: DataView = new DataView(this.#viewed.buffer);
 
-  /** How many keys there are. */
+  /** The number of keys. */
   get size(): number {
     return this.#size;
   }
 
-  /** The value of the key that stands at `bytes[start..end)`. */
+  /** Returns the value of the key `bytes[start..end)`. */
   get(bytes: Uint8Array, start: number, end: number): T | undefined {
     const view = this.#viewOf(bytes);
     const found = this.#slots[this.#find(view, start, end, hash(view, start, end))]!;
@@ -52,7 +50,7 @@ export class ByteMap<T> {
     return this.#values.at(this.#memory.getInt32(this.#placeOf(found) + VALUE, true));
   }
 
-  /** Puts a value; the key is copied. */
+  /** Sets a value. The key is copied. */
   set(key: Uint8Array, value: T): void {
     const view = this.#viewOf(key);
     const code = hash(view, 0, key.length);
@@ -69,7 +67,7 @@ export class ByteMap<T> {
       (this.#size + 1) * 5 > this.#slots.length * 4 ||
       this.#filled + more > this.#memory.byteLength
     ) {
-      this.#layOut(more);
+      this.#rebuild(more);
       slot = this.#find(view, 0, key.length, code);
     }
     const at = this.#filled;
@@ -82,7 +80,7 @@ export class ByteMap<T> {
     this.#size++;
   }
 
-  /** Takes a key out, if it is there. */
+  /** Deletes a key, if it is there. */
   delete(key: Uint8Array): void {
     const slots = this.#slots;
     const mask = slots.length - 1;
@@ -94,7 +92,7 @@ export class ByteMap<T> {
     this.#memory.setInt32(at, GONE, true);
     this.#live -= sizeOf(key.length);
     this.#size--;
-    // Later keys of the same run move up, so that no search ends at the hole before its key.
+    // Later keys of the same run move up, so that no search ends at the hole before it finds its key.
     for (let next = (hole + 1) & mask;; next = (next + 1) & mask) {
       const entry = slots[next]!;
       if (entry === FREE) break;
@@ -106,7 +104,7 @@ export class ByteMap<T> {
     slots[hole] = FREE;
   }
 
-  /** The slot of the key, or the free one where it would go. */
+  /** Returns the slot of the key, or the free one where it belongs. */
   #find(view: DataView, start: number, end: number, code: number): number {
     const slots = this.#slots;
     const memory = this.#memory;
@@ -115,7 +113,7 @@ export class ByteMap<T> {
     for (let slot = code & mask;; slot = (slot + 1) & mask) {
       const found = slots[slot]!;
       if (found === FREE) return slot;
-      // Other bits of the hash than chose the slot, so few other keys are looked at.
+      // These bits of the hash did not choose the slot, so few other keys are compared.
       if (((found ^ code) & ~placeBits) !== 0) continue;
       const at = (found & placeBits) << 2;
       if (
@@ -138,7 +136,7 @@ export class ByteMap<T> {
     return hash(this.#memory, at + HEAD, at + HEAD + length);
   }
 
-  /** Chunks hold hundreds of messages, so the view of the last one is kept. */
+  /** A chunk contains hundreds of messages, so its view is kept. */
   #viewOf(bytes: Uint8Array): DataView {
     if (bytes !== this.#viewed) {
       this.#viewed = bytes;
@@ -147,8 +145,8 @@ export class ByteMap<T> {
     return this.#view;
   }
 
-  /** Lays all out anew, with room for one more that takes so much and for half as many again. */
-  #layOut(more: number): void {
+  /** Moves all keys to new memory, with room for `more` bytes and for half as many keys again. */
+  #rebuild(more: number): void {
     const old = this.#memory;
     const bytes = new Uint8Array(powerOfTwo((FIRST + this.#live + more) * 1.5));
     const slots = new Int32Array(powerOfTwo((this.#size + 1) * 1.25));
@@ -173,7 +171,7 @@ export class ByteMap<T> {
   }
 }
 
-/** Values by numbers, each once, for as long as a key has it. */
+/** Numbers values, each once, for as long as a key has it. */
 class Values<T> {
   readonly #values: (T | undefined)[] = [];
   readonly #numbers = new Map<T, number>();
@@ -205,17 +203,17 @@ class Values<T> {
   }
 }
 
-/** What a key of that length takes, in bytes; whole words, so that its place is one of words. */
+/** Returns how many bytes a key of that length takes: whole words, so that places count words. */
 function sizeOf(length: number): number {
   return HEAD + ((length + 3) & ~3);
 }
 
-/** The first power of two that is as large, and no smaller than a map begins with. */
+/** Returns the next power of two, at least 16. */
 function powerOfTwo(least: number): number {
   return 2 ** Math.max(4, Math.ceil(Math.log2(least)));
 }
 
-/** After FNV-1a, but of whole words. */
+/** FNV-1a over words instead of bytes. */
 function hash(view: DataView, start: number, end: number): number {
   let hash = 0x811c9dc5 ^ (end - start);
   let at = start;

@@ -1,12 +1,10 @@
-/** How many arguments a call is given at most; engines take more, but not any number. */
+/** The most arguments of a call; engines take more, but not any number. */
 const STEP = 1024;
 
 /**
- * Bytes as a text of one character for each, so that the same bytes give the same text, whatever
- * they are, and others another.
+ * Returns a text with one character for each byte, so that equal bytes have equal texts.
  *
- * Character by character an engine keeps a tree of every addition for as long as the text lives: the
- * names of 10,000 channels took 2 kB each so, in place of 100 bytes.
+ * Appended character by character, a text would be a tree of all additions for as long as it lives.
  */
 export function byteText(bytes: Uint8Array): string {
   let text = "";
@@ -16,7 +14,7 @@ export function byteText(bytes: Uint8Array): string {
   return text;
 }
 
-/** Takes back {@linkcode byteText}. */
+/** Reverts {@linkcode byteText}. */
 export function fromByteText(text: string): Uint8Array<ArrayBuffer> {
   return Uint8Array.from(text, (character) => character.charCodeAt(0));
 }

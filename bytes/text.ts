@@ -8,11 +8,9 @@ const MAX_CACHED = 64;
 /**
  * Decodes bytes as UTF-8.
  *
- * The text shares no memory with the bytes nor with a larger text. Invalid UTF-8 becomes U+FFFD, as
- * in `TextDecoder`; a byte order mark is kept.
- *
- * A few thousand short texts are cached, because notifications name the same keys, events and
- * channels again and again.
+ * The text shares no memory with the bytes or with a larger text. Invalid UTF-8 becomes U+FFFD, as in
+ * `TextDecoder`. A byte order mark is kept. A few thousand short texts are cached, because
+ * notifications repeat the same keys, events and channels.
  *
  * @param bytes Holds the text.
  * @param start Index of its first byte.
@@ -93,7 +91,7 @@ export function decodeText(
   return text;
 }
 
-/** As {@linkcode decodeText}, without the cache: for texts that hardly come again. */
+/** Decodes as {@linkcode decodeText} does, without the cache: for texts that rarely repeat. */
 export function makeText(bytes: Uint8Array, start: number, end: number): string {
   const length = end - start;
   if (length <= MAX_CACHED && bytes.length <= MOST_KEPT && isAscii(bytes, start, end)) {
@@ -132,8 +130,8 @@ const slots: Float64Array = /* @__PURE__ */ new Float64Array(SLOT_SIZE << SLOTS_
 const texts: string[] = /* @__PURE__ */ new Array<string>(1 << SLOTS_LOG2).fill("");
 
 /**
- * One new text in so many is cached: one that comes often soon is, one that comes once mostly not.
- * What is cached lives on for a while, which costs the garbage collector more than another text.
+ * One new text in so many is cached. A frequent one soon is, a unique one mostly is not. A cached text
+ * lives on for a while, which costs the garbage collector more than another text.
  */
 const ADMIT_ONE_IN = 9;
 let missed = 1;
@@ -141,8 +139,8 @@ let missed = 1;
 let isSecond = false;
 
 /**
- * At a length with few hits, one text in so many is looked up. It has no common divisor with the
- * other number nor with two, or of texts that alternate one would never be looked up.
+ * At a length with few hits, one text in so many is looked up. It has no common divisor with the other
+ * number or with two, or one of two alternating texts would never be looked up.
  */
 const LOOK_UP_ONE_IN = 7;
 let skipped = 1;

@@ -1,8 +1,8 @@
-// Views of the bytes that were looked at last, because hundreds of messages and texts come out of one
-// chunk; of two, because a message that was cut lies in a buffer beside it. A kept view keeps its
-// bytes alive, therefore those of large ones are not kept.
+// Views of the last two arrays, because one chunk contains hundreds of messages and texts, and a message
+// that it cuts is in the decoder's buffer. A view keeps its bytes alive, so those of large arrays are
+// not kept.
 
-/** So many bytes may stay alive for having been looked at. */
+/** The longest array whose view is kept, in bytes. */
 export const MOST_KEPT: number = 2 ** 20;
 
 let viewed: Uint8Array = /* @__PURE__ */ new Uint8Array(0);
@@ -10,15 +10,15 @@ let view: DataView = /* @__PURE__ */ new DataView(viewed.buffer);
 let otherViewed: Uint8Array = viewed;
 let otherView: DataView = view;
 
-/** A view of these bytes. */
+/** Returns a view of these bytes. */
 export function viewOf(bytes: Uint8Array): DataView {
   return bytes === viewed ? view : turn(bytes);
 }
 
-/** A view of fewer bytes costs more than it saves, unless it is there. */
+/** A view of fewer bytes costs more than it saves, unless it exists. */
 const FEW = 256;
 
-/** Returns a view of these bytes; `null` for few bytes of which there is none. */
+/** Returns a view of these bytes; `null` for few bytes that have none. */
 export function usefulViewOf(bytes: Uint8Array): DataView | null {
   return bytes === viewed ? view : bytes.length < FEW ? null : turn(bytes);
 }

@@ -3,10 +3,7 @@ import { encodeUtf8 } from "../bytes/utf8.ts";
 import { startsWith } from "./spans.ts";
 
 /**
- * The six types of channels.
- *
- * The first two are as old as the notifications. The others came with Redis 8.8 and name subkeys,
- * which are the fields of a hash.
+ * The six types of channels. The last four, since Redis 8.8, name subkeys: the fields of a hash.
  *
  * @example
  * ```ts
@@ -40,7 +37,7 @@ export const ChannelType: {
 /** One of the six types of channels. */
 export type ChannelType = typeof ChannelType[keyof typeof ChannelType];
 
-/** How the channels of each type begin. */
+/** The prefix of the channels of each type. */
 const PREFIXES: readonly (readonly [type: ChannelType, prefix: Uint8Array])[] =
   /* @__PURE__ */ Object.values(ChannelType).map((type) => [type, encodeUtf8(`__${type}@`)]);
 
@@ -54,12 +51,10 @@ export function channelTypeAt(bytes: Uint8Array, start: number): ChannelType | n
 }
 
 /**
- * The type of a channel, or of a pattern that begins with plain text.
- *
- * Only the beginning up to the `@` is looked at.
+ * Returns the type of a channel, or of a pattern that begins with plain text, by its part up to `@`.
  *
  * @param channel A whole channel, such as `__keyspace@0__:user:1`.
- * @returns `null` when it is no notification's channel.
+ * @returns `null` if it is not a channel of notifications.
  *
  * @example
  * ```ts

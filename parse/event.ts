@@ -1,5 +1,5 @@
 /**
- * The events that servers emit, each under its name in capitals.
+ * The names of the events that servers emit, by the name in capitals.
  *
  * @example
  * ```ts
@@ -100,7 +100,7 @@ export type EventNames = {
 export type KnownEvent = EventNames[keyof EventNames];
 
 /**
- * The name of any event: modules and servers to come have more than are known.
+ * The name of any event. Modules and newer servers emit more than the known ones.
  *
  * @example
  * ```ts

@@ -2,16 +2,16 @@ import { BACKSLASH, CARET, CLOSE, DASH, MAX_STARS, OPEN, QUESTION, STAR } from "
 import { byteText, fromByteText } from "../bytes/byte_text.ts";
 import { toBytes } from "../bytes/to_bytes.ts";
 
-/** Bytes as text with one character for each byte, so that patterns can be laid against them. */
+/** Returns bytes as text with one character for each byte, so that regular expressions see bytes. */
 export function toBinary(value: string | Uint8Array, place?: number): string {
   return byteText(toBytes(value, place));
 }
 
 /**
- * Whether a text holds a glob: `*`, `?` or a class in brackets, not escaped by a backslash.
+ * Returns whether a text contains a glob: `*`, `?` or a class in brackets, not escaped by a backslash.
  *
- * A `[` that no `]` closes and the empty class `[]` do not count. To a server they are classes too,
- * but a text with them and no other glob is far more likely a name, such as `form[]`.
+ * An unclosed `[` and the empty class `[]` do not count. Servers read them as classes, but a text with
+ * them and no other glob is more likely a name, such as `form[]`.
  *
  * @param text A key, an event or a whole channel.
  *
@@ -29,11 +29,10 @@ export function isPattern(text: string | Uint8Array): boolean {
 }
 
 /**
- * Puts a backslash before each character that means something in a glob, so that the result as a
- * pattern matches exactly the text given.
+ * Escapes all glob characters with backslashes. As a pattern, the result matches exactly the text.
  *
  * @param text Any text or bytes.
- * @returns The same kind as was given.
+ * @returns Text for text, bytes for bytes.
  *
  * @example
  * ```ts
@@ -49,22 +48,21 @@ export function escapeGlob(text: string | Uint8Array): string | Uint8Array {
     : fromByteText(escapeGlob(toBinary(text)));
 }
 
-/** Takes back {@linkcode escapeGlob}. A backslash before any other character stays. */
+/** Reverts {@linkcode escapeGlob}. Keeps backslashes before other characters. */
 export function unescapeGlob(text: string): string {
   return text.replace(/\\([*?[\]\\])/g, "$1");
 }
 
 /**
- * Whether a pattern matches a whole text, as the servers decide it for `PSUBSCRIBE` and `KEYS`.
+ * Returns whether a pattern matches a whole text, as servers decide for `PSUBSCRIBE` and `KEYS`.
  *
- * Bytes are compared, not characters: `?` is one byte. Of what the servers do and one might not
- * expect: `[` without its `]` is a class that ends with the pattern; `[]` matches nothing and `[^]`
- * any byte; nothing but the empty pattern matches the empty text; in a range bytes from 0x80 count
- * as negative (seen on x86-64); a pattern with more than 1,000 `*` that are not at its end matches
- * nothing. The time taken is at most the product of the two lengths.
+ * Bytes are compared, so `?` is one byte. As on servers: an unclosed `[` is a class that ends with the
+ * pattern; `[]` matches nothing, `[^]` any byte; only the empty pattern matches the empty text; in
+ * ranges, bytes from 0x80 are negative (seen on x86-64); a pattern with more than 1,000 `*` before its
+ * end matches nothing. The time is at most proportional to the product of both lengths.
  *
  * @param pattern The glob.
- * @param text What it is laid against, such as a channel or a key.
+ * @param text A channel or a key, for example.
  *
  * @example
  * ```ts
@@ -79,7 +77,7 @@ export function matchGlob(pattern: string | Uint8Array, text: string | Uint8Arra
   const bytes = new Int8Array(toBytes(text, 1));
   let g = 0;
   let t = 0;
-  // Only the last `*` gets another try: had an earlier one to take more, the last could as well.
+  // Only the last `*` is retried: if an earlier one could take more, so could the last.
   let retryGlob = 0;
   let retryText = 0;
   let stars = 0;
@@ -107,7 +105,7 @@ export function matchGlob(pattern: string | Uint8Array, text: string | Uint8Arra
   return g >= glob.length;
 }
 
-/** Lays one byte against what stands at `g`: the place after that, past the end if unclosed, or 0. */
+/** Matches one byte against the glob at `g`. Returns the index after that part of the glob, or 0. */
 function matchByte(glob: Int8Array, g: number, byte: number): number {
   let from = glob[g++];
   if (from === QUESTION) return g;

@@ -5,7 +5,7 @@ import { ChannelType, channelTypeAt, getChannelType } from "./channel_type.ts";
 import { MAX_DATABASE, NEWLINE, PIPE, UNDERSCORE } from "./constants.ts";
 import type { EventName } from "./event.ts";
 import { matchGlob } from "./glob.ts";
-import { find, readCounted, readDecimal, readList, type Span, startsWith } from "./spans.ts";
+import { indexOfByte, readCounted, readDecimal, readList, type Span, startsWith } from "./spans.ts";
 
 /** What stands between the database and the first name of a channel. */
 const SEPARATOR = /* @__PURE__ */ encodeUtf8("__:");
@@ -20,7 +20,7 @@ interface SubkeyLayout {
 }
 
 /**
- * What {@linkcode KeyNotification.tryParse} can be told.
+ * Options for {@linkcode KeyNotification.tryParse}.
  *
  * @example
  * ```ts
@@ -31,18 +31,17 @@ interface SubkeyLayout {
  * ```
  */
 export interface ParseOptions {
-  /** Only keys that begin so count, and are given without it. Subkeys are left as they are. */
+  /** Accepts only keys with this prefix, and strips it from them. Does not apply to subkeys. */
   keyPrefix?: string | Uint8Array | null;
-  /** When the bytes were read, in ms since the epoch. Default: now. */
+  /** When the message was read, in ms since the epoch. Default: now. */
   timestamp?: number;
 }
 
 /**
  * A notification: what happened to which key.
  *
- * Comes from a subscription, or from {@linkcode KeyNotification.fromMessage} for the messages of
- * another client. Keys and subkeys are bytes, of which the texts are a view: bytes that are not
- * UTF-8 show in them as U+FFFD.
+ * Subscriptions deliver them; {@linkcode KeyNotification.fromMessage} reads those of another client.
+ * Keys and subkeys are bytes. In their texts, invalid UTF-8 becomes U+FFFD.
  *
  * @example
  * ```ts
@@ -58,15 +57,15 @@ export class KeyNotification {
   readonly kind: ChannelType;
   /** The number of the database. */
   readonly database: number;
-  /** When the bytes were read, in ms since the epoch. */
+  /** When the message was read, in ms since the epoch. */
   timestamp: number;
-  /** In a cluster the `host:port` of the node it came from; whoever reads the node sets it. */
+  /** In a cluster, the `host:port` of the node that sent it; set by the node's reader. */
   node: string | undefined;
-  /** In a cluster the hash slot of the key; whoever knows it sets it. */
+  /** In a cluster, the hash slot of the key; set by the node's reader. */
   slot: number | undefined;
   /**
-   * In a cluster `true` if only a slot migration caused it, and `"maybe"` if that cannot be decided;
-   * whoever knows it sets it.
+   * In a cluster, `true` if only a slot migration caused it, `"maybe"` if that cannot be decided; set
+   * by the migration filter.
    */
   migration: boolean | "maybe" | undefined;
 
@@ -82,7 +81,7 @@ export class KeyNotification {
   /** `null` on a channel without subkeys. */
   readonly #layout: SubkeyLayout | null;
 
-  // There are many of these, so one without subkeys holds no other object.
+  // One without subkeys holds no other object, because there are many.
   private constructor(
     kind: ChannelType,
     database: number,
@@ -133,7 +132,7 @@ export class KeyNotification {
       );
     }
     const databaseStart = channelStart + "__@".length + kind.length;
-    const databaseEnd = find(UNDERSCORE, bytes, databaseStart, channelEnd);
+    const databaseEnd = indexOfByte(UNDERSCORE, bytes, databaseStart, channelEnd);
     const database = readDecimal(bytes, databaseStart, databaseEnd, MAX_DATABASE);
     const namesStart = databaseEnd + SEPARATOR.length;
     if (database < 0 || namesStart > channelEnd) return null;
@@ -156,7 +155,7 @@ export class KeyNotification {
         break;
       case ChannelType.SUBKEYSPACE:
         // The payload is `<event>|<subkeys>`.
-        eventEnd = find(PIPE, bytes, dataStart, dataEnd);
+        eventEnd = indexOfByte(PIPE, bytes, dataStart, dataEnd);
         // Otherwise a list would be read that stands before this message.
         if (eventEnd < 0) return null;
         subkeys = readList(bytes, eventEnd + 1, dataEnd);
@@ -174,13 +173,13 @@ export class KeyNotification {
       }
       case ChannelType.SUBKEYSPACEITEM:
         // The channel names `<key>\n<subkey>`.
-        keyEnd = find(NEWLINE, bytes, namesStart, channelEnd);
+        keyEnd = indexOfByte(NEWLINE, bytes, namesStart, channelEnd);
         subkeys = [{ start: keyEnd + 1, end: channelEnd }];
         break;
       case ChannelType.SUBKEYSPACEEVENT:
         // The channel names `<event>|<key>`, and the payload is the subkeys.
         eventStart = namesStart;
-        eventEnd = find(PIPE, bytes, namesStart, channelEnd);
+        eventEnd = indexOfByte(PIPE, bytes, namesStart, channelEnd);
         keyStart = eventEnd + 1;
         subkeys = readList(bytes, dataStart, dataEnd);
         break;
@@ -224,20 +223,19 @@ export class KeyNotification {
   }
 
   /**
-   * Reads the message of a client.
+   * Reads a message of any client.
    *
    * @param message One of
    * - an object `{ type?, pattern?, channel, data }`, with the payload in `data`, `message` or
    *   `payload`, and a `type` that ends in `message` if it has one;
    * - an array `["message", channel, payload]` or `["pmessage", pattern, channel, payload]`, which
    *   is a push;
-   * - an array of the arguments a listener got: `[channel, payload]` or `[pattern, channel, payload]`
-   *   as ioredis has them; `[payload, channel]` as node-redis has them, which is told by the payload
-   *   being no channel of a notification.
+   * - an array of a listener's arguments: `[channel, payload]` or `[pattern, channel, payload]` of
+   *   ioredis; `[payload, channel]` of node-redis, if the first is not a channel of notifications.
    *
-   * Each part may be text or bytes. Text cannot hold keys that are not UTF-8.
+   * Each part may be text or bytes. Text cannot represent keys that are not UTF-8.
    * @param options The prefix, and when it was read.
-   * @returns `null` for whatever is no well-formed notification or lacks the prefix.
+   * @returns `null` if it is not a well-formed notification, or the key lacks the prefix.
    *
    * @example
    * ```ts
@@ -275,11 +273,10 @@ export class KeyNotification {
   /**
    * Reads a channel and its payload.
    *
-   * @param channel A whole channel, such as `__keyspace@0__:user:1`. Anything but text and bytes
-   * gives `null`.
-   * @param data Its payload. Likewise.
+   * @param channel A whole channel, such as `__keyspace@0__:user:1`, as text or bytes.
+   * @param data Its payload, as text or bytes.
    * @param options The prefix, and when it was read.
-   * @returns `null` for whatever is no well-formed notification or lacks the prefix.
+   * @returns `null` if they are not a well-formed notification, or the key lacks the prefix.
    *
    * @example
    * ```ts
@@ -315,34 +312,34 @@ export class KeyNotification {
     }
   }
 
-  /** Whether it came on a channel that names the key: keyspace, subkeyspace, subkeyspaceitem. */
+  /** Whether its channel names the key: keyspace, subkeyspace, subkeyspaceitem. */
   get isKeyspace(): boolean {
     return !this.kind.endsWith("event");
   }
 
-  /** The key, without the prefix if one was asked for. */
+  /** The key, without the requested prefix. */
   get key(): string {
     return this.#key ?? this.detach().#key!;
   }
 
-  /** The bytes of {@linkcode key}, a new copy at each call. */
+  /** The bytes of {@linkcode key}. Each call returns a new copy. */
   get keyBytes(): Uint8Array {
     const copy = this.#bytes ? new Uint8Array(this.#keyView()) : encodeUtf8(this.#key!);
     this.detach();
     return copy;
   }
 
-  /** The event, as the server names it. */
+  /** The name of the event. */
   get eventType(): EventName {
     return this.detach().#event;
   }
 
-  /** The subkeys in the order the server names them, a new array at each call. */
+  /** The subkeys in the server's order. Each call returns a new array. */
   get subkeys(): string[] {
     return this.#mapSubkeys(({ start, end }) => decodeText(this.#bytes!, start, end));
   }
 
-  /** The bytes of {@linkcode subkeys}, new copies at each call. */
+  /** The bytes of {@linkcode subkeys}. Each call returns new copies. */
   get subkeyBytes(): Uint8Array[] {
     return this.#mapSubkeys(({ start, end }) => this.#bytes!.slice(start, end));
   }
@@ -369,9 +366,9 @@ export class KeyNotification {
   }
 
   /**
-   * Whether the key begins so. Bytes are compared.
+   * Returns whether {@linkcode key} starts with a prefix. Bytes are compared.
    *
-   * @param prefix What {@linkcode key}, which lacks the prefix asked for, is to begin with.
+   * @param prefix Text or bytes.
    */
   keyStartsWith(prefix: string | Uint8Array): boolean {
     const part = toBytes(prefix);
@@ -385,9 +382,8 @@ export class KeyNotification {
   }
 
   /**
-   * Lets go of the bytes it was read from, so that keeping it keeps nothing else alive.
-   *
-   * Being asked for any text or bytes does the same.
+   * Releases the bytes that it was read from, so that keeping it keeps nothing else alive. Reading any
+   * text or bytes of it does the same.
    */
   detach(): this {
     if (this.#key !== null) return this;
@@ -409,13 +405,13 @@ export class KeyNotification {
     return this;
   }
 
-  /** What it says as a plain object, for `JSON.stringify`. */
+  /** Returns its values as a plain object, for `JSON.stringify`. */
   toJSON(): Record<string, unknown> {
     const { key, eventType, subkeys } = this;
     return { ...this as object, key, eventType, subkeys };
   }
 
-  /** What happened to which key, such as `hset "user:1" in database 0`. */
+  /** Returns a text such as `hset "user:1" in database 0`. */
   toString(): string {
     return `${this.eventType} ${JSON.stringify(this.key)} in database ${this.database}`;
   }
@@ -437,20 +433,19 @@ export class KeyNotification {
 }
 
 /**
- * Reads a notification that lies in a bigger run of bytes.
+ * Reads a notification in a larger buffer.
  *
- * Nothing is copied or decoded: the notification holds on to `bytes`, which must not change, until
- * it is first asked for a text, or told to {@linkcode KeyNotification.detach}.
+ * The key is not copied: the notification refers to `bytes`, which must not change, until a text of it
+ * is read or {@linkcode KeyNotification.detach} is called.
  *
- * @param bytes What came from the network, or a part of it.
- * @param channelStart Where the channel begins.
- * @param channelEnd Where it ends, exclusive; not after the payload begins.
- * @param dataStart Where the payload begins.
- * @param dataEnd Where it ends, exclusive.
- * @param timestamp When the bytes were read, in ms since the epoch.
- * @param keyPrefix Only keys that begin so count, and are given without it.
- * @returns `null` when this is no well-formed notification, `undefined` when it is one whose key
- * does not begin with `keyPrefix`.
+ * @param bytes A chunk from the network.
+ * @param channelStart Index of the first byte of the channel.
+ * @param channelEnd Index after its last byte; not after the start of the payload.
+ * @param dataStart Index of the first byte of the payload.
+ * @param dataEnd Index after its last byte.
+ * @param timestamp When the chunk was read, in ms since the epoch.
+ * @param keyPrefix Required of keys, and stripped from them.
+ * @returns `null` if it is not a well-formed notification, `undefined` if its key lacks the prefix.
  */
 export const parseNotification: (
   bytes: Uint8Array,
@@ -479,9 +474,9 @@ function makeParser(): typeof parseNotification {
 }
 
 /**
- * Reads the key of a notification in the bytes that hold it, with the prefix that was stripped of it.
+ * Passes the bytes of a key, with its stripped prefix, to `read`.
  *
- * @returns what `read` returns; `null` if the bytes were released, because the texts say the same
+ * @returns The result of `read`; `null` if the bytes were released, because the texts are exact.
  */
 export function readWholeKey<T>(
   notification: KeyNotification,

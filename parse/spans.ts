@@ -6,21 +6,21 @@ export interface Span {
   readonly end: number;
 }
 
-/** Returns where a byte first occurs in `bytes[start..end)`, or -1. */
-export function find(byte: number, bytes: Uint8Array, start: number, end: number): number {
+/** Returns the index of the first such byte in `bytes[start..end)`, or -1. */
+export function indexOfByte(byte: number, bytes: Uint8Array, start: number, end: number): number {
   for (let at = start; at < end; at++) if (bytes[at] === byte) return at;
   return -1;
 }
 
-/** Whether `part` stands at `start`. It may reach as far as there are bytes. */
+/** Returns whether `bytes` contain `part` at `start`. */
 export function startsWith(bytes: Uint8Array, start: number, part: Uint8Array): boolean {
   for (let i = 0; i < part.length; i++) if (bytes[start + i] !== part[i]) return false;
   return true;
 }
 
 /**
- * Returns the number that `bytes[start..end)` says as servers write it, without a sign or leading
- * zeros; -1 if it says none, or one above `max`.
+ * Reads a decimal number without a sign or leading zeros, as servers write it. Returns -1 for anything
+ * else and for a number above `max`.
  */
 export function readDecimal(bytes: Uint8Array, start: number, end: number, max: number): number {
   if (end <= start || bytes[start] === ZERO && end - start > 1) return -1;
@@ -36,7 +36,7 @@ export function readDecimal(bytes: Uint8Array, start: number, end: number, max: 
 
 /** Reads `<length>:` and that many bytes, from `start` on. Returns the bytes, or `null`. */
 export function readCounted(bytes: Uint8Array, start: number, end: number): Span | null {
-  const colon = find(COLON, bytes, start, end);
+  const colon = indexOfByte(COLON, bytes, start, end);
   const length = readDecimal(bytes, start, colon, end - colon - 1);
   return length < 0 ? null : { start: colon + 1, end: colon + 1 + length };
 }

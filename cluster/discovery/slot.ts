@@ -1,5 +1,5 @@
 import { toBytes } from "../../bytes/to_bytes.ts";
-import { find } from "../../parse/spans.ts";
+import { indexOfByte } from "../../parse/spans.ts";
 
 /**
  * The number of hash slots of a cluster.
@@ -55,8 +55,8 @@ export function hashSlot(key: string | Uint8Array): number {
 
 /** Returns the hash slot of a key that is part of some bytes. */
 export function hashBytes(bytes: Uint8Array, start: number, end: number): number {
-  const open = find(OPEN, bytes, start, end);
-  const close = open < 0 ? -1 : find(CLOSE, bytes, open + 1, end);
+  const open = indexOfByte(OPEN, bytes, start, end);
+  const close = open < 0 ? -1 : indexOfByte(CLOSE, bytes, open + 1, end);
   // Nothing between them is no tag.
   const [from, to] = close > open + 1 ? [open + 1, close] : [start, end];
   return crc16(bytes, from, to) % SLOTS;
