@@ -421,30 +421,13 @@ export class Session extends MessageReceiver implements MessageSource {
     }
   }
 
-  /** Nothing can come on a desired channel, though it is connected: so long the gap lasts. */
+  /** Lets the gap last while nothing can come on a desired channel although the server is connected. */
   async #degrade(why: UndeliverableError): Promise<void> {
     const { gap } = this.#memory;
     if (!this.#enter("degraded", why)) return;
     gap.tell();
     if (this.closedReason !== null) return;
     this.#reportDegraded(why);
-    try {
-      await this.#recheckWhileDegraded(why);
-    } catch (error) {
-      // The connection was lost, and the next one checks again. Where the address leads to another
-      // server now, only a new connection can be asked.
-      if (error instanceof OtherServerError) this.close(error);
-      return;
-    }
-    if (this.#enter("ready", null)) gap.end();
-  }
-
-  /**
-   * Asks until something can come.
-   *
-   * @throws the reason for which the connection is over
-   */
-  async #recheckWhileDegraded(first: UndeliverableError): Promise<void> {
     // Only the first message is a hint, because it may be of a channel that can always receive.
     const hinted = new Promise<void>((resolve) => {
       this.#hint = () => {
@@ -452,19 +435,27 @@ export class Session extends MessageReceiver implements MessageSource {
         resolve();
       };
     });
-    let last = first;
-    for (let ms = FIRST_RECHECK_MS;; ms = Math.min(2 * ms, MAX_RECHECK_MS)) {
-      const pause = delay(ms, this.#life.signal);
-      await (this.#hint === null ? pause : Promise.race([pause, hinted]));
-      const still = await this.withConnection((asked) => this.#findUndeliverable(asked)) ??
-        await this.subscriptions.retry();
-      if (still === null) break;
-      if (still.message !== last.message && this.#enter("degraded", still)) {
-        this.#reportDegraded(still);
+    let last: UndeliverableError | null = why;
+    for (let ms = FIRST_RECHECK_MS; last !== null; ms = Math.min(2 * ms, MAX_RECHECK_MS)) {
+      try {
+        const pause = delay(ms, this.#life.signal);
+        await (this.#hint === null ? pause : Promise.race([pause, hinted]));
+        const still: UndeliverableError | null = await this.withConnection((asked) =>
+          this.#findUndeliverable(asked)
+        ) ??
+          await this.subscriptions.retry();
+        const isNew = still !== null && still.message !== last.message;
+        if (isNew && this.#enter("degraded", still)) this.#reportDegraded(still);
+        last = still;
+      } catch (error) {
+        // Where the address leads to another server now, only a new connection can be asked.
+        if (error instanceof OtherServerError) this.close(error);
+        // The next session checks again. A server that is only busy is asked again.
+        if (this.over !== null) return;
       }
-      last = still;
     }
     this.#hint = null;
+    if (this.#enter("ready", null)) gap.end();
   }
 
   /** Why nothing can come on a desired channel; null when something can. */

@@ -71,6 +71,25 @@ Deno.test("a server that stays degraded is asked ever more rarely, and as long a
   }
 });
 
+Deno.test("a degraded server that is busy for longer than the timeout is asked again", async () => {
+  let answer: string | undefined;
+  let busy = 0;
+  await using server = new FakeServer(([name]) => {
+    if (name !== "CONFIG") return undefined;
+    if (answer?.startsWith("-BUSY")) busy++;
+    return answer;
+  });
+  await using notifications = await connect(server.url, { timeout: 150, onError() {} });
+  await notifications.subscribeKeyspace("k");
+  answer = "%1\r\n$22\r\nnotify-keyspace-events\r\n$0\r\n\r\n";
+  server.hangUp();
+  await until("it is degraded", () => notifications.status().nodes[0]!.state === "degraded");
+  answer = "-BUSY running a script\r\n";
+  await until("it was busy for longer than the timeout", () => busy > 3);
+  answer = undefined;
+  await until("it is ready", () => notifications.health().ok);
+});
+
 for (const protocol of [2, 3] as const) {
   Deno.test(`RESP${protocol}: a channel that its user may have no longer is told of, and so long the gap lasts`, async () => {
     await using server = await startServer({
