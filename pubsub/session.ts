@@ -451,7 +451,7 @@ export class Session extends MessageReceiver implements MessageSource {
         // Where the address leads to another server now, only a new connection can be asked.
         if (error instanceof OtherServerError) this.close(error);
         // The next session checks again. A server that is only busy is asked again.
-        if (this.over !== null) return;
+        if (this.closedReason !== null) return;
       }
     }
     this.#hint = null;
