@@ -92,7 +92,7 @@ export class SentinelError extends Error {
  *   await notifications.subscribeKeyevent("expired");
  * } catch (error) {
  *   if (!(error instanceof MissingFlagsError)) throw error;
- *   console.error(`${error.server} has "${error.configured}", lacks "${error.missing}"`);
+ *   console.error(`${error.server} has "${error.configured}"; run ${error.command}`);
  * }
  * ```
  */
@@ -103,27 +103,25 @@ export class MissingFlagsError extends CodedError<"FLAGS_MISSING"> {
   declare readonly server: string;
   /** What the server answered for `notify-keyspace-events`. */
   readonly configured: string;
-  /**
-   * The letters without which the channels stay silent, also those that the server does not know: the
-   * message advises to set only those that it does.
-   */
+  /** The letters that are missing for the channels, including those that the server does not know. */
   readonly missing: string;
+  /** The command that adds those letters that the server knows; null if it knows none of them. */
+  readonly command: string | null;
 
   /**
-   * What is missing, and where.
+   * Makes the error.
    *
-   * @param message what could not be done, and the command that mends it
-   * @param details the server, its flags and the letters it lacks
-   * @param options `cause`: the errors behind this one, as where several nodes of a cluster lack some
+   * @param message what could not be done, and the command that fixes it
+   * @param details the values of the fields
    */
   constructor(
     message: string,
-    details: { server: string; configured: string; missing: string },
-    options?: ErrorOptions,
+    details: { server: string; configured: string; missing: string; command: string | null },
   ) {
-    super("FLAGS_MISSING", message, { ...options, server: details.server });
+    super("FLAGS_MISSING", message, details);
     this.configured = details.configured;
     this.missing = details.missing;
+    this.command = details.command;
   }
 }
 
@@ -152,18 +150,13 @@ export class MissingDatabaseError extends CodedError<"DATABASE_MISSING"> {
   readonly database: number;
 
   /**
-   * What is missing, and where.
+   * Makes the error.
    *
    * @param message what could not be done, and what the server said
-   * @param details the server, and the database
-   * @param options `cause`: the errors behind this one, as where several nodes of a cluster have none
+   * @param details the values of the fields
    */
-  constructor(
-    message: string,
-    details: { server: string; database: number },
-    options?: ErrorOptions,
-  ) {
-    super("DATABASE_MISSING", message, { ...options, server: details.server });
+  constructor(message: string, details: { server: string; database: number }) {
+    super("DATABASE_MISSING", message, details);
     this.database = details.database;
   }
 }

@@ -354,13 +354,16 @@ function describeSilent(
   // What flags help, and what none do.
   const muted = silent.filter((channel) => canEverReceive(product, flags, channel));
   const never = silent.filter((channel) => !muted.includes(channel));
+  const { flags: merged } = mergeFlags(flags, missingOn(product, flags, ...muted).settable);
+  // Quoted, because a shell would take the $ for a variable of its own.
+  const command = muted.length === 0 ? null : `CONFIG SET notify-keyspace-events '${merged}'`;
   const why = [
-    ...(muted.length > 0 ? [describe(flags, muted, product, refusals)] : []),
+    ...(command === null ? [] : [describe(flags, muted, product, refusals, command)]),
     ...(never.length > 0 ? [describeNever(flags, never, product)] : []),
   ];
   return new MissingFlagsError(
     `Cannot receive anything on ${nameAll(silent)} from ${server}: ${why.join("; ")}`,
-    { server, configured: flags, missing },
+    { server, configured: flags, missing, command },
   );
 }
 
@@ -379,16 +382,15 @@ function describe(
   silent: readonly Channel[],
   product: Product,
   refusals: Refusals,
+  command: string,
 ): string {
   const { settable: missing } = missingOn(product, flags, ...silent);
   const refused = [...missing].find((letter) => refusals.has(letter));
-  const { flags: merged, unsure } = mergeFlags(flags, missing);
-  const hidden = knownFlags(unsure, product);
+  const hidden = knownFlags(mergeFlags(flags, missing).unsure, product);
   const newer = unknownFlags(missing, OLDER);
   return `its notify-keyspace-events is "${flags}" and lacks "${missing}"` +
     (refused === undefined ? "" : `, and it refuses to have it set (${refusals.get(refused)})`) +
-    // Quoted, because a shell would take the $ for a variable of its own.
-    `; run there: CONFIG SET notify-keyspace-events '${merged}'` +
+    `; run there: ${command}` +
     (hidden === ""
       ? ""
       : ` (add those of "${hidden}" that are in use: the server does not show them)`) +

@@ -16,7 +16,7 @@ Deno.test("what one node failed with, or all alike, stays what it is", () => {
 });
 
 Deno.test("what several nodes failed with is one error of the first one's kind, with all they said", () => {
-  const flags = { server: "a:1", configured: "K", missing: "A" };
+  const flags = { server: "a:1", configured: "K", missing: "A", command: "CONFIG SET x" };
   const database = { server: "a:1", database: 7 };
   for (
     const first of [
@@ -44,6 +44,7 @@ Deno.test("what several nodes failed with is one error of the first one's kind, 
   ].map((error) => inOneError([error, new TimeoutError("REPLY_TIMEOUT", "b", 600)]));
   assert(lacking instanceof MissingFlagsError);
   assertEquals([lacking.server, lacking.configured, lacking.missing], ["a:1", "K", "A"]);
+  assertEquals([lacking.code, lacking.command], ["FLAGS_MISSING", "CONFIG SET x"]);
   assert(absent instanceof MissingDatabaseError);
   assertEquals([absent.server, absent.database], ["a:1", 7]);
   assert(silent instanceof TimeoutError);

@@ -295,8 +295,14 @@ for (const protocol of [2, 3] as const) {
       MissingFlagsError,
     );
     assertEquals(
-      [error.server, error.configured, error.missing],
-      [`127.0.0.1:${server.port}`, "", "AK"],
+      [error.code, error.server, error.configured, error.missing, error.command],
+      [
+        "FLAGS_MISSING",
+        `127.0.0.1:${server.port}`,
+        "",
+        "AK",
+        "CONFIG SET notify-keyspace-events 'AK'",
+      ],
     );
     assertStringIncludes(error.message, "CONFIG SET notify-keyspace-events 'AK'");
     assertEquals(notifications.subscribed, false);

@@ -66,6 +66,7 @@ for (const binary of await matrix()) {
             assert(error instanceof MissingFlagsError, what);
             assertStringIncludes(error.message, "cannot send");
             assertEquals(error.message.includes("CONFIG SET"), false, error.message);
+            assertEquals(error.command, null, what);
             assert(unknownFlags(error.missing, node!) !== "", what);
           }
           await notifications.unsubscribe();
