@@ -1,6 +1,6 @@
 import type { EventName, EventNames } from "../parse/mod.ts";
 
-/** The servers that were looked at: Redis 8.8 in its source, the others live. */
+/** The servers that were examined: Redis 8.8 by its source, the others live. */
 const ALL_SERVERS = ["Redis 7.0", "Redis 8.0", "Redis 8.6", "Redis 8.8", "Valkey 9.1"];
 const SINCE_REDIS_8_0 = ["Redis 8.0", "Redis 8.6", "Redis 8.8", "Valkey 9.1"];
 const SINCE_REDIS_8_6 = ["Redis 8.6", "Redis 8.8"];
@@ -91,8 +91,8 @@ const CATALOGUE: readonly EventClass[] = [
 ];
 
 /**
- * Commands that emit events under other names, where the catalogue does not say which of these come,
- * or in which order.
+ * Commands that emit events under other names, where the catalogue does not determine which of them, or
+ * in which order.
  */
 const INSTEAD: Readonly<Record<string, string>> = {
   ZREMBYRANK: "zremrangebyrank",
@@ -119,7 +119,7 @@ const INSTEAD: Readonly<Record<string, string>> = {
 };
 
 /**
- * What {@linkcode describeEvent} knows of an event.
+ * The result of {@linkcode describeEvent}.
  *
  * @example
  * ```ts
@@ -130,28 +130,25 @@ const INSTEAD: Readonly<Record<string, string>> = {
  * ```
  */
 export interface EventDescription {
-  /** The name that was asked for. */
+  /** The name that was passed. */
   name: string;
-  /** The letter of its class in `notify-keyspace-events`, or `null` when no server emits it. */
+  /** The letter of its class in `notify-keyspace-events`; `null` if no server emits it. */
   class: string | null;
-  /**
-   * Which of Redis 7.0, 8.0, 8.6, 8.8 and Valkey 9.1 emit it, as was seen on them live; but for
-   * Redis 8.8, of which it is known from its source.
-   */
+  /** Those of Redis 7.0, 8.0, 8.6, 8.8 and Valkey 9.1 that emit it. Redis 8.8 by its source. */
   servers: readonly string[];
-  /** The commands it comes from; what begins with `a` is no command but says what happened. */
+  /** The commands that cause it, or another cause, which begins with `a`: `"a full memory"`. */
   commands: readonly string[];
   /**
-   * What comes instead of a name that no server emits: `"rename_from, rename_to"`, one after the
-   * other; `"expire or persist"`, one of them; `"lpush or rpush, then lpop or rpop"`; `"nothing"`.
-   * `null` for an event that is emitted, and for a name that is not known at all.
+   * What servers emit instead of a name that none emits: `"rename_from, rename_to"`, one after the
+   * other; `"expire or persist"`, one of them; `"nothing"`. `null` for an event that is emitted, and
+   * for an unknown name.
    */
   instead: string | null;
-  /** Who sends it for which commands, or what comes instead, in one sentence. */
+  /** Which servers send it for which commands, or what they send instead, in one sentence. */
   text: string;
 }
 
-/** What servers emit. */
+/** All events that servers emit. */
 export const EVENTS: readonly EventDescription[] = /* @__PURE__ */ CATALOGUE.flatMap(describeClass);
 
 function describeClass([letter, servers, events]: EventClass): EventDescription[] {
@@ -166,10 +163,10 @@ function describeClass([letter, servers, events]: EventClass): EventDescription[
 }
 
 /**
- * The events that servers emit, each seen on a server or in its source.
+ * The names of the events that servers emit, each verified on a server or in its source.
  *
- * Names that documents list and no server emits are left out on purpose, because a subscription to
- * one waits for ever: {@linkcode describeEvent} says what comes instead.
+ * Names that documents list but no server emits are missing on purpose, because a subscription to one
+ * never fires. {@linkcode describeEvent} names what servers emit instead.
  *
  * @example
  * ```ts
@@ -185,9 +182,9 @@ export const EventType: EventNames = /* @__PURE__ */ Object.fromEntries(
 ) as Record<string, string> as Record<keyof EventNames, never>;
 
 /**
- * Says what is known of an event.
+ * Describes an event.
  *
- * @param name The event's name, in small letters as servers send it; in capitals none does.
+ * @param name The name, in small letters as servers send it.
  *
  * @example
  * ```ts

@@ -8,10 +8,10 @@ import {
 } from "../parse/mod.ts";
 import { describeEvent, EVENTS } from "./event.ts";
 
-/** The classes that `A` stands for on every server. */
+/** The classes that `A` includes on every server. */
 const ALL = "g$lshzxetd";
 
-/** Left out of a server's answer once `A` is in it, although they may be in force. */
+/** Omitted from a server's answer that contains `A`, although they may be set. */
 const HIDDEN = "nocr";
 
 /** The letters of the channel types, in the order of `ChannelType`. */
@@ -28,7 +28,7 @@ export interface Product {
   readonly version: string | null;
 }
 
-/** The letters that not every server knows, and the first version of Redis that knows them. */
+/** The letters that not every server supports, and the first version of Redis that does. */
 const SINCE: readonly (readonly [letters: string, major: number, minor: number])[] = [
   ["t", 5, 0],
   ["m", 6, 0],
@@ -40,15 +40,15 @@ const SINCE: readonly (readonly [letters: string, major: number, minor: number])
   ["r", 255, 0],
 ];
 
-/** The last version of Valkey whose letters are known. They are those of Redis 7.2, its origin. */
+/** The last version of Valkey whose letters are known. They are those of Redis 7.2. */
 const KNOWN_VALKEY = 9;
 
 /**
- * Returns the letters that a server does not know. It rejects a whole value for one of them, and
+ * Returns the letters that a server does not support. It rejects a whole value for one of them, and
  * sends no events of their classes.
  *
- * @param letters Any letters. `A`, which all servers know, is ignored.
- * @param server The server. The result is empty if its software or version is not known.
+ * @param letters Any letters. `A`, which all servers support, is ignored.
+ * @param server The server. The result is empty if its software or version is unknown.
  */
 export function unknownFlags(letters: string, { software, version }: Product): string {
   const [, major, minor] = /^(\d+)\.(\d+)/.exec(version ?? "")?.map(Number) ?? [];
@@ -62,13 +62,13 @@ export function unknownFlags(letters: string, { software, version }: Product): s
   ).join("");
 }
 
-/** Returns the other letters: those that the server does not reject, as far as that is known. */
+/** Returns the other letters: those that the server supports, as far as that is known. */
 export function knownFlags(letters: string, server: Product): string {
   const unknown = unknownFlags(letters, server);
   return only(letters, (letter) => !unknown.includes(letter));
 }
 
-/** Names the first version of Redis that knows all of these letters; null if every server does. */
+/** Names the first version of Redis that supports all of these letters; null if every server does. */
 export function sinceWhen(letters: string): string | null {
   const [, major, minor] =
     SINCE.findLast(([newer]) => only(letters, (letter) => newer.includes(letter))) ?? [];
@@ -78,9 +78,9 @@ export function sinceWhen(letters: string): string | null {
 
 /** What {@linkcode missingOn} finds. */
 export interface ServerReport extends FlagsReport {
-  /** The missing letters that the server does not know. */
+  /** The missing letters that the server does not support. */
   foreign: string;
-  /** The missing letters to set. The server knows them, and can send events on their channels. */
+  /** The missing letters to set. The server supports them, and can send events on their channels. */
   settable: string;
 }
 
@@ -115,13 +115,13 @@ export function canEverReceive(
 ): boolean {
   const letters = ORDER.replace("A", "");
   const unknown = unknownFlags(letters, server);
-  // It knows every letter that it has set, whatever software it reports.
+  // It supports every letter that is set, whatever software it reports.
   const known = only(letters, (l) => configured.includes(l) || !unknown.includes(l));
   return missingFlags(known, channel).canReceive;
 }
 
 /**
- * A channel with the only events on it that matter.
+ * A channel, and the only events on it that matter.
  *
  * @example
  * ```ts
@@ -132,14 +132,14 @@ export function canEverReceive(
  * ```
  */
 export interface NarrowedChannel {
-  /** What is subscribed to. */
+  /** The channel or pattern. */
   channel: string | Uint8Array | Channel;
-  /** The events that matter; for others the server need not be told to send any. */
+  /** The events that matter. The flags of others are not needed. */
   events: readonly EventName[];
 }
 
 /**
- * What {@linkcode missingFlags} finds, each as letters in the servers' order.
+ * The result of {@linkcode missingFlags}: letters in the servers' order.
  *
  * @example
  * ```ts
@@ -150,21 +150,18 @@ export interface NarrowedChannel {
  * ```
  */
 export interface FlagsReport {
-  /** Needed, and in force. */
+  /** Needed and set. */
   present: string;
-  /**
-   * Needed, and not in force. Of `A` the single letters, unless most of those it stands for are not
-   * in force: then it is `A`.
-   */
+  /** Needed and not set. If most letters of `A` are not set, `A` in their place. */
   missing: string;
-  /** Needed, and the server does not tell: it hides `n`, `o`, `c` and `r` behind `A`. */
+  /** Needed, and perhaps set: a server's answer omits `n`, `o`, `c` and `r` if it contains `A`. */
   unknown: string;
-  /** `false` for certain: the server will never send anything on any of the channels. */
+  /** `false` if the server can never send anything on any of the channels. */
   canReceive: boolean;
 }
 
 /**
- * What {@linkcode mergeFlags} makes.
+ * The result of {@linkcode mergeFlags}.
  *
  * @example
  * ```ts
@@ -177,13 +174,13 @@ export interface FlagsReport {
 export interface MergedFlags {
   /** The flags to set. */
   flags: string;
-  /** Which of them are new, or cannot be told from the answer: nothing to set if it is empty. */
+  /** Those that are new, or perhaps are. If empty, there is nothing to set. */
   added: string;
-  /** Letters that may be in force behind `A`, and that setting `flags` would turn off. */
+  /** Letters that may be set and hidden by `A`. Setting `flags` turns them off. */
   unsure: string;
 }
 
-/** Each letter once and in order, without what `A` covers; letters nobody knows come last. */
+/** Returns each letter once and in order, without those of `A`; unknown letters come last. */
 function ordered(letters: string): string {
   const covered = letters.includes("A") ? `${ALL}a` : "";
   return only(new Set(ORDER + letters), (l) => letters.includes(l) && !covered.includes(l));
@@ -193,7 +190,7 @@ function only(letters: Iterable<string>, test: (letter: string) => boolean): str
   return [...letters].filter(test).join("");
 }
 
-/** Whether all that `A` stands for everywhere is there. */
+/** Returns whether all classes are set that `A` includes on every server. */
 function hasAll(flags: string): boolean {
   return !only(ALL, (letter) => !flags.includes(letter));
 }
@@ -203,17 +200,17 @@ function isInForce(flags: string, letter: string): boolean {
     flags.includes("A") && `${ALL}a`.includes(letter);
 }
 
-/** Whether the answer leaves open if a letter is in force. */
+/** Returns whether the answer does not tell if a letter is set. */
 function isHidden(flags: string, letter: string): boolean {
   return flags.includes("A") && HIDDEN.includes(letter) && !flags.includes(letter);
 }
 
 /**
- * Reads the value of `notify-keyspace-events`.
+ * Parses a value of `notify-keyspace-events`.
  *
- * @param text Letters in any order, also ones that are not known.
- * @returns The letters, with the ten that `A` stands for everywhere in its place. Servers that know
- * arrays, from Redis 8.8 on, count `a` among them.
+ * @param text Letters in any order, also unknown ones.
+ * @returns The letters, with `A` replaced by the ten that it includes on every server. From Redis 8.8
+ * on, it includes `a` too.
  *
  * @example
  * ```ts
@@ -227,10 +224,10 @@ export function parseFlags(text: string): Set<string> {
 }
 
 /**
- * Writes a value for `notify-keyspace-events`, in the order in which servers answer.
+ * Formats a value of `notify-keyspace-events` in the order of servers' answers.
  *
- * @param flags Letters, as a text or one by one; letters that are not known come last.
- * @returns Each letter once, and `A` for the ten it stands for.
+ * @param flags Letters, as a text or one by one. Unknown ones come last.
+ * @returns Each letter once, and `A` for the ten that it includes on every server.
  *
  * @example
  * ```ts
@@ -245,15 +242,15 @@ export function printFlags(flags: Iterable<string>): string {
 }
 
 /**
- * The least flags with which a server sends all that is asked for.
+ * Returns the fewest flags with which a server sends everything on some channels.
  *
- * Each event that is named counts, by its channel or in a list. Of the events that a glob matches,
- * those outside `A` count only where it matches no others: `K` and `A` for a whole keyspace, without
- * `m` for key misses. A pattern that matches channels of several types needs the letters of each,
- * but `S`, `T`, `I` and `V` only where `K` and `E` cannot bring anything on it.
+ * Each named event counts. Of the events that a glob matches, those outside `A` count only if it
+ * matches no others: a whole keyspace needs `K` and `A`, without `m` for key misses. A pattern that
+ * matches several channel types needs the letters of each, but `S`, `T`, `I` and `V` only if `K` and
+ * `E` can deliver nothing on it.
  *
- * @param channels What is subscribed to.
- * @returns Empty when none of the channels is a notification's.
+ * @param channels The channels, patterns, or channels with the events that matter.
+ * @returns Empty if none is a channel of notifications.
  *
  * @example
  * ```ts
@@ -276,7 +273,7 @@ export function requiredFlags(
   );
 }
 
-/** The letters one channel needs, for each channel type that it matches: that of the type comes first. */
+/** The letters that a channel needs, for each channel type that it matches. That of the type is first. */
 function needs(value: string | Uint8Array | Channel | NarrowedChannel): string[] {
   const { events, channel = value as Channel } = value as NarrowedChannel;
   const subscribed = toChannel(channel);
@@ -288,7 +285,7 @@ function needs(value: string | Uint8Array | Channel | NarrowedChannel): string[]
     const all = i < 2 ? "A" : "h";
     // Every other type names the event; the last has a `|` and the key behind it.
     const event = i % 2 && /@.*?__:([^|]*)/.exec(text)?.[1] || "*";
-    // What takes a name that no event has takes any.
+    // What matches a name that no event has matches any.
     const classes = (events?.map(describeEvent) ??
       (matchGlob(event, "\0") ? [] : EVENTS.filter(({ name }) => matchGlob(event, name))))
       .map((found) => found.class ?? "A").join("");
@@ -298,11 +295,10 @@ function needs(value: string | Uint8Array | Channel | NarrowedChannel): string[]
 }
 
 /**
- * Lays the flags a server answered against those that subscriptions need.
+ * Compares a server's flags with those that channels need.
  *
- * @param configured The server's answer to `CONFIG GET notify-keyspace-events`, or `null` when it
- * does not tell.
- * @param channels What is subscribed to.
+ * @param configured The server's answer to `CONFIG GET notify-keyspace-events`; `null` if unknown.
+ * @param channels The channels, patterns, or channels with the events that matter.
  *
  * @example
  * ```ts
@@ -338,7 +334,7 @@ export function missingFlags(
 }
 
 /**
- * Adds flags to those a server answered. No letter of the answer is dropped.
+ * Adds flags to those of a server. No letter of its answer is removed.
  *
  * @param configured The server's answer to `CONFIG GET notify-keyspace-events`.
  * @param needed The letters to add.

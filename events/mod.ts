@@ -1,8 +1,6 @@
 /**
- * What servers send, and what they have to be told so that they do: the events, and the flags in
- * `notify-keyspace-events`.
- *
- * Pure, like `./parse`, whose channels it takes.
+ * The events that servers send, and the flags in `notify-keyspace-events` that make them do so. Pure,
+ * like `./parse`, whose channels it takes.
  *
  * @example
  * ```ts
