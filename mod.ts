@@ -29,8 +29,10 @@
  * @module
  */
 
-export { ClusterKeyspaceNotifications, connect } from "./cluster/mod.ts";
-export type { ClusterOptions, MigrationPolicy, SlotRange } from "./cluster/mod.ts";
+// Not from ./cluster/mod.ts, with which bundlers would load the discovery of clusters at the start.
+export { ClusterKeyspaceNotifications, connect } from "./cluster/notifications.ts";
+export type { ClusterOptions, MigrationPolicy } from "./cluster/options.ts";
+export type { SlotRange } from "./cluster/discovery/mod.ts";
 export {
   describeEvent,
   type EventDescription,

@@ -65,7 +65,7 @@ const ROOMS: Room[] = [
   },
   {
     path: "mod.ts",
-    imports: ["cluster/", "pubsub/", "resp/", "parse/", "events/"],
+    imports: ["cluster/", "cluster/discovery/", "pubsub/", "resp/", "parse/", "events/"],
     runtime: false,
   },
   {
