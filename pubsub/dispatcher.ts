@@ -23,12 +23,12 @@ import type { Subscription } from "./subscription.ts";
 
 /** A call of `subscribe`: the channels that it has not released, and where their notifications go. */
 interface ActiveSubscription {
-  /** By their ids, each as often as it was given. */
+  /** By id, each as often as it was given. */
   readonly channels: Map<string, Channel[]>;
   readonly consumer: Consumer;
 }
 
-/** A channel in the register, with those to whom its notifications go. */
+/** A desired channel, and the consumers of its notifications. */
 export type Desired = DesiredChannel<Consumer>;
 
 /** A channel that a server refused. */
@@ -36,61 +36,61 @@ export interface Refusal {
   readonly channel: Desired;
   /** The server, as `host:port`. */
   readonly server: string;
-  /** What it said. */
+  /** The error of the server. */
   readonly error: Error;
 }
 
-/** The servers behind it: one, or the nodes of a cluster. */
+/** The servers: one, or the nodes of a cluster. */
 export interface Servers {
-  /** Rejects when flags or databases let nothing through to one of the channels. */
+  /** Rejects if a server can deliver nothing on one of the channels. */
   checkDelivery(channels: readonly Channel[]): Promise<void>;
-  /** Waits until every one has confirmed or refused the channels. */
+  /** Waits until every server has confirmed or refused the channels. */
   settle(channels: readonly Desired[]): Promise<Refusal[]>;
-  /** Waits until every one that can be reached has unsubscribed what is not desired. */
+  /** Waits until every connected server has unsubscribed channels that are not desired. */
   reconcile(): Promise<void>;
 }
 
-/** A notification, and those it is for. */
+/** A notification, and its consumers. */
 export interface Delivery {
   readonly notification: KeyNotification;
-  /** Whether it begins an event; otherwise it is another message of the one before. */
+  /** Whether it begins an event; otherwise it is another message of the previous event. */
   readonly begins: boolean;
-  /** None where each has been given the event already. */
+  /** Empty if each of them has received the event already. */
   readonly consumers: readonly Consumer[];
-  /** What it stands for in a queue. */
+  /** The bytes that count in a queue. */
   readonly bytes: number;
   /** A time, in ms since the epoch, before which the server did not send it. */
   readonly sentAfter: number;
 }
 
-/** What stands between a connection and those its notifications are for. */
+/** Filters the notifications of a connection. */
 export interface Gate {
-  /** Takes a notification, to hand it on now, later, or never. */
+  /** Takes a notification, and delivers it now, later, or never. */
   pass(delivery: Delivery): void;
 }
 
-/** Where a message comes from. */
+/** The source of a message. */
 export interface MessageSource {
-  /** When it was read, in ms since the epoch. */
+  /** When the message was read, in ms since the epoch. */
   readonly receivedAt: number;
   /** A time, in ms since the epoch, before which the server did not send it. */
   readonly sentAfter: number;
-  /** Who has been given the event that the connection is sending. */
+  /** Knows who has received the current event of the connection. */
   readonly deduplicator: EventDeduplicator<Consumer>;
-  /** What stands between; null where nothing does. */
+  /** Filters its notifications; null if nothing does. */
   readonly gate: Gate | null;
 }
 
 /**
- * Passes messages to their subscribers: has the registry of subscriptions, finds those that a message
- * matches, and delivers each event once to each consumer.
+ * Delivers messages: finds the subscriptions that a message matches, and gives each event to each
+ * consumer once.
  */
 export class Dispatcher {
   /** The desired channels. */
   readonly registry: SubscriptionRegistry<Consumer> = new SubscriptionRegistry();
-  /** Where notifications go that no handler takes. */
+  /** The merged stream: takes the notifications of subscriptions without a handler. */
   readonly stream: Stream;
-  /** Gaps so far. */
+  /** The number of gaps so far. */
   gaps = 0;
   readonly #servers: Servers;
   readonly #settings: Settings;
@@ -117,22 +117,22 @@ export class Dispatcher {
     this.stream = new Stream(this.#delivery);
   }
 
-  /** Why it ended; null while it has not. */
+  /** Why everything has ended; null while it has not. */
   get ended(): Error | null {
     return this.#end;
   }
 
-  /** How many notifications wait, for the stream and for handlers. */
+  /** The number of notifications that wait, for the stream and for handlers. */
   get queued(): number {
     return this.#sum(this.stream.queued, ({ queued }) => queued);
   }
 
-  /** How many bytes those notifications stand for. */
+  /** The bytes of those notifications. */
   get queuedBytes(): number {
     return this.#sum(this.stream.queuedBytes, ({ queuedBytes }) => queuedBytes);
   }
 
-  /** How many notifications were dropped so far. */
+  /** The number of notifications dropped so far. */
   get dropped(): number {
     return this.#sum(this.stream.dropped + this.#droppedBefore, ({ dropped }) => dropped);
   }
@@ -154,14 +154,14 @@ export class Dispatcher {
       : new HandlerConsumer(handler, this.#delivery);
     const subscription: ActiveSubscription = { channels: byId(channels), consumer };
     this.#subscriptions.add(subscription);
-    // Before anything is waited for, so that an `unsubscribe` that is called later finds it.
+    // Synchronously, so that an `unsubscribe` that is called later finds them.
     const desired = channels.map((channel) => this.registry.add(channel, consumer));
     let refused: Refusal[];
     try {
       await this.#servers.checkDelivery(channels);
       refused = await this.#servers.settle(desired);
     } catch (error) {
-      // What was asked for meanwhile is taken back; nobody waits for that.
+      // Unsubscribes what was subscribed meanwhile; nothing waits for that.
       this.#release(channels, subscription).catch(() => {});
       throw error;
     }
@@ -185,9 +185,9 @@ export class Dispatcher {
   }
 
   /**
-   * Hands a message to everyone who wants it, each once for each event.
+   * Delivers a message to each consumer that has not received its event yet.
    *
-   * @returns whether it was a well-formed notification
+   * @returns whether the message is a well-formed notification
    */
   deliver(
     frame: MessageFrame,
@@ -210,7 +210,7 @@ export class Dispatcher {
       this.#settings.keyPrefix,
     );
     if (notification === null) return false;
-    // Well-formed, but of a key without the prefix that was asked for.
+    // Well-formed, but the key lacks the prefix of the option `keyPrefix`.
     if (notification === undefined) return true;
     const size = channelEnd - channelStart + payloadEnd - payloadStart;
     const begins = deduplicator.isNewEvent(subscribers, frame);
@@ -231,12 +231,12 @@ export class Dispatcher {
     return true;
   }
 
-  /** Hands on what has passed a gate. */
+  /** Delivers a notification that has passed a gate. */
   hand({ notification, consumers, bytes, sentAfter }: Delivery): void {
     for (const consumer of consumers) consumer.deliver(notification, bytes, sentAfter);
   }
 
-  /** Puts a gap of a server into the order, before what comes next. */
+  /** Reports a gap before the next notification. */
   reportGap(gap: Gap): void {
     this.#tellGap(gap);
     for (const { consumer } of this.#subscriptions) {
@@ -265,8 +265,8 @@ export class Dispatcher {
   /**
    * Ends everything.
    *
-   * @param reason a `ClosedError` when it was closed, and nothing more is to be handed on, also of
-   * what was broken before; anything else is what loops end with, after what they still hold
+   * @param reason a `ClosedError` if the user has closed it: then nothing more is delivered. Loops throw
+   * any other error after the items that they still hold
    */
   end(reason: Error): void {
     const closed = reason instanceof ClosedError;

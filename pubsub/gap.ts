@@ -55,7 +55,7 @@ export interface Gap {
 /** Takes a gap; its times are in ms since the epoch. */
 export type GapReport = (reason: GapReason, from: number, to: number) => void;
 
-/** The gap that grows while a desired channel is not covered. */
+/** The gap that grows while messages of a desired channel may be missing. */
 export class OpenGap {
   readonly #report: GapReport;
   #gap: { readonly reason: GapReason; readonly from: number } | null = null;
@@ -65,12 +65,12 @@ export class OpenGap {
     this.#report = report;
   }
 
-  /** Whether there is one. */
+  /** Whether a gap is open. */
   get isOpen(): boolean {
     return this.#gap !== null;
   }
 
-  /** Begins one; one that is open already goes on, and began before this one would. */
+  /** Begins a gap. If one is open, it continues: it began earlier. */
   begin(reason: GapReason, from: number): void {
     this.#gap ??= { reason, from };
   }
@@ -86,7 +86,7 @@ export class OpenGap {
     this.#gap = { reason: "failover", from: Math.min(this.#gap.from, movedAfter) };
   }
 
-  /** Reports what is missing up to now, and goes on. */
+  /** Reports the gap up to now, and keeps it open. */
   tell(): void {
     if (this.#gap === null) return;
     const { reason, from } = this.#gap;
@@ -95,7 +95,7 @@ export class OpenGap {
     this.#report(reason, from, to);
   }
 
-  /** Reports what is missing up to now; nothing more is. */
+  /** Reports the gap up to now, and ends it. */
   end(): void {
     if (this.#gap === null) return;
     const { reason, from } = this.#gap;
@@ -104,7 +104,7 @@ export class OpenGap {
   }
 }
 
-/** Now; but a clock that was set back lets no gap end before it began. */
+/** Returns the current time. No gap ends before it began if the clock was set back. */
 function notBefore(time: number): number {
   return Math.max(time, Date.now());
 }

@@ -1,7 +1,7 @@
 import type { MessageFrame } from "../resp/mod.ts";
 import type { MessageReceiver } from "./connection/connection.ts";
 
-/** Messages that were dropped, which came one after another. */
+/** Successive messages that were dropped. */
 export interface DroppedMessages {
   /** A time, in ms since the epoch, before which the server did not send the first. */
   readonly from: number;
@@ -17,24 +17,24 @@ interface Held {
 }
 
 /**
- * Messages that came before every channel was confirmed again, to be handed on after the gap they
- * fall into has been reported. What does not fit is dropped and counted.
+ * Messages that came before every channel was confirmed again. They are delivered after the gap was
+ * reported. Messages that do not fit are dropped and counted.
  */
 export class HeldMessages {
   readonly #limits: { readonly items: number; readonly bytes: number };
-  /** Messages, and what is to be called between them. */
+  /** Messages, and calls between them. */
   readonly #held: (Held | (() => void))[] = [];
   #messages = 0;
   /** Bytes of the messages held. */
   bytes = 0;
-  /** What was dropped, which came after all that is held; null when nothing was. */
+  /** Messages that were dropped, newer than all held ones; null if none were. */
   dropped: DroppedMessages | null = null;
 
   constructor(limits: { readonly items: number; readonly bytes: number }) {
     this.#limits = limits;
   }
 
-  /** Keeps a message. Its memory is kept with it, so its size is that of the whole frame. */
+  /** Holds a copy of a message. Its size is that of the whole frame. */
   hold(frame: MessageFrame, receivedAt: number, sentAfter: number): void {
     const start = frame.patternStart < 0 ? frame.channelStart : frame.patternStart;
     const size = frame.payloadEnd - start;
@@ -51,7 +51,7 @@ export class HeldMessages {
     this.#held.push({ frame: copyFrame(frame, start), receivedAt, sentAfter });
   }
 
-  /** Has something called at this place among the messages; twice in a row, once. */
+  /** Makes a call at this place among the messages; the same one twice in a row only once. */
   mark(call: () => void): void {
     if (this.#held.at(-1) !== call) this.#held.push(call);
   }
@@ -59,8 +59,8 @@ export class HeldMessages {
   /**
    * Delivers everything in order.
    *
-   * @param receiver takes the times of each message
-   * @param signal ends it
+   * @param receiver gets the times of each message
+   * @param signal stops the delivery
    */
   release(
     receiver: MessageReceiver,
@@ -79,7 +79,7 @@ export class HeldMessages {
   }
 }
 
-/** The same frame in memory of its own, `start` being where its first part begins. */
+/** Copies a frame from `start` on, where its first part begins. */
 function copyFrame(frame: MessageFrame, start: number): MessageFrame {
   const { patternStart, patternEnd } = frame;
   return {

@@ -2,30 +2,28 @@ import type { Connection } from "./connection/connection.ts";
 import type { ServerInfo } from "./connection/handshake.ts";
 import type { Address } from "./connection/transport.ts";
 
-/** Says where the server is that is to be watched, each time it is connected to. */
+/** Locates a server, each time before it is connected to. */
 export interface Locator {
-  /** How the server is called until it has been located. */
+  /** The name of the server until it is located. */
   readonly name: string;
-  /** Where the server is now. */
+  /** Returns the current address of the server. */
   locate(signal: AbortSignal): Promise<Address>;
   /**
-   * Looks at the server that is at the place given last, before anything is subscribed there.
+   * Inspects the server at the last address, before anything is subscribed.
    *
-   * @throws when it is not the one that is to be watched
+   * @throws if it is not the server to be watched
    */
   inspect(info: ServerInfo, connection: Connection): Promise<void>;
-  /** Whether an error of the first connect may pass by itself soon. */
+  /** Whether an error of the first attempt to connect may be temporary. */
   isPassing(error: Error): boolean;
   /**
-   * Forgets the moves of the server from one place to another since this was called last.
-   *
-   * @returns before which time the first of them had not happened, in ms since the epoch; Infinity
-   * when there was none
+   * Returns a time, in ms since the epoch, before which the server had not moved to another address since
+   * the last call; Infinity if it has not moved.
    */
   takeMove(): number;
 }
 
-/** A server that is where its owner says, whatever it says of itself. */
+/** A server whose owner knows its address. */
 export class PlainLocator implements Locator {
   readonly name: string;
   readonly locate: () => Promise<Address>;

@@ -1,4 +1,4 @@
-/** The longest delay after the first failed attempt to come back, in ms. */
+/** The longest delay after the first failed attempt to reconnect, in ms. */
 const FIRST_DELAY_MS = 50;
 
 /** The longest delay after any number of failed attempts, in ms. */
@@ -11,11 +11,11 @@ const MAX_DELAY_MS = 5_000;
 export const STEADY_MS = 5_000;
 
 /**
- * How long to wait before an attempt to connect again.
+ * Returns how long to wait before an attempt to reconnect.
  *
  * The first attempt is made at once. After that the longest delay doubles from 50 ms to 5 s, and
- * any delay up to it is as likely as another (full jitter), so that many clients that lost the same
- * server do not come back as one.
+ * any delay up to it is equally likely (full jitter), so that many clients of a lost server do not
+ * reconnect at the same time.
  *
  * @param attempt how many attempts have failed in a row
  * @param random a number from 0 to 1, exclusive; `Math.random()`
@@ -27,19 +27,19 @@ export function backoff(attempt: number, random: number): number {
 }
 
 /**
- * Paces the attempts to connect to one server again.
+ * Paces the attempts to reconnect to one server.
  *
  * The first attempt after a loss is made at once, and those after a failure with backoff. A
  * connection that was made again and is lost within 5 s counts as a failed attempt.
  */
 export class Retries {
-  /** How many attempts in a row have failed; 0 while there is a connection. */
+  /** The number of attempts that failed in a row; 0 while connected. */
   failures = 0;
   readonly #now: () => number;
-  /** How many connections there have been, and when the last was made. */
+  /** The number of connections made, and the time of the last one. */
   #connections = 0;
   #connectedAt = 0;
-  /** How many connections in a row were made again and lost soon. */
+  /** The number of reconnections in a row that were lost soon. */
   #shortLived = 0;
   #isUrgent = false;
   #urgentAt = -Infinity;
@@ -84,7 +84,7 @@ export class Retries {
   }
 
   /**
-   * How long to wait before the next attempt.
+   * Returns how long to wait before the next attempt.
    *
    * @param random a number from 0 to 1, exclusive; `Math.random()`
    * @returns the delay in ms

@@ -14,34 +14,34 @@ import type { NodeState, NodeStatus } from "./status.ts";
 
 const decoder = /* @__PURE__ */ new TextDecoder();
 
-/** One server that is watched, through every loss of the connection: a session follows the other. */
+/** One server that is watched. When a session ends, the next one begins. */
 export class Server {
-  /** The server, as `host:port`. */
+  /** The address of the server, as `host:port`. */
   node: string;
-  /** What the server says of itself; null before it was reached. */
+  /** What the server reports about itself; null before the first connection. */
   info: ServerInfo | null = null;
-  /** How it stands. */
+  /** The state of the server. */
   state: NodeState = "connecting";
   readonly #options: ServerOptions;
   readonly #memory: ServerMemory;
   readonly #end = new AbortController();
-  /** Ends the session that is, or is being made. */
+  /** Ends the current session, or the attempt to begin one. */
   #attempt = new AbortController();
-  /** The session in which every desired channel was requested; null while there is none. */
+  /** The session that has requested every desired channel; null while there is none. */
   #session: Session | null = null;
-  /** The session that is being made. */
+  /** The session that has not requested every desired channel yet. */
   #arriving: Session | null = null;
-  /** Since when it stands so, in ms since the epoch. */
+  /** The time of the last change of the state, in ms since the epoch. */
   #since = Date.now();
-  /** What went wrong last; null while it is ready. */
+  /** The last error; null while the server is ready. */
   #error: Error | null = null;
-  /** Bytes that earlier sessions have received. */
+  /** Bytes that earlier sessions received. */
   #bytesBefore = 0;
   readonly #retries = new Retries();
   readonly #changed = new Signal();
-  /** The check under way, or the last one. */
+  /** The delivery check under way, or the last one. */
   #check: Promise<unknown> = Promise.resolve();
-  /** The check after that one, with the channels of each subscription that waits for it. */
+  /** The next delivery check, with the channels of each subscription that waits for it. */
   #nextCheck:
     | { readonly groups: (readonly Channel[])[]; found: Promise<FindUndeliverable> }
     | null = null;
@@ -67,11 +67,11 @@ export class Server {
   }
 
   /**
-   * Connects for the first time; from then on it comes back by itself.
+   * Connects for the first time. Afterwards the server is reconnected automatically.
    *
-   * @throws {ConnectError} when there is no server there that understands
-   * @throws {AuthError} when it refuses the credentials or wants some
-   * @throws {TimeoutError} when it does not answer in time
+   * @throws {ConnectError} if no server answers there
+   * @throws {AuthError} if the server refuses the credentials or requires some
+   * @throws {TimeoutError} if the server does not answer in time
    */
   async start(): Promise<void> {
     const { settings: { timeout }, locator } = this.#options;
@@ -91,8 +91,8 @@ export class Server {
   }
 
   /**
-   * Connects, and tries until it can: a failure is no end. Until it is connected the gap is open,
-   * so that what comes first comes after it.
+   * Connects, and retries until it succeeds. The gap is open until then, so it is reported before the
+   * first notification.
    */
   launch(reason: GapReason, from: number): void {
     this.#memory.gap.begin(reason, from);
@@ -102,32 +102,32 @@ export class Server {
     );
   }
 
-  /** How many attempts to connect have failed in a row; 0 while it is connected. */
+  /** The number of attempts to connect that failed in a row; 0 while connected. */
   get failures(): number {
     return this.#retries.failures;
   }
 
-  /** Whether the server has confirmed all desired channels, and no more. */
+  /** Whether the server has confirmed exactly the desired channels. */
   get agrees(): boolean {
     return this.#session?.subscriptions.agrees ?? false;
   }
 
-  /** How many messages have come. */
+  /** The number of messages received. */
   get messages(): number {
     return this.#memory.messages;
   }
 
-  /** For how long a `PING` under way has not been answered, nor anything else come, in ms; else 0. */
+  /** How long the server has sent nothing since an unanswered `PING`, in ms; 0 if none is unanswered. */
   get silentFor(): number {
     return this.#session?.silentFor ?? 0;
   }
 
-  /** The connection on which every desired channel has been requested; null while there is none. */
+  /** The connection of the current session; null while there is none. */
   get connection(): Connection | null {
     return this.#session?.connection ?? null;
   }
 
-  /** How it stands. */
+  /** The state and the figures of the server. */
   status(): NodeStatus {
     const { node, state, info } = this;
     const { messages, malformed, lastMessage, deliveryCheck } = this.#memory;
@@ -155,12 +155,12 @@ export class Server {
     };
   }
 
-  /** Something is awaited from the server: if it does not answer, that is noticed as on a busy connection. */
+  /** Has silence noticed as soon as on a busy connection, because an answer of the server is awaited. */
   expect(): void {
     this.#session?.expect();
   }
 
-  /** Rejects, or warns, when its flags or databases let nothing through to one of the channels. */
+  /** Rejects or warns, by the policy, if the server can deliver nothing on one of the channels. */
   async checkDelivery(channels: readonly Channel[]): Promise<void> {
     const { flags, onWarning } = this.#options.settings;
     if (flags === "ignore") return;
@@ -171,7 +171,7 @@ export class Server {
     onWarning(missing.message);
   }
 
-  /** Joins the next check: one check at a time serves all who came before it began. */
+  /** Joins the next check. Subscriptions that wait meanwhile share one. */
   #checkWithOthers(channels: readonly Channel[]): Promise<FindUndeliverable> {
     if (this.#nextCheck === null) {
       const { deliveryCheck } = this.#memory;
@@ -182,7 +182,7 @@ export class Server {
           session.withConnection((connection) => deliveryCheck.check(connection, groups))
         );
       }).catch((error) => {
-        // As of a server that does not tell.
+        // Treated like a server that does not report its flags.
         if (error instanceof OtherServerError) return () => null;
         throw error;
       });
@@ -194,12 +194,12 @@ export class Server {
   }
 
   /**
-   * Waits until the server has confirmed channels that are desired, or refused them.
+   * Waits until the server has confirmed or refused desired channels.
    *
    * @param channels desired channels
-   * @returns those it refused, with its error; a refused channel spoils no other
-   * @throws {TimeoutError} when the server cannot be reached in time
-   * @throws the reason for which it is watched no more
+   * @returns the refused channels with their errors; the others are subscribed
+   * @throws {TimeoutError} if the server cannot be reached in time
+   * @throws the reason for which the server was closed
    */
   async settle(channels: readonly Desired[]): Promise<Refusal[]> {
     const refused = await this.#persist(({ subscriptions }) => subscriptions.settle(channels));
@@ -207,12 +207,12 @@ export class Server {
     return refused.map(({ channel, error }) => ({ channel, server, error }));
   }
 
-  /** Waits until the server has let go of channels that are not desired, if it can be reached. */
+  /** Waits until the server has unsubscribed channels that are not desired, if it is connected. */
   async reconcile(): Promise<void> {
     try {
       await this.#session?.subscriptions.reconcile();
     } catch {
-      // Without the connection nothing is subscribed, and the next one asks only for desired channels.
+      // The connection is lost, and with it every subscription.
     }
   }
 
@@ -245,22 +245,22 @@ export class Server {
   }
 
   /**
-   * Gives the connection up, or the attempt to make one, and makes another at once; with a pause where
-   * this was called a moment ago.
+   * Ends the session, or the attempt to begin one, and reconnects: at once, or with backoff if this was
+   * called a moment ago.
    *
-   * @param reason why, in words
-   * @param gap why, as the gap says that begins
-   * @param from what came later than this does not count, in ms since the epoch
+   * @param reason why the connection is closed
+   * @param gap the reason of the gap that begins
+   * @param from the latest time at which the gap may begin, in ms since the epoch
    */
   reconnect(reason: Error, gap: GapReason, from: number = Infinity): void {
     this.#session?.giveUp(gap, from);
     const isUrgent = this.#retries.hasten();
     this.#attempt.abort(reason);
-    // Here, because the loss of the connection may just have begun a pause.
+    // Afterwards, because the end of the session may have begun a pause.
     if (isUrgent) this.#changed.notify();
   }
 
-  /** Ends everything, and every wait with the reason. */
+  /** Stops watching the server, and rejects every wait with the reason. */
   close(reason: Error): void {
     if (this.state === "closed") return;
     this.#enter("closed", reason);
@@ -337,7 +337,7 @@ export class Server {
     this.#options.events.onState();
   }
 
-  /** Does something in the session, and again in the next one when it breaks meanwhile. */
+  /** Does something in the session, and again in the next one if the session ends meanwhile. */
   async #persist<T>(work: (session: Session) => Promise<T>): Promise<T> {
     const deadline = performance.now() + this.#options.settings.timeout;
     for (;;) {
@@ -350,7 +350,7 @@ export class Server {
     }
   }
 
-  /** Waits until there is a session in which every desired channel has been requested. */
+  /** Waits for a session that has requested every desired channel. */
   async #whenConnected(deadline: number): Promise<Session> {
     for (;;) {
       if (this.#session !== null) return this.#session;

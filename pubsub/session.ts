@@ -26,8 +26,8 @@ import type { NodeState } from "./status.ts";
 import { Subscriptions } from "./subscriptions.ts";
 
 /**
- * After how long a server from which nothing can come is asked again, in ms: twice as long each
- * time, up to the most. In RESP2 each time takes a connection.
+ * How long to wait before a degraded server is checked again, in ms. The time doubles up to the
+ * maximum, because each check takes a connection in RESP2.
  */
 const FIRST_RECHECK_MS = 200;
 const MAX_RECHECK_MS = 2_000;
@@ -35,15 +35,15 @@ const MAX_RECHECK_MS = 2_000;
 /** What a server reports to its owner. */
 export interface ServerEvents {
   /**
-   * Messages may be missing from `from` on, in ms since the epoch: the connection is lost, or nothing
-   * comes by it on a desired channel.
+   * Messages may be missing from `from` on, in ms since the epoch: the connection is lost, or the
+   * server is degraded.
    */
   onLost(reason: GapReason, from: number): void;
-  /** Messages from `from` to `to`, both in ms since the epoch, may be missing before the next. */
+  /** Messages from `from` to `to`, in ms since the epoch, may be missing before the next message. */
   onGap(reason: GapReason, from: number, to: number): void;
-  /** Messages were dropped because too many came while their channels were being confirmed again. */
+  /** Messages were dropped because too many came before the gap was reported. */
   onDropped(dropped: DroppedMessages): void;
-  /** A connection was made. Once this is over, every desired channel is subscribed on it. */
+  /** The server is connected. The desired channels are subscribed once the promise resolves. */
   onConnected?(
     connection: Connection,
     info: ServerInfo,
@@ -57,43 +57,43 @@ export interface ServerEvents {
   onReleased?(channel: Uint8Array, provenAt: number): void;
   /** The state has changed. */
   onState(): void;
-  /** It will not come back: what broke last, or why it was closed. */
+  /** The server is watched no more, because it was closed or could not be reached again. */
   onEnd(reason: Error): void;
 }
 
-/** Which server to watch, and for whom. */
+/** What a server needs. */
 export interface ServerOptions {
-  /** Says where it is. */
+  /** Locates the server. */
   readonly locator: Locator;
-  /** What the options say. */
+  /** The options, resolved. */
   readonly settings: Settings;
-  /** Whom its messages are for. */
+  /** Delivers the messages. */
   readonly dispatcher: Dispatcher;
-  /** What stands between; null where nothing does. */
+  /** Filters notifications before they are delivered; null if nothing does. */
   readonly gate: Gate | null;
   /**
-   * Looks at a server before anything is subscribed on it, by a connection that takes any question.
+   * Inspects a server before anything is subscribed, on a connection that takes any command.
    *
-   * @throws when it is not to be used
+   * @throws if the server is not to be watched
    */
   readonly inspect: (
     info: ServerInfo,
     connection: Connection,
     askedAt: number,
   ) => void | Promise<void>;
-  /** What to ask it for a sign of life; `PING` where nothing else is asked. */
+  /** The command of the heartbeat. Default: `PING`. */
   readonly probe?: (info: ServerInfo) => Probe;
   /**
-   * Asks it from time to time what the connection does not tell by itself, on that connection, or, in
-   * RESP2, on another one.
+   * Checks the server in the interval of the heartbeat, on its connection, or in RESP2 on a side
+   * connection.
    */
   readonly checkUp?: (connection: Connection) => Promise<void>;
   /**
-   * A side connection has reached another server at the same address. Its answers count for
-   * nothing; it is closed once this is over.
+   * A side connection has reached another server at the same address. Its replies are ignored, and it
+   * is closed afterwards.
    */
   readonly onOtherServer?: (info: ServerInfo, connection: Connection) => Promise<void>;
-  /** Takes what happens. */
+  /** Receives what happens. */
   readonly events: ServerEvents;
 }
 
@@ -101,33 +101,32 @@ export interface ServerOptions {
 export interface ServerMemory {
   readonly options: ServerOptions;
   readonly deliveryCheck: DeliveryCheck;
-  /** Open while a desired channel is not covered. */
+  /** Open while the messages of a desired channel may be missing. */
   readonly gap: OpenGap;
-  /** What the server has refused since it was last desired, by channel. */
+  /** The channels that the server refused, by id. */
   readonly refused: Map<string, Error>;
-  /** How many messages have come, those that were no notifications among them. */
+  /** The number of messages received, and of those that are no notifications. */
   messages: number;
   malformed: number;
   /** When the last message was read, in ms since the epoch; null before the first. */
   lastMessage: number | null;
-  /** Whether it was said that the address leads to several servers. */
+  /** Whether a warning was given that the address leads to several servers. */
   hasWarned: boolean;
-  /** Aborted when the server is watched no more. */
+  /** Aborted when the server is closed. */
   readonly end: AbortSignal;
-  /** The server's state has changed, or what is wrong with it. */
+  /** Sets the state of the server, and its error. */
   enter(state: NodeState, error: Error | null): void;
   /** A session has requested every desired channel. */
   arrive(session: Session): void;
-  /** A session that had arrived is over. */
+  /** A session that had requested every desired channel has ended. */
   lose(session: Session, reason: Error): void;
 }
 
 /**
- * One connection to a server, and everything that ends with it: the heartbeat, what was confirmed,
- * what is held, the side connection.
+ * One connection to a server, and everything that ends with it: heartbeat, confirmed channels, held
+ * messages, side connection.
  *
- * Once it is over it reports nothing more, so whoever has it need not ask whether it is still that of
- * the server.
+ * A session that has ended reports nothing, so its owner need not compare it with the current one.
  */
 export class Session extends MessageReceiver implements MessageSource {
   readonly connection: Connection;
@@ -138,20 +137,20 @@ export class Session extends MessageReceiver implements MessageSource {
   readonly #dispatcher: Dispatcher;
   readonly #address: Address;
   readonly #life = new AbortController();
-  /** Messages that came before every desired channel was confirmed; null when they are not held. */
+  /** Messages that wait until the gap is reported; null if messages are delivered at once. */
   #held: HeldMessages | null;
   #info!: ServerInfo;
   readonly #side: SideConnection;
   #heartbeat: Heartbeat | null = null;
   /** `arriving` until every desired channel was requested. */
   #state: "arriving" | "ready" | "degraded" = "arriving";
-  /** Why its owner gave it up, and since when it was of no use; null when it did not. */
+  /** The reason and the latest beginning of the gap after it; null unless the owner ends it. */
   #givenUp: { readonly reason: GapReason; readonly from: number } | null = null;
-  /** How many messages have come. */
+  /** The number of messages received. */
   #count = 0;
-  /** A time before which the last message was not sent, in ms since the epoch. */
+  /** A time before which the server did not send the last message, in ms since the epoch. */
   #lastSentAfter = 0;
-  /** To be called when a message comes; null when that is no news. */
+  /** Called for the next message, which may mean that the server is no longer degraded. */
   #hint: (() => void) | null = null;
 
   private constructor(memory: ServerMemory, connection: Connection, address: Address) {
@@ -199,17 +198,17 @@ export class Session extends MessageReceiver implements MessageSource {
     return session;
   }
 
-  /** What the server said of itself. */
+  /** What the server reported about itself. */
   get info(): ServerInfo {
     return this.#info;
   }
 
-  /** Whether every desired channel was requested. */
+  /** Whether the session has requested every desired channel. */
   get hasArrived(): boolean {
     return this.#state !== "arriving";
   }
 
-  /** Why it is over; null while it is not. */
+  /** Why the session has ended; null while it has not. */
   get closedReason(): Error | null {
     return this.connection.closedReason;
   }
@@ -219,12 +218,12 @@ export class Session extends MessageReceiver implements MessageSource {
     return this.connection.buffered + (this.#held?.bytes ?? 0);
   }
 
-  /** For how long a `PING` under way has not been answered, nor anything else come, in ms; else 0. */
+  /** How long the server has sent nothing since an unanswered `PING`, in ms; 0 if none is unanswered. */
   get silentFor(): number {
     return this.#heartbeat?.silentFor ?? 0;
   }
 
-  /** What may be missing once it is over, and since when, in ms since the epoch. */
+  /** The gap that the end of the session begins: its reason, and its beginning in ms since the epoch. */
   loss(reason: Error): { reason: GapReason; from: number } {
     const { lastAckAt } = this.connection;
     const { reason: why, from } = this.#givenUp ?? {
@@ -234,7 +233,7 @@ export class Session extends MessageReceiver implements MessageSource {
     return { reason: why, from: Math.min(lastAckAt, from) };
   }
 
-  /** Something is awaited from the server: if it does not answer, that is noticed as on a busy connection. */
+  /** Has silence noticed as soon as on a busy connection, because an answer of the server is awaited. */
   expect(): void {
     this.#heartbeat?.expect();
   }
@@ -245,7 +244,7 @@ export class Session extends MessageReceiver implements MessageSource {
   }
 
   /**
-   * Opens another connection to the server, on which nothing is subscribed.
+   * Opens a side connection to the server.
    *
    * @throws as {@linkcode openSideConnection} does
    */
@@ -264,12 +263,12 @@ export class Session extends MessageReceiver implements MessageSource {
     );
   }
 
-  /** Its owner is about to end it: then this is what the gap says. */
+  /** Says which gap begins when the owner ends the session. */
   giveUp(reason: GapReason, from: number): void {
     this.#givenUp = { reason, from };
   }
 
-  /** Ends it. */
+  /** Ends the session. */
   close(reason: Error): void {
     this.connection.close(reason);
   }
@@ -312,11 +311,10 @@ export class Session extends MessageReceiver implements MessageSource {
   }
 
   /**
-   * Looks at the server, asks for all desired channels, and then reports the gap and delivers what is
-   * held.
+   * Inspects the server, subscribes every desired channel, reports the gap, and delivers what is held.
    *
-   * @throws when the server is not to be used
-   * @throws the reason for which the connection is over
+   * @throws if the server is not to be watched
+   * @throws the reason for which the session has ended
    */
   async start(): Promise<void> {
     const { options: { settings, events }, gap, end } = this.#memory;
@@ -330,7 +328,7 @@ export class Session extends MessageReceiver implements MessageSource {
       this.close(error as Error);
       throw error;
     }
-    // Before anybody is told: who is may close it all, and then it must be known to be lost.
+    // Before the owner is called, which may close the server: then the session must count as lost.
     this.#state = "ready";
     this.#memory.arrive(this);
     repeat(settings.heartbeat.interval, this.#life.signal, () => this.#checkUp());
@@ -343,14 +341,14 @@ export class Session extends MessageReceiver implements MessageSource {
     if (held?.dropped) events.onDropped(held.dropped);
   }
 
-  /** Does what comes before anything is subscribed. RESP2 answers no such question afterwards. */
+  /** Does what RESP2 allows only before anything is subscribed. */
   async #prepare(): Promise<UndeliverableError | null> {
     const { connection } = this;
     const { locator, inspect, settings, probe = () => PING, events } = this.#memory.options;
     const askedAt = connection.lastAckAt;
     await locator.inspect(this.#info, connection);
     await inspect(this.#info, connection, askedAt);
-    // Nobody would stop its timers.
+    // The heartbeat of a session that has ended would never be stopped.
     this.#life.signal.throwIfAborted();
     this.#heartbeat = new Heartbeat(
       connection,
@@ -363,13 +361,13 @@ export class Session extends MessageReceiver implements MessageSource {
     const isResp2 = this.#info.protocol === 2;
     if (isResp2) await finding;
     const connected = events.onConnected?.(connection, this.#info, this.#side.withConnection);
-    // In RESP3 all of it takes one round trip: what comes by these channels is held until then.
+    // In RESP3 all of it takes one round trip. Messages are held meanwhile.
     const subscribed = isResp2 || this.#held === null ? null : this.subscriptions.reconcile();
     const [problem] = await Promise.all([finding, connected, subscribed]);
     return problem;
   }
 
-  /** Changes the server's state, as long as it is not over; false when it is then. */
+  /** Sets the state of the server unless the session has ended. Returns whether it has not. */
   #enter(state: "ready" | "degraded", error: Error | null): boolean {
     if (this.closedReason !== null) return false;
     this.#state = state;
@@ -388,9 +386,9 @@ export class Session extends MessageReceiver implements MessageSource {
   }
 
   /**
-   * Sees whether the flags still let through the desired channels.
+   * Checks whether the server can still deliver the desired channels.
    *
-   * @param isRegular whether it is time to ask what else is to be asked as well
+   * @param isRegular whether the check of the owner is due as well
    */
   async #checkUp(isRegular = true): Promise<void> {
     const { options: { checkUp, settings, events }, deliveryCheck, gap } = this.#memory;
@@ -404,20 +402,20 @@ export class Session extends MessageReceiver implements MessageSource {
         const loss = await deliveryCheck.recheck(
           asked,
           this.#dispatcher.registry.values(),
-          // The heartbeat keeps the time of its own connection.
+          // The heartbeat limits the time of commands on its own connection.
           asked === this.connection,
           this.#lastSentAfter,
         );
         if (loss === null) return;
         if (loss.error === null) return settings.onWarning(loss.message);
-        // What it was asked on may be over by now; the next session looks at the flags anew.
+        // The next session checks the flags again.
         if (this.closedReason !== null || this.#state !== "ready") return;
         events.onLost("unresponsive", loss.from);
         gap.begin("unresponsive", loss.from);
         this.#degrade(loss.error);
       });
     } catch {
-      // What breaks meanwhile is found out by the heartbeat, and by coming back.
+      // The heartbeat notices a lost connection, and the next session checks again.
     }
   }
 
@@ -458,7 +456,7 @@ export class Session extends MessageReceiver implements MessageSource {
     if (this.#enter("ready", null)) gap.end();
   }
 
-  /** Why nothing can come on a desired channel; null when something can. */
+  /** Why the server can deliver nothing on a desired channel; null if it can. */
   #findUndeliverable(connection: Connection): Promise<UndeliverableError | null> {
     return this.#memory.deliveryCheck.checkAll(connection, this.#dispatcher.registry.values());
   }
@@ -471,7 +469,7 @@ export class Session extends MessageReceiver implements MessageSource {
   }
 
   #warnOfOthers(): void {
-    // What was left for the other one, has only moved.
+    // A server that was left for the other one has only moved.
     if (this.#memory.hasWarned || this.closedReason !== null || !this.hasArrived) return;
     this.#memory.hasWarned = true;
     this.#memory.options.settings.onWarning(

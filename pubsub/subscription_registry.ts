@@ -2,21 +2,21 @@ import { ByteMap } from "../bytes/byte_map.ts";
 import { byteText } from "../bytes/byte_text.ts";
 import type { ServerChannel } from "./connection/requests.ts";
 
-/** Those to whom the messages of a channel or pattern go. */
+/** The users of a channel or pattern. */
 export interface Subscribers<User> {
   /** The pattern's id; null for exact channels. */
   readonly pattern: string | null;
-  /** Each once, in the order in which they came. Never empty while registered. */
+  /** Each user once, in the order of subscription. Never empty while registered. */
   readonly users: readonly User[];
 }
 
-/** A channel that somebody wants, with those who want it. */
+/** A desired channel, and its users. */
 export interface DesiredChannel<User> extends ServerChannel {
-  /** The same for the same channel in every register. */
+  /** The {@linkcode channelId}. */
   readonly id: string;
-  /** Those who want it, each once, in the order in which they came. Never empty while registered. */
+  /** Each user once, in the order of subscription. Never empty while registered. */
   readonly users: readonly User[];
-  /** Whether somebody was told that it is subscribed. */
+  /** Whether a `subscribe` of the channel has resolved. */
   readonly isPromised: boolean;
 }
 
@@ -26,7 +26,7 @@ class Entry<User> implements DesiredChannel<User> {
   readonly isPattern: boolean;
   subscribers: Subscribers<User>;
   isPromised = false;
-  /** How often each user wants it; null while each does once. */
+  /** How often each user has subscribed; null while each has done so once. */
   counts: Map<User, number> | null = null;
 
   constructor(id: string, { bytes, isPattern }: ServerChannel, subscribers: Subscribers<User>) {
@@ -42,34 +42,33 @@ class Entry<User> implements DesiredChannel<User> {
 }
 
 /**
- * The desired channels: the one registry of subscriptions, whatever the servers have confirmed of it.
- *
- * Channels are counted by their users; the last user to leave takes the channel out.
+ * The desired channels and their users, whatever the servers have confirmed. A channel is removed with
+ * its last user.
  */
 export class SubscriptionRegistry<User> implements DesiredChannels {
   readonly #channels = new Map<string, Entry<User>>();
   readonly #exact = new ByteMap<Subscribers<User>>();
   readonly #patterns = new ByteMap<Subscribers<User>>();
-  /** That of all exact channels that the same user alone came to want. */
+  /** Shared by all exact channels whose only user is the same. */
   #alone: Subscribers<User> = { pattern: null, users: [] };
   readonly #watching = new Set<Set<string>>();
 
-  /** How many channels are desired. */
+  /** The number of desired channels. */
   get size(): number {
     return this.#channels.size;
   }
 
-  /** The desired channels, in the order in which they were first desired. */
+  /** The desired channels, in the order of subscription. */
   values(): IterableIterator<DesiredChannel<User>> {
     return this.#channels.values();
   }
 
-  /** The desired channel with that id, if there is one. */
+  /** The desired channel with an id. */
   get(id: string): DesiredChannel<User> | undefined {
     return this.#channels.get(id);
   }
 
-  /** Adds a user of a channel, who may want it more than once. */
+  /** Adds a user of a channel. The same user may be added several times. */
   add(channel: ServerChannel, user: User): DesiredChannel<User> {
     const id = channelId(channel);
     let desired = this.#channels.get(id);
@@ -82,19 +81,19 @@ export class SubscriptionRegistry<User> implements DesiredChannels {
       desired.counts ??= new Map();
       desired.counts.set(user, (desired.counts.get(user) ?? 1) + 1);
     } else {
-      // A new list, because somebody may be going through the old one.
+      // A new list, because a delivery may be iterating over the old one.
       this.#replace(desired, [...desired.users, user]);
     }
     return desired;
   }
 
-  /** Somebody is told that the channel is subscribed; one that is not desired is no matter. */
+  /** Notes that a `subscribe` of the channel has resolved. Is a no-op if the channel is not desired. */
   promise(id: string): void {
     const desired = this.#channels.get(id);
     if (desired !== undefined) desired.isPromised = true;
   }
 
-  /** Takes a user of a channel away, once; one that is not there is no matter. */
+  /** Removes a user of a channel once. Is a no-op if the user is not there. */
   remove(channel: ServerChannel, user: User): void {
     const id = channelId(channel);
     const desired = this.#channels.get(id);
@@ -113,12 +112,12 @@ export class SubscriptionRegistry<User> implements DesiredChannels {
     if (this.#channels.size === 0) this.#alone = { pattern: null, users: [] };
   }
 
-  /** Those who want the pattern whose bytes stand at `bytes[start..end)`. */
+  /** Finds the users of the pattern at `bytes[start..end)`. */
   findPattern(bytes: Uint8Array, start: number, end: number): Subscribers<User> | undefined {
     return this.#patterns.get(bytes, start, end);
   }
 
-  /** Those who want the exact channel whose bytes stand at `bytes[start..end)`. */
+  /** Finds the users of the exact channel at `bytes[start..end)`. */
   findExact(bytes: Uint8Array, start: number, end: number): Subscribers<User> | undefined {
     return this.#exact.get(bytes, start, end);
   }
@@ -154,27 +153,24 @@ export class SubscriptionRegistry<User> implements DesiredChannels {
   }
 }
 
-/** What a registry says of the desired channels. */
+/** The desired channels, as subscriptions see them. */
 export interface DesiredChannels {
-  /** Every desired channel. */
+  /** The desired channels. */
   values(): Iterable<ServerChannel & { readonly id: string }>;
-  /** The desired channel with that id; undefined when it is not desired. */
+  /** The desired channel with an id. */
   get(id: string): (ServerChannel & { readonly isPromised: boolean }) | undefined;
   /**
-   * Notes from now on which channels come to be desired, or cease to be.
+   * Notes from now on which channels become desired, or cease to be.
    *
-   * @returns the set that takes their ids, with those that are desired now in it
+   * @returns the set that takes their ids; at first it has those of all desired channels
    */
   watch(): Set<string>;
-  /** Notes no more for a set that `watch` returned. */
+  /** Stops adding ids to a set that `watch` returned. */
   unwatch(changed: Set<string>): void;
 }
 
 /**
- * A channel's identity: its kind, and its bytes one to a character.
- *
- * @param channel the channel
- * @returns the same text for the same channel, another for any other
+ * Returns the id of a channel: its kind, and its bytes one to a character.
  */
 export function channelId(channel: ServerChannel): string {
   return (channel.isPattern ? "p" : "s") + byteText(channel.bytes);

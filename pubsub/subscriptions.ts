@@ -6,27 +6,26 @@ import { subscribeError } from "./subscribe_error.ts";
 import type { ServerChannel } from "./connection/requests.ts";
 import { channelId, type DesiredChannels } from "./subscription_registry.ts";
 
-/** The most channels in one `SUBSCRIBE`, and the most bytes of channels. */
+/** The maximum of channels, and of their bytes, in one `SUBSCRIBE`. */
 const BATCH_CHANNELS = 256;
 const BATCH_BYTES = 64 * 1024;
 
-/** What is being asked of a server. */
+/** A reconciliation under way. */
 interface Run {
   /** Resolves when desired and confirmed agree. */
   done: Promise<void>;
-  /** Called when they do, before anybody can ask for more. */
+  /** Called then, before another run can begin. */
   readonly atEnd: (() => void)[];
 }
 
 /**
- * What a server has confirmed on one connection of the desired channels, and what it has refused.
- *
- * The registry notes what changes; only that is compared. At first that is all desired channels.
+ * The channels that a server has confirmed or refused on one connection. Reconciles them with the
+ * desired channels. The registry notes which channels change, so no others are compared.
  */
 export class Subscriptions {
   readonly #connection: Connection;
   readonly #desired: DesiredChannels;
-  /** The ids of channels that came or went since they were compared with what is confirmed. */
+  /** The ids of channels that have to be compared; at first of all desired channels. */
   readonly #changed: Set<string>;
   readonly #confirmed = new Map<string, ServerChannel>();
   readonly #refused: Map<string, Error>;
@@ -35,9 +34,9 @@ export class Subscriptions {
 
   /**
    * @param desired the desired channels
-   * @param refused what the server has refused on earlier connections, which is not asked for again
-   * until somebody wants it anew, or all of it is retried
-   * @param whenAllowed waits until something may be subscribed; null when it may be at once
+   * @param refused the channels that the server refused on earlier connections; they are requested
+   * again by {@linkcode settle} and {@linkcode retry} only
+   * @param whenAllowed waits until something may be subscribed; returns null if it may be at once
    */
   constructor(
     connection: Connection,
@@ -53,17 +52,17 @@ export class Subscriptions {
     for (const id of refused.keys()) if (desired.get(id) === undefined) refused.delete(id);
   }
 
-  /** The connection is over: changes are no longer noted. */
+  /** Ends the noting of changes. */
   close(): void {
     this.#desired.unwatch(this.#changed);
   }
 
-  /** The channels the server has confirmed. */
+  /** The channels that the server has confirmed. */
   get confirmed(): Iterable<ServerChannel> {
     return this.#confirmed.values();
   }
 
-  /** Whether the server has confirmed none. */
+  /** Whether the server has confirmed no channel. */
   get isEmpty(): boolean {
     return this.#confirmed.size === 0;
   }
@@ -73,18 +72,18 @@ export class Subscriptions {
     return this.isEmpty && this.#running === null;
   }
 
-  /** Whether something has changed that the server was not asked for. */
+  /** Whether channels have changed since the last run. */
   get isOutdated(): boolean {
     return this.#changed.size > 0;
   }
 
-  /** Takes note of what the server has confirmed. */
+  /** Notes a confirmation of the server. */
   confirm(channel: ServerChannel, subscribed: boolean): void {
     if (subscribed) this.#confirmed.set(channelId(channel), channel);
     else this.#confirmed.delete(channelId(channel));
   }
 
-  /** Whether desired and confirmed agree, but for what was refused. */
+  /** Whether the server has confirmed exactly the desired channels, except for refused ones. */
   get agrees(): boolean {
     let held = 0;
     for (const { id } of this.#desired.values()) {
@@ -95,10 +94,11 @@ export class Subscriptions {
   }
 
   /**
-   * Has channels asked for, those too that were refused before.
+   * Waits until the server has confirmed or refused channels. Channels that it refused before are
+   * requested again.
    *
-   * @returns those that the server refuses, with its error
-   * @throws the reason for which the connection is over
+   * @returns the refused channels, with the server's errors
+   * @throws the reason for which the connection is closed
    */
   async settle<Channel extends { readonly id: string }>(
     channels: readonly Channel[],
@@ -106,7 +106,7 @@ export class Subscriptions {
     for (const { id } of channels) this.#askAgain(id);
     let refused: { channel: Channel; error: Error }[] = [];
     const run = this.#begin();
-    // At the very end of the run: afterwards somebody may ask for the same channel again.
+    // At the end of the run, because the next one may request the same channel again.
     run.atEnd.push(() => {
       refused = channels.flatMap((channel) => {
         const error = this.#refused.get(channel.id);
@@ -118,14 +118,14 @@ export class Subscriptions {
   }
 
   /**
-   * What the server refuses although it was promised: since then its user has lost the right, or the
-   * server has come to the cluster.
+   * Makes the error for channels that the server refuses although `subscribe` has resolved: the user has
+   * lost the right since, or the server has joined the cluster.
    *
-   * @returns null when there is nothing of the kind
+   * @returns null if there are none
    */
   withdrawn(): SubscribeRefusedError | null {
     const { server } = this.#connection;
-    // In an order of their own, so that what is told twice is told alike.
+    // Sorted, so that the same channels make the same message.
     const inOrder = [...this.#refused].sort(([a], [b]) => a < b ? -1 : 1);
     const refused = inOrder.flatMap(([id, error]) => {
       const desired = this.#desired.get(id);
@@ -137,17 +137,17 @@ export class Subscriptions {
   }
 
   /**
-   * Asks anew for what the server refuses although it was promised: for the rest only as long as it
-   * grants some, because each that is refused takes a command of its own.
+   * Requests channels again that the server refuses although `subscribe` has resolved. Continues with
+   * further ones only while some are granted, because each refused channel takes its own command.
    *
-   * @returns what it still refuses; null when that is nothing
-   * @throws the reason for which the connection is over
+   * @returns the error for those that are still refused; null if there are none
+   * @throws the reason for which the connection is closed
    */
   async retry(): Promise<SubscribeRefusedError | null> {
     for (;;) {
       const before = this.#refused.size;
       let asked = 0;
-      // Those that are refused again are the last next time.
+      // Channels that are refused again go to the end of the map.
       for (const id of [...this.#refused.keys()]) {
         if (!this.#desired.get(id)?.isPromised) continue;
         this.#askAgain(id);
@@ -161,7 +161,7 @@ export class Subscriptions {
   /**
    * Reconciles desired with confirmed subscriptions. Concurrent calls share one run.
    *
-   * @throws the reason for which the connection is over
+   * @throws the reason for which the connection is closed
    */
   reconcile(): Promise<void> {
     return this.#begin().done;
@@ -187,7 +187,7 @@ export class Subscriptions {
       while (this.#changed.size > 0) await this.#apply([...this.#changed]);
       for (const tell of run.atEnd) tell();
     } finally {
-      // At once, so that whoever comes now begins another run: this one looks no more.
+      // Synchronously, because this run looks at no further changes.
       this.#running = null;
     }
   }
@@ -208,13 +208,13 @@ export class Subscriptions {
       for (const batch of batches(subscribe)) await this.#subscribe(batch);
       for (const batch of batches(unsubscribe)) await this.#unsubscribe(batch);
     } catch (error) {
-      // A server that was busy for too long is asked again by the next run.
+      // The connection may go on if the server was busy for too long: the next run tries again.
       for (const id of changed) this.#changed.add(id);
       throw error;
     }
   }
 
-  /** What the server refuses to unsubscribe stays confirmed, and does not affect the others. */
+  /** A channel that the server refuses to unsubscribe stays confirmed. */
   async #unsubscribe(batch: readonly ServerChannel[]): Promise<void> {
     try {
       await this.#connection.unsubscribe(batch);
@@ -223,7 +223,7 @@ export class Subscriptions {
     }
   }
 
-  /** A server refuses a command whole, so halves are tried until the refused channel is alone. */
+  /** Halves a refused command until the refused channel is alone: a server refuses the whole command. */
   async #subscribe(batch: readonly ServerChannel[]): Promise<void> {
     try {
       await this.#connection.subscribe(batch);
@@ -240,7 +240,7 @@ export class Subscriptions {
   }
 }
 
-/** Channels of one kind together, few commands, none of them large. */
+/** Groups channels of one kind into few commands of limited size. */
 function* batches(channels: readonly ServerChannel[]): Iterable<ServerChannel[]> {
   for (const isPattern of [false, true]) {
     let batch: ServerChannel[] = [];
