@@ -115,6 +115,8 @@ export class NodeGate implements Gate {
   readonly #node: GatedNode;
   readonly #context: GateContext;
   #link: Link | null = null;
+  /** The name of the node when it was connected to. */
+  #name = "";
   /** The slot of the last event. */
   #slot = 0;
   #pingTimer: ReturnType<typeof setTimeout> | undefined;
@@ -135,14 +137,14 @@ export class NodeGate implements Gate {
   pass(delivery: Delivery): void {
     const { filter, dispatcher, clock } = this.#context;
     const { notification, begins, bytes } = delivery;
-    notification.node = this.#node.node;
+    const link = this.#link;
+    notification.node = this.#name;
     if (begins) this.#slot = slotOf(notification);
     notification.slot = this.#slot;
-    const stream = this.stream;
     // Of a connection that is over.
-    if (stream === null) return dispatcher.hand(delivery);
-    if (begins) filter.event(stream, this.#slot, notification, delivery, clock, bytes);
-    else if (delivery.consumers.length > 0) filter.more(stream, delivery);
+    if (link === null) return dispatcher.hand(delivery);
+    if (begins) filter.event(link.stream, this.#slot, notification, delivery, clock, bytes);
+    else if (delivery.consumers.length > 0) filter.more(link.stream, delivery);
     if (filter.held > 0) notification.detach();
   }
 
@@ -163,6 +165,7 @@ export class NodeGate implements Gate {
     const stream = filter.open(id);
     const link = new Link(stream, connection, protocol, send);
     this.#link = link;
+    this.#name = node;
     if (!hasFences) return filter.withoutFences(stream);
     // What it takes in key by key may have come while it was not heard.
     const whole = unheardFrom !== null;
