@@ -29,22 +29,12 @@ export interface SentinelFailure {
 }
 
 /**
- * Why sentinels do not say where the primary is:
- *
- * - `PRIMARY_UNKNOWN`: they know no primary of that name;
- * - `SENTINELS_UNREACHABLE`: none of them can be asked.
- *
- * @example
- * ```ts
- * import type { SentinelErrorCode } from "@keywatch/keywatch";
- *
- * const isTypo = (code: SentinelErrorCode): boolean => code === "PRIMARY_UNKNOWN";
- * ```
- */
-export type SentinelErrorCode = "PRIMARY_UNKNOWN" | "SENTINELS_UNREACHABLE";
-
-/**
  * No sentinel says where the primary is.
+ *
+ * Its `code`:
+ *
+ * - `PRIMARY_UNKNOWN`: no sentinel knows a primary of that name;
+ * - `SENTINELS_UNREACHABLE`: none of them can be asked.
  *
  * @example
  * ```ts no-run
@@ -58,11 +48,9 @@ export type SentinelErrorCode = "PRIMARY_UNKNOWN" | "SENTINELS_UNREACHABLE";
  * }
  * ```
  */
-export class SentinelError extends Error {
+export class SentinelError extends CodedError<"PRIMARY_UNKNOWN" | "SENTINELS_UNREACHABLE"> {
   /** Always `"SentinelError"`. */
   override readonly name = "SentinelError";
-  /** The kind of failure. */
-  readonly code: SentinelErrorCode;
   /** What came of asking each of them, in the order in which they failed. */
   readonly failures: readonly SentinelFailure[];
 
@@ -73,9 +61,12 @@ export class SentinelError extends Error {
    * @param message which primary, why, and what to do about it
    * @param failures what came of asking each sentinel
    */
-  constructor(code: SentinelErrorCode, message: string, failures: readonly SentinelFailure[]) {
-    super(message, { cause: failures[0]?.error });
-    this.code = code;
+  constructor(
+    code: SentinelError["code"],
+    message: string,
+    failures: readonly SentinelFailure[],
+  ) {
+    super(code, message, { cause: failures[0]?.error });
     this.failures = failures;
   }
 }

@@ -5,112 +5,6 @@
  */
 
 /**
- * Why a connection could not be made or used:
- *
- * - `CONNECT_FAILED`: nothing answers at the address;
- * - `TLS_FAILED`: TLS cannot be agreed on;
- * - `CONNECTION_LOST`: the connection broke, or the server ended it;
- * - `NOT_CONNECTED`: there is no connection at present, and none is waited for;
- * - `ATTEMPTS_EXHAUSTED`: `maxAttempts` attempts to reconnect have failed;
- * - `CLIENT_REFUSED`: the server accepts no command of this client: it is full, or in protected mode;
- * - `PROTOCOL_ERROR`: what the server sends is not the Redis protocol, or no answer to what was sent;
- * - `RESP3_UNSUPPORTED`: RESP3 is required by the option `protocol`, and the server does not speak it;
- * - `COMMAND_REFUSED`: the server refuses a command that is needed;
- * - `CLUSTER_NODE`: the server is a node of a cluster, and is to be watched as a single server;
- * - `WRONG_MODE`: the server is of another kind: a Sentinel, no Sentinel, or no node of a cluster;
- * - `WRONG_ROLE`: the server is a replica, and a primary is needed, or the other way round;
- * - `OTHER_SERVER`: the address leads to another server than before;
- * - `SERVER_REPLACED`: another server has taken the place of this one, or it has moved;
- * - `TOPOLOGY_UNAVAILABLE`: no node of the cluster gives a topology that can be used.
- *
- * @example
- * ```ts
- * import type { ConnectErrorCode } from "@keywatch/keywatch";
- *
- * // Mistakes in the configuration, which trying again does not fix.
- * const PERMANENT: readonly ConnectErrorCode[] = ["CLUSTER_NODE", "WRONG_MODE", "RESP3_UNSUPPORTED"];
- * ```
- */
-export type ConnectErrorCode =
-  | "CONNECT_FAILED"
-  | "TLS_FAILED"
-  | "CONNECTION_LOST"
-  | "NOT_CONNECTED"
-  | "ATTEMPTS_EXHAUSTED"
-  | "CLIENT_REFUSED"
-  | "PROTOCOL_ERROR"
-  | "RESP3_UNSUPPORTED"
-  | "COMMAND_REFUSED"
-  | "CLUSTER_NODE"
-  | "WRONG_MODE"
-  | "WRONG_ROLE"
-  | "OTHER_SERVER"
-  | "SERVER_REPLACED"
-  | "TOPOLOGY_UNAVAILABLE";
-
-/**
- * Why a login failed:
- *
- * - `PASSWORD_MISSING`: the server requires a password, and none was given;
- * - `PASSWORD_REFUSED`: the server refuses the user name or the password;
- * - `CREDENTIALS_FAILED`: the `credentials` function threw, or returned no password;
- * - `PERMISSION_DENIED`: the user may not run the command that is needed.
- *
- * @example
- * ```ts
- * import type { AuthError, AuthErrorCode } from "@keywatch/keywatch";
- *
- * const RENEW: readonly AuthErrorCode[] = ["PASSWORD_MISSING", "PASSWORD_REFUSED"];
- * const needsNewPassword = ({ code }: AuthError): boolean => RENEW.includes(code);
- * ```
- */
-export type AuthErrorCode =
-  | "PASSWORD_MISSING"
-  | "PASSWORD_REFUSED"
-  | "CREDENTIALS_FAILED"
-  | "PERMISSION_DENIED";
-
-/**
- * What did not happen in time:
- *
- * - `CONNECT_TIMEOUT`: no connection was made;
- * - `REPLY_TIMEOUT`: the server did not answer a command;
- * - `SERVER_BUSY`: the server was loading its data or running a script all the time;
- * - `CREDENTIALS_TIMEOUT`: the `credentials` function returned nothing.
- *
- * @example
- * ```ts
- * import type { TimeoutErrorCode } from "@keywatch/keywatch";
- *
- * const isSlow = (code: TimeoutErrorCode): boolean => code === "SERVER_BUSY";
- * ```
- */
-export type TimeoutErrorCode =
-  | "CONNECT_TIMEOUT"
-  | "REPLY_TIMEOUT"
-  | "SERVER_BUSY"
-  | "CREDENTIALS_TIMEOUT";
-
-/**
- * What the runtime's sockets cannot do:
- *
- * - `SOCKETS_UNSUPPORTED`: the runtime has no sockets that are known here;
- * - `TLS_UNSUPPORTED`: TLS, or an option of it, cannot be used there;
- * - `UNIX_UNSUPPORTED`: the runtime has no unix sockets.
- *
- * @example
- * ```ts
- * import type { UnsupportedErrorCode } from "@keywatch/keywatch";
- *
- * const needsDial = (code: UnsupportedErrorCode): boolean => code === "SOCKETS_UNSUPPORTED";
- * ```
- */
-export type UnsupportedErrorCode =
-  | "SOCKETS_UNSUPPORTED"
-  | "TLS_UNSUPPORTED"
-  | "UNIX_UNSUPPORTED";
-
-/**
  * Facts about an error that is about one server.
  *
  * @example
@@ -161,6 +55,24 @@ export class CodedError<Code extends string = string> extends Error {
 /**
  * A connection could not be made or used, or was lost.
  *
+ * Its `code`:
+ *
+ * - `CONNECT_FAILED`: nothing answers at the address;
+ * - `TLS_FAILED`: TLS cannot be agreed on;
+ * - `CONNECTION_LOST`: the connection broke, or the server ended it;
+ * - `NOT_CONNECTED`: there is no connection at present, and none is waited for;
+ * - `ATTEMPTS_EXHAUSTED`: `maxAttempts` attempts to reconnect have failed;
+ * - `CLIENT_REFUSED`: the server accepts no command of this client: it is full, or in protected mode;
+ * - `PROTOCOL_ERROR`: what the server sends is not the Redis protocol, or no answer to what was sent;
+ * - `RESP3_UNSUPPORTED`: RESP3 is required by the option `protocol`, and the server does not speak it;
+ * - `COMMAND_REFUSED`: the server refuses a command that is needed;
+ * - `CLUSTER_NODE`: the server is a node of a cluster, and is to be watched as a single server;
+ * - `WRONG_MODE`: the server is of another kind: a Sentinel, no Sentinel, or no node of a cluster;
+ * - `WRONG_ROLE`: the server is a replica, and a primary is needed, or the other way round;
+ * - `OTHER_SERVER`: the address leads to another server than before;
+ * - `SERVER_REPLACED`: another server has taken the place of this one, or it has moved;
+ * - `TOPOLOGY_UNAVAILABLE`: no node of the cluster gives a topology that can be used.
+ *
  * @example
  * ```ts no-run
  * import { connect, ConnectError } from "@keywatch/keywatch";
@@ -173,13 +85,35 @@ export class CodedError<Code extends string = string> extends Error {
  * });
  * ```
  */
-export class ConnectError extends CodedError<ConnectErrorCode> {
+export class ConnectError extends CodedError<
+  | "CONNECT_FAILED"
+  | "TLS_FAILED"
+  | "CONNECTION_LOST"
+  | "NOT_CONNECTED"
+  | "ATTEMPTS_EXHAUSTED"
+  | "CLIENT_REFUSED"
+  | "PROTOCOL_ERROR"
+  | "RESP3_UNSUPPORTED"
+  | "COMMAND_REFUSED"
+  | "CLUSTER_NODE"
+  | "WRONG_MODE"
+  | "WRONG_ROLE"
+  | "OTHER_SERVER"
+  | "SERVER_REPLACED"
+  | "TOPOLOGY_UNAVAILABLE"
+> {
   /** Always `"ConnectError"`. */
   override readonly name = "ConnectError";
 }
 
 /**
  * The sockets of this runtime cannot do what was asked of them. Trying again does not help.
+ *
+ * Its `code`:
+ *
+ * - `SOCKETS_UNSUPPORTED`: the runtime has no sockets that are known here;
+ * - `TLS_UNSUPPORTED`: TLS, or an option of it, cannot be used there;
+ * - `UNIX_UNSUPPORTED`: the runtime has no unix sockets.
  *
  * @example
  * ```ts no-run
@@ -194,7 +128,11 @@ export class ConnectError extends CodedError<ConnectErrorCode> {
  * }
  * ```
  */
-export class UnsupportedError extends CodedError<UnsupportedErrorCode> {
+export class UnsupportedError extends CodedError<
+  | "SOCKETS_UNSUPPORTED"
+  | "TLS_UNSUPPORTED"
+  | "UNIX_UNSUPPORTED"
+> {
   /** Always `"UnsupportedError"`. */
   override readonly name = "UnsupportedError";
 }
@@ -202,6 +140,13 @@ export class UnsupportedError extends CodedError<UnsupportedErrorCode> {
 /**
  * The server refuses the user name or password, requires a password, or refuses this user a command
  * that is needed.
+ *
+ * Its `code`:
+ *
+ * - `PASSWORD_MISSING`: the server requires a password, and none was given;
+ * - `PASSWORD_REFUSED`: the server refuses the user name or the password;
+ * - `CREDENTIALS_FAILED`: the `credentials` function threw, or returned no password;
+ * - `PERMISSION_DENIED`: the user may not run the command that is needed.
  *
  * @example
  * ```ts no-run
@@ -216,13 +161,25 @@ export class UnsupportedError extends CodedError<UnsupportedErrorCode> {
  * }
  * ```
  */
-export class AuthError extends CodedError<AuthErrorCode> {
+export class AuthError extends CodedError<
+  | "PASSWORD_MISSING"
+  | "PASSWORD_REFUSED"
+  | "CREDENTIALS_FAILED"
+  | "PERMISSION_DENIED"
+> {
   /** Always `"AuthError"`. */
   override readonly name = "AuthError";
 }
 
 /**
  * Something did not happen before its deadline.
+ *
+ * Its `code`:
+ *
+ * - `CONNECT_TIMEOUT`: no connection was made;
+ * - `REPLY_TIMEOUT`: the server did not answer a command;
+ * - `SERVER_BUSY`: the server was loading its data or running a script all the time;
+ * - `CREDENTIALS_TIMEOUT`: the `credentials` function returned nothing.
  *
  * @example
  * ```ts no-run
@@ -237,7 +194,12 @@ export class AuthError extends CodedError<AuthErrorCode> {
  * }
  * ```
  */
-export class TimeoutError extends CodedError<TimeoutErrorCode> {
+export class TimeoutError extends CodedError<
+  | "CONNECT_TIMEOUT"
+  | "REPLY_TIMEOUT"
+  | "SERVER_BUSY"
+  | "CREDENTIALS_TIMEOUT"
+> {
   /** Always `"TimeoutError"`. */
   override readonly name = "TimeoutError";
   /** The deadline that passed, in milliseconds. */
@@ -252,7 +214,7 @@ export class TimeoutError extends CodedError<TimeoutErrorCode> {
    * @param options the server; `cause`: the error behind this one
    */
   constructor(
-    code: TimeoutErrorCode,
+    code: TimeoutError["code"],
     message: string,
     timeout: number,
     options?: ConnectErrorOptions,

@@ -15,16 +15,16 @@ const VALUES = `
   missingFlags parseUrl requiredFlags toChannel
 `;
 const TYPES = `
-  AbstractKeyspaceNotifications Address AuthErrorCode ChannelLike ChannelOptions
-  ChannelSubscribeOptions ClusterOptions ConnectErrorCode ConnectErrorOptions ConnectOptions
+  AbstractKeyspaceNotifications Address ChannelLike ChannelOptions
+  ChannelSubscribeOptions ClusterOptions ConnectErrorOptions ConnectOptions
   Credentials DecoderLimits Dial DialOptions EventDescription EventName EventNames FlagsPolicy
   FlagsReport Gap GapReason GetMessageOptions Health HeartbeatOptions
   KeyspaceNotificationsInterface KnownEvent ListenOptions MergedFlags MigrationPolicy
   MigrationStatus NameOrPattern NarrowedChannel NodeState NodeStatus NotificationChannel
   NotificationHandler NotificationLoop Overflow ParseOptions QueueLimits QueueOptions
-  RefusedChannel SentinelErrorCode SentinelFailure SentinelTarget ServerUrl SlotCoverage
-  SlotRange SlotSpan Status StreamItem SubscribeOptions Subscription TcpAddress TimeoutErrorCode
-  TlsOptions Transport UnixAddress UnsupportedErrorCode
+  RefusedChannel SentinelFailure SentinelTarget ServerUrl SlotCoverage
+  SlotRange SlotSpan Status StreamItem SubscribeOptions Subscription TcpAddress 
+  TlsOptions Transport UnixAddress 
 `;
 
 const VALUES_OF_CONNECTION = `

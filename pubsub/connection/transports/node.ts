@@ -6,7 +6,7 @@
  */
 
 import type { Address, DialOptions, TcpAddress, TlsOptions, Transport } from "../transport.ts";
-import { UnsupportedError, type UnsupportedErrorCode } from "../errors.ts";
+import { UnsupportedError } from "../errors.ts";
 import { Writes } from "./writes.ts";
 
 /** The part of `node:net` used here, so that the module needs no runtime's type package. */
@@ -93,7 +93,11 @@ async function loadStreams(): Promise<NodeStreams> {
   }
 }
 
-function withoutModule(code: UnsupportedErrorCode, name: string, cause: unknown): UnsupportedError {
+function withoutModule(
+  code: UnsupportedError["code"],
+  name: string,
+  cause: unknown,
+): UnsupportedError {
   return new UnsupportedError(
     code,
     `Cannot open a connection: this runtime has no ${name}; give a dial option`,
