@@ -63,7 +63,7 @@ export const pubsubState: readonly Mutant[] = [
     file: "pubsub/connection/timers.ts",
     before: '      signal.removeEventListener("abort", abort);\n',
     after: "",
-    tests: ["tests/pubsub/connection/delay_test.ts"],
+    tests: ["tests/pubsub/connection/timers_test.ts"],
   },
   {
     name: "does not look at flags that changed and changed back",
