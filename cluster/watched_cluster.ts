@@ -5,7 +5,7 @@ import { ClosedError, CodedError, TimeoutError } from "../pubsub/connection/erro
 import { resolveOptions, type Settings } from "../pubsub/options.ts";
 import { quoteEach } from "../pubsub/connection/printable.ts";
 import type { Topology } from "./discovery/topology.ts";
-import { oppositesOf } from "./members/fences.ts";
+import { oppositesOf } from "./members/watched_slots.ts";
 import type { Member } from "./members/member.ts";
 import { Members } from "./members/members.ts";
 import { type ClusterOptions, resolveClusterOptions, type SeedNodes } from "./options.ts";

@@ -2,7 +2,7 @@
  * What the fences of many watchers cost a server of a cluster: `deno task bench fences`. With
  * `--quick` for few watchers, and nothing is written down.
  */
-import { fenceOf } from "../../cluster/members/fences.ts";
+import { fenceOf } from "../../cluster/members/watched_slots.ts";
 import {
   matrix,
   type ServerBinary,

@@ -10,7 +10,7 @@ import { ServerError } from "../../resp/mod.ts";
 import { hashBytes } from "../discovery/slot.ts";
 import type { MigrationFilter } from "../migration/filter.ts";
 import type { NodeStream } from "../migration/node_stream.ts";
-import { fenceOf, slotOfFence } from "./fences.ts";
+import { fenceOf, slotOfFence } from "./watched_slots.ts";
 import { LIST_MOVES, requestReport } from "./report.ts";
 
 /** How soon a report that failed is requested again, in ms. */

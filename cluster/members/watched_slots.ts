@@ -1,18 +1,106 @@
+/**
+ * Which slots are watched, and their fences: shard channels, one for each hash slot. Whoever may read the
+ * notifications' channels may subscribe them, given the right to the command, because their names look
+ * alike.
+ */
+import { matchGlob } from "../../parse/mod.ts";
+import type { Connection } from "../../pubsub/connection/connection.ts";
+import type { ServerChannel } from "../../pubsub/connection/requests.ts";
 import type { Dispatcher } from "../../pubsub/dispatcher.ts";
 import type { Status } from "../../pubsub/mod.ts";
-import type { ServerChannel } from "../../pubsub/connection/requests.ts";
-import { SLOTS } from "../discovery/slot.ts";
+import type { Replication } from "../../pubsub/replication.ts";
+import { hashSlot, SLOTS } from "../discovery/slot.ts";
 import type { Topology } from "../discovery/topology.ts";
+import type { NodeStream } from "../migration/node_stream.ts";
 import { Coverage, type SlotGap } from "./coverage.ts";
-import { slotsOfChannels } from "./fences.ts";
-import type { Member } from "./member.ts";
 import type { Succession } from "./succession.ts";
+
+const encoder = /* @__PURE__ */ new TextEncoder();
+const decoder = /* @__PURE__ */ new TextDecoder();
+const COLON = 0x3a;
+const LINE_FEED = 0x0a;
+
+/** A number whose decimal digits, as a hash tag, lie in the slot; found as they are needed. */
+const tags: Int32Array = /* @__PURE__ */ new Int32Array(SLOTS).fill(-1);
+let tried = 0;
+
+/** The name of the shard channel that stands for a slot. */
+export function fenceOf(slot: number): Uint8Array {
+  while (tags[slot]! < 0) {
+    const found = hashSlot(`${tried}`);
+    if (tags[found]! < 0) tags[found] = tried;
+    tried++;
+  }
+  return encoder.encode(`__keyspace@0__:{${tags[slot]}}`);
+}
+
+/** The slot of a shard channel, whatever its name. */
+export function slotOfFence(channel: Uint8Array): number {
+  return hashSlot(channel);
+}
+
+/**
+ * The slots whose events channels can bring.
+ *
+ * @returns null if they can bring events of any slot
+ */
+export function slotsOfChannels(channels: Iterable<ServerChannel>): Set<number> | null {
+  const slots = new Set<number>();
+  for (const { bytes, isPattern } of channels) {
+    if (isPattern) return null;
+    const end = bytes.indexOf(COLON) + 1;
+    const name = /^__(sub)?keyspace(item)?@\d+__:$/.exec(decoder.decode(bytes.subarray(0, end)));
+    if (name === null) return null;
+    const keyEnd = name[2] === undefined ? bytes.length : bytes.indexOf(LINE_FEED, end);
+    slots.add(hashSlot(bytes.subarray(end, keyEnd < 0 ? bytes.length : keyEnd)));
+  }
+  return slots;
+}
+
+/**
+ * The channels by which the opposites come of what these can bring: a key that `MIGRATE` moves is a
+ * `restore` at one node and a `del` at another.
+ *
+ * @returns those that are not among them; only channels of events, because those of keys bring both
+ */
+export function oppositesOf(channels: Iterable<ServerChannel>): ServerChannel[] {
+  const opposites = new Map<string, ServerChannel>();
+  const given: { readonly text: string; readonly isPattern: boolean }[] = [];
+  for (const { bytes, isPattern } of channels) {
+    const text = decoder.decode(bytes);
+    given.push({ text, isPattern });
+    const [, start, event] = /^(__keyevent@.*?:|[^_:]*[*?[\\][^:]*:)([^:]*)$/s.exec(text) ?? [];
+    if (start === undefined) continue;
+    const brings = (name: string) => isPattern ? matchGlob(event!, name) : event === name;
+    if (brings("del") === brings("restore")) continue;
+    const opposite = start + (brings("del") ? "restore" : "del");
+    opposites.set(opposite, { bytes: encoder.encode(opposite), isPattern });
+  }
+  return [...opposites].flatMap(([text, channel]) =>
+    given.some((one) => one.text === text || one.isPattern && matchGlob(one.text, text))
+      ? []
+      : [channel]
+  );
+}
+
+/** A node that may own slots. */
+export interface SlotOwner {
+  readonly id: string;
+  /** As {@linkcode Member.heardSince}. */
+  readonly heardSince: number | null;
+  /** As {@linkcode Member.unheardFrom}. */
+  readonly unheardFrom: number | null;
+  /** As {@linkcode Member.replication}. */
+  readonly replication: Replication | null;
+  readonly gate: { readonly stream: NodeStream<unknown> | null };
+  readonly server: { readonly connection: Connection | null; readonly silentFor: number };
+}
 
 /** What watched slots need. */
 export interface WatchedSlotsOptions {
   /** Takes the gaps. */
   readonly dispatcher: Dispatcher;
-  readonly members: ReadonlyMap<string, Member>;
+  readonly members: ReadonlyMap<string, SlotOwner>;
   /** Whether a node said last that it is a replica. */
   readonly isReplica: (id: string) => boolean;
   readonly succession: Succession;
@@ -71,14 +159,14 @@ export class WatchedSlots {
   }
 
   /** Whether a node lacks a fence of a slot that it owns by the topology. */
-  lacksFence({ id, isHeard, gate: { stream } }: Member): boolean {
+  lacksFence({ id, heardSince, gate: { stream } }: SlotOwner): boolean {
     // One that is being connected to will have answered for all of them once it is heard.
-    if (!isHeard || stream === null || stream.isFenceless) return false;
+    if (heardSince === null || stream === null || stream.isFenceless) return false;
     return this.toFence(id).some((slot) => !stream.holds(slot));
   }
 
   /** The slots that a node owns: by its fences, and of slots without fences by the topology. */
-  ownedBy({ id, gate: { stream } }: Member): number[] {
+  ownedBy({ id, gate: { stream } }: SlotOwner): number[] {
     const named = this.#named(id);
     if (stream === null || stream.isFenceless) return named;
     const slots = this.#wanted === null ? [] : named.filter((slot) => !this.#wanted!.has(slot));
@@ -100,7 +188,7 @@ export class WatchedSlots {
    * @param atConnect whether it owned them already when it was connected to
    */
   gain(
-    { id, heardSince, unheardFrom, replication }: Member,
+    { id, heardSince, unheardFrom, replication }: SlotOwner,
     slots: readonly number[],
     atConnect: boolean,
   ): void {
@@ -125,13 +213,13 @@ export class WatchedSlots {
   }
 
   /** A node has stopped owning a slot, at some time after `provenAt`, in ms since the epoch. */
-  release(member: Member, slot: number, provenAt: number): void {
+  release(member: SlotOwner, slot: number, provenAt: number): void {
     let owner: string | null = null;
     let areOthersHeard = true;
     // Without arrays: a node that is replaced releases thousands of slots before its heir is heard.
     for (const other of this.#options.members.values()) {
       if (other === member) continue;
-      if (!other.isHeard) areOthersHeard &&= this.#options.isReplica(other.id);
+      if (other.heardSince === null) areOthersHeard &&= this.#options.isReplica(other.id);
       else if (other.gate.stream?.holds(slot)) owner = other.id;
     }
     this.coverage.release(member.id, slot, provenAt, areOthersHeard, owner, Date.now());

@@ -4,7 +4,7 @@ import {
   oppositesOf,
   slotOfFence,
   slotsOfChannels,
-} from "../../../cluster/members/fences.ts";
+} from "../../../cluster/members/watched_slots.ts";
 import { hashSlot } from "../../../cluster/mod.ts";
 
 const encoder = new TextEncoder();

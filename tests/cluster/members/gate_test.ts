@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { type GatedNode, NodeGate, slotOf } from "../../../cluster/members/gate.ts";
-import { fenceOf, slotOfFence } from "../../../cluster/members/fences.ts";
+import { fenceOf, slotOfFence } from "../../../cluster/members/watched_slots.ts";
 import { MigrationFilter } from "../../../cluster/migration/filter.ts";
 import { hashSlot } from "../../../cluster/mod.ts";
 import { KeyNotification } from "../../../parse/mod.ts";
