@@ -46,7 +46,7 @@ export class WatchedCluster {
         await this.#onEach(({ server }) => server.checkDelivery(channels));
       },
       settle: async (channels) => {
-        this.#members.want(channels);
+        this.#members.slots.want(channels);
         const all = [...channels, ...this.#registerOpposites()];
         const refused = (await this.#onEach((member) => member.settle(all))).flat();
         await Promise.all(Array.from(this.#members.values(), ({ gate }) => gate.settled()));

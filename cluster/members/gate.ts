@@ -10,7 +10,7 @@ import { ServerError } from "../../resp/mod.ts";
 import { hashBytes } from "../discovery/slot.ts";
 import type { MigrationFilter } from "../migration/filter.ts";
 import type { NodeStream } from "../migration/node_stream.ts";
-import { fenceOf, slotOfFence } from "./watched_slots.ts";
+import { fenceOf, slotOfFence, type WatchedSlots } from "./watched_slots.ts";
 import { LIST_MOVES, requestReport } from "./report.ts";
 
 /** How soon a report that failed is requested again, in ms. */
@@ -40,11 +40,8 @@ export interface GateContext {
   readonly clock: number;
   /** How long two pings of a node, and two reports, have to be apart, in ms. */
   readonly spacing: number;
-  /**
-   * The slots of which a node needs a fence: those that it owns, and of which channels can bring events;
-   * of all wanted channels if none are named.
-   */
-  toFence(id: string, channels?: Iterable<ServerChannel>): readonly number[];
+  /** Which fences are wanted. */
+  readonly slots: Pick<WatchedSlots, "toFence">;
   /** Which slots a node owns, and which not, by fences set after it was connected to. */
   onFences(id: string, owned: readonly number[], denied: readonly number[]): void;
   /** A node has stopped owning a slot, at some time after `provenAt`, in ms since the epoch. */
@@ -172,7 +169,7 @@ export class NodeGate implements Gate {
     // RESP2 takes no other command once a fence is set. All at once, so that it takes one round trip.
     const before = protocol === 2 ? this.#report(link, whole) : null;
     link.isFenced = true;
-    const answered = this.#setFences(link, this.#context.toFence(id));
+    const answered = this.#setFences(link, this.#context.slots.toFence(id));
     // A replica accepts fences too: what it says after them counts.
     const last = protocol === 3 ? this.#report(link, whole) : link.readRole(answered);
     const [role] = await Promise.all([last, answered, before]);
@@ -193,7 +190,7 @@ export class NodeGate implements Gate {
     const link = this.#link;
     if (link === null || link.stream.isFenceless || !link.isFenced) return;
     const { stream } = link;
-    const missing = this.#context.toFence(this.#node.id, channels)
+    const missing = this.#context.slots.toFence(this.#node.id, channels)
       .filter((slot) => !stream.holds(slot) && !stream.asked.has(slot));
     await this.#setFences(link, missing, true);
   }
@@ -211,11 +208,6 @@ export class NodeGate implements Gate {
     if (!link.stream.holds(slot)) return;
     filter.released(link.stream, slot);
     this.#context.onReleased(this.#node.id, slot, provenAt);
-  }
-
-  /** The node is a replica now: what it emits is what its primary does. */
-  demoted(): void {
-    if (this.#link !== null) this.#link.stream.isReplica = true;
   }
 
   /** Closes the stream if its connection is over. */
@@ -296,11 +288,10 @@ export class NodeGate implements Gate {
   report(): void {
     const link = this.#link;
     if (this.#reportTimer !== undefined || link === null) return;
-    const due = this.#reportedAt + this.#context.spacing - performance.now();
     this.#reportTimer = setTimeout(() => {
       this.#reportTimer = undefined;
       if (link === this.#link) this.#tryReport(link);
-    }, Math.max(0, due));
+    }, this.#reportedAt + this.#context.spacing - performance.now());
   }
 
   async #tryReport(link: Link): Promise<void> {
@@ -351,24 +342,23 @@ export class NodeGate implements Gate {
         if (--left === 0) resolve();
       });
     });
-    const owned = [...answers].flatMap(([slot, { owns }]) => owns ? [slot] : []);
-    if (isLate && stream.fenceCount === 0 && owned.length > 0 && connection.closedReason === null) {
+    const having = (owns: boolean) =>
+      [...answers].flatMap(([slot, one]) => one.owns === owns ? slot : []);
+    const isGained = isLate && stream.fenceCount === 0 && having(true).length > 0;
+    if (isGained && connection.closedReason === null) {
       // A replica accepts fences, too: a node that holds none may have become one.
-      if (await link.readRole() === "replica") return this.report();
+      if (await link.readRole() === "replica") {
+        link.answers.delete(answers);
+        for (const slot of slots) stream.asked.delete(slot);
+        return this.report();
+      }
       if (link.hasReleased) await this.#checkHistory(link);
     }
     link.answers.delete(answers);
     if (connection.closedReason !== null) throw connection.closedReason;
     if (link !== this.#link) return;
-    if (isLate) {
-      const slots = [...answers.keys()];
-      this.#context.onFences(
-        this.#node.id,
-        slots.filter((slot) => answers.get(slot)!.owns),
-        slots.filter((slot) => !answers.get(slot)!.owns),
-      );
-    }
     const { filter } = this.#context;
+    if (isLate) this.#context.onFences(this.#node.id, having(true), having(false));
     for (const [slot, { owns, order }] of answers) filter.fenced(stream, slot, owns, order);
   }
 

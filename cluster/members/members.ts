@@ -6,7 +6,6 @@ import type { DroppedMessages } from "../../pubsub/held_messages.ts";
 import type { Delivery, Dispatcher } from "../../pubsub/dispatcher.ts";
 import { formatAddress, type TcpAddress } from "../../pubsub/mod.ts";
 import type { Settings } from "../../pubsub/options.ts";
-import type { ServerChannel } from "../../pubsub/connection/requests.ts";
 import { dialAddress, type Topology } from "../discovery/topology.ts";
 import { MigrationFilter } from "../migration/filter.ts";
 import type { Verdict } from "../migration/node_stream.ts";
@@ -124,18 +123,9 @@ export class Members extends Map<string, Member> implements MemberContext {
     });
   }
 
-  /** Notes that events of channels are wanted. */
-  want(channels: Iterable<ServerChannel>): void {
-    this.slots.want(channels);
-  }
-
   /** How long two pings of a node, and two reports, have to be apart, in ms. */
   get spacing(): number {
     return Math.max(SPACING_MS[0], this.size * SPACING_MS[1]);
-  }
-
-  toFence(id: string, channels?: Iterable<ServerChannel>): number[] {
-    return this.slots.toFence(id, channels);
   }
 
   addressOf(id: string): TcpAddress | null {
@@ -221,7 +211,8 @@ export class Members extends Map<string, Member> implements MemberContext {
       const isArriving = !member.isHeard && member.server.failures === 0;
       if (this.#succession.replacedBy(id) !== null && isArriving) continue;
       if (++member.absences < enough) continue;
-      if (topology.nodes.get(id)?.role === "replica") member.gate.demoted();
+      const { stream } = member.gate;
+      if (stream !== null && topology.nodes.get(id)?.role === "replica") stream.isReplica = true;
       this.#leave(member, `${member.node} is no primary any more`);
     }
   }
@@ -278,7 +269,6 @@ export class Members extends Map<string, Member> implements MemberContext {
   #onDemoted(id: string, heir: string | null): void {
     const member = this.get(id);
     if (member === undefined) return;
-    member.gate.demoted();
     this.#replicas.add(id);
     this.filter.proofs.removePrimary(id);
     const isHeirHeard = heir !== null && this.get(heir)?.isHeard === true;

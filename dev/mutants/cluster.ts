@@ -167,8 +167,8 @@ export const cluster: readonly Mutant[] = [
   {
     name: "takes the fences of a replica for its own",
     file: "cluster/members/gate.ts",
-    before: "if (isLate && stream.fenceCount === 0 && owned",
-    after: "if (isLate && stream.fenceCount < 0 && owned",
+    before: "isLate && stream.fenceCount === 0 && having",
+    after: "isLate && stream.fenceCount < 0 && having",
     tests: ["tests/cluster/members/gate_test.ts"],
   },
   {

@@ -61,7 +61,7 @@ class Scene {
       hasFences,
       clock: 0,
       spacing,
-      toFence: () => this.slots,
+      slots: { toFence: () => this.slots },
       onFences: (_, owned, denied) => {
         for (const slot of owned) this.reported.push(`fence ${slot} true`);
         for (const slot of denied) this.reported.push(`fence ${slot} false`);
