@@ -240,31 +240,28 @@ class ReplyReader {
       const code = isDenied ? "TOPOLOGY_DENIED" : "TOPOLOGY_UNAVAILABLE";
       throw this.error(excerpt(reply.message, 200), code, reply);
     }
-    const items = listOf(reply);
-    if (items === null) throw this.error("the reply is not a list");
+    const items = this.#need(listOf(reply), "the reply is not a list");
     if (items.length > SLOTS) throw this.error("it has more entries than there are slots");
     return items;
   }
 
-  #fields(reply: unknown, what: string): ReadonlyMap<string, unknown> {
-    const fields = fieldsOf(reply);
-    if (fields === null) throw this.error(`${what} is not made of fields`);
-    return fields;
+  /** What was read of a part of the reply; null if it cannot be understood. */
+  #need<Part>(part: Part | null, why: string): Part {
+    if (part === null) throw this.error(why);
+    return part;
   }
 
   /** A shard in the form of `CLUSTER SHARDS`; unknown fields are ignored, and most may be missing. */
   #shard(reply: unknown): Shard {
-    const fields = this.#fields(reply, "a shard");
-    const listed = listOf(fields.get("nodes"));
-    if (listed === null) throw this.error("a shard has no list of nodes");
-    const nodes = listed.map((entry) => this.#node(this.#fields(entry, "a node")));
+    const fields = this.#need(fieldsOf(reply), "a shard is not made of fields");
+    const nodes = this.#need(listOf(fields.get("nodes")), "a shard has no list of nodes")
+      .map((entry) => this.#node(this.#need(fieldsOf(entry), "a node is not made of fields")));
     const slots = this.#slots(fields.get("slots"));
     return { id: textOf(fields.get("id")), primary: choosePrimary(nodes), nodes, slots };
   }
 
   #node(fields: ReadonlyMap<string, unknown>): ClusterNode {
-    const id = this.#name(fields.get("id"));
-    if (id === null) throw this.error("a node has no id");
+    const id = this.#need(this.#name(fields.get("id")), "a node has no id");
     if (this.#ids.add(id).size > this.#maxNodes) {
       const why =
         `it names more than ${this.#maxNodes} nodes, which the option maxNodes does not allow`;
