@@ -21,7 +21,7 @@ import { Secrets } from "./secrets.ts";
 import { Signal, withDeadline } from "./timers.ts";
 import type { Address, Dial, Transport } from "./transport.ts";
 
-/** How long to wait before a command is sent again to a server that was busy, in ms. */
+/** How long to wait before a command is repeated because the server was busy, in ms. */
 const BUSY_POLL = 100;
 
 const CHECK_SERVER =
@@ -41,36 +41,36 @@ export class MessageReceiver {
   sentAfter = 0;
 
   /**
-   * A message came.
+   * Takes a message.
    *
-   * @param frame its places in its bytes; the object is used again for the next one, the bytes are
-   * never written again
+   * @param frame where its parts are in its bytes; the object is reused for the next message, the bytes
+   * are never written again
    */
   message(_frame: MessageFrame): void {}
 
-  /** A push was received that is neither a message nor a confirmation. */
+  /** Called for a push that is neither a message nor a confirmation. */
   unusable(): void {}
 
-  /** The server has confirmed a channel: messages of another set of channels follow. */
+  /** Called when the server confirms a channel: the messages that follow are of another set of channels. */
   confirmed(_channel: ServerChannel, _subscribed: boolean): void {}
 
-  /** The server has ended the subscription of a shard channel: it no longer serves its slot. */
+  /** Called when the server ends the subscription of a shard channel, whose slot it no longer serves. */
   released(_channel: Uint8Array): void {}
 
   /**
-   * Bytes came and have been worked through.
+   * Called after bytes were processed.
    *
-   * @returns what is to be waited for before more is read; null to read on at once
+   * @returns a promise to wait for before more is read; null to read on at once
    */
   read(): Promise<void> | null {
     return null;
   }
 
-  /** The connection is over. Called once, and nothing else after it. */
+  /** Called once, when the connection is closed; nothing else is called after it. */
   closed(_reason: Error): void {}
 }
 
-/** Whether an error says that the connection broke, or that the server ended it. */
+/** Whether an error says that the connection broke or was closed by the server. */
 export function isHangUp(error: unknown): boolean {
   return error instanceof ConnectError && error.code === "CONNECTION_LOST";
 }
@@ -79,35 +79,34 @@ export function isHangUp(error: unknown): boolean {
 export interface ConnectionOptions {
   /** Where the server listens. */
   readonly address: Address;
-  /** How to get there. */
+  /** Opens the byte stream. */
   readonly dial: Dial;
-  /** How long any one answer may take, in ms; dialling counts as one. */
+  /** How long dialing, and each answer, may take, in ms. */
   readonly timeout: number;
-  /** What is accepted from the server at most. */
+  /** The limits of what is accepted from the server. */
   readonly limits: DecoderLimits;
-  /** Ends the connection, also while it is being opened. */
+  /** Closes the connection, also while it is being opened. */
   readonly signal: AbortSignal;
-  /** The passwords that no message may hold; its own alone if left out. */
+  /** The passwords that no text may contain. Default: that of this connection. */
   readonly secrets?: Secrets;
-  /** Makes what takes everything that the connection reports; left out where nothing is subscribed. */
+  /** Makes the receiver of everything that the connection reports; not needed without subscriptions. */
   readonly receive?: ((connection: Connection) => MessageReceiver) | undefined;
 }
 
 /**
- * One socket to one server: requests and their replies in order, and the pushes between them.
- *
- * It knows nothing of what is wanted, and does not come back once it is over.
+ * One socket to one server: requests, their replies in order, and the pushes between them. It does not
+ * reconnect.
  */
 export class Connection {
   /** The server, as `host:port`, for messages. */
   readonly server: string;
-  /** The passwords that no message may hold, among them that which it has sent. */
+  /** The passwords that no text may contain, including the one that was sent. */
   readonly secrets: Secrets;
-  /** What the server says that it is, once it has been asked. */
+  /** The software of the server, as it reports it in the handshake. */
   product: Product = { software: null, version: null };
   /** Bytes read so far. */
   bytesReceived = 0;
-  /** Whether shard channels were subscribed, so that RESP2 takes no other command any more. */
+  /** Whether shard channels were subscribed; in RESP2 other commands are then refused. */
   hasShardChannels = false;
   /** Bytes handed to the transport that it has not sent yet. */
   #unsent = 0;
@@ -127,11 +126,11 @@ export class Connection {
     this.#options = options;
     this.#requests = new Requests(this.server, (error) => this.close(error));
     this.#receiver = options.receive?.(this) ?? new MessageReceiver();
-    // After the end each method throws, which stops the decoder in the middle of a chunk.
+    // Once the connection is closed, each method throws, which stops the decoder within a chunk.
     this.#decoder = new Decoder({
       reply: (reply) => {
         if (this.#closedReason !== null) throw this.#closedReason;
-        // Here, so that nobody ever sees what a server wrote as it was.
+        // Cleaned here, so that no code sees the original text of an error.
         this.#requests.answer(secrets.clean(reply));
         this.#receiver.sentAfter = this.lastAckAt;
       },
@@ -145,10 +144,12 @@ export class Connection {
   }
 
   /**
-   * Dials. What is said first is the caller's business.
+   * Dials, and sends nothing.
    *
-   * @throws {ConnectError} when nothing answers there
-   * @throws {TimeoutError} when dialling takes longer than the timeout
+   * @throws {ConnectError} if nothing answers at the address
+   * @throws {TimeoutError} if dialing takes longer than the timeout
+   * @throws {UnsupportedError} if the sockets of this runtime cannot do what was requested
+   * @throws the signal's reason
    */
   static async open(options: ConnectionOptions): Promise<Connection> {
     const { signal, secrets = new Secrets() } = options;
@@ -161,27 +162,27 @@ export class Connection {
   }
 
   /**
-   * All that the server sent before this time has been received, in ms since the epoch: when the
-   * last command that has been answered was sent.
+   * When the last acknowledged command was sent, in ms since the epoch. Everything that the server
+   * sent before that was received.
    */
   get lastAckAt(): number {
     return this.#requests.lastAckAt;
   }
 
   /**
-   * From now on arrays that name a pub/sub message are pushes: RESP2, where a connection that has
-   * subscribed gets nothing else.
+   * Treats arrays with the name of a pub/sub message as pushes. RESP2 has no other form of them, and
+   * no other use of such arrays once something is subscribed.
    */
   enableResp2Pushes(): void {
     this.#decoder.arrayPushes = true;
   }
 
-  /** Bytes in memory: those that came and wait, those of an incomplete reply, and those unsent. */
+  /** Bytes in memory: unread ones, those of an incomplete reply, and unsent ones. */
   get buffered(): number {
     return (this.#transport.unread ?? 0) + this.#decoder.held + this.#unsent;
   }
 
-  /** Why the connection is over; null while it is not. */
+  /** Why the connection is closed; null while it is open. */
   get closedReason(): Error | null {
     return this.#closedReason;
   }
@@ -191,19 +192,17 @@ export class Connection {
    * command is repeated until the timeout.
    *
    * @returns the reply, its bulk strings as text
-   * @throws {ServerError} when the server answers with an error
-   * @throws {TimeoutError} when no answer came in time; the connection is then over, because later
-   * replies could no longer be told apart. Also when the server was busy all the time; the connection
-   * then goes on
-   * @throws the reason for which the connection is over
+   * @throws {ServerError} if the reply is an error
+   * @throws {TimeoutError} if there is no reply in time; the connection is then closed, because later
+   * replies could not be matched. Also if the server was busy all the time; the connection stays open
+   * @throws the reason for which the connection is closed
    */
   async request(...command: [name: string, ...CommandArgument[]]): Promise<Reply> {
     return replyToText(await this.#sendUntilFree(command, null, false));
   }
 
   /**
-   * Sends a command and waits for its reply as long as the connection lasts: whoever asks keeps the
-   * time.
+   * Sends a command and waits for its reply without a deadline, until the connection is closed.
    *
    * @throws as {@linkcode Connection.request} does, but for the deadline
    */
@@ -212,10 +211,10 @@ export class Connection {
   }
 
   /**
-   * Subscribes channels of one kind, or patterns, in one command. Repeats it as
-   * {@linkcode Connection.request} does.
+   * Subscribes to channels, or to patterns, by one command, which is repeated as by
+   * {@linkcode Connection.request}.
    *
-   * @throws {ServerError} when the server refuses; then none of them is subscribed
+   * @throws {ServerError} if the server refuses one; none of them is subscribed then
    * @throws as {@linkcode Connection.request} does
    */
   async subscribe(channels: readonly ServerChannel[]): Promise<void> {
@@ -224,8 +223,8 @@ export class Connection {
   }
 
   /**
-   * Takes the subscriptions of channels of one kind, or patterns, back in one command. Repeats it as
-   * {@linkcode Connection.request} does.
+   * Unsubscribes from channels, or from patterns, by one command, which is repeated as by
+   * {@linkcode Connection.request}.
    *
    * @throws as {@linkcode Connection.request} does
    */
@@ -235,12 +234,12 @@ export class Connection {
   }
 
   /**
-   * Subscribes shard channels, each in a command of its own, because they belong to different slots.
+   * Subscribes to shard channels, each by its own command, because they belong to different slots.
    *
    * @param channels the channels
-   * @param onAnswer called for each in order, at the answer's place among the messages: with null if it
-   * is subscribed, with the server's error if it is refused, or with the reason why the connection is
-   * over
+   * @param onAnswer called for each in order, before messages that follow the answer: with null if it is
+   * subscribed, with the server's error if it is refused, or with the reason why the connection is
+   * closed
    */
   subscribeShard(
     channels: readonly Uint8Array[],
@@ -267,14 +266,14 @@ export class Connection {
   }
 
   /**
-   * Sends a command whose reply is taken at its place among the messages: before what the server
-   * sent after it is handed on. As long as the connection lasts, whoever asks keeps the time.
+   * Sends a command without a deadline. Its reply is taken in order with the messages: before those that
+   * the server sent after it.
    */
   sendInOrder(command: readonly CommandArgument[], taker: ReplyTaker): void {
     this.#put(command, null, false, Infinity, taker);
   }
 
-  /** Ends the connection; whatever waits for an answer gets the reason. */
+  /** Closes the connection. Pending commands fail with the reason. */
   close(
     reason: Error = new ClosedError(`The connection to ${this.server} was closed`),
   ): void {
@@ -283,7 +282,7 @@ export class Connection {
     try {
       this.#transport.close();
     } catch {
-      // Of the caller's own dial; there is nothing left to be done with it.
+      // It is of the caller's own dial, and there is nothing more to do with it.
     }
     this.#requests.end(reason);
     this.#closed.notify();
@@ -346,7 +345,7 @@ export class Connection {
     try {
       await this.#transport.write(bytes);
     } catch (cause) {
-      // The server's last words may stand unread: the end of reading says why it hung up.
+      // An unread error of the server may say why; it is found when reading ends.
       if (!isPeersEnd(cause)) this.#break("could not be written to", cause);
     }
     this.#unsent -= bytes.length;
@@ -359,7 +358,7 @@ export class Connection {
         if (this.#closedReason !== null) return;
         if (read === null) return this.close(this.#hungUp());
         const chunk = plain(read);
-        // Nothing, again and again, would be read without an end.
+        // Endless empty chunks would be read forever.
         if (chunk.length === 0) throw new TypeError("its transport gave a chunk without bytes");
         this.#chunk = chunk;
         this.#receiver.receivedAt = Date.now();
@@ -384,7 +383,7 @@ export class Connection {
     }
   }
 
-  /** The server has ended the connection. */
+  /** Makes the error for a connection that the server closed. */
   #hungUp(): ConnectError {
     const { server } = this;
     const waiting = this.#requests.oldest;
@@ -414,8 +413,7 @@ export class Connection {
   #onMessage(frame: MessageFrame): void {
     if (this.#closedReason !== null) throw this.#closedReason;
     if (frame.bytes !== this.#chunk) {
-      // A frame that was cut by the end of a chunk: the decoder pieced it together in memory of its
-      // own, which it may use again.
+      // The frame spans chunks, and the decoder may reuse the memory in which it was assembled.
       frame.bytes = frame.bytes.slice();
     }
     this.#receiver.message(frame);
@@ -427,7 +425,7 @@ export class Connection {
     const receiver = this.#receiver;
     if (confirmation === null) return receiver.unusable();
     const { isShard, subscribed } = confirmation;
-    // Nothing here ever asks for the end of one.
+    // Shard channels are never unsubscribed from here.
     if (isShard && !subscribed) {
       return receiver.released(bytesOf(items[1]) ?? new Uint8Array());
     }

@@ -34,30 +34,30 @@ const PAUSE_MS = 500;
 /** A flow that lasts for at least so many ms, with so many messages, is steady. */
 const STEADY_FLOW = { ms: 1_000, messages: 20 } as const;
 
-/** What is asked for a sign of life. */
+/** The command that a heartbeat sends. */
 export interface Probe {
   /** The command. */
   readonly command: string;
   /** Its arguments; none if left out. */
   readonly args?: readonly string[];
   /**
-   * Takes the answer; an error of the server is a sign of life too, but is not given here.
+   * Takes the reply. An error reply shows that the server is alive too, but is not passed on.
    *
-   * @param askedAt when it was asked, in ms since the epoch
+   * @param askedAt when the command was sent, in ms since the epoch
    */
   onReply(reply: Reply, askedAt: number): void;
 }
 
-/** The plain question. */
+/** A plain `PING`. */
 export const PING: Probe = { command: "PING", onReply() {} };
 
 /**
- * Keeps watch over one connection with `PING`, or what else is to be asked.
+ * Sends probes, `PING` by default, on one connection.
  *
- * Three things are learned from it. A connection that stays silent after one is half open, and is
- * closed. And an answer proves that all the server had sent before the question has been received:
- * so while messages flow the question is asked now and then, that a gap may begin close to the loss.
- * And a steady flow of messages that ends although the server answers may have a reason.
+ * - If nothing arrives after a probe, the connection is half open and is closed.
+ * - A reply proves that everything the server sent before the probe was received. While messages
+ *   arrive, probes are therefore sent regularly, so that a gap begins close to the loss.
+ * - If a steady flow of messages ends although the server replies, `onFlowEnd` is called.
  */
 export class Heartbeat {
   readonly #connection: Connection;
@@ -65,25 +65,25 @@ export class Heartbeat {
   readonly #probe: Probe;
   readonly #messages: () => number;
   readonly #onFlowEnd: () => void;
-  /** Since when messages flow, how many had come before, and when one was last known to have come. */
+  /** When the current flow began, how many messages preceded it, and when the last one was seen. */
   #flow: { readonly since: number; readonly before: number; lastAt: number } | null = null;
   #flowTimer: ReturnType<typeof setTimeout> | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #due = 0;
   #asked: number | null = null;
   #lastAsked = -Infinity;
-  /** How many messages had come when it was asked last. */
+  /** The number of messages at the time of the last probe. */
   #messagesBefore = 0;
-  /** Whether messages came that no answer covers, so that the next question does not wait for silence. */
+  /** Whether a probe is due for messages that no reply covers yet. */
   #isUncovered = false;
-  /** Whether something is awaited that was sent after the question under way. */
+  /** Whether something is expected that was sent after the probe under way. */
   #isAwaited = false;
   #heard = performance.now();
   #stopped = false;
 
   /**
-   * @param messages how many messages have come by the connection
-   * @param onFlowEnd called when messages that came steadily come no more, though the server answers
+   * @param messages returns how many messages the connection has received
+   * @param onFlowEnd called when a steady flow of messages ends although the server replies
    */
   constructor(
     connection: Connection,
@@ -100,13 +100,13 @@ export class Heartbeat {
     this.#wakeAt(this.#heard + options.interval);
   }
 
-  /** Bytes have come and were worked through. */
+  /** Notes that bytes arrived and were processed. */
   heard(): void {
     this.#heard = performance.now();
     if (this.#asked === null) this.#askSoon();
   }
 
-  /** Something is awaited from the server: sees to it that a question is under way soon. */
+  /** Has a probe sent soon, because something is expected from the server. */
   expect(): void {
     if (this.#asked === null) this.#askSoon();
     else this.#isAwaited = true;
@@ -118,7 +118,7 @@ export class Heartbeat {
     else this.#askWhenDue();
   }
 
-  /** Has messages that came since the last question covered by another one, also if none follow. */
+  /** Schedules a probe for the messages since the last one, even if no more follow. */
   #askWhenDue(): void {
     if (this.#isUncovered) return;
     this.#isUncovered = true;
@@ -126,12 +126,12 @@ export class Heartbeat {
     if (due < this.#due) this.#wakeAt(due);
   }
 
-  /** For how long the question under way has not been answered, nor anything else come, in ms; else 0. */
+  /** How long the probe under way has been without a reply or any other byte, in ms; 0 without a probe. */
   get silentFor(): number {
     return this.#asked === null ? 0 : performance.now() - Math.max(this.#asked, this.#heard);
   }
 
-  /** Ends the watch. */
+  /** Stops sending probes. */
   stop(): void {
     this.#stopped = true;
     clearTimeout(this.#timer);
@@ -177,7 +177,7 @@ export class Heartbeat {
     } else this.#flow.lastAt = now;
   }
 
-  /** No message has come since the last question: after a steady flow more are expected soon. */
+  /** Called if no message came since the last probe: after a steady flow, more are expected soon. */
   #awaitFlow(): void {
     clearTimeout(this.#flowTimer);
     if (this.#flow === null || this.#stopped) return;
@@ -187,10 +187,10 @@ export class Heartbeat {
     const due = performance.now() + PAUSE_MS;
     this.#flowTimer = setTimeout(() => {
       if (this.#messages() !== count) return;
-      // What came while this process was busy has not been read yet.
+      // What arrived while this process was busy has not been read yet.
       if (performance.now() - due > TIMER_SLACK_MS) return this.#awaitFlow();
       this.#flow = null;
-      // The last answer came before the connection broke, perhaps.
+      // The connection may have broken after the last reply.
       if (this.#asked === null) this.#ask(performance.now());
       this.#onFlowEnd();
     }, PAUSE_MS);
@@ -215,7 +215,7 @@ export class Heartbeat {
     }
     const due = Math.max(this.#asked, this.#heard) + timeout;
     if (now + 1 < due) return this.#wakeAt(due);
-    // What came while this process was busy has not been read yet.
+    // What arrived while this process was busy has not been read yet.
     if (now - this.#due > TIMER_SLACK_MS) return this.#wakeAt(now + timeout);
     const { server } = this.#connection;
     this.#connection.close(

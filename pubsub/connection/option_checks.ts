@@ -7,9 +7,9 @@ const LONGEST_TIMER = 2 ** 31 - 1;
 export type Kind = "boolean" | "function" | "object" | "string";
 
 /**
- * Sees that options are of the kinds they must be, or left out.
+ * Checks the types of options; undefined is accepted.
  *
- * @throws {TypeError} when one is not
+ * @throws {TypeError} if an option has another type
  */
 export function checkKinds(options: object, kinds: { readonly [name: string]: Kind }): void {
   if (typeof options !== "object" || options === null) {
@@ -23,20 +23,20 @@ export function checkKinds(options: object, kinds: { readonly [name: string]: Ki
 }
 
 /**
- * Sees that an option is a time that a timer can keep.
+ * Checks that an option is a time that a timer can keep.
  *
- * @throws {TypeError} when it is not
+ * @throws {TypeError} if it is not
  */
 export function checkMilliseconds(name: string, value: number): void {
-  // Text of a number would be joined to times, not added.
+  // A string of digits would be concatenated to times, not added.
   if (typeof value === "number" && value > 0 && value <= LONGEST_TIMER) return;
   throw invalid(name, value, `a number of milliseconds from above 0 to ${LONGEST_TIMER}`);
 }
 
 /**
- * Sees that an option is a number, and not too small a one.
+ * Checks that an option is a number of at least a minimum.
  *
- * @throws {TypeError} when it is not
+ * @throws {TypeError} if it is not
  */
 export function checkAtLeast(least: number, name: string, value: number): void {
   if (typeof value === "number" && value >= least) return;
@@ -44,23 +44,23 @@ export function checkAtLeast(least: number, name: string, value: number): void {
 }
 
 /**
- * Sees that a signal is one, or left out.
+ * Checks that an option is an `AbortSignal` or undefined.
  *
- * @throws {TypeError} when it is not
+ * @throws {TypeError} if it is not
  */
 export function checkSignal(signal: AbortSignal | undefined): void {
-  // Not by its class: another realm, as tests run in, has another one.
+  // Not by its class, which differs in another realm, such as that of a test runner.
   if (signal === undefined || typeof signal?.throwIfAborted === "function") return;
   throw invalid("signal", kindOf(signal), "an AbortSignal");
 }
 
 /**
- * Sees that options are left out that have no effect there. `false` is as good as left out.
+ * Checks that options without an effect are left out, or `false`.
  *
  * @param names the options
  * @param where what they cannot be combined with, for the message
  * @param why why not
- * @throws {TypeError} when one is given
+ * @throws {TypeError} if one is given
  */
 export function checkUnused(
   options: object,
@@ -75,17 +75,17 @@ export function checkUnused(
   }
 }
 
-/** What is given, and not the value itself: it may be a password. */
+/** Describes a value by its type, because the value itself may be a password. */
 export function kindOf(value: unknown): string {
   return value === null ? "null" : `what is of type ${typeof value}`;
 }
 
-/** What is said of an option that is not what it must be. */
+/** Makes the error for an option with a wrong value. */
 export function invalid(name: string, value: unknown, expected: string): TypeError {
   return new TypeError(`Cannot use the option ${name}: ${String(value)} is not ${expected}`);
 }
 
-/** Whether a value is a promise, also one of another realm or of a library. */
+/** Whether a value is a promise, including those of another realm or of a library. */
 export function isPromiseLike(value: unknown): value is PromiseLike<unknown> {
   return typeof value === "object" && value !== null && "then" in value &&
     typeof value.then === "function";

@@ -14,79 +14,76 @@ export interface ServerChannel {
   readonly isShard?: boolean;
 }
 
-/** What a command is answered with. */
+/** A command, and the answer that is expected. */
 export interface Request {
   /** The command's name, for messages. */
   readonly name: string;
-  /** The channels that are to be confirmed, each by itself; null where one reply is the answer. */
+  /** The channels that the server confirms one by one; null if the answer is a single reply. */
   readonly channels: readonly ServerChannel[] | null;
-  /** Whether they are to be confirmed as subscribed, or as no longer so. */
+  /** Whether the channels are subscribed or unsubscribed. */
   readonly subscribed: boolean;
-  /** Whether each channel has a command of its own, so that the taker is called for each in order. */
+  /** Whether each channel has its own command. The taker is then called for each, in order. */
   readonly isEach?: boolean;
 }
 
-/** Who takes an answer, in the call in which it is read. */
+/** Takes an answer in the call in which it is read. */
 export interface ReplyTaker {
-  /** Takes the reply, its bulk strings as bytes; null when the channels have been confirmed. */
+  /** Takes the reply, its bulk strings as bytes; null if the channels were confirmed. */
   answer(reply: Reply): void;
-  /** The answer is an error, or there will be none. */
+  /** Takes the error that is the answer, or the reason why there will be none. */
   fail(error: Error): void;
 }
 
-/** A command that has been sent and waits for its answer. */
+/** A command that was sent and not answered yet. */
 interface Pending extends Request {
   readonly taker: ReplyTaker;
   /** When it was sent, in ms since the epoch. */
   readonly sentAt: number;
   timer: ReturnType<typeof setTimeout> | undefined;
-  /** How many of its channels have been confirmed, or refused. */
+  /** How many of its channels were confirmed or refused. */
   answered: number;
 }
 
 /**
- * The commands that one server has been sent and has not answered yet.
- *
- * An answer is that to the oldest of them: a server works through its commands in order.
+ * The commands that one server has not answered yet. A server answers in order, so an answer belongs to
+ * the oldest of them.
  */
 export class Requests {
   /**
-   * All that the server sent before this time has been received, in ms since the epoch: when the
-   * last command that has been answered was sent.
+   * When the last acknowledged command was sent, in ms since the epoch. Everything that the server
+   * sent before that was received.
    */
   lastAckAt: number = Date.now();
   readonly #server: string;
   readonly #onLate: (error: TimeoutError) => void;
   readonly #pending: Pending[] = [];
-  /** The last error of a server that has replied with nothing else; null once it has. */
+  /** The last error of a server that has sent only errors; null after any other reply. */
   #refusal: ServerError | null | undefined;
 
   /**
-   * Begins with none.
-   *
    * @param server the server, for messages
-   * @param onLate called when an answer is not there in time; those that come later can no longer be
-   * told apart
+   * @param onLate called when an answer is late; answers that follow can no longer be matched
    */
   constructor(server: string, onLate: (error: TimeoutError) => void) {
     this.#server = server;
     this.#onLate = onLate;
   }
 
-  /** What a server that has accepted no command said last, for messages; null if that is nothing. */
+  /** The last error of a server that has accepted no command, for messages; null if there is none. */
   get lastWords(): string | null {
     return this.#refusal ? ` after it said: ${this.#refusal.message}` : null;
   }
 
-  /** The command whose answer is the next; null when none is due. */
+  /** The command whose answer is next; null if none is expected. */
   get oldest(): string | null {
     return this.#pending[0]?.name ?? null;
   }
 
   /**
-   * Has the answer to a command that is sent now taken at once, before what came after it is looked at.
+   * Registers a command that is sent now.
    *
-   * @param timeout how long it may take, in ms; Infinity for whoever keeps the time
+   * @param timeout how long the answer may take, in ms; Infinity without a deadline
+   * @param taker takes the answer before anything that follows it is processed
    */
   take(request: Request, timeout: number, taker: ReplyTaker): void {
     const pending: Pending = {
@@ -103,14 +100,14 @@ export class Requests {
   /**
    * Takes a reply.
    *
-   * @throws {ConnectError} when no reply was due. If it is an error, that is the reason: a server that
-   * is full or protected says so before it is asked anything.
+   * @throws {ConnectError} if no reply was expected. A server that is full or protected sends an error
+   * before the first command.
    */
   answer(reply: Reply): void {
     const pending = this.#pending[0];
     if (pending === undefined) {
       if (reply instanceof ServerError) throw unusable(this.#server, reply);
-      throw this.#confused("answered what nobody asked");
+      throw this.#confused("sent a reply to no command");
     }
     pending.answered++;
     this.#answered(pending);
@@ -131,8 +128,8 @@ export class Requests {
   /**
    * Takes the confirmation of one channel.
    *
-   * @returns the channel as it was asked for
-   * @throws {ConnectError} when it was not due
+   * @returns the channel as it was requested
+   * @throws {ConnectError} if it was not expected
    */
   confirm({ isPattern, isShard, subscribed, bytes }: Confirmation): ServerChannel {
     const pending = this.#pending[0];
@@ -142,7 +139,7 @@ export class Requests {
       awaited.isPattern !== isPattern || (awaited.isShard ?? false) !== isShard ||
       (bytes !== null && !areSame(awaited.bytes, bytes))
     ) {
-      throw this.#confused("confirmed a subscription nobody asked for");
+      throw this.#confused("confirmed a subscription that was not requested");
     }
     this.#refusal = null;
     pending.answered++;
@@ -153,7 +150,7 @@ export class Requests {
     return awaited;
   }
 
-  /** Nothing more is answered: whoever waits gets the reason. */
+  /** Fails every pending command with the reason. */
   end(reason: Error): void {
     for (const pending of this.#pending.splice(0)) {
       clearTimeout(pending.timer);
@@ -162,7 +159,7 @@ export class Requests {
     }
   }
 
-  /** The oldest command has been answered, as a whole or for one of its channels. */
+  /** Notes that the oldest command was answered, as a whole or for one of its channels. */
   #answered(pending: Pending): void {
     this.lastAckAt = pending.sentAt;
     if (pending.isEach && pending.answered < pending.channels!.length) return;
@@ -170,11 +167,11 @@ export class Requests {
     clearTimeout(pending.timer);
   }
 
-  /** Gives an answer so many ms to come. */
+  /** Sets the deadline of an answer. */
   #expect(pending: Pending, timeout: number, patience = 3): void {
     const due = performance.now() + timeout;
     pending.timer = setTimeout(() => {
-      // The answer may be there, unread.
+      // The process was busy: the answer may have arrived without having been read.
       if (patience > 0 && performance.now() - due > TIMER_SLACK_MS) {
         return this.#expect(pending, timeout, patience - 1);
       }
@@ -198,15 +195,15 @@ export class Requests {
   }
 }
 
-/** What a server has confirmed. */
+/** The confirmation of a channel. */
 export interface Confirmation {
-  /** Whether it confirms a pattern, or else a channel. */
+  /** Whether it is a pattern. */
   readonly isPattern: boolean;
-  /** Whether the channel is a shard channel. */
+  /** Whether it is a shard channel. */
   readonly isShard: boolean;
   /** Whether it is subscribed now. */
   readonly subscribed: boolean;
-  /** The channel. Null when the server names none, because nothing of this kind is subscribed. */
+  /** The channel; null if the server names none, because nothing of this kind is subscribed. */
   readonly bytes: Uint8Array | null;
 }
 
@@ -219,7 +216,7 @@ const KINDS: ReadonlyMap<string, Omit<Confirmation, "bytes">> = /* @__PURE__ */ 
   ),
 );
 
-/** The channel that a push confirms, or null for a push of another kind. */
+/** Reads the channel that a push confirms; null for a push of another kind. */
 export function readConfirmation([first, name]: readonly Reply[]): Confirmation | null {
   const word = bytesOf(first);
   const kind = word === null ? undefined : KINDS.get(decodeText(word));

@@ -393,12 +393,12 @@ Deno.test("patterns that may match a channel of notifications, however they begi
   }
 });
 
-Deno.test("confirmations nobody asked for end the connection", async () => {
+Deno.test("confirmations that were not requested end the connection", async () => {
   const hello = "%2\r\n$6\r\nserver\r\n$5\r\nredis\r\n$4\r\nmode\r\n$10\r\nstandalone\r\n";
   const confirmation = ">3\r\n$9\r\nsubscribe\r\n$1\r\nx\r\n:1\r\n";
   {
     await using peer = new Peer(answer(hello + confirmation));
-    await refuses(peer.url, ConnectError, ["nobody asked for"]);
+    await refuses(peer.url, ConnectError, ["that was not requested"]);
   }
   const told = Promise.withResolvers<void>();
   await using peer = new Peer(async (connection) => {
@@ -410,5 +410,5 @@ Deno.test("confirmations nobody asked for end the connection", async () => {
   });
   await using notifications = await connect(peer.url, { flags: "ignore", maxAttempts: 0 });
   told.resolve();
-  await assertRejects(() => notifications.listen().next(), ConnectError, "nobody asked for");
+  await assertRejects(() => notifications.listen().next(), ConnectError, "that was not requested");
 });

@@ -242,15 +242,15 @@ const LATE_MISDEEDS: Record<string, [bytes: string, says: string]> = {
     ">4\r\n$8\r\npmessage\r\n$16\r\n__keyspace@0__:*\r\n$3\r\nabcd\r\n",
     "Cannot parse the reply at byte",
   ],
-  "a confirmation nobody asked for": [
+  "a confirmation that was not requested": [
     ">3\r\n$9\r\nsubscribe\r\n$16\r\n__keyspace@0__:x\r\n:2\r\n",
-    "nobody asked for",
+    "that was not requested",
   ],
-  "a confirmation nobody asked for, of what is subscribed": [
+  "a confirmation that was not requested, of what is subscribed": [
     ">3\r\n$11\r\nunsubscribe\r\n$16\r\n__keyspace@0__:k\r\n:0\r\n",
-    "nobody asked for",
+    "that was not requested",
   ],
-  "an answer nobody asked for": ["+OK\r\n", "answered what nobody asked"],
+  "a reply to no command": ["+OK\r\n", "sent a reply to no command"],
   "no RESP": ["HTTP/1.1 200 OK\r\n", "Cannot parse the reply at byte"],
 };
 
