@@ -90,7 +90,7 @@ export abstract class AbstractKeyspaceNotifications
    *
    * @param args channels, each one of the channel classes or a whole channel as text or bytes; the
    * last argument may be options
-   * @returns a hold on the channels, once every server has confirmed them all
+   * @returns the subscription, once every server has confirmed all channels
    * @throws {TypeError} when an argument is no channel of notifications
    * @throws {MissingFlagsError} when a server's flags let nothing through to one of them; none of
    * them is then subscribed
@@ -116,7 +116,7 @@ export abstract class AbstractKeyspaceNotifications
   }
 
   /**
-   * Drops every hold on these channels; without arguments, on all.
+   * Unsubscribes these channels in every subscription; without arguments, all channels.
    *
    * @param channels as for {@linkcode subscribe}
    * @returns once every server has confirmed
@@ -135,7 +135,7 @@ export abstract class AbstractKeyspaceNotifications
    *
    * @param keyOrPattern the key; with `*`, `?` or `[…]` in it, a pattern
    * @param options the database, by default the URL's; a handler
-   * @returns a hold on the channel, as {@linkcode subscribe} gives it
+   * @returns the subscription, as from {@linkcode subscribe}
    * @throws {RangeError} when the database is no whole number from 0 to 2 ** 31 - 1
    * @throws as {@linkcode subscribe} does
    */
@@ -154,7 +154,7 @@ export abstract class AbstractKeyspaceNotifications
    *
    * @param event the event, as {@linkcode EventType} names them; `*` for all
    * @param options the database, by default the URL's; a handler
-   * @returns a hold on the channel, as {@linkcode subscribe} gives it
+   * @returns the subscription, as from {@linkcode subscribe}
    * @throws {RangeError} when the database is no whole number from 0 to 2 ** 31 - 1
    * @throws as {@linkcode subscribe} does
    */
@@ -170,7 +170,7 @@ export abstract class AbstractKeyspaceNotifications
    *
    * @param keyOrPattern the key or pattern
    * @param options the database, by default the URL's; a handler
-   * @returns a hold on the channel, as {@linkcode subscribe} gives it
+   * @returns the subscription, as from {@linkcode subscribe}
    * @throws {RangeError} when the database is no whole number from 0 to 2 ** 31 - 1
    * @throws as {@linkcode subscribe} does
    */
@@ -189,7 +189,7 @@ export abstract class AbstractKeyspaceNotifications
    *
    * @param event the event; `*` for all
    * @param options the database, by default the URL's; a handler
-   * @returns a hold on the channel, as {@linkcode subscribe} gives it
+   * @returns the subscription, as from {@linkcode subscribe}
    * @throws {RangeError} when the database is no whole number from 0 to 2 ** 31 - 1
    * @throws as {@linkcode subscribe} does
    */
@@ -206,7 +206,7 @@ export abstract class AbstractKeyspaceNotifications
    * @param keyOrPattern the key or pattern; the server publishes none that holds a newline
    * @param subkeyOrPattern the subkey or pattern
    * @param options the database, by default the URL's; a handler
-   * @returns a hold on the channel, as {@linkcode subscribe} gives it
+   * @returns the subscription, as from {@linkcode subscribe}
    * @throws {RangeError} when the database is no whole number from 0 to 2 ** 31 - 1
    * @throws {TypeError} when the key holds a newline: the server publishes nothing for it there
    * @throws as {@linkcode subscribe} does
@@ -229,7 +229,7 @@ export abstract class AbstractKeyspaceNotifications
    * @param event the event; `*` for all
    * @param keyOrPattern the key or pattern
    * @param options the database, by default the URL's; a handler
-   * @returns a hold on the channel, as {@linkcode subscribe} gives it
+   * @returns the subscription, as from {@linkcode subscribe}
    * @throws {RangeError} when the database is no whole number from 0 to 2 ** 31 - 1
    * @throws {TypeError} when the event holds a `|`: the server publishes nothing for it there
    * @throws as {@linkcode subscribe} does

@@ -197,7 +197,7 @@ export class SubscribeRefusedError extends Error {
   readonly code = "SUBSCRIBE_REFUSED";
   /** Each channel that was refused, where, and why. */
   readonly refused: readonly RefusedChannel[];
-  /** The hold on the other channels, which are subscribed; null when there are none. */
+  /** The subscription to the other channels; null if there are none. */
   readonly subscription: Subscription | null;
 
   /**
@@ -205,7 +205,7 @@ export class SubscribeRefusedError extends Error {
    *
    * @param message what was refused and what to do about it
    * @param refused each channel, where, and why
-   * @param subscription the hold on the other channels
+   * @param subscription the subscription to the other channels
    */
   constructor(
     message: string,

@@ -13,12 +13,12 @@ function namedEvent(channel: Channel): string | null {
 }
 
 /**
- * Warns, once for each name, of subscriptions to events that no server sends: they wait for ever
- * without an error, and documents are full of such names.
+ * Warns, once for each name, about subscriptions to events that no server sends: they never fire, and
+ * documents are full of such names.
  */
 export class EventAdvice {
   readonly #onWarning: (message: string) => void;
-  readonly #told = new Set<string>();
+  readonly #warned = new Set<string>();
 
   constructor(onWarning: (message: string) => void) {
     this.#onWarning = onWarning;
@@ -29,11 +29,11 @@ export class EventAdvice {
     for (const channel of channels) {
       const event = namedEvent(channel);
       // A pattern of databases may name one event; a pattern of events names none.
-      if (event === null || isPattern(event) || this.#told.has(event)) continue;
+      if (event === null || isPattern(event) || this.#warned.has(event)) continue;
       const { instead, text } = describeEvent(event);
       if (instead === null) continue;
-      this.#told.add(event);
-      this.#onWarning(`"${excerpt(`${channel}`, 100)}" waits for ever: ${text}`);
+      this.#warned.add(event);
+      this.#onWarning(`"${excerpt(`${channel}`, 100)}" never fires: ${text}`);
     }
   }
 }
@@ -45,7 +45,7 @@ export class EventAdvice {
  */
 export class ReplicaAdvice {
   readonly #onWarning: (message: string) => void;
-  readonly #told = new Set<string>();
+  readonly #warned = new Set<string>();
 
   constructor(onWarning: (message: string) => void) {
     this.#onWarning = onWarning;
@@ -56,10 +56,10 @@ export class ReplicaAdvice {
     for (const channel of channels) {
       const includes = eventMatcher(channel);
       for (const [event, instead] of Object.entries(REPEATED_AS)) {
-        if (this.#told.has(event) || !includes(event)) continue;
+        if (this.#warned.has(event) || !includes(event)) continue;
         // A pattern may include what comes instead.
         if (instead === null ? channel.isPattern && includes("del") : includes(instead)) continue;
-        this.#told.add(event);
+        this.#warned.add(event);
         this.#onWarning(
           `"${excerpt(`${channel}`, 100)}" does not get "${event}" from a replica, which ` +
             (instead === null

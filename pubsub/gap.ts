@@ -8,7 +8,7 @@ import type { SlotSpan } from "./status.ts";
  * ```ts
  * import type { GapReason } from "@keywatch/keywatch/pubsub";
  *
- * // Not the server or the network: the reader is too slow, or its queue too small.
+ * // Not the server or the network: the consumer is too slow, or its queue too small.
  * function isOurs(reason: GapReason): boolean {
  *   return reason === "overflow";
  * }

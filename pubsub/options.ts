@@ -93,7 +93,7 @@ export interface ConnectOptions extends OpenOptions {
    * `onError`, or with `warn` to `onWarning`, and is a gap.
    */
   readonly flags?: FlagsPolicy;
-  /** How much may wait to be read, per reader. Default 65,536 items and 64 MiB. */
+  /** How much may wait to be read, per consumer. Default 65,536 items and 64 MiB. */
   readonly queue?: QueueOptions;
   /**
    * Watch one node of a cluster and know that the other nodes' notifications do not come. Default

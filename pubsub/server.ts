@@ -96,7 +96,7 @@ export class Server {
    */
   launch(reason: GapReason, from: number): void {
     this.#memory.gap.begin(reason, from);
-    this.#comeBack(
+    this.#reconnect(
       new ConnectError("NOT_CONNECTED", `${this.node} has not been reached yet`),
       "connecting",
     );
@@ -300,10 +300,10 @@ export class Server {
     const loss = session.loss(reason);
     this.#options.events.onLost(loss.reason, loss.from);
     if (!session.subscriptions.isEmpty) this.#memory.gap.begin(loss.reason, loss.from);
-    this.#comeBack(reason);
+    this.#reconnect(reason);
   }
 
-  async #comeBack(reason: Error, state: NodeState = "reconnecting"): Promise<void> {
+  async #reconnect(reason: Error, state: NodeState = "reconnecting"): Promise<void> {
     const { maxAttempts } = this.#options.settings;
     let last = reason;
     while (this.failures < maxAttempts) {
@@ -321,7 +321,7 @@ export class Server {
     this.close(
       maxAttempts === 0 ? reason : new ConnectError(
         "ATTEMPTS_EXHAUSTED",
-        `Cannot come back to ${this.node}: ${maxAttempts} attempts failed, the last with: ` +
+        `Cannot reconnect to ${this.node}: ${maxAttempts} attempts failed, the last with: ` +
           last.message,
         { server: this.node, cause: last },
       ),

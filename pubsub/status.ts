@@ -179,7 +179,7 @@ export interface Status {
   readonly queued: number;
   /** Bytes of the channels and payloads of those notifications. */
   readonly queuedBytes: number;
-  /** Notifications that were dropped from full queues so far, for every reader that lacks them. */
+  /** Notifications that were dropped from full queues so far, for each consumer that lacks them. */
   readonly dropped: number;
 }
 

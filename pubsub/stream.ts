@@ -23,7 +23,7 @@ export type StreamItem = KeyNotification | Gap;
 
 /**
  * A loop over the merged stream. Leaving it, by `break` or otherwise, frees its place. It unsubscribes
- * nothing: what comes then waits for the next reader.
+ * nothing: what comes then waits for the next consumer.
  *
  * @example
  * ```ts no-run
@@ -61,7 +61,7 @@ export class Stream implements Consumer {
   readonly #inbox: Mailbox;
   readonly #loops = new Set<Mailbox>();
   /** To whom what comes goes: the loops, or the inbox. A list, which is cheaper to go through. */
-  #readers: readonly Mailbox[];
+  #consumers: readonly Mailbox[];
   #end: StreamEnd | null = null;
   /** What loops that have been left dropped. */
   #droppedBefore = 0;
@@ -69,7 +69,7 @@ export class Stream implements Consumer {
   constructor(options: DeliveryOptions) {
     this.#options = options;
     this.#inbox = new Mailbox(options);
-    this.#readers = [this.#inbox];
+    this.#consumers = [this.#inbox];
   }
 
   /** How many notifications wait, in the fullest of the queues. */
@@ -86,7 +86,7 @@ export class Stream implements Consumer {
     return most;
   }
 
-  /** How many notifications were dropped so far, for every reader that lacks them. */
+  /** How many notifications were dropped so far, for each consumer that lacks them. */
   get dropped(): number {
     let sum = this.#droppedBefore + this.#inbox.queue.dropped;
     for (const { queue } of this.#loops) sum += queue.dropped;
@@ -99,21 +99,21 @@ export class Stream implements Consumer {
   }
 
   deliver(notification: KeyNotification, bytes: number, sentAfter: number): void {
-    // A queue holds what comes for as long as its reader likes; the network chunk must not stay.
+    // A queue holds what comes for as long as its consumer likes; the network chunk must not stay.
     notification.detach();
     this.#deliver(notification, bytes, sentAfter);
   }
 
   #deliver(item: StreamItem, bytes: number, sentAfter: number): void {
     if (this.#end !== null) return;
-    const readers = this.#readers;
-    for (let index = 0; index < readers.length; index++) {
-      readers[index]!.deliver(item, bytes, sentAfter);
+    const consumers = this.#consumers;
+    for (let index = 0; index < consumers.length; index++) {
+      consumers[index]!.deliver(item, bytes, sentAfter);
     }
   }
 
   #choose(): void {
-    this.#readers = this.#loops.size === 0 ? [this.#inbox] : [...this.#loops];
+    this.#consumers = this.#loops.size === 0 ? [this.#inbox] : [...this.#loops];
   }
 
   /**
@@ -123,7 +123,7 @@ export class Stream implements Consumer {
    */
   close(error: Error | null): void {
     const mailboxes = [this.#inbox, ...this.#loops];
-    // What a reader has not taken by now it does not want: it closed.
+    // The user has closed it, and does not want what is left.
     if (error === null) { for (const { queue } of mailboxes) queue.clear(); }
     if (this.#end !== null && error !== null) return;
     this.#end = { error };

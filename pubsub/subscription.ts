@@ -2,8 +2,8 @@ import type { Channel, ChannelOptions } from "../parse/mod.ts";
 import type { NotificationHandler } from "./delivery.ts";
 
 /**
- * A hold on channels, which `subscribe` gives back. With `await using` it is let go of at the end of
- * the block, however that is left.
+ * A subscription to channels, as `subscribe` returns it. `await using` unsubscribes at the end of the
+ * block.
  *
  * @example
  * ```ts no-run
@@ -27,9 +27,9 @@ import type { NotificationHandler } from "./delivery.ts";
  * ```
  */
 export interface Subscription extends AsyncDisposable {
-  /** The channels. */
+  /** The subscribed channels. */
   readonly channels: readonly Channel[];
-  /** Lets go of them. The last hold on a channel to go unsubscribes it. */
+  /** Unsubscribes. A channel stays subscribed on the server while another subscription needs it. */
   unsubscribe(): Promise<void>;
 }
 
@@ -49,7 +49,7 @@ export interface Subscription extends AsyncDisposable {
 export type ChannelLike = Channel | string | Uint8Array;
 
 /**
- * What to do with the notifications of a subscription.
+ * What happens to the notifications of a subscription.
  *
  * @example
  * ```ts no-run
@@ -61,7 +61,7 @@ export type ChannelLike = Channel | string | Uint8Array;
  * ```
  */
 export interface SubscribeOptions {
-  /** Takes them, in place of the merged stream. */
+  /** Takes the notifications, which then do not go to the merged stream. */
   readonly handler?: NotificationHandler;
 }
 
