@@ -92,6 +92,7 @@ export class Members extends Map<string, Member> implements MemberContext {
     this.#succession = new Succession({
       settings,
       locate: (id) => this.locate(id),
+      isWatched: (id) => this.has(id),
       onPromoted: (id) => {
         if (!this.has(id)) this.#add(id, this.#requestedAt);
         onHint();
@@ -104,7 +105,7 @@ export class Members extends Map<string, Member> implements MemberContext {
       succession: this.#succession,
       nameOf: (id) => this.get(id)?.node ?? this.nameOf(id),
     });
-    repeat(settings.heartbeat.busyInterval, signal, () => this.#check());
+    repeat(settings.heartbeat.busyInterval, signal, () => Promise.resolve(this.#check()));
   }
 
   /** Ends everything. */
@@ -118,8 +119,7 @@ export class Members extends Map<string, Member> implements MemberContext {
   connected(): KnownNode[] {
     return [...this.values()].flatMap(({ id, server }) => {
       const address = this.locate(id);
-      const isConnected = server.state === "ready" || server.state === "degraded";
-      return isConnected && address !== null ? [{ id, server, address }] : [];
+      return server.connection !== null && address !== null ? [{ id, server, address }] : [];
     });
   }
 
@@ -163,6 +163,9 @@ export class Members extends Map<string, Member> implements MemberContext {
     this.#requestedAt = isFirst ? before : requestedAt;
     this.topology = topology;
     this.#succession.note(topology, requestedAt);
+    for (const known of [this.#leftAt, this.#replicas]) {
+      for (const id of known.keys()) if (!topology.nodes.has(id)) known.delete(id);
+    }
     this.slots.setTopology(topology, before);
     for (const { id } of topology.primaries) {
       const known = this.get(id);
@@ -347,7 +350,7 @@ export class Members extends Map<string, Member> implements MemberContext {
   }
 
   /** Checks what no message reports. */
-  #check(): Promise<void> {
+  #check(): void {
     const { settings, onHint } = this.#options;
     const now = performance.now();
     const passed = now - this.#checkedAt;
@@ -356,7 +359,7 @@ export class Members extends Map<string, Member> implements MemberContext {
     this.clock += Math.min(passed, most);
     this.filter.tick(this.clock);
     // While this process was busy, answers may have come that were not read.
-    if (passed > most) return Promise.resolve();
+    if (passed > most) return;
     for (const member of this.values()) {
       member.readOffset();
       if (member.server.silentFor > SILENT_MS) {
@@ -370,7 +373,6 @@ export class Members extends Map<string, Member> implements MemberContext {
     // All its slots have other owners, whether they replaced it or not.
     this.#succession.endUnless((id) => this.has(id) || this.slots.coverage.hasHole(id));
     this.filter.proofs.isUnsettled = this.#succession.isUnderWay;
-    return Promise.resolve();
   }
 
   /**

@@ -26,6 +26,8 @@ export interface SuccessionOptions {
   readonly settings: Settings;
   /** Returns the address of a node; null if no node says. */
   readonly locate: (id: string) => TcpAddress | null;
+  /** Whether a node is watched as a primary. */
+  readonly isWatched: (id: string) => boolean;
   /** A replica of a primary that is not heard has been promoted. */
   readonly onPromoted: (id: string) => void;
 }
@@ -63,6 +65,14 @@ export class Succession {
     }
     for (const { id } of topology.primaries) {
       if (topology.slotsOf(id).length > 0) this.#ownedAt.set(id, requestedAt);
+    }
+    // A node that was replaced and forgotten may still matter to the gap of its heir.
+    if (this.isUnderWay) return;
+    const isGone = (id: string) => !topology.nodes.has(id) && !this.#options.isWatched(id);
+    for (
+      const known of [this.#followed, this.#replaced, this.#replicaAt, this.#ownedAt, this.#logs]
+    ) {
+      for (const id of known.keys()) if (isGone(id)) known.delete(id);
     }
   }
 

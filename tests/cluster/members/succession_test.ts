@@ -1,8 +1,10 @@
 import { assert, assertEquals } from "@std/assert";
 import { ReplicaLink, Succession } from "../../../cluster/members/succession.ts";
 import { type Replication, ReplicationLog } from "../../../pubsub/replication.ts";
+import { Topology } from "../../../cluster/discovery/topology.ts";
 import { resolveOptions } from "../../../pubsub/options.ts";
 import { FakeServer } from "../../pubsub/fake_server.ts";
+import { node, shard } from "../shards.ts";
 import { sleep, until } from "../../servers/mod.ts";
 
 /** The reply to `HELLO` of a node with a role. */
@@ -39,6 +41,7 @@ class Replicas implements AsyncDisposable {
           ? null
           : { hostname: "127.0.0.1", port: Number(new URL(url).port) };
       },
+      isWatched: (id) => id === "watched",
       onPromoted: (id) => void this.promoted.push(id),
     });
   }
@@ -91,6 +94,7 @@ Deno.test("a replica that has been promoted already is reported by its handshake
   const succession = new Succession({
     settings: resolveOptions({ where: "the server" }, {}),
     locate: () => ({ hostname: "127.0.0.1", port: Number(new URL(server.url).port) }),
+    isWatched: () => false,
     onPromoted: (id) => void promoted.push(id),
   });
   succession.begin("p", ["r"]);
@@ -140,4 +144,20 @@ Deno.test("a link that is another one, or is missing for long, is reported with 
   assertEquals(told.length, 1);
   say("", 231);
   assertEquals(told.slice(1), ["broken since 130"]);
+});
+
+Deno.test("nodes that the cluster has forgotten are forgotten, unless they are watched or replaced just now", async () => {
+  await using replicas = new Replicas("r");
+  const { succession } = replicas;
+  const known = (...ids: string[]) => new Topology(ids.map((id) => shard(node(id), [[0, 1]])));
+  const lasts = (id: string) => succession.takenOverAfter("r", null, id) !== Infinity;
+  succession.note(known("a"), 1);
+  succession.note(known("watched"), 2);
+  succession.begin("p", ["r"]);
+  succession.note(known("b"), 3);
+  succession.note(known("c"), 4);
+  assertEquals(["a", "watched", "b", "c"].map(lasts), [false, true, true, true]);
+  succession.end("p");
+  succession.note(known("c"), 5);
+  assertEquals(["a", "watched", "b", "c"].map(lasts), [false, true, false, true]);
 });
