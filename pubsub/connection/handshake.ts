@@ -141,7 +141,7 @@ async function handshake(
 ): Promise<ServerInfo> {
   let credentials: Credentials | undefined;
   try {
-    credentials = await readCredentials(connection, options, signal);
+    credentials = await requestCredentials(connection, options, signal);
   } catch (error) {
     // A full server sends its error before the first command.
     throw connection.closedReason ?? error;
@@ -186,7 +186,7 @@ async function introduce(connection: Connection, options: Introduction): Promise
  * @throws {AuthError} if the function fails
  * @throws {TimeoutError} if it takes too long
  */
-async function readCredentials(
+async function requestCredentials(
   { server, secrets }: Connection,
   { timeout, credentials }: HandshakeOptions,
   signal: AbortSignal,

@@ -1,8 +1,8 @@
 /**
- * One connection to one server: subscribes, sends commands, and hands messages on as they come.
+ * One connection to one server: subscribes, sends commands, and passes messages on as they arrive.
  *
- * It does not reconnect, reports no gaps and looks at no flags: for programs that do this themselves,
- * and for runtimes with little room.
+ * It does not reconnect, report gaps or check flags. It is for programs that do this themselves, and
+ * for constrained runtimes.
  *
  * @example
  * ```ts no-run
@@ -12,7 +12,7 @@
  *   onMessage: ({ notification }) => console.log(notification?.key, notification?.eventType),
  * });
  * await connection.subscribe("__keyspace@0__:user:*");
- * console.log("over:", (await connection.closed).message);
+ * console.log("closed:", (await connection.closed).message);
  * ```
  *
  * @module
@@ -56,7 +56,7 @@ export {
 export type { OpenOptions } from "./options.ts";
 
 /**
- * What to do with what comes on a connection.
+ * What to do with the messages of a connection.
  *
  * @example
  * ```ts no-run
@@ -72,15 +72,15 @@ export type { OpenOptions } from "./options.ts";
  * ```
  */
 export interface MessageOptions {
-  /** Takes each message of a subscribed channel, in the order in which the server sent them. */
+  /** Called for each message of a subscribed channel, in the order in which the server sent them. */
   readonly onMessage?: (message: Message) => unknown;
-  /** Takes what `onMessage` throws or rejects with, which stops nothing. Default: `console.error`. */
+  /** Called with what `onMessage` throws or rejects with. Default: `console.error`. */
   readonly onError?: (error: unknown) => void;
 }
 
 /**
- * A message of a channel. Its parts are views of what was read, and made when they are looked at: one
- * that is kept keeps the bytes that were read together with it.
+ * A message of a channel. Its parts are views of the bytes that were read, created when they are
+ * accessed. A message that is kept keeps the bytes that were read together with it in memory.
  *
  * @example
  * ```ts no-run
@@ -97,7 +97,7 @@ export class Message {
   readonly #frame: MessageFrame;
 
   /**
-   * Made by connections alone.
+   * Created by connections.
    *
    * @internal
    */
@@ -112,7 +112,7 @@ export class Message {
     return decodeText(bytes, channelStart, channelEnd);
   }
 
-  /** The pattern by which it came; null if the channel itself is subscribed. */
+  /** The subscribed pattern that matches the channel; null if the channel itself is subscribed. */
   get pattern(): string | null {
     const { bytes, patternStart, patternEnd } = this.#frame;
     return patternStart < 0 ? null : decodeText(bytes, patternStart, patternEnd);
@@ -136,7 +136,7 @@ export class Message {
     return bytes.subarray(payloadStart, payloadEnd);
   }
 
-  /** The keyspace notification that it is; null if it is none. A new one at each call. */
+  /** The message as a keyspace notification, a new one at each access; null if it is not one. */
   get notification(): KeyNotification | null {
     const { bytes, channelStart, channelEnd, payloadStart, payloadEnd } = this.#frame;
     return parseNotification(
@@ -164,14 +164,14 @@ export class Message {
  * ```
  */
 export class PubSubConnection implements AsyncDisposable {
-  /** What the server says that it is, and the protocol that is spoken. */
+  /** What the server reports about itself, and the protocol. */
   readonly info: ServerInfo;
-  /** Resolves with the reason once the connection is over; never rejects. */
+  /** Resolves with the reason when the connection is closed; never rejects. */
   readonly closed: Promise<Error>;
   readonly #connection: Connection;
 
   /**
-   * Made by {@linkcode open} alone.
+   * Created by {@linkcode open}.
    *
    * @internal
    */
@@ -187,22 +187,22 @@ export class PubSubConnection implements AsyncDisposable {
   }
 
   /**
-   * Subscribes channels and patterns.
+   * Subscribes to channels and patterns.
    *
-   * @param channels each a `Channel` of `./parse`, or one as it stands: what holds glob characters is a
-   * pattern
-   * @throws {ServerError} if the server refuses one; the others of its kind are not subscribed then
-   * @throws {TimeoutError} if no answer comes in time; the connection is over then
-   * @throws the reason for which the connection is over
+   * @param channels each a `Channel` of `./parse`, or its name; a name with glob characters is a pattern
+   * @throws {ServerError} if the server refuses one; the other channels, or the other patterns, are not
+   * subscribed then
+   * @throws {TimeoutError} if there is no answer in time; the connection is closed then
+   * @throws the reason for which the connection is closed
    */
   async subscribe(...channels: readonly (Channel | string | Uint8Array)[]): Promise<void> {
     await this.#each(channels, (some) => this.#connection.subscribe(some));
   }
 
   /**
-   * Takes subscriptions back. Messages may come until it resolves.
+   * Unsubscribes from channels and patterns. Messages may arrive until it resolves.
    *
-   * @param channels those to {@linkcode subscribe}, in the same form
+   * @param channels as for {@linkcode subscribe}
    * @throws as {@linkcode subscribe} does
    */
   async unsubscribe(...channels: readonly (Channel | string | Uint8Array)[]): Promise<void> {
@@ -219,19 +219,19 @@ export class PubSubConnection implements AsyncDisposable {
   }
 
   /**
-   * Sends a command. In RESP2 a connection with subscriptions takes `PING` alone.
+   * Sends a command. In RESP2, a connection with subscriptions accepts only `PING`.
    *
    * @param command its name and arguments, such as `"GET", "key"`
    * @returns the reply, its bulk strings as text
-   * @throws {ServerError} if the server answers with an error
-   * @throws {TimeoutError} if no answer comes in time; the connection is over then
-   * @throws the reason for which the connection is over
+   * @throws {ServerError} if the reply is an error
+   * @throws {TimeoutError} if there is no reply in time; the connection is closed then
+   * @throws the reason for which the connection is closed
    */
   async command(...command: [name: string, ...CommandArgument[]]): Promise<Reply> {
     return await this.#connection.request(...command);
   }
 
-  /** Closes the connection at once. What waits for an answer is rejected with a `ClosedError`. */
+  /** Closes the connection at once. Pending commands reject with a `ClosedError`. */
   close(): void {
     this.#connection.close();
   }
@@ -248,14 +248,14 @@ export class PubSubConnection implements AsyncDisposable {
  *
  * @param target the server's URL (`redis://`, `rediss://`, `redis+unix://` and their `valkey` forms), whose
  * database is selected, or its address
- * @param options how to connect, and what to do with what comes
- * @returns the connection, on which nothing is subscribed yet
+ * @param options how to connect, and what to do with messages
+ * @returns the connection, without subscriptions
  * @throws {TypeError} if the URL or an option cannot be used
- * @throws {ConnectError} if nothing answers there, or the server refuses this client
+ * @throws {ConnectError} if nothing answers at the address, or the server refuses this client
  * @throws {AuthError} if the server refuses the credentials or requires some
- * @throws {TimeoutError} if an answer does not come in time
+ * @throws {TimeoutError} if an answer does not arrive in time
  * @throws {ServerError} if the server has no such database
- * @throws {UnsupportedError} if the sockets of this runtime cannot do what was asked
+ * @throws {UnsupportedError} if the sockets of this runtime cannot do what was requested
  *
  * @example
  * ```ts no-run
@@ -298,9 +298,9 @@ export async function open(
   return new PubSubConnection(connection, info, receiver.end);
 }
 
-/** Hands what comes on a connection to the program's callback, and keeps watch over the connection. */
+/** Passes the messages of a connection to the program's callback, and sends `PING` during silence. */
 class Receiver extends MessageReceiver {
-  /** Resolves with the reason once the connection is over. */
+  /** Resolves with the reason when the connection is closed. */
   readonly end: Promise<Error>;
   readonly #onMessage: MessageOptions["onMessage"];
   readonly #onError: (error: unknown) => void;
@@ -315,10 +315,10 @@ class Receiver extends MessageReceiver {
     this.end = new Promise((resolve) => this.#resolve = resolve);
   }
 
-  /** Begins to look, so many ms apart, whether something has come, and sends a `PING` if not. */
+  /** Checks every `interval` ms whether something arrived since the last time, and sends a `PING` if not. */
   watch(connection: Connection, interval: number): void {
     repeat(interval, this.#life.signal, async () => {
-      // An answer that is late ends the connection.
+      // If the answer is late, the connection is closed.
       if (this.#isSilent) await connection.request("PING").catch(() => {});
       this.#isSilent = true;
     });
@@ -345,7 +345,7 @@ class Receiver extends MessageReceiver {
   }
 }
 
-/** Checks an address that a program gives. */
+/** Checks an address. */
 function readAddress(address: Address): Address {
   const given: Partial<TcpAddress & UnixAddress> = address ?? {};
   if (typeof given.path === "string" && given.path.startsWith("/")) return { path: given.path };

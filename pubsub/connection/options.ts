@@ -28,66 +28,66 @@ import { dial } from "./transports/mod.ts";
  * ```
  */
 export interface OpenOptions {
-  /** The ACL user; goes before the URL's. */
+  /** The ACL user. Overrides that of the URL. */
   readonly username?: string;
-  /** The password; goes before the URL's. */
+  /** The password. Overrides that of the URL. */
   readonly password?: string;
   /**
-   * Who to be, or a function that says so, asked at each connect: for tokens that expire. Goes
-   * before `username` and `password`.
+   * User and password, or a function that returns them. It is called for each connection, for tokens
+   * that expire. Overrides `username` and `password`.
    */
   readonly credentials?: Credentials | (() => Credentials | Promise<Credentials>);
   /**
-   * The protocol to speak. Default: RESP3, and RESP2 where the server refuses `HELLO`, does not answer
-   * it in RESP3, or closes the connection when it receives it.
+   * The protocol. Default: RESP3, or RESP2 if the server refuses `HELLO`, does not answer it in RESP3, or
+   * closes the connection when it receives it.
    */
   readonly protocol?: 2 | 3;
   /** The name under which `CLIENT LIST` shows the connection. Default `keywatch`. */
   readonly clientName?: string;
-  /** How long dialling, and any one answer, may take, in ms. Default 5,000. */
+  /** How long dialing, and each answer, may take, in ms. Default 5,000. */
   readonly timeout?: number;
-  /** Closes everything when it is aborted, also while connecting. */
+  /** Closes everything when it is aborted, including while connecting. */
   readonly signal?: AbortSignal;
   /**
-   * Certificates and the server's name, for `rediss://` and `valkeys://`. Default: what the runtime
-   * trusts.
+   * Certificates and the server's name, for `rediss://` and `valkeys://`. Default: the certificates that
+   * the runtime trusts.
    */
   readonly tls?: TlsOptions;
   /**
-   * Opens the byte stream in place of the runtime's own sockets. It is told whether to speak TLS,
-   * and must.
+   * Opens the byte stream instead of the runtime's own sockets. If it is given `tls`, it must speak
+   * TLS.
    */
   readonly dial?: Dial;
   /**
-   * How often a silent connection is checked: a `PING` is sent if nothing has come for `interval` ms
-   * (default 15,000). If it is not answered within `timeout`, the connection is over.
+   * How often a silent connection is checked: a `PING` is sent if nothing arrived for `interval` ms
+   * (default 15,000). If it is not answered within `timeout`, the connection is closed.
    */
   readonly heartbeat?: { readonly interval?: number };
   /**
-   * What is accepted from a server at most, before the connection is ended. Keys and replies of up
-   * to 64 MiB unless set otherwise.
+   * Limits of what is accepted from a server. The connection is closed if it sends more. Default: keys
+   * and replies of up to 64 MiB.
    */
   readonly limits?: DecoderLimits;
 }
 
-/** What the target of a connect says of the servers, whatever their addresses. */
+/** What the target of a connect says about the servers, apart from their addresses. */
 export interface ServerDefaults extends Omit<ServerUrl, "address"> {
-  /** How they are called in messages. */
+  /** Names them in messages. */
   readonly where: string;
 }
 
-/** What a URL says of the servers. */
+/** Reads what a URL says about the server. */
 export function defaultsOf(url: ServerUrl): ServerDefaults {
   return { ...url, where: formatAddress(url.address) };
 }
 
-/** What a connection needs, checked and complete. */
+/** The options of a connection, checked and with defaults. */
 export interface OpenSettings {
-  /** Opens a byte stream with the TLS that was asked for, if any. */
+  /** Opens a byte stream, with TLS if it was requested. */
   readonly dial: Dial;
   readonly protocol: 2 | 3 | undefined;
   readonly credentials: () => Promise<Credentials | undefined>;
-  /** The passwords that no message may hold. */
+  /** The passwords that no text may contain. */
   readonly secrets: Secrets;
   readonly clientName: string;
   readonly resp2Servers: Set<string>;
@@ -96,11 +96,11 @@ export interface OpenSettings {
 }
 
 const DEFAULT_TIMEOUT = 5_000;
-/** How long nothing may come before a `PING` is sent, unless an option says otherwise, in ms. */
+/** The default of `heartbeat.interval`. */
 export const HEARTBEAT_MS = 15_000;
-// More than any key within reason, and a bound to what a hostile peer can have us hold.
+// Larger than any reasonable key, and a bound for what a hostile peer can have us keep.
 const LIMITS: DecoderLimits = {
-  // Written out: a bundler keeps the object for a product.
+  // Not as products: bundlers would keep the object although nothing uses it.
   maxBulkLength: 67_108_864,
   maxHeldBytes: 134_217_728,
   maxElements: 1_048_576,
@@ -118,11 +118,11 @@ const KINDS: { readonly [Name in keyof OpenOptions]?: Kind } = {
 };
 
 /**
- * Fills in the defaults, and what the target says. What is undefined is left out.
+ * Checks options, and adds the defaults and what the target says.
  *
  * @param secrets takes the password
- * @throws {TypeError} when an option is not what it must be
- * @throws {RangeError} when a limit is not
+ * @throws {TypeError} if an option cannot be used
+ * @throws {RangeError} if a limit cannot be used
  */
 export function resolveOpenOptions(
   target: ServerDefaults,
@@ -140,7 +140,7 @@ export function resolveOpenOptions(
     throw invalid("clientName", clientName, "printable ASCII without spaces");
   }
   const limits = filled({ ...DEFAULT_LIMITS, ...LIMITS }, options.limits);
-  // It finds fault with them, before anything is dialled.
+  // It checks them, before anything is dialed.
   new Decoder({ reply() {}, push() {} }, limits);
   return {
     dial: dialWithTls(options.dial ?? dial, tlsFor(target.where, target.tls ?? false, options.tls)),
@@ -160,10 +160,11 @@ export function resolveOpenOptions(
 }
 
 /**
- * Who to be: what `credentials` says, otherwise the user and password.
+ * Reads the option `credentials`, or user and password.
  *
- * @param secrets takes the passwords that are known now, also one that is not used
- * @throws {TypeError} when there is a user without a password, or `credentials` are none
+ * @param secrets takes the passwords that are known now, including one that is not used
+ * @returns returns the credentials for a connection
+ * @throws {TypeError} if there is a user without a password, or `credentials` has no password
  */
 export function readCredentials(
   credentials: OpenOptions["credentials"],
@@ -173,7 +174,7 @@ export function readCredentials(
 ): () => Promise<Credentials | undefined> {
   secrets.add(password);
   if (username !== undefined && password === undefined && credentials === undefined) {
-    // It is not repeated: in redis://secret@host it is a password.
+    // The user is not quoted: in redis://secret@host it is a password.
     throw new TypeError(
       "Cannot log in: there is a user but no password; a password without a user is written " +
         "redis://:password@host",
@@ -191,7 +192,7 @@ export function readCredentials(
   return () => Promise.resolve(fixed);
 }
 
-/** The defaults, but for what is given in their place. */
+/** Returns the defaults, overridden by what is given. */
 export function filled<T extends object>(defaults: T, given: Partial<T> = {}): T {
   const values = { ...defaults };
   for (const name of Object.keys(defaults) as (keyof T)[]) {
@@ -200,7 +201,7 @@ export function filled<T extends object>(defaults: T, given: Partial<T> = {}): T
   return values;
 }
 
-/** A callback whose failure stops nothing: it is called from the middle of a connection's work. */
+/** Wraps a callback so that what it throws is logged: it is called in the middle of other work. */
 export function shielded<T>(callback: (value: T) => void): (value: T) => void {
   return (value) => {
     try {

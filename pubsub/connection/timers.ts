@@ -4,7 +4,7 @@ export const SILENT_MS = 1_000;
 /** How much later than due, in ms, a timer may fire before this process counts as busy. */
 export const TIMER_SLACK_MS = 250;
 
-/** Does something again and again, each time so many ms after the last was done, until the signal. */
+/** Does some work repeatedly, each time `ms` after the last was done, until the signal is aborted. */
 export async function repeat(
   ms: number,
   signal: AbortSignal,
@@ -70,14 +70,14 @@ export class Signal {
 }
 
 /**
- * Does something within a deadline, and does not wait for work that takes no notice of its signal.
+ * Does some work within a deadline. Work that ignores its signal is not waited for.
  *
  * @param ms the deadline
- * @param signal gives the work up
+ * @param signal aborts the work
  * @param late makes the error for work that is not done in time
- * @param work gets a signal that is aborted when the work is to be given up
- * @param discard takes what the work gives all the same once it was given up
- * @throws what `late` makes, the signal's reason, or what the work throws
+ * @param work does the work, and stops when its signal is aborted
+ * @param discard takes the result of work that is done after it was aborted
+ * @throws the error of `late`, the signal's reason, or what the work throws
  */
 export async function withDeadline<T>(
   ms: number,
