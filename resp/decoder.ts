@@ -35,17 +35,8 @@ const CR = 13;
 const LF = 10;
 const COLON = 58;
 
-/** Strings of up to this length share blocks, because a buffer for each would be slow. */
-const SMALL = 64;
-
-/** Length of such a block, which a string that is kept keeps alive. */
-const BLOCK = 1024;
-
 /** How much of a chunk is appended to an incomplete message first; most need no more. */
 const FIRST_TRY = 96;
-
-/** So much of a bulk is collected before it becomes text, because each part of a text takes memory. */
-const TEXT_PART = 2 ** 15;
 
 const NONE = /* @__PURE__ */ new Uint8Array(0);
 
@@ -76,8 +67,8 @@ export class Decoder {
   readonly #limits: Required<DecoderLimits>;
   /** For a string of the requested kind. */
   readonly #maxBulkLength: number;
-  /** Whether messages are read without creating values. */
-  readonly #readsMessages: boolean;
+  /** No message of up to this length exceeds a limit. Longer ones are read as any push. */
+  readonly #maxMessageLength: number;
   readonly #builder: ReplyBuilder;
   #arrayPushes: boolean;
 
@@ -95,13 +86,8 @@ export class Decoder {
   #bulkType = 0;
   /** How many bytes of that bulk are missing, with its CR LF; of an incomplete message, at least. */
   #missing = 0;
-  /** What of that bulk is text already. */
-  #text = "";
   /** The length of the open streamed string so far. */
   #streamedLength = 0;
-  /** Small strings are copied into it. */
-  #block: Uint8Array = NONE;
-  #blockUsed = 0;
 
   #isWriting = false;
   #failure: { error: unknown } | null = null;
@@ -123,8 +109,11 @@ export class Decoder {
     this.#maxBulkLength = options.strings === "text"
       ? Math.min(maxBulkLength, MAX_TEXT)
       : maxBulkLength;
-    this.#readsMessages = sink.message !== undefined && limits.maxElements >= 4 &&
+    // What a pmessage counts as besides its bytes.
+    const cost = AGGREGATE_COST + 4 * BYTES_COST;
+    const canBeRead = sink.message !== undefined && limits.maxElements >= 4 &&
       maxBulkLength >= "pmessage".length;
+    this.#maxMessageLength = canBeRead ? Math.min(maxBulkLength, limits.maxHeldBytes - cost) : -1;
   }
 
   /**
@@ -174,7 +163,6 @@ export class Decoder {
     } catch (error) {
       this.#failure = { error };
       this.#builder.open = null;
-      this.#text = "";
       this.#buffer.clear();
       throw error;
     } finally {
@@ -194,7 +182,7 @@ export class Decoder {
       this.#readLine(chunk);
     } else if (chunk[this.#pos] === TYPE.BULK_STRING) {
       this.#readBulks(chunk);
-    } else if (!this.#builder.isOutermost || !this.#readMessages(chunk)) {
+    } else if (this.#builder.open !== null || !this.#readMessages(chunk)) {
       this.#readLine(chunk);
     }
   }
@@ -208,15 +196,10 @@ export class Decoder {
     const first = this.#pos;
     let start = first;
     let end = 0;
-    if (!this.#readsMessages || this.#builder.depth === this.#limits.maxDepth) return false;
+    if (most < 0) return false;
     while (start < size) {
       const type = chunk[start];
-      if (
-        type !== TYPE.PUSH &&
-        !(type === TYPE.ARRAY && this.#arrayPushes && this.#builder.open === null)
-      ) {
-        break;
-      }
+      if (type !== TYPE.PUSH && !(type === TYPE.ARRAY && this.#arrayPushes)) break;
       end = readMessageFrame(frame, chunk, start, size, most);
       if (end <= 0) break;
       this.#pos = start = end;
@@ -229,14 +212,6 @@ export class Decoder {
       this.#pos = size;
     }
     return this.#pos > first;
-  }
-
-  /** No message of up to this length exceeds a limit. Longer ones are read as any push. */
-  get #maxMessageLength(): number {
-    const { maxBulkLength, maxHeldBytes } = this.#limits;
-    // Of a pmessage, besides its bytes.
-    const cost = AGGREGATE_COST + 4 * BYTES_COST;
-    return Math.min(maxBulkLength, maxHeldBytes - this.#builder.held - cost);
   }
 
   /** Reads on in an incomplete message. Little more of the chunk is copied than belongs to it. */
@@ -286,11 +261,11 @@ export class Decoder {
    * and what follows in the same aggregate as a line.
    */
   #readBulks(chunk: Uint8Array): void {
+    const builder = this.#builder;
     const words = viewOf(chunk);
     const size = chunk.length;
-    const isText = this.#builder.isText;
+    const { open, isText } = builder;
     const cost = isText ? TEXT_COST : BYTES_COST;
-    const open = this.#builder.open;
     let pos = this.#pos;
     if (open?.type === TYPE.STREAM_PART) return this.#readLine(chunk);
     while (pos < size) {
@@ -301,40 +276,16 @@ export class Decoder {
       const end = start + length;
       if (
         end + 1 >= size || words.getInt16(end, true) !== 0x0a0d || length > this.#maxBulkLength ||
-        this.#builder.held + length + cost > this.#limits.maxHeldBytes
+        builder.held + length + cost > this.#limits.maxHeldBytes
       ) break;
-      this.#builder.held += length + cost;
+      builder.held += length + cost;
       this.#pos = pos = end + 2;
-      let value: Reply;
-      if (isText) {
-        // Names of fields repeat, most values do not.
-        const isName = open?.type === TYPE.MAP && open.filled % 2 === 0;
-        value = isName ? decodeText(chunk, start, end) : makeText(chunk, start, end);
-      } else if (open === null || length > SMALL) {
-        value = chunk.slice(start, end);
-      } else {
-        value = this.#copySmall(chunk, start, length);
-      }
-      if (open !== null && open.remaining > 1) {
-        open.items[open.filled++] = value;
-        open.remaining--;
-      } else {
-        return this.#builder.put(value, this.offset);
-      }
+      const value = builder.stringOf(chunk, start, end, isText);
+      if (open === null || open.remaining === 1) return builder.put(value, this.offset);
+      open.items[open.filled++] = value;
+      open.remaining--;
     }
     if (pos < size) this.#readLine(chunk);
-  }
-
-  #copySmall(chunk: Uint8Array, start: number, length: number): Uint8Array {
-    if (length > this.#block.length - this.#blockUsed) {
-      this.#block = new Uint8Array(BLOCK);
-      this.#blockUsed = 0;
-    }
-    const block = this.#block;
-    const used = this.#blockUsed;
-    for (let i = 0; i < length; i++) block[used + i] = chunk[start + i]!;
-    this.#blockUsed = used + length;
-    return block.subarray(used, used + length);
   }
 
   /** Reads a line, or as much of it as is in the chunk. */
@@ -472,9 +423,9 @@ export class Decoder {
     const content = this.#missing - 2;
     if (content > 0) {
       this.#pos = Math.min(chunk.length, start + content);
-      if (this.#bulkType === TYPE.BULK_STRING && this.#builder.isText) {
-        this.#addText(chunk, start, this.#pos);
-      } else this.#buffer.append(chunk, start, this.#pos, content);
+      const isText = this.#bulkType === TYPE.BULK_STRING && this.#builder.isText;
+      if (isText) this.#buffer.appendText(chunk, start, this.#pos);
+      else this.#buffer.append(chunk, start, this.#pos, content);
       this.#missing -= this.#pos - start;
     } else {
       const isCr = content === 0;
@@ -484,37 +435,21 @@ export class Decoder {
     if (this.#missing > 0) return;
     const type = this.#bulkType;
     this.#bulkType = 0;
-    const bytes = this.#buffer.take();
-    this.#builder.put(type === TYPE.STREAM_PART ? bytes : this.#valueOf(type, bytes), this.offset);
-  }
-
-  /** Makes text of a bulk as it arrives, so that its bytes are never all held. */
-  #addText(chunk: Uint8Array, start: number, end: number): void {
-    const buffer = this.#buffer;
-    buffer.append(chunk, start, end);
-    const { bytes, length } = buffer;
-    if (length < TEXT_PART) return;
-    // The last character may be cut. After three more such bytes it is not one character.
-    let last = length - 1;
-    while (last > length - 4 && (bytes[last]! & 0xc0) === 0x80) last--;
-    const to = bytes[last]! >= 0xc0 ? last : length;
-    this.#text += makeText(bytes, 0, to);
-    buffer.discard(to);
+    this.#builder.put(this.#takeContent(type), this.offset);
   }
 
   /** Makes the value of a bulk of its content. */
-  #valueOf(type: number, bytes: Uint8Array): Reply {
-    const { length } = bytes;
+  #takeContent(type: number): Reply {
+    const { isText } = this.#builder;
+    if (type === TYPE.BULK_STRING && isText) return this.#buffer.takeText();
+    const bytes = this.#buffer.take();
     if (type === TYPE.BULK_ERROR) return makeServerError(decodeText(bytes));
-    if (type !== TYPE.VERBATIM_STRING) {
-      const text = this.#text;
-      this.#text = "";
-      return this.#builder.isText ? text + makeText(bytes, 0, length) : bytes;
-    }
+    if (type !== TYPE.VERBATIM_STRING) return bytes;
+    const { length } = bytes;
     if (bytes[3] !== COLON) {
       throw unexpected(bytes[3]!, this.offset - length + 1, "a colon after the format");
     }
-    const value = this.#builder.isText ? makeText(bytes, 4, length) : bytes.slice(4);
+    const value = isText ? makeText(bytes, 4, length) : bytes.slice(4);
     return new VerbatimString(decodeText(bytes, 0, 3), value);
   }
 

@@ -1,3 +1,5 @@
+import { makeText } from "../bytes/text.ts";
+
 // How much may be reserved for announced bytes beyond what has arrived: at first …
 const FIRST_STEP = 2 ** 20;
 
@@ -13,6 +15,9 @@ const MOST_KEPT = LEAST;
 /** Up to so many bytes, copying in a loop is faster than creating an array for `set`. */
 const LOOPED = 128;
 
+/** So much is collected before it becomes text, because each part of a text takes memory. */
+const TEXT_PART = 2 ** 15;
+
 /**
  * Incomplete input: the beginning of a message, of a line or of the content of a bulk string.
  *
@@ -24,6 +29,8 @@ export class InputBuffer {
   bytes: Uint8Array<ArrayBuffer> = new Uint8Array(0);
   /** How many bytes of input there are. */
   length = 0;
+  /** The input before `bytes`, if it is text. */
+  #text = "";
 
   /**
    * Appends `source[start..end)`.
@@ -57,16 +64,32 @@ export class InputBuffer {
     return taken;
   }
 
-  /** Removes the first `count` bytes of the input. */
-  discard(count: number): void {
-    this.bytes.copyWithin(0, count, this.length);
-    this.length -= count;
+  /** Appends text, which is decoded in parts, so that its bytes are never all held. */
+  appendText(source: Uint8Array, start: number, end: number): void {
+    this.append(source, start, end);
+    const { bytes, length } = this;
+    if (length < TEXT_PART) return;
+    // The last character may be cut. After three more such bytes it is not one character.
+    let last = length - 1;
+    while (last > length - 4 && (bytes[last]! & 0xc0) === 0x80) last--;
+    const to = bytes[last]! >= 0xc0 ? last : length;
+    this.#text += makeText(bytes, 0, to);
+    bytes.copyWithin(0, to, length);
+    this.length -= to;
+  }
+
+  /** Removes the input and returns it as text. */
+  takeText(): string {
+    const text = this.#text + makeText(this.bytes, 0, this.length);
+    this.clear();
+    return text;
   }
 
   /** Removes the input. */
   clear(): void {
     if (this.bytes.length > MOST_KEPT) this.bytes = new Uint8Array(0);
     this.length = 0;
+    this.#text = "";
   }
 }
 

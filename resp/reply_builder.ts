@@ -41,6 +41,12 @@ const MAX_PLACES = 2 ** 18;
 /** A streamed string has any number of parts. */
 const UNLIMITED = 2 ** 30 - 1;
 
+/** Strings of up to this length share blocks, because a buffer for each would be slow. */
+const SMALL = 64;
+
+/** Length of such a block, which a string that is kept keeps alive. */
+const BLOCK = 1024;
+
 /** An aggregate that awaits elements. */
 export interface Open {
   /** Its type byte; `STREAM_PART` for a streamed string. */
@@ -78,6 +84,9 @@ export class ReplyBuilder {
   #heldBefore = 0;
   /** Whether what is open is or may be a push. */
   #isPush = false;
+  /** Small strings are copied into it. */
+  #block: Uint8Array = new Uint8Array(0);
+  #blockUsed = 0;
   /** How many places may still be made for the open reply. */
   #places: number;
   readonly #maxPlaces: number;
@@ -104,6 +113,27 @@ export class ReplyBuilder {
   /** Whether strings become text now. Those of a push do when it is delivered: see `message`. */
   get isText(): boolean {
     return this.#asText && !this.#isPush;
+  }
+
+  /** Returns the value of a bulk string, as text or as bytes that share no memory with the chunk. */
+  stringOf(chunk: Uint8Array, start: number, end: number, isText: boolean): Reply {
+    const { open } = this;
+    const length = end - start;
+    if (isText) {
+      // Names of fields repeat, most values do not.
+      const isName = open?.type === TYPE.MAP && open.filled % 2 === 0;
+      return isName ? decodeText(chunk, start, end) : makeText(chunk, start, end);
+    }
+    if (open === null || length > SMALL) return chunk.slice(start, end);
+    if (length > this.#block.length - this.#blockUsed) {
+      this.#block = new Uint8Array(BLOCK);
+      this.#blockUsed = 0;
+    }
+    const block = this.#block;
+    const used = this.#blockUsed;
+    for (let i = 0; i < length; i++) block[used + i] = chunk[start + i]!;
+    this.#blockUsed = used + length;
+    return block.subarray(used, used + length);
   }
 
   /** Charges what is held from now on for a value that begins at `offset`. */

@@ -54,15 +54,15 @@ export const resp: readonly Mutant[] = [
   {
     name: "reads a message beyond maxBulkLength",
     file: "resp/decoder.ts",
-    before: "return Math.min(maxBulkLength, maxHeldBytes",
-    after: "return Math.min(maxBulkLength * 100, maxHeldBytes",
+    before: "Math.min(maxBulkLength, limits.maxHeldBytes",
+    after: "Math.min(maxBulkLength * 100, limits.maxHeldBytes",
     tests: ["tests/resp/errors_test.ts"],
   },
   {
     name: "reads a message beyond maxHeldBytes",
     file: "resp/decoder.ts",
-    before: "maxHeldBytes - this.#builder.held - cost",
-    after: "maxHeldBytes",
+    before: "limits.maxHeldBytes - cost)",
+    after: "limits.maxHeldBytes)",
     tests: ["tests/resp/errors_test.ts"],
   },
   {
@@ -109,7 +109,7 @@ export const resp: readonly Mutant[] = [
   },
   {
     name: "gives bytes that share memory with the chunk",
-    file: "resp/decoder.ts",
+    file: "resp/reply_builder.ts",
     before: "chunk.slice(start, end)",
     after: "chunk.subarray(start, end)",
     tests: ["tests/resp/decoder_test.ts", "--filter=shares memory"],
@@ -165,7 +165,7 @@ export const resp: readonly Mutant[] = [
   },
   {
     name: "divides a character where the text of a bulk is cut",
-    file: "resp/decoder.ts",
+    file: "resp/input_buffer.ts",
     before: ">= 0xc0 ? last : length",
     after: ">= 0xf8 ? last : length",
     tests: ["tests/bytes/text_test.ts", "--filter=in pieces"],
