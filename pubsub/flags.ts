@@ -34,10 +34,10 @@ import { MissingDatabaseError, MissingFlagsError, type SubscribeRefusedError } f
  */
 export type FlagsPolicy = "require" | "warn" | "ignore" | "merge";
 
-/** Why nothing can come on some channels. */
+/** Why a server can deliver nothing on some channels. */
 export type UndeliverableError = MissingFlagsError | MissingDatabaseError | SubscribeRefusedError;
 
-/** Says why nothing can come on some channels; null when something can, or when nobody can say. */
+/** Returns why a server can deliver nothing on some channels; null if it can, or does not say. */
 export type FindUndeliverable = (channels: Iterable<ServerChannel>) => UndeliverableError | null;
 
 /**
@@ -45,43 +45,38 @@ export type FindUndeliverable = (channels: Iterable<ServerChannel>) => Undeliver
  * although the flags or databases of the server let nothing through.
  */
 export class DeliveryCheck {
+  /** The flags in the last reply; `unknown` if the server did not say; null before the first check. */
+  flags: string | null = null;
   readonly #policy: FlagsPolicy;
-  readonly #flagGuard: FlagGuard;
-  /** The flags when all desired channels were checked last; null before. */
+  /** The flags of the last check of all desired channels; null before. */
   #known: string | null = null;
-  /** Whether they were others since, when only some of it was looked at. */
+  /** Whether the flags have changed since. */
   #isOutdated = false;
-  /** When it was asked last that they were as they are known, in ms since the epoch. */
+  /** When the flags that are known were last requested, in ms since the epoch. */
   #soundAt = 0;
 
   constructor(policy: FlagsPolicy) {
     this.#policy = policy;
-    this.#flagGuard = new FlagGuard(policy === "merge" ? "add" : "look");
   }
 
-  /** The flags that the server told last; `unknown` when it would not; null when never asked. */
-  get flags(): string | null {
-    return this.#flagGuard.flags;
-  }
-
-  /** Whether the server tells its flags, and whether that matters. */
+  /** Whether the server reports its flags, and the policy needs them. */
   get isTold(): boolean {
     return this.flags !== null && this.flags !== "unknown";
   }
 
   /**
-   * Finds out whether something can come on each of the channels.
+   * Checks channels. With the policy `merge`, adds the flags that are missing.
    *
-   * @param groups the channels, those of each subscription together
-   * @returns says so for channels of these groups
-   * @throws the reason for which the connection is over
+   * @param groups the channels of each subscription; a group does not affect the others
+   * @returns a function that says so for channels of these groups
+   * @throws the reason for which the connection is closed
    */
   async check(
     connection: Connection,
     groups: readonly (readonly ServerChannel[])[],
   ): Promise<FindUndeliverable> {
     const askedAt = Date.now();
-    const find = await this.#look(connection, groups);
+    const find = await this.#find(connection, groups);
     this.#known ??= this.flags;
     if (this.flags === this.#known) this.#soundAt = askedAt;
     else this.#isOutdated = true;
@@ -89,10 +84,10 @@ export class DeliveryCheck {
   }
 
   /**
-   * As {@linkcode check}, for all channels that are desired.
+   * As {@linkcode check}, for all desired channels.
    *
-   * @returns why nothing can come on some of them
-   * @throws the reason for which the connection is over
+   * @returns why nothing can come on some of them; null if something can
+   * @throws the reason for which the connection is closed
    */
   async checkAll(
     connection: Connection,
@@ -100,19 +95,18 @@ export class DeliveryCheck {
   ): Promise<UndeliverableError | null> {
     const askedAt = Date.now();
     const channels = [...desired];
-    const find = await this.#look(connection, [channels]);
+    const find = await this.#find(connection, [channels]);
     this.#know(askedAt);
     return find(channels);
   }
 
   /**
-   * Finds out whether the flags were changed meanwhile, so that a desired channel cannot come
-   * any more. What could not come before is no news.
+   * Checks whether a change of the flags keeps something from coming that could come before.
    *
-   * @param keepsTime whether whoever asks sees to it that the connection ends when no answer comes
+   * @param keepsTime whether the caller ends the connection if no reply comes
    * @param sentAfter a time before which the last message was not sent, in ms since the epoch
-   * @returns what is lost, and until when it was not, in ms since the epoch; null when nothing is
-   * @throws the reason for which the connection is over
+   * @returns what is lost, and a time at which it was not, in ms since the epoch; null if nothing is
+   * @throws the reason for which the connection is closed
    */
   async recheck(
     connection: Connection,
@@ -123,9 +117,12 @@ export class DeliveryCheck {
     const before = this.#isOutdated ? null : this.#known;
     const soundAt = this.#soundAt;
     const askedAt = Date.now();
-    const loss = await this.#flagGuard.recheck(connection, desired, before, keepsTime);
+    const flags = await readFlags(connection, keepsTime ? "send" : "request");
+    this.flags = flags ?? "unknown";
     this.#know(askedAt);
-    // A message proves that something could come where all desired channels need the same.
+    if (flags === null || flags === before) return null;
+    const loss = findLoss(connection, desired, before, flags);
+    // A message proves that something could come if all desired channels need the same flags.
     return loss && { ...loss, from: loss.isWhole ? Math.max(soundAt, sentAfter) : soundAt };
   }
 
@@ -135,39 +132,19 @@ export class DeliveryCheck {
     this.#soundAt = askedAt;
   }
 
-  async #look(
+  async #find(
     connection: Connection,
     groups: readonly (readonly ServerChannel[])[],
   ): Promise<FindUndeliverable> {
     if (this.#policy === "ignore") return () => null;
     const findDatabase = await findMissingDatabases(connection, groups.flat());
-    // A group that is refused for its database adds no letters.
+    // A group that is refused for its database adds no flags.
     const rest = groups.filter((group) => findDatabase(group) === null);
-    const findFlags = await this.#flagGuard.check(connection, rest);
+    const findFlags = await this.#findMissingFlags(connection, rest);
     return (channels) => findDatabase(channels) ?? findFlags(channels);
   }
-}
 
-/** Looks after one server's `notify-keyspace-events`. */
-export class FlagGuard {
-  /** What the server answered last; `unknown` when it would not tell; null when never asked. */
-  flags: string | null = null;
-  readonly #task: "look" | "add";
-
-  /** @param task whether to look only, or also to add the letters that are missing */
-  constructor(task: "look" | "add") {
-    this.#task = task;
-  }
-
-  /**
-   * Asks for the flags, and with the task `add` sets the letters that are missing.
-   *
-   * @param groups channels; what is refused for one group does not affect the others
-   * @returns says what is missing for channels of these groups: null when nothing is, or when the
-   * server does not say
-   * @throws the reason for which the connection is over
-   */
-  async check(
+  async #findMissingFlags(
     connection: Connection,
     groups: readonly Iterable<ServerChannel>[],
   ): Promise<FindMissing> {
@@ -180,7 +157,7 @@ export class FlagGuard {
     if (asked.size === 0) return () => null;
     let flags = await readFlags(connection);
     const refusals: Refusals = new Map();
-    if (flags !== null && this.#task === "add") {
+    if (flags !== null && this.#policy === "merge") {
       flags = await addMissing(connection, flags, [...asked.values()], refusals);
     }
     this.flags = flags ?? "unknown";
@@ -195,52 +172,42 @@ export class FlagGuard {
       return describeSilent(connection, flags, [...needs.values()], refusals);
     };
   }
-
-  /**
-   * Asks for the flags, and looks at them only where they are others than before.
-   *
-   * @param before what they were; null when that is not known
-   * @param keepsTime whether whoever asks sees to it that the connection ends when no answer comes
-   * @returns null when nothing is lost by the change, or when there was none
-   * @throws the reason for which the connection is over
-   */
-  async recheck(
-    connection: Connection,
-    channels: Iterable<ServerChannel>,
-    before: string | null,
-    keepsTime: boolean,
-  ): Promise<FlagsLoss | null> {
-    const flags = await readFlags(connection, keepsTime ? "send" : "request");
-    this.flags = flags ?? "unknown";
-    if (flags === null || flags === before) return null;
-    const asked = [...representatives(channels).values()];
-    const silent = asked.filter((channel) => isSilent(connection, flags, channel));
-    const error = describeSilent(connection, flags, silent, new Map());
-    if (error !== null || before === null) {
-      return error && { error, message: error.message, isWhole: asked.length === 1 };
-    }
-    const needed = parseFlags(requiredFlags(...asked));
-    const had = [...parseFlags(before)].filter((letter) => needed.has(letter)).join("");
-    const { added, flags: merged } = mergeFlags(flags, had);
-    if (added === "") return null;
-    return {
-      error: null,
-      message: `The notify-keyspace-events of ${connection.server} was "${before}" and is ` +
-        `"${flags}" now: some of what is subscribed comes no longer, for want of "${added}"; run ` +
-        `there: CONFIG SET notify-keyspace-events '${merged}'`,
-      isWhole: false,
-    };
-  }
 }
 
-/** What is lost by a change of the flags. */
+/** What a change of the flags keeps from coming. */
 export interface FlagsLoss {
-  /** That nothing can come on some channels; null when only some of their events cannot. */
+  /** The error if nothing can come on some channels; null if only some of their events cannot. */
   readonly error: MissingFlagsError | null;
   /** The same in words. */
   readonly message: string;
   /** Whether nothing can come on any channel, and all of them need the same flags. */
   readonly isWhole: boolean;
+}
+
+/** Compares flags with those before, which are null if they are not known. */
+function findLoss(
+  connection: Connection,
+  channels: Iterable<ServerChannel>,
+  before: string | null,
+  flags: string,
+): FlagsLoss | null {
+  const asked = [...representatives(channels).values()];
+  const silent = asked.filter((channel) => isSilent(connection, flags, channel));
+  const error = describeSilent(connection, flags, silent, new Map());
+  if (error !== null || before === null) {
+    return error && { error, message: error.message, isWhole: asked.length === 1 };
+  }
+  const needed = parseFlags(requiredFlags(...asked));
+  const had = [...parseFlags(before)].filter((letter) => needed.has(letter)).join("");
+  const { added, flags: merged } = mergeFlags(flags, had);
+  if (added === "") return null;
+  return {
+    error: null,
+    message: `The notify-keyspace-events of ${connection.server} was "${before}" and is ` +
+      `"${flags}" now: some of what is subscribed comes no longer, for want of "${added}"; run ` +
+      `there: CONFIG SET notify-keyspace-events '${merged}'`,
+    isWhole: false,
+  };
 }
 
 /** Says what some channels lack; null when they lack nothing. */

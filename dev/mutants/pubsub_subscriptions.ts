@@ -118,8 +118,8 @@ export const pubsubSubscriptions: readonly Mutant[] = [
   {
     name: "adds flags where they are only to be looked at",
     file: "pubsub/flags.ts",
-    before: 'policy === "merge" ? "add" : "look"',
-    after: 'policy === "require" ? "add" : "look"',
+    before: 'flags !== null && this.#policy === "merge"',
+    after: 'flags !== null && this.#policy === "require"',
     tests: ["tests/pubsub/bad_input_test.ts", "--filter=notify-keyspace-events is empty"],
   },
   {
