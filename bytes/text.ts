@@ -120,14 +120,15 @@ export function isAscii(bytes: Uint8Array, start: number, end: number): boolean 
 // The cache. Each text is in one of the two slots that its hash gives, so a few thousand of them
 // hardly ever evict each other. A slot holds all bytes of its text, so a hit is certain.
 
+// Numbers stand here as they are: bundlers then see that nothing happens when this is loaded.
 const SLOTS_LOG2 = 12;
 /** Two words and seven times eight bytes. */
-const SLOT_SIZE = 2 + MAX_CACHED / 8 - 1;
+const SLOT_SIZE = 9;
 /** Of each slot the hash, with the length in its lowest bits. */
-const keys: Int32Array = /* @__PURE__ */ new Int32Array(1 << SLOTS_LOG2);
+const keys: Int32Array = /* @__PURE__ */ new Int32Array(4096);
 /** Of each slot the last pair of words, then all before it, eight bytes at a time. */
-const slots: Float64Array = /* @__PURE__ */ new Float64Array(SLOT_SIZE << SLOTS_LOG2);
-const texts: string[] = /* @__PURE__ */ new Array<string>(1 << SLOTS_LOG2).fill("");
+const slots: Float64Array = /* @__PURE__ */ new Float64Array(9 * 4096);
+const texts: string[] = /* @__PURE__ */ new Array<string>(4096).fill("");
 
 /**
  * One new text in so many is cached. A frequent one soon is, a unique one mostly is not. A cached text
@@ -146,7 +147,7 @@ const LOOK_UP_ONE_IN = 7;
 let skipped = 1;
 
 /** For each length, how much more often than one time in three there was a hit lately. */
-const hitScores: Int8Array = /* @__PURE__ */ new Int8Array(MAX_CACHED + 1);
+const hitScores: Int8Array = /* @__PURE__ */ new Int8Array(65);
 const MAX_SCORE = 16;
 
 // Eight bytes are compared as a double. Two doubles are equal if their bits are, except NaN, which

@@ -3,7 +3,7 @@
 // not kept.
 
 /** The longest array whose view is kept, in bytes. */
-export const MOST_KEPT: number = 2 ** 20;
+export const MOST_KEPT = 1_048_576;
 
 let viewed: Uint8Array = /* @__PURE__ */ new Uint8Array(0);
 let view: DataView = /* @__PURE__ */ new DataView(viewed.buffer);

@@ -1,10 +1,10 @@
 import { makeText } from "../bytes/text.ts";
 
 // How much may be reserved for announced bytes beyond what has arrived: at first …
-const FIRST_STEP = 2 ** 20;
+const FIRST_STEP = 1_048_576;
 
 // … once that much has arrived, and then as much as has arrived.
-const STEP = 2 ** 25;
+const STEP = 33_554_432;
 
 /** The least that is reserved where nothing is announced … */
 const LEAST = 4096;
@@ -16,7 +16,7 @@ const MOST_KEPT = LEAST;
 const LOOPED = 128;
 
 /** So much is collected before it becomes text, because each part of a text takes memory. */
-const TEXT_PART = 2 ** 15;
+const TEXT_PART = 32_768;
 
 /**
  * Incomplete input: the beginning of a message, of a line or of the content of a bulk string.

@@ -118,7 +118,7 @@ export const AGGREGATE_COST = 192;
 export const ERROR_COST = 1024;
 
 /** Length of the longest string in V8. JavaScriptCore supports longer ones. */
-export const MAX_TEXT: number = 2 ** 29 - 24;
+export const MAX_TEXT = 536_870_888;
 
 /**
  * Fills in the default limits.

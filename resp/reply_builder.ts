@@ -36,10 +36,10 @@ const ARRAY_PUSHES: ReadonlySet<string> = /* @__PURE__ */ new Set([
 ]);
 
 /** How many elements of a reply have places before they arrive, which makes large ones faster. */
-const MAX_PLACES = 2 ** 18;
+const MAX_PLACES = 262_144;
 
 /** A streamed string has any number of parts. */
-const UNLIMITED = 2 ** 30 - 1;
+const UNLIMITED = 0x3fff_ffff;
 
 /** Strings of up to this length share blocks, because a buffer for each would be slow. */
 const SMALL = 64;

@@ -15,10 +15,10 @@ const TO_LOWER = 0x20;
 const TRUE = 116;
 const FALSE = 102;
 
-const INT64_LIMIT = 2n ** 63n;
+const INT64_LIMIT = 0x8000_0000_0000_0000n;
 
 /** The most digits of a big number: a bigint has 2^20 bits at most in JavaScriptCore. */
-const MAX_DIGITS = 2 ** 18;
+const MAX_DIGITS = 262_144;
 
 /** This many decimal digits always fit a double exactly. */
 const SAFE_DIGITS = 15;
