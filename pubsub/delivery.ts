@@ -21,25 +21,25 @@ import { BoundedQueue, type Overflow, type QueueLimits } from "./queue.ts";
  */
 export type NotificationHandler = (notification: KeyNotification) => unknown;
 
-/** Somebody to whom the notifications of a subscribed channel go. */
+/** Consumes the notifications of subscribed channels. */
 export interface Consumer {
   /**
    * Takes the next notification.
    *
    * @param notification the notification
-   * @param bytes what it stands for in a queue
+   * @param bytes the bytes that count in a queue
    * @param sentAfter a time, in ms since the epoch, before which the server did not send it
    */
   deliver(notification: KeyNotification, bytes: number, sentAfter: number): void;
-  /** How many notifications wait for it. */
+  /** The number of notifications that wait for it. */
   readonly queued: number;
-  /** How many bytes those stand for. */
+  /** The bytes of those notifications. */
   readonly queuedBytes: number;
-  /** How many it had to drop so far. */
+  /** The number of notifications that it has dropped. */
   readonly dropped: number;
 }
 
-/** What delivery tells its owner. */
+/** What consumers report. */
 export interface DeliveryEvents {
   /** A handler threw, or its promise was rejected. */
   onError(error: unknown): void;
@@ -47,21 +47,21 @@ export interface DeliveryEvents {
   onGap(gap: Gap): void;
 }
 
-/** What delivery needs to know. */
+/** What consumers need. */
 export interface DeliveryOptions {
-  /** Whom to tell. */
+  /** Receives what happens. */
   readonly events: DeliveryEvents;
-  /** What waits in queues counts here. */
+  /** Counts what waits in queues. */
   readonly backpressure: Backpressure;
-  /** The server that overflows concern, as `host:port`. */
+  /** Returns the server for the gaps of overflows, as `host:port`. */
   readonly node: () => string;
-  /** How much may wait. */
+  /** The limits of each queue. */
   readonly limits: QueueLimits;
-  /** What goes when more comes. */
+  /** What a full queue drops. */
   readonly overflow: Overflow;
 }
 
-/** A handler of a subscription, and the queue of what comes while its promise is pending. */
+/** Calls a handler. While its promise is pending, notifications wait in a queue. */
 export class HandlerConsumer implements Consumer {
   readonly #handler: NotificationHandler;
   readonly #events: DeliveryEvents;
@@ -103,7 +103,7 @@ export class HandlerConsumer implements Consumer {
     if (pending !== null) this.#drain(pending);
   }
 
-  /** Forgets what waits; a handler's call that is under way ends by itself. */
+  /** Drops what waits. A call of the handler that is under way is not interrupted. */
   close(): void {
     this.#closed = true;
     this.#queue.clear();

@@ -56,12 +56,12 @@ export class BoundedQueue {
   #sentAfter: number[] = [];
   #head = 0;
   #length = 0;
-  /** How many of the items are notifications. */
+  /** The number of items that are notifications. */
   #notifications = 0;
   #bytes = 0;
-  /** What was dropped from the front: older than all that is held. */
+  /** Items dropped from the front: older than all others. */
   #before: DroppedItems | null = null;
-  /** What was dropped at the back: newer than all that is held. */
+  /** Items dropped at the back: newer than all others. */
   #after: DroppedItems | null = null;
   #dropped = 0;
 
@@ -72,25 +72,25 @@ export class BoundedQueue {
     this.#backpressure = backpressure;
   }
 
-  /** How many notifications are held, beside gaps and the marks of what was dropped. */
+  /** The number of notifications in the queue. Gaps and marks of dropped items do not count. */
   get length(): number {
     return this.#notifications;
   }
 
-  /** How many notifications were dropped so far. */
+  /** The number of notifications dropped so far. */
   get dropped(): number {
     return this.#dropped;
   }
 
-  /** How many bytes the held items stand for. */
+  /** The bytes of the items. */
   get bytes(): number {
     return this.#bytes;
   }
 
   /**
-   * Adds the newest item; drops what it must.
+   * Adds the newest item, and drops others if necessary.
    *
-   * @param bytes what it stands for
+   * @param bytes its size
    * @param sentAfter a time, in ms since the epoch, before which the server did not send it
    */
   push(item: Item, bytes: number, sentAfter: number): void {
@@ -121,7 +121,7 @@ export class BoundedQueue {
     if (this.#length * 8 > items || this.#bytes * 8 > most) this.#backpressure.mark();
   }
 
-  /** Takes the oldest item, or what was dropped before it. */
+  /** Takes the oldest item, or the mark of items dropped before it. */
   take(): Item | Dropped | undefined {
     for (;;) {
       const dropped = this.#before?.take();
@@ -134,7 +134,7 @@ export class BoundedQueue {
     }
   }
 
-  /** Moves all of it into an empty queue of the same kind. */
+  /** Moves all items into an empty queue with the same limits. */
   moveInto(empty: BoundedQueue): void {
     empty.#items = this.#items;
     empty.#sizes = this.#sizes;
@@ -149,7 +149,7 @@ export class BoundedQueue {
     this.clear();
   }
 
-  /** Forgets everything. */
+  /** Removes all items. */
   clear(): void {
     this.#items = [];
     this.#sizes = [];
@@ -164,7 +164,7 @@ export class BoundedQueue {
     this.#backpressure.emptied();
   }
 
-  /** Whether there is room for an item, and for the mark of what was dropped just before it. */
+  /** Whether an item fits, and the mark of items dropped just before it. */
   #fits(bytes: number): boolean {
     const { items, bytes: most } = this.#limits;
     const mark = this.#after?.bytes ?? 0;
@@ -192,7 +192,7 @@ export class BoundedQueue {
     this.#count(item);
   }
 
-  /** Counts what is dropped; those behind a mark of earlier ones were counted then. */
+  /** Counts a dropped item. Items behind a mark were counted before. */
   #count(item: Item | DroppedItems): void {
     if (isNotification(item)) this.#dropped++;
   }
@@ -210,8 +210,8 @@ export class BoundedQueue {
   }
 
   /**
-   * Keeps of each key only the newest notification, `newest` included, and makes room for an eighth
-   * of the limits at least: a pass over the whole queue then pays for many items to come.
+   * Keeps only the newest notification of each key, `newest` included. Frees at least an eighth of the
+   * limits, so that one pass over the queue serves many items.
    */
   #coalesce(newest: Item): void {
     const seen = new Set<string>();
@@ -240,7 +240,7 @@ export class BoundedQueue {
     }
   }
 
-  /** Lays the ring out anew, from its beginning, without what is not to be kept. */
+  /** Copies the items that are kept into a ring of another length. */
   #resize(length: number, keeps: (item: Item | DroppedItems) => boolean): void {
     const items = new Array<Item | DroppedItems | undefined>(length);
     const sizes = new Array<number>(length).fill(0);
@@ -271,7 +271,7 @@ function isNotification(item: Item | DroppedItems): item is KeyNotification {
   return item.kind !== "gap" && item.kind !== "dropped items";
 }
 
-/** Tells keys apart by their bytes, whatever the text of them. */
+/** Returns a text that identifies the key by its bytes. */
 function identity(notification: KeyNotification): string {
   return `${notification.database}:${byteText(notification.keyBytes)}`;
 }

@@ -5,23 +5,23 @@ import { readReplication } from "./replication.ts";
 import { parseRole, readRole, type Role } from "./connection/info.ts";
 import type { Server } from "./server.ts";
 
-/** How often in a row another primary is found, at most, before the server is left for it. */
+/** The maximum of successive sightings of another primary before the server is left for it. */
 const MAX_SIGHTINGS = 64;
 
-/** Whom to ask for its role, and whom to tell. */
+/** What a role check needs, and what it reports. */
 export interface RoleCheckOptions {
   /** The server. */
   readonly server: Server;
-  /** The server said that it is a primary when it was asked at `askedAt`, in ms since the epoch. */
+  /** The server replied that it is a primary to a command sent at `askedAt`, in ms since the epoch. */
   onPrimary(role: Role, askedAt: number): void;
   /**
    * The server is not the primary any more, or its address leads to another primary now.
    *
-   * @param why the same in words
-   * @param since when it was asked last that it said it was a primary, in ms since the epoch
+   * @param why the reason, for messages
+   * @param since when it was last asked and was a primary, in ms since the epoch
    */
   onReplaced(why: string, since: number): void;
-  /** The server that was a primary is a replica now, and there is no other one to go to. */
+  /** The server was a primary and is a replica now, and no other primary is known. */
   onReplica(): void;
 }
 
@@ -30,18 +30,18 @@ export interface RoleCheckOptions {
  * another primary now.
  */
 export class RoleCheck {
-  /** Asks for the role with each heartbeat: in RESP3 a subscribed connection takes any command. */
+  /** Requests the role with each heartbeat. RESP3 takes any command on a subscribed connection. */
   readonly probe: Probe = {
     command: "ROLE",
     onReply: (reply, askedAt) => this.#note(parseRole(reply), askedAt, true),
   };
   readonly #options: RoleCheckOptions;
   #role: Role["role"] = null;
-  /** When it was asked last that it said it was a primary; null while it never was one. */
+  /** When the server was last asked and was a primary; null if it never was one. */
   #primaryAt: number | null = null;
-  /** The id of the server's replication stream; null where it is unknown or not needed. */
+  /** The id of the server's replication stream; null if it is unknown or not needed. */
   #history: string | null = null;
-  /** How often in a row another primary was found, and how often it has to be before it counts. */
+  /** The number of successive sightings of another primary, and how many are enough to leave. */
   #sightings = 0;
   #enough = 1;
 
@@ -49,7 +49,7 @@ export class RoleCheck {
     this.#options = options;
   }
 
-  /** Looks at a server that was connected to just now, and asked at `askedAt`. */
+  /** Begins with a new connection, on which the server was asked at `askedAt`. */
   async begin(info: ServerInfo, connection: Connection, askedAt: number): Promise<void> {
     const { role, runId } = info;
     const before = this.#role;
@@ -61,14 +61,14 @@ export class RoleCheck {
     else if (before === "primary") this.#options.onReplica();
   }
 
-  /** Asks for the role on a connection to the server, where it does not go with the heartbeat. */
+  /** Requests the role on a connection to the server. */
   async check(connection: Connection): Promise<void> {
     const { server } = this.#options;
     const { info } = server;
     if (info === null) return;
     const askedAt = Date.now();
     const answer = await readRole(connection, info.protocol);
-    // Where it has come back meanwhile, it was asked then.
+    // A new connection has been checked by `begin`.
     if (answer.role === null || server.info !== info) return;
     const isCertain = info.protocol === 3 || info.runId !== null;
     if (!isCertain && this.#isDemoted && answer.role === "primary") return this.#sight();
@@ -83,9 +83,9 @@ export class RoleCheck {
   /**
    * A connection to the same address has reached another server.
    *
-   * A primary that has continued the server's history has replaced it. Any other primary may have
-   * taken its place, or stand behind the same proxy: so each time that the server is left for one, the
-   * next has to be found twice as often in a row, also where the server has become a replica.
+   * A primary that continues the replication stream of the server has replaced it. Any other primary may
+   * have replaced it, or stand behind the same proxy. So each time that the server is left for one, the
+   * next one must be found twice as often in a row.
    */
   async noteOther(other: ServerInfo, connection: Connection): Promise<void> {
     const { server } = this.#options;
@@ -97,7 +97,7 @@ export class RoleCheck {
     else this.#sight();
   }
 
-  /** Whether it was a primary and is a replica: the address may lead to the new primary only later. */
+  /** Whether the server was a primary and is a replica. The address may lead to the new primary later. */
   get #isDemoted(): boolean {
     return this.#primaryAt !== null && this.#role === "replica";
   }
@@ -112,7 +112,7 @@ export class RoleCheck {
     if (beside === null) return;
     const { connection, info } = beside;
     connection.close();
-    // Asked again, because the server itself may have been promoted meanwhile.
+    // The server itself may have been promoted meanwhile.
     const isFound = info.role === "primary" && (await readRole(first, 3)).role === "replica";
     if (isFound) this.#sight();
     else this.#sightings = 0;
@@ -129,7 +129,7 @@ export class RoleCheck {
     this.#options.onReplaced("its address leads to another primary now", this.#primaryAt!);
   }
 
-  /** @param isCertain whether the answer is certainly of the server that is watched */
+  /** @param isCertain whether the reply is certainly from the watched server */
   #note(answer: Role, askedAt: number, isCertain: boolean): void {
     const { role } = answer;
     if (role === "primary") {

@@ -60,10 +60,10 @@ export class Stream implements Consumer {
   readonly #options: DeliveryOptions;
   readonly #inbox: Mailbox;
   readonly #loops = new Set<Mailbox>();
-  /** To whom what comes goes: the loops, or the inbox. A list, which is cheaper to go through. */
+  /** The loops, or the inbox if there are none. A list, because iterating over it is cheaper. */
   #consumers: readonly Mailbox[];
   #end: StreamEnd | null = null;
-  /** What loops that have been left dropped. */
+  /** The number of notifications that closed loops dropped. */
   #droppedBefore = 0;
 
   constructor(options: DeliveryOptions) {
@@ -72,34 +72,34 @@ export class Stream implements Consumer {
     this.#consumers = [this.#inbox];
   }
 
-  /** How many notifications wait, in the fullest of the queues. */
+  /** The number of notifications in the longest queue. */
   get queued(): number {
     let most = this.#inbox.queue.length;
     for (const { queue } of this.#loops) most = Math.max(most, queue.length);
     return most;
   }
 
-  /** How many bytes those stand for, in the queue with the most. */
+  /** The bytes of notifications in the largest queue. */
   get queuedBytes(): number {
     let most = this.#inbox.queue.bytes;
     for (const { queue } of this.#loops) most = Math.max(most, queue.bytes);
     return most;
   }
 
-  /** How many notifications were dropped so far, for each consumer that lacks them. */
+  /** The number of notifications dropped so far, summed over the loops. */
   get dropped(): number {
     let sum = this.#droppedBefore + this.#inbox.queue.dropped;
     for (const { queue } of this.#loops) sum += queue.dropped;
     return sum;
   }
 
-  /** Puts a gap at its place in the order. */
+  /** Adds a gap before the next notification. */
   reportGap(gap: Gap): void {
     this.#deliver(gap, sizeOfGap(gap), gap.from);
   }
 
   deliver(notification: KeyNotification, bytes: number, sentAfter: number): void {
-    // A queue holds what comes for as long as its consumer likes; the network chunk must not stay.
+    // A queue may hold it for long. It must not keep the network chunk.
     notification.detach();
     this.#deliver(notification, bytes, sentAfter);
   }
@@ -156,7 +156,7 @@ export class Stream implements Consumer {
   }
 
   /**
-   * Opens a loop; it gets what comes from now on, and what waits in the inbox.
+   * Opens a loop. It gets what waits in the inbox, and everything from now on.
    *
    * @throws {TypeError} when the signal is none
    */
@@ -198,8 +198,7 @@ export class Stream implements Consumer {
     };
     const loop: NotificationLoop<StreamItem> = {
       next() {
-        // What is there already goes by one promise, in place of three: a message to a loop takes
-        // so much less (see docs/performance.md, Replay).
+        // An item that waits takes one promise instead of three (see docs/performance.md, Replay).
         const item = left ? undefined : mailbox.take(gaps);
         return item === undefined ? wait() : Promise.resolve({ done: false, value: item });
       },
@@ -215,7 +214,7 @@ export class Stream implements Consumer {
   }
 }
 
-/** How a stream ended: by closing (null), or broken. */
+/** The end of a stream: its error, or null if the user has closed it. */
 interface StreamEnd {
   readonly error: Error | null;
 }
@@ -225,7 +224,7 @@ interface Waiter {
   reject(error: Error): void;
 }
 
-/** A queue and those who wait for it to fill. */
+/** A queue, and the waits for its next item. */
 class Mailbox {
   readonly queue: BoundedQueue;
   readonly #options: DeliveryOptions;
@@ -242,7 +241,7 @@ class Mailbox {
     if (this.#waiters.size > 0) this.#settle();
   }
 
-  /** Hands all it holds to another one, which is empty. */
+  /** Moves all items into an empty mailbox. */
   moveInto(empty: Mailbox): void {
     this.queue.moveInto(empty.queue);
     empty.#settle();
@@ -253,7 +252,7 @@ class Mailbox {
     this.#settle();
   }
 
-  /** The next item; undefined at the end, and when `timeout` ms have passed or `signal` fires. */
+  /** Returns the next item; undefined at the end, after `timeout` ms, or if `signal` is aborted. */
   next(timeout: number, signal: AbortSignal | undefined): Promise<StreamItem | undefined> {
     const item = this.take(true);
     if (item !== undefined) return Promise.resolve(item);
@@ -280,7 +279,7 @@ class Mailbox {
     });
   }
 
-  /** The next item that is there, gaps left out or not. */
+  /** Takes the next item that waits, with or without gaps. */
   take(gaps: boolean): StreamItem | undefined {
     for (;;) {
       const item = this.queue.take();
