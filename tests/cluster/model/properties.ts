@@ -47,14 +47,14 @@ export const PROPERTIES: readonly Property[] = [
     weather: { migrations: ["by key"] },
     profiles: EVERY_PROFILE,
     seeds: 5,
-    faults: { uncertain: 0.5 },
+    faults: { hidden: 0.5, uncertain: 0.5 },
   },
   {
     name: "delivers every event and no artefact while slots migrate by key at once and are aborted",
     weather: { migrations: ["by key"], atOnce: 3, aborts: true, pauses: true, duration: 800 },
     profiles: EVERY_PROFILE,
     seeds: 4,
-    faults: { uncertain: 1 },
+    faults: { hidden: 0.5, uncertain: 1 },
   },
   {
     name: "delivers every event and no artefact while slots migrate atomically, one after another",
