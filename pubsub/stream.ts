@@ -2,7 +2,7 @@ import type { KeyNotification } from "../parse/mod.ts";
 import type { Consumer, DeliveryOptions } from "./delivery.ts";
 import { ClosedError } from "./connection/errors.ts";
 import { type Gap, sizeOfGap } from "./gap.ts";
-import { checkAtLeast, checkSignal } from "./connection/option_checks.ts";
+import { checkAtLeast, checkSignal, LONGEST_TIMER } from "./connection/option_checks.ts";
 import { BoundedQueue } from "./queue.ts";
 
 /**
@@ -45,9 +45,6 @@ export interface NotificationLoop<T> extends AsyncIterableIterator<T> {
   /** The loop itself. */
   [Symbol.asyncIterator](): NotificationLoop<T>;
 }
-
-/** The longest time a timer takes, in ms. */
-const LONGEST_TIMER = 2 ** 31 - 1;
 
 /**
  * The merged stream: each notification to every loop that is open.

@@ -1,7 +1,8 @@
 import { readPem } from "./pem.ts";
 import type { Dial, TlsOptions } from "./transport.ts";
 
-const LONGEST_TIMER = 2 ** 31 - 1;
+/** The longest delay of a timer, in ms. */
+export const LONGEST_TIMER = 2_147_483_647;
 
 /** What `typeof` says of a value. */
 export type Kind = "boolean" | "function" | "object" | "string";
