@@ -86,8 +86,8 @@ export class KeyspaceNotifications extends AbstractKeyspaceNotifications {
         await this.#roleCheck.begin(info, connection, askedAt);
         if (info.role === "replica") this.#adviseOnReplica();
       },
-      checkUp: (connection) => this.#roleCheck.check(connection),
-      onOtherServer: (info, connection) => this.#roleCheck.noteOther(info, connection),
+      checkUp: (connection, session) => this.#roleCheck.check(connection, session),
+      onOtherServer: (...other) => this.#roleCheck.noteOther(...other),
       probe: ({ protocol }) => protocol === 3 && sentinels !== null ? this.#roleCheck.probe : PING,
       events: {
         onLost() {},
@@ -102,7 +102,6 @@ export class KeyspaceNotifications extends AbstractKeyspaceNotifications {
       },
     });
     this.#roleCheck = new RoleCheck({
-      server: this.#server,
       onPrimary: ({ offset }, askedAt) => sentinels?.noteOffset(offset, askedAt),
       onReplaced: (why, since) =>
         this.#server.reconnect(

@@ -3,15 +3,13 @@ import type { ServerInfo } from "./connection/handshake.ts";
 import type { Probe } from "./connection/heartbeat.ts";
 import { readReplication } from "./replication.ts";
 import { parseRole, readRole, type Role } from "./connection/info.ts";
-import type { Server } from "./server.ts";
+import type { Session } from "./session.ts";
 
 /** The maximum of successive sightings of another primary before the server is left for it. */
 const MAX_SIGHTINGS = 64;
 
 /** What a role check needs, and what it reports. */
 export interface RoleCheckOptions {
-  /** The server. */
-  readonly server: Server;
   /** The server replied that it is a primary to a command sent at `askedAt`, in ms since the epoch. */
   onPrimary(role: Role, askedAt: number): void;
   /**
@@ -62,19 +60,17 @@ export class RoleCheck {
   }
 
   /** Requests the role on a connection to the server. */
-  async check(connection: Connection): Promise<void> {
-    const { server } = this.#options;
-    const { info } = server;
-    if (info === null) return;
+  async check(connection: Connection, session: Session): Promise<void> {
+    const { info } = session;
     const askedAt = Date.now();
     const answer = await readRole(connection, info.protocol);
-    // A new connection has been checked by `begin`.
-    if (answer.role === null || server.info !== info) return;
+    // The next session begins with a check.
+    if (answer.role === null || session.closedReason !== null) return;
     const isCertain = info.protocol === 3 || info.runId !== null;
     if (!isCertain && this.#isDemoted && answer.role === "primary") return this.#sight();
-    server.info = { ...info, role: answer.role };
+    session.setRole(answer.role);
     if (info.protocol === 3 && this.#isDemoted && answer.role === "replica") {
-      return await this.#lookForPrimary(connection);
+      return await this.#lookForPrimary(connection, session);
     }
     this.#sightings = 0;
     this.#note(answer, askedAt, isCertain);
@@ -87,12 +83,10 @@ export class RoleCheck {
    * have replaced it, or stand behind the same proxy. So each time that the server is left for one, the
    * next one must be found twice as often in a row.
    */
-  async noteOther(other: ServerInfo, connection: Connection): Promise<void> {
-    const { server } = this.#options;
-    const { info } = server;
+  async noteOther(other: ServerInfo, connection: Connection, session: Session): Promise<void> {
     if (this.#primaryAt === null || other.role !== "primary") return;
     const replication = await readReplication(connection);
-    if (server.info !== info) return;
+    if (session.closedReason !== null) return;
     if (this.#history !== null && replication?.previousId === this.#history) this.#leave();
     else this.#sight();
   }
@@ -107,8 +101,8 @@ export class RoleCheck {
    *
    * @param first the connection to the server
    */
-  async #lookForPrimary(first: Connection): Promise<void> {
-    const beside = await this.#options.server.openSideConnection().catch(() => null);
+  async #lookForPrimary(first: Connection, session: Session): Promise<void> {
+    const beside = await session.openSideConnection().catch(() => null);
     if (beside === null) return;
     const { connection, info } = beside;
     connection.close();

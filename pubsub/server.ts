@@ -3,7 +3,7 @@ import { formatAddress } from "./connection/address.ts";
 import { Signal } from "./connection/timers.ts";
 import type { Connection } from "./connection/connection.ts";
 import { ConnectError, TimeoutError } from "./connection/errors.ts";
-import type { Introduced, ServerInfo } from "./connection/handshake.ts";
+import type { ServerInfo } from "./connection/handshake.ts";
 import { type GapReason, OpenGap } from "./gap.ts";
 import type { Desired, Refusal } from "./dispatcher.ts";
 import { OtherServerError } from "./side_connection.ts";
@@ -18,8 +18,6 @@ const decoder = /* @__PURE__ */ new TextDecoder();
 export class Server {
   /** The address of the server, as `host:port`. */
   node: string;
-  /** What the server reports about itself; null before the first connection. */
-  info: ServerInfo | null = null;
   /** The state of the server. */
   state: NodeState = "connecting";
   readonly #options: ServerOptions;
@@ -33,6 +31,8 @@ export class Server {
   #arriving: Session | null = null;
   /** The time of the last change of the state, in ms since the epoch. */
   #since = Date.now();
+  /** What the server reported in the last session; null before the first one. */
+  #lastInfo: ServerInfo | null = null;
   /** The last error; null while the server is ready. */
   #error: Error | null = null;
   /** Bytes that earlier sessions received. */
@@ -100,6 +100,11 @@ export class Server {
       new ConnectError("NOT_CONNECTED", `${this.node} has not been reached yet`),
       "connecting",
     );
+  }
+
+  /** What the server reports about itself; null before the first connection. */
+  get info(): ServerInfo | null {
+    return this.#session?.info ?? this.#lastInfo;
   }
 
   /** The number of attempts to connect that failed in a row; 0 while connected. */
@@ -224,20 +229,7 @@ export class Server {
    * @throws what `work` throws
    */
   async withConnection<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
-    return await this.#present().withConnection(work);
-  }
-
-  /**
-   * Opens a side connection to the server.
-   *
-   * @throws as {@linkcode Server.start} does
-   */
-  async openSideConnection(): Promise<Introduced> {
-    return await this.#present().openSideConnection();
-  }
-
-  #present(): Session {
-    if (this.#session !== null) return this.#session;
+    if (this.#session !== null) return await this.#session.withConnection(work);
     throw new ConnectError("NOT_CONNECTED", `Cannot ask ${this.node}: it is not connected`, {
       server: this.node,
       cause: this.#error,
@@ -287,13 +279,13 @@ export class Server {
 
   #arrive(session: Session): void {
     this.#session = session;
-    this.info = session.info;
     this.#retries.connected();
     this.#memory.gap.move(this.#options.locator.takeMove());
   }
 
   #lose(session: Session, reason: Error): void {
     this.#bytesBefore += session.connection.bytesReceived;
+    this.#lastInfo = session.info;
     this.#session = null;
     this.#retries.lost();
     if (this.state === "closed") return;

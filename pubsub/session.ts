@@ -87,12 +87,16 @@ export interface ServerOptions {
    * Checks the server in the interval of the heartbeat, on its connection, or in RESP2 on a side
    * connection.
    */
-  readonly checkUp?: (connection: Connection) => Promise<void>;
+  readonly checkUp?: (connection: Connection, session: Session) => Promise<void>;
   /**
    * A side connection has reached another server at the same address. Its replies are ignored, and it
    * is closed afterwards.
    */
-  readonly onOtherServer?: (info: ServerInfo, connection: Connection) => Promise<void>;
+  readonly onOtherServer?: (
+    info: ServerInfo,
+    connection: Connection,
+    session: Session,
+  ) => Promise<void>;
   /** Receives what happens. */
   readonly events: ServerEvents;
 }
@@ -203,6 +207,11 @@ export class Session extends MessageReceiver implements MessageSource {
     return this.#info;
   }
 
+  /** The server has reported its role again. */
+  setRole(role: ServerInfo["role"]): void {
+    this.#info = { ...this.#info, role };
+  }
+
   /** Whether the session has requested every desired channel. */
   get hasArrived(): boolean {
     return this.#state !== "arriving";
@@ -257,7 +266,7 @@ export class Session extends MessageReceiver implements MessageSource {
       settings,
       signal,
       async (info, connection) => {
-        await onOtherServer?.(info, connection);
+        await onOtherServer?.(info, connection, this);
         this.#warnOfOthers();
       },
     );
@@ -397,7 +406,7 @@ export class Session extends MessageReceiver implements MessageSource {
     if (askMore === undefined && !looksAtFlags) return;
     try {
       await this.withConnection(async (asked) => {
-        await askMore?.(asked);
+        await askMore?.(asked, this);
         if (!looksAtFlags) return;
         const loss = await deliveryCheck.recheck(
           asked,
