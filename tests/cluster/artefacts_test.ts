@@ -2,7 +2,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { ClusterKeyspaceNotifications, connect, type MigrationPolicy } from "../../mod.ts";
 import { until } from "../servers/mod.ts";
-import { SimulatedCluster } from "./simulated.ts";
+import { SimulatedCluster, type SimulatedNode } from "./simulated.ts";
 
 /** In slot 5061, which the first node owns. */
 const KEY = "bar";
@@ -128,16 +128,40 @@ for (const areRefused of [false, true]) {
 
 Deno.test("a deletion just after the subscription is certain", async () => {
   await using cluster = new SimulatedCluster(3);
-  await using notifications = await connect(cluster.urls, { refreshInterval: 60_000 });
+  const [first, second, last] = cluster.nodes as [SimulatedNode, SimulatedNode, SimulatedNode];
+  const shards = cluster.shards;
+  cluster.shards = [
+    { slots: [0, 5460, 10_923, 16_383], nodes: [first.primary] },
+    { slots: [5461, 10_922], nodes: [second.primary] },
+  ];
+  await using notifications = await connect([first.url], {
+    refreshInterval: 60_000,
+    // Asking for the flags would wait for the last node before the first one is subscribed.
+    flags: "ignore",
+    onGap() {},
+  }) as ClusterKeyspaceNotifications;
+  await notifications.subscribeKeyspace("user:*");
+  // The last node is heard only while the subscription is made, and the first one answers late then.
+  const [hold, slow] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  last.hold = hold.promise;
+  cluster.shards = shards;
+  await notifications.refreshSubscriptions();
   const delivered: unknown[] = [];
-  await notifications.subscribeKeyspace("*", {
+  const subscribed = notifications.subscribeKeyspace("*", {
     handler: ({ migration }) => void delivered.push(migration ?? "certain"),
   });
+  await until("the first node is subscribed", () => first.channels.length === 2);
+  hold.resolve();
+  await until("the last node is subscribed", () => last.channels.length === 2);
+  first.hold = slow.promise;
+  const timer = setTimeout(slow.resolve, 100);
+  await subscribed;
   // Keys of the three nodes.
   for (const [n, key] of ["bar", "k", "foo"].entries()) {
     await cluster.nodes[n]!.publish("__keyspace@0__:*", `__keyspace@0__:${key}`, "del");
   }
   await until("all are delivered", () => delivered.length === 3);
+  clearTimeout(timer);
   assertEquals(delivered, ["certain", "certain", "certain"]);
 });
 
