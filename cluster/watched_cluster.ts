@@ -28,6 +28,8 @@ export class WatchedCluster {
   readonly #end = new AbortController();
   /** Whether migration artefacts are distinguished from other events. */
   readonly #hasFences: boolean;
+  /** Whether something has been subscribed. */
+  #hasSubscribed = false;
   /** Whether there is an `onStatus`. */
   readonly #reportsStatus: boolean;
   /** Reports the status when due; null while there is nothing to report. */
@@ -49,6 +51,8 @@ export class WatchedCluster {
         this.#members.slots.want(channels);
         const all = [...channels, ...this.#registerOpposites()];
         const refused = (await this.#onEach((member) => member.settle(all))).flat();
+        if (!this.#hasSubscribed) this.#members.hearAll();
+        this.#hasSubscribed = true;
         await Promise.all(Array.from(this.#members.values(), ({ gate }) => gate.settled()));
         const isAsked = ({ channel }: Refusal) => channels.some(({ id }) => id === channel.id);
         if (!refused.every(isAsked)) this.#members.filter.proofs.hearsOpposites = false;

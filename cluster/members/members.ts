@@ -315,6 +315,13 @@ export class Members extends Map<string, Member> implements MemberContext {
     onStatus();
   }
 
+  /** Nodes that are heard emit what is desired only from now on. */
+  hearAll(): void {
+    for (const { isHeard, gate: { stream } } of this.values()) {
+      if (isHeard && stream !== null) this.filter.heard(stream);
+    }
+  }
+
   #onReady(member: Member): void {
     const { isHeard, gate: { stream } } = member;
     const now = Date.now();

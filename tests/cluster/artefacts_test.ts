@@ -165,6 +165,20 @@ Deno.test("a deletion just after the subscription is certain", async () => {
   assertEquals(delivered, ["certain", "certain", "certain"]);
 });
 
+Deno.test("the first subscription waits until each node has answered after all have confirmed it", async () => {
+  await using cluster = new SimulatedCluster(3);
+  await using notifications = await connect(cluster.urls, { refreshInterval: 60_000 });
+  const commands: string[] = [];
+  for (const [n, node] of cluster.nodes.entries()) {
+    node.onAsked = (name) => void commands.push(`${name} ${n}`);
+  }
+  await notifications.subscribeKeyspace("*", { handler() {} });
+  const subscribed = commands.findLastIndex((text) => text.startsWith("PSUBSCRIBE"));
+  for (const n of cluster.nodes.keys()) {
+    assert(commands.lastIndexOf(`PING ${n}`) > subscribed, commands.slice(-20).join(", "));
+  }
+});
+
 Deno.test("a node that does not answer while events wait for it is noticed long before it is due", async () => {
   await using cluster = new SimulatedCluster(2);
   const [first, second] = cluster.nodes as [typeof cluster.nodes[0], typeof cluster.nodes[0]];
