@@ -34,6 +34,7 @@ export const PROPERTIES: readonly Property[] = [
     weather: { migrations: ["by key"], rest: 12_000, duration: 60_000, rate: 0.02 },
     profiles: EVERY_PROFILE,
     seeds: 4,
+    faults: { uncertain: 0.5 },
   },
   {
     name: "delivers every event and no artefact while slots migrate atomically, far apart",
