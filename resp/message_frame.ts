@@ -116,7 +116,7 @@ export function readMessageFrame(
     return matchHead(bytes, start + 1, size);
   }
   for (; part < 3; part++) {
-    if (at + 6 > size) return matchCut(bytes, words, at, size);
+    if (at + 6 > size) return matchCut(bytes, words, at, size, start + most);
     const word = words.getInt32(at, true);
     let length = (word >> 8 & 0xff) - 48;
     let from = at + 4;
@@ -138,7 +138,7 @@ export function readMessageFrame(
     const to = from + length;
     if (to - start > most) return NO_MATCH;
     if (to + 1 >= size || words.getInt16(to, true) !== 0x0a0d) {
-      return matchCut(bytes, words, at, size);
+      return matchCut(bytes, words, at, size, start + most);
     }
     if (part === 0) {
       frame.patternStart = from;
@@ -165,11 +165,21 @@ function matchHead(bytes: Uint8Array, from: number, size: number): number {
   return INCOMPLETE;
 }
 
-/** The same of a part of one, which begins at `start`. Each of its bytes is checked as it arrives. */
-function matchCut(bytes: Uint8Array, words: DataView, start: number, size: number): number {
+/**
+ * The same of a part of one, which begins at `start` and may not end after `last`. Each of its bytes is
+ * checked as it arrives.
+ */
+function matchCut(
+  bytes: Uint8Array,
+  words: DataView,
+  start: number,
+  size: number,
+  last: number,
+): number {
   const head = readBulkHead(bytes, words, start, size);
   if (head <= 0) return head;
   const to = contentStart(start, head) + contentLength(head);
+  if (to > last) return NO_MATCH;
   if (to >= size) return size - to - 1;
   return bytes[to] === CR && to + 1 === size ? INCOMPLETE : NO_MATCH;
 }

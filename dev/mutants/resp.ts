@@ -73,6 +73,13 @@ export const resp: readonly Mutant[] = [
     tests: ["tests/resp/errors_test.ts"],
   },
   {
+    name: "waits for a part that is announced beyond the limits at the end of a chunk",
+    file: "resp/message_frame.ts",
+    before: "if (to > last) return NO_MATCH;",
+    after: "",
+    tests: ["tests/resp/errors_test.ts"],
+  },
+  {
     name: "rounds integers beyond 2 ** 53",
     file: "resp/scalars.ts",
     before: "size <= Number.MAX_SAFE_INTEGER",

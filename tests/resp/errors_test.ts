@@ -300,6 +300,14 @@ Deno.test("messages keep to the limits on the straight path too", () => {
   }
 });
 
+Deno.test("a part of a message that is announced too long throws once its head has come", () => {
+  const head = ">4\r\n$8\r\npmessage\r\n$1\r\n*\r\n$78\r\n";
+  for (let place = 0; place < head.length; place++) {
+    const events = decode(cut(bytes(head), place), { maxBulkLength: 41 }, new MessageRecorder());
+    assertEquals(events.map((event) => event.includes("maxBulkLength")), [true], `cut at ${place}`);
+  }
+});
+
 const LONGEST_TEXT = 2 ** 29 - 24;
 
 Deno.test("what no runtime can hold is beyond the limits, whatever they are", () => {
