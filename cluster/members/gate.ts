@@ -291,7 +291,7 @@ export class NodeGate implements Gate {
     this.#reportTimer = setTimeout(() => {
       this.#reportTimer = undefined;
       if (link === this.#link) this.#tryReport(link);
-    }, this.#reportedAt + this.#context.spacing - performance.now());
+    }, Math.max(0, this.#reportedAt + this.#context.spacing - performance.now()));
   }
 
   async #tryReport(link: Link): Promise<void> {
