@@ -78,7 +78,11 @@ export class WatchedCluster {
       settings,
       tls,
       maxNodes,
-      nodes: () => this.#members.connected(),
+      nodes: () =>
+        [...this.#members.values()].flatMap(({ id, server }) => {
+          const address = this.#members.locate(id);
+          return server.connection !== null && address !== null ? [{ id, server, address }] : [];
+        }),
       signal,
     });
     this.#refresher = new Refresher({

@@ -10,7 +10,6 @@ import { dialAddress, type Topology } from "../discovery/topology.ts";
 import { MigrationFilter } from "../migration/filter.ts";
 import type { Verdict } from "../migration/node_stream.ts";
 import type { MigrationPolicy } from "../options.ts";
-import type { KnownNode } from "../topology_source.ts";
 import { Member, type MemberContext } from "./member.ts";
 import { Succession } from "./succession.ts";
 import { WatchedSlots } from "./watched_slots.ts";
@@ -113,14 +112,6 @@ export class Members extends Map<string, Member> implements MemberContext {
     this.#succession.close();
     this.slots.report(this.slots.coverage.end(Date.now()));
     for (const member of this.values()) member.close(reason);
-  }
-
-  /** The nodes that are connected. */
-  connected(): KnownNode[] {
-    return [...this.values()].flatMap(({ id, server }) => {
-      const address = this.locate(id);
-      return server.connection !== null && address !== null ? [{ id, server, address }] : [];
-    });
   }
 
   /** How long two pings of a node, and two reports, have to be apart, in ms. */
