@@ -6,7 +6,7 @@
  */
 import { join } from "node:path";
 import { readConfig, ROOT, sourceFiles } from "./project.ts";
-import { isPublished } from "./rooms.ts";
+import { isPublished } from "./layers.ts";
 
 const ci = Deno.args.includes("--ci");
 

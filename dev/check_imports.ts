@@ -15,7 +15,7 @@ import {
   ROOT,
   sourceFiles,
 } from "./project.ts";
-import { type Room, roomOf } from "./rooms.ts";
+import { type Layer, layerOf } from "./layers.ts";
 
 const RUNTIME_GLOBALS = new Set(["Deno", "Bun", "process"]);
 const RUNTIME_MODULE = /^(?:node|cloudflare|bun):[\w./-]+$|^bun$/;
@@ -94,18 +94,18 @@ function resolve(specifier: string, from: string, { name, exports }: DenoConfig)
   return null;
 }
 
-function judgeImport(room: Room, { specifier }: Import, target: string | null): string | null {
-  if (!room.imports) return null;
+function judgeImport(layer: Layer, { specifier }: Import, target: string | null): string | null {
+  if (!layer.imports) return null;
   if (specifier === null) return "imports what is not a plain string, which nothing can check";
   if (target === null) {
-    if (room.runtime && RUNTIME_MODULE.test(specifier)) return null;
-    if (room.program && (COMMON_MODULE.test(specifier) || PACKAGE.test(specifier))) return null;
+    if (layer.runtime && RUNTIME_MODULE.test(specifier)) return null;
+    if (layer.program && (COMMON_MODULE.test(specifier) || PACKAGE.test(specifier))) return null;
     return `imports ${specifier}, which is not part of this project`;
   }
-  const to = roomOf(target);
-  if (to && (to === room || room.imports.includes(to.path))) return null;
-  const allowed = [...new Set([room.path, ...room.imports])].join(", ");
-  return `imports ${target}; ${room.path} may import only ${allowed}`;
+  const to = layerOf(target);
+  if (to && (to === layer || layer.imports.includes(to.path))) return null;
+  const allowed = [...new Set([layer.path, ...layer.imports])].join(", ");
+  return `imports ${target}; ${layer.path} may import only ${allowed}`;
 }
 
 /** The groups of files that import each other in a circle, each as a path back to its start. */
@@ -136,9 +136,9 @@ export async function checkImports(root: string = ROOT): Promise<Problem[]> {
   const graph = new Map<string, Map<string, number>>();
 
   for (const file of await sourceFiles(root)) {
-    const room = roomOf(file);
-    if (!room) {
-      const reason = "belongs to no room that this check knows; add the room to it";
+    const layer = layerOf(file);
+    if (!layer) {
+      const reason = "belongs to no layer that this check knows; add the layer to it";
       problems.push({ file, line: 1, reason });
       continue;
     }
@@ -148,12 +148,12 @@ export async function checkImports(root: string = ROOT): Promise<Problem[]> {
     for (const one of imports) {
       const target = one.specifier === null ? null : resolve(one.specifier, file, config);
       if (target !== null && !targets.has(target)) targets.set(target, one.line);
-      const reason = judgeImport(room, one, target);
+      const reason = judgeImport(layer, one, target);
       if (reason !== null) problems.push({ file, line: one.line, reason });
     }
-    if (room.runtime) continue;
+    if (layer.runtime) continue;
     for (const { line, name } of runtimeNames) {
-      if (room.program && COMMON_MODULE.test(name)) continue;
+      if (layer.program && COMMON_MODULE.test(name)) continue;
       const reason = `names ${name}; only pubsub/connection/transports/ may name a runtime`;
       problems.push({ file, line, reason });
     }

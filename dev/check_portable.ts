@@ -1,5 +1,5 @@
 /**
- * Type-checks the published rooms that may name no runtime against what a web worker has, and
+ * Type-checks the published layers that may name no runtime against what a web worker has, and
  * nothing else, so that a global of Deno, Bun or Node is an error even where its name is not one
  * that `check_imports.ts` looks for, such as `Buffer` or `setImmediate`.
  *
@@ -8,10 +8,10 @@
 import { join, relative, sep } from "node:path";
 import ts from "npm:typescript@6.0.3";
 import { type Problem, readConfig, reportAndExit, ROOT, sourceFiles } from "./project.ts";
-import { isPublished, roomOf } from "./rooms.ts";
+import { isPublished, layerOf } from "./layers.ts";
 
 function isPortable(file: string): boolean {
-  return isPublished(file) && !roomOf(file)!.runtime;
+  return isPublished(file) && !layerOf(file)!.runtime;
 }
 
 /** Checks the project in a folder. */

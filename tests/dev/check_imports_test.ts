@@ -76,7 +76,7 @@ function relativeTo(from: string, to: string): string {
   return (up || "./") + to;
 }
 
-Deno.test("imports along the rooms pass", async (t) => {
+Deno.test("imports along the layers pass", async (t) => {
   for (const [from, to] of RIGHT_IMPORTS) {
     await t.step(`${from} -> ${to}`, async () => {
       const text = `import * as it from "${relativeTo(from, to)}";\nvoid it;\n`;
@@ -85,7 +85,7 @@ Deno.test("imports along the rooms pass", async (t) => {
   }
 });
 
-Deno.test("imports against the rooms fail, with file, line and reason", async (t) => {
+Deno.test("imports against the layers fail, with file, line and reason", async (t) => {
   for (const [from, to] of WRONG_IMPORTS) {
     await t.step(`${from} -> ${to}`, async () => {
       const text = `// first line\nimport * as it from "${relativeTo(from, to)}";\nvoid it;\n`;
@@ -234,9 +234,9 @@ Deno.test("a cycle is shown whole; a diamond is none", async () => {
   ]);
 });
 
-Deno.test("a file outside every room is told", async () => {
+Deno.test("a file outside every layer is told", async () => {
   assertEquals(await check({ "util/a.ts": EMPTY }), [
-    "util/a.ts:1: belongs to no room that this check knows; add the room to it",
+    "util/a.ts:1: belongs to no layer that this check knows; add the layer to it",
   ]);
 });
 

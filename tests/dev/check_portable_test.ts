@@ -21,7 +21,7 @@ const OF_A_RUNTIME = [
   "new Bun.Glob('')",
 ];
 
-Deno.test("a runtime's global is an error in the rooms that run everywhere", async () => {
+Deno.test("a runtime's global is an error in the layers that run everywhere", async () => {
   const files = ["resp/a.ts", "parse/a.ts", "pubsub/a.ts", "cluster/a.ts", "mod.ts"];
   const text = OF_A_RUNTIME.map((code, i) => `export const it${i}: unknown = ${code};\n`).join("");
   const problems = await check(Object.fromEntries(files.map((file) => [file, text])));
@@ -48,7 +48,7 @@ export const timer: number = setTimeout(() => {}, 1);
   );
 });
 
-Deno.test("other rooms are not looked at", async () => {
+Deno.test("other layers are not looked at", async () => {
   const text = "export const it: number = Deno.pid;\n";
   assertEquals(await check({ "cli/a.ts": text, "tests/a.ts": text, "dev/a.ts": text }), []);
 });

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { join } from "node:path";
 import { ROOT, sourceFiles } from "../../dev/project.ts";
-import { isPublished } from "../../dev/rooms.ts";
+import { isPublished } from "../../dev/layers.ts";
 
 /** Matches where the codes of a class are declared. */
 const UNION = /^export type \w+ErrorCode =[^;]*;|\bextends CodedError<[^>]*>/gm;

@@ -1,7 +1,7 @@
 /** Where a file belongs, by the beginning of its path; the first that fits counts. */
-export interface Room {
+export interface Layer {
   path: string;
-  /** The rooms it may import, besides itself. Anything at all if absent. */
+  /** The layers it may import, besides itself. Anything at all if absent. */
   imports?: string[];
   /** Whether it may name a runtime, and import a runtime's own modules. */
   runtime: boolean;
@@ -12,7 +12,7 @@ export interface Room {
   program?: boolean;
 }
 
-const ROOMS: Room[] = [
+const LAYERS: Layer[] = [
   { path: "bytes/", imports: [], runtime: false },
   { path: "resp/", imports: ["bytes/"], runtime: false },
   { path: "parse/", imports: ["bytes/"], runtime: false },
@@ -91,13 +91,13 @@ const ROOMS: Room[] = [
   { path: "tests/", runtime: true },
 ];
 
-/** The room of a file, given by its path from the project's folder. */
-export function roomOf(file: string): Room | undefined {
-  return ROOMS.find(({ path }) => path.endsWith("/") ? file.startsWith(path) : file === path);
+/** The layer of a file, given by its path from the project's folder. */
+export function layerOf(file: string): Layer | undefined {
+  return LAYERS.find(({ path }) => path.endsWith("/") ? file.startsWith(path) : file === path);
 }
 
 /** Whether the package holds this file. */
 export function isPublished(file: string): boolean {
-  const room = roomOf(file);
-  return room?.imports !== undefined && !room.program;
+  const layer = layerOf(file);
+  return layer?.imports !== undefined && !layer.program;
 }
