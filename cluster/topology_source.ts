@@ -75,8 +75,8 @@ export class TopologySource {
 
   /**
    * Requests the topology of up to five connected nodes, and returns the view that most of them agree
-   * on. While none of them replies, the next five are tried as well; if none does, the seed nodes one
-   * after the other. Each time another node is the first.
+   * on, because one node may be cut off from the others. While none of them replies, the next five are
+   * tried as well; if none does, the seed nodes one after the other. Each time another node is the first.
    *
    * @param known the topology so far; once slots had owners, a reply that names none is not used: its
    * node was reset, or has forgotten the others

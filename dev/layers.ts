@@ -12,14 +12,15 @@ export interface Layer {
   program?: boolean;
 }
 
-const LAYERS: Layer[] = [
+/** All layers; `docs/architecture.md` has the same table. */
+export const LAYERS: readonly Layer[] = [
   { path: "bytes/", imports: [], runtime: false },
   { path: "resp/", imports: ["bytes/"], runtime: false },
   { path: "parse/", imports: ["bytes/"], runtime: false },
   { path: "events/", imports: ["parse/"], runtime: false },
   {
     path: "pubsub/connection/transports/",
-    imports: ["pubsub/connection/", "resp/", "parse/"],
+    imports: ["pubsub/connection/"],
     runtime: true,
   },
   {
@@ -29,7 +30,7 @@ const LAYERS: Layer[] = [
   },
   {
     path: "pubsub/sentinel/",
-    imports: ["pubsub/", "pubsub/connection/", "pubsub/connection/transports/", "resp/", "parse/"],
+    imports: ["pubsub/", "pubsub/connection/", "pubsub/connection/transports/", "resp/"],
     runtime: false,
   },
   {
@@ -48,7 +49,7 @@ const LAYERS: Layer[] = [
   { path: "cluster/discovery/", imports: ["bytes/", "resp/", "parse/"], runtime: false },
   {
     path: "cluster/migration/",
-    imports: ["cluster/discovery/", "bytes/", "resp/", "parse/", "events/"],
+    imports: ["cluster/discovery/", "bytes/", "events/"],
     runtime: false,
   },
   {

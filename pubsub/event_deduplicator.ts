@@ -9,6 +9,9 @@ import type { Subscribers } from "./subscription_registry.ts";
  * pattern, with nothing of another event between them. So messages with the same channel and
  * payload that follow each other are one event, until a subscription comes a second time: that is
  * the next event.
+ *
+ * A keyspace and a keyevent message of one event count as two events: a consumer that reads only one
+ * `kind` must not miss the event because the other message came first.
  */
 export class EventDeduplicator<Consumer> {
   #bytes: Uint8Array | null = null;

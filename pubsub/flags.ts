@@ -42,7 +42,8 @@ export type FindUndeliverable = (channels: Iterable<ServerChannel>) => Undeliver
 
 /**
  * Checks whether a server can deliver anything on channels. Subscribing does not tell: it succeeds
- * although the flags or databases of the server let nothing through.
+ * although the flags or databases of the server let nothing through. Each subscription is checked anew,
+ * because they may have changed since.
  */
 export class DeliveryCheck {
   /** The flags in the last reply; `unknown` if the server did not say; null before the first check. */
@@ -435,7 +436,10 @@ export async function findMissingDatabases(
   };
 }
 
-/** Why the server has not the database, in its own words; null when it has, or does not tell. */
+/**
+ * Why the server has not the database, in its own words; null when it has, or does not tell. By `SELECT`,
+ * which more users may run than `CONFIG GET`; the connection touches no key, whatever it selects.
+ */
 async function whyNot(connection: Connection, database: string): Promise<string | null> {
   try {
     await connection.request("SELECT", database);

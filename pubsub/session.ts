@@ -395,7 +395,8 @@ export class Session extends MessageReceiver implements MessageSource {
   }
 
   /**
-   * Checks whether the server can still deliver the desired channels.
+   * Checks whether the server can still deliver the desired channels, which a connection that lives does
+   * not show.
    *
    * @param isRegular whether the check of the owner is due as well
    */

@@ -63,7 +63,10 @@ export class Members extends Map<string, Member> implements MemberContext {
   #checkedAt = performance.now();
   /** Nodes that were left, and until when everything of them was received, in ms since the epoch. */
   readonly #leftAt = new Map<string, number>();
-  /** Nodes that were left because they said that they are replicas, and were not heard since. */
+  /**
+   * Nodes that were left because they said that they are replicas, and were not heard since. Only a node
+   * itself can say that it is a primary again: a topology that names it may be late.
+   */
   readonly #replicas = new Set<string>();
   /** How many topologies in a row differed from what the nodes themselves say. */
   #disagreed = 0;

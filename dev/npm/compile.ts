@@ -26,7 +26,8 @@ export function compileCode(file: string, source: string): Output {
 }
 
 /**
- * What type checkers take: of these modules, and of all that they import.
+ * What type checkers take: of these modules, and of all that they import. By one program, because types
+ * that are made one module at a time declare some members twice.
  *
  * @param files paths from the project's folder
  * @returns by such paths

@@ -425,7 +425,7 @@ export class Connection {
     const receiver = this.#receiver;
     if (confirmation === null) return receiver.unusable();
     const { isShard, subscribed } = confirmation;
-    // Shard channels are never unsubscribed from here.
+    // `SUNSUBSCRIBE` is never sent: its reply could not be distinguished from the end of a fence.
     if (isShard && !subscribed) {
       return receiver.released(bytesOf(items[1]) ?? new Uint8Array());
     }

@@ -150,7 +150,10 @@ export function tlsFor(
   );
 }
 
-/** A dial that uses TLS for every address; the same dial if `tls` is undefined. */
+/**
+ * A dial that uses TLS for every address, including those that a server names later, so that none of
+ * them is connected to in the clear; the same dial if `tls` is undefined.
+ */
 export function dialWithTls(dial: Dial, tls: TlsOptions | undefined): Dial {
   return tls === undefined ? dial : (address, options) => dial(address, { ...options, tls });
 }

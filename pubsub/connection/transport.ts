@@ -121,7 +121,8 @@ export interface Transport {
   /**
    * Waits for bytes.
    *
-   * @returns all the bytes that came, at least one, in memory the transport never writes to again; or
+   * @returns all the bytes that came, at least one, in memory the transport never writes to again,
+   * because notifications may be views of it; or
    * `null` when the peer has ended the stream or {@linkcode Transport.close} was called.
    * @throws when the stream broke: the runtime's own error, or a `ConnectError` that already says
    * to whom, why, and what to do.

@@ -34,6 +34,9 @@ export interface WatchOptions extends SessionOptions {
 /**
  * Follows what the sentinels publish, one sentinel at a time and another when that one is lost,
  * until the signal is aborted.
+ *
+ * One is enough: another that knows more is asked when this one or the primary is lost, and the role
+ * check finds a primary that was demoted meanwhile.
  */
 export async function followSentinels(sentinels: Sentinels, options: WatchOptions): Promise<void> {
   const { signal } = options;

@@ -1,6 +1,7 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { fileURLToPath } from "node:url";
 import { checkImports } from "../../dev/check_imports.ts";
+import { LAYERS } from "../../dev/layers.ts";
 import { CONFIG, temporaryTree } from "./tree.ts";
 
 const EMPTY = "export {};\n";
@@ -233,6 +234,24 @@ Deno.test("a cycle is shown whole; a diamond is none", async () => {
     "tests/a.ts:1: is part of a cycle: tests/a.ts -> tests/a.ts",
   ]);
 });
+
+Deno.test("the table in docs/architecture.md has the same layers and imports", async () => {
+  const page = await Deno.readTextFile(new URL("../../docs/architecture.md", import.meta.url));
+  const table = page.slice(page.indexOf("## Layers"), page.indexOf("## Where to add what"));
+  const written: [path: string, imports: string][] = [];
+  for (const [, layers, imports] of table.matchAll(/^\| (`.*?) \| .* \| (.*?) *\|$/gm)) {
+    for (const path of pathsIn(layers!)) written.push([path, pathsIn(imports!).join() || imports!]);
+  }
+  const checked = LAYERS.map(({ path, imports }) => [
+    path,
+    imports === undefined ? "anything" : imports.toSorted().join() || "nothing",
+  ]);
+  assertEquals(written.sort(), checked.sort());
+});
+
+function pathsIn(cell: string): string[] {
+  return [...cell.matchAll(/`([^`]+(?:\/|\.ts))`/g)].map(([, path]) => path!).sort();
+}
 
 Deno.test("a file outside every layer is told", async () => {
   assertEquals(await check({ "util/a.ts": EMPTY }), [
