@@ -36,10 +36,10 @@ async function broken(file: string, markdown: string): Promise<string[]> {
       continue;
     }
     const [path, anchor] = target!.split("#") as [string, string?];
-    const linked = join(ROOT, dirname(file), path);
-    if (path !== "" && !await Deno.stat(linked).then(() => true, () => false)) dead.push(target!);
+    const linked = join(dirname(file), path);
+    if (path !== "" && !await exists(linked)) dead.push(target!);
     else if (anchor !== undefined) {
-      const text = path === "" ? markdown : await Deno.readTextFile(linked);
+      const text = path === "" ? markdown : await Deno.readTextFile(join(ROOT, linked));
       if (!anchors(text).has(anchor)) dead.push(target!);
     }
   }
@@ -59,6 +59,23 @@ Deno.test("a link that leads nowhere is noticed", async () => {
   const markdown = "# One two\n[a](missing.md) [b](#one-two) [c](#one) [d](docs/servers.md#no)";
   assertEquals(await broken("README.md", markdown), ["missing.md", "#one", "docs/servers.md#no"]);
 });
+
+Deno.test("every file and folder that the documents name exists", async () => {
+  const missing: string[] = [];
+  for (const file of await texts()) {
+    if (file === "CHANGELOG.md") continue;
+    const markdown = await Deno.readTextFile(join(ROOT, file));
+    for (const [, path, folder] of markdown.matchAll(/`(([\w-]+)\/[\w./-]+)`/g)) {
+      if (!await exists(folder!)) continue;
+      if (!await exists(path!)) missing.push(`${file}: ${path}`);
+    }
+  }
+  assertEquals(missing, []);
+});
+
+async function exists(path: string): Promise<boolean> {
+  return await Deno.stat(join(ROOT, path)).then(() => true, () => false);
+}
 
 Deno.test("the examples of the documents that need no server run", async () => {
   for (const file of await texts()) {
