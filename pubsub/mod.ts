@@ -15,7 +15,7 @@
  * @module
  */
 
-export { formatAddress, parseUrl, type ServerUrl } from "./connection/address.ts";
+export { parseUrl, type ServerUrl } from "./connection/address.ts";
 export type { AbstractKeyspaceNotifications, KeyspaceNotificationsInterface } from "./base.ts";
 export type { NotificationHandler } from "./delivery.ts";
 export * from "./connection/errors.ts";
@@ -31,13 +31,14 @@ export type { Overflow, QueueLimits } from "./queue.ts";
 export type { SentinelTarget } from "./sentinel_target.ts";
 export * from "./status.ts";
 export type { NotificationLoop, StreamItem } from "./stream.ts";
-export type {
-  Address,
-  Dial,
-  DialOptions,
-  TcpAddress,
-  TlsOptions,
-  Transport,
-  UnixAddress,
+export {
+  type Address,
+  type Dial,
+  type DialOptions,
+  formatAddress,
+  type TcpAddress,
+  type TlsOptions,
+  type Transport,
+  type UnixAddress,
 } from "./connection/transport.ts";
 export { dial } from "./connection/transports/mod.ts";

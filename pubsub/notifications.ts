@@ -1,5 +1,6 @@
 import { Channel } from "../parse/mod.ts";
-import { formatAddress, parseUrl } from "./connection/address.ts";
+import { parseUrl } from "./connection/address.ts";
+import { formatAddress } from "./connection/transport.ts";
 import { AbstractKeyspaceNotifications } from "./base.ts";
 import { ClosedError, ConnectError } from "./connection/errors.ts";
 import { ReplicaAdvice } from "./event_advice.ts";

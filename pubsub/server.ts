@@ -1,5 +1,5 @@
 import type { Channel } from "../parse/mod.ts";
-import { formatAddress } from "./connection/address.ts";
+import { formatAddress } from "./connection/transport.ts";
 import { Signal } from "./connection/timers.ts";
 import type { Connection } from "./connection/connection.ts";
 import { ConnectError, TimeoutError } from "./connection/errors.ts";

@@ -7,7 +7,7 @@
 
 import { kindOf } from "./option_checks.ts";
 import { isName, reasonOf } from "./printable.ts";
-import type { Address, TcpAddress, UnixAddress } from "./transport.ts";
+import { type Address, formatAddress, type TcpAddress, type UnixAddress } from "./transport.ts";
 
 /** The port of a URL that names none. */
 export const DEFAULT_PORT = 6379;
@@ -161,26 +161,6 @@ function decode(part: string, what: string, fail: Fail): string {
   } catch {
     throw fail(`the percent-encoding of its ${what} is broken`);
   }
-}
-
-/**
- * An address as people write it: `host:port`, IPv6 in brackets; of a unix socket, its path.
- *
- * @param address the address
- * @returns its text
- *
- * @example
- * ```ts
- * import { formatAddress } from "@keywatch/keywatch/pubsub";
- *
- * console.log(formatAddress({ hostname: "::1", port: 6379 })); // [::1]:6379
- * console.log(formatAddress({ path: "/run/redis.sock" })); // /run/redis.sock
- * ```
- */
-export function formatAddress(address: Address): string {
-  if ("path" in address) return address.path;
-  const { hostname, port } = address;
-  return hostname.includes(":") ? `[${hostname}]:${port}` : `${hostname}:${port}`;
 }
 
 /** Where to dial a server in place of the address that another one announces for it. */

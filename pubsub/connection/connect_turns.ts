@@ -1,5 +1,4 @@
-import { formatAddress } from "./address.ts";
-import type { Address } from "./transport.ts";
+import { type Address, formatAddress } from "./transport.ts";
 
 /** Admits a limited number of callers at a time. The others wait and are admitted in order. */
 class Semaphore {

@@ -12,14 +12,13 @@ import {
 import { replyToText } from "../../resp/types.ts";
 import { bytesOf } from "../../resp/message_frame.ts";
 import type { Product } from "../../events/flags.ts";
-import { formatAddress } from "./address.ts";
 import { ClosedError, CodedError, ConnectError, TimeoutError } from "./errors.ts";
 import { reasonOf } from "./printable.ts";
 import { isBusy } from "./refusal.ts";
 import { readConfirmation, type ReplyTaker, Requests, type ServerChannel } from "./requests.ts";
 import { Secrets } from "./secrets.ts";
 import { Signal, withDeadline } from "./timers.ts";
-import type { Address, Dial, Transport } from "./transport.ts";
+import { type Address, type Dial, formatAddress, type Transport } from "./transport.ts";
 
 /** How long to wait before a command is repeated because the server was busy, in ms. */
 const BUSY_POLL = 100;

@@ -1,5 +1,5 @@
 import { type Reply, RespMap, ServerError } from "../../resp/mod.ts";
-import { formatAddress } from "./address.ts";
+import { formatAddress } from "./transport.ts";
 import type { ConnectTurns } from "./connect_turns.ts";
 import { Connection, type ConnectionOptions, isHangUp } from "./connection.ts";
 import { AuthError, ConnectError, TimeoutError } from "./errors.ts";

@@ -1,6 +1,6 @@
 import { Decoder, type DecoderLimits } from "../../resp/mod.ts";
 import { DEFAULT_LIMITS } from "../../resp/options.ts";
-import { formatAddress, type ServerUrl } from "./address.ts";
+import type { ServerUrl } from "./address.ts";
 import type { Credentials } from "./handshake.ts";
 import {
   checkKinds,
@@ -12,7 +12,7 @@ import {
   tlsFor,
 } from "./option_checks.ts";
 import { Secrets } from "./secrets.ts";
-import type { Dial, TlsOptions } from "./transport.ts";
+import { type Dial, formatAddress, type TlsOptions } from "./transport.ts";
 import { dial } from "./transports/mod.ts";
 
 /**

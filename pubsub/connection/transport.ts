@@ -1,6 +1,6 @@
 /**
  * What a connection needs from a runtime: addresses, and a pair of byte streams to one of them.
- * Types only; the runtimes' own code is in `transports/`.
+ * The runtimes' own code is in `transports/`.
  *
  * @module
  */
@@ -52,6 +52,26 @@ export interface UnixAddress {
  * ```
  */
 export type Address = TcpAddress | UnixAddress;
+
+/**
+ * An address as people write it: `host:port`, IPv6 in brackets; of a unix socket, its path.
+ *
+ * @param address the address
+ * @returns its text
+ *
+ * @example
+ * ```ts
+ * import { formatAddress } from "@keywatch/keywatch/pubsub";
+ *
+ * console.log(formatAddress({ hostname: "::1", port: 6379 })); // [::1]:6379
+ * console.log(formatAddress({ path: "/run/redis.sock" })); // /run/redis.sock
+ * ```
+ */
+export function formatAddress(address: Address): string {
+  if ("path" in address) return address.path;
+  const { hostname, port } = address;
+  return hostname.includes(":") ? `[${hostname}]:${port}` : `${hostname}:${port}`;
+}
 
 /**
  * How to speak TLS. Certificates and the key are PEM, as text or as the bytes of a file.

@@ -1,6 +1,6 @@
-import { type AddressMap, formatAddress } from "../connection/address.ts";
+import type { AddressMap } from "../connection/address.ts";
 import type { SentinelServer } from "./target.ts";
-import type { Dial, TcpAddress } from "../connection/transport.ts";
+import { type Dial, formatAddress, type TcpAddress } from "../connection/transport.ts";
 
 /** How many sentinels are learned of at most, whatever is told. */
 export const MOST_LEARNED = 32;

@@ -1,13 +1,13 @@
 import type { ConnectTurns } from "../connection/connect_turns.ts";
 import { type DecoderLimits, type Reply, RespMap, ServerError } from "../../resp/mod.ts";
-import { type AddressMap, formatAddress, MAX_PORT } from "../connection/address.ts";
+import { type AddressMap, MAX_PORT } from "../connection/address.ts";
 import type { Connection, ConnectionOptions } from "../connection/connection.ts";
 import { ConnectError } from "../connection/errors.ts";
 import { type Introduced, openConnection } from "../connection/handshake.ts";
 import type { Secrets } from "../connection/secrets.ts";
 import { MOST_LEARNED } from "./order.ts";
 import type { SentinelServer } from "./target.ts";
-import type { Address, TcpAddress } from "../connection/transport.ts";
+import { type Address, formatAddress, type TcpAddress } from "../connection/transport.ts";
 
 /** The channels on which a sentinel says that the primary is another one. */
 export const SWITCH_CHANNELS: readonly string[] = [

@@ -1,10 +1,10 @@
-import { formatAddress, parseNamedUrl } from "../connection/address.ts";
+import { parseNamedUrl } from "../connection/address.ts";
 import { readCredentials, type ServerDefaults } from "../connection/options.ts";
 import type { ConnectOptions } from "../options.ts";
 import type { Secrets } from "../connection/secrets.ts";
 import type { SentinelTarget } from "../sentinel_target.ts";
 import { dialWithTls, tlsFor } from "../connection/option_checks.ts";
-import type { Address, Dial } from "../connection/transport.ts";
+import { type Address, type Dial, formatAddress } from "../connection/transport.ts";
 import { dial } from "../connection/transports/mod.ts";
 import type { Credentials } from "../connection/handshake.ts";
 

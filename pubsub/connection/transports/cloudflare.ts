@@ -4,10 +4,15 @@
  * @module
  */
 
-import { formatAddress } from "../address.ts";
 import { ConnectError, UnsupportedError } from "../errors.ts";
 import { excerpt } from "../printable.ts";
-import type { Address, DialOptions, TlsOptions, Transport } from "../transport.ts";
+import {
+  type Address,
+  type DialOptions,
+  formatAddress,
+  type TlsOptions,
+  type Transport,
+} from "../transport.ts";
 import { Writes } from "./writes.ts";
 
 /**

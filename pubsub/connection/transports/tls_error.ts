@@ -4,10 +4,9 @@
  * @module
  */
 
-import { formatAddress } from "../address.ts";
 import { ConnectError } from "../errors.ts";
 import { excerpt } from "../printable.ts";
-import type { TcpAddress, TlsOptions } from "../transport.ts";
+import { formatAddress, type TcpAddress, type TlsOptions } from "../transport.ts";
 
 /** Why the handshake failed, and what to do about it. */
 type Explanation = readonly [why: string, advice: string];

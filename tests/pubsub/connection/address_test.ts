@@ -1,5 +1,6 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { formatAddress, parseUrl } from "../../../pubsub/connection/address.ts";
+import { parseUrl } from "../../../pubsub/connection/address.ts";
+import { formatAddress } from "../../../pubsub/connection/transport.ts";
 
 Deno.test("parseUrl reads every part", () => {
   assertEquals(parseUrl("redis://ana:p%40ss%2Fword@example.org:6380/12"), {
