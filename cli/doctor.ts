@@ -8,7 +8,7 @@ import { examineNode } from "./doctor/node.ts";
 import { doubtsOf } from "./doubts.ts";
 import { messageOf } from "./message.ts";
 import type { Output } from "./output.ts";
-import { ConnectTurns } from "../pubsub/connection/connect_turns.ts";
+import { ConnectTurns } from "../pubsub/connect_turns.ts";
 import { printable } from "../pubsub/connection/printable.ts";
 import { Selection, SELECTION_HELP, SELECTION_OPTIONS } from "./selection.ts";
 import type { Style } from "./style.ts";

@@ -1,4 +1,4 @@
-import { ConnectTurns } from "../pubsub/connection/connect_turns.ts";
+import { ConnectTurns } from "../pubsub/connect_turns.ts";
 import { dial, ServerError } from "../mod.ts";
 import type { Connection } from "../pubsub/connection/connection.ts";
 import { openConnection } from "../pubsub/connection/handshake.ts";

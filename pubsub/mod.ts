@@ -25,7 +25,7 @@ export * from "./subscription.ts";
 export * from "./notifications.ts";
 export type { FlagsPolicy } from "./flags.ts";
 export type { Credentials } from "./connection/handshake.ts";
-export type { HeartbeatOptions } from "./connection/heartbeat.ts";
+export type { HeartbeatOptions } from "./heartbeat.ts";
 export type { ConnectOptions, QueueOptions } from "./options.ts";
 export type { Overflow, QueueLimits } from "./queue.ts";
 export type { SentinelTarget } from "./sentinel_target.ts";

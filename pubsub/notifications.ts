@@ -5,7 +5,7 @@ import { AbstractKeyspaceNotifications } from "./base.ts";
 import { ClosedError, ConnectError } from "./connection/errors.ts";
 import { ReplicaAdvice } from "./event_advice.ts";
 import type { ServerInfo } from "./connection/handshake.ts";
-import { PING } from "./connection/heartbeat.ts";
+import { PING } from "./heartbeat.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import { type Locator, PlainLocator } from "./locator.ts";
 import { checkKinds, checkUnused } from "./connection/option_checks.ts";

@@ -9,9 +9,9 @@ import {
   type ServerDefaults,
   shielded,
 } from "./connection/options.ts";
-import { ConnectTurns } from "./connection/connect_turns.ts";
+import { ConnectTurns } from "./connect_turns.ts";
 import type { Gap } from "./gap.ts";
-import type { HeartbeatOptions } from "./connection/heartbeat.ts";
+import type { HeartbeatOptions } from "./heartbeat.ts";
 import {
   checkAtLeast,
   checkKinds,

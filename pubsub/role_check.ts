@@ -1,6 +1,6 @@
 import type { Connection } from "./connection/connection.ts";
 import type { ServerInfo } from "./connection/handshake.ts";
-import type { Probe } from "./connection/heartbeat.ts";
+import type { Probe } from "./heartbeat.ts";
 import { readReplication } from "./replication.ts";
 import { parseRole, readRole, type Role } from "./connection/info.ts";
 import type { Session } from "./session.ts";

@@ -3,7 +3,7 @@ import { type Connection, MessageReceiver } from "./connection/connection.ts";
 import { delay, repeat } from "./connection/timers.ts";
 import { TimeoutError } from "./connection/errors.ts";
 import { type Introduced, nameLibrary, type ServerInfo } from "./connection/handshake.ts";
-import { Heartbeat, PING, type Probe } from "./connection/heartbeat.ts";
+import { Heartbeat, PING, type Probe } from "./heartbeat.ts";
 import type { ServerChannel } from "./connection/requests.ts";
 import type { Address } from "./connection/transport.ts";
 import type { Consumer } from "./delivery.ts";

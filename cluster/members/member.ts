@@ -1,6 +1,6 @@
 import type { Connection } from "../../pubsub/connection/connection.ts";
 import { ConnectError } from "../../pubsub/connection/errors.ts";
-import type { Probe } from "../../pubsub/connection/heartbeat.ts";
+import type { Probe } from "../../pubsub/heartbeat.ts";
 import { parseRole } from "../../pubsub/connection/info.ts";
 import type { GapReason } from "../../pubsub/gap.ts";
 import type { DroppedMessages } from "../../pubsub/held_messages.ts";

@@ -5,7 +5,7 @@ import {
   openConnection,
   type ServerInfo,
 } from "../../pubsub/connection/handshake.ts";
-import type { Probe } from "../../pubsub/connection/heartbeat.ts";
+import type { Probe } from "../../pubsub/heartbeat.ts";
 import { askRole } from "../../pubsub/connection/info.ts";
 import { delay } from "../../pubsub/connection/timers.ts";
 import type { TcpAddress } from "../../pubsub/mod.ts";

@@ -659,10 +659,10 @@ export const cluster: readonly Mutant[] = [
   },
   {
     name: "sends a ping each time something is awaited",
-    file: "pubsub/connection/heartbeat.ts",
+    file: "pubsub/heartbeat.ts",
     before: "if (now - this.#lastAsked >= this.#options.busyInterval) this.#ask(now);",
     after: "if (now > 0) this.#ask(now);",
-    tests: ["tests/pubsub/connection/heartbeat_test.ts", "--filter=something is awaited"],
+    tests: ["tests/pubsub/heartbeat_test.ts", "--filter=something is awaited"],
   },
   {
     name: "forgets an uncertain restore though a silent node may have deleted its key",
@@ -673,9 +673,9 @@ export const cluster: readonly Mutant[] = [
   },
   {
     name: "does not cover what is awaited since the question under way",
-    file: "pubsub/connection/heartbeat.ts",
+    file: "pubsub/heartbeat.ts",
     before: "else this.#isAwaited = true;",
     after: "",
-    tests: ["tests/pubsub/connection/heartbeat_test.ts", "--filter=under way"],
+    tests: ["tests/pubsub/heartbeat_test.ts", "--filter=under way"],
   },
 ];

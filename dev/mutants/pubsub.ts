@@ -208,7 +208,7 @@ export const pubsub: readonly Mutant[] = [
   },
   {
     name: "leaves the timer of the heartbeat",
-    file: "pubsub/connection/heartbeat.ts",
+    file: "pubsub/heartbeat.ts",
     before: "this.#stopped = true;\n    clearTimeout(this.#timer);",
     after: "this.#stopped = true;",
     tests: ["tests/pubsub/ending_test.ts", "--filter=ends every loop"],
@@ -264,10 +264,10 @@ export const pubsub: readonly Mutant[] = [
   },
   {
     name: "keeps the place of a connect attempt that was given up",
-    file: "pubsub/connection/connect_turns.ts",
+    file: "pubsub/connect_turns.ts",
     before: 'signal.addEventListener("abort", giveUp, { once: true });',
     after: "",
-    tests: ["tests/pubsub/connection/connect_turns_test.ts"],
+    tests: ["tests/pubsub/connect_turns_test.ts"],
   },
   {
     name: "leaves the socket of a connection that is closed",
@@ -330,17 +330,17 @@ export const pubsub: readonly Mutant[] = [
   },
   {
     name: "sends no ping after the last of several messages",
-    file: "pubsub/connection/heartbeat.ts",
+    file: "pubsub/heartbeat.ts",
     before: "else this.#askWhenDue();",
     after: "",
-    tests: ["tests/pubsub/connection/heartbeat_test.ts", "--filter=follows the last message"],
+    tests: ["tests/pubsub/heartbeat_test.ts", "--filter=follows the last message"],
   },
   {
     name: "sends no ping after a message that came while one was under way",
-    file: "pubsub/connection/heartbeat.ts",
+    file: "pubsub/heartbeat.ts",
     before: "this.#isAwaited || this.#messages() !== this.#messagesBefore",
     after: "this.#isAwaited",
-    tests: ["tests/pubsub/connection/heartbeat_test.ts", "--filter=under way"],
+    tests: ["tests/pubsub/heartbeat_test.ts", "--filter=under way"],
   },
   {
     name: "takes the end of a shard channel for a confirmation",

@@ -25,17 +25,17 @@ export const pubsubState: readonly Mutant[] = [
   },
   {
     name: "gives up a connection whose long answer is under way",
-    file: "pubsub/connection/heartbeat.ts",
+    file: "pubsub/heartbeat.ts",
     before: "const due = Math.max(this.#asked, this.#heard) + timeout;",
     after: "const due = this.#asked + timeout;",
-    tests: ["tests/pubsub/connection/heartbeat_test.ts", "--filter=not given up"],
+    tests: ["tests/pubsub/heartbeat_test.ts", "--filter=not given up"],
   },
   {
     name: "says that a connection is silent on which something comes",
-    file: "pubsub/connection/heartbeat.ts",
+    file: "pubsub/heartbeat.ts",
     before: "performance.now() - Math.max(this.#asked, this.#heard)",
     after: "performance.now() - this.#asked",
-    tests: ["tests/pubsub/connection/heartbeat_test.ts", "--filter=not given up"],
+    tests: ["tests/pubsub/heartbeat_test.ts", "--filter=not given up"],
   },
   {
     name: "counts what was sent as unsent for ever",
@@ -53,10 +53,10 @@ export const pubsubState: readonly Mutant[] = [
   },
   {
     name: "listens for the end of a signal though one has answered",
-    file: "pubsub/connection/race_staggered.ts",
+    file: "pubsub/race_staggered.ts",
     before: '    signal.removeEventListener("abort", giveUp);\n',
     after: "",
-    tests: ["tests/pubsub/connection/race_staggered_test.ts"],
+    tests: ["tests/pubsub/race_staggered_test.ts"],
   },
   {
     name: "listens for the end of a signal though the wait is over",
@@ -88,10 +88,10 @@ export const pubsubState: readonly Mutant[] = [
   },
   {
     name: "takes messages that have not been read for the end of a flow",
-    file: "pubsub/connection/heartbeat.ts",
+    file: "pubsub/heartbeat.ts",
     before: "if (performance.now() - due > TIMER_SLACK_MS) return this.#awaitFlow();",
     after: "",
-    tests: ["tests/pubsub/connection/heartbeat_test.ts", "--filter=steady flow"],
+    tests: ["tests/pubsub/heartbeat_test.ts", "--filter=steady flow"],
   },
   {
     name: "has a message of one channel prove the flags of another",

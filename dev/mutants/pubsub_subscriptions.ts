@@ -174,7 +174,7 @@ export const pubsubSubscriptions: readonly Mutant[] = [
   },
   {
     name: "never finds out that a server hangs",
-    file: "pubsub/connection/heartbeat.ts",
+    file: "pubsub/heartbeat.ts",
     before: "if (now - this.#due > TIMER_SLACK_MS)",
     after: "if (now > 0)",
     tests: ["tests/pubsub/reconnect_test.ts", "--filter=hung server"],
@@ -223,10 +223,10 @@ export const pubsubSubscriptions: readonly Mutant[] = [
   },
   {
     name: "waits for one sentinel or node that says nothing",
-    file: "pubsub/connection/race_staggered.ts",
+    file: "pubsub/race_staggered.ts",
     before: "timer = setTimeout(startNext, staggerMs);",
     after: "",
-    tests: ["tests/pubsub/connection/race_staggered_test.ts"],
+    tests: ["tests/pubsub/race_staggered_test.ts"],
   },
   {
     name: "loses what a loop has not read",

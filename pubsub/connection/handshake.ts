@@ -1,6 +1,5 @@
 import { type Reply, RespMap, ServerError } from "../../resp/mod.ts";
-import { formatAddress } from "./transport.ts";
-import type { ConnectTurns } from "./connect_turns.ts";
+import { type Address, formatAddress } from "./transport.ts";
 import { Connection, type ConnectionOptions, isHangUp } from "./connection.ts";
 import { AuthError, ConnectError, TimeoutError } from "./errors.ts";
 import { askRole, parseInfo, textOf, toRole } from "./info.ts";
@@ -43,7 +42,9 @@ export interface HandshakeOptions {
   /** Servers, as `host:port`, that close the connection at `HELLO`, and are met in RESP2. */
   readonly resp2Servers: Set<string>;
   /** Limits how many connections are made at once; without limit if left out. */
-  readonly turns?: ConnectTurns;
+  readonly turns?: {
+    run<T>(address: Address, signal: AbortSignal, attempt: () => Promise<T>): Promise<T>;
+  };
 }
 
 /**

@@ -1,4 +1,4 @@
-import type { ConnectTurns } from "../connection/connect_turns.ts";
+import type { ConnectTurns } from "../connect_turns.ts";
 import { type DecoderLimits, type Reply, RespMap, ServerError } from "../../resp/mod.ts";
 import { type AddressMap, MAX_PORT } from "../connection/address.ts";
 import type { Connection, ConnectionOptions } from "../connection/connection.ts";

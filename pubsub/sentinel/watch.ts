@@ -3,7 +3,7 @@ import { backoff, STEADY_MS } from "../retries.ts";
 import { type Connection, MessageReceiver } from "../connection/connection.ts";
 import { delay } from "../connection/timers.ts";
 import { nameLibrary } from "../connection/handshake.ts";
-import { Heartbeat, type HeartbeatOptions } from "../connection/heartbeat.ts";
+import { Heartbeat, type HeartbeatOptions } from "../heartbeat.ts";
 import type { ActiveSentinel, Sentinels } from "./sentinels.ts";
 import {
   openSentinel,

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { connect } from "../../mod.ts";
-import { ConnectTurns } from "../../pubsub/connection/connect_turns.ts";
+import { ConnectTurns } from "../../pubsub/connect_turns.ts";
 import { Sentinels } from "../../pubsub/sentinel/sentinels.ts";
 import { SentinelOrder } from "../../pubsub/sentinel/order.ts";
 import { Secrets } from "../../pubsub/connection/secrets.ts";

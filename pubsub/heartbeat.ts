@@ -1,7 +1,7 @@
-import { type Reply, ServerError } from "../../resp/mod.ts";
-import type { Connection } from "./connection.ts";
-import { TIMER_SLACK_MS } from "./timers.ts";
-import { TimeoutError } from "./errors.ts";
+import { type Reply, ServerError } from "../resp/mod.ts";
+import type { Connection } from "./connection/connection.ts";
+import { TIMER_SLACK_MS } from "./connection/timers.ts";
+import { TimeoutError } from "./connection/errors.ts";
 
 /**
  * When a silent connection is asked whether it still lives.

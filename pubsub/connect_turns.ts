@@ -1,4 +1,4 @@
-import { type Address, formatAddress } from "./transport.ts";
+import { type Address, formatAddress } from "./connection/transport.ts";
 
 /** Admits a limited number of callers at a time. The others wait and are admitted in order. */
 class Semaphore {

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { ConnectTurns } from "../../../pubsub/connection/connect_turns.ts";
-import type { Address } from "../../../pubsub/mod.ts";
+import { ConnectTurns } from "../../pubsub/connect_turns.ts";
+import type { Address } from "../../pubsub/mod.ts";
 
 const at = (port: number, hostname = "10.0.0.1"): Address => ({ hostname, port });
 

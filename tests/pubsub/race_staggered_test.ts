@@ -1,7 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { getEventListeners } from "node:events";
-import { raceStaggered } from "../../../pubsub/connection/race_staggered.ts";
-import { within } from "../../servers/mod.ts";
+import { raceStaggered } from "../../pubsub/race_staggered.ts";
+import { within } from "../servers/mod.ts";
 
 /** What never answers, and records why it was given up. */
 function silent(reasons: unknown[]): (signal: AbortSignal) => Promise<never> {

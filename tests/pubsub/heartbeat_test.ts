@@ -1,8 +1,8 @@
 import { assert, assertEquals } from "@std/assert";
-import { connect, type Gap } from "../../../mod.ts";
-import type { Connection } from "../../../pubsub/connection/connection.ts";
-import { Heartbeat } from "../../../pubsub/connection/heartbeat.ts";
-import { sleep, startServer, type TestServer, until } from "../../servers/mod.ts";
+import { connect, type Gap } from "../../mod.ts";
+import type { Connection } from "../../pubsub/connection/connection.ts";
+import { Heartbeat } from "../../pubsub/heartbeat.ts";
+import { sleep, startServer, type TestServer, until } from "../servers/mod.ts";
 
 const TALKATIVE = { config: { "notify-keyspace-events": "KEA" } };
 
