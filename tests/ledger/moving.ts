@@ -83,8 +83,12 @@ export async function whenMoving(
       filled,
       everyKind,
       watch: (watching) => RemoteWatcher.start(watching, RUNTIME),
-      // What is stopped for a while, or slow on a busy machine, must not be taken for lost.
-      connect: { heartbeat: { interval: 500, timeout: PATIENCE }, timeout: PATIENCE },
+      // What is stopped for a while, or slow on a busy machine, must not be taken for lost, nor dropped.
+      connect: {
+        heartbeat: { interval: 500, timeout: PATIENCE },
+        timeout: PATIENCE,
+        queue: { items: 100_000 },
+      },
     });
     const { watcher } = stage;
     const { report, failure } = await playAlone(stage, fault, stage.random, [0]);
