@@ -218,9 +218,9 @@ export class Handovers<Item> {
       this.#proofs.wantProof(handover.source, order);
       return "maybe";
     }
-    if (state === "failed" && !event.owns) {
+    if (state === "failed") {
       // The source keeps the slot, so no end of its fence is to wait for. The event may come from after
-      // the migration.
+      // the migration: a target that owns the slot has it by another one.
       this.delete(stream, event.slot);
       return "maybe";
     }

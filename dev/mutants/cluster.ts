@@ -33,8 +33,15 @@ export const cluster: readonly Mutant[] = [
   {
     name: "waits for the end of a fence that the source of a failed migration keeps",
     file: "cluster/migration/handover.ts",
-    before: 'if (state === "failed" && !event.owns) {',
+    before: 'if (state === "failed") {',
     after: "if (false) {",
+    tests: ["tests/cluster/migration/filter_test.ts"],
+  },
+  {
+    name: "takes a slot that came key by key for that of an atomic migration that failed before",
+    file: "cluster/migration/handover.ts",
+    before: 'if (state === "failed") {',
+    after: 'if (state === "failed" && !event.owns) {',
     tests: ["tests/cluster/migration/filter_test.ts"],
   },
   {

@@ -260,6 +260,25 @@ Deno.test("an event of a slot whose atomic migration has failed is uncertain at 
   assertEquals(scene.take(), ["b set k maybe"]);
 });
 
+Deno.test("a write that ASK sent to a target is uncertain if an atomic migration of the slot failed before", () => {
+  const scene = new Scene({ a: [1, 2], b: [] });
+  const done = broughtBy([1, 2], 6);
+  const failed: NodeReport = { ...done, moves: [{ ...done.moves![0]!, state: "failed" }] };
+  scene.report("b", { ...IDLE, epoch: 5 });
+  scene.prove("b");
+  scene.emit("b", "set", "copied", 2);
+  // Slot 1 comes key by key.
+  scene.emit("b", "set", "asked");
+  scene.release("a");
+  scene.answer("b", true);
+  scene.answer("b", false, 2);
+  for (let n = 0; n < 3; n++) {
+    scene.report("b", failed);
+    scene.prove("a", "b");
+  }
+  assertEquals(scene.take(), ["b set copied maybe", "b set asked maybe"]);
+});
+
 Deno.test("a migration of another slot makes nothing an artefact", () => {
   const scene = new Scene({ a: [1], b: [] });
   scene.emit("b", "set");
