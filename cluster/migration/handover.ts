@@ -297,13 +297,14 @@ function isMigrating(event: HeldEvent<unknown>, id: string, heldSince: number): 
 
 /**
  * Between which places in the order a node has taken over the slots of a migration, all at once: after the
- * last answer that it does not own one, and before the first one that it does.
+ * last answer before its report that it does not own one, and before the first one that it does. What it
+ * answered after the report may come from its having lost the slot since.
  */
 function takeoverOf(stream: NodeStream<unknown>, { slots }: SlotMove): Takeover {
   let after = -Infinity;
   let before = Infinity;
   for (const [slot, order] of stream.deniedOrders) {
-    if (includesSlot(slots, slot)) after = Math.max(after, order);
+    if (order <= stream.reportOrder && includesSlot(slots, slot)) after = Math.max(after, order);
   }
   for (const { first, last } of slots) {
     for (let slot = first; slot <= last; slot++) {

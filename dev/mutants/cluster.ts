@@ -537,6 +537,13 @@ export const cluster: readonly Mutant[] = [
     tests: ["tests/cluster/migration/filter_test.ts"],
   },
   {
+    name: "hides events of a target that has lost another slot of their migration after its report",
+    file: "cluster/migration/handover.ts",
+    before: "if (order <= stream.reportOrder && includesSlot(slots, slot))",
+    after: "if (includesSlot(slots, slot))",
+    tests: ["tests/cluster/migration/filter_test.ts"],
+  },
+  {
     name: "decides a handover by a report from before its last event",
     file: "cluster/migration/handover.ts",
     before: "if (!this.#proofs.wantReport(stream, since)) return null;",

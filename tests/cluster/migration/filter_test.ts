@@ -222,6 +222,23 @@ Deno.test("a target takes all slots of an atomic migration over at once", () => 
   ]);
 });
 
+Deno.test("an answer after a target's report does not say when it took the slots over", () => {
+  const scene = new Scene({ a: [1, 2], b: [], c: [] });
+  scene.report("b", { ...IDLE, epoch: 5 });
+  scene.prove("b");
+  scene.emit("b", "set", "copied");
+  scene.emit("b", "set", "real");
+  scene.answer("b", true);
+  scene.report("b", broughtBy([1, 2], 6));
+  for (let n = 0; n < 2; n++) scene.prove("a", "b", "c");
+  // By now it has lost slot 2, which comes back.
+  scene.emit("b", "set", "later", 2);
+  scene.answer("b", false, 2);
+  assertEquals(scene.take(), []);
+  scene.release("a");
+  assertEquals(scene.take(), ["b set copied maybe", "b set real maybe"]);
+});
+
 Deno.test("an epoch is that of the events that come after the node has proven something since", () => {
   const scene = new Scene({ a: [1], b: [] });
   scene.report("b", { ...IDLE, epoch: 5 });
