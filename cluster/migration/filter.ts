@@ -309,8 +309,9 @@ export class MigrationFilter<Item> {
   reported(stream: NodeStream<Item>, report: NodeReport): void {
     stream.reportOrder = stream.reportAsked ?? this.#order;
     stream.reportAsked = null;
-    if (stream.takeReport(report, this.#order)) {
-      stream.movesOrder = ++this.#order;
+    // A ping that was sent before this may have been answered before the node reported.
+    if (stream.takeReport(report, ++this.#order)) {
+      stream.movesOrder = this.#order;
       this.proofs.wantProof(stream, this.#order);
     }
     this.#handovers.reported(stream, report);

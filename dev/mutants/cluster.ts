@@ -544,6 +544,13 @@ export const cluster: readonly Mutant[] = [
     tests: ["tests/cluster/migration/filter_test.ts"],
   },
   {
+    name: "takes a report's epoch for that of events from before it",
+    file: "cluster/migration/filter.ts",
+    before: "if (stream.takeReport(report, ++this.#order)) {",
+    after: "if (stream.takeReport(report, this.#order++)) {",
+    tests: ["tests/cluster/migration/filter_test.ts"],
+  },
+  {
     name: "decides a handover by a report from before its last event",
     file: "cluster/migration/handover.ts",
     before: "if (!this.#proofs.wantReport(stream, since)) return null;",

@@ -56,10 +56,7 @@ export class Scene {
     this.filter.setTopology(new Set(ids), ids.length, ownerOf);
     for (const id of ids) this.open(id, owners[id]!);
     // Each has proven something since the others are heard.
-    for (const stream of this.streams.values()) {
-      this.filter.pingSent(stream);
-      this.filter.proven(stream);
-    }
+    for (const id of ids) this.ping(id);
     this.asked = [];
   }
 
@@ -94,6 +91,12 @@ export class Scene {
   /** Each of the nodes answers the ping that it was sent. */
   prove(...ids: string[]): void {
     for (const id of ids) this.filter.proven(this.stream(id));
+  }
+
+  /** A node is sent a ping, and answers it. */
+  ping(id: string): void {
+    this.filter.pingSent(this.stream(id));
+    this.prove(id);
   }
 
   /** A node is asked for a report, and gives it. */
