@@ -62,12 +62,13 @@ export async function requestReport(
     send(connection, "CLUSTER", whole ? "NODES" : "INFO"),
     ...listings.map((words) => send(connection, ...words)),
   ]);
-  const ownLines = whole || role !== "replica" ? nodes : await send(connection, "CLUSTER", "NODES");
-  const lines = parseNodeLines(ownLines);
+  const isAskedAgain = !whole && role === "replica";
+  const lines = parseNodeLines(isAskedAgain ? await send(connection, "CLUSTER", "NODES") : nodes);
   // Which command the node knows is found by trying.
   const index = lists.findIndex((reply) => !isUnknown(reply));
   const report = {
-    role,
+    // One that follows nobody by then was promoted meanwhile.
+    role: isAskedAgain && lines !== null && lines.primary === null ? "primary" as const : role,
     known: lines?.known ?? null,
     epoch: null,
     ownEpoch: null,

@@ -551,6 +551,13 @@ export const cluster: readonly Mutant[] = [
     tests: ["tests/cluster/migration/filter_test.ts"],
   },
   {
+    name: "takes a node that was a replica for less than a round trip for one",
+    file: "cluster/members/report.ts",
+    before: 'isAskedAgain && lines !== null && lines.primary === null ? "primary" as const : role',
+    after: "role",
+    tests: ["tests/cluster/members/report_test.ts"],
+  },
+  {
     name: "decides a handover by a report from before its last event",
     file: "cluster/migration/handover.ts",
     before: "if (!this.#proofs.wantReport(stream, since)) return null;",

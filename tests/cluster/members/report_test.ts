@@ -1,7 +1,13 @@
 import { assertEquals } from "@std/assert";
 import { parseShards } from "../../../cluster/discovery/discover_topology.ts";
 import { formatSlots } from "../../../cluster/mod.ts";
-import { parseClusterInfo, parseMoves, parseNodeLines } from "../../../cluster/members/report.ts";
+import {
+  parseClusterInfo,
+  parseMoves,
+  parseNodeLines,
+  requestReport,
+} from "../../../cluster/members/report.ts";
+import type { Connection } from "../../../pubsub/connection/connection.ts";
 import { type Reply, RespMap, ServerError, VerbatimString } from "../../../resp/mod.ts";
 import { move, own, repeated } from "../hostile_replies.ts";
 import { recorded } from "../recordings.ts";
@@ -37,6 +43,22 @@ Deno.test("a replica names the primary that it follows", () => {
   const line = "b 127.0.0.1:2@3 myself,slave c 0 0 1 connected";
   assertEquals(parseNodeLines(line)?.primary, "c");
   assertEquals(parseNodeLines(`${own("7")}\n`)?.primary, null);
+});
+
+Deno.test("a node that follows nobody by the time at which it is asked for that is a primary", async () => {
+  const roleWith = async (lines: Reply) => {
+    const replies: Record<string, Reply> = {
+      "HELLO 3": new RespMap(["role", "replica"]),
+      "CLUSTER INFO": "cluster_known_nodes:2\r\n",
+      "CLUSTER NODES": lines,
+    };
+    const send = (...words: string[]) => Promise.resolve(replies[words.join(" ")]!);
+    const { report } = await requestReport({ send } as unknown as Connection, 3, false, []);
+    return report.role;
+  };
+  assertEquals(await roleWith("b 127.0.0.1:2@3 myself,slave c 0 0 1 connected"), "replica");
+  assertEquals(await roleWith(`${own("7")}\n`), "primary");
+  assertEquals(await roleWith(null), "replica");
 });
 
 Deno.test("a reply to CLUSTER NODES without the node's own line says nothing", () => {

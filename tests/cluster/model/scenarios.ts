@@ -289,6 +289,27 @@ scenario("delivers nothing of a demoted primary after CLUSTER FAILOVER", {}, asy
   await scene.write(100);
 });
 
+scenario("hides nothing of a node that was a replica for less than a round trip", {
+  profiles: ATOMIC_PROFILES,
+  latencies: [0.1, 0.1, 200],
+}, async (scene) => {
+  const { model, slot, b, c } = scene;
+  const { cluster, operations } = model;
+  const ofNode = cluster.slots.at(-1)!;
+  // A deletion has the client ask for a report, which the node gives while it is a replica.
+  operations.del(c.keysOf(ofNode)[0]!);
+  await model.run(350);
+  cluster.spawn(failOver(cluster, c, "orderly"));
+  await model.run(150);
+  cluster.spawn(failOver(cluster, cluster.ownerOf(ofNode), "orderly"));
+  await model.run(50);
+  cluster.spawn(migrateAtomically(cluster, [slot], c));
+  await scene.write(100);
+  // A gap of the node itself would cover what it emitted.
+  await scene.migrate(b);
+  await scene.write(10);
+});
+
 scenario("delivers what expires during a failover there and back", {}, async (scene) => {
   const { model, a, slot } = scene;
   const { cluster, operations } = model;
