@@ -250,18 +250,15 @@ export class Connection {
     }
     if (channels.length === 0) return;
     this.hasShardChannels = true;
-    const request = {
-      name: "SSUBSCRIBE",
-      channels: channels.map((bytes) => ({ bytes, isPattern: false, isShard: true })),
-      subscribed: true,
-      isEach: true,
-    };
-    let next = 0;
-    this.#requests.take(request, Infinity, {
-      answer: () => onAnswer(channels[next++]!, null),
-      fail: (error) => onAnswer(channels[next++]!, error),
-    });
-    this.#write(encodePipeline(channels.map((channel) => ["SSUBSCRIBE", channel])));
+    const name = "SSUBSCRIBE";
+    for (const bytes of channels) {
+      const confirmed = [{ bytes, isPattern: false, isShard: true }];
+      this.#requests.take({ name, channels: confirmed, subscribed: true }, Infinity, {
+        answer: () => onAnswer(bytes, null),
+        fail: (error) => onAnswer(bytes, error),
+      });
+    }
+    this.#write(encodePipeline(channels.map((channel) => [name, channel])));
   }
 
   /**

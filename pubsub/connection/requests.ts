@@ -22,8 +22,6 @@ export interface Request {
   readonly channels: readonly ServerChannel[] | null;
   /** Whether the channels are subscribed or unsubscribed. */
   readonly subscribed: boolean;
-  /** Whether each channel has its own command. The taker is then called for each, in order. */
-  readonly isEach?: boolean;
 }
 
 /** Takes an answer in the call in which it is read. */
@@ -40,8 +38,8 @@ interface Pending extends Request {
   /** When it was sent, in ms since the epoch. */
   readonly sentAt: number;
   timer: ReturnType<typeof setTimeout> | undefined;
-  /** How many of its channels were confirmed or refused. */
-  answered: number;
+  /** How many of its channels were confirmed. */
+  confirmed: number;
 }
 
 /**
@@ -91,7 +89,7 @@ export class Requests {
       taker,
       sentAt: Date.now(),
       timer: undefined,
-      answered: 0,
+      confirmed: 0,
     };
     this.#pending.push(pending);
     if (timeout !== Infinity) this.#expect(pending, timeout);
@@ -109,7 +107,6 @@ export class Requests {
       if (reply instanceof ServerError) throw unusable(this.#server, reply);
       throw this.#confused("sent a reply to no command");
     }
-    pending.answered++;
     this.#answered(pending);
     if (reply instanceof ServerError) {
       if (this.#refusal !== null) this.#refusal = reply;
@@ -133,7 +130,7 @@ export class Requests {
    */
   confirm({ isPattern, isShard, subscribed, bytes }: Confirmation): ServerChannel {
     const pending = this.#pending[0];
-    const awaited = pending?.channels?.[pending.answered];
+    const awaited = pending?.channels?.[pending.confirmed];
     if (
       pending === undefined || awaited === undefined || pending.subscribed !== subscribed ||
       awaited.isPattern !== isPattern || (awaited.isShard ?? false) !== isShard ||
@@ -142,8 +139,8 @@ export class Requests {
       throw this.#confused("confirmed a subscription that was not requested");
     }
     this.#refusal = null;
-    pending.answered++;
-    if (pending.isEach || pending.answered === pending.channels!.length) {
+    pending.confirmed++;
+    if (pending.confirmed === pending.channels!.length) {
       this.#answered(pending);
       pending.taker.answer(null);
     }
@@ -154,15 +151,13 @@ export class Requests {
   end(reason: Error): void {
     for (const pending of this.#pending.splice(0)) {
       clearTimeout(pending.timer);
-      const left = pending.isEach ? pending.channels!.length - pending.answered : 1;
-      for (let n = 0; n < left; n++) pending.taker.fail(reason);
+      pending.taker.fail(reason);
     }
   }
 
-  /** Notes that the oldest command was answered, as a whole or for one of its channels. */
+  /** Notes that the oldest command was answered. */
   #answered(pending: Pending): void {
     this.lastAckAt = pending.sentAt;
-    if (pending.isEach && pending.answered < pending.channels!.length) return;
     this.#pending.shift();
     clearTimeout(pending.timer);
   }
