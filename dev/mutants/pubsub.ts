@@ -345,8 +345,8 @@ export const pubsub: readonly Mutant[] = [
   {
     name: "takes the end of a shard channel for a confirmation",
     file: "pubsub/connection/connection.ts",
-    before: "if (isShard && !subscribed) {",
-    after: "if (isShard && !isShard) {",
+    before: 'if (command === "SUNSUBSCRIBE")',
+    after: "if (command === null)",
     tests: ["tests/pubsub/connection/shard_channels_test.ts"],
   },
   {

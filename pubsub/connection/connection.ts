@@ -10,7 +10,6 @@ import {
   RespSyntaxError,
 } from "../../resp/mod.ts";
 import { replyToText } from "../../resp/types.ts";
-import { bytesOf } from "../../resp/message_frame.ts";
 import type { Product } from "../../events/flags.ts";
 import { ClosedError, CodedError, ConnectError, TimeoutError } from "./errors.ts";
 import { reasonOf } from "./printable.ts";
@@ -197,7 +196,7 @@ export class Connection {
    * @throws the reason for which the connection is closed
    */
   async request(...command: [name: string, ...CommandArgument[]]): Promise<Reply> {
-    return replyToText(await this.#sendUntilFree(command, null, false));
+    return replyToText(await this.#sendUntilFree(command, null));
   }
 
   /**
@@ -206,7 +205,7 @@ export class Connection {
    * @throws as {@linkcode Connection.request} does, but for the deadline
    */
   async send(...command: [name: string, ...CommandArgument[]]): Promise<Reply> {
-    return replyToText(await this.#sendOnce(command, null, false, Infinity));
+    return replyToText(await this.#sendOnce(command, null, Infinity));
   }
 
   /**
@@ -218,7 +217,7 @@ export class Connection {
    */
   async subscribe(channels: readonly ServerChannel[]): Promise<void> {
     const name = channels[0]?.isPattern ? "PSUBSCRIBE" : "SUBSCRIBE";
-    await this.#sendUntilFree([name, ...channels.map(({ bytes }) => bytes)], channels, true);
+    await this.#sendUntilFree([name, ...channels.map(({ bytes }) => bytes)], channels);
   }
 
   /**
@@ -229,7 +228,7 @@ export class Connection {
    */
   async unsubscribe(channels: readonly ServerChannel[]): Promise<void> {
     const name = channels[0]?.isPattern ? "PUNSUBSCRIBE" : "UNSUBSCRIBE";
-    await this.#sendUntilFree([name, ...channels.map(({ bytes }) => bytes)], channels, false);
+    await this.#sendUntilFree([name, ...channels.map(({ bytes }) => bytes)], channels);
   }
 
   /**
@@ -252,8 +251,7 @@ export class Connection {
     this.hasShardChannels = true;
     const name = "SSUBSCRIBE";
     for (const bytes of channels) {
-      const confirmed = [{ bytes, isPattern: false, isShard: true }];
-      this.#requests.take({ name, channels: confirmed, subscribed: true }, Infinity, {
+      this.#requests.take({ name, channels: [{ bytes, isPattern: false }] }, Infinity, {
         answer: () => onAnswer(bytes, null),
         fail: (error) => onAnswer(bytes, error),
       });
@@ -266,7 +264,7 @@ export class Connection {
    * the server sent after it.
    */
   sendInOrder(command: readonly CommandArgument[], taker: ReplyTaker): void {
-    this.#put(command, null, false, Infinity, taker);
+    this.#put(command, null, Infinity, taker);
   }
 
   /** Closes the connection. Pending commands fail with the reason. */
@@ -288,12 +286,11 @@ export class Connection {
   async #sendUntilFree(
     command: CommandArgument[],
     channels: readonly ServerChannel[] | null,
-    subscribed: boolean,
   ): Promise<Reply> {
     const deadline = performance.now() + this.#options.timeout;
     for (;;) {
       try {
-        return await this.#sendOnce(command, channels, subscribed);
+        return await this.#sendOnce(command, channels);
       } catch (error) {
         if (!isBusy(error)) throw error;
         const left = deadline - performance.now();
@@ -315,24 +312,22 @@ export class Connection {
   #sendOnce(
     command: CommandArgument[],
     channels: readonly ServerChannel[] | null,
-    subscribed: boolean,
     timeout: number = this.#options.timeout,
   ): Promise<Reply> {
     return new Promise((answer, fail) => {
-      this.#put(command, channels, subscribed, timeout, { answer, fail });
+      this.#put(command, channels, timeout, { answer, fail });
     });
   }
 
   #put(
     command: readonly CommandArgument[],
     channels: readonly ServerChannel[] | null,
-    subscribed: boolean,
     timeout: number,
     taker: ReplyTaker,
   ): void {
     if (this.#closedReason !== null) return taker.fail(this.#closedReason);
     const bytes = encodeCommand(command);
-    this.#requests.take({ name: String(command[0]), channels, subscribed }, timeout, taker);
+    this.#requests.take({ name: String(command[0]), channels }, timeout, taker);
     this.#write(bytes);
   }
 
@@ -420,14 +415,14 @@ export class Connection {
     const confirmation = readConfirmation(items);
     const receiver = this.#receiver;
     if (confirmation === null) return receiver.unusable();
-    const { isShard, subscribed } = confirmation;
-    // `SUNSUBSCRIBE` is never sent: its reply could not be distinguished from the end of a fence.
-    if (isShard && !subscribed) {
-      return receiver.released(bytesOf(items[1]) ?? new Uint8Array());
+    const { command } = confirmation;
+    // It is never sent: its reply could not be distinguished from the end of a fence.
+    if (command === "SUNSUBSCRIBE") {
+      return receiver.released(confirmation.bytes ?? new Uint8Array());
     }
     const channel = this.#requests.confirm(confirmation);
     receiver.sentAfter = this.lastAckAt;
-    if (!isShard) receiver.confirmed(channel, subscribed);
+    if (command !== "SSUBSCRIBE") receiver.confirmed(channel, !command.includes("UNSUB"));
   }
 }
 

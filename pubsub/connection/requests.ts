@@ -10,18 +10,14 @@ export interface ServerChannel {
   readonly bytes: Uint8Array;
   /** Whether it is subscribed with `PSUBSCRIBE`. */
   readonly isPattern: boolean;
-  /** Whether it is subscribed with `SSUBSCRIBE`. */
-  readonly isShard?: boolean;
 }
 
 /** A command, and the answer that is expected. */
 export interface Request {
-  /** The command's name, for messages. */
+  /** The command's name. */
   readonly name: string;
   /** The channels that the server confirms one by one; null if the answer is a single reply. */
   readonly channels: readonly ServerChannel[] | null;
-  /** Whether the channels are subscribed or unsubscribed. */
-  readonly subscribed: boolean;
 }
 
 /** Takes an answer in the call in which it is read. */
@@ -128,12 +124,11 @@ export class Requests {
    * @returns the channel as it was requested
    * @throws {ConnectError} if it was not expected
    */
-  confirm({ isPattern, isShard, subscribed, bytes }: Confirmation): ServerChannel {
+  confirm({ command, bytes }: Confirmation): ServerChannel {
     const pending = this.#pending[0];
     const awaited = pending?.channels?.[pending.confirmed];
     if (
-      pending === undefined || awaited === undefined || pending.subscribed !== subscribed ||
-      awaited.isPattern !== isPattern || (awaited.isShard ?? false) !== isShard ||
+      pending === undefined || awaited === undefined || pending.name !== command ||
       (bytes !== null && !areSame(awaited.bytes, bytes))
     ) {
       throw this.#confused("confirmed a subscription that was not requested");
@@ -192,34 +187,19 @@ export class Requests {
 
 /** The confirmation of a channel. */
 export interface Confirmation {
-  /** Whether it is a pattern. */
-  readonly isPattern: boolean;
-  /** Whether it is a shard channel. */
-  readonly isShard: boolean;
-  /** Whether it is subscribed now. */
-  readonly subscribed: boolean;
+  /** The command that it confirms, such as `PSUBSCRIBE`. */
+  readonly command: string;
   /** The channel; null if the server names none, because nothing of this kind is subscribed. */
   readonly bytes: Uint8Array | null;
 }
 
-const KINDS: ReadonlyMap<string, Omit<Confirmation, "bytes">> = /* @__PURE__ */ new Map(
-  /* @__PURE__ */ ["", "p", "s"].flatMap((kind) =>
-    [true, false].map((subscribed) => [
-      `${kind}${subscribed ? "" : "un"}subscribe`,
-      { isPattern: kind === "p", isShard: kind === "s", subscribed },
-    ])
-  ),
-);
-
 /** Reads the channel that a push confirms; null for a push of another kind. */
 export function readConfirmation([first, name]: readonly Reply[]): Confirmation | null {
   const word = bytesOf(first);
-  const kind = word === null ? undefined : KINDS.get(decodeText(word));
-  if (kind === undefined) return null;
-  const { isPattern, isShard, subscribed } = kind;
+  const [kind, un] = /^[ps]?(un)?subscribe$/.exec(word === null ? "" : decodeText(word)) ?? [];
   const bytes = bytesOf(name);
-  if (bytes === null && (name !== null || subscribed)) return null;
-  return { isPattern, isShard, subscribed, bytes };
+  if (kind === undefined || bytes === null && (name !== null || un === undefined)) return null;
+  return { command: kind.toUpperCase(), bytes };
 }
 
 function areSame(a: Uint8Array, b: Uint8Array): boolean {

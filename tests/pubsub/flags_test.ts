@@ -4,7 +4,7 @@ import { DeliveryCheck } from "../../pubsub/flags.ts";
 import type { ServerChannel } from "../../pubsub/connection/requests.ts";
 
 function channel(name: string): ServerChannel {
-  return { bytes: new TextEncoder().encode(name), isPattern: false, isShard: false };
+  return { bytes: new TextEncoder().encode(name), isPattern: false };
 }
 
 const [byKey, byEvent] = [channel("__keyspace@0__:k"), channel("__keyevent@0__:set")];
