@@ -5,7 +5,6 @@
  */
 
 import { ConnectError, UnsupportedError } from "../errors.ts";
-import { excerpt } from "../printable.ts";
 import {
   type Address,
   type DialOptions,
@@ -89,7 +88,7 @@ export async function dial(address: Address, options: DialOptions): Promise<Tran
   const explain: Explain | null = tls === undefined ? null : (cause) =>
     new ConnectError(
       "TLS_FAILED",
-      `Cannot connect to ${server} over TLS: ${excerpt((cause as Error).message)}; check that it ` +
+      `Cannot connect to ${server} over TLS: ${(cause as Error).message}; check that it ` +
         "speaks TLS, and the certificates in the worker's configuration",
       { server, cause },
     );

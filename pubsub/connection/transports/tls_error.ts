@@ -5,7 +5,6 @@
  */
 
 import { ConnectError } from "../errors.ts";
-import { excerpt } from "../printable.ts";
 import { formatAddress, type TcpAddress, type TlsOptions } from "../transport.ts";
 
 /** Why the handshake failed, and what to do about it. */
@@ -215,7 +214,10 @@ function failure(
   );
 }
 
+/** The most that is repeated of a runtime's message, which may quote the peer's certificate. */
+const LONGEST_WORDS = 200;
+
 /** OpenSSL's message names its own source files around what it calls the reason. */
 function shortWords(error: Error & { readonly reason?: unknown }): string {
-  return excerpt(`${error.reason ?? error.message}`.trim());
+  return `${error.reason ?? error.message}`.trim().slice(0, LONGEST_WORDS);
 }
