@@ -2,7 +2,7 @@ import { backoff, STEADY_MS } from "../pubsub/retries.ts";
 import type { Connection } from "../pubsub/connection/connection.ts";
 import { AuthError, ConnectError } from "../pubsub/connection/errors.ts";
 import { openConnection } from "../pubsub/connection/handshake.ts";
-import { raceStaggered } from "../pubsub/race_staggered.ts";
+import { raceStaggered } from "../pubsub/connect_turns.ts";
 import { type Address, formatAddress, type TcpAddress } from "../pubsub/mod.ts";
 import type { Settings } from "../pubsub/options.ts";
 import { quoteEach } from "../pubsub/connection/printable.ts";

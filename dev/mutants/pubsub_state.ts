@@ -53,9 +53,9 @@ export const pubsubState: readonly Mutant[] = [
   },
   {
     name: "listens for the end of a signal though one has answered",
-    file: "pubsub/race_staggered.ts",
-    before: '    signal.removeEventListener("abort", giveUp);\n',
-    after: "",
+    file: "pubsub/connect_turns.ts",
+    before: 'signal.removeEventListener("abort", giveUp);\n    end.abort',
+    after: "end.abort",
     tests: ["tests/pubsub/race_staggered_test.ts"],
   },
   {

@@ -223,7 +223,7 @@ export const pubsubSubscriptions: readonly Mutant[] = [
   },
   {
     name: "waits for one sentinel or node that says nothing",
-    file: "pubsub/race_staggered.ts",
+    file: "pubsub/connect_turns.ts",
     before: "timer = setTimeout(startNext, staggerMs);",
     after: "",
     tests: ["tests/pubsub/race_staggered_test.ts"],

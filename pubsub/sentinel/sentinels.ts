@@ -2,7 +2,7 @@ import type { Connection } from "../connection/connection.ts";
 import { AuthError, ConnectError, UnsupportedError } from "../connection/errors.ts";
 import { SentinelError, type SentinelFailure } from "../errors.ts";
 import type { ServerInfo } from "../connection/handshake.ts";
-import { raceStaggered } from "../race_staggered.ts";
+import { raceStaggered } from "../connect_turns.ts";
 import type { Locator } from "../locator.ts";
 import { quoteEach } from "../connection/printable.ts";
 import { isOther, OtherServerError } from "../side_connection.ts";

@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { getEventListeners } from "node:events";
-import { raceStaggered } from "../../pubsub/race_staggered.ts";
+import { raceStaggered } from "../../pubsub/connect_turns.ts";
 import { within } from "../servers/mod.ts";
 
 /** What never answers, and records why it was given up. */
