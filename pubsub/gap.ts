@@ -139,14 +139,6 @@ export class Dropped {
     this.node = node;
   }
 
-  /** Takes others of the same server in. */
-  add({ from, to, count, slots }: Pick<Dropped, "from" | "to" | "count" | "slots">): void {
-    this.from = Math.min(this.from, from);
-    this.to = Math.max(this.to, to);
-    this.count += count;
-    for (const slot of slots) this.slots.add(slot);
-  }
-
   /**
    * The gap that they leave.
    *
@@ -166,6 +158,14 @@ export class Dropped {
   }
 }
 
+/** Notifications of one server that are dropped; times as in {@linkcode Dropped}. */
+interface Loss {
+  readonly from: number;
+  readonly to: number;
+  readonly count: number;
+  readonly slots: Iterable<number>;
+}
+
 /** Stands in a queue where notifications were dropped, those of each server by themselves. */
 export class DroppedItems {
   /** Tells it from the items. */
@@ -181,25 +181,26 @@ export class DroppedItems {
    */
   add(item: Item | DroppedItems, sentAfter: number): void {
     if (item instanceof DroppedItems) {
-      for (const dropped of item.#byNode.values()) this.#add(this.#of(dropped.node), dropped);
+      for (const dropped of item.#byNode.values()) this.#add(dropped.node, dropped);
     } else if (item.kind === "gap") {
       const { node, from, to, dropped = 0, slots } = item;
       const which = slots === undefined ? null : node;
-      this.#add(this.#of(which), { from, to, count: dropped, slots: slotsOf(slots ?? []) });
+      this.#add(which, { from, to, count: dropped, slots: slotsOf(slots ?? []) });
     } else {
-      const dropped = this.#of(item.node ?? null);
-      dropped.from = Math.min(dropped.from, sentAfter, item.timestamp);
-      dropped.to = Math.max(dropped.to, item.timestamp);
-      dropped.count++;
-      if (item.slot === undefined || dropped.slots.has(item.slot)) return;
-      dropped.slots.add(item.slot);
-      this.bytes += SLOT_BYTES;
+      const { node = null, timestamp, slot } = item;
+      const from = Math.min(sentAfter, timestamp);
+      this.#add(node, { from, to: timestamp, count: 1, slots: slot === undefined ? [] : [slot] });
     }
   }
 
-  #add(dropped: Dropped, more: Parameters<Dropped["add"]>[0]): void {
+  #add(node: string | null, { from, to, count, slots }: Loss): void {
+    let dropped = this.#byNode.get(node);
+    if (dropped === undefined) this.#byNode.set(node, dropped = new Dropped(node));
     const before = dropped.slots.size;
-    dropped.add(more);
+    dropped.from = Math.min(dropped.from, from);
+    dropped.to = Math.max(dropped.to, to);
+    dropped.count += count;
+    for (const slot of slots) dropped.slots.add(slot);
     this.bytes += (dropped.slots.size - before) * SLOT_BYTES;
   }
 
@@ -210,12 +211,6 @@ export class DroppedItems {
       return dropped;
     }
     return undefined;
-  }
-
-  #of(node: string | null): Dropped {
-    let dropped = this.#byNode.get(node);
-    if (dropped === undefined) this.#byNode.set(node, dropped = new Dropped(node));
-    return dropped;
   }
 }
 

@@ -258,7 +258,7 @@ export const cluster: readonly Mutant[] = [
   {
     name: "forgets the slots of an overflow",
     file: "pubsub/gap.ts",
-    before: "dropped.slots.add(item.slot);",
+    before: "for (const slot of slots) dropped.slots.add(slot);",
     after: "",
     tests: ["tests/cluster/overflow_test.ts"],
   },

@@ -146,7 +146,7 @@ export const pubsub: readonly Mutant[] = [
   {
     name: "does not count drops in the gap",
     file: "pubsub/gap.ts",
-    before: "      dropped.count++;\n",
+    before: "    dropped.count += count;\n",
     after: "",
     tests: ["tests/pubsub/queue_test.ts"],
   },
