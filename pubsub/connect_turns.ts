@@ -101,52 +101,40 @@ export async function raceStaggered<T>(
   signal: AbortSignal,
 ): Promise<T> {
   signal.throwIfAborted();
-  const end = new AbortController();
-  const giveUp = () => end.abort(signal.reason);
-  signal.addEventListener("abort", giveUp);
+  const waiting = [...attempts];
+  const failures: unknown[] = [];
+  // One for each attempt: Node warns when many listen to one signal.
+  const underWay = new Set<AbortController>();
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let giveUp!: () => void;
   try {
-    return await race(attempts, staggerMs, end.signal);
+    return await new Promise<T>((resolve, reject) => {
+      giveUp = () => reject(signal.reason);
+      signal.addEventListener("abort", giveUp);
+      const startNext = () => {
+        clearTimeout(timer);
+        const attempt = waiting.shift();
+        if (attempt === undefined) {
+          if (underWay.size === 0) reject(new AggregateError(failures, "Every attempt failed"));
+          return;
+        }
+        const end = new AbortController();
+        underWay.add(end);
+        timer = setTimeout(startNext, staggerMs);
+        attempt(end.signal).then(resolve, (error) => {
+          failures.push(error);
+          underWay.delete(end);
+          startNext();
+        });
+      };
+      startNext();
+    });
   } finally {
     signal.removeEventListener("abort", giveUp);
-    end.abort(new Error("Another attempt succeeded"));
+    clearTimeout(timer);
+    // An attempt that fails from now on starts no other one.
+    waiting.length = 0;
+    const reason = signal.aborted ? signal.reason : new Error("Another attempt succeeded");
+    for (const end of underWay) end.abort(reason);
   }
-}
-
-function race<T>(
-  attempts: readonly ((signal: AbortSignal) => Promise<T>)[],
-  staggerMs: number,
-  signal: AbortSignal,
-): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const waiting = [...attempts];
-    const failures: unknown[] = [];
-    // One for each attempt: Node warns when many listen to one signal.
-    const underWay = new Set<AbortController>();
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const startNext = () => {
-      clearTimeout(timer);
-      const attempt = waiting.shift();
-      if (attempt === undefined) {
-        if (underWay.size === 0) reject(new AggregateError(failures, "Every attempt failed"));
-        return;
-      }
-      const end = new AbortController();
-      underWay.add(end);
-      timer = setTimeout(startNext, staggerMs);
-      attempt(end.signal).then((value) => {
-        clearTimeout(timer);
-        resolve(value);
-      }, (error) => {
-        failures.push(error);
-        underWay.delete(end);
-        if (!signal.aborted) startNext();
-      });
-    };
-    signal.addEventListener("abort", () => {
-      clearTimeout(timer);
-      for (const end of underWay) end.abort(signal.reason);
-      reject(signal.reason);
-    });
-    startNext();
-  });
 }

@@ -54,8 +54,8 @@ export const pubsubState: readonly Mutant[] = [
   {
     name: "listens for the end of a signal though one has answered",
     file: "pubsub/connect_turns.ts",
-    before: 'signal.removeEventListener("abort", giveUp);\n    end.abort',
-    after: "end.abort",
+    before: 'signal.removeEventListener("abort", giveUp);\n    clearTimeout',
+    after: "clearTimeout",
     tests: ["tests/pubsub/race_staggered_test.ts"],
   },
   {
