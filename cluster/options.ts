@@ -6,8 +6,8 @@ import {
   checkAtLeast,
   checkKinds,
   checkMilliseconds,
+  checkOneOf,
   checkUnused,
-  invalid,
 } from "../pubsub/connection/option_checks.ts";
 import type { Address } from "../pubsub/connection/transport.ts";
 
@@ -80,9 +80,7 @@ export function resolveClusterOptions(options: ClusterOptions): ClusterSettings 
   const { refreshInterval = DEFAULT_REFRESH_INTERVAL, maxNodes, migrations = "hide" } = options;
   checkMilliseconds("refreshInterval", refreshInterval);
   if (maxNodes !== undefined) checkAtLeast(1, "maxNodes", maxNodes);
-  if (migrations !== "hide" && migrations !== "mark" && migrations !== "deliver") {
-    throw invalid("migrations", migrations, '"hide", "mark" or "deliver"');
-  }
+  checkOneOf(["hide", "mark", "deliver"], "migrations", migrations);
   return { refreshInterval, maxNodes, migrations };
 }
 

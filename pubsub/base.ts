@@ -21,7 +21,7 @@ import type {
   SubscribeOptions,
   Subscription,
 } from "./subscription.ts";
-import { checkUnused, invalid } from "./connection/option_checks.ts";
+import { checkOneOf, checkUnused } from "./connection/option_checks.ts";
 import type { Health, Status } from "./status.ts";
 import type { NotificationLoop, StreamItem } from "./stream.ts";
 
@@ -296,9 +296,7 @@ export abstract class AbstractKeyspaceNotifications
 
   #channel(options: ChannelSubscribeOptions): ChannelOptions {
     const { as } = options;
-    if (![undefined, "exact", "prefix", "pattern"].includes(as)) {
-      throw invalid("as", as, '"exact", "prefix" or "pattern"');
-    }
+    if (as !== undefined) checkOneOf(["exact", "prefix", "pattern"], "as", as);
     return { ...options, db: options.db ?? this.#database };
   }
 }

@@ -16,6 +16,7 @@ import {
   checkAtLeast,
   checkKinds,
   checkMilliseconds,
+  checkOneOf,
   invalid,
   type Kind,
   kindOf,
@@ -191,13 +192,9 @@ export function resolveOptions(
   const { maxAttempts = Infinity, maxConnecting = DEFAULT_MAX_CONNECTING } = options;
   checkAtLeast(0, "maxAttempts", maxAttempts);
   checkAtLeast(1, "maxConnecting", maxConnecting);
-  if (!["require", "warn", "ignore", "merge"].includes(flags)) {
-    throw invalid("flags", flags, '"require", "warn", "ignore" or "merge"');
-  }
+  checkOneOf(["require", "warn", "ignore", "merge"], "flags", flags);
   const { overflow = "drop-oldest" } = options.queue ?? {};
-  if (!["drop-oldest", "drop-newest", "coalesce"].includes(overflow)) {
-    throw invalid("queue.overflow", overflow, '"drop-oldest", "drop-newest" or "coalesce"');
-  }
+  checkOneOf(["drop-oldest", "drop-newest", "coalesce"], "queue.overflow", overflow);
   const queue = filled(DEFAULT_QUEUE, options.queue);
   for (const [name, most] of Object.entries(queue)) checkAtLeast(1, `queue.${name}`, most);
   const { database = 0 } = target;

@@ -45,6 +45,17 @@ export function checkAtLeast(least: number, name: string, value: number): void {
 }
 
 /**
+ * Checks that an option is one of some words.
+ *
+ * @throws {TypeError} if it is not
+ */
+export function checkOneOf(words: readonly string[], name: string, value: string): void {
+  if (words.includes(value)) return;
+  const quoted = words.map((word) => `"${word}"`);
+  throw invalid(name, value, `${quoted.slice(0, -1).join(", ")} or ${quoted.at(-1)}`);
+}
+
+/**
  * Checks that an option is an `AbortSignal` or undefined.
  *
  * @throws {TypeError} if it is not
