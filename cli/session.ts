@@ -37,10 +37,8 @@ export class Session {
       limits: {},
       secrets,
       signal,
-    }, {
       protocol: 2,
       credentials,
-      timeout: LIMIT,
       clientName: "keywatch-doctor",
       resp2Servers: new Set(),
       turns: new ConnectTurns(1),

@@ -176,11 +176,7 @@ export class TopologySource {
 
   async #fetchFromSeed(address: Address, signal: AbortSignal): Promise<Topology> {
     const { settings } = this.#options;
-    const { dial, timeout, limits, secrets } = settings;
-    const { connection, info: { mode } } = await openConnection(
-      { address, dial, timeout, limits, secrets, signal },
-      settings,
-    );
+    const { connection, info: { mode } } = await openConnection({ ...settings, address, signal });
     try {
       if (mode !== null && mode !== "cluster") {
         const server = formatAddress(address);

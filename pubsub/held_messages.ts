@@ -81,11 +81,11 @@ export class HeldMessages {
 
 /** Copies a frame from `start` on, where its first part begins. */
 function copyFrame(frame: MessageFrame, start: number): MessageFrame {
-  const { patternStart, patternEnd } = frame;
   return {
     bytes: frame.bytes.slice(start, frame.payloadEnd),
-    patternStart: patternStart < 0 ? patternStart : patternStart - start,
-    patternEnd: patternStart < 0 ? patternEnd : patternEnd - start,
+    // Negative ones, of no pattern, stay so.
+    patternStart: frame.patternStart - start,
+    patternEnd: frame.patternEnd - start,
     channelStart: frame.channelStart - start,
     channelEnd: frame.channelEnd - start,
     payloadStart: frame.payloadStart - start,

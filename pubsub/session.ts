@@ -2,7 +2,12 @@ import type { MessageFrame } from "../resp/mod.ts";
 import { type Connection, MessageReceiver } from "./connection/connection.ts";
 import { delay, repeat } from "./connection/timers.ts";
 import { TimeoutError } from "./connection/errors.ts";
-import { type Introduced, nameLibrary, type ServerInfo } from "./connection/handshake.ts";
+import {
+  type Introduced,
+  nameLibrary,
+  openConnection,
+  type ServerInfo,
+} from "./connection/handshake.ts";
 import { Heartbeat, PING, type Probe } from "./heartbeat.ts";
 import type { ServerChannel } from "./connection/requests.ts";
 import type { Address } from "./connection/transport.ts";
@@ -15,7 +20,6 @@ import type { Dispatcher, Gate, MessageSource } from "./dispatcher.ts";
 import type { Locator } from "./locator.ts";
 import type { Settings } from "./options.ts";
 import {
-  openServer,
   openSideConnection,
   OtherServerError,
   SideConnection,
@@ -183,7 +187,7 @@ export class Session extends MessageReceiver implements MessageSource {
   /**
    * Opens a connection and shakes hands.
    *
-   * @throws as {@linkcode openServer} does
+   * @throws as {@linkcode openConnection} does
    */
   static async open(
     memory: ServerMemory,
@@ -191,12 +195,12 @@ export class Session extends MessageReceiver implements MessageSource {
     signal: AbortSignal,
   ): Promise<Session> {
     let session!: Session;
-    const { connection, info } = await openServer(
+    const { connection, info } = await openConnection({
+      ...memory.options.settings,
       address,
-      memory.options.settings,
       signal,
-      (connection) => session = new Session(memory, connection, address),
-    );
+      receive: (connection) => session = new Session(memory, connection, address),
+    });
     nameLibrary(connection);
     session.#info = info;
     return session;

@@ -1,4 +1,4 @@
-import type { Connection, ConnectionOptions } from "./connection/connection.ts";
+import type { Connection } from "./connection/connection.ts";
 import { ConnectError } from "./connection/errors.ts";
 import { type Introduced, openConnection, type ServerInfo } from "./connection/handshake.ts";
 import type { Settings } from "./options.ts";
@@ -16,31 +16,13 @@ export function isOther(a: ServerInfo, b: ServerInfo): boolean {
 }
 
 /**
- * Opens a connection and shakes hands.
- *
- * @throws as {@linkcode openConnection} does
- */
-export async function openServer(
-  address: Address,
-  settings: Settings,
-  signal: AbortSignal,
-  receive?: ConnectionOptions["receive"],
-): Promise<Introduced> {
-  const { dial, timeout, limits, secrets } = settings;
-  return await openConnection(
-    { address, dial, timeout, limits, secrets, signal, receive },
-    settings,
-  );
-}
-
-/**
  * Opens a second connection to a server. A name or a proxy may lead to several servers, of which only
  * the first one's answers count.
  *
  * @param first what the server of the first connection said of itself
  * @param onOther looks at another server that it has reached, whose answers count for nothing
  * @throws {OtherServerError} when it has reached another server
- * @throws as {@linkcode openServer} does
+ * @throws as {@linkcode openConnection} does
  */
 export async function openSideConnection(
   address: Address,
@@ -50,7 +32,7 @@ export async function openSideConnection(
   onOther: (info: ServerInfo, connection: Connection) => Promise<void>,
 ): Promise<Introduced> {
   // Every server speaks it, and nothing is subscribed on a second connection.
-  const opened = await openServer(address, { ...settings, protocol: 2 }, signal);
+  const opened = await openConnection({ ...settings, address, signal, protocol: 2 });
   const { connection, info } = opened;
   if (!isOther(info, first)) return opened;
   const { server } = connection;

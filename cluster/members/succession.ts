@@ -183,13 +183,9 @@ export class Succession {
 
   async #open(id: string, signal: AbortSignal): Promise<Introduced> {
     const { settings, locate } = this.#options;
-    const { dial, timeout, limits, secrets } = settings;
     const address = locate(id);
     if (address === null) throw new ClosedError(`No node says where ${id} is`);
-    return await openConnection(
-      { address, dial, timeout, limits, secrets, signal },
-      settings,
-    );
+    return await openConnection({ ...settings, address, signal });
   }
 }
 

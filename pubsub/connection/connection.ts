@@ -216,8 +216,7 @@ export class Connection {
    * @throws as {@linkcode Connection.request} does
    */
   async subscribe(channels: readonly ServerChannel[]): Promise<void> {
-    const name = channels[0]?.isPattern ? "PSUBSCRIBE" : "SUBSCRIBE";
-    await this.#sendUntilFree([name, ...channels.map(({ bytes }) => bytes)], channels);
+    await this.#change("SUBSCRIBE", channels);
   }
 
   /**
@@ -227,8 +226,12 @@ export class Connection {
    * @throws as {@linkcode Connection.request} does
    */
   async unsubscribe(channels: readonly ServerChannel[]): Promise<void> {
-    const name = channels[0]?.isPattern ? "PUNSUBSCRIBE" : "UNSUBSCRIBE";
-    await this.#sendUntilFree([name, ...channels.map(({ bytes }) => bytes)], channels);
+    await this.#change("UNSUBSCRIBE", channels);
+  }
+
+  async #change(name: string, channels: readonly ServerChannel[]): Promise<void> {
+    const command = channels[0]?.isPattern ? `P${name}` : name;
+    await this.#sendUntilFree([command, ...channels.map(({ bytes }) => bytes)], channels);
   }
 
   /**

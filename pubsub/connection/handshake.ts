@@ -29,14 +29,12 @@ export interface Credentials {
   readonly password: string;
 }
 
-/** How a new connection is introduced to the server. */
-export interface HandshakeOptions {
+/** How a connection is opened and introduced to the server. */
+export interface HandshakeOptions extends ConnectionOptions {
   /** The protocol to speak; RESP3 with a fall-back to RESP2 when absent. */
   readonly protocol?: 2 | 3 | undefined;
   /** Returns the credentials; undefined if there are none. */
   readonly credentials: () => Promise<Credentials | undefined>;
-  /** How long the credentials function may take, in ms. */
-  readonly timeout: number;
   /** The name under which `CLIENT LIST` shows the connection. */
   readonly clientName: string;
   /** Servers, as `host:port`, that close the connection at `HELLO`, and are met in RESP2. */
@@ -90,41 +88,37 @@ export interface Introduced {
  * Opens a connection, negotiates the protocol, authenticates, and names the connection. If the
  * server closes the connection meanwhile, tries once more in RESP2: some proxies do so at `HELLO`.
  *
- * @param where the server, and what limits the connection; each connection that is tried has a
- * receiver of its own, that of one which failed is closed
- * @param options how to introduce the connection
+ * @param options each connection that is tried has a receiver of its own; that of one which failed is
+ * closed
  * @throws {AuthError} if the server refuses the credentials or requires some
  * @throws {ConnectError} if nothing answers there, or the server refuses this client
  * @throws {TimeoutError} if an answer does not arrive in time
  */
-export async function openConnection(
-  where: ConnectionOptions,
-  options: HandshakeOptions,
-): Promise<Introduced> {
+export async function openConnection(options: HandshakeOptions): Promise<Introduced> {
   const { protocol, resp2Servers } = options;
-  const server = formatAddress(where.address);
-  if (protocol !== undefined) return await openOnce(where, options);
+  const server = formatAddress(options.address);
+  if (protocol !== undefined) return await openOnce(options);
   const isRemembered = resp2Servers.has(server);
   try {
-    return await openOnce(where, isRemembered ? { ...options, protocol: 2 } : options);
+    return await openOnce(isRemembered ? { ...options, protocol: 2 } : options);
   } catch (error) {
     // Another server may answer next time, so the next connection begins with HELLO.
     resp2Servers.delete(server);
     if (isRemembered || !isHangUp(error)) throw error;
     resp2Servers.add(server);
-    return await openOnce(where, { ...options, protocol: 2 }).catch((second) => {
+    return await openOnce({ ...options, protocol: 2 }).catch((second) => {
       resp2Servers.delete(server);
       throw isHangUp(second) ? error : second;
     });
   }
 }
 
-function openOnce(where: ConnectionOptions, options: HandshakeOptions): Promise<Introduced> {
-  const { address, signal } = where;
+function openOnce(options: HandshakeOptions): Promise<Introduced> {
+  const { address, signal } = options;
   const attempt = async () => {
-    const connection = await Connection.open(where);
+    const connection = await Connection.open(options);
     try {
-      const info = await handshake(connection, options, signal);
+      const info = await handshake(connection, options);
       if (connection.closedReason !== null) throw connection.closedReason;
       return { connection, info };
     } catch (error) {
@@ -138,11 +132,10 @@ function openOnce(where: ConnectionOptions, options: HandshakeOptions): Promise<
 async function handshake(
   connection: Connection,
   options: HandshakeOptions,
-  signal: AbortSignal,
 ): Promise<ServerInfo> {
   let credentials: Credentials | undefined;
   try {
-    credentials = await requestCredentials(connection, options, signal);
+    credentials = await requestCredentials(connection, options);
   } catch (error) {
     // A full server sends its error before the first command.
     throw connection.closedReason ?? error;
@@ -189,8 +182,7 @@ async function introduce(connection: Connection, options: Introduction): Promise
  */
 async function requestCredentials(
   { server, secrets }: Connection,
-  { timeout, credentials }: HandshakeOptions,
-  signal: AbortSignal,
+  { timeout, credentials, signal }: HandshakeOptions,
 ): Promise<Credentials | undefined> {
   const late = () =>
     new TimeoutError(

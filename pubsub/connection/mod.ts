@@ -285,7 +285,7 @@ export async function open(
     address,
     signal,
     receive: () => receiver = new Receiver(options.onMessage, onError),
-  }, settings);
+  });
   receiver.watch(connection, interval);
   if (url.database) {
     try {

@@ -1,10 +1,9 @@
-import type { ConnectTurns } from "../connect_turns.ts";
-import { type DecoderLimits, type Reply, RespMap, ServerError } from "../../resp/mod.ts";
-import { type AddressMap, MAX_PORT } from "../connection/address.ts";
+import { type Reply, RespMap, ServerError } from "../../resp/mod.ts";
+import { MAX_PORT } from "../connection/address.ts";
 import type { Connection, ConnectionOptions } from "../connection/connection.ts";
 import { ConnectError } from "../connection/errors.ts";
 import { type Introduced, openConnection } from "../connection/handshake.ts";
-import type { Secrets } from "../connection/secrets.ts";
+import type { Settings } from "../options.ts";
 import { MOST_LEARNED } from "./order.ts";
 import type { SentinelServer } from "./target.ts";
 import { type Address, formatAddress, type TcpAddress } from "../connection/transport.ts";
@@ -28,23 +27,13 @@ export interface SentinelView {
 }
 
 /** How to speak with a sentinel. */
-export interface SessionOptions {
+export interface SessionOptions extends
+  Pick<
+    Settings,
+    "timeout" | "limits" | "secrets" | "clientName" | "resp2Servers" | "turns" | "addressMap"
+  > {
   /** The primary's name. */
   readonly name: string;
-  /** How long any one answer may take, in ms. */
-  readonly timeout: number;
-  /** What is accepted from a sentinel at most. */
-  readonly limits: DecoderLimits;
-  /** The passwords that no message may hold. */
-  readonly secrets: Secrets;
-  /** The name under which `CLIENT LIST` shows the connection. */
-  readonly clientName: string;
-  /** As {@linkcode HandshakeOptions.resp2Servers}. */
-  readonly resp2Servers: Set<string>;
-  /** When a connection may be made. */
-  readonly turns: ConnectTurns;
-  /** Where to dial what sentinels name. */
-  readonly addressMap: AddressMap;
 }
 
 /**
@@ -56,14 +45,20 @@ export interface SessionOptions {
  */
 export async function openSentinel(
   { address, dial, credentials }: SentinelServer,
-  { timeout, limits, secrets, clientName, resp2Servers, turns }: SessionOptions,
+  options: SessionOptions,
   signal: AbortSignal,
   receive?: ConnectionOptions["receive"],
 ): Promise<Introduced> {
-  const opened = await openConnection(
-    { address, dial, timeout, limits, secrets, signal, receive },
-    { credentials, timeout, clientName, resp2Servers, turns },
-  );
+  const opened = await openConnection({
+    ...options,
+    // The option is for the servers.
+    protocol: undefined,
+    address,
+    dial,
+    credentials,
+    signal,
+    receive,
+  });
   const { connection, info: { mode } } = opened;
   if (mode === null || mode === "sentinel") return opened;
   const error = noSentinel(connection);

@@ -5,8 +5,15 @@
  * @module
  */
 
-import type { Address, DialOptions, TcpAddress, TlsOptions, Transport } from "../transport.ts";
 import { UnsupportedError } from "../errors.ts";
+import {
+  type Address,
+  type DialOptions,
+  formatAddress,
+  type TcpAddress,
+  type TlsOptions,
+  type Transport,
+} from "../transport.ts";
 import { Writes } from "./writes.ts";
 
 /** The part of `node:net` used here, so that the module needs no runtime's type package. */
@@ -134,7 +141,7 @@ function requireTcp(address: Address): asserts address is TcpAddress {
   if (!("path" in address)) return;
   throw new UnsupportedError(
     "TLS_UNSUPPORTED",
-    `Cannot connect to ${address.path} over TLS: servers speak none on unix sockets`,
+    `Cannot connect to ${formatAddress(address)} over TLS: servers speak none on unix sockets`,
   );
 }
 

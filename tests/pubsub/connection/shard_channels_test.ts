@@ -23,7 +23,6 @@ function push(protocol: 2 | 3, ...items: readonly (string | number)[]): string {
 async function open(server: FakeServer, protocol: 2 | 3) {
   const seen: string[] = [];
   const settings = resolveOptions({ where: "the server" }, { protocol });
-  const { dial, timeout, limits, secrets } = settings;
   const port = Number(new URL(server.url).port);
   const receive = () => {
     const receiver = new MessageReceiver();
@@ -38,10 +37,7 @@ async function open(server: FakeServer, protocol: 2 | 3) {
   };
   const signal = new AbortController().signal;
   const address = { hostname: "127.0.0.1", port };
-  const { connection } = await openConnection(
-    { address, dial, timeout, limits, secrets, signal, receive },
-    settings,
-  );
+  const { connection } = await openConnection({ ...settings, address, signal, receive });
   const subscribe = (...names: readonly string[]) =>
     connection.subscribeShard(names.map((name) => encoder.encode(name)), (channel, error) => {
       seen.push(`${decoder.decode(channel)} ${error === null ? "subscribed" : error.message}`);
