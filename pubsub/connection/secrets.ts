@@ -105,14 +105,10 @@ export class Secrets {
   repeats(text: string, part: number = PART): boolean {
     if (this.#known.size === 0) return false;
     const parts = this.#parts.get(part) ??
-      new Set([...this.#known].flatMap((secret) => partsOf(secret, part)));
+      new Set([...this.#known].flatMap((secret) => [...partsOf(secret, part)]));
     this.#parts.set(part, parts);
-    return readings(text).some((reading) => {
-      for (let i = 0; i + part <= reading.length; i++) {
-        if (parts.has(reading.slice(i, i + part))) return true;
-      }
-      return false;
-    });
+    for (const each of partsOf(text, part)) if (parts.has(each)) return true;
+    return false;
   }
 
   /** Replaces each whole password in the text of an error that a server did not send. */
@@ -227,23 +223,15 @@ function fold(text: string): string {
   return foldCase(text.replace(/\\(.)/gs, "$1"));
 }
 
-/** Keeps letters and digits only. */
-function squeeze(text: string): string {
-  return fold(text).replace(/[^\p{L}\p{N}]/gu, "");
-}
-
-/** The forms in which texts and secrets are compared: a backslash is an escape, or itself. */
-function readings(text: string): string[] {
-  return [foldCase(text), fold(text), squeeze(text)];
-}
-
-/** All successive characters of a secret, `part` at a time. */
-function partsOf(secret: string, part: number): string[] {
-  const parts: string[] = [];
-  for (const form of readings(secret)) {
-    for (let i = 0; i + part <= form.length; i++) parts.push(form.slice(i, i + part));
+/**
+ * All successive characters of a text or secret, `part` at a time, in each form in which they are
+ * compared: a backslash is an escape, or itself, and marks count, or only letters and digits do.
+ */
+function* partsOf(text: string, part: number): Iterable<string> {
+  const folded = fold(text);
+  for (const form of [foldCase(text), folded, folded.replace(/[^\p{L}\p{N}]/gu, "")]) {
+    for (let i = 0; i + part <= form.length; i++) yield form.slice(i, i + part);
   }
-  return parts;
 }
 
 /** Whether a text contains a secret that is too short to have parts, as a word of its own. */
