@@ -63,8 +63,8 @@ const MOST_BYTES = 16 * 1024 * 1024;
  *    - An atomic migration to the node runs, and its source proves afterwards that it still owns the slot.
  *      The source has owned it since before the last proof of the node, or the migration is known to have
  *      run before the event (`while slots migrate atomically at once and are aborted`).
- *    - It stands before the repetition of the source's last event, in the same migration (`while slots
- *      migrate atomically, one after another`).
+ *    - It stands before the repetition of the source's last event, in the same migration. That has begun
+ *      since the source owned the slot (`while slots migrate atomically, one after another`).
  *    - An atomic migration brought the slot. Afterwards the node did not own a slot of the migration, and
  *      it owns this one now. The epoch has risen too little for it to have lost one in between (`while
  *      slots migrate atomically, far apart`).

@@ -224,6 +224,8 @@ export class Handovers<Item> {
       this.delete(stream, event.slot);
       return "maybe";
     }
+    // It may have been over before the source gained the slot again.
+    if (state === "succeeded" && stream.begun.get(id)! < handover.heldSince) return "maybe";
     if (event.owns || state !== "running") return this.#judgeEnd(stream, event, move);
     const owner = this.#proofs.holderOf(event.slot, stream);
     if (owner === null || owner.id !== source) return this.#judgeEnd(stream, event, move);

@@ -120,6 +120,10 @@ export class NodeStream<Item> {
   /** Atomic migrations that run, and that are over, each with the place from which on that is certain. */
   running: ReadonlyMap<string, number> = new Map();
   over: ReadonlyMap<string, number> = new Map();
+  /** A place after which each of them has begun: at which a list without it was asked for; else -1. */
+  begun: ReadonlyMap<string, number> = new Map();
+  /** The place at which the last list of them was asked for; -1 if there was none. */
+  #listOrder = -1;
   /** The epoch of the cluster at some time before what comes now; null if that is not known. */
   epoch: number | null = null;
   /** Once the node has proven this place, what it reported last is certain for what follows. */
@@ -185,12 +189,16 @@ export class NodeStream<Item> {
    */
   takeReport(report: NodeReport, order: number): boolean {
     let isNew = false;
+    const listOrder = this.#listOrder;
+    this.#listOrder = report.moves === null ? -1 : this.reportOrder;
     if (report.epoch !== this.report?.epoch) this.#epochOrder = order;
     this.report = report;
     this.reportReadOrder = order;
     const running = new Map<string, number>();
     const over = new Map<string, number>();
+    const begun = new Map<string, number>();
     for (const { id, state } of report.moves ?? []) {
+      begun.set(id, this.begun.get(id) ?? listOrder);
       const [places, known] = state === "running"
         ? [running, this.running.get(id)]
         : [over, this.over.get(id)];
@@ -198,6 +206,7 @@ export class NodeStream<Item> {
       // A report may come by another connection: what was emitted before it is read only later.
       places.set(id, known ?? Infinity);
     }
+    this.begun = begun;
     this.running = running;
     this.over = over;
     return isNew;

@@ -558,6 +558,13 @@ export const cluster: readonly Mutant[] = [
     tests: ["tests/cluster/members/report_test.ts"],
   },
   {
+    name: "takes a migration that was over before its source regained the slot for a later one",
+    file: "cluster/migration/handover.ts",
+    before: 'if (state === "succeeded" && stream.begun.get(id)! < handover.heldSince)',
+    after: "if (false)",
+    tests: ["tests/cluster/migration/filter_test.ts"],
+  },
+  {
     name: "decides a handover by a report from before its last event",
     file: "cluster/migration/handover.ts",
     before: "if (!this.#proofs.wantReport(stream, since)) return null;",

@@ -306,6 +306,28 @@ Deno.test("a write that ASK sent to a target is uncertain if an atomic migration
   assertEquals(scene.take(), ["b set copied maybe", "b set asked maybe"]);
 });
 
+Deno.test("a write that ASK sent to a target may be none if an atomic migration was over before its source regained the slot", () => {
+  const verdicts = (isListed: boolean) => {
+    const scene = new Scene({ a: [1], b: [] });
+    scene.release("a");
+    scene.answer("a", true);
+    scene.ping("b");
+    // What began later did not end before.
+    if (isListed) scene.report("b");
+    scene.emit("b", "set", "first");
+    scene.prove("a");
+    scene.emit("a", "set");
+    scene.emit("b", "set");
+    scene.release("a");
+    scene.answer("b", true);
+    scene.report("b", importing(1, "succeeded"));
+    scene.prove("a", "b");
+    return scene.take().filter((text) => text.startsWith("b "));
+  };
+  assertEquals(verdicts(false), ["b set first maybe", "b set k maybe"]);
+  assertEquals(verdicts(true), ["b set first artefact", "b set k artefact"]);
+});
+
 Deno.test("a migration of another slot makes nothing an artefact", () => {
   const scene = new Scene({ a: [1], b: [] });
   scene.emit("b", "set");

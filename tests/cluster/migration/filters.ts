@@ -55,8 +55,11 @@ export class Scene {
     const ownerOf = (slot: number) => ids.find((id) => owners[id]!.includes(slot)) ?? null;
     this.filter.setTopology(new Set(ids), ids.length, ownerOf);
     for (const id of ids) this.open(id, owners[id]!);
-    // Each has proven something since the others are heard.
-    for (const id of ids) this.ping(id);
+    // Each has proven something since the others are heard, and reported.
+    for (const id of ids) {
+      this.ping(id);
+      this.report(id);
+    }
     this.asked = [];
   }
 
