@@ -34,17 +34,6 @@ export { ClusterKeyspaceNotifications, connect } from "./cluster/notifications.t
 export type { ClusterOptions, MigrationPolicy } from "./cluster/options.ts";
 export type { SlotRange } from "./cluster/discovery/mod.ts";
 export {
-  describeEvent,
-  type EventDescription,
-  EventType,
-  type FlagsReport,
-  type MergedFlags,
-  mergeFlags,
-  missingFlags,
-  type NarrowedChannel,
-  requiredFlags,
-} from "./events/mod.ts";
-export {
   Channel,
   type ChannelOptions,
   ChannelType,

@@ -1,4 +1,5 @@
-import { describeEvent, EventType, isPattern } from "../mod.ts";
+import { describeEvent, EventType } from "../events/mod.ts";
+import { isPattern } from "../mod.ts";
 import { didYouMean } from "./command.ts";
 import type { Selection } from "./selection.ts";
 

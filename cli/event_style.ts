@@ -1,4 +1,4 @@
-import { describeEvent } from "../mod.ts";
+import { describeEvent } from "../events/mod.ts";
 import type { Style } from "./style.ts";
 
 /** A colour for each class of events, by its letter in `notify-keyspace-events`. */

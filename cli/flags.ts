@@ -1,14 +1,12 @@
 import { unknownFlags } from "../events/flags.ts";
-import { parseFlags, printFlags } from "../events/mod.ts";
 import {
-  type Channel,
   describeEvent,
-  getChannelType,
-  isPattern,
   type NarrowedChannel,
+  parseFlags,
+  printFlags,
   requiredFlags,
-  toChannel,
-} from "../mod.ts";
+} from "../events/mod.ts";
+import { type Channel, getChannelType, isPattern, toChannel } from "../mod.ts";
 import { type Arguments, type Command, type Context, quoted, UsageError } from "./command.ts";
 import { eventsOf, type Letter, letterOf, LETTERS } from "./flags/letters.ts";
 import { doubtsOf, EVENT_NAMES } from "./doubts.ts";

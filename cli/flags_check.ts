@@ -1,5 +1,6 @@
 import { missingOn, sinceWhen, unknownFlags } from "../events/flags.ts";
-import { mergeFlags, type NodeStatus, requiredFlags } from "../mod.ts";
+import type { NodeStatus } from "../mod.ts";
+import { mergeFlags, requiredFlags } from "../events/mod.ts";
 import { formatNodes } from "./format.ts";
 import type { Selection } from "./selection.ts";
 

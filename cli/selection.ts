@@ -1,15 +1,14 @@
 import {
-  describeEvent,
   isPattern,
   KeyeventChannel,
   KeyspaceChannel,
   matchGlob,
-  type NarrowedChannel,
   type NotificationChannel,
   SubkeyspaceChannel,
   SubkeyspaceeventChannel,
   SubkeyspaceitemChannel,
 } from "../mod.ts";
+import { describeEvent, type NarrowedChannel } from "../events/mod.ts";
 import { type Arguments, type OptionsConfig, UsageError } from "./command.ts";
 import { messageOf } from "./message.ts";
 

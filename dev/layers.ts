@@ -66,7 +66,8 @@ export const LAYERS: readonly Layer[] = [
   },
   {
     path: "mod.ts",
-    imports: ["cluster/", "cluster/discovery/", "pubsub/", "resp/", "parse/", "events/"],
+    // Not events/: bundlers load with `connect` whatever is exported here.
+    imports: ["cluster/", "cluster/discovery/", "pubsub/", "resp/", "parse/"],
     runtime: false,
   },
   {
@@ -83,7 +84,7 @@ export const LAYERS: readonly Layer[] = [
   },
   {
     path: "examples/",
-    imports: ["mod.ts", "pubsub/connection/", "cluster/discovery/", "resp/"],
+    imports: ["mod.ts", "events/", "pubsub/connection/", "cluster/discovery/", "resp/"],
     runtime: false,
     program: true,
   },

@@ -14,7 +14,8 @@
  * @module
  */
 
-import { connect, type ConnectOptions, KeyspaceChannel, requiredFlags } from "@keywatch/keywatch";
+import { connect, type ConnectOptions, KeyspaceChannel } from "@keywatch/keywatch";
+import { requiredFlags } from "@keywatch/keywatch/events";
 import { openRedis, REDIS_URL } from "./redis.ts";
 
 /** The least flags that this needs: `gxK`. */

@@ -8,7 +8,7 @@ import {
   type NotificationHandler,
 } from "./delivery.ts";
 import { ClosedError } from "./connection/errors.ts";
-import { EventAdvice } from "./event_advice.ts";
+import type { EventAdvice } from "./flags.ts";
 import type { EventDeduplicator } from "./event_deduplicator.ts";
 import type { Gap } from "./gap.ts";
 import type { DroppedMessages } from "./held_messages.ts";
@@ -95,7 +95,8 @@ export class Dispatcher {
   readonly #servers: Servers;
   readonly #settings: Settings;
   readonly #delivery: DeliveryOptions;
-  readonly #advice: EventAdvice;
+  /** Loaded with the first subscription. */
+  #advice: EventAdvice | null = null;
   readonly #subscriptions = new Set<ActiveSubscription>();
   #droppedBefore = 0;
   #end: Error | null = null;
@@ -103,7 +104,6 @@ export class Dispatcher {
   constructor(node: () => string, settings: Settings, servers: Servers) {
     this.#servers = servers;
     this.#settings = settings;
-    this.#advice = new EventAdvice(settings.onWarning);
     this.#delivery = {
       events: {
         onError: (error) => settings.onError(error),
@@ -148,7 +148,6 @@ export class Dispatcher {
     handler: NotificationHandler | undefined,
   ): Promise<Subscription> {
     if (this.#end !== null) throw this.#endedError("subscribe");
-    this.#advice.consider(channels);
     const consumer = handler === undefined
       ? this.stream
       : new HandlerConsumer(handler, this.#delivery);
@@ -158,7 +157,7 @@ export class Dispatcher {
     const desired = channels.map((channel) => this.registry.add(channel, consumer));
     let refused: Refusal[];
     try {
-      await this.#servers.checkDelivery(channels);
+      await Promise.all([this.#advise(channels), this.#servers.checkDelivery(channels)]);
       refused = await this.#servers.settle(desired);
     } catch (error) {
       // Unsubscribes what was subscribed meanwhile; nothing waits for that.
@@ -177,6 +176,13 @@ export class Dispatcher {
       error,
     }));
     throw subscribeError(named, held.length > 0 ? this.#handle(subscription, held) : null);
+  }
+
+  /** Warns of events that never fire. */
+  async #advise(channels: readonly Channel[]): Promise<void> {
+    const { EventAdvice } = await import("./flags.ts");
+    this.#advice ??= new EventAdvice(this.#settings.onWarning);
+    this.#advice.consider(channels);
   }
 
   /** Releases these channels, or all, in every subscription. */

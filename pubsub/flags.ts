@@ -9,8 +9,10 @@ import {
   sinceWhen,
   unknownFlags,
 } from "../events/flags.ts";
-import { Channel, type ChannelType, getChannelType } from "../parse/mod.ts";
-import { type Reply, RespMap, ServerError } from "../resp/mod.ts";
+import { describeEvent } from "../events/mod.ts";
+import { REPEATED_AS } from "../events/replication.ts";
+import { Channel, type ChannelType, getChannelType, isPattern, matchGlob } from "../parse/mod.ts";
+import { decodeText, type Reply, RespMap, ServerError } from "../resp/mod.ts";
 import type { Connection } from "./connection/connection.ts";
 import { excerpt } from "./connection/printable.ts";
 import { isBusy } from "./connection/refusal.ts";
@@ -137,7 +139,6 @@ export class DeliveryCheck {
     connection: Connection,
     groups: readonly (readonly ServerChannel[])[],
   ): Promise<FindUndeliverable> {
-    if (this.#policy === "ignore") return () => null;
     const findDatabase = await findMissingDatabases(connection, groups.flat());
     // A group that is refused for its database adds no flags.
     const rest = groups.filter((group) => findDatabase(group) === null);
@@ -453,12 +454,10 @@ async function whyNot(connection: Connection, database: string): Promise<string 
 /** The longest beginning, up to the key: `__subkeyspaceevent@2147483647__:`. */
 const MAX_PREFIX_BYTES = 32;
 
-const decoder = /* @__PURE__ */ new TextDecoder();
-
 /** The database that a channel names; null when it is none of the notifications', or names many. */
 function databaseOf({ bytes }: ServerChannel): string | null {
   if (getChannelType(bytes) === null) return null;
-  const start = decoder.decode(bytes.subarray(0, MAX_PREFIX_BYTES));
+  const start = decodeText(bytes, 0, Math.min(bytes.length, MAX_PREFIX_BYTES));
   return /^[^@]*@(\d+)__:/.exec(start)?.[1] ?? null;
 }
 
@@ -468,10 +467,91 @@ function describeMissingDatabase(
   channel: ServerChannel,
   why: string,
 ): MissingDatabaseError {
-  const name = excerpt(decoder.decode(channel.bytes), 100);
+  const name = excerpt(decodeText(channel.bytes), 100);
   return new MissingDatabaseError(
     `Cannot receive anything on "${name}" from ${server}: it has no database ${database} ` +
       `(${why}); CONFIG GET databases tells how many it has, and the first is 0`,
     { server, database: Number(database) },
   );
+}
+
+/** The event that a channel names: `__keyevent@0__:set`, `__subkeyspaceevent@*__:hset|key`. */
+const NAMED_EVENT = /^__(?:(?:sub)?keyevent@[^_]*__:(.*)|subkeyspaceevent@[^_]*__:([^|]*)\|.*)$/s;
+
+/** The event that a channel names, or a pattern of events; null when it names none. */
+function namedEvent(channel: Channel): string | null {
+  const named = NAMED_EVENT.exec(String(channel));
+  return named?.[1] ?? named?.[2] ?? null;
+}
+
+/**
+ * Warns, once for each name, about subscriptions to events that no server sends: they never fire, and
+ * documents are full of such names.
+ */
+export class EventAdvice {
+  readonly #onWarning: (message: string) => void;
+  readonly #warned = new Set<string>();
+
+  constructor(onWarning: (message: string) => void) {
+    this.#onWarning = onWarning;
+  }
+
+  /** Looks at the channels of a subscription. */
+  consider(channels: readonly Channel[]): void {
+    for (const channel of channels) {
+      const event = namedEvent(channel);
+      // A pattern of databases may name one event; a pattern of events names none.
+      if (event === null || isPattern(event) || this.#warned.has(event)) continue;
+      const { instead, text } = describeEvent(event);
+      if (instead === null) continue;
+      this.#warned.add(event);
+      this.#onWarning(`"${excerpt(`${channel}`, 100)}" never fires: ${text}`);
+    }
+  }
+}
+
+/**
+ * Warns, once for each event, of subscriptions to events that replicas do not send. A replica sends
+ * `keymiss` for what it reads itself, also for replicated commands, and not for what is read on its
+ * primary.
+ */
+export class ReplicaAdvice {
+  readonly #onWarning: (message: string) => void;
+  readonly #warned = new Set<string>();
+
+  constructor(onWarning: (message: string) => void) {
+    this.#onWarning = onWarning;
+  }
+
+  /** Looks at channels that are subscribed on a replica. */
+  consider(channels: Iterable<ServerChannel>): void {
+    for (const { bytes, isPattern } of channels) {
+      const channel = new Channel(bytes, isPattern);
+      const includes = eventMatcher(channel);
+      for (const [event, instead] of Object.entries(REPEATED_AS)) {
+        if (this.#warned.has(event) || !includes(event)) continue;
+        // A pattern may include what comes instead.
+        if (instead === null ? channel.isPattern && includes("del") : includes(instead)) continue;
+        this.#warned.add(event);
+        this.#onWarning(
+          `"${excerpt(`${channel}`, 100)}" does not get "${event}" from a replica, which ` +
+            (instead === null
+              ? "does not learn of reads on its primary"
+              : `sends "${instead}" instead`) +
+            "; watch the primary to get it",
+        );
+      }
+    }
+  }
+}
+
+/** Says whether a channel, or a pattern, includes an event of any key. */
+function eventMatcher(channel: Channel): (event: string) => boolean {
+  const named = namedEvent(channel);
+  if (named !== null) {
+    return isPattern(named) ? (event) => matchGlob(named, event) : (event) => named === event;
+  }
+  if (!channel.isPattern) return () => false;
+  const pattern = String(channel);
+  return (event) => matchGlob(pattern, `__keyevent@0__:${event}`);
 }

@@ -1,9 +1,8 @@
-import { Channel } from "../parse/mod.ts";
 import { parseUrl } from "./connection/address.ts";
 import { formatAddress } from "./connection/transport.ts";
 import { AbstractKeyspaceNotifications } from "./base.ts";
 import { ClosedError, ConnectError } from "./connection/errors.ts";
-import { ReplicaAdvice } from "./event_advice.ts";
+import type { ReplicaAdvice } from "./flags.ts";
 import type { ServerInfo } from "./connection/handshake.ts";
 import { PING } from "./heartbeat.ts";
 import { Dispatcher } from "./dispatcher.ts";
@@ -18,6 +17,7 @@ import {
 } from "./options.ts";
 import { defaultsOf } from "./connection/options.ts";
 import { RoleCheck } from "./role_check.ts";
+import type { ServerChannel } from "./connection/requests.ts";
 import { Secrets } from "./connection/secrets.ts";
 import type { followSentinels, Sentinels } from "./sentinel/mod.ts";
 import { isSentinelTarget, type SentinelTarget } from "./sentinel_target.ts";
@@ -57,22 +57,20 @@ export class KeyspaceNotifications extends AbstractKeyspaceNotifications {
   readonly #settings: Settings;
   readonly #following: Following | null;
   readonly #roleCheck: RoleCheck;
-  readonly #replicaAdvice: ReplicaAdvice;
+  /** Loaded for the first replica. */
+  #replicaAdvice: ReplicaAdvice | null = null;
   /** Ends what is done beside the connection. */
   readonly #end = new AbortController();
 
   private constructor({ locator, settings, following }: Source, options: ConnectOptions) {
     super(settings.database);
     this.#settings = settings;
-    this.#replicaAdvice = new ReplicaAdvice(settings.onWarning);
     this.#following = following;
     const sentinels = following?.sentinels ?? null;
     this.dispatcher = new Dispatcher(() => this.#node, settings, {
       checkDelivery: async (channels) => {
         await this.#server.checkDelivery(channels);
-        if (this.#server.info?.role === "replica") {
-          this.#replicaAdvice.consider(channels);
-        }
+        if (this.#server.info?.role === "replica") await this.#adviseOnReplica(channels);
       },
       settle: (channels) => this.#server.settle(channels),
       reconcile: () => this.#server.reconcile(),
@@ -85,7 +83,7 @@ export class KeyspaceNotifications extends AbstractKeyspaceNotifications {
       inspect: async (info, connection, askedAt) => {
         checkMode(this.#node, info, options.singleNode ?? false);
         await this.#roleCheck.begin(info, connection, askedAt);
-        if (info.role === "replica") this.#adviseOnReplica();
+        if (info.role === "replica") await this.#adviseOnReplica(this.dispatcher.registry.values());
       },
       checkUp: (connection, session) => this.#roleCheck.check(connection, session),
       onOtherServer: (...other) => this.#roleCheck.noteOther(...other),
@@ -117,7 +115,7 @@ export class KeyspaceNotifications extends AbstractKeyspaceNotifications {
           `${this.#node} was a primary and is a replica now: its events come late, and expired keys as ` +
             "deleted; connect to the primary, or through sentinels (connect({ sentinels, name }))",
         );
-        this.#adviseOnReplica();
+        this.#adviseOnReplica(this.dispatcher.registry.values()).catch(settings.onError);
       },
     });
     const { signal } = options;
@@ -194,12 +192,11 @@ export class KeyspaceNotifications extends AbstractKeyspaceNotifications {
     return this.#server.node;
   }
 
-  /** Warns of what is subscribed and does not come from a replica. */
-  #adviseOnReplica(): void {
-    const desired = [...this.dispatcher.registry.values()];
-    this.#replicaAdvice.consider(
-      desired.map(({ bytes, isPattern }) => new Channel(bytes, isPattern)),
-    );
+  /** Warns of events on channels that do not come from a replica. */
+  async #adviseOnReplica(channels: Iterable<ServerChannel>): Promise<void> {
+    const { ReplicaAdvice } = await import("./flags.ts");
+    this.#replicaAdvice ??= new ReplicaAdvice(this.#settings.onWarning);
+    this.#replicaAdvice.consider(channels);
   }
 
   /** Sees to it, beside the connection, that the server stays the one to be watched. */

@@ -1,4 +1,5 @@
 import type { Channel } from "../parse/mod.ts";
+import { decodeText } from "../resp/mod.ts";
 import { formatAddress } from "./connection/transport.ts";
 import { Signal } from "./connection/timers.ts";
 import type { Connection } from "./connection/connection.ts";
@@ -9,10 +10,8 @@ import type { Desired, Refusal } from "./dispatcher.ts";
 import { OtherServerError } from "./side_connection.ts";
 import { backoff, Retries } from "./retries.ts";
 import { type ServerMemory, type ServerOptions, Session } from "./session.ts";
-import { DeliveryCheck, type FindUndeliverable } from "./flags.ts";
+import type { FindUndeliverable } from "./flags.ts";
 import type { NodeState, NodeStatus } from "./status.ts";
-
-const decoder = /* @__PURE__ */ new TextDecoder();
 
 /** One server that is watched. When a session ends, the next one begins. */
 export class Server {
@@ -47,12 +46,12 @@ export class Server {
     | null = null;
 
   constructor(options: ServerOptions) {
-    const { locator, settings, events } = options;
+    const { locator, events } = options;
     this.node = locator.name;
     this.#options = options;
     this.#memory = {
       options,
-      deliveryCheck: new DeliveryCheck(settings.flags),
+      deliveryCheck: null,
       gap: new OpenGap((...gap) => events.onGap(...gap)),
       refused: new Map(),
       messages: 0,
@@ -148,9 +147,9 @@ export class Server {
       protocol: info?.protocol ?? null,
       subscriptions: Array.from(
         session?.subscriptions.confirmed ?? [],
-        ({ bytes }) => decoder.decode(bytes),
+        ({ bytes }) => decodeText(bytes),
       ),
-      flags: deliveryCheck.flags,
+      flags: deliveryCheck?.flags ?? null,
       messages,
       malformed,
       bytes: this.#bytesBefore + (this.#session?.connection.bytesReceived ?? 0),
@@ -179,12 +178,13 @@ export class Server {
   /** Joins the next check. Subscriptions that wait meanwhile share one. */
   #checkWithOthers(channels: readonly Channel[]): Promise<FindUndeliverable> {
     if (this.#nextCheck === null) {
-      const { deliveryCheck } = this.#memory;
       const groups: (readonly Channel[])[] = [];
       const found = this.#check.then(() => {
         this.#nextCheck = null;
         return this.#persist((session) =>
-          session.withConnection((connection) => deliveryCheck.check(connection, groups))
+          session.withConnection((connection) =>
+            this.#memory.deliveryCheck!.check(connection, groups)
+          )
         );
       }).catch((error) => {
         // Treated like a server that does not report its flags.
@@ -268,6 +268,11 @@ export class Server {
     const { signal } = this.#attempt;
     const address = await this.#options.locator.locate(signal);
     this.node = formatAddress(address);
+    const { flags } = this.#options.settings;
+    if (flags !== "ignore" && this.#memory.deliveryCheck === null) {
+      const { DeliveryCheck } = await import("./flags.ts");
+      this.#memory.deliveryCheck = new DeliveryCheck(flags);
+    }
     const session = await Session.open(this.#memory, address, signal);
     this.#arriving = session;
     try {

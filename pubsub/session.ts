@@ -108,7 +108,8 @@ export interface ServerOptions {
 /** What a server keeps from one session to the next. */
 export interface ServerMemory {
   readonly options: ServerOptions;
-  readonly deliveryCheck: DeliveryCheck;
+  /** Loaded with the first connection; null before, and if flags and databases are ignored. */
+  deliveryCheck: DeliveryCheck | null;
   /** Open while the messages of a desired channel may be missing. */
   readonly gap: OpenGap;
   /** The channels that the server refused, by id. */
@@ -406,7 +407,7 @@ export class Session extends MessageReceiver implements MessageSource {
    */
   async #checkUp(isRegular = true): Promise<void> {
     const { options: { checkUp, settings, events }, deliveryCheck, gap } = this.#memory;
-    const looksAtFlags = this.#state === "ready" && deliveryCheck.isTold;
+    const looksAtFlags = this.#state === "ready" && deliveryCheck !== null && deliveryCheck.isTold;
     const askMore = isRegular ? checkUp : undefined;
     if (askMore === undefined && !looksAtFlags) return;
     try {
@@ -470,9 +471,10 @@ export class Session extends MessageReceiver implements MessageSource {
     if (this.#enter("ready", null)) gap.end();
   }
 
-  /** Why the server can deliver nothing on a desired channel; null if it can. */
-  #findUndeliverable(connection: Connection): Promise<UndeliverableError | null> {
-    return this.#memory.deliveryCheck.checkAll(connection, this.#dispatcher.registry.values());
+  /** Why the server can deliver nothing on a desired channel; null if it can, or nothing checks it. */
+  async #findUndeliverable(connection: Connection): Promise<UndeliverableError | null> {
+    const { deliveryCheck } = this.#memory;
+    return await deliveryCheck?.checkAll(connection, this.#dispatcher.registry.values()) ?? null;
   }
 
   #reportDegraded(why: UndeliverableError): void {

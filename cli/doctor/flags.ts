@@ -1,5 +1,6 @@
 import { knownFlags, missingOn, type Product } from "../../events/flags.ts";
-import { type Address, mergeFlags, requiredFlags, ServerError } from "../../mod.ts";
+import { type Address, ServerError } from "../../mod.ts";
+import { mergeFlags, requiredFlags } from "../../events/mod.ts";
 import { flagsIn } from "../../pubsub/flags.ts";
 import type { Session } from "../session.ts";
 import type { Finding, Findings } from "./finding.ts";

@@ -4,10 +4,10 @@ import {
   formatAddress,
   type KeyspaceNotifications,
   type NodeStatus,
-  requiredFlags,
   ServerError,
   type SlotRange,
 } from "../../mod.ts";
+import { requiredFlags } from "../../events/mod.ts";
 import type { Reply } from "../../resp/mod.ts";
 import { messageOf } from "../message.ts";
 import { fieldsOf, Session } from "../session.ts";

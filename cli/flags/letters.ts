@@ -1,4 +1,4 @@
-import { describeEvent, EventType } from "../../mod.ts";
+import { describeEvent, EventType } from "../../events/mod.ts";
 
 /** What a letter of `notify-keyspace-events` stands for. */
 export interface Letter {

@@ -1,6 +1,6 @@
 import { eventStyle } from "../../cli/event_style.ts";
 import type { Paint } from "../../cli/style.ts";
-import { describeEvent } from "../../mod.ts";
+import { describeEvent } from "../../events/mod.ts";
 import type { EventCount, Ledger } from "./ledger.ts";
 import type { Expected } from "./workload.ts";
 

@@ -1,4 +1,5 @@
-import { describeEvent, type Gap, type KeyNotification } from "@keywatch/keywatch";
+import type { Gap, KeyNotification } from "@keywatch/keywatch";
+import { describeEvent } from "@keywatch/keywatch/events";
 
 /** Kinds of events, in the order in which they are stacked. */
 export const KINDS = [

@@ -1,5 +1,5 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { EventType } from "../../mod.ts";
+import { EventType } from "../../events/mod.ts";
 import { eventsOf, LETTERS } from "../../cli/flags/letters.ts";
 import { startServer } from "../servers/mod.ts";
 import { fails, InProcess } from "./in_process.ts";

@@ -7,20 +7,19 @@ import { run } from "../servers/run.ts";
 
 const VALUES = `
   AuthError Channel ChannelType ClosedError ClusterKeyspaceNotifications CodedError ConnectError
-  EventType KeyNotification KeyeventChannel KeyspaceChannel KeyspaceNotifications
+  KeyNotification KeyeventChannel KeyspaceChannel KeyspaceNotifications
   MissingDatabaseError MissingFlagsError RespLimitError RespSyntaxError SentinelError
   ServerError SubkeyeventChannel SubkeyspaceChannel SubkeyspaceeventChannel
   SubkeyspaceitemChannel SubscribeRefusedError TimeoutError UnsupportedError connect
-  describeEvent dial escapeGlob formatAddress getChannelType isPattern matchGlob mergeFlags
-  missingFlags parseUrl requiredFlags toChannel
+  dial escapeGlob formatAddress getChannelType isPattern matchGlob parseUrl toChannel
 `;
 const TYPES = `
   AbstractKeyspaceNotifications Address ChannelLike ChannelOptions
   ChannelSubscribeOptions ClusterOptions ConnectErrorOptions ConnectOptions
-  Credentials DecoderLimits Dial DialOptions EventDescription EventName EventNames FlagsPolicy
-  FlagsReport Gap GapReason GetMessageOptions Health HeartbeatOptions
-  KeyspaceNotificationsInterface KnownEvent ListenOptions MergedFlags MigrationPolicy
-  MigrationStatus NameOrPattern NarrowedChannel NodeState NodeStatus NotificationChannel
+  Credentials DecoderLimits Dial DialOptions EventName EventNames FlagsPolicy
+  Gap GapReason GetMessageOptions Health HeartbeatOptions
+  KeyspaceNotificationsInterface KnownEvent ListenOptions MigrationPolicy
+  MigrationStatus NameOrPattern NodeState NodeStatus NotificationChannel
   NotificationHandler NotificationLoop Overflow ParseOptions QueueLimits QueueOptions
   RefusedChannel SentinelFailure SentinelTarget ServerUrl SlotCoverage
   SlotRange SlotSpan Status StreamItem SubscribeOptions Subscription TcpAddress 

@@ -71,10 +71,10 @@ Deno.test("the package for npm holds what its entries and the tool need, and not
 });
 
 const USER = `
-import { connect, EventType, type KeyNotification } from "keywatch";
+import { connect, type KeyNotification } from "keywatch";
 import { Decoder, type Reply } from "keywatch/resp";
 import { KeyeventChannel } from "keywatch/parse";
-import { requiredFlags } from "keywatch/events";
+import { EventType, requiredFlags } from "keywatch/events";
 import { KeyspaceNotifications } from "keywatch/pubsub";
 import { hashSlot } from "keywatch/cluster";
 import { discoverTopology } from "keywatch/discovery";
