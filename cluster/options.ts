@@ -89,17 +89,18 @@ export function resolveClusterOptions(options: ClusterOptions): ClusterSettings 
  *
  * @throws {TypeError} if one is
  */
-export function checkForCluster({ maxAttempts, singleNode }: ClusterOptions): void {
+export function checkForCluster(options: ClusterOptions): void {
   // A cluster retries without end.
-  const attempts = maxAttempts === Infinity ? undefined : maxAttempts;
+  if (options.maxAttempts !== Infinity) {
+    checkUnused(
+      options,
+      ["maxAttempts"],
+      "a cluster",
+      "a node is left when the others no longer name it as a primary",
+    );
+  }
   checkUnused(
-    { maxAttempts: attempts },
-    ["maxAttempts"],
-    "a cluster",
-    "a node is left when the others no longer name it as a primary",
-  );
-  checkUnused(
-    { singleNode },
+    options,
     ["singleNode"],
     "several URLs or ClusterKeyspaceNotifications",
     "they watch the whole cluster; give connect one URL for one node",

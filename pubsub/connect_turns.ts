@@ -23,7 +23,7 @@ class Semaphore {
         this.#waiting.delete(go);
         reject(signal.reason);
       };
-      if (this.#free >= 1) return go();
+      if (this.isIdle) return go();
       signal.addEventListener("abort", giveUp, { once: true });
       this.#waiting.add(go);
     });

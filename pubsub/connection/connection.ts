@@ -365,7 +365,7 @@ export class Connection {
       }
     } catch (cause) {
       if (this.#closedReason !== null) return;
-      if (isProtocolError(cause)) {
+      if (cause instanceof RespSyntaxError || cause instanceof RespLimitError) {
         this.close(
           new ConnectError(
             "PROTOCOL_ERROR",
@@ -445,10 +445,6 @@ function isPeersEnd(error: unknown): boolean {
   return /EPIPE|ECONNRESET|BrokenPipe|ConnectionReset/.test(`${code} ${name}`);
 }
 
-function isProtocolError(error: unknown): error is Error {
-  return error instanceof RespSyntaxError || error instanceof RespLimitError;
-}
-
 /**
  * Dials within the timeout.
  *
@@ -477,9 +473,12 @@ async function openTransport(
     if (signal.aborted) throw signal.reason;
     const cause = secrets.ownError(thrown);
     if (cause instanceof CodedError) throw cause;
+    // Deno's errors say themselves which permission is missing.
+    const isDenied = cause instanceof Error && cause.name === "NotCapable";
+    const advice = isDenied ? "" : "; check that a server listens there";
     throw new ConnectError(
       "CONNECT_FAILED",
-      `Cannot connect to ${server}: ${reasonOf(cause)}${adviceFor(cause)}`,
+      `Cannot connect to ${server}: ${reasonOf(cause)}${advice}`,
       { server, cause },
     );
   }
@@ -490,11 +489,4 @@ function checkTransport(transport: Transport): void {
   const lacking = (["read", "write", "close"] as const)
     .filter((name) => typeof transport?.[name] !== "function");
   if (lacking.length > 0) throw new TypeError(`what dial gave has no ${lacking.join(", no ")}`);
-}
-
-/** What the reader can do about a connection that could not be made. */
-function adviceFor(error: unknown): string {
-  // Deno's errors say themselves which permission is missing.
-  if (error instanceof Error && error.name === "NotCapable") return "";
-  return "; check that a server listens there";
 }

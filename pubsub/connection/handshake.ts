@@ -355,20 +355,18 @@ function refusesPassword({ code, message }: ServerError): boolean {
 }
 
 function explain(connection: Connection, options: Introduction, error: ServerError): Error {
-  const { credentials } = options;
-  if (wantsPassword(error) && credentials === undefined) {
-    const { server } = connection;
-    return new AuthError(
-      "PASSWORD_MISSING",
-      `Cannot log in to ${server}: it requires a password and none was given; put it into the URL ` +
-        "(redis://:password@host) or the password option",
-      { server, cause: error },
-    );
-  }
-  if (wantsPassword(error) || refusesPassword(error)) {
+  const { server } = connection;
+  const wants = wantsPassword(error);
+  if (!wants && !refusesPassword(error)) return unusable(server, error);
+  if (!wants || options.credentials !== undefined) {
     return refusedCredentials(connection, options, error);
   }
-  return unusable(connection.server, error);
+  return new AuthError(
+    "PASSWORD_MISSING",
+    `Cannot log in to ${server}: it requires a password and none was given; put it into the URL ` +
+      "(redis://:password@host) or the password option",
+    { server, cause: error },
+  );
 }
 
 function refusedCredentials(
