@@ -13,35 +13,12 @@ export interface Locator {
    *
    * @throws if it is not the server to be watched
    */
-  inspect(info: ServerInfo, connection: Connection): Promise<void>;
+  inspect?(info: ServerInfo, connection: Connection): Promise<void>;
   /** Whether an error of the first attempt to connect may be temporary. */
-  isPassing(error: Error): boolean;
+  isPassing?(error: Error): boolean;
   /**
    * Returns a time, in ms since the epoch, before which the server had not moved to another address since
    * the last call; Infinity if it has not moved.
    */
-  takeMove(): number;
-}
-
-/** A server whose owner knows its address. */
-export class PlainLocator implements Locator {
-  readonly name: string;
-  readonly locate: () => Promise<Address>;
-
-  constructor(name: string, locate: () => Promise<Address>) {
-    this.name = name;
-    this.locate = locate;
-  }
-
-  inspect(): Promise<void> {
-    return Promise.resolve();
-  }
-
-  isPassing(): boolean {
-    return false;
-  }
-
-  takeMove(): number {
-    return Infinity;
-  }
+  takeMove?(): number;
 }

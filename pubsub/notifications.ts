@@ -6,7 +6,7 @@ import type { ReplicaAdvice } from "./flags.ts";
 import type { ServerInfo } from "./connection/handshake.ts";
 import { PING } from "./heartbeat.ts";
 import { Dispatcher } from "./dispatcher.ts";
-import { type Locator, PlainLocator } from "./locator.ts";
+import type { Locator } from "./locator.ts";
 import { checkKinds, checkUnused } from "./connection/option_checks.ts";
 import {
   CLUSTER_ONLY,
@@ -102,18 +102,11 @@ export class KeyspaceNotifications extends AbstractKeyspaceNotifications {
     });
     this.#roleCheck = new RoleCheck({
       onPrimary: ({ offset }, askedAt) => sentinels?.noteOffset(offset, askedAt),
-      onReplaced: (why, since) =>
-        this.#server.reconnect(
-          new ConnectError("SERVER_REPLACED", `${this.#node} was left: ${why}`, {
-            server: this.#node,
-          }),
-          "failover",
-          since,
-        ),
+      onReplaced: (why, since) => this.#leave(`${this.#node} was left: ${why}`, since),
       onReplica: () => {
         settings.onWarning(
           `${this.#node} was a primary and is a replica now: its events come late, and expired keys as ` +
-            "deleted; connect to the primary, or through sentinels (connect({ sentinels, name }))",
+            "deleted; connect to the primary, or through sentinels",
         );
         this.#adviseOnReplica(this.dispatcher.registry.values()).catch(settings.onError);
       },
@@ -192,6 +185,12 @@ export class KeyspaceNotifications extends AbstractKeyspaceNotifications {
     return this.#server.node;
   }
 
+  /** Leaves the server because another one has replaced it, after `since` at the earliest. */
+  #leave(why: string, since?: number): void {
+    const error = new ConnectError("SERVER_REPLACED", why, { server: this.#node });
+    this.#server.reconnect(error, "failover", since);
+  }
+
   /** Warns of events on channels that do not come from a replica. */
   async #adviseOnReplica(channels: Iterable<ServerChannel>): Promise<void> {
     const { ReplicaAdvice } = await import("./flags.ts");
@@ -210,14 +209,7 @@ export class KeyspaceNotifications extends AbstractKeyspaceNotifications {
       name,
       signal,
       onSwitch: (address, sentinel) =>
-        this.#server.reconnect(
-          new ConnectError(
-            "SERVER_REPLACED",
-            `The primary of "${name}" is ${formatAddress(address)} now, says ${sentinel}`,
-            { server: this.#node },
-          ),
-          "failover",
-        ),
+        this.#leave(`The primary of "${name}" is ${formatAddress(address)} now, says ${sentinel}`),
       onLost: (last) =>
         this.#settings.onWarning(
           `Cannot follow the sentinels of "${name}": ${last.message}; failovers are noticed later`,
@@ -230,10 +222,10 @@ function sourceOfServer(target: string | URL, options: ConnectOptions): Source {
   checkUnused(options, ONLY_ANNOUNCED, "a single server", "it is for clusters or sentinels");
   const url = parseUrl(target);
   const settings = resolveOptions(defaultsOf(url), options);
-  const locator = new PlainLocator(
-    formatAddress(url.address),
-    () => Promise.resolve(url.address),
-  );
+  const locator: Locator = {
+    name: formatAddress(url.address),
+    locate: () => Promise.resolve(url.address),
+  };
   return { locator, settings, following: null };
 }
 

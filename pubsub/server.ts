@@ -80,7 +80,7 @@ export class Server {
         return await this.#connect();
       } catch (error) {
         const left = deadline - performance.now();
-        if (this.state === "closed" || left <= 0 || !locator.isPassing(error as Error)) {
+        if (this.state === "closed" || left <= 0 || !locator.isPassing?.(error as Error)) {
           this.close(error as Error);
           throw error;
         }
@@ -285,7 +285,7 @@ export class Server {
   #arrive(session: Session): void {
     this.#session = session;
     this.#retries.connected();
-    this.#memory.gap.move(this.#options.locator.takeMove());
+    this.#memory.gap.move(this.#options.locator.takeMove?.() ?? Infinity);
   }
 
   #lose(session: Session, reason: Error): void {

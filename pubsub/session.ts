@@ -239,12 +239,11 @@ export class Session extends MessageReceiver implements MessageSource {
 
   /** The gap that the end of the session begins: its reason, and its beginning in ms since the epoch. */
   loss(reason: Error): { reason: GapReason; from: number } {
-    const { lastAckAt } = this.connection;
     const { reason: why, from } = this.#givenUp ?? {
       reason: reason instanceof TimeoutError ? "unresponsive" : "disconnected",
       from: Infinity,
     };
-    return { reason: why, from: Math.min(lastAckAt, from) };
+    return { reason: why, from: Math.min(this.connection.lastAckAt, from) };
   }
 
   /** Has silence noticed as soon as on a busy connection, because an answer of the server is awaited. */
@@ -360,7 +359,7 @@ export class Session extends MessageReceiver implements MessageSource {
     const { connection } = this;
     const { locator, inspect, settings, probe = () => PING, events } = this.#memory.options;
     const askedAt = connection.lastAckAt;
-    await locator.inspect(this.#info, connection);
+    await locator.inspect?.(this.#info, connection);
     await inspect(this.#info, connection, askedAt);
     // The heartbeat of a session that has ended would never be stopped.
     this.#life.signal.throwIfAborted();
@@ -489,9 +488,8 @@ export class Session extends MessageReceiver implements MessageSource {
     if (this.#memory.hasWarned || this.closedReason !== null || !this.hasArrived) return;
     this.#memory.hasWarned = true;
     this.#memory.options.settings.onWarning(
-      `${this.connection.server} leads to several servers, and notifications come from one of ` +
-        "them. Its flags, databases and role cannot be checked in RESP2 where a second connection " +
-        "reaches another server; use the address of one server, or RESP3",
+      `${this.connection.server} leads to several servers, so the flags, databases and role of the ` +
+        "one that is watched cannot be checked in RESP2; use the address of one server, or RESP3",
     );
   }
 }

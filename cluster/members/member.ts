@@ -5,7 +5,6 @@ import { parseRole } from "../../pubsub/connection/info.ts";
 import type { GapReason } from "../../pubsub/gap.ts";
 import type { DroppedMessages } from "../../pubsub/held_messages.ts";
 import type { Desired, Refusal } from "../../pubsub/dispatcher.ts";
-import { PlainLocator } from "../../pubsub/locator.ts";
 import { formatAddress, type TcpAddress } from "../../pubsub/mod.ts";
 import type { Settings } from "../../pubsub/options.ts";
 import { readReplication, type Replication, ReplicationLog } from "../../pubsub/replication.ts";
@@ -66,7 +65,7 @@ export class Member implements GatedNode {
       settings: { ...settings, maxAttempts: Infinity },
       dispatcher,
       gate,
-      locator: new PlainLocator(context.nameOf(id), () => this.#locate()),
+      locator: { name: context.nameOf(id), locate: () => this.#locate() },
       inspect: ({ role }) => {
         if (role !== "replica") return;
         throw new ConnectError(
