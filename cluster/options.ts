@@ -136,8 +136,8 @@ export function readSeedNodes(targets: readonly (string | URL)[]): SeedNodes {
   if (first === undefined) throw new TypeError("Cannot connect: no seed node is given");
   if (urls.some(({ tls }) => (tls ?? false) !== (first.tls ?? false))) {
     throw new TypeError(
-      "Cannot connect: some of the seed nodes' URLs are for TLS, others are not; give all of them a " +
-        "scheme with TLS (rediss://, valkeys://), or none",
+      "Cannot connect: some of the seed nodes' URLs are for TLS, others are not; give all of them " +
+        "the same scheme",
     );
   }
   return {

@@ -222,7 +222,7 @@ export class Heartbeat {
       new TimeoutError(
         "REPLY_TIMEOUT",
         `The connection to ${server} is dead: no answer to ${this.#probe.command} within ` +
-          `${timeout} ms; the server hangs, or the network drops packets`,
+          `${timeout} ms; the server or the network hangs`,
         timeout,
         { server },
       ),

@@ -212,7 +212,7 @@ export class KeyspaceNotifications extends AbstractKeyspaceNotifications {
         this.#leave(`The primary of "${name}" is ${formatAddress(address)} now, says ${sentinel}`),
       onLost: (last) =>
         this.#settings.onWarning(
-          `Cannot follow the sentinels of "${name}": ${last.message}; failovers are noticed later`,
+          `Cannot follow the sentinels of "${name}": ${last.message}`,
         ),
     });
   }
@@ -247,7 +247,7 @@ function checkMode(node: string, info: ServerInfo, singleNode: boolean): void {
     throw new ConnectError(
       "WRONG_MODE",
       `Cannot watch ${node}: it is a Sentinel, which has no keys; ` +
-        "connect({ sentinels, name }) finds the server it watches over",
+        "connect({ sentinels, name }) finds its server",
       { server: node },
     );
   }

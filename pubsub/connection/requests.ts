@@ -169,7 +169,7 @@ export class Requests {
         new TimeoutError(
           "REPLY_TIMEOUT",
           `Cannot go on with ${this.#server}: no answer to ${pending.name} within ${timeout} ms` +
-            (this.lastWords ?? "; it may be overloaded, or no Redis server at all"),
+            (this.lastWords ?? "; it may be overloaded"),
           timeout,
           { server: this.#server },
         ),
