@@ -202,8 +202,8 @@ export const pubsub: readonly Mutant[] = [
   {
     name: "leaves the timers of requests that the end of the connection ends",
     file: "pubsub/connection/requests.ts",
-    before: "      clearTimeout(pending.timer);\n      const left",
-    after: "      const left",
+    before: "      clearTimeout(pending.timer);\n      pending.taker.fail(reason)",
+    after: "      pending.taker.fail(reason)",
     tests: ["tests/pubsub/ending_test.ts", "--filter=while it subscribes"],
   },
   {

@@ -5,15 +5,15 @@ export const pubsubGaps: readonly Mutant[] = [
   {
     name: "begins the gap of a lost connection when the loss is noticed",
     file: "pubsub/session.ts",
-    before: "Math.min(lastAckAt, from)",
+    before: "Math.min(this.connection.lastAckAt, from)",
     after: "Date.now()",
     tests: ["tests/pubsub/gaps_test.ts"],
   },
   {
     name: "begins a failover's gap no earlier than the loss",
     file: "pubsub/session.ts",
-    before: "Math.min(lastAckAt, from)",
-    after: "lastAckAt",
+    before: "Math.min(this.connection.lastAckAt, from)",
+    after: "this.connection.lastAckAt",
     tests: ["tests/pubsub/role_check_test.ts", "--filter=last asked and said"],
   },
   {
