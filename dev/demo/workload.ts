@@ -1,5 +1,5 @@
 import { messageOf } from "../../cli/message.ts";
-import { delay } from "./delay.ts";
+import { delay } from "../../pubsub/connection/timers.ts";
 
 /** A notification that a step of the workload must cause. */
 export interface Expected {
