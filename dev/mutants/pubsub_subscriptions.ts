@@ -253,7 +253,7 @@ export const pubsubSubscriptions: readonly Mutant[] = [
     name: "takes an answer that nobody asked for",
     file: "pubsub/connection/requests.ts",
     before:
-      'if (reply instanceof ServerError) throw unusable(this.#server, reply);\n      throw this.#confused("sent a reply to no command");',
+      'if (reply instanceof ServerError) throw clientRefused(this.#server, reply);\n      throw this.#confused("sent a reply to no command");',
     after: "return;",
     tests: ["tests/pubsub/connection/chunk_test.ts"],
   },

@@ -5,7 +5,7 @@ import { AuthError, ConnectError, TimeoutError } from "./errors.ts";
 import { askRole, parseInfo, textOf, toRole } from "./info.ts";
 import { excerpt, reasonOf } from "./printable.ts";
 import { withDeadline } from "./timers.ts";
-import { refusesClient, unusable } from "./refusal.ts";
+import { clientRefused, refusesClient, refusesPassword, wantsPassword } from "./refusal.ts";
 
 /**
  * A user and password, as `AUTH` takes them.
@@ -72,12 +72,6 @@ export interface ServerInfo {
   readonly runId: string | null;
 }
 
-/** The library's name and version, as `CLIENT LIST` shows them. */
-const LIBRARY: readonly (readonly [string, string])[] = [
-  ["LIB-NAME", "keywatch"],
-  ["LIB-VER", "0.1.0"],
-];
-
 /** A connection after the handshake, and what the server reported about itself. */
 export interface Introduced {
   readonly connection: Connection;
@@ -114,25 +108,34 @@ export async function openConnection(options: HandshakeOptions): Promise<Introdu
 }
 
 function openOnce(options: HandshakeOptions): Promise<Introduced> {
-  const { address, signal } = options;
+  const { address, signal, turns } = options;
   const attempt = async () => {
     const connection = await Connection.open(options);
     try {
-      const info = await handshake(connection, options);
+      const info = await introduce(connection, options);
       if (connection.closedReason !== null) throw connection.closedReason;
+      connection.product = info;
       return { connection, info };
     } catch (error) {
       connection.close(error as Error);
       throw error;
     }
   };
-  return options.turns?.run(address, signal, attempt) ?? attempt();
+  return turns?.run(address, signal, attempt) ?? attempt();
 }
 
-async function handshake(
-  connection: Connection,
-  options: HandshakeOptions,
-): Promise<ServerInfo> {
+/**
+ * Sends the library's name and version. Servers before 7.2 refuse the command and count an error, so
+ * only the connection that subscribes sends it.
+ */
+export function nameLibrary(connection: Connection): void {
+  for (const about of [["LIB-NAME", "keywatch"], ["LIB-VER", "0.1.0"]]) {
+    // Nothing depends on it, so nothing waits for it.
+    connection.request("CLIENT", "SETINFO", ...about).catch(() => {});
+  }
+}
+
+async function introduce(connection: Connection, options: HandshakeOptions): Promise<ServerInfo> {
   let credentials: Credentials | undefined;
   try {
     credentials = await requestCredentials(connection, options);
@@ -142,36 +145,18 @@ async function handshake(
   }
   // Before the password is sent, so that no reply can repeat it.
   connection.secrets.add(credentials?.password);
-  const introduction = { ...options, credentials };
   try {
-    const info = await introduce(connection, introduction);
-    connection.product = info;
-    return info;
+    const hello = options.protocol === 2 ? null : await sayHello(connection, options, credentials);
+    if (hello?.protocol === 3) return hello;
+    connection.enableResp2Pushes();
+    if (credentials !== undefined) await logIn(connection, credentials);
+    return await askInfo(connection, options, hello);
   } catch (error) {
-    throw error instanceof ServerError ? explain(connection, introduction, error) : error;
+    if (!(error instanceof ServerError)) throw error;
+    const isAboutLogin = wantsPassword(error) || refusesPassword(error);
+    if (!isAboutLogin) throw clientRefused(connection.server, error);
+    throw loginRefused(connection, credentials, error);
   }
-}
-
-/**
- * Sends the library's name and version. Servers before 7.2 refuse the command and count an error, so
- * only the connection that subscribes sends it.
- */
-export function nameLibrary(connection: Connection): void {
-  // Nothing depends on it, so nothing waits for it.
-  for (const about of LIBRARY) connection.request("CLIENT", "SETINFO", ...about).catch(() => {});
-}
-
-/** The options, with the credentials in place of the function. */
-type Introduction = Omit<HandshakeOptions, "credentials"> & {
-  readonly credentials: Credentials | undefined;
-};
-
-async function introduce(connection: Connection, options: Introduction): Promise<ServerInfo> {
-  const told = options.protocol === 2 ? null : await hello(connection, options);
-  if (told?.protocol === 3) return told;
-  connection.enableResp2Pushes();
-  if (options.credentials !== undefined) await logIn(connection, options, options.credentials);
-  return await askInfo(connection, options, told);
 }
 
 /**
@@ -184,26 +169,26 @@ async function requestCredentials(
   { server, secrets }: Connection,
   { timeout, credentials, signal }: HandshakeOptions,
 ): Promise<Credentials | undefined> {
+  const what = `Cannot log in to ${server}: the credentials function`;
   const late = () =>
     new TimeoutError(
       "CREDENTIALS_TIMEOUT",
-      `Cannot log in to ${server}: the credentials function gave nothing within ${timeout} ms`,
+      `${what} returned nothing within ${timeout} ms`,
       timeout,
       { server },
     );
   try {
     const given = await withDeadline(timeout, signal, late, credentials);
     if (given === undefined || typeof given?.password === "string") return given;
-    throw new TypeError("there is no password in what it gave");
+    throw new TypeError("it returned no password");
   } catch (thrown) {
     if (signal.aborted) throw thrown;
     const cause = secrets.ownError(thrown);
     if (cause instanceof TimeoutError) throw cause;
-    throw new AuthError(
-      "CREDENTIALS_FAILED",
-      `Cannot log in to ${server}: the credentials function failed: ${reasonOf(cause)}`,
-      { server, cause },
-    );
+    throw new AuthError("CREDENTIALS_FAILED", `${what} failed: ${reasonOf(cause)}`, {
+      server,
+      cause,
+    });
   }
 }
 
@@ -212,27 +197,36 @@ async function requestCredentials(
  *
  * @returns what the server reports about itself; null if RESP2 is to be tried
  */
-async function hello(connection: Connection, options: Introduction): Promise<ServerInfo | null> {
-  const { credentials, clientName } = options;
+async function sayHello(
+  connection: Connection,
+  { clientName, protocol }: HandshakeOptions,
+  credentials: Credentials | undefined,
+): Promise<ServerInfo | null> {
+  const { server } = connection;
   const auth = credentials === undefined
     ? []
     : ["AUTH", credentials.username ?? "default", credentials.password];
-  let reply: Reply;
+  let hello: ServerInfo | null = null;
+  let cause: ServerError | undefined;
   try {
-    reply = await connection.request("HELLO", 3, ...auth, "SETNAME", clientName);
+    hello = readHello(
+      connection,
+      await connection.request("HELLO", 3, ...auth, "SETNAME", clientName),
+    );
   } catch (error) {
     if (!(error instanceof ServerError)) throw error;
-    const isLast = refusesClient(error) || refusesPassword(error) ||
+    const isFinal = refusesClient(error) || refusesPassword(error) ||
       (wantsPassword(error) && credentials === undefined);
-    if (isLast) throw error;
-    if (options.protocol === 3) throw noResp3(connection, error.message, error);
-    return null;
+    if (isFinal) throw error;
+    cause = error;
   }
-  const told = readHello(connection, reply);
-  if (told?.protocol !== 3 && options.protocol === 3) {
-    throw noResp3(connection, "it answers HELLO in RESP2");
-  }
-  return told;
+  if (hello?.protocol === 3 || protocol !== 3) return hello;
+  throw new ConnectError(
+    "RESP3_UNSUPPORTED",
+    `Cannot speak RESP3 with ${server}: ${cause?.message ?? "it answers HELLO in RESP2"}; leave ` +
+      "the protocol option out to fall back to RESP2",
+    { server, cause },
+  );
 }
 
 /** Reads the reply to `HELLO`: a map in RESP3, its names and values in an array in RESP2. */
@@ -246,23 +240,17 @@ function readHello({ secrets }: Connection, reply: Reply): ServerInfo | null {
     software: text("server"),
     version: text("version"),
     mode: text("mode"),
-    role: toRole(textOf(fields.get("role")) ?? undefined),
+    role: toRole(textOf(fields.get("role"))),
     runId: null,
   };
 }
 
-function noResp3({ server }: Connection, why: string, cause?: ServerError): ConnectError {
-  return new ConnectError(
-    "RESP3_UNSUPPORTED",
-    `Cannot speak RESP3 with ${server}: ${why}; leave the protocol option out to fall back to RESP2`,
-    { server, cause },
-  );
-}
+/** How servers before Redis 6 refuse a user name. */
+const ARITY = /wrong number of arg/i;
 
 /** Sends `AUTH`. */
 async function logIn(
   connection: Connection,
-  options: Introduction,
   { username, password }: Credentials,
 ): Promise<void> {
   try {
@@ -270,13 +258,13 @@ async function logIn(
   } catch (error) {
     if (!(error instanceof ServerError) || refusesClient(error)) throw error;
     // Before Redis 6 there are no users. The one password is that of today's default user.
-    const knowsNoUsers = username !== undefined && /wrong number of arg/i.test(error.message);
-    if (knowsNoUsers && username === "default") return logIn(connection, options, { password });
-    throw refusedCredentials(
+    if (username === "default" && ARITY.test(error.message)) {
+      return await logIn(connection, { password });
+    }
+    throw loginRefused(
       connection,
-      options,
+      { ...(username === undefined ? {} : { username }), password },
       error,
-      knowsNoUsers ? "leave the username out if the server is older than Redis 6" : undefined,
     );
   }
 }
@@ -294,40 +282,38 @@ const SERVER_FIELDS = [
 /**
  * Names the connection, and requests what `HELLO` would have reported in RESP3, as far as it is allowed.
  *
- * @param told what `HELLO` has reported; null if nothing
+ * @param hello what `HELLO` has reported; null if nothing
  */
 async function askInfo(
   connection: Connection,
-  { clientName, resp2Servers }: Introduction,
-  told: ServerInfo | null,
+  { clientName, resp2Servers }: HandshakeOptions,
+  hello: ServerInfo | null,
 ): Promise<ServerInfo> {
   let isForbidden = false;
+  const forbid = (error: ServerError) => {
+    isForbidden = error.code === "NOPERM";
+    throw error;
+  };
   // All at once, so that it takes one round trip.
   const [, reply, role] = await Promise.all([
     ifAllowed(connection.request("CLIENT", "SETNAME", clientName)),
-    ifAllowed(
-      connection.request("INFO", "server").catch((error) => {
-        isForbidden = error.code === "NOPERM";
-        throw error;
-      }),
-    ),
+    ifAllowed(connection.request("INFO", "server").catch(forbid)),
     ifAllowed(askRole(connection)),
   ]);
-  const info = parseInfo(reply, SERVER_FIELDS);
   // No ACL can forbid HELLO, which reports whether this is a node of a cluster.
   if (isForbidden && !resp2Servers.has(connection.server)) {
-    told ??= readHello(connection, await ifAllowed(connection.request("HELLO", 2)));
+    hello ??= readHello(connection, await ifAllowed(connection.request("HELLO", 2)));
   }
-  const text = (...names: (typeof SERVER_FIELDS)[number][]) => {
-    const name = names.find((name) => info.has(name));
-    return connection.secrets.field(name === undefined ? null : info.get(name)!);
-  };
+  const info = parseInfo(reply, SERVER_FIELDS);
+  const text = (...names: (typeof SERVER_FIELDS)[number][]) =>
+    connection.secrets.field(names.map((name) => info.get(name)).find(Boolean) ?? null);
   return {
     protocol: 2,
-    software: text("server_name") ?? (info.has("redis_version") ? "redis" : told?.software ?? null),
-    version: text("valkey_version", "redis_version") ?? told?.version ?? null,
-    mode: text("server_mode", "redis_mode") ?? told?.mode ?? null,
-    role: role?.role ?? told?.role ?? null,
+    software: text("server_name") ??
+      (info.has("redis_version") ? "redis" : hello?.software ?? null),
+    version: text("valkey_version", "redis_version") ?? hello?.version ?? null,
+    mode: text("server_mode", "redis_mode") ?? hello?.mode ?? null,
+    role: role?.role ?? hello?.role ?? null,
     runId: info.get("run_id") ?? null,
   };
 }
@@ -342,46 +328,29 @@ async function ifAllowed<T>(request: Promise<T>): Promise<T | null> {
   }
 }
 
-/** Whether a server requires `AUTH` first. Not every server answers with the code that Redis uses. */
-function wantsPassword({ message }: ServerError): boolean {
-  return /^(?:ERR )?NOAUTH\b|\bauthentication required/i.test(message);
-}
-
-/** Whether a server has checked the user and password, and refuses them. */
-function refusesPassword({ code, message }: ServerError): boolean {
-  return code === "WRONGPASS" ||
-    /(invalid|wrong) (username|password)|auth\w* fail|no password is set|without any password/i
-      .test(message);
-}
-
-function explain(connection: Connection, options: Introduction, error: ServerError): Error {
-  const { server } = connection;
-  const wants = wantsPassword(error);
-  if (!wants && !refusesPassword(error)) return unusable(server, error);
-  if (!wants || options.credentials !== undefined) {
-    return refusedCredentials(connection, options, error);
-  }
-  return new AuthError(
-    "PASSWORD_MISSING",
-    `Cannot log in to ${server}: it requires a password and none was given; put it into the URL ` +
-      "(redis://:password@host) or the password option",
-    { server, cause: error },
-  );
-}
-
-function refusedCredentials(
+function loginRefused(
   { server, secrets }: Connection,
-  { credentials }: Introduction,
-  error: ServerError,
-  advice = "check the URL, or the options username, password and credentials",
+  credentials: Credentials | undefined,
+  cause: ServerError,
 ): AuthError {
-  const { username = "default", password = "" } = credentials ?? {};
+  if (credentials === undefined) {
+    return new AuthError(
+      "PASSWORD_MISSING",
+      `Cannot log in to ${server}: it requires a password and none was given; put it into the ` +
+        "URL (redis://:password@host) or the password option",
+      { server, cause },
+    );
+  }
+  const { username = "default", password } = credentials;
   // If the password is empty, as in redis://secret:@host, the user name may be the password.
-  const isSecret = password === "" || secrets.ownText(username) !== username;
+  const isSecret = password === "" || secrets.repeats(username);
   const who = isSecret ? "" : ` as user "${excerpt(username, 100)}"`;
+  const hint = ARITY.test(cause.message)
+    ? "leave the username out if the server is older than Redis 6"
+    : "check the URL, or the options username, password and credentials";
   return new AuthError(
     "PASSWORD_REFUSED",
-    `Cannot log in to ${server}${who}: ${error.message.replace(/\.$/, "")}; ${advice}`,
-    { server, cause: error },
+    `Cannot log in to ${server}${who}: ${cause.message.replace(/\.$/, "")}; ${hint}`,
+    { server, cause },
   );
 }

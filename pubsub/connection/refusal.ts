@@ -1,22 +1,27 @@
+/**
+ * What the errors of servers mean. Not all servers use the codes and words of Redis.
+ *
+ * @module
+ */
 import { ServerError } from "../../resp/mod.ts";
 import { ConnectError } from "./errors.ts";
 
+const IS_FULL = /\b(max|too many)\w*\b.*\b(clients|connections)\b/i;
+
 /** Whether a server refuses the client, whatever the command: it is full, or in protected mode. */
 export function refusesClient({ code, message }: ServerError): boolean {
-  return code === "DENIED" || isFull(message);
+  return code === "DENIED" || IS_FULL.test(message);
 }
 
-/** Makes the error for a connection that the server refuses to serve. */
-export function unusable(server: string, cause: ServerError): ConnectError {
-  const advice = isFull(cause.message) ? "; close idle connections, or raise its maxclients" : "";
-  return new ConnectError("CLIENT_REFUSED", `Cannot use ${server}: ${cause.message}${advice}`, {
-    server,
-    cause,
-  });
+/** Whether a server requires `AUTH` first. */
+export function wantsPassword({ message }: ServerError): boolean {
+  return /^(?:ERR )?NOAUTH\b|\bauthentication required/i.test(message);
 }
 
-function isFull(message: string): boolean {
-  return /\b(max|too many)\w*\b.*\b(clients|connections)\b/i.test(message);
+/** Whether a server has checked the user and password, and refuses them. */
+export function refusesPassword({ message }: ServerError): boolean {
+  return /^WRONGPASS\b|(invalid|wrong) (username|password)|auth\w* fail|no password is set|without any password/i
+    .test(message);
 }
 
 /**
@@ -25,4 +30,14 @@ function isFull(message: string): boolean {
  */
 export function isBusy(error: unknown): boolean {
   return error instanceof ServerError && (error.code === "LOADING" || error.code === "BUSY");
+}
+
+/** Makes the error for a connection that the server refuses to serve. */
+export function clientRefused(server: string, cause: ServerError): ConnectError {
+  const { message } = cause;
+  const hint = IS_FULL.test(message) ? "; close idle connections, or raise its maxclients" : "";
+  return new ConnectError("CLIENT_REFUSED", `Cannot use ${server}: ${message}${hint}`, {
+    server,
+    cause,
+  });
 }

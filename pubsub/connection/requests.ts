@@ -2,7 +2,7 @@ import { bytesOf } from "../../resp/message_frame.ts";
 import { decodeText, type Reply, ServerError } from "../../resp/mod.ts";
 import { TIMER_SLACK_MS } from "./timers.ts";
 import { ConnectError, TimeoutError } from "./errors.ts";
-import { unusable } from "./refusal.ts";
+import { clientRefused } from "./refusal.ts";
 
 /** A channel or pattern as the server knows it. */
 export interface ServerChannel {
@@ -100,7 +100,7 @@ export class Requests {
   answer(reply: Reply): void {
     const pending = this.#pending[0];
     if (pending === undefined) {
-      if (reply instanceof ServerError) throw unusable(this.#server, reply);
+      if (reply instanceof ServerError) throw clientRefused(this.#server, reply);
       throw this.#confused("sent a reply to no command");
     }
     this.#answered(pending);

@@ -3,49 +3,40 @@ import { CodedError } from "./errors.ts";
 import { excerpt, isName } from "./printable.ts";
 
 /** The most passwords remembered: a `credentials` function may return another one each time. */
-const MOST_SECRETS = 16;
+const MAX_SECRETS = 16;
 
-/** How many successive characters of a password a server's text must not contain. */
+/** How many successive characters of a password a text must not contain. */
 const PART = 4;
 
 /** The same for host names and node ids, which share words such as `redis` with many passwords. */
 const PART_OF_NAME = 8;
 
-/** The longest message of an error that this library did not make, in characters. */
-const LONGEST_OWN = 1_000;
+/** The longest excerpt of a server's error, and of an error that was thrown, in characters. */
+const MAX_SERVER_TEXT = 200;
+const MAX_THROWN_TEXT = 1_000;
 
-/** Such an error is not kept if it refers to more objects than this. */
-const MOST_PARTS = 1_000;
+/** How many causes of causes, and how many errors of an `AggregateError`, are copied. */
+const MAX_DEPTH = 5;
+const MAX_ERRORS = 16;
 
 const NOT_SHOWN = "(not shown, because it may repeat the password)";
 
-/** Matches the names of commands that Keywatch sends, as servers quote them. */
-const COMMAND =
-  "'?`?\"?(?:hello|auth|client|config|info|role|select|p?subscribe|cluster|sentinel)" +
-  "(?:\\|[a-z]+)?'?`?\"?";
-
 /**
- * Matches wording that servers are known to use. It is kept whatever the password is, because what
- * to do next depends on it.
+ * Matches the codes and words that servers are known to use. They are shown whatever the password is,
+ * because what to do next depends on them.
  */
-const WORDING = /* @__PURE__ */ new RegExp(
+const KNOWN = /* @__PURE__ */ new RegExp(
   /* @__PURE__ */ [
     "^(?:ERR|WRONGPASS|NOAUTH|NOPERM|NOPROTO|DENIED|LOADING|BUSY|MOVED|CLUSTERDOWN)\\b",
-    `unknown (?:sub)?command(?: ${COMMAND})?`,
-    `wrong number of arguments(?: for ${COMMAND}(?: command)?)?`,
-    "invalid username-password pair(?: or user is disabled)?",
-    "(?:invalid|wrong) (?:username|password)",
-    "auth(?:entication)? fail(?:ed|ure)?",
-    "AUTH <password> called without any password configured for the default user",
-    "Client sent AUTH, but no password is set",
-    "Authentication required",
-    "(?:unsupported|invalid) protocol version",
-    `has no permissions to (?:run the(?: ${COMMAND} command)?|access one of the channels)`,
-    "max(?:imum)? number of clients(?: reached)?",
+    "max(?:imum)? number of clients",
     "too many (?:clients|connections)",
-    "(?:Redis|Valkey) is (?:loading the dataset in memory|running in protected mode)",
-    "DB index is out of range",
-    "SELECT is not allowed in cluster mode",
+    "authentication required",
+    "no password is set",
+    "AUTH <password> called without any password",
+    "(?:invalid|wrong) (?:password|username(?:-password pair or user is disabled)?)",
+    "auth(?:entication)? failed",
+    "unknown (?:sub)?command",
+    "wrong number of arguments",
   ].join("|"),
   "gi",
 );
@@ -55,203 +46,136 @@ const KNOWN_FIELD =
   /^(?:redis|valkey|keydb|dragonfly|standalone|cluster|sentinel|\d{1,3}(?:\.\d{1,3}){1,3})$/;
 
 /**
- * The passwords of one `connect`. Clips and escapes texts that others wrote, and removes these
- * passwords from them.
+ * The passwords of one `connect`. Makes texts that others wrote fit for messages: short, printable,
+ * and without a part of a password.
  *
- * Servers repeat the arguments of unknown commands, and clip long ones. So a server's text is withheld
- * if it contains a part of a password, in any case and with any marks in between.
+ * Servers repeat the arguments of unknown commands, and clip long ones. So a text is not shown if it
+ * contains a part of a password, in any case, in the usual escapes, and with any marks in between.
  */
 export class Secrets {
-  readonly #known = new Set<string>();
-  /** The parts of all passwords, by the length of a part. */
-  readonly #parts = new Map<number, ReadonlySet<string>>();
-  /** The last short error and its cleaned text, because many errors are alike. */
-  #last: { readonly text: string; readonly shown: string } | null = null;
+  readonly #secrets = new Set<string>();
+  /** The forms of all passwords in which texts are compared with them. */
+  #forms: readonly string[] = [];
+  /** All successive characters of these forms, {@linkcode PART} at a time. */
+  #parts: ReadonlySet<string> = new Set();
 
   /** Remembers a password. An empty one is ignored. */
   add(secret: string | undefined): void {
-    if (secret === undefined || secret === "") return;
-    this.#known.delete(secret);
-    this.#known.add(secret);
-    if (this.#known.size > MOST_SECRETS) this.#known.delete([...this.#known][0]!);
-    this.#parts.clear();
-    this.#last = null;
+    if (!secret) return;
+    this.#secrets.delete(secret);
+    this.#secrets.add(secret);
+    if (this.#secrets.size > MAX_SECRETS) this.#secrets.delete([...this.#secrets][0]!);
+    this.#forms = [...this.#secrets].flatMap((each) =>
+      [...formsOf(each)].filter(({ length }) => length >= Math.min(PART, each.length))
+    );
+    this.#parts = new Set(this.#forms.flatMap((form) => partsOf(form, PART)));
   }
 
   /** Returns a reply unchanged, but an error with a text that messages may contain. */
   clean(reply: Reply): Reply {
     if (!(reply instanceof ServerError)) return reply;
-    const { message: text } = reply;
-    if (this.#last?.text === text) return new ServerError(this.#last.shown);
-    const shown = this.#serverText(text);
-    this.#last = text.length > LONGEST_OWN ? null : { text, shown };
-    return new ServerError(shown);
+    const { message } = reply;
+    const shown = excerpt(message, MAX_SERVER_TEXT);
+    if (this.repeats(message.slice(0, MAX_SERVER_TEXT).replace(KNOWN, "\n"))) {
+      const known: string[] = shown.match(KNOWN) ?? [];
+      // An error begins with its code.
+      if (!/^[A-Z]+$/.test(known[0] ?? "")) known.unshift("ERR");
+      return new ServerError([...known, NOT_SHOWN].join(" "));
+    }
+    return shown === message ? reply : new ServerError(shown);
   }
 
   /** What a server reports about itself, for messages; null if it must not be shown. */
   field(text: string | null): string | null {
     if (text === null || KNOWN_FIELD.test(text)) return text;
-    const shown = excerpt(text);
-    const repeats = this.repeats(shown) || [...this.#known].some((secret) => secret === text);
-    return repeats ? null : shown;
+    const shown = excerpt(text, MAX_SERVER_TEXT);
+    return this.repeats(shown) ? null : shown;
   }
 
   /** Whether a host name or node id that a server announces can be used and shown. */
   allowsName(name: string): boolean {
-    return isName(name) && !this.repeats(name, PART_OF_NAME);
+    // The shorter parts are looked up first, because a topology has thousands of names.
+    return isName(name) && (!this.repeats(name) ||
+      ![...formsOf(name)].flatMap((form) => partsOf(form, PART_OF_NAME))
+        .some((part) => this.#forms.some((secret) => secret.includes(part))));
   }
 
-  /** Whether a text contains this many successive characters of a password. */
-  repeats(text: string, part: number = PART): boolean {
-    if (this.#known.size === 0) return false;
-    const parts = this.#parts.get(part) ??
-      new Set([...this.#known].flatMap((secret) => [...partsOf(secret, part)]));
-    this.#parts.set(part, parts);
-    for (const each of partsOf(text, part)) if (parts.has(each)) return true;
-    return false;
-  }
-
-  /** Replaces each whole password in the text of an error that a server did not send. */
-  ownText(text: string): string {
-    let shown = text;
-    for (const secret of this.#known) {
-      for (const form of formsOf(secret)) {
-        shown = secret.length < PART
-          ? shown.replace(wordOf(form), "***")
-          : shown.replaceAll(form, "***");
-      }
-    }
-    return shown;
+  /** Whether a text contains a part of a password, or all of a shorter one. */
+  repeats(text: string): boolean {
+    if (this.#forms.length === 0) return false;
+    const short = this.#forms.filter(({ length }) => length < PART);
+    return [...formsOf(text)].some((form) =>
+      short.some((secret) => form.includes(secret)) ||
+      partsOf(form, PART).some((part) => this.#parts.has(part))
+    );
   }
 
   /**
-   * Makes a cause of what the caller's function or the runtime has thrown: the same object, or a
-   * copy if a text of it, or of anything that it refers to, contains a password or a control
-   * character, or is too long.
+   * Copies what the caller's function or the runtime has thrown, with what may be shown of it: name,
+   * message, code, causes and stack. An error of this library keeps its class and its fields.
    */
-  ownError(error: unknown, seen: Set<unknown> = new Set()): unknown {
-    if (typeof error === "string") return this.#fit(error);
-    // Causes may form a circle.
-    if (seen.has(error)) return undefined;
-    if (this.#areFit(error, new Set())) return error;
-    if (!(error instanceof Error)) return NOT_SHOWN;
-    seen.add(error);
-    const { name, message, cause } = error;
-    const inner = this.ownError(cause, seen);
-    const copy = alike(error, this.#fit(message), inner === undefined ? {} : { cause: inner });
-    if (copy instanceof AggregateError) {
-      const each: unknown[] = (error as AggregateError).errors;
-      copy.errors = each.map((one) => this.ownError(one, seen));
-    }
-    if (copy.name !== name) copy.name = this.#fit(name);
-    for (const field of ["code", "server", "timeout"]) {
-      const value: unknown = Reflect.get(error, field);
-      if (typeof value === "string") Reflect.set(copy, field, this.#fit(value));
-      else if (typeof value === "number" || value === null) Reflect.set(copy, field, value);
-    }
-    return copy;
-  }
-
-  /** Checks every text that a log may show of a value, as `util.inspect` does. */
-  #areFit(value: unknown, seen: Set<unknown>): boolean {
-    if (typeof value === "string") return this.#fit(value) === value;
-    const isObject = typeof value === "object" && value !== null;
-    if (!isObject && typeof value !== "function" || seen.has(value)) return true;
-    if (seen.add(value).size > MOST_PARTS) return false;
+  ownError(thrown: unknown, depth: number = 0): Error {
     try {
-      if (ArrayBuffer.isView(value)) {
-        const text = new TextDecoder().decode(value);
-        return this.ownText(text) === text;
+      // Not by its class, which differs in another realm, such as that of a test runner.
+      const { name, message = String(thrown), stack, cause, errors } = Object(thrown);
+      const inner = (error: unknown) => this.ownError(error, depth + 1);
+      const text = this.#fit(message);
+      const options = cause == null || depth === MAX_DEPTH ? {} : { cause: inner(cause) };
+      const copy = Array.isArray(errors)
+        ? new AggregateError(
+          depth === 0 ? errors.slice(0, MAX_ERRORS).map(inner) : [],
+          text,
+          options,
+        )
+        : new Error(text, options);
+      if (thrown instanceof CodedError) {
+        Object.setPrototypeOf(copy, Object.getPrototypeOf(thrown));
       }
-      // Some texts are not properties of its own, such as the message of a DOMException.
-      const hasText = isObject && typeof value.toString === "function";
-      if (hasText && !this.#areFit(String(value), seen)) return false;
-      if (value instanceof Map || value instanceof Set) {
-        for (const part of value) if (!this.#areFit(part, seen)) return false;
+      if (typeof name === "string" && name !== copy.name) copy.name = this.#fit(name);
+      for (const field of ["code", "server", "timeout"]) {
+        const value: unknown = Object(thrown)[field];
+        if (typeof value === "string") Reflect.set(copy, field, this.#fit(value));
+        else if (typeof value === "number" || value === null) Reflect.set(copy, field, value);
       }
-      return Reflect.ownKeys(value).every((key) => {
-        const part: unknown = Reflect.get(value, key);
-        // A stack has many lines.
-        if (key === "stack" && typeof part === "string") return this.ownText(part) === part;
-        const name = typeof key === "string" ? key : key.description ?? "";
-        return this.#areFit(name, seen) && this.#areFit(part, seen);
-      });
+      if (text === message && typeof stack === "string" && !this.repeats(stack)) copy.stack = stack;
+      return copy;
     } catch {
-      // A value that cannot be read is not kept.
-      return false;
+      // A value that cannot be read is not shown.
+      return new Error(NOT_SHOWN);
     }
   }
 
   #fit(text: string): string {
-    return excerpt(this.ownText(text), LONGEST_OWN);
+    return this.repeats(text) ? NOT_SHOWN : excerpt(text, MAX_THROWN_TEXT);
   }
-
-  #serverText(text: string): string {
-    // These arguments were sent by this library, and may contain a password.
-    const head = text.slice(0, 2 * LONGEST_OWN);
-    const repeated = head.search(/\bwith args\b/i);
-    const shown = excerpt(
-      repeated < 0 ? head : head.slice(0, repeated).trimEnd().replace(/[,;:]$/, ""),
-    );
-    const rest = shown.replace(WORDING, "\0");
-    if (!this.repeats(rest) && ![...this.#known].some((secret) => isWordIn(rest, secret))) {
-      return shown;
-    }
-    const known = [...shown.matchAll(WORDING)].map(([words]) => words);
-    // An error begins with its code.
-    if (!/^[A-Z]+$/.test(known[0] ?? "")) known.unshift("ERR");
-    return [...known, NOT_SHOWN].join(" ");
-  }
-}
-
-/** Copies an error with another message. The class stays the same if it is one of this library. */
-function alike(error: Error, message: string, options: ErrorOptions): Error {
-  if (error instanceof AggregateError) return new AggregateError([], message, options);
-  const copy = new Error(message, options);
-  return error instanceof CodedError
-    ? Object.setPrototypeOf(copy, Object.getPrototypeOf(error))
-    : copy;
-}
-
-/** Folds the case and white space. */
-function foldCase(text: string): string {
-  return text.toLowerCase().replace(/[\s\p{Cc}]/gu, " ");
-}
-
-/** Folds the case, the escapes of quoted strings, and white space. */
-function fold(text: string): string {
-  return foldCase(text.replace(/\\(.)/gs, "$1"));
 }
 
 /**
- * All successive characters of a text or secret, `part` at a time, in each form in which they are
- * compared: a backslash is an escape, or itself, and marks count, or only letters and digits do.
+ * The forms of a text in which it is compared: in small letters, as it is or without escapes, and with
+ * all marks or with only letters and digits.
  */
-function* partsOf(text: string, part: number): Iterable<string> {
-  const folded = fold(text);
-  for (const form of [foldCase(text), folded, folded.replace(/[^\p{L}\p{N}]/gu, "")]) {
-    for (let i = 0; i + part <= form.length; i++) yield form.slice(i, i + part);
-  }
+function formsOf(text: string): Set<string> {
+  const plain = text.toLowerCase().replace(/[\s\p{Cc}]/gu, " ");
+  const both = [plain, unescaped(plain)];
+  return new Set(both.concat(both.map((form) => form.replace(/[^\p{L}\p{N}]/gu, ""))));
 }
 
-/** Whether a text contains a secret that is too short to have parts, as a word of its own. */
-function isWordIn(text: string, secret: string): boolean {
-  const word = fold(secret);
-  return word.length < PART && wordOf(word).test(fold(text));
+/** Undoes the escapes of URLs and of quoted strings. */
+function unescaped(text: string): string {
+  return text
+    .replace(/(?:(?:%|\\x)[\da-f]{2})+/g, (bytes) => {
+      const codes = bytes.match(/[\da-f]{2}/g)!.map((code) => parseInt(code, 16));
+      return new TextDecoder().decode(Uint8Array.from(codes)).toLowerCase();
+    })
+    .replace(/\\(?:u([\da-f]{4})|(.))/g, (_, code?: string, mark?: string) => {
+      if (code !== undefined) return String.fromCharCode(parseInt(code, 16)).toLowerCase();
+      return /[nrt]/.test(mark!) ? " " : mark!;
+    });
 }
 
-function wordOf(text: string): RegExp {
-  const plain = text.replace(/[\\^$.*+?()[\]{}|/-]/g, "\\$&");
-  return new RegExp(`(?<![\\p{L}\\p{N}])${plain}(?![\\p{L}\\p{N}])`, "gu");
-}
-
-/** A secret in plain text, in JSON, and in a URL with and without the marks `!'()*` encoded. */
-function formsOf(secret: string): Set<string> {
-  // A half of a surrogate pair cannot stand in a URL.
-  const encoded = encodeURIComponent(secret.replace(/\p{Cs}/gu, "\ufffd"));
-  const strictly = encoded.replace(
-    /[!'()*]/g,
-    (mark) => `%${mark.charCodeAt(0).toString(16).toUpperCase()}`,
-  );
-  return new Set([secret, JSON.stringify(secret).slice(1, -1), encoded, strictly]);
+/** All successive characters of a text, `part` at a time. */
+function partsOf(text: string, part: number): string[] {
+  const parts: string[] = [];
+  for (let i = 0; i + part <= text.length; i++) parts.push(text.slice(i, i + part));
+  return parts;
 }

@@ -197,14 +197,16 @@ Deno.test("errors of one's own functions are shown without the password", async 
   }
 });
 
-Deno.test("an error of one's own that holds no password stays the cause as it is", async () => {
-  const thrown = new Error("no route");
+Deno.test("an error of one's own that holds no password is shown as the cause", async () => {
+  const thrown = Object.assign(new Error("no route"), { code: "EHOSTUNREACH" });
   const error = await assertRejects(
     () =>
       connect("redis://localhost", { password: "zq7KxvWj9", dial: () => Promise.reject(thrown) }),
     ConnectError,
+    "no route",
   );
-  assertEquals(error.cause, thrown);
+  const { message, code, stack } = error.cause as typeof thrown;
+  assertEquals([message, code, stack], ["no route", "EHOSTUNREACH", thrown.stack]);
 });
 
 Deno.test("what a sentinel repeats of any password is shown nowhere", async () => {

@@ -1,5 +1,5 @@
 /** What can go wrong on a connection has a code, and names the server. */
-import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import {
   AuthError,
   CodedError,
@@ -67,12 +67,14 @@ Deno.test("TLS_UNSUPPORTED: TLS over a unix socket", async () => {
   assertEquals((await assertRejects(dialing, UnsupportedError)).code, "TLS_UNSUPPORTED");
 });
 
-Deno.test("an error of the library that the caller's functions throw stays the same", async () => {
+Deno.test("an error of the library that the caller's functions throw keeps its class and code", async () => {
   await using server = new FakeServer(() => undefined);
   const late = new TimeoutError("CONNECT_TIMEOUT", "The tunnel is not up", 5);
   const locked = new AuthError("PASSWORD_REFUSED", "The tunnel wants another key");
   for (const thrown of [late, locked]) {
     const dial = () => Promise.reject(thrown);
-    assertStrictEquals(await connect(server.url, { dial }).catch((error) => error), thrown);
+    const error = await connect(server.url, { dial }).catch((error) => error);
+    assertEquals(error.constructor, thrown.constructor);
+    assertEquals({ ...error, message: error.message }, { ...thrown, message: thrown.message });
   }
 });
