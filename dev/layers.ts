@@ -28,6 +28,7 @@ export const LAYERS: readonly Layer[] = [
     imports: ["pubsub/connection/transports/", "bytes/", "resp/", "parse/", "events/"],
     runtime: false,
   },
+  { path: "pubsub/standby/", imports: ["events/"], runtime: false },
   {
     path: "pubsub/sentinel/",
     imports: ["pubsub/", "pubsub/connection/", "pubsub/connection/transports/", "resp/"],

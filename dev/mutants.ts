@@ -18,6 +18,7 @@ import { pubsubGaps } from "./mutants/pubsub_gaps.ts";
 import { pubsubState } from "./mutants/pubsub_state.ts";
 import { pubsubSubscriptions } from "./mutants/pubsub_subscriptions.ts";
 import { resp } from "./mutants/resp.ts";
+import { standby } from "./mutants/standby.ts";
 import { ROOT } from "./project.ts";
 
 const MUTANTS: readonly Mutant[] = [
@@ -29,6 +30,7 @@ const MUTANTS: readonly Mutant[] = [
   ...pubsubGaps,
   ...pubsubState,
   ...pubsubSubscriptions,
+  ...standby,
   ...cluster,
   ...cli,
 ];
