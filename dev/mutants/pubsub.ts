@@ -319,16 +319,16 @@ export const pubsub: readonly Mutant[] = [
   },
   {
     name: "reads on from a socket whose bytes nobody takes",
-    file: "pubsub/connection/transports/node.ts",
-    before: "if (this.#paused || this.unread < HIGH_WATER_BYTES) return;",
+    file: "pubsub/connection/transports/node_socket.ts",
+    before: "if (this.#isPaused || this.unread < HIGH_WATER_BYTES) return;",
     after: "if (this.unread >= 0) return;",
     tests: ["tests/pubsub/connection/transports_test.ts", "--filter=node:net's transport over TCP"],
   },
   {
     name: "reports writes as done that a broken TLS connection has lost",
-    file: "pubsub/connection/transports/node.ts",
-    before: "else if (!this.#isExplaining) done();",
-    after: "else done();",
+    file: "pubsub/connection/transports/node_tls.ts",
+    before: "        flow.onBroken(error);\n",
+    after: "",
     tests: [
       "tests/pubsub/connection/transports_test.ts",
       "--filter=over TLS rejects writes that a peer that",

@@ -6,9 +6,6 @@ export const NAME = "keywatch";
 /** The module that is the command line tool. */
 export const TOOL = "cli/bin.ts";
 
-/** The transport of Workers. */
-const WORKERD = "pubsub/connection/transports/cloudflare.ts";
-
 /** Imports of modules, in place of which the package.json names others by condition. */
 export const CONDITIONAL: readonly {
   /** The name of the import in the package. */
@@ -21,9 +18,11 @@ export const CONDITIONAL: readonly {
     name: "#transport",
     // Finds out at run time which transport there is. Deno has the condition `node`, too.
     module: "pubsub/connection/transports/runtime.ts",
-    conditions: { workerd: WORKERD, deno: "pubsub/connection/transports/deno.ts" },
+    conditions: {
+      workerd: "pubsub/connection/transports/cloudflare.ts",
+      deno: "pubsub/connection/transports/deno.ts",
+    },
   },
-  { name: "#pem", module: "pubsub/connection/pem.ts", conditions: { workerd: WORKERD } },
 ];
 
 /** The path of what a module is compiled to, as a package names its own files. */

@@ -76,9 +76,9 @@ export function formatAddress(address: Address): string {
 /**
  * How to speak TLS. Certificates and the key are PEM, as text or as the bytes of a file.
  *
- * They are checked before anything is dialled, except in Workers: damaged PEM, or something else in its
- * place, is a `TypeError`. A byte order mark, line breaks of any kind, line breaks written as `\n` or as spaces
- * (as variables of an environment often have them) and text around the blocks are accepted.
+ * A byte order mark, line breaks of any kind, line breaks written as `\n` or as spaces, as environment
+ * variables often have them, and text around the blocks are accepted. Without PEM of its kind the
+ * connection fails with `TLS_FAILED` before anything is dialed.
  *
  * The server's certificate is always checked; there is no way to turn that off.
  *
@@ -181,9 +181,7 @@ export interface DialOptions {
   /** Aborted when the attempt is to be given up; the dialled socket must then not stay open. */
   readonly signal: AbortSignal;
   /**
-   * TLS is to be spoken, and how; left out for plain TCP and for unix sockets. From `connect`,
-   * certificates and the key come as PEM text, whatever form they were given in. In a bundle for
-   * Workers they come as they were given.
+   * How to speak TLS: the caller's options. Left out for plain TCP and for unix sockets.
    */
   readonly tls?: TlsOptions | undefined;
 }

@@ -174,7 +174,7 @@ Deno.test("what is wrong with TLS is told by the names of the tool's own options
       "a.test",
       ...client,
     ],
-    ["Cannot use the option --ca: it is not PEM text; ", ca, noPem],
+    ["over TLS: --ca contains no CERTIFICATE in PEM; ", ca, noPem],
   ];
   for (const [words, ...args] of cases) {
     await using tool = InProcess.run(["watch", "--url", server.tlsUrl, ...args]);

@@ -1,4 +1,4 @@
-import { concat } from "../../pubsub/connection/transports/node.ts";
+import { concat } from "../../pubsub/connection/transports/node_socket.ts";
 import { Decoder } from "../../resp/mod.ts";
 
 type PeerListener = Deno.TcpListener | Deno.TlsListener | Deno.UnixListener;

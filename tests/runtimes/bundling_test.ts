@@ -59,12 +59,21 @@ Deno.test("what one server does not need is not loaded at the start", async () =
 
 const FOR_RUNTIMES: [conditions: string, transports: string[]][] = [
   ["workerd,worker,browser", ["cloudflare.js", "mod.js", "writes.js"]],
-  ["deno,node", ["deno.js", "mod.js", "node.js", "tls_error.js", "writes.js"]],
+  ["deno,node", [
+    "deno.js",
+    "mod.js",
+    "node_socket.js",
+    "node_tls.js",
+    "tls_error.js",
+    "writes.js",
+  ]],
   ["node", [
     "cloudflare.js",
     "deno.js",
     "mod.js",
     "node.js",
+    "node_socket.js",
+    "node_tls.js",
     "runtime.js",
     "tls_error.js",
     "writes.js",

@@ -14,14 +14,6 @@ import {
 } from "../transport.ts";
 import { Writes } from "./writes.ts";
 
-/**
- * Hands a certificate or a key on as it was given: to the caller's own `dial`, because this transport
- * takes none.
- */
-export function readPem<T>(_name: "ca" | "cert" | "key", value: T): T {
-  return value;
-}
-
 /** The part of `cloudflare:sockets` used here, so that the module needs no runtime's type package. */
 interface CloudflareSockets {
   connect(

@@ -42,8 +42,8 @@ export async function dial(address: Address, options: DialOptions): Promise<Tran
   const { signal, tls } = options;
   signal.throwIfAborted();
   if (tls === undefined) return await open(address, signal);
-  const { secure } = await import("./node.ts");
-  return await secure(address, options, () => open(address, signal));
+  const { dialTls } = await import("./node_tls.ts");
+  return await dialTls(address, options, () => open(address, signal));
 }
 
 async function open(address: Address, signal: AbortSignal): Promise<Transport> {

@@ -1,23 +1,15 @@
-/**
- * Connections with what the runtime offers.
- *
- * @module
- */
-
-import { readTls } from "../option_checks.ts";
 import type { Address, DialOptions, Transport } from "../transport.ts";
 
 /**
- * Opens a connection with what the runtime offers; what is done when there is no `dial` option. A
- * `dial` of your own may hand over to it.
+ * Opens a connection with the sockets of the runtime: the default of the option `dial`. A `dial` of
+ * your own may call it.
  *
  * @param address where to
- * @param options the signal that gives the attempt up, and how to speak TLS
+ * @param options the signal that ends the attempt, and how to speak TLS
  * @returns the open connection
- * @throws {TypeError} when a certificate, the key or the server's name cannot be used
- * @throws {UnsupportedError} when the runtime's sockets cannot do what was asked
- * @throws {ConnectError} when TLS cannot be agreed on
- * @throws the runtime's error when the connection cannot be made
+ * @throws {UnsupportedError} if the runtime's sockets cannot do what was requested
+ * @throws {ConnectError} if TLS cannot be agreed on, or a certificate or the key cannot be used
+ * @throws the runtime's error if the connection cannot be made
  *
  * @example
  * ```ts no-run
@@ -31,10 +23,7 @@ import type { Address, DialOptions, Transport } from "../transport.ts";
  * ```
  */
 export async function dial(address: Address, options: DialOptions): Promise<Transport> {
-  const { signal, tls } = options;
-  // A `dial` of the caller's own may hand over options that were never checked.
-  const checked = tls === undefined ? options : { signal, tls: readTls(tls) };
   // In the package for npm the runtime or the bundler chooses here, as its package.json says.
   const transport = await import("./runtime.ts");
-  return await transport.dial(address, checked);
+  return await transport.dial(address, options);
 }

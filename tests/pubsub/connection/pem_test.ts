@@ -1,12 +1,13 @@
 /** Certificates and keys as people have them: what is accepted, and what is said of the rest. */
-import { assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
-import { connect, type TlsOptions } from "../../../mod.ts";
-import { readTls } from "../../../pubsub/connection/option_checks.ts";
+import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import { connect, ConnectError, dial, type TlsOptions } from "../../../mod.ts";
+import { readPem } from "../../../pubsub/connection/transports/node_tls.ts";
 import { falseBytes } from "../../false_bytes.ts";
 import { makeCertificates } from "../../servers/mod.ts";
 
 const { ca, client: { cert, key } } = await makeCertificates();
 const bytes = (text: string) => new TextEncoder().encode(text);
+const address = { hostname: "127.0.0.1", port: 1 };
 
 function der(pem: string): Uint8Array {
   return Uint8Array.from(atob(bodyOf(pem)), (mark) => mark.charCodeAt(0));
@@ -38,110 +39,75 @@ Deno.test("PEM is read in every form that leaves no doubt", () => {
     ["the file of both", (pem) => pem === key ? cert + pem : pem + key],
   ];
   for (const [name, form] of forms) {
-    assertEquals(readTls({ ca: form(ca)! }), { ca }, name);
+    assertEquals(readPem(address, "ca", form(ca)), ca, name);
     if (name === "a list") continue;
-    const pair = { cert: form(cert), key: form(key) } as { cert: string; key: string };
-    assertEquals(readTls(pair), { cert, key }, name);
+    assertEquals(readPem(address, "cert", form(cert)), cert, name);
+    assertEquals(readPem(address, "key", form(key)), key, name);
   }
-  assertEquals(readTls({ ca: cert + ca }), { ca: cert + ca });
-  assertEquals(readTls({ ca: [cert, bytes(ca)] }), { ca: cert + ca });
-  assertEquals(readTls({ ca: ca.replaceAll("CERTIFICATE", "X509 CERTIFICATE") }), { ca });
+  assertEquals(readPem(address, "ca", cert + ca), cert + ca);
+  assertEquals(readPem(address, "ca", [cert, bytes(ca)]), cert + ca);
+  assertEquals(readPem(address, "ca", ca.replaceAll("CERTIFICATE", "X509 CERTIFICATE")), ca);
   const headed = key.replaceAll("PRIVATE", "EC PRIVATE");
-  assertEquals(readTls({ cert, key: headed }), { cert, key: headed });
+  assertEquals(readPem(address, "key", headed), headed);
+  assertEquals(readPem(address, "key", undefined), undefined);
 });
 
-Deno.test("bytes that are gone, or not as many as they say, are refused", () => {
-  for (const [name, value] of Object.entries(falseBytes())) {
-    for (
-      const tls of [{ ca: value }, { ca: [value] }, { cert: value, key }, { cert, key: value }]
-    ) {
-      assertThrows(() => readTls(tls), TypeError, "it is neither text nor bytes", name);
-    }
-  }
-});
-
-Deno.test("given bytes may be overwritten afterwards", () => {
-  const given = bytes(key);
-  const read = readTls({ cert, key: given });
-  given.fill(0);
-  assertEquals(read.key, key);
-});
-
+const NO_CA = ["tls.ca contains no CERTIFICATE in PEM", "give the whole content of its file"];
+const DAMAGED = "tls.ca is damaged; give the whole content of its file";
 const LINES = ca.split("\n");
 
 for (
   const [name, tls, ...words] of [
-    ["text without PEM", { ca: "/etc/ssl/ca.crt" }, "tls.ca: it is not PEM text", "read the file"],
-    ["nothing", { ca: "" }, "tls.ca: it is empty"],
-    ["white space", { ca: " \r\n" }, "tls.ca: it is empty"],
-    ["no bytes", { ca: new Uint8Array() }, "tls.ca: it is empty"],
-    ["an empty list", { ca: [] }, "tls.ca: the list is empty"],
-    ["a list with one that is damaged", { ca: [ca, "x"] }, "tls.ca: it is not PEM text"],
-    ["a list of client certificates", { cert: [cert], key }, "tls.cert: it is neither text nor"],
-    ["an object", { ca: { pem: ca } }, "tls.ca: it is neither text nor bytes"],
-    ["null", { ca: null }, "tls.ca: it is neither text nor bytes"],
-    ["DER", { ca: der(ca) }, "tls.ca: it is binary (DER", "convert it to PEM"],
-    ["DER read as text", { ca: new TextDecoder().decode(der(ca)) }, "tls.ca: it is binary (DER"],
-    ["a DER key", { cert, key: der(key) }, "tls.key: it is binary (DER"],
-    [
-      "UTF-16",
-      { ca: new Uint8Array(Uint16Array.from(ca, (c) => c.charCodeAt(0)).buffer) },
-      "UTF-16",
-    ],
-    ["PEM in base64", { ca: btoa(ca) }, "tls.ca: it is PEM in base64", "decode it first"],
-    ["no END line", { ca: ca.slice(0, -40) }, "tls.ca: it is truncated", "give the whole content"],
-    ["half of it", { ca: ca.slice(0, ca.length / 2) }, "tls.ca: it is truncated"],
-    ["no END before the next", { ca: ca.slice(0, 99) + ca }, "tls.ca: it is truncated"],
-    ["no BEGIN line", { ca: LINES.slice(1).join("\n") }, "END line", "without a BEGIN line"],
-    ["four dashes", { ca: ca.replaceAll("-----", "----") }, "its BEGIN line is damaged"],
-    [
-      "a line less",
-      { ca: LINES.toSpliced(2, 1).join("\n") },
-      "the certificate is damaged or incom",
-    ],
-    ["a letter less", { ca: ca.replace("M", "") }, "the certificate is damaged or incomplete"],
-    ["a letter that became a space", { ca: ca.replace("MII", "M I") }, "the certificate is dam"],
-
-    ["strange letters", { ca: ca.replace("MI", "M*") }, "characters that are not base64"],
-    ["the second damaged", { ca: ca + ca.replace("MI", "M*") }, "certificate 2 has characters"],
-    ["an empty block", { ca: LINES[0] + "\n" + LINES.at(-2) }, "the certificate is damaged or"],
-    ["a key for a certificate", { ca: key }, 'there is no certificate in it but "PRIVATE KEY"'],
-    ["a certificate for a key", { cert, key: cert }, "no private key in it but", "CERTIFICATE"],
-    ["two keys", { cert, key: key + key }, "there are 2 private keys in it"],
+    ["text without PEM", { ca: "/etc/ssl/ca.crt" }, ...NO_CA],
+    ["nothing", { ca: "" }, ...NO_CA],
+    ["no bytes", { ca: new Uint8Array() }, ...NO_CA],
+    ["an empty list", { ca: [] }, ...NO_CA],
+    ["a list with one that is damaged", { ca: [ca, "x"] }, ...NO_CA],
+    ["a list of client certificates", { cert: [cert], key }, "tls.cert contains no CERTIFICATE"],
+    ["an object", { ca: { pem: ca } }, ...NO_CA],
+    ["null", { ca: null }, ...NO_CA],
+    ["DER", { ca: der(ca) }, ...NO_CA],
+    ["a DER key", { cert, key: der(key) }, "tls.key contains no PRIVATE KEY in PEM"],
+    ["PEM in base64", { ca: btoa(ca) }, ...NO_CA],
+    ["no END line", { ca: ca.slice(0, -40) }, ...NO_CA],
+    ["no END before the next", { ca: ca.slice(0, 99) + ca }, DAMAGED],
+    ["no BEGIN line", { ca: LINES.slice(1).join("\n") }, ...NO_CA],
+    ["four dashes", { ca: ca.replaceAll("-----", "----") }, ...NO_CA],
+    ["a letter less", { ca: ca.replace("M", "") }, DAMAGED],
+    ["strange letters", { ca: ca.replace("MI", "M*") }, DAMAGED],
+    ["the second damaged", { ca: ca + ca.replace("MI", "M*") }, DAMAGED],
+    ["an empty block", { ca: LINES[0] + "\n" + LINES.at(-2) }, DAMAGED],
+    ["a key for a certificate", { ca: key }, ...NO_CA],
+    ["a certificate for a key", { cert, key: cert }, "tls.key contains no PRIVATE KEY in PEM"],
     [
       "an encrypted key",
       { cert, key: key.replaceAll("PRIVATE", "ENCRYPTED PRIVATE") },
-      "tls.key: it is encrypted",
+      "tls.key is encrypted; give it decrypted",
     ],
     [
       "an older encrypted key",
       { cert, key: key.replace("\n", "\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,00\n\n") },
-      "tls.key: it is encrypted",
+      "tls.key is encrypted; give it decrypted",
     ],
-    ["no key", { cert }, "tls.cert: tls.key is missing"],
-    ["no certificate", { key }, "tls.key: tls.cert is missing"],
-    ["an empty name", { serverName: "" }, "tls.serverName: empty text is not a name"],
-    ["a number for a name", { serverName: 5 }, "tls.serverName: what is of type number"],
+    ["no key", { cert }, "tls.cert needs tls.key; give both or neither"],
+    ["no certificate", { key }, "tls.key needs tls.cert; give both or neither"],
+    ...Object.entries(falseBytes()).map(([name, ca]) => [name, { ca }, ...NO_CA]),
   ] as [string, Record<string, unknown>, string, ...string[]][]
 ) {
   Deno.test(`certificates and keys: ${name}`, async () => {
-    const { message } = assertThrows(() => readTls(tls as TlsOptions), TypeError);
-    for (const word of words) assertStringIncludes(message, word);
+    const { signal } = new AbortController();
+    const error = await assertRejects(
+      () => dial(address, { signal, tls: tls as TlsOptions }),
+      ConnectError,
+      "Cannot connect to 127.0.0.1:1 over TLS: ",
+    );
+    assertEquals([error.code, error.server], ["TLS_FAILED", "127.0.0.1:1"]);
+    for (const word of words) assertStringIncludes(error.message, word);
     // Nothing of a key may be repeated.
     for (const line of [...key.split("\n").slice(1, -2), bodyOf(key).slice(9, 29)]) {
-      assertEquals(message.includes(line), false);
+      assertEquals(error.message.includes(line), false);
     }
-    const never = { tls: tls as TlsOptions, dial: () => Promise.reject(new Error("it dialled")) };
-    await assertRejects(() => connect("rediss://127.0.0.1:1", never), TypeError, words[0]);
-    await assertRejects(
-      () =>
-        connect({
-          sentinels: ["rediss://127.0.0.1:1"],
-          name: "mymaster",
-          sentinelTls: tls as TlsOptions,
-        }, { dial: never.dial }),
-      TypeError,
-      words[0].replaceAll("tls.", "sentinelTls."),
-    );
+    const connecting = connect("rediss://127.0.0.1:1", { tls: tls as TlsOptions });
+    await assertRejects(() => connecting, ConnectError, error.message);
   });
 }
