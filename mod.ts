@@ -72,6 +72,7 @@ export {
   dial,
   type DialOptions,
   type FlagsPolicy,
+  type Flush,
   formatAddress,
   type Gap,
   type GapReason,

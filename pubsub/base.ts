@@ -23,6 +23,7 @@ import type {
 } from "./subscription.ts";
 import { checkOneOf, checkUnused } from "./connection/option_checks.ts";
 import type { Health, Status } from "./status.ts";
+import type { Flush, Item } from "./gap.ts";
 import type { NotificationLoop, StreamItem } from "./stream.ts";
 
 /**
@@ -267,21 +268,42 @@ export abstract class AbstractKeyspaceNotifications
    * follow each other miss nothing. To leave a loop, by `break` or otherwise, unsubscribes nothing:
    * what is subscribed for one loop alone is held by `await using` beside it.
    *
-   * @param options whether to show gaps; a signal that ends the loop
+   * @param options whether to show gaps and flushes; a signal that ends the loop
+   * @returns the loop; it throws when the connection was lost for good
+   * @throws {TypeError} when the signal is none, or when flushes are to be shown without the option
+   * `flushes` of `connect`
+   */
+  listen(
+    options: ListenOptions & { readonly gaps: true; readonly flushes: true },
+  ): NotificationLoop<StreamItem | Flush>;
+  /**
+   * Reads the merged stream, and shows gaps.
+   *
+   * @param options a signal that ends the loop
    * @returns the loop; it throws when the connection was lost for good
    * @throws {TypeError} when the signal is none
    */
   listen(options: ListenOptions & { readonly gaps: true }): NotificationLoop<StreamItem>;
   /**
-   * Reads the merged stream without showing gaps.
+   * Reads the merged stream, and shows flushes.
+   *
+   * @param options a signal that ends the loop
+   * @returns the loop; it throws when the connection was lost for good
+   * @throws {TypeError} when the signal is none, or without the option `flushes` of `connect`
+   */
+  listen(
+    options: ListenOptions & { readonly flushes: true },
+  ): NotificationLoop<KeyNotification | Flush>;
+  /**
+   * Reads the notifications of the merged stream.
    *
    * @param options a signal that ends the loop
    * @returns the loop; it throws when the connection was lost for good
    * @throws {TypeError} when the signal is none
    */
   listen(options?: ListenOptions): NotificationLoop<KeyNotification>;
-  listen(options: ListenOptions = {}): NotificationLoop<StreamItem> {
-    return this.dispatcher.stream.open(options.gaps ?? false, options.signal);
+  listen(options: ListenOptions = {}): NotificationLoop<Item> {
+    return this.dispatcher.stream.open(options);
   }
 
   /** Reads the merged stream, as `listen()` does. */

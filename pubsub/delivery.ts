@@ -1,5 +1,5 @@
 import type { KeyNotification } from "../parse/mod.ts";
-import { Dropped, type Gap } from "./gap.ts";
+import { Dropped, type Gap, isNotification } from "./gap.ts";
 import type { Backpressure } from "./backpressure.ts";
 import { isPromiseLike } from "./connection/option_checks.ts";
 import { BoundedQueue, type Overflow, type QueueLimits } from "./queue.ts";
@@ -59,6 +59,8 @@ export interface DeliveryOptions {
   readonly limits: QueueLimits;
   /** What a full queue drops. */
   readonly overflow: Overflow;
+  /** Whether servers report flushes. */
+  readonly flushes: boolean;
 }
 
 /** Calls a handler. While its promise is pending, notifications wait in a queue. */
@@ -132,7 +134,7 @@ export class HandlerConsumer implements Consumer {
       const next = this.#queue.take();
       if (next === undefined) break;
       if (next instanceof Dropped) this.#events.onGap(next.toGap(this.#node()));
-      else if (next.kind !== "gap") pending = this.#call(next);
+      else if (isNotification(next)) pending = this.#call(next);
     }
     this.#busy = false;
   }

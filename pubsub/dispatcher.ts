@@ -10,7 +10,7 @@ import {
 import { ClosedError } from "./connection/errors.ts";
 import type { EventAdvice } from "./flags.ts";
 import type { EventDeduplicator } from "./event_deduplicator.ts";
-import type { Gap } from "./gap.ts";
+import type { Flush, Gap } from "./gap.ts";
 import type { DroppedMessages } from "./held_messages.ts";
 import { Backpressure } from "./backpressure.ts";
 import type { Settings } from "./options.ts";
@@ -67,6 +67,8 @@ export interface Delivery {
 export interface Gate {
   /** Takes a notification, and delivers it now, later, or never. */
   pass(delivery: Delivery): void;
+  /** Makes a call once everything that it took before is decided. */
+  mark(call: () => void): void;
 }
 
 /** The source of a message. */
@@ -113,6 +115,7 @@ export class Dispatcher {
       node,
       limits: settings.queue,
       overflow: settings.overflow,
+      flushes: settings.flushes !== null,
     };
     this.stream = new Stream(this.#delivery);
   }
@@ -245,9 +248,13 @@ export class Dispatcher {
   /** Reports a gap before the next notification. */
   reportGap(gap: Gap): void {
     this.#tellGap(gap);
-    for (const { consumer } of this.#subscriptions) {
-      if (consumer === this.stream) return this.stream.reportGap(gap);
-    }
+    this.#report(gap);
+  }
+
+  /** Reports a flush before the next notification. */
+  reportFlush(flush: Flush): void {
+    this.#settings.onFlush(flush);
+    this.#report(flush);
   }
 
   /** Reports messages of a server that were dropped before they reached a queue. */
@@ -321,6 +328,12 @@ export class Dispatcher {
     ) return;
     this.#droppedBefore += subscription.consumer.dropped;
     subscription.consumer.close();
+  }
+
+  #report(item: Gap | Flush): void {
+    for (const { consumer } of this.#subscriptions) {
+      if (consumer === this.stream) return this.stream.report(item);
+    }
   }
 
   #tellGap(gap: Gap): void {

@@ -52,6 +52,34 @@ export interface Gap {
   readonly dropped?: number;
 }
 
+/**
+ * The server has discarded all keys of a database, or of all databases: `FLUSHDB`, `FLUSHALL`, or on a
+ * replica that it was given everything anew. It does not say which database.
+ *
+ * With the option `flushes` it stands in the stream after the notifications that precede it.
+ *
+ * @example
+ * ```ts no-run
+ * import { connect, type Flush } from "@keywatch/keywatch";
+ *
+ * const cache = new Map<string, string>();
+ * const onFlush = ({ node, at }: Flush): void => {
+ *   console.warn(`${node} was flushed at ${new Date(at).toISOString()}`);
+ *   cache.clear();
+ * };
+ * await using notifications = await connect("redis://localhost:6379", { flushes: true, onFlush });
+ * await notifications.subscribeKeyspace("user:*", { handler: ({ key }) => cache.delete(key) });
+ * ```
+ */
+export interface Flush {
+  /** Always `"flush"`; a notification's `kind` is its channel type. */
+  readonly kind: "flush";
+  /** The server, as `host:port`. In a cluster the keys of the other nodes are still there. */
+  readonly node: string;
+  /** When it was received, in ms since the epoch. */
+  readonly at: number;
+}
+
 /** Takes a gap; its times are in ms since the epoch. */
 export type GapReport = (reason: GapReason, from: number, to: number) => void;
 
@@ -110,7 +138,7 @@ function notBefore(time: number): number {
 }
 
 /** What a queue holds. */
-export type Item = KeyNotification | Gap;
+export type Item = KeyNotification | Gap | Flush;
 
 /** The approximate memory of a slot, or of a range of slots, in bytes. */
 const SLOT_BYTES = 64;
@@ -118,6 +146,11 @@ const SLOT_BYTES = 64;
 /** How many bytes a gap stands for in a queue: those of its slots, which may be thousands. */
 export function sizeOfGap({ slots = [] }: Gap): number {
   return slots.length * SLOT_BYTES;
+}
+
+/** Whether an item of a queue is a notification. */
+export function isNotification(item: Item | DroppedItems): item is KeyNotification {
+  return item.kind !== "gap" && item.kind !== "flush" && item.kind !== "dropped items";
 }
 
 /** Notifications of one server that were dropped. */
@@ -173,16 +206,21 @@ export class DroppedItems {
   /** How many bytes it stands for in a queue: those of its slots. */
   bytes = 0;
   readonly #byNode = new Map<string | null, Dropped>();
+  /** The last flush of each server. */
+  readonly #flushes = new Map<string, Flush>();
 
   /**
-   * Adds what is dropped with them; a gap is swallowed whole.
+   * Adds what is dropped with them; a gap is swallowed whole. No gap can stand for a flush, because
+   * that concerns more keys than those of the notifications.
    *
    * @param sentAfter a time before which the item was not sent
    */
   add(item: Item | DroppedItems, sentAfter: number): void {
     if (item instanceof DroppedItems) {
       for (const dropped of item.#byNode.values()) this.#add(dropped.node, dropped);
-    } else if (item.kind === "gap") {
+      for (const flush of item.#flushes.values()) this.#flushes.set(flush.node, flush);
+    } else if (item.kind === "flush") this.#flushes.set(item.node, item);
+    else if (item.kind === "gap") {
       const { node, from, to, dropped = 0, slots } = item;
       const which = slots === undefined ? null : node;
       this.#add(which, { from, to, count: dropped, slots: slotsOf(slots ?? []) });
@@ -204,11 +242,13 @@ export class DroppedItems {
     this.bytes += (dropped.slots.size - before) * SLOT_BYTES;
   }
 
-  /** Takes those of one server out; undefined when there are none. */
-  take(): Dropped | undefined {
-    for (const [node, dropped] of this.#byNode) {
-      this.#byNode.delete(node);
-      return dropped;
+  /** Takes those of one server out, or the flush after them; undefined when there are none. */
+  take(): Dropped | Flush | undefined {
+    for (const taken of [this.#byNode, this.#flushes]) {
+      for (const [node, item] of taken) {
+        taken.delete(node as string);
+        return item;
+      }
     }
     return undefined;
   }

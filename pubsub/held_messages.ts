@@ -11,7 +11,8 @@ export interface DroppedMessages {
 }
 
 interface Held {
-  readonly frame: MessageFrame;
+  /** A message, or a call between messages. */
+  readonly item: MessageFrame | (() => void);
   readonly receivedAt: number;
   readonly sentAfter: number;
 }
@@ -22,8 +23,7 @@ interface Held {
  */
 export class HeldMessages {
   readonly #limits: { readonly items: number; readonly bytes: number };
-  /** Messages, and calls between them. */
-  readonly #held: (Held | (() => void))[] = [];
+  readonly #held: Held[] = [];
   #messages = 0;
   /** Bytes of the messages held. */
   bytes = 0;
@@ -48,18 +48,18 @@ export class HeldMessages {
     }
     this.#messages++;
     this.bytes += size;
-    this.#held.push({ frame: copyFrame(frame, start), receivedAt, sentAfter });
+    this.#held.push({ item: copyFrame(frame, start), receivedAt, sentAfter });
   }
 
   /** Makes a call at this place among the messages; the same one twice in a row only once. */
-  mark(call: () => void): void {
-    if (this.#held.at(-1) !== call) this.#held.push(call);
+  mark(call: () => void, receivedAt: number, sentAfter: number): void {
+    if (this.#held.at(-1)?.item !== call) this.#held.push({ item: call, receivedAt, sentAfter });
   }
 
   /**
    * Delivers everything in order.
    *
-   * @param receiver gets the times of each message
+   * @param receiver gets the times of each message and call
    * @param signal stops the delivery
    */
   release(
@@ -67,14 +67,12 @@ export class HeldMessages {
     deliver: (frame: MessageFrame) => void,
     signal: AbortSignal,
   ): void {
-    for (const held of this.#held) {
+    for (const { item, receivedAt, sentAfter } of this.#held) {
       if (signal.aborted) return;
-      if (typeof held === "function") held();
-      else {
-        receiver.receivedAt = held.receivedAt;
-        receiver.sentAfter = held.sentAfter;
-        deliver(held.frame);
-      }
+      receiver.receivedAt = receivedAt;
+      receiver.sentAfter = sentAfter;
+      if (typeof item === "function") item();
+      else deliver(item);
     }
   }
 }

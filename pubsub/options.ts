@@ -10,13 +10,14 @@ import {
   shielded,
 } from "./connection/options.ts";
 import { ConnectTurns } from "./connect_turns.ts";
-import type { Gap } from "./gap.ts";
+import type { Flush, Gap } from "./gap.ts";
 import type { HeartbeatOptions } from "./heartbeat.ts";
 import {
   checkAtLeast,
   checkKinds,
   checkMilliseconds,
   checkOneOf,
+  checkUnused,
   invalid,
   type Kind,
   kindOf,
@@ -121,6 +122,15 @@ export interface ConnectOptions extends OpenOptions {
   /** Takes each gap at its place in the order. */
   readonly onGap?: (gap: Gap) => void;
   /**
+   * Have servers report when all their keys, or those of a database, are discarded, which no
+   * notification says: as an item of `listen({ flushes: true })`, and to `onFlush`. It takes the right
+   * to `CLIENT TRACKING`, without which `onWarning` says so once. In RESP2 it also takes the right to
+   * `CLIENT ID` and to `INFO`, and a second connection to each server. Default `false`.
+   */
+  readonly flushes?: boolean;
+  /** Takes each flush at its place in the order. Only with `flushes`. */
+  readonly onFlush?: (flush: Flush) => void;
+  /**
    * Takes how things stand, whenever the state of a server changes; once for all nodes of a cluster
    * that change at the same time.
    */
@@ -142,6 +152,8 @@ const KINDS: { readonly [Name in keyof ConnectOptions]?: Kind } = {
   onError: "function",
   onWarning: "function",
   onGap: "function",
+  flushes: "boolean",
+  onFlush: "function",
   onStatus: "function",
 };
 
@@ -172,6 +184,9 @@ export interface Settings extends OpenSettings {
   readonly onError: (error: unknown) => void;
   readonly onWarning: (message: string) => void;
   readonly onGap: (gap: Gap) => void;
+  /** Whether it was said that flushes cannot be observed; null if they are not to be. */
+  readonly flushes: { hasWarned: boolean } | null;
+  readonly onFlush: (flush: Flush) => void;
   readonly onStatus: (status: Status) => void;
 }
 
@@ -188,7 +203,10 @@ export function resolveOptions(
   secrets: Secrets = new Secrets(),
 ): Settings {
   checkKinds(options, KINDS);
-  const { flags = "require" } = options;
+  const { flags = "require", flushes = false } = options;
+  if (!flushes) {
+    checkUnused(options, ["onFlush"], "flushes: false", "no flush is reported then");
+  }
   const { maxAttempts = Infinity, maxConnecting = DEFAULT_MAX_CONNECTING } = options;
   checkAtLeast(0, "maxAttempts", maxAttempts);
   checkAtLeast(1, "maxConnecting", maxConnecting);
@@ -217,6 +235,8 @@ export function resolveOptions(
       options.onWarning ?? ((message) => console.warn(`keywatch: ${message}`)),
     ),
     onGap: shielded(options.onGap ?? (() => {})),
+    flushes: flushes ? { hasWarned: false } : null,
+    onFlush: shielded(options.onFlush ?? (() => {})),
     onStatus: shielded(options.onStatus ?? (() => {})),
   };
 }

@@ -1,6 +1,6 @@
 import type { KeyNotification } from "../parse/mod.ts";
 import { byteText } from "../bytes/byte_text.ts";
-import { type Dropped, DroppedItems, type Item } from "./gap.ts";
+import { type Dropped, DroppedItems, isNotification, type Item } from "./gap.ts";
 import type { Backpressure } from "./backpressure.ts";
 
 /**
@@ -72,7 +72,7 @@ export class BoundedQueue {
     this.#backpressure = backpressure;
   }
 
-  /** The number of notifications in the queue. Gaps and marks of dropped items do not count. */
+  /** The number of notifications in the queue. Gaps, flushes and marks of dropped items do not count. */
   get length(): number {
     return this.#notifications;
   }
@@ -265,10 +265,6 @@ export class BoundedQueue {
     this.#length = count;
     this.#bytes = bytes;
   }
-}
-
-function isNotification(item: Item | DroppedItems): item is KeyNotification {
-  return item.kind !== "gap" && item.kind !== "dropped items";
 }
 
 /** Returns a text that identifies the key by its bytes. */

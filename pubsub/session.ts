@@ -1,4 +1,4 @@
-import type { MessageFrame } from "../resp/mod.ts";
+import type { MessageFrame, Reply } from "../resp/mod.ts";
 import { type Connection, MessageReceiver } from "./connection/connection.ts";
 import { delay, repeat } from "./connection/timers.ts";
 import { TimeoutError } from "./connection/errors.ts";
@@ -150,6 +150,8 @@ export class Session extends MessageReceiver implements MessageSource {
   #held: HeldMessages | null;
   #info!: ServerInfo;
   readonly #side: SideConnection;
+  /** Whether a push reports a flush; null if none do. */
+  #isFlush: ((items: readonly Reply[]) => boolean) | null = null;
   #heartbeat: Heartbeat | null = null;
   /** `arriving` until every desired channel was requested. */
   #state: "arriving" | "ready" | "degraded" = "arriving";
@@ -259,9 +261,10 @@ export class Session extends MessageReceiver implements MessageSource {
   /**
    * Opens a side connection to the server.
    *
+   * @param onClosed called when it is closed
    * @throws as {@linkcode openSideConnection} does
    */
-  openSideConnection(): Promise<Introduced> {
+  openSideConnection(onClosed: (reason: Error) => void = () => {}): Promise<Introduced> {
     const { settings, onOtherServer } = this.#memory.options;
     const { signal } = this.#life;
     return openSideConnection(
@@ -273,6 +276,7 @@ export class Session extends MessageReceiver implements MessageSource {
         await onOtherServer?.(info, connection, this);
         this.#warnOfOthers();
       },
+      () => Object.assign(new MessageReceiver(), { closed: onClosed }),
     );
   }
 
@@ -293,21 +297,25 @@ export class Session extends MessageReceiver implements MessageSource {
     else this.#held.hold(frame, this.receivedAt, this.sentAfter);
   }
 
-  override unusable(): void {
-    this.#memory.malformed++;
+  override unusable(items: readonly Reply[]): void {
+    if (this.#isFlush?.(items)) this.#inOrder(this.#reportFlush);
+    else this.#memory.malformed++;
   }
 
   override confirmed(channel: ServerChannel, subscribed: boolean): void {
     this.subscriptions.confirm(channel, subscribed);
-    if (this.#held === null) this.deduplicator.reset();
-    else this.#held.mark(this.#resetDeduplicator);
+    this.#inOrder(this.#resetDeduplicator);
   }
 
   override released(channel: Uint8Array): void {
     const { events } = this.#memory.options;
-    const provenAt = this.sentAfter;
-    if (this.#held === null) events.onReleased?.(channel, provenAt);
-    else this.#held.mark(() => events.onReleased?.(channel, provenAt));
+    this.#inOrder(() => events.onReleased?.(channel, this.sentAfter));
+  }
+
+  /** Makes a call now, or at this place among the messages that are held. */
+  #inOrder(call: () => void): void {
+    if (this.#held === null) call();
+    else this.#held.mark(call, this.receivedAt, this.sentAfter);
   }
 
   override read(): Promise<void> | null {
@@ -371,13 +379,23 @@ export class Session extends MessageReceiver implements MessageSource {
       () => void this.#checkUp(false),
     );
     const finding = this.#findUndeliverable(connection);
+    const tracking = this.#trackFlushes();
     const isResp2 = this.#info.protocol === 2;
-    if (isResp2) await finding;
+    if (isResp2) await Promise.all([finding, tracking]);
     const connected = events.onConnected?.(connection, this.#info, this.#side.withConnection);
     // In RESP3 all of it takes one round trip. Messages are held meanwhile.
     const subscribed = isResp2 || this.#held === null ? null : this.subscriptions.reconcile();
-    const [problem] = await Promise.all([finding, connected, subscribed]);
+    const [problem] = await Promise.all([finding, connected, subscribed, tracking]);
     return problem;
+  }
+
+  /** Has the server report flushes, if that is wanted and allowed. */
+  async #trackFlushes(): Promise<void> {
+    const { settings } = this.#memory.options;
+    if (settings.flushes === null) return;
+    const { isFlush, trackFlushes } = await import("./flushes.ts");
+    this.#isFlush = isFlush;
+    await trackFlushes(this, settings, this.#life.signal);
   }
 
   /** Sets the state of the server unless the session has ended. Returns whether it has not. */
@@ -389,6 +407,13 @@ export class Session extends MessageReceiver implements MessageSource {
   }
 
   readonly #resetDeduplicator = (): void => this.deduplicator.reset();
+
+  readonly #reportFlush = (): void => {
+    const flush = { kind: "flush", node: this.connection.server, at: this.receivedAt } as const;
+    const report = () => this.#dispatcher.reportFlush(flush);
+    if (this.gate === null) report();
+    else this.gate.mark(report);
+  };
 
   #deliver(frame: MessageFrame): void {
     const memory = this.#memory;

@@ -1,4 +1,4 @@
-import type { Connection } from "./connection/connection.ts";
+import type { Connection, MessageReceiver } from "./connection/connection.ts";
 import { ConnectError } from "./connection/errors.ts";
 import { type Introduced, openConnection, type ServerInfo } from "./connection/handshake.ts";
 import type { Settings } from "./options.ts";
@@ -21,6 +21,7 @@ export function isOther(a: ServerInfo, b: ServerInfo): boolean {
  *
  * @param first what the server of the first connection said of itself
  * @param onOther looks at another server that it has reached, whose answers count for nothing
+ * @param receive makes the receiver of what it reports
  * @throws {OtherServerError} when it has reached another server
  * @throws as {@linkcode openConnection} does
  */
@@ -30,9 +31,10 @@ export async function openSideConnection(
   settings: Settings,
   signal: AbortSignal,
   onOther: (info: ServerInfo, connection: Connection) => Promise<void>,
+  receive: () => MessageReceiver,
 ): Promise<Introduced> {
   // Every server speaks it, and nothing is subscribed on a second connection.
-  const opened = await openConnection({ ...settings, address, signal, protocol: 2 });
+  const opened = await openConnection({ ...settings, address, signal, protocol: 2, receive });
   const { connection, info } = opened;
   if (!isOther(info, first)) return opened;
   const { server } = connection;

@@ -1,9 +1,10 @@
 import type { KeyNotification } from "../parse/mod.ts";
 import type { Consumer, DeliveryOptions } from "./delivery.ts";
 import { ClosedError } from "./connection/errors.ts";
-import { type Gap, sizeOfGap } from "./gap.ts";
+import { type Flush, type Gap, isNotification, type Item, sizeOfGap } from "./gap.ts";
 import { checkAtLeast, checkSignal, LONGEST_TIMER } from "./connection/option_checks.ts";
 import { BoundedQueue } from "./queue.ts";
+import type { ListenOptions } from "./subscription.ts";
 
 /**
  * An item of a stream that was asked to show gaps.
@@ -90,9 +91,10 @@ export class Stream implements Consumer {
     return sum;
   }
 
-  /** Adds a gap before the next notification. */
-  reportGap(gap: Gap): void {
-    this.#deliver(gap, sizeOfGap(gap), gap.from);
+  /** Adds a gap or a flush before the next notification. */
+  report(item: Gap | Flush): void {
+    if (item.kind === "gap") this.#deliver(item, sizeOfGap(item), item.from);
+    else this.#deliver(item, 0, item.at);
   }
 
   deliver(notification: KeyNotification, bytes: number, sentAfter: number): void {
@@ -101,7 +103,7 @@ export class Stream implements Consumer {
     this.#deliver(notification, bytes, sentAfter);
   }
 
-  #deliver(item: StreamItem, bytes: number, sentAfter: number): void {
+  #deliver(item: Item, bytes: number, sentAfter: number): void {
     if (this.#end !== null) return;
     const consumers = this.#consumers;
     for (let index = 0; index < consumers.length; index++) {
@@ -143,7 +145,7 @@ export class Stream implements Consumer {
     for (;;) {
       const left = Math.max(0, deadline - performance.now());
       const item = await this.#inbox.next(Math.min(left, LONGEST_TIMER), signal);
-      if (item !== undefined && item.kind !== "gap") return item;
+      if (item !== undefined && isNotification(item)) return item;
       if (item !== undefined) continue;
       if (this.#end !== null && !signal?.aborted) {
         throw new ClosedError("Cannot get a message: the notifications are closed");
@@ -155,10 +157,16 @@ export class Stream implements Consumer {
   /**
    * Opens a loop. It gets what waits in the inbox, and everything from now on.
    *
-   * @throws {TypeError} when the signal is none
+   * @throws {TypeError} when the signal is none, or no server reports the flushes to show
    */
-  open(gaps: boolean, signal: AbortSignal | undefined): NotificationLoop<StreamItem> {
+  open({ gaps = false, flushes = false, signal }: ListenOptions): NotificationLoop<Item> {
     checkSignal(signal);
+    if (flushes && !this.#options.flushes) {
+      throw new TypeError(
+        "Cannot show flushes: no server reports them; give connect the option flushes",
+      );
+    }
+    const shown = { gaps, flushes };
     const mailbox = new Mailbox(this.#options);
     if (this.#end !== null) mailbox.end(this.#end);
     if (this.#loops.size === 0) this.#inbox.moveInto(mailbox);
@@ -177,9 +185,9 @@ export class Stream implements Consumer {
     };
     signal?.addEventListener("abort", leave);
     if (signal?.aborted) leave();
-    const wait = async (): Promise<IteratorResult<StreamItem, undefined>> => {
+    const wait = async (): Promise<IteratorResult<Item, undefined>> => {
       for (;;) {
-        let item: StreamItem | undefined;
+        let item: Item | undefined;
         try {
           item = left ? undefined : await mailbox.next(Infinity, undefined);
         } catch (error) {
@@ -190,13 +198,13 @@ export class Stream implements Consumer {
           leave();
           return { done: true, value: undefined };
         }
-        if (gaps || item.kind !== "gap") return { done: false, value: item };
+        if (isShown(item, shown)) return { done: false, value: item };
       }
     };
-    const loop: NotificationLoop<StreamItem> = {
+    const loop: NotificationLoop<Item> = {
       next() {
         // An item that waits takes one promise instead of three (see docs/performance.md, Replay).
-        const item = left ? undefined : mailbox.take(gaps);
+        const item = left ? undefined : mailbox.take(shown);
         return item === undefined ? wait() : Promise.resolve({ done: false, value: item });
       },
       return() {
@@ -216,8 +224,20 @@ interface StreamEnd {
   readonly error: Error | null;
 }
 
+/** What a loop shows besides notifications. */
+interface Shown {
+  readonly gaps: boolean;
+  readonly flushes: boolean;
+}
+
+const ALL: Shown = { gaps: true, flushes: true };
+
+function isShown({ kind }: Item, { gaps, flushes }: Shown): boolean {
+  return kind === "gap" ? gaps : kind !== "flush" || flushes;
+}
+
 interface Waiter {
-  resolve(item: StreamItem | undefined): void;
+  resolve(item: Item | undefined): void;
   reject(error: Error): void;
 }
 
@@ -233,7 +253,7 @@ class Mailbox {
     this.#options = options;
   }
 
-  deliver(item: StreamItem, bytes: number, sentAfter: number): void {
+  deliver(item: Item, bytes: number, sentAfter: number): void {
     this.queue.push(item, bytes, sentAfter);
     if (this.#waiters.size > 0) this.#settle();
   }
@@ -250,8 +270,8 @@ class Mailbox {
   }
 
   /** Returns the next item; undefined at the end, after `timeout` ms, or if `signal` is aborted. */
-  next(timeout: number, signal: AbortSignal | undefined): Promise<StreamItem | undefined> {
-    const item = this.take(true);
+  next(timeout: number, signal: AbortSignal | undefined): Promise<Item | undefined> {
+    const item = this.take(ALL);
     if (item !== undefined) return Promise.resolve(item);
     if (this.#end !== null) {
       return this.#end.error === null
@@ -276,23 +296,22 @@ class Mailbox {
     });
   }
 
-  /** Takes the next item that waits, with or without gaps. */
-  take(gaps: boolean): StreamItem | undefined {
+  /** Takes the next item that waits and is shown. */
+  take(shown: Shown): Item | undefined {
     for (;;) {
       const item = this.queue.take();
       if (item === undefined) return undefined;
-      const { kind } = item;
-      if (kind === "dropped") {
+      if (item.kind === "dropped") {
         const gap = item.toGap(this.#options.node());
         this.#options.events.onGap(gap);
-        if (gaps) return gap;
-      } else if (gaps || kind !== "gap") return item;
+        if (shown.gaps) return gap;
+      } else if (isShown(item, shown)) return item;
     }
   }
 
   #settle(): void {
     for (const waiter of this.#waiters) {
-      const item = this.take(true);
+      const item = this.take(ALL);
       if (item !== undefined) waiter.resolve(item);
       else if (this.#end === null) break;
       else if (this.#end.error === null) waiter.resolve(undefined);

@@ -95,6 +95,11 @@ export interface ChannelSubscribeOptions extends SubscribeOptions, ChannelOption
 export interface ListenOptions {
   /** Show gaps in the stream, each before the first notification after it. Default `false`. */
   readonly gaps?: boolean;
+  /**
+   * Show flushes in the stream, each before the first notification after it. Default `false`. Only with
+   * the option `flushes` of `connect`.
+   */
+  readonly flushes?: boolean;
   /** Ends the loop when it is aborted. */
   readonly signal?: AbortSignal;
 }

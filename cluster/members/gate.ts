@@ -145,6 +145,12 @@ export class NodeGate implements Gate {
     if (filter.held > 0) notification.detach();
   }
 
+  mark(call: () => void): void {
+    const stream = this.stream;
+    if (stream === null) call();
+    else this.#context.filter.mark(stream, call);
+  }
+
   /**
    * Begins with a connection on which nothing is subscribed: sets the fences of the node's slots.
    *

@@ -220,6 +220,7 @@ export class MigrationFilter<Item> {
       answeredAt: 0,
       verdict: null,
       isDone: false,
+      after: null,
     };
     stream.last = held;
     stream.queue.push(held);
@@ -238,6 +239,16 @@ export class MigrationFilter<Item> {
     if (last === null) return this.#decide(item, stream.lastVerdict);
     if (last.isDone) this.#decide(item, last.verdict!);
     else last.items.push(item);
+  }
+
+  /**
+   * Makes a call once everything that was taken of a node is decided. Of several calls for which the
+   * same event waits, only the first is made.
+   */
+  mark(stream: NodeStream<Item>, call: () => void): void {
+    const last = stream.queue.at(-1);
+    if (last === undefined) call();
+    else last.after ??= call;
   }
 
   /**
@@ -392,6 +403,7 @@ export class MigrationFilter<Item> {
     this.heldBytes -= event.bytes;
     this.#keyMoves.finish(event);
     for (const item of event.items) this.#decide(item, event.verdict!);
+    event.after?.();
   }
 
   #decide(item: Item, verdict: Verdict): void {

@@ -79,6 +79,8 @@ export interface HeldEvent<Item> {
   verdict: Verdict | null;
   /** Whether it was handed out. */
   isDone: boolean;
+  /** Called after it was handed out; null if nothing is to be. */
+  after: (() => void) | null;
 }
 
 /** One connection to one primary: its fences, its events that wait, and what it has proven. */

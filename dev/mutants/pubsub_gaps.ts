@@ -152,7 +152,7 @@ export const pubsubGaps: readonly Mutant[] = [
   {
     name: "leaves gaps out of the merged stream",
     file: "pubsub/dispatcher.ts",
-    before: "if (consumer === this.stream) return this.stream.reportGap(gap);",
+    before: "if (consumer === this.stream) return this.stream.report(item);",
     after: "",
     tests: ["tests/pubsub/resubscribe_test.ts"],
   },
@@ -169,5 +169,33 @@ export const pubsubGaps: readonly Mutant[] = [
     before: "this.#attempt.abort(reason);\n    this.#memory.gap.end();",
     after: "this.#attempt.abort(reason);",
     tests: ["tests/pubsub/reconnect_test.ts", "--filter=close during an outage"],
+  },
+  {
+    name: "loses a flush that finds no room in a queue",
+    file: "pubsub/gap.ts",
+    before: 'else if (item.kind === "flush") this.#flushes.set(item.node, item);',
+    after: 'else if (item.kind === "flush") return;',
+    tests: ["tests/pubsub/queue_test.ts"],
+  },
+  {
+    name: "takes an invalidation of some keys for a flush",
+    file: "pubsub/flushes.ts",
+    before: "items.at(-1) === null && ",
+    after: "",
+    tests: ["tests/pubsub/flushes_test.ts"],
+  },
+  {
+    name: "begins the gap of a lost connection for tracking at the proof of the other one",
+    file: "pubsub/flushes.ts",
+    before: 'session.giveUp("disconnected", side.connection.lastAckAt);',
+    after: "",
+    tests: ["tests/pubsub/flushes_test.ts"],
+  },
+  {
+    name: "redirects flushes to an id that may be another server's",
+    file: "pubsub/flushes.ts",
+    before: "if (info.runId === null) return false;",
+    after: "",
+    tests: ["tests/pubsub/flushes_test.ts"],
   },
 ];

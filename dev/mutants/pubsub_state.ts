@@ -19,7 +19,7 @@ export const pubsubState: readonly Mutant[] = [
   {
     name: "takes two events for one where a confirmation came between them while it came back",
     file: "pubsub/session.ts",
-    before: "    else this.#held.mark(this.#resetDeduplicator);\n",
+    before: "    else this.#held.mark(call, this.receivedAt, this.sentAfter);\n",
     after: "",
     tests: ["tests/pubsub/node_status_test.ts"],
   },

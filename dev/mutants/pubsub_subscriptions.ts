@@ -76,8 +76,8 @@ export const pubsubSubscriptions: readonly Mutant[] = [
   {
     name: "loses an event after the subscriptions have changed",
     file: "pubsub/session.ts",
-    before: "if (this.#held === null) this.deduplicator.reset();",
-    after: "if (this.#held === null) this.#count += 0;",
+    before: "this.#inOrder(this.#resetDeduplicator);",
+    after: "",
     tests: ["tests/pubsub/resubscribe_test.ts"],
   },
   {

@@ -46,8 +46,8 @@ export class MessageReceiver {
    */
   message(_frame: MessageFrame): void {}
 
-  /** Called for a push that is neither a message nor a confirmation. */
-  unusable(): void {}
+  /** Called for a push that is neither a message nor a confirmation; its bulk strings are bytes. */
+  unusable(_items: readonly Reply[]): void {}
 
   /** Called when the server confirms a channel: the messages that follow are of another set of channels. */
   confirmed(_channel: ServerChannel, _subscribed: boolean): void {}
@@ -417,7 +417,7 @@ export class Connection {
     if (this.#closedReason !== null) throw this.#closedReason;
     const confirmation = readConfirmation(items);
     const receiver = this.#receiver;
-    if (confirmation === null) return receiver.unusable();
+    if (confirmation === null) return receiver.unusable(items);
     const { command } = confirmation;
     // It is never sent: its reply could not be distinguished from the end of a fence.
     if (command === "SUNSUBSCRIBE") {

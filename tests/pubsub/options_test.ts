@@ -60,6 +60,9 @@ const REFUSED: [name: string, options: unknown, says?: string][] = [
   ["onError", { onError: "log" }],
   ["onWarning", { onWarning: {} }],
   ["onGap", { onGap: 1 }],
+  ["flushes", { flushes: "yes" }],
+  ["onFlush", { flushes: true, onFlush: [] }],
+  ["onFlush", { onFlush() {} }, "the option onFlush with flushes: false"],
   ["onStatus", { onStatus: null }],
   ["singleNode", { singleNode: "no" }],
   // Those that only clusters have, too, before there is one.
@@ -146,6 +149,8 @@ Deno.test("options that are undefined are left out", async () => {
     onError: undefined,
     onWarning: undefined,
     onGap: undefined,
+    flushes: undefined,
+    onFlush: undefined,
     onStatus: undefined,
   };
   await using notifications = await connect(server.url, options as ConnectOptions);

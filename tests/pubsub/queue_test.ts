@@ -20,9 +20,14 @@ function gap(from: number, to: number): Item {
   return { kind: "gap", reason: "disconnected", node: "a:1", from, to };
 }
 
+function flush(at: number, node = "a:1"): Item {
+  return { kind: "flush", node, at };
+}
+
 /** Adds an item that was sent when it came. */
 function push(queue: BoundedQueue, item: Item, bytes: number): void {
-  queue.push(item, bytes, item.kind === "gap" ? item.from : item.timestamp);
+  const { kind } = item;
+  queue.push(item, bytes, kind === "gap" ? item.from : kind === "flush" ? item.at : item.timestamp);
 }
 
 function filled(
@@ -41,7 +46,8 @@ function drain(queue: BoundedQueue): (number | string)[] {
   const left: (number | string)[] = [];
   for (let next = queue.take(); next !== undefined; next = queue.take()) {
     if (next instanceof Dropped) left.push(`${next.from}-${next.to}:${next.count}`);
-    else left.push(next.kind === "gap" ? `gap ${next.from}-${next.to}` : next.timestamp);
+    else if (next.kind === "gap") left.push(`gap ${next.from}-${next.to}`);
+    else left.push(next.kind === "flush" ? `flush ${next.at}` : next.timestamp);
   }
   return left;
 }
@@ -145,13 +151,20 @@ for (const overflow of ["drop-oldest", "drop-newest", "coalesce"] as const) {
     /** What queues dropped that were moved into others. */
     let moved = 0;
     let last = 0;
+    const flushes: number[] = [];
+    let lastFlush = 0;
     const account = (next: Item | Dropped | undefined) => {
       if (next instanceof Dropped) accounted += next.count;
-      else if (next !== undefined && next.kind !== "gap") {
+      else if (next?.kind === "flush") {
+        assert(next.at > last, `the flush ${next.at} comes after ${last}`);
+        lastFlush = next.at;
+      } else if (next !== undefined && next.kind !== "gap") {
         accounted++;
         taken++;
         assertEquals(next.timestamp > last, true);
         last = next.timestamp;
+        const before = flushes.findLast((at) => at < last) ?? 0;
+        assert(lastFlush >= before, `the flush ${before} does not come before ${last}`);
       }
     };
     for (let round = 0; round < 20_000; round++) {
@@ -159,6 +172,10 @@ for (const overflow of ["drop-oldest", "drop-newest", "coalesce"] as const) {
         push(queue, item(++pushed, `k${random.below(30)}`), 1 + random.below(6));
       } else account(queue.take());
       if (random.below(50) === 0) push(queue, gap(last, last), 0);
+      if (random.below(50) === 0) {
+        flushes.push(pushed + 0.5);
+        push(queue, flush(pushed + 0.5), 0);
+      }
       if (random.below(500) === 0) {
         const next = queueOf(limits, overflow);
         queue.moveInto(next);
@@ -172,6 +189,7 @@ for (const overflow of ["drop-oldest", "drop-newest", "coalesce"] as const) {
     }
     for (let next = queue.take(); next !== undefined; next = queue.take()) account(next);
     assertEquals(accounted, pushed);
+    assertEquals(lastFlush, flushes.at(-1));
   });
 }
 
@@ -196,6 +214,20 @@ Deno.test("a gap that has to go is swallowed by what was dropped", () => {
   push(queue, item(10), 1);
   push(queue, item(11), 1);
   assertEquals(drain(queue), ["2-9:1", 10, 11]);
+});
+
+Deno.test("a flush that has to go is kept, the last one of each server, after what was dropped", () => {
+  const queue = queueOf({ items: 2, bytes: 100 }, "drop-oldest");
+  const kept = [item(1), flush(2), flush(3, "b:1"), item(4), flush(5), item(6), item(7)];
+  for (const one of kept) push(queue, one, 1);
+  assertEquals(drain(queue), ["1-4:2", "flush 5", "flush 3", 6, 7]);
+});
+
+Deno.test("a queue full of flushes keeps one and counts nothing", () => {
+  const queue = queueOf({ items: 2, bytes: 100 }, "drop-newest");
+  for (let at = 1; at <= 1_000; at++) push(queue, flush(at), 0);
+  assertEquals([queue.length, queue.dropped], [0, 0]);
+  assertEquals(drain(queue), ["flush 1", "flush 2", "flush 1000"]);
 });
 
 Deno.test("moving a queue takes along what it dropped", () => {

@@ -24,6 +24,42 @@ Deno.test("a deletion by the owner waits until every other node has proven that 
   assertEquals([scene.filter.artefacts, scene.filter.uncertain, scene.filter.held], [0, 0, 0]);
 });
 
+Deno.test("a call is made after everything of its node that waits, and not after what waits of others", () => {
+  const scene = new Scene({ a: [1], b: [2], c: [3] });
+  const mark = (id: string) =>
+    scene.filter.mark(scene.stream(id), () => scene.decided.push(`${id} mark`));
+  mark("a");
+  assertEquals(scene.take(), ["a mark"]);
+  scene.emit("a", "set", "before");
+  scene.emit("a", "del", "one");
+  mark("a");
+  mark("a");
+  scene.emit("a", "del", "two");
+  mark("a");
+  scene.emit("a", "set", "later");
+  mark("b");
+  scene.report("a");
+  assertEquals(scene.take(), ["a set before real", "b mark"]);
+  for (let n = 0; n < 2; n++) scene.prove("b", "c");
+  assertEquals(scene.take(), [
+    "a del one real",
+    "a mark",
+    "a del two real",
+    "a mark",
+    "a set later real",
+  ]);
+  mark("a");
+  assertEquals([scene.take(), scene.filter.held], [["a mark"], 0]);
+});
+
+Deno.test("a call is made when the connection is over and what waits before it is given up", () => {
+  const scene = new Scene({ a: [1], b: [2] });
+  scene.emit("a", "append", "k", 2);
+  scene.filter.mark(scene.stream("a"), () => scene.decided.push("mark"));
+  scene.filter.close(scene.stream("a"));
+  assertEquals(scene.take(), ["a append k maybe", "mark"]);
+});
+
 Deno.test("a ping that was sent before an event proves nothing of it", () => {
   const scene = new Scene({ a: [1], b: [2] });
   scene.report("a");
