@@ -222,7 +222,9 @@ export class Dispatcher {
     // Well-formed, but the key lacks the prefix of the option `keyPrefix`.
     if (notification === undefined) return true;
     const size = channelEnd - channelStart + payloadEnd - payloadStart;
-    const begins = deduplicator.isNewEvent(subscribers, frame);
+    const { hasOverlaps } = this.registry;
+    if (!hasOverlaps) deduplicator.reset();
+    const begins = !hasOverlaps || deduplicator.isNewEvent(subscribers, frame);
     if (gate !== null) {
       const consumers = begins
         ? subscribers.users

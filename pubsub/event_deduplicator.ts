@@ -59,8 +59,9 @@ export class EventDeduplicator<Consumer> {
     return false;
   }
 
-  /** The next message begins an event, whatever came before: the set of subscriptions changed. */
+  /** The next message begins an event, whatever came before. */
   reset(): void {
+    if (this.#count === 0) return;
     this.#bytes = null;
     this.#count = 0;
     this.#matched.length = 0;

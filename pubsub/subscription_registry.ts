@@ -1,5 +1,6 @@
 import { ByteMap } from "../bytes/byte_map.ts";
 import { byteText } from "../bytes/byte_text.ts";
+import { viewOf } from "../bytes/view.ts";
 import type { ServerChannel } from "./connection/requests.ts";
 
 /** The users of a channel or pattern. */
@@ -28,12 +29,37 @@ class Entry<User> implements DesiredChannel<User> {
   isPromised = false;
   /** How often each user has subscribed; null while each has done so once. */
   counts: Map<User, number> | null = null;
+  /** The pattern of the message that came after the last one of this pattern. */
+  next: Entry<User> | null = null;
+  /**
+   * The bytes of a pattern, four at a time; the last four may overlap. Null if they are not to be
+   * compared: of an exact channel, of fewer bytes, and of a pattern that was removed.
+   */
+  words: Int32Array | null = null;
 
   constructor(id: string, { bytes, isPattern }: ServerChannel, subscribers: Subscribers<User>) {
     this.id = id;
     this.bytes = bytes;
     this.isPattern = isPattern;
     this.subscribers = subscribers;
+    const last = bytes.length - 4;
+    if (!isPattern || last < 0) return;
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    const length = Math.ceil(bytes.length / 4);
+    const words = Array.from({ length }, (_, i) => view.getInt32(Math.min(4 * i, last), true));
+    this.words = Int32Array.from(words);
+  }
+
+  /** Whether these are known to be the bytes of the pattern. */
+  isAt(view: DataView, start: number, end: number): boolean {
+    const { words } = this;
+    if (words === null || this.bytes.length !== end - start) return false;
+    const last = words.length - 1;
+    if (view.getInt32(end - 4, true) !== words[last]) return false;
+    for (let index = 0; index < last; index++) {
+      if (view.getInt32(start + 4 * index, true) !== words[index]) return false;
+    }
+    return true;
   }
 
   get users(): readonly User[] {
@@ -48,10 +74,16 @@ class Entry<User> implements DesiredChannel<User> {
 export class SubscriptionRegistry<User> implements DesiredChannels {
   readonly #channels = new Map<string, Entry<User>>();
   readonly #exact = new ByteMap<Subscribers<User>>();
-  readonly #patterns = new ByteMap<Subscribers<User>>();
+  readonly #patterns = new ByteMap<Entry<User>>();
+  /** The pattern that was found last. */
+  #last: Entry<User> | null = null;
+  /** How many patterns begin with each head, such as `__keyspace@0__:`; with "" all others. */
+  readonly #heads = new Map<string, number>();
   /** Shared by all exact channels whose only user is the same. */
   #alone: Subscribers<User> = { pattern: null, users: [] };
   readonly #watching = new Set<Set<string>>();
+  /** Whether one event may come for several of the channels. */
+  hasOverlaps = false;
 
   /** The number of desired channels. */
   get size(): number {
@@ -75,8 +107,8 @@ export class SubscriptionRegistry<User> implements DesiredChannels {
     if (desired === undefined) {
       desired = new Entry(id, channel, this.#onlyOf(channel.isPattern ? id : null, user));
       this.#channels.set(id, desired);
-      this.#note(id);
       this.#put(desired);
+      this.#note(id, 1);
     } else if (desired.users.includes(user)) {
       desired.counts ??= new Map();
       desired.counts.set(user, (desired.counts.get(user) ?? 1) + 1);
@@ -107,14 +139,25 @@ export class SubscriptionRegistry<User> implements DesiredChannels {
     const users = desired.users.filter((other) => other !== user);
     if (users.length > 0) return this.#replace(desired, users);
     this.#channels.delete(id);
-    this.#note(id);
     (desired.isPattern ? this.#patterns : this.#exact).delete(desired.bytes);
+    desired.words = null;
+    this.#note(id, -1);
     if (this.#channels.size === 0) this.#alone = { pattern: null, users: [] };
   }
 
   /** Finds the users of the pattern at `bytes[start..end)`. */
   findPattern(bytes: Uint8Array, start: number, end: number): Subscribers<User> | undefined {
-    return this.#patterns.get(bytes, start, end);
+    // Mostly the one that came next the last time: a comparison is cheaper than a lookup.
+    const guess = this.#last?.next;
+    if (guess?.isAt(viewOf(bytes), start, end)) {
+      this.#last = guess;
+      return guess.subscribers;
+    }
+    const found = this.#patterns.get(bytes, start, end);
+    if (found === undefined) return undefined;
+    if (this.#last !== null) this.#last.next = found;
+    this.#last = found;
+    return found.subscribers;
   }
 
   /** Finds the users of the exact channel at `bytes[start..end)`. */
@@ -132,12 +175,23 @@ export class SubscriptionRegistry<User> implements DesiredChannels {
     this.#watching.delete(changed);
   }
 
-  #note(id: string): void {
+  #note(id: string, more: 1 | -1): void {
     for (const changed of this.#watching) changed.add(id);
+    const heads = this.#heads;
+    const patterns = this.#patterns.size;
+    if (id.startsWith("p")) {
+      const [, head = ""] = /^p(__\w+@\d+__:)?/.exec(id)!;
+      const count = (heads.get(head) ?? 0) + more;
+      if (count > 0) heads.set(head, count);
+      else heads.delete(head);
+    }
+    this.hasOverlaps = patterns > 0 && this.#exact.size > 0 || patterns > heads.size ||
+      patterns > 1 && heads.has("");
   }
 
   #put(desired: Entry<User>): void {
-    (desired.isPattern ? this.#patterns : this.#exact).set(desired.bytes, desired.subscribers);
+    if (desired.isPattern) this.#patterns.set(desired.bytes, desired);
+    else this.#exact.set(desired.bytes, desired.subscribers);
   }
 
   #replace(desired: Entry<User>, users: readonly User[]): void {

@@ -60,6 +60,20 @@ export const pubsubSubscriptions: readonly Mutant[] = [
     tests: ["tests/pubsub/subscription_registry_test.ts"],
   },
   {
+    name: "finds a pattern that was removed",
+    file: "pubsub/subscription_registry.ts",
+    before: "    desired.words = null;\n",
+    after: "",
+    tests: ["tests/pubsub/subscription_registry_test.ts"],
+  },
+  {
+    name: "forgets that exact channels overlap with patterns",
+    file: "pubsub/subscription_registry.ts",
+    before: "patterns > 0 && this.#exact.size > 0 || ",
+    after: "",
+    tests: ["tests/pubsub/subscription_registry_test.ts"],
+  },
+  {
     name: "delivers an event once for each pattern that matches",
     file: "pubsub/event_deduplicator.ts",
     before: "if (this.#matched[index]!.users.includes(consumer)) return true;",

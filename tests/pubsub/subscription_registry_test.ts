@@ -80,3 +80,50 @@ Deno.test("channelId tells bytes apart that are no text", () => {
   const two = { bytes: Uint8Array.of(0xfe), isPattern: false };
   assertEquals(channelId(one) === channelId(two), false);
 });
+
+Deno.test("a pattern is found wherever it stands, also after it was removed and added again", () => {
+  const registry = new SubscriptionRegistry<string>();
+  const names = ["__keyspace@0__:a*", "__keyspace@0__:b*", "__keyevent@0__:*", "*", "abc"];
+  const stream = encoder.encode(`..${names.join("")}`);
+  const usersOf = (name: string) => {
+    const start = 2 + names.join("").indexOf(name);
+    return registry.findPattern(stream, start, start + name.length)?.users;
+  };
+  for (const name of names) registry.add(channel(name, true), `user of ${name}`);
+  // Each pattern comes after each other one.
+  for (let step = 1; step <= names.length; step++) {
+    for (let at = 0; at < 20; at++) {
+      const name = names[at * step % names.length]!;
+      assertEquals(usersOf(name), [`user of ${name}`]);
+    }
+  }
+  const [first, second] = names as [string, string];
+  for (const name of [first, second, first, second]) usersOf(name);
+  registry.remove(channel(second, true), `user of ${second}`);
+  assertEquals(usersOf(first), [`user of ${first}`]);
+  assertEquals(usersOf(second), undefined);
+  registry.add(channel(second, true), "another");
+  assertEquals(usersOf(first), [`user of ${first}`]);
+  assertEquals(usersOf(second), ["another"]);
+  registry.add(channel(first, true), "one more");
+  assertEquals(usersOf(first), [`user of ${first}`, "one more"]);
+});
+
+Deno.test("channels that one event may come for overlap", () => {
+  const registry = new SubscriptionRegistry<string>();
+  const overlapsWith = (name: string, isPattern = false) => {
+    registry.add(channel(name, isPattern), "ana");
+    return registry.hasOverlaps;
+  };
+  assertEquals(overlapsWith("__keyspace@0__:a"), false);
+  assertEquals(overlapsWith("__keyspace@0__:b"), false);
+  assertEquals(overlapsWith("__keyevent@0__:*", true), true);
+  for (const name of "ab") registry.remove(channel(`__keyspace@0__:${name}`), "ana");
+  assertEquals(registry.hasOverlaps, false);
+  assertEquals(overlapsWith("__keyspace@0__:*", true), false);
+  assertEquals(overlapsWith("__keyspace@1__:*", true), false);
+  assertEquals(overlapsWith("__keyspace@1__:a*", true), true);
+  registry.remove(channel("__keyspace@1__:a*", true), "ana");
+  assertEquals(registry.hasOverlaps, false);
+  assertEquals(overlapsWith("__key*@2__:*", true), true);
+});
