@@ -249,7 +249,7 @@ Deno.test("a credentials function that gives no password is an error of its own"
     await assertRejects(
       () => connect(server.url, { credentials }),
       AuthError,
-      "no password in what it gave",
+      "it returned no password",
     );
   }
   // To be nobody is no error: the server says whether it minds.

@@ -143,15 +143,9 @@ Deno.test("what the map makes is checked, with sentinels as in a cluster", async
     ["its hostname is not one", () => ({ hostname: "a\x1b[2J\nforged", port: 1 })],
     ["its hostname is not one", () => ({ hostname: "a b", port: 1 })],
     ["its hostname is not one", () => ({ hostname: "a".repeat(1e5), port: 1 })],
-    ["cannot say", () => ({
-      get hostname() {
-        throw new Error("cannot say");
-      },
-      port: 1,
-    })],
     ["it is not { hostname, port }", () => ({ hostname: "a", port: "1" })],
-    ["there is no port 0", () => ({ hostname: "a", port: 0 })],
-    ["there is no port 65536", () => ({ hostname: "a", port: 65_536 })],
+    ["its port is not from 1 to 65535", () => ({ hostname: "a", port: 0 })],
+    ["its port is not from 1 to 65535", () => ({ hostname: "a", port: 65_536 })],
   ];
   for (const [says, addressMap] of cases) {
     const options = { addressMap, timeout: 60_000 } as ConnectOptions;

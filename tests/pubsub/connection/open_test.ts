@@ -125,9 +125,9 @@ Deno.test("a server that does not answer any more ends the connection", async ()
 
 Deno.test("an address or option that cannot be used is a TypeError that says what to give", async () => {
   const bad: [unknown, object, string][] = [
-    ["http://localhost", {}, "it begins with none of redis://"],
+    ["http://localhost", {}, "expected redis[s]://"],
     [{ host: "localhost", port: 1 }, {}, "it is not { hostname, port }; give a URL"],
-    [{ hostname: "localhost", port: 0 }, {}, "there is no port 0"],
+    [{ hostname: "localhost", port: 0 }, {}, "its port is not from 1 to 65535"],
     [{ path: "socket" }, {}, "it is not { hostname, port }"],
     [null, {}, "it is not { hostname, port }"],
     ["redis://localhost", { timeout: -1 }, "the option timeout: -1"],
