@@ -2,6 +2,7 @@ import type { Consumer } from "../pubsub/delivery.ts";
 import { type Desired, Dispatcher, type Refusal } from "../pubsub/dispatcher.ts";
 import type { Status } from "../pubsub/mod.ts";
 import { ClosedError, CodedError, TimeoutError } from "../pubsub/connection/errors.ts";
+import { ConnectTurns } from "../pubsub/connect_turns.ts";
 import { resolveOptions, type Settings } from "../pubsub/options.ts";
 import { quoteEach } from "../pubsub/connection/printable.ts";
 import type { Topology } from "./discovery/topology.ts";
@@ -36,7 +37,8 @@ export class WatchedCluster {
   #statusTimer: ReturnType<typeof setTimeout> | null = null;
 
   constructor({ addresses, defaults }: SeedNodes, options: ClusterOptions) {
-    const settings = resolveOptions(defaults, options);
+    const given = resolveOptions(defaults, options);
+    const settings = { ...given, turns: new ConnectTurns(given.maxConnecting) };
     const { maxNodes, refreshInterval, migrations } = resolveClusterOptions(options);
     const tls = defaults.tls ?? false;
     const { signal } = this.#end;
@@ -223,7 +225,7 @@ export class WatchedCluster {
    */
   async #whenReached(): Promise<void> {
     // Those behind the ones that are connected to at once are given as much time again.
-    const atOnce = this.settings.turns.most;
+    const atOnce = this.settings.maxConnecting;
     for (let left = this.#members.size - atOnce;; left -= atOnce) {
       const outcomes = await Promise.allSettled(
         Array.from(this.#members.values(), (member) => member.settle([])),

@@ -46,14 +46,11 @@ class Semaphore {
  * however many nodes a server names. An attempt lasts until the server has accepted the password.
  */
 export class ConnectTurns {
-  /** How many attempts may be under way at once. */
-  readonly most: number;
   readonly #all: Semaphore;
   readonly #ofAddress = new Map<string, Semaphore>();
 
-  /** @param most as {@linkcode ConnectTurns.most} */
+  /** @param most how many attempts may be under way at once */
   constructor(most: number) {
-    this.most = most;
     this.#all = new Semaphore(most);
   }
 

@@ -1,6 +1,21 @@
 import type { Connection } from "./connection/connection.ts";
 import type { ServerInfo } from "./connection/handshake.ts";
 import type { Address } from "./connection/transport.ts";
+import type { Settings } from "./options.ts";
+
+/** What to watch, and how. */
+export interface Source {
+  /** Locates the server. */
+  readonly locator: Locator;
+  /** The options, and what the target says. */
+  readonly settings: Settings;
+  /**
+   * Keeps up with where the server is, until the signal is aborted; nothing does if left out.
+   *
+   * @param leave called with the reason when another server has replaced it
+   */
+  follow?(signal: AbortSignal, leave: (why: string) => void): void;
+}
 
 /** Locates a server, each time before it is connected to. */
 export interface Locator {
@@ -21,4 +36,6 @@ export interface Locator {
    * the last call; Infinity if it has not moved.
    */
   takeMove?(): number;
+  /** Notes how far the replication stream of the server had come when the server was asked. */
+  noteOffset?(offset: number | null, askedAt: number): void;
 }

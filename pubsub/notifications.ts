@@ -6,7 +6,7 @@ import type { ReplicaAdvice } from "./flags.ts";
 import type { ServerInfo } from "./connection/handshake.ts";
 import { PING } from "./heartbeat.ts";
 import { Dispatcher } from "./dispatcher.ts";
-import type { Locator } from "./locator.ts";
+import type { Source } from "./locator.ts";
 import { checkKinds, checkUnused } from "./connection/option_checks.ts";
 import {
   CLUSTER_ONLY,
@@ -18,25 +18,9 @@ import {
 import { defaultsOf } from "./connection/options.ts";
 import { RoleCheck } from "./role_check.ts";
 import type { ServerChannel } from "./connection/requests.ts";
-import { Secrets } from "./connection/secrets.ts";
-import type { followSentinels, Sentinels } from "./sentinel/mod.ts";
 import { isSentinelTarget, type SentinelTarget } from "./sentinel_target.ts";
 import type { Status } from "./status.ts";
 import { Server } from "./server.ts";
-
-/** The sentinels of a primary, and what keeps up with them. */
-interface Following {
-  readonly sentinels: Sentinels;
-  readonly follow: typeof followSentinels;
-}
-
-/** What a connect is made of, once its target and options were read. */
-interface Source {
-  readonly locator: Locator;
-  readonly settings: Settings;
-  /** Null for a single server. */
-  readonly following: Following | null;
-}
 
 /**
  * Watches one server, or the primary that sentinels name. `connect` makes one.
@@ -55,18 +39,15 @@ export class KeyspaceNotifications extends AbstractKeyspaceNotifications {
   protected readonly dispatcher: Dispatcher;
   readonly #server: Server;
   readonly #settings: Settings;
-  readonly #following: Following | null;
   readonly #roleCheck: RoleCheck;
   /** Loaded for the first replica. */
   #replicaAdvice: ReplicaAdvice | null = null;
   /** Ends what is done beside the connection. */
   readonly #end = new AbortController();
 
-  private constructor({ locator, settings, following }: Source, options: ConnectOptions) {
+  private constructor({ locator, settings }: Source, options: ConnectOptions) {
     super(settings.database);
     this.#settings = settings;
-    this.#following = following;
-    const sentinels = following?.sentinels ?? null;
     this.dispatcher = new Dispatcher(() => this.#node, settings, {
       checkDelivery: async (channels) => {
         await this.#server.checkDelivery(channels);
@@ -87,7 +68,8 @@ export class KeyspaceNotifications extends AbstractKeyspaceNotifications {
       },
       checkUp: (connection, session) => this.#roleCheck.check(connection, session),
       onOtherServer: (...other) => this.#roleCheck.noteOther(...other),
-      probe: ({ protocol }) => protocol === 3 && sentinels !== null ? this.#roleCheck.probe : PING,
+      probe: ({ protocol }) =>
+        protocol === 3 && locator.noteOffset !== undefined ? this.#roleCheck.probe : PING,
       events: {
         onLost() {},
         onGap: (reason, from, to) =>
@@ -101,7 +83,7 @@ export class KeyspaceNotifications extends AbstractKeyspaceNotifications {
       },
     });
     this.#roleCheck = new RoleCheck({
-      onPrimary: ({ offset }, askedAt) => sentinels?.noteOffset(offset, askedAt),
+      onPrimary: ({ offset }, askedAt) => locator.noteOffset?.(offset, askedAt),
       onReplaced: (why, since) => this.#leave(`${this.#node} was left: ${why}`, since),
       onReplica: () => {
         settings.onWarning(
@@ -137,15 +119,15 @@ export class KeyspaceNotifications extends AbstractKeyspaceNotifications {
   ): Promise<KeyspaceNotifications> {
     checkKinds(options, {});
     const source = isSentinelTarget(target)
-      ? await sourceOfSentinels(target, options)
-      : sourceOfServer(target, options);
+      ? await readSentinels(target, options)
+      : readServer(target, options);
     options.signal?.throwIfAborted();
     const notifications = new KeyspaceNotifications(source, options);
     try {
       await notifications.#server.start();
       // Aborted in the turn in which it was connected, as by `onStatus`.
       options.signal?.throwIfAborted();
-      notifications.#keepWatch();
+      source.follow?.(notifications.#end.signal, (why) => notifications.#leave(why));
       return notifications;
     } catch (error) {
       if (options.signal?.aborted) throw options.signal.reason;
@@ -197,48 +179,22 @@ export class KeyspaceNotifications extends AbstractKeyspaceNotifications {
     this.#replicaAdvice ??= new ReplicaAdvice(this.#settings.onWarning);
     this.#replicaAdvice.consider(channels);
   }
-
-  /** Sees to it, beside the connection, that the server stays the one to be watched. */
-  #keepWatch(): void {
-    const { signal } = this.#end;
-    if (this.#following === null) return;
-    const { sentinels, follow } = this.#following;
-    const { name } = sentinels;
-    follow(sentinels, {
-      ...this.#settings,
-      name,
-      signal,
-      onSwitch: (address, sentinel) =>
-        this.#leave(`The primary of "${name}" is ${formatAddress(address)} now, says ${sentinel}`),
-      onLost: (last) =>
-        this.#settings.onWarning(
-          `Cannot follow the sentinels of "${name}": ${last.message}`,
-        ),
-    });
-  }
 }
 
-function sourceOfServer(target: string | URL, options: ConnectOptions): Source {
+function readServer(target: string | URL, options: ConnectOptions): Source {
   checkUnused(options, ONLY_ANNOUNCED, "a single server", "it is for clusters or sentinels");
   const url = parseUrl(target);
   const settings = resolveOptions(defaultsOf(url), options);
-  const locator: Locator = {
-    name: formatAddress(url.address),
-    locate: () => Promise.resolve(url.address),
-  };
-  return { locator, settings, following: null };
+  const { address } = url;
+  const locate = () => Promise.resolve(address);
+  return { locator: { name: formatAddress(address), locate }, settings };
 }
 
-async function sourceOfSentinels(target: SentinelTarget, options: ConnectOptions): Promise<Source> {
+async function readSentinels(target: SentinelTarget, options: ConnectOptions): Promise<Source> {
   checkUnused(options, CLUSTER_ONLY, "sentinels", "it is for clusters");
   checkUnused(options, ["singleNode"], "sentinels", "they name no node of a cluster");
-  const { followSentinels, readSentinelTarget, Sentinels } = await import("./sentinel/mod.ts");
-  // Sentinels know the servers' password too.
-  const secrets = new Secrets();
-  const { name, sentinels: servers, defaults } = readSentinelTarget(target, options, secrets);
-  const settings = resolveOptions(defaults, options, secrets);
-  const sentinels = new Sentinels(servers, { ...settings, name });
-  return { locator: sentinels, settings, following: { sentinels, follow: followSentinels } };
+  const { sourceOfSentinels } = await import("./sentinel/mod.ts");
+  return sourceOfSentinels(target, options);
 }
 
 /** A node of a cluster tells of its own keys only: not what somebody who gives a URL expects. */

@@ -9,7 +9,7 @@ import {
   type ServerDefaults,
   shielded,
 } from "./connection/options.ts";
-import { ConnectTurns } from "./connect_turns.ts";
+import type { ConnectTurns } from "./connect_turns.ts";
 import type { Flush, Gap } from "./gap.ts";
 import type { HeartbeatOptions } from "./heartbeat.ts";
 import {
@@ -173,8 +173,9 @@ export const ONLY_ANNOUNCED: readonly string[] = /* @__PURE__ */ CLUSTER_ONLY.co
 export interface Settings extends OpenSettings {
   readonly heartbeat: HeartbeatOptions;
   readonly maxAttempts: number;
-  /** When a connection may be made. */
-  readonly turns: ConnectTurns;
+  readonly maxConnecting: number;
+  /** When a connection may be made; at once if left out. */
+  readonly turns?: ConnectTurns;
   readonly keyPrefix: Uint8Array | null;
   readonly addressMap: AddressMap;
   readonly flags: FlagsPolicy;
@@ -223,7 +224,7 @@ export function resolveOptions(
     ...settings,
     heartbeat,
     maxAttempts,
-    turns: new ConnectTurns(maxConnecting),
+    maxConnecting,
     keyPrefix: readPrefix(options.keyPrefix),
     addressMap: checkedMap(options.addressMap),
     flags,
