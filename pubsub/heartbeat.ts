@@ -1,6 +1,7 @@
 import { type Reply, ServerError } from "../resp/mod.ts";
 import type { Connection } from "./connection/connection.ts";
 import { TIMER_SLACK_MS } from "./connection/timers.ts";
+import { isBusy } from "./connection/refusal.ts";
 import { TimeoutError } from "./connection/errors.ts";
 
 /**
@@ -41,7 +42,8 @@ export interface Probe {
   /** Its arguments; none if left out. */
   readonly args?: readonly string[];
   /**
-   * Takes the reply. An error reply shows that the server is alive too, but is not passed on.
+   * Takes the reply. An error reply shows that the server is alive too, but is not passed on: a server
+   * that refuses the command is sent `PING` from then on.
    *
    * @param askedAt when the command was sent, in ms since the epoch
    */
@@ -62,7 +64,7 @@ export const PING: Probe = { command: "PING", onReply() {} };
 export class Heartbeat {
   readonly #connection: Connection;
   readonly #options: HeartbeatOptions;
-  readonly #probe: Probe;
+  #probe: Probe;
   readonly #messages: () => number;
   readonly #onFlowEnd: () => void;
   /** When the current flow began, how many messages preceded it, and when the last one was seen. */
@@ -157,6 +159,7 @@ export class Heartbeat {
       onReply(await this.#connection.send(command, ...args), askedAt);
     } catch (error) {
       if (!(error instanceof ServerError)) return this.stop();
+      if (!isBusy(error)) this.#probe = PING;
     }
     this.#onAnswer();
   }

@@ -26,16 +26,13 @@ export interface Locator {
   /**
    * Inspects the server at the last address, before anything is subscribed.
    *
+   * @returns a time, in ms since the epoch, before which no other server had replaced the one that was
+   * inspected last; Infinity if none has
    * @throws if it is not the server to be watched
    */
-  inspect?(info: ServerInfo, connection: Connection): Promise<void>;
+  inspect?(info: ServerInfo, connection: Connection): Promise<number>;
   /** Whether an error of the first attempt to connect may be temporary. */
   isPassing?(error: Error): boolean;
-  /**
-   * Returns a time, in ms since the epoch, before which the server had not moved to another address since
-   * the last call; Infinity if it has not moved.
-   */
-  takeMove?(): number;
   /** Notes how far the replication stream of the server had come when the server was asked. */
   noteOffset?(offset: number | null, askedAt: number): void;
 }

@@ -4,6 +4,7 @@ import { AbstractKeyspaceNotifications } from "./base.ts";
 import { ClosedError, ConnectError } from "./connection/errors.ts";
 import type { ReplicaAdvice } from "./flags.ts";
 import type { ServerInfo } from "./connection/handshake.ts";
+import { OpenGap } from "./gap.ts";
 import { PING } from "./heartbeat.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import type { Source } from "./locator.ts";
@@ -19,7 +20,8 @@ import { defaultsOf } from "./connection/options.ts";
 import { RoleCheck } from "./role_check.ts";
 import type { ServerChannel } from "./connection/requests.ts";
 import { isSentinelTarget, type SentinelTarget } from "./sentinel_target.ts";
-import type { Status } from "./status.ts";
+import type { ServerOwner } from "./session.ts";
+import type { NodeState, Status } from "./status.ts";
 import { Server } from "./server.ts";
 
 /**
@@ -56,13 +58,15 @@ export class KeyspaceNotifications extends AbstractKeyspaceNotifications {
       settle: (channels) => this.#server.settle(channels),
       reconcile: () => this.#server.reconcile(),
     });
-    this.#server = new Server({
-      locator,
-      settings,
-      dispatcher: this.dispatcher,
-      gate: null,
+    const { singleNode = false, signal } = options;
+    const gap = new OpenGap((reason, from, to) =>
+      this.dispatcher.reportGap({ kind: "gap", reason, node: this.#node, from, to })
+    );
+    let state: NodeState = "connecting";
+    const owner: ServerOwner = {
       inspect: async (info, connection, askedAt) => {
-        checkMode(this.#node, info, options.singleNode ?? false);
+        gap.move(await locator.inspect?.(info, connection) ?? Infinity);
+        checkMode(this.#node, info, singleNode);
         await this.#roleCheck.begin(info, connection, askedAt);
         if (info.role === "replica") await this.#adviseOnReplica(this.dispatcher.registry.values());
       },
@@ -70,17 +74,29 @@ export class KeyspaceNotifications extends AbstractKeyspaceNotifications {
       onOtherServer: (...other) => this.#roleCheck.noteOther(...other),
       probe: ({ protocol }) =>
         protocol === 3 && locator.noteOffset !== undefined ? this.#roleCheck.probe : PING,
-      events: {
-        onLost() {},
-        onGap: (reason, from, to) =>
-          this.dispatcher.reportGap({ kind: "gap", reason, node: this.#node, from, to }),
-        onDropped: (dropped) => this.dispatcher.reportDropped(this.#node, dropped),
-        onState: () => settings.onStatus(this.status()),
-        onEnd: (reason) => {
-          this.#end.abort(reason);
-          this.dispatcher.end(reason);
-        },
+      onLost: (reason, from, hasChannels) => {
+        if (hasChannels) gap.begin(reason, from);
       },
+      onState: () => {
+        const before = state;
+        state = this.#server.state;
+        settings.onStatus(this.status());
+        if (state === "degraded" && before !== state) gap.tell();
+        else if (state === "ready") gap.end();
+      },
+      onDropped: (dropped) => this.dispatcher.reportDropped(this.#node, dropped),
+      onEnd: (reason) => {
+        gap.end();
+        this.#end.abort(reason);
+        this.dispatcher.end(reason);
+      },
+    };
+    this.#server = new Server({
+      locator,
+      settings,
+      dispatcher: this.dispatcher,
+      gate: null,
+      owner,
     });
     this.#roleCheck = new RoleCheck({
       onPrimary: ({ offset }, askedAt) => locator.noteOffset?.(offset, askedAt),
@@ -93,7 +109,6 @@ export class KeyspaceNotifications extends AbstractKeyspaceNotifications {
         this.#adviseOnReplica(this.dispatcher.registry.values()).catch(settings.onError);
       },
     });
-    const { signal } = options;
     const close = () => void this.close();
     signal?.addEventListener("abort", close);
     this.#end.signal.addEventListener("abort", () => signal?.removeEventListener("abort", close));

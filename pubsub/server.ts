@@ -5,7 +5,7 @@ import { Signal } from "./connection/timers.ts";
 import type { Connection } from "./connection/connection.ts";
 import { ConnectError, TimeoutError } from "./connection/errors.ts";
 import type { ServerInfo } from "./connection/handshake.ts";
-import { type GapReason, OpenGap } from "./gap.ts";
+import type { GapReason } from "./gap.ts";
 import type { Desired, Refusal } from "./dispatcher.ts";
 import { OtherServerError } from "./side_connection.ts";
 import { backoff, Retries } from "./retries.ts";
@@ -46,13 +46,11 @@ export class Server {
     | null = null;
 
   constructor(options: ServerOptions) {
-    const { locator, events } = options;
-    this.node = locator.name;
+    this.node = options.locator.name;
     this.#options = options;
     this.#memory = {
       options,
       deliveryCheck: null,
-      gap: new OpenGap((...gap) => events.onGap(...gap)),
       refused: new Map(),
       messages: 0,
       malformed: 0,
@@ -89,12 +87,8 @@ export class Server {
     }
   }
 
-  /**
-   * Connects, and retries until it succeeds. The gap is open until then, so it is reported before the
-   * first notification.
-   */
-  launch(reason: GapReason, from: number): void {
-    this.#memory.gap.begin(reason, from);
+  /** Connects, and retries until it succeeds. */
+  launch(): void {
     this.#reconnect(
       new ConnectError("NOT_CONNECTED", `${this.node} has not been reached yet`),
       "connecting",
@@ -258,8 +252,7 @@ export class Server {
     this.#enter("closed", reason);
     this.#end.abort(reason);
     this.#attempt.abort(reason);
-    this.#memory.gap.end();
-    this.#options.events.onEnd(reason);
+    this.#options.owner.onEnd?.(reason);
   }
 
   async #connect(): Promise<void> {
@@ -285,7 +278,6 @@ export class Server {
   #arrive(session: Session): void {
     this.#session = session;
     this.#retries.connected();
-    this.#memory.gap.move(this.#options.locator.takeMove?.() ?? Infinity);
   }
 
   #lose(session: Session, reason: Error): void {
@@ -295,8 +287,7 @@ export class Server {
     this.#retries.lost();
     if (this.state === "closed") return;
     const loss = session.loss(reason);
-    this.#options.events.onLost(loss.reason, loss.from);
-    if (!session.subscriptions.isEmpty) this.#memory.gap.begin(loss.reason, loss.from);
+    this.#options.owner.onLost(loss.reason, loss.from, !session.subscriptions.isEmpty);
     this.#reconnect(reason);
   }
 
@@ -331,7 +322,7 @@ export class Server {
     this.state = state;
     this.#error = error;
     this.#changed.notify();
-    this.#options.events.onState();
+    this.#options.owner.onState();
   }
 
   /** Does something in the session, and again in the next one if the session ends meanwhile. */

@@ -14,7 +14,7 @@ import type { Address } from "./connection/transport.ts";
 import type { Consumer } from "./delivery.ts";
 import { SubscribeRefusedError } from "./errors.ts";
 import { EventDeduplicator } from "./event_deduplicator.ts";
-import type { GapReason, OpenGap } from "./gap.ts";
+import type { GapReason } from "./gap.ts";
 import { type DroppedMessages, HeldMessages } from "./held_messages.ts";
 import type { Dispatcher, Gate, MessageSource } from "./dispatcher.ts";
 import type { Locator } from "./locator.ts";
@@ -36,19 +36,48 @@ import { Subscriptions } from "./subscriptions.ts";
 const FIRST_RECHECK_MS = 200;
 const MAX_RECHECK_MS = 2_000;
 
-/** What a server reports to its owner. */
-export interface ServerEvents {
+/** Whoever has a server watched. */
+export interface ServerOwner {
+  /**
+   * Inspects a server before anything is subscribed, on a connection that takes any command.
+   *
+   * @throws if the server is not to be watched
+   */
+  inspect(info: ServerInfo, connection: Connection, askedAt: number): void | Promise<void>;
+  /** Returns the command of the heartbeat. Default: `PING`. */
+  probe?(info: ServerInfo): Probe;
+  /**
+   * Checks the server in the interval of the heartbeat, on its connection, or in RESP2 on a side
+   * connection.
+   */
+  checkUp?(connection: Connection, session: Session): Promise<void>;
+  /**
+   * A side connection has reached another server at the same address. Its replies are ignored, and it
+   * is closed afterwards.
+   */
+  onOtherServer?(info: ServerInfo, connection: Connection, session: Session): Promise<void>;
   /**
    * Messages may be missing from `from` on, in ms since the epoch: the connection is lost, or the
-   * server is degraded.
+   * server is degraded. They are not missing any more once the server is ready.
+   *
+   * @param hasChannels whether the server had confirmed any channels
    */
-  onLost(reason: GapReason, from: number): void;
-  /** Messages from `from` to `to`, in ms since the epoch, may be missing before the next message. */
-  onGap(reason: GapReason, from: number, to: number): void;
-  /** Messages were dropped because too many came before the gap was reported. */
+  onLost(reason: GapReason, from: number, hasChannels: boolean): void;
+  /**
+   * The state has changed. What came meanwhile is delivered after the server has become ready or
+   * degraded.
+   */
+  onState(): void;
+  /** Messages were dropped because too many came before that. */
   onDropped(dropped: DroppedMessages): void;
+  /** The server is watched no more, because it was closed or could not be reached again. */
+  onEnd?(reason: Error): void;
+}
+
+/** Filters the notifications of a server, for which it follows the connections. */
+export interface ServerGate extends Gate {
   /** The server is connected. The desired channels are subscribed once the promise resolves. */
-  onConnected?(
+  connected(
     connection: Connection,
     info: ServerInfo,
     withConnection: WithConnection,
@@ -58,11 +87,7 @@ export interface ServerEvents {
    *
    * @param provenAt a time before that, in ms since the epoch
    */
-  onReleased?(channel: Uint8Array, provenAt: number): void;
-  /** The state has changed. */
-  onState(): void;
-  /** The server is watched no more, because it was closed or could not be reached again. */
-  onEnd(reason: Error): void;
+  released(channel: Uint8Array, provenAt: number): void;
 }
 
 /** What a server needs. */
@@ -74,35 +99,9 @@ export interface ServerOptions {
   /** Delivers the messages. */
   readonly dispatcher: Dispatcher;
   /** Filters notifications before they are delivered; null if nothing does. */
-  readonly gate: Gate | null;
-  /**
-   * Inspects a server before anything is subscribed, on a connection that takes any command.
-   *
-   * @throws if the server is not to be watched
-   */
-  readonly inspect: (
-    info: ServerInfo,
-    connection: Connection,
-    askedAt: number,
-  ) => void | Promise<void>;
-  /** The command of the heartbeat. Default: `PING`. */
-  readonly probe?: (info: ServerInfo) => Probe;
-  /**
-   * Checks the server in the interval of the heartbeat, on its connection, or in RESP2 on a side
-   * connection.
-   */
-  readonly checkUp?: (connection: Connection, session: Session) => Promise<void>;
-  /**
-   * A side connection has reached another server at the same address. Its replies are ignored, and it
-   * is closed afterwards.
-   */
-  readonly onOtherServer?: (
-    info: ServerInfo,
-    connection: Connection,
-    session: Session,
-  ) => Promise<void>;
+  readonly gate: ServerGate | null;
   /** Receives what happens. */
-  readonly events: ServerEvents;
+  readonly owner: ServerOwner;
 }
 
 /** What a server keeps from one session to the next. */
@@ -110,8 +109,6 @@ export interface ServerMemory {
   readonly options: ServerOptions;
   /** Loaded with the first connection; null before, and if flags and databases are ignored. */
   deliveryCheck: DeliveryCheck | null;
-  /** Open while the messages of a desired channel may be missing. */
-  readonly gap: OpenGap;
   /** The channels that the server refused, by id. */
   readonly refused: Map<string, Error>;
   /** The number of messages received, and of those that are no notifications. */
@@ -141,12 +138,12 @@ export class Session extends MessageReceiver implements MessageSource {
   readonly connection: Connection;
   readonly subscriptions: Subscriptions;
   readonly deduplicator: EventDeduplicator<Consumer> = new EventDeduplicator();
-  readonly gate: Gate | null;
+  readonly gate: ServerGate | null;
   readonly #memory: ServerMemory;
   readonly #dispatcher: Dispatcher;
   readonly #address: Address;
   readonly #life = new AbortController();
-  /** Messages that wait until the gap is reported; null if messages are delivered at once. */
+  /** Messages that wait until a gap is reported; null once every desired channel was requested. */
   #held: HeldMessages | null;
   #info!: ServerInfo;
   readonly #side: SideConnection;
@@ -172,7 +169,7 @@ export class Session extends MessageReceiver implements MessageSource {
     this.gate = gate;
     this.connection = connection;
     this.#address = address;
-    this.#held = memory.gap.isOpen ? new HeldMessages(settings.queue) : null;
+    this.#held = new HeldMessages(settings.queue);
     this.subscriptions = new Subscriptions(
       connection,
       dispatcher.registry,
@@ -265,7 +262,7 @@ export class Session extends MessageReceiver implements MessageSource {
    * @throws as {@linkcode openSideConnection} does
    */
   openSideConnection(onClosed: (reason: Error) => void = () => {}): Promise<Introduced> {
-    const { settings, onOtherServer } = this.#memory.options;
+    const { settings, owner } = this.#memory.options;
     const { signal } = this.#life;
     return openSideConnection(
       this.#address,
@@ -273,7 +270,7 @@ export class Session extends MessageReceiver implements MessageSource {
       settings,
       signal,
       async (info, connection) => {
-        await onOtherServer?.(info, connection, this);
+        await owner.onOtherServer?.(info, connection, this);
         this.#warnOfOthers();
       },
       () => Object.assign(new MessageReceiver(), { closed: onClosed }),
@@ -308,8 +305,7 @@ export class Session extends MessageReceiver implements MessageSource {
   }
 
   override released(channel: Uint8Array): void {
-    const { events } = this.#memory.options;
-    this.#inOrder(() => events.onReleased?.(channel, this.sentAfter));
+    this.#inOrder(() => this.gate?.released(channel, this.sentAfter));
   }
 
   /** Makes a call now, or at this place among the messages that are held. */
@@ -332,13 +328,13 @@ export class Session extends MessageReceiver implements MessageSource {
   }
 
   /**
-   * Inspects the server, subscribes every desired channel, reports the gap, and delivers what is held.
+   * Inspects the server, subscribes every desired channel, and delivers what is held.
    *
    * @throws if the server is not to be watched
    * @throws the reason for which the session has ended
    */
   async start(): Promise<void> {
-    const { options: { settings, events }, gap, end } = this.#memory;
+    const { options: { settings, owner }, end } = this.#memory;
     let problem: UndeliverableError | null;
     try {
       problem = await this.#prepare();
@@ -354,27 +350,24 @@ export class Session extends MessageReceiver implements MessageSource {
     this.#memory.arrive(this);
     repeat(settings.heartbeat.interval, this.#life.signal, () => this.#checkUp());
     if (problem !== null) this.#degrade(problem);
-    else if (this.#enter("ready", null)) gap.end();
-    else return;
+    else if (!this.#enter("ready", null)) return;
     const held = this.#held;
     this.#held = null;
     held?.release(this, (frame) => this.#deliver(frame), end);
-    if (held?.dropped) events.onDropped(held.dropped);
+    if (held?.dropped) owner.onDropped(held.dropped);
   }
 
   /** Does what RESP2 allows only before anything is subscribed. */
   async #prepare(): Promise<UndeliverableError | null> {
     const { connection } = this;
-    const { locator, inspect, settings, probe = () => PING, events } = this.#memory.options;
-    const askedAt = connection.lastAckAt;
-    await locator.inspect?.(this.#info, connection);
-    await inspect(this.#info, connection, askedAt);
+    const { settings, owner } = this.#memory.options;
+    await owner.inspect(this.#info, connection, connection.lastAckAt);
     // The heartbeat of a session that has ended would never be stopped.
     this.#life.signal.throwIfAborted();
     this.#heartbeat = new Heartbeat(
       connection,
       settings.heartbeat,
-      probe(this.#info),
+      owner.probe?.(this.#info) ?? PING,
       () => this.#count,
       () => void this.#checkUp(false),
     );
@@ -382,9 +375,9 @@ export class Session extends MessageReceiver implements MessageSource {
     const tracking = this.#trackFlushes();
     const isResp2 = this.#info.protocol === 2;
     if (isResp2) await Promise.all([finding, tracking]);
-    const connected = events.onConnected?.(connection, this.#info, this.#side.withConnection);
+    const connected = this.gate?.connected(connection, this.#info, this.#side.withConnection);
     // In RESP3 all of it takes one round trip. Messages are held meanwhile.
-    const subscribed = isResp2 || this.#held === null ? null : this.subscriptions.reconcile();
+    const subscribed = isResp2 ? null : this.subscriptions.reconcile();
     const [problem] = await Promise.all([finding, connected, subscribed, tracking]);
     return problem;
   }
@@ -430,13 +423,13 @@ export class Session extends MessageReceiver implements MessageSource {
    * @param isRegular whether the check of the owner is due as well
    */
   async #checkUp(isRegular = true): Promise<void> {
-    const { options: { checkUp, settings, events }, deliveryCheck, gap } = this.#memory;
+    const { options: { owner, settings }, deliveryCheck } = this.#memory;
     const looksAtFlags = this.#state === "ready" && deliveryCheck !== null && deliveryCheck.isTold;
-    const askMore = isRegular ? checkUp : undefined;
-    if (askMore === undefined && !looksAtFlags) return;
+    const asksMore = isRegular && owner.checkUp !== undefined;
+    if (!asksMore && !looksAtFlags) return;
     try {
       await this.withConnection(async (asked) => {
-        await askMore?.(asked, this);
+        if (asksMore) await owner.checkUp!(asked, this);
         if (!looksAtFlags) return;
         const loss = await deliveryCheck.recheck(
           asked,
@@ -449,8 +442,7 @@ export class Session extends MessageReceiver implements MessageSource {
         if (loss.error === null) return settings.onWarning(loss.message);
         // The next session checks the flags again.
         if (this.closedReason !== null || this.#state !== "ready") return;
-        events.onLost("unresponsive", loss.from);
-        gap.begin("unresponsive", loss.from);
+        owner.onLost("unresponsive", loss.from, true);
         this.#degrade(loss.error);
       });
     } catch {
@@ -460,10 +452,7 @@ export class Session extends MessageReceiver implements MessageSource {
 
   /** Lets the gap last while nothing can come on a desired channel although the server is connected. */
   async #degrade(why: UndeliverableError): Promise<void> {
-    const { gap } = this.#memory;
     if (!this.#enter("degraded", why)) return;
-    gap.tell();
-    if (this.closedReason !== null) return;
     this.#reportDegraded(why);
     // Only the first message is a hint, because it may be of a channel that can always receive.
     const hinted = new Promise<void>((resolve) => {
@@ -492,7 +481,7 @@ export class Session extends MessageReceiver implements MessageSource {
       }
     }
     this.#hint = null;
-    if (this.#enter("ready", null)) gap.end();
+    this.#enter("ready", null);
   }
 
   /** Why the server can deliver nothing on a desired channel; null if it can, or nothing checks it. */

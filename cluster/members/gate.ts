@@ -2,9 +2,10 @@ import { type KeyNotification, readWholeKey } from "../../parse/notification.ts"
 import type { Connection } from "../../pubsub/connection/connection.ts";
 import { ConnectError } from "../../pubsub/connection/errors.ts";
 import type { ServerInfo } from "../../pubsub/connection/handshake.ts";
-import type { Delivery, Dispatcher, Gate } from "../../pubsub/dispatcher.ts";
+import type { Delivery, Dispatcher } from "../../pubsub/dispatcher.ts";
 import type { ServerChannel } from "../../pubsub/connection/requests.ts";
 import { readRole, type Role } from "../../pubsub/connection/info.ts";
+import type { ServerGate } from "../../pubsub/session.ts";
 import type { WithConnection } from "../../pubsub/side_connection.ts";
 import { ServerError } from "../../resp/mod.ts";
 import { hashBytes } from "../discovery/slot.ts";
@@ -25,6 +26,8 @@ export interface GatedNode {
   readonly unheardFrom: number | null;
   /** Whether the node has been a primary all the time since it was connected to. */
   wasPrimary(connection: Connection): Promise<boolean>;
+  /** Notes where the node stands in its replication stream. */
+  readHistory(connection: Connection): Promise<void>;
   /** Events wait for the answer of the node. */
   expect(): void;
 }
@@ -108,7 +111,7 @@ class Link {
 }
 
 /** Passes the notifications of one node to the filter, in a stream for each connection. */
-export class NodeGate implements Gate {
+export class NodeGate implements ServerGate {
   readonly #node: GatedNode;
   readonly #context: GateContext;
   #link: Link | null = null;
@@ -165,20 +168,25 @@ export class NodeGate implements Gate {
     this.close();
     const { filter, hasFences } = this.#context;
     const { id, node, unheardFrom } = this.#node;
+    // First, because RESP2 takes no other command once a fence is set.
+    const read = this.#node.readHistory(connection);
     const stream = filter.open(id);
     const link = new Link(stream, connection, protocol, send);
     this.#link = link;
     this.#name = node;
-    if (!hasFences) return filter.withoutFences(stream);
+    if (!hasFences) {
+      filter.withoutFences(stream);
+      return await read;
+    }
     // What it takes in key by key may have come while it was not heard.
     const whole = unheardFrom !== null;
-    // RESP2 takes no other command once a fence is set. All at once, so that it takes one round trip.
+    // All at once, so that it takes one round trip.
     const before = protocol === 2 ? this.#report(link, whole) : null;
     link.isFenced = true;
     const answered = this.#setFences(link, this.#context.slots.toFence(id));
     // A replica accepts fences too: what it says after them counts.
     const last = protocol === 3 ? this.#report(link, whole) : link.readRole(answered);
-    const [role] = await Promise.all([last, answered, before]);
+    const [role] = await Promise.all([last, answered, before, read]);
     if (role === "replica") {
       throw new ConnectError("WRONG_ROLE", `Cannot watch ${node}: it is a replica now`, {
         server: node,

@@ -1,6 +1,7 @@
 import type { Connection } from "../../pubsub/connection/connection.ts";
 import { ConnectError } from "../../pubsub/connection/errors.ts";
-import type { Probe } from "../../pubsub/heartbeat.ts";
+import type { ServerInfo } from "../../pubsub/connection/handshake.ts";
+import { PING, type Probe } from "../../pubsub/heartbeat.ts";
 import { parseRole } from "../../pubsub/connection/info.ts";
 import type { GapReason } from "../../pubsub/gap.ts";
 import type { DroppedMessages } from "../../pubsub/held_messages.ts";
@@ -9,6 +10,7 @@ import { formatAddress, type TcpAddress } from "../../pubsub/mod.ts";
 import type { Settings } from "../../pubsub/options.ts";
 import { readReplication, type Replication, ReplicationLog } from "../../pubsub/replication.ts";
 import { Server } from "../../pubsub/server.ts";
+import type { ServerOwner } from "../../pubsub/session.ts";
 import { type GateContext, type GatedNode, NodeGate } from "./gate.ts";
 
 /** What all members share, and where they report. */
@@ -24,14 +26,14 @@ export interface MemberContext extends GateContext {
   nameOf(id: string): string;
   /** Messages may be missing from `from` on, in ms since the epoch. */
   onLost(member: Member, reason: GapReason, from: number): void;
-  /** As {@linkcode ServerEvents.onDropped}. */
+  /** As {@linkcode ServerOwner.onDropped}. */
   onDropped(member: Member, dropped: DroppedMessages): void;
   /** The state has changed. */
   onState(member: Member): void;
 }
 
 /** A primary that is watched. */
-export class Member implements GatedNode {
+export class Member implements GatedNode, ServerOwner {
   /** The node's id. */
   readonly id: string;
   /** The connection to the node, its flags and figures. */
@@ -50,8 +52,6 @@ export class Member implements GatedNode {
   /** How far the node's replication stream had come, and when. */
   log: ReplicationLog | null = null;
   readonly #context: MemberContext;
-  /** Whether the user may run `ROLE`. */
-  #mayReadRole = false;
   #messagesBefore = 0;
   #isReading = false;
 
@@ -59,48 +59,47 @@ export class Member implements GatedNode {
     const { settings, dispatcher } = context;
     this.id = id;
     this.#context = context;
-    const gate = new NodeGate(this, context);
-    this.gate = gate;
+    this.gate = new NodeGate(this, context);
     this.server = new Server({
+      locator: { name: context.nameOf(id), locate: () => this.#locate() },
       settings: { ...settings, maxAttempts: Infinity },
       dispatcher,
-      gate,
-      locator: { name: context.nameOf(id), locate: () => this.#locate() },
-      inspect: ({ role }) => {
-        if (role !== "replica") return;
-        throw new ConnectError(
-          "WRONG_ROLE",
-          `Cannot watch ${this.node} as a primary: it is a replica now`,
-          { server: this.node },
-        );
-      },
-      probe: ({ protocol }): Probe => {
-        const mayReadRole = () => protocol === 3 && this.#mayReadRole;
-        return {
-          get command() {
-            return mayReadRole() ? "ROLE" : "PING";
-          },
-          onReply: (reply, askedAt) => {
-            const { role, offset } = parseRole(reply);
-            if (offset !== null) this.log?.note(offset, askedAt);
-            if (role === "replica") gate.report();
-          },
-        };
-      },
-      events: {
-        onLost: (reason, from) => context.onLost(this, reason, from),
-        onDropped: (dropped) => context.onDropped(this, dropped),
-        onState: () => context.onState(this),
-        onConnected: async (connection, ...rest) => {
-          // First, because RESP2 takes no other command once a fence is set.
-          const read = this.#readHistory(connection);
-          await Promise.all([read, gate.connected(connection, ...rest)]);
-        },
-        onReleased: (...released) => gate.released(...released),
-        onGap() {},
-        onEnd() {},
-      },
+      gate: this.gate,
+      owner: this,
     });
+  }
+
+  inspect({ role }: ServerInfo): void {
+    if (role !== "replica") return;
+    throw new ConnectError(
+      "WRONG_ROLE",
+      `Cannot watch ${this.node} as a primary: it is a replica now`,
+      { server: this.node },
+    );
+  }
+
+  probe({ protocol }: ServerInfo): Probe {
+    if (protocol === 2) return PING;
+    return {
+      command: "ROLE",
+      onReply: (reply, askedAt) => {
+        const { role, offset } = parseRole(reply);
+        if (offset !== null) this.log?.note(offset, askedAt);
+        if (role === "replica") this.gate.report();
+      },
+    };
+  }
+
+  onLost(reason: GapReason, from: number): void {
+    this.#context.onLost(this, reason, from);
+  }
+
+  onDropped(dropped: DroppedMessages): void {
+    this.#context.onDropped(this, dropped);
+  }
+
+  onState(): void {
+    this.#context.onState(this);
   }
 
   /** Whether everything wanted comes from the node. */
@@ -180,12 +179,9 @@ export class Member implements GatedNode {
     }
   }
 
-  async #readHistory(connection: Connection): Promise<void> {
+  async readHistory(connection: Connection): Promise<void> {
     const askedAt = connection.lastAckAt;
-    [this.replication, this.#mayReadRole] = await Promise.all([
-      readReplication(connection),
-      connection.request("ROLE").then(() => true, () => false),
-    ]);
+    this.replication = await readReplication(connection);
     if (this.replication === null || this.log?.id === this.replication.id) return;
     this.log = new ReplicationLog(this.replication, askedAt);
   }

@@ -236,7 +236,7 @@ export class Members extends Map<string, Member> implements MemberContext {
       // One that said itself that it is a replica has owned nothing since, unless it says otherwise.
       if (!this.#replicas.has(id)) this.#lose(member, member.unheardFrom, "topology");
     }
-    member.server.launch("topology", member.unheardFrom ?? this.#requestedAt);
+    member.server.launch();
   }
 
   /** @param isHeirHeard whether the node is certain to have been replaced by one that is heard */

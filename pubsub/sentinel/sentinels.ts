@@ -46,8 +46,6 @@ export class Sentinels implements Locator {
   #namedAt = 0;
   /** Before which time no move had happened, as sentinels know it, since the last inspection. */
   #movedAfter = Infinity;
-  /** The same, as far as the primaries themselves know it, since {@linkcode takeMove}. */
-  #takenAfter = Infinity;
   /** The stream of changes of the primary that was inspected last; null where it does not tell. */
   #log: ReplicationLog | null = null;
   #activeSentinel: ActiveSentinel | null = null;
@@ -81,12 +79,7 @@ export class Sentinels implements Locator {
     return dialled;
   }
 
-  /**
-   * Sees that the server that was named last is the primary, and since when.
-   *
-   * @throws {ConnectError} when it is none
-   */
-  async inspect({ role }: ServerInfo, connection: Connection): Promise<void> {
+  async inspect({ role }: ServerInfo, connection: Connection): Promise<number> {
     if (role === "replica") {
       const { server } = connection;
       throw new ConnectError(
@@ -101,17 +94,16 @@ export class Sentinels implements Locator {
     const askedAt = Date.now();
     const replication = await readReplication(connection);
     this.#unverified = null;
-    if (this.#movedAfter !== Infinity) {
-      // What sentinels know is late by as much as they were cut off; what was replicated is certain.
-      const followed = this.#log !== null && replication?.previousId === this.#log.id
-        ? this.#log.followedAt(replication.previousOffset)
-        : this.#movedAfter;
-      this.#takenAfter = Math.min(this.#takenAfter, followed);
-      this.#movedAfter = Infinity;
+    let movedAfter = this.#movedAfter;
+    this.#movedAfter = Infinity;
+    // What sentinels know is late by as much as they were cut off; what was replicated is certain.
+    if (movedAfter !== Infinity && this.#log !== null && replication?.previousId === this.#log.id) {
+      movedAfter = this.#log.followedAt(replication.previousOffset);
     }
     if (replication === null) this.#log = null;
     else if (this.#log?.id === replication.id) this.noteOffset(replication.offset, askedAt);
     else this.#log = new ReplicationLog(replication, askedAt);
+    return movedAfter;
   }
 
   /** Takes how far the primary's stream of changes had come when it was asked. */
@@ -123,12 +115,6 @@ export class Sentinels implements Locator {
   isPassing(error: Error): boolean {
     return this.#unverified !== null &&
       !(error instanceof AuthError || error instanceof UnsupportedError);
-  }
-
-  takeMove(): number {
-    const after = this.#takenAfter;
-    this.#takenAfter = Infinity;
-    return after;
   }
 
   /** Whether a sentinel knows of a failover that those asked before did not. */

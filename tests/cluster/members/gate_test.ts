@@ -53,6 +53,7 @@ class Scene {
       node: "a:1",
       unheardFrom: null,
       wasPrimary: () => Promise.resolve(this.wasPrimary),
+      readHistory: () => Promise.resolve(),
       expect: () => void this.asked++,
     };
     this.gate = new NodeGate(node, {
