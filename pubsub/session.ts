@@ -158,8 +158,6 @@ export class Session extends MessageReceiver implements MessageSource {
   #count = 0;
   /** A time before which the server did not send the last message, in ms since the epoch. */
   #lastSentAfter = 0;
-  /** Called for the next message, which may mean that the server is no longer degraded. */
-  #hint: (() => void) | null = null;
 
   private constructor(memory: ServerMemory, connection: Connection, address: Address) {
     super();
@@ -289,7 +287,6 @@ export class Session extends MessageReceiver implements MessageSource {
 
   override message(frame: MessageFrame): void {
     this.#count++;
-    if (this.#hint !== null) this.#hint();
     if (this.#held === null) this.#deliver(frame);
     else this.#held.hold(frame, this.receivedAt, this.sentAfter);
   }
@@ -454,18 +451,10 @@ export class Session extends MessageReceiver implements MessageSource {
   async #degrade(why: UndeliverableError): Promise<void> {
     if (!this.#enter("degraded", why)) return;
     this.#reportDegraded(why);
-    // Only the first message is a hint, because it may be of a channel that can always receive.
-    const hinted = new Promise<void>((resolve) => {
-      this.#hint = () => {
-        this.#hint = null;
-        resolve();
-      };
-    });
     let last: UndeliverableError | null = why;
     for (let ms = FIRST_RECHECK_MS; last !== null; ms = Math.min(2 * ms, MAX_RECHECK_MS)) {
       try {
-        const pause = delay(ms, this.#life.signal);
-        await (this.#hint === null ? pause : Promise.race([pause, hinted]));
+        await delay(ms, this.#life.signal);
         const still: UndeliverableError | null = await this.withConnection((asked) =>
           this.#findUndeliverable(asked)
         ) ??
@@ -480,7 +469,6 @@ export class Session extends MessageReceiver implements MessageSource {
         if (this.closedReason !== null) return;
       }
     }
-    this.#hint = null;
     this.#enter("ready", null);
   }
 

@@ -123,9 +123,9 @@ export const pubsubGaps: readonly Mutant[] = [
   },
   {
     name: "delivers what came during a gap before the gap",
-    file: "pubsub/session.ts",
-    before: 'else if (this.#enter("ready", null)) gap.end();',
-    after: 'else if (this.#enter("ready", null)) setTimeout(() => gap.end());',
+    file: "pubsub/notifications.ts",
+    before: 'else if (state === "ready") gap.end();',
+    after: 'else if (state === "ready") setTimeout(() => gap.end());',
     tests: ["tests/pubsub/pressure_test.ts", "--filter=find no room"],
   },
   {
@@ -165,9 +165,9 @@ export const pubsubGaps: readonly Mutant[] = [
   },
   {
     name: "keeps a gap to itself when it is closed",
-    file: "pubsub/server.ts",
-    before: "this.#attempt.abort(reason);\n    this.#memory.gap.end();",
-    after: "this.#attempt.abort(reason);",
+    file: "pubsub/notifications.ts",
+    before: "        gap.end();\n        this.#end.abort(reason);",
+    after: "        this.#end.abort(reason);",
     tests: ["tests/pubsub/reconnect_test.ts", "--filter=close during an outage"],
   },
   {
