@@ -67,20 +67,21 @@ export class Heartbeat {
   #probe: Probe;
   readonly #messages: () => number;
   readonly #onFlowEnd: () => void;
-  /** When the current flow began, how many messages preceded it, and when the last one was seen. */
-  #flow: { readonly since: number; readonly before: number; lastAt: number } | null = null;
-  #flowTimer: ReturnType<typeof setTimeout> | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
-  #due = 0;
+  /** When the timer fires; Infinity while there is none. */
+  #timerAt = Infinity;
+  /** When the probe under way was sent; null if there is none. */
   #asked: number | null = null;
   #lastAsked = -Infinity;
+  #heard = performance.now();
+  /** Whether something came, or is awaited, that the last probe does not cover. */
+  #isUncovered = false;
   /** The number of messages at the time of the last probe. */
   #messagesBefore = 0;
-  /** Whether a probe is due for messages that no reply covers yet. */
-  #isUncovered = false;
-  /** Whether something is expected that was sent after the probe under way. */
-  #isAwaited = false;
-  #heard = performance.now();
+  /** When the current flow began, how many messages preceded it, and when the last one was seen. */
+  #flow: { readonly since: number; readonly before: number; lastAt: number } | null = null;
+  /** When a steady flow has ended unless a message comes before; Infinity without one. */
+  #flowEndsAt = Infinity;
   #stopped = false;
 
   /**
@@ -99,33 +100,22 @@ export class Heartbeat {
     this.#messages = messages;
     this.#onFlowEnd = onFlowEnd;
     this.#options = options;
-    this.#wakeAt(this.#heard + options.interval);
+    this.#schedule();
   }
 
   /** Notes that bytes arrived and were processed. */
   heard(): void {
     this.#heard = performance.now();
-    if (this.#asked === null) this.#askSoon();
+    if (this.#asked === null) this.expect();
   }
 
   /** Has a probe sent soon, because something is expected from the server. */
   expect(): void {
-    if (this.#asked === null) this.#askSoon();
-    else this.#isAwaited = true;
-  }
-
-  #askSoon(): void {
+    this.#isUncovered = true;
+    if (this.#asked !== null) return;
     const now = performance.now();
     if (now - this.#lastAsked >= this.#options.busyInterval) this.#ask(now);
-    else this.#askWhenDue();
-  }
-
-  /** Schedules a probe for the messages since the last one, even if no more follow. */
-  #askWhenDue(): void {
-    if (this.#isUncovered) return;
-    this.#isUncovered = true;
-    const due = this.#lastAsked + this.#options.busyInterval;
-    if (due < this.#due) this.#wakeAt(due);
+    else this.#schedule();
   }
 
   /** How long the probe under way has been without a reply or any other byte, in ms; 0 without a probe. */
@@ -137,22 +127,55 @@ export class Heartbeat {
   stop(): void {
     this.#stopped = true;
     clearTimeout(this.#timer);
-    clearTimeout(this.#flowTimer);
   }
 
-  #ask(now: number): void {
+  /** When there is something to do next. */
+  get #due(): number {
+    const { interval, timeout, busyInterval } = this.#options;
+    if (this.#asked !== null) return Math.max(this.#asked, this.#heard) + timeout;
+    if (this.#isUncovered) return this.#lastAsked + busyInterval;
+    return Math.min(this.#heard + interval, this.#flowEndsAt);
+  }
+
+  /** Sets the timer, unless it fires before. */
+  #schedule(due: number = this.#due): void {
+    if (this.#stopped || due >= this.#timerAt) return;
+    clearTimeout(this.#timer);
+    this.#timerAt = due;
+    this.#timer = setTimeout(() => this.#wake(), Math.max(0, due - performance.now()));
+  }
+
+  #wake(): void {
+    const now = performance.now();
+    // What arrived while this process was busy has not been read yet.
+    const isLate = now - this.#timerAt > TIMER_SLACK_MS;
+    this.#timerAt = Infinity;
+    // Timers may fire a little early.
+    if (now + 1 < this.#due) return this.#schedule();
+    if (this.#asked !== null) {
+      if (isLate) this.#schedule(now + this.#options.timeout);
+      else this.#giveUp();
+      return;
+    }
+    const isFlowEnd = !this.#isUncovered && this.#flowEndsAt <= now + 1;
+    if (isFlowEnd && isLate) {
+      this.#flowEndsAt = now + PAUSE_MS;
+      return this.#schedule();
+    }
+    // After a flow too: the connection may have broken after the last reply.
+    this.#ask(now);
+    if (!isFlowEnd) return;
+    this.#flow = null;
+    this.#onFlowEnd();
+  }
+
+  async #ask(now: number): Promise<void> {
     if (this.#stopped) return;
-    this.#asked = now;
-    this.#lastAsked = now;
-    this.#isUncovered = this.#isAwaited = false;
+    this.#asked = this.#lastAsked = now;
+    this.#isUncovered = false;
+    this.#flowEndsAt = Infinity;
     this.#followFlow(now);
-    this.#messagesBefore = this.#messages();
-    const { timeout } = this.#options;
-    if (now + timeout < this.#due) this.#wakeAt(now + timeout);
-    this.#sendProbe();
-  }
-
-  async #sendProbe(): Promise<void> {
+    this.#schedule();
     const { command, args = [], onReply } = this.#probe;
     const askedAt = Date.now();
     try {
@@ -161,66 +184,31 @@ export class Heartbeat {
       if (!(error instanceof ServerError)) return this.stop();
       if (!isBusy(error)) this.#probe = PING;
     }
-    this.#onAnswer();
-  }
-
-  #onAnswer(): void {
     this.#asked = null;
-    if (this.#isAwaited || this.#messages() !== this.#messagesBefore) return this.#askWhenDue();
-    this.#awaitFlow();
-    const due = this.#heard + this.#options.interval;
-    if (due < this.#due) this.#wakeAt(due);
+    if (this.#messages() !== this.#messagesBefore) this.#isUncovered = true;
+    else if (this.#isSteady) this.#flowEndsAt = performance.now() + PAUSE_MS;
+    this.#schedule();
   }
 
   #followFlow(now: number): void {
     const before = this.#messagesBefore;
-    if (this.#messages() === before) return;
+    this.#messagesBefore = this.#messages();
+    if (this.#messagesBefore === before) return;
     if (this.#flow === null || now - this.#flow.lastAt > PAUSE_MS) {
       this.#flow = { since: now, before, lastAt: now };
     } else this.#flow.lastAt = now;
   }
 
-  /** Called if no message came since the last probe: after a steady flow, more are expected soon. */
-  #awaitFlow(): void {
-    clearTimeout(this.#flowTimer);
-    if (this.#flow === null || this.#stopped) return;
+  get #isSteady(): boolean {
+    if (this.#flow === null) return false;
     const { since, before, lastAt } = this.#flow;
-    const count = this.#messages();
-    if (lastAt - since < STEADY_FLOW.ms || count - before < STEADY_FLOW.messages) return;
-    const due = performance.now() + PAUSE_MS;
-    this.#flowTimer = setTimeout(() => {
-      if (this.#messages() !== count) return;
-      // What arrived while this process was busy has not been read yet.
-      if (performance.now() - due > TIMER_SLACK_MS) return this.#awaitFlow();
-      this.#flow = null;
-      // The connection may have broken after the last reply.
-      if (this.#asked === null) this.#ask(performance.now());
-      this.#onFlowEnd();
-    }, PAUSE_MS);
+    return lastAt - since >= STEADY_FLOW.ms &&
+      this.#messagesBefore - before >= STEADY_FLOW.messages;
   }
 
-  #wakeAt(due: number): void {
-    if (this.#stopped) return;
-    clearTimeout(this.#timer);
-    this.#due = due;
-    this.#timer = setTimeout(() => this.#wake(), Math.max(0, due - performance.now()));
-  }
-
-  #wake(): void {
-    const now = performance.now();
-    const { interval, timeout } = this.#options;
-    if (this.#asked === null) {
-      const due = this.#isUncovered ? this.#due : this.#heard + interval;
-      // Timers may fire a little early.
-      if (now + 1 < due) return this.#wakeAt(due);
-      this.#ask(now);
-      return this.#wakeAt(now + timeout);
-    }
-    const due = Math.max(this.#asked, this.#heard) + timeout;
-    if (now + 1 < due) return this.#wakeAt(due);
-    // What arrived while this process was busy has not been read yet.
-    if (now - this.#due > TIMER_SLACK_MS) return this.#wakeAt(now + timeout);
+  #giveUp(): void {
     const { server } = this.#connection;
+    const { timeout } = this.#options;
     this.#connection.close(
       new TimeoutError(
         "REPLY_TIMEOUT",

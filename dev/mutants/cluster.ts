@@ -709,8 +709,8 @@ export const cluster: readonly Mutant[] = [
   {
     name: "does not cover what is awaited since the question under way",
     file: "pubsub/heartbeat.ts",
-    before: "else this.#isAwaited = true;",
-    after: "",
+    before: "this.#isUncovered = true;\n    if (this.#asked !== null) return;",
+    after: "if (this.#asked !== null) return;\n    this.#isUncovered = true;",
     tests: ["tests/pubsub/heartbeat_test.ts", "--filter=under way"],
   },
 ];

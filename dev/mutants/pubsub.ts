@@ -337,15 +337,15 @@ export const pubsub: readonly Mutant[] = [
   {
     name: "sends no ping after the last of several messages",
     file: "pubsub/heartbeat.ts",
-    before: "else this.#askWhenDue();",
-    after: "",
+    before: "this.#ask(now);\n    else this.#schedule();",
+    after: "this.#ask(now);",
     tests: ["tests/pubsub/heartbeat_test.ts", "--filter=follows the last message"],
   },
   {
     name: "sends no ping after a message that came while one was under way",
     file: "pubsub/heartbeat.ts",
-    before: "this.#isAwaited || this.#messages() !== this.#messagesBefore",
-    after: "this.#isAwaited",
+    before: "if (this.#messages() !== this.#messagesBefore) this.#isUncovered = true;",
+    after: "if (this.#stopped) this.#isUncovered = true;",
     tests: ["tests/pubsub/heartbeat_test.ts", "--filter=under way"],
   },
   {

@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { connect, type Gap } from "../../mod.ts";
 import type { Connection } from "../../pubsub/connection/connection.ts";
+import { ServerError } from "../../resp/mod.ts";
 import { Heartbeat } from "../../pubsub/heartbeat.ts";
 import { sleep, startServer, type TestServer, until } from "../servers/mod.ts";
 
@@ -124,6 +125,26 @@ Deno.test("what is awaited while a ping is under way is covered by another ping"
   await answer();
   await sleep(60);
   assertEquals(asked.length, 2);
+});
+
+Deno.test("a server that refuses the command is sent PING from then on, unless it is busy", async () => {
+  const sent: string[] = [];
+  const refusals = [new ServerError("BUSY running a script"), new ServerError("NOPERM no ROLE")];
+  const connection = {
+    send: (command: string) => {
+      sent.push(command);
+      return command === "PING" ? Promise.resolve("PONG") : Promise.reject(refusals.shift());
+    },
+    close() {},
+  } as unknown as Connection;
+  const options = { interval: 600_000, timeout: 600_000, busyInterval: 0 };
+  const heartbeat = new Heartbeat(connection, options, { command: "ROLE", onReply() {} });
+  for (let n = 0; n < 4; n++) {
+    heartbeat.heard();
+    await sleep(0);
+  }
+  heartbeat.stop();
+  assertEquals(sent, ["ROLE", "ROLE", "PING", "PING"]);
 });
 
 Deno.test("once an answer covers every message nothing is asked until it is silent for long", async () => {
