@@ -272,7 +272,7 @@ export class ModelNode {
 
   /** Takes a higher epoch than all that it knows, and announces it. */
   bump(): void {
-    this.epochs.set(this, Math.max(...this.epochs.values()) + 1);
+    this.#raiseEpoch();
     this.cluster.announce(this);
   }
 
@@ -307,7 +307,7 @@ export class ModelNode {
     const before = this.primaries.get(this)!;
     before.isReplaced = true;
     this.primaries.set(this, null);
-    this.epochs.set(this, Math.max(...this.epochs.values()) + 1);
+    this.#raiseEpoch();
     for (const [slot, owner] of this.owners) {
       if (owner !== before) continue;
       this.owners.set(slot, this);
@@ -350,6 +350,11 @@ export class ModelNode {
     const owner = this.owners.get(slot);
     if (owner === undefined) return new Failure("CLUSTERDOWN Hash slot not served");
     return owner === this.#shard ? null : new Failure(`MOVED ${slot} 127.0.0.1:${owner.port}`);
+  }
+
+  /** No two nodes have the same epoch: servers make an end of that before any slot changes its owner. */
+  #raiseEpoch(): void {
+    this.epochs.set(this, Math.max(...this.cluster.nodes.map(({ epoch }) => epoch)) + 1);
   }
 
   /** The primary of its shard. */
