@@ -41,7 +41,8 @@ export class Handover<Item> {
   /** The last event of the source; null before the first. */
   #last: SourceEvent | null = null;
   #isBroken = false;
-  #isEnded = false;
+  /** Whether the source owns the slot no more; what it emits later, as its owner again, is not repeated. */
+  isEnded = false;
   /** The name of the migration; null until the target has said it. */
   #id: string | null;
 
@@ -70,16 +71,11 @@ export class Handover<Item> {
 
   /** Notes an event of the source, which has owned the slot since the place `heldSince` in the order. */
   record(type: string, key: string, heldSince: number): void {
-    if (this.#isEnded || this.source.provenOrder < this.order) return;
+    if (this.isEnded || this.source.provenOrder < this.order) return;
     this.heldSince = heldSince;
     this.#last = { type, key };
     if (this.#pending.length === MOST) this.#isBroken = true;
     else this.#pending.push(this.#last);
-  }
-
-  /** The source owns the slot no more; what it emits later, as its owner again, is not repeated. */
-  end(): void {
-    this.#isEnded = true;
   }
 
   /** Notes an event of the target that is certainly an artefact. */
@@ -167,7 +163,7 @@ export class Handovers<Item> {
   /** A node has stopped owning a slot. */
   released(stream: NodeStream<Item>, slot: number): void {
     const handover = this.#handovers.get(slot);
-    if (handover?.source === stream) handover.end();
+    if (handover?.source === stream) handover.isEnded = true;
   }
 
   /** A node has reported: forgets the migrations to it that are over. */
@@ -193,9 +189,11 @@ export class Handovers<Item> {
     if (this.#handovers.get(slot)?.target === stream) this.#handovers.delete(slot);
   }
 
-  /** The connection of a node is over. */
+  /** The connection of a node is over. What a source emits on its next one may not follow this. */
   close(stream: NodeStream<Item>): void {
-    for (const slot of this.#handovers.keys()) this.delete(stream, slot);
+    for (const [slot, { source, target, isEnded }] of this.#handovers) {
+      if (target === stream || source === stream && !isEnded) this.#handovers.delete(slot);
+    }
   }
 
   /**

@@ -99,7 +99,7 @@ Deno.test("what the source emits before it is known to be repeated, or as the ow
   handover.record("set", "copied", 0);
   source.provenOrder = 1;
   handover.record("set", "k", 0);
-  handover.end();
+  handover.isEnded = true;
   handover.record("set", "later", 0);
   assertEquals(split(handover, ["set k", "set m"]), "artefact real");
 });
@@ -198,6 +198,31 @@ for (const owner of ["since long ago", "since lately"]) {
     for (let n = 0; n < 2; n++) scene.prove("a");
     const decided = scene.take().filter((text) => text.startsWith("b "));
     assertEquals(decided, [`b set copied ${verdict}`, `b append k ${verdict}`]);
+  });
+}
+
+for (const isEnded of [true, false]) {
+  const verdict = isEnded ? "artefact" : "maybe";
+  Deno.test(`what is repeated is ${verdict} if the connection to the source is lost ${isEnded ? "after" : "before"} the end of its fence`, () => {
+    const scene = new Scene({ a: [1], b: [] });
+    scene.emit("b", "set", "copied");
+    scene.prove("a");
+    scene.emit("a", "append");
+    if (isEnded) scene.release("a");
+    scene.filter.close(scene.stream("a"));
+    scene.open("a", isEnded ? [] : [1]);
+    scene.emit("b", "append");
+    if (!isEnded) {
+      scene.emit("a", "set", "later");
+      scene.emit("b", "set", "later");
+      scene.release("a");
+    }
+    scene.answer("b", true);
+    scene.report("b", importing(1, "succeeded"));
+    for (let n = 0; n < 2; n++) scene.prove("a");
+    const decided = scene.take().filter((text) => text.startsWith("b "));
+    assertEquals(decided.slice(0, 2), [`b set copied ${verdict}`, `b append k ${verdict}`]);
+    if (!isEnded) assertEquals(decided[2], "b set later maybe");
   });
 }
 
