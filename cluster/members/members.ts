@@ -96,6 +96,7 @@ export class Members extends Map<string, Member> implements MemberContext {
       locate: (id) => this.locate(id),
       isWatched: (id) => this.has(id),
       onPromoted: (id) => {
+        this.filter.proofs.addPrimary(id);
         if (!this.has(id)) this.#add(id, this.#requestedAt);
         onHint();
       },
@@ -230,7 +231,6 @@ export class Members extends Map<string, Member> implements MemberContext {
   #add(id: string, unheardFrom: number | null): void {
     const member = new Member(id, this);
     this.set(id, member);
-    if (!this.#replicas.has(id)) this.filter.proofs.addPrimary(id);
     if (unheardFrom !== null) {
       member.unheardFrom = Math.max(unheardFrom, this.#leftAt.get(id) ?? unheardFrom);
       // One that said itself that it is a replica has owned nothing since, unless it says otherwise.
@@ -242,6 +242,7 @@ export class Members extends Map<string, Member> implements MemberContext {
   /** @param isHeirHeard whether the node is certain to have been replaced by one that is heard */
   #leave(member: Member, why: string, isHeirHeard = false): void {
     this.delete(member.id);
+    this.filter.proofs.removePrimary(member.id);
     const from = member.server.connection?.lastAckAt ?? Date.now();
     const { stream } = member.gate;
     // Everything of its own was received if it has ended its fences.
@@ -267,7 +268,6 @@ export class Members extends Map<string, Member> implements MemberContext {
     const member = this.get(id);
     if (member === undefined) return;
     this.#replicas.add(id);
-    this.filter.proofs.removePrimary(id);
     const isHeirHeard = heir !== null && this.get(heir)?.isHeard === true;
     this.#leave(member, `${member.node} is a replica now`, isHeirHeard);
     if (isHeirHeard) this.#succession.end(id);

@@ -21,7 +21,9 @@ export class Proofs<Item> {
   hearsOpposites = true;
   readonly #questions: NodeQuestions<Item>;
   readonly #streams = new Set<NodeStream<Item>>();
-  #primaries = new Set<string>();
+  #primaries: ReadonlySet<string> = new Set();
+  /** Primaries that no topology has named yet. */
+  readonly #unnamed = new Set<string>();
   /** The number of nodes in the topology, and of those for which it was asked for. */
   #named = 0;
   #known = 0;
@@ -71,22 +73,24 @@ export class Proofs<Item> {
    * @param known the number of nodes in it
    */
   setTopology(primaries: ReadonlySet<string>, known: number): void {
-    this.#primaries = new Set(primaries);
+    for (const id of primaries) this.#unnamed.delete(id);
+    this.#primaries = primaries;
     this.#wantAll();
     // Nodes that some node counts and the topology does not name, such as those in a handshake.
     this.#named = known;
     this.#known = Math.max(known, this.mostKnown);
   }
 
-  /** Takes note of a primary that the topology does not name yet. */
+  /** Takes note of a primary that topologies may not name for a while. */
   addPrimary(id: string): void {
-    this.#primaries.add(id);
+    this.#unnamed.add(id);
     this.account();
   }
 
-  /** Takes note of a primary that is a replica now: no slot migrates to it. */
+  /** Takes note of a primary that is none any more: no slot migrates to it. */
   removePrimary(id: string): void {
-    this.#primaries.delete(id);
+    this.#unnamed.delete(id);
+    this.#primaries = new Set([...this.#primaries].filter((other) => other !== id));
     this.#wantAll();
   }
 
@@ -148,7 +152,7 @@ export class Proofs<Item> {
   #update(): void {
     if (!this.#isStale) return;
     this.#isStale = false;
-    const unheard = new Set(this.#primaries);
+    const unheard = new Set([...this.#primaries, ...this.#unnamed]);
     this.#slowest = null;
     this.#provenOrder = this.#nextProvenOrder = Infinity;
     this.#heardOrder = 0;
