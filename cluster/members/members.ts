@@ -246,7 +246,7 @@ export class Members extends Map<string, Member> implements MemberContext {
     const from = member.server.connection?.lastAckAt ?? Date.now();
     const { stream } = member.gate;
     // Everything of its own was received if it has ended its fences.
-    const isEnded = stream !== null && stream.isReplica && stream.mayRepeat;
+    const isEnded = stream !== null && stream.isReplica && stream.ended !== null;
     this.#leftAt.set(member.id, from);
     this.slots.report(
       this.slots.coverage.lose(member.id, from, "topology", isEnded, isEnded && isHeirHeard),

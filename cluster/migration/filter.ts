@@ -3,6 +3,7 @@ import { DEL, KeyMoves, RESTORE } from "./key_moves.ts";
 import {
   type ClusterEvent,
   type HeldEvent,
+  isWithinOneEpoch,
   keyOf,
   type Kind,
   type NodeReport,
@@ -148,7 +149,7 @@ export class MigrationFilter<Item> {
       for (const event of earlier.waiting()) event.verdict ??= unproven(event);
     }
     this.#settle();
-    const stream = new NodeStream<Item>(id, this.#order);
+    const stream = new NodeStream<Item>(id, this.#order, this.proofs.epoch);
     this.proofs.open(stream);
     return stream;
   }
@@ -215,7 +216,7 @@ export class MigrationFilter<Item> {
       provenOrder: stream.provenOrder,
       epoch: stream.epoch,
       isOwn: fenced,
-      mayRepeat: stream.mayRepeat && !fenced,
+      ended: fenced ? null : stream.ended,
       owns: null,
       answeredAt: 0,
       verdict: null,
@@ -292,7 +293,7 @@ export class MigrationFilter<Item> {
 
   /** A ping was sent to a node just now. */
   pingSent(stream: NodeStream<Item>): void {
-    stream.pingOrder = this.#order;
+    stream.sendPing(this.#order, this.proofs.epoch);
   }
 
   /** The ping was answered at this place of the node's stream. */
@@ -325,11 +326,14 @@ export class MigrationFilter<Item> {
       stream.movesOrder = this.#order;
       this.proofs.wantProof(stream, this.#order);
     }
+    this.proofs.noteEpoch(report.epoch, this.#order);
     this.#handovers.reported(stream, report);
     if (report.role === "replica") {
       stream.isReplica = true;
       this.#events.demoted(stream);
-    } else if (stream.reportOrder >= stream.endedOrder) stream.mayRepeat = false;
+    } else if (stream.ended !== null && stream.reportOrder >= stream.ended.order) {
+      stream.ended = null;
+    }
     this.#settle();
   }
 
@@ -441,10 +445,11 @@ export class MigrationFilter<Item> {
     if (!this.proofs.wantReport(stream, event.order) || !isAnswered) return null;
     const { role, moves } = report!;
     if (role === "replica") {
-      if (event.mayRepeat) this.#keyMoves.delete(event);
-      return repeated(event);
+      const verdict = repeated(event);
+      if (verdict === "artefact") this.#keyMoves.delete(event);
+      return verdict;
     }
-    if (moves === null || event.mayRepeat) return "maybe";
+    if (moves === null || event.ended !== null) return "maybe";
     const incoming = incomingMoves(event);
     if (incoming.length === 0) {
       this.#handovers.delete(stream, event.slot);
@@ -498,13 +503,14 @@ function incomingMoves({ stream, slot, order }: HeldEvent<unknown>): SlotMove[] 
 }
 
 /**
- * The verdict on an event without a fence of a node that was demoted: of those since then. A node that
- * lost all its slots to others may have gained this one before it was.
+ * The verdict on an event without a fence of a node that is a replica. It has been one since it ended its
+ * last fence, unless it gained a slot meanwhile and lost it: each of both raises the epoch.
  */
 function repeated(event: HeldEvent<unknown>): Verdict {
-  const { stream, slot, order, mayRepeat } = event;
-  const isKnown = stream.hasHeld(slot) || order <= stream.reportReadOrder;
-  return mayRepeat && isKnown && incomingMoves(event).length === 0 ? "artefact" : "maybe";
+  const { ended, order, stream: { report, reportReadOrder } } = event;
+  const isProven = ended !== null && order <= reportReadOrder &&
+    isWithinOneEpoch(ended.epoch, report!.epoch);
+  return isProven ? "artefact" : "maybe";
 }
 
 /** The verdict on an event of which nothing more will be known. */

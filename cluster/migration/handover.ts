@@ -4,6 +4,7 @@ import type { KeyMoves } from "./key_moves.ts";
 import {
   type ClusterEvent,
   type HeldEvent,
+  isWithinOneEpoch,
   keyOf,
   type NodeReport,
   type NodeStream,
@@ -321,7 +322,7 @@ function takeoverOf(stream: NodeStream<unknown>, { slots }: SlotMove): Takeover 
  */
 function isLatest({ stream, epoch }: HeldEvent<unknown>): boolean {
   const { epoch: current, ownEpoch } = stream.report!;
-  return epoch !== null && current !== null && current === ownEpoch && current <= epoch + 1;
+  return current === ownEpoch && isWithinOneEpoch(epoch, current);
 }
 
 /** Whether an event of a target can repeat one of its source. */

@@ -51,6 +51,14 @@ export interface NodeReport {
   readonly moves: readonly SlotMove[] | null;
 }
 
+/** The end of all fences of a node, as one ends them that is demoted. */
+export interface Ending {
+  /** Its place in the order. */
+  readonly order: number;
+  /** The epoch of the cluster at some time before it; null if that is not known. */
+  readonly epoch: number | null;
+}
+
 /** An event that waits, and all messages of it. */
 export interface HeldEvent<Item> {
   readonly stream: NodeStream<Item>;
@@ -70,8 +78,8 @@ export interface HeldEvent<Item> {
   readonly epoch: number | null;
   /** Whether the node certainly owned the slot: it held the fence, or had taken the slot over by then. */
   isOwn: boolean;
-  /** Whether the node may have been a replica: it had ended all its fences. */
-  readonly mayRepeat: boolean;
+  /** The end of its node's last fence, if the node may be a replica since; null if it is none. */
+  readonly ended: Ending | null;
   /** Whether the node owned the slot when it answered first after this event. */
   owns: boolean | null;
   /** The place in the order at which that answer was read. */
@@ -88,8 +96,6 @@ export class NodeStream<Item> {
   readonly id: string;
   /** One bit for each slot whose fence is held. */
   readonly #fences = new Uint8Array(SLOTS / 8);
-  /** One bit for each slot whose fence was held and has ended. */
-  readonly #formerFences = new Uint8Array(SLOTS / 8);
   /** The place from which on fences are held: those set first, and each that was set later. */
   #firstFence = 0;
   readonly #laterFences = new Map<number, number>();
@@ -110,6 +116,8 @@ export class NodeStream<Item> {
   heardOrder: number = Infinity;
   /** The place at which the ping under way was sent; null while none is. */
   pingOrder: number | null = null;
+  /** The epoch of the cluster at some time before that; null if that is not known. */
+  #pingEpoch: number | null = null;
   /** The report holds for every event before this place in the order. */
   reportOrder = -1;
   /** The place at which the report under way was asked for; null while none is. */
@@ -117,8 +125,6 @@ export class NodeStream<Item> {
   report: NodeReport | null = null;
   /** The place at which that was read. */
   reportReadOrder = -1;
-  /** The place at which the first report with its epoch was read. */
-  #epochOrder = -1;
   /** Atomic migrations that run, and that are over, each with the place from which on that is certain. */
   running: ReadonlyMap<string, number> = new Map();
   over: ReadonlyMap<string, number> = new Map();
@@ -127,7 +133,7 @@ export class NodeStream<Item> {
   /** The place at which the last list of them was asked for; -1 if there was none. */
   #listOrder = -1;
   /** The epoch of the cluster at some time before what comes now; null if that is not known. */
-  epoch: number | null = null;
+  epoch: number | null;
   /** Once the node has proven this place, what it reported last is certain for what follows. */
   movesOrder: number = Infinity;
   /** Whether the server accepts no fences, or none are wanted. */
@@ -137,30 +143,27 @@ export class NodeStream<Item> {
   isOpen = true;
   /** Whether the node is a replica now. */
   isReplica = false;
-  /** Whether it has ended all its fences, as a node does that is demoted, and not said since what it is. */
-  mayRepeat = false;
-  /** The place at which it ended the last of them. */
-  endedOrder = 0;
+  /** The end of its last fence; null if it has said since that it is a primary. */
+  ended: Ending | null = null;
   /** The event that came last, for further messages of it; null if it did not have to wait. */
   last: HeldEvent<Item> | null = null;
   /** The verdict on that event if it did not have to wait. */
   lastVerdict: Verdict = "real";
   fenceCount = 0;
 
-  /** @param order the place at which it begins: what the node emitted before is not to come */
-  constructor(id: string, order: number) {
+  /**
+   * @param order the place at which it begins: what the node emitted before is not to come
+   * @param epoch the epoch of the cluster at some time before; null if that is not known
+   */
+  constructor(id: string, order: number, epoch: number | null = null) {
     this.id = id;
     this.provenOrder = order;
+    this.epoch = epoch;
   }
 
   /** Whether the node certainly owns a slot at this place of its stream. */
   holds(slot: number): boolean {
     return (this.#fences[slot >> 3]! & (1 << (slot & 7))) !== 0;
-  }
-
-  /** Whether the fence of a slot was held before. */
-  hasHeld(slot: number): boolean {
-    return (this.#formerFences[slot >> 3]! & (1 << (slot & 7))) !== 0;
   }
 
   /** The place from which on the node certainly owned a slot whose fence it holds. */
@@ -173,14 +176,10 @@ export class NodeStream<Item> {
     if (this.holds(slot) === held) return;
     this.#fences[slot >> 3]! ^= 1 << (slot & 7);
     this.fenceCount += held ? 1 : -1;
-    if (!held) {
-      this.#laterFences.delete(slot);
-      this.#formerFences[slot >> 3]! |= 1 << (slot & 7);
-    } else if (this.heardOrder === Infinity) this.#firstFence = order;
+    if (!held) this.#laterFences.delete(slot);
+    else if (this.heardOrder === Infinity) this.#firstFence = order;
     else this.#laterFences.set(slot, order);
-    if (held || this.fenceCount > 0) return;
-    this.mayRepeat = true;
-    this.endedOrder = order;
+    if (this.fenceCount === 0) this.ended = { order, epoch: this.epoch };
   }
 
   /**
@@ -193,7 +192,6 @@ export class NodeStream<Item> {
     let isNew = false;
     const listOrder = this.#listOrder;
     this.#listOrder = report.moves === null ? -1 : this.reportOrder;
-    if (report.epoch !== this.report?.epoch) this.#epochOrder = order;
     this.report = report;
     this.reportReadOrder = order;
     const running = new Map<string, number>();
@@ -214,12 +212,24 @@ export class NodeStream<Item> {
     return isNew;
   }
 
+  /**
+   * A ping is sent to the node.
+   *
+   * @param order the place in the order
+   * @param epoch the epoch of the cluster at some time before; null if that is not known
+   */
+  sendPing(order: number, epoch: number | null): void {
+    this.pingOrder = order;
+    this.#pingEpoch = epoch;
+  }
+
   /** The node has answered the ping under way: it had emitted everything before it. */
   answerPing(): void {
-    if (this.pingOrder !== null) this.provenOrder = this.pingOrder;
+    if (this.pingOrder === null) return;
+    this.provenOrder = this.pingOrder;
+    this.epoch = this.#pingEpoch;
     this.pingOrder = null;
     this.isSilent = false;
-    if (this.provenOrder >= this.#epochOrder) this.epoch = this.report?.epoch ?? null;
   }
 
   /** What the node reported last is certain from this place in the order on. */
@@ -252,4 +262,9 @@ export class NodeStream<Item> {
 /** Database and key as one text, the same for the same bytes. */
 export function keyOf({ database, keyBytes }: ClusterEvent): string {
   return `${database} ${byteText(keyBytes)}`;
+}
+
+/** Whether the epoch of the cluster was raised once at most, given it before and after. */
+export function isWithinOneEpoch(before: number | null, after: number | null): boolean {
+  return before !== null && after !== null && after <= before + 1;
 }

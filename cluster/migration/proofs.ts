@@ -19,6 +19,8 @@ export class Proofs<Item> {
   isUnsettled = false;
   /** Whether each event comes that may be the opposite of one that comes. */
   hearsOpposites = true;
+  /** The highest epoch that a node has reported; null if none has. */
+  epoch: number | null = null;
   readonly #questions: NodeQuestions<Item>;
   readonly #streams = new Set<NodeStream<Item>>();
   #primaries: ReadonlySet<string> = new Set();
@@ -57,6 +59,18 @@ export class Proofs<Item> {
   /** The number of nodes for which the topology was asked for. */
   get known(): number {
     return this.#known;
+  }
+
+  /**
+   * Takes note of an epoch that a node has reported; has all nodes prove that it is known of what follows.
+   *
+   * @param epoch null if the node does not say
+   * @param order the place in the order
+   */
+  noteEpoch(epoch: number | null, order: number): void {
+    if (epoch === null || epoch <= (this.epoch ?? -1)) return;
+    this.epoch = epoch;
+    for (const stream of this.#streams) this.wantProof(stream, order);
   }
 
   /** How many nodes the node knows that knows most of them; 0 if none says so. */

@@ -7,7 +7,7 @@ export const IDLE: NodeReport = {
   role: "primary",
   primary: null,
   known: 2,
-  epoch: null,
+  epoch: 1,
   ownEpoch: null,
   importing: null,
   moves: [],
@@ -55,11 +55,9 @@ export class Scene {
     const ownerOf = (slot: number) => ids.find((id) => owners[id]!.includes(slot)) ?? null;
     this.filter.setTopology(new Set(ids), ids.length, ownerOf);
     for (const id of ids) this.open(id, owners[id]!);
-    // Each has proven something since the others are heard, and reported.
-    for (const id of ids) {
-      this.ping(id);
-      this.report(id);
-    }
+    // Each has reported and proven something since the others are heard.
+    for (const id of ids) this.report(id);
+    for (const id of ids) this.ping(id);
     this.asked = [];
   }
 
