@@ -61,9 +61,8 @@ export const cluster: readonly Mutant[] = [
   {
     name: "delivers what a replica repeats",
     file: "cluster/migration/filter.ts",
-    before:
-      'return mayRepeat && isKnown && incomingMoves(event).length === 0 ? "artefact" : "maybe";',
-    after: 'return mayRepeat && isKnown && incomingMoves(event).length === 0 ? "real" : "maybe";',
+    before: 'return isProven ? "artefact" : "maybe";',
+    after: 'return "maybe";',
     tests: ["tests/cluster/migration/filter_test.ts"],
   },
   {
@@ -76,8 +75,8 @@ export const cluster: readonly Mutant[] = [
   {
     name: "takes the answer to a ping for proof of what came after it was sent",
     file: "cluster/migration/filter.ts",
-    before: "stream.pingOrder = this.#order;",
-    after: "stream.pingOrder = Infinity;",
+    before: "stream.sendPing(this.#order,",
+    after: "stream.sendPing(Infinity,",
     tests: ["tests/cluster/migration/filter_test.ts"],
   },
   {
@@ -431,9 +430,24 @@ export const cluster: readonly Mutant[] = [
     tests: ["tests/cluster/migration/key_moves_test.ts"],
   },
   {
+    name: "forgets a primary that was promoted once a late topology does not name it",
+    file: "cluster/migration/proofs.ts",
+    before: "for (const id of primaries) this.#unnamed.delete(id);",
+    after: "this.#unnamed.clear();",
+    tests: ["tests/cluster/migration/key_moves_test.ts"],
+  },
+  {
+    name: "takes what a target emitted as the owner for what its source's next connection repeats",
+    file: "cluster/migration/handover.ts",
+    before: "if (target === stream || source === stream && !isEnded)",
+    after: "if (target === stream)",
+    tests: ["tests/cluster/migration/handover_test.ts"],
+  },
+  {
     name: "waits for a primary that has become a replica",
     file: "cluster/migration/proofs.ts",
-    before: "    this.#primaries.delete(id);\n",
+    before:
+      "    this.#primaries = new Set([...this.#primaries].filter((other) => other !== id));\n",
     after: "",
     tests: ["tests/cluster/migration/key_moves_test.ts"],
   },
@@ -495,24 +509,24 @@ export const cluster: readonly Mutant[] = [
     tests: ["tests/cluster/migration/handover_test.ts"],
   },
   {
-    name: "takes what came before a demotion for a repetition",
+    name: "takes what a primary that was demoted meanwhile emitted for real",
     file: "cluster/migration/filter.ts",
-    before: "return mayRepeat && isKnown && ",
-    after: "return isKnown && ",
+    before: "if (moves === null || event.ended !== null)",
+    after: "if (moves === null)",
     tests: ["tests/cluster/migration/filter_test.ts"],
   },
   {
     name: "hides what a replica emitted when it owned a slot that it had just gained",
     file: "cluster/migration/filter.ts",
-    before: "return mayRepeat && isKnown && incomingMoves(event).length === 0 ?",
-    after: "return mayRepeat && isKnown ?",
+    before: " &&\n    isWithinOneEpoch(ended.epoch, report!.epoch);",
+    after: ";",
     tests: ["tests/cluster/migration/filter_test.ts"],
   },
   {
-    name: "hides what a replica emitted when it owned a slot that it never had a fence of",
+    name: "hides what a replica emitted after its last report",
     file: "cluster/migration/filter.ts",
-    before: "return mayRepeat && isKnown && ",
-    after: "return mayRepeat && ",
+    before: "ended !== null && order <= reportReadOrder",
+    after: "ended !== null",
     tests: ["tests/cluster/migration/filter_test.ts"],
   },
   {
@@ -525,15 +539,15 @@ export const cluster: readonly Mutant[] = [
   {
     name: "hides events of a slot that its target may have owned and lost",
     file: "cluster/migration/handover.ts",
-    before: "current === ownEpoch && current <= epoch + 1",
-    after: "current === ownEpoch",
+    before: "return current === ownEpoch && isWithinOneEpoch(epoch, current);",
+    after: "return current === ownEpoch;",
     tests: ["tests/cluster/migration/filter_test.ts"],
   },
   {
     name: "hides events of a slot that its target may have lost to a node with a higher epoch",
     file: "cluster/migration/handover.ts",
-    before: "current === ownEpoch && current <= epoch + 1",
-    after: "current <= epoch + 1",
+    before: "return current === ownEpoch && isWithinOneEpoch(epoch, current);",
+    after: "return isWithinOneEpoch(epoch, current);",
     tests: ["tests/cluster/migration/filter_test.ts"],
   },
   {
@@ -544,11 +558,11 @@ export const cluster: readonly Mutant[] = [
     tests: ["tests/cluster/migration/filter_test.ts"],
   },
   {
-    name: "takes a report's epoch for that of events from before it",
+    name: "takes a ping that was sent before a report for one that was sent after it",
     file: "cluster/migration/filter.ts",
     before: "if (stream.takeReport(report, ++this.#order)) {",
-    after: "if (stream.takeReport(report, this.#order++)) {",
-    tests: ["tests/cluster/migration/filter_test.ts"],
+    after: "if (stream.takeReport(report, this.#order)) {",
+    tests: ["tests/cluster/migration/filter_test.ts", "tests/cluster/migration/handover_test.ts"],
   },
   {
     name: "takes a node that was a replica for less than a round trip for one",
@@ -572,23 +586,16 @@ export const cluster: readonly Mutant[] = [
     tests: ["tests/cluster/migration/filter_test.ts"],
   },
   {
-    name: "takes what a primary that was demoted meanwhile emitted for real",
-    file: "cluster/migration/filter.ts",
-    before: "if (moves === null || event.mayRepeat)",
-    after: "if (moves === null)",
-    tests: ["tests/cluster/migration/filter_test.ts"],
-  },
-  {
     name: "leaves everything uncertain of a node that once ended all its fences",
     file: "cluster/migration/filter.ts",
-    before: "} else if (stream.reportOrder >= stream.endedOrder) stream.mayRepeat = false;",
-    after: "}",
+    before: "      stream.ended = null;\n",
+    after: "",
     tests: ["tests/cluster/migration/filter_test.ts"],
   },
   {
     name: "pairs a deletion with the restore that a replica repeats",
     file: "cluster/migration/filter.ts",
-    before: "      if (event.mayRepeat) this.#keyMoves.delete(event);\n",
+    before: 'if (verdict === "artefact") this.#keyMoves.delete(event);',
     after: "",
     tests: ["tests/cluster/migration/filter_test.ts"],
   },
