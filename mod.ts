@@ -60,6 +60,7 @@ export {
   type AbstractKeyspaceNotifications,
   type Address,
   AuthError,
+  type BatchHandler,
   type ChannelLike,
   type ChannelSubscribeOptions,
   ClosedError,

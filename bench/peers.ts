@@ -19,13 +19,14 @@ export type Watch = (
 export const TITLES: Readonly<Record<ClientName, string>> = {
   handler: "this library, handler",
   listen: "this library, `listen`",
+  batches: "this library, `batches`",
   redis: "`redis`",
   ioredis: "`ioredis`",
   iovalkey: "`iovalkey`",
 };
 
 /** A client, and how it is used. */
-export type ClientName = "handler" | "listen" | "redis" | "ioredis" | "iovalkey";
+export type ClientName = "handler" | "listen" | "batches" | "redis" | "ioredis" | "iovalkey";
 
 export const CLIENTS: Readonly<Record<ClientName, Watch>> = {
   async handler(port, patterns, take) {
@@ -40,6 +41,18 @@ export const CLIENTS: Readonly<Record<ClientName, Watch>> = {
     await notifications.subscribe(...patterns);
     const loop = async () => {
       for await (const one of notifications.listen()) take(one.key, one.eventType);
+    };
+    loop().catch(fail);
+    return () => notifications.close();
+  },
+
+  async batches(port, patterns, take) {
+    const notifications = await open(port);
+    await notifications.subscribe(...patterns);
+    const loop = async () => {
+      for await (const batch of notifications.batches()) {
+        for (const one of batch) take(one.key, one.eventType);
+      }
     };
     loop().catch(fail);
     return () => notifications.close();

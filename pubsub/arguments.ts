@@ -20,8 +20,14 @@ export function readArguments(
     throw new TypeError("Cannot subscribe: no channel is given");
   }
   const options = hasOptions ? last : {};
-  if (options.handler !== undefined && typeof options.handler !== "function") {
-    throw new TypeError("Cannot subscribe: the handler is not a function");
+  const { handler, batchHandler } = options;
+  for (const given of [handler, batchHandler]) {
+    if (given !== undefined && typeof given !== "function") {
+      throw new TypeError("Cannot subscribe: the handler is not a function");
+    }
+  }
+  if (handler !== undefined && batchHandler !== undefined) {
+    throw new TypeError("Cannot subscribe: handler and batchHandler exclude each other");
   }
   return { channels: names.map(readSubscribable), options };
 }

@@ -23,7 +23,6 @@ import type {
 } from "./subscription.ts";
 import { checkOneOf, checkUnused } from "./connection/option_checks.ts";
 import type { Health, Status } from "./status.ts";
-import type { Flush, Item } from "./gap.ts";
 import type { NotificationLoop, StreamItem } from "./stream.ts";
 
 /**
@@ -108,12 +107,12 @@ export abstract class AbstractKeyspaceNotifications
   ): Promise<Subscription> {
     const { channels, options } = readArguments(args);
     checkUnused(options, ["db", "as"], "subscribe", "each channel says that itself");
-    return await this.dispatcher.subscribe(channels, options.handler);
+    return await this.dispatcher.subscribe(channels, options);
   }
 
   async #subscribe(channel: Channel, given: SubscribeOptions): Promise<Subscription> {
     const { channels, options } = readArguments([channel, given]);
-    return await this.dispatcher.subscribe(channels, options.handler);
+    return await this.dispatcher.subscribe(channels, options);
   }
 
   /**
@@ -273,37 +272,49 @@ export abstract class AbstractKeyspaceNotifications
    * @throws {TypeError} when the signal is none, or when flushes are to be shown without the option
    * `flushes` of `connect`
    */
-  listen(
-    options: ListenOptions & { readonly gaps: true; readonly flushes: true },
-  ): NotificationLoop<StreamItem | Flush>;
+  listen<Options extends ListenOptions = ListenOptions>(
+    options?: Options,
+  ): NotificationLoop<StreamItem<Options>> {
+    return this.dispatcher.stream.open(
+      options ?? {},
+      (queue, shown) => queue.next(shown) as StreamItem<Options> | undefined,
+    );
+  }
+
   /**
-   * Reads the merged stream, and shows gaps.
+   * Reads the merged stream as `listen` does, and gives all that waits in one step: mostly what one read
+   * of the socket brought. At one promise for each batch instead of one for each notification, it takes
+   * less time where many come.
    *
-   * @param options a signal that ends the loop
-   * @returns the loop; it throws when the connection was lost for good
-   * @throws {TypeError} when the signal is none
-   */
-  listen(options: ListenOptions & { readonly gaps: true }): NotificationLoop<StreamItem>;
-  /**
-   * Reads the merged stream, and shows flushes.
+   * A batch has at least 1 and at most 1,000 items, gaps and flushes included. It never goes on after
+   * a place where items were dropped. Items of a batch count as read: a loop that is left within a
+   * batch gives back none of them.
    *
-   * @param options a signal that ends the loop
+   * @param options as for {@linkcode listen}
    * @returns the loop; it throws when the connection was lost for good
-   * @throws {TypeError} when the signal is none, or without the option `flushes` of `connect`
-   */
-  listen(
-    options: ListenOptions & { readonly flushes: true },
-  ): NotificationLoop<KeyNotification | Flush>;
-  /**
-   * Reads the notifications of the merged stream.
+   * @throws as {@linkcode listen} does
    *
-   * @param options a signal that ends the loop
-   * @returns the loop; it throws when the connection was lost for good
-   * @throws {TypeError} when the signal is none
+   * @example
+   * ```ts no-run
+   * import { connect } from "@keywatch/keywatch";
+   *
+   * await using notifications = await connect("redis://localhost:6379");
+   * await notifications.subscribeKeyspace("user:*");
+   * for await (const batch of notifications.batches({ gaps: true })) {
+   *   for (const item of batch) {
+   *     if (item.kind === "gap") console.warn(`blind for ${item.to - item.from} ms`);
+   *     else console.log(item.eventType, item.key);
+   *   }
+   * }
+   * ```
    */
-  listen(options?: ListenOptions): NotificationLoop<KeyNotification>;
-  listen(options: ListenOptions = {}): NotificationLoop<Item> {
-    return this.dispatcher.stream.open(options);
+  batches<Options extends ListenOptions = ListenOptions>(
+    options?: Options,
+  ): NotificationLoop<StreamItem<Options>[]> {
+    return this.dispatcher.stream.open(
+      options ?? {},
+      (queue, shown) => queue.nextBatch(shown) as StreamItem<Options>[] | undefined,
+    );
   }
 
   /** Reads the merged stream, as `listen()` does. */

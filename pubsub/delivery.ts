@@ -1,5 +1,5 @@
 import type { KeyNotification } from "../parse/mod.ts";
-import { Dropped, type Gap, isNotification } from "./gap.ts";
+import type { Gap, Item } from "./gap.ts";
 import type { Backpressure } from "./backpressure.ts";
 import { isPromiseLike } from "./connection/option_checks.ts";
 import { BoundedQueue, type Overflow, type QueueLimits } from "./queue.ts";
@@ -20,6 +20,24 @@ import { BoundedQueue, type Overflow, type QueueLimits } from "./queue.ts";
  * ```
  */
 export type NotificationHandler = (notification: KeyNotification) => unknown;
+
+/**
+ * Takes one batch of notifications after another, in the order of the stream; the next waits for a
+ * promise it returns. A batch is what has come since the last one, mostly by one read of the socket:
+ * at least 1 and at most 1,000 notifications.
+ *
+ * What it throws or rejects with goes to `onError` and stops nothing.
+ *
+ * @example
+ * ```ts no-run
+ * import { type BatchHandler, connect } from "@keywatch/keywatch";
+ *
+ * const count: BatchHandler = (batch) => console.log(`${batch.length} keys have expired`);
+ * await using notifications = await connect("redis://localhost:6379");
+ * await notifications.subscribeKeyevent("expired", { batchHandler: count });
+ * ```
+ */
+export type BatchHandler = (batch: KeyNotification[]) => unknown;
 
 /** Consumes the notifications of subscribed channels. */
 export interface Consumer {
@@ -63,23 +81,74 @@ export interface DeliveryOptions {
   readonly flushes: boolean;
 }
 
+/** What a consumer shows besides notifications. */
+export interface Shown {
+  readonly gaps: boolean;
+  readonly flushes: boolean;
+}
+
+const NOTHING: Shown = { gaps: false, flushes: false };
+
+/** The most notifications of a batch. */
+const MAX_BATCH = 1_000;
+
+/** The queue of a consumer, which reports what was dropped where its place is reached. */
+export class ConsumerQueue extends BoundedQueue {
+  readonly #options: DeliveryOptions;
+
+  constructor(options: DeliveryOptions) {
+    super(options.limits, options.overflow, options.backpressure);
+    this.#options = options;
+  }
+
+  /** Takes the next item that is shown. */
+  next(shown: Shown = NOTHING): Item | undefined {
+    for (;;) {
+      const item = this.take();
+      if (item === undefined) return undefined;
+      if (item.kind === "dropped") {
+        const gap = item.toGap(this.#options.node());
+        this.#options.events.onGap(gap);
+        if (shown.gaps) return gap;
+      } else if (item.kind === "gap" ? shown.gaps : item.kind !== "flush" || shown.flushes) {
+        return item;
+      }
+    }
+  }
+
+  /** Takes the next of those items, as many as there are up to where some were dropped. */
+  nextBatch(shown: Shown = NOTHING): Item[] | undefined {
+    let item = this.next(shown);
+    if (item === undefined) return undefined;
+    const batch = [item];
+    while (batch.length < MAX_BATCH && !this.isMarked) {
+      item = this.next(shown);
+      if (item === undefined) break;
+      batch.push(item);
+    }
+    return batch;
+  }
+}
+
 /** Calls a handler. While its promise is pending, notifications wait in a queue. */
 export class HandlerConsumer implements Consumer {
-  readonly #handler: NotificationHandler;
+  readonly #handler: NotificationHandler | BatchHandler;
+  readonly #isBatch: boolean;
   readonly #events: DeliveryEvents;
-  readonly #node: () => string;
-  readonly #queue: BoundedQueue;
+  readonly #queue: ConsumerQueue;
   #busy = false;
   #closed = false;
 
+  /** @param isBatch whether the handler takes batches */
   constructor(
-    handler: NotificationHandler,
+    handler: NotificationHandler | BatchHandler,
+    isBatch: boolean,
     options: DeliveryOptions,
   ) {
     this.#handler = handler;
+    this.#isBatch = isBatch;
     this.#events = options.events;
-    this.#node = options.node;
-    this.#queue = new BoundedQueue(options.limits, options.overflow, options.backpressure);
+    this.#queue = new ConsumerQueue(options);
   }
 
   get queued(): number {
@@ -96,9 +165,11 @@ export class HandlerConsumer implements Consumer {
 
   deliver(notification: KeyNotification, bytes: number, sentAfter: number): void {
     if (this.#closed) return;
-    if (this.#busy) {
+    if (this.#busy || this.#isBatch) {
       notification.detach();
       this.#queue.push(notification, bytes, sentAfter);
+      // After the current read, because what it brings is delivered in one turn.
+      if (!this.#busy) this.#drain(null);
       return;
     }
     const pending = this.#call(notification);
@@ -111,9 +182,9 @@ export class HandlerConsumer implements Consumer {
     this.#queue.clear();
   }
 
-  #call(notification: KeyNotification): PromiseLike<unknown> | null {
+  #call(given: unknown): PromiseLike<unknown> | null {
     try {
-      const result = this.#handler(notification);
+      const result = (this.#handler as (given: unknown) => unknown)(given);
       return isPromiseLike(result) ? result : null;
     } catch (error) {
       this.#events.onError(error);
@@ -121,20 +192,17 @@ export class HandlerConsumer implements Consumer {
     }
   }
 
-  async #drain(first: PromiseLike<unknown>): Promise<void> {
+  async #drain(first: PromiseLike<unknown> | null): Promise<void> {
     this.#busy = true;
-    let pending: PromiseLike<unknown> | null = first;
-    for (;;) {
+    for (let pending = first;;) {
       try {
         await pending;
       } catch (error) {
         this.#events.onError(error);
       }
-      pending = null;
-      const next = this.#queue.take();
+      const next = this.#isBatch ? this.#queue.nextBatch() : this.#queue.next();
       if (next === undefined) break;
-      if (next instanceof Dropped) this.#events.onGap(next.toGap(this.#node()));
-      else if (isNotification(next)) pending = this.#call(next);
+      pending = this.#call(next);
     }
     this.#busy = false;
   }

@@ -1,12 +1,7 @@
 import type { Channel, KeyNotification } from "../parse/mod.ts";
 import { parseNotification } from "../parse/notification.ts";
 import type { MessageFrame } from "../resp/mod.ts";
-import {
-  type Consumer,
-  type DeliveryOptions,
-  HandlerConsumer,
-  type NotificationHandler,
-} from "./delivery.ts";
+import { type Consumer, type DeliveryOptions, HandlerConsumer } from "./delivery.ts";
 import { ClosedError } from "./connection/errors.ts";
 import type { EventAdvice } from "./flags.ts";
 import type { EventDeduplicator } from "./event_deduplicator.ts";
@@ -19,7 +14,7 @@ import type { ServerChannel } from "./connection/requests.ts";
 import { channelId, type DesiredChannel, SubscriptionRegistry } from "./subscription_registry.ts";
 import type { SlotSpan } from "./status.ts";
 import { Stream } from "./stream.ts";
-import type { Subscription } from "./subscription.ts";
+import type { SubscribeOptions, Subscription } from "./subscription.ts";
 
 /** A call of `subscribe`: the channels that it has not released, and where their notifications go. */
 interface ActiveSubscription {
@@ -148,12 +143,13 @@ export class Dispatcher {
   /** Subscribes channels for a handler, or for the stream. */
   async subscribe(
     channels: readonly Channel[],
-    handler: NotificationHandler | undefined,
+    { handler, batchHandler }: SubscribeOptions,
   ): Promise<Subscription> {
     if (this.#end !== null) throw this.#endedError("subscribe");
-    const consumer = handler === undefined
+    const given = handler ?? batchHandler;
+    const consumer = given === undefined
       ? this.stream
-      : new HandlerConsumer(handler, this.#delivery);
+      : new HandlerConsumer(given, batchHandler !== undefined, this.#delivery);
     const subscription: ActiveSubscription = { channels: byId(channels), consumer };
     this.#subscriptions.add(subscription);
     // Synchronously, so that an `unsubscribe` that is called later finds them.

@@ -209,6 +209,11 @@ export class DroppedItems {
   /** The last flush of each server. */
   readonly #flushes = new Map<string, Flush>();
 
+  /** Whether everything was taken out. */
+  get isEmpty(): boolean {
+    return this.#byNode.size === 0 && this.#flushes.size === 0;
+  }
+
   /**
    * Adds what is dropped with them; a gap is swallowed whole. No gap can stand for a flush, because
    * that concerns more keys than those of the notifications.

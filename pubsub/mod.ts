@@ -17,7 +17,7 @@
 
 export { parseUrl, type ServerUrl } from "./connection/address.ts";
 export type { AbstractKeyspaceNotifications, KeyspaceNotificationsInterface } from "./base.ts";
-export type { NotificationHandler } from "./delivery.ts";
+export type { BatchHandler, NotificationHandler } from "./delivery.ts";
 export * from "./connection/errors.ts";
 export * from "./errors.ts";
 export type { Flush, Gap, GapReason } from "./gap.ts";

@@ -121,6 +121,14 @@ export class BoundedQueue {
     if (this.#length * 8 > items || this.#bytes * 8 > most) this.#backpressure.mark();
   }
 
+  /** Whether items were dropped before the oldest one, so that their mark is taken next. */
+  get isMarked(): boolean {
+    if (this.#before !== null && !this.#before.isEmpty) return true;
+    return this.#length === 0
+      ? this.#after !== null
+      : this.#items[this.#head] instanceof DroppedItems;
+  }
+
   /** Takes the oldest item, or the mark of items dropped before it. */
   take(): Item | Dropped | undefined {
     for (;;) {

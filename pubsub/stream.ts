@@ -1,13 +1,12 @@
 import type { KeyNotification } from "../parse/mod.ts";
-import type { Consumer, DeliveryOptions } from "./delivery.ts";
+import { type Consumer, ConsumerQueue, type DeliveryOptions, type Shown } from "./delivery.ts";
 import { ClosedError } from "./connection/errors.ts";
-import { type Flush, type Gap, isNotification, type Item, sizeOfGap } from "./gap.ts";
+import { type Flush, type Gap, type Item, sizeOfGap } from "./gap.ts";
 import { checkAtLeast, checkSignal, LONGEST_TIMER } from "./connection/option_checks.ts";
-import { BoundedQueue } from "./queue.ts";
 import type { ListenOptions } from "./subscription.ts";
 
 /**
- * An item of a stream that was asked to show gaps.
+ * An item of a stream that was asked to show gaps, or what the options of `listen` ask for.
  *
  * @example
  * ```ts
@@ -20,7 +19,10 @@ import type { ListenOptions } from "./subscription.ts";
  * }
  * ```
  */
-export type StreamItem = KeyNotification | Gap;
+export type StreamItem<Options extends ListenOptions = { readonly gaps: true }> =
+  | KeyNotification
+  | (Options extends { readonly gaps: true } ? Gap : never)
+  | (Options extends { readonly flushes: true } ? Flush : never);
 
 /**
  * A loop over the merged stream. Leaving it, by `break` or otherwise, frees its place. It unsubscribes
@@ -144,9 +146,9 @@ export class Stream implements Consumer {
     const deadline = performance.now() + timeout;
     for (;;) {
       const left = Math.max(0, deadline - performance.now());
-      const item = await this.#inbox.next(Math.min(left, LONGEST_TIMER), signal);
-      if (item !== undefined && isNotification(item)) return item;
-      if (item !== undefined) continue;
+      const take = () => this.#inbox.queue.next() as KeyNotification | undefined;
+      const item = await this.#inbox.next(take, Math.min(left, LONGEST_TIMER), signal);
+      if (item !== undefined) return item;
       if (this.#end !== null && !signal?.aborted) {
         throw new ClosedError("Cannot get a message: the notifications are closed");
       }
@@ -157,9 +159,13 @@ export class Stream implements Consumer {
   /**
    * Opens a loop. It gets what waits in the inbox, and everything from now on.
    *
+   * @param take takes from the queue what a step of the loop gives
    * @throws {TypeError} when the signal is none, or no server reports the flushes to show
    */
-  open({ gaps = false, flushes = false, signal }: ListenOptions): NotificationLoop<Item> {
+  open<T>(
+    { gaps = false, flushes = false, signal }: ListenOptions,
+    take: (queue: ConsumerQueue, shown: Shown) => T | undefined,
+  ): NotificationLoop<T> {
     checkSignal(signal);
     if (flushes && !this.#options.flushes) {
       throw new TypeError(
@@ -185,27 +191,24 @@ export class Stream implements Consumer {
     };
     signal?.addEventListener("abort", leave);
     if (signal?.aborted) leave();
-    const wait = async (): Promise<IteratorResult<Item, undefined>> => {
-      for (;;) {
-        let item: Item | undefined;
-        try {
-          item = left ? undefined : await mailbox.next(Infinity, undefined);
-        } catch (error) {
-          leave();
-          throw error;
-        }
-        if (item === undefined) {
-          leave();
-          return { done: true, value: undefined };
-        }
-        if (isShown(item, shown)) return { done: false, value: item };
+    const takeNext = () => take(mailbox.queue, shown);
+    const wait = async (): Promise<IteratorResult<T, undefined>> => {
+      let value: T | undefined;
+      try {
+        value = left ? undefined : await mailbox.next(takeNext, Infinity, undefined);
+      } catch (error) {
+        leave();
+        throw error;
       }
+      if (value !== undefined) return { done: false, value };
+      leave();
+      return { done: true, value: undefined };
     };
-    const loop: NotificationLoop<Item> = {
+    const loop: NotificationLoop<T> = {
       next() {
         // An item that waits takes one promise instead of three (see docs/performance.md, Replay).
-        const item = left ? undefined : mailbox.take(shown);
-        return item === undefined ? wait() : Promise.resolve({ done: false, value: item });
+        const value = left || mailbox.isAwaited ? undefined : takeNext();
+        return value === undefined ? wait() : Promise.resolve({ done: false, value });
       },
       return() {
         leave();
@@ -224,98 +227,95 @@ interface StreamEnd {
   readonly error: Error | null;
 }
 
-/** What a loop shows besides notifications. */
-interface Shown {
-  readonly gaps: boolean;
-  readonly flushes: boolean;
-}
-
-const ALL: Shown = { gaps: true, flushes: true };
-
-function isShown({ kind }: Item, { gaps, flushes }: Shown): boolean {
-  return kind === "gap" ? gaps : kind !== "flush" || flushes;
-}
-
+/** A wait for what a queue holds next. */
 interface Waiter {
-  resolve(item: Item | undefined): void;
-  reject(error: Error): void;
+  /** Gives it what there is, and returns whether there was something. */
+  serve(): boolean;
+  end(error: Error | null): void;
 }
 
-/** A queue, and the waits for its next item. */
+/** A queue, and the waits for what it holds next. */
 class Mailbox {
-  readonly queue: BoundedQueue;
-  readonly #options: DeliveryOptions;
+  readonly queue: ConsumerQueue;
   readonly #waiters = new Set<Waiter>();
+  #isServing = false;
   #end: StreamEnd | null = null;
 
   constructor(options: DeliveryOptions) {
-    this.queue = new BoundedQueue(options.limits, options.overflow, options.backpressure);
-    this.#options = options;
+    this.queue = new ConsumerQueue(options);
+  }
+
+  /** Whether the next item belongs to somebody who waits. */
+  get isAwaited(): boolean {
+    return this.#waiters.size > 0;
   }
 
   deliver(item: Item, bytes: number, sentAfter: number): void {
     this.queue.push(item, bytes, sentAfter);
-    if (this.#waiters.size > 0) this.#settle();
+    if (this.#waiters.size === 0 || this.#isServing) return;
+    // After the current read, because a batch is all that it brings.
+    this.#isServing = true;
+    queueMicrotask(() => this.#serve());
   }
 
   /** Moves all items into an empty mailbox. */
   moveInto(empty: Mailbox): void {
     this.queue.moveInto(empty.queue);
-    empty.#settle();
+    empty.#serve();
   }
 
   end(end: StreamEnd): void {
     this.#end = end;
-    this.#settle();
+    this.#serve();
   }
 
-  /** Returns the next item; undefined at the end, after `timeout` ms, or if `signal` is aborted. */
-  next(timeout: number, signal: AbortSignal | undefined): Promise<Item | undefined> {
-    const item = this.take(ALL);
-    if (item !== undefined) return Promise.resolve(item);
-    if (this.#end !== null) {
-      return this.#end.error === null
-        ? Promise.resolve(undefined)
-        : Promise.reject(this.#end.error);
-    }
-    if (timeout === 0 || signal?.aborted) return Promise.resolve(undefined);
+  /**
+   * Returns what is there next; undefined at the end, after `timeout` ms, or if `signal` is aborted.
+   *
+   * @param take takes it from the queue
+   */
+  next<T>(
+    take: () => T | undefined,
+    timeout: number,
+    signal: AbortSignal | undefined,
+  ): Promise<T | undefined> {
     return new Promise((resolve, reject) => {
       const settle = () => {
         clearTimeout(timer);
         signal?.removeEventListener("abort", giveUp);
         this.#waiters.delete(waiter);
       };
-      const giveUp = () => waiter.resolve(undefined);
+      const giveUp = () => waiter.end(null);
       const waiter: Waiter = {
-        resolve: (item) => (settle(), resolve(item)),
-        reject: (error) => (settle(), reject(error)),
+        serve() {
+          const value = take();
+          if (value === undefined) return false;
+          settle();
+          resolve(value);
+          return true;
+        },
+        end(error) {
+          settle();
+          if (error === null) resolve(undefined);
+          else reject(error);
+        },
       };
-      const timer = timeout === Infinity ? undefined : setTimeout(giveUp, timeout);
+      let timer: ReturnType<typeof setTimeout> | undefined;
+      if (!this.isAwaited && waiter.serve()) return;
+      if (this.#end !== null) return waiter.end(this.#end.error);
+      if (timeout === 0 || signal?.aborted) return giveUp();
+      if (timeout !== Infinity) timer = setTimeout(giveUp, timeout);
       signal?.addEventListener("abort", giveUp);
       this.#waiters.add(waiter);
     });
   }
 
-  /** Takes the next item that waits and is shown. */
-  take(shown: Shown): Item | undefined {
-    for (;;) {
-      const item = this.queue.take();
-      if (item === undefined) return undefined;
-      if (item.kind === "dropped") {
-        const gap = item.toGap(this.#options.node());
-        this.#options.events.onGap(gap);
-        if (shown.gaps) return gap;
-      } else if (isShown(item, shown)) return item;
-    }
-  }
-
-  #settle(): void {
+  #serve(): void {
+    this.#isServing = false;
     for (const waiter of this.#waiters) {
-      const item = this.take(ALL);
-      if (item !== undefined) waiter.resolve(item);
-      else if (this.#end === null) break;
-      else if (this.#end.error === null) waiter.resolve(undefined);
-      else waiter.reject(this.#end.error);
+      if (waiter.serve()) continue;
+      if (this.#end === null) break;
+      waiter.end(this.#end.error);
     }
   }
 }

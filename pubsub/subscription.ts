@@ -1,5 +1,5 @@
 import type { Channel, ChannelOptions } from "../parse/mod.ts";
-import type { NotificationHandler } from "./delivery.ts";
+import type { BatchHandler, NotificationHandler } from "./delivery.ts";
 
 /**
  * A subscription to channels, as `subscribe` returns it. `await using` unsubscribes at the end of the
@@ -63,6 +63,8 @@ export type ChannelLike = Channel | string | Uint8Array;
 export interface SubscribeOptions {
   /** Takes the notifications, which then do not go to the merged stream. */
   readonly handler?: NotificationHandler;
+  /** Takes them in batches, in place of a `handler`. */
+  readonly batchHandler?: BatchHandler;
 }
 
 /**

@@ -27,6 +27,7 @@ type Contestant = ClientName | "raw";
 const CONTESTANTS: readonly Contestant[] = [
   "handler",
   "listen",
+  "batches",
   "redis",
   "ioredis",
   "iovalkey",

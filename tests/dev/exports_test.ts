@@ -14,7 +14,7 @@ const VALUES = `
   dial escapeGlob formatAddress getChannelType isPattern matchGlob parseUrl toChannel
 `;
 const TYPES = `
-  AbstractKeyspaceNotifications Address ChannelLike ChannelOptions
+  AbstractKeyspaceNotifications Address BatchHandler ChannelLike ChannelOptions
   ChannelSubscribeOptions ClusterOptions ConnectErrorOptions ConnectOptions
   Credentials DecoderLimits Dial DialOptions EventName EventNames FlagsPolicy Flush
   Gap GapReason GetMessageOptions Health HeartbeatOptions
