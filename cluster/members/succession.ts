@@ -5,14 +5,11 @@ import {
   openConnection,
   type ServerInfo,
 } from "../../pubsub/connection/handshake.ts";
-import type { Probe } from "../../pubsub/heartbeat.ts";
 import { askRole } from "../../pubsub/connection/info.ts";
 import { delay } from "../../pubsub/connection/timers.ts";
 import type { TcpAddress } from "../../pubsub/mod.ts";
 import type { Settings } from "../../pubsub/options.ts";
 import type { Replication, ReplicationLog } from "../../pubsub/replication.ts";
-import type { Reply } from "../../resp/mod.ts";
-import { textOf } from "../discovery/reply_fields.ts";
 import type { Topology } from "../discovery/topology.ts";
 
 /** How often the role of a replica is polled while its primary is not heard, in ms. */
@@ -186,50 +183,5 @@ export class Succession {
     const address = locate(id);
     if (address === null) throw new ClosedError(`No node says where ${id} is`);
     return await openConnection({ ...settings, address, signal });
-  }
-}
-
-/** Breaks in what a replica emits. Times are in ms since the epoch. */
-export interface ReplicaLinkEvents {
-  /** It has copied the data set: since `from` it may have emitted nothing of what changed. */
-  onCopied(from: number): void;
-  /** It has not followed since `from`, for longer than it may. */
-  onBroken(from: number): void;
-}
-
-/**
- * Checks whether a replica emits everything that its primary does.
- *
- * The primary is a client of the replica, with a number that stays for as long as the replica goes on
- * where it was, also after a break and with another primary. Once it has copied the whole data set, for
- * which it emits nothing, the number is another one: so on Redis 7.0, 8.0, 8.6 and Valkey 9.1.
- */
-export class ReplicaLink {
-  /** Checks with each heartbeat: in RESP3 a subscribed connection takes any command. */
-  readonly probe: Probe = {
-    command: "CLIENT",
-    args: ["LIST", "TYPE", "master"],
-    onReply: (reply, askedAt) => this.#note(reply, askedAt),
-  };
-  readonly #events: ReplicaLinkEvents;
-  readonly #maxOutage: number;
-  /** The number of the primary as a client; null before the first. */
-  #id: string | null = null;
-  #upAt = 0;
-
-  /** @param maxOutage how long it may be without a primary, in ms */
-  constructor(events: ReplicaLinkEvents, maxOutage: number) {
-    this.#events = events;
-    this.#maxOutage = maxOutage;
-  }
-
-  #note(reply: Reply, askedAt: number): void {
-    const [, id = null] = /^id=(\d{1,20})/m.exec(textOf(reply) ?? "") ?? [];
-    const before = this.#id;
-    const from = this.#upAt;
-    if (id !== null) [this.#id, this.#upAt] = [id, askedAt];
-    if (before === null) return;
-    if (id === null && askedAt - from > this.#maxOutage) this.#events.onBroken(from);
-    if (id !== null && id !== before) this.#events.onCopied(from);
   }
 }

@@ -241,20 +241,6 @@ export const cluster: readonly Mutant[] = [
     tests: ["tests/cluster/members/gate_test.ts"],
   },
   {
-    name: "begins the gap of a replica that copied when it says so",
-    file: "cluster/members/succession.ts",
-    before: "const from = this.#upAt",
-    after: "const from = askedAt",
-    tests: ["tests/cluster/members/succession_test.ts"],
-  },
-  {
-    name: "does not notice that a replica had to copy its primary",
-    file: "cluster/members/succession.ts",
-    before: "if (id !== null && id !== before)",
-    after: "if (id !== null && id === before)",
-    tests: ["tests/cluster/members/succession_test.ts"],
-  },
-  {
     name: "forgets the slots of an overflow",
     file: "pubsub/gap.ts",
     before: "for (const slot of slots) dropped.slots.add(slot);",
