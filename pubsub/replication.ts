@@ -54,6 +54,8 @@ const COARSENESS = 1 / 50;
 export class ReplicationLog {
   /** The stream's name. */
   readonly id: string;
+  /** Since when it is kept, in ms since the epoch. */
+  readonly #since: number;
   /** The latest time at which each offset was the last, in order. */
   #entries: { readonly offset: number; at: number }[];
 
@@ -63,7 +65,13 @@ export class ReplicationLog {
    */
   constructor({ id, offset }: Replication, at: number) {
     this.id = id;
+    this.#since = at;
     this.#entries = [{ offset, at }];
+  }
+
+  /** How far the stream had come when the primary was asked last. */
+  get offset(): number {
+    return this.#entries.at(-1)!.offset;
   }
 
   /** Notes how far the stream had come when the primary was asked at `at`, in ms since the epoch. */
@@ -90,9 +98,9 @@ export class ReplicationLog {
   /**
    * When a replica that has followed the stream up to `offset` still followed it.
    *
-   * @returns a time, in ms since the epoch; that of the first entry when it is not known to have
+   * @returns a time, in ms since the epoch; the beginning of the log when it is not known to have
    */
   followedAt(offset: number): number {
-    return (this.#entries.findLast((entry) => entry.offset < offset) ?? this.#entries[0]!).at;
+    return this.#entries.findLast((entry) => entry.offset < offset)?.at ?? this.#since;
   }
 }

@@ -1,4 +1,5 @@
 import type { GapReason } from "../../pubsub/gap.ts";
+import type { Takeover } from "./succession.ts";
 import { addSlot, type SlotRange, slotRanges, SLOTS } from "../discovery/slot.ts";
 
 /** A time during which events of some slots may be missing. */
@@ -44,15 +45,10 @@ export interface Gain {
   readonly atConnect: boolean;
   /** Since when it was not heard before `heardSince`, in ms since the epoch; null if nothing is missing. */
   readonly unheardFrom: number | null;
-  /**
-   * A time, in ms since the epoch, at which the node did not own the slots of an earlier owner yet,
-   * and up to which that one was heard; Infinity if nothing is known of it.
-   */
-  readonly takenOverAfter: (nodeId: string) => number;
+  /** How it took over from an earlier owner, and up to when that one was heard. */
+  readonly takeover: (nodeId: string) => Takeover;
   /** Up to when everything of an earlier owner was received, in ms since the epoch. */
   readonly provenAt: (nodeId: string) => number;
-  /** Whether the node can have replaced an earlier owner as its replica. */
-  readonly isHeir: (nodeId: string) => boolean;
 }
 
 /** A time during which another node may have owned a slot, of which not everything was received yet. */
@@ -96,7 +92,7 @@ export class Coverage {
    */
   gain(nodeId: string, slots: Iterable<number>, gain: Gain, now: number): SlotGap[] {
     const ended: Ended[] = [];
-    const once = { ...gain, takenOverAfter: remembering(gain.takenOverAfter) };
+    const once = { ...gain, takeover: remembering(gain.takeover) };
     const after = { nodeId, reason: null, since: now, isHanded: false };
     for (const slot of slots) {
       const before = this.#slots[slot]!;
@@ -294,26 +290,27 @@ function isHole(one: CoveredSlot | null, nodeId: string): boolean {
 function missing(
   nodeId: string,
   before: CoveredSlot,
-  { heardSince, atConnect, unheardFrom, takenOverAfter, provenAt, isHeir }: Gain,
+  { heardSince, atConnect, unheardFrom, takeover, provenAt }: Gain,
   now: number,
 ): Omit<Ended, "slot"> | null {
   const earlier = before.nodeId;
   const isOther = earlier !== nodeId;
   const isCovered = before.reason === null;
   const ownedUntil = isCovered ? provenAt(earlier) : before.since;
-  const isLateHeard = isOther && (atConnect || ownedUntil < heardSince);
+  const { isHeir, after, isEarlier, until } = takeover(earlier);
+  const isLateHeard = isOther && (atConnect || ownedUntil < heardSince || isEarlier);
   // The earlier owner was heard until now, and only the new one may not have been.
   if (isCovered && !isLateHeard) return null;
   // A node that takes a slot over owns it a while before the earlier owner learns of that.
-  const taken = !isLateHeard
+  const taken = isOther && !isLateHeard || before.since >= until
     ? Infinity
-    : isHeir(earlier) || isCovered && unheardFrom === null
-    ? takenOverAfter(earlier)
+    : !isOther || isHeir || isCovered && unheardFrom === null
+    ? after
     : unheardFrom ?? Infinity;
   const from = Math.min(isCovered ? Infinity : before.since, taken);
   const to = isCovered || before.isHanded ? heardSince : now;
   if (!(from < to)) return null;
-  const reason = isOther ? isHeir(earlier) ? "failover" : "topology" : before.reason!;
+  const reason = isOther ? isHeir ? "failover" : "topology" : before.reason!;
   return { nodeId, reason, from, to };
 }
 

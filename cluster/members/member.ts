@@ -26,6 +26,8 @@ export interface MemberContext extends GateContext {
   nameOf(id: string): string;
   /** Messages may be missing from `from` on, in ms since the epoch. */
   onLost(member: Member, reason: GapReason, from: number): void;
+  /** A node that was connected to has said where it stands in the replication stream. */
+  onHistory(member: Member): void;
   /** As {@linkcode ServerOwner.onDropped}. */
   onDropped(member: Member, dropped: DroppedMessages): void;
   /** The state has changed. */
@@ -182,6 +184,7 @@ export class Member implements GatedNode, ServerOwner {
   async readHistory(connection: Connection): Promise<void> {
     const askedAt = connection.lastAckAt;
     this.replication = await readReplication(connection);
+    this.#context.onHistory(this);
     if (this.replication === null || this.log?.id === this.replication.id) return;
     this.log = new ReplicationLog(this.replication, askedAt);
   }

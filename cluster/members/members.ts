@@ -288,6 +288,10 @@ export class Members extends Map<string, Member> implements MemberContext {
     this.#options.onHint();
   }
 
+  onHistory({ id, replication }: Member): void {
+    this.#succession.noteReplication(id, replication);
+  }
+
   onDropped({ id, node }: Member, dropped: DroppedMessages): void {
     this.#options.dispatcher.reportDropped(node, dropped, this.topology?.slotsOf(id));
   }

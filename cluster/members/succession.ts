@@ -9,7 +9,11 @@ import { askRole } from "../../pubsub/connection/info.ts";
 import { delay } from "../../pubsub/connection/timers.ts";
 import type { TcpAddress } from "../../pubsub/mod.ts";
 import type { Settings } from "../../pubsub/options.ts";
-import type { Replication, ReplicationLog } from "../../pubsub/replication.ts";
+import {
+  readReplication,
+  type Replication,
+  type ReplicationLog,
+} from "../../pubsub/replication.ts";
 import type { Topology } from "../discovery/topology.ts";
 
 /** How often the role of a replica is polled while its primary is not heard, in ms. */
@@ -29,6 +33,36 @@ export interface SuccessionOptions {
   readonly onPromoted: (id: string) => void;
 }
 
+/** What is known of a node. Times are in ms since the epoch. */
+interface Standing {
+  /** The primary that it follows, or followed last; null if it was never seen to follow one. */
+  primary: string | null;
+  /** Whether it said that it had replaced that primary. */
+  isPromoted: boolean;
+  /** When it was last asked and said that it is a replica. */
+  replicaAt: number;
+  /** When a topology was last requested that named it as the owner of slots. */
+  ownedAt: number;
+  /** Where it stood in the replication stream when it was last found to be a primary. */
+  replication: Replication | null;
+  /** How far its replication stream had come while it was heard. */
+  log: ReplicationLog | null;
+  /** The log of the stream before, if it has had another one, and until when it counts. */
+  former: { readonly log: ReplicationLog; readonly until: number } | null;
+}
+
+/** How a node has taken over from an earlier primary. */
+export interface Takeover {
+  /** Whether it can have done so, as that one's replica. */
+  readonly isHeir: boolean;
+  /** A time, in ms since the epoch, at which it had not yet; Infinity if nothing is known of it. */
+  readonly after: number;
+  /** Whether it had before it was connected to. */
+  readonly isEarlier: boolean;
+  /** This counts for what is missing since before this time, in ms since the epoch. */
+  readonly until: number;
+}
+
 /**
  * Knows which node replaces which primary, and since when. It polls the replicas of primaries that
  * are not heard: a replica knows of its promotion before any topology names it.
@@ -37,20 +71,26 @@ export class Succession {
   readonly #options: SuccessionOptions;
   /** Ends the polls of the replicas of a primary, by its id. */
   readonly #polls = new Map<string, AbortController>();
-  /** The primary that a node followed last as its replica, by both ids. */
-  readonly #followed = new Map<string, string>();
-  /** The primary that a node said it had replaced, by both ids. */
-  readonly #replaced = new Map<string, string>();
-  /** When a node was last asked that said that it is a replica, by its id, in ms since the epoch. */
-  readonly #replicaAt = new Map<string, number>();
-  /** When a topology was last requested that named a node as the owner of slots, by its id. */
-  readonly #ownedAt = new Map<string, number>();
-  /** How far the replication streams of primaries had come, those that were replaced among them. */
-  readonly #logs = new Map<string, ReplicationLog>();
+  /** By id, also of nodes that were replaced. */
+  readonly #standings = new Map<string, Standing>();
   #topology: Topology | null = null;
 
   constructor(options: SuccessionOptions) {
     this.#options = options;
+  }
+
+  #standing(id: string): Standing {
+    const known = this.#standings.get(id) ?? {
+      primary: null,
+      isPromoted: false,
+      replicaAt: 0,
+      ownedAt: Infinity,
+      replication: null,
+      log: null,
+      former: null,
+    };
+    this.#standings.set(id, known);
+    return known;
   }
 
   /** Takes note of who follows whom and who owns slots, as of `requestedAt`, in ms since the epoch. */
@@ -58,55 +98,89 @@ export class Succession {
     this.#topology = topology;
     for (const { primary, nodes } of topology.shards) {
       if (primary === null) continue;
-      for (const { id, role } of nodes) if (role === "replica") this.#followed.set(id, primary.id);
+      for (const { id, role } of nodes) {
+        if (role === "replica") this.#standing(id).primary = primary.id;
+      }
     }
     for (const { id } of topology.primaries) {
-      if (topology.slotsOf(id).length > 0) this.#ownedAt.set(id, requestedAt);
+      if (topology.slotsOf(id).length > 0) this.#standing(id).ownedAt = requestedAt;
     }
     // A node that was replaced and forgotten may still matter to the gap of its heir.
     if (this.isUnderWay) return;
-    const isGone = (id: string) => !topology.nodes.has(id) && !this.#options.isWatched(id);
-    for (
-      const known of [this.#followed, this.#replaced, this.#replicaAt, this.#ownedAt, this.#logs]
-    ) {
-      for (const id of known.keys()) if (isGone(id)) known.delete(id);
+    for (const id of this.#standings.keys()) {
+      if (!topology.nodes.has(id) && !this.#options.isWatched(id)) this.#standings.delete(id);
     }
+  }
+
+  /** Takes note of where a primary stood in the replication stream when it was connected to. */
+  noteReplication(id: string, replication: Replication | null): void {
+    this.#standing(id).replication = replication;
   }
 
   /** Keeps the log of a primary's replication stream, also once the primary is replaced. */
   keepLog(id: string, log: ReplicationLog): void {
-    this.#logs.set(id, log);
+    const standing = this.#standing(id);
+    const { log: before } = standing;
+    if (before !== null && before.id !== log.id) {
+      standing.former = { log: before, until: Date.now() };
+    }
+    standing.log = log;
   }
 
   /** The primary that a node said it had replaced; null if it said so of none. */
   replacedBy(id: string): string | null {
-    return this.#replaced.get(id) ?? null;
-  }
-
-  /** Whether a node can have replaced an earlier primary as its replica. */
-  isHeir(id: string, earlier: string): boolean {
-    return this.#followed.get(id) === earlier || this.#replaced.get(id) === earlier;
+    const known = this.#standings.get(id);
+    return known?.isPromoted ? known.primary : null;
   }
 
   /**
-   * A time, in ms since the epoch, at which a node had not replaced an earlier primary yet; Infinity if
-   * nothing is known of it. Its own history says how far it had followed that one.
+   * How a node has taken over from an earlier primary; of itself, how another one has that it has replaced
+   * since. Their own histories say how far the one had followed the other.
    */
-  takenOverAfter(id: string, replication: Replication | null, earlier: string): number {
-    const [log] = Array.from(this.#logs.values()).filter((log) =>
-      log.id === replication?.previousId
-    );
-    const after = log?.followedAt(replication!.previousOffset) ?? this.#ownedAt.get(earlier);
-    return Math.max(after ?? Infinity, this.#replicaAt.get(id) ?? 0);
+  takeover(id: string, earlier: string): Takeover {
+    const { primary, replication, replicaAt, former } = this.#standing(id);
+    const { log, ownedAt } = this.#standing(earlier);
+    if (id !== earlier) {
+      const after = this.#followedAt(log, replication);
+      return {
+        isHeir: primary === earlier || after !== null,
+        after: Math.max(after ?? ownedAt, replicaAt),
+        isEarlier: after !== null,
+        until: Infinity,
+      };
+    }
+    const { log: own, until } = former ?? { log: null, until: 0 };
+    // One that was started anew either continues its stream or has never followed another one.
+    const isAnew = own === null || replication === null || replication.previousId === own.id ||
+      /^0*$/.test(replication.previousId);
+    const after = isAnew
+      ? Infinity
+      // Without the history of the other one: it was the primary until its own last change.
+      : this.#followedAt(own, replication) ?? own.followedAt(own.offset);
+    return { isHeir: false, after, isEarlier: false, until };
+  }
+
+  /**
+   * A time at which a node still followed a stream, itself or by way of the primaries before it; null if it
+   * is not known to have.
+   */
+  #followedAt(log: ReplicationLog | null, replication: Replication | null): number | null {
+    const histories = Array.from(this.#standings.values(), (standing) => standing.replication);
+    for (let left = histories.length, now = replication; now !== null && left >= 0; left--) {
+      const { previousId, previousOffset } = now;
+      if (previousId === log?.id) return log.followedAt(previousOffset);
+      now = histories.find((one) => one?.id === previousId) ?? null;
+    }
+    return null;
   }
 
   /** The nodes that may replace a primary. */
   heirsOf(id: string): Set<string> {
     // The topology may not have heard yet who follows whom.
     const heirs = new Set(this.#topology?.shardOf(id)?.nodes.map((node) => node.id));
-    for (const [replica, primary] of this.#followed) {
+    for (const [replica, { primary }] of this.#standings) {
       if (primary === id) heirs.add(replica);
-      if (replica === id) heirs.add(primary);
+      if (replica === id && primary !== null) heirs.add(primary);
     }
     heirs.delete(id);
     return heirs;
@@ -128,7 +202,7 @@ export class Succession {
   /** A primary was replaced by a node. */
   replace(primary: string, heir: string): void {
     this.end(primary);
-    this.#replaced.set(heir, primary);
+    Object.assign(this.#standing(heir), { primary, isPromoted: true });
     this.#options.onPromoted(heir);
   }
 
@@ -167,8 +241,11 @@ export class Succession {
         // The handshake says it, which saves a round trip while nothing is heard.
         if (connection === null) ({ connection, info: { role } } = await this.#open(id, signal));
         role ??= (await askRole(connection)).role;
-        if (role === "primary") this.replace(primary, id);
-        else if (role === "replica") this.#replicaAt.set(id, askedAt);
+        if (role === "primary") {
+          this.replace(primary, id);
+          // It may be a replica again before it is heard.
+          this.noteReplication(id, await readReplication(connection));
+        } else if (role === "replica") this.#standing(id).replicaAt = askedAt;
       } catch {
         // The replica does not answer now; the topology may name it later all the same.
       }

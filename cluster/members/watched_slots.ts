@@ -8,7 +8,6 @@ import type { Connection } from "../../pubsub/connection/connection.ts";
 import type { ServerChannel } from "../../pubsub/connection/requests.ts";
 import type { Dispatcher } from "../../pubsub/dispatcher.ts";
 import type { Status } from "../../pubsub/mod.ts";
-import type { Replication } from "../../pubsub/replication.ts";
 import { hashSlot, SLOTS } from "../discovery/slot.ts";
 import type { Topology } from "../discovery/topology.ts";
 import type { NodeStream } from "../migration/node_stream.ts";
@@ -90,8 +89,6 @@ export interface SlotOwner {
   readonly heardSince: number | null;
   /** As {@linkcode Member.unheardFrom}. */
   readonly unheardFrom: number | null;
-  /** As {@linkcode Member.replication}. */
-  readonly replication: Replication | null;
   readonly gate: { readonly stream: NodeStream<unknown> | null };
   readonly server: { readonly connection: Connection | null; readonly silentFor: number };
 }
@@ -188,7 +185,7 @@ export class WatchedSlots {
    * @param atConnect whether it owned them already when it was connected to
    */
   gain(
-    { id, heardSince, unheardFrom, replication }: SlotOwner,
+    { id, heardSince, unheardFrom }: SlotOwner,
     slots: readonly number[],
     atConnect: boolean,
   ): void {
@@ -200,13 +197,13 @@ export class WatchedSlots {
       atConnect,
       unheardFrom,
       provenAt: (earlier: string) => serverOf(earlier)?.connection?.lastAckAt ?? Infinity,
-      isHeir: (earlier: string) => succession.isHeir(id, earlier),
-      takenOverAfter: (earlier: string) => {
-        const taken = succession.takenOverAfter(id, replication, earlier);
-        const server = serverOf(earlier);
+      takeover: (earlier: string) => {
+        const { after, ...takeover } = succession.takeover(id, earlier);
+        const server = earlier === id ? undefined : serverOf(earlier);
         // One that does not answer now may have been replaced since its last answer.
         const isSilent = server !== undefined && server.silentFor > 0;
-        return Math.min(taken, isSilent ? server.connection?.lastAckAt ?? Infinity : Infinity);
+        const provenAt = isSilent ? server.connection?.lastAckAt : undefined;
+        return { ...takeover, after: Math.min(after, provenAt ?? Infinity) };
       },
     };
     this.report(this.coverage.gain(id, slots, gain, Date.now()));

@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { Coverage, type Gain, type SlotGap } from "../../../cluster/members/coverage.ts";
+import type { Takeover } from "../../../cluster/members/succession.ts";
 import { formatSlots } from "../../../cluster/discovery/slot.ts";
 
 /** All slots from the first to the last. */
@@ -10,14 +11,18 @@ function range(first: number, last: number): number[] {
 const A = range(0, 8191);
 const B = range(8192, 16383);
 
+/** How a node has taken over from an earlier owner. */
+function takeover(after: number, isHeir = false): Takeover {
+  return { isHeir, after, isEarlier: false, until: Infinity };
+}
+
 /** How a node gains slots that has been heard since long ago. */
 const HEARD: Gain = {
   heardSince: 0,
   atConnect: false,
   unheardFrom: null,
-  takenOverAfter: () => Infinity,
+  takeover: () => takeover(Infinity),
   provenAt: () => Infinity,
-  isHeir: () => false,
 };
 /** How a node gains the slots that it owned when it was connected to. */
 const CONNECTED: Gain = { ...HEARD, atConnect: true };
@@ -161,26 +166,45 @@ Deno.test("a failover is a gap from where the replica left the old primary's str
     heardSince: 300,
     atConnect: true,
     unheardFrom: null,
-    takenOverAfter: (id) => id === "a" ? 90 : Infinity,
+    takeover: (id) => id === "a" ? takeover(90, true) : takeover(Infinity),
     provenAt: () => Infinity,
-    isHeir: (id) => id === "a",
   };
   assertEquals(tell(coverage.gain("r", A, gain, 300)), ["r failover 0-8191 90-300"]);
+});
+
+Deno.test("what another node owned meanwhile that was replaced is missing since it took over", () => {
+  const gained = (since: number) => {
+    const coverage = covered();
+    coverage.release("a", 5, since, true, null, since);
+    const again = () => ({ ...takeover(80), until: 150 });
+    return tell(coverage.gain("a", [5], { ...HEARD, heardSince: 150, takeover: again }, 200));
+  };
+  assertEquals(gained(100), ["a topology 5 80-150"]);
+  // It was heard when it lost the slot, so that was later.
+  assertEquals(gained(160), []);
+});
+
+Deno.test("an heir that was promoted before it was heard may have owned what its primary held on to", () => {
+  const coverage = covered();
+  coverage.release("a", 5, 300, true, null, 300);
+  const heir = () => ({ ...takeover(250, true), isEarlier: true });
+  const gain: Gain = { ...HEARD, heardSince: 290, takeover: heir };
+  assertEquals(tell(coverage.gain("r", [5, 6], gain, 310)), ["r failover 5-6 250-290"]);
 });
 
 Deno.test("slots of a lost node that pass to no heir are missing since its last proof", () => {
   const coverage = covered();
   coverage.lose("a", 100, "disconnected");
-  const gain = { ...CONNECTED, heardSince: 300, takenOverAfter: () => 40 };
+  const gain = { ...CONNECTED, heardSince: 300, takeover: () => takeover(40) };
   assertEquals(tell(coverage.gain("c", A, gain, 300)), ["c topology 0-8191 100-300"]);
 });
 
 Deno.test("a node that owns another's slots when it is connected to may have had them for long", () => {
   const known = covered();
-  const gain: Gain = { ...CONNECTED, heardSince: 300, takenOverAfter: () => 250 };
+  const gain: Gain = { ...CONNECTED, heardSince: 300, takeover: () => takeover(250) };
   assertEquals(tell(known.gain("c", [5], gain, 310)), ["c topology 5 250-300"]);
   // Nothing is known of it, and the earlier owner was heard all the time.
-  assertEquals(covered().gain("c", [5], { ...gain, takenOverAfter: () => Infinity }, 310), []);
+  assertEquals(covered().gain("c", [5], { ...gain, takeover: HEARD.takeover }, 310), []);
 });
 
 Deno.test("a node that covers in part reports the gap up to now, and the gap goes on", () => {
@@ -231,18 +255,21 @@ Deno.test("what is known of an earlier owner is asked once for all of its slots"
   const coverage = covered();
   coverage.lose("a", 100, "disconnected");
   const asked: string[] = [];
-  const takenOverAfter = (nodeId: string) => {
-    asked.push(nodeId);
-    return 90;
+  const gain: Gain = {
+    ...CONNECTED,
+    heardSince: 200,
+    takeover: (nodeId) => {
+      asked.push(nodeId);
+      return takeover(90, true);
+    },
   };
-  const gain = { ...CONNECTED, heardSince: 200, takenOverAfter, isHeir: () => true };
   assertEquals(tell(coverage.gain("c", A, gain, 200)), ["c failover 0-8191 90-200"]);
   assertEquals(asked, ["a"]);
 });
 
 Deno.test("what an earlier owner did not deliver is reported once, when its heir is heard", () => {
   const coverage = covered();
-  const gain = { ...CONNECTED, heardSince: 200, takenOverAfter: () => 90, isHeir: () => true };
+  const gain = { ...CONNECTED, heardSince: 200, takeover: () => takeover(90, true) };
   assertEquals(tell(coverage.gain("c", A, gain, 205)), ["c failover 0-8191 90-200"]);
   // It was silent since, and is given up only now.
   assertEquals(coverage.lose("a", 95, "unresponsive"), []);
@@ -330,7 +357,7 @@ Deno.test("slots that came to a node while it was not heard are missing since it
   assertEquals(tell(coverage.gain("c", [5], gain, 200)), ["c topology 5 120-200"]);
   // Nobody was sent to a replica.
   coverage.lose("b", 210, "disconnected");
-  const heir = { ...gain, takenOverAfter: () => 205, isHeir: () => true };
+  const heir = { ...gain, takeover: () => takeover(205, true) };
   assertEquals(tell(coverage.gain("d", [9000], heir, 220)), ["d failover 9000 205-220"]);
 });
 

@@ -73,7 +73,7 @@ Deno.test("of the replicas of a lost primary the one that is promoted is reporte
   succession.begin("p", ["r1", "r2"]);
   await until("both are polled repeatedly", () => replicas.polls > 4);
   assertEquals([replicas.connections, promoted], [2, []]);
-  assertEquals(succession.takenOverAfter("r3", null, "p"), Infinity);
+  assertEquals(succession.takeover("r3", "p").after, Infinity);
   const before = Date.now();
   const polls = replicas.polls;
   await until("both are polled again", () => replicas.polls > polls + 2);
@@ -83,9 +83,50 @@ Deno.test("of the replicas of a lost primary the one that is promoted is reporte
   assertEquals(promoted, ["r2"]);
   const log = new ReplicationLog({ ...REPLICATION, id: "s", offset: 1 }, 5);
   succession.keepLog("p", log);
-  const after = succession.takenOverAfter("r2", { ...REPLICATION, previousId: "s" }, "p");
+  for (const id of ["r2", "r3"]) succession.noteReplication(id, REPLICATION);
+  const { after } = succession.takeover("r2", "p");
   assert(before <= after && after <= Date.now());
-  assertEquals(succession.takenOverAfter("r3", { ...REPLICATION, previousId: "s" }, "p"), 5);
+  assertEquals(succession.takeover("r3", "p").after, 5);
+});
+
+/** A log of a stream that grew by 1 in each ms from the first to the last. */
+function logOf(id: string, first: number, last: number): ReplicationLog {
+  const log = new ReplicationLog({ ...REPLICATION, id, offset: first }, first);
+  for (let at = first + 1; at <= last; at++) log.note(at, at);
+  return log;
+}
+
+Deno.test("the history of a primary that was replaced and is back says since when another one was", async () => {
+  await using replicas = new Replicas();
+  const { succession } = replicas;
+  const isBack = (previousId: string) => {
+    succession.keepLog("p", logOf("s", 10, 50));
+    succession.noteReplication("p", { id: "u", offset: 70, previousId, previousOffset: 70 });
+    succession.keepLog("p", logOf("u", 70, 70));
+    const { after, until } = succession.takeover("p", "p");
+    assert(until <= Date.now());
+    return after;
+  };
+  // It was started anew, and has never followed another one, or continues its own.
+  assertEquals(isBack("0".repeat(40)), Infinity);
+  assertEquals(isBack("s"), Infinity);
+  assertEquals(isBack("t"), 49);
+  succession.noteReplication("r", { id: "t", offset: 60, previousId: "s", previousOffset: 40 });
+  assertEquals(isBack("t"), 39);
+  // It is in the stream that it was in before.
+  succession.noteReplication("p", { id: "s", offset: 80, previousId: "t", previousOffset: 60 });
+  assertEquals(succession.takeover("q", "p").after, Infinity);
+});
+
+Deno.test("an heir has left the stream of a primary by way of another that was not heard", async () => {
+  await using replicas = new Replicas();
+  const { succession } = replicas;
+  succession.keepLog("p", logOf("s", 10, 50));
+  succession.noteReplication("q", { id: "u", offset: 70, previousId: "t", previousOffset: 70 });
+  assertEquals(succession.takeover("q", "p").isHeir, false);
+  succession.noteReplication("r", { id: "t", offset: 60, previousId: "s", previousOffset: 40 });
+  const { isHeir, after, isEarlier } = succession.takeover("q", "p");
+  assertEquals([isHeir, after, isEarlier], [true, 39, true]);
 });
 
 Deno.test("a replica that has been promoted already is reported by its handshake", async () => {
@@ -130,7 +171,7 @@ Deno.test("nodes that the cluster has forgotten are forgotten, unless they are w
   await using replicas = new Replicas("r");
   const { succession } = replicas;
   const known = (...ids: string[]) => new Topology(ids.map((id) => shard(node(id), [[0, 1]])));
-  const lasts = (id: string) => succession.takenOverAfter("r", null, id) !== Infinity;
+  const lasts = (id: string) => succession.takeover("r", id).after !== Infinity;
   succession.note(known("a"), 1);
   succession.note(known("watched"), 2);
   succession.begin("p", ["r"]);
