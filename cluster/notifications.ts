@@ -5,12 +5,7 @@ import { KeyspaceNotifications, type SentinelTarget, type Status } from "../pubs
 import { ONLY_ANNOUNCED } from "../pubsub/options.ts";
 import { isSentinelTarget } from "../pubsub/sentinel_target.ts";
 import type { Topology } from "./discovery/topology.ts";
-import {
-  checkForCluster,
-  type ClusterOptions,
-  readSeedNodes,
-  resolveClusterOptions,
-} from "./options.ts";
+import { type ClusterOptions, resolveClusterOptions } from "./options.ts";
 import type { WatchedCluster } from "./watched_cluster.ts";
 
 /**
@@ -53,10 +48,8 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
     targets: readonly (string | URL)[],
     options: ClusterOptions = {},
   ): Promise<ClusterKeyspaceNotifications> {
-    const seedNodes = readSeedNodes(targets);
-    checkForCluster(options);
     const { WatchedCluster } = await import("./watched_cluster.ts");
-    const cluster = new WatchedCluster(seedNodes, options);
+    const cluster = new WatchedCluster(targets, options);
     try {
       options.signal?.throwIfAborted();
       await cluster.start();

@@ -63,6 +63,9 @@ export function refreshDelay(interval: number, nodes: number): number {
   return interval * Math.max(1, nodes * SAMPLE / CHEAP_ENTRIES);
 }
 
+/** Fetches the topology from one node. */
+type Fetch = (signal: AbortSignal) => Promise<Topology>;
+
 /** Fetches the topology from the nodes of a cluster. */
 export class TopologySource {
   readonly #options: TopologySourceOptions;
@@ -76,7 +79,7 @@ export class TopologySource {
   /**
    * Requests the topology of up to five connected nodes, and returns the view that most of them agree
    * on, because one node may be cut off from the others. While none of them replies, the next five are
-   * tried as well; if none does, the seed nodes one after the other. Each time another node is the first.
+   * tried as well, then the seed nodes one after the other. Each time another node is the first.
    *
    * @param known the topology so far; once slots had owners, a reply that names none is not used: its
    * node was reset, or has forgotten the others
@@ -85,93 +88,40 @@ export class TopologySource {
    */
   async fetch(known: Topology | null): Promise<FetchedTopology> {
     const { seedNodes, signal } = this.#options;
-    const check = (topology: Topology): Topology => {
-      if (topology.covered.length > 0 || known === null || known.covered.length === 0) {
-        return topology;
-      }
-      throw new ConnectError(
-        "TOPOLOGY_UNAVAILABLE",
-        "Cannot use a topology in which no slot has an owner",
-      );
-    };
-    const samples = this.#samples().map((nodes) => (race: AbortSignal) =>
-      this.#fetchFromNodes(nodes, check, race)
+    const seeds = seedNodes.map((seed): Fetch[] => [(race) => this.#fetchFromSeed(seed, race)]);
+    const attempts = [...this.#samples(), ...seeds].map((group) => (race: AbortSignal) =>
+      mostAgreed(group, known, race)
     );
-    const seeds = seedNodes.map((seed) => async (race: AbortSignal) => {
-      const requestedAt = Date.now();
-      return { topology: check(await this.#fetchFromSeed(seed, race)), requestedAt };
-    });
-    const failures: Error[] = [];
-    for (const requests of [samples, seeds]) {
-      try {
-        return await raceStaggered(requests, STAGGER_MS, signal);
-      } catch (error) {
-        if (!(error instanceof AggregateError)) throw error;
-        failures.push(
-          ...error.errors.flatMap((one) => one instanceof AggregateError ? one.errors : one),
-        );
-      }
+    try {
+      return await raceStaggered(attempts, STAGGER_MS, signal);
+    } catch (error) {
+      if (!(error instanceof AggregateError)) throw error;
+      const failures = error.errors.flatMap((one) =>
+        one instanceof AggregateError ? one.errors as Error[] : one as Error
+      );
+      if (failures.length === 1) throw failures[0]!;
+      const refused = failures.find((failure) => failure instanceof AuthError);
+      const what = `Cannot fetch the topology of the cluster: ${quoteEach(failures, "nodes")}`;
+      if (refused instanceof AuthError) throw new AuthError(refused.code, what, { cause: refused });
+      throw new ConnectError("TOPOLOGY_UNAVAILABLE", what, { cause: failures[0] });
     }
-    if (failures.length === 1) throw failures[0]!;
-    const refused = failures.find((failure) => failure instanceof AuthError);
-    const what = `Cannot fetch the topology of the cluster: ${quoteEach(failures, "nodes")}`;
-    if (refused instanceof AuthError) throw new AuthError(refused.code, what, { cause: refused });
-    throw new ConnectError("TOPOLOGY_UNAVAILABLE", what, { cause: failures[0] });
   }
 
   /** The connected nodes, in groups of those that are sent the command at once. */
-  #samples(): KnownNode[][] {
+  #samples(): Fetch[][] {
     const nodes = this.#options.nodes();
     const start = nodes.findIndex(({ id }) => id === this.#lastSampled) + 1;
     const order = [...nodes.slice(start), ...nodes.slice(0, start)];
     // Also where all are in one group another one is the first: of equally frequent views its own counts.
     this.#lastSampled = order[order.length > SAMPLE ? SAMPLE - 1 : 0]?.id ?? null;
+    // Not again if the connection breaks: other nodes may reply sooner than it is back.
+    const fetches = order.map(({ server, address }): Fetch => () =>
+      server.withConnection((connection) => fetchTopology(connection, address, this.#options))
+    );
     return Array.from(
       { length: Math.ceil(order.length / SAMPLE) },
-      (_, n) => order.slice(n * SAMPLE, (n + 1) * SAMPLE),
+      (_, n) => fetches.slice(n * SAMPLE, (n + 1) * SAMPLE),
     );
-  }
-
-  /**
-   * Waits until all nodes have replied, more than half of them agree, or the first reply has waited
-   * for long enough.
-   *
-   * @throws {AggregateError} with what each failed with, when all did
-   */
-  #fetchFromNodes(
-    nodes: readonly KnownNode[],
-    check: (topology: Topology) => Topology,
-    signal: AbortSignal,
-  ): Promise<FetchedTopology> {
-    const requestedAt = Date.now();
-    return new Promise((resolve, reject) => {
-      // Sparse: a view stands at the place of its node.
-      const views: Topology[] = [];
-      let timer: ReturnType<typeof setTimeout> | undefined;
-      const decide = () => {
-        clearTimeout(timer);
-        resolve({ topology: mostFrequentView(Object.values(views)), requestedAt });
-      };
-      signal.addEventListener("abort", () => {
-        clearTimeout(timer);
-        reject(signal.reason);
-      });
-      const replies = nodes.map(async ({ server, address }, place) => {
-        // Not again if the connection breaks: other nodes may reply sooner than it is back.
-        const view = await server.withConnection((connection) =>
-          fetchTopology(connection, address, this.#options)
-        );
-        views[place] = check(view);
-        timer ??= setTimeout(decide, STAGGER_MS);
-        const agreeing = views.filter(({ fingerprint }) => fingerprint === view.fingerprint);
-        if (2 * agreeing.length > nodes.length) decide();
-      });
-      Promise.allSettled(replies).then((outcomes) => {
-        const failures = outcomes.flatMap((one) => one.status === "rejected" ? [one.reason] : []);
-        if (failures.length < nodes.length) decide();
-        else reject(new AggregateError(failures));
-      });
-    });
   }
 
   async #fetchFromSeed(address: Address, signal: AbortSignal): Promise<Topology> {
@@ -193,10 +143,56 @@ export class TopologySource {
   }
 }
 
+/**
+ * Waits until all nodes have replied, more than half of them agree, or the first reply has waited for
+ * long enough.
+ *
+ * @param known as for {@linkcode TopologySource.fetch}
+ * @throws {AggregateError} with what each failed with, when all did
+ */
+function mostAgreed(
+  group: readonly Fetch[],
+  known: Topology | null,
+  signal: AbortSignal,
+): Promise<FetchedTopology> {
+  const requestedAt = Date.now();
+  return new Promise((resolve, reject) => {
+    // Sparse: a view stands at the place of its node.
+    const views: Topology[] = [];
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const decide = () => {
+      clearTimeout(timer);
+      resolve({ topology: mostFrequentView(Object.values(views)), requestedAt });
+    };
+    signal.addEventListener("abort", () => {
+      clearTimeout(timer);
+      reject(signal.reason);
+    });
+    const replies = group.map(async (fetch, place) => {
+      const view = await fetch(signal);
+      if (view.covered.length === 0 && known !== null && known.covered.length > 0) {
+        throw new ConnectError(
+          "TOPOLOGY_UNAVAILABLE",
+          "Cannot use a topology in which no slot has an owner",
+        );
+      }
+      views[place] = view;
+      timer ??= setTimeout(decide, STAGGER_MS);
+      const agreeing = views.filter(({ fingerprint }) => fingerprint === view.fingerprint);
+      if (2 * agreeing.length > group.length) decide();
+    });
+    Promise.allSettled(replies).then((outcomes) => {
+      const failures = outcomes.flatMap((one) => one.status === "rejected" ? [one.reason] : []);
+      if (failures.length < group.length) decide();
+      else reject(new AggregateError(failures));
+    });
+  });
+}
+
 /** What a refresher does, and when. */
 export interface RefresherOptions {
-  /** Refreshes once. It must end by itself. */
-  readonly refresh: () => Promise<void>;
+  /** Refreshes once, and resolves with whether that is enough for now. It must end by itself. */
+  readonly refresh: () => Promise<boolean>;
   /** The time from one refresh to the next, in ms, give or take a tenth. */
   readonly interval: () => number;
   /** Called when a refresh fails; another follows. */
@@ -204,27 +200,27 @@ export interface RefresherOptions {
 }
 
 /**
- * Refreshes on a timer, on request, and with backoff after a failure. One refresh is under way at a
- * time.
+ * Refreshes on a timer, on request, on hints, and with backoff after a refresh that failed or was not
+ * enough. One refresh is under way at a time.
  */
 export class Refresher {
   readonly #options: RefresherOptions;
   #timer: ReturnType<typeof setTimeout> | undefined;
   /** When the timer is due, by the clock of {@linkcode performance}. */
   #due = Infinity;
-  #running: Promise<void> | null = null;
+  #running: Promise<boolean> | null = null;
   #next: Promise<void> | null = null;
-  #failures = 0;
+  #stopped = false;
   /** How soon another refresh has to follow the one under way, in ms. */
   #haste = Infinity;
-  #stopped = false;
-  #runs = 0;
-  /** The last hint: its time, the refreshes before it, and how many hints each followed a refresh. */
-  #hint = { at: -Infinity, runs: 0, count: 0 };
+  /** How many refreshes in a row failed or were not enough. */
+  #lacking = 0;
+  /** When the last hint came, and how many refreshes there were since hints were rare. */
+  #hint = { at: -Infinity, runs: 0 };
 
   constructor(options: RefresherOptions) {
     this.#options = options;
-    this.hasten(this.#interval());
+    this.#hasten(this.#interval());
   }
 
   /**
@@ -245,17 +241,20 @@ export class Refresher {
 
   /** Refreshes at once if hints are rare, and with backoff if each refresh is followed by one. */
   hint(): void {
-    const now = performance.now();
-    const { at, runs, count } = this.#hint;
-    const inARow = now - at >= STEADY_MS ? 0 : count + (this.#runs > runs ? 1 : 0);
-    this.#hint = { at: now, runs: this.#runs, count: inARow };
-    const pause = backoff(inARow, Math.random());
-    if (inARow === 0) this.request().catch(() => {});
-    else this.hasten(pause);
+    const at = performance.now();
+    const runs = at - this.#hint.at < STEADY_MS ? this.#hint.runs : 0;
+    this.#hint = { at, runs };
+    this.#hasten(backoff(runs, Math.random()));
+  }
+
+  /** Ends the timer. */
+  stop(): void {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
   }
 
   /** Refreshes within so many ms, or so many ms after a refresh under way. */
-  hasten(ms: number): void {
+  #hasten(ms: number): void {
     if (this.#running !== null) {
       this.#haste = Math.min(this.#haste, ms);
       return;
@@ -269,30 +268,24 @@ export class Refresher {
     this.#timer = setTimeout(() => this.request().catch(() => {}), ms);
   }
 
-  /** Ends the timer. */
-  stop(): void {
-    this.#stopped = true;
-    clearTimeout(this.#timer);
-  }
-
   async #run(): Promise<void> {
     clearTimeout(this.#timer);
     this.#due = Infinity;
-    this.#runs++;
-    const running = this.#options.refresh();
-    this.#running = running;
+    this.#hint.runs++;
+    this.#running = this.#options.refresh();
+    let isEnough = false;
     try {
-      await running;
-      this.#failures = 0;
+      isEnough = await this.#running;
     } catch (error) {
-      this.#failures++;
       if (!this.#stopped) this.#options.onFailure(error as Error);
       throw error;
     } finally {
       this.#running = null;
-      const soon = this.#failures === 0 ? this.#haste : backoff(this.#failures, Math.random());
+      this.#lacking = isEnough ? 0 : this.#lacking + 1;
+      const again = isEnough ? Infinity : backoff(this.#lacking, Math.random());
+      const soon = Math.min(this.#haste, again);
       this.#haste = Infinity;
-      this.hasten(Math.min(this.#interval(), soon));
+      this.#hasten(Math.min(this.#interval(), soon));
     }
   }
 

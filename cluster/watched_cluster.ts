@@ -9,7 +9,8 @@ import type { Topology } from "./discovery/topology.ts";
 import { oppositesOf } from "./members/watched_slots.ts";
 import type { Member } from "./members/member.ts";
 import { Members } from "./members/members.ts";
-import { type ClusterOptions, resolveClusterOptions, type SeedNodes } from "./options.ts";
+import { type ClusterOptions, resolveClusterOptions } from "./options.ts";
+import { checkForCluster, readSeedNodes } from "./seed_nodes.ts";
 import { refreshDelay, Refresher, TopologySource } from "./topology_source.ts";
 
 /** The consumer of events that nobody subscribed to. */
@@ -36,7 +37,10 @@ export class WatchedCluster {
   /** Reports the status when due; null while there is nothing to report. */
   #statusTimer: ReturnType<typeof setTimeout> | null = null;
 
-  constructor({ addresses, defaults }: SeedNodes, options: ClusterOptions) {
+  /** @throws {TypeError} when a URL or an option is malformed, or they contradict each other */
+  constructor(targets: readonly (string | URL)[], options: ClusterOptions) {
+    const { addresses, defaults } = readSeedNodes(targets);
+    checkForCluster(options);
     const given = resolveOptions(defaults, options);
     const settings = { ...given, turns: new ConnectTurns(given.maxConnecting) };
     const { maxNodes, refreshInterval, migrations } = resolveClusterOptions(options);
@@ -71,7 +75,6 @@ export class WatchedCluster {
       tls,
       dispatcher: this.dispatcher,
       onHint: () => this.#refresher.hint(),
-      hasten: (ms) => this.#refresher.hasten(ms),
       signal,
       onStatus: () => this.#reportStatus(),
     });
@@ -90,7 +93,7 @@ export class WatchedCluster {
     this.#refresher = new Refresher({
       refresh: async () => {
         const { topology, requestedAt } = await source.fetch(this.#members.topology);
-        if (!signal.aborted) this.#members.apply(topology, requestedAt);
+        return signal.aborted || this.#members.apply(topology, requestedAt);
       },
       interval: () => refreshDelay(refreshInterval, this.#members.topology?.nodes.size ?? 0),
       onFailure: (error) => {

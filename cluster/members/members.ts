@@ -1,4 +1,3 @@
-import { backoff } from "../../pubsub/retries.ts";
 import { repeat, SILENT_MS, TIMER_SLACK_MS } from "../../pubsub/connection/timers.ts";
 import { ClosedError } from "../../pubsub/connection/errors.ts";
 import type { GapReason } from "../../pubsub/gap.ts";
@@ -32,8 +31,6 @@ export interface MembersOptions {
   readonly dispatcher: Dispatcher;
   /** Something was noticed that a new topology may explain. */
   readonly onHint: () => void;
-  /** Has a topology follow within so many ms. */
-  readonly hasten: (ms: number) => void;
   /** Aborted when nothing is watched any more. */
   readonly signal: AbortSignal;
   /** The status has changed. */
@@ -68,10 +65,6 @@ export class Members extends Map<string, Member> implements MemberContext {
    * itself can say that it is a primary again: a topology that names it may be late.
    */
   readonly #replicas = new Set<string>();
-  /** How many topologies in a row differed from what the nodes themselves say. */
-  #disagreed = 0;
-  /** At how many topologies in a row some node was lost. */
-  #lacked = 0;
 
   constructor(options: MembersOptions) {
     super();
@@ -150,8 +143,9 @@ export class Members extends Map<string, Member> implements MemberContext {
    * Takes a topology over.
    *
    * @param requestedAt when it was requested, in ms since the epoch
+   * @returns whether it is what the nodes themselves say, and none is lost, which others may replace
    */
-  apply(topology: Topology, requestedAt: number): void {
+  apply(topology: Topology, requestedAt: number): boolean {
     const isFirst = this.topology === null;
     const before = this.#completeAt ?? this.#requestedAt;
     if (topology.nodes.size >= this.filter.proofs.mostKnown) this.#completeAt = null;
@@ -184,15 +178,11 @@ export class Members extends Map<string, Member> implements MemberContext {
     for (const member of members) member.redial(this.locate(member.id));
     // The connection that is over is replaced by one that sets all fences.
     for (const { gate } of members) gate.extend().catch(() => {});
-    const agree = members.every((member) =>
-      member.absences === 0 && !topology.contenders.has(member.id) &&
+    this.#options.onStatus();
+    return members.every((member) =>
+      !member.isLost && member.absences === 0 && !topology.contenders.has(member.id) &&
       !this.slots.lacksFence(member)
     );
-    // Nodes may go on disagreeing for as long as some of them are cut off from the others.
-    this.#disagreed = this.#refreshAgain(agree, this.#disagreed);
-    // It takes them some seconds to make another the primary.
-    this.#lacked = this.#refreshAgain(!members.some(({ isLost }) => isLost), this.#lacked);
-    this.#options.onStatus();
   }
 
   /** Leaves nodes that are no primaries by several topologies in a row. */
@@ -213,13 +203,6 @@ export class Members extends Map<string, Member> implements MemberContext {
       if (stream !== null && topology.nodes.get(id)?.role === "replica") stream.isReplica = true;
       this.#leave(member, `${member.node} is no primary any more`);
     }
-  }
-
-  /** Refreshes again soon, less so each time, unless all is well; returns how many times in a row. */
-  #refreshAgain(isWell: boolean, before: number): number {
-    if (isWell) return 0;
-    this.#options.hasten(backoff(before + 1, Math.random()));
-    return before + 1;
   }
 
   /**
@@ -308,7 +291,7 @@ export class Members extends Map<string, Member> implements MemberContext {
       // Of one that was heard, the loss follows, with the gap that comes before what waits for it.
       if (!member.isHeard) member.gate.follow();
       // One that was connected before was reported as lost.
-      if (state === "connecting" && member.isLost && this.#lacked === 0) onHint();
+      if (state === "connecting" && member.isLost) onHint();
     }
     onStatus();
   }

@@ -180,8 +180,8 @@ export const cluster: readonly Mutant[] = [
   {
     name: "goes on polling replicas once one was promoted",
     file: "cluster/members/succession.ts",
-    before: "    this.end(primary);\n    this.#replaced",
-    after: "    this.#replaced",
+    before: "    this.end(primary);\n    Object.assign(",
+    after: "    Object.assign(",
     tests: ["tests/cluster/members/succession_test.ts"],
   },
   {
@@ -250,8 +250,8 @@ export const cluster: readonly Mutant[] = [
   {
     name: "tries no seed node once the nodes are lost",
     file: "cluster/topology_source.ts",
-    before: "seedNodes.map((seed) =>",
-    after: "[].map((seed) =>",
+    before: "[...this.#samples(), ...seeds]",
+    after: "(known === null ? seeds : this.#samples())",
     tests: ["tests/cluster/topology_source_test.ts", "--filter=found by its seed nodes"],
   },
   {
@@ -264,8 +264,8 @@ export const cluster: readonly Mutant[] = [
   {
     name: "refreshes after each hint at once",
     file: "cluster/topology_source.ts",
-    before: "if (inARow === 0) this.request()",
-    after: "if (inARow >= 0) this.request()",
+    before: "    this.#hint.runs++;\n",
+    after: "",
     tests: ["tests/cluster/refresher_test.ts"],
   },
   {
@@ -299,7 +299,7 @@ export const cluster: readonly Mutant[] = [
   {
     name: "does not wait for other views than the first",
     file: "cluster/topology_source.ts",
-    before: "2 * agreeing.length > nodes.length",
+    before: "2 * agreeing.length > group.length",
     after: "agreeing.length > 0",
     tests: ["tests/cluster/topology_source_test.ts", "--filter=most nodes agree"],
   },
@@ -334,8 +334,8 @@ export const cluster: readonly Mutant[] = [
   {
     name: "refreshes as after a failure though the last refresh succeeded",
     file: "cluster/topology_source.ts",
-    before: "      this.#failures = 0;\n",
-    after: "",
+    before: "isEnough ? 0 : this.#lacking + 1",
+    after: "this.#lacking + 1",
     tests: ["tests/cluster/refresher_test.ts", "--filter=are forgotten"],
   },
   {

@@ -4,9 +4,9 @@ import { sleep, until } from "../servers/mod.ts";
 
 /** Refreshes that end when the test resolves or rejects them. */
 function refreshes() {
-  const begun: PromiseWithResolvers<void>[] = [];
+  const begun: PromiseWithResolvers<boolean>[] = [];
   const refresh = () => {
-    const answer = Promise.withResolvers<void>();
+    const answer = Promise.withResolvers<boolean>();
     begun.push(answer);
     return answer.promise;
   };
@@ -22,10 +22,10 @@ Deno.test("one refresh is under way at a time, and one more serves all requests 
   const second = refresher.request();
   const third = refresher.request();
   assertEquals(begun.length, 1);
-  begun[0]!.resolve();
+  begun[0]!.resolve(true);
   await first;
   await until("the next one begins", () => begun.length === 2);
-  begun[1]!.resolve();
+  begun[1]!.resolve(true);
   await Promise.all([second, third]);
   assertEquals(begun.length, 2);
   refresher.stop();
@@ -44,22 +44,36 @@ Deno.test("refreshes on a timer, and again after a failure, which it reports", a
     begun[n]!.reject(new Error(`failure ${n}`));
   }
   await until("it begins", () => begun.length === 4);
-  begun[3]!.resolve();
+  begun[3]!.resolve(true);
   await until("it begins", () => begun.length === 5);
   assertEquals(failures, ["failure 0", "failure 1", "failure 2"]);
   refresher.stop();
-  begun[4]!.resolve();
+  begun[4]!.resolve(true);
 });
 
-Deno.test("a refresh can have another one follow it before the interval is over", async () => {
+Deno.test("a refresh that is not enough is followed by another before the interval is over", async () => {
   const { begun, refresh } = refreshes();
   const refresher = new Refresher({ refresh, interval: () => SELDOM, onFailure() {} });
   const first = refresher.request();
-  refresher.hasten(10);
-  begun[0]!.resolve();
+  begun[0]!.resolve(false);
   await first;
   await until("the next one begins", () => begun.length === 2);
-  begun[1]!.resolve();
+  begun[1]!.resolve(true);
+  await sleep(100);
+  assertEquals(begun.length, 2);
+  refresher.stop();
+});
+
+Deno.test("a hint has a refresh follow the one under way", async () => {
+  const { begun, refresh } = refreshes();
+  const refresher = new Refresher({ refresh, interval: () => SELDOM, onFailure() {} });
+  const first = refresher.request();
+  refresher.hint();
+  assertEquals(begun.length, 1);
+  begun[0]!.resolve(true);
+  await first;
+  await until("the next one begins", () => begun.length === 2);
+  begun[1]!.resolve(true);
   refresher.stop();
 });
 
@@ -80,11 +94,11 @@ Deno.test("refreshes at once after a hint, and with backoff if each refresh is f
   let begun = 0;
   const refresh = () => {
     begun++;
-    return Promise.resolve();
+    return Promise.resolve(true);
   };
   const refresher = new Refresher({ refresh, interval: () => SELDOM, onFailure() {} });
   refresher.hint();
-  assertEquals(begun, 1);
+  await until("it refreshes", () => begun === 1);
   for (let turn = 0; turn < 300; turn++) {
     await sleep(1);
     refresher.hint();
@@ -97,7 +111,7 @@ Deno.test("refreshes at once after a hint, and with backoff if each refresh is f
 
 Deno.test("thousands of hints at once set few timers", async () => {
   const refresher = new Refresher({
-    refresh: () => Promise.resolve(),
+    refresh: () => Promise.resolve(true),
     interval: () => SELDOM,
     onFailure() {},
   });
@@ -128,7 +142,7 @@ Deno.test("a hint that comes late sets no timer in the past", async () => {
   }) as typeof setTimeout;
   try {
     const refresher = new Refresher({
-      refresh: () => Promise.resolve(),
+      refresh: () => Promise.resolve(true),
       interval: () => 5,
       onFailure() {},
     });
@@ -159,7 +173,7 @@ Deno.test("the interval varies by a tenth, and may be another one each time", as
     Math.random = () => drawn.shift()!;
     let interval = 1_000;
     const refresher = new Refresher({
-      refresh: () => Promise.resolve(),
+      refresh: () => Promise.resolve(true),
       interval: () => interval,
       onFailure() {},
     });
@@ -184,7 +198,7 @@ Deno.test("after a refresh the failures before it are forgotten", async () => {
   try {
     let fails = true;
     const refresher = new Refresher({
-      refresh: () => fails ? Promise.reject(new Error("no")) : Promise.resolve(),
+      refresh: () => fails ? Promise.reject(new Error("no")) : Promise.resolve(true),
       interval: () => SELDOM,
       onFailure() {},
     });
