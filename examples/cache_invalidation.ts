@@ -2,7 +2,7 @@
  * Keeps a cache in memory that forgets what changes on the server, by several patterns: a product
  * when it changes, a product when its price does, and everything when the configuration does.
  *
- * What changes in a gap is not known, so a gap forgets everything. While the connection is known to
+ * What changes in a gap is not known, so a gap forgets everything, and so does a flush. While the connection is known to
  * be lost, nothing is answered from memory; one that hangs without a word is found out by `PING`, and until
  * then (`heartbeat`, 20 s unless set) what is cached may be old.
  *
@@ -38,6 +38,11 @@ export class ProductCache implements AsyncDisposable {
     const products = cache.#products;
     const notifications = await connect(url, {
       signal: cache.#closing.signal,
+      flushes: true,
+      onFlush: () => {
+        products.clear();
+        forgotten("everything", "a flush");
+      },
       onGap: ({ reason }) => {
         products.clear();
         forgotten("everything", reason);

@@ -4,8 +4,8 @@
  * and puts right what somebody else wrote there, evicted or let expire.
  *
  * It compares before it writes. So what it writes itself makes one more notification and then
- * nothing, a notification too many does no harm, and after a gap, as at the start, it is enough to
- * compare everything.
+ * nothing, a notification too many does no harm, and after a gap or a flush, as at the start, it is
+ * enough to compare everything.
  *
  * `notify-keyspace-events KA`
  *
@@ -79,11 +79,11 @@ export async function keepCopies(
     for (const key of keys) await compare(key);
   }
 
-  await using notifications = await connect(url, options);
+  await using notifications = await connect(url, { ...options, flushes: true });
   await notifications.subscribeKeyspace(`${PREFIX}*`);
   await compareAll();
-  for await (const item of notifications.listen({ gaps: true })) {
-    if (item.kind === "gap") await compareAll();
+  for await (const item of notifications.listen({ gaps: true, flushes: true })) {
+    if (item.kind === "gap" || item.kind === "flush") await compareAll();
     else await compare(item.key);
   }
 }

@@ -41,11 +41,16 @@ Deno.test("cache_invalidation answers from memory until something changes, and a
   await stage.behindTheirBacks(["SET", "product:8", "Stool"]);
   await until("it is back", async () => forgotten.length === 4 && await watchers(server) === 1);
   assertEquals(await get(), ["Lantern, 19", "Stool, 49"]);
+
+  await redis.flushAll();
+  await until("all is forgotten", () => forgotten.length === 5);
+  assertEquals(await get(), [null, null]);
   assertEquals(forgotten, [
     "product:7: set",
     "product:8: its price",
     "everything: config:shop",
     "everything: disconnected",
+    "everything: a flush",
   ]);
 });
 
@@ -119,6 +124,8 @@ Deno.test("database_cache puts the copies right, whatever happens to them", asyn
 
   products.put("4", "Table", 9900);
   await stage.behindTheirBacks(["SET", "product:2", "unseen"]);
+  await right([`product:2 ${chair}`, 'product:4 {"name":"Table","price":9900}']);
+  await redis.flushAll();
   await right([`product:2 ${chair}`, 'product:4 {"name":"Table","price":9900}']);
   const count = written.length;
   await redis.set("product:2", chair);
