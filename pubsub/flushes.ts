@@ -83,7 +83,6 @@ async function redirectFlushes(
   signal: AbortSignal,
 ): Promise<boolean> {
   const { connection, info } = session;
-  if (info.runId === null) return false;
   const id = String(await connection.request("CLIENT", "ID"));
   let isTracking = false;
   const side = await session.openSideConnection((reason) => {
@@ -95,12 +94,13 @@ async function redirectFlushes(
   });
   const { connection: beside } = side;
   try {
-    if (side.info.runId === null) return false;
+    if (info.runId === null || info.runId !== side.info.runId) return false;
     await beside.request(...TRACKING, "REDIRECT", id);
     isTracking = true;
   } finally {
     if (!isTracking) beside.close();
   }
+  signal.throwIfAborted();
   // Servers may close idle connections, unless these have subscribed.
   const timer = setInterval(() => beside.request("PING").catch(() => {}), heartbeat.interval);
   signal.addEventListener("abort", () => clearInterval(timer));

@@ -208,7 +208,7 @@ export const pubsubGaps: readonly Mutant[] = [
   {
     name: "redirects flushes to an id that may be another server's",
     file: "pubsub/flushes.ts",
-    before: "if (info.runId === null) return false;",
+    before: "if (info.runId === null || info.runId !== side.info.runId) return false;",
     after: "",
     tests: ["tests/pubsub/flushes_test.ts"],
   },

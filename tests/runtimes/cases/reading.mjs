@@ -89,6 +89,25 @@ async function reportsOverflow(scene) {
   equal((await loop.next()).value.key, "k7");
 }
 
+function showsFlushes(protocol) {
+  return async (scene) => {
+    const flushes = [];
+    const notifications = await scene.connect({
+      protocol,
+      flushes: true,
+      onFlush: (flush) => flushes.push(flush),
+    });
+    await notifications.subscribeKeyevent("set");
+    const loop = notifications.listen({ flushes: true });
+    await scene.commands([["SET", "a", "x"], ["FLUSHDB"], ["SET", "b", "x"]]);
+    equal((await loop.next()).value.key, "a");
+    const { value: flush } = await loop.next();
+    equal([flush.kind, flush.node], ["flush", notifications.status().nodes[0].node]);
+    ok(flushes.length === 1 && flushes[0] === flush, "onFlush is told of it");
+    equal((await loop.next()).value.key, "b");
+  };
+}
+
 async function callsHandlers(scene) {
   const notifications = await scene.connect();
   const seen = [];
@@ -178,6 +197,8 @@ export const reading = [
   { name: "for await can be left and taken up again", run: loops },
   { name: "listen gives each loop everything until it is left", run: listens },
   { name: "a full queue leaves a gap that is told", run: reportsOverflow },
+  { name: "RESP3: a flush stands between the notifications", run: showsFlushes(3) },
+  { name: "RESP2: a flush stands between the notifications", run: showsFlushes(2) },
   { name: "a handler takes its notifications out of the stream", run: callsHandlers },
   { name: "an async handler is awaited before the next notification", run: awaitsHandlers },
   { name: "what a handler throws goes to onError and stops nothing", run: reportsThrown },
