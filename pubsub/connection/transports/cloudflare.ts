@@ -1,5 +1,6 @@
 /**
- * TCP and TLS in Workers, by `cloudflare:sockets`.
+ * TCP and TLS in Workers, by `cloudflare:sockets`. The configuration of the worker decides which
+ * certificates are trusted, and which one the client has.
  *
  * @module
  */
@@ -9,6 +10,7 @@ import {
   type Address,
   type DialOptions,
   formatAddress,
+  type TcpAddress,
   type TlsOptions,
   type Transport,
 } from "../transport.ts";
@@ -46,92 +48,70 @@ async function loadSockets(): Promise<CloudflareSockets> {
 }
 
 /**
- * Opens a connection with `cloudflare:sockets`. Which certificates are trusted over TLS, and which
- * one the client has, is set up where the worker is, not in its code.
+ * Opens a connection with `cloudflare:sockets`.
  *
  * @param address where to
- * @param options the signal that gives the attempt up, and how to speak TLS
+ * @param options the signal that ends the attempt, and how to speak TLS
  * @returns the open connection
- * @throws {UnsupportedError} for a unix socket and for certificates, which Workers have no way to use
- * @throws {ConnectError} when TLS cannot be agreed on
- * @throws the runtime's error when the connection cannot be made
+ * @throws {UnsupportedError} for a unix socket and for certificates, which Workers cannot use
+ * @throws {ConnectError} if TLS cannot be agreed on
+ * @throws the runtime's error if the connection cannot be made
  */
-export async function dial(address: Address, options: DialOptions): Promise<Transport> {
-  const { signal, tls } = options;
+export async function dial(address: Address, { signal, tls }: DialOptions): Promise<Transport> {
   signal.throwIfAborted();
+  const server = formatAddress(address);
   if ("path" in address) {
     throw new UnsupportedError(
       "UNIX_UNSUPPORTED",
-      `Cannot connect to ${address.path}: Workers have no unix sockets; use TCP`,
+      `Cannot connect to ${server}: Workers have no unix sockets; use TCP`,
     );
   }
-  const server = formatAddress(address);
-  for (const name of ["ca", "cert", "key"] as const) {
-    if (tls?.[name] === undefined) continue;
+  if (tls?.ca ?? tls?.cert ?? tls?.key) {
     throw new UnsupportedError(
       "TLS_UNSUPPORTED",
-      `Cannot connect to ${server} with the option tls.${name}: Workers take ` +
-        "certificates from their configuration only; leave it out",
+      `Cannot connect to ${server} with the options tls.ca, tls.cert or tls.key: Workers take ` +
+        "certificates from their configuration only; leave them out",
     );
   }
   const { connect } = await loadSockets();
   signal.throwIfAborted();
-  const socket = open(connect, address, tls);
   const explain: Explain | null = tls === undefined ? null : (cause) =>
     new ConnectError(
       "TLS_FAILED",
-      `Cannot connect to ${server} over TLS: ${(cause as Error).message}; check that it ` +
-        "speaks TLS, and the certificates in the worker's configuration",
+      `Cannot connect to ${server} over TLS: ${cause.message}; check that it speaks TLS, and the ` +
+        "certificates in the worker's configuration",
       { server, cause },
     );
-  try {
-    await orAbort(socket.opened, signal);
-  } catch (cause) {
-    void socket.close().catch(() => {});
-    throw signal.aborted || explain === null ? cause : explain(cause);
-  }
-  return new CloudflareTransport(socket, explain);
+  return await new CloudflareTransport(open(connect, address, tls), explain).open(signal);
 }
 
-/** Says what to do about a TLS connection that came to nothing. */
-type Explain = (cause: unknown) => Error;
+/** Makes the error for a TLS connection that failed. */
+type Explain = (cause: Error) => Error;
 
 function open(
   connect: CloudflareSockets["connect"],
-  { hostname, port }: { hostname: string; port: number },
+  { hostname, port }: TcpAddress,
   tls: TlsOptions | undefined,
 ): CloudflareSocket {
-  const serverName = tls?.serverName;
-  const plain = tls === undefined;
+  const expectedServerHostname = tls?.serverName;
   // Only what begins in the clear can be secured for another name than that of the address.
-  const secureTransport = plain ? "off" : serverName === undefined ? "on" : "starttls";
-  const first = connect({ hostname, port }, { secureTransport, allowHalfOpen: false });
-  ignoreFailure(first);
-  if (serverName === undefined) return first;
-  const secured = first.startTls({ expectedServerHostname: serverName });
-  ignoreFailure(secured);
-  return secured;
+  const secureTransport = tls === undefined
+    ? "off"
+    : expectedServerHostname === undefined
+    ? "on"
+    : "starttls";
+  const socket = connect({ hostname, port }, { secureTransport, allowHalfOpen: false });
+  if (expectedServerHostname === undefined) return socket;
+  ignoreFailure(socket.opened, socket.closed);
+  return socket.startTls({ expectedServerHostname });
 }
 
-/** What goes wrong is told by reads and writes; these promises say it again to nobody. */
-function ignoreFailure(socket: CloudflareSocket): void {
-  socket.opened.catch(() => {});
-  socket.closed.catch(() => {});
+/** Reads and writes report what goes wrong; these promises would report it again to nobody. */
+function ignoreFailure(...promises: Promise<unknown>[]): void {
+  for (const promise of promises) promise.catch(() => {});
 }
 
-/** Settles as the promise does, or rejects with the signal's reason if that comes first. */
-async function orAbort(promise: Promise<unknown>, signal: AbortSignal): Promise<void> {
-  let onAbort = () => {};
-  const aborted = new Promise<never>((_, reject) => onAbort = () => reject(signal.reason));
-  signal.addEventListener("abort", onAbort);
-  try {
-    await Promise.race([promise, aborted]);
-  } finally {
-    signal.removeEventListener("abort", onAbort);
-  }
-}
-
-// Into memory of this size 1.5 GB/s are read, where a plain read gives 4 KiB and 0.3 GB/s.
+/** The size of the memory into which bytes are read: a plain read gets 4 KiB at most. */
 const BLOCK = 64 * 1024;
 
 class CloudflareTransport implements Transport {
@@ -139,46 +119,49 @@ class CloudflareTransport implements Transport {
   readonly #reader: ReadableStreamBYOBReader;
   readonly #writer: WritableStreamDefaultWriter<Uint8Array>;
   readonly #writes = new Writes();
-  // As in other runtimes, what breaks the connection before the server has said something is a
-  // matter of TLS.
+  /** Not null until the server has sent something: until then, what fails is a matter of TLS. */
   #explain: Explain | null;
-  #closed = false;
+  #isClosed = false;
 
   constructor(socket: CloudflareSocket, explain: Explain | null) {
     this.#socket = socket;
     this.#explain = explain;
     this.#reader = socket.readable.getReader({ mode: "byob" });
     this.#writer = socket.writable.getWriter();
-    this.#reader.closed.catch(() => {});
-    this.#writer.closed.catch(() => {});
+    ignoreFailure(socket.opened, socket.closed, this.#reader.closed, this.#writer.closed);
+  }
+
+  /** Waits until the socket is open. */
+  open(signal: AbortSignal): Promise<Transport> {
+    return this.#writes.open(this, signal, (done) => this.#settle(this.#socket.opened, done));
   }
 
   async read(): Promise<Uint8Array | null> {
-    if (this.#closed) return null;
+    if (this.#isClosed) return null;
     try {
       const { done, value } = await this.#reader.read(new Uint8Array(BLOCK));
       this.#explain = null;
-      return done || this.#closed ? null : value;
+      return done || this.#isClosed ? null : value;
     } catch (error) {
-      if (this.#closed) return null;
-      throw this.#explain === null ? error : this.#explain(error);
+      if (this.#isClosed) return null;
+      throw this.#explain?.(error as Error) ?? error;
     }
   }
 
   write(bytes: Uint8Array): Promise<void> {
-    return this.#writes.add((done) => {
-      this.#writer.write(bytes).then(done, (error) => {
-        this.#writes.end(this.#explain === null ? error : this.#explain(error));
-      });
-    });
+    return this.#writes.add((done) => this.#settle(this.#writer.write(bytes), done));
+  }
+
+  #settle(step: Promise<unknown>, done: () => void): void {
+    step.then(done, (error) => this.#writes.end(this.#explain?.(error) ?? error));
   }
 
   close(): void {
-    if (this.#closed) return;
-    this.#closed = true;
+    if (this.#isClosed) return;
+    this.#isClosed = true;
     this.#writes.end(new Error("the connection is closed"));
     // Nothing ends a socket before what was written is sent, and to abort the writer keeps it open
-    // for good; so one whose peer has stopped reading goes when the peer does.
-    void this.#socket.close().catch(() => {});
+    // for good. So one whose peer has stopped reading is closed when the peer is.
+    ignoreFailure(this.#socket.close());
   }
 }

@@ -83,25 +83,13 @@ export class NodeTransport implements Transport {
   }
 
   /** Waits until the socket is open. */
-  async open(event: "connect" | "secureConnect", signal: AbortSignal): Promise<this> {
-    const giveUp = () => this.close();
-    signal.addEventListener("abort", giveUp);
-    try {
-      // As a write, the end of the connection rejects it.
-      await this.#writes.add((done) => {
-        this.#socket.on(event, () => {
-          this.#isOpen = true;
-          done();
-        });
+  open(event: "connect" | "secureConnect", signal: AbortSignal): Promise<Transport> {
+    return this.#writes.open(this, signal, (done) => {
+      this.#socket.on(event, () => {
+        this.#isOpen = true;
+        done();
       });
-      signal.throwIfAborted();
-      return this;
-    } catch (error) {
-      this.close();
-      throw signal.aborted ? signal.reason : error;
-    } finally {
-      signal.removeEventListener("abort", giveUp);
-    }
+    });
   }
 
   /** Ends reading and writing: with the error, or because the peer has closed the connection. */
