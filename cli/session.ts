@@ -2,7 +2,7 @@ import { ConnectTurns } from "../pubsub/connect_turns.ts";
 import { dial, ServerError } from "../mod.ts";
 import type { Connection } from "../pubsub/connection/connection.ts";
 import { openConnection } from "../pubsub/connection/handshake.ts";
-import { readCredentials } from "../pubsub/connection/options.ts";
+import { readCredentials } from "../pubsub/connection/credentials.ts";
 import { Secrets } from "../pubsub/connection/secrets.ts";
 import { dialWithTls } from "../pubsub/connection/option_checks.ts";
 import { type CommandArgument, type Reply, RespMap } from "../resp/mod.ts";

@@ -2,6 +2,49 @@ import { type Reply, RespMap, ServerError, VerbatimString } from "../../resp/mod
 import type { Connection } from "./connection.ts";
 
 /**
+ * What a server reports about itself. A field is null if the server does not report it.
+ *
+ * @example
+ * ```ts no-run
+ * import { open, type ServerInfo } from "@keywatch/keywatch/connection";
+ *
+ * const isOld = ({ version }: ServerInfo) => Number(version?.split(".")[0]) < 7;
+ * await using connection = await open("redis://localhost:6379");
+ * if (isOld(connection.info)) console.log("older than 7.0");
+ * ```
+ */
+export interface ServerInfo {
+  /** The negotiated protocol. */
+  readonly protocol: 2 | 3;
+  /** `redis`, `valkey` or another name. */
+  readonly software: string | null;
+  /** Its version, such as `7.0.15`. */
+  readonly version: string | null;
+  /** `standalone`, `cluster` or `sentinel`. */
+  readonly mode: string | null;
+  /** Its role at the time of the last request. */
+  readonly role: "primary" | "replica" | null;
+  /** Identifies the server's process. Null in RESP3, which needs no second connection. */
+  readonly runId: string | null;
+}
+
+/** Reads the reply to `HELLO`: a map in RESP3, its names and values in an array in RESP2. */
+export function readHello({ secrets }: Connection, reply: Reply): ServerInfo | null {
+  const fields = Array.isArray(reply) ? new RespMap(reply) : reply;
+  if (!(fields instanceof RespMap)) return null;
+  const text = (key: string) => secrets.field(textOf(fields.get(key)));
+  return {
+    // An array is RESP2, whatever its fields claim: some proxies answer HELLO 3 with one.
+    protocol: fields === reply && String(fields.get("proto") ?? 3) === "3" ? 3 : 2,
+    software: text("server"),
+    version: text("version"),
+    mode: text("mode"),
+    role: toRole(textOf(fields.get("role"))),
+    runId: null,
+  };
+}
+
+/**
  * Reads fields of a reply to `INFO`, which has a line `name:value` for each. Only the fields that are
  * named are looked for and kept, because the text may be of any length.
  *

@@ -1,7 +1,7 @@
 import { Decoder, type DecoderLimits } from "../../resp/mod.ts";
 import { DEFAULT_LIMITS } from "../../resp/options.ts";
 import type { ServerUrl } from "./address.ts";
-import type { Credentials } from "./handshake.ts";
+import { type Credentials, readCredentials } from "./credentials.ts";
 import {
   checkKinds,
   checkMilliseconds,
@@ -157,39 +157,6 @@ export function resolveOpenOptions(
     timeout,
     limits,
   };
-}
-
-/**
- * Reads the option `credentials`, or user and password.
- *
- * @param secrets takes the passwords that are known now, including one that is not used
- * @returns returns the credentials for a connection
- * @throws {TypeError} if there is a user without a password, or `credentials` has no password
- */
-export function readCredentials(
-  credentials: OpenOptions["credentials"],
-  username: string | undefined,
-  password: string | undefined,
-  secrets: Secrets,
-): () => Promise<Credentials | undefined> {
-  secrets.add(password);
-  if (username !== undefined && password === undefined && credentials === undefined) {
-    // The user is not quoted: in redis://secret@host it is a password.
-    throw new TypeError(
-      "Cannot log in: there is a user but no password; a password without a user is written " +
-        "redis://:password@host",
-    );
-  }
-  if (typeof credentials === "function") return async () => await credentials();
-  if (credentials !== undefined && typeof credentials?.password !== "string") {
-    throw new TypeError("Cannot use the option credentials: there is no password in it");
-  }
-  const fixed = credentials ?? (password === undefined ? undefined : {
-    ...(username === undefined ? {} : { username }),
-    password,
-  });
-  secrets.add(fixed?.password);
-  return () => Promise.resolve(fixed);
 }
 
 /** Returns the defaults, overridden by what is given. */

@@ -24,6 +24,11 @@ export function refusesPassword({ message }: ServerError): boolean {
     .test(message);
 }
 
+/** Whether a server refuses the number of arguments, as servers before Redis 6 refuse a user name. */
+export function isArityError({ message }: ServerError): boolean {
+  return /wrong number of arg/i.test(message);
+}
+
 /**
  * Whether a server refuses a command only for now: it is loading its data, or it is running a script
  * or a function.

@@ -1,5 +1,6 @@
 import { parseNamedUrl } from "../connection/address.ts";
-import { readCredentials, type ServerDefaults } from "../connection/options.ts";
+import { readCredentials } from "../connection/credentials.ts";
+import type { ServerDefaults } from "../connection/options.ts";
 import type { ConnectOptions } from "../options.ts";
 import type { Secrets } from "../connection/secrets.ts";
 import type { SentinelTarget } from "../sentinel_target.ts";

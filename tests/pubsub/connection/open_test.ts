@@ -7,6 +7,7 @@ import {
   ServerError,
   TimeoutError,
 } from "../../../pubsub/connection/mod.ts";
+import { FakeServer } from "../fake_server.ts";
 import { sleep, startServer, type TestServer, until } from "../../servers/mod.ts";
 
 /** What of a message is looked at. */
@@ -59,6 +60,17 @@ Deno.test("a connection sends commands to the database of the URL", async () => 
   assertEquals(await other.command("GET", "k"), null);
   await assertRejects(() => other.command("NONE"), ServerError, "unknown command");
   await assertRejects(() => open(`${server.url}/999`), ServerError, "DB index is out of range");
+});
+
+Deno.test("RESP2: nothing that the server reports about itself repeats the password", async () => {
+  const fields = ["server_name", "redis_version", "redis_mode", "run_id"];
+  const info = fields.map((name) => `${name}:x-zq7KxvWj9`).join("\r\n");
+  await using server = new FakeServer(([name]) =>
+    name === "INFO" ? `$${info.length}\r\n${info}\r\n` : undefined
+  );
+  await using connection = await open(server.url, { protocol: 2, password: "zq7KxvWj9" });
+  const { software, version, mode, runId } = connection.info;
+  assertEquals([software, version, mode, runId], ["redis", null, null, null]);
 });
 
 Deno.test("what onMessage throws or rejects with goes to onError, and stops nothing", async () => {
