@@ -17,7 +17,7 @@ export const CONDITIONAL: readonly {
   {
     name: "#transport",
     // Finds out at run time which transport there is. Deno has the condition `node`, too.
-    module: "pubsub/connection/transports/runtime.ts",
+    module: "pubsub/connection/transports/mod.ts",
     conditions: {
       workerd: "pubsub/connection/transports/cloudflare.ts",
       deno: "pubsub/connection/transports/deno.ts",

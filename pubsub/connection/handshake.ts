@@ -4,6 +4,7 @@ import { Connection, type ConnectionOptions, isHangUp } from "./connection.ts";
 import { type Credentials, loginRefused, requestCredentials } from "./credentials.ts";
 import { ConnectError } from "./errors.ts";
 import { readHello, type ServerInfo } from "./info.ts";
+import { introduceInResp2 } from "./resp2.ts";
 import { clientRefused, refusesClient, refusesPassword, wantsPassword } from "./refusal.ts";
 
 export type { Credentials, ServerInfo };
@@ -101,7 +102,6 @@ async function introduce(connection: Connection, options: HandshakeOptions): Pro
     const hello = options.protocol === 2 ? null : await sayHello(connection, options, credentials);
     if (hello?.protocol === 3) return hello;
     connection.enableResp2Pushes();
-    const { introduceInResp2 } = await import("./resp2.ts");
     return await introduceInResp2(connection, options, credentials, hello);
   } catch (error) {
     if (!(error instanceof ServerError)) throw error;

@@ -1,8 +1,3 @@
-/**
- * The introduction in RESP2. Loaded for servers that do not speak RESP3.
- *
- * @module
- */
 import { ServerError } from "../../resp/mod.ts";
 import type { Connection } from "./connection.ts";
 import { type Credentials, loginRefused } from "./credentials.ts";

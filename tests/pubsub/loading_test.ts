@@ -37,8 +37,8 @@ async function runWith(folder: string, program: string): Promise<string> {
   return output.trim();
 }
 
-/** The files that choose a transport. */
-const CHOICE = ["mod.ts", "runtime.ts"];
+/** What chooses a transport. */
+const CHOICE = ["mod.ts"];
 
 /** All but the choice, and those. */
 function transports(...except: string[]): string[] {

@@ -58,10 +58,9 @@ Deno.test("what one server does not need is not loaded at the start", async () =
 });
 
 const FOR_RUNTIMES: [conditions: string, transports: string[]][] = [
-  ["workerd,worker,browser", ["cloudflare.js", "mod.js", "writes.js"]],
+  ["workerd,worker,browser", ["cloudflare.js", "writes.js"]],
   ["deno,node", [
     "deno.js",
-    "mod.js",
     "node_socket.js",
     "node_tls.js",
     "tls_error.js",
@@ -74,7 +73,6 @@ const FOR_RUNTIMES: [conditions: string, transports: string[]][] = [
     "node.js",
     "node_socket.js",
     "node_tls.js",
-    "runtime.js",
     "tls_error.js",
     "writes.js",
   ]],

@@ -1,4 +1,4 @@
-import type { Address, DialOptions, Transport } from "../transport.ts";
+import type { Address, Dial, DialOptions, Transport } from "../transport.ts";
 
 /**
  * Opens a connection with the sockets of the runtime: the default of the option `dial`. A `dial` of
@@ -23,7 +23,13 @@ import type { Address, DialOptions, Transport } from "../transport.ts";
  * ```
  */
 export async function dial(address: Address, options: DialOptions): Promise<Transport> {
-  // In the package for npm the runtime or the bundler chooses here, as its package.json says.
-  const transport = await import("./runtime.ts");
+  const transport = await load();
   return await transport.dial(address, options);
+}
+
+/** Loads the module for this runtime. In the package for npm, conditions choose it where they can. */
+function load(): Promise<{ dial: Dial }> {
+  if ("Deno" in globalThis) return import("./deno.ts");
+  if (globalThis.navigator?.userAgent === "Cloudflare-Workers") return import("./cloudflare.ts");
+  return import("./node.ts");
 }
