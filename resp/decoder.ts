@@ -1,19 +1,16 @@
 import { decodeText, makeText } from "../bytes/text.ts";
 import { viewOf } from "../bytes/view.ts";
-import { makeServerError, RespLimitError, RespSyntaxError, ServerError } from "./errors.ts";
+import { makeServerError, RespLimitError, RespSyntaxError } from "./errors.ts";
 import { InputBuffer } from "./input_buffer.ts";
 import { contentLength, contentStart, readBulkHead, readMessageFrame } from "./message_frame.ts";
 import {
-  AGGREGATE_COST,
-  BYTES_COST,
   type DecoderLimits,
   type DecoderOptions,
   type DecoderSink,
   ERROR_COST,
-  MAX_TEXT,
+  OBJECT_COST,
   resolveLimits,
-  SCALAR_COST,
-  TEXT_COST,
+  VALUE_COST,
 } from "./options.ts";
 import { ReplyBuilder } from "./reply_builder.ts";
 import {
@@ -29,16 +26,14 @@ import {
   unexpected,
 } from "./scalars.ts";
 import * as TYPE from "./type_bytes.ts";
-import { type Reply, VerbatimString } from "./types.ts";
+import type { Reply } from "./types.ts";
 
 const CR = 13;
 const LF = 10;
 const COLON = 58;
 
-/** How much of a chunk is appended to an incomplete message first; most need no more. */
+/** How much of a chunk is appended to incomplete input first; most needs no more. */
 const FIRST_TRY = 96;
-
-const NONE = /* @__PURE__ */ new Uint8Array(0);
 
 /**
  * Decodes RESP2 and RESP3 from chunks of any size.
@@ -65,27 +60,26 @@ const NONE = /* @__PURE__ */ new Uint8Array(0);
 export class Decoder {
   readonly #sink: DecoderSink;
   readonly #limits: Required<DecoderLimits>;
-  /** For a string of the requested kind. */
-  readonly #maxBulkLength: number;
-  /** No message of up to this length exceeds a limit. Longer ones are read as any push. */
+  /** No message of up to this length exceeds a limit. Longer ones are read as any push is. */
   readonly #maxMessageLength: number;
+  readonly #isText: boolean;
   readonly #builder: ReplyBuilder;
   #arrayPushes: boolean;
+  /** What `arrayPushes` was when the part that is being read began. */
+  #arrayPushesNow = false;
 
-  /** Offset in the stream of the first byte of the chunk. */
+  /** Offset in the stream of the first of the bytes that are being read. */
   #base = 0;
-  /** Index in the chunk of the next byte. */
+  /** Index in those bytes of the next byte. */
   #pos = 0;
-  /** The start of a message, of a line or of the content of a bulk, from earlier chunks. */
+  /** An incomplete part from earlier chunks: a message, a line, or the content of a bulk. */
   readonly #buffer: InputBuffer = new InputBuffer();
-  /** Whether the buffer holds the start of a message. */
-  #isMessageCut = false;
-  /** The last line. */
-  readonly #line: Line = { bytes: NONE, start: 0, end: 0, offset: 0 };
   /** The type of the bulk whose content is awaited, or 0. */
   #bulkType = 0;
-  /** How many bytes of that bulk are missing, with its CR LF; of an incomplete message, at least. */
+  /** How many bytes of that content are missing, with its CR LF; of another part, at least. */
   #missing = 0;
+  /** How many bytes of an incomplete line need not be looked at again. */
+  #scanned = 0;
   /** The length of the open streamed string so far. */
   #streamedLength = 0;
 
@@ -101,34 +95,29 @@ export class Decoder {
    */
   constructor(sink: DecoderSink, options: DecoderOptions = {}) {
     const limits = resolveLimits(options);
-    const { maxBulkLength } = limits;
+    const { maxBulkLength, maxElements, maxHeldBytes } = limits;
     this.#sink = sink;
     this.#limits = limits;
-    this.#builder = new ReplyBuilder(sink, limits, options);
+    this.#isText = options.strings === "text";
+    this.#builder = new ReplyBuilder(sink, limits, this.#isText);
     this.#arrayPushes = options.arrayPushes ?? false;
-    this.#maxBulkLength = options.strings === "text"
-      ? Math.min(maxBulkLength, MAX_TEXT)
-      : maxBulkLength;
-    // What a pmessage counts as besides its bytes.
-    const cost = AGGREGATE_COST + 4 * BYTES_COST;
-    const canBeRead = sink.message !== undefined && limits.maxElements >= 4 &&
-      maxBulkLength >= "pmessage".length;
-    this.#maxMessageLength = canBeRead ? Math.min(maxBulkLength, limits.maxHeldBytes - cost) : -1;
+    // A pmessage is an aggregate of four strings.
+    this.#maxMessageLength = sink.message === undefined || maxElements < 4
+      ? 0
+      : Math.min(maxBulkLength, maxHeldBytes - 5 * OBJECT_COST);
   }
 
   /**
    * Whether an array at the top level is a push if its first element is `message`, `pmessage`,
    * `smessage` or a confirmation (`subscribe`, `unsubscribe` and their `p` and `s` forms). Set it on
    * a RESP2 connection that has subscribed, and only there. A `pong` array stays a reply, because it
-   * answers a PING. May be changed at any time, also by the sink. It applies when the head of an
-   * array is read.
+   * answers a PING. May be changed at any time, also by the sink. It applies to arrays whose first
+   * byte is read afterwards.
    */
   get arrayPushes(): boolean {
     return this.#arrayPushes;
   }
   set arrayPushes(value: boolean) {
-    // An incomplete message has begun under the old rule.
-    if (this.#isMessageCut) this.#readAsReply(this.#buffer.length);
     this.#arrayPushes = value;
   }
 
@@ -156,10 +145,23 @@ export class Decoder {
     if (this.#failure !== null) throw this.#failure.error;
     if (this.#isWriting) throw new Error("Cannot write to the decoder from within its own sink");
     const bytes = plain(chunk);
+    const size = bytes.length;
     this.#isWriting = true;
     try {
-      if (this.#isMessageCut) this.#continueMessage(bytes);
-      while (this.#pos < bytes.length) this.#readNext(bytes);
+      if (this.#buffer.length > 0 && this.#bulkType === 0) this.#readOn(bytes);
+      while (this.#pos < size) {
+        if (this.#bulkType !== 0) {
+          this.#readContent(bytes);
+          continue;
+        }
+        this.#arrayPushesNow = this.#arrayPushes;
+        const missing = this.#readPart(bytes, size, size);
+        if (missing > 0) {
+          this.#buffer.append(bytes, this.#pos, size);
+          this.#pos = size;
+          this.#missing = missing;
+        }
+      }
     } catch (error) {
       this.#failure = { error };
       this.#builder.open = null;
@@ -169,187 +171,160 @@ export class Decoder {
       this.#base += this.#pos;
       this.#pos = 0;
       this.#isWriting = false;
-      // It would keep the chunk alive.
-      this.#line.bytes = NONE;
     }
   }
 
-  /** Reads at least one byte. */
-  #readNext(chunk: Uint8Array): void {
-    if (this.#bulkType !== 0) {
-      this.#readContent(chunk);
-    } else if (this.#buffer.length > 0) {
-      this.#readLine(chunk);
-    } else if (chunk[this.#pos] === TYPE.BULK_STRING) {
-      this.#readBulks(chunk);
-    } else if (this.#builder.open !== null || !this.#readMessages(chunk)) {
-      this.#readLine(chunk);
-    }
-  }
-
-  /** Reads consecutive messages. Returns whether there were any. */
-  #readMessages(chunk: Uint8Array): boolean {
-    const frame = this.#builder.frame;
-    const sink = this.#sink;
-    const most = this.#maxMessageLength;
-    const size = chunk.length;
-    const first = this.#pos;
-    let start = first;
-    let end = 0;
-    if (most < 0) return false;
-    while (start < size) {
-      const type = chunk[start];
-      if (type !== TYPE.PUSH && !(type === TYPE.ARRAY && this.#arrayPushes)) break;
-      end = readMessageFrame(frame, chunk, start, size, most);
-      if (end <= 0) break;
-      this.#pos = start = end;
-      sink.message!(frame);
-    }
-    if (end < 0) {
-      this.#buffer.append(chunk, start, size, size - start - end);
-      this.#isMessageCut = true;
-      this.#missing = -end;
-      this.#pos = size;
-    }
-    return this.#pos > first;
-  }
-
-  /** Reads on in an incomplete message. Little more of the chunk is copied than belongs to it. */
-  #continueMessage(chunk: Uint8Array): void {
+  /** Reads on in the incomplete part. Little more of the chunk is copied than belongs to it. */
+  #readOn(chunk: Uint8Array): void {
     const buffer = this.#buffer;
     const before = buffer.length;
-    const most = this.#maxMessageLength;
-    let end = -this.#missing;
-    for (let from = 0; end < 0 && from < chunk.length;) {
-      const to = Math.min(chunk.length, Math.max(FIRST_TRY, from - end));
-      const isEnough = to - from + end >= 0;
-      // One more than is known to be missing, for the LF.
-      buffer.append(chunk, from, to, 1 - end);
-      end = isEnough
-        ? readMessageFrame(this.#builder.frame, buffer.bytes, 0, before + to, most)
-        : end + to - from;
-      from = to;
+    const size = chunk.length;
+    let missing = this.#missing;
+    this.#base -= before;
+    for (let copied = 0; copied < size && this.#pos < before && this.#bulkType === 0;) {
+      const end = Math.min(size, copied + Math.max(FIRST_TRY, missing, copied));
+      buffer.append(chunk, copied, end);
+      missing -= end - copied;
+      copied = end;
+      while (missing <= 0 && this.#pos < before && this.#bulkType === 0) {
+        missing = this.#readPart(buffer.bytes, before, buffer.length);
+        if (missing === 0) this.#arrayPushesNow = this.#arrayPushes;
+      }
     }
-    if (end < 0) {
-      this.#missing = -end;
-      this.#pos = chunk.length;
-    } else if (end === 0) {
-      this.#readAsReply(before);
-    } else {
-      this.#isMessageCut = false;
+    this.#base += before;
+    if (this.#pos >= before) {
       buffer.clear();
-      this.#pos = end - before;
-      this.#sink.message!(this.#builder.frame);
+      this.#pos -= before;
+    } else if (this.#bulkType === 0) {
+      buffer.drop(this.#pos);
+      this.#pos = size;
+      this.#missing = missing;
+    } else {
+      // The buffer has the first bytes of the content.
+      buffer.length = before;
+      buffer.drop(this.#pos);
+      this.#missing -= buffer.length;
+      this.#pos = 0;
     }
-  }
-
-  /** Reads the first `length` bytes of what looked like a message as a reply. */
-  #readAsReply(length: number): void {
-    const bytes = this.#buffer.bytes.slice(0, length);
-    this.#buffer.clear();
-    this.#isMessageCut = false;
-    this.#base -= length;
-    // Its head as a line: nothing is a message once an aggregate is open.
-    this.#readLine(bytes);
-    while (this.#pos < length) this.#readNext(bytes);
-    this.#base += length;
-    this.#pos = 0;
   }
 
   /**
-   * Reads consecutive bulk strings that are complete in the chunk and have nothing wrong with them,
-   * and what follows in the same aggregate as a line.
+   * Reads a message, a bulk string, a line, or several of one kind.
+   *
+   * @param until All of them begin before this index.
+   * @param size Where the bytes end.
+   * @returns 0, or how many bytes of what is left are missing at least.
    */
-  #readBulks(chunk: Uint8Array): void {
-    const builder = this.#builder;
-    const words = viewOf(chunk);
-    const size = chunk.length;
-    const { open, isText } = builder;
-    const cost = isText ? TEXT_COST : BYTES_COST;
-    let pos = this.#pos;
-    if (open?.type === TYPE.STREAM_PART) return this.#readLine(chunk);
-    while (pos < size) {
-      const head = readBulkHead(chunk, words, pos, size);
-      if (head <= 0) break;
-      const length = contentLength(head);
-      const start = contentStart(pos, head);
-      const end = start + length;
-      if (
-        end + 1 >= size || words.getInt16(end, true) !== 0x0a0d || length > this.#maxBulkLength ||
-        builder.held + length + cost > this.#limits.maxHeldBytes
-      ) break;
-      builder.held += length + cost;
-      this.#pos = pos = end + 2;
-      const value = builder.stringOf(chunk, start, end, isText);
-      if (open === null || open.remaining === 1) return builder.put(value, this.offset);
-      open.items[open.filled++] = value;
-      open.remaining--;
+  #readPart(bytes: Uint8Array, until: number, size: number): number {
+    const { open, frame } = this.#builder;
+    const type = bytes[this.#pos]!;
+    const most = this.#maxMessageLength;
+    if (open === null && most > 0 && this.#mayBePush(type)) {
+      let end: number;
+      while ((end = readMessageFrame(frame, bytes, this.#pos, size, most)) > 0) {
+        this.#pos = end;
+        this.#sink.message!(frame);
+        this.#arrayPushesNow = this.#arrayPushes;
+        if (end >= until || !this.#mayBePush(bytes[end]!)) return 0;
+      }
+      if (end < 0) return -end;
+    } else if (type === TYPE.BULK_STRING && open?.length !== Infinity) {
+      return this.#readBulks(bytes, until, size);
     }
-    if (pos < size) this.#readLine(chunk);
+    return this.#readLine(bytes, size);
   }
 
-  /** Reads a line, or as much of it as is in the chunk. */
-  #readLine(chunk: Uint8Array): void {
-    const buffer = this.#buffer;
+  #mayBePush(type: number): boolean {
+    return type === TYPE.PUSH || type === TYPE.ARRAY && this.#arrayPushesNow;
+  }
+
+  /** Reads consecutive bulk strings, and what follows in the same aggregate as a line. */
+  #readBulks(bytes: Uint8Array, until: number, size: number): number {
+    const builder = this.#builder;
+    const { maxBulkLength } = this.#limits;
+    const words = viewOf(bytes);
+    const { open } = builder;
+    const cost = this.#isText ? VALUE_COST : OBJECT_COST;
+    let pos = this.#pos;
+    do {
+      const head = readBulkHead(bytes, words, pos, size);
+      if (head < 0) return -head;
+      if (head === 0) return this.#readLine(bytes, size);
+      const from = contentStart(pos, head);
+      const length = contentLength(head);
+      const end = from + length;
+      if (end + 1 >= size || words.getInt16(end, true) !== 0x0a0d || length > maxBulkLength) {
+        this.#pos = from;
+        this.#beginBulk(TYPE.BULK_STRING, length, this.#base + pos);
+        return 0;
+      }
+      builder.hold(cost + length, this.#base + pos);
+      this.#pos = pos = end + 2;
+      const value = builder.stringOf(bytes, from, end);
+      if (open === null || open.filled + 1 >= open.length) {
+        builder.put(value);
+        return 0;
+      }
+      open.items[open.filled++] = value;
+    } while (pos < until);
+    return 0;
+  }
+
+  /** Reads a line. */
+  #readLine(bytes: Uint8Array, size: number): number {
     const { maxLineLength } = this.#limits;
-    const start = this.#pos;
-    const size = chunk.length;
-    const before = buffer.length;
-    let at = start;
-    if (before === 0) this.#checkType(chunk[at++]!);
-    let isEnding = before > 0 && buffer.bytes[before - 1] === CR;
-    const most = start - before + 1 + maxLineLength;
-    for (; !isEnding && at < size; at++) {
-      const byte = chunk[at];
-      if (byte === CR) isEnding = true;
-      else if (byte === LF) throw unexpected(LF, this.#base + at, "CR LF");
-      else if (at === most) {
-        throw new RespLimitError("maxLineLength", maxLineLength, this.#base + at);
+    const start = this.#pos + 1;
+    const type = bytes[start - 1]!;
+    if (this.#scanned === 0) this.#checkType(type);
+    let end = start + this.#scanned;
+    for (; end < size && bytes[end] !== CR; end++) {
+      if (bytes[end] === LF) throw unexpected(LF, this.#base + end, "CR LF");
+      if (end === start + maxLineLength) {
+        throw new RespLimitError("maxLineLength", maxLineLength, this.#base + end);
       }
     }
-    this.#pos = at;
-    if (!isEnding || at === size) return buffer.append(chunk, start, at);
-    this.#expect(chunk, LF, "LF after CR");
-    const line = this.#line;
-    line.bytes = chunk;
-    line.start = start + 1;
-    line.end = at - 1;
-    line.offset = this.#base + start - before;
-    if (before > 0) {
-      buffer.append(chunk, start, this.#pos);
-      line.bytes = buffer.take();
-      line.start = 1;
-      line.end = line.bytes.length - 2;
-    }
-    this.#endLine(line.bytes[line.start - 1]!, line);
+    this.#scanned = end - start;
+    if (end + 1 >= size) return 1;
+    this.#scanned = 0;
+    this.#pos = end + 1;
+    this.#expect(bytes, LF, "LF after CR");
+    this.#endLine(type, { bytes, start, end, base: this.#base });
+    return 0;
   }
 
   /** Throws if nothing of this type may stand here. */
   #checkType(type: number): void {
-    const open = this.#builder.open;
+    const { open } = this.#builder;
+    const isStreamed = open?.length === Infinity;
     let expected = "";
     if (open?.type === TYPE.STREAM_PART) {
       if (type !== TYPE.STREAM_PART) expected = "a part of a streamed string";
-    } else if (!TYPE.isElementType[type]) {
+    } else if (!TYPE.isElementType[type] || type === TYPE.STREAM_END && !isStreamed) {
       expected = "the type of a reply";
     } else if (type === TYPE.STREAM_END) {
-      if (!open?.isStreamed) expected = "the type of a reply";
-      else if (open.type === TYPE.MAP && open.filled % 2 === 1) {
+      if (open!.type === TYPE.MAP && open!.filled % 2 === 1) {
         expected = "the value of the last key";
       }
-    } else if (type === TYPE.PUSH && !this.#builder.isOutermost) {
+    } else if (type === TYPE.PUSH && open !== null) {
       expected = "an element, because a push stands between replies";
+    } else if (isStreamed && open.filled === this.#limits.maxElements) {
+      throw new RespLimitError("maxElements", open.filled, this.offset);
     }
     if (expected !== "") throw unexpected(type, this.offset, expected);
   }
 
   /** Acts on a complete line. */
   #endLine(type: number, line: Line): void {
+    const offset = line.base + line.start - 1;
     switch (type) {
       case TYPE.SIMPLE_STRING:
         return this.#putScalar(decodeText(line.bytes, line.start, line.end), line);
       case TYPE.SIMPLE_ERROR:
-        return this.#putScalar(makeServerError(decodeText(line.bytes, line.start, line.end)), line);
+        return this.#putScalar(
+          makeServerError(decodeText(line.bytes, line.start, line.end)),
+          line,
+          ERROR_COST,
+        );
       case TYPE.INTEGER:
         return this.#putScalar(parseInteger(line), line);
       case TYPE.DOUBLE:
@@ -365,53 +340,45 @@ export class Decoder {
       case TYPE.MAP:
       case TYPE.SET: {
         if (type === TYPE.ARRAY && isMinusOne(line)) return this.#putScalar(null, line);
-        const length = isQuestionMark(line) ? null : parseLength(line);
-        return this.#builder.begin(type, length, line.offset, this.#arrayPushes);
+        const length = isQuestionMark(line) ? Infinity : parseLength(line);
+        return this.#builder.begin(type, length, offset, this.#arrayPushesNow);
       }
       case TYPE.PUSH:
       case TYPE.ATTRIBUTE:
-        return this.#builder.begin(type, parseLength(line), line.offset, false);
+        return this.#builder.begin(type, parseLength(line), offset, false);
       case TYPE.STREAM_END:
         requireEnd(line, line.start);
-        return this.#builder.end(line.offset);
+        return this.#builder.end();
       case TYPE.BULK_STRING:
         if (isMinusOne(line)) return this.#putScalar(null, line);
-        if (!isQuestionMark(line)) return this.#awaitContent(type, line);
+        if (!isQuestionMark(line)) return this.#beginBulk(type, parseLength(line), offset);
         this.#streamedLength = 0;
-        return this.#builder.beginString(line.offset);
+        return this.#builder.begin(TYPE.STREAM_PART, Infinity, offset, false);
       default:
-        return this.#awaitContent(type, line);
+        return this.#beginBulk(type, parseLength(line), offset);
     }
   }
 
-  #putScalar(value: Reply, { start, end, offset }: Line): void {
-    const cost = value instanceof ServerError ? ERROR_COST : SCALAR_COST;
-    this.#builder.hold(cost + end - start, offset);
-    this.#builder.put(value, offset);
+  #putScalar(value: Reply, { base, start, end }: Line, cost = VALUE_COST): void {
+    this.#builder.hold(cost + end - start, base + start - 1);
+    this.#builder.put(value);
   }
 
   /** The length of a bulk was read: its content follows. */
-  #awaitContent(type: number, line: Line): void {
-    const { offset } = line;
-    const length = parseLength(line);
-    const before = type === TYPE.STREAM_PART ? this.#streamedLength : 0;
-    const most = type === TYPE.BULK_ERROR
-      ? Math.min(this.#maxBulkLength, MAX_TEXT)
-      : this.#maxBulkLength;
-    if (before + length > most) throw new RespLimitError("maxBulkLength", most, offset);
-    let cost = this.#builder.isText ? TEXT_COST : BYTES_COST;
+  #beginBulk(type: number, length: number, offset: number): void {
+    const { maxBulkLength } = this.#limits;
+    let cost = this.#isText ? VALUE_COST : OBJECT_COST;
+    let total = length;
     if (type === TYPE.STREAM_PART) {
-      if (length === 0) return this.#builder.end(offset);
-      this.#streamedLength += length;
-      cost = BYTES_COST;
+      if (length === 0) return this.#builder.end();
+      total = this.#streamedLength += length;
+      cost = OBJECT_COST;
     } else if (type === TYPE.BULK_ERROR) {
       cost = ERROR_COST;
-    } else if (type === TYPE.VERBATIM_STRING) {
-      cost += AGGREGATE_COST;
-      if (length < 4) {
-        throw new RespSyntaxError(offset + 1, `a length of ${length}`, "at least 4, for a format");
-      }
+    } else if (type === TYPE.VERBATIM_STRING && length < 4) {
+      throw new RespSyntaxError(offset + 1, `a length of ${length}`, "at least 4, for a format");
     }
+    if (total > maxBulkLength) throw new RespLimitError("maxBulkLength", maxBulkLength, offset);
     this.#builder.hold(cost + length, offset);
     this.#bulkType = type;
     this.#missing = length + 2;
@@ -423,7 +390,7 @@ export class Decoder {
     const content = this.#missing - 2;
     if (content > 0) {
       this.#pos = Math.min(chunk.length, start + content);
-      const isText = this.#bulkType === TYPE.BULK_STRING && this.#builder.isText;
+      const isText = this.#isText && this.#bulkType === TYPE.BULK_STRING;
       if (isText) this.#buffer.appendText(chunk, start, this.#pos);
       else this.#buffer.append(chunk, start, this.#pos, content);
       this.#missing -= this.#pos - start;
@@ -435,13 +402,13 @@ export class Decoder {
     if (this.#missing > 0) return;
     const type = this.#bulkType;
     this.#bulkType = 0;
-    this.#builder.put(this.#takeContent(type), this.offset);
+    this.#builder.put(this.#takeContent(type));
   }
 
   /** Makes the value of a bulk of its content. */
   #takeContent(type: number): Reply {
-    const { isText } = this.#builder;
-    if (type === TYPE.BULK_STRING && isText) return this.#buffer.takeText();
+    const isText = this.#isText && type !== TYPE.STREAM_PART;
+    if (isText && type === TYPE.BULK_STRING) return this.#buffer.takeText();
     const bytes = this.#buffer.take();
     if (type === TYPE.BULK_ERROR) return makeServerError(decodeText(bytes));
     if (type !== TYPE.VERBATIM_STRING) return bytes;
@@ -449,12 +416,11 @@ export class Decoder {
     if (bytes[3] !== COLON) {
       throw unexpected(bytes[3]!, this.offset - length + 1, "a colon after the format");
     }
-    const value = isText ? makeText(bytes, 4, length) : bytes.slice(4);
-    return new VerbatimString(decodeText(bytes, 0, 3), value);
+    return isText ? makeText(bytes, 4, length) : bytes.subarray(4);
   }
 
-  #expect(chunk: Uint8Array, byte: number, expected: string): void {
-    const found = chunk[this.#pos]!;
+  #expect(bytes: Uint8Array, byte: number, expected: string): void {
+    const found = bytes[this.#pos]!;
     if (found !== byte) throw unexpected(found, this.offset, expected);
     this.#pos++;
   }

@@ -74,8 +74,13 @@ export class InputBuffer {
     while (last > length - 4 && (bytes[last]! & 0xc0) === 0x80) last--;
     const to = bytes[last]! >= 0xc0 ? last : length;
     this.#text += makeText(bytes, 0, to);
-    bytes.copyWithin(0, to, length);
-    this.length -= to;
+    this.drop(to);
+  }
+
+  /** Removes the first `count` bytes. */
+  drop(count: number): void {
+    if (count > 0) this.bytes.copyWithin(0, count, this.length);
+    this.length -= count;
   }
 
   /** Removes the input and returns it as text. */

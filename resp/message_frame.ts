@@ -1,7 +1,7 @@
 import { encodeUtf8 } from "../bytes/utf8.ts";
 import { viewOf } from "../bytes/view.ts";
 import { encodeCommand } from "./encoder.ts";
-import { type Reply, VerbatimString } from "./types.ts";
+import type { Reply } from "./types.ts";
 
 const CR = 13;
 const LF = 10;
@@ -199,12 +199,11 @@ export function fillMessageFrame(frame: MessageFrame, items: readonly Reply[]): 
 }
 
 /**
- * Returns the bytes of a string of any type; null for another value, and for text that contains
- * U+FFFD, because its bytes are unknown.
+ * Returns the bytes of a string; null for another value, and for text that contains U+FFFD, because
+ * its bytes are unknown.
  */
 export function bytesOf(item: Reply | undefined): Uint8Array | null {
   if (item instanceof Uint8Array) return item;
-  if (item instanceof VerbatimString) return bytesOf(item.value);
   return typeof item === "string" && !item.includes("\uFFFD") ? encodeUtf8(item) : null;
 }
 
@@ -255,10 +254,10 @@ function readLongHead(bytes: Uint8Array, start: number, size: number): number {
   for (; at < size; at++) {
     const digit = bytes[at]! - ZERO;
     if (digit < 0 || digit > 9) break;
+    if (at - start > MAX_DIGITS) return NO_MATCH;
     length = length * 10 + digit;
   }
   const digits = at - start - 1;
-  if (digits > MAX_DIGITS) return NO_MATCH;
   if (at < size && (bytes[at] !== CR || digits === 0)) return NO_MATCH;
   if (at + 1 >= size) return INCOMPLETE;
   return bytes[at + 1] === LF ? length << 4 | digits : NO_MATCH;

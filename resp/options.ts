@@ -20,13 +20,12 @@ export interface DecoderSink {
   reply(reply: Reply): void;
   /**
    * Called with the items of each out-of-band push. The first item names its kind. A push may arrive
-   * between any two replies, and between attributes and the reply that they belong to.
+   * between any two replies.
    */
   push(items: Reply[]): void;
   /**
    * Called for each pub/sub `message` and `pmessage`, for which no value is created. Without this
-   * method they go to {@linkcode push}, as does a message with a simple string that contains U+FFFD:
-   * its bytes are unknown.
+   * method they go to {@linkcode push}.
    */
   message?(frame: MessageFrame): void;
 }
@@ -47,24 +46,17 @@ export interface DecoderSink {
  * ```
  */
 export interface DecoderLimits {
-  /**
-   * Bytes of one line without its type and CR LF, from 32 to 536,870,888. Default 65,536. A big
-   * number has 262,144 digits at most, because some runtimes support no larger ones.
-   */
+  /** Bytes of one line without its type and CR LF, from 32 to 262,144. Default 65,536. */
   maxLineLength?: number;
-  /**
-   * Bytes of one bulk string, streamed or not. Default 33,554,432. Strings that are decoded as text
-   * and bulk errors have 536,870,888 bytes at most, because some runtimes support no longer ones.
-   */
+  /** Bytes of one bulk string, streamed or not, up to 536,870,888. Default 33,554,432. */
   maxBulkLength?: number;
-  /** Elements of one aggregate; a map entry counts as two. Default 1,048,576. */
+  /** Elements of one aggregate, parts of a streamed string; a map entry counts as two. Default 1,048,576. */
   maxElements?: number;
-  /** Aggregates and attributes nested in one another. Default 128. */
+  /** Aggregates nested in one another. Default 128. */
   maxDepth?: number;
   /**
    * Bytes held for one incomplete reply. Default 67,108,864. Each value counts with its bytes and a
-   * flat charge: 32 for a number, a boolean, a null and a simple string, 48 for a bulk string as text,
-   * 192 for one as bytes and for an aggregate, 240 or 384 for a verbatim string, 1,024 for an error.
+   * flat charge: 192 for a string as bytes and for an aggregate, 1,024 for an error, 48 for others.
    */
   maxHeldBytes?: number;
 }
@@ -82,15 +74,10 @@ export interface DecoderLimits {
  */
 export interface DecoderOptions extends DecoderLimits {
   /**
-   * How bulk strings and the values of verbatim strings are decoded. Default `"bytes"`. As text,
-   * invalid UTF-8 becomes U+FFFD.
+   * How bulk and verbatim strings are decoded. Default `"bytes"`. As text, invalid UTF-8 becomes
+   * U+FFFD.
    */
   strings?: "bytes" | "text";
-  /**
-   * `"keep"`, the default, delivers a reply with attributes as {@linkcode Attributed}. `"skip"` reads
-   * attributes, counts them against the limits, and drops them.
-   */
-  attributes?: "keep" | "skip";
   /** Whether arrays can be pushes; see {@linkcode Decoder.arrayPushes}. Default `false`. */
   arrayPushes?: boolean;
 }
@@ -106,19 +93,20 @@ export const DEFAULT_LIMITS: Readonly<Required<DecoderLimits>> = {
 
 // Flat charges against maxHeldBytes: what a value takes besides its bytes in V8, which needs most.
 
-/** A number, a boolean, a null or a simple string. */
-export const SCALAR_COST = 32;
-/** A string as text. */
-export const TEXT_COST = 48;
-/** A string as bytes. */
-export const BYTES_COST = 192;
-/** An aggregate, and what a verbatim string takes besides its string. */
-export const AGGREGATE_COST = 192;
+/** A number, a boolean, a null or a text. */
+export const VALUE_COST = 48;
+/** A string as bytes, or an aggregate. */
+export const OBJECT_COST = 192;
 /** An error. */
 export const ERROR_COST = 1024;
 
-/** Length of the longest string in V8. JavaScriptCore supports longer ones. */
-export const MAX_TEXT = 536_870_888;
+/** The least and the greatest value of some limits. The others are bounded by their type. */
+const BOUNDS: { readonly [name: string]: readonly [least: number, most: number] | undefined } = {
+  // A line of 32 bytes holds any number that servers write; a bigint has 2^20 bits in JavaScriptCore.
+  maxLineLength: [32, 262_144],
+  // The longest string in V8.
+  maxBulkLength: [1, 536_870_888],
+};
 
 /**
  * Fills in the default limits.
@@ -129,8 +117,7 @@ export function resolveLimits(options: DecoderLimits): Required<DecoderLimits> {
   const limits = { ...DEFAULT_LIMITS };
   for (const name of Object.keys(limits) as (keyof DecoderLimits)[]) {
     const value = options[name] ?? limits[name];
-    // A line of 32 bytes holds any number that servers write. Most lines become text.
-    const [least, most] = name === "maxLineLength" ? [32, MAX_TEXT] : [1, Number.MAX_SAFE_INTEGER];
+    const [least, most] = BOUNDS[name] ?? [1, Number.MAX_SAFE_INTEGER];
     if (!Number.isSafeInteger(value) || value < least || value > most) {
       throw new RangeError(
         `Cannot create a decoder: ${name} is ${value}, but must be a whole number of at least ` +

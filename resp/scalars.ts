@@ -1,4 +1,4 @@
-import { RespLimitError, RespSyntaxError } from "./errors.ts";
+import { RespSyntaxError } from "./errors.ts";
 import { decodeText } from "../bytes/text.ts";
 
 // The specification allows leading zeros, and a double has digits before and after its dot. hiredis is
@@ -17,21 +17,18 @@ const FALSE = 102;
 
 const INT64_LIMIT = 0x8000_0000_0000_0000n;
 
-/** The most digits of a big number: a bigint has 2^20 bits at most in JavaScriptCore. */
-const MAX_DIGITS = 262_144;
-
 /** This many decimal digits always fit a double exactly. */
 const SAFE_DIGITS = 15;
 
 /** A line. The functions below throw RespSyntaxError if it has another form. */
 export interface Line {
-  bytes: Uint8Array;
+  readonly bytes: Uint8Array;
   /** Index of the first byte after the type. */
-  start: number;
+  readonly start: number;
   /** Index of its CR. */
-  end: number;
-  /** Offset of its type in the stream. */
-  offset: number;
+  readonly end: number;
+  /** Offset of the bytes in the stream. */
+  readonly base: number;
 }
 
 /** Returns the error of an unexpected byte. */
@@ -42,8 +39,8 @@ export function unexpected(byte: number, offset: number, expected: string): Resp
 }
 
 /** Returns the same error for a byte of a line. */
-function wrong({ bytes, start, offset }: Line, at: number, expected: string): RespSyntaxError {
-  return unexpected(bytes[at]!, offset + 1 + at - start, expected);
+function wrong({ bytes, base }: Line, at: number, expected: string): RespSyntaxError {
+  return unexpected(bytes[at]!, base + at, expected);
 }
 
 /** Throws unless the line ends at `at`. */
@@ -69,15 +66,15 @@ export function parseBoolean(line: Line): boolean {
   return byte === TRUE;
 }
 
-/** Reads a length or a count: digits without a sign. Returns infinity beyond the range of doubles. */
+/** Reads a length or a count: digits without a sign. Returns a safe integer, however many there are. */
 export function parseLength(line: Line): number {
   requireDigits(line, line.start);
-  return toNumber(line, line.start);
+  return Math.min(toNumber(line, line.start), Number.MAX_SAFE_INTEGER);
 }
 
 /** Reads an integer of 64 bits: a number if that is exact, otherwise a bigint. */
 export function parseInteger(line: Line): number | bigint {
-  const { bytes, start, end, offset } = line;
+  const { bytes, start, end, base } = line;
   const digits = skipSign(line, start);
   requireDigits(line, digits);
   const negative = bytes[start] === MINUS;
@@ -90,15 +87,14 @@ export function parseInteger(line: Line): number | bigint {
     if (!negative && value < INT64_LIMIT) return value;
   }
   // Without its digits: a hostile server may send those of a password.
-  throw new RespSyntaxError(offset + 1, "a larger number", "an integer of 64 bits");
+  throw new RespSyntaxError(base + start, "a larger number", "an integer of 64 bits");
 }
 
 /** Reads an integer of any size. */
 export function parseBigNumber(line: Line): bigint {
-  const { bytes, start, end, offset } = line;
+  const { bytes, start, end } = line;
   const digits = skipSign(line, start);
   requireDigits(line, digits);
-  if (end - digits > MAX_DIGITS) throw new RespLimitError("maxLineLength", MAX_DIGITS, offset + 1);
   const size = BigInt(decodeText(bytes, digits, end));
   return bytes[start] === MINUS ? -size : size;
 }

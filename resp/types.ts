@@ -7,21 +7,20 @@ import type { ServerError } from "./errors.ts";
  *
  * | type | on the wire |
  * | --- | --- |
- * | `string` | `+` simple string; `$`, `$?` bulk string when text is asked for |
- * | `Uint8Array` | `$`, `$?` bulk string |
+ * | `string` | `+` simple string; `$`, `$?` bulk and `=` verbatim string when text is asked for |
+ * | `Uint8Array` | `$`, `$?` bulk and `=` verbatim string |
  * | `number` | `:` integer within ±(2^53 - 1); `,` double |
  * | `bigint` | `:` integer beyond that; `(` big number |
  * | `boolean` | `#` |
  * | `null` | `_`, `$-1`, `*-1` |
  * | {@linkcode ServerError} | `-` simple error, `!` bulk error |
- * | {@linkcode VerbatimString} | `=` |
  * | `Reply[]` | `*`, `*?` array |
  * | {@linkcode RespMap} | `%`, `%?` map |
  * | {@linkcode RespSet} | `~`, `~?` set |
- * | {@linkcode Attributed} | `\|` attributes and the reply they precede |
  *
  * A simple string is a status line of the server, always decoded as text. A bulk string is data, and
- * bytes unless the decoder was told otherwise. Bytes share no memory with the decoder's input, but
+ * bytes unless the decoder was told otherwise. Attributes (`|`) and the formats of verbatim strings
+ * are read and dropped. Bytes share no memory with the decoder's input, but
  * short strings of one aggregate may share a buffer: mind `byteOffset` when you use their `buffer`.
  *
  * @example
@@ -42,34 +41,9 @@ export type Reply =
   | boolean
   | null
   | ServerError
-  | VerbatimString
   | RespMap
   | RespSet
-  | Attributed
   | Reply[];
-
-/**
- * A text and its format: `=` on the wire.
- *
- * @example
- * ```ts
- * import { VerbatimString } from "@keywatch/keywatch/resp";
- *
- * const { format, value } = new VerbatimString("txt", "Some text");
- * ```
- */
-export class VerbatimString {
-  /** Three characters: `txt` plain text, `mkd` Markdown. */
-  readonly format: string;
-  /** The text without its format, as bytes or as text. */
-  readonly value: Uint8Array | string;
-
-  /** Created by the decoder, from the values of the fields. */
-  constructor(format: string, value: Uint8Array | string) {
-    this.format = format;
-    this.value = value;
-  }
-}
 
 /**
  * A map: `%` on the wire.
@@ -156,31 +130,6 @@ export class RespSet {
   }
 }
 
-/**
- * A reply and the attributes that preceded it: `|` on the wire. Attributes before a push belong to the
- * reply after it.
- *
- * @example
- * ```ts
- * import { Attributed, RespMap } from "@keywatch/keywatch/resp";
- *
- * const { attributes, reply } = new Attributed(new RespMap(["ttl", 3600]), "value");
- * attributes.get("ttl"); // 3600
- * ```
- */
-export class Attributed {
-  /** Metadata of the reply. */
-  readonly attributes: RespMap;
-  /** The reply. */
-  readonly reply: Reply;
-
-  /** Created by the decoder, from the values of the fields. */
-  constructor(attributes: RespMap, reply: Reply) {
-    this.attributes = attributes;
-    this.reply = reply;
-  }
-}
-
 function isText(reply: Reply, text: string): boolean {
   if (typeof reply === "string") return reply === text;
   if (!(reply instanceof Uint8Array)) return false;
@@ -195,9 +144,8 @@ function isText(reply: Reply, text: string): boolean {
  */
 export function replyToText(reply: Reply): Reply {
   const root = [reply];
-  // Lists instead of recursion, because replies may nest deeper than calls.
+  // A list instead of recursion, because replies may nest deeper than calls.
   const todo: Reply[][] = [root];
-  const attributed: [copy: Attributed, reply: Reply[]][] = [];
   const copyOf = (items: Reply[]): Reply[] => {
     const copy = items.slice();
     todo.push(copy);
@@ -210,15 +158,7 @@ export function replyToText(reply: Reply): Reply {
       else if (Array.isArray(item)) items[i] = copyOf(item);
       else if (item instanceof RespMap) items[i] = new RespMap(copyOf(item.items));
       else if (item instanceof RespSet) items[i] = new RespSet(copyOf(item.items));
-      else if (item instanceof VerbatimString && typeof item.value !== "string") {
-        items[i] = new VerbatimString(item.format, decodeText(item.value));
-      } else if (item instanceof Attributed) {
-        const copy = new Attributed(new RespMap(copyOf(item.attributes.items)), item.reply);
-        attributed.push([copy, copyOf([item.reply])]);
-        items[i] = copy;
-      }
     }
   }
-  for (const [copy, [converted]] of attributed) (copy as { reply: Reply }).reply = converted!;
   return root[0]!;
 }

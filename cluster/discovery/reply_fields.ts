@@ -3,41 +3,32 @@
  * numbers, bigints or digits, and maps as `Map`, as an object, as names and values in turn, or as a
  * list of pairs. Each function returns null for anything else.
  */
-import { Attributed, RespMap, VerbatimString } from "../../resp/types.ts";
+import { RespMap } from "../../resp/types.ts";
 
 const utf8 = /* @__PURE__ */ new TextDecoder();
 
-/** A reply without its attributes, and without the format of a verbatim string. */
-function unwrap(reply: unknown): unknown {
-  while (reply instanceof Attributed) reply = reply.reply;
-  return reply instanceof VerbatimString ? reply.value : reply;
-}
-
 /** A text. */
 export function textOf(reply: unknown): string | null {
-  const value = unwrap(reply);
-  if (typeof value === "string") return value;
-  return value instanceof Uint8Array ? utf8.decode(value) : null;
+  if (typeof reply === "string") return reply;
+  return reply instanceof Uint8Array ? utf8.decode(reply) : null;
 }
 
 /** The items of a list. */
 export function listOf<Item = unknown>(reply: unknown): readonly Item[] | null {
-  const value = unwrap(reply);
-  return Array.isArray(value) ? value : null;
+  return Array.isArray(reply) ? reply : null;
 }
 
 /** An integer of 0 or more. */
 export function countOf(reply: unknown): number | null {
-  const value = unwrap(reply);
-  if (typeof value === "bigint") return value >= 0n ? Number(value) : null;
-  if (typeof value === "number") return Number.isInteger(value) && value >= 0 ? value : null;
-  const text = textOf(value);
+  if (typeof reply === "bigint") return reply >= 0n ? Number(reply) : null;
+  if (typeof reply === "number") return Number.isInteger(reply) && reply >= 0 ? reply : null;
+  const text = textOf(reply);
   return text !== null && /^\d{1,15}$/.test(text) ? Number(text) : null;
 }
 
 /** The fields of a map, by name. If a name occurs twice, the first counts. */
 export function fieldsOf<Value = unknown>(reply: unknown): ReadonlyMap<string, Value> | null {
-  const pairs = pairsOf(unwrap(reply));
+  const pairs = pairsOf(reply);
   if (pairs === null) return null;
   const fields = new Map<string, Value>();
   for (const [name, value] of pairs) {

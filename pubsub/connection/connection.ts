@@ -134,7 +134,7 @@ export class Connection {
       },
       push: (items) => this.#onPush(items),
       message: (frame) => this.#onMessage(frame),
-    }, { ...options.limits, attributes: "skip" });
+    }, options.limits);
     const { signal } = options;
     const abort = () => this.close(signal.reason);
     signal.addEventListener("abort", abort);

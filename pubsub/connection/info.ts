@@ -1,4 +1,4 @@
-import { type Reply, RespMap, ServerError, VerbatimString } from "../../resp/mod.ts";
+import { type Reply, RespMap, ServerError } from "../../resp/mod.ts";
 import type { Connection } from "./connection.ts";
 
 /**
@@ -69,7 +69,6 @@ export function parseInfo<const Name extends string>(
 
 /** The text of a string of any type; null for another value. */
 export function textOf(reply: Reply | undefined): string | null {
-  if (reply instanceof VerbatimString) return textOf(reply.value);
   return typeof reply === "string" ? reply : null;
 }
 

@@ -1,12 +1,5 @@
 import * as fc from "npm:fast-check@4.10.2";
-import {
-  Attributed,
-  type Reply,
-  RespMap,
-  RespSet,
-  ServerError,
-  VerbatimString,
-} from "../../resp/mod.ts";
+import { type Reply, RespMap, RespSet, ServerError } from "../../resp/mod.ts";
 import { bytes } from "./harness.ts";
 
 /** A reply in one of the forms in which it may be on the wire, and what it is in both modes. */
@@ -118,8 +111,8 @@ const verbatim: fc.Arbitrary<Written> = fc
   .tuple(fc.stringMatching(/^[a-z]{3}$/), content)
   .map(([format, content]) => ({
     wire: bulkLike("=", join(`${format}:`, content)),
-    asBytes: new VerbatimString(format, content),
-    asText: new VerbatimString(format, utf8.decode(content)),
+    asBytes: content,
+    asText: utf8.decode(content),
   }));
 
 const scalar: fc.Arbitrary<Written> = fc.oneof(
@@ -171,12 +164,8 @@ export const reply: fc.Arbitrary<Written> = fc.letrec<{ reply: Written }>((tie) 
         aggregate("%", parts, stream, (items) => new RespMap(items))
       ),
       fc.tuple(pairs, tie("reply")).map(([parts, inner]) => {
-        const attributes = aggregate("|", parts, false, (items) => new RespMap(items));
-        return {
-          wire: join(attributes.wire, inner.wire),
-          asBytes: new Attributed(attributes.asBytes as RespMap, inner.asBytes),
-          asText: new Attributed(attributes.asText as RespMap, inner.asText),
-        };
+        const attributes = aggregate("|", parts, false, (items) => items);
+        return { ...inner, wire: join(attributes.wire, inner.wire) };
       }),
     ),
   };
@@ -217,17 +206,9 @@ const interrupted: fc.Arbitrary<Item[]> = fc
     reply,
   )
   .map(([entries, pushes, inner]) => {
-    const attributes = aggregate("|", entries.flat(), false, (items) => new RespMap(items));
-    const [first, ...others] = pushes;
-    const attributed: Item = {
-      kind: "reply",
-      wire: inner.wire,
-      asBytes: new Attributed(attributes.asBytes as RespMap, inner.asBytes),
-      asText: new Attributed(attributes.asText as RespMap, inner.asText),
-    };
-    return first === undefined
-      ? [{ ...attributed, wire: join(attributes.wire, inner.wire) }]
-      : [{ ...first, wire: join(attributes.wire, first.wire) }, ...others, attributed];
+    const attributes = aggregate("|", entries.flat(), false, (items) => items);
+    const [first, ...others] = [...pushes, { ...inner, kind: "reply" as const }];
+    return [{ ...first!, wire: join(attributes.wire, first!.wire) }, ...others];
   });
 
 /** A stream: replies, messages and other pushes in any order. */

@@ -18,7 +18,7 @@ Deno.test("a line without an end costs no more when it is refused", () => {
 
 Deno.test("20,000 levels are read within the limit, and one more is refused", () => {
   const depth = 20_000;
-  const heads = ["*1\r\n", "%1\r\n+k\r\n", "~1\r\n", "*?\r\n", "|1\r\n+k\r\n+v\r\n"];
+  const heads = ["*1\r\n", "%1\r\n+k\r\n", "~1\r\n", "*?\r\n"];
   for (const head of heads) {
     const tail = head === "*?\r\n" ? ".\r\n".repeat(depth) : "";
     for (const size of [1, 1000, 1_000_000]) {
@@ -56,7 +56,7 @@ Deno.test("a bulk of 32 MiB in chunks of 64 KiB is copied at most twice", () => 
 
 Deno.test("what is announced reserves no more than a step beyond what has come", () => {
   const step = 2 ** 20;
-  const limits = { maxBulkLength: 2 ** 40, maxElements: 2 ** 40, maxHeldBytes: 2 ** 45 };
+  const limits = { maxBulkLength: 2 ** 29 - 24, maxElements: 2 ** 40, maxHeldBytes: 2 ** 45 };
   for (
     const head of ["$500000000", "!500000000", "=500000000", "$?\r\n;500000000"]
   ) {

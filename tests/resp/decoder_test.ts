@@ -190,9 +190,9 @@ Deno.test("nothing given out shares memory with a chunk or with another value", 
     Uint8Array,
     Uint8Array[],
     Uint8Array[],
-    { value: Uint8Array },
+    Uint8Array,
   ];
-  const values = [one, two!, three!, four!, verbatim.value];
+  const values = [one, two!, three!, four!, verbatim];
   for (const value of values) {
     assertEquals(decodeText(value), "abc");
     value.fill(0x78);
@@ -340,7 +340,7 @@ Deno.test("a long message that was cut keeps bytes that are not UTF-8, in any fo
   const payload = new Uint8Array(5000).fill(0xff);
   const usual = join(">3\r\n$7\r\nmessage\r\n$1\r\nc\r\n$5000\r\n", payload, "\r\n");
   const unusual = join(">3\r\n+message\r\n+c\r\n=5004\r\ntxt:", payload, "\r\n");
-  const cases = [usual, unusual].flatMap((wire) => [["bytes", wire], ["text", wire]] as const);
+  const cases = [["bytes", usual], ["text", usual], ["bytes", unusual]] as const;
   for (const [strings, wire] of cases) {
     const payloads: Uint8Array[] = [];
     const decoder = new Decoder({

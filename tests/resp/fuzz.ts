@@ -14,7 +14,6 @@ import {
   type Reply,
   RespLimitError,
   RespSyntaxError,
-  VerbatimString,
 } from "../../resp/mod.ts";
 import { Random } from "../random.ts";
 import { bytes, cut, MessageRecorder, randomPlaces, Recorder } from "./harness.ts";
@@ -174,7 +173,6 @@ function optionsOf(random: Random): DecoderOptions {
   return {
     strings: random.below(2) === 0 ? "bytes" : "text",
     arrayPushes: random.below(2) === 0,
-    attributes: random.below(2) === 0 ? "keep" : "skip",
     ...(random.below(4) === 0 ? limits(random) : {}),
   };
 }
@@ -183,8 +181,7 @@ function optionsOf(random: Random): DecoderOptions {
 function asMessage(items: Reply[]): string | undefined {
   const kind = items.length === 3 ? "message" : items.length === 4 ? "pmessage" : undefined;
   const texts = items.flatMap((item) => {
-    const value = item instanceof VerbatimString ? item.value : item;
-    return typeof value === "string" ? value : value instanceof Uint8Array ? decodeText(value) : [];
+    return typeof item === "string" ? item : item instanceof Uint8Array ? decodeText(item) : [];
   });
   if (texts[0] !== kind || texts.length !== items.length) return undefined;
   return `message ${texts.slice(1).map((text) => JSON.stringify(text)).join(" ")}`;

@@ -1,5 +1,4 @@
 import {
-  Attributed,
   Decoder,
   type DecoderOptions,
   type DecoderSink,
@@ -8,7 +7,6 @@ import {
   RespMap,
   RespSet,
   ServerError,
-  VerbatimString,
 } from "../../resp/mod.ts";
 import type { Random } from "../random.ts";
 
@@ -100,10 +98,6 @@ export function show(reply: Reply): string {
   if (Array.isArray(reply)) return `[${showAll(reply)}]`;
   if (reply instanceof RespMap) return `map(${showAll(reply.items)})`;
   if (reply instanceof RespSet) return `set(${showAll(reply.items)})`;
-  if (reply instanceof Attributed) {
-    return `attributed(${showAll(reply.attributes.items)}; ${show(reply.reply)})`;
-  }
-  if (reply instanceof VerbatimString) return `${reply.format}:${show(reply.value)}`;
   if (reply instanceof ServerError) return `error(${reply.code}; ${JSON.stringify(reply.message)})`;
   throw new TypeError(`Cannot show ${String(reply)}: it is no reply`);
 }

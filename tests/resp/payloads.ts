@@ -1,12 +1,4 @@
-import {
-  Attributed,
-  type DecoderOptions,
-  type Reply,
-  RespMap,
-  RespSet,
-  ServerError,
-  VerbatimString,
-} from "../../resp/mod.ts";
+import { type DecoderOptions, type Reply, RespMap, RespSet, ServerError } from "../../resp/mod.ts";
 import { bytes, show } from "./harness.ts";
 
 /** Something on the wire and what comes of it. */
@@ -19,7 +11,6 @@ export interface Payload {
 }
 
 const text: DecoderOptions = { strings: "text" };
-const withoutAttributes: DecoderOptions = { attributes: "skip" };
 const b = bytes;
 
 function replies(name: string, wire: string, ...values: Reply[]): Payload {
@@ -110,17 +101,9 @@ export const REPLIES: readonly Payload[] = [
   ),
   replies("bulk error of two lines", "!7\r\nERR\r\nab\r\n", new ServerError("ERR\r\nab")),
   replies("bulk error, empty", "!0\r\n\r\n", new ServerError("")),
-  replies(
-    "verbatim string",
-    "=15\r\ntxt:Some string\r\n",
-    new VerbatimString("txt", b("Some string")),
-  ),
-  replies("verbatim string, empty", "=4\r\nmkd:\r\n", new VerbatimString("mkd", b(""))),
-  inText(
-    "verbatim string",
-    "=8\r\ntxt:größ\r\n".replace("8", "10"),
-    new VerbatimString("txt", "größ"),
-  ),
+  replies("verbatim string", "=15\r\ntxt:Some string\r\n", b("Some string")),
+  replies("verbatim string, empty", "=4\r\nmkd:\r\n", b("")),
+  inText("verbatim string", "=10\r\ntxt:größ\r\n", "größ"),
   replies("map", "%2\r\n+a\r\n:1\r\n+b\r\n:2\r\n", new RespMap(["a", 1, "b", 2])),
   replies("map, empty", "%0\r\n", new RespMap([])),
   replies("map with a key twice", "%2\r\n+a\r\n:1\r\n+a\r\n:2\r\n", new RespMap(["a", 1, "a", 2])),
@@ -146,51 +129,34 @@ export const REPLIES: readonly Payload[] = [
     "*3\r\n:1\r\n-ERR no\r\n!6\r\nERR no\r\n",
     [1, new ServerError("ERR no"), new ServerError("ERR no")],
   ),
+  replies("attributed reply", "|1\r\n+ttl\r\n:3600\r\n$1\r\nx\r\n", b("x")),
+  replies("attributed array", "|1\r\n+a\r\n:1\r\n*2\r\n:1\r\n:2\r\n", [1, 2]),
   replies(
-    "attributed reply",
-    "|1\r\n+ttl\r\n:3600\r\n$1\r\nx\r\n",
-    new Attributed(new RespMap(["ttl", 3600]), b("x")),
+    "attributes are dropped",
+    "|1\r\n+a\r\n:1\r\n|1\r\n+b\r\n*1\r\n|0\r\n:2\r\n-ERR no\r\n" +
+      "*2\r\n|1\r\n+a\r\n:1\r\n:1\r\n%1\r\n|1\r\n+a\r\n:1\r\n+k\r\n|0\r\n+v\r\n" +
+      "|1\r\n+a\r\n:1\r\n_\r\n|0\r\n!6\r\nERR no\r\n*?\r\n|0\r\n:5\r\n.\r\n",
+    new ServerError("ERR no"),
+    [1, new RespMap(["k", "v"])],
+    null,
+    new ServerError("ERR no"),
+    [5],
   ),
-  replies(
-    "attributed array",
-    "|1\r\n+a\r\n:1\r\n*2\r\n:1\r\n:2\r\n",
-    new Attributed(new RespMap(["a", 1]), [1, 2]),
-  ),
-  {
-    ...replies(
-      "attributes are skipped",
-      "|1\r\n+a\r\n:1\r\n|1\r\n+b\r\n*1\r\n|0\r\n:2\r\n-ERR no\r\n" +
-        "*2\r\n|1\r\n+a\r\n:1\r\n:1\r\n%1\r\n|1\r\n+a\r\n:1\r\n+k\r\n|0\r\n+v\r\n" +
-        "|1\r\n+a\r\n:1\r\n_\r\n|0\r\n!6\r\nERR no\r\n*?\r\n|0\r\n:5\r\n.\r\n",
-      new ServerError("ERR no"),
-      [1, new RespMap(["k", "v"])],
-      null,
-      new ServerError("ERR no"),
-      [5],
-    ),
-    options: withoutAttributes,
-  },
-  replies("no attributes", "|0\r\n:1\r\n", new Attributed(new RespMap([]), 1)),
+  replies("no attributes", "|0\r\n:1\r\n", 1),
   replies(
     "attributes inside an array",
     "*2\r\n|1\r\n+a\r\n:1\r\n:1\r\n:2\r\n",
-    [new Attributed(new RespMap(["a", 1]), 1), 2],
+    [1, 2],
   ),
   replies(
     "attributes twice",
     "|1\r\n+a\r\n:1\r\n|1\r\n+b\r\n:2\r\n:3\r\n",
-    new Attributed(new RespMap(["a", 1]), new Attributed(new RespMap(["b", 2]), 3)),
+    3,
   ),
   replies(
     "attributes inside attributes and of a key and a value",
     "|1\r\n|1\r\n:1\r\n:2\r\n+k\r\n|0\r\n+v\r\n+r\r\n",
-    new Attributed(
-      new RespMap([
-        new Attributed(new RespMap([1, 2]), "k"),
-        new Attributed(new RespMap([]), "v"),
-      ]),
-      "r",
-    ),
+    "r",
   ),
   replies(
     "streamed string",
@@ -217,7 +183,7 @@ export const REPLIES: readonly Payload[] = [
   replies(
     "attributed element of a streamed array",
     "*?\r\n|1\r\n+a\r\n:1\r\n:5\r\n.\r\n",
-    [new Attributed(new RespMap(["a", 1]), 5)],
+    [5],
   ),
   replies("many replies", "+a\r\n:1\r\n*1\r\n:2\r\n$1\r\nb\r\n_\r\n", "a", 1, [2], b("b"), null),
 ];
@@ -242,7 +208,7 @@ export const PUSHES: readonly Payload[] = [
   {
     name: "push between attributes and their reply",
     wire: b("|1\r\n+a\r\n:1\r\n>1\r\n$1\r\nx\r\n$1\r\nr\r\n"),
-    events: [bytesOf("x"), `reply ${show(new Attributed(new RespMap(["a", 1]), b("r")))}`],
+    events: [bytesOf("x"), `reply ${show(b("r"))}`],
   },
   {
     name: "pushes between attributes and their reply, as text",
@@ -253,9 +219,9 @@ export const PUSHES: readonly Payload[] = [
     options: text,
     events: [
       'push ["message", "ch", ""]',
-      'push ["x", attributed(; 1)]',
+      'push ["x", 1]',
       'push ["pmessage", "__k*:", "__keyspace@0__:k", "set"]',
-      'reply attributed("a", 1; attributed(; ["r"]))',
+      'reply ["r"]',
       'reply "s"',
     ],
   },
@@ -301,9 +267,9 @@ export const MESSAGES: readonly Payload[] = [
     events: [
       'message "ch" ""',
       'message "__k*:" "__keyspace@0__:k" "set"',
-      'reply attributed(; "a")',
+      'reply "a"',
       'message "ch" ""',
-      "reply attributed(; attributed(; [attributed(; 1)]))",
+      "reply [1]",
       'message "ch" ""',
     ],
   },
@@ -356,16 +322,16 @@ export const MESSAGES: readonly Payload[] = [
       'message "p*" "ch" "x"',
       'push ["subscribe", "ch", 1]',
       'reply ["pong", ""]',
-      `push [${show(new VerbatimString("txt", b("punsubscribe")))}, null, 0]`,
+      `push [${show(b("punsubscribe"))}, null, 0]`,
     ],
   },
   {
-    name: "messages after and with attributes that are skipped",
+    name: "messages after and with attributes",
     wire: b(
       `|1\r\n+a\r\n:1\r\n${MESSAGE}${MESSAGE.replace(">", "*")}${MESSAGE.replace(">", "*")}` +
         ">3\r\n|0\r\n+message\r\n|1\r\n+a\r\n:1\r\n$2\r\nch\r\n|0\r\n+x\r\n",
     ),
-    options: { ...withoutAttributes, arrayPushes: true },
+    options: { arrayPushes: true },
     events: [
       'message "ch" ""',
       'message "ch" ""',
@@ -374,9 +340,8 @@ export const MESSAGES: readonly Payload[] = [
     ],
   },
   {
-    name: "many pushes with attributes that are skipped",
+    name: "many pushes with attributes",
     wire: b(`|1\r\n+a\r\n:1\r\n${MESSAGE}`.repeat(200) + "|0\r\n>1\r\n+x\r\n|0\r\n+r\r\n"),
-    options: withoutAttributes,
     events: [...Array(200).fill('message "ch" ""'), 'push ["x"]', 'reply "r"'],
   },
   {

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import * as fc from "npm:fast-check@4.10.2";
-import { type CommandArgument, encodeCommand, type Reply, VerbatimString } from "../../resp/mod.ts";
+import { type CommandArgument, encodeCommand, type Reply } from "../../resp/mod.ts";
 import { type Item, join, stream } from "./arbitrary.ts";
 import { bytes, cut, decode, MessageRecorder, Recorder, show, single } from "./harness.ts";
 
@@ -17,10 +17,9 @@ function event(item: Item, strings: "bytes" | "text", messages: boolean): string
 function asMessage(items: Reply[]): string[] | null {
   const kind = items.length === 3 ? "message" : items.length === 4 ? "pmessage" : null;
   const texts = items.flatMap((item) => {
-    const value = item instanceof VerbatimString ? item.value : item;
-    if (value instanceof Uint8Array) return utf8.decode(value);
+    if (item instanceof Uint8Array) return utf8.decode(item);
     // Where a simple string was not UTF-8, its bytes are lost.
-    return typeof value === "string" && !value.includes("\ufffd") ? value : [];
+    return typeof item === "string" && !item.includes("\ufffd") ? item : [];
   });
   return texts[0] === kind && texts.length === items.length ? texts.slice(1) : null;
 }

@@ -1,4 +1,4 @@
-import { Decoder, RespMap, ServerError, VerbatimString } from "../../../resp/mod.ts";
+import { Decoder, RespMap, ServerError } from "../../../resp/mod.ts";
 
 /** Reads what a node sends, and writes it down without what differs between two clusters. */
 export class Frames {
@@ -21,9 +21,7 @@ export class Frames {
   #note(reply: unknown, sign: string): void {
     if (reply instanceof RespMap) return;
     const items = Array.isArray(reply) ? reply : [reply];
-    const [kind = "", ...rest] = items.map((item) =>
-      String(item instanceof VerbatimString ? item.value : item)
-    );
+    const [kind = "", ...rest] = items.map(String);
     if (/^p?subscribe$/.test(kind)) return;
     if (reply instanceof ServerError) this.texts.push(this.#clean(`-${reply.message}`));
     else if (kind === "pmessage") {
