@@ -12,8 +12,8 @@ export const resp: readonly Mutant[] = [
   {
     name: "reads one element more than maxElements",
     file: "resp/reply_builder.ts",
-    before: "count > maxElements)",
-    after: "count > maxElements + 1)",
+    before: "count > maxElements &&",
+    after: "count > maxElements + 1 &&",
     tests: ["tests/resp/errors_test.ts"],
   },
   {
