@@ -340,7 +340,7 @@ export class Connection {
       await this.#transport.write(bytes);
     } catch (cause) {
       // An unread error of the server may say why; it is found when reading ends.
-      if (!isPeersEnd(cause)) this.#break("could not be written to", cause);
+      if (!isPeersEnd(cause)) this.#lose("could not be written to", cause);
     }
     this.#unsent -= bytes.length;
   }
@@ -350,7 +350,7 @@ export class Connection {
       for (;;) {
         const read = await this.#transport.read();
         if (this.#closedReason !== null) return;
-        if (read === null) return this.close(this.#hungUp());
+        if (read === null) return this.#lose("was closed by the server");
         const chunk = plain(read);
         // Endless empty chunks would be read forever.
         if (chunk.length === 0) throw new TypeError("its transport gave a chunk without bytes");
@@ -373,34 +373,28 @@ export class Connection {
             { server: this.server, cause },
           ),
         );
-      } else this.#break("could not be read from", cause);
+      } else this.#lose("could not be read from", cause);
     }
   }
 
-  /** Makes the error for a connection that the server closed. */
-  #hungUp(): ConnectError {
+  /** Closes the connection because the server closed it, or because it broke. */
+  #lose(what: string, thrown?: unknown): void {
     const { server } = this;
-    const waiting = this.#requests.oldest;
-    const what = waiting === null
-      ? `The connection to ${server} was closed by the server`
-      : `Cannot get an answer to ${waiting} from ${server}: it closed the connection`;
-    const isAtOnce = waiting !== null || this.bytesReceived === 0;
-    return new ConnectError(
-      "CONNECTION_LOST",
-      what + (this.#requests.lastWords ?? (isAtOnce ? `; ${CHECK_SERVER}` : "")),
-      { server },
-    );
-  }
-
-  #break(what: string, thrown: unknown): void {
-    const cause = this.secrets.ownError(thrown);
+    const cause = thrown === undefined ? null : this.secrets.ownError(thrown);
+    if (cause instanceof ConnectError) return this.close(cause);
+    const { oldest, lastWords } = this.#requests;
+    const why = cause !== null
+      ? `: ${reasonOf(cause)}`
+      : oldest === null
+      ? ""
+      : ` without an answer to ${oldest}`;
+    const isAtOnce = this.bytesReceived === 0 || (cause === null && oldest !== null);
+    const hint = lastWords ?? (isAtOnce ? `; ${CHECK_SERVER}` : "");
     this.close(
-      cause instanceof ConnectError ? cause : new ConnectError(
-        "CONNECTION_LOST",
-        `The connection to ${this.server} ${what}: ${reasonOf(cause)}` +
-          (this.#requests.lastWords ?? (this.bytesReceived === 0 ? `; ${CHECK_SERVER}` : "")),
-        { server: this.server, cause },
-      ),
+      new ConnectError("CONNECTION_LOST", `The connection to ${server} ${what}${why}${hint}`, {
+        server,
+        ...(cause === null ? {} : { cause }),
+      }),
     );
   }
 
@@ -464,11 +458,9 @@ async function openTransport(
       { server },
     );
   try {
-    return await withDeadline(timeout, signal, late, async (signal) => {
-      const transport = await dial(address, { signal });
-      checkTransport(transport);
-      return transport;
-    }, (transport) => transport.close());
+    // A dial may throw instead of rejecting.
+    const work = async (signal: AbortSignal) => await dial(address, { signal });
+    return await withDeadline(timeout, signal, late, work, (transport) => transport.close());
   } catch (thrown) {
     if (signal.aborted) throw signal.reason;
     const cause = secrets.ownError(thrown);
@@ -482,11 +474,4 @@ async function openTransport(
       { server, cause },
     );
   }
-}
-
-/** Sees that what the caller's own dial gave can be read, written and closed. */
-function checkTransport(transport: Transport): void {
-  const lacking = (["read", "write", "close"] as const)
-    .filter((name) => typeof transport?.[name] !== "function");
-  if (lacking.length > 0) throw new TypeError(`what dial gave has no ${lacking.join(", no ")}`);
 }

@@ -187,7 +187,7 @@ Deno.test("what a server said last before it hung up stands in the error", async
     await assertRejects(
       () => connect(server.url, protocol === undefined ? {} : { protocol }),
       ConnectError,
-      "it closed the connection after it said: ERR go away",
+      "without an answer to INFO after it said: ERR go away",
     );
   }
 });
