@@ -1,5 +1,5 @@
 import type { MessageFrame } from "../resp/mod.ts";
-import type { MessageReceiver } from "./connection/connection.ts";
+import type { MessageReceiver } from "./connection/receiver.ts";
 
 /** Successive messages that were dropped. */
 export interface DroppedMessages {

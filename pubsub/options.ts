@@ -1,7 +1,6 @@
 import { toBytes } from "../bytes/to_bytes.ts";
 import { type AddressMap, checkedMap } from "./connection/address.ts";
 import {
-  filled,
   HEARTBEAT_MS,
   type OpenOptions,
   type OpenSettings,
@@ -240,6 +239,15 @@ export function resolveOptions(
     onFlush: shielded(options.onFlush ?? (() => {})),
     onStatus: shielded(options.onStatus ?? (() => {})),
   };
+}
+
+/** Returns the defaults, overridden by what is given. */
+function filled<T extends object>(defaults: T, given: Partial<T> = {}): T {
+  const values = { ...defaults };
+  for (const name of Object.keys(defaults) as (keyof T)[]) {
+    values[name] = given[name] ?? values[name];
+  }
+  return values;
 }
 
 /** The prefix as bytes of its own: what the caller does to those given must not change it. */

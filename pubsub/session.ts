@@ -1,5 +1,6 @@
 import type { MessageFrame, Reply } from "../resp/mod.ts";
-import { type Connection, MessageReceiver } from "./connection/connection.ts";
+import type { Connection } from "./connection/connection.ts";
+import { MessageReceiver } from "./connection/receiver.ts";
 import { delay, repeat } from "./connection/timers.ts";
 import { TimeoutError } from "./connection/errors.ts";
 import {

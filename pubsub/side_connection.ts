@@ -1,4 +1,5 @@
-import type { Connection, MessageReceiver } from "./connection/connection.ts";
+import type { Connection } from "./connection/connection.ts";
+import type { MessageReceiver } from "./connection/receiver.ts";
 import { ConnectError } from "./connection/errors.ts";
 import { type Introduced, openConnection, type ServerInfo } from "./connection/handshake.ts";
 import type { Settings } from "./options.ts";

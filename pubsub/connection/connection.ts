@@ -13,6 +13,7 @@ import { replyToText } from "../../resp/types.ts";
 import type { Product } from "../../events/flags.ts";
 import { ClosedError, CodedError, ConnectError, TimeoutError } from "./errors.ts";
 import { reasonOf } from "./printable.ts";
+import { MessageReceiver } from "./receiver.ts";
 import { isBusy } from "./refusal.ts";
 import { readConfirmation, type ReplyTaker, Requests, type ServerChannel } from "./requests.ts";
 import { Secrets } from "./secrets.ts";
@@ -24,49 +25,6 @@ const BUSY_POLL = 100;
 
 const CHECK_SERVER =
   "check that a Redis server listens there, and whether it expects TLS (rediss://)";
-
-/**
- * Takes everything that one connection reports. This one ignores it, which is enough where nothing is
- * subscribed.
- */
-export class MessageReceiver {
-  /** When the bytes of what is reported were read, in ms since the epoch. Set by the connection. */
-  receivedAt = 0;
-  /**
-   * A time, in ms since the epoch, before which the server did not send what is reported. Set by the
-   * connection.
-   */
-  sentAfter = 0;
-
-  /**
-   * Takes a message.
-   *
-   * @param frame where its parts are in its bytes; the object is reused for the next message, the bytes
-   * are never written again
-   */
-  message(_frame: MessageFrame): void {}
-
-  /** Called for a push that is neither a message nor a confirmation; its bulk strings are bytes. */
-  unusable(_items: readonly Reply[]): void {}
-
-  /** Called when the server confirms a channel: the messages that follow are of another set of channels. */
-  confirmed(_channel: ServerChannel, _subscribed: boolean): void {}
-
-  /** Called when the server ends the subscription of a shard channel, whose slot it no longer serves. */
-  released(_channel: Uint8Array): void {}
-
-  /**
-   * Called after bytes were processed.
-   *
-   * @returns a promise to wait for before more is read; null to read on at once
-   */
-  read(): Promise<void> | null {
-    return null;
-  }
-
-  /** Called once, when the connection is closed; nothing else is called after it. */
-  closed(_reason: Error): void {}
-}
 
 /** Whether an error says that the connection broke or was closed by the server. */
 export function isHangUp(error: unknown): boolean {
@@ -209,24 +167,22 @@ export class Connection {
   }
 
   /**
-   * Subscribes to channels, or to patterns, by one command, which is repeated as by
-   * {@linkcode Connection.request}.
+   * Subscribes to channels, or to patterns, by one command.
    *
    * @throws {ServerError} if the server refuses one; none of them is subscribed then
    * @throws as {@linkcode Connection.request} does
    */
-  async subscribe(channels: readonly ServerChannel[]): Promise<void> {
-    await this.#change("SUBSCRIBE", channels);
+  subscribe(channels: readonly ServerChannel[]): Promise<void> {
+    return this.#change("SUBSCRIBE", channels);
   }
 
   /**
-   * Unsubscribes from channels, or from patterns, by one command, which is repeated as by
-   * {@linkcode Connection.request}.
+   * Unsubscribes from channels, or from patterns, by one command.
    *
    * @throws as {@linkcode Connection.request} does
    */
-  async unsubscribe(channels: readonly ServerChannel[]): Promise<void> {
-    await this.#change("UNSUBSCRIBE", channels);
+  unsubscribe(channels: readonly ServerChannel[]): Promise<void> {
+    return this.#change("UNSUBSCRIBE", channels);
   }
 
   async #change(name: string, channels: readonly ServerChannel[]): Promise<void> {
@@ -237,10 +193,8 @@ export class Connection {
   /**
    * Subscribes to shard channels, each by its own command, because they belong to different slots.
    *
-   * @param channels the channels
    * @param onAnswer called for each in order, before messages that follow the answer: with null if it is
-   * subscribed, with the server's error if it is refused, or with the reason why the connection is
-   * closed
+   * subscribed, or with the error of the server or of the end of the connection
    */
   subscribeShard(
     channels: readonly Uint8Array[],
@@ -271,9 +225,7 @@ export class Connection {
   }
 
   /** Closes the connection. Pending commands fail with the reason. */
-  close(
-    reason: Error = new ClosedError(`The connection to ${this.server} was closed`),
-  ): void {
+  close(reason: Error = new ClosedError(`The connection to ${this.server} was closed`)): void {
     if (this.#closedReason !== null) return;
     this.#closedReason = reason;
     try {
@@ -423,11 +375,7 @@ export class Connection {
   }
 }
 
-/**
- * The same bytes as the plain array that the decoder makes of them if it is given a `Buffer`: a
- * message that stands in the chunk is known by its array. Taken for one that does not, its chunk
- * would be copied for every message.
- */
+/** Views a `Buffer` as the decoder does, so that messages within the chunk can be told by their array. */
 function plain(chunk: Uint8Array): Uint8Array {
   if (chunk.constructor === Uint8Array) return chunk;
   return new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength);
@@ -466,11 +414,10 @@ async function openTransport(
     const cause = secrets.ownError(thrown);
     if (cause instanceof CodedError) throw cause;
     // Deno's errors say themselves which permission is missing.
-    const isDenied = cause instanceof Error && cause.name === "NotCapable";
-    const advice = isDenied ? "" : "; check that a server listens there";
+    const hint = cause.name === "NotCapable" ? "" : "; check that a server listens there";
     throw new ConnectError(
       "CONNECT_FAILED",
-      `Cannot connect to ${server}: ${reasonOf(cause)}${advice}`,
+      `Cannot connect to ${server}: ${reasonOf(cause)}${hint}`,
       { server, cause },
     );
   }

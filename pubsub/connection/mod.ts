@@ -21,7 +21,8 @@ import { type Channel, type KeyNotification, toChannel } from "../../parse/mod.t
 import { parseNotification } from "../../parse/notification.ts";
 import { type CommandArgument, decodeText, type MessageFrame, type Reply } from "../../resp/mod.ts";
 import { checkTcpAddress, parseUrl, type ServerUrl } from "./address.ts";
-import { type Connection, MessageReceiver } from "./connection.ts";
+import type { Connection } from "./connection.ts";
+import { MessageReceiver } from "./receiver.ts";
 import { openConnection, type ServerInfo } from "./handshake.ts";
 import { checkKinds, checkMilliseconds, isPromiseLike } from "./option_checks.ts";
 import type { Address, TcpAddress, UnixAddress } from "./transport.ts";

@@ -1,5 +1,4 @@
 import { Decoder, type DecoderLimits } from "../../resp/mod.ts";
-import { DEFAULT_LIMITS } from "../../resp/options.ts";
 import type { ServerUrl } from "./address.ts";
 import { type Credentials, readCredentials } from "./credentials.ts";
 import {
@@ -64,8 +63,8 @@ export interface OpenOptions {
    */
   readonly heartbeat?: { readonly interval?: number };
   /**
-   * Limits of what is accepted from a server. The connection is closed if it sends more. Default: keys
-   * and replies of up to 64 MiB.
+   * Limits of what is accepted from a server. The connection is closed if it sends more. By default, a
+   * key has 32 MiB at most.
    */
   readonly limits?: DecoderLimits;
 }
@@ -96,17 +95,9 @@ export interface OpenSettings {
 }
 
 const DEFAULT_TIMEOUT = 5_000;
+
 /** The default of `heartbeat.interval`. */
 export const HEARTBEAT_MS = 15_000;
-// Larger than any reasonable key, and a bound for what a hostile peer can have us keep.
-const LIMITS: DecoderLimits = {
-  // Not as products: bundlers would keep the object although nothing uses it.
-  maxBulkLength: 67_108_864,
-  maxHeldBytes: 134_217_728,
-  maxElements: 1_048_576,
-  maxDepth: 32,
-};
-
 const KINDS: { readonly [Name in keyof OpenOptions]?: Kind } = {
   username: "string",
   password: "string",
@@ -131,7 +122,7 @@ export function resolveOpenOptions(
 ): OpenSettings {
   checkKinds(options, KINDS);
   checkSignal(options.signal);
-  const { protocol, timeout = DEFAULT_TIMEOUT, clientName = "keywatch" } = options;
+  const { protocol, timeout = DEFAULT_TIMEOUT, clientName = "keywatch", limits = {} } = options;
   if (protocol !== undefined && protocol !== 2 && protocol !== 3) {
     throw invalid("protocol", protocol, "2 or 3");
   }
@@ -139,8 +130,7 @@ export function resolveOpenOptions(
   if (!/^[!-~]*$/.test(clientName)) {
     throw invalid("clientName", clientName, "printable ASCII without spaces");
   }
-  const limits = filled({ ...DEFAULT_LIMITS, ...LIMITS }, options.limits);
-  // It checks them, before anything is dialed.
+  // It checks the limits, before anything is dialed.
   new Decoder({ reply() {}, push() {} }, limits);
   return {
     dial: dialWithTls(options.dial ?? dial, tlsFor(target.where, target.tls ?? false, options.tls)),
@@ -157,15 +147,6 @@ export function resolveOpenOptions(
     timeout,
     limits,
   };
-}
-
-/** Returns the defaults, overridden by what is given. */
-export function filled<T extends object>(defaults: T, given: Partial<T> = {}): T {
-  const values = { ...defaults };
-  for (const name of Object.keys(defaults) as (keyof T)[]) {
-    values[name] = given[name] ?? values[name];
-  }
-  return values;
 }
 
 /** Wraps a callback so that what it throws is logged: it is called in the middle of other work. */

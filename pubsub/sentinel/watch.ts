@@ -1,6 +1,7 @@
 import type { MessageFrame } from "../../resp/mod.ts";
 import { backoff, STEADY_MS } from "../retries.ts";
-import { type Connection, MessageReceiver } from "../connection/connection.ts";
+import type { Connection } from "../connection/connection.ts";
+import { MessageReceiver } from "../connection/receiver.ts";
 import { delay } from "../connection/timers.ts";
 import { nameLibrary } from "../connection/handshake.ts";
 import { Heartbeat, type HeartbeatOptions } from "../heartbeat.ts";

@@ -251,7 +251,7 @@ Deno.test("a peer that announces more than is accepted is left, and nothing is h
     gone.resolve();
   });
   const error = await assertRejects(() => connect(peer.url), ConnectError);
-  assertStringIncludes(error.message, "maxBulkLength, which is 67108864");
+  assertStringIncludes(error.message, "maxBulkLength, which is 33554432");
   await within(gone.promise, 10_000, "the end");
 });
 

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { MessageReceiver } from "../../pubsub/connection/connection.ts";
+import { MessageReceiver } from "../../pubsub/connection/receiver.ts";
 import { HeldMessages } from "../../pubsub/held_messages.ts";
 
 const FRAME = {

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import { Buffer } from "node:buffer";
-import { Connection, MessageReceiver } from "../../../pubsub/connection/connection.ts";
+import { Connection } from "../../../pubsub/connection/connection.ts";
+import { MessageReceiver } from "../../../pubsub/connection/receiver.ts";
 import type { Transport } from "../../../pubsub/connection/transport.ts";
 import { resolveLimits } from "../../../resp/options.ts";
 import type { MessageFrame } from "../../../resp/mod.ts";

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { MessageReceiver } from "../../../pubsub/connection/connection.ts";
+import { MessageReceiver } from "../../../pubsub/connection/receiver.ts";
 import { ClosedError } from "../../../pubsub/connection/errors.ts";
 import { openConnection } from "../../../pubsub/connection/handshake.ts";
 import { resolveOptions } from "../../../pubsub/options.ts";

@@ -5,7 +5,8 @@
  * @module
  */
 import { assert, assertEquals } from "@std/assert";
-import { type Connection, MessageReceiver } from "../../../pubsub/connection/connection.ts";
+import type { Connection } from "../../../pubsub/connection/connection.ts";
+import { MessageReceiver } from "../../../pubsub/connection/receiver.ts";
 import { openConnection } from "../../../pubsub/connection/handshake.ts";
 import { defaultsOf, resolveOpenOptions } from "../../../pubsub/connection/options.ts";
 import { type MatchedStream, StandbyMatcher } from "../../../pubsub/standby/matcher.ts";
