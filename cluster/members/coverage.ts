@@ -43,8 +43,11 @@ export interface Gain {
   readonly heardSince: number;
   /** Whether it owned them already when it was connected to. */
   readonly atConnect: boolean;
-  /** Since when it was not heard before `heardSince`, in ms since the epoch; null if nothing is missing. */
-  readonly unheardFrom: number | null;
+  /**
+   * Since when it was not heard before `heardSince` though an earlier owner may have sent clients there, in
+   * ms since the epoch; null if nothing is missing.
+   */
+  readonly unheardSince: (nodeId: string) => number | null;
   /** How it took over from an earlier owner, and up to when that one was heard. */
   readonly takeover: (nodeId: string) => Takeover;
   /** Up to when everything of an earlier owner was received, in ms since the epoch. */
@@ -149,11 +152,23 @@ export class Coverage {
     this.#setDoubts(slot, doubts);
   }
 
-  /** What clients were sent to a node for in slots that migrate to it, while it was not heard. */
-  import(nodeId: string, slots: Iterable<number>, from: number, to: number): SlotGap[] {
-    // Of slots that nobody covers since it did, the gap goes on.
-    const others = [...slots].filter((slot) => !isHole(this.#slots[slot]!, nodeId));
-    return group(others.map((slot) => ({ slot, nodeId, reason: "topology", from, to })));
+  /**
+   * What clients were sent to a node for in slots that migrate to it, while it was not heard.
+   *
+   * @param since since when they may have been, by the owner that sent them, in ms since the epoch
+   */
+  import(
+    nodeId: string,
+    slots: Iterable<number>,
+    since: (owner: string) => number,
+    to: number,
+  ): SlotGap[] {
+    return group([...slots].flatMap((slot) => {
+      const one = this.#slots[slot]!;
+      // Of slots that nobody covers since it did, the gap goes on.
+      if (isHole(one, nodeId)) return [];
+      return { slot, nodeId, reason: "topology" as const, from: since(one?.nodeId ?? nodeId), to };
+    }));
   }
 
   /**
@@ -290,7 +305,7 @@ function isHole(one: CoveredSlot | null, nodeId: string): boolean {
 function missing(
   nodeId: string,
   before: CoveredSlot,
-  { heardSince, atConnect, unheardFrom, takeover, provenAt }: Gain,
+  { heardSince, atConnect, unheardSince, takeover, provenAt }: Gain,
   now: number,
 ): Omit<Ended, "slot"> | null {
   const earlier = before.nodeId;
@@ -298,6 +313,7 @@ function missing(
   const isCovered = before.reason === null;
   const ownedUntil = isCovered ? provenAt(earlier) : before.since;
   const { isHeir, after, isEarlier, until } = takeover(earlier);
+  const unheardFrom = unheardSince(earlier);
   const isLateHeard = isOther && (atConnect || ownedUntil < heardSince || isEarlier);
   // The earlier owner was heard until now, and only the new one may not have been.
   if (isCovered && !isLateHeard) return null;

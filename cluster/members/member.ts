@@ -11,6 +11,7 @@ import type { Settings } from "../../pubsub/options.ts";
 import { readReplication, type Replication, ReplicationLog } from "../../pubsub/replication.ts";
 import { Server } from "../../pubsub/server.ts";
 import type { ServerOwner } from "../../pubsub/session.ts";
+import { parseClusterInfo } from "./report.ts";
 import { type GateContext, type GatedNode, NodeGate } from "./gate.ts";
 
 /** What all members share, and where they report. */
@@ -28,6 +29,8 @@ export interface MemberContext extends GateContext {
   onLost(member: Member, reason: GapReason, from: number): void;
   /** A node that was connected to has said where it stands in the replication stream. */
   onHistory(member: Member): void;
+  /** A node has said how many nodes it knows, asked at `askedAt`, in ms since the epoch. */
+  onCounted(member: Member, known: number, askedAt: number): void;
   /** As {@linkcode ServerOwner.onDropped}. */
   onDropped(member: Member, dropped: DroppedMessages): void;
   /** The state has changed. */
@@ -54,8 +57,17 @@ export class Member implements GatedNode, ServerOwner {
   /** How far the node's replication stream had come, and when. */
   log: ReplicationLog | null = null;
   readonly #context: MemberContext;
-  #messagesBefore = 0;
-  #isReading = false;
+  /** How many nodes it knew when it was last asked. */
+  known = 0;
+  /** When it was last asked and knew no node that the topology does not name, in ms since the epoch. */
+  completeAt: number = -Infinity;
+  /** When the other primaries last did not know the node yet, by their ids, in ms since the epoch. */
+  unknownAt: ReadonlyMap<string, number> = new Map();
+  #isAsked = false;
+  /** The number of messages when it was asked for its offset, and when its nodes were counted, and when that was. */
+  #messagesRead = 0;
+  #messagesCounted = 0;
+  #countedAt = -Infinity;
 
   constructor(id: string, context: MemberContext) {
     const { settings, dispatcher } = context;
@@ -160,24 +172,49 @@ export class Member implements GatedNode, ServerOwner {
   }
 
   /**
-   * Notes how far the node's replication stream has come, if the heartbeat cannot: RESP2 allows no `ROLE`
-   * on the connection of the notifications.
+   * Since when the node was not heard last though it may have had events of a slot, in ms since the epoch;
+   * null if it never was.
+   *
+   * @param owner the id of the slot's earlier owner: until that one knew the node it sent no client there
    */
-  async readOffset(): Promise<void> {
+  unheardSince(owner: string): number | null {
+    if (this.unheardFrom === null) return null;
+    return Math.max(this.unheardFrom, this.unknownAt.get(owner) ?? -Infinity);
+  }
+
+  /**
+   * Asks the node what the heartbeat cannot, if events have come since: how many nodes it knows, and how
+   * far its replication stream has come, because RESP2 allows no `ROLE` beside subscriptions.
+   *
+   * @param pause how long it has to be before it is asked again how many nodes it knows, in ms
+   * @param named how many the topology names
+   */
+  async inquire(pause: number, named: number): Promise<void> {
     const { info, state, messages } = this.server;
-    if (info?.protocol !== 2 || state !== "ready") return;
-    if (messages === this.#messagesBefore || this.#isReading) return;
-    this.#messagesBefore = messages;
-    this.#isReading = true;
+    const now = performance.now();
+    const reads = info?.protocol === 2 && messages !== this.#messagesRead;
+    const counts = (messages !== this.#messagesCounted || this.known > named) &&
+      now - this.#countedAt >= pause;
+    if (state !== "ready" || this.#isAsked || !reads && !counts) return;
+    if (reads) this.#messagesRead = messages;
+    if (counts) [this.#messagesCounted, this.#countedAt] = [messages, now];
+    this.#isAsked = true;
     const askedAt = Date.now();
     try {
-      const reply = await this.server.withConnection((beside) => beside.request("ROLE"));
-      const { offset } = parseRole(reply);
-      if (offset !== null) this.log?.note(offset, askedAt);
+      await this.server.withConnection(async (connection) => {
+        const [nodes, role] = await Promise.all([
+          counts ? connection.request("CLUSTER", "INFO").catch(() => null) : null,
+          reads ? connection.request("ROLE").catch(() => null) : null,
+        ]);
+        const { offset } = parseRole(role);
+        if (offset !== null) this.log?.note(offset, askedAt);
+        const { known } = parseClusterInfo(nodes);
+        if (known !== null) this.#context.onCounted(this, known, askedAt);
+      });
     } catch {
-      // The log stays coarse, and a gap after a failover the longer.
+      // What is known stays older, and a gap begins the earlier.
     } finally {
-      this.#isReading = false;
+      this.#isAsked = false;
     }
   }
 

@@ -19,6 +19,9 @@ const ABSENCES = [2, 3] as const;
 /** The time between two pings of a node, in ms: at least, and for each node of the cluster. */
 const SPACING_MS = [2, 0.1] as const;
 
+/** The time between two counts of the nodes that a node knows, in ms: at least, and for each node. */
+const COUNTING_MS = [500, 5] as const;
+
 /** How much longer than the loss of a node takes to notice events wait for it, in ms. */
 const HOLD_MARGIN_MS = 1_000;
 
@@ -78,10 +81,7 @@ export class Members extends Map<string, Member> implements MemberContext {
       fence: ({ id }, slot) => this.get(id)?.gate.fence(slot),
       ping: ({ id }) => this.get(id)?.gate.ping(),
       report: ({ id }) => this.get(id)?.gate.report(),
-      outdated: () => {
-        this.#completeAt ??= this.#requestedAt;
-        onHint();
-      },
+      outdated: () => this.#onOutdated(),
       demoted: ({ id, report }) => this.#onDemoted(id, report!.primary),
     }, { hold: settings.heartbeat.timeout + HOLD_MARGIN_MS });
     this.#succession = new Succession({
@@ -150,6 +150,7 @@ export class Members extends Map<string, Member> implements MemberContext {
     const before = this.#completeAt ?? this.#requestedAt;
     if (topology.nodes.size >= this.filter.proofs.mostKnown) this.#completeAt = null;
     this.#requestedAt = isFirst ? before : requestedAt;
+    const { topology: last } = this;
     this.topology = topology;
     this.#succession.note(topology, requestedAt);
     for (const known of [this.#leftAt, this.#replicas]) {
@@ -161,7 +162,9 @@ export class Members extends Map<string, Member> implements MemberContext {
       // A later topology says which of them is the primary.
       const isOpen = topology.contenders.has(id);
       if (known === undefined) {
-        if (isFirst || !isOpen) this.#add(id, isFirst ? null : before);
+        if (isFirst || !isOpen) {
+          this.#add(id, isFirst ? null : before, last?.nodes.has(id) === false);
+        }
       } else if (!isOpen) known.absences = 0;
     }
     this.#leaveAbsent(topology);
@@ -180,7 +183,8 @@ export class Members extends Map<string, Member> implements MemberContext {
     for (const { gate } of members) gate.extend().catch(() => {});
     this.#options.onStatus();
     return members.every((member) =>
-      !member.isLost && member.absences === 0 && !topology.contenders.has(member.id) &&
+      !member.isLost && member.absences === 0 && member.known <= topology.nodes.size &&
+      !topology.contenders.has(member.id) &&
       !this.slots.lacksFence(member)
     );
   }
@@ -210,9 +214,13 @@ export class Members extends Map<string, Member> implements MemberContext {
    *
    * @param unheardFrom a time at which it was no primary yet, in ms since the epoch; null if nothing was
    * promised before
+   * @param hasJoined whether the last topology did not name it
    */
-  #add(id: string, unheardFrom: number | null): void {
+  #add(id: string, unheardFrom: number | null, hasJoined = false): void {
     const member = new Member(id, this);
+    if (hasJoined) {
+      member.unknownAt = new Map(Array.from(this.values(), (one) => [one.id, one.completeAt]));
+    }
     this.set(id, member);
     if (unheardFrom !== null) {
       member.unheardFrom = Math.max(unheardFrom, this.#leftAt.get(id) ?? unheardFrom);
@@ -275,6 +283,18 @@ export class Members extends Map<string, Member> implements MemberContext {
     this.#succession.noteReplication(id, replication);
   }
 
+  onCounted(member: Member, known: number, askedAt: number): void {
+    member.known = known;
+    if (known <= this.topology!.nodes.size) member.completeAt = askedAt;
+    else this.#onOutdated();
+  }
+
+  /** Some node knows more nodes than the topology names. */
+  #onOutdated(): void {
+    this.#completeAt ??= this.#requestedAt;
+    this.#options.onHint();
+  }
+
   onDropped({ id, node }: Member, dropped: DroppedMessages): void {
     this.#options.dispatcher.reportDropped(node, dropped, this.topology?.slotsOf(id));
   }
@@ -315,8 +335,8 @@ export class Members extends Map<string, Member> implements MemberContext {
     if (stream !== null) this.filter.heard(stream);
     if (!isHeard && member.unheardFrom !== null) {
       const importing = new Set([...stream?.report?.importing ?? [], ...member.visited]);
-      const from = member.unheardFrom;
-      this.slots.report(this.slots.coverage.import(member.id, importing, from, now));
+      const since = (owner: string) => member.unheardSince(owner)!;
+      this.slots.report(this.slots.coverage.import(member.id, importing, since, now));
     }
     this.#succession.end(member.id);
     if (member.log !== null) this.#succession.keepLog(member.id, member.log);
@@ -348,8 +368,9 @@ export class Members extends Map<string, Member> implements MemberContext {
     this.filter.tick(this.clock);
     // While this process was busy, answers may have come that were not read.
     if (passed > most) return;
+    const pause = Math.max(COUNTING_MS[0], this.size * COUNTING_MS[1]);
     for (const member of this.values()) {
-      member.readOffset();
+      member.inquire(pause, this.topology!.nodes.size);
       if (member.server.silentFor > SILENT_MS) {
         if (this.#awaitHeir(member.id)) onHint();
       } else if (member.isHeard && this.#succession.polls(member.id)) {

@@ -89,6 +89,8 @@ export interface SlotOwner {
   readonly heardSince: number | null;
   /** As {@linkcode Member.unheardFrom}. */
   readonly unheardFrom: number | null;
+  /** As {@linkcode Member.unheardSince}. */
+  unheardSince(owner: string): number | null;
   readonly gate: { readonly stream: NodeStream<unknown> | null };
   readonly server: { readonly connection: Connection | null; readonly silentFor: number };
 }
@@ -184,18 +186,15 @@ export class WatchedSlots {
    *
    * @param atConnect whether it owned them already when it was connected to
    */
-  gain(
-    { id, heardSince, unheardFrom }: SlotOwner,
-    slots: readonly number[],
-    atConnect: boolean,
-  ): void {
+  gain(member: SlotOwner, slots: readonly number[], atConnect: boolean): void {
+    const { id, heardSince } = member;
     if (heardSince === null) return;
     const { members, succession } = this.#options;
     const serverOf = (earlier: string) => members.get(earlier)?.server;
     const gain = {
       heardSince,
       atConnect,
-      unheardFrom,
+      unheardSince: (earlier: string) => member.unheardSince(earlier),
       provenAt: (earlier: string) => serverOf(earlier)?.connection?.lastAckAt ?? Infinity,
       takeover: (earlier: string) => {
         const { after, ...takeover } = succession.takeover(id, earlier);

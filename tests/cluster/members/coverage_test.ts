@@ -20,7 +20,7 @@ function takeover(after: number, isHeir = false): Takeover {
 const HEARD: Gain = {
   heardSince: 0,
   atConnect: false,
-  unheardFrom: null,
+  unheardSince: () => null,
   takeover: () => takeover(Infinity),
   provenAt: () => Infinity,
 };
@@ -57,7 +57,7 @@ Deno.test("the slots of a node that is lost and heard again are a gap since its 
 Deno.test("a node that is found to be lost may have owned a slot before and after its new owner was not heard", () => {
   const whenLost = (from: number) => {
     const coverage = covered();
-    const gain = { ...HEARD, heardSince: 200, unheardFrom: 100, provenAt: () => 90 };
+    const gain = { ...HEARD, heardSince: 200, unheardSince: () => 100, provenAt: () => 90 };
     assertEquals(tell(coverage.gain("b", [1], gain, 300)), ["b topology 1 100-200"]);
     return tell(coverage.lose("a", from, "unresponsive"));
   };
@@ -133,7 +133,7 @@ Deno.test("a slot that its owner ends after another node has said that it owns i
 });
 
 Deno.test("what a node may have been sent for slots that migrate to it is a gap while it was not heard", () => {
-  assertEquals(tell(covered().import("b", [5, 6], 100, 150)), ["b topology 5-6 100-150"]);
+  assertEquals(tell(covered().import("b", [5, 6], () => 100, 150)), ["b topology 5-6 100-150"]);
 });
 
 Deno.test("the end of a fence counts only at the node that covers the slot", () => {
@@ -165,7 +165,7 @@ Deno.test("a failover is a gap from where the replica left the old primary's str
   const gain: Gain = {
     heardSince: 300,
     atConnect: true,
-    unheardFrom: null,
+    unheardSince: () => null,
     takeover: (id) => id === "a" ? takeover(90, true) : takeover(Infinity),
     provenAt: () => Infinity,
   };
@@ -282,7 +282,7 @@ Deno.test("slots that migrate to a node, and that it covered last, are reported 
   const coverage = covered();
   coverage.release("a", 5, 90, true, null, 90);
   coverage.lose("a", 100, "disconnected");
-  assertEquals(tell(coverage.import("a", [5, 9000], 100, 200)), ["a topology 9000 100-200"]);
+  assertEquals(tell(coverage.import("a", [5, 9000], () => 100, 200)), ["a topology 9000 100-200"]);
   assertEquals(tell(coverage.gain("a", [5], { ...CONNECTED, heardSince: 200 }, 200)), [
     "a topology 5 90-200",
   ]);
@@ -353,7 +353,7 @@ Deno.test("what a silent node owned is reported, though the next owner is lost a
 Deno.test("slots that came to a node while it was not heard are missing since it was heard last", () => {
   const coverage = covered();
   coverage.release("a", 5, 150, false, null, 150);
-  const gain = { ...CONNECTED, heardSince: 200, unheardFrom: 120 };
+  const gain = { ...CONNECTED, heardSince: 200, unheardSince: () => 120 };
   assertEquals(tell(coverage.gain("c", [5], gain, 200)), ["c topology 5 120-200"]);
   // Nobody was sent to a replica.
   coverage.lose("b", 210, "disconnected");
@@ -361,9 +361,22 @@ Deno.test("slots that came to a node while it was not heard are missing since it
   assertEquals(tell(coverage.gain("d", [9000], heir, 220)), ["d failover 9000 205-220"]);
 });
 
+Deno.test("a node that joined may have been sent clients only once the owner of a slot knew it", () => {
+  const unheardSince = (owner: string) => owner === "a" ? 150 : 50;
+  const gain = { ...CONNECTED, heardSince: 200, unheardSince };
+  assertEquals(tell(covered().gain("c", [5, 9000], gain, 200)), [
+    "c topology 5 150-200",
+    "c topology 9000 50-200",
+  ]);
+  assertEquals(tell(covered().import("c", [5, 9000], unheardSince, 200)), [
+    "c topology 5 150-200",
+    "c topology 9000 50-200",
+  ]);
+});
+
 Deno.test("a node that was not heard when it may have taken a slot over leaves a gap until it was", () => {
   const coverage = covered();
-  const gain = { ...HEARD, heardSince: 200, unheardFrom: 50, provenAt: () => 150 };
+  const gain = { ...HEARD, heardSince: 200, unheardSince: () => 50, provenAt: () => 150 };
   assertEquals(tell(coverage.gain("b", [5], gain, 210)), ["b topology 5 50-200"]);
   // Since it is heard, the earlier owner has proven that it still was one.
   assertEquals(coverage.gain("b", [6], { ...gain, provenAt: () => 200 }, 210), []);
@@ -372,7 +385,7 @@ Deno.test("a node that was not heard when it may have taken a slot over leaves a
 Deno.test("what followed the gap of a slot that was handed over may be missing of another node", () => {
   const coverage = covered();
   coverage.release("a", 5, 100, true, null, 110);
-  const gain = { ...HEARD, heardSince: 120, unheardFrom: 90 };
+  const gain = { ...HEARD, heardSince: 120, unheardSince: () => 90 };
   assertEquals(tell(coverage.gain("b", [5], gain, 200)), ["b topology 5 90-120"]);
   assertEquals(tell(coverage.lose("c", 150, "unresponsive")), ["b topology 5 150-200"]);
   assertEquals(tell(coverage.lose("d", 100, "unresponsive")), ["b topology 5 120-150"]);

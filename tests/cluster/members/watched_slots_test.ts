@@ -8,7 +8,7 @@ import type { Gap } from "../../../pubsub/mod.ts";
 /** A member that is heard since a time, in ms since the epoch, and what its connection has proven. */
 function member(id: string, heardSince: number, provenAt: number, silentFor: number): Member {
   const server = { silentFor, connection: { lastAckAt: provenAt } };
-  return { id, heardSince, server } as unknown as Member;
+  return { id, heardSince, server, unheardSince: () => null } as unknown as Member;
 }
 
 Deno.test("the gap of an heir begins no later than the last proof of a primary that is silent", () => {
