@@ -45,7 +45,7 @@ const PREFIXES: readonly (readonly [type: ChannelType, prefix: Uint8Array])[] =
 export function channelTypeAt(bytes: Uint8Array, start: number): ChannelType | null {
   for (let i = 0; i < PREFIXES.length; i++) {
     const [type, prefix] = PREFIXES[i]!;
-    if (startsWith(bytes, start, prefix)) return type;
+    if (startsWith(bytes, start, bytes.length, prefix)) return type;
   }
   return null;
 }

@@ -1,21 +1,16 @@
 import { decodeText, isAscii } from "../bytes/text.ts";
 import { toBytes } from "../bytes/to_bytes.ts";
 import { encodeUtf8 } from "../bytes/utf8.ts";
-import { ChannelType, channelTypeAt, getChannelType } from "./channel_type.ts";
-import { MAX_DATABASE, NEWLINE, PIPE, UNDERSCORE } from "./constants.ts";
+import { ChannelType, getChannelType } from "./channel_type.ts";
 import type { EventName } from "./event.ts";
 import { matchGlob } from "./glob.ts";
-import { indexOfByte, readCounted, readDecimal, readList, type Span, startsWith } from "./spans.ts";
+import { KEYEVENT, locateParts, readShortHead, SHORT_HEAD } from "./message.ts";
+import { type Span, startsWith } from "./spans.ts";
 
-/** What stands between the database and the first name of a channel. */
-const SEPARATOR = /* @__PURE__ */ encodeUtf8("__:");
-
-/** Where the parts of a message with subkeys lie. */
-interface SubkeyLayout {
-  /** The channel after the separator. */
-  readonly names: Span;
-  /** The payload. */
-  readonly data: Span;
+/** What a notification with subkeys has of its message, whose bytes it holds from the channel on. */
+interface SubkeyMessage {
+  readonly channelEnd: number;
+  readonly dataStart: number;
   readonly subkeys: readonly Span[];
 }
 
@@ -58,28 +53,31 @@ export class KeyNotification {
   /** The number of the database. */
   readonly database: number;
   /** When the message was read, in ms since the epoch. */
-  timestamp: number;
-  /** In a cluster, the `host:port` of the node that sent it; set by the node's reader. */
-  node: string | undefined;
-  /** In a cluster, the hash slot of the key; set by the node's reader. */
-  slot: number | undefined;
+  readonly timestamp: number;
+  // Only declared, so that a notification of a single server has no place for them.
+  /** In a cluster, the `host:port` of the node that sent it. */
+  declare node: string | undefined;
+  /** In a cluster, the hash slot of the key. */
+  declare slot: number | undefined;
   /**
    * In a cluster, `true` if only a slot migration caused it, `"maybe"` if that cannot be decided; set
    * by the migration filter.
    */
-  migration: boolean | "maybe" | undefined;
+  declare migration: boolean | "maybe" | undefined;
 
-  /** Holds the key; after `detach` a copy, or `null` if the texts below say the same. */
+  /** Holds key and event; after `detach` a copy of the key, or `null` if its text says the same. */
   #bytes: Uint8Array | null;
   #keyStart: number;
   #keyEnd: number;
-  readonly #event: string;
-  /** `null` until it is detached. */
+  readonly #eventStart: number;
+  readonly #eventEnd: number;
+  /** Both are `null` until it is detached. */
   #key: string | null = null;
+  #event: string | null = null;
   /** What was stripped of the key. */
   readonly #prefix: Uint8Array | null;
   /** `null` on a channel without subkeys. */
-  readonly #layout: SubkeyLayout | null;
+  readonly #message: SubkeyMessage | null;
 
   // One without subkeys holds no other object, because there are many.
   private constructor(
@@ -89,9 +87,10 @@ export class KeyNotification {
     bytes: Uint8Array,
     keyStart: number,
     keyEnd: number,
-    event: string,
+    eventStart: number,
+    eventEnd: number,
     prefix: Uint8Array | null,
-    layout: SubkeyLayout | null,
+    message: SubkeyMessage | null,
   ) {
     this.kind = kind;
     this.database = database;
@@ -99,9 +98,10 @@ export class KeyNotification {
     this.#bytes = bytes;
     this.#keyStart = keyStart;
     this.#keyEnd = keyEnd;
-    this.#event = event;
+    this.#eventStart = eventStart;
+    this.#eventEnd = eventEnd;
     this.#prefix = prefix;
-    this.#layout = layout;
+    this.#message = message;
   }
 
   /** {@linkcode parseNotification}, which cannot reach the constructor from outside. */
@@ -113,91 +113,56 @@ export class KeyNotification {
     dataEnd: number,
     timestamp: number,
     keyPrefix: Uint8Array | null,
-    isCopy = false,
   ): KeyNotification | null | undefined {
-    const kind = channelTypeAt(bytes, channelStart);
-    if (kind === null) return null;
-    const hasSubkeys = kind.startsWith("sub");
-    if (hasSubkeys && !isCopy) {
-      // Such messages are rare. A copy of one spares `detach` from moving all places in it.
-      return KeyNotification.parse(
-        new Uint8Array(bytes.subarray(channelStart, dataEnd)),
-        0,
-        channelEnd - channelStart,
-        dataStart - channelStart,
-        dataEnd - channelStart,
-        timestamp,
-        keyPrefix,
-        true,
-      );
-    }
-    const databaseStart = channelStart + "__@".length + kind.length;
-    const databaseEnd = indexOfByte(UNDERSCORE, bytes, databaseStart, channelEnd);
-    const database = readDecimal(bytes, databaseStart, databaseEnd, MAX_DATABASE);
-    const namesStart = databaseEnd + SEPARATOR.length;
-    if (database < 0 || namesStart > channelEnd) return null;
-    if (!startsWith(bytes, databaseEnd, SEPARATOR)) return null;
-
-    // As in a keyspace notification: the channel names the key, and the payload is the event.
-    let keyStart = namesStart;
-    let keyEnd = channelEnd;
-    let eventStart = dataStart;
-    let eventEnd = dataEnd;
-    let subkeys: Span[] | null = null;
-    switch (kind) {
-      case ChannelType.KEYSPACE:
-        break;
-      case ChannelType.KEYEVENT:
-        eventStart = namesStart;
-        eventEnd = channelEnd;
-        keyStart = dataStart;
-        keyEnd = dataEnd;
-        break;
-      case ChannelType.SUBKEYSPACE:
-        // The payload is `<event>|<subkeys>`.
-        eventEnd = indexOfByte(PIPE, bytes, dataStart, dataEnd);
-        // Otherwise a list would be read that stands before this message.
-        if (eventEnd < 0) return null;
-        subkeys = readList(bytes, eventEnd + 1, dataEnd);
-        break;
-      case ChannelType.SUBKEYEVENT: {
-        // The channel names the event, and the payload is `<length>:<key>|<subkeys>`.
-        const key = readCounted(bytes, dataStart, dataEnd);
-        if (key === null || bytes[key.end] !== PIPE) return null;
-        eventStart = namesStart;
-        eventEnd = channelEnd;
-        keyStart = key.start;
-        keyEnd = key.end;
-        subkeys = readList(bytes, keyEnd + 1, dataEnd);
-        break;
+    let kind: ChannelType;
+    let database: number;
+    let keyStart: number;
+    let keyEnd: number;
+    let eventStart: number;
+    let eventEnd: number;
+    let message: SubkeyMessage | null = null;
+    const head = readShortHead(bytes, channelStart, channelEnd);
+    if (head >= KEYEVENT) {
+      kind = ChannelType.KEYEVENT;
+      database = head - KEYEVENT;
+      keyStart = dataStart;
+      keyEnd = dataEnd;
+      eventStart = channelStart + SHORT_HEAD;
+      eventEnd = channelEnd;
+    } else if (head >= 0) {
+      kind = ChannelType.KEYSPACE;
+      database = head;
+      keyStart = channelStart + SHORT_HEAD;
+      keyEnd = channelEnd;
+      eventStart = dataStart;
+      eventEnd = dataEnd;
+    } else {
+      const parts = locateParts(bytes, channelStart, channelEnd, dataStart, dataEnd);
+      if (parts === null) return null;
+      ({ kind, database } = parts);
+      ({ start: keyStart, end: keyEnd } = parts.key);
+      ({ start: eventStart, end: eventEnd } = parts.event);
+      if (parts.subkeys !== null) {
+        // Such messages are rare. With a copy of its own, `detach` leaves all places as they are.
+        bytes = new Uint8Array(bytes.subarray(channelStart, dataEnd));
+        const moved = ({ start, end }: Span) => ({
+          start: start - channelStart,
+          end: end - channelStart,
+        });
+        ({ start: keyStart, end: keyEnd } = moved(parts.key));
+        ({ start: eventStart, end: eventEnd } = moved(parts.event));
+        message = {
+          channelEnd: channelEnd - channelStart,
+          dataStart: dataStart - channelStart,
+          subkeys: parts.subkeys.map(moved),
+        };
       }
-      case ChannelType.SUBKEYSPACEITEM:
-        // The channel names `<key>\n<subkey>`.
-        keyEnd = indexOfByte(NEWLINE, bytes, namesStart, channelEnd);
-        subkeys = [{ start: keyEnd + 1, end: channelEnd }];
-        break;
-      case ChannelType.SUBKEYSPACEEVENT:
-        // The channel names `<event>|<key>`, and the payload is the subkeys.
-        eventStart = namesStart;
-        eventEnd = indexOfByte(PIPE, bytes, namesStart, channelEnd);
-        keyStart = eventEnd + 1;
-        subkeys = readList(bytes, dataStart, dataEnd);
-        break;
     }
-    // An end that was not found is -1.
-    if (eventEnd <= eventStart || keyEnd < keyStart) return null;
-    let layout: SubkeyLayout | null = null;
-    if (hasSubkeys) {
-      if (subkeys === null) return null;
-      const names = { start: namesStart, end: channelEnd };
-      layout = { names, data: { start: dataStart, end: dataEnd }, subkeys };
-    }
+    if (eventStart === eventEnd) return null;
     if (keyPrefix !== null) {
-      if (keyEnd - keyStart < keyPrefix.length) return undefined;
-      if (!startsWith(bytes, keyStart, keyPrefix)) return undefined;
+      if (!startsWith(bytes, keyStart, keyEnd, keyPrefix)) return undefined;
       keyStart += keyPrefix.length;
     }
-    const event = decodeText(bytes, eventStart, eventEnd);
     return new KeyNotification(
       kind,
       database,
@@ -205,9 +170,10 @@ export class KeyNotification {
       bytes,
       keyStart,
       keyEnd,
-      event,
+      eventStart,
+      eventEnd,
       keyPrefix,
-      layout,
+      message,
     );
   }
 
@@ -324,14 +290,15 @@ export class KeyNotification {
 
   /** The bytes of {@linkcode key}. Each call returns a new copy. */
   get keyBytes(): Uint8Array {
-    const copy = this.#bytes ? new Uint8Array(this.#keyView()) : encodeUtf8(this.#key!);
+    const bytes = this.#bytes?.subarray(this.#keyStart, this.#keyEnd);
+    const copy = bytes ? new Uint8Array(bytes) : encodeUtf8(this.#key!);
     this.detach();
     return copy;
   }
 
   /** The name of the event. */
   get eventType(): EventName {
-    return this.detach().#event;
+    return this.#event ?? this.detach().#event!;
   }
 
   /** The subkeys in the server's order. Each call returns a new array. */
@@ -346,23 +313,17 @@ export class KeyNotification {
 
   /** The whole channel. */
   get channel(): string {
-    const layout = this.detach().#layout;
-    const names = layout
-      ? decodeText(this.#bytes!, layout.names.start, layout.names.end)
-      : this.isKeyspace
-      ? this.#wholeKey()
-      : this.#event;
-    return `__${this.kind}@${this.database}__:${names}`;
+    const message = this.detach().#message;
+    if (message !== null) return decodeText(this.#bytes!, 0, message.channelEnd);
+    const name = this.isKeyspace ? this.#wholeKey() : this.#event;
+    return `__${this.kind}@${this.database}__:${name}`;
   }
 
   /** The whole payload. */
   get data(): string {
-    const layout = this.detach().#layout;
-    return layout
-      ? decodeText(this.#bytes!, layout.data.start, layout.data.end)
-      : this.isKeyspace
-      ? this.#event
-      : this.#wholeKey();
+    const message = this.detach().#message;
+    if (message !== null) return decodeText(this.#bytes!, message.dataStart);
+    return this.isKeyspace ? this.#event! : this.#wholeKey();
   }
 
   /**
@@ -372,26 +333,26 @@ export class KeyNotification {
    */
   keyStartsWith(prefix: string | Uint8Array): boolean {
     const part = toBytes(prefix);
-    const bytes = this.#bytes
-      ? this.#keyView()
+    const bytes = this.#bytes?.subarray(this.#keyStart, this.#keyEnd) ??
       // One character more than there are bytes, so that no byte compared is of a pair cut in two.
-      : encodeUtf8(this.#key!.slice(0, part.length + 1));
+      encodeUtf8(this.#key!.slice(0, part.length + 1));
     this.detach();
-    // Past its end the key has `undefined`, which no byte of the prefix is.
-    return startsWith(bytes, 0, part);
+    return startsWith(bytes, 0, bytes.length, part);
   }
 
   /**
-   * Releases the bytes that it was read from, so that keeping it keeps nothing else alive. Reading any
-   * text or bytes of it does the same.
+   * Releases the bytes that it was read from, so that keeping it keeps nothing else alive.
+   *
+   * Reading a text, `keyBytes` or subkeys does the same.
    */
   detach(): this {
     if (this.#key !== null) return this;
     const bytes = this.#bytes!;
     const key = decodeText(bytes, this.#keyStart, this.#keyEnd);
+    this.#event = decodeText(bytes, this.#eventStart, this.#eventEnd);
     this.#key = key;
     // Bytes with subkeys hold nothing else.
-    if (this.#layout !== null) return this;
+    if (this.#message !== null) return this;
     if (isAscii(bytes, this.#keyStart, this.#keyEnd) || !key.includes("\ufffd")) {
       // The text is exact, and cheaper to keep than a copy: the bytes can be made of it again.
       this.#bytes = null;
@@ -416,11 +377,6 @@ export class KeyNotification {
     return `${this.eventType} ${JSON.stringify(this.key)} in database ${this.database}`;
   }
 
-  /** The key as it stands in what there is of bytes. */
-  #keyView(): Uint8Array {
-    return this.#bytes!.subarray(this.#keyStart, this.#keyEnd);
-  }
-
   /** The key with its prefix, once it is detached. Without subkeys, a copy holds nothing else. */
   #wholeKey(): string {
     if (this.#bytes !== null) return decodeText(this.#bytes);
@@ -428,7 +384,7 @@ export class KeyNotification {
   }
 
   #mapSubkeys<T>(map: (span: Span) => T): T[] {
-    return this.detach().#layout?.subkeys.map(map) ?? [];
+    return this.detach().#message?.subkeys.map(map) ?? [];
   }
 }
 

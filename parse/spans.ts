@@ -12,8 +12,14 @@ export function indexOfByte(byte: number, bytes: Uint8Array, start: number, end:
   return -1;
 }
 
-/** Returns whether `bytes` contain `part` at `start`. */
-export function startsWith(bytes: Uint8Array, start: number, part: Uint8Array): boolean {
+/** Returns whether `bytes[start..end)` begins with `part`. */
+export function startsWith(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  part: Uint8Array,
+): boolean {
+  if (end - start < part.length) return false;
   for (let i = 0; i < part.length; i++) if (bytes[start + i] !== part[i]) return false;
   return true;
 }

@@ -5,8 +5,8 @@ export const parse: readonly Mutant[] = [
   {
     name: "keeps a key's chunk alive after its event was asked for",
     file: "parse/notification.ts",
-    before: "return this.detach().#event",
-    after: "return this.#event",
+    before: "return this.#event ?? this.detach().#event!",
+    after: "return this.#event ?? decodeText(this.#bytes!, this.#eventStart, this.#eventEnd)",
     tests: ["tests/parse/retention_test.ts"],
   },
   {
@@ -19,8 +19,8 @@ export const parse: readonly Mutant[] = [
   {
     name: "keeps a key's chunk alive after its beginning was asked for",
     file: "parse/notification.ts",
-    before: "    this.detach();\n    // Past its end",
-    after: "    // Past its end",
+    before: "    this.detach();\n    return startsWith(bytes, 0",
+    after: "    return startsWith(bytes, 0",
     tests: ["tests/parse/retention_test.ts"],
   },
   {
@@ -33,15 +33,15 @@ export const parse: readonly Mutant[] = [
   {
     name: "gives bytes of a key that are its own",
     file: "parse/notification.ts",
-    before: "? new Uint8Array(this.#keyView())",
-    after: "? this.#keyView()",
+    before: "bytes ? new Uint8Array(bytes)",
+    after: "bytes ? bytes",
     tests: ["tests/parse/retention_test.ts"],
   },
   {
     name: "takes a key that is shorter than the prefix",
     file: "parse/notification.ts",
-    before: "if (keyEnd - keyStart < keyPrefix.length) return undefined;",
-    after: "",
+    before: "startsWith(bytes, keyStart, keyEnd, keyPrefix)",
+    after: "startsWith(bytes, keyStart, bytes.length, keyPrefix)",
     tests: ["tests/parse/from_message_test.ts"],
   },
   {

@@ -1,0 +1,110 @@
+import { encodeUtf8 } from "../bytes/utf8.ts";
+import { usefulViewOf } from "../bytes/view.ts";
+import { ChannelType, channelTypeAt } from "./channel_type.ts";
+import { MAX_DATABASE, NEWLINE, PIPE, UNDERSCORE } from "./constants.ts";
+import { indexOfByte, readCounted, readDecimal, readList, type Span, startsWith } from "./spans.ts";
+
+/** What stands between the database and the first name of a channel. */
+const SEPARATOR = /* @__PURE__ */ encodeUtf8("__:");
+
+/** Length of `__keyspace@0__:` and of `__keyevent@0__:`. */
+export const SHORT_HEAD = 15;
+
+/** What {@linkcode readShortHead} adds to the database of a keyevent channel. */
+export const KEYEVENT = 16;
+
+/**
+ * Reads the beginning of a keyspace or keyevent channel with a database below 10.
+ *
+ * Nearly all messages have one. It is compared four bytes at a time, as numbers whose lowest byte is
+ * the first, because byte by byte would take longer than everything else that is done for a message.
+ *
+ * @returns The database, with {@linkcode KEYEVENT} added for a keyevent channel; -1 for another channel.
+ */
+export function readShortHead(bytes: Uint8Array, start: number, end: number): number {
+  const words = end - start < SHORT_HEAD ? null : usefulViewOf(bytes);
+  // __ke
+  if (words === null || words.getInt32(start, true) !== 0x656b5f5f) return -1;
+  const middle = words.getInt32(start + 4, true);
+  const last = words.getInt32(start + 7, true);
+  // A digit before __: leaves its value.
+  const database = words.getInt32(start + 11, true) ^ 0x3a5f5f30;
+  if (database < 0 || database > 9) return -1;
+  // yspa ace@
+  if (middle === 0x61707379 && last === 0x40656361) return database;
+  // yeve ent@
+  return middle === 0x65766579 && last === 0x40746e65 ? database + KEYEVENT : -1;
+}
+
+/** The parts of a message. */
+export interface MessageParts {
+  readonly kind: ChannelType;
+  readonly database: number;
+  readonly key: Span;
+  readonly event: Span;
+  /** `null` on a channel without subkeys. */
+  readonly subkeys: readonly Span[] | null;
+}
+
+/** Locates the parts of a message on a channel of any type. Returns `null` if it is not well-formed. */
+export function locateParts(
+  bytes: Uint8Array,
+  channelStart: number,
+  channelEnd: number,
+  dataStart: number,
+  dataEnd: number,
+): MessageParts | null {
+  const kind = channelTypeAt(bytes, channelStart);
+  if (kind === null) return null;
+  const databaseStart = channelStart + "__@".length + kind.length;
+  const databaseEnd = indexOfByte(UNDERSCORE, bytes, databaseStart, channelEnd);
+  const database = readDecimal(bytes, databaseStart, databaseEnd, MAX_DATABASE);
+  const namesStart = databaseEnd + SEPARATOR.length;
+  if (database < 0 || !startsWith(bytes, databaseEnd, channelEnd, SEPARATOR)) return null;
+
+  const names = { start: namesStart, end: channelEnd };
+  const data = { start: dataStart, end: dataEnd };
+  // As in a keyspace notification: the channel names the key, and the payload is the event.
+  let key: Span | null = names;
+  let event = data;
+  let subkeys: Span[] | null = null;
+  switch (kind) {
+    case ChannelType.KEYSPACE:
+      break;
+    case ChannelType.KEYEVENT:
+      key = data;
+      event = names;
+      break;
+    case ChannelType.SUBKEYSPACE:
+      // The payload is `<event>|<subkeys>`.
+      event = { start: dataStart, end: indexOfByte(PIPE, bytes, dataStart, dataEnd) };
+      // Otherwise a list would be read that stands before this message.
+      if (event.end >= 0) subkeys = readList(bytes, event.end + 1, dataEnd);
+      break;
+    case ChannelType.SUBKEYEVENT:
+      // The channel names the event, and the payload is `<length>:<key>|<subkeys>`.
+      event = names;
+      key = readCounted(bytes, dataStart, dataEnd);
+      if (key !== null && bytes[key.end] === PIPE) subkeys = readList(bytes, key.end + 1, dataEnd);
+      break;
+    case ChannelType.SUBKEYSPACEITEM:
+      // The channel names `<key>\n<subkey>`.
+      key = { start: namesStart, end: indexOfByte(NEWLINE, bytes, namesStart, channelEnd) };
+      subkeys = [{ start: key.end + 1, end: channelEnd }];
+      break;
+    case ChannelType.SUBKEYSPACEEVENT:
+      // The channel names `<event>|<key>`, and the payload is the subkeys.
+      event = { start: namesStart, end: indexOfByte(PIPE, bytes, namesStart, channelEnd) };
+      key = { start: event.end + 1, end: channelEnd };
+      subkeys = readList(bytes, dataStart, dataEnd);
+      break;
+  }
+  // An end that was not found is -1.
+  if (key === null || key.end < key.start || event.end < event.start) return null;
+  return subkeys === null && hasSubkeys(kind) ? null : { kind, database, key, event, subkeys };
+}
+
+/** Returns whether the messages on a channel of this type name subkeys. */
+export function hasSubkeys(kind: ChannelType): boolean {
+  return kind.startsWith("sub");
+}
