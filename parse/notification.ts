@@ -5,7 +5,7 @@ import { ChannelType, getChannelType } from "./channel_type.ts";
 import type { EventName } from "./event.ts";
 import { matchGlob } from "./glob.ts";
 import { KEYEVENT, locateParts, readShortHead, SHORT_HEAD } from "./message.ts";
-import { type Span, startsWith } from "./spans.ts";
+import { type Span, startsWith, startsWithAscii } from "./spans.ts";
 
 /** What a notification with subkeys has of its message, whose bytes it holds from the channel on. */
 interface SubkeyMessage {
@@ -288,10 +288,15 @@ export class KeyNotification {
     return this.#key ?? this.detach().#key!;
   }
 
+  /** The length of {@linkcode key} in bytes. */
+  get keyByteLength(): number {
+    return this.#keyEnd - this.#keyStart;
+  }
+
   /** The bytes of {@linkcode key}. Each call returns a new copy. */
   get keyBytes(): Uint8Array {
-    const bytes = this.#bytes?.subarray(this.#keyStart, this.#keyEnd);
-    const copy = bytes ? new Uint8Array(bytes) : encodeUtf8(this.#key!);
+    const copy = new Uint8Array(this.keyByteLength);
+    this.copyKey(copy);
     this.detach();
     return copy;
   }
@@ -327,17 +332,69 @@ export class KeyNotification {
   }
 
   /**
+   * Returns whether {@linkcode eventType} is this event.
+   *
+   * Like `keyStartsWith`, `keyByteLength` and `copyKey`, it creates no text for a notification that a
+   * filter drops.
+   *
+   * @param name The name of the event.
+   *
+   * @example
+   * ```ts
+   * import type { KeyNotification } from "@keywatch/keywatch/parse";
+   *
+   * const isLogout = (notification: KeyNotification): boolean =>
+   *   notification.eventIs("expired") && notification.keyStartsWith("session:");
+   * ```
+   */
+  eventIs(name: EventName): boolean {
+    const starts = this.#event === null
+      ? startsWithAscii(this.#bytes!, this.#eventStart, this.#eventEnd, name)
+      : null;
+    if (starts === null) return this.eventType === name;
+    return starts && this.#eventEnd - this.#eventStart === name.length;
+  }
+
+  /**
    * Returns whether {@linkcode key} starts with a prefix. Bytes are compared.
    *
    * @param prefix Text or bytes.
    */
   keyStartsWith(prefix: string | Uint8Array): boolean {
-    const part = toBytes(prefix);
-    const bytes = this.#bytes?.subarray(this.#keyStart, this.#keyEnd) ??
-      // One character more than there are bytes, so that no byte compared is of a pair cut in two.
-      encodeUtf8(this.#key!.slice(0, part.length + 1));
-    this.detach();
-    return startsWith(bytes, 0, bytes.length, part);
+    const found = this.#matchPrefix(prefix);
+    // A key with the prefix is read or kept next. Of another one nothing has been created.
+    if (found) this.detach();
+    return found;
+  }
+
+  /**
+   * Copies the bytes of {@linkcode key}.
+   *
+   * @param into Takes them, from its beginning on.
+   * @returns Their number, {@linkcode keyByteLength}.
+   * @throws {RangeError} If `into` is too short.
+   *
+   * @example
+   * ```ts
+   * import type { KeyNotification } from "@keywatch/keywatch/parse";
+   *
+   * const buffer = new Uint8Array(512);
+   * function lastByte(notification: KeyNotification): number | undefined {
+   *   if (notification.keyByteLength > buffer.length) return undefined;
+   *   return buffer[notification.copyKey(buffer) - 1];
+   * }
+   * ```
+   */
+  copyKey(into: Uint8Array): number {
+    const length = this.keyByteLength;
+    if (into.length < length) {
+      throw new RangeError(`Cannot copy a key of ${length} bytes into ${into.length} bytes`);
+    }
+    const bytes = this.#bytes;
+    if (bytes === null) into.set(encodeUtf8(this.#key!));
+    // Byte by byte, because a view to copy from would be another object.
+    else for (let i = 0; i < length; i++) into[i] = bytes[this.#keyStart + i]!;
+    return length;
   }
 
   /**
@@ -375,6 +432,20 @@ export class KeyNotification {
   /** Returns a text such as `hset "user:1" in database 0`. */
   toString(): string {
     return `${this.eventType} ${JSON.stringify(this.key)} in database ${this.database}`;
+  }
+
+  #matchPrefix(prefix: string | Uint8Array): boolean {
+    const bytes = this.#bytes;
+    if (bytes !== null && typeof prefix === "string") {
+      // The bytes of a text would cost more than the text of the key.
+      const found = startsWithAscii(bytes, this.#keyStart, this.#keyEnd, prefix);
+      if (found !== null) return found;
+    }
+    const part = toBytes(prefix);
+    if (bytes !== null) return startsWith(bytes, this.#keyStart, this.#keyEnd, part);
+    // One character more than there are bytes, so that no byte compared is of a pair cut in two.
+    const key = encodeUtf8(this.#key!.slice(0, part.length + 1));
+    return startsWith(key, 0, key.length, part);
   }
 
   /** The key with its prefix, once it is detached. Without subkeys, a copy holds nothing else. */

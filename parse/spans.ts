@@ -24,6 +24,21 @@ export function startsWith(
   return true;
 }
 
+/** Returns whether `bytes[start..end)` begins with a text; `null` if that is not ASCII. */
+export function startsWithAscii(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  text: string,
+): boolean | null {
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code > 0x7f) return null;
+    if (start + i >= end || bytes[start + i] !== code) return false;
+  }
+  return true;
+}
+
 /**
  * Reads a decimal number without a sign or leading zeros, as servers write it. Returns -1 for anything
  * else and for a number above `max`.

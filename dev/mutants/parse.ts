@@ -19,8 +19,8 @@ export const parse: readonly Mutant[] = [
   {
     name: "keeps a key's chunk alive after its beginning was asked for",
     file: "parse/notification.ts",
-    before: "    this.detach();\n    return startsWith(bytes, 0",
-    after: "    return startsWith(bytes, 0",
+    before: "if (found) this.detach();",
+    after: "",
     tests: ["tests/parse/retention_test.ts"],
   },
   {
@@ -33,8 +33,8 @@ export const parse: readonly Mutant[] = [
   {
     name: "gives bytes of a key that are its own",
     file: "parse/notification.ts",
-    before: "bytes ? new Uint8Array(bytes)",
-    after: "bytes ? bytes",
+    before: "new Uint8Array(this.keyByteLength)",
+    after: "this.#bytes!.subarray(this.#keyStart, this.#keyEnd)",
     tests: ["tests/parse/retention_test.ts"],
   },
   {

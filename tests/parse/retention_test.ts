@@ -24,7 +24,7 @@ const questions: Record<string, (found: KeyNotification) => unknown> = {
   subkeyBytes: (found) => found.subkeyBytes,
   channel: (found) => found.channel,
   data: (found) => found.data,
-  keyStartsWith: (found) => found.keyStartsWith("user"),
+  keyStartsWith: (found) => found.keyStartsWith(""),
   toJSON: (found) => found.toJSON(),
   toString: (found: KeyNotification) => found.toString(),
   detach: (found) => found.detach(),
@@ -54,6 +54,11 @@ async function alive(refs: WeakRef<ArrayBuffer>[]): Promise<boolean[]> {
   return refs.map((ref) => ref.deref() !== undefined);
 }
 
+/** The decoder of texts keeps views of the two arrays that it read last. */
+function forgetViews(): void {
+  for (let i = 0; i < 2; i++) decodeText(new Uint8Array(1_000), 0, 10);
+}
+
 for (const [what, channel, data] of messages) {
   Deno.test(`${what} releases its chunk when its text is read`, async () => {
     const asked = Object.entries(questions).map(([name, ask]) => {
@@ -65,8 +70,7 @@ for (const [what, channel, data] of messages) {
     const isCopy = channel.startsWith("__sub");
     assertEquals((await alive(refs)).includes(!isCopy), true, "copied too early or too late");
     for (const one of asked) one.answer = one.ask(one.found);
-    // The decoder keeps views of the two arrays that it read last.
-    for (let i = 0; i < 2; i++) decodeText(new Uint8Array(1_000), 0, 10);
+    forgetViews();
     const kept = await alive(refs);
     assertEquals(asked.filter((_, i) => kept[i]).map(({ name }) => name), [], "keeps its chunk");
     // Notifications and answers are in use here, so none of them was collected before.
@@ -76,6 +80,23 @@ for (const [what, channel, data] of messages) {
     }
   });
 }
+
+Deno.test("a filter neither copies nor decodes what it drops", async () => {
+  const [found, ref] = parse("__keyspace@0__:user:1", "hset");
+  const answers = [
+    found.eventIs("del"),
+    found.keyStartsWith("session:"),
+    found.keyStartsWith(utf8("session:")),
+    found.keyByteLength,
+    found.copyKey(new Uint8Array(9)),
+  ];
+  assertEquals(answers, [false, false, false, 6, 6]);
+  forgetViews();
+  assertEquals(await alive([ref]), [true], "copied or decoded");
+  found.detach();
+  forgetViews();
+  assertEquals(await alive([ref]), [false]);
+});
 
 Deno.test("a detached notification has its own bytes, also if it was read from a Buffer", () => {
   const head = "__keyevent@0__:hset";
