@@ -3,9 +3,6 @@
 /** The servers count their databases in a C int. */
 export const MAX_DATABASE = 0x7fffffff;
 
-/** The servers give up on a pattern after this many runs of `*`, whatever the text. */
-export const MAX_STARS = 1000;
-
 export const NEWLINE = 10;
 export const STAR = 42;
 export const COMMA = 44;

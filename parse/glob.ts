@@ -1,4 +1,4 @@
-import { BACKSLASH, CARET, CLOSE, DASH, MAX_STARS, OPEN, QUESTION, STAR } from "./constants.ts";
+import { BACKSLASH, CARET, CLOSE, DASH, OPEN, QUESTION, STAR } from "./constants.ts";
 import { byteText, fromByteText } from "../bytes/byte_text.ts";
 import { toBytes } from "../bytes/to_bytes.ts";
 
@@ -58,8 +58,7 @@ export function unescapeGlob(text: string): string {
  *
  * Bytes are compared, so `?` is one byte. As on servers: an unclosed `[` is a class that ends with the
  * pattern; `[]` matches nothing, `[^]` any byte; only the empty pattern matches the empty text; in
- * ranges, bytes from 0x80 are negative (seen on x86-64); a pattern with more than 1,000 `*` before its
- * end matches nothing. The time is at most proportional to the product of both lengths.
+ * ranges, bytes from 0x80 are negative (seen on x86-64). The time is at most proportional to the product of both lengths.
  *
  * @param pattern The glob.
  * @param text A channel or a key, for example.
@@ -80,12 +79,10 @@ export function matchGlob(pattern: string | Uint8Array, text: string | Uint8Arra
   // Only the last `*` is retried: if an earlier one could take more, so could the last.
   let retryGlob = 0;
   let retryText = 0;
-  let stars = 0;
   while (t < bytes.length) {
     if (glob[g] === STAR) {
       while (glob[g] === STAR) g++;
       if (g === glob.length) return true;
-      if (++stars > MAX_STARS) return false;
       retryGlob = g;
       retryText = t;
     } else {
@@ -93,7 +90,7 @@ export function matchGlob(pattern: string | Uint8Array, text: string | Uint8Arra
       if (next) {
         g = next;
         t++;
-      } else if (stars) {
+      } else if (retryGlob) {
         g = retryGlob;
         t = ++retryText;
       } else {

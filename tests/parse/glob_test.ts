@@ -81,12 +81,6 @@ Deno.test("bytes from 0x80 come before the others in a range", () => {
   }
 });
 
-Deno.test("a pattern with too many stars matches nothing", () => {
-  assertEquals(matchGlob("*a".repeat(1000), "a".repeat(1000)), true);
-  assertEquals(matchGlob("*a".repeat(1000) + "*", "a".repeat(1000) + "b"), true);
-  assertEquals(matchGlob("*a".repeat(1001), "a".repeat(1001)), false);
-});
-
 Deno.test("a pattern made to take for ever takes a moment", () => {
   const text = "a".repeat(2000);
   assertEquals(matchGlob("a*".repeat(900) + "b", text), false);
