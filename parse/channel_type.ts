@@ -1,5 +1,4 @@
 import { toBytes } from "../bytes/to_bytes.ts";
-import { encodeUtf8 } from "../bytes/utf8.ts";
 import { startsWith } from "./spans.ts";
 
 /**
@@ -37,17 +36,17 @@ export const ChannelType: {
 /** One of the six types of channels. */
 export type ChannelType = typeof ChannelType[keyof typeof ChannelType];
 
-/** The prefix of the channels of each type. */
-const PREFIXES: readonly (readonly [type: ChannelType, prefix: Uint8Array])[] =
-  /* @__PURE__ */ Object.values(ChannelType).map((type) => [type, encodeUtf8(`__${type}@`)]);
+const TYPES: readonly ChannelType[] = /* @__PURE__ */ Object.values(ChannelType);
 
-/** Returns the type of a channel that starts at `start`, or `null`. */
-export function channelTypeAt(bytes: Uint8Array, start: number): ChannelType | null {
-  for (let i = 0; i < PREFIXES.length; i++) {
-    const [type, prefix] = PREFIXES[i]!;
-    if (startsWith(bytes, start, bytes.length, prefix)) return type;
-  }
-  return null;
+/** The beginning of the channels of each type. */
+export const CHANNEL_PREFIXES: readonly string[] = /* @__PURE__ */ TYPES.map((type) =>
+  `__${type}@`
+);
+
+/** Returns the type of the channel `bytes[start..end)`, or `null`. */
+export function channelTypeAt(bytes: Uint8Array, start: number, end: number): ChannelType | null {
+  return TYPES[CHANNEL_PREFIXES.findIndex((prefix) => startsWith(bytes, start, end, prefix))] ??
+    null;
 }
 
 /**
@@ -65,5 +64,6 @@ export function channelTypeAt(bytes: Uint8Array, start: number): ChannelType | n
  * ```
  */
 export function getChannelType(channel: string | Uint8Array): ChannelType | null {
-  return channelTypeAt(toBytes(channel), 0);
+  const bytes = toBytes(channel);
+  return channelTypeAt(bytes, 0, bytes.length);
 }

@@ -1,11 +1,10 @@
-import { encodeUtf8 } from "../bytes/utf8.ts";
 import { usefulViewOf } from "../bytes/view.ts";
 import { ChannelType, channelTypeAt } from "./channel_type.ts";
 import { MAX_DATABASE, NEWLINE, PIPE, UNDERSCORE } from "./constants.ts";
 import { indexOfByte, readCounted, readDecimal, readList, type Span, startsWith } from "./spans.ts";
 
 /** What stands between the database and the first name of a channel. */
-const SEPARATOR = /* @__PURE__ */ encodeUtf8("__:");
+const SEPARATOR = "__:";
 
 /** Length of `__keyspace@0__:` and of `__keyevent@0__:`. */
 export const SHORT_HEAD = 15;
@@ -17,7 +16,7 @@ export const KEYEVENT = 16;
  * Reads the beginning of a keyspace or keyevent channel with a database below 10.
  *
  * Nearly all messages have one. It is compared four bytes at a time, as numbers whose lowest byte is
- * the first, because byte by byte would take longer than everything else that is done for a message.
+ * the first, because comparing byte by byte takes several times as long.
  *
  * @returns The database, with {@linkcode KEYEVENT} added for a keyevent channel; -1 for another channel.
  */
@@ -42,8 +41,8 @@ export interface MessageParts {
   readonly database: number;
   readonly key: Span;
   readonly event: Span;
-  /** `null` on a channel without subkeys. */
-  readonly subkeys: readonly Span[] | null;
+  /** `undefined` on a channel without subkeys. */
+  readonly subkeys: readonly Span[] | undefined;
 }
 
 /** Locates the parts of a message on a channel of any type. Returns `null` if it is not well-formed. */
@@ -54,7 +53,7 @@ export function locateParts(
   dataStart: number,
   dataEnd: number,
 ): MessageParts | null {
-  const kind = channelTypeAt(bytes, channelStart);
+  const kind = channelTypeAt(bytes, channelStart, channelEnd);
   if (kind === null) return null;
   const databaseStart = channelStart + "__@".length + kind.length;
   const databaseEnd = indexOfByte(UNDERSCORE, bytes, databaseStart, channelEnd);
@@ -67,7 +66,8 @@ export function locateParts(
   // As in a keyspace notification: the channel names the key, and the payload is the event.
   let key: Span | null = names;
   let event = data;
-  let subkeys: Span[] | null = null;
+  // `null` if they are malformed.
+  let subkeys: Span[] | null | undefined;
   switch (kind) {
     case ChannelType.KEYSPACE:
       break;
@@ -85,7 +85,7 @@ export function locateParts(
       // The channel names the event, and the payload is `<length>:<key>|<subkeys>`.
       event = names;
       key = readCounted(bytes, dataStart, dataEnd);
-      if (key !== null && bytes[key.end] === PIPE) subkeys = readList(bytes, key.end + 1, dataEnd);
+      subkeys = key && bytes[key.end] === PIPE ? readList(bytes, key.end + 1, dataEnd) : null;
       break;
     case ChannelType.SUBKEYSPACEITEM:
       // The channel names `<key>\n<subkey>`.
@@ -101,10 +101,5 @@ export function locateParts(
   }
   // An end that was not found is -1.
   if (key === null || key.end < key.start || event.end < event.start) return null;
-  return subkeys === null && hasSubkeys(kind) ? null : { kind, database, key, event, subkeys };
-}
-
-/** Returns whether the messages on a channel of this type name subkeys. */
-export function hasSubkeys(kind: ChannelType): boolean {
-  return kind.startsWith("sub");
+  return subkeys === null ? null : { kind, database, key, event, subkeys };
 }

@@ -3,16 +3,19 @@ import { toBytes } from "../bytes/to_bytes.ts";
 import { encodeUtf8 } from "../bytes/utf8.ts";
 import { ChannelType, getChannelType } from "./channel_type.ts";
 import type { EventName } from "./event.ts";
-import { matchGlob } from "./glob.ts";
 import { KEYEVENT, locateParts, readShortHead, SHORT_HEAD } from "./message.ts";
-import { type Span, startsWith, startsWithAscii } from "./spans.ts";
+import { startsWith } from "./spans.ts";
 
-/** What a notification with subkeys has of its message, whose bytes it holds from the channel on. */
+/** A copy of a message with subkeys. */
 interface SubkeyMessage {
+  /** The channel, what stands behind it, and the payload. */
+  readonly bytes: Uint8Array;
   readonly channelEnd: number;
   readonly dataStart: number;
-  readonly subkeys: readonly Span[];
 }
+
+/** The type of another message, such as `subscribe`. Patterns that match channels are no such words. */
+const OTHER_MESSAGE = /^(?![ps]?message$)[a-z]*$/;
 
 /**
  * Options for {@linkcode KeyNotification.tryParse}.
@@ -71,9 +74,9 @@ export class KeyNotification {
   #keyEnd: number;
   readonly #eventStart: number;
   readonly #eventEnd: number;
-  /** Both are `null` until it is detached. */
-  #key: string | null = null;
   #event: string | null = null;
+  /** `null` until it is detached. */
+  #key: string | null = null;
   /** What was stripped of the key. */
   readonly #prefix: Uint8Array | null;
   /** `null` on a channel without subkeys. */
@@ -114,47 +117,32 @@ export class KeyNotification {
     timestamp: number,
     keyPrefix: Uint8Array | null,
   ): KeyNotification | null | undefined {
-    let kind: ChannelType;
-    let database: number;
-    let keyStart: number;
-    let keyEnd: number;
-    let eventStart: number;
-    let eventEnd: number;
-    let message: SubkeyMessage | null = null;
     const head = readShortHead(bytes, channelStart, channelEnd);
+    let kind: ChannelType = ChannelType.KEYSPACE;
+    let database = head;
+    let keyStart = channelStart + SHORT_HEAD;
+    let keyEnd = channelEnd;
+    let eventStart = dataStart;
+    let eventEnd = dataEnd;
+    let message: SubkeyMessage | null = null;
     if (head >= KEYEVENT) {
       kind = ChannelType.KEYEVENT;
       database = head - KEYEVENT;
+      eventStart = keyStart;
+      eventEnd = keyEnd;
       keyStart = dataStart;
       keyEnd = dataEnd;
-      eventStart = channelStart + SHORT_HEAD;
-      eventEnd = channelEnd;
-    } else if (head >= 0) {
-      kind = ChannelType.KEYSPACE;
-      database = head;
-      keyStart = channelStart + SHORT_HEAD;
-      keyEnd = channelEnd;
-      eventStart = dataStart;
-      eventEnd = dataEnd;
-    } else {
+    } else if (head < 0) {
       const parts = locateParts(bytes, channelStart, channelEnd, dataStart, dataEnd);
       if (parts === null) return null;
       ({ kind, database } = parts);
       ({ start: keyStart, end: keyEnd } = parts.key);
       ({ start: eventStart, end: eventEnd } = parts.event);
-      if (parts.subkeys !== null) {
-        // Such messages are rare. With a copy of its own, `detach` leaves all places as they are.
-        bytes = new Uint8Array(bytes.subarray(channelStart, dataEnd));
-        const moved = ({ start, end }: Span) => ({
-          start: start - channelStart,
-          end: end - channelStart,
-        });
-        ({ start: keyStart, end: keyEnd } = moved(parts.key));
-        ({ start: eventStart, end: eventEnd } = moved(parts.event));
+      if (parts.subkeys !== undefined) {
         message = {
+          bytes: new Uint8Array(bytes.subarray(channelStart, dataEnd)),
           channelEnd: channelEnd - channelStart,
           dataStart: dataStart - channelStart,
-          subkeys: parts.subkeys.map(moved),
         };
       }
     }
@@ -212,25 +200,19 @@ export class KeyNotification {
    */
   static fromMessage(message: unknown, options?: ParseOptions): KeyNotification | null {
     try {
-      if (!Array.isArray(message)) {
-        const { type = "message", channel, data, message: text, payload } = message as Record<
-          string,
-          unknown
-        >;
-        return matchGlob("*message", type as string)
-          ? KeyNotification.tryParse(channel, data ?? text ?? payload, options)
-          : null;
+      const { type = "message", channel, data, message: text, payload } = message as Record<
+        string,
+        unknown
+      >;
+      const parts = Array.isArray(message)
+        ? message.slice(-3)
+        : [type, channel, data ?? text ?? payload];
+      if (parts.length === 2) {
+        if (getChannelType(parts[0]) === null) parts.reverse();
+      } else if (OTHER_MESSAGE.test(decodeText(toBytes(parts[0])))) {
+        return null;
       }
-      if (message.length === 2) {
-        const [first, second] = message;
-        return getChannelType(first) === null
-          ? KeyNotification.tryParse(second, first, options)
-          : KeyNotification.tryParse(first, second, options);
-      }
-      const [typeOrPattern, channel, payload] = message.slice(-3);
-      return matchGlob("*message", typeOrPattern) || matchGlob(typeOrPattern, channel)
-        ? KeyNotification.tryParse(channel, payload, options)
-        : null;
+      return KeyNotification.tryParse(parts.at(-2), parts.at(-1), options);
     } catch {
       return null;
     }
@@ -303,23 +285,27 @@ export class KeyNotification {
 
   /** The name of the event. */
   get eventType(): EventName {
-    return this.#event ?? this.detach().#event!;
+    return this.detach().#event!;
   }
 
   /** The subkeys in the server's order. Each call returns a new array. */
   get subkeys(): string[] {
-    return this.#mapSubkeys(({ start, end }) => decodeText(this.#bytes!, start, end));
+    return this.subkeyBytes.map((subkey) => decodeText(subkey));
   }
 
   /** The bytes of {@linkcode subkeys}. Each call returns new copies. */
   get subkeyBytes(): Uint8Array[] {
-    return this.#mapSubkeys(({ start, end }) => this.#bytes!.slice(start, end));
+    const message = this.detach().#message;
+    if (message === null) return [];
+    const { bytes, channelEnd, dataStart } = message;
+    const { subkeys } = locateParts(bytes, 0, channelEnd, dataStart, bytes.length)!;
+    return subkeys!.map(({ start, end }) => bytes.slice(start, end));
   }
 
   /** The whole channel. */
   get channel(): string {
     const message = this.detach().#message;
-    if (message !== null) return decodeText(this.#bytes!, 0, message.channelEnd);
+    if (message !== null) return decodeText(message.bytes, 0, message.channelEnd);
     const name = this.isKeyspace ? this.#wholeKey() : this.#event;
     return `__${this.kind}@${this.database}__:${name}`;
   }
@@ -327,7 +313,7 @@ export class KeyNotification {
   /** The whole payload. */
   get data(): string {
     const message = this.detach().#message;
-    if (message !== null) return decodeText(this.#bytes!, message.dataStart);
+    if (message !== null) return decodeText(message.bytes, message.dataStart);
     return this.isKeyspace ? this.#event! : this.#wholeKey();
   }
 
@@ -348,11 +334,7 @@ export class KeyNotification {
    * ```
    */
   eventIs(name: EventName): boolean {
-    const starts = this.#event === null
-      ? startsWithAscii(this.#bytes!, this.#eventStart, this.#eventEnd, name)
-      : null;
-    if (starts === null) return this.eventType === name;
-    return starts && this.#eventEnd - this.#eventStart === name.length;
+    return this.#eventText() === name;
   }
 
   /**
@@ -361,7 +343,10 @@ export class KeyNotification {
    * @param prefix Text or bytes.
    */
   keyStartsWith(prefix: string | Uint8Array): boolean {
-    const found = this.#matchPrefix(prefix);
+    const part = typeof prefix === "string" ? prefix : toBytes(prefix);
+    // One character more than there are bytes, so that no byte compared is of a pair cut in two.
+    const bytes = this.#bytes ?? encodeUtf8(this.#key!.slice(0, part.length + 1));
+    const found = startsWith(bytes, this.#keyStart, this.#keyEnd, part);
     // A key with the prefix is read or kept next. Of another one nothing has been created.
     if (found) this.detach();
     return found;
@@ -386,15 +371,8 @@ export class KeyNotification {
    * ```
    */
   copyKey(into: Uint8Array): number {
-    const length = this.keyByteLength;
-    if (into.length < length) {
-      throw new RangeError(`Cannot copy a key of ${length} bytes into ${into.length} bytes`);
-    }
-    const bytes = this.#bytes;
-    if (bytes === null) into.set(encodeUtf8(this.#key!));
-    // Byte by byte, because a view to copy from would be another object.
-    else for (let i = 0; i < length; i++) into[i] = bytes[this.#keyStart + i]!;
-    return length;
+    into.set(this.#bytes?.subarray(this.#keyStart, this.#keyEnd) ?? encodeUtf8(this.#key!));
+    return this.keyByteLength;
   }
 
   /**
@@ -404,22 +382,21 @@ export class KeyNotification {
    */
   detach(): this {
     if (this.#key !== null) return this;
+    this.#eventText();
     const bytes = this.#bytes!;
     const key = decodeText(bytes, this.#keyStart, this.#keyEnd);
-    this.#event = decodeText(bytes, this.#eventStart, this.#eventEnd);
-    this.#key = key;
-    // Bytes with subkeys hold nothing else.
-    if (this.#message !== null) return this;
-    if (isAscii(bytes, this.#keyStart, this.#keyEnd) || !key.includes("\ufffd")) {
+    let start = this.#keyStart;
+    if (isAscii(bytes, start, this.#keyEnd) || !key.includes("\ufffd")) {
       // The text is exact, and cheaper to keep than a copy: the bytes can be made of it again.
       this.#bytes = null;
     } else {
-      const start = this.#keyStart - (this.#prefix?.length ?? 0);
+      start -= this.#prefix?.length ?? 0;
       // The constructor, because the `slice` of a `Buffer` shares its memory.
       this.#bytes = new Uint8Array(bytes.subarray(start, this.#keyEnd));
-      this.#keyStart -= start;
-      this.#keyEnd -= start;
     }
+    this.#key = key;
+    this.#keyStart -= start;
+    this.#keyEnd -= start;
     return this;
   }
 
@@ -434,28 +411,15 @@ export class KeyNotification {
     return `${this.eventType} ${JSON.stringify(this.key)} in database ${this.database}`;
   }
 
-  #matchPrefix(prefix: string | Uint8Array): boolean {
-    const bytes = this.#bytes;
-    if (bytes !== null && typeof prefix === "string") {
-      // The bytes of a text would cost more than the text of the key.
-      const found = startsWithAscii(bytes, this.#keyStart, this.#keyEnd, prefix);
-      if (found !== null) return found;
-    }
-    const part = toBytes(prefix);
-    if (bytes !== null) return startsWith(bytes, this.#keyStart, this.#keyEnd, part);
-    // One character more than there are bytes, so that no byte compared is of a pair cut in two.
-    const key = encodeUtf8(this.#key!.slice(0, part.length + 1));
-    return startsWith(key, 0, key.length, part);
+  /** Events repeat, so that their texts are mostly remembered ones. */
+  #eventText(): string {
+    return this.#event ??= decodeText(this.#bytes!, this.#eventStart, this.#eventEnd);
   }
 
-  /** The key with its prefix, once it is detached. Without subkeys, a copy holds nothing else. */
+  /** The key with its prefix, once it is detached: a copy holds nothing else. */
   #wholeKey(): string {
     if (this.#bytes !== null) return decodeText(this.#bytes);
     return (this.#prefix === null ? "" : decodeText(this.#prefix)) + this.#key;
-  }
-
-  #mapSubkeys<T>(map: (span: Span) => T): T[] {
-    return this.detach().#message?.subkeys.map(map) ?? [];
   }
 }
 
@@ -492,10 +456,7 @@ function makeParser(): typeof parseNotification {
   // What `console.log` looks for in Node, Deno and Bun, which show no getters. TypeScript cannot declare
   // a method by a symbol of `Symbol.for` where declarations have to be isolated.
   Object.defineProperty(KeyNotification.prototype, Symbol.for("nodejs.util.inspect.custom"), {
-    value(this: KeyNotification): unknown {
-      const shown = Object.entries(this.toJSON()).filter(([, value]) => value !== undefined);
-      return Object.fromEntries(shown);
-    },
+    value: KeyNotification.prototype.toJSON,
   });
   return KeyNotification["parse"];
 }

@@ -1,3 +1,4 @@
+import { encodeUtf8 } from "../bytes/utf8.ts";
 import { COLON, COMMA, ZERO } from "./constants.ts";
 
 /** A part of a message: `bytes[start..end)`. */
@@ -12,29 +13,21 @@ export function indexOfByte(byte: number, bytes: Uint8Array, start: number, end:
   return -1;
 }
 
-/** Returns whether `bytes[start..end)` begins with `part`. */
+/** Returns whether `bytes[start..end)` begins with a text or with other bytes. */
 export function startsWith(
   bytes: Uint8Array,
   start: number,
   end: number,
-  part: Uint8Array,
+  part: string | Uint8Array,
 ): boolean {
   if (end - start < part.length) return false;
-  for (let i = 0; i < part.length; i++) if (bytes[start + i] !== part[i]) return false;
-  return true;
-}
-
-/** Returns whether `bytes[start..end)` begins with a text; `null` if that is not ASCII. */
-export function startsWithAscii(
-  bytes: Uint8Array,
-  start: number,
-  end: number,
-  text: string,
-): boolean | null {
-  for (let i = 0; i < text.length; i++) {
-    const code = text.charCodeAt(i);
-    if (code > 0x7f) return null;
-    if (start + i >= end || bytes[start + i] !== code) return false;
+  for (let i = 0; i < part.length; i++) {
+    // Encoding a text would cost more than making the text of a key.
+    const byte = typeof part === "string" ? part.charCodeAt(i) : part[i]!;
+    if (byte > 0x7f && typeof part === "string") {
+      return startsWith(bytes, start + i, end, encodeUtf8(part.slice(i)));
+    }
+    if (bytes[start + i] !== byte) return false;
   }
   return true;
 }

@@ -1,4 +1,5 @@
-import { Channel, ChannelType, toChannel } from "../parse/mod.ts";
+import { CHANNEL_PREFIXES } from "../parse/channel_type.ts";
+import { Channel, toChannel } from "../parse/mod.ts";
 import type { ChannelLike, SubscribeOptions } from "./subscription.ts";
 import { excerpt } from "./connection/printable.ts";
 
@@ -77,13 +78,11 @@ function readSubscribable(name: ChannelLike, place: number): Channel {
   return channel;
 }
 
-const PREFIXES = /* @__PURE__ */ Object.values(ChannelType).map((type) => `__${type}@`);
-
 /** Whether notifications may come: what stands before the first glob character may begin theirs. */
 function canBring(channel: Channel): boolean {
   if (channel.type !== null) return true;
   const [plain] = /^[^*?[\\]*/.exec(`${channel}`)!;
-  return channel.isPattern && PREFIXES.some((prefix) => prefix.startsWith(plain));
+  return channel.isPattern && CHANNEL_PREFIXES.some((prefix) => prefix.startsWith(plain));
 }
 
 function isChannelLike(value: unknown): value is string | Uint8Array {

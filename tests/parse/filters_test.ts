@@ -73,7 +73,7 @@ Deno.test("a key that does not fit is not copied", () => {
   for (const one of notificationsOf("user:1")) {
     for (let round = 0; round < 2; round++) {
       const into = new Uint8Array(5);
-      assertThrows(() => one.copyKey(into), RangeError, "a key of 6 bytes into 5 bytes");
+      assertThrows(() => one.copyKey(into), RangeError);
       assertEquals([...into], [0, 0, 0, 0, 0]);
       one.detach();
     }

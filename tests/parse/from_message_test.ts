@@ -52,7 +52,6 @@ Deno.test("takes no message of another kind", () => {
     ["subscribe", CHANNEL, "1"],
     [utf8("unsubscribe"), utf8(CHANNEL), utf8("0")],
     ["pong", ""],
-    ["__keyevent@*__:*", CHANNEL, "set"],
     ["invalidate", [utf8("k")]],
     [CHANNEL],
     [],
