@@ -3,6 +3,7 @@ import type { Gap, KeyNotification, SlotRange } from "../mod.ts";
 import { type Clock, timeOfDay } from "./clock.ts";
 import { eventStyle } from "./event_style.ts";
 import { printable } from "../pubsub/connection/printable.ts";
+import { printableBytes } from "./byte_text.ts";
 import type { Paint } from "./style.ts";
 
 const DATABASE_WIDTH = "db15".length;
@@ -20,11 +21,11 @@ export function formatNotification(
   clock: Clock = timeOfDay,
 ): string {
   const { timestamp, database, eventType, keyBytes, subkeyBytes } = notification;
-  const subkeys = subkeyBytes.map((subkey) => printable(subkey)).join(" ");
+  const subkeys = subkeyBytes.map((subkey) => printableBytes(subkey)).join(" ");
   const where = `db${database}`.padEnd(DATABASE_WIDTH);
   const when = paint("gray", `${clock.format(timestamp)}  ${where}`);
   const event = paint(eventStyle(eventType), printable(eventType).padEnd(EVENT_WIDTH));
-  const line = `${when} ${event}  ${printable(keyBytes)}`;
+  const line = `${when} ${event}  ${printableBytes(keyBytes)}`;
   return subkeys === "" ? line : `${line}  ${paint("blueBright", subkeys)}`;
 }
 

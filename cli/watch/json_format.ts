@@ -1,6 +1,7 @@
 import { Buffer } from "node:buffer";
 import type { Gap, KeyNotification } from "../../mod.ts";
-import { decodeStrict, UNPRINTABLE } from "../../pubsub/connection/printable.ts";
+import { UNPRINTABLE } from "../../pubsub/connection/printable.ts";
+import { decodeStrict } from "../byte_text.ts";
 import type { Stopwatch } from "../clock.ts";
 import type { LineFormat } from "./line_format.ts";
 

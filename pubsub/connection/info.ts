@@ -44,6 +44,9 @@ export function readHello({ secrets }: Connection, reply: Reply): ServerInfo | n
   };
 }
 
+/** What is read of a value at most, in characters: none that is needed is nearly as long. */
+const MAX_VALUE = 1_000;
+
 /**
  * Reads fields of a reply to `INFO`, which has a line `name:value` for each. Only the fields that are
  * named are looked for and kept, because the text may be of any length.
@@ -56,13 +59,12 @@ export function parseInfo<const Name extends string>(
   reply: Reply,
   names: readonly Name[],
 ): Map<Name, string> {
-  const text = textOf(reply);
   const info = new Map<Name, string>();
-  if (text === null) return info;
   for (const name of names) {
-    const line = findLine(text, `${name}:`);
+    const [, value] = new RegExp(`^${name}:(.{0,${MAX_VALUE}})`, "m").exec(textOf(reply) ?? "") ??
+      [];
     // A slice would keep the whole text in memory.
-    if (line !== null) info.set(name, Array.from(line.slice(name.length + 1)).join(""));
+    if (value !== undefined) info.set(name, [...value].join(""));
   }
   return info;
 }
@@ -72,34 +74,16 @@ export function textOf(reply: Reply | undefined): string | null {
   return typeof reply === "string" ? reply : null;
 }
 
-/** What is read of a line at most, in characters: no field that is needed is nearly as long. */
-const LONGEST_LINE = 1_000;
-
-/** Whether a text of `INFO` has the section of that name. */
-export function hasSection(text: string, name: string): boolean {
-  return findLine(text, `# ${name}`) === `# ${name}`;
-}
-
-/** The first line with this beginning, without its end; null when there is none. */
-function findLine(text: string, beginning: string): string | null {
-  // Found by the text's own search, and nothing is made of the other lines.
-  const start = text.startsWith(beginning) ? 0 : text.indexOf(`\n${beginning}`) + 1;
-  if (!text.startsWith(beginning, start)) return null;
-  const end = text.indexOf("\n", start);
-  const most = start + LONGEST_LINE;
-  return text.slice(start, end < 0 ? most : Math.min(end, most)).replace(/\r$/, "");
-}
-
-/** What a server says of its part in replication. */
+/** The role of a server. */
 export interface Role {
-  /** Null when the server does not report it. */
+  /** Null if the server does not report it. */
   readonly role: "primary" | "replica" | null;
-  /** Of a primary: how far its replication stream has come, in bytes; null when it does not report it. */
+  /** Of a primary: the offset of its replication stream, in bytes; null if it does not report it. */
   readonly offset: number | null;
 }
 
-/** Reads the name of a role, for which servers have two words each; null for any other. */
-export function toRole(name: Reply | undefined): Role["role"] {
+/** Reads the name of a role, of which servers have two for each; null for any other. */
+function toRole(name: Reply | undefined): Role["role"] {
   if (name === "master" || name === "primary") return "primary";
   return name === "slave" || name === "replica" ? "replica" : null;
 }
@@ -112,10 +96,10 @@ export function parseRole(reply: Reply): Role {
 }
 
 /**
- * Asks a server for its role by `ROLE`, and by `INFO` where that is refused.
+ * Requests the role of a server by `ROLE`, or by `INFO` if that is refused.
  *
- * @throws {ServerError} when both are refused
- * @throws the reason for which the connection is over
+ * @throws {ServerError} if both are refused
+ * @throws the reason for which the connection is closed
  */
 export async function askRole(connection: Connection): Promise<Role> {
   try {
@@ -128,9 +112,9 @@ export async function askRole(connection: Connection): Promise<Role> {
 }
 
 /**
- * Asks a server for its role on its own connection, RESP3, or on one made for it, RESP2.
+ * Requests the role of a server: in RESP3 on the connection that subscribes, in RESP2 on another one.
  *
- * @throws the reason for which the connection is over
+ * @throws the reason for which the connection is closed
  */
 export async function readRole(connection: Connection, protocol: 2 | 3): Promise<Role> {
   try {

@@ -109,8 +109,7 @@ export class Message {
 
   /** The channel as text. */
   get channel(): string {
-    const { bytes, channelStart, channelEnd } = this.#frame;
-    return decodeText(bytes, channelStart, channelEnd);
+    return decodeText(this.channelBytes);
   }
 
   /** The subscribed pattern that matches the channel; null if the channel itself is subscribed. */
@@ -121,8 +120,7 @@ export class Message {
 
   /** The payload as text. */
   get data(): string {
-    const { bytes, payloadStart, payloadEnd } = this.#frame;
-    return decodeText(bytes, payloadStart, payloadEnd);
+    return decodeText(this.dataBytes);
   }
 
   /** The bytes of the channel: a view. */

@@ -1,12 +1,9 @@
-const strict = /* @__PURE__ */ new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-
 /** Matches controls, marks that hide or reorder text, blank fillers, separators, lone surrogates. */
 export const UNPRINTABLE: RegExp =
   /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0]/gu;
 
-/** Escapes what could drive a terminal or forge lines of a log, and bytes that are not UTF-8. */
-export function printable(value: string | Uint8Array): string {
-  const text = typeof value === "string" ? value : decodeOrEscape(value);
+/** Escapes what could drive a terminal or forge lines of a log. */
+export function printable(text: string): string {
   return text.replace(UNPRINTABLE, escapeMark);
 }
 
@@ -55,29 +52,10 @@ export function quoteEach(errors: readonly Error[], what: string): string {
   return said.slice(0, MOST_QUOTED).join("; ") + (more > 0 ? `; and ${more} more ${what}` : "");
 }
 
-/** Bytes as text; null when they are not UTF-8. */
-export function decodeStrict(bytes: Uint8Array): string | null {
-  try {
-    return strict.decode(bytes);
-  } catch {
-    return null;
-  }
-}
-
-function decodeOrEscape(bytes: Uint8Array): string {
-  return decodeStrict(bytes) ??
-    Array.from(bytes, (byte) => byte < 0x80 ? String.fromCharCode(byte) : escapeByte(byte)).join(
-      "",
-    );
-}
-
 const SHORT_ESCAPES: Readonly<Record<string, string>> = { "\n": "\\n", "\r": "\\r", "\t": "\\t" };
 
 function escapeMark(mark: string): string {
   const code = mark.codePointAt(0)!;
-  return SHORT_ESCAPES[mark] ?? (code < 0x100 ? escapeByte(code) : `\\u{${code.toString(16)}}`);
-}
-
-function escapeByte(byte: number): string {
-  return `\\x${byte.toString(16).padStart(2, "0")}`;
+  const hex = code.toString(16);
+  return SHORT_ESCAPES[mark] ?? (code < 0x100 ? `\\x${hex.padStart(2, "0")}` : `\\u{${hex}}`);
 }

@@ -1,6 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { formatGap, formatNodes, formatNotification } from "../../cli/format.ts";
 import { printable } from "../../pubsub/connection/printable.ts";
+import { printableBytes } from "../../cli/byte_text.ts";
 import { painter } from "../../cli/style.ts";
 import { KeyNotification } from "../../mod.ts";
 
@@ -79,6 +80,6 @@ Deno.test("what would drive a terminal is escaped", () => {
     printable("a\r\n\t\u0007\u009b\u202e\u{e0041}"),
     "a\\r\\n\\t\\x07\\x9b\\u{202e}\\u{e0041}",
   );
-  assertEquals(printable(Uint8Array.of(0x61, 0xff, 0x0a)), "a\\xff\\n");
+  assertEquals(printableBytes(Uint8Array.of(0x61, 0xff, 0x0a)), "a\\xff\\n");
   assertEquals(printable("产品 ключ 🗝"), "产品 ключ 🗝");
 });

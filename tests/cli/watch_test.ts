@@ -118,7 +118,7 @@ Deno.test("watch: a server that accepts and says nothing", async () => {
 
 Deno.test("watch: a server that hangs up", async () => {
   await using peer = new Peer((connection) => connection.read(new Uint8Array(1024)));
-  await fails(1, "closed the connection; check that a Redis", "watch", "--url", peer.url);
+  await fails(1, "without an answer to HELLO; check that a Redis", "watch", "--url", peer.url);
 });
 
 Deno.test("watch: a wrong password", async () => {
