@@ -170,11 +170,12 @@ Deno.test("an event is a copy if the source owned the slot before the target ans
 });
 
 Deno.test("an event is a copy if its migration is known to have run before", () => {
-  const known = (isCertain: boolean) => {
+  const known = (isLater: boolean) => {
     const scene = new Scene({ a: [3], b: [] });
-    scene.report("b", importing(1));
     // A report may come by another connection: it holds for what follows the answer to a later ping.
-    if (isCertain) scene.prove("b");
+    if (!isLater) scene.filter.pingSent(scene.stream("b"));
+    scene.report("b", importing(1));
+    scene.prove("b");
     scene.emit("a", "del", "other", 3);
     scene.answer("a", true);
     return copy(scene);
