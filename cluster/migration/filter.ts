@@ -142,14 +142,15 @@ export class MigrationFilter<Item> {
     this.#settle();
   }
 
-  /** Begins the stream of a connection to a primary. What waits of an earlier one is decided first. */
+  /** Begins the stream of a connection to a primary. What waits of an earlier one comes first. */
   open(id: string): NodeStream<Item> {
-    for (const earlier of this.#waiting) {
-      if (earlier.id !== id || earlier.isOpen) continue;
-      for (const event of earlier.waiting()) event.verdict ??= unproven(event);
-    }
-    this.#settle();
     const stream = new NodeStream<Item>(id, this.#order, this.proofs.epoch);
+    const earlier = [...this.#waiting].find((one) => one.id === id);
+    if (earlier !== undefined) {
+      stream.queue = [...earlier.waiting()];
+      this.#waiting.delete(earlier);
+      this.#waiting.add(stream);
+    }
     this.proofs.open(stream);
     return stream;
   }
@@ -262,8 +263,8 @@ export class MigrationFilter<Item> {
     stream.setFence(slot, owns, order);
     if (!owns) stream.deniedOrders.set(slot, order);
     if (owns && stream.heardOrder !== Infinity) this.#gained.set(slot, order);
-    for (const event of stream.waiting()) {
-      if (event.slot !== slot || event.isOwn || event.owns !== null) continue;
+    for (const event of stream.foreign(slot)) {
+      if (event.owns !== null) continue;
       if (event.order <= order) {
         event.owns = owns;
         event.answeredAt = order;
@@ -348,8 +349,8 @@ export class MigrationFilter<Item> {
     for (const stream of this.#waiting) {
       for (const event of stream.waiting()) {
         if (event.at + this.#limits.hold > now) break;
-        event.verdict ??= this.#judge(stream, event);
-        if (event.verdict === null) this.#giveUpOn(stream, event);
+        event.verdict ??= this.#judge(event.stream, event);
+        if (event.verdict === null) this.#giveUpOn(event);
       }
     }
     this.#settle();
@@ -367,9 +368,9 @@ export class MigrationFilter<Item> {
     this.#settle();
   }
 
-  #giveUpOn(stream: NodeStream<Item>, event: HeldEvent<Item>): void {
+  #giveUpOn(event: HeldEvent<Item>): void {
     event.verdict = unproven(event);
-    this.proofs.giveUpBeside(stream, event.order);
+    this.proofs.giveUpBeside(event.stream, event.order);
   }
 
   /** Decides everything that can be decided by now. */
@@ -384,11 +385,12 @@ export class MigrationFilter<Item> {
         while (stream.head < stream.queue.length) {
           const event = stream.queue[stream.head]!;
           // With many nodes, most have not proven yet what it waits for.
-          if (event.verdict === null && stream.neededOrder > this.proofs.provenBeside(stream)) {
+          const { stream: emitter } = event;
+          if (event.verdict === null && emitter.neededOrder > this.proofs.provenBeside(emitter)) {
             break;
           }
-          stream.neededOrder = -1;
-          event.verdict ??= this.#judge(stream, event);
+          emitter.neededOrder = -1;
+          event.verdict ??= this.#judge(emitter, event);
           if (event.verdict === null) break;
           stream.shift();
           this.#finish(event);

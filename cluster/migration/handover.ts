@@ -181,7 +181,7 @@ export class Handovers<Item> {
   /** Forgets an atomic migration to a node that is over, unless events of it wait. */
   forget(stream: NodeStream<Item>, slot: number): void {
     if (this.#handovers.get(slot)?.target !== stream) return;
-    for (const event of stream.waiting()) if (event.slot === slot && !event.isOwn) return;
+    for (const _ of stream.foreign(slot)) return;
     this.#handovers.delete(slot);
   }
 
@@ -264,8 +264,7 @@ export class Handovers<Item> {
       }
     }
     const events: HeldEvent<Item>[] = [];
-    for (const other of stream.waiting()) {
-      if (other.slot !== slot || other.isOwn) continue;
+    for (const other of stream.foreign(slot)) {
       if (other.owns === null || (stream.over.get(id) ?? Infinity) < other.order) break;
       events.push(other);
     }

@@ -105,7 +105,7 @@ export class NodeStream<Item> {
   readonly visited: Set<number> = new Set();
   /** Slots whose fence was asked for and not answered yet. */
   readonly asked: Set<number> = new Set();
-  /** Events that wait, in order; those before `head` have been decided. */
+  /** Events that wait, those of earlier connections first; those before `head` have been decided. */
   queue: HeldEvent<Item>[] = [];
   head = 0;
   /** Every event that the node emitted before this place in the order has been read. */
@@ -244,6 +244,13 @@ export class NodeStream<Item> {
   /** Events that wait, in order. */
   *waiting(): Iterable<HeldEvent<Item>> {
     for (let index = this.head; index < this.queue.length; index++) yield this.queue[index]!;
+  }
+
+  /** Those of a slot that the node emitted on this connection without owning it for certain. */
+  *foreign(slot: number): Iterable<HeldEvent<Item>> {
+    for (const event of this.waiting()) {
+      if (event.slot === slot && !event.isOwn && event.stream === this) yield event;
+    }
   }
 
   /** Takes the first event that waits off. */

@@ -730,13 +730,19 @@ for (const isReported of [true, false]) {
   });
 }
 
-Deno.test("what waits of a node's earlier connection is decided before events of the next", () => {
-  const scene = new Scene({ a: [1], b: [2] });
+Deno.test("what waits of a node's earlier connection comes before events of the next", () => {
+  const scene = new Scene({ a: [1], b: [2], c: [3] });
   scene.emit("a", "del");
+  // What is missing of an earlier owner of a slot is reported before, also while the node reconnects.
+  scene.answer("a", true, 4);
+  scene.emit("a", "set", "gained", 4);
   scene.filter.close(scene.stream("a"));
-  scene.open("a", [1]);
+  scene.open("a", [1, 4]);
   scene.emit("a", "set");
-  assertEquals(scene.take(), ["a del k maybe", "a set k real"]);
+  scene.prove("b");
+  assertEquals(scene.take(), []);
+  scene.prove("c");
+  assertEquals(scene.take(), ["a del k real", "a set gained real", "a set k real"]);
 });
 
 Deno.test("each node proves once that all are heard, however many there are", () => {
