@@ -52,6 +52,27 @@ export const parse: readonly Mutant[] = [
     tests: ["tests/parse/property_test.ts"],
   },
   {
+    name: "takes any letter for the digit of a database",
+    file: "parse/message.ts",
+    before: "if (database < 0 || database > 9) return -1;",
+    after: "",
+    tests: ["tests/parse/malformed_test.ts"],
+  },
+  {
+    name: "looks only at the end of a channel's type",
+    file: "parse/message.ts",
+    before: "if (middle === 0x61707379 && last",
+    after: "if (last",
+    tests: ["tests/parse/malformed_test.ts"],
+  },
+  {
+    name: "takes every event that begins with a name for that one",
+    file: "parse/notification.ts",
+    before: "this.#eventText() === name",
+    after: "this.#eventText().startsWith(name)",
+    tests: ["tests/parse/filters_test.ts"],
+  },
+  {
     name: "takes a database beyond the highest",
     file: "parse/spans.ts",
     before: "if (number > max)",

@@ -19,6 +19,10 @@ const rows: Record<string, [channel: string, data: string][]> = {
     ["__keyspace0__:k", "set"],
     ["_keyspace@0__:k", "set"],
     ["__KEYSPACE@0__:k", "set"],
+    ["__keyspent@0__:k", "set"],
+    ["__keyevace@0__:k", "set"],
+    ["__keyspace 0__:k", "set"],
+    ["__keyevent@0__.k", "set"],
     ["__keyspaces@0__:k", "set"],
     ["__subkeyspaceitems@0__:h\nf", "hset"],
     [" __keyspace@0__:k", "set"],
@@ -35,6 +39,9 @@ const rows: Record<string, [channel: string, data: string][]> = {
     ["__keyspace@01__:k", "set"],
     ["__keyspace@1x__:k", "set"],
     ["__keyspace@ 1__:k", "set"],
+    ["__keyspace@/__:k", "set"],
+    ["__keyspace@:__:k", "set"],
+    ["__keyevent@o__:set", "k"],
     ["__keyspace@1.0__:k", "set"],
     ["__keyspace@2147483648__:k", "set"],
     ["__keyspace@99999999999999999999__:k", "set"],
@@ -132,6 +139,9 @@ for (const [what, pairs] of Object.entries(rows)) {
         const chunk = concat(head, body, after);
         const ends = [head.length, head.length, head.length + body.length] as const;
         assertEquals(parseNotification(chunk, 0, ...ends, 1, null), null, what + after);
+        // Long chunks are read by words.
+        const long = concat(chunk, new Uint8Array(256));
+        assertEquals(parseNotification(long, 0, ...ends, 1, null), null, what + after);
       }
     }
   });
