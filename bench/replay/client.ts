@@ -8,6 +8,7 @@ import { frames, PATTERNS, type Script } from "../load/frames.ts";
 import { type Rounds, Stopwatch } from "../load/rounds.ts";
 import { type ClientName, CLIENTS } from "../peers.ts";
 import { tell } from "../tell.ts";
+import { Floor } from "./floor.ts";
 import { readRaw } from "./raw.ts";
 
 const [name, port, count, rounds] = process.argv.slice(2) as [string, string, string, string];
@@ -22,16 +23,22 @@ interface Watched {
 async function watch(): Promise<Watched> {
   if (name === "raw") {
     const stopwatch = new Stopwatch(frames(script, 2).length, Number(rounds));
-    await readRaw(Number(port), PATTERNS, (bytes) => stopwatch.add(bytes));
+    await readRaw(Number(port), PATTERNS, (bytes) => stopwatch.add(bytes.length));
     return { stopwatch, check() {} };
   }
   const stopwatch = new Stopwatch(script.count, Number(rounds));
   // Something that depends on each text, so that it must be made.
   let characters = 0;
-  await CLIENTS[name as ClientName](Number(port), PATTERNS, (key, event) => {
+  const take = (key: string, event: string) => {
     characters += key.length + event.length;
     stopwatch.add(1);
-  });
+  };
+  if (name === "floor") {
+    const floor = new Floor(take);
+    await readRaw(Number(port), PATTERNS, (bytes) => floor.read(bytes));
+  } else {
+    await CLIENTS[name as ClientName](Number(port), PATTERNS, take);
+  }
   const check = () => {
     if (characters < script.count * Number(rounds) * 10) throw new Error("The texts are not whole");
   };
