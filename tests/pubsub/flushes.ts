@@ -175,6 +175,46 @@ export const FLUSH_SCENES: readonly FlushScene[] = [
     },
   },
   {
+    name:
+      "while connections break, each flush comes once between its neighbours, or there is a gap",
+    async run(binary, protocol) {
+      await using server = await startServer(optionsOf(binary));
+      await using client = await server.client();
+      const items: string[] = [];
+      await using notifications = await connect(server.url, { flushes: true, protocol });
+      const loop = notifications.listen({ gaps: true, flushes: true });
+      await notifications.subscribeKeyspace("*");
+      let writes = 0;
+      const write = () => client.command("SET", ++writes, "x");
+      const flush = () => Promise.all([write(), client.command("FLUSHALL"), write()]);
+      for (let round = 0; round < 5; round++) {
+        const ids = [...await clientIds(server, false), ...await clientIds(server, true)];
+        const killed = ids[round % ids.length]!;
+        const flushes = Array.from({ length: 200 }, flush);
+        flushes.push(client.command("CLIENT", "KILL", "ID", killed).then(flush));
+        await Promise.all(flushes);
+        // As long as it takes to reconnect, and a little longer.
+        do await flush(); while (notifications.status().gaps === round);
+        for (let left = 200; left > 0; left--) await flush();
+      }
+      await write();
+      for await (const item of loop) {
+        const isOther = item.kind === "gap" || item.kind === "flush";
+        items.push(isOther ? item.kind : item.key);
+        if (items.at(-1) === `${writes}`) break;
+      }
+      let flushes = 0;
+      for (let n = 1; n < writes; n++) {
+        const between = items.slice(items.indexOf(`${n}`) + 1, items.indexOf(`${n + 1}`));
+        // Those of which one is missing have a gap between them, too.
+        if (!items.includes(`${n}`) || between.includes("gap")) continue;
+        assertEquals(between, n % 2 === 0 ? [] : ["flush"], `between ${n} and ${n + 1}`);
+        flushes += between.length;
+      }
+      assert(flushes >= 1_000, `${flushes} flushes`);
+    },
+  },
+  {
     name: "without the permission there is one warning, and all else comes",
     async run(binary, protocol) {
       await using server = await startServer({
