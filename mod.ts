@@ -72,6 +72,7 @@ export {
   type Dial,
   dial,
   type DialOptions,
+  type FilterOptions,
   type FlagsPolicy,
   type Flush,
   formatAddress,

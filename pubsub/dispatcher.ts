@@ -1,17 +1,23 @@
-import type { Channel, KeyNotification } from "../parse/mod.ts";
+import { type Channel, KeyeventChannel, type KeyNotification } from "../parse/mod.ts";
 import { parseNotification } from "../parse/notification.ts";
 import type { MessageFrame } from "../resp/mod.ts";
 import { type Consumer, type DeliveryOptions, HandlerConsumer } from "./delivery.ts";
 import { ClosedError } from "./connection/errors.ts";
 import type { EventAdvice } from "./flags.ts";
 import type { EventDeduplicator } from "./event_deduplicator.ts";
+import { makeFilter, type PassesFilter } from "./filter.ts";
 import type { Flush, Gap } from "./gap.ts";
 import type { DroppedMessages } from "./held_messages.ts";
 import { Backpressure } from "./backpressure.ts";
 import type { Settings } from "./options.ts";
 import { subscribeError } from "./subscribe_error.ts";
 import type { ServerChannel } from "./connection/requests.ts";
-import { channelId, type DesiredChannel, SubscriptionRegistry } from "./subscription_registry.ts";
+import {
+  channelId,
+  type DesiredChannel,
+  type Subscribers,
+  SubscriptionRegistry,
+} from "./subscription_registry.ts";
 import type { SlotSpan } from "./status.ts";
 import { Stream } from "./stream.ts";
 import type { SubscribeOptions, Subscription } from "./subscription.ts";
@@ -21,10 +27,26 @@ interface ActiveSubscription {
   /** By id, each as often as it was given. */
   readonly channels: Map<string, Channel[]>;
   readonly consumer: Consumer;
+  /** The consumer, behind the filter that it may have. */
+  readonly user: User;
 }
 
+/** A consumer of those messages of a subscription that pass its filter. */
+class FilteredConsumer {
+  readonly consumer: Consumer;
+  readonly passes: PassesFilter;
+
+  constructor(consumer: Consumer, passes: PassesFilter) {
+    this.consumer = consumer;
+    this.passes = passes;
+  }
+}
+
+/** Who uses a channel. */
+type User = Consumer | FilteredConsumer;
+
 /** A desired channel, and the consumers of its notifications. */
-export type Desired = DesiredChannel<Consumer>;
+export type Desired = DesiredChannel<User>;
 
 /** A channel that a server refused. */
 export interface Refusal {
@@ -84,7 +106,7 @@ export interface MessageSource {
  */
 export class Dispatcher {
   /** The desired channels. */
-  readonly registry: SubscriptionRegistry<Consumer> = new SubscriptionRegistry();
+  readonly registry: SubscriptionRegistry<User> = new SubscriptionRegistry();
   /** The merged stream: takes the notifications of subscriptions without a handler. */
   readonly stream: Stream;
   /** The number of gaps so far. */
@@ -95,6 +117,8 @@ export class Dispatcher {
   /** Loaded with the first subscription. */
   #advice: EventAdvice | null = null;
   readonly #subscriptions = new Set<ActiveSubscription>();
+  /** Whether there ever was a subscription with a filter. */
+  #hasFilters = false;
   #droppedBefore = 0;
   #end: Error | null = null;
 
@@ -143,20 +167,29 @@ export class Dispatcher {
   /** Subscribes channels for a handler, or for the stream. */
   async subscribe(
     channels: readonly Channel[],
-    { handler, batchHandler }: SubscribeOptions,
+    options: SubscribeOptions,
   ): Promise<Subscription> {
     if (this.#end !== null) throw this.#endedError("subscribe");
+    const { handler, batchHandler, events, keys } = options;
     const given = handler ?? batchHandler;
     const consumer = given === undefined
       ? this.stream
       : new HandlerConsumer(given, batchHandler !== undefined, this.#delivery);
-    const subscription: ActiveSubscription = { channels: byId(channels), consumer };
+    const user = events === undefined && keys === undefined
+      ? consumer
+      : new FilteredConsumer(consumer, makeFilter(channels, options, this.#settings.keyPrefix));
+    if (user !== consumer) this.#hasFilters = true;
+    const subscription: ActiveSubscription = { channels: byId(channels), consumer, user };
     this.#subscriptions.add(subscription);
     // Synchronously, so that an `unsubscribe` that is called later finds them.
-    const desired = channels.map((channel) => this.registry.add(channel, consumer));
+    const desired = channels.map((channel) => this.registry.add(channel, user));
     let refused: Refusal[];
     try {
-      await Promise.all([this.#advise(channels), this.#servers.checkDelivery(channels)]);
+      const named = events?.map((event) => new KeyeventChannel(event)) ?? [];
+      await Promise.all([
+        this.#advise([...channels, ...named]),
+        this.#servers.checkDelivery(channels),
+      ]);
       refused = await this.#servers.settle(desired);
     } catch (error) {
       // Unsubscribes what was subscribed meanwhile; nothing waits for that.
@@ -200,11 +233,17 @@ export class Dispatcher {
   ): boolean {
     const { bytes, patternStart, patternEnd, channelStart, channelEnd } = frame;
     const { payloadStart, payloadEnd } = frame;
-    const subscribers = patternStart < 0
+    const found = patternStart < 0
       ? this.registry.findExact(bytes, channelStart, channelEnd)
       : this.registry.findPattern(bytes, patternStart, patternEnd);
     // Nobody is subscribed any more; the server has not been asked yet to stop, or has not done so yet.
-    if (subscribers === undefined) return true;
+    if (found === undefined) return true;
+    const subscribers = this.#hasFilters ? passing(found, frame) : found as Subscribers<Consumer>;
+    const { hasOverlaps } = this.registry;
+    if (!hasOverlaps) deduplicator.reset();
+    const begins = !hasOverlaps || deduplicator.isNewEvent(subscribers, frame);
+    // A gate sees what nobody takes, too.
+    if (subscribers.users.length === 0 && gate === null) return true;
     const notification = parseNotification(
       bytes,
       channelStart,
@@ -218,9 +257,6 @@ export class Dispatcher {
     // Well-formed, but the key lacks the prefix of the option `keyPrefix`.
     if (notification === undefined) return true;
     const size = channelEnd - channelStart + payloadEnd - payloadStart;
-    const { hasOverlaps } = this.registry;
-    if (!hasOverlaps) deduplicator.reset();
-    const begins = !hasOverlaps || deduplicator.isNewEvent(subscribers, frame);
     if (gate !== null) {
       const consumers = begins
         ? subscribers.users
@@ -312,7 +348,7 @@ export class Dispatcher {
         if (held === undefined || !ids.has(id)) continue;
         changed = true;
         subscription.channels.delete(id);
-        for (const channel of held) this.registry.remove(channel, subscription.consumer);
+        for (const channel of held) this.registry.remove(channel, subscription.user);
       }
       if (subscription.channels.size === 0) this.#forget(subscription);
     }
@@ -352,6 +388,22 @@ export class Dispatcher {
       ? new ClosedError(`Cannot ${what}: the notifications are closed`)
       : this.#end!;
   }
+}
+
+/** Returns the consumers that a message is for. */
+function passing(
+  { pattern, users }: Subscribers<User>,
+  frame: MessageFrame,
+): Subscribers<Consumer> {
+  const consumers: Consumer[] = [];
+  for (const user of users) {
+    const isFiltered = user instanceof FilteredConsumer;
+    if (isFiltered && !user.passes(frame)) continue;
+    const consumer = isFiltered ? user.consumer : user;
+    // Several subscriptions without a handler share one.
+    if (!consumers.includes(consumer)) consumers.push(consumer);
+  }
+  return { pattern, users: consumers };
 }
 
 function byId(channels: readonly Channel[]): Map<string, Channel[]> {

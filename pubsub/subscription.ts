@@ -1,5 +1,6 @@
 import type { Channel, ChannelOptions } from "../parse/mod.ts";
 import type { BatchHandler, NotificationHandler } from "./delivery.ts";
+import type { FilterOptions } from "./filter.ts";
 
 /**
  * A subscription to channels, as `subscribe` returns it. `await using` unsubscribes at the end of the
@@ -49,7 +50,7 @@ export interface Subscription extends AsyncDisposable {
 export type ChannelLike = Channel | string | Uint8Array;
 
 /**
- * What happens to the notifications of a subscription.
+ * Which notifications a subscription takes, and what happens to them.
  *
  * @example
  * ```ts no-run
@@ -60,7 +61,7 @@ export type ChannelLike = Channel | string | Uint8Array;
  * await notifications.subscribe("__keyevent@0__:expired", logged);
  * ```
  */
-export interface SubscribeOptions {
+export interface SubscribeOptions extends FilterOptions {
   /** Takes the notifications, which then do not go to the merged stream. */
   readonly handler?: NotificationHandler;
   /** Takes them in batches, in place of a `handler`. */

@@ -1,6 +1,6 @@
 /** What slots on the move make, as it comes out: in a cluster that says what the test wants. */
 import { assert, assertEquals } from "@std/assert";
-import { ClusterKeyspaceNotifications, connect, type MigrationPolicy } from "../../mod.ts";
+import { ClusterKeyspaceNotifications, connect, type FilterOptions, type MigrationPolicy } from "../../mod.ts";
 import { until } from "../servers/mod.ts";
 import { SimulatedCluster, type SimulatedNode } from "./simulated.ts";
 
@@ -9,7 +9,11 @@ const KEY = "bar";
 const SLOT = 5061;
 
 /** Two nodes, of which the second takes in the slot of the key, and what is delivered of it. */
-async function open(way: "whole" | "key by key", migrations: MigrationPolicy) {
+async function open(
+  way: "whole" | "key by key",
+  migrations: MigrationPolicy,
+  filter: FilterOptions = {},
+) {
   const cluster = new SimulatedCluster(2);
   const [source, target] = cluster.nodes as [typeof cluster.nodes[0], typeof cluster.nodes[0]];
   source!.line = source!.lineAs(
@@ -30,6 +34,7 @@ async function open(way: "whole" | "key by key", migrations: MigrationPolicy) {
   assert(notifications instanceof ClusterKeyspaceNotifications);
   const delivered: string[] = [];
   await notifications.subscribeKeyspace("*", {
+    ...filter,
     handler: ({ eventType, migration }) =>
       void delivered.push(migration ? `${eventType}, of the move` : eventType),
   });
@@ -201,4 +206,17 @@ Deno.test("a node that does not answer while events wait for it is noticed long 
       node === `127.0.0.1:${second!.port}` && state !== "ready"
     );
   });
+});
+
+Deno.test("a filter hides no event from what knows artefacts", async () => {
+  await using scene = await open("key by key", "mark", { events: ["append", "del"] });
+  const { source, target, emit, settled } = scene;
+  await emit(source, "append");
+  await emit(target, "lpush");
+  await Promise.all([emit(target, "restore"), emit(source, "del")]);
+  assertEquals(await settled(), ["append", "del, of the move"]);
+  assertEquals(scene.notifications.status().migrations!.artefacts, 2);
+  // One that is deleted on the target is not restored anywhere.
+  await emit(target, "del");
+  assertEquals((await settled()).slice(2), ["del"]);
 });

@@ -16,7 +16,7 @@ const VALUES = `
 const TYPES = `
   AbstractKeyspaceNotifications Address BatchHandler ChannelLike ChannelOptions
   ChannelSubscribeOptions ClusterOptions ConnectErrorOptions ConnectOptions
-  Credentials DecoderLimits Dial DialOptions EventName EventNames FlagsPolicy Flush
+  Credentials DecoderLimits Dial DialOptions EventName EventNames FilterOptions FlagsPolicy Flush
   Gap GapReason GetMessageOptions Health HeartbeatOptions
   KeyspaceNotificationsInterface KnownEvent ListenOptions MigrationPolicy
   MigrationStatus NameOrPattern NodeState NodeStatus NotificationChannel
