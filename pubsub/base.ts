@@ -11,7 +11,7 @@ import {
   SubkeyspaceeventChannel,
   SubkeyspaceitemChannel,
 } from "../parse/mod.ts";
-import { readArguments, readChannel } from "./arguments.ts";
+import { readArguments, readChannel } from "./subscribe.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import type {
   ChannelLike,

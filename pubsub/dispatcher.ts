@@ -8,9 +8,9 @@ import type { EventDeduplicator } from "./event_deduplicator.ts";
 import { makeFilter, type PassesFilter } from "./filter.ts";
 import type { Flush, Gap } from "./gap.ts";
 import type { DroppedMessages } from "./held_messages.ts";
+import { subscribeError } from "./subscribe.ts";
 import { Backpressure } from "./backpressure.ts";
 import type { Settings } from "./options.ts";
-import { subscribeError } from "./subscribe_error.ts";
 import type { ServerChannel } from "./connection/requests.ts";
 import {
   channelId,

@@ -2,7 +2,7 @@ import { Channel } from "../parse/mod.ts";
 import { ServerError } from "../resp/mod.ts";
 import type { Connection } from "./connection/connection.ts";
 import type { SubscribeRefusedError } from "./errors.ts";
-import { subscribeError } from "./subscribe_error.ts";
+import { subscribeError } from "./subscribe.ts";
 import type { ServerChannel } from "./connection/requests.ts";
 import { channelId, type DesiredChannels } from "./subscription_registry.ts";
 
