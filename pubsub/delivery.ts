@@ -1,8 +1,7 @@
 import type { KeyNotification } from "../parse/mod.ts";
 import type { Gap, Item } from "./gap.ts";
-import type { Backpressure } from "./backpressure.ts";
 import { isPromiseLike } from "./connection/option_checks.ts";
-import { BoundedQueue, type Overflow, type QueueLimits } from "./queue.ts";
+import { type Backpressure, BoundedQueue, type Overflow, type QueueLimits } from "./queue.ts";
 
 /**
  * Takes one notification after another; the next waits for a promise it returns.

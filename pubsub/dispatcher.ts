@@ -9,7 +9,7 @@ import { makeFilter, type PassesFilter } from "./filter.ts";
 import type { Flush, Gap } from "./gap.ts";
 import type { DroppedMessages } from "./held_messages.ts";
 import { subscribeError } from "./subscribe.ts";
-import { Backpressure } from "./backpressure.ts";
+import { Backpressure } from "./queue.ts";
 import type { Settings } from "./options.ts";
 import type { ServerChannel } from "./connection/requests.ts";
 import {

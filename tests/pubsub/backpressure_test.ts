@@ -1,7 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import type { KeyNotification } from "../../parse/mod.ts";
-import { Backpressure } from "../../pubsub/backpressure.ts";
-import { BoundedQueue } from "../../pubsub/queue.ts";
+import { Backpressure, BoundedQueue } from "../../pubsub/queue.ts";
 
 const item = { timestamp: 1 } as unknown as KeyNotification;
 

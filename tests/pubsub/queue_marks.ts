@@ -1,8 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { KeyNotification } from "../../parse/mod.ts";
 import { Dropped } from "../../pubsub/gap.ts";
-import { Backpressure } from "../../pubsub/backpressure.ts";
-import { BoundedQueue } from "../../pubsub/queue.ts";
+import { Backpressure, BoundedQueue } from "../../pubsub/queue.ts";
 
 /**
  * Registers a test of what a full queue keeps of the notifications that it drops.

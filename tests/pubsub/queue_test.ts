@@ -1,7 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { Dropped, type Gap, type Item } from "../../pubsub/gap.ts";
-import { Backpressure } from "../../pubsub/backpressure.ts";
-import { BoundedQueue, type Overflow, type QueueLimits } from "../../pubsub/queue.ts";
+import { Backpressure, BoundedQueue, type Overflow, type QueueLimits } from "../../pubsub/queue.ts";
 import { testMarks } from "./queue_marks.ts";
 import { Random } from "../random.ts";
 import { KeyNotification } from "../../parse/mod.ts";
