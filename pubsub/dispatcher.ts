@@ -5,10 +5,9 @@ import { type Consumer, type DeliveryOptions, HandlerConsumer } from "./delivery
 import { ClosedError } from "./connection/errors.ts";
 import type { EventAdvice } from "./flags.ts";
 import type { EventDeduplicator } from "./event_deduplicator.ts";
-import { makeFilter, type PassesFilter } from "./filter.ts";
 import type { Flush, Gap } from "./gap.ts";
 import type { DroppedMessages } from "./held_messages.ts";
-import { subscribeError } from "./subscribe.ts";
+import { makeFilter, type PassesFilter, subscribeError } from "./subscribe.ts";
 import { Backpressure } from "./queue.ts";
 import type { Settings } from "./options.ts";
 import type { ServerChannel } from "./connection/requests.ts";

@@ -23,7 +23,6 @@ export * from "./errors.ts";
 export type { Flush, Gap, GapReason } from "./gap.ts";
 export * from "./subscription.ts";
 export * from "./notifications.ts";
-export type { FilterOptions } from "./filter.ts";
 export type { FlagsPolicy } from "./flags.ts";
 export type { Credentials } from "./connection/handshake.ts";
 export type { HeartbeatOptions } from "./heartbeat.ts";

@@ -1,6 +1,5 @@
-import type { Channel, ChannelOptions } from "../parse/mod.ts";
+import type { Channel, ChannelOptions, EventName } from "../parse/mod.ts";
 import type { BatchHandler, NotificationHandler } from "./delivery.ts";
-import type { FilterOptions } from "./filter.ts";
 
 /**
  * A subscription to channels, as `subscribe` returns it. `await using` unsubscribes at the end of the
@@ -48,6 +47,30 @@ export interface Subscription extends AsyncDisposable {
  * ```
  */
 export type ChannelLike = Channel | string | Uint8Array;
+
+/**
+ * Which notifications of its channels a subscription takes. The others are left out before anything is
+ * made of them.
+ *
+ * @example
+ * ```ts no-run
+ * import { connect, type FilterOptions } from "@keywatch/keywatch";
+ *
+ * const gone: FilterOptions = { events: ["del", "expired", "evicted"] };
+ * await using notifications = await connect("redis://localhost:6379");
+ * await notifications.subscribeKeyspace("user:*", gone);
+ * await notifications.subscribeKeyevent("expired", { keys: "job:*" });
+ * ```
+ */
+export interface FilterOptions {
+  /** Only these events: for keyspace, subkeyspace and subkeyspaceitem channels, which name keys. */
+  readonly events?: readonly EventName[];
+  /**
+   * Only keys that match this glob, without the prefix of the option `keyPrefix`: for keyevent and
+   * subkeyevent channels, which name events. {@linkcode escapeGlob} makes one of a plain key.
+   */
+  readonly keys?: string | Uint8Array;
+}
 
 /**
  * Which notifications a subscription takes, and what happens to them.

@@ -68,14 +68,14 @@ export const pubsubSubscriptions: readonly Mutant[] = [
   },
   {
     name: "compares an event with those of a filter by its length alone",
-    file: "pubsub/filter.ts",
-    before: "if (startsWith(bytes, payloadStart, name)) return true;",
+    file: "pubsub/subscribe.ts",
+    before: "if (startsWith(bytes, payloadStart, payloadEnd, name)) return true;",
     after: "return true;",
     tests: ["tests/pubsub/filters_test.ts", "--filter=the events that it names"],
   },
   {
     name: "takes the prefix of keys for a glob",
-    file: "pubsub/filter.ts",
+    file: "pubsub/subscribe.ts",
     before: "escapeGlob(keyPrefix ?? new Uint8Array())",
     after: "keyPrefix ?? new Uint8Array()",
     tests: ["tests/pubsub/filters_test.ts", "--filter=without the prefix"],

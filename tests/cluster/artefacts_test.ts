@@ -1,6 +1,11 @@
 /** What slots on the move make, as it comes out: in a cluster that says what the test wants. */
 import { assert, assertEquals } from "@std/assert";
-import { ClusterKeyspaceNotifications, connect, type FilterOptions, type MigrationPolicy } from "../../mod.ts";
+import {
+  ClusterKeyspaceNotifications,
+  connect,
+  type FilterOptions,
+  type MigrationPolicy,
+} from "../../mod.ts";
 import { until } from "../servers/mod.ts";
 import { SimulatedCluster, type SimulatedNode } from "./simulated.ts";
 
