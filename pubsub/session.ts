@@ -269,7 +269,8 @@ export class Session extends MessageReceiver implements MessageSource {
       settings,
       signal,
       async (info, connection) => {
-        await owner.onOtherServer?.(info, connection, this);
+        // Before, the server may not be left for another one: the attempt to connect would fail.
+        if (this.hasArrived) await owner.onOtherServer?.(info, connection, this);
         this.#warnOfOthers();
       },
       () => Object.assign(new MessageReceiver(), { closed: onClosed }),

@@ -741,4 +741,11 @@ export const cluster: readonly Mutant[] = [
     after: "if (this.#asked !== null) return;\n    this.#isUncovered = true;",
     tests: ["tests/pubsub/heartbeat_test.ts", "--filter=under way"],
   },
+  {
+    name: "lets a flush overtake events that wait",
+    file: "cluster/migration/filter.ts",
+    before: "else last.after ??= call;",
+    after: "else call();",
+    tests: ["tests/cluster/migration/filter_test.ts"],
+  },
 ];

@@ -212,4 +212,11 @@ export const pubsubGaps: readonly Mutant[] = [
     after: "",
     tests: ["tests/pubsub/flushes_test.ts"],
   },
+  {
+    name: "leaves a server for another one while it connects",
+    file: "pubsub/session.ts",
+    before: "if (this.hasArrived) await owner.onOtherServer",
+    after: "await owner.onOtherServer",
+    tests: ["tests/pubsub/flushes_test.ts"],
+  },
 ];

@@ -5,7 +5,7 @@ import { Proxy } from "../ledger/proxy.ts";
 import { ensureServer, type TestServer, until } from "../servers/mod.ts";
 import { FakeServer } from "./fake_server.ts";
 import { FLUSH_SCENES, FlushRecord } from "./flushes.ts";
-import { startPair } from "./pair.ts";
+import { promote, startPair } from "./pair.ts";
 
 const binary = await ensureServer();
 
@@ -116,6 +116,8 @@ Deno.test("RESP2: no connection is tracked by an id that may be another server's
   }
   await using pair = await startPair();
   const [a, b] = pair.servers as [TestServer, TestServer];
+  // A second primary must not make the first attempt fail.
+  await promote(b);
   let count = 0;
   await using proxy = await Proxy.start(() => count++ % 2 === 0 ? a : b);
   const record = new FlushRecord();
