@@ -12,8 +12,8 @@ export const pubsub: readonly Mutant[] = [
   {
     name: "leaves the heartbeat of a connection by itself running when it is over",
     file: "pubsub/connection/mod.ts",
-    before: "    this.#life.abort(reason);\n    this.#resolve(reason);",
-    after: "    this.#resolve(reason);",
+    before: "repeat(interval, connection.signal,",
+    after: "repeat(interval, new AbortController().signal,",
     tests: ["tests/pubsub/connection/open_test.ts", "--filter=is closed"],
   },
   {
@@ -285,8 +285,8 @@ export const pubsub: readonly Mutant[] = [
   {
     name: "leaves the socket of a dial that was given up",
     file: "pubsub/connection/connection.ts",
-    before: "}, (transport) => transport.close());",
-    after: "});",
+    before: "late, work, (transport) => transport.close());",
+    after: "late, work);",
     tests: ["tests/pubsub/connection/connection_test.ts"],
   },
   {

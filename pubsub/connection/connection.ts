@@ -17,7 +17,7 @@ import { MessageReceiver } from "./receiver.ts";
 import { isBusy } from "./refusal.ts";
 import { readConfirmation, type ReplyTaker, Requests, type ServerChannel } from "./requests.ts";
 import { Secrets } from "./secrets.ts";
-import { Signal, withDeadline } from "./timers.ts";
+import { delay, withDeadline } from "./timers.ts";
 import { type Address, type Dial, formatAddress, type Transport } from "./transport.ts";
 
 /** How long to wait before a command is repeated because the server was busy, in ms. */
@@ -73,7 +73,7 @@ export class Connection {
   readonly #receiver: MessageReceiver;
   #chunk: Uint8Array = new Uint8Array();
   #closedReason: Error | null = null;
-  readonly #closed = new Signal();
+  readonly #life = new AbortController();
 
   private constructor(transport: Transport, options: ConnectionOptions, secrets: Secrets) {
     this.server = formatAddress(options.address);
@@ -136,6 +136,11 @@ export class Connection {
   /** Bytes in memory: unread ones, those of an incomplete reply, and unsent ones. */
   get buffered(): number {
     return (this.#transport.unread ?? 0) + this.#decoder.held + this.#unsent;
+  }
+
+  /** Aborted when the connection is closed. */
+  get signal(): AbortSignal {
+    return this.#life.signal;
   }
 
   /** Why the connection is closed; null while it is open. */
@@ -234,7 +239,7 @@ export class Connection {
       // It is of the caller's own dial, and there is nothing more to do with it.
     }
     this.#requests.end(reason);
-    this.#closed.notify();
+    this.#life.abort(reason);
     this.#receiver.closed(reason);
   }
 
@@ -259,7 +264,7 @@ export class Connection {
             { server: this.server, cause: error },
           );
         }
-        await this.#closed.wait(Math.min(left, BUSY_POLL));
+        await delay(Math.min(left, BUSY_POLL), this.signal);
       }
     }
   }

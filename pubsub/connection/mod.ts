@@ -174,10 +174,15 @@ export class PubSubConnection implements AsyncDisposable {
    *
    * @internal
    */
-  constructor(connection: Connection, info: ServerInfo, closed: Promise<Error>) {
+  constructor(connection: Connection, info: ServerInfo) {
     this.#connection = connection;
     this.info = info;
-    this.closed = closed;
+    const { signal } = connection;
+    this.closed = new Promise((resolve) => {
+      const end = () => resolve(signal.reason);
+      if (signal.aborted) end();
+      else signal.addEventListener("abort", end);
+    });
   }
 
   /** The server, as `host:port` or the path of its socket. */
@@ -294,29 +299,24 @@ export async function open(
       throw error;
     }
   }
-  return new PubSubConnection(connection, info, receiver.end);
+  return new PubSubConnection(connection, info);
 }
 
 /** Passes the messages of a connection to the program's callback, and sends `PING` during silence. */
 class Receiver extends MessageReceiver {
-  /** Resolves with the reason when the connection is closed. */
-  readonly end: Promise<Error>;
   readonly #onMessage: MessageOptions["onMessage"];
   readonly #onError: (error: unknown) => void;
-  readonly #life = new AbortController();
-  #resolve!: (reason: Error) => void;
   #isSilent = false;
 
   constructor(onMessage: MessageOptions["onMessage"], onError: (error: unknown) => void) {
     super();
     this.#onMessage = onMessage;
     this.#onError = onError;
-    this.end = new Promise((resolve) => this.#resolve = resolve);
   }
 
   /** Checks every `interval` ms whether something arrived since the last time, and sends a `PING` if not. */
   watch(connection: Connection, interval: number): void {
-    repeat(interval, this.#life.signal, async () => {
+    repeat(interval, connection.signal, async () => {
       // If the answer is late, the connection is closed.
       if (this.#isSilent) await connection.request("PING").catch(() => {});
       this.#isSilent = true;
@@ -336,11 +336,6 @@ class Receiver extends MessageReceiver {
   override read(): null {
     this.#isSilent = false;
     return null;
-  }
-
-  override closed(reason: Error): void {
-    this.#life.abort(reason);
-    this.#resolve(reason);
   }
 }
 
