@@ -1,12 +1,12 @@
 /**
- * What a connection needs from a runtime: addresses, and a pair of byte streams to one of them.
- * The runtimes' own code is in `transports/`.
+ * What a connection needs from a runtime: addresses, and a byte stream to one of them. The code of the
+ * runtimes is in `transports/`.
  *
  * @module
  */
 
 /**
- * Where a server listens on TCP: a host name or IP address (IPv6 without brackets) and a port.
+ * Where a server listens on TCP.
  *
  * @example
  * ```ts
@@ -17,9 +17,9 @@
  * ```
  */
 export interface TcpAddress {
-  /** Host name or IP address; an IPv6 address stands without brackets. */
+  /** The host name or IP address; an IPv6 address without brackets. */
   readonly hostname: string;
-  /** Port, 1 to 65535. */
+  /** The port, from 1 to 65535. */
   readonly port: number;
 }
 
@@ -54,7 +54,7 @@ export interface UnixAddress {
 export type Address = TcpAddress | UnixAddress;
 
 /**
- * An address as people write it: `host:port`, IPv6 in brackets; of a unix socket, its path.
+ * Formats an address: `host:port`, with IPv6 in brackets, or the path of a unix socket.
  *
  * @param address the address
  * @returns its text
@@ -94,36 +94,34 @@ export function formatAddress(address: Address): string {
  */
 export interface TlsOptions {
   /**
-   * The certificates of the authorities (CAs) that may have signed the server's: one PEM with one or
-   * more of them, or a list of such. Default: those the runtime trusts. Deno trusts its own as well
-   * as these.
+   * The certificates of the authorities (CAs) that may have signed the server's: PEM with one or more
+   * of them, or a list of such. Default: those that the runtime trusts. Deno trusts both.
    */
   readonly ca?: string | Uint8Array | readonly (string | Uint8Array)[];
   /**
-   * The client's certificate, followed by those that lead from it to its authority, as one PEM. Needs
-   * `key`.
+   * The client's certificate, followed by those that lead from it to its authority. Requires `key`.
    */
   readonly cert?: string | Uint8Array;
   /** The private key of `cert`, not encrypted. A file that holds both may be given for both. */
   readonly key?: string | Uint8Array;
   /**
-   * The name to ask for, which the server's certificate must be for. Default: the host of the
-   * address. An IP address is checked, but not asked for, because TLS allows only names there.
+   * The name that is requested, for which the server's certificate must be. Default: the host of the
+   * address. An IP address is checked, but not requested, because TLS allows only names there.
    */
   readonly serverName?: string;
 }
 
 /**
- * One open byte stream to a server, as the caller of {@linkcode Dial} gets it.
+ * An open byte stream to a server, as a {@linkcode Dial} returns it.
  *
- * Exactly one `read` is under way at a time. Writes may overlap; they are sent in the order of the
+ * At most one `read` is under way at a time. Writes may overlap; they are sent in the order of the
  * calls.
  *
  * @example
  * ```ts
  * import type { Transport } from "@keywatch/keywatch/pubsub";
  *
- * // The same stream, with the bytes that come counted.
+ * // The same stream, with the bytes that arrive counted.
  * function counted(inner: Transport, count: (bytes: number) => void): Transport {
  *   return {
  *     read: async () => {
@@ -141,36 +139,35 @@ export interface Transport {
   /**
    * Waits for bytes.
    *
-   * @returns all the bytes that came, at least one, in memory the transport never writes to again,
-   * because notifications may be views of it; or
-   * `null` when the peer has ended the stream or {@linkcode Transport.close} was called.
-   * @throws when the stream broke: the runtime's own error, or a `ConnectError` that already says
-   * to whom, why, and what to do.
+   * @returns all bytes that arrived, at least one, in memory that the transport never writes to again,
+   * because notifications may be views of it; null if the peer has ended the stream, or after
+   * {@linkcode Transport.close}
+   * @throws if the stream broke: the runtime's error, or a `ConnectError`
    */
   read(): Promise<Uint8Array | null>;
   /**
-   * Hands bytes to the system, all of them.
+   * Passes all bytes to the system.
    *
-   * @throws when they could not be handed over. Bytes are never lost in silence.
+   * @throws if it did not take all of them
    */
   write(bytes: Uint8Array): Promise<void>;
   /**
-   * Bytes that the transport holds because no `read` has returned them yet, for `status()`. Left out
-   * where it holds none. What it holds must be bounded: above a limit it stops reading its socket.
+   * Bytes that the transport holds because no `read` has returned them yet, for `status()`. They must
+   * be bounded: above a limit the transport stops reading its socket. Left out if it holds none.
    */
   readonly unread?: number;
-  /** Ends the stream both ways, at once. A waiting `read` resolves to `null`. Safe to call twice. */
+  /** Ends the stream at once, in both directions. A waiting `read` resolves to null. */
   close(): void;
 }
 
 /**
- * What a {@linkcode Dial} is given beside the address.
+ * The options of a {@linkcode Dial}.
  *
  * @example
  * ```ts
  * import type { DialOptions } from "@keywatch/keywatch/pubsub";
  *
- * // For a `dial` that cannot speak TLS: to go on in the clear would be worse than to fail.
+ * // For a `dial` that cannot speak TLS: it must not connect in the clear instead.
  * function checkPlain({ tls, signal }: DialOptions): void {
  *   signal.throwIfAborted();
  *   if (tls !== undefined) throw new TypeError("Cannot speak TLS through this tunnel");
@@ -178,7 +175,7 @@ export interface Transport {
  * ```
  */
 export interface DialOptions {
-  /** Aborted when the attempt is to be given up; the dialled socket must then not stay open. */
+  /** Ends the attempt. The socket must not stay open then. */
   readonly signal: AbortSignal;
   /**
    * How to speak TLS: the caller's options. Left out for plain TCP and for unix sockets.
@@ -187,17 +184,15 @@ export interface DialOptions {
 }
 
 /**
- * Opens a byte stream to an address.
- *
- * {@linkcode dial} is the runtime's own; give another as the `dial` option to go through a tunnel, a
- * proxy or a runtime that Keywatch does not know.
+ * Opens a byte stream to an address. {@linkcode dial} is the default; another one, as the option `dial`,
+ * can go through a tunnel or a proxy, or serve a runtime that Keywatch does not know.
  *
  * @example
  * ```ts no-run
  * import { connect, type Dial, dial } from "@keywatch/keywatch";
  *
  * const logged: Dial = async (address, options) => {
- *   console.log("dialling", address);
+ *   console.log("dialing", address);
  *   return await dial(address, options);
  * };
  * await using notifications = await connect("redis://localhost:6379", { dial: logged });

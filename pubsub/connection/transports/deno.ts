@@ -1,6 +1,6 @@
 /**
- * TCP, TLS and unix sockets in Deno. TCP needs `--allow-net=host:port` and nothing else; a unix
- * socket needs `--allow-net=unix:path`, `--allow-read=path` and `--allow-write=path`.
+ * TCP, TLS and unix sockets in Deno. TCP requires only `--allow-net=host:port`; a unix socket requires
+ * `--allow-net=unix:path`, `--allow-read=path` and `--allow-write=path`.
  *
  * TLS is spoken by `node:tls` over a connection of Deno's own: `Deno.connectTls` has no server name
  * and cannot be aborted, and `Deno.startTls` has no client certificate.
@@ -23,20 +23,21 @@ interface DenoConn {
   setNoDelay?(noDelay?: boolean): void;
 }
 
-// One block serves many reads: a fresh 64 KiB for each would be allocated and cleared even when a
-// single notification comes. Handed-out parts are never written again.
+/** The size of a block of memory. It serves many reads, because a message is far smaller. */
 const BLOCK = 64 * 1024;
+
+/** A block with less memory left is not read into. */
 const SMALLEST_READ = 8 * 1024;
 
 /**
  * Opens a connection with Deno's own API.
  *
  * @param address where to
- * @param options the signal that gives the attempt up, and how to speak TLS
+ * @param options the signal that ends the attempt, and how to speak TLS
  * @returns the open connection
- * @throws {UnsupportedError} when TLS is asked for on a unix socket
- * @throws {ConnectError} when TLS cannot be agreed on
- * @throws Deno's error when the connection cannot be made
+ * @throws {UnsupportedError} if TLS is requested over a unix socket
+ * @throws {ConnectError} if TLS cannot be agreed on
+ * @throws Deno's error if the connection cannot be made
  */
 export async function dial(address: Address, options: DialOptions): Promise<Transport> {
   const { signal, tls } = options;
@@ -59,7 +60,7 @@ async function open(address: Address, signal: AbortSignal): Promise<Transport> {
   return new DenoTransport(conn);
 }
 
-/** Connects, until the signal is aborted; even then it may come to a connection. */
+/** Connects, until the signal is aborted; even then there may be a connection. */
 async function connectTcp(
   Deno: DenoNet,
   { hostname, port }: TcpAddress,
@@ -72,8 +73,8 @@ async function connectTcp(
     return await Deno.connect({
       hostname,
       port,
-      // Once it has a connection, Deno 2.9.6 asks whether the signal was aborted meanwhile, throws,
-      // and leaves the connection open for good. So it must not learn of that.
+      // Deno 2.9.6 throws if the signal was aborted before the connection was made, and leaves the
+      // connection open for good. So it must not see that.
       signal: Object.assign(attempt.signal, { throwIfAborted() {} }),
     });
   } catch (error) {
@@ -116,7 +117,7 @@ class DenoTransport implements Transport {
   }
 
   write(bytes: Uint8Array): Promise<void> {
-    // What comes after bytes that could not be written is not written either.
+    // After a failure nothing more is written.
     const written = this.#writing.then(async () => {
       // Deno may take less than was offered.
       for (let sent = 0; sent < bytes.length;) {

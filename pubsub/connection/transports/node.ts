@@ -17,7 +17,7 @@ interface NodeNet {
  * Opens a connection with `node:net` or `node:tls`.
  *
  * @param address where to
- * @param options the signal that gives the attempt up, and how to speak TLS
+ * @param options the signal that ends the attempt, and how to speak TLS
  * @returns the open connection
  * @throws {UnsupportedError} if the runtime has no such module
  * @throws {ConnectError} if TLS cannot be agreed on

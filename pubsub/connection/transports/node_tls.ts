@@ -63,7 +63,7 @@ async function loadStreams(): Promise<NodeStreams> {
  * Opens a connection with `node:tls`.
  *
  * @param address where to
- * @param options the signal that gives the attempt up, and how to speak TLS
+ * @param options the signal that ends the attempt, and how to speak TLS
  * @param openBelow opens the connection over which TLS is spoken, if it is not a socket of `node:tls`
  * @returns the open connection
  * @throws {UnsupportedError} for a unix socket, and if the runtime has no such module
