@@ -141,11 +141,16 @@ export class Succession {
     const { primary, replication, replicaAt, former } = this.#standing(id);
     const { log, ownedAt } = this.#standing(earlier);
     if (id !== earlier) {
-      const after = this.#followedAt(log, replication);
+      const followed = this.#followedAt(log, replication);
+      const hasHistory = log !== null && replication !== null;
+      // Without the histories of those in between, it was the primary until its own last change.
+      const after = followed ?? (hasHistory ? log.followedAt(log.offset) : ownedAt);
+      // Others may have replaced it before.
+      const isNext = !hasHistory || replication.previousId === log.id;
       return {
-        isHeir: primary === earlier || after !== null,
-        after: Math.max(after ?? ownedAt, replicaAt),
-        isEarlier: after !== null,
+        isHeir: primary === earlier || followed !== null,
+        after: isNext ? Math.max(after, replicaAt) : after,
+        isEarlier: followed !== null,
         until: Infinity,
       };
     }
@@ -155,7 +160,6 @@ export class Succession {
       /^0*$/.test(replication.previousId);
     const after = isAnew
       ? Infinity
-      // Without the history of the other one: it was the primary until its own last change.
       : this.#followedAt(own, replication) ?? own.followedAt(own.offset);
     return { isHeir: false, after, isEarlier: false, until };
   }
