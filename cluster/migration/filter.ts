@@ -8,11 +8,9 @@ import {
   type Kind,
   type NodeReport,
   NodeStream,
-  type SlotMove,
   type Verdict,
 } from "./node_stream.ts";
 import { type NodeQuestions, Proofs } from "./proofs.ts";
-import { includesSlot } from "../discovery/slot.ts";
 
 /** Questions and decisions of a filter. */
 export interface FilterEvents<Item> extends NodeQuestions<Item> {
@@ -224,13 +222,12 @@ export class MigrationFilter<Item> {
       isDone: false,
       after: null,
     };
-    stream.last = held;
-    stream.queue.push(held);
+    stream.push(held);
     this.#waiting.add(stream);
     this.held++;
     this.heldBytes += bytes;
     if (type === DEL || type === RESTORE) this.#keyMoves.add(held);
-    if (!fenced) this.#begin(stream, held);
+    if (!fenced) this.#begin(held);
     this.#settle();
     while (this.held > this.#limits.items || this.heldBytes > this.#limits.bytes) this.#giveUp();
   }
@@ -307,9 +304,10 @@ export class MigrationFilter<Item> {
       if (other !== stream) needed = Math.max(needed, other.neededOrder);
     }
     this.proofs.wantProof(stream, needed);
-    if (stream.provenOrder >= stream.movesOrder) {
+    const { movesOrder } = stream;
+    if (movesOrder !== Infinity && this.proofs.wantProof(stream, movesOrder)) {
       stream.confirmMoves(this.#order);
-    } else if (stream.movesOrder !== Infinity) this.proofs.wantProof(stream, stream.movesOrder);
+    }
     this.#settle();
   }
 
@@ -323,12 +321,10 @@ export class MigrationFilter<Item> {
     stream.reportOrder = stream.reportAsked ?? this.#order;
     stream.reportAsked = null;
     // A ping that was sent before this may have been answered before the node reported.
-    if (stream.takeReport(report, ++this.#order)) {
-      stream.movesOrder = this.#order;
-      this.proofs.wantProof(stream, this.#order);
-    }
+    stream.takeReport(report, ++this.#order);
+    if (stream.movesOrder === this.#order) this.proofs.wantProof(stream, this.#order);
     this.proofs.noteEpoch(report.epoch, this.#order);
-    this.#handovers.reported(stream, report);
+    this.#handovers.reported(stream);
     if (report.role === "replica") {
       stream.isReplica = true;
       this.#events.demoted(stream);
@@ -452,13 +448,13 @@ export class MigrationFilter<Item> {
       return verdict;
     }
     if (moves === null || event.ended !== null) return "maybe";
-    const incoming = incomingMoves(event);
+    const incoming = stream.movesOf(event.slot, event.order);
     if (incoming.length === 0) {
       this.#handovers.delete(stream, event.slot);
       return "by-key";
     }
     // Of several nobody knows which of them copied what.
-    return incoming.length > 1 ? "maybe" : this.#handovers.judge(stream, event, incoming[0]!);
+    return incoming.length > 1 ? "maybe" : this.#handovers.judge(event, incoming[0]!);
   }
 
   /** What comes before a `restore` of the same key, for the same command, is what that one is. */
@@ -477,11 +473,12 @@ export class MigrationFilter<Item> {
   }
 
   /** The first event of a slot at a node that does not own it: what its owner emits has to be known. */
-  #begin(stream: NodeStream<Item>, { slot, order }: HeldEvent<Item>): void {
+  #begin(event: HeldEvent<Item>): void {
+    const { stream, slot, order } = event;
     stream.visited.add(slot);
     this.proofs.wantFence(stream, slot);
     this.proofs.wantReport(stream, order);
-    this.#handovers.begin(stream, slot, order);
+    this.#handovers.begin(event);
   }
 }
 
@@ -494,14 +491,6 @@ function mustWait(type: string): boolean {
 function comesBeforeRestore(type: string): boolean {
   // Each event passes here, and a set would hash its name.
   return type === "new" || type === "overwritten" || type === "type_changed";
-}
-
-/** Atomic migrations that may have brought the slot of an event to its node. */
-function incomingMoves({ stream, slot, order }: HeldEvent<unknown>): SlotMove[] {
-  const moves = stream.report?.moves ?? [];
-  return moves.filter(({ id, slots, direction }) =>
-    direction === "in" && includesSlot(slots, slot) && (stream.over.get(id) ?? Infinity) >= order
-  );
 }
 
 /**

@@ -4,11 +4,11 @@ import type { KeyMoves } from "./key_moves.ts";
 import {
   type ClusterEvent,
   type HeldEvent,
+  type IncomingMove,
   isWithinOneEpoch,
   keyOf,
-  type NodeReport,
   type NodeStream,
-  type SlotMove,
+  type Takeover,
   type Verdict,
 } from "./node_stream.ts";
 import type { Proofs } from "./proofs.ts";
@@ -37,13 +37,13 @@ export class Handover<Item> {
   heldSince: number;
   /** Whether the target was asked again since the source does not own the slot any more. */
   isAskedAgain = false;
+  /** Whether the source owns the slot no more; what it emits later, as its owner again, is not repeated. */
+  isEnded = false;
   /** What the source emitted and the target has not repeated yet. */
   #pending: SourceEvent[] = [];
   /** The last event of the source; null before the first. */
   #last: SourceEvent | null = null;
   #isBroken = false;
-  /** Whether the source owns the slot no more; what it emits later, as its owner again, is not repeated. */
-  isEnded = false;
   /** The name of the migration; null until the target has said it. */
   #id: string | null;
 
@@ -82,8 +82,7 @@ export class Handover<Item> {
   /** Notes an event of the target that is certainly an artefact. */
   repeat(event: HeldEvent<Item>): void {
     const index = this.#find(event, 0);
-    if (index < 0) return;
-    this.#pending.splice(0, index + 1);
+    if (index >= 0) this.#pending.splice(0, index + 1);
   }
 
   /**
@@ -119,12 +118,6 @@ export class Handover<Item> {
   }
 }
 
-/** The places in the order between which something happened. */
-interface Takeover {
-  readonly after: number;
-  readonly before: number;
-}
-
 /** Decides which events of slots that atomic migrations bring to a node are artefacts. */
 export class Handovers<Item> {
   readonly #proofs: Proofs<Item>;
@@ -146,12 +139,15 @@ export class Handovers<Item> {
   }
 
   /** The first event of a slot at a node that does not own it: what its owner emits has to be known. */
-  begin(target: NodeStream<Item>, slot: number, order: number): void {
-    if (this.#handovers.get(slot)?.target === target) return;
-    const source = this.#proofs.holderOf(slot, target);
-    if (source === null) return;
-    this.#handovers.set(slot, new Handover(source, target, slot, order));
-    this.#proofs.wantProof(source, order);
+  begin({ stream, slot, order }: HeldEvent<Item>): void {
+    if (this.#handovers.get(slot)?.target === stream) return;
+    const source = this.#proofs.holderOf(slot, stream);
+    if (source !== null) this.#begin(new Handover(source, stream, slot, order), slot);
+  }
+
+  #begin(handover: Handover<Item>, slot: number): void {
+    this.#handovers.set(slot, handover);
+    this.#proofs.wantProof(handover.source, handover.order);
   }
 
   /** Notes an event of a node that owns its slot. */
@@ -168,21 +164,16 @@ export class Handovers<Item> {
   }
 
   /** A node has reported: forgets the migrations to it that are over. */
-  reported(stream: NodeStream<Item>, { moves }: NodeReport): void {
+  reported(stream: NodeStream<Item>): void {
+    if (stream.report!.moves === null) return;
     for (const [slot, { target }] of this.#handovers) {
-      if (target !== stream || moves === null) continue;
-      const isRunning = moves.some(({ slots, direction, state }) =>
-        direction === "in" && state === "running" && includesSlot(slots, slot)
-      );
-      if (!isRunning) this.forget(stream, slot);
+      if (target === stream && !stream.isReceiving(slot)) this.forget(stream, slot);
     }
   }
 
   /** Forgets an atomic migration to a node that is over, unless events of it wait. */
   forget(stream: NodeStream<Item>, slot: number): void {
-    if (this.#handovers.get(slot)?.target !== stream) return;
-    for (const _ of stream.foreign(slot)) return;
-    this.#handovers.delete(slot);
+    if (stream.foreign(slot).length === 0) this.delete(stream, slot);
   }
 
   /** Forgets that a slot may come to a node by an atomic migration. */
@@ -202,35 +193,30 @@ export class Handovers<Item> {
    *
    * @returns null while that is not known
    */
-  judge(
-    stream: NodeStream<Item>,
-    event: HeldEvent<Item>,
-    move: SlotMove,
-  ): Verdict | "own" | null {
+  judge(event: HeldEvent<Item>, move: IncomingMove): Verdict | "own" | null {
+    const { stream, slot, answeredAt } = event;
     const { id, source, state } = move;
-    const handover = this.#handovers.get(event.slot);
-    if (handover?.source.id !== source) return "maybe";
+    const handover = this.#handovers.get(slot);
+    if (handover?.target !== stream || handover.source.id !== source) return "maybe";
     if (!handover.isOf(id, event.order)) {
       // An earlier one did not end with the slot at the target.
-      const order = this.#nextOrder();
-      this.#handovers.set(event.slot, new Handover(handover.source, stream, event.slot, order, id));
-      this.#proofs.wantProof(handover.source, order);
+      this.#begin(new Handover(handover.source, stream, slot, this.#nextOrder(), id), slot);
       return "maybe";
     }
     if (state === "failed") {
       // The source keeps the slot, so no end of its fence is to wait for. The event may come from after
       // the migration: a target that owns the slot has it by another one.
-      this.delete(stream, event.slot);
+      this.delete(stream, slot);
       return "maybe";
     }
     // It may have been over before the source gained the slot again.
-    if (state === "succeeded" && stream.begun.get(id)! < handover.heldSince) return "maybe";
-    if (event.owns || state !== "running") return this.#judgeEnd(stream, event, move);
-    const owner = this.#proofs.holderOf(event.slot, stream);
-    if (owner === null || owner.id !== source) return this.#judgeEnd(stream, event, move);
-    if (!this.#proofs.wantProof(owner, event.answeredAt)) return null;
-    if (!owner.holds(event.slot)) return this.#judgeEnd(stream, event, move);
-    if (!isMigrating(event, id, owner.heldSince(event.slot))) return "maybe";
+    if (state === "succeeded" && move.begunAfter < handover.heldSince) return "maybe";
+    if (event.owns || state !== "running") return this.#judgeEnd(event, move, handover);
+    const owner = this.#proofs.holderOf(slot, stream);
+    if (owner?.id !== source) return this.#judgeEnd(event, move, handover);
+    if (!this.#proofs.wantProof(owner, answeredAt)) return null;
+    if (!owner.holds(slot)) return this.#judgeEnd(event, move, handover);
+    if (!isMigrating(event, move, owner.heldSince(slot))) return "maybe";
     handover.repeat(event);
     // While the migration runs, the slot does not migrate key by key.
     this.#keyMoves.delete(event);
@@ -239,14 +225,11 @@ export class Handovers<Item> {
 
   /** Decides what came around the moment at which an atomic migration handed a slot over. */
   #judgeEnd(
-    stream: NodeStream<Item>,
     event: HeldEvent<Item>,
-    move: SlotMove,
+    move: IncomingMove,
+    handover: Handover<Item>,
   ): Verdict | "own" | null {
-    const { slot } = event;
-    const { id } = move;
-    const handover = this.#handovers.get(slot);
-    if (handover === undefined || handover.target !== stream) return "maybe";
+    const { stream, slot } = event;
     // All that the source emitted as the owner is known once it has ended the fence.
     const { source } = handover;
     if (source.isOpen && source.holds(slot)) {
@@ -254,7 +237,8 @@ export class Handovers<Item> {
       // It may have ended the fence, and own the slot again.
       if (!this.#proofs.wantProof(source, event.answeredAt)) return null;
     }
-    if (stream.isOpen && !stream.holds(slot)) {
+    const isOwner = stream.holds(slot);
+    if (stream.isOpen && !isOwner) {
       if (stream.asked.has(slot)) return null;
       // The source gives the slot up after the target has taken it over.
       if (!handover.isAskedAgain) {
@@ -263,22 +247,21 @@ export class Handovers<Item> {
         return null;
       }
     }
-    const events: HeldEvent<Item>[] = [];
-    for (const other of stream.foreign(slot)) {
-      if (other.owns === null || (stream.over.get(id) ?? Infinity) < other.order) break;
-      events.push(other);
-    }
+    const all = stream.foreign(slot);
+    const end = all.findIndex(({ owns, order }) => owns === null || move.overSince < order);
+    const events = end < 0 ? all : all.slice(0, end);
     // Another migration may have begun since the last report.
     const { order } = events.at(-1) ?? event;
-    const since = stream.holds(slot) ? Math.max(order, stream.heldSince(slot)) : order;
+    const since = isOwner ? Math.max(order, stream.heldSince(slot)) : order;
     if (!this.#proofs.wantReport(stream, since)) return null;
     const verdicts = handover.split(events);
-    const takeover = takeoverOf(stream, move);
+    const takeover = isOwner ? takeoverOf(stream, move) : null;
     for (const [index, other] of events.entries()) {
-      const isKept = stream.holds(slot) && isLatest(other);
-      if (verdicts[index] === "real" || isKept && other.order > takeover.before) other.isOwn = true;
-      else if (!isMigrating(other, id, handover.heldSince)) other.verdict ??= "maybe";
-      else if (isKept && other.order <= takeover.after) other.verdict ??= "artefact";
+      const kept = isLatest(other) ? takeover : null;
+      if (verdicts[index] === "real" || kept !== null && other.order > kept.before) {
+        other.isOwn = true;
+      } else if (!isMigrating(other, move, handover.heldSince)) other.verdict ??= "maybe";
+      else if (kept !== null && other.order <= kept.after) other.verdict ??= "artefact";
       else other.verdict ??= verdicts[index]!;
     }
     this.#handovers.delete(slot);
@@ -290,28 +273,28 @@ export class Handovers<Item> {
  * Whether an event was emitted during an atomic migration that was under way later: that was known
  * before, or the source has owned the slot since before then without a break.
  */
-function isMigrating(event: HeldEvent<unknown>, id: string, heldSince: number): boolean {
-  const { stream, order, provenOrder } = event;
-  return heldSince <= provenOrder || (stream.running.get(id) ?? Infinity) < order;
+function isMigrating(event: HeldEvent<unknown>, move: IncomingMove, heldSince: number): boolean {
+  return heldSince <= event.provenOrder || move.runsSince < event.order;
 }
 
 /**
  * Between which places in the order a node has taken over the slots of a migration, all at once: after the
  * last answer before its report that it does not own one, and before the first one that it does. What it
- * answered after the report may come from its having lost the slot since.
+ * answered after the report may come from its having lost the slot since. Found once for all slots.
  */
-function takeoverOf(stream: NodeStream<unknown>, { slots }: SlotMove): Takeover {
+function takeoverOf(stream: NodeStream<unknown>, move: IncomingMove): Takeover {
+  if (move.takeover !== null) return move.takeover;
   let after = -Infinity;
   let before = Infinity;
   for (const [slot, order] of stream.deniedOrders) {
-    if (order <= stream.reportOrder && includesSlot(slots, slot)) after = Math.max(after, order);
+    if (order > after && order <= stream.reportOrder && includesSlot(move.slots, slot)) after = order;
   }
-  for (const { first, last } of slots) {
+  for (const { first, last } of move.slots) {
     for (let slot = first; slot <= last; slot++) {
       if (stream.holds(slot)) before = Math.min(before, stream.heldSince(slot));
     }
   }
-  return { after, before };
+  return move.takeover = { after, before };
 }
 
 /**

@@ -1,5 +1,5 @@
 import { byteText } from "../../bytes/byte_text.ts";
-import { type SlotRange, SLOTS } from "../discovery/slot.ts";
+import { includesSlot, type SlotRange, SLOTS } from "../discovery/slot.ts";
 
 /** The parts of an event that decide what it is; a notification has them. */
 export interface ClusterEvent {
@@ -51,6 +51,24 @@ export interface NodeReport {
   readonly moves: readonly SlotMove[] | null;
 }
 
+/** An atomic migration to a node, as far as it has said. Each number is a place in the order. */
+export interface IncomingMove extends SlotMove {
+  /** It began after this: a list without it was asked for here; -1 if there was none. */
+  readonly begunAfter: number;
+  /** It is certain to run since; Infinity while that is not known. */
+  runsSince: number;
+  /** It is certain to be over since; Infinity while that is not known. */
+  overSince: number;
+  /** Between which places the node has taken the slots over, found once; null before. */
+  takeover: Takeover | null;
+}
+
+/** The places in the order between which a node has taken slots over. */
+export interface Takeover {
+  readonly after: number;
+  readonly before: number;
+}
+
 /** The end of all fences of a node, as one ends them that is demoted. */
 export interface Ending {
   /** Its place in the order. */
@@ -76,10 +94,10 @@ export interface HeldEvent<Item> {
   readonly provenOrder: number;
   /** The epoch of the cluster at some time before it; null if that is not known. */
   readonly epoch: number | null;
-  /** Whether the node certainly owned the slot: it held the fence, or had taken the slot over by then. */
-  isOwn: boolean;
   /** The end of its node's last fence, if the node may be a replica since; null if it is none. */
   readonly ended: Ending | null;
+  /** Whether the node certainly owned the slot: it held the fence, or had taken the slot over by then. */
+  isOwn: boolean;
   /** Whether the node owned the slot when it answered first after this event. */
   owns: boolean | null;
   /** The place in the order at which that answer was read. */
@@ -108,6 +126,8 @@ export class NodeStream<Item> {
   /** Events that wait, those of earlier connections first; those before `head` have been decided. */
   queue: HeldEvent<Item>[] = [];
   head = 0;
+  /** Those of them that came on this connection without a fence, by slot. */
+  readonly #foreign = new Map<number, HeldEvent<Item>[]>();
   /** Every event that the node emitted before this place in the order has been read. */
   provenOrder: number;
   /** Up to this place others have to prove what they emitted before its first event is decided. */
@@ -125,17 +145,14 @@ export class NodeStream<Item> {
   report: NodeReport | null = null;
   /** The place at which that was read. */
   reportReadOrder = -1;
-  /** Atomic migrations that run, and that are over, each with the place from which on that is certain. */
-  running: ReadonlyMap<string, number> = new Map();
-  over: ReadonlyMap<string, number> = new Map();
-  /** A place after which each of them has begun: at which a list without it was asked for; else -1. */
-  begun: ReadonlyMap<string, number> = new Map();
-  /** The place at which the last list of them was asked for; -1 if there was none. */
+  /** The place at which the last list of migrations was asked for; -1 if there was none. */
   #listOrder = -1;
+  /** The atomic migrations to it that it listed last, by id. */
+  #moves: ReadonlyMap<string, IncomingMove> = new Map();
+  /** Once the node has proven this place, what it has listed is certain for what follows. */
+  movesOrder: number = Infinity;
   /** The epoch of the cluster at some time before what comes now; null if that is not known. */
   epoch: number | null;
-  /** Once the node has proven this place, what it reported last is certain for what follows. */
-  movesOrder: number = Infinity;
   /** Whether the server accepts no fences, or none are wanted. */
   isFenceless = false;
   /** Whether something it had to prove was not proven in time; until it proves something again. */
@@ -186,30 +203,43 @@ export class NodeStream<Item> {
    * Takes a report over.
    *
    * @param order the place at which it was read
-   * @returns whether it names a migration, or the end of one, that was not known
    */
-  takeReport(report: NodeReport, order: number): boolean {
-    let isNew = false;
-    const listOrder = this.#listOrder;
+  takeReport(report: NodeReport, order: number): void {
+    const begunAfter = this.#listOrder;
     this.#listOrder = report.moves === null ? -1 : this.reportOrder;
     this.report = report;
     this.reportReadOrder = order;
-    const running = new Map<string, number>();
-    const over = new Map<string, number>();
-    const begun = new Map<string, number>();
-    for (const { id, state } of report.moves ?? []) {
-      begun.set(id, this.begun.get(id) ?? listOrder);
-      const [places, known] = state === "running"
-        ? [running, this.running.get(id)]
-        : [over, this.over.get(id)];
-      isNew ||= known === undefined;
-      // A report may come by another connection: what was emitted before it is read only later.
-      places.set(id, known ?? Infinity);
+    const moves = new Map<string, IncomingMove>();
+    for (const move of report.moves ?? []) {
+      if (move.direction === "out") continue;
+      const known = this.#moves.get(move.id);
+      // It may come by another connection: what was emitted before it is read only later.
+      if (known?.state !== move.state) this.movesOrder = order;
+      const places = { begunAfter, runsSince: Infinity, overSince: Infinity };
+      moves.set(move.id, { ...places, ...known, ...move, takeover: null });
     }
-    this.begun = begun;
-    this.running = running;
-    this.over = over;
-    return isNew;
+    this.#moves = moves;
+  }
+
+  /** What the node has listed is certain from this place in the order on. */
+  confirmMoves(order: number): void {
+    this.movesOrder = Infinity;
+    for (const move of this.#moves.values()) {
+      if (move.state === "running") move.runsSince = Math.min(move.runsSince, order);
+      else move.overSince = Math.min(move.overSince, order);
+    }
+  }
+
+  /** Atomic migrations that may have brought a slot to the node before a place in the order. */
+  movesOf(slot: number, order: number): IncomingMove[] {
+    return [...this.#moves.values()].filter(({ slots, overSince }) =>
+      overSince >= order && includesSlot(slots, slot)
+    );
+  }
+
+  /** Whether an atomic migration brings a slot to the node, as far as it has said. */
+  isReceiving(slot: number): boolean {
+    return this.movesOf(slot, -1).some(({ state }) => state === "running");
   }
 
   /**
@@ -232,13 +262,14 @@ export class NodeStream<Item> {
     this.isSilent = false;
   }
 
-  /** What the node reported last is certain from this place in the order on. */
-  confirmMoves(order: number): void {
-    this.movesOrder = Infinity;
-    const bounded = (places: ReadonlyMap<string, number>) =>
-      new Map(Array.from(places, ([id, place]) => [id, Math.min(place, order)]));
-    this.running = bounded(this.running);
-    this.over = bounded(this.over);
+  /** Adds an event that has to wait. */
+  push(event: HeldEvent<Item>): void {
+    this.last = event;
+    this.queue.push(event);
+    if (event.isOwn) return;
+    const others = this.#foreign.get(event.slot);
+    if (others === undefined) this.#foreign.set(event.slot, [event]);
+    else others.push(event);
   }
 
   /** Events that wait, in order. */
@@ -246,16 +277,18 @@ export class NodeStream<Item> {
     for (let index = this.head; index < this.queue.length; index++) yield this.queue[index]!;
   }
 
-  /** Those of a slot that the node emitted on this connection without owning it for certain. */
-  *foreign(slot: number): Iterable<HeldEvent<Item>> {
-    for (const event of this.waiting()) {
-      if (event.slot === slot && !event.isOwn && event.stream === this) yield event;
-    }
+  /** Those of a slot that came on this connection, and that the node did not own for certain. */
+  foreign(slot: number): HeldEvent<Item>[] {
+    return this.#foreign.get(slot)?.filter(({ isOwn }) => !isOwn) ?? [];
   }
 
   /** Takes the first event that waits off. */
   shift(): void {
-    this.head++;
+    const event = this.queue[this.head++]!;
+    const { stream, slot } = event;
+    const others = stream.#foreign.get(slot);
+    if (others !== undefined && others[0] === event) others.shift();
+    if (others?.length === 0) stream.#foreign.delete(slot);
     if (this.head === this.queue.length) {
       this.queue = [];
       this.head = 0;
