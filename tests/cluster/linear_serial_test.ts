@@ -4,7 +4,7 @@ import { parseShards } from "../../cluster/discovery/discover_topology.ts";
 import type { SlotMove } from "../../cluster/migration/node_stream.ts";
 import type { Reply } from "../../resp/mod.ts";
 import { growth } from "./growth.ts";
-import { IDLE, Scene } from "./migration/filters.ts";
+import { IDLE, importing, Scene } from "./migration/filters.ts";
 import { ASKED, HOSTILE, listed, repeated, shard } from "./hostile_replies.ts";
 
 /** Less than the square of four, and more than four by enough for a busy machine. */
@@ -65,6 +65,25 @@ Deno.test("events that wait are decided in time in proportion to their number, a
     const factor = growth(deleted(100, keys), deleted(400, keys), MOST);
     assert(factor < MOST, `four times as many of ${keys} keys take ${factor.toFixed(1)} times`);
   }
+});
+
+Deno.test("slots of one atomic migration are handed over in time in proportion to their number", () => {
+  const handedOver = (count: number) => () => {
+    const slots = repeated(count, (slot) => slot);
+    const scene = new Scene({ a: slots, b: [] });
+    for (const slot of slots) scene.emit("b", "set", "k", slot);
+    for (const slot of slots) scene.answer("b", false, slot);
+    for (const slot of slots) scene.release("a", slot);
+    for (const slot of slots) scene.answer("b", true, slot);
+    const slotsOf = [{ first: 0, last: count - 1 }];
+    const [move] = importing(0, "succeeded").moves!;
+    scene.report("b", { ...IDLE, ownEpoch: 1, moves: [{ ...move!, slots: slotsOf }] });
+    for (let n = 0; n < 3; n++) scene.prove("a", "b");
+    scene.report("b", { ...IDLE, ownEpoch: 1, moves: [{ ...move!, slots: slotsOf }] });
+    assert(scene.filter.held === 0 && scene.filter.artefacts === count);
+  };
+  const factor = growth(handedOver(1_000), handedOver(4_000), MOST);
+  assert(factor < MOST, `four times as many slots take ${factor.toFixed(1)} times the time`);
 });
 
 Deno.test("events of many nodes that wait at once take no more than each node's time each", () => {
