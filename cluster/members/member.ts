@@ -8,10 +8,11 @@ import type { DroppedMessages } from "../../pubsub/held_messages.ts";
 import type { Desired, Refusal } from "../../pubsub/dispatcher.ts";
 import { formatAddress, type TcpAddress } from "../../pubsub/mod.ts";
 import type { Settings } from "../../pubsub/options.ts";
-import { readReplication, type Replication, ReplicationLog } from "../../pubsub/replication.ts";
+import { readReplication, ReplicationLog } from "../../pubsub/replication.ts";
 import { Server } from "../../pubsub/server.ts";
 import type { ServerOwner } from "../../pubsub/session.ts";
 import { parseClusterInfo } from "./report.ts";
+import type { Succession } from "./succession.ts";
 import { type GateContext, type GatedNode, NodeGate } from "./gate.ts";
 
 /** What all members share, and where they report. */
@@ -27,8 +28,8 @@ export interface MemberContext extends GateContext {
   nameOf(id: string): string;
   /** Messages may be missing from `from` on, in ms since the epoch. */
   onLost(member: Member, reason: GapReason, from: number): void;
-  /** A node that was connected to has said where it stands in the replication stream. */
-  onHistory(member: Member): void;
+  /** What is known of each node. */
+  readonly succession: Succession;
   /** A node has said how many nodes it knows, asked at `askedAt`, in ms since the epoch. */
   onCounted(member: Member, known: number, askedAt: number): void;
   /** As {@linkcode ServerOwner.onDropped}. */
@@ -52,8 +53,6 @@ export class Member implements GatedNode, ServerOwner {
   unheardFrom: number | null = null;
   /** Slots that it did not own and served all the same before it was lost. */
   visited: Iterable<number> = [];
-  /** Where the node stood in the replication stream when it was connected to; null if it did not say. */
-  replication: Replication | null = null;
   /** How far the node's replication stream had come, and when. */
   log: ReplicationLog | null = null;
   readonly #context: MemberContext;
@@ -163,7 +162,7 @@ export class Member implements GatedNode, ServerOwner {
 
   async wasPrimary(connection: Connection): Promise<boolean> {
     // A promotion gives a node's replication stream another name.
-    const id = this.replication?.id;
+    const id = this.#context.succession.of(this.id).replication?.id;
     return id !== undefined && id === (await readReplication(connection))?.id;
   }
 
@@ -220,10 +219,10 @@ export class Member implements GatedNode, ServerOwner {
 
   async readHistory(connection: Connection): Promise<void> {
     const askedAt = connection.lastAckAt;
-    this.replication = await readReplication(connection);
-    this.#context.onHistory(this);
-    if (this.replication === null || this.log?.id === this.replication.id) return;
-    this.log = new ReplicationLog(this.replication, askedAt);
+    const replication = await readReplication(connection);
+    this.#context.succession.of(this.id).replication = replication;
+    if (replication === null || this.log?.id === replication.id) return;
+    this.log = new ReplicationLog(replication, askedAt);
   }
 
   #locate(): Promise<TcpAddress> {

@@ -48,26 +48,19 @@ export class Members extends Map<string, Member> implements MemberContext {
   readonly settings: Settings;
   readonly dispatcher: Dispatcher;
   readonly slots: WatchedSlots;
+  readonly succession: Succession;
   readonly filter: MigrationFilter<Delivery>;
   readonly hasFences: boolean;
   clock = 0;
   /** The last topology; null before the first. */
   topology: Topology | null = null;
   readonly #options: MembersOptions;
-  readonly #succession: Succession;
   /** When the known topology was requested, in ms since the epoch. */
   #requestedAt = Date.now();
   /** When the last topology was requested that named every node that some node knows; null for this one. */
   #completeAt: number | null = null;
   /** When the nodes were checked last, by the clock of {@linkcode performance}. */
   #checkedAt = performance.now();
-  /** Nodes that were left, and until when everything of them was received, in ms since the epoch. */
-  readonly #leftAt = new Map<string, number>();
-  /**
-   * Nodes that were left because they said that they are replicas, and were not heard since. Only a node
-   * itself can say that it is a primary again: a topology that names it may be late.
-   */
-  readonly #replicas = new Set<string>();
 
   constructor(options: MembersOptions) {
     super();
@@ -84,29 +77,14 @@ export class Members extends Map<string, Member> implements MemberContext {
       outdated: () => this.#onOutdated(),
       demoted: ({ id, report }) => this.#onDemoted(id, report!.primary),
     }, { hold: settings.heartbeat.timeout + HOLD_MARGIN_MS });
-    this.#succession = new Succession({
-      settings,
-      locate: (id) => this.locate(id),
-      isWatched: (id) => this.has(id),
-      onPromoted: (id) => {
-        this.filter.proofs.addPrimary(id);
-        if (!this.has(id)) this.#add(id, this.#requestedAt);
-        onHint();
-      },
-    });
-    this.slots = new WatchedSlots({
-      dispatcher,
-      members: this,
-      isReplica: (id) => this.#replicas.has(id),
-      succession: this.#succession,
-      nameOf: (id) => this.get(id)?.node ?? this.nameOf(id),
-    });
+    this.succession = new Succession(this);
+    this.slots = new WatchedSlots(this);
     repeat(settings.heartbeat.busyInterval, signal, () => Promise.resolve(this.#check()));
   }
 
   /** Ends everything. */
   close(reason: Error): void {
-    this.#succession.close();
+    this.succession.close();
     this.slots.report(this.slots.coverage.end(Date.now()));
     for (const member of this.values()) member.close(reason);
   }
@@ -136,7 +114,7 @@ export class Members extends Map<string, Member> implements MemberContext {
   /** The name of a node: its address, or its id where no node says where it is. */
   nameOf(id: string): string {
     const address = this.locate(id);
-    return address === null ? id : formatAddress(address);
+    return this.get(id)?.node ?? (address === null ? id : formatAddress(address));
   }
 
   /**
@@ -152,11 +130,8 @@ export class Members extends Map<string, Member> implements MemberContext {
     this.#requestedAt = isFirst ? before : requestedAt;
     const { topology: last } = this;
     this.topology = topology;
-    this.#succession.note(topology, requestedAt);
-    for (const known of [this.#leftAt, this.#replicas]) {
-      for (const id of known.keys()) if (!topology.nodes.has(id)) known.delete(id);
-    }
-    this.slots.setTopology(topology, before);
+    this.succession.note(topology, requestedAt);
+    this.slots.expect(topology, before);
     for (const { id } of topology.primaries) {
       const known = this.get(id);
       // A later topology says which of them is the primary.
@@ -170,7 +145,7 @@ export class Members extends Map<string, Member> implements MemberContext {
     this.#leaveAbsent(topology);
     // A node that has failed takes no slots in.
     const targets = topology.primaries.filter(({ id, health }) =>
-      health !== "failed" && !this.#replicas.has(id)
+      health !== "failed" && !this.succession.of(id).isReplica
     );
     this.filter.setTopology(
       new Set(targets.map(({ id }) => id)),
@@ -201,7 +176,7 @@ export class Members extends Map<string, Member> implements MemberContext {
       if (member.gate.stream !== null && member.gate.stream.fenceCount > 0) continue;
       // It said itself that it was promoted, and is being connected to.
       const isArriving = !member.isHeard && member.server.failures === 0;
-      if (this.#succession.replacedBy(id) !== null && isArriving) continue;
+      if (this.succession.replacedBy(id) !== null && isArriving) continue;
       if (++member.absences < enough) continue;
       const { stream } = member.gate;
       if (stream !== null && topology.nodes.get(id)?.role === "replica") stream.isReplica = true;
@@ -223,9 +198,9 @@ export class Members extends Map<string, Member> implements MemberContext {
     }
     this.set(id, member);
     if (unheardFrom !== null) {
-      member.unheardFrom = Math.max(unheardFrom, this.#leftAt.get(id) ?? unheardFrom);
+      member.unheardFrom = Math.max(unheardFrom, this.succession.of(id).leftAt ?? unheardFrom);
       // One that said itself that it is a replica has owned nothing since, unless it says otherwise.
-      if (!this.#replicas.has(id)) this.#lose(member, member.unheardFrom, "topology");
+      if (!this.succession.of(id).isReplica) this.#lose(member, member.unheardFrom, "topology");
     }
     member.server.launch();
   }
@@ -238,7 +213,7 @@ export class Members extends Map<string, Member> implements MemberContext {
     const { stream } = member.gate;
     // Everything of its own was received if it has ended its fences.
     const isEnded = stream !== null && stream.isReplica && stream.ended !== null;
-    this.#leftAt.set(member.id, from);
+    this.succession.of(member.id).leftAt = from;
     this.slots.report(
       this.slots.coverage.lose(member.id, from, "topology", isEnded, isEnded && isHeirHeard),
     );
@@ -258,11 +233,11 @@ export class Members extends Map<string, Member> implements MemberContext {
   #onDemoted(id: string, heir: string | null): void {
     const member = this.get(id);
     if (member === undefined) return;
-    this.#replicas.add(id);
+    this.succession.of(id).isReplica = true;
     const isHeirHeard = heir !== null && this.get(heir)?.isHeard === true;
     this.#leave(member, `${member.node} is a replica now`, isHeirHeard);
-    if (isHeirHeard) this.#succession.end(id);
-    else if (heir !== null && !this.has(heir)) this.#succession.replace(id, heir);
+    if (isHeirHeard) this.succession.end(id);
+    else if (heir !== null && !this.has(heir)) this.succession.replace(id, heir);
     else this.#awaitHeir(id);
     this.#options.onHint();
   }
@@ -279,8 +254,10 @@ export class Members extends Map<string, Member> implements MemberContext {
     this.#options.onHint();
   }
 
-  onHistory({ id, replication }: Member): void {
-    this.#succession.noteReplication(id, replication);
+  onPromoted(id: string): void {
+    this.filter.proofs.addPrimary(id);
+    if (!this.has(id)) this.#add(id, this.#requestedAt);
+    this.#options.onHint();
   }
 
   onCounted(member: Member, known: number, askedAt: number): void {
@@ -327,8 +304,10 @@ export class Members extends Map<string, Member> implements MemberContext {
     const { isHeard, gate: { stream } } = member;
     const now = Date.now();
     member.heardSince = now;
-    this.#leftAt.delete(member.id);
-    if (this.#replicas.delete(member.id)) {
+    const standing = this.succession.of(member.id);
+    standing.leftAt = null;
+    if (standing.isReplica) {
+      standing.isReplica = false;
       this.filter.proofs.addPrimary(member.id);
       if (member.unheardFrom !== null) this.#lose(member, member.unheardFrom, "topology");
     }
@@ -338,8 +317,8 @@ export class Members extends Map<string, Member> implements MemberContext {
       const since = (owner: string) => member.unheardSince(owner)!;
       this.slots.report(this.slots.coverage.import(member.id, importing, since, now));
     }
-    this.#succession.end(member.id);
-    if (member.log !== null) this.#succession.keepLog(member.id, member.log);
+    this.succession.end(member.id);
+    if (member.log !== null) this.succession.keepLog(member.id, member.log);
     this.slots.gain(member, this.slots.ownedBy(member), true);
   }
 
@@ -373,15 +352,15 @@ export class Members extends Map<string, Member> implements MemberContext {
       member.inquire(pause, this.topology!.nodes.size);
       if (member.server.silentFor > SILENT_MS) {
         if (this.#awaitHeir(member.id)) onHint();
-      } else if (member.isHeard && this.#succession.polls(member.id)) {
+      } else if (member.isHeard && this.succession.polls(member.id)) {
         // One that has ended its fences is heard until it says that it was replaced.
-        if (!this.slots.coverage.hasHole(member.id)) this.#succession.end(member.id);
+        if (!this.slots.coverage.hasHole(member.id)) this.succession.end(member.id);
       }
     }
     this.slots.look(this.#completeAt ?? this.#requestedAt);
     // All its slots have other owners, whether they replaced it or not.
-    this.#succession.endUnless((id) => this.has(id) || this.slots.coverage.hasHole(id));
-    this.filter.proofs.isUnsettled = this.#succession.isUnderWay;
+    this.succession.endUnless((id) => this.has(id) || this.slots.coverage.hasHole(id));
+    this.filter.proofs.isUnsettled = this.succession.isUnderWay;
   }
 
   /**
@@ -390,9 +369,9 @@ export class Members extends Map<string, Member> implements MemberContext {
    * @returns whether its replicas were not polled yet
    */
   #awaitHeir(id: string): boolean {
-    const heirs = [...this.#succession.heirsOf(id)].filter((heir) => !this.has(heir));
-    const isNew = this.#succession.begin(id, heirs);
-    this.filter.proofs.isUnsettled = this.#succession.isUnderWay;
+    const heirs = [...this.succession.heirsOf(id)].filter((heir) => !this.has(heir));
+    const isNew = this.succession.begin(id, heirs);
+    this.filter.proofs.isUnsettled = this.succession.isUnderWay;
     return isNew;
   }
 

@@ -23,22 +23,29 @@ const SLOW_POLL_MS = 1_000;
 const MANY_POLLS = 300;
 
 /** What a succession needs. */
-export interface SuccessionOptions {
+export interface SuccessionContext {
   readonly settings: Settings;
   /** Returns the address of a node; null if no node says. */
-  readonly locate: (id: string) => TcpAddress | null;
+  locate(id: string): TcpAddress | null;
   /** Whether a node is watched as a primary. */
-  readonly isWatched: (id: string) => boolean;
+  has(id: string): boolean;
   /** A replica of a primary that is not heard has been promoted. */
-  readonly onPromoted: (id: string) => void;
+  onPromoted(id: string): void;
 }
 
 /** What is known of a node. Times are in ms since the epoch. */
-interface Standing {
+export interface Standing {
   /** The primary that it follows, or followed last; null if it was never seen to follow one. */
   primary: string | null;
   /** Whether it said that it had replaced that primary. */
   isPromoted: boolean;
+  /**
+   * Whether it was left because it said that it is a replica, and was not heard since. Only the node itself
+   * can say that it is a primary again: a topology that names it may be late.
+   */
+  isReplica: boolean;
+  /** Until when everything of it was received before it was left; null if it was not or is heard again. */
+  leftAt: number | null;
   /** When it was last asked and said that it is a replica. */
   replicaAt: number;
   /** When a topology was last requested that named it as the owner of slots. */
@@ -68,21 +75,24 @@ export interface Takeover {
  * are not heard: a replica knows of its promotion before any topology names it.
  */
 export class Succession {
-  readonly #options: SuccessionOptions;
+  readonly #context: SuccessionContext;
   /** Ends the polls of the replicas of a primary, by its id. */
   readonly #polls = new Map<string, AbortController>();
   /** By id, also of nodes that were replaced. */
   readonly #standings = new Map<string, Standing>();
   #topology: Topology | null = null;
 
-  constructor(options: SuccessionOptions) {
-    this.#options = options;
+  constructor(context: SuccessionContext) {
+    this.#context = context;
   }
 
-  #standing(id: string): Standing {
+  /** What is known of a node. */
+  of(id: string): Standing {
     const known = this.#standings.get(id) ?? {
       primary: null,
       isPromoted: false,
+      isReplica: false,
+      leftAt: null,
       replicaAt: 0,
       ownedAt: Infinity,
       replication: null,
@@ -99,27 +109,22 @@ export class Succession {
     for (const { primary, nodes } of topology.shards) {
       if (primary === null) continue;
       for (const { id, role } of nodes) {
-        if (role === "replica") this.#standing(id).primary = primary.id;
+        if (role === "replica") this.of(id).primary = primary.id;
       }
     }
     for (const { id } of topology.primaries) {
-      if (topology.slotsOf(id).length > 0) this.#standing(id).ownedAt = requestedAt;
+      if (topology.slotsOf(id).length > 0) this.of(id).ownedAt = requestedAt;
     }
     // A node that was replaced and forgotten may still matter to the gap of its heir.
     if (this.isUnderWay) return;
     for (const id of this.#standings.keys()) {
-      if (!topology.nodes.has(id) && !this.#options.isWatched(id)) this.#standings.delete(id);
+      if (!topology.nodes.has(id) && !this.#context.has(id)) this.#standings.delete(id);
     }
-  }
-
-  /** Takes note of where a primary stood in the replication stream when it was connected to. */
-  noteReplication(id: string, replication: Replication | null): void {
-    this.#standing(id).replication = replication;
   }
 
   /** Keeps the log of a primary's replication stream, also once the primary is replaced. */
   keepLog(id: string, log: ReplicationLog): void {
-    const standing = this.#standing(id);
+    const standing = this.of(id);
     const { log: before } = standing;
     if (before !== null && before.id !== log.id) {
       standing.former = { log: before, until: Date.now() };
@@ -138,8 +143,8 @@ export class Succession {
    * since. Their own histories say how far the one had followed the other.
    */
   takeover(id: string, earlier: string): Takeover {
-    const { primary, replication, replicaAt, former } = this.#standing(id);
-    const { log, ownedAt } = this.#standing(earlier);
+    const { primary, replication, replicaAt, former } = this.of(id);
+    const { log, ownedAt } = this.of(earlier);
     if (id !== earlier) {
       const followed = this.#followedAt(log, replication);
       const hasHistory = log !== null && replication !== null;
@@ -206,8 +211,8 @@ export class Succession {
   /** A primary was replaced by a node. */
   replace(primary: string, heir: string): void {
     this.end(primary);
-    Object.assign(this.#standing(heir), { primary, isPromoted: true });
-    this.#options.onPromoted(heir);
+    Object.assign(this.of(heir), { primary, isPromoted: true });
+    this.#context.onPromoted(heir);
   }
 
   /** A primary is heard again, or another node owns its slots. */
@@ -248,8 +253,8 @@ export class Succession {
         if (role === "primary") {
           this.replace(primary, id);
           // It may be a replica again before it is heard.
-          this.noteReplication(id, await readReplication(connection));
-        } else if (role === "replica") this.#standing(id).replicaAt = askedAt;
+          this.of(id).replication = await readReplication(connection);
+        } else if (role === "replica") this.of(id).replicaAt = askedAt;
       } catch {
         // The replica does not answer now; the topology may name it later all the same.
       }
@@ -260,8 +265,8 @@ export class Succession {
   }
 
   async #open(id: string, signal: AbortSignal): Promise<Introduced> {
-    const { settings, locate } = this.#options;
-    const address = locate(id);
+    const { settings } = this.#context;
+    const address = this.#context.locate(id);
     if (address === null) throw new ClosedError(`No node says where ${id} is`);
     return await openConnection({ ...settings, address, signal });
   }

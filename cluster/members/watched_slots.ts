@@ -95,16 +95,15 @@ export interface SlotOwner {
   readonly server: { readonly connection: Connection | null; readonly silentFor: number };
 }
 
-/** What watched slots need. */
-export interface WatchedSlotsOptions {
+/** What watched slots need: the members, and what is known of them. */
+export interface SlotsContext extends ReadonlyMap<string, SlotOwner> {
   /** Takes the gaps. */
   readonly dispatcher: Dispatcher;
-  readonly members: ReadonlyMap<string, SlotOwner>;
-  /** Whether a node said last that it is a replica. */
-  readonly isReplica: (id: string) => boolean;
   readonly succession: Succession;
+  /** The last topology; null before the first. */
+  readonly topology: Topology | null;
   /** Returns the name of a node. */
-  readonly nameOf: (id: string) => string;
+  nameOf(id: string): string;
 }
 
 /**
@@ -114,23 +113,21 @@ export interface WatchedSlotsOptions {
 export class WatchedSlots {
   /** Who covers which slot; {@linkcode report} takes the gaps that its methods return. */
   readonly coverage: Coverage = new Coverage();
-  readonly #options: WatchedSlotsOptions;
-  #topology: Topology | null = null;
+  readonly #members: SlotsContext;
   /** The slots whose events are wanted, or once were; null for all. */
   #wanted: Set<number> | null = new Set();
 
-  constructor(options: WatchedSlotsOptions) {
-    this.#options = options;
+  constructor(members: SlotsContext) {
+    this.#members = members;
   }
 
   /**
-   * Takes a topology over.
+   * The slots of a topology are to be covered by their owners.
    *
    * @param from since when events of slots may be missing that nobody covers yet, in ms since the epoch
    */
-  setTopology(topology: Topology, from: number): void {
-    this.#topology = topology;
-    for (const { id } of topology.primaries) this.coverage.expect(this.#named(id), id, from);
+  expect({ primaries }: Topology, from: number): void {
+    for (const { id } of primaries) this.coverage.expect(this.#named(id), id, from);
   }
 
   /** Notes that events of channels are wanted. */
@@ -149,7 +146,7 @@ export class WatchedSlots {
     const wanted = channels === undefined ? this.#wanted : slotsOfChannels(channels);
     const owned = this.#named(id);
     // A replica may have been promoted before any node says so.
-    const primary = this.#options.succession.replacedBy(id);
+    const primary = this.#members.succession.replacedBy(id);
     if (primary !== null && owned.length === 0) {
       // Whichever is newer: an answer may name neither of them as the owner by now.
       owned.push(...new Set([...this.#named(primary), ...this.coverage.slotsLastOf(primary)]));
@@ -175,7 +172,7 @@ export class WatchedSlots {
 
   /** The slots that a node owns by the topology. */
   #named(id: string): number[] {
-    const ranges = this.#topology?.slotsOf(id) ?? [];
+    const ranges = this.#members.topology?.slotsOf(id) ?? [];
     return ranges.flatMap(({ first, last }) =>
       Array.from({ length: last - first + 1 }, (_, n) => first + n)
     );
@@ -189,8 +186,8 @@ export class WatchedSlots {
   gain(member: SlotOwner, slots: readonly number[], atConnect: boolean): void {
     const { id, heardSince } = member;
     if (heardSince === null) return;
-    const { members, succession } = this.#options;
-    const serverOf = (earlier: string) => members.get(earlier)?.server;
+    const { succession } = this.#members;
+    const serverOf = (earlier: string) => this.#members.get(earlier)?.server;
     const gain = {
       heardSince,
       atConnect,
@@ -213,10 +210,11 @@ export class WatchedSlots {
     let owner: string | null = null;
     let areOthersHeard = true;
     // Without arrays: a node that is replaced releases thousands of slots before its heir is heard.
-    for (const other of this.#options.members.values()) {
+    for (const other of this.#members.values()) {
       if (other === member) continue;
-      if (other.heardSince === null) areOthersHeard &&= this.#options.isReplica(other.id);
-      else if (other.gate.stream?.holds(slot)) owner = other.id;
+      if (other.heardSince === null) {
+        areOthersHeard &&= this.#members.succession.of(other.id).isReplica;
+      } else if (other.gate.stream?.holds(slot)) owner = other.id;
     }
     this.coverage.release(member.id, slot, provenAt, areOthersHeard, owner, Date.now());
   }
@@ -228,11 +226,12 @@ export class WatchedSlots {
    */
   look(named: number): void {
     let provenAt = named;
-    const { members, isReplica } = this.#options;
-    for (const { id, unheardFrom, server: { connection } } of members.values()) {
+    for (const { id, unheardFrom, server: { connection } } of this.#members.values()) {
       if (connection !== null) provenAt = Math.min(provenAt, connection.lastAckAt);
       // What is missing of one that is lost is known, but not whether a replica was promoted since.
-      else if (isReplica(id)) provenAt = Math.min(provenAt, unheardFrom ?? Infinity);
+      else if (this.#members.succession.of(id).isReplica) {
+        provenAt = Math.min(provenAt, unheardFrom ?? Infinity);
+      }
     }
     this.report(this.coverage.proven(provenAt));
   }
@@ -241,17 +240,18 @@ export class WatchedSlots {
   status(): NonNullable<Status["slots"]> {
     const parts = this.coverage.parts().map(({ nodeId, ...part }) => ({
       ...part,
-      node: nodeId === null ? null : this.#options.nameOf(nodeId),
+      node: nodeId === null ? null : this.#members.nameOf(nodeId),
     }));
     return { covered: this.coverage.slots(true), uncovered: this.coverage.slots(false), parts };
   }
 
   /** Reports gaps, if anything is subscribed. */
   report(gaps: readonly SlotGap[]): void {
-    const { dispatcher, nameOf } = this.#options;
+    const { dispatcher } = this.#members;
     if (dispatcher.registry.size === 0) return;
     for (const { nodeId, reason, slots, from, to } of gaps) {
-      dispatcher.reportGap({ kind: "gap", reason, node: nameOf(nodeId), slots, from, to });
+      const node = this.#members.nameOf(nodeId);
+      dispatcher.reportGap({ kind: "gap", reason, node, slots, from, to });
     }
   }
 }

@@ -229,7 +229,7 @@ export const cluster: readonly Mutant[] = [
   {
     name: "takes a replica that is still named as a primary for one",
     file: "cluster/members/members.ts",
-    before: "if (!this.#replicas.has(id)) this.#lose(",
+    before: "if (!this.succession.of(id).isReplica) this.#lose(",
     after: "this.#lose(",
     tests: ["tests/cluster/role_test.ts"],
   },

@@ -41,7 +41,7 @@ class Replicas implements AsyncDisposable {
           ? null
           : { hostname: "127.0.0.1", port: Number(new URL(url).port) };
       },
-      isWatched: (id) => id === "watched",
+      has: (id) => id === "watched",
       onPromoted: (id) => void this.promoted.push(id),
     });
   }
@@ -83,7 +83,7 @@ Deno.test("of the replicas of a lost primary the one that is promoted is reporte
   assertEquals(promoted, ["r2"]);
   const log = new ReplicationLog({ ...REPLICATION, id: "s", offset: 1 }, 5);
   succession.keepLog("p", log);
-  for (const id of ["r2", "r3"]) succession.noteReplication(id, REPLICATION);
+  for (const id of ["r2", "r3"]) succession.of(id).replication = REPLICATION;
   const { after } = succession.takeover("r2", "p");
   assert(before <= after && after <= Date.now());
   assertEquals(succession.takeover("r3", "p").after, 5);
@@ -101,7 +101,7 @@ Deno.test("the history of a primary that was replaced and is back says since whe
   const { succession } = replicas;
   const isBack = (previousId: string) => {
     succession.keepLog("p", logOf("s", 10, 50));
-    succession.noteReplication("p", { id: "u", offset: 70, previousId, previousOffset: 70 });
+    succession.of("p").replication = { id: "u", offset: 70, previousId, previousOffset: 70 };
     succession.keepLog("p", logOf("u", 70, 70));
     const { after, until } = succession.takeover("p", "p");
     assert(until <= Date.now());
@@ -111,10 +111,10 @@ Deno.test("the history of a primary that was replaced and is back says since whe
   assertEquals(isBack("0".repeat(40)), Infinity);
   assertEquals(isBack("s"), Infinity);
   assertEquals(isBack("t"), 49);
-  succession.noteReplication("r", { id: "t", offset: 60, previousId: "s", previousOffset: 40 });
+  succession.of("r").replication = { id: "t", offset: 60, previousId: "s", previousOffset: 40 };
   assertEquals(isBack("t"), 39);
   // It is in the stream that it was in before.
-  succession.noteReplication("p", { id: "s", offset: 80, previousId: "t", previousOffset: 60 });
+  succession.of("p").replication = { id: "s", offset: 80, previousId: "t", previousOffset: 60 };
   assertEquals(succession.takeover("q", "p").after, Infinity);
 });
 
@@ -122,12 +122,12 @@ Deno.test("an heir has left the stream of a primary by way of another that was n
   await using replicas = new Replicas();
   const { succession } = replicas;
   succession.keepLog("p", logOf("s", 10, 50));
-  succession.noteReplication("q", { id: "u", offset: 70, previousId: "t", previousOffset: 70 });
+  succession.of("q").replication = { id: "u", offset: 70, previousId: "t", previousOffset: 70 };
   // Topologies may name an owner for longer than it is one.
   succession.note(new Topology([shard(node("p"), [[0, 1]]), shard(node("q"), [])]), 60);
   const unknown = succession.takeover("q", "p");
   assertEquals([unknown.isHeir, unknown.after], [false, 49]);
-  succession.noteReplication("r", { id: "t", offset: 60, previousId: "s", previousOffset: 40 });
+  succession.of("r").replication = { id: "t", offset: 60, previousId: "s", previousOffset: 40 };
   const { isHeir, after, isEarlier } = succession.takeover("q", "p");
   assertEquals([isHeir, after, isEarlier], [true, 39, true]);
 });
@@ -138,7 +138,7 @@ Deno.test("a replica that has been promoted already is reported by its handshake
   const succession = new Succession({
     settings: resolveOptions({ where: "the server" }, {}),
     locate: () => ({ hostname: "127.0.0.1", port: Number(new URL(server.url).port) }),
-    isWatched: () => false,
+    has: () => false,
     onPromoted: (id) => void promoted.push(id),
   });
   succession.begin("p", ["r"]);

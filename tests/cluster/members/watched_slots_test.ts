@@ -15,18 +15,19 @@ Deno.test("the gap of an heir begins no later than the last proof of a primary t
   for (const [silentFor, from] of [[0, 500], [10, 400]] as const) {
     const gaps: Gap[] = [];
     const members = new Map([["a", member("a", 100, 400, silentFor)]]);
-    const slots = new WatchedSlots({
-      dispatcher: {
-        registry: { size: 1 },
-        reportGap: (gap: Gap) => gaps.push(gap),
-      } as unknown as Dispatcher,
-      members,
-      isReplica: () => false,
-      succession: {
-        takeover: () => ({ isHeir: true, after: 500, isEarlier: false, until: Infinity }),
-      } as unknown as Succession,
-      nameOf: (id) => id,
-    });
+    const slots = new WatchedSlots(
+      Object.assign(members, {
+        dispatcher: {
+          registry: { size: 1 },
+          reportGap: (gap: Gap) => gaps.push(gap),
+        } as unknown as Dispatcher,
+        succession: {
+          takeover: () => ({ isHeir: true, after: 500, isEarlier: false, until: Infinity }),
+        } as unknown as Succession,
+        topology: null,
+        nameOf: (id: string) => id,
+      }),
+    );
     slots.gain(members.get("a")!, [1, 2], true);
     slots.gain(member("b", 900, 900, 0), [1, 2], true);
     assertEquals(gaps.map((gap) => [gap.node, gap.reason, gap.from, gap.to]), [
