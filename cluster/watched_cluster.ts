@@ -14,7 +14,7 @@ import { checkForCluster, readSeedNodes } from "./seed_nodes.ts";
 import { refreshDelay, Refresher, TopologySource } from "./topology_source.ts";
 
 /** The consumer of events that nobody subscribed to. */
-const NOBODY: Consumer = { deliver() {}, queued: 0, queuedBytes: 0, dropped: 0 };
+const NOBODY: Consumer = { deliver() {}, counts: { queued: 0, queuedBytes: 0, dropped: 0 } };
 
 /**
  * A cluster that is watched: a connection to each primary, and where their notifications meet. Loaded by
@@ -159,10 +159,7 @@ export class WatchedCluster {
         held: filter.held,
         heldBytes: filter.heldBytes,
       },
-      gaps: this.dispatcher.gaps,
-      queued: this.dispatcher.queued,
-      queuedBytes: this.dispatcher.queuedBytes,
-      dropped: this.dispatcher.dropped,
+      ...this.dispatcher.counts,
     };
   }
 

@@ -277,7 +277,7 @@ export abstract class AbstractKeyspaceNotifications
   ): NotificationLoop<StreamItem<Options>> {
     return this.dispatcher.stream.open(
       options ?? {},
-      (queue, shown) => queue.next(shown) as StreamItem<Options> | undefined,
+      (queue, shown) => queue.take(shown) as StreamItem<Options> | undefined,
     );
   }
 
@@ -313,7 +313,7 @@ export abstract class AbstractKeyspaceNotifications
   ): NotificationLoop<StreamItem<Options>[]> {
     return this.dispatcher.stream.open(
       options ?? {},
-      (queue, shown) => queue.nextBatch(shown) as StreamItem<Options>[] | undefined,
+      (queue, shown) => queue.takeBatch(shown) as StreamItem<Options>[] | undefined,
     );
   }
 

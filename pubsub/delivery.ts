@@ -1,7 +1,6 @@
 import type { KeyNotification } from "../parse/mod.ts";
-import type { Gap, Item } from "./gap.ts";
 import { isPromiseLike } from "./connection/option_checks.ts";
-import { type Backpressure, BoundedQueue, type Overflow, type QueueLimits } from "./queue.ts";
+import { BoundedQueue, type DeliveryOptions, type QueueCounts } from "./queue.ts";
 
 /**
  * Takes one notification after another; the next waits for a promise it returns.
@@ -48,93 +47,16 @@ export interface Consumer {
    * @param sentAfter a time, in ms since the epoch, before which the server did not send it
    */
   deliver(notification: KeyNotification, bytes: number, sentAfter: number): void;
-  /** The number of notifications that wait for it. */
-  readonly queued: number;
-  /** The bytes of those notifications. */
-  readonly queuedBytes: number;
-  /** The number of notifications that it has dropped. */
-  readonly dropped: number;
-}
-
-/** What consumers report. */
-export interface DeliveryEvents {
-  /** A handler threw, or its promise was rejected. */
-  onError(error: unknown): void;
-  /** Notifications were dropped; called where they are missing in the order. */
-  onGap(gap: Gap): void;
-}
-
-/** What consumers need. */
-export interface DeliveryOptions {
-  /** Receives what happens. */
-  readonly events: DeliveryEvents;
-  /** Counts what waits in queues. */
-  readonly backpressure: Backpressure;
-  /** Returns the server for the gaps of overflows, as `host:port`. */
-  readonly node: () => string;
-  /** The limits of each queue. */
-  readonly limits: QueueLimits;
-  /** What a full queue drops. */
-  readonly overflow: Overflow;
-  /** Whether servers report flushes. */
-  readonly flushes: boolean;
-}
-
-/** What a consumer shows besides notifications. */
-export interface Shown {
-  readonly gaps: boolean;
-  readonly flushes: boolean;
-}
-
-const NOTHING: Shown = { gaps: false, flushes: false };
-
-/** The most notifications of a batch. */
-const MAX_BATCH = 1_000;
-
-/** The queue of a consumer, which reports what was dropped where its place is reached. */
-export class ConsumerQueue extends BoundedQueue {
-  readonly #options: DeliveryOptions;
-
-  constructor(options: DeliveryOptions) {
-    super(options.limits, options.overflow, options.backpressure);
-    this.#options = options;
-  }
-
-  /** Takes the next item that is shown. */
-  next(shown: Shown = NOTHING): Item | undefined {
-    for (;;) {
-      const item = this.take();
-      if (item === undefined) return undefined;
-      if (item.kind === "dropped") {
-        const gap = item.toGap(this.#options.node());
-        this.#options.events.onGap(gap);
-        if (shown.gaps) return gap;
-      } else if (item.kind === "gap" ? shown.gaps : item.kind !== "flush" || shown.flushes) {
-        return item;
-      }
-    }
-  }
-
-  /** Takes the next of those items, as many as there are up to where some were dropped. */
-  nextBatch(shown: Shown = NOTHING): Item[] | undefined {
-    let item = this.next(shown);
-    if (item === undefined) return undefined;
-    const batch = [item];
-    while (batch.length < MAX_BATCH && !this.isMarked) {
-      item = this.next(shown);
-      if (item === undefined) break;
-      batch.push(item);
-    }
-    return batch;
-  }
+  /** What waits for it, and what it has dropped. */
+  readonly counts: QueueCounts;
 }
 
 /** Calls a handler. While its promise is pending, notifications wait in a queue. */
 export class HandlerConsumer implements Consumer {
   readonly #handler: NotificationHandler | BatchHandler;
   readonly #isBatch: boolean;
-  readonly #events: DeliveryEvents;
-  readonly #queue: ConsumerQueue;
+  readonly #onError: (error: unknown) => void;
+  readonly #queue: BoundedQueue;
   #busy = false;
   #closed = false;
 
@@ -146,20 +68,12 @@ export class HandlerConsumer implements Consumer {
   ) {
     this.#handler = handler;
     this.#isBatch = isBatch;
-    this.#events = options.events;
-    this.#queue = new ConsumerQueue(options);
+    this.#onError = options.onError;
+    this.#queue = new BoundedQueue(options);
   }
 
-  get queued(): number {
-    return this.#queue.length;
-  }
-
-  get queuedBytes(): number {
-    return this.#queue.bytes;
-  }
-
-  get dropped(): number {
-    return this.#queue.dropped;
+  get counts(): QueueCounts {
+    return this.#queue.counts;
   }
 
   deliver(notification: KeyNotification, bytes: number, sentAfter: number): void {
@@ -186,7 +100,7 @@ export class HandlerConsumer implements Consumer {
       const result = (this.#handler as (given: unknown) => unknown)(given);
       return isPromiseLike(result) ? result : null;
     } catch (error) {
-      this.#events.onError(error);
+      this.#onError(error);
       return null;
     }
   }
@@ -197,9 +111,9 @@ export class HandlerConsumer implements Consumer {
       try {
         await pending;
       } catch (error) {
-        this.#events.onError(error);
+        this.#onError(error);
       }
-      const next = this.#isBatch ? this.#queue.nextBatch() : this.#queue.next();
+      const next = this.#isBatch ? this.#queue.takeBatch() : this.#queue.take();
       if (next === undefined) break;
       pending = this.#call(next);
     }

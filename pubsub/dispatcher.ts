@@ -1,14 +1,14 @@
-import { type Channel, KeyeventChannel, type KeyNotification } from "../parse/mod.ts";
+import type { Channel, KeyNotification } from "../parse/mod.ts";
 import { parseNotification } from "../parse/notification.ts";
 import type { MessageFrame } from "../resp/mod.ts";
-import { type Consumer, type DeliveryOptions, HandlerConsumer } from "./delivery.ts";
+import { type Consumer, HandlerConsumer } from "./delivery.ts";
 import { ClosedError } from "./connection/errors.ts";
 import type { EventAdvice } from "./flags.ts";
 import type { EventDeduplicator } from "./event_deduplicator.ts";
 import type { Flush, Gap } from "./gap.ts";
 import type { DroppedMessages } from "./held_messages.ts";
 import { makeFilter, type PassesFilter, subscribeError } from "./subscribe.ts";
-import { Backpressure } from "./queue.ts";
+import { Backpressure, type DeliveryOptions, type QueueCounts } from "./queue.ts";
 import type { Settings } from "./options.ts";
 import type { ServerChannel } from "./connection/requests.ts";
 import {
@@ -108,8 +108,6 @@ export class Dispatcher {
   readonly registry: SubscriptionRegistry<User> = new SubscriptionRegistry();
   /** The merged stream: takes the notifications of subscriptions without a handler. */
   readonly stream: Stream;
-  /** The number of gaps so far. */
-  gaps = 0;
   readonly #servers: Servers;
   readonly #settings: Settings;
   readonly #delivery: DeliveryOptions;
@@ -119,16 +117,15 @@ export class Dispatcher {
   /** Whether there ever was a subscription with a filter. */
   #hasFilters = false;
   #droppedBefore = 0;
+  #gaps = 0;
   #end: Error | null = null;
 
   constructor(node: () => string, settings: Settings, servers: Servers) {
     this.#servers = servers;
     this.#settings = settings;
     this.#delivery = {
-      events: {
-        onError: (error) => settings.onError(error),
-        onGap: (gap) => this.#tellGap(gap),
-      },
+      onError: (error) => settings.onError(error),
+      onGap: (gap) => this.#tellGap(gap),
       backpressure: new Backpressure(),
       node,
       limits: settings.queue,
@@ -143,19 +140,17 @@ export class Dispatcher {
     return this.#end;
   }
 
-  /** The number of notifications that wait, for the stream and for handlers. */
-  get queued(): number {
-    return this.#sum(this.stream.queued, ({ queued }) => queued);
-  }
-
-  /** The bytes of those notifications. */
-  get queuedBytes(): number {
-    return this.#sum(this.stream.queuedBytes, ({ queuedBytes }) => queuedBytes);
-  }
-
-  /** The number of notifications dropped so far. */
-  get dropped(): number {
-    return this.#sum(this.stream.dropped + this.#droppedBefore, ({ dropped }) => dropped);
+  /** What waits for the stream and for handlers, what was dropped, and the number of gaps so far. */
+  get counts(): QueueCounts & { readonly gaps: number } {
+    let { queued, queuedBytes, dropped } = this.stream.counts;
+    for (const { consumer } of this.#subscriptions) {
+      if (consumer === this.stream) continue;
+      const { counts } = consumer;
+      queued += counts.queued;
+      queuedBytes += counts.queuedBytes;
+      dropped += counts.dropped;
+    }
+    return { gaps: this.#gaps, queued, queuedBytes, dropped: dropped + this.#droppedBefore };
   }
 
   /** Yields to consumers before more is read; null when nothing waits. */
@@ -184,9 +179,8 @@ export class Dispatcher {
     const desired = channels.map((channel) => this.registry.add(channel, user));
     let refused: Refusal[];
     try {
-      const named = events?.map((event) => new KeyeventChannel(event)) ?? [];
       await Promise.all([
-        this.#advise([...channels, ...named]),
+        this.#advise(channels, events),
         this.#servers.checkDelivery(channels),
       ]);
       refused = await this.#servers.settle(desired);
@@ -210,10 +204,10 @@ export class Dispatcher {
   }
 
   /** Warns of events that never fire. */
-  async #advise(channels: readonly Channel[]): Promise<void> {
+  async #advise(channels: readonly Channel[], events: readonly string[] = []): Promise<void> {
     const { EventAdvice } = await import("./flags.ts");
     this.#advice ??= new EventAdvice(this.#settings.onWarning);
-    this.#advice.consider(channels);
+    this.#advice.consider(channels, events);
   }
 
   /** Releases these channels, or all, in every subscription. */
@@ -359,7 +353,7 @@ export class Dispatcher {
       !this.#subscriptions.delete(subscription) ||
       !(subscription.consumer instanceof HandlerConsumer)
     ) return;
-    this.#droppedBefore += subscription.consumer.dropped;
+    this.#droppedBefore += subscription.consumer.counts.dropped;
     subscription.consumer.close();
   }
 
@@ -370,16 +364,8 @@ export class Dispatcher {
   }
 
   #tellGap(gap: Gap): void {
-    this.gaps++;
+    this.#gaps++;
     this.#settings.onGap(gap);
-  }
-
-  #sum(stream: number, count: (consumer: Consumer) => number): number {
-    let sum = stream;
-    for (const { consumer } of this.#subscriptions) {
-      if (consumer !== this.stream) sum += count(consumer);
-    }
-    return sum;
   }
 
   #endedError(what: string): Error {

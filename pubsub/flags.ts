@@ -11,7 +11,14 @@ import {
 } from "../events/flags.ts";
 import { describeEvent } from "../events/mod.ts";
 import { REPEATED_AS } from "../events/replication.ts";
-import { Channel, type ChannelType, getChannelType, isPattern, matchGlob } from "../parse/mod.ts";
+import {
+  Channel,
+  type ChannelType,
+  getChannelType,
+  isPattern,
+  KeyeventChannel,
+  matchGlob,
+} from "../parse/mod.ts";
 import { decodeText, type Reply, RespMap, ServerError } from "../resp/mod.ts";
 import type { Connection } from "./connection/connection.ts";
 import { excerpt } from "./connection/printable.ts";
@@ -496,9 +503,13 @@ export class EventAdvice {
     this.#onWarning = onWarning;
   }
 
-  /** Looks at the channels of a subscription. */
-  consider(channels: readonly Channel[]): void {
-    for (const channel of channels) {
+  /**
+   * Looks at the channels of a subscription.
+   *
+   * @param events the events that it takes of them; none if it takes all
+   */
+  consider(channels: readonly Channel[], events: readonly string[]): void {
+    for (const channel of [...channels, ...events.map((event) => new KeyeventChannel(event))]) {
       const event = namedEvent(channel);
       // A pattern of databases may name one event; a pattern of events names none.
       if (event === null || isPattern(event) || this.#warned.has(event)) continue;

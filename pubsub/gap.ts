@@ -154,49 +154,14 @@ export function isNotification(item: Item | DroppedItems): item is KeyNotificati
 }
 
 /** Notifications of one server that were dropped. */
-export class Dropped {
-  /** Tells it from the items. */
-  readonly kind = "dropped";
-  /** The server, as `host:port`; null where there is only one. */
-  readonly node: string | null;
-  /** A time, in ms since the epoch, before which the server did not send any of them. */
-  from: number = Infinity;
-  /** When the last came, in ms since the epoch. */
-  to: number = -Infinity;
-  /** How many notifications. */
-  count: number = 0;
-  /** In a cluster the hash slots of their keys. */
-  readonly slots: Set<number> = new Set();
-
-  constructor(node: string | null) {
-    this.node = node;
-  }
-
-  /**
-   * The gap that they leave.
-   *
-   * @param node the server, where there is only one
-   */
-  toGap(node: string): Gap {
-    const { from, to, count, slots } = this;
-    return {
-      kind: "gap",
-      reason: "overflow",
-      node: this.node ?? node,
-      ...(slots.size === 0 ? {} : { slots: spansOf(slots) }),
-      from,
-      to,
-      dropped: count,
-    };
-  }
-}
-
-/** Notifications of one server that are dropped; times as in {@linkcode Dropped}. */
 interface Loss {
-  readonly from: number;
-  readonly to: number;
-  readonly count: number;
-  readonly slots: Iterable<number>;
+  /** A time, in ms since the epoch, before which the server did not send any of them. */
+  from: number;
+  /** When the last came, in ms since the epoch. */
+  to: number;
+  count: number;
+  /** In a cluster the hash slots of their keys. */
+  readonly slots: Set<number>;
 }
 
 /** Stands in a queue where notifications were dropped, those of each server by themselves. */
@@ -205,13 +170,14 @@ export class DroppedItems {
   readonly kind = "dropped items";
   /** How many bytes it stands for in a queue: those of its slots. */
   bytes = 0;
-  readonly #byNode = new Map<string | null, Dropped>();
+  /** By the server, as `host:port`; by null where there is only one. */
+  readonly #losses = new Map<string | null, Loss>();
   /** The last flush of each server. */
   readonly #flushes = new Map<string, Flush>();
 
   /** Whether everything was taken out. */
   get isEmpty(): boolean {
-    return this.#byNode.size === 0 && this.#flushes.size === 0;
+    return this.#losses.size === 0 && this.#flushes.size === 0;
   }
 
   /**
@@ -222,38 +188,62 @@ export class DroppedItems {
    */
   add(item: Item | DroppedItems, sentAfter: number): void {
     if (item instanceof DroppedItems) {
-      for (const dropped of item.#byNode.values()) this.#add(dropped.node, dropped);
+      for (const [node, { from, to, count, slots }] of item.#losses) {
+        this.#add(node, from, to, count, slots);
+      }
       for (const flush of item.#flushes.values()) this.#flushes.set(flush.node, flush);
     } else if (item.kind === "flush") this.#flushes.set(item.node, item);
     else if (item.kind === "gap") {
       const { node, from, to, dropped = 0, slots } = item;
-      const which = slots === undefined ? null : node;
-      this.#add(which, { from, to, count: dropped, slots: slotsOf(slots ?? []) });
+      this.#add(slots === undefined ? null : node, from, to, dropped, slotsOf(slots ?? []));
     } else {
       const { node = null, timestamp, slot } = item;
-      const from = Math.min(sentAfter, timestamp);
-      this.#add(node, { from, to: timestamp, count: 1, slots: slot === undefined ? [] : [slot] });
+      const slots = slot === undefined ? [] : [slot];
+      this.#add(node, Math.min(sentAfter, timestamp), timestamp, 1, slots);
     }
   }
 
-  #add(node: string | null, { from, to, count, slots }: Loss): void {
-    let dropped = this.#byNode.get(node);
-    if (dropped === undefined) this.#byNode.set(node, dropped = new Dropped(node));
-    const before = dropped.slots.size;
-    dropped.from = Math.min(dropped.from, from);
-    dropped.to = Math.max(dropped.to, to);
-    dropped.count += count;
-    for (const slot of slots) dropped.slots.add(slot);
-    this.bytes += (dropped.slots.size - before) * SLOT_BYTES;
+  #add(
+    node: string | null,
+    from: number,
+    to: number,
+    count: number,
+    slots: Iterable<number>,
+  ): void {
+    let loss = this.#losses.get(node);
+    if (loss === undefined) {
+      this.#losses.set(node, loss = { from: Infinity, to: -Infinity, count: 0, slots: new Set() });
+    }
+    const before = loss.slots.size;
+    loss.from = Math.min(loss.from, from);
+    loss.to = Math.max(loss.to, to);
+    loss.count += count;
+    for (const slot of slots) loss.slots.add(slot);
+    this.bytes += (loss.slots.size - before) * SLOT_BYTES;
   }
 
-  /** Takes those of one server out, or the flush after them; undefined when there are none. */
-  take(): Dropped | Flush | undefined {
-    for (const taken of [this.#byNode, this.#flushes]) {
-      for (const [node, item] of taken) {
-        taken.delete(node as string);
-        return item;
-      }
+  /**
+   * Takes out the gap that those of one server leave, or a flush after them; undefined when there are
+   * none.
+   *
+   * @param only the server, where there is only one
+   */
+  take(only: string): Gap | Flush | undefined {
+    for (const [node, { from, to, count, slots }] of this.#losses) {
+      this.#losses.delete(node);
+      return {
+        kind: "gap",
+        reason: "overflow",
+        node: node ?? only,
+        ...(slots.size === 0 ? {} : { slots: spansOf(slots) }),
+        from,
+        to,
+        dropped: count,
+      };
+    }
+    for (const [node, flush] of this.#flushes) {
+      this.#flushes.delete(node);
+      return flush;
     }
     return undefined;
   }

@@ -162,10 +162,7 @@ export class KeyspaceNotifications extends AbstractKeyspaceNotifications {
         ? "incomplete"
         : state,
       nodes: [node],
-      gaps: this.dispatcher.gaps,
-      queued: this.dispatcher.queued,
-      queuedBytes: this.dispatcher.queuedBytes,
-      dropped: this.dispatcher.dropped,
+      ...this.dispatcher.counts,
     };
   }
 

@@ -1,6 +1,6 @@
 import type { KeyNotification } from "../parse/mod.ts";
 import { byteText } from "../bytes/byte_text.ts";
-import { type Dropped, DroppedItems, isNotification, type Item } from "./gap.ts";
+import { DroppedItems, type Gap, isNotification, type Item } from "./gap.ts";
 
 /**
  * How much a queue may hold.
@@ -37,6 +37,45 @@ export interface QueueLimits {
  */
 export type Overflow = "drop-oldest" | "drop-newest" | "coalesce";
 
+/** What the delivery to consumers needs. */
+export interface DeliveryOptions {
+  /** The limits of each queue. */
+  readonly limits: QueueLimits;
+  /** What a full queue drops. */
+  readonly overflow: Overflow;
+  /** Counts what waits in queues. */
+  readonly backpressure: Backpressure;
+  /** Whether servers report flushes. */
+  readonly flushes: boolean;
+  /** Returns the server for the gaps of overflows, as `host:port`. */
+  node(): string;
+  /** Notifications were dropped; called where they are missing in the order. */
+  onGap(gap: Gap): void;
+  /** A handler threw, or its promise was rejected. */
+  onError(error: unknown): void;
+}
+
+/** Numbers of notifications. */
+export interface QueueCounts {
+  /** How many wait. */
+  readonly queued: number;
+  /** Their bytes. */
+  readonly queuedBytes: number;
+  /** How many were dropped so far. */
+  readonly dropped: number;
+}
+
+/** What a consumer shows besides notifications. */
+export interface Shown {
+  readonly gaps: boolean;
+  readonly flushes: boolean;
+}
+
+const NOTHING: Shown = { gaps: false, flushes: false };
+
+/** The most items of a batch. */
+const MAX_BATCH = 1_000;
+
 /** How many items a queue has room for when the first one comes. */
 const FIRST_LENGTH = 16;
 
@@ -45,9 +84,7 @@ const FIRST_LENGTH = 16;
  * the first item after it.
  */
 export class BoundedQueue {
-  readonly #limits: QueueLimits;
-  readonly #overflow: Overflow;
-  readonly #backpressure: Backpressure;
+  readonly #options: DeliveryOptions;
   // A ring whose length is a power of two; it grows up to the limit of items. Without a length while
   // nothing has come, because most handlers never have anything wait.
   #items: (Item | DroppedItems | undefined)[] = [];
@@ -64,26 +101,13 @@ export class BoundedQueue {
   #after: DroppedItems | null = null;
   #dropped = 0;
 
-  /** @param backpressure where what waits counts */
-  constructor(limits: QueueLimits, overflow: Overflow, backpressure: Backpressure) {
-    this.#limits = limits;
-    this.#overflow = overflow;
-    this.#backpressure = backpressure;
+  constructor(options: DeliveryOptions) {
+    this.#options = options;
   }
 
-  /** The number of notifications in the queue. Gaps, flushes and marks of dropped items do not count. */
-  get length(): number {
-    return this.#notifications;
-  }
-
-  /** The number of notifications dropped so far. */
-  get dropped(): number {
-    return this.#dropped;
-  }
-
-  /** The bytes of the items. */
-  get bytes(): number {
-    return this.#bytes;
+  /** Of gaps, flushes and marks of dropped items, only the bytes count. */
+  get counts(): QueueCounts {
+    return { queued: this.#notifications, queuedBytes: this.#bytes, dropped: this.#dropped };
   }
 
   /**
@@ -93,6 +117,7 @@ export class BoundedQueue {
    * @param sentAfter a time, in ms since the epoch, before which the server did not send it
    */
   push(item: Item, bytes: number, sentAfter: number): void {
+    const { limits, overflow, backpressure } = this.#options;
     if (this.#length === 0 && this.#after !== null) {
       // Nothing stands between them any more, so the mark needs no place.
       if (this.#before === null) this.#before = this.#after;
@@ -100,8 +125,8 @@ export class BoundedQueue {
       this.#after = null;
     }
     if (!this.#fits(bytes)) {
-      if (this.#overflow === "coalesce") this.#coalesce(item);
-      while (this.#overflow !== "drop-newest" && this.#length > 0 && !this.#fits(bytes)) {
+      if (overflow === "coalesce") this.#coalesce(item);
+      while (overflow !== "drop-newest" && this.#length > 0 && !this.#fits(bytes)) {
         this.#dropOldest();
       }
       if (!this.#fits(bytes)) {
@@ -116,23 +141,47 @@ export class BoundedQueue {
       this.#after = null;
     }
     this.#append(item, bytes, sentAfter);
-    const { items, bytes: most } = this.#limits;
-    if (this.#length * 8 > items || this.#bytes * 8 > most) this.#backpressure.mark();
+    if (this.#length * 8 > limits.items || this.#bytes * 8 > limits.bytes) backpressure.mark();
   }
 
-  /** Whether items were dropped before the oldest one, so that their mark is taken next. */
-  get isMarked(): boolean {
+  /** Takes the oldest item that is shown. A gap where items were dropped is reported first. */
+  take({ gaps, flushes }: Shown = NOTHING): Item | undefined {
+    for (;;) {
+      const item = this.#takeAny();
+      if (item === undefined) return undefined;
+      if (item.kind === "gap" ? gaps : item.kind !== "flush" || flushes) return item;
+    }
+  }
+
+  /** Takes as many of those items as there are up to where some were dropped. */
+  takeBatch(shown?: Shown): Item[] | undefined {
+    let item = this.take(shown);
+    if (item === undefined) return undefined;
+    const batch = [item];
+    while (batch.length < MAX_BATCH && !this.#isMarked()) {
+      item = this.take(shown);
+      if (item === undefined) break;
+      batch.push(item);
+    }
+    return batch;
+  }
+
+  /** Whether a gap of dropped items is taken next. */
+  #isMarked(): boolean {
     if (this.#before !== null && !this.#before.isEmpty) return true;
     return this.#length === 0
       ? this.#after !== null
       : this.#items[this.#head] instanceof DroppedItems;
   }
 
-  /** Takes the oldest item, or the mark of items dropped before it. */
-  take(): Item | Dropped | undefined {
+  #takeAny(): Item | undefined {
+    const { node, onGap } = this.#options;
     for (;;) {
-      const dropped = this.#before?.take();
-      if (dropped !== undefined) return dropped;
+      const dropped = this.#before?.take(node());
+      if (dropped !== undefined) {
+        if (dropped.kind === "gap") onGap(dropped);
+        return dropped;
+      }
       this.#before = null;
       const item = this.#shift();
       if (item instanceof DroppedItems) this.#before = item;
@@ -141,39 +190,24 @@ export class BoundedQueue {
     }
   }
 
-  /** Moves all items into an empty queue with the same limits. */
-  moveInto(empty: BoundedQueue): void {
-    empty.#items = this.#items;
-    empty.#sizes = this.#sizes;
-    empty.#sentAfter = this.#sentAfter;
-    empty.#head = this.#head;
-    empty.#length = this.#length;
-    empty.#notifications = this.#notifications;
-    empty.#bytes = this.#bytes;
-    empty.#before = this.#before;
-    empty.#after = this.#after;
-    this.#backpressure.waiting += this.#length;
-    this.clear();
-  }
-
   /** Removes all items. */
   clear(): void {
     this.#items = [];
     this.#sizes = [];
     this.#sentAfter = [];
     this.#head = 0;
-    this.#backpressure.waiting -= this.#length;
+    this.#options.backpressure.waiting -= this.#length;
     this.#length = 0;
     this.#notifications = 0;
     this.#bytes = 0;
     this.#before = null;
     this.#after = null;
-    this.#backpressure.emptied();
+    this.#options.backpressure.emptied();
   }
 
   /** Whether an item fits, and the mark of items dropped just before it. */
   #fits(bytes: number): boolean {
-    const { items, bytes: most } = this.#limits;
+    const { items, bytes: most } = this.#options.limits;
     const mark = this.#after?.bytes ?? 0;
     return this.#length < items && this.#bytes + mark + bytes <= most;
   }
@@ -189,7 +223,7 @@ export class BoundedQueue {
     this.#length++;
     if (isNotification(item)) this.#notifications++;
     this.#bytes += bytes;
-    this.#backpressure.waiting++;
+    this.#options.backpressure.waiting++;
   }
 
   #dropOldest(): void {
@@ -211,8 +245,8 @@ export class BoundedQueue {
     if (isNotification(item)) this.#notifications--;
     this.#bytes -= this.#sizes[this.#head]!;
     this.#head = (this.#head + 1) & (this.#items.length - 1);
-    this.#backpressure.waiting--;
-    if (--this.#length === 0) this.#backpressure.emptied();
+    this.#options.backpressure.waiting--;
+    if (--this.#length === 0) this.#options.backpressure.emptied();
     return item;
   }
 
@@ -241,7 +275,7 @@ export class BoundedQueue {
       kept.add(item);
     }
     this.#resize(this.#items.length, (item) => kept.has(item));
-    const { items, bytes } = this.#limits;
+    const { items, bytes } = this.#options.limits;
     while (this.#length > 0 && (this.#length > items * 7 / 8 || this.#bytes > bytes * 7 / 8)) {
       this.#dropOldest();
     }
@@ -268,7 +302,7 @@ export class BoundedQueue {
     this.#sizes = sizes;
     this.#sentAfter = sentAfter;
     this.#head = 0;
-    this.#backpressure.waiting -= this.#length - count;
+    this.#options.backpressure.waiting -= this.#length - count;
     this.#length = count;
     this.#bytes = bytes;
   }

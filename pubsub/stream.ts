@@ -1,8 +1,9 @@
 import type { KeyNotification } from "../parse/mod.ts";
-import { type Consumer, ConsumerQueue, type DeliveryOptions, type Shown } from "./delivery.ts";
+import type { Consumer } from "./delivery.ts";
 import { ClosedError } from "./connection/errors.ts";
 import { type Flush, type Gap, type Item, sizeOfGap } from "./gap.ts";
 import { checkAtLeast, checkSignal, LONGEST_TIMER } from "./connection/option_checks.ts";
+import { BoundedQueue, type DeliveryOptions, type QueueCounts, type Shown } from "./queue.ts";
 import type { ListenOptions } from "./subscription.ts";
 
 /**
@@ -72,25 +73,14 @@ export class Stream implements Consumer {
     this.#consumers = [this.#inbox];
   }
 
-  /** The number of notifications in the longest queue. */
-  get queued(): number {
-    let most = this.#inbox.queue.length;
-    for (const { queue } of this.#loops) most = Math.max(most, queue.length);
-    return most;
-  }
-
-  /** The bytes of notifications in the largest queue. */
-  get queuedBytes(): number {
-    let most = this.#inbox.queue.bytes;
-    for (const { queue } of this.#loops) most = Math.max(most, queue.bytes);
-    return most;
-  }
-
-  /** The number of notifications dropped so far, summed over the loops. */
-  get dropped(): number {
-    let sum = this.#droppedBefore + this.#inbox.queue.dropped;
-    for (const { queue } of this.#loops) sum += queue.dropped;
-    return sum;
+  /** The most that wait for a loop, and what all have dropped. */
+  get counts(): QueueCounts {
+    const all = [this.#inbox, ...this.#loops].map(({ queue }) => queue.counts);
+    return {
+      queued: Math.max(...all.map(({ queued }) => queued)),
+      queuedBytes: Math.max(...all.map(({ queuedBytes }) => queuedBytes)),
+      dropped: all.reduce((sum, { dropped }) => sum + dropped, this.#droppedBefore),
+    };
   }
 
   /** Adds a gap or a flush before the next notification. */
@@ -146,7 +136,7 @@ export class Stream implements Consumer {
     const deadline = performance.now() + timeout;
     for (;;) {
       const left = Math.max(0, deadline - performance.now());
-      const take = () => this.#inbox.queue.next() as KeyNotification | undefined;
+      const take = () => this.#inbox.queue.take() as KeyNotification | undefined;
       const item = await this.#inbox.next(take, Math.min(left, LONGEST_TIMER), signal);
       if (item !== undefined) return item;
       if (this.#end !== null && !signal?.aborted) {
@@ -164,7 +154,7 @@ export class Stream implements Consumer {
    */
   open<T>(
     { gaps = false, flushes = false, signal }: ListenOptions,
-    take: (queue: ConsumerQueue, shown: Shown) => T | undefined,
+    take: (queue: BoundedQueue, shown: Shown) => T | undefined,
   ): NotificationLoop<T> {
     checkSignal(signal);
     if (flushes && !this.#options.flushes) {
@@ -175,7 +165,7 @@ export class Stream implements Consumer {
     const shown = { gaps, flushes };
     const mailbox = new Mailbox(this.#options);
     if (this.#end !== null) mailbox.end(this.#end);
-    if (this.#loops.size === 0) this.#inbox.moveInto(mailbox);
+    if (this.#loops.size === 0) mailbox.swap(this.#inbox);
     this.#loops.add(mailbox);
     this.#choose();
     let left = false;
@@ -185,8 +175,9 @@ export class Stream implements Consumer {
       signal?.removeEventListener("abort", leave);
       this.#loops.delete(mailbox);
       this.#choose();
-      this.#droppedBefore += mailbox.queue.dropped;
-      if (this.#loops.size === 0) mailbox.moveInto(this.#inbox);
+      if (this.#loops.size === 0) mailbox.swap(this.#inbox);
+      this.#droppedBefore += mailbox.queue.counts.dropped;
+      mailbox.queue.clear();
       mailbox.end({ error: null });
     };
     signal?.addEventListener("abort", leave);
@@ -236,13 +227,13 @@ interface Waiter {
 
 /** A queue, and the waits for what it holds next. */
 class Mailbox {
-  readonly queue: ConsumerQueue;
+  queue: BoundedQueue;
   readonly #waiters = new Set<Waiter>();
   #isServing = false;
   #end: StreamEnd | null = null;
 
   constructor(options: DeliveryOptions) {
-    this.queue = new ConsumerQueue(options);
+    this.queue = new BoundedQueue(options);
   }
 
   /** Whether the next item belongs to somebody who waits. */
@@ -258,10 +249,11 @@ class Mailbox {
     queueMicrotask(() => this.#serve());
   }
 
-  /** Moves all items into an empty mailbox. */
-  moveInto(empty: Mailbox): void {
-    this.queue.moveInto(empty.queue);
-    empty.#serve();
+  /** Gives another one all that waits here, for its own queue, which is empty. */
+  swap(other: Mailbox): void {
+    [this.queue, other.queue] = [other.queue, this.queue];
+    this.#serve();
+    other.#serve();
   }
 
   end(end: StreamEnd): void {

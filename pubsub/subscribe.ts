@@ -1,5 +1,4 @@
 import { CHANNEL_PREFIXES } from "../parse/channel_type.ts";
-import { PIPE } from "../parse/constants.ts";
 import { Channel, escapeGlob, matchGlob, toChannel } from "../parse/mod.ts";
 import { readCounted, startsWith } from "../parse/spans.ts";
 import { toBytes } from "../bytes/to_bytes.ts";
@@ -95,6 +94,9 @@ function isChannelLike(value: unknown): value is string | Uint8Array {
   return typeof value === "string" || value instanceof Uint8Array || ArrayBuffer.isView(value);
 }
 
+const S = 0x73;
+const PIPE = 0x7c;
+
 /** Whether a message on a channel of a subscription passes its filter. */
 export type PassesFilter = (frame: MessageFrame) => boolean;
 
@@ -133,7 +135,7 @@ export function makeFilter(
 
 /** Whether more than the event, or the key, stands in the payload, as of `__subkeyspace@0__:h`. */
 function hasSubkeys({ bytes, channelStart }: MessageFrame): boolean {
-  return bytes[channelStart + 2] === 0x73;
+  return bytes[channelStart + 2] === S;
 }
 
 function passEvents(events: readonly string[]): PassesFilter {

@@ -278,7 +278,7 @@ export const cluster: readonly Mutant[] = [
   {
     name: "forgets the slots of an overflow",
     file: "pubsub/gap.ts",
-    before: "for (const slot of slots) dropped.slots.add(slot);",
+    before: "for (const slot of slots) loss.slots.add(slot);",
     after: "",
     tests: ["tests/cluster/overflow_test.ts"],
   },

@@ -5,14 +5,14 @@ export const pubsubSubscriptions: readonly Mutant[] = [
   {
     name: "swallows what a handler throws",
     file: "pubsub/delivery.ts",
-    before: "      this.#events.onError(error);\n      return null;",
+    before: "      this.#onError(error);\n      return null;",
     after: "      return null;",
     tests: ["tests/pubsub/notifications_test.ts", "--filter=throws or rejects"],
   },
   {
     name: "swallows what a handler rejects with",
     file: "pubsub/delivery.ts",
-    before: "        await pending;\n      } catch (error) {\n        this.#events.onError(error);",
+    before: "        await pending;\n      } catch (error) {\n        this.#onError(error);",
     after: "        await pending;\n      } catch {",
     tests: ["tests/pubsub/notifications_test.ts", "--filter=throws or rejects"],
   },
@@ -273,8 +273,8 @@ export const pubsubSubscriptions: readonly Mutant[] = [
   {
     name: "loses what a loop has not read",
     file: "pubsub/stream.ts",
-    before: "if (this.#loops.size === 0) mailbox.moveInto(this.#inbox);",
-    after: "",
+    before: "      if (this.#loops.size === 0) mailbox.swap(this.#inbox);\n      this",
+    after: "      this",
     tests: ["tests/pubsub/dropped_test.ts"],
   },
   {

@@ -1,11 +1,12 @@
 import { assert, assertEquals } from "@std/assert";
 import type { KeyNotification } from "../../parse/mod.ts";
-import { Backpressure, BoundedQueue } from "../../pubsub/queue.ts";
+import { Backpressure, type BoundedQueue } from "../../pubsub/queue.ts";
+import { queueOf } from "./queue_marks.ts";
 
 const item = { timestamp: 1 } as unknown as KeyNotification;
 
 function filled(backpressure: Backpressure, count: number): BoundedQueue {
-  const queue = new BoundedQueue({ items: 1e6, bytes: 1e6 }, "drop-oldest", backpressure);
+  const queue = queueOf({ items: 1e6, bytes: 1e6 }, "drop-oldest", { backpressure });
   for (let i = 0; i < count; i++) queue.push(item, 0, 0);
   return queue;
 }

@@ -31,6 +31,19 @@ Deno.test("what a loop has dropped stays counted once it is left", async () => {
   await notifications.subscribe(CHANNEL);
   await come(notifications, MESSAGES);
   assertEquals(notifications.status().dropped, 6);
+  const other = notifications.listen();
+  await loop.return();
+  assertEquals([notifications.status().dropped, notifications.status().queued], [6, 0]);
+  await other.return();
+  assertEquals(notifications.status().dropped, 6);
+});
+
+Deno.test("what the last loop has not read waits once it is left, and what it has dropped stays counted", async () => {
+  await using server = floodingServer();
+  await using notifications = await connect(server.url, { queue: { items: 4 } });
+  const loop = notifications.listen();
+  await notifications.subscribe(CHANNEL);
+  await come(notifications, MESSAGES);
   await loop.return();
   assertEquals([notifications.status().dropped, notifications.status().queued], [6, 4]);
 });

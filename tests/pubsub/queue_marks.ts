@@ -1,7 +1,33 @@
 import { assertEquals } from "@std/assert";
 import { KeyNotification } from "../../parse/mod.ts";
-import { Dropped } from "../../pubsub/gap.ts";
-import { Backpressure, BoundedQueue } from "../../pubsub/queue.ts";
+import {
+  Backpressure,
+  BoundedQueue,
+  type DeliveryOptions,
+  type Overflow,
+  type QueueLimits,
+} from "../../pubsub/queue.ts";
+
+/** What a queue of the only server there is, `*`, is made with. */
+export function optionsOf(limits: QueueLimits, overflow: Overflow): DeliveryOptions {
+  return {
+    limits,
+    overflow,
+    backpressure: new Backpressure(),
+    flushes: true,
+    node: () => "*",
+    onGap() {},
+    onError() {},
+  };
+}
+
+export function queueOf(
+  limits: QueueLimits,
+  overflow: Overflow,
+  options: Partial<DeliveryOptions> = {},
+): BoundedQueue {
+  return new BoundedQueue({ ...optionsOf(limits, overflow), ...options });
+}
 
 /**
  * Registers a test of what a full queue keeps of the notifications that it drops.
@@ -11,11 +37,11 @@ import { Backpressure, BoundedQueue } from "../../pubsub/queue.ts";
 export function testMarks(count: number): void {
   Deno.test("drop-newest: marks of what was dropped weigh as much as their slots", () => {
     const limits = { items: 1_000, bytes: 64_000 };
-    const queue = new BoundedQueue(limits, "drop-newest", new Backpressure());
+    const queue = queueOf(limits, "drop-newest");
     let dropped = 0;
     const take = () => {
-      const taken = queue.take();
-      if (taken instanceof Dropped) dropped += taken.count;
+      const taken = queue.take({ gaps: true, flushes: true });
+      if (taken?.kind === "gap") dropped += taken.dropped!;
       return taken;
     };
     for (let n = 0; n < count; n++) {
@@ -25,9 +51,10 @@ export function testMarks(count: number): void {
       queue.push(next, 10, n);
       if (n % 100 !== 0) continue;
       take();
-      if (queue.bytes > limits.bytes) throw new Error(`${queue.bytes} bytes are held`);
+      const { queuedBytes } = queue.counts;
+      if (queuedBytes > limits.bytes) throw new Error(`${queuedBytes} bytes are held`);
     }
     while (take() !== undefined);
-    assertEquals(dropped, queue.dropped);
+    assertEquals(dropped, queue.counts.dropped);
   });
 }

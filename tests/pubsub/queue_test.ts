@@ -1,14 +1,24 @@
 import { assert, assertEquals } from "@std/assert";
-import { Dropped, type Gap, type Item } from "../../pubsub/gap.ts";
-import { Backpressure, BoundedQueue, type Overflow, type QueueLimits } from "../../pubsub/queue.ts";
-import { testMarks } from "./queue_marks.ts";
+import type { Gap, Item } from "../../pubsub/gap.ts";
+import { Backpressure, BoundedQueue, type Overflow } from "../../pubsub/queue.ts";
+import { optionsOf, queueOf, testMarks } from "./queue_marks.ts";
 import { Random } from "../random.ts";
 import { KeyNotification } from "../../parse/mod.ts";
 
-const backpressure = new Backpressure();
+/** Takes the next item, and the gaps between them. */
+function takeAny(queue: BoundedQueue): Item | undefined {
+  return queue.take({ gaps: true, flushes: true });
+}
 
-function queueOf(limits: QueueLimits, overflow: Overflow): BoundedQueue {
-  return new BoundedQueue(limits, overflow, backpressure);
+/** A gap where items were dropped. */
+type Overflowing = Gap & { readonly reason: "overflow" };
+
+function isOfDropped(item: Item): item is Overflowing {
+  return item.kind === "gap" && item.reason === "overflow";
+}
+
+function held({ counts: { queued, queuedBytes } }: BoundedQueue): [items: number, bytes: number] {
+  return [queued, queuedBytes];
 }
 
 function item(timestamp: number, key: string | Uint8Array = `k${timestamp}`): Item {
@@ -43,8 +53,8 @@ function filled(
 /** What is left, in order: times of notifications, and what was dropped as `from-to:count`. */
 function drain(queue: BoundedQueue): (number | string)[] {
   const left: (number | string)[] = [];
-  for (let next = queue.take(); next !== undefined; next = queue.take()) {
-    if (next instanceof Dropped) left.push(`${next.from}-${next.to}:${next.count}`);
+  for (let next = takeAny(queue); next !== undefined; next = takeAny(queue)) {
+    if (isOfDropped(next)) left.push(`${next.from}-${next.to}:${next.dropped}`);
     else if (next.kind === "gap") left.push(`gap ${next.from}-${next.to}`);
     else left.push(next.kind === "flush" ? `flush ${next.at}` : next.timestamp);
   }
@@ -57,39 +67,36 @@ Deno.test("a queue gives its items back in order, while it grows round its end",
   let next = 0;
   for (let round = 0; round < 50; round++) {
     for (let i = 0; i < 7; i++) push(queue, item(next++), 1);
-    for (let i = 0; i < 3; i++) out.push((queue.take() as KeyNotification).timestamp);
+    for (let i = 0; i < 3; i++) out.push((takeAny(queue) as KeyNotification).timestamp);
   }
   out.push(...drain(queue));
   assertEquals(out, Array.from({ length: 350 }, (_, index) => index));
-  assertEquals([queue.length, queue.bytes], [0, 0]);
+  assertEquals(held(queue), [0, 0]);
 });
 
-Deno.test("what waits in queues counts in their backpressure, whatever becomes of it", () => {
+Deno.test("what waits in a queue counts in its backpressure, whatever becomes of it", () => {
   const backpressure = new Backpressure();
-  const from = new BoundedQueue({ items: 16, bytes: 100 }, "coalesce", backpressure);
-  const to = new BoundedQueue({ items: 16, bytes: 100 }, "coalesce", backpressure);
+  const queue = queueOf({ items: 16, bytes: 100 }, "coalesce", { backpressure });
   for (let n = 1; n <= 40; n++) {
-    from.push(item(n, `k${n % 20}`), 1, n);
-    assertEquals(backpressure.waiting, from.length);
+    queue.push(item(n, `k${n % 20}`), 1, n);
+    assertEquals(backpressure.waiting, queue.counts.queued);
   }
-  from.moveInto(to);
-  assertEquals(backpressure.waiting, to.length);
-  to.take();
-  to.take();
-  assertEquals(backpressure.waiting, to.length);
-  to.clear();
+  takeAny(queue);
+  takeAny(queue);
+  assertEquals(backpressure.waiting, queue.counts.queued);
+  queue.clear();
   assertEquals(backpressure.waiting, 0);
 });
 
 Deno.test("drop-oldest: the oldest go when there are too many items", () => {
   const queue = filled("drop-oldest", { items: 3, bytes: 100 }, 5);
-  assertEquals([queue.length, queue.bytes], [3, 3]);
+  assertEquals(held(queue), [3, 3]);
   assertEquals(drain(queue), ["1-2:2", 3, 4, 5]);
 });
 
 Deno.test("drop-oldest: the oldest go when there are too many bytes", () => {
   const queue = filled("drop-oldest", { items: 100, bytes: 10 }, 5, 4);
-  assertEquals([queue.length, queue.bytes], [2, 8]);
+  assertEquals(held(queue), [2, 8]);
   assertEquals(drain(queue), ["1-3:3", 4, 5]);
 });
 
@@ -102,8 +109,8 @@ Deno.test("an item larger than the whole queue is dropped, and what follows is n
 
 Deno.test("drop-newest: what comes to a full queue goes, and is missing where it would stand", () => {
   const queue = filled("drop-newest", { items: 3, bytes: 100 }, 5);
-  assertEquals([queue.length, queue.bytes], [3, 3]);
-  assertEquals((queue.take() as KeyNotification).timestamp, 1);
+  assertEquals(held(queue), [3, 3]);
+  assertEquals((takeAny(queue) as KeyNotification).timestamp, 1);
   push(queue, item(6), 1);
   push(queue, item(7), 1);
   assertEquals(drain(queue), [2, 3, "4-5:2", 6, "7-7:1"]);
@@ -114,7 +121,7 @@ Deno.test("coalesce: the newest of each key stay", () => {
   for (let timestamp = 1; timestamp <= 16; timestamp++) {
     push(queue, item(timestamp, timestamp % 4 === 0 ? "rare" + timestamp : "often"), 1);
   }
-  assertEquals(queue.length, 16);
+  assertEquals(queue.counts.queued, 16);
   push(queue, item(17, "often"), 1);
   assertEquals(drain(queue), ["1-15:12", 4, 8, 12, 16, 17]);
 });
@@ -143,17 +150,15 @@ for (const overflow of ["drop-oldest", "drop-newest", "coalesce"] as const) {
   Deno.test(`${overflow}: nothing vanishes unsaid, and the bounds hold, through random use`, () => {
     const random = new Random(7);
     const limits = { items: 20, bytes: 60 };
-    let queue = queueOf(limits, overflow);
+    const queue = queueOf(limits, overflow);
     let pushed = 0;
     let accounted = 0;
     let taken = 0;
-    /** What queues dropped that were moved into others. */
-    let moved = 0;
     let last = 0;
     const flushes: number[] = [];
     let lastFlush = 0;
-    const account = (next: Item | Dropped | undefined) => {
-      if (next instanceof Dropped) accounted += next.count;
+    const account = (next: Item | undefined) => {
+      if (next !== undefined && isOfDropped(next)) accounted += next.dropped!;
       else if (next?.kind === "flush") {
         assert(next.at > last, `the flush ${next.at} comes after ${last}`);
         lastFlush = next.at;
@@ -169,24 +174,18 @@ for (const overflow of ["drop-oldest", "drop-newest", "coalesce"] as const) {
     for (let round = 0; round < 20_000; round++) {
       if (random.below(5) < 3) {
         push(queue, item(++pushed, `k${random.below(30)}`), 1 + random.below(6));
-      } else account(queue.take());
+      } else account(takeAny(queue));
       if (random.below(50) === 0) push(queue, gap(last, last), 0);
       if (random.below(50) === 0) {
         flushes.push(pushed + 0.5);
         push(queue, flush(pushed + 0.5), 0);
       }
-      if (random.below(500) === 0) {
-        const next = queueOf(limits, overflow);
-        queue.moveInto(next);
-        moved += queue.dropped;
-        assertEquals(queue.length, 0);
-        queue = next;
-      }
       // What was taken, what waits and what was dropped; a gap may not be read yet.
-      assertEquals(taken + queue.length + queue.dropped + moved, pushed);
-      assertEquals(queue.length <= limits.items && queue.bytes <= limits.bytes, true);
+      const { queued, queuedBytes, dropped } = queue.counts;
+      assertEquals(taken + queued + dropped, pushed);
+      assertEquals(queued <= limits.items && queuedBytes <= limits.bytes, true);
     }
-    for (let next = queue.take(); next !== undefined; next = queue.take()) account(next);
+    for (let next = takeAny(queue); next !== undefined; next = takeAny(queue)) account(next);
     assertEquals(accounted, pushed);
     assertEquals(lastFlush, flushes.at(-1));
   });
@@ -198,7 +197,7 @@ for (const overflow of ["drop-oldest", "drop-newest", "coalesce"] as const) {
     // Through growth, and round the end of the ring.
     for (let time = 1; time <= 30; time++) {
       queue.push(item(100 + time), 1, time);
-      if (time <= 10) queue.take();
+      if (time <= 10) takeAny(queue);
     }
     for (let time = 31; time <= 33; time++) queue.push(item(100 + time), 1, time);
     const notes = drain(queue).filter((left) => typeof left === "string");
@@ -225,22 +224,14 @@ Deno.test("a flush that has to go is kept, the last one of each server, after wh
 Deno.test("a queue full of flushes keeps one and counts nothing", () => {
   const queue = queueOf({ items: 2, bytes: 100 }, "drop-newest");
   for (let at = 1; at <= 1_000; at++) push(queue, flush(at), 0);
-  assertEquals([queue.length, queue.dropped], [0, 0]);
+  assertEquals([queue.counts.queued, queue.counts.dropped], [0, 0]);
   assertEquals(drain(queue), ["flush 1", "flush 2", "flush 1000"]);
-});
-
-Deno.test("moving a queue takes along what it dropped", () => {
-  const from = filled("drop-oldest", { items: 3, bytes: 100 }, 5);
-  const to = queueOf({ items: 3, bytes: 100 }, "drop-oldest");
-  from.moveInto(to);
-  assertEquals([from.length, from.bytes, from.take()], [0, 0, undefined]);
-  assertEquals(drain(to), ["1-2:2", 3, 4, 5]);
 });
 
 Deno.test("a cleared queue holds nothing", () => {
   const queue = filled("drop-oldest", { items: 3, bytes: 100 }, 5);
   queue.clear();
-  assertEquals([queue.length, queue.bytes, queue.take()], [0, 0, undefined]);
+  assertEquals([...held(queue), takeAny(queue)], [0, 0, undefined]);
 });
 
 for (const overflow of ["drop-oldest", "drop-newest", "coalesce"] as const) {
@@ -256,8 +247,8 @@ for (const overflow of ["drop-oldest", "drop-newest", "coalesce"] as const) {
     }
     const gaps: Gap[] = [];
     const left: number[] = [];
-    for (let next = queue.take(); next !== undefined; next = queue.take()) {
-      if (next instanceof Dropped) gaps.push(next.toGap("*"));
+    for (let next = takeAny(queue); next !== undefined; next = takeAny(queue)) {
+      if (isOfDropped(next)) gaps.push(next);
       else left.push((next as KeyNotification).timestamp);
     }
     assertEquals(left, keep);
@@ -270,7 +261,7 @@ for (const overflow of ["drop-oldest", "drop-newest", "coalesce"] as const) {
       { ...common, node: "a:1", from: first, to: first + 4, slots: scattered },
       { ...common, node: "b:1", from: first + 1, to: first + 5, slots: apart },
     ]);
-    assertEquals(queue.dropped, 6);
+    assertEquals(queue.counts.dropped, 6);
   });
 }
 
@@ -284,19 +275,23 @@ Deno.test("gaps of nodes that have to go are swallowed by what was dropped of ea
   push(queue, notification, 1);
   push(queue, item(21), 1);
   const dropped: unknown[] = [];
-  for (let next = queue.take(); next !== undefined; next = queue.take()) {
-    if (next instanceof Dropped) dropped.push([next.node, next.from, next.to, [...next.slots]]);
+  for (let next = takeAny(queue); next !== undefined; next = takeAny(queue)) {
+    if (isOfDropped(next)) dropped.push([next.node, next.from, next.to, next.slots]);
   }
-  assertEquals(dropped, [["a:1", 0, 12, [0, 1, 2]], ["b:1", 1, 11, [1, 2]]]);
+  assertEquals(dropped, [
+    ["a:1", 0, 12, [{ first: 0, last: 2 }]],
+    ["b:1", 1, 11, [{ first: 1, last: 2 }]],
+  ]);
 });
 
 testMarks(100_000);
 
 Deno.test("a queue in which nothing has waited takes little memory", () => {
   const queues: BoundedQueue[] = new Array(50_000);
+  const options = optionsOf({ items: 1_000, bytes: 1_000 }, "drop-oldest");
   const before = Deno.memoryUsage().heapUsed;
   for (let n = 0; n < queues.length; n++) {
-    queues[n] = queueOf({ items: 1_000, bytes: 1_000 }, "drop-oldest");
+    queues[n] = new BoundedQueue(options);
   }
   const each = (Deno.memoryUsage().heapUsed - before) / queues.length;
   assert(each < 450, `${each} bytes each`);
