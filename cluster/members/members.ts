@@ -64,7 +64,7 @@ export class Members extends Map<string, Member> implements MemberContext {
 
   constructor(options: MembersOptions) {
     super();
-    const { settings, dispatcher, onHint, signal } = options;
+    const { settings, dispatcher, signal } = options;
     this.#options = options;
     this.settings = settings;
     this.dispatcher = dispatcher;

@@ -287,7 +287,9 @@ function takeoverOf(stream: NodeStream<unknown>, move: IncomingMove): Takeover {
   let after = -Infinity;
   let before = Infinity;
   for (const [slot, order] of stream.deniedOrders) {
-    if (order > after && order <= stream.reportOrder && includesSlot(move.slots, slot)) after = order;
+    if (order > after && order <= stream.reportOrder && includesSlot(move.slots, slot)) {
+      after = order;
+    }
   }
   for (const { first, last } of move.slots) {
     for (let slot = first; slot <= last; slot++) {
