@@ -6,27 +6,38 @@
 import { ServerError } from "../../resp/mod.ts";
 import { ConnectError } from "./errors.ts";
 
-const IS_FULL = /\b(max|too many)\w*\b.*\b(clients|connections)\b/i;
+// Only words of servers, so that what these match can be shown whatever the password is.
+const FULL = /max(?:imum)? number of (?:clients|connections)|too many (?:clients|connections)/i;
+const NO_AUTH = /^(?:ERR )?NOAUTH\b|authentication required/i;
+const WRONG_PASSWORD =
+  /^WRONGPASS\b|(?:invalid|wrong) (?:password|username(?:-password pair or user is disabled)?)|auth(?:entication)? failed|no password is set|called without any password/i;
+const ARITY = /wrong number of arguments/i;
+
+/** Makes a pattern of the codes and words by which servers refuse something. */
+export function refusalPattern(): RegExp {
+  const words = [FULL, NO_AUTH, WRONG_PASSWORD, ARITY].map(({ source }) => source);
+  const codes = "^(?:ERR|NOPERM|NOPROTO|DENIED|LOADING|BUSY|MOVED|CLUSTERDOWN)\\b";
+  return new RegExp([...words, "unknown (?:sub)?command", codes].join("|"), "gi");
+}
 
 /** Whether a server refuses the client, whatever the command: it is full, or in protected mode. */
 export function refusesClient({ code, message }: ServerError): boolean {
-  return code === "DENIED" || IS_FULL.test(message);
+  return code === "DENIED" || FULL.test(message);
 }
 
 /** Whether a server requires `AUTH` first. */
 export function wantsPassword({ message }: ServerError): boolean {
-  return /^(?:ERR )?NOAUTH\b|\bauthentication required/i.test(message);
+  return NO_AUTH.test(message);
 }
 
 /** Whether a server has checked the user and password, and refuses them. */
 export function refusesPassword({ message }: ServerError): boolean {
-  return /^WRONGPASS\b|(invalid|wrong) (username|password)|auth\w* fail|no password is set|without any password/i
-    .test(message);
+  return WRONG_PASSWORD.test(message);
 }
 
 /** Whether a server refuses the number of arguments, as servers before Redis 6 refuse a user name. */
 export function isArityError({ message }: ServerError): boolean {
-  return /wrong number of arg/i.test(message);
+  return ARITY.test(message);
 }
 
 /**
@@ -40,7 +51,7 @@ export function isBusy(error: unknown): boolean {
 /** Makes the error for a connection that the server refuses to serve. */
 export function clientRefused(server: string, cause: ServerError): ConnectError {
   const { message } = cause;
-  const hint = IS_FULL.test(message) ? "; close idle connections, or raise its maxclients" : "";
+  const hint = FULL.test(message) ? "; close idle connections, or raise its maxclients" : "";
   return new ConnectError("CLIENT_REFUSED", `Cannot use ${server}: ${message}${hint}`, {
     server,
     cause,

@@ -1,6 +1,7 @@
 import { type Reply, ServerError } from "../../resp/mod.ts";
 import { CodedError } from "./errors.ts";
 import { excerpt, isName } from "./printable.ts";
+import { refusalPattern } from "./refusal.ts";
 
 /** The most passwords remembered: a `credentials` function may return another one each time. */
 const MAX_SECRETS = 16;
@@ -25,21 +26,7 @@ const NOT_SHOWN = "(not shown, because it may repeat the password)";
  * Matches the codes and words that servers are known to use. They are shown whatever the password is,
  * because what to do next depends on them.
  */
-const KNOWN = /* @__PURE__ */ new RegExp(
-  /* @__PURE__ */ [
-    "^(?:ERR|WRONGPASS|NOAUTH|NOPERM|NOPROTO|DENIED|LOADING|BUSY|MOVED|CLUSTERDOWN)\\b",
-    "max(?:imum)? number of clients",
-    "too many (?:clients|connections)",
-    "authentication required",
-    "no password is set",
-    "AUTH <password> called without any password",
-    "(?:invalid|wrong) (?:password|username(?:-password pair or user is disabled)?)",
-    "auth(?:entication)? failed",
-    "unknown (?:sub)?command",
-    "wrong number of arguments",
-  ].join("|"),
-  "gi",
-);
+const KNOWN = /* @__PURE__ */ refusalPattern();
 
 /** Matches what servers are known to report about themselves. */
 const KNOWN_FIELD =
@@ -79,7 +66,7 @@ export class Secrets {
     if (this.repeats(message.slice(0, MAX_SERVER_TEXT).replace(KNOWN, "\n"))) {
       const known: string[] = shown.match(KNOWN) ?? [];
       // An error begins with its code.
-      if (!/^[A-Z]+$/.test(known[0] ?? "")) known.unshift("ERR");
+      if (!/^[A-Z]+\b/.test(known[0] ?? "")) known.unshift("ERR");
       return new ServerError([...known, NOT_SHOWN].join(" "));
     }
     return shown === message ? reply : new ServerError(shown);

@@ -29,6 +29,7 @@ Deno.test("what is known of a server's words is left whatever the password is", 
   const known = {
     "ERR unknown command 'HELLO'": "unknown command",
     "NOAUTH Authentication required.": "Authentication required",
+    "ERR NOAUTH Authentication required.": "ERR NOAUTH",
     "WRONGPASS invalid username-password pair or user is disabled.": "invalid username",
     "ERR AUTH <password> called without any password configured for the default user.":
       "without any password",
