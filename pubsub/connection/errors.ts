@@ -1,11 +1,11 @@
 /**
- * What can go wrong on a connection. The page `docs/errors.md` explains each code.
+ * What can go wrong on a connection. `docs/errors.md` explains each code.
  *
  * @module
  */
 
 /**
- * Facts about an error that is about one server.
+ * The options of an error that is about one server.
  *
  * @example
  * ```ts
@@ -21,8 +21,8 @@ export interface ConnectErrorOptions extends ErrorOptions {
 }
 
 /**
- * An error with a code, about one server or several: {@linkcode ConnectError},
- * {@linkcode AuthError} and {@linkcode TimeoutError} are such.
+ * An error with a code, about one server or several, such as {@linkcode ConnectError},
+ * {@linkcode AuthError} and {@linkcode TimeoutError}.
  *
  * @example
  * ```ts
@@ -39,11 +39,11 @@ export class CodedError<Code extends string = string> extends Error {
   readonly server: string | null;
 
   /**
-   * Makes the error.
+   * Creates the error.
    *
    * @param code the kind of failure
-   * @param message what could not be done, why, and a hint
-   * @param options the server; `cause`: the error behind this one
+   * @param message what failed and why, and a hint
+   * @param options the server, and the error behind this one
    */
   constructor(code: Code, message: string, options: ConnectErrorOptions = {}) {
     super(message, options);
@@ -55,30 +55,27 @@ export class CodedError<Code extends string = string> extends Error {
 /**
  * A connection could not be made or used, or was lost.
  *
- * Its `code`:
- *
- * - `CONNECT_FAILED`: nothing answers at the address;
- * - `TLS_FAILED`: TLS cannot be agreed on;
- * - `CONNECTION_LOST`: the connection broke, or the server ended it;
- * - `NOT_CONNECTED`: there is no connection at present, and none is waited for;
- * - `ATTEMPTS_EXHAUSTED`: `maxAttempts` attempts to reconnect have failed;
- * - `CLIENT_REFUSED`: the server accepts no command of this client: it is full, or in protected mode;
- * - `PROTOCOL_ERROR`: what the server sends is not the Redis protocol, or no answer to what was sent;
- * - `RESP3_UNSUPPORTED`: RESP3 is required by the option `protocol`, and the server does not speak it;
- * - `COMMAND_REFUSED`: the server refuses a command that is needed;
- * - `CLUSTER_NODE`: the server is a node of a cluster, and is to be watched as a single server;
- * - `WRONG_MODE`: the server is of another kind: a Sentinel, no Sentinel, or no node of a cluster;
- * - `WRONG_ROLE`: the server is a replica, and a primary is needed, or the other way round;
- * - `OTHER_SERVER`: the address leads to another server than before;
- * - `SERVER_REPLACED`: another server has taken the place of this one, or it has moved;
+ * - `CONNECT_FAILED`: nothing answers at the address.
+ * - `TLS_FAILED`: TLS cannot be agreed on, or a certificate or the key cannot be used.
+ * - `CONNECTION_LOST`: the connection broke, or the server closed it.
+ * - `NOT_CONNECTED`: there is no connection at present, and none is waited for.
+ * - `ATTEMPTS_EXHAUSTED`: `maxAttempts` attempts to reconnect have failed.
+ * - `CLIENT_REFUSED`: the server accepts no command of this client: it is full, or in protected mode.
+ * - `PROTOCOL_ERROR`: the server sends something that is not the Redis protocol, or a reply to nothing.
+ * - `RESP3_UNSUPPORTED`: the option `protocol` requires RESP3, and the server does not speak it.
+ * - `COMMAND_REFUSED`: the server refuses a command that is needed.
+ * - `CLUSTER_NODE`: the server is a node of a cluster, and is to be watched as a single server.
+ * - `WRONG_MODE`: the server is of another kind: a Sentinel, not a Sentinel, or not a cluster node.
+ * - `WRONG_ROLE`: the server is a replica, and a primary is needed, or the other way round.
+ * - `OTHER_SERVER`: the address leads to another server than before.
+ * - `SERVER_REPLACED`: another server has taken the place of this one, or it has moved.
  * - `TOPOLOGY_UNAVAILABLE`: no node of the cluster gives a topology that can be used.
  *
  * @example
  * ```ts no-run
  * import { connect, ConnectError } from "@keywatch/keywatch";
  *
- * const url = "redis://localhost:6379";
- * const notifications = await connect(url).catch((error) => {
+ * const notifications = await connect("redis://localhost:6379").catch((error) => {
  *   if (!(error instanceof ConnectError)) throw error;
  *   console.error(error.code, error.server, error.message, error.cause);
  *   return null; // It may be there later.
@@ -107,65 +104,49 @@ export class ConnectError extends CodedError<
 }
 
 /**
- * The sockets of this runtime cannot do what was asked of them. Trying again does not help.
+ * The sockets of this runtime cannot do what was requested. Trying again does not help.
  *
- * Its `code`:
- *
- * - `SOCKETS_UNSUPPORTED`: the runtime has no sockets that are known here;
- * - `TLS_UNSUPPORTED`: TLS, or an option of it, cannot be used there;
+ * - `SOCKETS_UNSUPPORTED`: the runtime has no sockets that the library knows.
+ * - `TLS_UNSUPPORTED`: TLS, or an option of it, cannot be used there.
  * - `UNIX_UNSUPPORTED`: the runtime has no unix sockets.
  *
  * @example
  * ```ts no-run
  * import { connect, UnsupportedError } from "@keywatch/keywatch";
  *
- * try {
- *   await using notifications = await connect("redis+unix:///run/redis/redis.sock");
- *   console.log(notifications.status());
- * } catch (error) {
+ * await connect("redis+unix:///run/redis/redis.sock").catch((error) => {
  *   if (!(error instanceof UnsupportedError)) throw error;
  *   console.error(error.code); // "UNIX_UNSUPPORTED" in Workers
- * }
+ * });
  * ```
  */
 export class UnsupportedError extends CodedError<
-  | "SOCKETS_UNSUPPORTED"
-  | "TLS_UNSUPPORTED"
-  | "UNIX_UNSUPPORTED"
+  "SOCKETS_UNSUPPORTED" | "TLS_UNSUPPORTED" | "UNIX_UNSUPPORTED"
 > {
   /** Always `"UnsupportedError"`. */
   override readonly name = "UnsupportedError";
 }
 
 /**
- * The server refuses the user name or password, requires a password, or refuses this user a command
- * that is needed.
+ * The server refuses the user or the password, requires a password, or refuses this user a command.
  *
- * Its `code`:
- *
- * - `PASSWORD_MISSING`: the server requires a password, and none was given;
- * - `PASSWORD_REFUSED`: the server refuses the user name or the password;
- * - `CREDENTIALS_FAILED`: the `credentials` function threw, or returned no password;
- * - `PERMISSION_DENIED`: the user may not run the command that is needed.
+ * - `PASSWORD_MISSING`: the server requires a password, and none was given.
+ * - `PASSWORD_REFUSED`: the server refuses the user name or the password.
+ * - `CREDENTIALS_FAILED`: the `credentials` function threw, or returned no password.
+ * - `PERMISSION_DENIED`: the user may not run a command that is needed.
  *
  * @example
  * ```ts no-run
  * import { AuthError, connect } from "@keywatch/keywatch";
  *
- * try {
- *   await using notifications = await connect("redis://watcher:old@localhost:6379");
- *   console.log(notifications.status());
- * } catch (error) {
+ * await connect("redis://watcher:old@localhost:6379").catch((error) => {
  *   if (!(error instanceof AuthError) || error.code !== "PASSWORD_REFUSED") throw error;
- *   console.error(`Look the password of ${error.server} up again`);
- * }
+ *   console.error(`Look up the password of ${error.server} again`);
+ * });
  * ```
  */
 export class AuthError extends CodedError<
-  | "PASSWORD_MISSING"
-  | "PASSWORD_REFUSED"
-  | "CREDENTIALS_FAILED"
-  | "PERMISSION_DENIED"
+  "PASSWORD_MISSING" | "PASSWORD_REFUSED" | "CREDENTIALS_FAILED" | "PERMISSION_DENIED"
 > {
   /** Always `"AuthError"`. */
   override readonly name = "AuthError";
@@ -174,31 +155,23 @@ export class AuthError extends CodedError<
 /**
  * Something did not happen before its deadline.
  *
- * Its `code`:
- *
- * - `CONNECT_TIMEOUT`: no connection was made;
- * - `REPLY_TIMEOUT`: the server did not answer a command;
- * - `SERVER_BUSY`: the server was loading its data or running a script all the time;
+ * - `CONNECT_TIMEOUT`: no connection was made.
+ * - `REPLY_TIMEOUT`: the server did not answer a command.
+ * - `SERVER_BUSY`: the server was loading its data or running a script all the time.
  * - `CREDENTIALS_TIMEOUT`: the `credentials` function returned nothing.
  *
  * @example
  * ```ts no-run
  * import { connect, TimeoutError } from "@keywatch/keywatch";
  *
- * try {
- *   await using notifications = await connect("redis://10.0.0.1", { timeout: 500 });
- *   console.log(notifications.status());
- * } catch (error) {
+ * await connect("redis://10.0.0.1", { timeout: 500 }).catch((error) => {
  *   if (!(error instanceof TimeoutError)) throw error;
  *   console.error(`${error.code}: nothing within ${error.timeout} ms from ${error.server}`);
- * }
+ * });
  * ```
  */
 export class TimeoutError extends CodedError<
-  | "CONNECT_TIMEOUT"
-  | "REPLY_TIMEOUT"
-  | "SERVER_BUSY"
-  | "CREDENTIALS_TIMEOUT"
+  "CONNECT_TIMEOUT" | "REPLY_TIMEOUT" | "SERVER_BUSY" | "CREDENTIALS_TIMEOUT"
 > {
   /** Always `"TimeoutError"`. */
   override readonly name = "TimeoutError";
@@ -206,12 +179,12 @@ export class TimeoutError extends CodedError<
   readonly timeout: number;
 
   /**
-   * Makes the error.
+   * Creates the error.
    *
    * @param code what did not happen in time
    * @param message what was waited for, from whom, and a hint
    * @param timeout the deadline, in milliseconds
-   * @param options the server; `cause`: the error behind this one
+   * @param options the server, and the error behind this one
    */
   constructor(
     code: TimeoutError["code"],
@@ -225,7 +198,7 @@ export class TimeoutError extends CodedError<
 }
 
 /**
- * The object has been closed, which also ends what waits.
+ * The object was closed. This also ends what waits at that time.
  *
  * @example
  * ```ts no-run
