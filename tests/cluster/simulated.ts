@@ -90,6 +90,8 @@ export class SimulatedNode implements AsyncDisposable {
   flags = "AKE";
   /** Its rows of `CLUSTER MIGRATION STATUS`, which it does not know if this is null. */
   moves: readonly Readonly<Record<string, string>>[] | null = null;
+  /** The epoch of the cluster, as far as it knows. */
+  epoch = 1;
   /** What it answers to `CLUSTER NODES`, which it does not know if this is null. */
   line: string | null = null;
   /** What it waits for before it answers anything. */
@@ -199,6 +201,8 @@ export class SimulatedNode implements AsyncDisposable {
       case "CLUSTER SLOTS":
         if (this.older !== null) return slotsReply(this.#cluster.shards);
         return "-ERR unknown subcommand\r\n";
+      case "CLUSTER INFO":
+        return bulk(`cluster_current_epoch:${this.epoch}\r\ncluster_my_epoch:${this.epoch}\r\n`);
       case "CLUSTER NODES":
         if (this.line !== null) return bulk(this.line);
         return "-ERR unknown subcommand\r\n";
