@@ -50,10 +50,10 @@ export class WatchedCluster {
     this.#hasFences = migrations !== "deliver";
     this.#reportsStatus = options.onStatus !== undefined;
     this.dispatcher = new Dispatcher(() => "*", settings, {
-      checkDelivery: async (channels) => {
+      subscribe: async (channels, admit) => {
+        // Before the fences are set, which may be thousands.
         await this.#onEach(({ server }) => server.checkDelivery(channels));
-      },
-      settle: async (channels) => {
+        admit();
         this.#members.slots.want(channels);
         const all = [...channels, ...this.#registerOpposites()];
         const refused = (await this.#onEach((member) => member.settle(all))).flat();

@@ -26,8 +26,8 @@ interface ActiveSubscription {
   /** By id, each as often as it was given. */
   readonly channels: Map<string, Channel[]>;
   readonly consumer: Consumer;
-  /** The consumer, behind the filter that it may have. */
-  readonly user: User;
+  /** The consumer, behind the filter that it may have; before it is admitted {@linkcode PENDING}. */
+  user: User;
 }
 
 /** A consumer of those messages of a subscription that pass its filter. */
@@ -44,6 +44,9 @@ class FilteredConsumer {
 /** Who uses a channel. */
 type User = Consumer | FilteredConsumer;
 
+/** Uses the channels of a subscription while it is not known whether it can receive anything. */
+const PENDING: Consumer = { deliver() {}, counts: { queued: 0, queuedBytes: 0, dropped: 0 } };
+
 /** A desired channel, and the consumers of its notifications. */
 export type Desired = DesiredChannel<User>;
 
@@ -58,10 +61,13 @@ export interface Refusal {
 
 /** The servers: one, or the nodes of a cluster. */
 export interface Servers {
-  /** Rejects if a server can deliver nothing on one of the channels. */
-  checkDelivery(channels: readonly Channel[]): Promise<void>;
-  /** Waits until every server has confirmed or refused the channels. */
-  settle(channels: readonly Desired[]): Promise<Refusal[]>;
+  /**
+   * Waits until every server has confirmed or refused desired channels.
+   *
+   * @param admit called once it is known that every server can deliver something on each channel
+   * @throws if a server can deliver nothing on one of them
+   */
+  subscribe(channels: readonly Desired[], admit: () => void): Promise<Refusal[]>;
   /** Waits until every connected server has unsubscribed channels that are not desired. */
   reconcile(): Promise<void>;
 }
@@ -173,17 +179,23 @@ export class Dispatcher {
       ? consumer
       : new FilteredConsumer(consumer, makeFilter(channels, options, this.#settings.keyPrefix));
     if (user !== consumer) this.#hasFilters = true;
-    const subscription: ActiveSubscription = { channels: byId(channels), consumer, user };
+    const subscription: ActiveSubscription = { channels: byId(channels), consumer, user: PENDING };
     this.#subscriptions.add(subscription);
     // Synchronously, so that an `unsubscribe` that is called later finds them.
-    const desired = channels.map((channel) => this.registry.add(channel, user));
+    const desired = channels.map((channel) => this.registry.add(channel, PENDING));
+    const admit = () => {
+      subscription.user = user;
+      for (const channel of [...subscription.channels.values()].flat()) {
+        this.registry.add(channel, user);
+        this.registry.remove(channel, PENDING);
+      }
+    };
     let refused: Refusal[];
     try {
-      await Promise.all([
+      [refused] = await Promise.all([
+        this.#servers.subscribe(desired, admit),
         this.#advise(channels, events),
-        this.#servers.checkDelivery(channels),
       ]);
-      refused = await this.#servers.settle(desired);
     } catch (error) {
       // Unsubscribes what was subscribed meanwhile; nothing waits for that.
       this.#release(channels, subscription).catch(() => {});

@@ -146,15 +146,22 @@ export class DeliveryCheck {
     connection: Connection,
     groups: readonly (readonly ServerChannel[])[],
   ): Promise<FindUndeliverable> {
-    const findDatabase = await findMissingDatabases(connection, groups.flat());
+    const needsFlags = groups.some((group) => group.length > 0);
+    const [findDatabase, flags] = await Promise.all([
+      findMissingDatabases(connection, groups.flat()),
+      needsFlags ? readFlags(connection) : null,
+    ]);
+    if (needsFlags) this.flags = flags ?? "unknown";
+    if (flags === null) return findDatabase;
     // A group that is refused for its database adds no flags.
     const rest = groups.filter((group) => findDatabase(group) === null);
-    const findFlags = await this.#findMissingFlags(connection, rest);
+    const findFlags = await this.#findMissingFlags(connection, flags, rest);
     return (channels) => findDatabase(channels) ?? findFlags(channels);
   }
 
   async #findMissingFlags(
     connection: Connection,
+    before: string,
     groups: readonly Iterable<ServerChannel>[],
   ): Promise<FindMissing> {
     // Thousands of groups may need the same flags, which are then compared once.
@@ -163,13 +170,12 @@ export class DeliveryCheck {
       const needs = representatives(group);
       if (needs.size > 0) asked.set(JSON.stringify([...needs.keys()]), [...needs.values()]);
     }
-    if (asked.size === 0) return () => null;
-    let flags = await readFlags(connection);
+    let flags: string | null = before;
     const refusals: Refusals = new Map();
-    if (flags !== null && this.#policy === "merge") {
+    if (this.#policy === "merge") {
       flags = await addMissing(connection, flags, [...asked.values()], refusals);
+      this.flags = flags ?? "unknown";
     }
-    this.flags = flags ?? "unknown";
     const silent = new Map<string, boolean>();
     return (channels) => {
       if (flags === null) return null;
@@ -428,9 +434,6 @@ export async function findMissingDatabases(
     const why = await whyNot(connection, database);
     if (why !== null) missing.set(database, why);
   }));
-  // At the end, when nothing else is repeated: what is asked later, such as for a slot's keys, is of
-  // the first database.
-  if (asked.size > 0) await whyNot(connection, "0");
   return (channels) => {
     if (missing.size === 0) return null;
     for (const channel of channels) {

@@ -17,6 +17,9 @@ interface Held {
   readonly sentAfter: number;
 }
 
+/** What comes while a server is asked: a handler may be fast although its queue is small. */
+const OF_A_MOMENT = { items: 65_536, bytes: 67_108_864 };
+
 /**
  * Messages that came before every channel was confirmed again. They are delivered after the gap was
  * reported. Messages that do not fit are dropped and counted.
@@ -30,7 +33,7 @@ export class HeldMessages {
   /** Messages that were dropped, newer than all held ones; null if none were. */
   dropped: DroppedMessages | null = null;
 
-  constructor(limits: { readonly items: number; readonly bytes: number }) {
+  constructor(limits: { readonly items: number; readonly bytes: number } = OF_A_MOMENT) {
     this.#limits = limits;
   }
 

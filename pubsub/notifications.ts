@@ -51,11 +51,13 @@ export class KeyspaceNotifications extends AbstractKeyspaceNotifications {
     super(settings.database);
     this.#settings = settings;
     this.dispatcher = new Dispatcher(() => this.#node, settings, {
-      checkDelivery: async (channels) => {
-        await this.#server.checkDelivery(channels);
-        if (this.#server.info?.role === "replica") await this.#adviseOnReplica(channels);
+      subscribe: async (channels, admit) => {
+        const checking = this.#check(channels).then(admit);
+        // RESP2 takes no question on a connection that has subscribed. RESP3 needs one round trip.
+        if (this.#server.info?.protocol !== 3) await checking;
+        const [refused] = await Promise.all([this.#server.settle(channels, checking), checking]);
+        return refused;
       },
-      settle: (channels) => this.#server.settle(channels),
       reconcile: () => this.#server.reconcile(),
     });
     const { singleNode = false, signal } = options;
@@ -177,6 +179,11 @@ export class KeyspaceNotifications extends AbstractKeyspaceNotifications {
 
   get #node(): string {
     return this.#server.node;
+  }
+
+  async #check(channels: readonly ServerChannel[]): Promise<void> {
+    await this.#server.checkDelivery(channels);
+    if (this.#server.info?.role === "replica") await this.#adviseOnReplica(channels);
   }
 
   /** Leaves the server because another one has replaced it, after `since` at the earliest. */

@@ -1,9 +1,9 @@
-import type { Channel } from "../parse/mod.ts";
 import { decodeText } from "../resp/mod.ts";
 import { formatAddress } from "./connection/transport.ts";
 import { Signal } from "./connection/timers.ts";
 import type { Connection } from "./connection/connection.ts";
 import { ConnectError, TimeoutError } from "./connection/errors.ts";
+import type { ServerChannel } from "./connection/requests.ts";
 import type { ServerInfo } from "./connection/handshake.ts";
 import type { GapReason } from "./gap.ts";
 import type { Desired, Refusal } from "./dispatcher.ts";
@@ -12,6 +12,15 @@ import { backoff, Retries } from "./retries.ts";
 import { type ServerMemory, type ServerOptions, Session } from "./session.ts";
 import type { FindUndeliverable } from "./flags.ts";
 import type { NodeState, NodeStatus } from "./status.ts";
+
+/** A delivery check that has not begun. */
+interface NextCheck {
+  /** The channels of each subscription that waits for it. */
+  readonly groups: (readonly ServerChannel[])[];
+  /** Resolves once the server is asked. */
+  readonly asked: Promise<void>;
+  readonly found: Promise<FindUndeliverable>;
+}
 
 /** One server that is watched. When a session ends, the next one begins. */
 export class Server {
@@ -40,10 +49,7 @@ export class Server {
   readonly #changed = new Signal();
   /** The delivery check under way, or the last one. */
   #check: Promise<unknown> = Promise.resolve();
-  /** The next delivery check, with the channels of each subscription that waits for it. */
-  #nextCheck:
-    | { readonly groups: (readonly Channel[])[]; found: Promise<FindUndeliverable> }
-    | null = null;
+  #nextCheck: NextCheck | null = null;
 
   constructor(options: ServerOptions) {
     this.node = options.locator.name;
@@ -159,7 +165,7 @@ export class Server {
   }
 
   /** Rejects or warns, by the policy, if the server can deliver nothing on one of the channels. */
-  async checkDelivery(channels: readonly Channel[]): Promise<void> {
+  async checkDelivery(channels: readonly ServerChannel[]): Promise<void> {
     const { flags, onWarning } = this.#options.settings;
     if (flags === "ignore") return;
     const find = await this.#checkWithOthers(channels);
@@ -170,23 +176,27 @@ export class Server {
   }
 
   /** Joins the next check. Subscriptions that wait meanwhile share one. */
-  #checkWithOthers(channels: readonly Channel[]): Promise<FindUndeliverable> {
+  #checkWithOthers(channels: readonly ServerChannel[]): Promise<FindUndeliverable> {
     if (this.#nextCheck === null) {
-      const groups: (readonly Channel[])[] = [];
+      const groups: (readonly ServerChannel[])[] = [];
+      let onAsked!: () => void;
+      const asked = new Promise<void>((resolve) => onAsked = resolve);
       const found = this.#check.then(() => {
         this.#nextCheck = null;
         return this.#persist((session) =>
-          session.withConnection((connection) =>
-            this.#memory.deliveryCheck!.check(connection, groups)
-          )
+          session.withConnection((connection) => {
+            const found = this.#memory.deliveryCheck!.check(connection, groups);
+            onAsked();
+            return found;
+          })
         );
-      }).catch((error) => {
+      }).finally(onAsked).catch((error) => {
         // Treated like a server that does not report its flags.
         if (error instanceof OtherServerError) return () => null;
         throw error;
       });
       this.#check = found.catch(() => {});
-      this.#nextCheck = { groups, found };
+      this.#nextCheck = { groups, asked, found };
     }
     this.#nextCheck.groups.push(channels);
     return this.#nextCheck.found;
@@ -196,11 +206,17 @@ export class Server {
    * Waits until the server has confirmed or refused desired channels.
    *
    * @param channels desired channels
+   * @param check nothing that comes on them is delivered before it is done
    * @returns the refused channels with their errors; the others are subscribed
    * @throws {TimeoutError} if the server cannot be reached in time
    * @throws the reason for which the server was closed
    */
-  async settle(channels: readonly Desired[]): Promise<Refusal[]> {
+  async settle(channels: readonly Desired[], check?: Promise<unknown>): Promise<Refusal[]> {
+    if (check !== undefined) {
+      // The question goes first, so that its answer precedes the first message.
+      await this.#nextCheck?.asked;
+      this.#session?.holdUntil(check);
+    }
     const refused = await this.#persist(({ subscriptions }) => subscriptions.settle(channels));
     const server = this.node;
     return refused.map(({ channel, error }) => ({ channel, server, error }));

@@ -144,8 +144,10 @@ export class Session extends MessageReceiver implements MessageSource {
   readonly #dispatcher: Dispatcher;
   readonly #address: Address;
   readonly #life = new AbortController();
-  /** Messages that wait until a gap is reported; null once every desired channel was requested. */
+  /** Messages that wait until a gap is reported, or a check is done; null if none have to. */
   #held: HeldMessages | null;
+  /** The number of checks under way that subscriptions wait for. */
+  #checks = 0;
   #info!: ServerInfo;
   readonly #side: SideConnection;
   /** Whether a push reports a flush; null if none do. */
@@ -300,6 +302,7 @@ export class Session extends MessageReceiver implements MessageSource {
 
   override confirmed(channel: ServerChannel, subscribed: boolean): void {
     this.subscriptions.confirm(channel, subscribed);
+    if (this.#checks > 0) this.#held ??= new HeldMessages();
     this.#inOrder(this.#resetDeduplicator);
   }
 
@@ -319,6 +322,8 @@ export class Session extends MessageReceiver implements MessageSource {
   }
 
   override closed(reason: Error): void {
+    // The gap that follows may begin after what is held.
+    if (this.hasArrived) this.#release();
     this.#heartbeat?.stop();
     this.#side.close();
     this.subscriptions.close();
@@ -333,7 +338,7 @@ export class Session extends MessageReceiver implements MessageSource {
    * @throws the reason for which the session has ended
    */
   async start(): Promise<void> {
-    const { options: { settings, owner }, end } = this.#memory;
+    const { settings } = this.#memory.options;
     let problem: UndeliverableError | null;
     try {
       problem = await this.#prepare();
@@ -350,6 +355,19 @@ export class Session extends MessageReceiver implements MessageSource {
     repeat(settings.heartbeat.interval, this.#life.signal, () => this.#checkUp());
     if (problem !== null) this.#degrade(problem);
     else if (!this.#enter("ready", null)) return;
+    this.#release();
+  }
+
+  /** Holds what comes after the next confirmation until a check is done. */
+  async holdUntil(check: Promise<unknown>): Promise<void> {
+    this.#checks++;
+    await Promise.allSettled([check]);
+    if (--this.#checks === 0) this.#release();
+  }
+
+  /** Delivers what is held. */
+  #release(): void {
+    const { options: { owner }, end } = this.#memory;
     const held = this.#held;
     this.#held = null;
     held?.release(this, (frame) => this.#deliver(frame), end);

@@ -196,7 +196,9 @@ export class SubscriptionRegistry<User> implements DesiredChannels {
 
   #replace(desired: Entry<User>, users: readonly User[]): void {
     const { pattern } = desired.subscribers;
-    desired.subscribers = { pattern, users };
+    desired.subscribers = users.length === 1
+      ? this.#onlyOf(pattern, users[0]!)
+      : { pattern, users };
     this.#put(desired);
   }
 

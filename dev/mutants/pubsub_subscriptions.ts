@@ -160,8 +160,8 @@ export const pubsubSubscriptions: readonly Mutant[] = [
   {
     name: "adds flags where they are only to be looked at",
     file: "pubsub/flags.ts",
-    before: 'flags !== null && this.#policy === "merge"',
-    after: 'flags !== null && this.#policy === "require"',
+    before: 'if (this.#policy === "merge") {',
+    after: 'if (this.#policy === "require") {',
     tests: ["tests/pubsub/bad_input_test.ts", "--filter=notify-keyspace-events is empty"],
   },
   {
@@ -236,13 +236,6 @@ export const pubsubSubscriptions: readonly Mutant[] = [
     tests: ["tests/pubsub/resubscribe_test.ts"],
   },
   {
-    name: "leaves another database selected than the first",
-    file: "pubsub/flags.ts",
-    before: '  if (asked.size > 0) await whyNot(connection, "0");\n',
-    after: "",
-    tests: ["tests/pubsub/missing_database_test.ts", "--filter=the first one is selected"],
-  },
-  {
     name: "fails at once while a server loads its data",
     file: "pubsub/connection/refusal.ts",
     before: 'error.code === "LOADING" || ',
@@ -305,5 +298,26 @@ export const pubsubSubscriptions: readonly Mutant[] = [
     before: " ||\n      (bytes !== null && !areSame(awaited.bytes, bytes))",
     after: "",
     tests: ["tests/pubsub/resubscribe_test.ts"],
+  },
+  {
+    name: "loses what is held for a check with the connection",
+    file: "pubsub/session.ts",
+    before: "    if (this.hasArrived) this.#release();\n",
+    after: "",
+    tests: ["tests/pubsub/round_trips_test.ts", "--filter=not lost with"],
+  },
+  {
+    name: "drops what comes before the flags are known",
+    file: "pubsub/session.ts",
+    before: "if (this.#checks > 0)",
+    after: "if (this.#checks < 0)",
+    tests: ["tests/pubsub/round_trips_test.ts", "--filter=once it may be"],
+  },
+  {
+    name: "waits for the flags before it subscribes",
+    file: "pubsub/notifications.ts",
+    before: "if (this.#server.info?.protocol !== 3) await checking;",
+    after: "await checking;",
+    tests: ["tests/pubsub/round_trips_test.ts", "--filter=one round trip"],
   },
 ];

@@ -257,18 +257,20 @@ const LATE_MISDEEDS: Record<string, [bytes: string, says: string]> = {
 for (const [name, [bytes, says]] of Object.entries(LATE_MISDEEDS)) {
   Deno.test(`${name}, from a server that has confirmed, is a gap and a new attempt`, async () => {
     let connections = 0;
-    await using server = new FakeServer(([name, channel]) => {
+    let isSubscribed = false;
+    await using server = new FakeServer(([name]) => {
       if (name === "HELLO") connections++;
-      if (name !== "SUBSCRIBE" || connections > 1) return undefined;
-      const confirmed = `>3\r\n$9\r\nsubscribe\r\n$16\r\n${channel}\r\n:1\r\n`;
-      const message = `>3\r\n$7\r\nmessage\r\n$16\r\n${channel}\r\n$3\r\nset\r\n`;
-      return confirmed + message + bytes;
+      // A ping follows the confirmation.
+      if (name !== "PING" || connections > 1 || !isSubscribed) return undefined;
+      const message = ">3\r\n$7\r\nmessage\r\n$16\r\n__keyspace@0__:k\r\n$3\r\nset\r\n";
+      return "+PONG\r\n" + message + bytes;
     });
     const errors: (string | null)[] = [];
     await using notifications = await connect(server.url, {
       onStatus: ({ nodes }) => errors.push(nodes[0]!.error),
     });
     await notifications.subscribeKeyspace("k");
+    isSubscribed = true;
     const items: string[] = [];
     for await (const item of notifications.listen({ gaps: true })) {
       items.push(item.kind === "gap" ? item.reason : item.eventType);

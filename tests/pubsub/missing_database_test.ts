@@ -1,7 +1,6 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { connect, MissingDatabaseError } from "../../mod.ts";
 import { startServer, until } from "../servers/mod.ts";
-import { FakeServer } from "./fake_server.ts";
 
 const TALKATIVE = { config: { "notify-keyspace-events": "KEA" } };
 
@@ -80,14 +79,4 @@ Deno.test("a server that does not tell of its databases is trusted", async () =>
   await using notifications = await connect(`redis://bo:pw@127.0.0.1:${server.port}/99`);
   await notifications.subscribeKeyspace("k");
   assertEquals(notifications.subscribed, true);
-});
-
-Deno.test("once the databases were asked for, the first one is selected", async () => {
-  for (const protocol of [2, 3] as const) {
-    await using server = new FakeServer(() => undefined);
-    await using notifications = await connect(server.url, { protocol });
-    await notifications.subscribeKeyspace("k", { db: 2 });
-    const selected = server.commands.filter((text) => text.startsWith("SELECT"));
-    assertEquals(selected, ["SELECT 2", "SELECT 0"]);
-  }
 });
