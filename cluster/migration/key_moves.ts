@@ -106,8 +106,11 @@ export class KeyMoves<Item> {
       }
       if (!proofs.isProvenBeside(other.stream, other.order)) return null;
     }
+    // If an event of several may be missing, the explanation of the others may be a wrong one.
+    const isCertain = group.length === 2 || group.every((one) => proofs.hearsAll(one));
     for (const [one, verdict] of explain(group)) {
-      this.#settle(one, verdict === "real" && !proofs.hearsAll(one) ? "maybe" : verdict);
+      const isProven = isCertain && (verdict !== "real" || proofs.hearsAll(one));
+      this.#settle(one, isProven ? verdict : "maybe");
     }
     return event.verdict;
   }
