@@ -136,6 +136,7 @@ export class WatchedCluster {
   /** The state of the subscriptions, nodes and slots. */
   status(): Status {
     const { topology, filter, slots: watched } = this.#members;
+    const { artefacts, uncertain, held, heldBytes } = filter.queues;
     const each = [...this.#members.values()];
     const nodes = each.map(({ id, server }) => ({
       ...server.status(),
@@ -153,12 +154,7 @@ export class WatchedCluster {
         : "subscribing",
       nodes,
       slots,
-      migrations: {
-        artefacts: filter.artefacts,
-        uncertain: filter.uncertain,
-        held: filter.held,
-        heldBytes: filter.heldBytes,
-      },
+      migrations: { artefacts, uncertain, held, heldBytes },
       ...this.dispatcher.counts,
     };
   }

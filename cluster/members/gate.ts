@@ -145,7 +145,7 @@ export class NodeGate implements ServerGate {
     if (link === null) return dispatcher.hand(delivery);
     if (begins) filter.event(link.stream, this.#slot, notification, delivery, clock, bytes);
     else if (delivery.consumers.length > 0) filter.more(link.stream, delivery);
-    if (filter.held > 0) notification.detach();
+    if (filter.queues.held > 0) notification.detach();
   }
 
   mark(call: () => void): void {

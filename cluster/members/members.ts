@@ -344,7 +344,7 @@ export class Members extends Map<string, Member> implements MemberContext {
     const most = settings.heartbeat.busyInterval + TIMER_SLACK_MS;
     this.#checkedAt = now;
     this.clock += Math.min(passed, most);
-    this.filter.tick(this.clock);
+    this.filter.queues.tick(this.clock);
     // While this process was busy, answers may have come that were not read.
     if (passed > most) return;
     const pause = Math.max(COUNTING_MS[0], this.size * COUNTING_MS[1]);

@@ -1,3 +1,10 @@
+import {
+  comesBeforeRestore,
+  EventQueues,
+  type FilterLimits,
+  mustWait,
+  unproven,
+} from "./event_queues.ts";
 import { Handovers } from "./handover.ts";
 import { DEL, KeyMoves, RESTORE } from "./key_moves.ts";
 import {
@@ -21,20 +28,6 @@ export interface FilterEvents<Item> extends NodeQuestions<Item> {
   /** A node is a replica now. */
   demoted(stream: NodeStream<Item>): void;
 }
-
-/** The limits of a filter. */
-export interface FilterLimits {
-  /** How long an event may wait, in ms. */
-  readonly hold?: number;
-  /** How many events may wait. */
-  readonly items?: number;
-  /** How many bytes they may stand for. */
-  readonly bytes?: number;
-}
-
-const HOLD_MS = 5_000;
-const MOST_ITEMS = 50_000;
-const MOST_BYTES = 16 * 1024 * 1024;
 
 /**
  * Tells the events of clients from those that only a slot migration causes, by what stands in the
@@ -76,20 +69,11 @@ const MOST_BYTES = 16 * 1024 * 1024;
  *    happens while connections break and stall`).
  */
 export class MigrationFilter<Item> {
-  /** Items decided to be artefacts. */
-  artefacts = 0;
-  /** Items that may be artefacts. */
-  uncertain = 0;
-  /** Events that wait. */
-  held = 0;
-  /** Bytes that those stand for. */
-  heldBytes = 0;
   /** What the nodes have proven. */
   readonly proofs: Proofs<Item>;
   readonly #events: FilterEvents<Item>;
-  readonly #limits: Required<FilterLimits>;
-  /** Nodes of which events wait. */
-  readonly #waiting = new Set<NodeStream<Item>>();
+  /** What waits, and how many items were decided how. */
+  readonly queues: EventQueues<Item>;
   /** Which `del` and `restore` events belong to one migration of a key. */
   readonly #keyMoves: KeyMoves<Item>;
   /** Slots that atomic migrations may bring to a node. */
@@ -100,21 +84,24 @@ export class MigrationFilter<Item> {
   readonly #gained = new Map<number, number>();
   #ownerOf: (slot: number) => string | null = () => null;
   #order = 0;
-  #isSettling = false;
-  #isUnsettled = false;
 
   constructor(events: FilterEvents<Item>, limits: FilterLimits = {}) {
-    const { hold = HOLD_MS, items = MOST_ITEMS, bytes = MOST_BYTES } = limits;
     this.#events = events;
     this.proofs = new Proofs(events);
     this.#keyMoves = new KeyMoves({
       proofs: this.proofs,
-      items,
-      classify: (event) => this.#classify(event.stream, event),
+      items: limits.items,
+      classify: (event) => this.#classify(event),
       outdated: () => events.outdated(),
     });
     this.#handovers = new Handovers(this.proofs, this.#keyMoves, () => ++this.#order);
-    this.#limits = { hold, items, bytes };
+    this.queues = new EventQueues({
+      proofs: this.proofs,
+      limits,
+      judge: (event) => this.#judge(event),
+      finish: (event) => this.#keyMoves.finish(event),
+      decide: (item, verdict) => events.decide(item, verdict),
+    });
   }
 
   /** The place in the order of what was read last. */
@@ -137,18 +124,13 @@ export class MigrationFilter<Item> {
     this.proofs.setTopology(primaries, known);
     this.#ownerOf = ownerOf;
     this.#moving.clear();
-    this.#settle();
+    this.queues.settle();
   }
 
   /** Begins the stream of a connection to a primary. What waits of an earlier one comes first. */
   open(id: string): NodeStream<Item> {
     const stream = new NodeStream<Item>(id, this.#order, this.proofs.epoch);
-    const earlier = [...this.#waiting].find((one) => one.id === id);
-    if (earlier !== undefined) {
-      stream.queue = [...earlier.waiting()];
-      this.#waiting.delete(earlier);
-      this.#waiting.add(stream);
-    }
+    this.queues.open(stream);
     this.proofs.open(stream);
     return stream;
   }
@@ -156,7 +138,7 @@ export class MigrationFilter<Item> {
   /** Everything wanted comes from a node from now on. */
   heard(stream: NodeStream<Item>): void {
     this.proofs.heard(stream, ++this.#order);
-    this.#settle();
+    this.queues.settle();
   }
 
   /** The connection of a stream is over. What only other nodes can prove still waits. */
@@ -169,7 +151,7 @@ export class MigrationFilter<Item> {
     }
     this.#handovers.close(stream);
     this.proofs.close(stream);
-    this.#settle();
+    this.queues.settle();
   }
 
   /**
@@ -200,7 +182,7 @@ export class MigrationFilter<Item> {
     if (stream.isFenceless) {
       stream.last = null;
       stream.lastVerdict = this.#judgeFenceless(stream, slot);
-      return this.#decide(item, stream.lastVerdict);
+      return this.queues.decide(item, stream.lastVerdict);
     }
     if (fenced && this.#handovers.size > 0) this.#handovers.record(stream, slot, event);
     const held: HeldEvent<Item> = {
@@ -222,21 +204,17 @@ export class MigrationFilter<Item> {
       isDone: false,
       after: null,
     };
-    stream.push(held);
-    this.#waiting.add(stream);
-    this.held++;
-    this.heldBytes += bytes;
+    this.queues.push(held);
     if (type === DEL || type === RESTORE) this.#keyMoves.add(held);
     if (!fenced) this.#begin(held);
-    this.#settle();
-    while (this.held > this.#limits.items || this.heldBytes > this.#limits.bytes) this.#giveUp();
+    this.queues.settle();
   }
 
   /** Takes another message of the last event of a node; it gets the same verdict. */
   more(stream: NodeStream<Item>, item: Item): void {
     const { last } = stream;
-    if (last === null) return this.#decide(item, stream.lastVerdict);
-    if (last.isDone) this.#decide(item, last.verdict!);
+    if (last === null) return this.queues.decide(item, stream.lastVerdict);
+    if (last.isDone) this.queues.decide(item, last.verdict!);
     else last.items.push(item);
   }
 
@@ -268,7 +246,7 @@ export class MigrationFilter<Item> {
       } else if (owns) event.isOwn = true;
       else this.proofs.wantFence(stream, slot);
     }
-    this.#settle();
+    this.queues.settle();
     if (owns) this.#handovers.forget(stream, slot);
   }
 
@@ -278,7 +256,7 @@ export class MigrationFilter<Item> {
     this.#handovers.released(stream, slot);
     // It may have been demoted.
     if (stream.fenceCount === 0) this.proofs.wantReport(stream, this.#order);
-    this.#settle();
+    this.queues.settle();
     this.#handovers.forget(stream, slot);
   }
 
@@ -286,7 +264,7 @@ export class MigrationFilter<Item> {
   withoutFences(stream: NodeStream<Item>): void {
     stream.isFenceless = true;
     for (const event of stream.waiting()) event.verdict ??= unproven(event);
-    this.#settle();
+    this.queues.settle();
   }
 
   /** A ping was sent to a node just now. */
@@ -299,16 +277,17 @@ export class MigrationFilter<Item> {
     stream.answerPing();
     this.proofs.account();
     this.#keyMoves.dropUnpaired();
-    let needed = Math.max(this.proofs.allHeardOrder, this.#keyMoves.neededOrder);
-    for (const other of this.#waiting) {
-      if (other !== stream) needed = Math.max(needed, other.neededOrder);
-    }
-    this.proofs.wantProof(stream, needed);
+    const needed = [
+      this.proofs.everyOrder,
+      this.#keyMoves.neededOrder,
+      this.queues.neededOf(stream),
+    ];
+    this.proofs.wantProof(stream, Math.max(...needed));
     const { movesOrder } = stream;
     if (movesOrder !== Infinity && this.proofs.wantProof(stream, movesOrder)) {
       stream.confirmMoves(this.#order);
     }
-    this.#settle();
+    this.queues.settle();
   }
 
   /** A node was asked for a report just now. */
@@ -331,103 +310,30 @@ export class MigrationFilter<Item> {
     } else if (stream.ended !== null && stream.reportOrder >= stream.ended.order) {
       stream.ended = null;
     }
-    this.#settle();
+    this.queues.settle();
   }
 
   /** A node could not be asked for a report; it is asked again if that is still needed. */
   unreported(stream: NodeStream<Item>): void {
     stream.reportAsked = null;
-    this.#settle();
-  }
-
-  /** Decides what has waited too long. */
-  tick(now: number): void {
-    for (const stream of this.#waiting) {
-      for (const event of stream.waiting()) {
-        if (event.at + this.#limits.hold > now) break;
-        event.verdict ??= this.#judge(event.stream, event);
-        if (event.verdict === null) this.#giveUpOn(event);
-      }
-    }
-    this.#settle();
-  }
-
-  /** Decides the event that has waited longest, so that there is room. */
-  #giveUp(): void {
-    let oldest: NodeStream<Item> | null = null;
-    for (const stream of this.#waiting) {
-      const { at } = stream.queue[stream.head]!;
-      if (oldest === null || at < oldest.queue[oldest.head]!.at) oldest = stream;
-    }
-    const event = oldest!.queue[oldest!.head]!;
-    event.verdict ??= unproven(event);
-    this.#settle();
-  }
-
-  #giveUpOn(event: HeldEvent<Item>): void {
-    event.verdict = unproven(event);
-    this.proofs.giveUpBeside(event.stream, event.order);
-  }
-
-  /** Decides everything that can be decided by now. */
-  #settle(): void {
-    this.#isUnsettled = true;
-    // A decision may lead back here, and then others wait.
-    if (this.#isSettling) return;
-    this.#isSettling = true;
-    while (this.#isUnsettled) {
-      this.#isUnsettled = false;
-      for (const stream of this.#waiting) {
-        while (stream.head < stream.queue.length) {
-          const event = stream.queue[stream.head]!;
-          // With many nodes, most have not proven yet what it waits for.
-          const { stream: emitter } = event;
-          if (event.verdict === null && emitter.neededOrder > this.proofs.provenBeside(emitter)) {
-            break;
-          }
-          emitter.neededOrder = -1;
-          event.verdict ??= this.#judge(emitter, event);
-          if (event.verdict === null) break;
-          stream.shift();
-          this.#finish(event);
-          // It may have been what another stream waits for.
-          this.#isUnsettled = true;
-        }
-        if (stream.queue.length === 0) this.#waiting.delete(stream);
-      }
-    }
-    this.#isSettling = false;
-  }
-
-  #finish(event: HeldEvent<Item>): void {
-    event.isDone = true;
-    this.held--;
-    this.heldBytes -= event.bytes;
-    this.#keyMoves.finish(event);
-    for (const item of event.items) this.#decide(item, event.verdict!);
-    event.after?.();
-  }
-
-  #decide(item: Item, verdict: Verdict): void {
-    if (verdict === "artefact") this.artefacts++;
-    else if (verdict === "maybe") this.uncertain++;
-    this.#events.decide(item, verdict);
+    this.queues.settle();
   }
 
   /** Says what an event is, or asks for what is missing to say it, and returns null. */
-  #judge(stream: NodeStream<Item>, event: HeldEvent<Item>): Verdict | null {
+  #judge(event: HeldEvent<Item>): Verdict | null {
+    const { stream } = event;
     const gained = this.#gained.get(event.slot);
     if (gained !== undefined && stream.holds(event.slot)) {
       // What is missing of an earlier owner is reported before.
       if (!this.proofs.isProvenBeside(stream, gained)) return null;
       this.#gained.delete(event.slot);
     }
-    const kind = this.#classify(stream, event);
+    const kind = this.#classify(event);
     if (kind !== "own" && kind !== "by-key") return kind;
     if (event.type === DEL || event.type === RESTORE) {
-      return this.#keyMoves.judge(stream, event, kind === "own");
+      return this.#keyMoves.judge(event, kind === "own");
     }
-    if (comesBeforeRestore(event.type)) return this.#judgeBeforeRestore(stream, event);
+    if (comesBeforeRestore(event.type)) return this.#judgeBeforeRestore(event);
     return "real";
   }
 
@@ -435,7 +341,8 @@ export class MigrationFilter<Item> {
    * Says of an event without a fence what it is, or that its slot migrates key by key: then clients are
    * served by its node already.
    */
-  #classify(stream: NodeStream<Item>, event: HeldEvent<Item>): Kind | null {
+  #classify(event: HeldEvent<Item>): Kind | null {
+    const { stream } = event;
     if (event.isOwn) return "own";
     const isAnswered = event.owns !== null;
     if (!isAnswered) this.proofs.wantFence(stream, event.slot);
@@ -458,11 +365,12 @@ export class MigrationFilter<Item> {
   }
 
   /** What comes before a `restore` of the same key, for the same command, is what that one is. */
-  #judgeBeforeRestore(stream: NodeStream<Item>, event: HeldEvent<Item>): Verdict | null {
+  #judgeBeforeRestore(event: HeldEvent<Item>): Verdict | null {
+    const { stream } = event;
     const next = stream.queue[stream.queue.indexOf(event, stream.head) + 1];
     if (next === undefined) return this.proofs.wantProof(stream, event.order) ? "real" : null;
     if (next.key !== event.key || !mustWait(next.type) || next.type === DEL) return "real";
-    next.verdict ??= this.#judge(stream, next);
+    next.verdict ??= this.#judge(next);
     return next.verdict;
   }
 
@@ -482,17 +390,6 @@ export class MigrationFilter<Item> {
   }
 }
 
-/** Whether an event's meaning depends on what other nodes emit, or on what follows it. */
-function mustWait(type: string): boolean {
-  return type === DEL || type === RESTORE || comesBeforeRestore(type);
-}
-
-/** Whether a server may emit an event before `restore`, for the same command. */
-function comesBeforeRestore(type: string): boolean {
-  // Each event passes here, and a set would hash its name.
-  return type === "new" || type === "overwritten" || type === "type_changed";
-}
-
 /**
  * The verdict on an event without a fence of a node that is a replica. It has been one since it ended its
  * last fence, unless it gained a slot meanwhile and lost it: each of both raises the epoch.
@@ -502,9 +399,4 @@ function repeated(event: HeldEvent<unknown>): Verdict {
   const isProven = ended !== null && order <= reportReadOrder &&
     isWithinOneEpoch(ended.epoch, report!.epoch);
   return isProven ? "artefact" : "maybe";
-}
-
-/** The verdict on an event of which nothing more will be known. */
-function unproven({ isOwn, type }: HeldEvent<unknown>): Verdict {
-  return isOwn && !mustWait(type) ? "real" : "maybe";
 }

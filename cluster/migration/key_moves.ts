@@ -1,9 +1,12 @@
-import type { HeldEvent, Kind, NodeStream, Verdict } from "./node_stream.ts";
+import type { HeldEvent, Kind, Verdict } from "./node_stream.ts";
 import type { Proofs } from "./proofs.ts";
 
 /** The two events that `MIGRATE` makes of a key: `restore` at its target, then `del` at its source. */
 export const RESTORE = "restore";
 export const DEL = "del";
+
+/** How many events may wait. */
+export const MOST_ITEMS = 50_000;
 
 /** How many events of one key are looked at together; of more nothing is certain. */
 const MOST_EVENTS = 8;
@@ -12,8 +15,8 @@ const MOST_EVENTS = 8;
 export interface KeyMovesOptions<Item> {
   /** What the nodes have proven. */
   readonly proofs: Proofs<Item>;
-  /** How many uncertain events may be remembered. */
-  readonly items: number;
+  /** How many uncertain events may be remembered; as many as may wait if left out. */
+  readonly items?: number | undefined;
   /** Says what an event is before its opposites are considered; null while that is not known. */
   classify(event: HeldEvent<Item>): Kind | null;
   /** A node knows others than the topology does. */
@@ -64,7 +67,7 @@ export class KeyMoves<Item> {
 
   /** Forgets uncertain events whose opposites have been read if there are any. */
   dropUnpaired(): void {
-    const { proofs, items } = this.#options;
+    const { proofs, items = MOST_ITEMS } = this.#options;
     let read = 0;
     const { length } = this.#unpaired;
     while (read < length) {
@@ -84,12 +87,12 @@ export class KeyMoves<Item> {
    * @param owns whether its node owned the slot
    * @returns null while that is not known
    */
-  judge(stream: NodeStream<Item>, event: HeldEvent<Item>, owns: boolean): Verdict | null {
+  judge(event: HeldEvent<Item>, owns: boolean): Verdict | null {
     const { proofs } = this.#options;
-    if (!proofs.isProvenBeside(stream, event.order)) return null;
+    if (!proofs.isProvenBeside(event.stream, event.order)) return null;
     const group = this.#pairs.get(event.key)?.group ?? [];
     if (!group.includes(event)) {
-      if (owns && event.type === DEL) return this.#judgeLoneDeletion(stream, event);
+      if (owns && event.type === DEL) return this.#judgeLoneDeletion(event);
       return (owns || event.type === DEL) && proofs.hearsAll(event) ? "real" : "maybe";
     }
     for (const other of group) {
@@ -102,7 +105,7 @@ export class KeyMoves<Item> {
       if (kind === "artefact") {
         // It was not made by MIGRATE.
         this.#settle(other, kind);
-        return this.judge(stream, event, owns);
+        return this.judge(event, owns);
       }
       if (!proofs.isProvenBeside(other.stream, other.order)) return null;
     }
@@ -124,7 +127,8 @@ export class KeyMoves<Item> {
    * A deletion whose `restore` no node has emitted. It is real unless the slot migrates to a node that
    * is not heard.
    */
-  #judgeLoneDeletion(stream: NodeStream<Item>, event: HeldEvent<Item>): Verdict | null {
+  #judgeLoneDeletion(event: HeldEvent<Item>): Verdict | null {
+    const { stream } = event;
     const { proofs } = this.#options;
     // The connection is over: what the node would say is not to be had.
     if (!stream.isOpen) return proofs.hearsAll(event) ? "real" : "maybe";

@@ -21,6 +21,8 @@ export class Proofs<Item> {
   hearsOpposites = true;
   /** The highest epoch that a node has reported; null if none has. */
   epoch: number | null = null;
+  /** The place at which that was read. */
+  #epochOrder = -1;
   readonly #questions: NodeQuestions<Item>;
   readonly #streams = new Set<NodeStream<Item>>();
   #primaries: ReadonlySet<string> = new Set();
@@ -45,10 +47,10 @@ export class Proofs<Item> {
     this.#questions = questions;
   }
 
-  /** The place from which on all primaries are heard; -1 while some are not. */
-  get allHeardOrder(): number {
+  /** Every node has to prove what it emitted before this place: since all are heard, and of an epoch. */
+  get everyOrder(): number {
     this.#update();
-    return this.#unheard.size === 0 ? this.#heardOrder : -1;
+    return Math.max(this.#epochOrder, this.#unheard.size === 0 ? this.#heardOrder : -1);
   }
 
   /** The number of nodes in the topology. */
@@ -70,7 +72,8 @@ export class Proofs<Item> {
   noteEpoch(epoch: number | null, order: number): void {
     if (epoch === null || epoch <= (this.epoch ?? -1)) return;
     this.epoch = epoch;
-    for (const stream of this.#streams) this.wantProof(stream, order);
+    this.#epochOrder = order;
+    this.#wantAll();
   }
 
   /** How many nodes the node knows that knows most of them; 0 if none says so. */
@@ -129,8 +132,7 @@ export class Proofs<Item> {
   /** Once all primaries are heard, asks all for proof since then; not for each, as there may be many. */
   #wantAll(): void {
     this.account();
-    const order = this.allHeardOrder;
-    if (order < 0) return;
+    const order = this.everyOrder;
     for (const stream of this.#streams) this.wantProof(stream, order);
   }
 

@@ -5,7 +5,7 @@ export const cluster: readonly Mutant[] = [
   {
     name: "decides a deletion before the other nodes have proven anything",
     file: "cluster/migration/key_moves.ts",
-    before: "if (!proofs.isProvenBeside(stream, event.order)) return null;\n    const group",
+    before: "if (!proofs.isProvenBeside(event.stream, event.order)) return null;\n    const group",
     after: "const group",
     tests: ["tests/cluster/migration/filter_test.ts"],
   },
@@ -26,8 +26,8 @@ export const cluster: readonly Mutant[] = [
   {
     name: "hides events of a slot whose atomic migration is over",
     file: "cluster/migration/handover.ts",
-    before: 'if (event.owns || state !== "running") return this.#judgeEnd(stream, event, move);',
-    after: "if (event.owns) return this.#judgeEnd(stream, event, move);",
+    before: 'if (event.owns || state !== "running") return this',
+    after: "if (event.owns) return this",
     tests: ["tests/cluster/migration/filter_test.ts"],
   },
   {
@@ -54,7 +54,7 @@ export const cluster: readonly Mutant[] = [
   {
     name: "hides an event before the source has proven that it still owns the slot",
     file: "cluster/migration/handover.ts",
-    before: "if (!this.#proofs.wantProof(owner, event.answeredAt)) return null;",
+    before: "if (!this.#proofs.wantProof(owner, answeredAt)) return null;",
     after: "",
     tests: ["tests/cluster/migration/filter_test.ts"],
   },
@@ -88,9 +88,9 @@ export const cluster: readonly Mutant[] = [
   },
   {
     name: "holds one event more than it may",
-    file: "cluster/migration/filter.ts",
-    before: "this.held > this.#limits.items ||",
-    after: "this.held > this.#limits.items + 1 ||",
+    file: "cluster/migration/event_queues.ts",
+    before: "if (this.held > this.#limits.items ||",
+    after: "if (this.held > this.#limits.items + 1 ||",
     tests: ["tests/cluster/migration/filter_test.ts"],
   },
   {
@@ -102,7 +102,7 @@ export const cluster: readonly Mutant[] = [
   },
   {
     name: "holds an event longer than it may",
-    file: "cluster/migration/filter.ts",
+    file: "cluster/migration/event_queues.ts",
     before: "if (event.at + this.#limits.hold > now) break;",
     after: "if (event.at + this.#limits.hold >= now) break;",
     tests: ["tests/cluster/migration/filter_test.ts"],
@@ -444,10 +444,10 @@ export const cluster: readonly Mutant[] = [
     tests: ["tests/cluster/migration/key_moves_test.ts"],
   },
   {
-    name: "takes what a client did to a key on the move for real though a node is not heard",
+    name: "explains what happens to a key though an event of it may be missing",
     file: "cluster/migration/key_moves.ts",
-    before: 'verdict === "real" && !proofs.hearsAll(one) ? "maybe" : verdict',
-    after: "verdict",
+    before: "group.length === 2 || group.every((one) => proofs.hearsAll(one))",
+    after: "group.length > 1",
     tests: ["tests/cluster/migration/key_moves_test.ts"],
   },
   {
@@ -482,28 +482,28 @@ export const cluster: readonly Mutant[] = [
   {
     name: "takes an event from before the source owned the slot for a copy",
     file: "cluster/migration/handover.ts",
-    before: "heldSince <= provenOrder ||",
+    before: "heldSince <= event.provenOrder ||",
     after: "heldSince < Infinity ||",
     tests: ["tests/cluster/migration/handover_test.ts"],
   },
   {
     name: "takes no event for a copy of a migration that was known before",
     file: "cluster/migration/handover.ts",
-    before: "(stream.running.get(id) ?? Infinity) < order",
-    after: "false",
+    before: "|| move.runsSince < event.order;",
+    after: ";",
     tests: ["tests/cluster/migration/handover_test.ts"],
   },
   {
     name: "takes an event from before the report of a migration for its copy",
     file: "cluster/migration/handover.ts",
-    before: "(stream.running.get(id) ?? Infinity) < order",
-    after: "stream.running.has(id)",
+    before: "|| move.runsSince < event.order;",
+    after: "|| move.runsSince < Infinity;",
     tests: ["tests/cluster/migration/handover_test.ts"],
   },
   {
     name: "takes events before a handover for copies though the source may not have owned the slot",
     file: "cluster/migration/handover.ts",
-    before: "else if (!isMigrating(other, id, handover.heldSince)) other",
+    before: "else if (!isMigrating(other, move, handover.heldSince)) other",
     after: "else if (handover.order < 0) other",
     tests: ["tests/cluster/migration/handover_test.ts"],
   },
@@ -574,15 +574,15 @@ export const cluster: readonly Mutant[] = [
   {
     name: "hides events of a target that has lost another slot of their migration after its report",
     file: "cluster/migration/handover.ts",
-    before: "if (order <= stream.reportOrder && includesSlot(slots, slot))",
-    after: "if (includesSlot(slots, slot))",
+    before: "order > after && order <= stream.reportOrder && includes",
+    after: "order > after && includes",
     tests: ["tests/cluster/migration/filter_test.ts"],
   },
   {
     name: "takes a ping that was sent before a report for one that was sent after it",
     file: "cluster/migration/filter.ts",
-    before: "if (stream.takeReport(report, ++this.#order)) {",
-    after: "if (stream.takeReport(report, this.#order)) {",
+    before: "stream.takeReport(report, ++this.#order);",
+    after: "stream.takeReport(report, this.#order);",
     tests: ["tests/cluster/migration/filter_test.ts", "tests/cluster/migration/handover_test.ts"],
   },
   {
@@ -595,7 +595,7 @@ export const cluster: readonly Mutant[] = [
   {
     name: "takes a migration that was over before its source regained the slot for a later one",
     file: "cluster/migration/handover.ts",
-    before: 'if (state === "succeeded" && stream.begun.get(id)! < handover.heldSince)',
+    before: 'if (state === "succeeded" && move.begunAfter < handover.heldSince)',
     after: "if (false)",
     tests: ["tests/cluster/migration/filter_test.ts"],
   },

@@ -44,7 +44,7 @@ Deno.test("atomic migrations are heard in time in proportion to their number", (
       scene.report("b", { ...IDLE, moves });
       scene.prove("a");
       scene.release("a");
-      assert(scene.filter.held === 0);
+      assert(scene.filter.queues.held === 0);
     };
   };
   for (const state of ["failed", "running", "succeeded"] as const) {
@@ -59,7 +59,7 @@ Deno.test("events that wait are decided in time in proportion to their number, a
     for (let n = 0; n < count; n++) scene.emit("a", "del", `${n % keys}`);
     scene.report("a");
     for (let n = 0; n < 2; n++) scene.prove("b");
-    assert(scene.filter.held === 0);
+    assert(scene.filter.queues.held === 0);
   };
   for (const keys of [1_000_000, 1]) {
     const factor = growth(deleted(100, keys), deleted(400, keys), MOST);
@@ -80,7 +80,7 @@ Deno.test("slots of one atomic migration are handed over in time in proportion t
     scene.report("b", { ...IDLE, ownEpoch: 1, moves: [{ ...move!, slots: slotsOf }] });
     for (let n = 0; n < 3; n++) scene.prove("a", "b");
     scene.report("b", { ...IDLE, ownEpoch: 1, moves: [{ ...move!, slots: slotsOf }] });
-    assert(scene.filter.held === 0 && scene.filter.artefacts === count);
+    assert(scene.filter.queues.held === 0 && scene.filter.queues.artefacts === count);
   };
   const factor = growth(handedOver(1_000), handedOver(4_000), MOST);
   assert(factor < MOST, `four times as many slots take ${factor.toFixed(1)} times the time`);
@@ -93,7 +93,7 @@ Deno.test("events of many nodes that wait at once take no more than each node's 
     for (const [slot, id] of ids.entries()) scene.emit(id, "del", id, slot);
     for (const id of ids) scene.report(id, { ...IDLE, known: count });
     for (let n = 0; n < 3; n++) scene.prove(...ids);
-    assert(scene.filter.held === 0);
+    assert(scene.filter.queues.held === 0);
   };
   // Each of them has to be compared with each other one.
   const most = 4 * MOST;

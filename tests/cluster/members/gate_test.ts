@@ -169,7 +169,7 @@ Deno.test("where fences are refused or not wanted nothing waits", async () => {
     await scene.connect();
     assertEquals(scene.gate.stream!.isFenceless, true, message);
     scene.emit("del");
-    assertEquals([scene.decided, scene.filter.held], [["del maybe"], 0]);
+    assertEquals([scene.decided, scene.filter.queues.held], [["del maybe"], 0]);
     if (message === "") assertEquals(scene.sent, []);
     scene.gate.close();
   }
@@ -293,7 +293,7 @@ Deno.test("an event without a fence waits, and comes once the node has said what
   const scene = new Scene();
   await scene.connect();
   scene.emit("append");
-  assertEquals([scene.decided, scene.filter.held], [[], 1]);
+  assertEquals([scene.decided, scene.filter.queues.held], [[], 1]);
   await until("it is decided", () => scene.decided.length > 0);
   assertEquals(scene.decided, ["append real"]);
   scene.gate.close();

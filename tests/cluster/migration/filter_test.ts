@@ -8,7 +8,7 @@ Deno.test("an event of which the fence is held is real at once", () => {
   scene.emit("a", "set");
   scene.emit("b", "expired", "x", 2);
   assertEquals(scene.take(), ["a set k real", "b expired x real"]);
-  assertEquals([scene.asked, scene.filter.held], [[], 0]);
+  assertEquals([scene.asked, scene.filter.queues.held], [[], 0]);
 });
 
 Deno.test("a deletion by the owner waits until every other node has proven that no restore comes", () => {
@@ -21,7 +21,11 @@ Deno.test("a deletion by the owner waits until every other node has proven that 
   assertEquals(scene.take(), []);
   scene.prove("c");
   assertEquals(scene.take(), ["a del k real", "a set later real"]);
-  assertEquals([scene.filter.artefacts, scene.filter.uncertain, scene.filter.held], [0, 0, 0]);
+  assertEquals([
+    scene.filter.queues.artefacts,
+    scene.filter.queues.uncertain,
+    scene.filter.queues.held,
+  ], [0, 0, 0]);
 });
 
 Deno.test("a call is made after everything of its node that waits, and not after what waits of others", () => {
@@ -49,7 +53,7 @@ Deno.test("a call is made after everything of its node that waits, and not after
     "a set later real",
   ]);
   mark("a");
-  assertEquals([scene.take(), scene.filter.held], [["a mark"], 0]);
+  assertEquals([scene.take(), scene.filter.queues.held], [["a mark"], 0]);
 });
 
 Deno.test("a call is made when the connection is over and what waits before it is given up", () => {
@@ -84,7 +88,7 @@ for (const first of ["del", "restore"] as const) {
     scene.report("a");
     for (let n = 0; n < 3; n++) scene.prove("a", "b");
     assertEquals(scene.take().toSorted(), ["a del k artefact", "b restore k artefact"]);
-    assertEquals([scene.filter.artefacts, scene.filter.held], [2, 0]);
+    assertEquals([scene.filter.queues.artefacts, scene.filter.queues.held], [2, 0]);
   });
 }
 
@@ -129,7 +133,7 @@ Deno.test("restores of which only one can belong to a deletion are uncertain", (
     "b restore k maybe",
     "c restore k maybe",
   ]);
-  assertEquals(scene.filter.uncertain, 2);
+  assertEquals(scene.filter.queues.uncertain, 2);
 });
 
 Deno.test("a key that migrates there and back makes four artefacts", () => {
@@ -142,7 +146,7 @@ Deno.test("a key that migrates there and back makes four artefacts", () => {
   scene.report("b");
   scene.report("a");
   for (let n = 0; n < 4; n++) scene.prove("a", "b");
-  assertEquals([scene.take().length, scene.filter.artefacts], [4, 4]);
+  assertEquals([scene.take().length, scene.filter.queues.artefacts], [4, 4]);
 });
 
 Deno.test("a deletion and a restore by two owners are no migration of a key", () => {
@@ -176,7 +180,7 @@ Deno.test("while an atomic migration is under way its target's events are artefa
   assertEquals(scene.take(), []);
   scene.prove("a");
   assertEquals(scene.take(), ["b set k artefact"]);
-  assertEquals(scene.filter.artefacts, 1);
+  assertEquals(scene.filter.queues.artefacts, 1);
 });
 
 Deno.test("an event of a slot whose atomic migration has succeeded is no certain artefact", () => {
@@ -518,7 +522,7 @@ Deno.test("after the end of a fence the node's events are not its own", () => {
   scene.release("a");
   scene.emit("a", "set", "after");
   assertEquals(scene.take(), ["a set before real"]);
-  assertEquals([scene.filter.held, scene.asked.slice(0, 2)], [1, ["report a", "fence a 1"]]);
+  assertEquals([scene.filter.queues.held, scene.asked.slice(0, 2)], [1, ["report a", "fence a 1"]]);
 });
 
 Deno.test("an answer holds for what came before it, and only if the node owns the slot for what follows", () => {
@@ -555,9 +559,9 @@ Deno.test("nothing waits longer than it may: what is unproven then is uncertain"
   scene.emit("a", "del");
   scene.now = 6;
   scene.emit("a", "set");
-  scene.filter.tick(1_004);
+  scene.filter.queues.tick(1_004);
   assertEquals(scene.take(), []);
-  scene.filter.tick(1_005);
+  scene.filter.queues.tick(1_005);
   assertEquals(scene.take(), ["a del k maybe", "a set k real"]);
 });
 
@@ -566,7 +570,7 @@ Deno.test("a node that proves nothing in time is not waited for again until it d
   scene.emit("a", "del", "one");
   scene.report("a");
   scene.prove("c");
-  scene.filter.tick(1_000);
+  scene.filter.queues.tick(1_000);
   assertEquals(scene.take(), ["a del one maybe"]);
   // What it emits meanwhile is not known.
   scene.now = 2_000;
@@ -640,10 +644,10 @@ Deno.test("events that a restore makes before it share its verdict, and others d
 Deno.test("of too many events that wait the oldest is decided", () => {
   const scene = new Scene({ a: [1], b: [2] }, { items: 2 });
   for (const key of ["one", "two", "three"]) scene.emit("a", "del", key);
-  assertEquals([scene.take(), scene.filter.held], [["a del one maybe"], 2]);
+  assertEquals([scene.take(), scene.filter.queues.held], [["a del one maybe"], 2]);
   const bytes = new Scene({ a: [1], b: [2] }, { bytes: 20 });
   for (const key of ["one", "two", "three"]) bytes.emit("a", "del", key);
-  assertEquals([bytes.take(), bytes.filter.heldBytes], [["a del one maybe"], 20]);
+  assertEquals([bytes.take(), bytes.filter.queues.heldBytes], [["a del one maybe"], 20]);
 });
 
 Deno.test("all messages of an event get the same verdict, those too that come after it", () => {
@@ -681,7 +685,7 @@ Deno.test("of a node without fences nothing is hidden, and events of a slot that
   scene.filter.setTopology(new Set(["a", "b"]), 2, () => "b");
   scene.emit("b", "del");
   assertEquals(scene.take(), ["b del k real"]);
-  assertEquals([scene.asked.includes("ping a"), scene.filter.artefacts], [false, 0]);
+  assertEquals([scene.asked.includes("ping a"), scene.filter.queues.artefacts], [false, 0]);
 });
 
 Deno.test("what waits of a connection that is over is delivered, and marked if it is unproven", () => {

@@ -1,4 +1,4 @@
-import type { FilterLimits } from "../../../cluster/migration/filter.ts";
+import type { FilterLimits } from "../../../cluster/migration/event_queues.ts";
 import { MigrationFilter } from "../../../cluster/migration/filter.ts";
 import type { NodeReport, NodeStream } from "../../../cluster/migration/node_stream.ts";
 

@@ -154,7 +154,7 @@ function copy(scene: Scene): string[] {
   scene.emit("b", "set");
   scene.answer("b", false);
   scene.report("b", importing(1));
-  for (let n = 0; n < 2; n++) scene.prove("a");
+  for (let n = 0; n < 2; n++) scene.prove("b", "a");
   return scene.take();
 }
 
@@ -189,6 +189,8 @@ for (const owner of ["since long ago", "since lately"]) {
   Deno.test(`before the handover of a slot that the source has owned ${owner} events are ${verdict}`, () => {
     const scene = owner === "since lately" ? gainedLately() : new Scene({ a: [1], b: [] });
     scene.emit("b", "set", "copied");
+    // The migration began after the source had gained the slot.
+    scene.report("b");
     for (let n = 0; n < 2; n++) scene.prove("a");
     scene.emit("a", "append");
     scene.emit("b", "append");

@@ -30,7 +30,7 @@ Deno.test("a deletion is uncertain after its restore, also of a node that is not
   scene.emit("b", "restore");
   scene.answer("b", false);
   scene.report("b");
-  scene.filter.tick(1_000);
+  scene.filter.queues.tick(1_000);
   assertEquals(scene.take(), ["b restore k maybe"]);
   scene.now = 1_001;
   scene.emit("a", "del");
