@@ -15,15 +15,13 @@ export interface FilterLimits {
 const HOLD_MS = 5_000;
 const MOST_BYTES = 16 * 1024 * 1024;
 
-/** What queues need. */
-export interface EventQueuesOptions<Item> {
-  readonly proofs: Proofs<Item>;
-  readonly limits: FilterLimits;
+/** Who decides events that wait, and where they go. */
+export interface EventJudge<Item> {
   /** Says what an event is, or asks for what is missing to say it, and returns null. */
   judge(event: HeldEvent<Item>): Verdict | null;
   /** An event is decided, and about to be handed out. */
   finish(event: HeldEvent<Item>): void;
-  /** Takes a decided item. */
+  /** Takes a decided item. Of each node they come in the order in which they were read. */
   decide(item: Item, verdict: Verdict): void;
 }
 
@@ -37,16 +35,18 @@ export class EventQueues<Item> {
   held = 0;
   /** Bytes that those stand for. */
   heldBytes = 0;
-  readonly #options: EventQueuesOptions<Item>;
+  readonly #judge: EventJudge<Item>;
+  readonly #proofs: Proofs<Item>;
   readonly #limits: Required<FilterLimits>;
   /** Nodes of which events wait. */
   readonly #waiting = new Set<NodeStream<Item>>();
   #isSettling = false;
   #isUnsettled = false;
 
-  constructor(options: EventQueuesOptions<Item>) {
-    const { hold = HOLD_MS, items = MOST_ITEMS, bytes = MOST_BYTES } = options.limits;
-    this.#options = options;
+  constructor(judge: EventJudge<Item>, proofs: Proofs<Item>, limits: FilterLimits) {
+    const { hold = HOLD_MS, items = MOST_ITEMS, bytes = MOST_BYTES } = limits;
+    this.#judge = judge;
+    this.#proofs = proofs;
     this.#limits = { hold, items, bytes };
   }
 
@@ -80,7 +80,7 @@ export class EventQueues<Item> {
   decide(item: Item, verdict: Verdict): void {
     if (verdict === "artefact") this.artefacts++;
     else if (verdict === "maybe") this.uncertain++;
-    this.#options.decide(item, verdict);
+    this.#judge.decide(item, verdict);
   }
 
   /** Decides everything that can be decided by now, and what has no room. */
@@ -98,20 +98,19 @@ export class EventQueues<Item> {
   }
 
   #settleOne(queue: NodeStream<Item>): void {
-    const { proofs, judge, finish } = this.#options;
     while (queue.head < queue.queue.length) {
       const event = queue.queue[queue.head]!;
       const { stream } = event;
       // With many nodes, most have not proven yet what it waits for.
-      if (event.verdict === null && stream.neededOrder > proofs.provenBeside(stream)) return;
+      if (event.verdict === null && stream.neededOrder > this.#proofs.provenBeside(stream)) return;
       stream.neededOrder = -1;
-      event.verdict ??= judge(event);
+      event.verdict ??= this.#judge.judge(event);
       if (event.verdict === null) return;
       queue.shift();
       event.isDone = true;
       this.held--;
       this.heldBytes -= event.bytes;
-      finish(event);
+      this.#judge.finish(event);
       for (const item of event.items) this.decide(item, event.verdict);
       event.after?.();
       // It may have been what another stream waits for.
@@ -122,14 +121,10 @@ export class EventQueues<Item> {
 
   /** Decides what has waited too long. */
   tick(now: number): void {
-    const { proofs, judge } = this.#options;
     for (const stream of this.#waiting) {
       for (const event of stream.waiting()) {
         if (event.at + this.#limits.hold > now) break;
-        event.verdict ??= judge(event);
-        if (event.verdict !== null) continue;
-        event.verdict = unproven(event);
-        proofs.giveUpBeside(event.stream, event.order);
+        event.verdict ??= this.#judge.judge(event) ?? unproven(event);
       }
     }
     this.settle();

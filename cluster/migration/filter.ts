@@ -88,20 +88,18 @@ export class MigrationFilter<Item> {
   constructor(events: FilterEvents<Item>, limits: FilterLimits = {}) {
     this.#events = events;
     this.proofs = new Proofs(events);
-    this.#keyMoves = new KeyMoves({
-      proofs: this.proofs,
-      items: limits.items,
-      classify: (event) => this.#classify(event),
+    const classifier = {
+      classify: (event: HeldEvent<Item>) => this.#classify(event),
       outdated: () => events.outdated(),
-    });
+    };
+    this.#keyMoves = new KeyMoves(this.proofs, classifier, limits.items);
     this.#handovers = new Handovers(this.proofs, this.#keyMoves, () => ++this.#order);
-    this.queues = new EventQueues({
-      proofs: this.proofs,
-      limits,
-      judge: (event) => this.#judge(event),
-      finish: (event) => this.#keyMoves.finish(event),
-      decide: (item, verdict) => events.decide(item, verdict),
-    });
+    const judge = {
+      judge: (event: HeldEvent<Item>) => this.#judge(event),
+      finish: (event: HeldEvent<Item>) => this.#keyMoves.finish(event),
+      decide: (item: Item, verdict: Verdict) => events.decide(item, verdict),
+    };
+    this.queues = new EventQueues(judge, this.proofs, limits);
   }
 
   /** The place in the order of what was read last. */

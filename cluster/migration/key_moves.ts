@@ -11,12 +11,8 @@ export const MOST_ITEMS = 50_000;
 /** How many events of one key are looked at together; of more nothing is certain. */
 const MOST_EVENTS = 8;
 
-/** What key moves need. */
-export interface KeyMovesOptions<Item> {
-  /** What the nodes have proven. */
-  readonly proofs: Proofs<Item>;
-  /** How many uncertain events may be remembered; as many as may wait if left out. */
-  readonly items?: number | undefined;
+/** Who knows what is to be known of the events of a key. */
+export interface EventClassifier<Item> {
   /** Says what an event is before its opposites are considered; null while that is not known. */
   classify(event: HeldEvent<Item>): Kind | null;
   /** A node knows others than the topology does. */
@@ -25,14 +21,19 @@ export interface KeyMovesOptions<Item> {
 
 /** Decides which `del` and `restore` events `MIGRATE` made, as it moves a key from node to node. */
 export class KeyMoves<Item> {
-  readonly #options: KeyMovesOptions<Item>;
+  readonly #proofs: Proofs<Item>;
+  readonly #classifier: EventClassifier<Item>;
+  /** How many uncertain events may be remembered. */
+  readonly #most: number;
   /** Waiting `restore` and `del` events, by database and key. */
   readonly #pairs = new Map<string, KeyEvents<Item>>();
   /** Those of them that were delivered as uncertain before all their opposites were read, in order. */
   #unpaired: HeldEvent<Item>[] = [];
 
-  constructor(options: KeyMovesOptions<Item>) {
-    this.#options = options;
+  constructor(proofs: Proofs<Item>, classifier: EventClassifier<Item>, most: number = MOST_ITEMS) {
+    this.#proofs = proofs;
+    this.#classifier = classifier;
+    this.#most = most;
   }
 
   /** Up to this place every node has to prove what it emitted, because of uncertain events. */
@@ -61,20 +62,19 @@ export class KeyMoves<Item> {
     }
     // Its opposite may still come, and is as uncertain as it is.
     this.#unpaired.push(event);
-    this.#options.proofs.wantProofBeside(event.stream, event.order);
+    this.#proofs.wantProofBeside(event.stream, event.order);
     this.dropUnpaired();
   }
 
   /** Forgets uncertain events whose opposites have been read if there are any. */
   dropUnpaired(): void {
-    const { proofs, items = MOST_ITEMS } = this.#options;
     let read = 0;
     const { length } = this.#unpaired;
     while (read < length) {
       const event = this.#unpaired[read]!;
-      const isRead = proofs.isReadBeside(event.stream, event.order) &&
+      const isRead = event.order <= this.#proofs.provenBeside(event.stream) &&
         this.#pairs.get(event.key)!.isDone;
-      if (!isRead && length - read <= items) break;
+      if (!isRead && length - read <= this.#most) break;
       this.delete(event);
       read++;
     }
@@ -88,18 +88,17 @@ export class KeyMoves<Item> {
    * @returns null while that is not known
    */
   judge(event: HeldEvent<Item>, owns: boolean): Verdict | null {
-    const { proofs } = this.#options;
-    if (!proofs.isProvenBeside(event.stream, event.order)) return null;
+    if (!this.#proofs.isProvenBeside(event.stream, event.order)) return null;
     const group = this.#pairs.get(event.key)?.group ?? [];
     if (!group.includes(event)) {
       if (owns && event.type === DEL) return this.#judgeLoneDeletion(event);
-      return (owns || event.type === DEL) && proofs.hearsAll(event) ? "real" : "maybe";
+      return (owns || event.type === DEL) && this.#proofs.hearsAll(event) ? "real" : "maybe";
     }
     for (const other of group) {
       if (other === event) continue;
       // What was decided without its opposite may be the opposite of this one all the same.
       if (other.verdict !== null) return "maybe";
-      const kind = this.#options.classify(other);
+      const kind = this.#classifier.classify(other);
       if (kind === null) return null;
       if (kind === "maybe" || other.verdict !== null) return "maybe";
       if (kind === "artefact") {
@@ -107,12 +106,12 @@ export class KeyMoves<Item> {
         this.#settle(other, kind);
         return this.judge(event, owns);
       }
-      if (!proofs.isProvenBeside(other.stream, other.order)) return null;
+      if (!this.#proofs.isProvenBeside(other.stream, other.order)) return null;
     }
     // If an event of several may be missing, the explanation of the others may be a wrong one.
-    const isCertain = group.length === 2 || group.every((one) => proofs.hearsAll(one));
+    const isCertain = group.length === 2 || group.every((one) => this.#proofs.hearsAll(one));
     for (const [one, verdict] of explain(group)) {
-      const isProven = isCertain && (verdict !== "real" || proofs.hearsAll(one));
+      const isProven = isCertain && (verdict !== "real" || this.#proofs.hearsAll(one));
       this.#settle(one, isProven ? verdict : "maybe");
     }
     return event.verdict;
@@ -129,17 +128,16 @@ export class KeyMoves<Item> {
    */
   #judgeLoneDeletion(event: HeldEvent<Item>): Verdict | null {
     const { stream } = event;
-    const { proofs } = this.#options;
     // The connection is over: what the node would say is not to be had.
-    if (!stream.isOpen) return proofs.hearsAll(event) ? "real" : "maybe";
-    if (!proofs.wantReport(stream, event.order)) return null;
+    if (!stream.isOpen) return this.#proofs.hearsAll(event) ? "real" : "maybe";
+    if (!this.#proofs.wantReport(stream, event.order)) return null;
     const { known } = stream.report!;
-    if (known !== null && known > proofs.known) {
-      this.#options.outdated();
+    if (known !== null && known > this.#proofs.known) {
+      this.#classifier.outdated();
       return null;
     }
     // Of a node that the topology does not name nothing is heard.
-    return proofs.hearsAll(event) && (known ?? 0) <= proofs.named ? "real" : "maybe";
+    return this.#proofs.hearsAll(event) && (known ?? 0) <= this.#proofs.named ? "real" : "maybe";
   }
 }
 

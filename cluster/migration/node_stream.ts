@@ -155,8 +155,6 @@ export class NodeStream<Item> {
   epoch: number | null;
   /** Whether the server accepts no fences, or none are wanted. */
   isFenceless = false;
-  /** Whether something it had to prove was not proven in time; until it proves something again. */
-  isSilent = false;
   isOpen = true;
   /** Whether the node is a replica now. */
   isReplica = false;
@@ -259,7 +257,6 @@ export class NodeStream<Item> {
     this.provenOrder = this.pingOrder;
     this.epoch = this.#pingEpoch;
     this.pingOrder = null;
-    this.isSilent = false;
   }
 
   /** Adds an event that has to wait. */

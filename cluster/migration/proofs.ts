@@ -33,13 +33,11 @@ export class Proofs<Item> {
   #known = 0;
   /** Whether what follows has to be found out anew. */
   #isStale = false;
-  /** The node that has proven least, of those that are not silent; up to where; and the next one. */
+  /** The node that has proven least; up to where; and the next one. */
   #slowest: NodeStream<Item> | null = null;
   #provenOrder = Infinity;
   #nextProvenOrder = Infinity;
   #heardOrder = 0;
-  /** Whether some node is silent. */
-  #hasSilent = false;
   /** Primaries that are not heard. */
   #unheard: ReadonlySet<string> = new Set();
 
@@ -136,18 +134,10 @@ export class Proofs<Item> {
     for (const stream of this.#streams) this.wantProof(stream, order);
   }
 
-  /** Waits no longer for the other nodes that have not proven what comes before this place. */
-  giveUpBeside(stream: NodeStream<Item>, order: number): void {
-    for (const other of this.#streams) {
-      if (other !== stream && other.provenOrder < order) other.isSilent = true;
-    }
-    this.account();
-  }
-
   /** Whether nothing of a node is to come from before all that are heard were. */
   isProven(stream: NodeStream<Item>): boolean {
     this.#update();
-    return stream.isFenceless || stream.isSilent || this.#heardOrder <= stream.provenOrder;
+    return stream.isFenceless || this.#heardOrder <= stream.provenOrder;
   }
 
   /**
@@ -172,13 +162,8 @@ export class Proofs<Item> {
     this.#slowest = null;
     this.#provenOrder = this.#nextProvenOrder = Infinity;
     this.#heardOrder = 0;
-    this.#hasSilent = false;
     for (const stream of this.#streams) {
-      const { id, provenOrder, heardOrder, isSilent } = stream;
-      if (isSilent) {
-        this.#hasSilent = true;
-        continue;
-      }
+      const { id, provenOrder, heardOrder } = stream;
       if (provenOrder < this.#provenOrder) {
         this.#nextProvenOrder = this.#provenOrder;
         this.#provenOrder = provenOrder;
@@ -197,20 +182,10 @@ export class Proofs<Item> {
     return null;
   }
 
-  /** Up to which place every other node has proven what it emitted, but for silent ones. */
+  /** Up to which place every other node has proven what it emitted. */
   provenBeside(stream: NodeStream<Item>): number {
     this.#update();
     return this.#slowest === stream ? this.#nextProvenOrder : this.#provenOrder;
-  }
-
-  /** Whether nothing from before this place is to come of any other node, silent ones included. */
-  isReadBeside(stream: NodeStream<Item>, order: number): boolean {
-    if (order > this.provenBeside(stream)) return false;
-    if (!this.#hasSilent) return true;
-    for (const other of this.#streams) {
-      if (other !== stream && other.isSilent && other.provenOrder < order) return false;
-    }
-    return true;
   }
 
   /** Whether every other node has proven that nothing from before this place is to come. */
@@ -223,10 +198,10 @@ export class Proofs<Item> {
     return false;
   }
 
-  /** Asks every other node for proof of what it emitted before this place, but for silent ones. */
+  /** Asks every other node for proof of what it emitted before this place. */
   wantProofBeside(stream: NodeStream<Item>, order: number): void {
     for (const other of this.#streams) {
-      if (other !== stream && !other.isSilent) this.wantProof(other, order);
+      if (other !== stream) this.wantProof(other, order);
     }
   }
 

@@ -565,30 +565,6 @@ Deno.test("nothing waits longer than it may: what is unproven then is uncertain"
   assertEquals(scene.take(), ["a del k maybe", "a set k real"]);
 });
 
-Deno.test("a node that proves nothing in time is not waited for again until it does", () => {
-  const scene = new Scene({ a: [1], b: [2], c: [3] }, { hold: 1_000 });
-  scene.emit("a", "del", "one");
-  scene.report("a");
-  scene.prove("c");
-  scene.filter.queues.tick(1_000);
-  assertEquals(scene.take(), ["a del one maybe"]);
-  // What it emits meanwhile is not known.
-  scene.now = 2_000;
-  scene.emit("a", "del", "two");
-  scene.report("a");
-  scene.prove("c");
-  assertEquals(scene.take(), ["a del two maybe"]);
-  // It answers the ping of the first, and is waited for again.
-  scene.prove("b");
-  scene.emit("a", "del", "four");
-  scene.report("a");
-  scene.prove("c");
-  assertEquals(scene.take(), []);
-  // The ping under way was sent before the last event, for those that were uncertain.
-  for (let n = 0; n < 2; n++) scene.prove("b");
-  assertEquals(scene.take(), ["a del four real"]);
-});
-
 Deno.test("a deletion waits for nodes that its owner counts and the topology does not name", () => {
   const scene = new Scene({ a: [1], b: [2] });
   scene.emit("a", "del");
