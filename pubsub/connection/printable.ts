@@ -23,10 +23,21 @@ export function excerpt(text: string, most = 200): string {
   return shown;
 }
 
-/** What went wrong, in words. Of a name with several addresses, each may have failed in its way. */
-export function reasonOf(error: unknown): string {
-  const each = error instanceof AggregateError ? error.errors.map(reasonOf) : [];
-  return excerpt(each.join(", ") || (error instanceof Error ? error.message : String(error)));
+/** The most errors that one message quotes. */
+const MOST_QUOTED = 3;
+
+/**
+ * The message of an error, for another one. Of a name with several addresses, each may have failed for
+ * another reason.
+ *
+ * @param most its length at most, in UTF-16 units
+ */
+export function reasonOf(error: unknown, most?: number): string {
+  // Not by its class, which differs in another realm, such as that of a test runner.
+  const messageOf = (one: unknown) => String(Object(one).message ?? one);
+  const { errors } = Object(error);
+  const each = Array.isArray(errors) ? errors.slice(0, MOST_QUOTED).map(messageOf) : [];
+  return excerpt(each.join(", ") || messageOf(error), most);
 }
 
 /** The longest name: a host name of DNS has 253 characters. */
@@ -37,9 +48,6 @@ export function isName(text: string): boolean {
   return text !== "" && text.length <= LONGEST_NAME && !/\s/.test(text) &&
     printable(text) === text;
 }
-
-/** The most errors that one message quotes. */
-const MOST_QUOTED = 3;
 
 /**
  * Joins the errors of several servers into one text.

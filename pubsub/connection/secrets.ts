@@ -1,6 +1,6 @@
 import { type Reply, ServerError } from "../../resp/mod.ts";
 import { CodedError } from "./errors.ts";
-import { excerpt, isName } from "./printable.ts";
+import { excerpt, isName, reasonOf } from "./printable.ts";
 import { refusalPattern } from "./refusal.ts";
 
 /** The most passwords remembered: a `credentials` function may return another one each time. */
@@ -16,9 +16,8 @@ const PART_OF_NAME = 8;
 const MAX_SERVER_TEXT = 200;
 const MAX_THROWN_TEXT = 1_000;
 
-/** How many causes of causes, and how many errors of an `AggregateError`, are copied. */
+/** How many causes of causes are copied. */
 const MAX_DEPTH = 5;
-const MAX_ERRORS = 16;
 
 const NOT_SHOWN = "(not shown, because it may repeat the password)";
 
@@ -103,18 +102,10 @@ export class Secrets {
    */
   ownError(thrown: unknown, depth: number = 0): Error {
     try {
-      // Not by its class, which differs in another realm, such as that of a test runner.
-      const { name, message = String(thrown), stack, cause, errors } = Object(thrown);
-      const inner = (error: unknown) => this.ownError(error, depth + 1);
-      const text = this.#fit(message);
-      const options = cause == null || depth === MAX_DEPTH ? {} : { cause: inner(cause) };
-      const copy = Array.isArray(errors)
-        ? new AggregateError(
-          depth === 0 ? errors.slice(0, MAX_ERRORS).map(inner) : [],
-          text,
-          options,
-        )
-        : new Error(text, options);
+      const { name, message, stack, cause } = Object(thrown);
+      const text = this.#fit(reasonOf(thrown, MAX_THROWN_TEXT));
+      const hasCause = cause != null && depth < MAX_DEPTH;
+      const copy = new Error(text, hasCause ? { cause: this.ownError(cause, depth + 1) } : {});
       if (thrown instanceof CodedError) {
         Object.setPrototypeOf(copy, Object.getPrototypeOf(thrown));
       }

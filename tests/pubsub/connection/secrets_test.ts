@@ -138,8 +138,7 @@ Deno.test("an error of one's own is copied with its name, message, code, causes 
   const aborted = secrets.ownError(new DOMException("given up", "AbortError"));
   assertEquals([aborted.name, aborted.message], ["AbortError", "given up"]);
   const all = secrets.ownError(new AggregateError([inner, "refused"], "all"));
-  assert(all instanceof AggregateError);
-  assertEquals(all.errors.map(({ message }) => message), ["no route", "refused"]);
+  assertEquals([all.name, all.message], ["AggregateError", "no route, refused"]);
   const late = new TimeoutError("CREDENTIALS_TIMEOUT", "late", 5, { server: "a:1" });
   const own = secrets.ownError(late);
   assert(own instanceof TimeoutError);
@@ -185,7 +184,7 @@ Deno.test("an error of one's own that holds the password is copied without it", 
   for (const error of leaky) {
     const shown = seen(secrets.ownError(error));
     for (const form of [password, "p%40ss", "'xq'"]) assert(!shown.includes(form), shown);
-    for (const kind of [ConnectError, TimeoutError, AggregateError]) {
+    for (const kind of [ConnectError, TimeoutError]) {
       assertEquals(secrets.ownError(error) instanceof kind, error instanceof kind);
     }
   }
