@@ -81,6 +81,12 @@ export class SubscriptionRegistry<User> implements DesiredChannels {
   readonly #heads = new Map<string, number>();
   /** Shared by all exact channels whose only user is the same. */
   #alone: Subscribers<User> = { pattern: null, users: [] };
+  /**
+   * The subscribers of every exact channel that there ever was: a message of any belongs to them, and is
+   * not looked up, which among many channels waits for memory. Null once channels differ, or one was
+   * removed, because the server may still send messages of it.
+   */
+  #common: Subscribers<User> | null | undefined;
   readonly #watching = new Set<Set<string>>();
   /** Whether one event may come for several of the channels. */
   hasOverlaps = false;
@@ -140,6 +146,7 @@ export class SubscriptionRegistry<User> implements DesiredChannels {
     if (users.length > 0) return this.#replace(desired, users);
     this.#channels.delete(id);
     (desired.isPattern ? this.#patterns : this.#exact).delete(desired.bytes);
+    if (!desired.isPattern) this.#common = null;
     desired.words = null;
     this.#note(id, -1);
     if (this.#channels.size === 0) this.#alone = { pattern: null, users: [] };
@@ -162,7 +169,7 @@ export class SubscriptionRegistry<User> implements DesiredChannels {
 
   /** Finds the users of the exact channel at `bytes[start..end)`. */
   findExact(bytes: Uint8Array, start: number, end: number): Subscribers<User> | undefined {
-    return this.#exact.get(bytes, start, end);
+    return this.#common ?? this.#exact.get(bytes, start, end);
   }
 
   watch(): Set<string> {
@@ -190,8 +197,10 @@ export class SubscriptionRegistry<User> implements DesiredChannels {
   }
 
   #put(desired: Entry<User>): void {
-    if (desired.isPattern) this.#patterns.set(desired.bytes, desired);
-    else this.#exact.set(desired.bytes, desired.subscribers);
+    if (desired.isPattern) return this.#patterns.set(desired.bytes, desired);
+    this.#exact.set(desired.bytes, desired.subscribers);
+    if (this.#common === undefined) this.#common = desired.subscribers;
+    else if (this.#common !== desired.subscribers) this.#common = null;
   }
 
   #replace(desired: Entry<User>, users: readonly User[]): void {

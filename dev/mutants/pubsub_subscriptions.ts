@@ -95,6 +95,13 @@ export const pubsubSubscriptions: readonly Mutant[] = [
     tests: ["tests/pubsub/subscription_registry_test.ts"],
   },
   {
+    name: "delivers messages of an exact channel that was removed",
+    file: "pubsub/subscription_registry.ts",
+    before: "    if (!desired.isPattern) this.#common = null;\n",
+    after: "",
+    tests: ["tests/pubsub/subscription_registry_test.ts"],
+  },
+  {
     name: "forgets that exact channels overlap with patterns",
     file: "pubsub/subscription_registry.ts",
     before: "patterns > 0 && this.#exact.size > 0 || ",

@@ -127,3 +127,22 @@ Deno.test("channels that one event may come for overlap", () => {
   assertEquals(registry.hasOverlaps, false);
   assertEquals(overlapsWith("__key*@2__:*", true), true);
 });
+
+Deno.test("exact channels are told apart once their users differ, or one was removed", () => {
+  for (const change of ["user", "remove"] as const) {
+    const registry = new SubscriptionRegistry<string>();
+    const usersOf = (name: string) => registry.findExact(encoder.encode(name), 0, 1)?.users;
+    assertEquals(usersOf("a"), undefined);
+    for (const name of ["a", "b", "c"]) registry.add(channel(name), "ana");
+    registry.add(channel("*", true), "bo");
+    assertEquals([usersOf("a"), usersOf("b")], [["ana"], ["ana"]]);
+    if (change === "user") registry.add(channel("b"), "bo");
+    else registry.remove(channel("b"), "ana");
+    const expected = change === "user" ? ["ana", "bo"] : undefined;
+    assertEquals([usersOf("a"), usersOf("b"), usersOf("c")], [["ana"], expected, ["ana"]]);
+    for (const name of ["a", "b", "c"]) registry.remove(channel(name), "ana");
+    registry.add(channel("d"), "ana");
+    // Messages of it may still come.
+    assertEquals([usersOf("c"), usersOf("d")], [undefined, ["ana"]]);
+  }
+});
