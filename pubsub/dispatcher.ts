@@ -23,8 +23,8 @@ import type { SubscribeOptions, Subscription } from "./subscription.ts";
 
 /** A call of `subscribe`: the channels that it has not released, and where their notifications go. */
 interface ActiveSubscription {
-  /** By id, each as often as it was given. */
-  readonly channels: Map<string, Channel[]>;
+  /** By id. */
+  readonly channels: Map<string, Channel>;
   readonly consumer: Consumer;
   /** The consumer, behind the filter that it may have; before it is admitted {@linkcode PENDING}. */
   user: User;
@@ -179,13 +179,18 @@ export class Dispatcher {
       ? consumer
       : new FilteredConsumer(consumer, makeFilter(channels, options, this.#settings.keyPrefix));
     if (user !== consumer) this.#hasFilters = true;
-    const subscription: ActiveSubscription = { channels: byId(channels), consumer, user: PENDING };
+    const byId = new Map(channels.map((channel) => [channelId(channel), channel]));
+    const subscription: ActiveSubscription = {
+      channels: new Map(byId),
+      consumer,
+      user: PENDING,
+    };
     this.#subscriptions.add(subscription);
     // Synchronously, so that an `unsubscribe` that is called later finds them.
-    const desired = channels.map((channel) => this.registry.add(channel, PENDING));
+    const desired = [...byId.values()].map((channel) => this.registry.add(channel, PENDING));
     const admit = () => {
       subscription.user = user;
-      for (const channel of [...subscription.channels.values()].flat()) {
+      for (const channel of subscription.channels.values()) {
         this.registry.add(channel, user);
         this.registry.remove(channel, PENDING);
       }
@@ -204,15 +209,13 @@ export class Dispatcher {
     const ids = new Set(refused.map(({ channel }) => channel.id));
     for (const { id } of desired) if (!ids.has(id)) this.registry.promise(id);
     if (refused.length === 0) return this.#handle(subscription, channels);
-    const lost = channels.filter((channel) => ids.has(channelId(channel)));
-    const held = channels.filter((channel) => !ids.has(channelId(channel)));
-    await this.#release(lost, subscription);
-    const named = refused.map(({ channel: { id }, server, error }) => ({
-      channel: channels.find((channel) => channelId(channel) === id)!,
-      server,
-      error,
+    const named = refused.map(({ channel, ...why }) => ({
+      channel: byId.get(channel.id)!,
+      ...why,
     }));
-    throw subscribeError(named, held.length > 0 ? this.#handle(subscription, held) : null);
+    await this.#release(named.map(({ channel }) => channel), subscription);
+    const others = channels.filter((channel) => !ids.has(channelId(channel)));
+    throw subscribeError(named, others.length > 0 ? this.#handle(subscription, others) : null);
   }
 
   /** Warns of events that never fire. */
@@ -346,14 +349,13 @@ export class Dispatcher {
     let changed = false;
     for (const subscription of only === null ? [...this.#subscriptions] : [only]) {
       // The smaller of the two: there may be thousands of subscriptions, and thousands of channels.
-      for (
-        const id of subscription.channels.size < ids.size ? [...subscription.channels.keys()] : ids
-      ) {
-        const held = subscription.channels.get(id);
-        if (held === undefined || !ids.has(id)) continue;
+      const { channels: held, user } = subscription;
+      for (const id of held.size < ids.size ? [...held.keys()] : ids) {
+        const channel = held.get(id);
+        if (channel === undefined || !ids.has(id)) continue;
         changed = true;
-        subscription.channels.delete(id);
-        for (const channel of held) this.registry.remove(channel, subscription.user);
+        held.delete(id);
+        this.registry.remove(channel, user);
       }
       if (subscription.channels.size === 0) this.#forget(subscription);
     }
@@ -401,15 +403,4 @@ function passing(
     if (!consumers.includes(consumer)) consumers.push(consumer);
   }
   return { pattern, users: consumers };
-}
-
-function byId(channels: readonly Channel[]): Map<string, Channel[]> {
-  const groups = new Map<string, Channel[]>();
-  for (const channel of channels) {
-    const id = channelId(channel);
-    const group = groups.get(id);
-    if (group === undefined) groups.set(id, [channel]);
-    else group.push(channel);
-  }
-  return groups;
 }

@@ -14,14 +14,9 @@ import type { Subscribers } from "./subscription_registry.ts";
  * `kind` must not miss the event because the other message came first.
  */
 export class EventDeduplicator<Consumer> {
-  #bytes: Uint8Array | null = null;
-  #channelStart = 0;
-  #channelEnd = 0;
-  #payloadStart = 0;
-  #payloadEnd = 0;
-  /** The first so many of what follows are of this event. */
-  #count = 0;
-  readonly #matched: Subscribers<Consumer>[] = [];
+  /** The first message of the event; null if the next one begins an event, whatever it says. */
+  #first: MessageFrame | null = null;
+  #matched: Subscribers<Consumer>[] = [];
 
   /**
    * Takes note of the next message of the connection.
@@ -31,70 +26,40 @@ export class EventDeduplicator<Consumer> {
    * @returns whether it begins an event; otherwise {@linkcode hasReceived} tells who has been given it
    */
   isNewEvent(subscribers: Subscribers<Consumer>, frame: MessageFrame): boolean {
-    // The cheap checks come first. With one subscription every message repeats it (exact channels
-    // that share their subscribers match an event only once), and of several most differ in the
-    // length of their payload. The count stands apart because setting the length of an array is slow.
+    const first = this.#first;
+    // The cheap checks come first: many messages repeat the last pattern, or differ in their length.
     if (
-      this.#count > 0 && this.#matched[0] !== subscribers && this.#continues(frame) &&
+      first !== null && this.#matched[0] !== subscribers && sameText(first, frame) &&
       !this.#hasMatched(subscribers.pattern)
     ) {
-      this.#matched[this.#count++] = subscribers;
+      this.#matched.push(subscribers);
       return false;
     }
-    this.#matched[0] = subscribers;
-    this.#count = 1;
-    this.#bytes = frame.bytes;
-    this.#channelStart = frame.channelStart;
-    this.#channelEnd = frame.channelEnd;
-    this.#payloadStart = frame.payloadStart;
-    this.#payloadEnd = frame.payloadEnd;
+    this.#first = { ...frame };
+    this.#matched = [subscribers];
     return true;
   }
 
   /** Whether the consumer has been given this event for a channel before the last one. */
   hasReceived(consumer: Consumer): boolean {
-    for (let index = this.#count - 2; index >= 0; index--) {
-      if (this.#matched[index]!.users.includes(consumer)) return true;
-    }
-    return false;
+    return this.#matched.slice(0, -1).some(({ users }) => users.includes(consumer));
   }
 
   /** The next message begins an event, whatever came before. */
   reset(): void {
-    if (this.#count === 0) return;
-    this.#bytes = null;
-    this.#count = 0;
-    this.#matched.length = 0;
+    this.#first = null;
   }
 
   /** Whether that pattern has matched, or for null the exact channel: of one channel there is one. */
   #hasMatched(pattern: string | null): boolean {
-    for (let index = 0; index < this.#count; index++) {
-      if (this.#matched[index]!.pattern === pattern) return true;
-    }
-    return false;
+    return this.#matched.some((one) => one.pattern === pattern);
   }
+}
 
-  #continues(frame: MessageFrame): boolean {
-    const bytes = this.#bytes;
-    return bytes !== null &&
-      sameBytes(
-        bytes,
-        this.#payloadStart,
-        this.#payloadEnd,
-        frame.bytes,
-        frame.payloadStart,
-        frame.payloadEnd,
-      ) &&
-      sameBytes(
-        bytes,
-        this.#channelStart,
-        this.#channelEnd,
-        frame.bytes,
-        frame.channelStart,
-        frame.channelEnd,
-      );
-  }
+/** Whether two messages have the same payload and channel. */
+function sameText(a: MessageFrame, b: MessageFrame): boolean {
+  return sameBytes(a.bytes, a.payloadStart, a.payloadEnd, b.bytes, b.payloadStart, b.payloadEnd) &&
+    sameBytes(a.bytes, a.channelStart, a.channelEnd, b.bytes, b.channelStart, b.channelEnd);
 }
 
 function sameBytes(

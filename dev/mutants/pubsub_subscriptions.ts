@@ -111,8 +111,8 @@ export const pubsubSubscriptions: readonly Mutant[] = [
   {
     name: "delivers an event once for each pattern that matches",
     file: "pubsub/event_deduplicator.ts",
-    before: "if (this.#matched[index]!.users.includes(consumer)) return true;",
-    after: "",
+    before: "this.#matched.slice(0, -1).some(({ users }) => users.includes(consumer))",
+    after: "false",
     tests: ["tests/pubsub/event_deduplicator_test.ts"],
   },
   {
