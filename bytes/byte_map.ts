@@ -42,6 +42,11 @@ export class ByteMap<T> {
     return this.#size;
   }
 
+  /** The value of all keys, if they have the same one. */
+  get onlyValue(): T | undefined {
+    return this.#values.only;
+  }
+
   /** Returns the value of the key `bytes[start..end)`. */
   get(bytes: Uint8Array, start: number, end: number): T | undefined {
     const view = this.#viewOf(bytes);
@@ -178,6 +183,11 @@ class Values<T> {
   /** How many keys have it. */
   readonly #uses: number[] = [];
   readonly #vacant: number[] = [];
+
+  /** The value that every key has. */
+  get only(): T | undefined {
+    return this.#numbers.size === 1 ? this.#numbers.keys().next().value : undefined;
+  }
 
   at(number: number): T | undefined {
     return this.#values[number];

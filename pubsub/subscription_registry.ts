@@ -82,11 +82,12 @@ export class SubscriptionRegistry<User> implements DesiredChannels {
   /** Shared by all exact channels whose only user is the same. */
   #alone: Subscribers<User> = { pattern: null, users: [] };
   /**
-   * The subscribers of every exact channel that there ever was: a message of any belongs to them, and is
-   * not looked up, which among many channels waits for memory. Null once channels differ, or one was
-   * removed, because the server may still send messages of it.
+   * The subscribers of all exact channels, if they have the same: a message of any belongs to them, and
+   * is not looked up, which among many channels waits for memory.
    */
-  #common: Subscribers<User> | null | undefined;
+  #common: Subscribers<User> | undefined;
+  /** Whether an exact channel was removed: the server may still send messages of it. */
+  #hasRemoved = false;
   readonly #watching = new Set<Set<string>>();
   /** Whether one event may come for several of the channels. */
   hasOverlaps = false;
@@ -145,8 +146,12 @@ export class SubscriptionRegistry<User> implements DesiredChannels {
     const users = desired.users.filter((other) => other !== user);
     if (users.length > 0) return this.#replace(desired, users);
     this.#channels.delete(id);
-    (desired.isPattern ? this.#patterns : this.#exact).delete(desired.bytes);
-    if (!desired.isPattern) this.#common = null;
+    if (desired.isPattern) this.#patterns.delete(desired.bytes);
+    else {
+      this.#exact.delete(desired.bytes);
+      this.#hasRemoved = true;
+      this.#common = undefined;
+    }
     desired.words = null;
     this.#note(id, -1);
     if (this.#channels.size === 0) this.#alone = { pattern: null, users: [] };
@@ -199,8 +204,7 @@ export class SubscriptionRegistry<User> implements DesiredChannels {
   #put(desired: Entry<User>): void {
     if (desired.isPattern) return this.#patterns.set(desired.bytes, desired);
     this.#exact.set(desired.bytes, desired.subscribers);
-    if (this.#common === undefined) this.#common = desired.subscribers;
-    else if (this.#common !== desired.subscribers) this.#common = null;
+    this.#common = this.#hasRemoved ? undefined : this.#exact.onlyValue;
   }
 
   #replace(desired: Entry<User>, users: readonly User[]): void {

@@ -97,8 +97,8 @@ export const pubsubSubscriptions: readonly Mutant[] = [
   {
     name: "delivers messages of an exact channel that was removed",
     file: "pubsub/subscription_registry.ts",
-    before: "    if (!desired.isPattern) this.#common = null;\n",
-    after: "",
+    before: "this.#hasRemoved ? undefined : this.#exact.onlyValue",
+    after: "this.#exact.onlyValue",
     tests: ["tests/pubsub/subscription_registry_test.ts"],
   },
   {

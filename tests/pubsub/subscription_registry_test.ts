@@ -128,6 +128,23 @@ Deno.test("channels that one event may come for overlap", () => {
   assertEquals(overlapsWith("__key*@2__:*", true), true);
 });
 
+Deno.test("exact channels have one subscribers, too, where one user took another's place", () => {
+  const registry = new SubscriptionRegistry<string>();
+  const names = ["a", "b", "c"];
+  for (const name of names) registry.add(channel(name), "nobody");
+  for (const name of names) {
+    registry.add(channel(name), "ana");
+    registry.remove(channel(name), "nobody");
+  }
+  const bytes = encoder.encode("ab");
+  const [first, second] = [registry.findExact(bytes, 0, 1), registry.findExact(bytes, 1, 2)];
+  assertEquals(first?.users, ["ana"]);
+  assertEquals(first === second, true);
+  // Also where they are looked up.
+  registry.remove(channel("c"), "ana");
+  assertEquals(registry.findExact(bytes, 0, 1) === registry.findExact(bytes, 1, 2), true);
+});
+
 Deno.test("exact channels are told apart once their users differ, or one was removed", () => {
   for (const change of ["user", "remove"] as const) {
     const registry = new SubscriptionRegistry<string>();
