@@ -35,6 +35,31 @@ export function readShortHead(bytes: Uint8Array, start: number, end: number): nu
   return middle === 0x65766579 && last === 0x40746e65 ? database + KEYEVENT : -1;
 }
 
+/** Where a message lies in a larger buffer. */
+export interface MessagePlace {
+  readonly bytes: Uint8Array;
+  /** Index of the first byte of the channel. */
+  readonly channelStart: number;
+  /** Index after its last byte; not after the start of the payload. */
+  readonly channelEnd: number;
+  readonly payloadStart: number;
+  readonly payloadEnd: number;
+}
+
+/** Copies a channel and a payload. */
+export function placeTogether(channel: Uint8Array, payload: Uint8Array): MessagePlace {
+  const bytes = new Uint8Array(channel.length + payload.length);
+  bytes.set(channel);
+  bytes.set(payload, channel.length);
+  return {
+    bytes,
+    channelStart: 0,
+    channelEnd: channel.length,
+    payloadStart: channel.length,
+    payloadEnd: bytes.length,
+  };
+}
+
 /** The parts of a message. */
 export interface MessageParts {
   readonly kind: ChannelType;
@@ -46,13 +71,8 @@ export interface MessageParts {
 }
 
 /** Locates the parts of a message on a channel of any type. Returns `null` if it is not well-formed. */
-export function locateParts(
-  bytes: Uint8Array,
-  channelStart: number,
-  channelEnd: number,
-  dataStart: number,
-  dataEnd: number,
-): MessageParts | null {
+export function locateParts(place: MessagePlace): MessageParts | null {
+  const { bytes, channelStart, channelEnd, payloadStart, payloadEnd } = place;
   const kind = channelTypeAt(bytes, channelStart, channelEnd);
   if (kind === null) return null;
   const databaseStart = channelStart + "__@".length + kind.length;
@@ -62,30 +82,28 @@ export function locateParts(
   if (database < 0 || !startsWith(bytes, databaseEnd, channelEnd, SEPARATOR)) return null;
 
   const names = { start: namesStart, end: channelEnd };
-  const data = { start: dataStart, end: dataEnd };
+  const payload = { start: payloadStart, end: payloadEnd };
   // As in a keyspace notification: the channel names the key, and the payload is the event.
   let key: Span | null = names;
-  let event = data;
+  let event = payload;
   // `null` if they are malformed.
   let subkeys: Span[] | null | undefined;
   switch (kind) {
-    case ChannelType.KEYSPACE:
-      break;
     case ChannelType.KEYEVENT:
-      key = data;
+      key = payload;
       event = names;
       break;
     case ChannelType.SUBKEYSPACE:
       // The payload is `<event>|<subkeys>`.
-      event = { start: dataStart, end: indexOfByte(PIPE, bytes, dataStart, dataEnd) };
+      event = { start: payloadStart, end: indexOfByte(PIPE, bytes, payloadStart, payloadEnd) };
       // Otherwise a list would be read that stands before this message.
-      if (event.end >= 0) subkeys = readList(bytes, event.end + 1, dataEnd);
+      if (event.end >= 0) subkeys = readList(bytes, event.end + 1, payloadEnd);
       break;
     case ChannelType.SUBKEYEVENT:
       // The channel names the event, and the payload is `<length>:<key>|<subkeys>`.
       event = names;
-      key = readCounted(bytes, dataStart, dataEnd);
-      subkeys = key && bytes[key.end] === PIPE ? readList(bytes, key.end + 1, dataEnd) : null;
+      key = readCounted(bytes, payloadStart, payloadEnd);
+      subkeys = key && bytes[key.end] === PIPE ? readList(bytes, key.end + 1, payloadEnd) : null;
       break;
     case ChannelType.SUBKEYSPACEITEM:
       // The channel names `<key>\n<subkey>`.
@@ -96,7 +114,7 @@ export function locateParts(
       // The channel names `<event>|<key>`, and the payload is the subkeys.
       event = { start: namesStart, end: indexOfByte(PIPE, bytes, namesStart, channelEnd) };
       key = { start: event.end + 1, end: channelEnd };
-      subkeys = readList(bytes, dataStart, dataEnd);
+      subkeys = readList(bytes, payloadStart, payloadEnd);
       break;
   }
   // An end that was not found is -1.

@@ -3,19 +3,18 @@ import { toBytes } from "../bytes/to_bytes.ts";
 import { encodeUtf8 } from "../bytes/utf8.ts";
 import { ChannelType, getChannelType } from "./channel_type.ts";
 import type { EventName } from "./event.ts";
-import { KEYEVENT, locateParts, readShortHead, SHORT_HEAD } from "./message.ts";
+import {
+  KEYEVENT,
+  locateParts,
+  type MessagePlace,
+  placeTogether,
+  readShortHead,
+  SHORT_HEAD,
+} from "./message.ts";
 import { startsWith } from "./spans.ts";
 
-/** A copy of a message with subkeys. */
-interface SubkeyMessage {
-  /** The channel, what stands behind it, and the payload. */
-  readonly bytes: Uint8Array;
-  readonly channelEnd: number;
-  readonly dataStart: number;
-}
-
 /** The type of another message, such as `subscribe`. Patterns that match channels are no such words. */
-const OTHER_MESSAGE = /^(?![ps]?message$)[a-z]*$/;
+const OTHER_MESSAGE = /^(?!.?message$)[a-z]*$/;
 
 /**
  * Options for {@linkcode KeyNotification.tryParse}.
@@ -79,8 +78,8 @@ export class KeyNotification {
   #key: string | null = null;
   /** What was stripped of the key. */
   readonly #prefix: Uint8Array | null;
-  /** `null` on a channel without subkeys. */
-  readonly #message: SubkeyMessage | null;
+  /** A copy of a message with subkeys; `null` for others. */
+  readonly #message: MessagePlace | null;
 
   // One without subkeys holds no other object, because there are many.
   private constructor(
@@ -93,7 +92,7 @@ export class KeyNotification {
     eventStart: number,
     eventEnd: number,
     prefix: Uint8Array | null,
-    message: SubkeyMessage | null,
+    message: MessagePlace | null,
   ) {
     this.kind = kind;
     this.database = database;
@@ -109,41 +108,35 @@ export class KeyNotification {
 
   /** {@linkcode parseNotification}, which cannot reach the constructor from outside. */
   private static parse(
-    bytes: Uint8Array,
-    channelStart: number,
-    channelEnd: number,
-    dataStart: number,
-    dataEnd: number,
+    place: MessagePlace,
     timestamp: number,
     keyPrefix: Uint8Array | null,
   ): KeyNotification | null | undefined {
+    const { bytes, channelStart, channelEnd, payloadStart, payloadEnd } = place;
     const head = readShortHead(bytes, channelStart, channelEnd);
     let kind: ChannelType = ChannelType.KEYSPACE;
     let database = head;
     let keyStart = channelStart + SHORT_HEAD;
     let keyEnd = channelEnd;
-    let eventStart = dataStart;
-    let eventEnd = dataEnd;
-    let message: SubkeyMessage | null = null;
+    let eventStart = payloadStart;
+    let eventEnd = payloadEnd;
+    let message: MessagePlace | null = null;
     if (head >= KEYEVENT) {
       kind = ChannelType.KEYEVENT;
       database = head - KEYEVENT;
       eventStart = keyStart;
       eventEnd = keyEnd;
-      keyStart = dataStart;
-      keyEnd = dataEnd;
+      keyStart = payloadStart;
+      keyEnd = payloadEnd;
     } else if (head < 0) {
-      const parts = locateParts(bytes, channelStart, channelEnd, dataStart, dataEnd);
+      const parts = locateParts(place);
       if (parts === null) return null;
       ({ kind, database } = parts);
       ({ start: keyStart, end: keyEnd } = parts.key);
       ({ start: eventStart, end: eventEnd } = parts.event);
       if (parts.subkeys !== undefined) {
-        message = {
-          bytes: new Uint8Array(bytes.subarray(channelStart, dataEnd)),
-          channelEnd: channelEnd - channelStart,
-          dataStart: dataStart - channelStart,
-        };
+        const channel = bytes.subarray(channelStart, channelEnd);
+        message = placeTogether(channel, bytes.subarray(payloadStart, payloadEnd));
       }
     }
     if (eventStart === eventEnd) return null;
@@ -241,17 +234,8 @@ export class KeyNotification {
     options?: ParseOptions,
   ): KeyNotification | null {
     try {
-      const head = toBytes(channel);
-      const body = toBytes(data);
-      const bytes = new Uint8Array(head.length + body.length);
-      bytes.set(head);
-      bytes.set(body, head.length);
       return parseNotification(
-        bytes,
-        0,
-        head.length,
-        head.length,
-        bytes.length,
+        placeTogether(toBytes(channel), toBytes(data)),
         options?.timestamp ?? Date.now(),
         toBytes(options?.keyPrefix ?? ""),
       ) ?? null;
@@ -297,9 +281,7 @@ export class KeyNotification {
   get subkeyBytes(): Uint8Array[] {
     const message = this.detach().#message;
     if (message === null) return [];
-    const { bytes, channelEnd, dataStart } = message;
-    const { subkeys } = locateParts(bytes, 0, channelEnd, dataStart, bytes.length)!;
-    return subkeys!.map(({ start, end }) => bytes.slice(start, end));
+    return locateParts(message)!.subkeys!.map(({ start, end }) => message.bytes.slice(start, end));
   }
 
   /** The whole channel. */
@@ -313,7 +295,7 @@ export class KeyNotification {
   /** The whole payload. */
   get data(): string {
     const message = this.detach().#message;
-    if (message !== null) return decodeText(message.bytes, message.dataStart);
+    if (message !== null) return decodeText(message.bytes, message.payloadStart);
     return this.isKeyspace ? this.#event! : this.#wholeKey();
   }
 
@@ -364,10 +346,7 @@ export class KeyNotification {
    * import type { KeyNotification } from "@keywatch/keywatch/parse";
    *
    * const buffer = new Uint8Array(512);
-   * function lastByte(notification: KeyNotification): number | undefined {
-   *   if (notification.keyByteLength > buffer.length) return undefined;
-   *   return buffer[notification.copyKey(buffer) - 1];
-   * }
+   * const lastByte = (notification: KeyNotification) => buffer[notification.copyKey(buffer) - 1];
    * ```
    */
   copyKey(into: Uint8Array): number {
@@ -426,24 +405,16 @@ export class KeyNotification {
 /**
  * Reads a notification in a larger buffer.
  *
- * The key is not copied: the notification refers to `bytes`, which must not change, until a text of it
+ * The key is not copied: the notification refers to the bytes, which must not change, until a text of it
  * is read or {@linkcode KeyNotification.detach} is called.
  *
- * @param bytes A chunk from the network.
- * @param channelStart Index of the first byte of the channel.
- * @param channelEnd Index after its last byte; not after the start of the payload.
- * @param dataStart Index of the first byte of the payload.
- * @param dataEnd Index after its last byte.
+ * @param place A message in a chunk from the network.
  * @param timestamp When the chunk was read, in ms since the epoch.
  * @param keyPrefix Required of keys, and stripped from them.
  * @returns `null` if it is not a well-formed notification, `undefined` if its key lacks the prefix.
  */
 export const parseNotification: (
-  bytes: Uint8Array,
-  channelStart: number,
-  channelEnd: number,
-  dataStart: number,
-  dataEnd: number,
+  place: MessagePlace,
   timestamp: number,
   keyPrefix: Uint8Array | null,
 ) => KeyNotification | null | undefined = /* @__PURE__ */ makeParser();

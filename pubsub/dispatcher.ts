@@ -252,15 +252,7 @@ export class Dispatcher {
     const begins = !hasOverlaps || deduplicator.isNewEvent(subscribers, frame);
     // A gate sees what nobody takes, too.
     if (subscribers.users.length === 0 && gate === null) return true;
-    const notification = parseNotification(
-      bytes,
-      channelStart,
-      channelEnd,
-      payloadStart,
-      payloadEnd,
-      receivedAt,
-      this.#settings.keyPrefix,
-    );
+    const notification = parseNotification(frame, receivedAt, this.#settings.keyPrefix);
     if (notification === null) return false;
     // Well-formed, but the key lacks the prefix of the option `keyPrefix`.
     if (notification === undefined) return true;

@@ -124,8 +124,8 @@ export const parse: readonly Mutant[] = [
   {
     name: "keeps the chunk of a message with subkeys alive",
     file: "parse/notification.ts",
-    before: "new Uint8Array(bytes.subarray(channelStart, dataEnd))",
-    after: "bytes.subarray(channelStart, dataEnd)",
+    before: "message = placeTogether(channel, bytes.subarray(payloadStart, payloadEnd));",
+    after: "message = place;",
     tests: ["tests/parse/retention_test.ts"],
   },
 ];

@@ -137,16 +137,7 @@ export class Message {
 
   /** The message as a keyspace notification, a new one at each access; null if it is not one. */
   get notification(): KeyNotification | null {
-    const { bytes, channelStart, channelEnd, payloadStart, payloadEnd } = this.#frame;
-    return parseNotification(
-      bytes,
-      channelStart,
-      channelEnd,
-      payloadStart,
-      payloadEnd,
-      this.receivedAt,
-      null,
-    ) ?? null;
+    return parseNotification(this.#frame, this.receivedAt, null) ?? null;
   }
 }
 

@@ -137,11 +137,16 @@ for (const [what, pairs] of Object.entries(rows)) {
       const body = utf8(data);
       for (const after of ["", "f", "|1:f", ",1:f", ":f", "\n"]) {
         const chunk = concat(head, body, after);
-        const ends = [head.length, head.length, head.length + body.length] as const;
-        assertEquals(parseNotification(chunk, 0, ...ends, 1, null), null, what + after);
+        const place = {
+          channelStart: 0,
+          channelEnd: head.length,
+          payloadStart: head.length,
+          payloadEnd: head.length + body.length,
+        };
+        assertEquals(parseNotification({ bytes: chunk, ...place }, 1, null), null, what + after);
         // Long chunks are read by words.
-        const long = concat(chunk, new Uint8Array(256));
-        assertEquals(parseNotification(long, 0, ...ends, 1, null), null, what + after);
+        const bytes = concat(chunk, new Uint8Array(256));
+        assertEquals(parseNotification({ bytes, ...place }, 1, null), null, what + after);
       }
     }
   });
@@ -219,9 +224,13 @@ Deno.test("a message that lacks a part is refused without a look at what was rea
         return typeof value === "function" ? value.bind(target) : value;
       },
     });
-    const start = before.length;
-    const middle = start + channel.length;
-    assertEquals(parseNotification(counted, start, middle, middle, bytes.length, 0, null), null);
+    const channelStart = before.length;
+    const channelEnd = channelStart + channel.length;
+    const place = { bytes: counted, channelStart, channelEnd };
+    assertEquals(
+      parseNotification({ ...place, payloadStart: channelEnd, payloadEnd: bytes.length }, 0, null),
+      null,
+    );
     assertEquals(looks, 0, channel);
   }
 });

@@ -117,15 +117,14 @@ Deno.test("what lies anywhere in a chunk comes back equal, also when the chunk i
       // So long that it is read by words.
       const chunk = concat(before, channel, between, data, after, new Uint8Array(256));
       const dataStart = before.length + channel.length + between.length;
-      const found = parseNotification(
-        chunk,
-        before.length,
-        before.length + channel.length,
-        dataStart,
-        dataStart + data.length,
-        1,
-        null,
-      );
+      const place = {
+        bytes: chunk,
+        channelStart: before.length,
+        channelEnd: before.length + channel.length,
+        payloadStart: dataStart,
+        payloadEnd: dataStart + data.length,
+      };
+      const found = parseNotification(place, 1, null);
       found?.detach();
       chunk.fill(0);
       assertReads(found, message);

@@ -37,8 +37,15 @@ function parse(channel: string, data: string): [KeyNotification, WeakRef<ArrayBu
   const body = utf8(data);
   chunk.set(head, 100);
   chunk.set(body, 500);
+  const place = {
+    bytes: chunk,
+    channelStart: 100,
+    channelEnd: 100 + head.length,
+    payloadStart: 500,
+    payloadEnd: 500 + body.length,
+  };
   return [
-    parseNotification(chunk, 100, 100 + head.length, 500, 500 + body.length, 1, null)!,
+    parseNotification(place, 1, null)!,
     new WeakRef(chunk.buffer),
   ];
 }
@@ -100,7 +107,8 @@ Deno.test("a detached notification has its own bytes, also if it was read from a
   const head = "__keyevent@0__:hset";
   const chunk = Buffer.concat([utf8(head), Uint8Array.of(0x6b, 0xff)]);
   const end = head.length;
-  const found = parseNotification(chunk, 0, end, end, end + 2, 1, null)!.detach();
+  const place = { bytes: chunk, channelStart: 0, channelEnd: end, payloadStart: end };
+  const found = parseNotification({ ...place, payloadEnd: end + 2 }, 1, null)!.detach();
   chunk.fill(0);
   assertEquals([...found.keyBytes], [0x6b, 0xff]);
 });
