@@ -126,7 +126,9 @@ export class Members extends Map<string, Member> implements MemberContext {
   apply(topology: Topology, requestedAt: number): boolean {
     const isFirst = this.topology === null;
     const before = this.#completeAt ?? this.#requestedAt;
-    if (topology.nodes.size >= this.filter.proofs.mostKnown) this.#completeAt = null;
+    const counts = Array.from(this.values(), (member) => member.known);
+    const mostKnown = Math.max(this.filter.proofs.mostKnown, ...counts);
+    if (topology.nodes.size >= mostKnown) this.#completeAt = null;
     this.#requestedAt = isFirst ? before : requestedAt;
     const { topology: last } = this;
     this.topology = topology;

@@ -165,6 +165,13 @@ export const cluster: readonly Mutant[] = [
     tests: ["tests/cluster/model_scenarios_test.ts", "--filter=has just joined"],
   },
   {
+    name: "believes a topology that lacks a node which some node knows",
+    file: "cluster/members/members.ts",
+    before: "Math.max(this.filter.proofs.mostKnown, ...counts)",
+    after: "this.filter.proofs.mostKnown",
+    tests: ["tests/cluster/topology_source_test.ts", "--filter=that joins begins"],
+  },
+  {
     name: "takes an heir that was promoted before it was heard for one that was heard first",
     file: "cluster/members/coverage.ts",
     before: " || isEarlier)",

@@ -90,6 +90,8 @@ export class SimulatedNode implements AsyncDisposable {
   flags = "AKE";
   /** Its rows of `CLUSTER MIGRATION STATUS`, which it does not know if this is null. */
   moves: readonly Readonly<Record<string, string>>[] | null = null;
+  /** How many nodes it knows; null if it does not say. */
+  known: number | null = null;
   /** The epoch of the cluster, as far as it knows. */
   epoch = 1;
   /** What it answers to `CLUSTER NODES`, which it does not know if this is null. */
@@ -202,7 +204,10 @@ export class SimulatedNode implements AsyncDisposable {
         if (this.older !== null) return slotsReply(this.#cluster.shards);
         return "-ERR unknown subcommand\r\n";
       case "CLUSTER INFO":
-        return bulk(`cluster_current_epoch:${this.epoch}\r\ncluster_my_epoch:${this.epoch}\r\n`);
+        return bulk(
+          `cluster_current_epoch:${this.epoch}\r\ncluster_my_epoch:${this.epoch}\r\n` +
+            (this.known === null ? "" : `cluster_known_nodes:${this.known}\r\n`),
+        );
       case "CLUSTER NODES":
         if (this.line !== null) return bulk(this.line);
         return "-ERR unknown subcommand\r\n";

@@ -395,6 +395,28 @@ for (const { why, silence, told, restore } of SILENCED) {
   });
 }
 
+Deno.test("the gap of a node that joins begins before any node knew it, though topologies did not name it yet", async () => {
+  await using cluster = new SimulatedCluster(3);
+  const [one, , joining] = cluster.nodes as [SimulatedNode, SimulatedNode, SimulatedNode];
+  const all = cluster.shards;
+  const [first, second, third] = all as [ToldShard, ToldShard, ToldShard];
+  cluster.shards = [first, { ...second, slots: [second.slots[0]!, third.slots[1]!] }];
+  const { notifications, gaps } = await watch(cluster);
+  await using _ = notifications;
+  const before = Date.now();
+  await sleep(10);
+  one.known = 3;
+  const refreshes = asked(cluster);
+  await one.publish("__keyspace@0__:*", "__keyspace@0__:bar", "set");
+  await until("it is looked for", () => asked(cluster) >= refreshes + 6);
+  cluster.shards = all;
+  await until("it is found", () => joining.connections > 0 && notifications.health().ok);
+  assertEquals(gaps.map(({ slots }) => formatSlots(slots!)), [
+    formatSlots([{ first: third.slots[0]!, last: third.slots[1]! }]),
+  ]);
+  assert(gaps[0]!.from <= before, `${gaps[0]!.from}, known after ${before}`);
+});
+
 Deno.test("a node whose flags are taken away while it runs is a gap of its slots, until they are back", async () => {
   await using cluster = new SimulatedCluster(3);
   const node = cluster.nodes[1]!;
