@@ -1,6 +1,6 @@
 import { DEFAULT_PORT, parseNamedUrl } from "../pubsub/connection/address.ts";
 import { checkUnused } from "../pubsub/connection/option_checks.ts";
-import { defaultsOf, type ServerDefaults } from "../pubsub/connection/options.ts";
+import type { ServerDefaults } from "../pubsub/connection/options.ts";
 import type { Address } from "../pubsub/connection/transport.ts";
 import type { ServerUrl } from "../pubsub/mod.ts";
 import type { ClusterOptions } from "./options.ts";
@@ -41,7 +41,7 @@ export function readSeedNodes(targets: readonly (string | URL)[]): SeedNodes {
   return {
     addresses: urls.map(({ address }) => address),
     defaults: {
-      ...defaultsOf(first),
+      ...first,
       ...shared(urls, "username", "user"),
       ...shared(urls, "password", "password"),
       ...shared(urls, "database", "database"),

@@ -16,7 +16,6 @@ import {
   resolveOptions,
   type Settings,
 } from "./options.ts";
-import { defaultsOf } from "./connection/options.ts";
 import { RoleCheck } from "./role_check.ts";
 import type { ServerChannel } from "./connection/requests.ts";
 import { isSentinelTarget, type SentinelTarget } from "./sentinel_target.ts";
@@ -203,7 +202,7 @@ export class KeyspaceNotifications extends AbstractKeyspaceNotifications {
 function readServer(target: string | URL, options: ConnectOptions): Source {
   checkUnused(options, ONLY_ANNOUNCED, "a single server", "it is for clusters or sentinels");
   const url = parseUrl(target);
-  const settings = resolveOptions(defaultsOf(url), options);
+  const settings = resolveOptions(url, options);
   const { address } = url;
   const locate = () => Promise.resolve(address);
   return { locator: { name: formatAddress(address), locate }, settings };

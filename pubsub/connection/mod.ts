@@ -26,13 +26,7 @@ import { MessageReceiver } from "./receiver.ts";
 import { openConnection, type ServerInfo } from "./handshake.ts";
 import { checkKinds, checkMilliseconds, isPromiseLike } from "./option_checks.ts";
 import type { Address, TcpAddress, UnixAddress } from "./transport.ts";
-import {
-  defaultsOf,
-  HEARTBEAT_MS,
-  type OpenOptions,
-  resolveOpenOptions,
-  shielded,
-} from "./options.ts";
+import { HEARTBEAT_MS, type OpenOptions, resolveOpenOptions, shielded } from "./options.ts";
 import { repeat } from "./timers.ts";
 
 export * from "./errors.ts";
@@ -267,7 +261,7 @@ export async function open(
   const url: ServerUrl = typeof target === "string" || target instanceof URL
     ? parseUrl(target)
     : { address: readAddress(target) };
-  const settings = resolveOpenOptions(defaultsOf(url), options);
+  const settings = resolveOpenOptions(url, options);
   checkKinds(options, { onMessage: "function", onError: "function" });
   const { interval = HEARTBEAT_MS } = options.heartbeat ?? {};
   checkMilliseconds("heartbeat.interval", interval);

@@ -105,7 +105,6 @@ export function isPromiseLike(value: unknown): value is PromiseLike<unknown> {
 /**
  * Checks that TLS is used if there are options for it.
  *
- * @param where the server, for messages
  * @param isSecured whether the connection uses TLS
  * @param tls the caller's options
  * @param option the name of the option, for messages
@@ -114,7 +113,6 @@ export function isPromiseLike(value: unknown): value is PromiseLike<unknown> {
  * not be made in the clear
  */
 export function tlsFor(
-  where: string,
   isSecured: boolean,
   tls: TlsOptions | undefined,
   option = "tls",
@@ -123,8 +121,7 @@ export function tlsFor(
   if (isSecured) return tls ?? {};
   if (tls === undefined) return undefined;
   throw new TypeError(
-    `Cannot use the option ${option} with ${where}: TLS is not spoken there; write rediss:// or ` +
-      "valkeys://",
+    `Cannot use the option ${option} without TLS; write rediss:// or valkeys://, or leave it out`,
   );
 }
 

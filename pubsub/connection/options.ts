@@ -11,7 +11,7 @@ import {
   tlsFor,
 } from "./option_checks.ts";
 import { Secrets } from "./secrets.ts";
-import { type Dial, formatAddress, type TlsOptions } from "./transport.ts";
+import type { Dial, TlsOptions } from "./transport.ts";
 import { dial } from "./transports/mod.ts";
 
 /**
@@ -70,15 +70,7 @@ export interface OpenOptions {
 }
 
 /** What the target of a connect says about the servers, apart from their addresses. */
-export interface ServerDefaults extends Omit<ServerUrl, "address"> {
-  /** Names them in messages. */
-  readonly where: string;
-}
-
-/** Reads what a URL says about the server. */
-export function defaultsOf(url: ServerUrl): ServerDefaults {
-  return { ...url, where: formatAddress(url.address) };
-}
+export type ServerDefaults = Omit<ServerUrl, "address">;
 
 /** The options of a connection, checked and with defaults. */
 export interface OpenSettings {
@@ -133,7 +125,7 @@ export function resolveOpenOptions(
   // It checks the limits, before anything is dialed.
   new Decoder({ reply() {}, push() {} }, limits);
   return {
-    dial: dialWithTls(options.dial ?? dial, tlsFor(target.where, target.tls ?? false, options.tls)),
+    dial: dialWithTls(options.dial ?? dial, tlsFor(target.tls ?? false, options.tls)),
     protocol,
     credentials: readCredentials(
       options.credentials,

@@ -78,9 +78,8 @@ export function readSentinelTarget(
   }
   const { serverName: _ofTheServers, ...sameTls } = options.tls ?? {};
   const tls = sentinelTls !== undefined
-    ? tlsFor("the sentinels", secured > 0, sentinelTls, "sentinelTls")
-    : tlsFor("the sentinels", secured > 0, secured > 0 ? sameTls : undefined);
-  const where = `the servers of "${name}"`;
+    ? tlsFor(secured > 0, sentinelTls, "sentinelTls")
+    : tlsFor(secured > 0, secured > 0 ? sameTls : undefined);
   return {
     name,
     sentinels: urls.map((url) => ({
@@ -89,6 +88,6 @@ export function readSentinelTarget(
       dial: dialWithTls(options.dial ?? dial, url.tls ? tls : undefined),
       credentials: readCredentials(sentinelCredentials, url.username, url.password, secrets),
     })),
-    defaults: { where, database, tls: target.tls ?? secured > 0 },
+    defaults: { database, tls: target.tls ?? secured > 0 },
   };
 }

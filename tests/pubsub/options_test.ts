@@ -36,7 +36,7 @@ const REFUSED: [name: string, options: unknown, says?: string][] = [
   ["signal", { signal: {} }],
   ["signal", { signal: null }],
   ["tls", { tls: true }],
-  ["tls", { tls: {} }, "TLS is not spoken there"],
+  ["tls", { tls: {} }, "tls without TLS"],
   ["dial", { dial: "tcp" }],
   ["keyPrefix", { keyPrefix: 5 }],
   ["heartbeat", { heartbeat: 1000 }],

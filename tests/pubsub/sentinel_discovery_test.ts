@@ -192,8 +192,8 @@ Deno.test("targets that cannot be used are refused", async () => {
     [{ sentinels, name: "mymaster", database: -1 }, "database -1"],
     [{ sentinels: ["redis://a", "rediss://b"], name: "mymaster" }, "say so with tls"],
     [{ sentinels: ["redis://ana@a"], name: "mymaster" }, "there is a user but no password"],
-    [{ sentinels, name: "mymaster", sentinelTls: { ca: pem } }, "TLS is not spoken"],
-    [{ sentinels, name: "mymaster" }, "TLS is not spoken", { tls: { ca: pem } }],
+    [{ sentinels, name: "mymaster", sentinelTls: { ca: pem } }, "sentinelTls without TLS"],
+    [{ sentinels, name: "mymaster" }, "tls without TLS", { tls: { ca: pem } }],
   ];
   for (const [target, why, options] of cases) {
     await assertRejects(() => connect(target as SentinelTarget, options), TypeError, why);

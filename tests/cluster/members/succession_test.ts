@@ -34,7 +34,7 @@ class Replicas implements AsyncDisposable {
       }),
     ]));
     this.succession = new Succession({
-      settings: resolveOptions({ where: "the server" }, {}),
+      settings: resolveOptions({}, {}),
       locate: (id) => {
         const url = this.servers.get(id)?.url;
         return url === undefined
@@ -136,7 +136,7 @@ Deno.test("a replica that has been promoted already is reported by its handshake
   await using server = new FakeServer(([name]) => name === "HELLO" ? hello("master") : undefined);
   const promoted: string[] = [];
   const succession = new Succession({
-    settings: resolveOptions({ where: "the server" }, {}),
+    settings: resolveOptions({}, {}),
     locate: () => ({ hostname: "127.0.0.1", port: Number(new URL(server.url).port) }),
     has: () => false,
     onPromoted: (id) => void promoted.push(id),

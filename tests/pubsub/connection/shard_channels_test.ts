@@ -22,7 +22,7 @@ function push(protocol: 2 | 3, ...items: readonly (string | number)[]): string {
 /** Connects to a server, and notes what comes in order. */
 async function open(server: FakeServer, protocol: 2 | 3) {
   const seen: string[] = [];
-  const settings = resolveOptions({ where: "the server" }, { protocol });
+  const settings = resolveOptions({}, { protocol });
   const port = Number(new URL(server.url).port);
   const receive = () => {
     const receiver = new MessageReceiver();

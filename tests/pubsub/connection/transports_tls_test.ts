@@ -293,9 +293,9 @@ Deno.test("a name is asked for, an address is not", async () => {
 
 Deno.test("options for TLS are refused where TLS is not spoken", async () => {
   const cases: [url: string, tls: TlsOptions, why: string][] = [
-    ["redis://127.0.0.1:1", good, "Cannot use the option tls with 127.0.0.1:1: TLS is not spoken"],
-    ["valkey://127.0.0.1:1", good, "Cannot use the option tls with 127.0.0.1:1: TLS is not spoken"],
-    ["redis+unix:///tmp/s", {}, "Cannot use the option tls with /tmp/s: TLS is not spoken"],
+    ["redis://127.0.0.1:1", good, "Cannot use the option tls without TLS; write rediss://"],
+    ["valkey://127.0.0.1:1", good, "Cannot use the option tls without TLS; write rediss://"],
+    ["redis+unix:///tmp/s", {}, "Cannot use the option tls without TLS; write rediss://"],
   ];
   for (const [url, tls, why] of cases) {
     await assertRejects(() => connect(url, { tls }), TypeError, why);

@@ -8,7 +8,7 @@ import { assert, assertEquals } from "@std/assert";
 import type { Connection } from "../../../pubsub/connection/connection.ts";
 import { MessageReceiver } from "../../../pubsub/connection/receiver.ts";
 import { openConnection } from "../../../pubsub/connection/handshake.ts";
-import { defaultsOf, resolveOpenOptions } from "../../../pubsub/connection/options.ts";
+import { resolveOpenOptions } from "../../../pubsub/connection/options.ts";
 import { type MatchedStream, StandbyMatcher } from "../../../pubsub/standby/matcher.ts";
 import { Channel } from "../../../parse/mod.ts";
 import { decodeText, type MessageFrame, type Reply } from "../../../resp/mod.ts";
@@ -54,7 +54,7 @@ async function watch(client: Client, { host, port }: TestServer): Promise<Connec
   const address = { hostname: host, port };
   let receiver!: Receiver;
   const { connection } = await openConnection({
-    ...resolveOpenOptions(defaultsOf({ address }), {}),
+    ...resolveOpenOptions({}, {}),
     address,
     signal: new AbortController().signal,
     receive: () => receiver = new Receiver(client),
