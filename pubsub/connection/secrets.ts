@@ -48,8 +48,9 @@ export class Secrets {
   /** Remembers a password. An empty one is ignored. */
   add(secret: string | undefined): void {
     if (!secret) return;
-    this.#secrets.delete(secret);
+    const isKnown = this.#secrets.delete(secret);
     this.#secrets.add(secret);
+    if (isKnown) return;
     if (this.#secrets.size > MAX_SECRETS) this.#secrets.delete([...this.#secrets][0]!);
     this.#forms = [...this.#secrets].flatMap((each) =>
       [...formsOf(each)].filter(({ length }) => length >= Math.min(PART, each.length))
