@@ -150,8 +150,6 @@ export class NotificationChannel extends Channel {
    * @param separator Separates two names. The first cannot contain it.
    * @param options The database, and how names are read.
    * @param names One or two.
-   * @throws {RangeError} If the database is not a whole number from 0 to 2 ** 31 - 1.
-   * @throws {TypeError} If the first of two names contains the separator.
    */
   constructor(
     type: ChannelType,

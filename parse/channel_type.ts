@@ -11,27 +11,20 @@ import { startsWith } from "./spans.ts";
  * getChannelType("__keyspace@0__:user:1") === ChannelType.KEYSPACE; // true
  * ```
  */
-export const ChannelType: {
+export const ChannelType = {
   /** `__keyspace@<db>__:<key>`, payload `<event>`. */
-  readonly KEYSPACE: "keyspace";
-  /** `__keyevent@<db>__:<event>`, payload `<key>`. */
-  readonly KEYEVENT: "keyevent";
-  /** `__subkeyspace@<db>__:<key>`, payload `<event>|<length>:<subkey>[,…]`. */
-  readonly SUBKEYSPACE: "subkeyspace";
-  /** `__subkeyevent@<db>__:<event>`, payload `<length>:<key>|<length>:<subkey>[,…]`. */
-  readonly SUBKEYEVENT: "subkeyevent";
-  /** `__subkeyspaceitem@<db>__:<key>\n<subkey>`, payload `<event>`. */
-  readonly SUBKEYSPACEITEM: "subkeyspaceitem";
-  /** `__subkeyspaceevent@<db>__:<event>|<key>`, payload `<length>:<subkey>[,…]`. */
-  readonly SUBKEYSPACEEVENT: "subkeyspaceevent";
-} = {
   KEYSPACE: "keyspace",
+  /** `__keyevent@<db>__:<event>`, payload `<key>`. */
   KEYEVENT: "keyevent",
+  /** `__subkeyspace@<db>__:<key>`, payload `<event>|<length>:<subkey>[,…]`. */
   SUBKEYSPACE: "subkeyspace",
+  /** `__subkeyevent@<db>__:<event>`, payload `<length>:<key>|<length>:<subkey>[,…]`. */
   SUBKEYEVENT: "subkeyevent",
+  /** `__subkeyspaceitem@<db>__:<key>\n<subkey>`, payload `<event>`. */
   SUBKEYSPACEITEM: "subkeyspaceitem",
+  /** `__subkeyspaceevent@<db>__:<event>|<key>`, payload `<length>:<subkey>[,…]`. */
   SUBKEYSPACEEVENT: "subkeyspaceevent",
-};
+} as const;
 
 /** One of the six types of channels. */
 export type ChannelType = typeof ChannelType[keyof typeof ChannelType];

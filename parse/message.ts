@@ -1,7 +1,27 @@
+import { decodeText } from "../bytes/text.ts";
+import { toBytes } from "../bytes/to_bytes.ts";
 import { usefulViewOf } from "../bytes/view.ts";
-import { ChannelType, channelTypeAt } from "./channel_type.ts";
+import { ChannelType, channelTypeAt, getChannelType } from "./channel_type.ts";
 import { MAX_DATABASE, NEWLINE, PIPE, UNDERSCORE } from "./constants.ts";
 import { indexOfByte, readCounted, readDecimal, readList, type Span, startsWith } from "./spans.ts";
+
+/**
+ * Options for {@linkcode KeyNotification.tryParse}.
+ *
+ * @example
+ * ```ts
+ * import { KeyNotification, type ParseOptions } from "@keywatch/keywatch/parse";
+ *
+ * const options: ParseOptions = { keyPrefix: "app:", timestamp: 1_700_000_000_000 };
+ * KeyNotification.tryParse("__keyspace@0__:app:user:1", "set", options)?.key; // "user:1"
+ * ```
+ */
+export interface ParseOptions {
+  /** Accepts only keys with this prefix, and strips it from them. Does not apply to subkeys. */
+  keyPrefix?: string | Uint8Array | null;
+  /** When the message was read, in ms since the epoch. Default: now. */
+  timestamp?: number;
+}
 
 /** What stands between the database and the first name of a channel. */
 const SEPARATOR = "__:";
@@ -58,6 +78,21 @@ export function placeTogether(channel: Uint8Array, payload: Uint8Array): Message
     payloadStart: channel.length,
     payloadEnd: bytes.length,
   };
+}
+
+/** The type of another message, such as `subscribe`. Patterns that match channels are no such words. */
+const OTHER_MESSAGE = /^(?!.?message$)[a-z]*$/;
+
+/** Finds channel and payload in a message of any client, see {@linkcode KeyNotification.fromMessage}. */
+export function readClientMessage(message: unknown): [channel: unknown, data: unknown] | null {
+  const fields = message as Record<string, unknown>;
+  const { type = "message", channel, data, message: text, payload } = fields;
+  const isArray = Array.isArray(message);
+  const parts = isArray ? message.slice(-3) : [type, channel, data ?? text ?? payload];
+  const [first, second, third] = parts;
+  // node-redis calls listeners with the payload first.
+  if (parts.length === 2) return getChannelType(first) ? [first, second] : [second, first];
+  return OTHER_MESSAGE.test(decodeText(toBytes(first))) ? null : [second, third];
 }
 
 /** The parts of a message. */

@@ -7,12 +7,8 @@
  * ```ts
  * import { KeyNotification } from "@keywatch/keywatch/parse";
  *
- * const notification = KeyNotification.fromMessage({
- *   type: "pmessage",
- *   pattern: "__keyspace@0__:user:*",
- *   channel: "__keyspace@0__:user:1",
- *   data: "hset",
- * });
+ * const message = { type: "pmessage", channel: "__keyspace@0__:user:1", data: "hset" };
+ * const notification = KeyNotification.fromMessage(message);
  * console.log(notification?.key, notification?.eventType); // "user:1" "hset"
  * ```
  *
@@ -34,4 +30,5 @@ export {
 export type { EventName, EventNames, KnownEvent } from "./event.ts";
 export { ChannelType, getChannelType } from "./channel_type.ts";
 export { escapeGlob, isPattern, matchGlob } from "./glob.ts";
-export { KeyNotification, type ParseOptions } from "./notification.ts";
+export type { ParseOptions } from "./message.ts";
+export { KeyNotification } from "./notification.ts";

@@ -1,38 +1,19 @@
 import { decodeText, isAscii } from "../bytes/text.ts";
 import { toBytes } from "../bytes/to_bytes.ts";
 import { encodeUtf8 } from "../bytes/utf8.ts";
-import { ChannelType, getChannelType } from "./channel_type.ts";
+import { ChannelType } from "./channel_type.ts";
 import type { EventName } from "./event.ts";
 import {
   KEYEVENT,
   locateParts,
   type MessagePlace,
+  type ParseOptions,
   placeTogether,
+  readClientMessage,
   readShortHead,
   SHORT_HEAD,
 } from "./message.ts";
 import { startsWith } from "./spans.ts";
-
-/** The type of another message, such as `subscribe`. Patterns that match channels are no such words. */
-const OTHER_MESSAGE = /^(?!.?message$)[a-z]*$/;
-
-/**
- * Options for {@linkcode KeyNotification.tryParse}.
- *
- * @example
- * ```ts
- * import { KeyNotification, type ParseOptions } from "@keywatch/keywatch/parse";
- *
- * const options: ParseOptions = { keyPrefix: "app:", timestamp: 1_700_000_000_000 };
- * KeyNotification.tryParse("__keyspace@0__:app:user:1", "set", options)?.key; // "user:1"
- * ```
- */
-export interface ParseOptions {
-  /** Accepts only keys with this prefix, and strips it from them. Does not apply to subkeys. */
-  keyPrefix?: string | Uint8Array | null;
-  /** When the message was read, in ms since the epoch. Default: now. */
-  timestamp?: number;
-}
 
 /**
  * A notification: what happened to which key.
@@ -44,9 +25,7 @@ export interface ParseOptions {
  * ```ts
  * import { KeyNotification } from "@keywatch/keywatch/parse";
  *
- * const notification = KeyNotification.tryParse("__keyspace@0__:user:1", "hset");
- * notification?.key; // "user:1"
- * notification?.eventType; // "hset"
+ * KeyNotification.tryParse("__keyspace@0__:user:1", "hset")?.key; // "user:1"
  * ```
  */
 export class KeyNotification {
@@ -61,10 +40,7 @@ export class KeyNotification {
   declare node: string | undefined;
   /** In a cluster, the hash slot of the key. */
   declare slot: number | undefined;
-  /**
-   * In a cluster, `true` if only a slot migration caused it, `"maybe"` if that cannot be decided; set
-   * by the migration filter.
-   */
+  /** In a cluster, `true` if only a slot migration caused it, `"maybe"` if that is uncertain. */
   declare migration: boolean | "maybe" | undefined;
 
   /** Holds key and event; after `detach` a copy of the key, or `null` if its text says the same. */
@@ -106,7 +82,7 @@ export class KeyNotification {
     this.#message = message;
   }
 
-  /** {@linkcode parseNotification}, which cannot reach the constructor from outside. */
+  /** {@linkcode parseNotification}. */
   private static parse(
     place: MessagePlace,
     timestamp: number,
@@ -140,10 +116,8 @@ export class KeyNotification {
       }
     }
     if (eventStart === eventEnd) return null;
-    if (keyPrefix !== null) {
-      if (!startsWith(bytes, keyStart, keyEnd, keyPrefix)) return undefined;
-      keyStart += keyPrefix.length;
-    }
+    if (keyPrefix !== null && !startsWith(bytes, keyStart, keyEnd, keyPrefix)) return undefined;
+    keyStart += keyPrefix?.length ?? 0;
     return new KeyNotification(
       kind,
       database,
@@ -173,12 +147,10 @@ export class KeyNotification {
    * Reads a message of any client.
    *
    * @param message One of
-   * - an object `{ type?, pattern?, channel, data }`, with the payload in `data`, `message` or
-   *   `payload`, and a `type` that ends in `message` if it has one;
-   * - an array `["message", channel, payload]` or `["pmessage", pattern, channel, payload]`, which
-   *   is a push;
-   * - an array of a listener's arguments: `[channel, payload]` or `[pattern, channel, payload]` of
-   *   ioredis; `[payload, channel]` of node-redis, if the first is not a channel of notifications.
+   * - an object `{ type?, channel, data }`, with the payload in `data`, `message` or `payload`;
+   * - a push: `["message", channel, payload]` or `["pmessage", pattern, channel, payload]`;
+   * - a listener's arguments: `[channel, payload]` or `[pattern, channel, payload]` of ioredis,
+   *   `[payload, channel]` of node-redis.
    *
    * Each part may be text or bytes. Text cannot represent keys that are not UTF-8.
    * @param options The prefix, and when it was read.
@@ -193,19 +165,8 @@ export class KeyNotification {
    */
   static fromMessage(message: unknown, options?: ParseOptions): KeyNotification | null {
     try {
-      const { type = "message", channel, data, message: text, payload } = message as Record<
-        string,
-        unknown
-      >;
-      const parts = Array.isArray(message)
-        ? message.slice(-3)
-        : [type, channel, data ?? text ?? payload];
-      if (parts.length === 2) {
-        if (getChannelType(parts[0]) === null) parts.reverse();
-      } else if (OTHER_MESSAGE.test(decodeText(toBytes(parts[0])))) {
-        return null;
-      }
-      return KeyNotification.tryParse(parts.at(-2), parts.at(-1), options);
+      const parts = readClientMessage(message);
+      return parts && KeyNotification.tryParse(...parts, options);
     } catch {
       return null;
     }
@@ -223,16 +184,11 @@ export class KeyNotification {
    * ```ts
    * import { KeyNotification } from "@keywatch/keywatch/parse";
    *
-   * const found = KeyNotification.tryParse("__keyevent@0__:del", "app:k", { keyPrefix: "app:" });
-   * found?.key; // "k"
+   * KeyNotification.tryParse("__keyevent@0__:del", "app:k", { keyPrefix: "app:" })?.key; // "k"
    * KeyNotification.tryParse("news", "hello"); // null
    * ```
    */
-  static tryParse(
-    channel: unknown,
-    data: unknown,
-    options?: ParseOptions,
-  ): KeyNotification | null {
+  static tryParse(channel: unknown, data: unknown, options?: ParseOptions): KeyNotification | null {
     try {
       return parseNotification(
         placeTogether(toBytes(channel), toBytes(data)),
@@ -381,8 +337,7 @@ export class KeyNotification {
 
   /** Returns its values as a plain object, for `JSON.stringify`. */
   toJSON(): Record<string, unknown> {
-    const { key, eventType, subkeys } = this;
-    return { ...this as object, key, eventType, subkeys };
+    return { ...this as object, key: this.key, eventType: this.eventType, subkeys: this.subkeys };
   }
 
   /** Returns a text such as `hset "user:1" in database 0`. */
@@ -419,13 +374,10 @@ export const parseNotification: (
   keyPrefix: Uint8Array | null,
 ) => KeyNotification | null | undefined = /* @__PURE__ */ makeParser();
 
-/**
- * All notifications are made by this parser, so a bundler that sees the class unused may leave out
- * both, and otherwise has to keep what is done to the class here.
- */
+/** A bundler that leaves the parser out leaves out what is done to the class here, too. */
 function makeParser(): typeof parseNotification {
-  // What `console.log` looks for in Node, Deno and Bun, which show no getters. TypeScript cannot declare
-  // a method by a symbol of `Symbol.for` where declarations have to be isolated.
+  // For `console.log` in Node, Deno and Bun, which shows no getters. As a method of the class, TypeScript
+  // could not declare it where declarations are isolated.
   Object.defineProperty(KeyNotification.prototype, Symbol.for("nodejs.util.inspect.custom"), {
     value: KeyNotification.prototype.toJSON,
   });

@@ -47,7 +47,7 @@ export const parse: readonly Mutant[] = [
   {
     name: "does not take the prefix off keys",
     file: "parse/notification.ts",
-    before: "keyStart += keyPrefix.length;",
+    before: "keyStart += keyPrefix?.length ?? 0;",
     after: "",
     tests: ["tests/parse/property_test.ts"],
   },
