@@ -12,25 +12,18 @@ export interface Subscribers<User> {
 }
 
 /** A desired channel, and its users. */
-export interface DesiredChannel<User> extends ServerChannel {
+export class DesiredChannel<User> implements ServerChannel {
   /** The {@linkcode channelId}. */
-  readonly id: string;
-  /** Each user once, in the order of subscription. Never empty while registered. */
-  readonly users: readonly User[];
-  /** Whether a `subscribe` of the channel has resolved. */
-  readonly isPromised: boolean;
-}
-
-class Entry<User> implements DesiredChannel<User> {
   readonly id: string;
   readonly bytes: Uint8Array;
   readonly isPattern: boolean;
   subscribers: Subscribers<User>;
+  /** Whether a `subscribe` of the channel has resolved. */
   isPromised = false;
   /** How often each user has subscribed; null while each has done so once. */
   counts: Map<User, number> | null = null;
   /** The pattern of the message that came after the last one of this pattern. */
-  next: Entry<User> | null = null;
+  next: DesiredChannel<User> | null = null;
   /**
    * The bytes of a pattern, four at a time; the last four may overlap. Null if they are not to be
    * compared: of an exact channel, of fewer bytes, and of a pattern that was removed.
@@ -62,6 +55,7 @@ class Entry<User> implements DesiredChannel<User> {
     return true;
   }
 
+  /** Each user once, in the order of subscription. Never empty while registered. */
   get users(): readonly User[] {
     return this.subscribers.users;
   }
@@ -71,12 +65,12 @@ class Entry<User> implements DesiredChannel<User> {
  * The desired channels and their users, whatever the servers have confirmed. A channel is removed with
  * its last user.
  */
-export class SubscriptionRegistry<User> implements DesiredChannels {
-  readonly #channels = new Map<string, Entry<User>>();
+export class SubscriptionRegistry<User> {
+  readonly #channels = new Map<string, DesiredChannel<User>>();
   readonly #exact = new ByteMap<Subscribers<User>>();
-  readonly #patterns = new ByteMap<Entry<User>>();
+  readonly #patterns = new ByteMap<DesiredChannel<User>>();
   /** The pattern that was found last. */
-  #last: Entry<User> | null = null;
+  #last: DesiredChannel<User> | null = null;
   /** How many patterns begin with each head, such as `__keyspace@0__:`; with "" all others. */
   readonly #heads = new Map<string, number>();
   /** Shared by all exact channels whose only user is the same. */
@@ -112,7 +106,7 @@ export class SubscriptionRegistry<User> implements DesiredChannels {
     const id = channelId(channel);
     let desired = this.#channels.get(id);
     if (desired === undefined) {
-      desired = new Entry(id, channel, this.#onlyOf(channel.isPattern ? id : null, user));
+      desired = new DesiredChannel(id, channel, this.#onlyOf(channel.isPattern ? id : null, user));
       this.#channels.set(id, desired);
       this.#put(desired);
       this.#note(id, 1);
@@ -177,12 +171,18 @@ export class SubscriptionRegistry<User> implements DesiredChannels {
     return this.#common ?? this.#exact.get(bytes, start, end);
   }
 
+  /**
+   * Notes from now on which channels become desired, or cease to be.
+   *
+   * @returns the set that takes their ids; at first it has those of all desired channels
+   */
   watch(): Set<string> {
     const changed = new Set(this.#channels.keys());
     this.#watching.add(changed);
     return changed;
   }
 
+  /** Stops adding ids to a set that `watch` returned. */
   unwatch(changed: Set<string>): void {
     this.#watching.delete(changed);
   }
@@ -201,13 +201,13 @@ export class SubscriptionRegistry<User> implements DesiredChannels {
       patterns > 1 && heads.has("");
   }
 
-  #put(desired: Entry<User>): void {
+  #put(desired: DesiredChannel<User>): void {
     if (desired.isPattern) return this.#patterns.set(desired.bytes, desired);
     this.#exact.set(desired.bytes, desired.subscribers);
     this.#common = this.#hasRemoved ? undefined : this.#exact.onlyValue;
   }
 
-  #replace(desired: Entry<User>, users: readonly User[]): void {
+  #replace(desired: DesiredChannel<User>, users: readonly User[]): void {
     const { pattern } = desired.subscribers;
     desired.subscribers = users.length === 1
       ? this.#onlyOf(pattern, users[0]!)
@@ -222,25 +222,7 @@ export class SubscriptionRegistry<User> implements DesiredChannels {
   }
 }
 
-/** The desired channels, as subscriptions see them. */
-export interface DesiredChannels {
-  /** The desired channels. */
-  values(): Iterable<ServerChannel & { readonly id: string }>;
-  /** The desired channel with an id. */
-  get(id: string): (ServerChannel & { readonly isPromised: boolean }) | undefined;
-  /**
-   * Notes from now on which channels become desired, or cease to be.
-   *
-   * @returns the set that takes their ids; at first it has those of all desired channels
-   */
-  watch(): Set<string>;
-  /** Stops adding ids to a set that `watch` returned. */
-  unwatch(changed: Set<string>): void;
-}
-
-/**
- * Returns the id of a channel: its kind, and its bytes one to a character.
- */
+/** Returns the id of a channel: its kind, and its bytes one to a character. */
 export function channelId(channel: ServerChannel): string {
   return (channel.isPattern ? "p" : "s") + byteText(channel.bytes);
 }

@@ -4,7 +4,7 @@ import type { Connection } from "./connection/connection.ts";
 import type { SubscribeRefusedError } from "./errors.ts";
 import { subscribeError } from "./subscribe.ts";
 import type { ServerChannel } from "./connection/requests.ts";
-import { channelId, type DesiredChannels } from "./subscription_registry.ts";
+import { channelId, type SubscriptionRegistry } from "./subscription_registry.ts";
 
 /** The maximum of channels, and of their bytes, in one `SUBSCRIBE`. */
 const BATCH_CHANNELS = 256;
@@ -24,7 +24,7 @@ interface Run {
  */
 export class Subscriptions {
   readonly #connection: Connection;
-  readonly #desired: DesiredChannels;
+  readonly #desired: SubscriptionRegistry<unknown>;
   /** The ids of channels that have to be compared; at first of all desired channels. */
   readonly #changed: Set<string>;
   readonly #confirmed = new Map<string, ServerChannel>();
@@ -40,7 +40,7 @@ export class Subscriptions {
    */
   constructor(
     connection: Connection,
-    desired: DesiredChannels,
+    desired: SubscriptionRegistry<unknown>,
     refused: Map<string, Error> = new Map(),
     whenAllowed: () => Promise<unknown> | null = () => null,
   ) {
