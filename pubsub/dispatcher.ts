@@ -257,19 +257,14 @@ export class Dispatcher {
     // Well-formed, but the key lacks the prefix of the option `keyPrefix`.
     if (notification === undefined) return true;
     const size = channelEnd - channelStart + payloadEnd - payloadStart;
+    let { users } = subscribers;
+    if (!begins) users = users.filter((consumer) => !deduplicator.hasReceived(consumer));
     if (gate !== null) {
-      const consumers = begins
-        ? subscribers.users
-        : subscribers.users.filter((consumer) => !deduplicator.hasReceived(consumer));
-      gate.pass({ notification, begins, consumers, bytes: size, sentAfter });
+      gate.pass({ notification, begins, consumers: users, bytes: size, sentAfter });
       return true;
     }
-    const { users } = subscribers;
     for (let index = 0; index < users.length; index++) {
-      const consumer = users[index]!;
-      if (begins || !deduplicator.hasReceived(consumer)) {
-        consumer.deliver(notification, size, sentAfter);
-      }
+      users[index]!.deliver(notification, size, sentAfter);
     }
     return true;
   }
