@@ -168,12 +168,9 @@ export class Stream implements Consumer {
     if (this.#loops.size === 0) mailbox.swap(this.#inbox);
     this.#loops.add(mailbox);
     this.#choose();
-    let left = false;
     const leave = () => {
-      if (left) return;
-      left = true;
+      if (!this.#loops.delete(mailbox)) return;
       signal?.removeEventListener("abort", leave);
-      this.#loops.delete(mailbox);
       this.#choose();
       if (this.#loops.size === 0) mailbox.swap(this.#inbox);
       this.#droppedBefore += mailbox.queue.counts.dropped;
@@ -186,7 +183,7 @@ export class Stream implements Consumer {
     const wait = async (): Promise<IteratorResult<T, undefined>> => {
       let value: T | undefined;
       try {
-        value = left ? undefined : await mailbox.next(takeNext, Infinity, undefined);
+        value = await mailbox.next(takeNext, Infinity, undefined);
       } catch (error) {
         leave();
         throw error;
@@ -198,7 +195,7 @@ export class Stream implements Consumer {
     const loop: NotificationLoop<T> = {
       next() {
         // An item that waits takes one promise instead of three (see docs/performance.md, Replay).
-        const value = left || mailbox.isAwaited ? undefined : takeNext();
+        const value = mailbox.isAwaited ? undefined : takeNext();
         return value === undefined ? wait() : Promise.resolve({ done: false, value });
       },
       return() {

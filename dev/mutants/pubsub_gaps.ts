@@ -159,8 +159,8 @@ export const pubsubGaps: readonly Mutant[] = [
   {
     name: "lets a step of a loop overtake one that waits",
     file: "pubsub/stream.ts",
-    before: "left || mailbox.isAwaited ? undefined",
-    after: "left ? undefined",
+    before: "mailbox.isAwaited ? undefined : takeNext()",
+    after: "takeNext()",
     tests: ["tests/pubsub/batches_test.ts"],
   },
   {
