@@ -13,7 +13,8 @@ import { Server } from "../../pubsub/server.ts";
 import type { ServerOwner } from "../../pubsub/session.ts";
 import { parseClusterInfo } from "./report.ts";
 import type { Succession } from "./succession.ts";
-import { type GateContext, type GatedNode, NodeGate } from "./gate.ts";
+import { NodeGate } from "./gate.ts";
+import type { GateContext, GatedNode } from "./link.ts";
 
 /** What all members share, and where they report. */
 export interface MemberContext extends GateContext {

@@ -71,9 +71,6 @@ export class Members extends Map<string, Member> implements MemberContext {
     this.hasFences = options.migrations !== "deliver";
     this.filter = new MigrationFilter<Delivery>({
       decide: (delivery, verdict) => this.#deliver(delivery, verdict),
-      fence: ({ id }, slot) => this.get(id)?.gate.fence(slot),
-      ping: ({ id }) => this.get(id)?.gate.ping(),
-      report: ({ id }) => this.get(id)?.gate.report(),
       outdated: () => this.#onOutdated(),
       demoted: ({ id, report }) => this.#onDemoted(id, report!.primary),
     }, { hold: settings.heartbeat.timeout + HOLD_MARGIN_MS });

@@ -8,6 +8,7 @@ import {
 import { Handovers } from "./handover.ts";
 import { DEL, KeyMoves, RESTORE } from "./key_moves.ts";
 import {
+  type AskedNode,
   type ClusterEvent,
   type HeldEvent,
   isWithinOneEpoch,
@@ -17,10 +18,10 @@ import {
   NodeStream,
   type Verdict,
 } from "./node_stream.ts";
-import { type NodeQuestions, Proofs } from "./proofs.ts";
+import { Proofs } from "./proofs.ts";
 
-/** Questions and decisions of a filter. */
-export interface FilterEvents<Item> extends NodeQuestions<Item> {
+/** Decisions of a filter. */
+export interface FilterEvents<Item> {
   /** Takes a decided item. Of each node they come in the order in which they were read. */
   decide(item: Item, verdict: Verdict): void;
   /** A node knows others than the topology does. */
@@ -70,7 +71,7 @@ export interface FilterEvents<Item> extends NodeQuestions<Item> {
  */
 export class MigrationFilter<Item> {
   /** What the nodes have proven. */
-  readonly proofs: Proofs<Item>;
+  readonly proofs: Proofs<Item> = new Proofs();
   readonly #events: FilterEvents<Item>;
   /** What waits, and how many items were decided how. */
   readonly queues: EventQueues<Item>;
@@ -87,7 +88,6 @@ export class MigrationFilter<Item> {
 
   constructor(events: FilterEvents<Item>, limits: FilterLimits = {}) {
     this.#events = events;
-    this.proofs = new Proofs(events);
     const classifier = {
       classify: (event: HeldEvent<Item>) => this.#classify(event),
       outdated: () => events.outdated(),
@@ -126,8 +126,8 @@ export class MigrationFilter<Item> {
   }
 
   /** Begins the stream of a connection to a primary. What waits of an earlier one comes first. */
-  open(id: string): NodeStream<Item> {
-    const stream = new NodeStream<Item>(id, this.#order, this.proofs.epoch);
+  open(node: AskedNode): NodeStream<Item> {
+    const stream = new NodeStream<Item>(node, this.#order, this.proofs.epoch);
     this.queues.open(stream);
     this.proofs.open(stream);
     return stream;

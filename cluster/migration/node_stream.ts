@@ -109,9 +109,21 @@ export interface HeldEvent<Item> {
   after: (() => void) | null;
 }
 
+/** The node of a stream, which is asked for what is missing. */
+export interface AskedNode {
+  readonly id: string;
+  /** Asks for the fence of a slot; `MigrationFilter.fenced` takes the answer. */
+  fence(slot: number): void;
+  /** Sends a ping; `MigrationFilter.pingSent` and `proven` follow. */
+  ping(): void;
+  /** Asks for a report; `MigrationFilter.reportAsked` and `reported` follow. */
+  report(): void;
+}
+
 /** One connection to one primary: its fences, its events that wait, and what it has proven. */
 export class NodeStream<Item> {
   readonly id: string;
+  readonly node: AskedNode;
   /** One bit for each slot whose fence is held. */
   readonly #fences = new Uint8Array(SLOTS / 8);
   /** The place from which on fences are held: those set first, and each that was set later. */
@@ -170,8 +182,9 @@ export class NodeStream<Item> {
    * @param order the place at which it begins: what the node emitted before is not to come
    * @param epoch the epoch of the cluster at some time before; null if that is not known
    */
-  constructor(id: string, order: number, epoch: number | null = null) {
-    this.id = id;
+  constructor(node: AskedNode, order: number, epoch: number | null = null) {
+    this.id = node.id;
+    this.node = node;
     this.provenOrder = order;
     this.epoch = epoch;
   }

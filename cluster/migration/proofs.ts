@@ -1,15 +1,5 @@
 import type { HeldEvent, NodeStream } from "./node_stream.ts";
 
-/** Questions to nodes. */
-export interface NodeQuestions<Item> {
-  /** Asks a node for the fence of a slot; `MigrationFilter.fenced` takes the answer. */
-  fence(stream: NodeStream<Item>, slot: number): void;
-  /** Sends a ping; `MigrationFilter.pingSent` and `proven` follow. */
-  ping(stream: NodeStream<Item>): void;
-  /** Asks a node for a report; `MigrationFilter.reportAsked` and `reported` follow. */
-  report(stream: NodeStream<Item>): void;
-}
-
 /**
  * What all nodes together have proven: of which nodes everything is heard, and up to which place in the
  * order. Asks the nodes for what is missing.
@@ -23,7 +13,6 @@ export class Proofs<Item> {
   epoch: number | null = null;
   /** The place at which that was read. */
   #epochOrder = -1;
-  readonly #questions: NodeQuestions<Item>;
   readonly #streams = new Set<NodeStream<Item>>();
   #primaries: ReadonlySet<string> = new Set();
   /** Primaries that no topology has named yet. */
@@ -40,10 +29,6 @@ export class Proofs<Item> {
   #heardOrder = 0;
   /** Primaries that are not heard. */
   #unheard: ReadonlySet<string> = new Set();
-
-  constructor(questions: NodeQuestions<Item>) {
-    this.#questions = questions;
-  }
 
   /** Every node has to prove what it emitted before this place: since all are heard, and of an epoch. */
   get everyOrder(): number {
@@ -208,14 +193,14 @@ export class Proofs<Item> {
   /** Whether a node has proven what it emitted before this place; asks it otherwise. */
   wantProof(stream: NodeStream<Item>, order: number): boolean {
     if (stream.provenOrder >= order || !stream.isOpen) return true;
-    if (stream.pingOrder === null) this.#questions.ping(stream);
+    if (stream.pingOrder === null) stream.node.ping();
     return false;
   }
 
   /** Whether a node has reported since this place; asks it otherwise. */
   wantReport(stream: NodeStream<Item>, order: number): boolean {
     if (stream.reportOrder >= order) return true;
-    if (stream.reportAsked === null) this.#questions.report(stream);
+    if (stream.reportAsked === null) stream.node.report();
     return false;
   }
 
@@ -223,6 +208,6 @@ export class Proofs<Item> {
   wantFence(stream: NodeStream<Item>, slot: number): void {
     if (stream.asked.has(slot)) return;
     stream.asked.add(slot);
-    this.#questions.fence(stream, slot);
+    stream.node.fence(slot);
   }
 }

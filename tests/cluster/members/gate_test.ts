@@ -1,5 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { type GatedNode, NodeGate, slotOf } from "../../../cluster/members/gate.ts";
+import { NodeGate, slotOf } from "../../../cluster/members/gate.ts";
+import type { GatedNode } from "../../../cluster/members/link.ts";
+import { silent } from "../migration/filters.ts";
 import { fenceOf, slotOfFence } from "../../../cluster/members/watched_slots.ts";
 import { MigrationFilter } from "../../../cluster/migration/filter.ts";
 import { hashSlot } from "../../../cluster/mod.ts";
@@ -42,9 +44,6 @@ class Scene {
     this.filter = new MigrationFilter<Delivery>({
       decide: ({ notification }, verdict) =>
         void this.decided.push(`${notification.eventType} ${verdict}`),
-      fence: (_, slot) => this.gate.fence(slot),
-      ping: () => this.gate.ping(),
-      report: () => this.gate.report(),
       outdated() {},
       demoted: () => void this.reported.push("demoted"),
     });
@@ -190,7 +189,7 @@ Deno.test("fences of slots of which events came are requested in one write, once
   const scene = new Scene();
   await scene.connect();
   scene.sent.length = 0;
-  for (const slot of [7, 8, 7]) scene.gate.fence(slot);
+  for (const slot of [7, 8, 7]) scene.gate.stream!.node.fence(slot);
   await until("both are answered", () => scene.reported.length === 2);
   assertEquals(scene.sent, ["SSUBSCRIBE 7 8"]);
   assertEquals(scene.reported, ["fence 7 true", "fence 8 true"]);
@@ -229,19 +228,19 @@ Deno.test("fences that a node accepts which held none count only if it is a prim
 Deno.test("one ping is under way at a time, and the next one is not sent before the spacing allows it", async () => {
   const scene = new Scene({ spacing: 50 });
   await scene.connect();
-  scene.gate.ping();
-  scene.gate.ping();
+  scene.gate.stream!.node.ping();
+  scene.gate.stream!.node.ping();
   assertEquals(scene.pings.length, 1);
   const sentAt = performance.now();
   scene.pings[0]!();
-  scene.gate.ping();
+  scene.gate.stream!.node.ping();
   assertEquals(scene.pings.length, 1);
   await until("the next one is sent", () => scene.pings.length === 2);
   // Timers may fire a little early.
   assert(performance.now() - sentAt > 45);
   // One that is not answered is not repeated.
   await sleep(60);
-  scene.gate.ping();
+  scene.gate.stream!.node.ping();
   assertEquals(scene.pings.length, 2);
   scene.gate.close();
 });
@@ -250,7 +249,7 @@ Deno.test("with each ping of a gate its node is watched for an answer", async ()
   const scene = new Scene();
   await scene.connect();
   const before = scene.asked;
-  scene.gate.ping();
+  scene.gate.stream!.node.ping();
   assertEquals(scene.asked, before + 1);
   scene.gate.close();
 });
@@ -273,7 +272,7 @@ Deno.test("a gate is settled once its node has answered what was sent after all 
   await sleep(0);
   assertEquals(first(), false);
   // While it is under way, another node is heard.
-  filter.heard(filter.open("b"));
+  filter.heard(filter.open(silent("b")));
   await answer();
   assertEquals(first(), false);
   await answer();
@@ -282,7 +281,7 @@ Deno.test("a gate is settled once its node has answered what was sent after all 
   await gate.settled();
   assertEquals(scene.sent, []);
   // A node that is lost meanwhile proves nothing.
-  filter.heard(filter.open("c"));
+  filter.heard(filter.open(silent("c")));
   const second = isSettled();
   gate.close();
   await answer();

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { MigrationFilter } from "../../../cluster/migration/filter.ts";
 import type { NodeReport, NodeStream } from "../../../cluster/migration/node_stream.ts";
-import { IDLE, importing, Scene } from "./filters.ts";
+import { IDLE, importing, Scene, silent } from "./filters.ts";
 
 Deno.test("an event of which the fence is held is real at once", () => {
   const scene = new Scene({ a: [1], b: [2] });
@@ -728,20 +728,18 @@ Deno.test("what waits of a node's earlier connection comes before events of the 
 Deno.test("each node proves once that all are heard, however many there are", () => {
   const ids = Array.from({ length: 50 }, (_, index) => `${index}`);
   const asked: NodeStream<string>[] = [];
-  const filter = new MigrationFilter<string>({
-    decide() {},
-    fence() {},
-    ping(stream) {
+  const filter = new MigrationFilter<string>({ decide() {}, outdated() {}, demoted() {} });
+  const open = (id: string) => {
+    const ping = () => {
       asked.push(stream);
       filter.pingSent(stream);
-    },
-    report() {},
-    outdated() {},
-    demoted() {},
-  });
+    };
+    const stream: NodeStream<string> = filter.open({ ...silent(id), ping });
+    return stream;
+  };
   filter.setTopology(new Set(ids), ids.length, () => null);
   for (const id of ids) {
-    filter.heard(filter.open(id));
+    filter.heard(open(id));
     // Each answers before the next one is heard.
     for (const stream of asked) if (stream.pingOrder !== null) filter.proven(stream);
   }

@@ -1,6 +1,6 @@
 import type { FilterLimits } from "../../../cluster/migration/event_queues.ts";
 import { MigrationFilter } from "../../../cluster/migration/filter.ts";
-import type { NodeReport, NodeStream } from "../../../cluster/migration/node_stream.ts";
+import type { AskedNode, NodeReport, NodeStream } from "../../../cluster/migration/node_stream.ts";
 
 /** A primary that takes part in no migration. */
 export const IDLE: NodeReport = {
@@ -26,6 +26,11 @@ export function importing(
   };
 }
 
+/** A node that answers nothing. */
+export function silent(id: string): AskedNode {
+  return { id, fence() {}, ping() {}, report() {} };
+}
+
 const encoder = new TextEncoder();
 
 /** A filter with nodes of which the test says what they emit and answer. */
@@ -42,12 +47,6 @@ export class Scene {
   constructor(owners: Readonly<Record<string, readonly number[]>>, limits: FilterLimits = {}) {
     this.filter = new MigrationFilter<string>({
       decide: (item, verdict) => void this.decided.push(`${item} ${verdict}`),
-      fence: ({ id }, slot) => void this.asked.push(`fence ${id} ${slot}`),
-      ping: (stream) => {
-        this.asked.push(`ping ${stream.id}`);
-        this.filter.pingSent(stream);
-      },
-      report: ({ id }) => void this.asked.push(`report ${id}`),
       outdated: () => void this.asked.push("topology"),
       demoted: ({ id }) => void this.asked.push(`demoted ${id}`),
     }, limits);
@@ -63,7 +62,15 @@ export class Scene {
 
   /** A connection to a node is made, and its fences are held. */
   open(id: string, slots: readonly number[]): void {
-    const stream = this.filter.open(id);
+    const stream = this.filter.open({
+      id,
+      fence: (slot) => void this.asked.push(`fence ${id} ${slot}`),
+      ping: () => {
+        this.asked.push(`ping ${id}`);
+        this.filter.pingSent(stream);
+      },
+      report: () => void this.asked.push(`report ${id}`),
+    });
     this.streams.set(id, stream);
     for (const slot of slots) this.filter.fenced(stream, slot, true);
     this.filter.heard(stream);

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { Handover } from "../../../cluster/migration/handover.ts";
 import { type HeldEvent, NodeStream } from "../../../cluster/migration/node_stream.ts";
-import { importing, Scene } from "./filters.ts";
+import { importing, Scene, silent } from "./filters.ts";
 
 /** An event of the target, such as `set k`, after which the target answered whether it owns the slot. */
 function event(text: string, owns = true): HeldEvent<string> {
@@ -11,9 +11,9 @@ function event(text: string, owns = true): HeldEvent<string> {
 
 /** A slot on its way, of which the source is known to repeat everything from now on. */
 function begun(...emitted: readonly string[]): Handover<string> {
-  const source = new NodeStream<string>("a", -1);
+  const source = new NodeStream<string>(silent("a"), -1);
   source.provenOrder = 1;
-  const handover = new Handover(source, new NodeStream<string>("b", -1), 1, 1);
+  const handover = new Handover(source, new NodeStream<string>(silent("b"), -1), 1, 1);
   for (const { type, key } of emitted.map((text) => event(text))) handover.record(type, key, 0);
   return handover;
 }
@@ -94,8 +94,8 @@ Deno.test("the slot is not handed over in part while its target has yet to answe
 });
 
 Deno.test("what the source emits before it is known to be repeated, or as the owner again, is not waited for", () => {
-  const source = new NodeStream<string>("a", -1);
-  const handover = new Handover(source, new NodeStream<string>("b", -1), 1, 1);
+  const source = new NodeStream<string>(silent("a"), -1);
+  const handover = new Handover(source, new NodeStream<string>(silent("b"), -1), 1, 1);
   handover.record("set", "copied", 0);
   source.provenOrder = 1;
   handover.record("set", "k", 0);
@@ -250,7 +250,12 @@ Deno.test("a migration that follows one of the same slot uses nothing of that on
 
 Deno.test("a handover is that of the migration in which its first event was emitted", () => {
   const isOf = (order: number) => {
-    const handover = new Handover(new NodeStream("a", 0), new NodeStream("b", 0), 1, 1);
+    const handover = new Handover(
+      new NodeStream(silent("a"), 0),
+      new NodeStream(silent("b"), 0),
+      1,
+      1,
+    );
     return [handover.isOf("first", order), handover.isOf("second", 1), handover.isOf("first", 5)];
   };
   assertEquals(isOf(1), [true, false, true]);
