@@ -1,5 +1,6 @@
 import type { KeyNotification } from "../parse/mod.ts";
 import { byteText } from "../bytes/byte_text.ts";
+import { Signal } from "./connection/timers.ts";
 import { DroppedItems, type Gap, isNotification, type Item } from "./gap.ts";
 
 /**
@@ -213,9 +214,7 @@ export class BoundedQueue {
   }
 
   #append(item: Item | DroppedItems, bytes: number, sentAfter: number): void {
-    if (this.#length === this.#items.length) {
-      this.#resize(Math.max(FIRST_LENGTH, this.#length * 2), () => true);
-    }
+    if (this.#length === this.#items.length) this.#grow();
     const place = (this.#head + this.#length) & (this.#items.length - 1);
     this.#items[place] = item;
     this.#sizes[place] = bytes;
@@ -255,56 +254,44 @@ export class BoundedQueue {
    * limits, so that one pass over the queue serves many items.
    */
   #coalesce(newest: Item): void {
-    const seen = new Set<string>();
-    if (isNotification(newest)) seen.add(identity(newest));
-    const kept = new Set<Item | DroppedItems>();
+    const keys: string[] = [];
+    const newestOf = new Map<string, Item | DroppedItems>();
+    const note = (item: Item | DroppedItems) => {
+      const key = isNotification(item) ? identity(item) : "";
+      keys.push(key);
+      newestOf.set(key, item);
+    };
     const mask = this.#items.length - 1;
-    for (let back = this.#length - 1; back >= 0; back--) {
-      const place = (this.#head + back) & mask;
-      const item = this.#items[place]!;
-      if (isNotification(item)) {
-        const key = identity(item);
-        if (seen.has(key)) {
-          (this.#before ??= new DroppedItems()).add(item, this.#sentAfter[place]!);
-          this.#count(item);
-          this.#notifications--;
-          continue;
-        }
-        seen.add(key);
+    for (let n = 0; n < this.#length; n++) note(this.#items[(this.#head + n) & mask]!);
+    note(newest);
+    // Once round the ring: the items that are kept come in at its end again.
+    for (let left = this.#length, n = 0; left > 0; left--, n++) {
+      const item = this.#items[this.#head]!;
+      if (isNotification(item) && newestOf.get(keys[n]!) !== item) this.#dropOldest();
+      else {
+        const [bytes, sentAfter] = [this.#sizes[this.#head]!, this.#sentAfter[this.#head]!];
+        this.#shift();
+        this.#append(item, bytes, sentAfter);
       }
-      kept.add(item);
     }
-    this.#resize(this.#items.length, (item) => kept.has(item));
     const { items, bytes } = this.#options.limits;
     while (this.#length > 0 && (this.#length > items * 7 / 8 || this.#bytes > bytes * 7 / 8)) {
       this.#dropOldest();
     }
   }
 
-  /** Copies the items that are kept into a ring of another length. */
-  #resize(length: number, keeps: (item: Item | DroppedItems) => boolean): void {
-    const items = new Array<Item | DroppedItems | undefined>(length);
-    const sizes = new Array<number>(length).fill(0);
-    const sentAfter = new Array<number>(length).fill(0);
-    const mask = this.#items.length - 1;
-    let count = 0;
-    let bytes = 0;
-    for (let index = 0; index < this.#length; index++) {
-      const place = (this.#head + index) & mask;
-      const item = this.#items[place]!;
-      if (!keeps(item)) continue;
-      items[count] = item;
-      sentAfter[count] = this.#sentAfter[place]!;
-      sizes[count++] = this.#sizes[place]!;
-      bytes += this.#sizes[place]!;
-    }
-    this.#items = items;
-    this.#sizes = sizes;
-    this.#sentAfter = sentAfter;
+  /** Moves a full ring into one twice as long. */
+  #grow(): void {
+    const length = Math.max(FIRST_LENGTH, this.#length * 2);
+    const moved = <T>(ring: T[]): T[] => {
+      const next = [...ring.slice(this.#head), ...ring.slice(0, this.#head)];
+      next.length = length;
+      return next;
+    };
+    this.#items = moved(this.#items);
+    this.#sizes = moved(this.#sizes);
+    this.#sentAfter = moved(this.#sentAfter);
     this.#head = 0;
-    this.#options.backpressure.waiting -= this.#length - count;
-    this.#length = count;
-    this.#bytes = bytes;
   }
 }
 
@@ -326,10 +313,9 @@ export class Backpressure {
   /** How many items wait, in all queues. */
   waiting = 0;
   #high = false;
-  /** Woken when a queue has been emptied. */
-  readonly #waking = new Set<() => void>();
+  readonly #emptied = new Signal();
   /** Ends the turns of the event loop that are waited for. */
-  readonly #turns = new Set<() => void>();
+  readonly #turns = new Signal();
   #isEnded = false;
 
   /** A queue is filling up. */
@@ -339,13 +325,14 @@ export class Backpressure {
 
   /** A queue has been emptied. */
   emptied(): void {
-    for (const wake of this.#waking) wake();
+    this.#emptied.notify();
   }
 
   /** Ends all turns: nothing is read any more. */
   end(): void {
     this.#isEnded = true;
-    for (const wake of [...this.#waking, ...this.#turns]) wake();
+    this.#emptied.notify();
+    this.#turns.notify();
   }
 
   /** Yields to consumers before more is read; null when nothing waits. */
@@ -362,32 +349,14 @@ export class Backpressure {
       if (this.waiting >= before) unused++;
       else {
         unused = 0;
-        // Somebody consumes; looking again after each item would cost much of its time.
-        if (this.waiting > 0) await this.#emptying();
+        // Somebody consumes; looking again after each item would cost much of its time. A queue has been
+        // emptied, or all consumers have come to wait for something else: promises go before any timer.
+        if (this.waiting > 0) await this.#emptied.wait(0);
       }
     }
     // The others get one of the whole event loop, once a queue fills up.
     if (!this.#high || this.#isEnded) return;
     this.#high = false;
-    await this.#soon(this.#turns);
-  }
-
-  /** Waits until a queue has been emptied, or all consumers have come to wait for something else. */
-  #emptying(): Promise<void> {
-    // Promises that are settled go before any timer.
-    return this.#soon(this.#waking);
-  }
-
-  /** Waits for a turn of the event loop, or until it is woken. */
-  #soon(waking: Set<() => void>): Promise<void> {
-    return new Promise((resolve) => {
-      const wake = () => {
-        clearTimeout(timer);
-        waking.delete(wake);
-        resolve();
-      };
-      const timer = setTimeout(wake, 0);
-      waking.add(wake);
-    });
+    await this.#turns.wait(0);
   }
 }
