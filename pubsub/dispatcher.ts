@@ -3,7 +3,7 @@ import { parseNotification } from "../parse/notification.ts";
 import type { MessageFrame } from "../resp/mod.ts";
 import { type Consumer, HandlerConsumer } from "./delivery.ts";
 import { ClosedError } from "./connection/errors.ts";
-import type { EventAdvice } from "./flags.ts";
+import type { EventAdvice } from "./advice.ts";
 import type { EventDeduplicator } from "./event_deduplicator.ts";
 import type { Flush, Gap } from "./gap.ts";
 import type { DroppedMessages } from "./held_messages.ts";
@@ -220,7 +220,7 @@ export class Dispatcher {
 
   /** Warns of events that never fire. */
   async #advise(channels: readonly Channel[], events: readonly string[] = []): Promise<void> {
-    const { EventAdvice } = await import("./flags.ts");
+    const { EventAdvice } = await import("./on_demand.ts");
     this.#advice ??= new EventAdvice(this.#settings.onWarning);
     this.#advice.consider(channels, events);
   }

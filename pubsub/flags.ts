@@ -9,22 +9,18 @@ import {
   sinceWhen,
   unknownFlags,
 } from "../events/flags.ts";
-import { describeEvent } from "../events/mod.ts";
-import { REPEATED_AS } from "../events/replication.ts";
-import {
-  Channel,
-  type ChannelType,
-  getChannelType,
-  isPattern,
-  KeyeventChannel,
-  matchGlob,
-} from "../parse/mod.ts";
-import { decodeText, type Reply, RespMap, ServerError } from "../resp/mod.ts";
+import { Channel, type ChannelType } from "../parse/mod.ts";
+import { type Reply, RespMap, ServerError } from "../resp/mod.ts";
 import type { Connection } from "./connection/connection.ts";
 import { excerpt } from "./connection/printable.ts";
 import { isBusy } from "./connection/refusal.ts";
 import type { ServerChannel } from "./connection/requests.ts";
-import { MissingDatabaseError, MissingFlagsError, type SubscribeRefusedError } from "./errors.ts";
+import { findMissingDatabases } from "./databases.ts";
+import {
+  type MissingDatabaseError,
+  MissingFlagsError,
+  type SubscribeRefusedError,
+} from "./errors.ts";
 
 /**
  * What to do when nothing can ever come on a channel, because the server's `notify-keyspace-events`
@@ -406,166 +402,4 @@ function representatives(channels: Iterable<ServerChannel>): Map<string, Channel
     if (!found.has(need)) found.set(need, channel);
   }
   return found;
-}
-
-/** What servers say of a database they have not; most clusters have but one. */
-const MISSING = /out of range|not allowed in cluster mode/i;
-
-/**
- * Finds out whether the server has the databases that channels name. Subscribing does not tell:
- * notifications of a database that is not there just never come.
- *
- * @returns says which database of some of these channels it has not: null when it has them all, or
- * does not say
- * @throws the reason for which the connection is over
- */
-export async function findMissingDatabases(
-  connection: Connection,
-  channels: Iterable<ServerChannel>,
-): Promise<(channels: Iterable<ServerChannel>) => MissingDatabaseError | null> {
-  const asked = new Set<string>();
-  for (const channel of channels) {
-    const database = databaseOf(channel);
-    // There is no server without a first one.
-    if (database !== null && database !== "0") asked.add(database);
-  }
-  const missing = new Map<string, string>();
-  await Promise.all(Array.from(asked, async (database) => {
-    const why = await whyNot(connection, database);
-    if (why !== null) missing.set(database, why);
-  }));
-  return (channels) => {
-    if (missing.size === 0) return null;
-    for (const channel of channels) {
-      const database = databaseOf(channel);
-      const why = database === null ? undefined : missing.get(database);
-      if (why !== undefined) {
-        return describeMissingDatabase(connection.server, database!, channel, why);
-      }
-    }
-    return null;
-  };
-}
-
-/**
- * Why the server has not the database, in its own words; null when it has, or does not tell. By `SELECT`,
- * which more users may run than `CONFIG GET`; the connection touches no key, whatever it selects.
- */
-async function whyNot(connection: Connection, database: string): Promise<string | null> {
-  try {
-    await connection.request("SELECT", database);
-    return null;
-  } catch (error) {
-    if (!(error instanceof ServerError)) throw error;
-    return MISSING.test(error.message) ? error.message : null;
-  }
-}
-
-/** The longest beginning, up to the key: `__subkeyspaceevent@2147483647__:`. */
-const MAX_PREFIX_BYTES = 32;
-
-/** The database that a channel names; null when it is none of the notifications', or names many. */
-function databaseOf({ bytes }: ServerChannel): string | null {
-  if (getChannelType(bytes) === null) return null;
-  const start = decodeText(bytes, 0, Math.min(bytes.length, MAX_PREFIX_BYTES));
-  return /^[^@]*@(\d+)__:/.exec(start)?.[1] ?? null;
-}
-
-function describeMissingDatabase(
-  server: string,
-  database: string,
-  channel: ServerChannel,
-  why: string,
-): MissingDatabaseError {
-  const name = excerpt(decodeText(channel.bytes), 100);
-  return new MissingDatabaseError(
-    `Cannot receive anything on "${name}" from ${server}: it has no database ${database} ` +
-      `(${why}); CONFIG GET databases tells how many it has, and the first is 0`,
-    { server, database: Number(database) },
-  );
-}
-
-/** The event that a channel names: `__keyevent@0__:set`, `__subkeyspaceevent@*__:hset|key`. */
-const NAMED_EVENT = /^__(?:(?:sub)?keyevent@[^_]*__:(.*)|subkeyspaceevent@[^_]*__:([^|]*)\|.*)$/s;
-
-/** The event that a channel names, or a pattern of events; null when it names none. */
-function namedEvent(channel: Channel): string | null {
-  const named = NAMED_EVENT.exec(String(channel));
-  return named?.[1] ?? named?.[2] ?? null;
-}
-
-/**
- * Warns, once for each name, about subscriptions to events that no server sends: they never fire, and
- * documents are full of such names.
- */
-export class EventAdvice {
-  readonly #onWarning: (message: string) => void;
-  readonly #warned = new Set<string>();
-
-  constructor(onWarning: (message: string) => void) {
-    this.#onWarning = onWarning;
-  }
-
-  /**
-   * Looks at the channels of a subscription.
-   *
-   * @param events the events that it takes of them; none if it takes all
-   */
-  consider(channels: readonly Channel[], events: readonly string[]): void {
-    for (const channel of [...channels, ...events.map((event) => new KeyeventChannel(event))]) {
-      const event = namedEvent(channel);
-      // A pattern of databases may name one event; a pattern of events names none.
-      if (event === null || isPattern(event) || this.#warned.has(event)) continue;
-      const { instead, text } = describeEvent(event);
-      if (instead === null) continue;
-      this.#warned.add(event);
-      this.#onWarning(`"${excerpt(`${channel}`, 100)}" never fires: ${text}`);
-    }
-  }
-}
-
-/**
- * Warns, once for each event, of subscriptions to events that replicas do not send. A replica sends
- * `keymiss` for what it reads itself, also for replicated commands, and not for what is read on its
- * primary.
- */
-export class ReplicaAdvice {
-  readonly #onWarning: (message: string) => void;
-  readonly #warned = new Set<string>();
-
-  constructor(onWarning: (message: string) => void) {
-    this.#onWarning = onWarning;
-  }
-
-  /** Looks at channels that are subscribed on a replica. */
-  consider(channels: Iterable<ServerChannel>): void {
-    for (const { bytes, isPattern } of channels) {
-      const channel = new Channel(bytes, isPattern);
-      const includes = eventMatcher(channel);
-      for (const [event, instead] of Object.entries(REPEATED_AS)) {
-        if (this.#warned.has(event) || !includes(event)) continue;
-        // A pattern may include what comes instead.
-        if (instead === null ? channel.isPattern && includes("del") : includes(instead)) continue;
-        this.#warned.add(event);
-        this.#onWarning(
-          `"${excerpt(`${channel}`, 100)}" does not get "${event}" from a replica, which ` +
-            (instead === null
-              ? "does not learn of reads on its primary"
-              : `sends "${instead}" instead`) +
-            "; watch the primary to get it",
-        );
-      }
-    }
-  }
-}
-
-/** Says whether a channel, or a pattern, includes an event of any key. */
-function eventMatcher(channel: Channel): (event: string) => boolean {
-  const named = namedEvent(channel);
-  if (named !== null) {
-    return isPattern(named) ? (event) => matchGlob(named, event) : (event) => named === event;
-  }
-  if (!channel.isPattern) return () => false;
-  const pattern = String(channel);
-  return (event) => matchGlob(pattern, `__keyevent@0__:${event}`);
 }

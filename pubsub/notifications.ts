@@ -2,7 +2,7 @@ import { parseUrl } from "./connection/address.ts";
 import { formatAddress } from "./connection/transport.ts";
 import { AbstractKeyspaceNotifications } from "./base.ts";
 import { ClosedError, ConnectError } from "./connection/errors.ts";
-import type { ReplicaAdvice } from "./flags.ts";
+import type { ReplicaAdvice } from "./advice.ts";
 import type { ServerInfo } from "./connection/handshake.ts";
 import { OpenGap } from "./gap.ts";
 import { PING } from "./heartbeat.ts";
@@ -16,7 +16,7 @@ import {
   resolveOptions,
   type Settings,
 } from "./options.ts";
-import { RoleCheck } from "./role_check.ts";
+import type { RoleCheck, RoleCheckOptions } from "./role_check.ts";
 import type { ServerChannel } from "./connection/requests.ts";
 import { isSentinelTarget, type SentinelTarget } from "./sentinel_target.ts";
 import type { ServerOwner } from "./session.ts";
@@ -40,7 +40,6 @@ export class KeyspaceNotifications extends AbstractKeyspaceNotifications {
   protected readonly dispatcher: Dispatcher;
   readonly #server: Server;
   readonly #settings: Settings;
-  readonly #roleCheck: RoleCheck;
   /** Loaded for the first replica. */
   #replicaAdvice: ReplicaAdvice | null = null;
   /** Ends what is done beside the connection. */
@@ -64,17 +63,31 @@ export class KeyspaceNotifications extends AbstractKeyspaceNotifications {
       this.dispatcher.reportGap({ kind: "gap", reason, node: this.#node, from, to })
     );
     let state: NodeState = "connecting";
+    let roleCheck: RoleCheck | null = null;
+    const roles: RoleCheckOptions = {
+      onPrimary: ({ offset }, askedAt) => locator.noteOffset?.(offset, askedAt),
+      onReplaced: (why, since) => this.#leave(`${this.#node} was left: ${why}`, since),
+      onReplica: () => {
+        settings.onWarning(
+          `${this.#node} was a primary and is a replica now: its events come late, and expired keys as ` +
+            "deleted; connect to the primary, or through sentinels",
+        );
+        this.#adviseOnReplica(this.dispatcher.registry.values()).catch(settings.onError);
+      },
+    };
     const owner: ServerOwner = {
       inspect: async (info, connection, askedAt) => {
         gap.move(await locator.inspect?.(info, connection) ?? Infinity);
         checkMode(this.#node, info, singleNode);
-        await this.#roleCheck.begin(info, connection, askedAt);
+        const { RoleCheck } = await import("./on_demand.ts");
+        roleCheck ??= new RoleCheck(roles);
+        await roleCheck.begin(info, connection, askedAt);
         if (info.role === "replica") await this.#adviseOnReplica(this.dispatcher.registry.values());
       },
-      checkUp: (connection, session) => this.#roleCheck.check(connection, session),
-      onOtherServer: (...other) => this.#roleCheck.noteOther(...other),
+      checkUp: (connection, session) => roleCheck!.check(connection, session),
+      onOtherServer: (...other) => roleCheck!.noteOther(...other),
       probe: ({ protocol }) =>
-        protocol === 3 && locator.noteOffset !== undefined ? this.#roleCheck.probe : PING,
+        protocol === 3 && locator.noteOffset !== undefined ? roleCheck!.probe : PING,
       onLost: (reason, from, hasChannels) => {
         if (hasChannels) gap.begin(reason, from);
       },
@@ -98,17 +111,6 @@ export class KeyspaceNotifications extends AbstractKeyspaceNotifications {
       dispatcher: this.dispatcher,
       gate: null,
       owner,
-    });
-    this.#roleCheck = new RoleCheck({
-      onPrimary: ({ offset }, askedAt) => locator.noteOffset?.(offset, askedAt),
-      onReplaced: (why, since) => this.#leave(`${this.#node} was left: ${why}`, since),
-      onReplica: () => {
-        settings.onWarning(
-          `${this.#node} was a primary and is a replica now: its events come late, and expired keys as ` +
-            "deleted; connect to the primary, or through sentinels",
-        );
-        this.#adviseOnReplica(this.dispatcher.registry.values()).catch(settings.onError);
-      },
     });
     const close = () => void this.close();
     signal?.addEventListener("abort", close);
@@ -193,7 +195,7 @@ export class KeyspaceNotifications extends AbstractKeyspaceNotifications {
 
   /** Warns of events on channels that do not come from a replica. */
   async #adviseOnReplica(channels: Iterable<ServerChannel>): Promise<void> {
-    const { ReplicaAdvice } = await import("./flags.ts");
+    const { ReplicaAdvice } = await import("./on_demand.ts");
     this.#replicaAdvice ??= new ReplicaAdvice(this.#settings.onWarning);
     this.#replicaAdvice.consider(channels);
   }

@@ -1,12 +1,20 @@
 import type { Connection } from "./connection/connection.ts";
-import type { ServerInfo } from "./connection/handshake.ts";
+import type { Introduced, ServerInfo } from "./connection/handshake.ts";
 import type { Probe } from "./heartbeat.ts";
-import { readReplication } from "./replication.ts";
-import { parseRole, readRole, type Role } from "./connection/info.ts";
-import type { Session } from "./session.ts";
+import { parseRole, readReplication, readRole, type Role } from "./connection/info.ts";
 
 /** The maximum of successive sightings of another primary before the server is left for it. */
 const MAX_SIGHTINGS = 64;
+
+/** The session of a server whose role is checked. */
+export interface CheckedSession {
+  readonly info: ServerInfo;
+  /** Why the session has ended; null while it has not. */
+  readonly closedReason: Error | null;
+  /** The server has reported its role again. */
+  setRole(role: ServerInfo["role"]): void;
+  openSideConnection(): Promise<Introduced>;
+}
 
 /** What a role check needs, and what it reports. */
 export interface RoleCheckOptions {
@@ -60,7 +68,7 @@ export class RoleCheck {
   }
 
   /** Requests the role on a connection to the server. */
-  async check(connection: Connection, session: Session): Promise<void> {
+  async check(connection: Connection, session: CheckedSession): Promise<void> {
     const { info } = session;
     const askedAt = Date.now();
     const answer = await readRole(connection, info.protocol);
@@ -83,7 +91,11 @@ export class RoleCheck {
    * have replaced it, or stand behind the same proxy. So each time that the server is left for one, the
    * next one must be found twice as often in a row.
    */
-  async noteOther(other: ServerInfo, connection: Connection, session: Session): Promise<void> {
+  async noteOther(
+    other: ServerInfo,
+    connection: Connection,
+    session: CheckedSession,
+  ): Promise<void> {
     if (this.#primaryAt === null || other.role !== "primary") return;
     const replication = await readReplication(connection);
     if (session.closedReason !== null) return;
@@ -101,7 +113,7 @@ export class RoleCheck {
    *
    * @param first the connection to the server
    */
-  async #lookForPrimary(first: Connection, session: Session): Promise<void> {
+  async #lookForPrimary(first: Connection, session: CheckedSession): Promise<void> {
     const beside = await session.openSideConnection().catch(() => null);
     if (beside === null) return;
     const { connection, info } = beside;

@@ -7,9 +7,8 @@ import type { ServerChannel } from "./connection/requests.ts";
 import type { ServerInfo } from "./connection/handshake.ts";
 import type { GapReason } from "./gap.ts";
 import type { Desired, Refusal } from "./dispatcher.ts";
-import { OtherServerError } from "./side_connection.ts";
 import { backoff, Retries } from "./retries.ts";
-import { type ServerMemory, type ServerOptions, Session } from "./session.ts";
+import { isOtherServer, type ServerMemory, type ServerOptions, Session } from "./session.ts";
 import type { FindUndeliverable } from "./flags.ts";
 import type { NodeState, NodeStatus } from "./status.ts";
 
@@ -192,7 +191,7 @@ export class Server {
         );
       }).finally(onAsked).catch((error) => {
         // Treated like a server that does not report its flags.
-        if (error instanceof OtherServerError) return () => null;
+        if (isOtherServer(error)) return () => null;
         throw error;
       });
       this.#check = found.catch(() => {});
@@ -279,7 +278,7 @@ export class Server {
     this.node = formatAddress(address);
     const { flags } = this.#options.settings;
     if (flags !== "ignore" && this.#memory.deliveryCheck === null) {
-      const { DeliveryCheck } = await import("./flags.ts");
+      const { DeliveryCheck } = await import("./on_demand.ts");
       this.#memory.deliveryCheck = new DeliveryCheck(flags);
     }
     const session = await Session.open(this.#memory, address, signal);

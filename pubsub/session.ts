@@ -2,7 +2,7 @@ import type { MessageFrame, Reply } from "../resp/mod.ts";
 import type { Connection } from "./connection/connection.ts";
 import { MessageReceiver } from "./connection/receiver.ts";
 import { delay, repeat } from "./connection/timers.ts";
-import { TimeoutError } from "./connection/errors.ts";
+import { ConnectError, TimeoutError } from "./connection/errors.ts";
 import {
   type Introduced,
   nameLibrary,
@@ -20,12 +20,7 @@ import { type DroppedMessages, HeldMessages } from "./held_messages.ts";
 import type { Dispatcher, Gate, MessageSource } from "./dispatcher.ts";
 import type { Locator } from "./locator.ts";
 import type { Settings } from "./options.ts";
-import {
-  openSideConnection,
-  OtherServerError,
-  SideConnection,
-  type WithConnection,
-} from "./side_connection.ts";
+import type { SideConnection, WithConnection } from "./side_connection.ts";
 import type { DeliveryCheck, UndeliverableError } from "./flags.ts";
 import type { NodeState } from "./status.ts";
 import { Subscriptions } from "./subscriptions.ts";
@@ -149,7 +144,8 @@ export class Session extends MessageReceiver implements MessageSource {
   /** The number of checks under way that subscriptions wait for. */
   #checks = 0;
   #info!: ServerInfo;
-  readonly #side: SideConnection;
+  /** Takes the commands in RESP2; null in RESP3. */
+  #side: SideConnection | null = null;
   /** Whether a push reports a flush; null if none do. */
   #isFlush: ((items: readonly Reply[]) => boolean) | null = null;
   #heartbeat: Heartbeat | null = null;
@@ -175,14 +171,8 @@ export class Session extends MessageReceiver implements MessageSource {
       connection,
       dispatcher.registry,
       memory.refused,
-      () => this.#side.whenAnswered(),
+      () => this.#side?.whenAnswered() ?? null,
     );
-    this.#side = new SideConnection({
-      connection,
-      protocol: () => this.#info.protocol,
-      isIdle: () => this.subscriptions.isIdle && !connection.hasShardChannels,
-      openSideConnection: () => this.openSideConnection(),
-    });
   }
 
   /**
@@ -204,6 +194,14 @@ export class Session extends MessageReceiver implements MessageSource {
     });
     nameLibrary(connection);
     session.#info = info;
+    if (info.protocol === 2) {
+      const { SideConnection } = await import("./on_demand.ts");
+      session.#side = new SideConnection({
+        connection,
+        isIdle: () => session.subscriptions.isIdle && !connection.hasShardChannels,
+        openSideConnection: () => session.openSideConnection(),
+      });
+    }
     return session;
   }
 
@@ -252,31 +250,37 @@ export class Session extends MessageReceiver implements MessageSource {
   }
 
   /** Does something on this connection, or in RESP2 on a side connection. */
-  withConnection<T>(work: (connection: Connection) => Promise<T>): Promise<T> {
-    return this.#side.withConnection(work);
-  }
+  readonly withConnection: WithConnection = (work) =>
+    this.#side?.withConnection(work) ?? work(this.connection);
 
   /**
    * Opens a side connection to the server.
    *
    * @param onClosed called when it is closed
-   * @throws as {@linkcode openSideConnection} does
+   * @throws {ConnectError} if it reaches another server
+   * @throws as {@linkcode openConnection} does
    */
-  openSideConnection(onClosed: (reason: Error) => void = () => {}): Promise<Introduced> {
-    const { settings, owner } = this.#memory.options;
-    const { signal } = this.#life;
-    return openSideConnection(
-      this.#address,
-      this.#info,
-      settings,
-      signal,
-      async (info, connection) => {
-        // Before, the server may not be left for another one: the attempt to connect would fail.
-        if (this.hasArrived) await owner.onOtherServer?.(info, connection, this);
-        this.#warnOfOthers();
-      },
-      () => Object.assign(new MessageReceiver(), { closed: onClosed }),
-    );
+  async openSideConnection(onClosed: (reason: Error) => void = () => {}): Promise<Introduced> {
+    const memory = this.#memory;
+    const { settings, owner } = memory.options;
+    const opened = await openConnection({
+      ...settings,
+      address: this.#address,
+      signal: this.#life.signal,
+      // Every server speaks it, and nothing is subscribed on a second connection.
+      protocol: 2,
+      receive: () => Object.assign(new MessageReceiver(), { closed: onClosed }),
+    });
+    const { connection, info } = opened;
+    const { refuseOther } = await import("./on_demand.ts");
+    await refuseOther(opened, this, async () => {
+      await owner.onOtherServer?.(info, connection, this);
+      // A server that was left for the other one has only moved.
+      if (memory.hasWarned || this.closedReason !== null) return null;
+      memory.hasWarned = true;
+      return settings.onWarning;
+    });
+    return opened;
   }
 
   /** Says which gap begins when the owner ends the session. */
@@ -325,7 +329,7 @@ export class Session extends MessageReceiver implements MessageSource {
     // The gap that follows may begin after what is held.
     if (this.hasArrived) this.#release();
     this.#heartbeat?.stop();
-    this.#side.close();
+    this.#side?.close();
     this.subscriptions.close();
     this.#life.abort(reason);
     if (this.hasArrived) this.#memory.lose(this, reason);
@@ -392,7 +396,7 @@ export class Session extends MessageReceiver implements MessageSource {
     const tracking = this.#trackFlushes();
     const isResp2 = this.#info.protocol === 2;
     if (isResp2) await Promise.all([finding, tracking]);
-    const connected = this.gate?.connected(connection, this.#info, this.#side.withConnection);
+    const connected = this.gate?.connected(connection, this.#info, this.withConnection);
     // In RESP3 all of it takes one round trip. Messages are held meanwhile.
     const subscribed = isResp2 ? null : this.subscriptions.reconcile();
     const [problem] = await Promise.all([finding, connected, subscribed, tracking]);
@@ -484,7 +488,7 @@ export class Session extends MessageReceiver implements MessageSource {
         last = still;
       } catch (error) {
         // Where the address leads to another server now, only a new connection can be asked.
-        if (error instanceof OtherServerError) this.close(error);
+        if (isOtherServer(error)) this.close(error as Error);
         // The next session checks again. A server that is only busy is asked again.
         if (this.closedReason !== null) return;
       }
@@ -504,14 +508,9 @@ export class Session extends MessageReceiver implements MessageSource {
     if (settings.flags === "warn" && !isRefused) settings.onWarning(why.message);
     else settings.onError(why);
   }
+}
 
-  #warnOfOthers(): void {
-    // A server that was left for the other one has only moved.
-    if (this.#memory.hasWarned || this.closedReason !== null || !this.hasArrived) return;
-    this.#memory.hasWarned = true;
-    this.#memory.options.settings.onWarning(
-      `${this.connection.server} leads to several servers, so the flags, databases and role of the ` +
-        "one that is watched cannot be checked in RESP2; use the address of one server, or RESP3",
-    );
-  }
+/** Whether a second connection to an address has reached another server than the first one. */
+export function isOtherServer(error: unknown): boolean {
+  return error instanceof ConnectError && error.code === "OTHER_SERVER";
 }

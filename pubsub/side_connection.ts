@@ -1,51 +1,39 @@
 import type { Connection } from "./connection/connection.ts";
-import type { MessageReceiver } from "./connection/receiver.ts";
+import { areOther } from "./connection/info.ts";
 import { ConnectError } from "./connection/errors.ts";
-import { type Introduced, openConnection, type ServerInfo } from "./connection/handshake.ts";
-import type { Settings } from "./options.ts";
-import type { Address } from "./connection/transport.ts";
-
-/** A second connection to an address has reached another server than the first one. */
-export class OtherServerError extends ConnectError {}
+import type { Introduced, ServerInfo } from "./connection/handshake.ts";
+// Imports few values: those that other chunks share would divide these in every bundle.
 
 /** Does something on a connection that takes any command: the first one, or in RESP2 a second one. */
 export type WithConnection = <T>(work: (connection: Connection) => Promise<T>) => Promise<T>;
 
-/** Whether two connections are certain to have reached different servers. */
-export function isOther(a: ServerInfo, b: ServerInfo): boolean {
-  return a.runId !== null && b.runId !== null && a.runId !== b.runId;
-}
-
 /**
- * Opens a second connection to a server. A name or a proxy may lead to several servers, of which only
- * the first one's answers count.
+ * Closes a second connection that has reached another server than the first one: a name or a proxy may
+ * lead to several servers, of which only the first one's answers count.
  *
- * @param first what the server of the first connection said of itself
- * @param onOther looks at another server that it has reached, whose answers count for nothing
- * @param receive makes the receiver of what it reports
- * @throws {OtherServerError} when it has reached another server
- * @throws as {@linkcode openConnection} does
+ * @param first what is known of the first connection
+ * @param onOther looks at the other server; returns what takes a warning, null if nothing is to be said
+ * @throws {ConnectError} when it has reached another server
  */
-export async function openSideConnection(
-  address: Address,
-  first: ServerInfo,
-  settings: Settings,
-  signal: AbortSignal,
-  onOther: (info: ServerInfo, connection: Connection) => Promise<void>,
-  receive: () => MessageReceiver,
-): Promise<Introduced> {
-  // Every server speaks it, and nothing is subscribed on a second connection.
-  const opened = await openConnection({ ...settings, address, signal, protocol: 2, receive });
-  const { connection, info } = opened;
-  if (!isOther(info, first)) return opened;
+export async function refuseOther(
+  { connection, info }: Introduced,
+  first: { readonly info: ServerInfo; readonly hasArrived: boolean },
+  onOther: () => Promise<((message: string) => void) | null>,
+): Promise<void> {
+  if (!areOther(info, first.info)) return;
   const { server } = connection;
-  const error = new OtherServerError(
+  const error = new ConnectError(
     "OTHER_SERVER",
     `Cannot ask the server at ${server}: a second connection has reached another server`,
     { server },
   );
   try {
-    await onOther(info, connection);
+    // Before, the server may not be left for another one: the attempt to connect would fail.
+    const warn = first.hasArrived ? await onOther() : null;
+    warn?.(
+      `${server} leads to several servers, so the flags, databases and role of the one that is ` +
+        "watched cannot be checked in RESP2; use the address of one server, or RESP3",
+    );
   } finally {
     connection.close(error);
   }
@@ -66,8 +54,6 @@ interface Side {
 export interface SideConnectionOptions {
   /** The first connection. */
   readonly connection: Connection;
-  /** What is spoken on it. */
-  readonly protocol: () => 2 | 3;
   /** Whether nothing is subscribed on it, or about to be. */
   readonly isIdle: () => boolean;
   /** Opens a second connection to the same server. */
@@ -75,14 +61,13 @@ export interface SideConnectionOptions {
 }
 
 /**
- * Sends commands beside subscriptions. RESP3 takes them on the same connection. In RESP2 a connection
- * that has subscribed takes none, so a second one is opened, shared by all who need it meanwhile, and
- * closed after the last. In a cluster, which needs it often, it is kept for a while; elsewhere each one
+ * Sends commands beside subscriptions. In RESP2 a connection that has subscribed takes none, so a second
+ * one is opened, shared by all who need it meanwhile, and closed after the last. In a cluster, which needs it often, it is kept for a while; elsewhere each one
  * is to show where the address leads by now.
  */
 export class SideConnection {
   readonly #options: SideConnectionOptions;
-  /** What is under way on the first connection, if it speaks RESP2. */
+  /** What is under way on the first connection. */
   readonly #onMain = new Set<Promise<unknown>>();
   #side: Side | null = null;
 
@@ -92,8 +77,7 @@ export class SideConnection {
 
   /** Does something on the first or the second connection. */
   readonly withConnection: WithConnection = async (work) => {
-    const { connection, protocol, isIdle } = this.#options;
-    if (protocol() === 3) return await work(connection);
+    const { connection, isIdle } = this.#options;
     if (!isIdle()) return await this.#withSideConnection(work);
     const asked = work(connection);
     this.#onMain.add(asked);

@@ -5,15 +5,11 @@ import {
   openConnection,
   type ServerInfo,
 } from "../../pubsub/connection/handshake.ts";
-import { askRole } from "../../pubsub/connection/info.ts";
+import { askRole, readReplication, type Replication } from "../../pubsub/connection/info.ts";
 import { delay } from "../../pubsub/connection/timers.ts";
 import type { TcpAddress } from "../../pubsub/mod.ts";
 import type { Settings } from "../../pubsub/options.ts";
-import {
-  readReplication,
-  type Replication,
-  type ReplicationLog,
-} from "../../pubsub/replication.ts";
+import type { ReplicationLog } from "../../pubsub/replication.ts";
 import type { Topology } from "../discovery/topology.ts";
 
 /** How often the role of a replica is polled while its primary is not heard, in ms. */

@@ -214,9 +214,9 @@ export const pubsubGaps: readonly Mutant[] = [
   },
   {
     name: "leaves a server for another one while it connects",
-    file: "pubsub/session.ts",
-    before: "if (this.hasArrived) await owner.onOtherServer",
-    after: "await owner.onOtherServer",
+    file: "pubsub/side_connection.ts",
+    before: "first.hasArrived ? await onOther() : null",
+    after: "await onOther()",
     tests: ["tests/pubsub/flushes_test.ts"],
   },
 ];

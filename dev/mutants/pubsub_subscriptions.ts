@@ -188,7 +188,7 @@ export const pubsubSubscriptions: readonly Mutant[] = [
   },
   {
     name: "believes a second connection that reached another server",
-    file: "pubsub/side_connection.ts",
+    file: "pubsub/connection/info.ts",
     before: "a.runId !== null && b.runId !== null && a.runId !== b.runId",
     after: "false",
     tests: ["tests/pubsub/several_servers_test.ts", "--filter=counts for nothing"],

@@ -127,3 +127,50 @@ export async function readRole(connection: Connection, protocol: 2 | 3): Promise
     throw error;
   }
 }
+
+/** Where a primary stands in the stream of changes that its replicas follow. */
+export interface Replication {
+  /** The stream's name; another one from each promotion on. */
+  readonly id: string;
+  /** How far the stream has come, in bytes. */
+  readonly offset: number;
+  /** The stream it followed before it was promoted. */
+  readonly previousId: string;
+  /** How far it had followed that one, in bytes. */
+  readonly previousOffset: number;
+}
+
+/**
+ * Asks a primary where it stands.
+ *
+ * @returns null when it does not tell
+ * @throws the reason for which the connection is over
+ */
+export async function readReplication(connection: Connection): Promise<Replication | null> {
+  try {
+    const info = parseInfo(await connection.request("INFO", "replication"), [
+      "master_replid",
+      "master_replid2",
+      "master_repl_offset",
+      "second_repl_offset",
+    ]);
+    const id = info.get("master_replid");
+    const previousId = info.get("master_replid2");
+    const offset = Number(info.get("master_repl_offset"));
+    const previousOffset = Number(info.get("second_repl_offset")) - 1;
+    if (id === undefined || previousId === undefined) return null;
+    if (Number.isNaN(offset) || Number.isNaN(previousOffset)) return null;
+    return { id, offset, previousId, previousOffset };
+  } catch (error) {
+    if (error instanceof ServerError) return null;
+    throw error;
+  }
+}
+
+/** Whether two connections are certain to have reached different servers. */
+export function areOther(
+  a: { readonly runId: string | null },
+  b: { readonly runId: string | null },
+): boolean {
+  return a.runId !== null && b.runId !== null && a.runId !== b.runId;
+}

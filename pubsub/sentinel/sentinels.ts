@@ -5,8 +5,8 @@ import type { ServerInfo } from "../connection/handshake.ts";
 import { raceStaggered } from "../connect_turns.ts";
 import type { Locator } from "../locator.ts";
 import { quoteEach } from "../connection/printable.ts";
-import { isOther, OtherServerError } from "../side_connection.ts";
-import { readReplication, ReplicationLog } from "../replication.ts";
+import { areOther, readReplication } from "../connection/info.ts";
+import { ReplicationLog } from "../replication.ts";
 import { SentinelOrder } from "./order.ts";
 import {
   openSentinel,
@@ -132,7 +132,7 @@ export class Sentinels implements Locator {
    * Asks one sentinel on a connection made for it.
    *
    * @param expected whose answer it has to be, where that can be known; anybody's if null
-   * @throws {OtherServerError} when the address leads to another one now
+   * @throws {ConnectError} when the address leads to another one now
    * @throws {ConnectError} when it is none, or does not know the primary
    */
   async ask(
@@ -142,8 +142,8 @@ export class Sentinels implements Locator {
   ): Promise<SentinelView> {
     const { connection, info } = await openSentinel(sentinel, this.#options, signal);
     try {
-      if (expected !== null && isOther(info, expected)) {
-        throw new OtherServerError(
+      if (expected !== null && areOther(info, expected)) {
+        throw new ConnectError(
           "OTHER_SERVER",
           `Cannot ask the sentinel at ${sentinel.node}: a second connection has reached another one`,
           { server: sentinel.node },

@@ -1,6 +1,6 @@
 // Clients load it when they connect, which is to take no time.
 import "../../cluster/watched_cluster.ts";
-import "../../pubsub/flags.ts";
+import "../../pubsub/on_demand.ts";
 import { ClusterKeyspaceNotifications, type ClusterOptions, type Gap } from "../../mod.ts";
 import { Random } from "../random.ts";
 import { VirtualClock } from "./model/clock.ts";

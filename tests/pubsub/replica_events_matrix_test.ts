@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { connect } from "../../mod.ts";
 import { Channel } from "../../parse/mod.ts";
-import { ReplicaAdvice } from "../../pubsub/flags.ts";
+import { ReplicaAdvice } from "../../pubsub/advice.ts";
 import { CORPUS } from "../events/corpus.ts";
 import { type Argument, matrix, startServer, type TestServer, until } from "../servers/mod.ts";
 import { follow } from "./pair.ts";

@@ -1,6 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { Succession } from "../../../cluster/members/succession.ts";
-import { type Replication, ReplicationLog } from "../../../pubsub/replication.ts";
+import type { Replication } from "../../../pubsub/connection/info.ts";
+import { ReplicationLog } from "../../../pubsub/replication.ts";
 import { Topology } from "../../../cluster/discovery/topology.ts";
 import { resolveOptions } from "../../../pubsub/options.ts";
 import { FakeServer } from "../../pubsub/fake_server.ts";

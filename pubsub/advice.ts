@@ -1,0 +1,90 @@
+import { describeEvent } from "../events/mod.ts";
+import { REPEATED_AS } from "../events/replication.ts";
+import { Channel, isPattern, KeyeventChannel, matchGlob } from "../parse/mod.ts";
+import { excerpt } from "./connection/printable.ts";
+import type { ServerChannel } from "./connection/requests.ts";
+
+/** The event that a channel names: `__keyevent@0__:set`, `__subkeyspaceevent@*__:hset|key`. */
+const NAMED_EVENT = /^__(?:(?:sub)?keyevent@[^_]*__:(.*)|subkeyspaceevent@[^_]*__:([^|]*)\|.*)$/s;
+
+/** The event that a channel names, or a pattern of events; null when it names none. */
+function namedEvent(channel: Channel): string | null {
+  const named = NAMED_EVENT.exec(String(channel));
+  return named?.[1] ?? named?.[2] ?? null;
+}
+
+/**
+ * Warns, once for each name, about subscriptions to events that no server sends: they never fire, and
+ * documents are full of such names.
+ */
+export class EventAdvice {
+  readonly #onWarning: (message: string) => void;
+  readonly #warned = new Set<string>();
+
+  constructor(onWarning: (message: string) => void) {
+    this.#onWarning = onWarning;
+  }
+
+  /**
+   * Looks at the channels of a subscription.
+   *
+   * @param events the events that it takes of them; none if it takes all
+   */
+  consider(channels: readonly Channel[], events: readonly string[]): void {
+    for (const channel of [...channels, ...events.map((event) => new KeyeventChannel(event))]) {
+      const event = namedEvent(channel);
+      // A pattern of databases may name one event; a pattern of events names none.
+      if (event === null || isPattern(event) || this.#warned.has(event)) continue;
+      const { instead, text } = describeEvent(event);
+      if (instead === null) continue;
+      this.#warned.add(event);
+      this.#onWarning(`"${excerpt(`${channel}`, 100)}" never fires: ${text}`);
+    }
+  }
+}
+
+/**
+ * Warns, once for each event, of subscriptions to events that replicas do not send. A replica sends
+ * `keymiss` for what it reads itself, also for replicated commands, and not for what is read on its
+ * primary.
+ */
+export class ReplicaAdvice {
+  readonly #onWarning: (message: string) => void;
+  readonly #warned = new Set<string>();
+
+  constructor(onWarning: (message: string) => void) {
+    this.#onWarning = onWarning;
+  }
+
+  /** Looks at channels that are subscribed on a replica. */
+  consider(channels: Iterable<ServerChannel>): void {
+    for (const { bytes, isPattern } of channels) {
+      const channel = new Channel(bytes, isPattern);
+      const includes = eventMatcher(channel);
+      for (const [event, instead] of Object.entries(REPEATED_AS)) {
+        if (this.#warned.has(event) || !includes(event)) continue;
+        // A pattern may include what comes instead.
+        if (instead === null ? channel.isPattern && includes("del") : includes(instead)) continue;
+        this.#warned.add(event);
+        this.#onWarning(
+          `"${excerpt(`${channel}`, 100)}" does not get "${event}" from a replica, which ` +
+            (instead === null
+              ? "does not learn of reads on its primary"
+              : `sends "${instead}" instead`) +
+            "; watch the primary to get it",
+        );
+      }
+    }
+  }
+}
+
+/** Says whether a channel, or a pattern, includes an event of any key. */
+function eventMatcher(channel: Channel): (event: string) => boolean {
+  const named = namedEvent(channel);
+  if (named !== null) {
+    return isPattern(named) ? (event) => matchGlob(named, event) : (event) => named === event;
+  }
+  if (!channel.isPattern) return () => false;
+  const pattern = String(channel);
+  return (event) => matchGlob(pattern, `__keyevent@0__:${event}`);
+}

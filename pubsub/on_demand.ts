@@ -1,0 +1,11 @@
+/**
+ * What is not needed before a server is connected to. One module, so that bundlers make one chunk of it:
+ * each further one would take more than it spares.
+ *
+ * @module
+ */
+
+export { EventAdvice, ReplicaAdvice } from "./advice.ts";
+export { DeliveryCheck } from "./flags.ts";
+export { RoleCheck } from "./role_check.ts";
+export { refuseOther, SideConnection } from "./side_connection.ts";
