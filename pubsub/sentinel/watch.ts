@@ -63,13 +63,13 @@ export async function followSentinels(sentinels: Sentinels, options: WatchOption
       options.onLost(reason);
     }
     // Each of the others at once, and then with patience.
-    await delay(backoff(Math.max(0, failed - sentinels.order.size + 1), Math.random()), signal)
+    await delay(backoff(Math.max(0, failed - sentinels.order.size + 1)), signal)
       .catch(() => {});
   }
 }
 
 /** One sentinel that is followed, on a connection that does nothing else. */
-class FollowedSentinel implements ActiveSentinel {
+class FollowedSentinel extends MessageReceiver implements ActiveSentinel {
   /** The primary it knows; null before it has said. */
   address: Address | null = null;
   readonly #sentinel: SentinelServer;
@@ -77,8 +77,10 @@ class FollowedSentinel implements ActiveSentinel {
   readonly #options: WatchOptions;
   #connection: Connection | null = null;
   #heartbeat: Heartbeat | null = null;
+  #lose!: (reason: Error) => void;
 
   constructor(sentinel: SentinelServer, sentinels: Sentinels, options: WatchOptions) {
+    super();
     this.#sentinel = sentinel;
     this.#sentinels = sentinels;
     this.#options = options;
@@ -93,19 +95,8 @@ class FollowedSentinel implements ActiveSentinel {
     const { signal, heartbeat } = this.#options;
     let lost!: Promise<Error>;
     const receive = () => {
-      const receiver = new MessageReceiver();
-      receiver.message = (frame) => this.#onMessage(frame);
-      receiver.read = () => {
-        this.#heartbeat?.heard();
-        return null;
-      };
-      lost = new Promise((resolve) => {
-        receiver.closed = (reason) => {
-          this.#heartbeat?.stop();
-          resolve(reason);
-        };
-      });
-      return receiver;
+      lost = new Promise((resolve) => this.#lose = resolve);
+      return this;
     };
     try {
       const { connection, info } = await openSentinel(
@@ -139,7 +130,17 @@ class FollowedSentinel implements ActiveSentinel {
     }
   }
 
-  #onMessage(frame: MessageFrame): void {
+  override read(): null {
+    this.#heartbeat?.heard();
+    return null;
+  }
+
+  override closed(reason: Error): void {
+    this.#heartbeat?.stop();
+    this.#lose(reason);
+  }
+
+  override message(frame: MessageFrame): void {
     const { bytes, channelStart, channelEnd, payloadStart, payloadEnd } = frame;
     const channel = decoder.decode(bytes.subarray(channelStart, channelEnd));
     const text = decoder.decode(bytes.subarray(payloadStart, payloadEnd));
