@@ -244,7 +244,7 @@ export class Refresher {
     const at = performance.now();
     const runs = at - this.#hint.at < STEADY_MS ? this.#hint.runs : 0;
     this.#hint = { at, runs };
-    this.#hasten(backoff(runs, Math.random()));
+    this.#hasten(backoff(runs));
   }
 
   /** Ends the timer. */
@@ -282,7 +282,7 @@ export class Refresher {
     } finally {
       this.#running = null;
       this.#lacking = isEnough ? 0 : this.#lacking + 1;
-      const again = isEnough ? Infinity : backoff(this.#lacking, Math.random());
+      const again = isEnough ? Infinity : backoff(this.#lacking);
       const soon = Math.min(this.#haste, again);
       this.#haste = Infinity;
       this.#hasten(Math.min(this.#interval(), soon));

@@ -44,36 +44,32 @@ export class EventAdvice {
 }
 
 /**
- * Warns, once for each event, of subscriptions to events that replicas do not send. A replica sends
- * `keymiss` for what it reads itself, also for replicated commands, and not for what is read on its
- * primary.
+ * Warns, once for each event, of channels that are subscribed on a replica and name events that replicas
+ * do not send. A replica sends `keymiss` for what it reads itself, also for replicated commands, and not
+ * for what is read on its primary.
+ *
+ * @param warned the events of which it has been warned
  */
-export class ReplicaAdvice {
-  readonly #onWarning: (message: string) => void;
-  readonly #warned = new Set<string>();
-
-  constructor(onWarning: (message: string) => void) {
-    this.#onWarning = onWarning;
-  }
-
-  /** Looks at channels that are subscribed on a replica. */
-  consider(channels: Iterable<ServerChannel>): void {
-    for (const { bytes, isPattern } of channels) {
-      const channel = new Channel(bytes, isPattern);
-      const includes = eventMatcher(channel);
-      for (const [event, instead] of Object.entries(REPEATED_AS)) {
-        if (this.#warned.has(event) || !includes(event)) continue;
-        // A pattern may include what comes instead.
-        if (instead === null ? channel.isPattern && includes("del") : includes(instead)) continue;
-        this.#warned.add(event);
-        this.#onWarning(
-          `"${excerpt(`${channel}`, 100)}" does not get "${event}" from a replica, which ` +
-            (instead === null
-              ? "does not learn of reads on its primary"
-              : `sends "${instead}" instead`) +
-            "; watch the primary to get it",
-        );
-      }
+export function adviseOnReplica(
+  channels: Iterable<ServerChannel>,
+  warned: Set<string>,
+  onWarning: (message: string) => void,
+): void {
+  for (const { bytes, isPattern } of channels) {
+    const channel = new Channel(bytes, isPattern);
+    const includes = eventMatcher(channel);
+    for (const [event, instead] of Object.entries(REPEATED_AS)) {
+      if (warned.has(event) || !includes(event)) continue;
+      // A pattern may include what comes instead.
+      if (instead === null ? isPattern && includes("del") : includes(instead)) continue;
+      warned.add(event);
+      onWarning(
+        `"${excerpt(`${channel}`, 100)}" does not get "${event}" from a replica, which ` +
+          (instead === null
+            ? "does not learn of reads on its primary"
+            : `sends "${instead}" instead`) +
+          "; watch the primary to get it",
+      );
     }
   }
 }

@@ -63,18 +63,11 @@ export abstract class AbstractKeyspaceNotifications
   health(): Health {
     const { state, nodes } = this.status();
     if (state === "closed") return { ok: false, reason: "closed" };
-    const bad = nodes.filter((node) => node.state !== "ready");
-    if (bad.length > 0) {
-      const each = bad.map(({ node, state, error }) => `${node} is ${state}: ${error}`);
-      return { ok: false, reason: each.join("; ") };
-    }
-    const silent = nodes.filter(({ silentFor }) => silentFor > SILENT_MS);
-    if (silent.length > 0) {
-      const each = silent.map(({ node, silentFor }) =>
-        `${node} has not answered for ${silentFor} ms`
-      );
-      return { ok: false, reason: each.join("; ") };
-    }
+    const bad = nodes.flatMap(({ node, state, error, silentFor }) => {
+      if (state !== "ready") return `${node} is ${state}: ${error}`;
+      return silentFor > SILENT_MS ? `${node} has not answered for ${silentFor} ms` : [];
+    });
+    if (bad.length > 0) return { ok: false, reason: bad.join("; ") };
     return state === "ready"
       ? { ok: true, reason: `receiving from ${nodes.map(({ node }) => node).join(", ")}` }
       : { ok: false, reason: "a subscription is not confirmed yet" };

@@ -7,7 +7,6 @@ import {
   type Product,
   requiredFlags,
   sinceWhen,
-  unknownFlags,
 } from "../events/flags.ts";
 import { Channel, type ChannelType } from "../parse/mod.ts";
 import { type Reply, RespMap, ServerError } from "../resp/mod.ts";
@@ -351,9 +350,6 @@ function nameAll(channels: readonly Channel[]): string {
   return names.join(", ") + more;
 }
 
-/** With its letters, and only those, any server of today is expected to agree. */
-const OLDER: Product = { software: "redis", version: "7.0" };
-
 /** What the flags lack for channels, and the command that adds it. */
 function describe(
   flags: string,
@@ -365,14 +361,12 @@ function describe(
   const { settable: missing } = missingOn(product, flags, ...silent);
   const refused = [...missing].find((letter) => refusals.has(letter));
   const hidden = knownFlags(mergeFlags(flags, missing).unsure, product);
-  const newer = unknownFlags(missing, OLDER);
   return `its notify-keyspace-events is "${flags}" and lacks "${missing}"` +
     (refused === undefined ? "" : `, and it refuses to have it set (${refusals.get(refused)})`) +
     `; run there: ${command}` +
     (hidden === ""
       ? ""
-      : ` (add those of "${hidden}" that are in use: the server does not show them)`) +
-    (newer === "" ? "" : ` ("${newer}" needs ${sinceWhen(newer)} or later)`);
+      : ` (add those of "${hidden}" that are in use: the server does not show them)`);
 }
 
 /** What a server would have to know to send something on channels. */

@@ -77,7 +77,7 @@ export class Heartbeat {
   /** Whether something came, or is awaited, that the last probe does not cover. */
   #isUncovered = false;
   /** The number of messages at the time of the last probe. */
-  #messagesBefore = 0;
+  #messagesBefore: number;
   /** When the current flow began, how many messages preceded it, and when the last one was seen. */
   #flow: { readonly since: number; readonly before: number; lastAt: number } | null = null;
   /** When a steady flow has ended unless a message comes before; Infinity without one. */
@@ -98,6 +98,7 @@ export class Heartbeat {
     this.#connection = connection;
     this.#probe = probe;
     this.#messages = messages;
+    this.#messagesBefore = messages();
     this.#onFlowEnd = onFlowEnd;
     this.#options = options;
     this.#schedule();

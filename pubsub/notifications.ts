@@ -2,7 +2,6 @@ import { parseUrl } from "./connection/address.ts";
 import { formatAddress } from "./connection/transport.ts";
 import { AbstractKeyspaceNotifications } from "./base.ts";
 import { ClosedError, ConnectError } from "./connection/errors.ts";
-import type { ReplicaAdvice } from "./advice.ts";
 import type { ServerInfo } from "./connection/handshake.ts";
 import { OpenGap } from "./gap.ts";
 import { PING } from "./heartbeat.ts";
@@ -40,8 +39,8 @@ export class KeyspaceNotifications extends AbstractKeyspaceNotifications {
   protected readonly dispatcher: Dispatcher;
   readonly #server: Server;
   readonly #settings: Settings;
-  /** Loaded for the first replica. */
-  #replicaAdvice: ReplicaAdvice | null = null;
+  /** The events of which it was warned that a replica does not send them. */
+  readonly #missed = new Set<string>();
   /** Ends what is done beside the connection. */
   readonly #end = new AbortController();
 
@@ -159,11 +158,11 @@ export class KeyspaceNotifications extends AbstractKeyspaceNotifications {
     const { state } = node;
     const { agrees } = this.#server;
     return {
-      state: state === "ready" && !agrees
-        ? "subscribing"
-        : state === "degraded" || state === "reconnecting" || state === "connecting"
-        ? "incomplete"
-        : state,
+      state: state === "ready"
+        ? agrees ? state : "subscribing"
+        : state === "closed"
+        ? state
+        : "incomplete",
       nodes: [node],
       ...this.dispatcher.counts,
     };
@@ -195,9 +194,8 @@ export class KeyspaceNotifications extends AbstractKeyspaceNotifications {
 
   /** Warns of events on channels that do not come from a replica. */
   async #adviseOnReplica(channels: Iterable<ServerChannel>): Promise<void> {
-    const { ReplicaAdvice } = await import("./on_demand.ts");
-    this.#replicaAdvice ??= new ReplicaAdvice(this.#settings.onWarning);
-    this.#replicaAdvice.consider(channels);
+    const { adviseOnReplica } = await import("./on_demand.ts");
+    adviseOnReplica(channels, this.#missed, this.#settings.onWarning);
   }
 }
 

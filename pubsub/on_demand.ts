@@ -5,7 +5,7 @@
  * @module
  */
 
-export { EventAdvice, ReplicaAdvice } from "./advice.ts";
+export { adviseOnReplica, EventAdvice } from "./advice.ts";
 export { DeliveryCheck } from "./flags.ts";
 export { RoleCheck } from "./role_check.ts";
 export { refuseOther, SideConnection } from "./side_connection.ts";

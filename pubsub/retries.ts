@@ -18,10 +18,10 @@ export const STEADY_MS = 5_000;
  * reconnect at the same time.
  *
  * @param attempt how many attempts have failed in a row
- * @param random a number from 0 to 1, exclusive; `Math.random()`
+ * @param random a number from 0 to 1, exclusive; by default a random one
  * @returns the delay in ms
  */
-export function backoff(attempt: number, random: number): number {
+export function backoff(attempt: number, random: number = Math.random()): number {
   if (attempt === 0) return 0;
   return random * Math.min(MAX_DELAY_MS, FIRST_DELAY_MS * 2 ** (attempt - 1));
 }
@@ -86,10 +86,10 @@ export class Retries {
   /**
    * Returns how long to wait before the next attempt.
    *
-   * @param random a number from 0 to 1, exclusive; `Math.random()`
+   * @param random a number from 0 to 1, exclusive; by default a random one
    * @returns the delay in ms
    */
-  nextPause(random: number): number {
+  nextPause(random?: number): number {
     return this.#isUrgent ? 0 : backoff(this.failures, random);
   }
 

@@ -87,7 +87,7 @@ export class Server {
           this.close(error as Error);
           throw error;
         }
-        await this.#changed.wait(Math.min(left, backoff(failed, Math.random())));
+        await this.#changed.wait(Math.min(left, backoff(failed)));
       }
     }
   }
@@ -167,38 +167,36 @@ export class Server {
   async checkDelivery(channels: readonly ServerChannel[]): Promise<void> {
     const { flags, onWarning } = this.#options.settings;
     if (flags === "ignore") return;
-    const find = await this.#checkWithOthers(channels);
-    const missing = find(channels);
+    // Subscriptions that wait meanwhile share one check.
+    const next = this.#nextCheck ??= this.#planCheck();
+    next.groups.push(channels);
+    const missing = (await next.found)(channels);
     if (missing === null) return;
     if (flags !== "warn") throw missing;
     onWarning(missing.message);
   }
 
-  /** Joins the next check. Subscriptions that wait meanwhile share one. */
-  #checkWithOthers(channels: readonly ServerChannel[]): Promise<FindUndeliverable> {
-    if (this.#nextCheck === null) {
-      const groups: (readonly ServerChannel[])[] = [];
-      let onAsked!: () => void;
-      const asked = new Promise<void>((resolve) => onAsked = resolve);
-      const found = this.#check.then(() => {
-        this.#nextCheck = null;
-        return this.#persist((session) =>
-          session.withConnection((connection) => {
-            const found = this.#memory.deliveryCheck!.check(connection, groups);
-            onAsked();
-            return found;
-          })
-        );
-      }).finally(onAsked).catch((error) => {
-        // Treated like a server that does not report its flags.
-        if (isOtherServer(error)) return () => null;
-        throw error;
-      });
-      this.#check = found.catch(() => {});
-      this.#nextCheck = { groups, asked, found };
-    }
-    this.#nextCheck.groups.push(channels);
-    return this.#nextCheck.found;
+  /** Plans a check after the one under way. */
+  #planCheck(): NextCheck {
+    const groups: (readonly ServerChannel[])[] = [];
+    let onAsked!: () => void;
+    const asked = new Promise<void>((resolve) => onAsked = resolve);
+    const found = this.#check.then(() => {
+      this.#nextCheck = null;
+      return this.#persist((session) =>
+        session.withConnection((connection) => {
+          const found = this.#memory.deliveryCheck!.check(connection, groups);
+          onAsked();
+          return found;
+        })
+      );
+    }).finally(onAsked).catch((error) => {
+      // Treated like a server that does not report its flags.
+      if (isOtherServer(error)) return () => null;
+      throw error;
+    });
+    this.#check = found.catch(() => {});
+    return { groups, asked, found };
   }
 
   /**
@@ -216,9 +214,7 @@ export class Server {
       await this.#nextCheck?.asked;
       this.#session?.holdUntil(check);
     }
-    const refused = await this.#persist(({ subscriptions }) => subscriptions.settle(channels));
-    const server = this.node;
-    return refused.map(({ channel, error }) => ({ channel, server, error }));
+    return await this.#persist(({ subscriptions }) => subscriptions.settle(channels));
   }
 
   /** Waits until the server has unsubscribed channels that are not desired, if it is connected. */
@@ -311,7 +307,7 @@ export class Server {
     let last = reason;
     while (this.failures < maxAttempts) {
       this.#enter(state, last);
-      await this.#changed.wait(this.#retries.nextPause(Math.random()));
+      await this.#changed.wait(this.#retries.nextPause());
       this.#retries.begun();
       try {
         return await this.#connect();

@@ -261,25 +261,16 @@ export class Session extends MessageReceiver implements MessageSource {
    * @throws as {@linkcode openConnection} does
    */
   async openSideConnection(onClosed: (reason: Error) => void = () => {}): Promise<Introduced> {
-    const memory = this.#memory;
-    const { settings, owner } = memory.options;
     const opened = await openConnection({
-      ...settings,
+      ...this.#memory.options.settings,
       address: this.#address,
       signal: this.#life.signal,
       // Every server speaks it, and nothing is subscribed on a second connection.
       protocol: 2,
       receive: () => Object.assign(new MessageReceiver(), { closed: onClosed }),
     });
-    const { connection, info } = opened;
     const { refuseOther } = await import("./on_demand.ts");
-    await refuseOther(opened, this, async () => {
-      await owner.onOtherServer?.(info, connection, this);
-      // A server that was left for the other one has only moved.
-      if (memory.hasWarned || this.closedReason !== null) return null;
-      memory.hasWarned = true;
-      return settings.onWarning;
-    });
+    await refuseOther(opened, this, this.#memory);
     return opened;
   }
 

@@ -7,18 +7,36 @@ import type { Introduced, ServerInfo } from "./connection/handshake.ts";
 /** Does something on a connection that takes any command: the first one, or in RESP2 a second one. */
 export type WithConnection = <T>(work: (connection: Connection) => Promise<T>) => Promise<T>;
 
+/** The session of the first connection. */
+interface FirstSession {
+  readonly info: ServerInfo;
+  readonly hasArrived: boolean;
+  /** Why it has ended; null while it has not. */
+  readonly closedReason: Error | null;
+}
+
+/** What is known of the server of the first connection. */
+interface FirstServer<Session> {
+  readonly options: {
+    readonly settings: { readonly onWarning: (message: string) => void };
+    readonly owner: {
+      onOtherServer?(info: ServerInfo, connection: Connection, session: Session): Promise<void>;
+    };
+  };
+  /** Whether a warning was given that the address leads to several servers. */
+  hasWarned: boolean;
+}
+
 /**
  * Closes a second connection that has reached another server than the first one: a name or a proxy may
  * lead to several servers, of which only the first one's answers count.
  *
- * @param first what is known of the first connection
- * @param onOther looks at the other server; returns what takes a warning, null if nothing is to be said
  * @throws {ConnectError} when it has reached another server
  */
-export async function refuseOther(
+export async function refuseOther<Session extends FirstSession>(
   { connection, info }: Introduced,
-  first: { readonly info: ServerInfo; readonly hasArrived: boolean },
-  onOther: () => Promise<((message: string) => void) | null>,
+  first: Session,
+  known: FirstServer<Session>,
 ): Promise<void> {
   if (!areOther(info, first.info)) return;
   const { server } = connection;
@@ -29,8 +47,13 @@ export async function refuseOther(
   );
   try {
     // Before, the server may not be left for another one: the attempt to connect would fail.
-    const warn = first.hasArrived ? await onOther() : null;
-    warn?.(
+    if (!first.hasArrived) throw error;
+    const { owner, settings } = known.options;
+    await owner.onOtherServer?.(info, connection, first);
+    // A server that was left for the other one has only moved.
+    if (known.hasWarned || first.closedReason !== null) throw error;
+    known.hasWarned = true;
+    settings.onWarning(
       `${server} leads to several servers, so the flags, databases and role of the one that is ` +
         "watched cannot be checked in RESP2; use the address of one server, or RESP3",
     );

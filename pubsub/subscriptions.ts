@@ -102,15 +102,16 @@ export class Subscriptions {
    */
   async settle<Channel extends { readonly id: string }>(
     channels: readonly Channel[],
-  ): Promise<{ channel: Channel; error: Error }[]> {
+  ): Promise<{ channel: Channel; server: string; error: Error }[]> {
+    const { server } = this.#connection;
     for (const { id } of channels) this.#askAgain(id);
-    let refused: { channel: Channel; error: Error }[] = [];
+    let refused: { channel: Channel; server: string; error: Error }[] = [];
     const run = this.#begin();
     // At the end of the run, because the next one may request the same channel again.
     run.atEnd.push(() => {
       refused = channels.flatMap((channel) => {
         const error = this.#refused.get(channel.id);
-        return error === undefined ? [] : [{ channel, error }];
+        return error === undefined ? [] : [{ channel, server, error }];
       });
     });
     await run.done;

@@ -73,14 +73,15 @@ Deno.test("messages that find no room while channels are confirmed again are a g
 Deno.test("status() counts what waits between the socket and the consumer", async () => {
   // Half a message, whose other half never comes.
   const half = ">3\r\n$7\r\nmessage\r\n$16\r\n__keyspace@0__:k\r\n$9000\r\n" + "x".repeat(8000);
-  await using server = new FakeServer(([name, channel]) =>
-    name === "SUBSCRIBE"
-      ? `>3\r\n$9\r\nsubscribe\r\n$16\r\n${channel}\r\n:1\r\n` +
-        `>3\r\n$7\r\nmessage\r\n$16\r\n${channel}\r\n$3\r\nset\r\n` + half
-      : undefined
+  let isSubscribed = false;
+  const message = ">3\r\n$7\r\nmessage\r\n$16\r\n__keyspace@0__:k\r\n$3\r\nset\r\n";
+  // A ping follows the confirmation.
+  await using server = new FakeServer(([name]) =>
+    name === "PING" && isSubscribed ? "+PONG\r\n" + message + half : undefined
   );
   await using notifications = await connect(server.url);
   await notifications.subscribeKeyspace("k");
+  isSubscribed = true;
   await until("all have come", () => notifications.status().nodes[0]!.buffered > 8000);
   const { queued, queuedBytes } = notifications.status();
   assertEquals([queued, queuedBytes], [1, "__keyspace@0__:k".length + "set".length]);

@@ -1,17 +1,15 @@
 import { assert, assertEquals } from "@std/assert";
 import { connect } from "../../mod.ts";
 import { Channel } from "../../parse/mod.ts";
-import { ReplicaAdvice } from "../../pubsub/advice.ts";
+import { adviseOnReplica } from "../../pubsub/advice.ts";
 import { type TestServer, until } from "../servers/mod.ts";
 import { follow, promote, startPair } from "./pair.ts";
 
 /** The events of which it is warned that a replica does not send them. */
 function missed(isPattern: boolean, ...channels: string[]): string[] {
   const warnings: string[] = [];
-  const advice = new ReplicaAdvice((warning) => warnings.push(warning));
-  for (const channel of channels) {
-    advice.consider([new Channel(new TextEncoder().encode(channel), isPattern)]);
-  }
+  const all = channels.map((name) => new Channel(new TextEncoder().encode(name), isPattern));
+  adviseOnReplica(all, new Set(), (warning) => warnings.push(warning));
   return warnings.map((warning) => /does not get "([^"]+)" from a replica/.exec(warning)![1]!);
 }
 

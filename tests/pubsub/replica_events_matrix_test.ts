@@ -1,7 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { connect } from "../../mod.ts";
 import { Channel } from "../../parse/mod.ts";
-import { ReplicaAdvice } from "../../pubsub/advice.ts";
+import { adviseOnReplica } from "../../pubsub/advice.ts";
 import { CORPUS } from "../events/corpus.ts";
 import { type Argument, matrix, startServer, type TestServer, until } from "../servers/mod.ts";
 import { follow } from "./pair.ts";
@@ -13,8 +13,8 @@ const OPTIONS = {
 /** Whether it is warned that a replica does not send an event. */
 function isWarnedOf(event: string): boolean {
   let warnings = 0;
-  const advice = new ReplicaAdvice(() => warnings++);
-  advice.consider([new Channel(new TextEncoder().encode(`__keyevent@0__:${event}`), false)]);
+  const channel = new Channel(new TextEncoder().encode(`__keyevent@0__:${event}`), false);
+  adviseOnReplica([channel], new Set(), () => warnings++);
   return warnings > 0;
 }
 
