@@ -186,18 +186,22 @@ export class Member implements GatedNode, ServerOwner {
    * Asks the node what the heartbeat cannot, if events have come since: how many nodes it knows, and how
    * far its replication stream has come, because RESP2 allows no `ROLE` beside subscriptions.
    *
+   * @param now by the clock of {@linkcode performance}, in ms
    * @param pause how long it has to be before it is asked again how many nodes it knows, in ms
    * @param named how many the topology names
    */
-  async inquire(pause: number, named: number): Promise<void> {
+  inquire(now: number, pause: number, named: number): void {
     const { info, state, messages } = this.server;
-    const now = performance.now();
-    const reads = info?.protocol === 2 && messages !== this.#messagesRead;
-    const counts = (messages !== this.#messagesCounted || this.known > named) &&
-      now - this.#countedAt >= pause;
-    if (state !== "ready" || this.#isAsked || !reads && !counts) return;
+    const isNew = messages !== this.#messagesCounted || this.known > named;
+    const counts = isNew && now - this.#countedAt >= pause;
+    const reads = messages !== this.#messagesRead && info?.protocol === 2;
+    if (!reads && !counts || state !== "ready" || this.#isAsked) return;
     if (reads) this.#messagesRead = messages;
     if (counts) [this.#messagesCounted, this.#countedAt] = [messages, now];
+    this.#ask(reads, counts);
+  }
+
+  async #ask(reads: boolean, counts: boolean): Promise<void> {
     this.#isAsked = true;
     const askedAt = Date.now();
     try {

@@ -348,7 +348,7 @@ export class Members extends Map<string, Member> implements MemberContext {
     if (passed > most) return;
     const pause = Math.max(COUNTING_MS[0], this.size * COUNTING_MS[1]);
     for (const member of this.values()) {
-      member.inquire(pause, this.topology!.nodes.size);
+      member.inquire(now, pause, this.topology!.nodes.size);
       if (member.server.silentFor > SILENT_MS) {
         if (this.#awaitHeir(member.id)) onHint();
       } else if (member.isHeard && this.succession.polls(member.id)) {
