@@ -241,7 +241,7 @@ export class Decoder {
   /** Reads consecutive bulk strings, and what follows in the same aggregate as a line. */
   #readBulks(bytes: Uint8Array, until: number, size: number): number {
     const builder = this.#builder;
-    const { maxBulkLength } = this.#limits;
+    const { maxBulkLength, maxHeldBytes } = this.#limits;
     const words = viewOf(bytes);
     const { open } = builder;
     const cost = this.#isText ? VALUE_COST : OBJECT_COST;
@@ -253,12 +253,16 @@ export class Decoder {
       const from = contentStart(pos, head);
       const length = contentLength(head);
       const end = from + length;
-      if (end + 1 >= size || words.getInt16(end, true) !== 0x0a0d || length > maxBulkLength) {
+      const held = builder.held + cost + length;
+      if (
+        end + 1 >= size || words.getInt16(end, true) !== 0x0a0d || length > maxBulkLength ||
+        held > maxHeldBytes
+      ) {
         this.#pos = from;
         this.#beginBulk(TYPE.BULK_STRING, length, this.#base + pos);
         return 0;
       }
-      builder.hold(cost + length, this.#base + pos);
+      builder.held = held;
       this.#pos = pos = end + 2;
       const value = builder.stringOf(bytes, from, end);
       if (open === null || open.filled + 1 >= open.length) {

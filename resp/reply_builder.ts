@@ -29,9 +29,9 @@ const ARRAY_PUSHES: ReadonlySet<string> = /* @__PURE__ */ new Set([
 
 /**
  * How many elements of an aggregate have places before they arrive, which makes large ones faster. Each
- * level has half of those of the one around it.
+ * level has a sixteenth of the one around it.
  */
-const MAX_PLACES = 131_072;
+const MAX_PLACES = 262_144;
 
 /** Strings of up to this length share blocks, because a buffer for each would be slow. */
 const SMALL = 64;
@@ -130,7 +130,7 @@ export class ReplyBuilder {
     if (this.#depth === maxDepth) throw new RespLimitError("maxDepth", maxDepth, offset);
     const mayBePush = type === TYPE.ARRAY && arrayPushes && this.open === null;
     const isStreamed = length === Infinity;
-    const places = isStreamed ? 0 : Math.min(count, this.#maxPlaces / 2 ** this.#depth | 0);
+    const places = isStreamed ? 0 : Math.min(count, this.#maxPlaces >> Math.min(31, 4 * this.#depth));
     this.open = {
       type: mayBePush ? ARRAY_OR_PUSH : type,
       outer: this.open,
