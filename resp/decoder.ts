@@ -219,23 +219,23 @@ export class Decoder {
     const { open, frame } = this.#builder;
     const type = bytes[this.#pos]!;
     const most = this.#maxMessageLength;
-    if (open === null && most > 0 && this.#mayBePush(type)) {
-      let end: number;
-      while ((end = readMessageFrame(frame, bytes, this.#pos, size, most)) > 0) {
+    const mayBePush = type === TYPE.PUSH || type === TYPE.ARRAY && this.#arrayPushesNow;
+    if (open === null && most > 0 && mayBePush) {
+      const sink = this.#sink;
+      let end = this.#pos;
+      while ((end = readMessageFrame(frame, bytes, end, size, most)) > 0) {
         this.#pos = end;
-        this.#sink.message!(frame);
-        this.#arrayPushesNow = this.#arrayPushes;
-        if (end >= until || !this.#mayBePush(bytes[end]!)) return 0;
+        sink.message!(frame);
+        // Anything else, also an array once `arrayPushes` has changed, is another part.
+        if (end >= until || bytes[end] !== type || this.#arrayPushes !== this.#arrayPushesNow) {
+          return 0;
+        }
       }
       if (end < 0) return -end;
     } else if (type === TYPE.BULK_STRING && open?.length !== Infinity) {
       return this.#readBulks(bytes, until, size);
     }
     return this.#readLine(bytes, size);
-  }
-
-  #mayBePush(type: number): boolean {
-    return type === TYPE.PUSH || type === TYPE.ARRAY && this.#arrayPushesNow;
   }
 
   /** Reads consecutive bulk strings, and what follows in the same aggregate as a line. */

@@ -130,7 +130,9 @@ export class ReplyBuilder {
     if (this.#depth === maxDepth) throw new RespLimitError("maxDepth", maxDepth, offset);
     const mayBePush = type === TYPE.ARRAY && arrayPushes && this.open === null;
     const isStreamed = length === Infinity;
-    const places = isStreamed ? 0 : Math.min(count, this.#maxPlaces >> Math.min(31, 4 * this.#depth));
+    const places = isStreamed
+      ? 0
+      : Math.min(count, this.#maxPlaces >> Math.min(31, 4 * this.#depth));
     this.open = {
       type: mayBePush ? ARRAY_OR_PUSH : type,
       outer: this.open,
