@@ -1,3 +1,5 @@
+import { viewOf } from "./view.ts";
+
 /** What precedes each key, in bytes: its length, and the number of its value. */
 const LENGTH = 0;
 const VALUE = 4;
@@ -30,12 +32,14 @@ export class ByteMap<T> {
   #placeBits = 256 / 4 - 1;
   /** Where the last key ends. */
   #filled = FIRST;
-  /** How much of that belongs to keys that were not deleted. */
-  #live = 0;
+  /** How many keys are in the memory, deleted ones too. */
+  #stored = 0;
   #size = 0;
-  readonly #values = new Values<T>();
-  #viewed: Uint8Array = new Uint8Array();
-  #view: DataView = new DataView(this.#viewed.buffer);
+  /** Each value once, by its number; undefined where no key has it any more. */
+  #values: (T | undefined)[] = [];
+  /** How many keys have it. */
+  #uses: number[] = [];
+  #numbers = new Map<T, number>();
 
   /** The number of keys. */
   get size(): number {
@@ -44,69 +48,66 @@ export class ByteMap<T> {
 
   /** The value of all keys, if they have the same one. */
   get onlyValue(): T | undefined {
-    return this.#values.only;
+    return this.#numbers.size === 1 ? this.#numbers.keys().next().value : undefined;
   }
 
   /** Returns the value of the key `bytes[start..end)`. */
   get(bytes: Uint8Array, start: number, end: number): T | undefined {
-    const view = this.#viewOf(bytes);
-    const found = this.#slots[this.#find(view, start, end, hash(view, start, end))]!;
-    if (found === FREE) return undefined;
-    return this.#values.at(this.#memory.getInt32(this.#placeOf(found) + VALUE, true));
+    const view = viewOf(bytes);
+    const at = this.#placeIn(this.#find(view, start, end, hash(view, start, end)));
+    return at === FREE ? undefined : this.#values[this.#memory.getInt32(at + VALUE, true)];
   }
 
   /** Sets a value. The key is copied. */
   set(key: Uint8Array, value: T): void {
-    const view = this.#viewOf(key);
-    const code = hash(view, 0, key.length);
-    let slot = this.#find(view, 0, key.length, code);
-    const number = this.#values.add(value);
-    if (this.#slots[slot] !== FREE) {
-      const at = this.#placeOf(this.#slots[slot]!) + VALUE;
-      this.#values.remove(this.#memory.getInt32(at, true));
-      this.#memory.setInt32(at, number, true);
-      return;
-    }
-    const more = sizeOf(key.length);
+    const more = HEAD + padded(key.length);
     if (
-      (this.#size + 1) * 5 > this.#slots.length * 4 ||
+      (this.#stored + 1) * 5 > this.#slots.length * 4 ||
       this.#filled + more > this.#memory.byteLength
-    ) {
-      this.#rebuild(more);
-      slot = this.#find(view, 0, key.length, code);
+    ) this.#rebuild(more);
+    const view = viewOf(key);
+    const code = hash(view, 0, key.length);
+    const slot = this.#find(view, 0, key.length, code);
+    let at = this.#placeIn(slot);
+    if (at === FREE) {
+      at = this.#filled;
+      this.#memory.setInt32(at + LENGTH, key.length, true);
+      this.#memory.setInt32(at + VALUE, GONE, true);
+      new Uint8Array(this.#memory.buffer).set(key, at + HEAD);
+      this.#slots[slot] = this.#entry(at, code);
+      this.#filled += more;
+      this.#stored++;
     }
-    const at = this.#filled;
-    this.#memory.setInt32(at + LENGTH, key.length, true);
-    this.#memory.setInt32(at + VALUE, number, true);
-    new Uint8Array(this.#memory.buffer).set(key, at + HEAD);
-    this.#slots[slot] = this.#entry(at, code);
-    this.#filled += more;
-    this.#live += more;
-    this.#size++;
+    if (this.#memory.getInt32(at + VALUE, true) === GONE) this.#size++;
+    this.#setValue(at, this.#numberOf(value));
   }
 
   /** Deletes a key, if it is there. */
   delete(key: Uint8Array): void {
-    const slots = this.#slots;
-    const mask = slots.length - 1;
-    const view = this.#viewOf(key);
-    let hole = this.#find(view, 0, key.length, hash(view, 0, key.length));
-    if (slots[hole] === FREE) return;
-    const at = this.#placeOf(slots[hole]!) + VALUE;
-    this.#values.remove(this.#memory.getInt32(at, true));
-    this.#memory.setInt32(at, GONE, true);
-    this.#live -= sizeOf(key.length);
+    const view = viewOf(key);
+    const at = this.#placeIn(this.#find(view, 0, key.length, hash(view, 0, key.length)));
+    if (at === FREE || this.#memory.getInt32(at + VALUE, true) === GONE) return;
     this.#size--;
-    // Later keys of the same run move up, so that no search ends at the hole before it finds its key.
-    for (let next = (hole + 1) & mask;; next = (next + 1) & mask) {
-      const entry = slots[next]!;
-      if (entry === FREE) break;
-      const home = this.#hashAt(this.#placeOf(entry)) & mask;
-      if (((next - home) & mask) < ((next - hole) & mask)) continue;
-      slots[hole] = entry;
-      hole = next;
-    }
-    slots[hole] = FREE;
+    this.#setValue(at, GONE);
+  }
+
+  /** Sets the number of a key's value, and forgets the value that it had if no other key has it. */
+  #setValue(at: number, number: number): void {
+    const before = this.#memory.getInt32(at + VALUE, true);
+    this.#memory.setInt32(at + VALUE, number, true);
+    if (before === GONE || --this.#uses[before]! > 0) return;
+    this.#numbers.delete(this.#values[before]!);
+    this.#values[before] = undefined;
+    // No more than half of the numbers stand for nothing.
+    if (this.#values.length > 2 * this.#size) this.#rebuild(0);
+  }
+
+  /** Counts one more use of a value. */
+  #numberOf(value: T): number {
+    const number = this.#numbers.get(value) ?? this.#values.push(value) - 1;
+    this.#numbers.set(value, number);
+    this.#uses[number] = (this.#uses[number] ?? 0) + 1;
+    return number;
   }
 
   /** Returns the slot of the key, or the free one where it belongs. */
@@ -128,94 +129,57 @@ export class ByteMap<T> {
     }
   }
 
-  #placeOf(entry: number): number {
-    return (entry & this.#placeBits) << 2;
+  /** Returns where the key of a slot stands; `FREE` if it has none. */
+  #placeIn(slot: number): number {
+    return (this.#slots[slot]! & this.#placeBits) << 2;
   }
 
   #entry(at: number, code: number): number {
     return (at >> 2) | (code & ~this.#placeBits);
   }
 
-  #hashAt(at: number): number {
-    const length = this.#memory.getInt32(at + LENGTH, true);
-    return hash(this.#memory, at + HEAD, at + HEAD + length);
-  }
-
-  /** A chunk contains hundreds of messages, so its view is kept. */
-  #viewOf(bytes: Uint8Array): DataView {
-    if (bytes !== this.#viewed) {
-      this.#viewed = bytes;
-      this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    }
-    return this.#view;
-  }
-
-  /** Moves all keys to new memory, with room for `more` bytes and for half as many keys again. */
+  /**
+   * Moves the keys that were not deleted to new memory, with space for `more` bytes and for half as many
+   * keys again.
+   */
   #rebuild(more: number): void {
     const old = this.#memory;
-    const bytes = new Uint8Array(powerOfTwo((FIRST + this.#live + more) * 1.5));
-    const slots = new Int32Array(powerOfTwo((this.#size + 1) * 1.25));
-    const mask = slots.length - 1;
-    this.#memory = new DataView(bytes.buffer);
-    this.#placeBits = bytes.length / 4 - 1;
-    let filled = FIRST;
-    for (let at = FIRST; at < this.#filled;) {
-      const size = sizeOf(old.getInt32(at + LENGTH, true));
-      if (old.getInt32(at + VALUE, true) !== GONE) {
-        bytes.set(new Uint8Array(old.buffer, at, size), filled);
-        const code = this.#hashAt(filled);
-        let slot = code & mask;
-        while (slots[slot] !== FREE) slot = (slot + 1) & mask;
-        slots[slot] = this.#entry(filled, code);
-        filled += size;
-      }
-      at += size;
+    const end = this.#filled;
+    const values = this.#values;
+    const sizeAt = (at: number) => HEAD + padded(old.getInt32(at + LENGTH, true));
+    let live = FIRST + more;
+    for (let at = FIRST; at < end; at += sizeAt(at)) {
+      if (old.getInt32(at + VALUE, true) !== GONE) live += sizeAt(at);
     }
-    this.#slots = slots;
-    this.#filled = filled;
+    this.#memory = new DataView(new ArrayBuffer(powerOfTwo(live * 1.5)));
+    this.#placeBits = this.#memory.byteLength / 4 - 1;
+    this.#slots = new Int32Array(powerOfTwo((this.#size + 1) * 1.3));
+    this.#values = [];
+    this.#uses = [];
+    this.#numbers = new Map();
+    this.#filled = FIRST;
+    this.#stored = this.#size;
+    const bytes = new Uint8Array(this.#memory.buffer);
+    const mask = this.#slots.length - 1;
+    for (let at = FIRST; at < end; at += sizeAt(at)) {
+      const number = old.getInt32(at + VALUE, true);
+      if (number === GONE) continue;
+      const to = this.#filled;
+      bytes.set(new Uint8Array(old.buffer, at, sizeAt(at)), to);
+      this.#memory.setInt32(to + VALUE, this.#numberOf(values[number]!), true);
+      const key = to + HEAD;
+      const code = hash(this.#memory, key, key + old.getInt32(at + LENGTH, true));
+      let slot = code & mask;
+      while (this.#slots[slot] !== FREE) slot = (slot + 1) & mask;
+      this.#slots[slot] = this.#entry(to, code);
+      this.#filled += sizeAt(at);
+    }
   }
 }
 
-/** Numbers values, each once, for as long as a key has it. */
-class Values<T> {
-  readonly #values: (T | undefined)[] = [];
-  readonly #numbers = new Map<T, number>();
-  /** How many keys have it. */
-  readonly #uses: number[] = [];
-  readonly #vacant: number[] = [];
-
-  /** The value that every key has. */
-  get only(): T | undefined {
-    return this.#numbers.size === 1 ? this.#numbers.keys().next().value : undefined;
-  }
-
-  at(number: number): T | undefined {
-    return this.#values[number];
-  }
-
-  add(value: T): number {
-    let number = this.#numbers.get(value);
-    if (number === undefined) {
-      number = this.#vacant.pop() ?? this.#values.length;
-      this.#values[number] = value;
-      this.#uses[number] = 0;
-      this.#numbers.set(value, number);
-    }
-    this.#uses[number]!++;
-    return number;
-  }
-
-  remove(number: number): void {
-    if (--this.#uses[number]! > 0) return;
-    this.#numbers.delete(this.#values[number]!);
-    this.#values[number] = undefined;
-    this.#vacant.push(number);
-  }
-}
-
-/** Returns how many bytes a key of that length takes: whole words, so that places count words. */
-function sizeOf(length: number): number {
-  return HEAD + ((length + 3) & ~3);
+/** Returns the length in whole words, so that places count words. */
+function padded(length: number): number {
+  return (length + 3) & ~3;
 }
 
 /** Returns the next power of two, at least 16. */
