@@ -34,7 +34,7 @@ export type CommandArgument = string | Uint8Array | number | bigint;
  * ```
  */
 export function encodeCommand(args: readonly CommandArgument[]): Uint8Array<ArrayBuffer> {
-  return encode([args], () => "");
+  return encode([args], false);
 }
 
 /**
@@ -54,31 +54,28 @@ export function encodeCommand(args: readonly CommandArgument[]): Uint8Array<Arra
 export function encodePipeline(
   commands: readonly (readonly CommandArgument[])[],
 ): Uint8Array<ArrayBuffer> {
-  return encode(commands, (index) => ` of command ${index}`);
+  return encode(commands, true);
 }
 
-/** @param name Names a command by its index, for errors. */
 function encode(
   commands: readonly (readonly CommandArgument[])[],
-  name: (index: number) => string,
+  isPipeline: boolean,
 ): Uint8Array<ArrayBuffer> {
   const parts: Uint8Array[] = [];
   // What precedes the next argument that is bytes: most commands are one text.
   let text = "";
   for (const [index, given] of commands.entries()) {
+    const fail = (what: string, why: string) => {
+      const where = isPipeline ? ` of command ${index}` : "";
+      throw new TypeError(`Cannot encode ${what}${where}: ${why}`);
+    };
     // Read once, because a getter may return another argument each time.
     const args: unknown[] = Array.isArray(given) ? Array.from(given) : [];
-    if (args.length === 0) {
-      throw new TypeError(
-        `Cannot encode the arguments${name(index)}: a command needs at least its name`,
-      );
-    }
+    if (args.length === 0) fail("the arguments", "a command needs at least its name");
     text += `*${args.length}\r\n`;
     for (const [place, arg] of args.entries()) {
       const problem = problemOf(arg);
-      if (problem !== null) {
-        throw new TypeError(`Cannot encode argument ${place}${name(index)}: ${problem}`);
-      }
+      if (problem !== null) fail(`argument ${place}`, problem);
       if (isByteArray(arg)) {
         parts.push(encodeUtf8(`${text}$${byteLength(arg)}\r\n`), arg);
         text = "\r\n";
@@ -96,14 +93,15 @@ function encode(
 /** Why an argument cannot be encoded; null if it can. */
 function problemOf(arg: unknown): string | null {
   if (isByteArray(arg)) {
-    if (byteLength(arg) >= 0) return null;
-    return "its bytes cannot be read: their buffer was transferred or cut short, or their length " +
-      "is not their own; pass a copy that was made before";
+    return byteLength(arg) >= 0
+      ? null
+      : "its buffer was transferred or cut short, or its length is " +
+        "not its own; pass a copy that was made before";
   }
   const type = typeof arg;
   if (type === "string" || type === "bigint" || Number.isFinite(arg)) return null;
-  const what = arg === null || arg === undefined || type === "number"
-    ? String(arg)
+  const what = arg === null || type === "undefined" || type === "number"
+    ? arg
     : `a value of type ${type}`;
   return `${what} is neither a string, bytes, a finite number nor a bigint`;
 }

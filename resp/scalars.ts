@@ -15,8 +15,6 @@ const TO_LOWER = 0x20;
 const TRUE = 116;
 const FALSE = 102;
 
-const INT64_LIMIT = 0x8000_0000_0000_0000n;
-
 /** This many decimal digits always fit a double exactly. */
 const SAFE_DIGITS = 15;
 
@@ -44,8 +42,8 @@ function wrong({ bytes, base }: Line, at: number, expected: string): RespSyntaxE
 }
 
 /** Throws unless the line ends at `at`. */
-export function requireEnd(line: Line, at: number): void {
-  if (at < line.end) throw wrong(line, at, "CR LF");
+export function requireEnd(line: Line, at: number, expected = "CR LF"): void {
+  if (at < line.end) throw wrong(line, at, expected);
 }
 
 /** Returns whether it is `-1`, the length of a null in RESP2. */
@@ -68,23 +66,18 @@ export function parseBoolean(line: Line): boolean {
 
 /** Reads a length or a count: digits without a sign. Returns a safe integer, however many there are. */
 export function parseLength(line: Line): number {
-  requireDigits(line, line.start);
-  return Math.min(toNumber(line, line.start), Number.MAX_SAFE_INTEGER);
+  return Math.min(parseDigits(line, line.start), Number.MAX_SAFE_INTEGER);
 }
 
 /** Reads an integer of 64 bits: a number if that is exact, otherwise a bigint. */
 export function parseInteger(line: Line): number | bigint {
-  const { bytes, start, end, base } = line;
-  const digits = skipSign(line, start);
-  requireDigits(line, digits);
-  const negative = bytes[start] === MINUS;
-  const size = toNumber(line, digits);
+  const { bytes, start, base } = line;
+  const size = parseDigits(line, skipSign(line, start));
   // 0 - size: an integer has no -0.
-  if (size <= Number.MAX_SAFE_INTEGER) return negative ? 0 - size : size;
+  if (size <= Number.MAX_SAFE_INTEGER) return bytes[start] === MINUS ? 0 - size : size;
   if (size <= 2 ** 63) {
-    const value = BigInt(decodeText(bytes, digits, end));
-    if (negative && value <= INT64_LIMIT) return -value;
-    if (!negative && value < INT64_LIMIT) return value;
+    const value = parseBigNumber(line);
+    if (value === BigInt.asIntN(64, value)) return value;
   }
   // Without its digits: a hostile server may send those of a password.
   throw new RespSyntaxError(base + start, "a larger number", "an integer of 64 bits");
@@ -93,10 +86,8 @@ export function parseInteger(line: Line): number | bigint {
 /** Reads an integer of any size. */
 export function parseBigNumber(line: Line): bigint {
   const { bytes, start, end } = line;
-  const digits = skipSign(line, start);
-  requireDigits(line, digits);
-  const size = BigInt(decodeText(bytes, digits, end));
-  return bytes[start] === MINUS ? -size : size;
+  requireEnd(line, skipDigits(line, skipSign(line, start)), "a digit");
+  return BigInt(decodeText(bytes, start, end));
 }
 
 /** Reads a double: `inf`, `nan`, or digits with or without a fraction and an exponent. */
@@ -113,17 +104,12 @@ export function parseDouble(line: Line): number {
   let at = skipDigits(line, digits);
   if (bytes[at] === DOT) at = skipDigits(line, at + 1);
   if ((bytes[at]! | TO_LOWER) === E) at = skipDigits(line, skipSign(line, at + 1));
-  if (at < end) throw wrong(line, at, "a digit or the end of the double");
+  requireEnd(line, at, "a digit or the end of the double");
   return Number(decodeText(bytes, start, end));
 }
 
 function skipSign({ bytes }: Line, at: number): number {
   return bytes[at] === PLUS || bytes[at] === MINUS ? at + 1 : at;
-}
-
-function requireDigits(line: Line, start: number): void {
-  const at = skipDigits(line, start);
-  if (at < line.end) throw wrong(line, at, "a digit");
 }
 
 /** Skips at least one digit. */
@@ -139,7 +125,10 @@ function isDigit(byte: number): boolean {
   return byte >= ZERO && byte <= ZERO + 9;
 }
 
-function toNumber({ bytes, end }: Line, start: number): number {
+/** Reads digits up to the end of the line; inexact beyond the safe integers. */
+function parseDigits(line: Line, start: number): number {
+  const { bytes, end } = line;
+  requireEnd(line, skipDigits(line, start), "a digit");
   if (end - start > SAFE_DIGITS) return Number(decodeText(bytes, start, end));
   let value = 0;
   for (let at = start; at < end; at++) value = value * 10 + bytes[at]! - ZERO;
