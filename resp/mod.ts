@@ -31,4 +31,4 @@ export { RespLimitError, RespSyntaxError, ServerError } from "./errors.ts";
 export { type DecoderLimits, type DecoderOptions, type DecoderSink } from "./options.ts";
 export type { MessageFrame } from "./message_frame.ts";
 export { decodeText } from "../bytes/text.ts";
-export { type Reply, RespMap, RespSet } from "./types.ts";
+export { type Reply, RespMap } from "./types.ts";

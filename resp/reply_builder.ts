@@ -9,7 +9,7 @@ import {
 } from "./message_frame.ts";
 import { type DecoderLimits, type DecoderSink, OBJECT_COST, VALUE_COST } from "./options.ts";
 import * as TYPE from "./type_bytes.ts";
-import { type Reply, RespMap, RespSet } from "./types.ts";
+import { type Reply, RespMap } from "./types.ts";
 
 /** Stands for `ARRAY` where the array is a push if its first element says so. */
 const ARRAY_OR_PUSH = 0;
@@ -174,8 +174,6 @@ export class ReplyBuilder {
     switch (type) {
       case TYPE.MAP:
         return new RespMap(items);
-      case TYPE.SET:
-        return new RespSet(items);
       case TYPE.STREAM_PART: {
         const bytes = concat(items as Uint8Array[]);
         return this.#isText ? makeText(bytes, 0, bytes.length) : bytes;

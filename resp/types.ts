@@ -1,5 +1,4 @@
 import { decodeText } from "../bytes/text.ts";
-import { encodeUtf8 } from "../bytes/utf8.ts";
 import type { ServerError } from "./errors.ts";
 
 /**
@@ -14,14 +13,13 @@ import type { ServerError } from "./errors.ts";
  * | `boolean` | `#` |
  * | `null` | `_`, `$-1`, `*-1` |
  * | {@linkcode ServerError} | `-` simple error, `!` bulk error |
- * | `Reply[]` | `*`, `*?` array |
+ * | `Reply[]` | `*`, `*?` array; `~`, `~?` set, with a member twice that was sent twice |
  * | {@linkcode RespMap} | `%`, `%?` map |
- * | {@linkcode RespSet} | `~`, `~?` set |
  *
  * A simple string is a status line of the server, always decoded as text. A bulk string is data, and
  * bytes unless the decoder was told otherwise. Attributes (`|`) and the formats of verbatim strings
- * are read and dropped. Bytes share no memory with the decoder's input, but
- * short strings of one aggregate may share a buffer: mind `byteOffset` when you use their `buffer`.
+ * are read and dropped. Bytes share no memory with the decoder's input, but short strings of one
+ * aggregate may share a buffer: mind `byteOffset` when you use their `buffer`.
  *
  * @example
  * ```ts
@@ -42,7 +40,6 @@ export type Reply =
   | null
   | ServerError
   | RespMap
-  | RespSet
   | Reply[];
 
 /**
@@ -80,7 +77,10 @@ export class RespMap {
    */
   get(key: string): Reply | undefined {
     for (let i = 0; i < this.items.length; i += 2) {
-      if (isText(this.items[i]!, key)) return this.items[i + 1];
+      const item = this.items[i]!;
+      if (item === key || item instanceof Uint8Array && decodeText(item) === key) {
+        return this.items[i + 1];
+      }
     }
     return undefined;
   }
@@ -89,54 +89,6 @@ export class RespMap {
   *[Symbol.iterator](): IterableIterator<[key: Reply, value: Reply]> {
     for (let i = 0; i < this.items.length; i += 2) yield [this.items[i]!, this.items[i + 1]!];
   }
-}
-
-/**
- * A set: `~` on the wire.
- *
- * Not a `Set`, for the reasons of {@linkcode RespMap}: a member that was sent twice is here twice.
- *
- * @example
- * ```ts
- * import { RespSet } from "@keywatch/keywatch/resp";
- *
- * const set = new RespSet(["a", "b"]);
- * set.has("b"); // true
- * for (const item of set) console.log(item);
- * ```
- */
-export class RespSet {
-  /** The members, in wire order. */
-  readonly items: Reply[];
-
-  /** Wraps members, without copying them. */
-  constructor(items: Reply[]) {
-    this.items = items;
-  }
-
-  /** The number of members. */
-  get size(): number {
-    return this.items.length;
-  }
-
-  /** Returns whether a text is a member, as a string or as its UTF-8 bytes. */
-  has(member: string): boolean {
-    return this.items.some((item) => isText(item, member));
-  }
-
-  /** Yields the members in wire order. */
-  [Symbol.iterator](): IterableIterator<Reply> {
-    return this.items.values();
-  }
-}
-
-function isText(reply: Reply, text: string): boolean {
-  if (typeof reply === "string") return reply === text;
-  if (!(reply instanceof Uint8Array)) return false;
-  // UTF-8 takes one to three bytes for each UTF-16 unit, so most keys are ruled out by length.
-  if (reply.length < text.length || reply.length > text.length * 3) return false;
-  const bytes = encodeUtf8(text);
-  return bytes.length === reply.length && bytes.every((byte, i) => byte === reply[i]);
 }
 
 /**
@@ -157,7 +109,6 @@ export function replyToText(reply: Reply): Reply {
       if (item instanceof Uint8Array) items[i] = decodeText(item);
       else if (Array.isArray(item)) items[i] = copyOf(item);
       else if (item instanceof RespMap) items[i] = new RespMap(copyOf(item.items));
-      else if (item instanceof RespSet) items[i] = new RespSet(copyOf(item.items));
     }
   }
   return root[0]!;

@@ -1,5 +1,5 @@
 import * as fc from "npm:fast-check@4.10.2";
-import { type Reply, RespMap, RespSet, ServerError } from "../../resp/mod.ts";
+import { type Reply, RespMap, ServerError } from "../../resp/mod.ts";
 import { bytes } from "./harness.ts";
 
 /** A reply in one of the forms in which it may be on the wire, and what it is in both modes. */
@@ -158,7 +158,7 @@ export const reply: fc.Arbitrary<Written> = fc.letrec<{ reply: Written }>((tie) 
         aggregate("*", parts, stream, (items) => items)
       ),
       fc.tuple(parts, fc.boolean()).map(([parts, stream]) =>
-        aggregate("~", parts, stream, (items) => new RespSet(items))
+        aggregate("~", parts, stream, (items) => items)
       ),
       fc.tuple(pairs, fc.boolean()).map(([parts, stream]) =>
         aggregate("%", parts, stream, (items) => new RespMap(items))

@@ -6,13 +6,7 @@
 // Before the codec, because it counts what that takes.
 import { countWork, type Work } from "./work.ts";
 import { assertEquals, assertLess } from "@std/assert";
-import {
-  Decoder,
-  type DecoderOptions,
-  type Reply,
-  type RespMap,
-  type RespSet,
-} from "../../resp/mod.ts";
+import { Decoder, type DecoderOptions, type Reply, type RespMap } from "../../resp/mod.ts";
 import { bytes, single } from "./harness.ts";
 
 /** What it takes to decode these chunks, and how many replies, pushes and messages come of them. */
@@ -107,7 +101,7 @@ export function testAggregates(some: number): void {
       for (let i = 0; i < all / 1000; i++) decoder.write(chunk);
       if (head === "*?\r\n") decoder.write(bytes(".\r\n"));
       const [reply] = replies;
-      const items = Array.isArray(reply) ? reply : (reply as RespMap | RespSet).items;
+      const items = Array.isArray(reply) ? reply : (reply as RespMap).items;
       assertEquals([items.length, items[0], items[all - 1]], [all, 1, 1], head);
     }
     for (const head of heads(some)) {

@@ -5,7 +5,6 @@ import {
   decodeText,
   type Reply,
   RespMap,
-  RespSet,
   ServerError,
 } from "../../resp/mod.ts";
 import type { Random } from "../random.ts";
@@ -97,7 +96,6 @@ export function show(reply: Reply): string {
   if (typeof reply === "boolean") return String(reply);
   if (Array.isArray(reply)) return `[${showAll(reply)}]`;
   if (reply instanceof RespMap) return `map(${showAll(reply.items)})`;
-  if (reply instanceof RespSet) return `set(${showAll(reply.items)})`;
   if (reply instanceof ServerError) return `error(${reply.code}; ${JSON.stringify(reply.message)})`;
   throw new TypeError(`Cannot show ${String(reply)}: it is no reply`);
 }

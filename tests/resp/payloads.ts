@@ -1,4 +1,4 @@
-import { type DecoderOptions, type Reply, RespMap, RespSet, ServerError } from "../../resp/mod.ts";
+import { type DecoderOptions, type Reply, RespMap, ServerError } from "../../resp/mod.ts";
 import { bytes, show } from "./harness.ts";
 
 /** Something on the wire and what comes of it. */
@@ -121,9 +121,9 @@ export const REPLIES: readonly Payload[] = [
     "%1\r\n$9\r\n__proto__\r\n:1\r\n",
     new RespMap(["__proto__", 1]),
   ),
-  replies("set", "~3\r\n+a\r\n:1\r\n#t\r\n", new RespSet(["a", 1, true])),
-  replies("set, empty", "~0\r\n", new RespSet([])),
-  replies("set with a member twice", "~2\r\n:1\r\n:1\r\n", new RespSet([1, 1])),
+  replies("set", "~3\r\n+a\r\n:1\r\n#t\r\n", ["a", 1, true]),
+  replies("set, empty", "~0\r\n", []),
+  replies("set with a member twice", "~2\r\n:1\r\n:1\r\n", [1, 1]),
   replies(
     "error inside an array",
     "*3\r\n:1\r\n-ERR no\r\n!6\r\nERR no\r\n",
@@ -172,13 +172,13 @@ export const REPLIES: readonly Payload[] = [
   ),
   replies("streamed array", "*?\r\n:1\r\n:2\r\n.\r\n", [1, 2]),
   replies("streamed array, empty", "*?\r\n.\r\n", []),
-  replies("streamed set", "~?\r\n:1\r\n:1\r\n.\r\n", new RespSet([1, 1])),
+  replies("streamed set", "~?\r\n:1\r\n:1\r\n.\r\n", [1, 1]),
   replies("streamed map", "%?\r\n+a\r\n:1\r\n+b\r\n:2\r\n.\r\n", new RespMap(["a", 1, "b", 2])),
   replies("streamed map, empty", "%?\r\n.\r\n", new RespMap([])),
   replies(
     "streams inside streams",
     "*?\r\n*?\r\n.\r\n%?\r\n~?\r\n:1\r\n.\r\n$?\r\n;0\r\n.\r\n.\r\n",
-    [[], new RespMap([new RespSet([1]), b("")])],
+    [[], new RespMap([[1], b("")])],
   ),
   replies(
     "attributed element of a streamed array",

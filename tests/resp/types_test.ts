@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { type Reply, RespMap, RespSet, ServerError } from "../../resp/mod.ts";
+import { type Reply, RespMap, ServerError } from "../../resp/mod.ts";
 import { replyToText } from "../../resp/types.ts";
 import { bytes, decode, show } from "./harness.ts";
 import { REPLIES } from "./payloads.ts";
@@ -23,13 +23,6 @@ Deno.test("the names of an object's own machinery are keys like any other", () =
   }
 });
 
-Deno.test("a set tells its members by text, whether they are text or bytes", () => {
-  const set = new RespSet(["a", bytes("字"), 1, 1]);
-  assertEquals(["a", "字", "b", "1"].map((member) => set.has(member)), [true, true, false, false]);
-  assertEquals(set.size, 4);
-  assertEquals([...set], ["a", bytes("字"), 1, 1]);
-});
-
 Deno.test("replyToText makes of a reply what the decoder makes with strings as text", () => {
   for (const { wire, name } of REPLIES) {
     const replies: Reply[] = [];
@@ -46,7 +39,6 @@ Deno.test("replyToText leaves nothing out, however deep", () => {
   const wrap: ((inner: Reply) => Reply)[] = [
     (inner) => [inner, bytes("a")],
     (inner) => new RespMap([bytes("k"), inner]),
-    (inner) => new RespSet([inner]),
     (inner) => [new ServerError("ERR"), inner, 1n, true, null],
   ];
   for (let i = 0; i < 6000; i++) reply = wrap[i % wrap.length]!(reply);
@@ -56,7 +48,7 @@ Deno.test("replyToText leaves nothing out, however deep", () => {
     if (it instanceof Uint8Array) throw new Error("bytes were left");
     if (it === "x") holds++;
     if (Array.isArray(it)) todo.push(...it);
-    if (it instanceof RespMap || it instanceof RespSet) todo.push(...it.items);
+    if (it instanceof RespMap) todo.push(...it.items);
   }
   assertEquals(holds, 1);
 });
