@@ -47,8 +47,8 @@ export const resp: readonly Mutant[] = [
   {
     name: "reads a bulk that lies whole in a chunk beyond maxBulkLength",
     file: "resp/decoder.ts",
-    before: "|| length > maxBulkLength) {",
-    after: ") {",
+    before: "length > maxBulkLength ||\n        held",
+    after: "held",
     tests: ["tests/resp/errors_test.ts"],
   },
   {
