@@ -284,9 +284,9 @@ export const pubsub: readonly Mutant[] = [
   },
   {
     name: "leaves the socket of a dial that was given up",
-    file: "pubsub/connection/connection.ts",
-    before: "late, work, (transport) => transport.close());",
-    after: "late, work);",
+    file: "pubsub/connection/handshake.ts",
+    before: "      (transport) => transport.close(),\n",
+    after: "",
     tests: ["tests/pubsub/connection/connection_test.ts"],
   },
   {

@@ -11,13 +11,13 @@ import {
 } from "../../resp/mod.ts";
 import { replyToText } from "../../resp/types.ts";
 import type { Product } from "../../events/flags.ts";
-import { ClosedError, CodedError, ConnectError, TimeoutError } from "./errors.ts";
+import { ClosedError, ConnectError, TimeoutError } from "./errors.ts";
 import { reasonOf } from "./printable.ts";
 import { MessageReceiver } from "./receiver.ts";
 import { isBusy } from "./refusal.ts";
 import { readConfirmation, type ReplyTaker, Requests, type ServerChannel } from "./requests.ts";
-import { Secrets } from "./secrets.ts";
-import { delay, withDeadline } from "./timers.ts";
+import type { Secrets } from "./secrets.ts";
+import { delay } from "./timers.ts";
 import { type Address, type Dial, formatAddress, type Transport } from "./transport.ts";
 
 /** How long to wait before a command is repeated because the server was busy, in ms. */
@@ -25,11 +25,6 @@ const BUSY_POLL = 100;
 
 const CHECK_SERVER =
   "check that a Redis server listens there, and whether it expects TLS (rediss://)";
-
-/** Whether an error says that the connection broke or was closed by the server. */
-export function isHangUp(error: unknown): boolean {
-  return error instanceof ConnectError && error.code === "CONNECTION_LOST";
-}
 
 /** How to open a connection. */
 export interface ConnectionOptions {
@@ -75,7 +70,11 @@ export class Connection {
   #closedReason: Error | null = null;
   readonly #life = new AbortController();
 
-  private constructor(transport: Transport, options: ConnectionOptions, secrets: Secrets) {
+  /**
+   * @param transport the open byte stream
+   * @param secrets the passwords that no text may contain
+   */
+  constructor(transport: Transport, options: ConnectionOptions, secrets: Secrets) {
     this.server = formatAddress(options.address);
     this.secrets = secrets;
     this.#transport = transport;
@@ -97,24 +96,6 @@ export class Connection {
     const abort = () => this.close(signal.reason);
     signal.addEventListener("abort", abort);
     this.#read().finally(() => signal.removeEventListener("abort", abort));
-  }
-
-  /**
-   * Dials, and sends nothing.
-   *
-   * @throws {ConnectError} if nothing answers at the address
-   * @throws {TimeoutError} if dialing takes longer than the timeout
-   * @throws {UnsupportedError} if the sockets of this runtime cannot do what was requested
-   * @throws the signal's reason
-   */
-  static async open(options: ConnectionOptions): Promise<Connection> {
-    const { signal, secrets = new Secrets() } = options;
-    const transport = await openTransport(options, secrets);
-    if (signal.aborted) {
-      transport.close();
-      throw signal.reason;
-    }
-    return new Connection(transport, options, secrets);
   }
 
   /**
@@ -390,40 +371,4 @@ function plain(chunk: Uint8Array): Uint8Array {
 function isPeersEnd(error: unknown): boolean {
   const { code, name } = (error ?? {}) as { code?: unknown; name?: unknown };
   return /EPIPE|ECONNRESET|BrokenPipe|ConnectionReset/.test(`${code} ${name}`);
-}
-
-/**
- * Dials within the timeout.
- *
- * @throws as {@linkcode Connection.open} does
- */
-async function openTransport(
-  { address, dial, timeout, signal }: ConnectionOptions,
-  secrets: Secrets,
-): Promise<Transport> {
-  const server = formatAddress(address);
-  const late = () =>
-    new TimeoutError(
-      "CONNECT_TIMEOUT",
-      `Cannot connect to ${server}: nothing answered within ${timeout} ms; check the address, ` +
-        "the firewall, and whether TLS is spoken there",
-      timeout,
-      { server },
-    );
-  try {
-    // A dial may throw instead of rejecting.
-    const work = async (signal: AbortSignal) => await dial(address, { signal });
-    return await withDeadline(timeout, signal, late, work, (transport) => transport.close());
-  } catch (thrown) {
-    if (signal.aborted) throw signal.reason;
-    const cause = secrets.ownError(thrown);
-    if (cause instanceof CodedError) throw cause;
-    // Deno's errors say themselves which permission is missing.
-    const hint = cause.name === "NotCapable" ? "" : "; check that a server listens there";
-    throw new ConnectError(
-      "CONNECT_FAILED",
-      `Cannot connect to ${server}: ${reasonOf(cause)}${hint}`,
-      { server, cause },
-    );
-  }
 }

@@ -1,11 +1,19 @@
 import { ServerError } from "../../resp/mod.ts";
 import { type Address, formatAddress } from "./transport.ts";
-import { Connection, type ConnectionOptions, isHangUp } from "./connection.ts";
+import { Connection, type ConnectionOptions } from "./connection.ts";
 import { type Credentials, loginRefused, requestCredentials } from "./credentials.ts";
-import { ConnectError } from "./errors.ts";
-import { readHello, type ServerInfo } from "./info.ts";
-import { introduceInResp2 } from "./resp2.ts";
-import { clientRefused, refusesClient, refusesPassword, wantsPassword } from "./refusal.ts";
+import { CodedError, ConnectError, TimeoutError } from "./errors.ts";
+import { askRole, parseInfo, readHello, type ServerInfo } from "./info.ts";
+import { reasonOf } from "./printable.ts";
+import {
+  clientRefused,
+  isArityError,
+  refusesClient,
+  refusesPassword,
+  wantsPassword,
+} from "./refusal.ts";
+import { Secrets } from "./secrets.ts";
+import { withDeadline } from "./timers.ts";
 
 export type { Credentials, ServerInfo };
 
@@ -60,10 +68,15 @@ export async function openConnection(options: HandshakeOptions): Promise<Introdu
   }
 }
 
+/** Whether an error says that the connection broke or was closed by the server. */
+function isHangUp(error: unknown): boolean {
+  return error instanceof ConnectError && error.code === "CONNECTION_LOST";
+}
+
 function openOnce(options: HandshakeOptions): Promise<Introduced> {
   const { address, signal, turns } = options;
   const attempt = async () => {
-    const connection = await Connection.open(options);
+    const connection = await dialServer(options);
     try {
       const info = await introduce(connection, options);
       if (connection.closedReason !== null) throw connection.closedReason;
@@ -75,6 +88,52 @@ function openOnce(options: HandshakeOptions): Promise<Introduced> {
     }
   };
   return turns?.run(address, signal, attempt) ?? attempt();
+}
+
+/**
+ * Dials a server within the timeout, and sends nothing.
+ *
+ * @throws {ConnectError} if nothing answers at the address
+ * @throws {TimeoutError} if dialing takes longer than the timeout
+ * @throws {UnsupportedError} if the sockets of this runtime cannot do what was requested
+ * @throws the signal's reason
+ */
+export async function dialServer(options: ConnectionOptions): Promise<Connection> {
+  const { address, dial, timeout, signal, secrets = new Secrets() } = options;
+  const server = formatAddress(address);
+  const late = () =>
+    new TimeoutError(
+      "CONNECT_TIMEOUT",
+      `Cannot connect to ${server}: nothing answered within ${timeout} ms; check the address, ` +
+        "the firewall, and whether TLS is spoken there",
+      timeout,
+      { server },
+    );
+  // A dial may throw instead of rejecting.
+  const work = async (signal: AbortSignal) => await dial(address, { signal });
+  try {
+    const transport = await withDeadline(
+      timeout,
+      signal,
+      late,
+      work,
+      (transport) => transport.close(),
+    );
+    if (!signal.aborted) return new Connection(transport, options, secrets);
+    transport.close();
+  } catch (thrown) {
+    if (signal.aborted) throw signal.reason;
+    const cause = secrets.ownError(thrown);
+    if (cause instanceof CodedError) throw cause;
+    // Deno's errors say themselves which permission is missing.
+    const hint = cause.name === "NotCapable" ? "" : "; check that a server listens there";
+    throw new ConnectError(
+      "CONNECT_FAILED",
+      `Cannot connect to ${server}: ${reasonOf(cause)}${hint}`,
+      { server, cause },
+    );
+  }
+  throw signal.reason;
 }
 
 /**
@@ -147,4 +206,79 @@ async function sayHello(
       "the protocol option out to fall back to RESP2",
     { server, cause },
   );
+}
+
+/** The fields that are read from `INFO server`. */
+const SERVER_FIELDS = [
+  "server_name",
+  "valkey_version",
+  "redis_version",
+  "server_mode",
+  "redis_mode",
+  "run_id",
+] as const;
+
+/**
+ * Logs in, names the connection, and requests what `HELLO` would have reported in RESP3, as far as it
+ * is allowed.
+ *
+ * @param hello what `HELLO` has reported; null if nothing
+ */
+async function introduceInResp2(
+  connection: Connection,
+  { clientName, resp2Servers }: HandshakeOptions,
+  credentials: Credentials | undefined,
+  hello: ServerInfo | null,
+): Promise<ServerInfo> {
+  if (credentials !== undefined) await logIn(connection, credentials);
+  let isForbidden = false;
+  const forbid = (error: ServerError) => {
+    isForbidden = error.code === "NOPERM";
+    throw error;
+  };
+  // All at once, so that it takes one round trip.
+  const [, reply, role] = await Promise.all([
+    ifAllowed(connection.request("CLIENT", "SETNAME", clientName)),
+    ifAllowed(connection.request("INFO", "server").catch(forbid)),
+    ifAllowed(askRole(connection)),
+  ]);
+  // No ACL can forbid HELLO, which reports whether this is a node of a cluster.
+  if (isForbidden && !resp2Servers.has(connection.server)) {
+    hello ??= readHello(connection, await ifAllowed(connection.request("HELLO", 2)));
+  }
+  const info = parseInfo(reply, SERVER_FIELDS);
+  const text = (...names: (typeof SERVER_FIELDS)[number][]) =>
+    connection.secrets.field(names.map((name) => info.get(name)).find(Boolean) ?? null);
+  return {
+    protocol: 2,
+    software: text("server_name") ??
+      (info.has("redis_version") ? "redis" : hello?.software ?? null),
+    version: text("valkey_version", "redis_version") ?? hello?.version ?? null,
+    mode: text("server_mode", "redis_mode") ?? hello?.mode ?? null,
+    role: role?.role ?? hello?.role ?? null,
+    runId: text("run_id"),
+  };
+}
+
+/** Sends `AUTH`. */
+async function logIn(connection: Connection, credentials: Credentials): Promise<void> {
+  const { username, password } = credentials;
+  try {
+    await connection.request("AUTH", ...(username === undefined ? [] : [username]), password);
+  } catch (error) {
+    if (!(error instanceof ServerError) || refusesClient(error)) throw error;
+    // Before Redis 6 there are no users. The one password is that of today's default user.
+    if (username === "default" && isArityError(error)) return logIn(connection, { password });
+    throw loginRefused(connection, credentials, error);
+  }
+}
+
+/** The reply, or null if the server refuses this command. Throws if it refuses all commands. */
+async function ifAllowed<T>(request: Promise<T>): Promise<T | null> {
+  try {
+    return await request;
+  } catch (error) {
+    if (error instanceof ServerError && !wantsPassword(error) && !refusesClient(error)) return null;
+    throw error;
+  }
 }

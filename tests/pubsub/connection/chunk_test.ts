@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import { Buffer } from "node:buffer";
-import { Connection } from "../../../pubsub/connection/connection.ts";
+import type { Connection } from "../../../pubsub/connection/connection.ts";
+import { dialServer } from "../../../pubsub/connection/handshake.ts";
 import { MessageReceiver } from "../../../pubsub/connection/receiver.ts";
 import type { Transport } from "../../../pubsub/connection/transport.ts";
 import { resolveLimits } from "../../../resp/options.ts";
@@ -30,7 +31,7 @@ async function feed(
     receiver.closed = (reason) => closed.resolve(reason);
     return receiver;
   };
-  await Connection.open({
+  await dialServer({
     address: { hostname: "server", port: 1 },
     dial: () => Promise.resolve(transport),
     timeout: 1000,

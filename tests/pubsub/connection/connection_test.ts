@@ -1,6 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { getEventListeners } from "node:events";
-import { Connection } from "../../../pubsub/connection/connection.ts";
+import type { Connection } from "../../../pubsub/connection/connection.ts";
+import { dialServer } from "../../../pubsub/connection/handshake.ts";
 import type { Transport } from "../../../pubsub/connection/transport.ts";
 import { until } from "../../servers/mod.ts";
 
@@ -23,7 +24,7 @@ function silentTransport(): Transport & { readonly closed: boolean } {
 }
 
 function open(transport: Transport, signal: AbortSignal): Promise<Connection> {
-  return Connection.open({
+  return dialServer({
     address: { hostname: "192.0.2.1", port: 6379 },
     dial: () => Promise.resolve(transport),
     timeout: 1_000,
