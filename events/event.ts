@@ -6,116 +6,82 @@ const SINCE_REDIS_8_0 = ["Redis 8.0", "Redis 8.6", "Redis 8.8", "Valkey 9.1"];
 const SINCE_REDIS_8_6 = ["Redis 8.6", "Redis 8.8"];
 const SINCE_REDIS_8_8 = ["Redis 8.8"];
 
-/** The events of a class, each with the commands that emit it, or with its cause: "a full memory". */
 type EventClass = readonly [
   letter: string,
   servers: readonly string[],
-  events: Readonly<Record<string, string>>,
+  /** The events that only the command of their name emits. */
+  own: string,
+  /** Other events, each with the commands that emit it, or with its cause: "a full memory". */
+  others: Readonly<Record<string, string>>,
 ];
 
 /** The events that servers emit, by the letter of their class in `notify-keyspace-events`. */
 // deno-fmt-ignore
 const CATALOGUE: readonly EventClass[] = [
-  ["$", ALL_SERVERS, {
+  ["$", ALL_SERVERS, "append incrbyfloat setrange", {
     set: "SET, SETEX, PSETEX, SETNX, MSET, MSETNX, MSETEX, GETSET, BITOP",
-    append: "APPEND",
-    incrby: "INCRBY, INCR, DECR, DECRBY",
-    incrbyfloat: "INCRBYFLOAT", setrange: "SETRANGE",
-    setbit: "SETBIT, BITFIELD",
-    pfadd: "PFADD, PFMERGE",
+    incrby: "INCRBY, INCR, DECR, DECRBY", setbit: "SETBIT, BITFIELD", pfadd: "PFADD, PFMERGE",
   }],
-  ["g", ALL_SERVERS, {
+  ["g", ALL_SERVERS, "", {
     del: "DEL, UNLINK, GETDEL, DELEX, DELIFEQ",
     expire: "EXPIRE, PEXPIRE, EXPIREAT, PEXPIREAT, SETEX, PSETEX, MSETEX, SET EX, GETEX",
     persist: "PERSIST, GETEX PERSIST",
-    rename_from: "RENAME, RENAMENX",
-    rename_to: "RENAME, RENAMENX",
-    move_from: "MOVE",
-    move_to: "MOVE",
-    copy_to: "COPY",
-    restore: "RESTORE, RESTORE-ASKING",
+    rename_from: "RENAME, RENAMENX", rename_to: "RENAME, RENAMENX",
+    move_from: "MOVE", move_to: "MOVE", copy_to: "COPY", restore: "RESTORE, RESTORE-ASKING",
   }],
-  ["l", ALL_SERVERS, {
+  ["l", ALL_SERVERS, "linsert lset lrem ltrim", {
     lpop: "LPOP, BLPOP, LMPOP, BLMPOP, LMOVE, BLMOVE",
     rpop: "RPOP, BRPOP, LMPOP, BLMPOP, LMOVE, BLMOVE, RPOPLPUSH, BRPOPLPUSH",
     lpush: "LPUSH, LPUSHX, LMOVE, BLMOVE, RPOPLPUSH, BRPOPLPUSH",
-    rpush: "RPUSH, RPUSHX, LMOVE, BLMOVE",
-    linsert: "LINSERT", lset: "LSET", lrem: "LREM", ltrim: "LTRIM",
-    sortstore: "SORT STORE",
+    rpush: "RPUSH, RPUSHX, LMOVE, BLMOVE", sortstore: "SORT STORE",
   }],
-  ["s", ALL_SERVERS, {
-    srem: "SREM, SMOVE",
-    sadd: "SADD, SMOVE",
-    spop: "SPOP", sdiffstore: "SDIFFSTORE", sinterstore: "SINTERSTORE", sunionstore: "SUNIONSTORE",
+  ["s", ALL_SERVERS, "spop sdiffstore sinterstore sunionstore", {
+    srem: "SREM, SMOVE", sadd: "SADD, SMOVE",
   }],
-  ["h", ALL_SERVERS, {
-    hset: "HSET, HSETNX, HMSET, HSETEX",
-    hdel: "HDEL, HGETDEL",
-    hincrby: "HINCRBY", hincrbyfloat: "HINCRBYFLOAT",
+  ["h", ALL_SERVERS, "hincrby hincrbyfloat", {
+    hset: "HSET, HSETNX, HMSET, HSETEX", hdel: "HDEL, HGETDEL",
   }],
-  ["h", SINCE_REDIS_8_0, {
+  ["h", SINCE_REDIS_8_0, "", {
     hexpire: "HEXPIRE, HPEXPIRE, HEXPIREAT, HPEXPIREAT, HSETEX, HGETEX",
-    hexpired: "a field's time to live over",
-    hpersist: "HPERSIST, HGETEX PERSIST",
+    hexpired: "a field's time to live over", hpersist: "HPERSIST, HGETEX PERSIST",
   }],
-  ["z", ALL_SERVERS, {
-    zadd: "ZADD, GEOADD",
-    zincr: "ZINCRBY, ZADD INCR",
-    zrem: "ZREM", zremrangebyrank: "ZREMRANGEBYRANK", zremrangebyscore: "ZREMRANGEBYSCORE",
-    zremrangebylex: "ZREMRANGEBYLEX",
-    zpopmin: "ZPOPMIN, BZPOPMIN, ZMPOP, BZMPOP",
-    zpopmax: "ZPOPMAX, BZPOPMAX, ZMPOP, BZMPOP",
-    zrangestore: "ZRANGESTORE", zdiffstore: "ZDIFFSTORE", zinterstore: "ZINTERSTORE",
-    zunionstore: "ZUNIONSTORE", geosearchstore: "GEOSEARCHSTORE",
+  ["z", ALL_SERVERS,
+    "zrem zremrangebyrank zremrangebyscore zremrangebylex zrangestore zdiffstore zinterstore " +
+    "zunionstore geosearchstore", {
+    zadd: "ZADD, GEOADD", zincr: "ZINCRBY, ZADD INCR",
+    zpopmin: "ZPOPMIN, BZPOPMIN, ZMPOP, BZMPOP", zpopmax: "ZPOPMAX, BZPOPMAX, ZMPOP, BZMPOP",
     georadiusstore: "GEORADIUS STORE, GEORADIUSBYMEMBER STORE",
   }],
-  ["t", ALL_SERVERS, {
-    xadd: "XADD",
-    xdel: "XDEL, XDELEX, XACKDEL",
-    xtrim: "XTRIM, XADD MAXLEN, XADD MINID",
-    xsetid: "XSETID", "xgroup-create": "XGROUP CREATE", "xgroup-destroy": "XGROUP DESTROY",
-    "xgroup-setid": "XGROUP SETID",
+  ["t", ALL_SERVERS, "xadd xsetid xgroup-create xgroup-destroy xgroup-setid xgroup-delconsumer", {
+    xdel: "XDEL, XDELEX, XACKDEL", xtrim: "XTRIM, XADD MAXLEN, XADD MINID",
     "xgroup-createconsumer": "XGROUP CREATECONSUMER, XREADGROUP, XCLAIM, XAUTOCLAIM",
-    "xgroup-delconsumer": "XGROUP DELCONSUMER",
   }],
-  ["x", ALL_SERVERS, { expired: "a time to live over" }],
-  ["e", ALL_SERVERS, { evicted: "a full memory" }],
-  ["m", ALL_SERVERS, { keymiss: "a read of no key" }],
-  ["n", ALL_SERVERS, { new: "a key made" }],
-  ["o", SINCE_REDIS_8_6, { overwritten: "a value replaced" }],
-  ["c", SINCE_REDIS_8_6, { type_changed: "a type replaced" }],
-  ["a", SINCE_REDIS_8_8, {
-    arset: "ARSET", armset: "ARMSET", arinsert: "ARINSERT", arring: "ARRING", arseek: "ARSEEK",
-    ardel: "ARDEL", ardelrange: "ARDELRANGE",
-  }],
+  ["x", ALL_SERVERS, "", { expired: "a time to live over" }],
+  ["e", ALL_SERVERS, "", { evicted: "a full memory" }],
+  ["m", ALL_SERVERS, "", { keymiss: "a read of no key" }],
+  ["n", ALL_SERVERS, "", { new: "a key made" }],
+  ["o", SINCE_REDIS_8_6, "", { overwritten: "a value replaced" }],
+  ["c", SINCE_REDIS_8_6, "", { type_changed: "a type replaced" }],
+  ["a", SINCE_REDIS_8_8, "arset armset arinsert arring arseek ardel ardelrange", {}],
 ];
 
 /**
  * Commands that emit events under other names, where the catalogue does not determine which of them, or
- * in which order.
+ * in which order; by what they emit.
  */
 const INSTEAD: Readonly<Record<string, string>> = {
-  ZREMBYRANK: "zremrangebyrank",
-  ZREMBYSCORE: "zremrangebyscore",
-  ZREMBYLEX: "zremrangebylex",
-  SETIFEQ: "set",
-  GETEX: "expire or persist",
-  HGETEX: "hexpire or hpersist",
-  RPOPLPUSH: "lpush, rpop",
-  BRPOPLPUSH: "lpush, rpop",
-  LMOVE: "lpush or rpush, then lpop or rpop",
-  BLMOVE: "lpush or rpush, then lpop or rpop",
-  LMPOP: "lpop or rpop",
-  BLMPOP: "lpop or rpop",
-  ZMPOP: "zpopmin or zpopmax",
-  BZMPOP: "zpopmin or zpopmax",
-  MSETEX: "set and expire",
-  SETIFGT: "nothing",
-  SETIFLT: "nothing",
-  SETIFNE: "nothing",
-  FLUSHDB: "nothing",
-  FLUSHALL: "nothing",
-  SWAPDB: "nothing",
+  set: "SETIFEQ",
+  "set and expire": "MSETEX",
+  "expire or persist": "GETEX",
+  "hexpire or hpersist": "HGETEX",
+  "lpush, rpop": "RPOPLPUSH, BRPOPLPUSH",
+  "lpush or rpush, then lpop or rpop": "LMOVE, BLMOVE",
+  "lpop or rpop": "LMPOP, BLMPOP",
+  "zpopmin or zpopmax": "ZMPOP, BZMPOP",
+  zremrangebyrank: "ZREMBYRANK",
+  zremrangebyscore: "ZREMBYSCORE",
+  zremrangebylex: "ZREMBYLEX",
+  nothing: "SETIFGT, SETIFLT, SETIFNE, FLUSHDB, FLUSHALL, SWAPDB",
 };
 
 /**
@@ -151,8 +117,10 @@ export interface EventDescription {
 /** All events that servers emit. */
 export const EVENTS: readonly EventDescription[] = /* @__PURE__ */ CATALOGUE.flatMap(describeClass);
 
-function describeClass([letter, servers, events]: EventClass): EventDescription[] {
-  return Object.entries(events).map(([name, commands]) => ({
+function describeClass([letter, servers, own, others]: EventClass): EventDescription[] {
+  const named = own.split(" ").filter(Boolean)
+    .map((name) => [name, name.toUpperCase().replace("-", " ")] as const);
+  return [...named, ...Object.entries(others)].map(([name, commands]) => ({
     name,
     class: letter,
     servers,
@@ -203,7 +171,7 @@ export function describeEvent(name: EventName): EventDescription {
     commands.some((command) => command.split(" ")[0] === capitals)
   );
   const instead = known?.name ??
-    (Object.hasOwn(INSTEAD, capitals) ? INSTEAD[capitals]! : null) ??
+    Object.keys(INSTEAD).find((what) => INSTEAD[what]!.split(", ").includes(capitals)) ??
     (emitted.map((event) => event.name).join(", ") || null);
   const text = name +
     (instead
