@@ -17,17 +17,17 @@ import { withDeadline } from "./timers.ts";
 
 export type { Credentials, ServerInfo };
 
-/** How a connection is opened and introduced to the server. */
+/** The options of a connection and its handshake. */
 export interface HandshakeOptions extends ConnectionOptions {
-  /** The protocol to speak; RESP3 with a fall-back to RESP2 when absent. */
+  /** The protocol. Default: RESP3, with a fall-back to RESP2. */
   readonly protocol?: 2 | 3 | undefined;
   /** Returns the credentials; undefined if there are none. */
   readonly credentials: () => Promise<Credentials | undefined>;
   /** The name under which `CLIENT LIST` shows the connection. */
   readonly clientName: string;
-  /** Servers, as `host:port`, that close the connection at `HELLO`, and are met in RESP2. */
+  /** Servers, as `host:port`, that close the connection at `HELLO`: they are spoken to in RESP2. */
   readonly resp2Servers: Set<string>;
-  /** Limits how many connections are made at once; without limit if left out. */
+  /** Limits how many connections are made at once. Default: no limit. */
   readonly turns?: {
     run<T>(address: Address, signal: AbortSignal, attempt: () => Promise<T>): Promise<T>;
   };

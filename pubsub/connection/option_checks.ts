@@ -88,7 +88,7 @@ export function checkUnused(
 
 /** Describes a value by its type, because the value itself may be a password. */
 export function kindOf(value: unknown): string {
-  return value === null ? "null" : `what is of type ${typeof value}`;
+  return value === null ? "null" : `a value of type ${typeof value}`;
 }
 
 /** Makes the error for an option with a wrong value. */

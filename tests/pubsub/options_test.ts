@@ -74,7 +74,7 @@ const REFUSED: [name: string, options: unknown, says?: string][] = [
   ["migrations", { migrations: "show" }],
   ["addressMap", { addressMap: {} }],
   ["options", null, "Cannot use the options: null is not an object"],
-  ["options", "12345", "Cannot use the options: what is of type string is not an object"],
+  ["options", "12345", "Cannot use the options: a value of type string is not an object"],
 ];
 
 for (const [name, options, says = `the option ${name}`] of REFUSED) {
