@@ -186,8 +186,9 @@ Deno.test("in a cluster filters apply to each node", async () => {
     }
   }
   const seen: string[] = [];
-  for await (const { eventType, key } of notifications) {
-    if (seen.push(`${eventType} ${key}`) === 2 * keys.length) break;
+  for await (const batch of notifications.batches()) {
+    seen.push(...batch.map(({ eventType, key }) => `${eventType} ${key}`));
+    if (seen.length >= 2 * keys.length) break;
   }
   const expected = keys.flatMap((key) => [`expire ${key}`, `set ${key}`]);
   assertEquals(seen.sort(), expected.sort());
