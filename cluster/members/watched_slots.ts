@@ -215,6 +215,8 @@ export class WatchedSlots {
       if (other.heardSince === null) {
         areOthersHeard &&= this.#members.succession.of(other.id).isReplica;
       } else if (other.gate.stream?.holds(slot)) owner = other.id;
+      // It may have owned the slot before it was heard.
+      else if (other.unheardFrom !== null && other.heardSince > provenAt) areOthersHeard = false;
     }
     this.coverage.release(member.id, slot, provenAt, areOthersHeard, owner, Date.now());
   }

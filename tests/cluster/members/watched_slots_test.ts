@@ -35,3 +35,31 @@ Deno.test("the gap of an heir begins no later than the last proof of a primary t
     ]);
   }
 });
+
+Deno.test("a slot that a node ended in what is read late is a gap if another node was not heard meanwhile", () => {
+  for (const [heardSince, count] of [[350, 0], [700, 1]] as const) {
+    const gaps: Gap[] = [];
+    const other = { ...member("b", heardSince, 800, 0), unheardFrom: 300 };
+    const members = new Map([
+      ["a", member("a", 100, 800, 0)],
+      ["b", { ...other, gate: { stream: { holds: () => false } } } as unknown as Member],
+    ]);
+    const slots = new WatchedSlots(
+      Object.assign(members, {
+        dispatcher: {
+          registry: { size: 1 },
+          reportGap: (gap: Gap) => gaps.push(gap),
+        } as unknown as Dispatcher,
+        succession: {
+          takeover: () => ({ isHeir: false, after: Infinity, isEarlier: false, until: Infinity }),
+        } as unknown as Succession,
+        topology: null,
+        nameOf: (id: string) => id,
+      }),
+    );
+    slots.gain(members.get("a")!, [1], true);
+    slots.release(members.get("a")!, 1, 400);
+    slots.gain(members.get("a")!, [1], false);
+    assertEquals([gaps.length, ...gaps.map(({ from }) => from)], count === 0 ? [0] : [1, 400]);
+  }
+});
