@@ -41,9 +41,9 @@ export interface ClusterOptions extends ConnectOptions {
   /**
    * The time from one refresh of the topology to the next, in ms, give or take a tenth. Default 10,000.
    * Each refresh sends a command to up to five nodes, so above 200 nodes the interval is longer in
-   * proportion: 50,000 with 1,000 nodes. The topology is also refreshed when a connection is lost or a
-   * node emits events of slots that it does not own. While a node cannot be reached or nodes disagree,
-   * it is refreshed more often, with backoff.
+   * proportion: 50,000 with 1,000 nodes. The topology is also refreshed when a connection is lost, and
+   * when a node emits events of slots that it does not own, or knows more nodes. While a node cannot be
+   * reached or nodes disagree, it is refreshed more often, with backoff.
    */
   readonly refreshInterval?: number;
   /**
