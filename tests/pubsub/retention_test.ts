@@ -20,9 +20,10 @@ async function watch(
 ) {
   const bulk = (text: string) => `$${new TextEncoder().encode(text).length}\r\n${text}\r\n`;
   const messages = KEYS.map((key) => `>3\r\n${bulk("message")}${bulk(CHANNEL)}${bulk(key)}`);
-  const server = new FakeServer(([name]) =>
-    name === "SUBSCRIBE"
-      ? `>3\r\n${bulk("subscribe")}${bulk(CHANNEL)}:1\r\n${messages.join("")}`
+  // What comes while a channel is checked is held as a copy: so they come while one is released.
+  const server = new FakeServer(([name, channel]) =>
+    name === "UNSUBSCRIBE"
+      ? `>3\r\n${bulk("unsubscribe")}${bulk(channel!)}:1\r\n${messages.join("")}`
       : undefined
   );
   let last = new Uint8Array();
@@ -43,6 +44,8 @@ async function watch(
     },
   });
   await notifications.subscribe(CHANNEL, handler === undefined ? {} : { handler });
+  const other = await notifications.subscribe("__keyevent@0__:del", { handler() {} });
+  await other.unsubscribe();
   await until("all have come", () => notifications.status().nodes[0]!.messages === KEYS.length);
   await until("the chunk is written over", () => last[0] === FILLER);
   return {
