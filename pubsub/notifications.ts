@@ -18,7 +18,7 @@ import {
 import type { RoleCheck, RoleCheckOptions } from "./role_check.ts";
 import type { ServerChannel } from "./connection/requests.ts";
 import { isSentinelTarget, type SentinelTarget } from "./sentinel_target.ts";
-import type { ServerOwner } from "./session.ts";
+import type { ServerOwner } from "./server_owner.ts";
 import type { NodeState, Status } from "./status.ts";
 import { Server } from "./server.ts";
 

@@ -4,11 +4,13 @@ import { Signal } from "./connection/timers.ts";
 import type { Connection } from "./connection/connection.ts";
 import { ConnectError, TimeoutError } from "./connection/errors.ts";
 import type { ServerChannel } from "./connection/requests.ts";
+import { isOtherServer } from "./connection/info.ts";
 import type { ServerInfo } from "./connection/handshake.ts";
 import type { GapReason } from "./gap.ts";
 import type { Desired, Refusal } from "./dispatcher.ts";
 import { backoff, Retries } from "./retries.ts";
-import { isOtherServer, type ServerMemory, type ServerOptions, Session } from "./session.ts";
+import type { ServerOptions } from "./server_owner.ts";
+import { type ServerMemory, Session } from "./session.ts";
 import type { FindUndeliverable } from "./flags.ts";
 import type { NodeState, NodeStatus } from "./status.ts";
 
@@ -55,6 +57,7 @@ export class Server {
     this.#options = options;
     this.#memory = {
       options,
+      onDemand: null,
       deliveryCheck: null,
       refused: new Map(),
       messages: 0,
@@ -273,10 +276,9 @@ export class Server {
     const address = await this.#options.locator.locate(signal);
     this.node = formatAddress(address);
     const { flags } = this.#options.settings;
-    if (flags !== "ignore" && this.#memory.deliveryCheck === null) {
-      const { DeliveryCheck } = await import("./on_demand.ts");
-      this.#memory.deliveryCheck = new DeliveryCheck(flags);
-    }
+    const onDemand = await import("./on_demand.ts");
+    this.#memory.onDemand = onDemand;
+    if (flags !== "ignore") this.#memory.deliveryCheck ??= new onDemand.DeliveryCheck(flags);
     const session = await Session.open(this.#memory, address, signal);
     this.#arriving = session;
     try {

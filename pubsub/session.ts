@@ -1,109 +1,34 @@
 import type { MessageFrame, Reply } from "../resp/mod.ts";
 import type { Connection } from "./connection/connection.ts";
 import { MessageReceiver } from "./connection/receiver.ts";
-import { delay, repeat } from "./connection/timers.ts";
-import { ConnectError, TimeoutError } from "./connection/errors.ts";
+import { repeat } from "./connection/timers.ts";
+import { TimeoutError } from "./connection/errors.ts";
 import {
   type Introduced,
   nameLibrary,
   openConnection,
   type ServerInfo,
 } from "./connection/handshake.ts";
-import { Heartbeat, PING, type Probe } from "./heartbeat.ts";
+import { Heartbeat, PING } from "./heartbeat.ts";
 import type { ServerChannel } from "./connection/requests.ts";
 import type { Address } from "./connection/transport.ts";
 import type { Consumer } from "./delivery.ts";
-import { SubscribeRefusedError } from "./errors.ts";
 import { EventDeduplicator } from "./event_deduplicator.ts";
 import type { GapReason } from "./gap.ts";
-import { type DroppedMessages, HeldMessages } from "./held_messages.ts";
-import type { Dispatcher, Gate, MessageSource } from "./dispatcher.ts";
-import type { Locator } from "./locator.ts";
-import type { Settings } from "./options.ts";
+import { HeldMessages } from "./held_messages.ts";
+import type { Dispatcher, MessageSource } from "./dispatcher.ts";
 import type { SideConnection, WithConnection } from "./side_connection.ts";
 import type { DeliveryCheck, UndeliverableError } from "./flags.ts";
+import type { ServerGate, ServerOptions } from "./server_owner.ts";
 import type { NodeState } from "./status.ts";
 import { Subscriptions } from "./subscriptions.ts";
-
-/**
- * How long to wait before a degraded server is checked again, in ms. The time doubles up to the
- * maximum, because each check takes a connection in RESP2.
- */
-const FIRST_RECHECK_MS = 200;
-const MAX_RECHECK_MS = 2_000;
-
-/** Whoever has a server watched. */
-export interface ServerOwner {
-  /**
-   * Inspects a server before anything is subscribed, on a connection that takes any command.
-   *
-   * @throws if the server is not to be watched
-   */
-  inspect(info: ServerInfo, connection: Connection, askedAt: number): void | Promise<void>;
-  /** Returns the command of the heartbeat. Default: `PING`. */
-  probe?(info: ServerInfo): Probe;
-  /**
-   * Checks the server in the interval of the heartbeat, on its connection, or in RESP2 on a side
-   * connection.
-   */
-  checkUp?(connection: Connection, session: Session): Promise<void>;
-  /**
-   * A side connection has reached another server at the same address. Its replies are ignored, and it
-   * is closed afterwards.
-   */
-  onOtherServer?(info: ServerInfo, connection: Connection, session: Session): Promise<void>;
-  /**
-   * Messages may be missing from `from` on, in ms since the epoch: the connection is lost, or the
-   * server is degraded. They are not missing any more once the server is ready.
-   *
-   * @param hasChannels whether the server had confirmed any channels
-   */
-  onLost(reason: GapReason, from: number, hasChannels: boolean): void;
-  /**
-   * The state has changed. What came meanwhile is delivered after the server has become ready or
-   * degraded.
-   */
-  onState(): void;
-  /** Messages were dropped because too many came before that. */
-  onDropped(dropped: DroppedMessages): void;
-  /** The server is watched no more, because it was closed or could not be reached again. */
-  onEnd?(reason: Error): void;
-}
-
-/** Filters the notifications of a server, for which it follows the connections. */
-export interface ServerGate extends Gate {
-  /** The server is connected. The desired channels are subscribed once the promise resolves. */
-  connected(
-    connection: Connection,
-    info: ServerInfo,
-    withConnection: WithConnection,
-  ): Promise<void>;
-  /**
-   * The server has ended the subscription of a shard channel, at this place among the messages.
-   *
-   * @param provenAt a time before that, in ms since the epoch
-   */
-  released(channel: Uint8Array, provenAt: number): void;
-}
-
-/** What a server needs. */
-export interface ServerOptions {
-  /** Locates the server. */
-  readonly locator: Locator;
-  /** The options, resolved. */
-  readonly settings: Settings;
-  /** Delivers the messages. */
-  readonly dispatcher: Dispatcher;
-  /** Filters notifications before they are delivered; null if nothing does. */
-  readonly gate: ServerGate | null;
-  /** Receives what happens. */
-  readonly owner: ServerOwner;
-}
 
 /** What a server keeps from one session to the next. */
 export interface ServerMemory {
   readonly options: ServerOptions;
-  /** Loaded with the first connection; null before, and if flags and databases are ignored. */
+  /** Loaded before the first session. */
+  onDemand: typeof import("./on_demand.ts") | null;
+  /** Null before that, and if flags and databases are ignored. */
   deliveryCheck: DeliveryCheck | null;
   /** The channels that the server refused, by id. */
   readonly refused: Map<string, Error>;
@@ -135,6 +60,8 @@ export class Session extends MessageReceiver implements MessageSource {
   readonly subscriptions: Subscriptions;
   readonly deduplicator: EventDeduplicator<Consumer> = new EventDeduplicator();
   readonly gate: ServerGate | null;
+  /** A time before which the server did not send the last message, in ms since the epoch. */
+  lastSentAfter = 0;
   readonly #memory: ServerMemory;
   readonly #dispatcher: Dispatcher;
   readonly #address: Address;
@@ -155,8 +82,6 @@ export class Session extends MessageReceiver implements MessageSource {
   #givenUp: { readonly reason: GapReason; readonly from: number } | null = null;
   /** The number of messages received. */
   #count = 0;
-  /** A time before which the server did not send the last message, in ms since the epoch. */
-  #lastSentAfter = 0;
 
   private constructor(memory: ServerMemory, connection: Connection, address: Address) {
     super();
@@ -195,8 +120,7 @@ export class Session extends MessageReceiver implements MessageSource {
     nameLibrary(connection);
     session.#info = info;
     if (info.protocol === 2) {
-      const { SideConnection } = await import("./on_demand.ts");
-      session.#side = new SideConnection({
+      session.#side = new memory.onDemand!.SideConnection({
         connection,
         isIdle: () => session.subscriptions.isIdle && !connection.hasShardChannels,
         openSideConnection: () => session.openSideConnection(),
@@ -213,6 +137,16 @@ export class Session extends MessageReceiver implements MessageSource {
   /** The server has reported its role again. */
   setRole(role: ServerInfo["role"]): void {
     this.#info = { ...this.#info, role };
+  }
+
+  /** Aborted when the session ends. */
+  get signal(): AbortSignal {
+    return this.#life.signal;
+  }
+
+  /** Whether something can come on every desired channel, as far as is known. */
+  get isReady(): boolean {
+    return this.#state === "ready";
   }
 
   /** Whether the session has requested every desired channel. */
@@ -264,13 +198,12 @@ export class Session extends MessageReceiver implements MessageSource {
     const opened = await openConnection({
       ...this.#memory.options.settings,
       address: this.#address,
-      signal: this.#life.signal,
+      signal: this.signal,
       // Every server speaks it, and nothing is subscribed on a second connection.
       protocol: 2,
       receive: () => Object.assign(new MessageReceiver(), { closed: onClosed }),
     });
-    const { refuseOther } = await import("./on_demand.ts");
-    await refuseOther(opened, this, this.#memory);
+    await this.#memory.onDemand!.refuseOther(opened, this, this.#memory);
     return opened;
   }
 
@@ -339,7 +272,7 @@ export class Session extends MessageReceiver implements MessageSource {
       problem = await this.#prepare();
       do await this.subscriptions.reconcile(); while (this.subscriptions.isOutdated);
       problem ??= this.subscriptions.withdrawn();
-      this.#life.signal.throwIfAborted();
+      this.signal.throwIfAborted();
     } catch (error) {
       this.close(error as Error);
       throw error;
@@ -347,9 +280,10 @@ export class Session extends MessageReceiver implements MessageSource {
     // Before the owner is called, which may close the server: then the session must count as lost.
     this.#state = "ready";
     this.#memory.arrive(this);
-    repeat(settings.heartbeat.interval, this.#life.signal, () => this.#checkUp());
-    if (problem !== null) this.#degrade(problem);
-    else if (!this.#enter("ready", null)) return;
+    const { checkUp, degrade } = this.#memory.onDemand!;
+    repeat(settings.heartbeat.interval, this.signal, () => checkUp(this, this.#memory, true));
+    if (problem !== null) degrade(this, this.#memory, problem);
+    else if (!this.enter("ready", null)) return;
     this.#release();
   }
 
@@ -372,18 +306,19 @@ export class Session extends MessageReceiver implements MessageSource {
   /** Does what RESP2 allows only before anything is subscribed. */
   async #prepare(): Promise<UndeliverableError | null> {
     const { connection } = this;
-    const { settings, owner } = this.#memory.options;
+    const memory = this.#memory;
+    const { deliveryCheck, options: { dispatcher, owner, settings } } = memory;
     await owner.inspect(this.#info, connection, connection.lastAckAt);
     // The heartbeat of a session that has ended would never be stopped.
-    this.#life.signal.throwIfAborted();
+    this.signal.throwIfAborted();
     this.#heartbeat = new Heartbeat(
       connection,
       settings.heartbeat,
       owner.probe?.(this.#info) ?? PING,
       () => this.#count,
-      () => void this.#checkUp(false),
+      () => void memory.onDemand!.checkUp(this, memory, false),
     );
-    const finding = this.#findUndeliverable(connection);
+    const finding = deliveryCheck?.checkAll(connection, dispatcher.registry.values()) ?? null;
     const tracking = this.#trackFlushes();
     const isResp2 = this.#info.protocol === 2;
     if (isResp2) await Promise.all([finding, tracking]);
@@ -400,11 +335,11 @@ export class Session extends MessageReceiver implements MessageSource {
     if (settings.flushes === null) return;
     const { isFlush, trackFlushes } = await import("./flushes.ts");
     this.#isFlush = isFlush;
-    await trackFlushes(this, settings, this.#life.signal);
+    await trackFlushes(this, settings, this.signal);
   }
 
   /** Sets the state of the server unless the session has ended. Returns whether it has not. */
-  #enter(state: "ready" | "degraded", error: Error | null): boolean {
+  enter(state: "ready" | "degraded", error: Error | null): boolean {
     if (this.closedReason !== null) return false;
     this.#state = state;
     this.#memory.enter(state, error);
@@ -424,84 +359,7 @@ export class Session extends MessageReceiver implements MessageSource {
     const memory = this.#memory;
     memory.messages++;
     memory.lastMessage = this.receivedAt;
-    this.#lastSentAfter = this.sentAfter;
+    this.lastSentAfter = this.sentAfter;
     if (!this.#dispatcher.deliver(frame, this)) memory.malformed++;
   }
-
-  /**
-   * Checks whether the server can still deliver the desired channels, which a connection that lives does
-   * not show.
-   *
-   * @param isRegular whether the check of the owner is due as well
-   */
-  async #checkUp(isRegular = true): Promise<void> {
-    const { options: { owner, settings }, deliveryCheck } = this.#memory;
-    const looksAtFlags = this.#state === "ready" && deliveryCheck !== null && deliveryCheck.isTold;
-    const asksMore = isRegular && owner.checkUp !== undefined;
-    if (!asksMore && !looksAtFlags) return;
-    try {
-      await this.withConnection(async (asked) => {
-        if (asksMore) await owner.checkUp!(asked, this);
-        if (!looksAtFlags) return;
-        const loss = await deliveryCheck.recheck(
-          asked,
-          this.#dispatcher.registry.values(),
-          // The heartbeat limits the time of commands on its own connection.
-          asked === this.connection,
-          this.#lastSentAfter,
-        );
-        if (loss === null) return;
-        if (loss.error === null) return settings.onWarning(loss.message);
-        // The next session checks the flags again.
-        if (this.closedReason !== null || this.#state !== "ready") return;
-        owner.onLost("unresponsive", loss.from, true);
-        this.#degrade(loss.error);
-      });
-    } catch {
-      // The heartbeat notices a lost connection, and the next session checks again.
-    }
-  }
-
-  /** Lets the gap last while nothing can come on a desired channel although the server is connected. */
-  async #degrade(why: UndeliverableError): Promise<void> {
-    if (!this.#enter("degraded", why)) return;
-    this.#reportDegraded(why);
-    let last: UndeliverableError | null = why;
-    for (let ms = FIRST_RECHECK_MS; last !== null; ms = Math.min(2 * ms, MAX_RECHECK_MS)) {
-      try {
-        await delay(ms, this.#life.signal);
-        const still: UndeliverableError | null = await this.withConnection((asked) =>
-          this.#findUndeliverable(asked)
-        ) ??
-          await this.subscriptions.retry();
-        const isNew = still !== null && still.message !== last.message;
-        if (isNew && this.#enter("degraded", still)) this.#reportDegraded(still);
-        last = still;
-      } catch (error) {
-        // Where the address leads to another server now, only a new connection can be asked.
-        if (isOtherServer(error)) this.close(error as Error);
-        // The next session checks again. A server that is only busy is asked again.
-        if (this.closedReason !== null) return;
-      }
-    }
-    this.#enter("ready", null);
-  }
-
-  /** Why the server can deliver nothing on a desired channel; null if it can, or nothing checks it. */
-  async #findUndeliverable(connection: Connection): Promise<UndeliverableError | null> {
-    const { deliveryCheck } = this.#memory;
-    return await deliveryCheck?.checkAll(connection, this.#dispatcher.registry.values()) ?? null;
-  }
-
-  #reportDegraded(why: UndeliverableError): void {
-    const { settings } = this.#memory.options;
-    const isRefused = why instanceof SubscribeRefusedError;
-    if (settings.flags === "warn" && !isRefused) settings.onWarning(why.message);
-    else settings.onError(why);
-  }
-}
-
-/** Whether a second connection to an address has reached another server than the first one. */
-export function isOtherServer(error: unknown): boolean {
-  return error instanceof ConnectError && error.code === "OTHER_SERVER";
 }

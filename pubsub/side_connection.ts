@@ -2,25 +2,27 @@ import type { Connection } from "./connection/connection.ts";
 import { areOther } from "./connection/info.ts";
 import { ConnectError } from "./connection/errors.ts";
 import type { Introduced, ServerInfo } from "./connection/handshake.ts";
+import type { CheckedSession } from "./role_check.ts";
 // Imports few values: those that other chunks share would divide these in every bundle.
 
 /** Does something on a connection that takes any command: the first one, or in RESP2 a second one. */
 export type WithConnection = <T>(work: (connection: Connection) => Promise<T>) => Promise<T>;
 
 /** The session of the first connection. */
-interface FirstSession {
-  readonly info: ServerInfo;
+interface FirstSession extends CheckedSession {
   readonly hasArrived: boolean;
-  /** Why it has ended; null while it has not. */
-  readonly closedReason: Error | null;
 }
 
 /** What is known of the server of the first connection. */
-interface FirstServer<Session> {
+interface FirstServer {
   readonly options: {
     readonly settings: { readonly onWarning: (message: string) => void };
     readonly owner: {
-      onOtherServer?(info: ServerInfo, connection: Connection, session: Session): Promise<void>;
+      onOtherServer?(
+        info: ServerInfo,
+        connection: Connection,
+        session: CheckedSession,
+      ): Promise<void>;
     };
   };
   /** Whether a warning was given that the address leads to several servers. */
@@ -33,10 +35,10 @@ interface FirstServer<Session> {
  *
  * @throws {ConnectError} when it has reached another server
  */
-export async function refuseOther<Session extends FirstSession>(
+export async function refuseOther(
   { connection, info }: Introduced,
-  first: Session,
-  known: FirstServer<Session>,
+  first: FirstSession,
+  known: FirstServer,
 ): Promise<void> {
   if (!areOther(info, first.info)) return;
   const { server } = connection;

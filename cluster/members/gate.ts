@@ -4,7 +4,7 @@ import { ConnectError } from "../../pubsub/connection/errors.ts";
 import type { ServerInfo } from "../../pubsub/connection/handshake.ts";
 import type { ServerChannel } from "../../pubsub/connection/requests.ts";
 import type { Delivery } from "../../pubsub/dispatcher.ts";
-import type { ServerGate } from "../../pubsub/session.ts";
+import type { ServerGate } from "../../pubsub/server_owner.ts";
 import type { WithConnection } from "../../pubsub/side_connection.ts";
 import { hashBytes } from "../discovery/slot.ts";
 import type { NodeStream } from "../migration/node_stream.ts";

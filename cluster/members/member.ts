@@ -10,7 +10,7 @@ import { formatAddress, type TcpAddress } from "../../pubsub/mod.ts";
 import type { Settings } from "../../pubsub/options.ts";
 import { ReplicationLog } from "../../pubsub/replication.ts";
 import { Server } from "../../pubsub/server.ts";
-import type { ServerOwner } from "../../pubsub/session.ts";
+import type { ServerOwner } from "../../pubsub/server_owner.ts";
 import { parseClusterInfo } from "./report.ts";
 import type { Succession } from "./succession.ts";
 import { NodeGate } from "./gate.ts";

@@ -82,7 +82,7 @@ export const pubsubState: readonly Mutant[] = [
   {
     name: "does not look at the flags when a steady flow of messages ends",
     file: "pubsub/session.ts",
-    before: "() => void this.#checkUp(false),",
+    before: "() => void memory.onDemand!.checkUp(this, memory, false),",
     after: "() => {},",
     tests: ["tests/cluster/model_scenarios_test.ts", "--filter=notify-keyspace-events"],
   },

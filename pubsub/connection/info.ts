@@ -1,5 +1,6 @@
 import { type Reply, RespMap, ServerError } from "../../resp/mod.ts";
 import type { Connection } from "./connection.ts";
+import { ConnectError } from "./errors.ts";
 
 /**
  * What a server reports about itself. A field is null if the server does not report it.
@@ -173,4 +174,9 @@ export function areOther(
   b: { readonly runId: string | null },
 ): boolean {
   return a.runId !== null && b.runId !== null && a.runId !== b.runId;
+}
+
+/** Whether an error says that a second connection to an address has reached another server. */
+export function isOtherServer(error: unknown): boolean {
+  return error instanceof ConnectError && error.code === "OTHER_SERVER";
 }
