@@ -26,14 +26,18 @@ Deno.test("bench decode", async () => {
 
 Deno.test("bench replay", async () => {
   const output = await quick("replay", "Deno");
-  for (const client of ["handler", "`listen`", "`redis`", "`ioredis`", "`iovalkey`", "socket"]) {
-    // Five figures, the last of which compares the cost.
+  const clients = ["handler", "`listen`", "`redis`", "`ioredis`", "`iovalkey`", "floor", "socket"];
+  for (const client of clients) {
+    // Six figures, the last two of which compare the cost.
     assertMatch(
       output,
-      new RegExp(`^\\|[^|]*${client} (\\|[^|]*\\d[^|]*){5}\\|$`, "m"),
+      new RegExp(`^\\|[^|]*${client} (\\|[^|]*\\d[^|]*){6}\\|$`, "m"),
     );
   }
-  assertMatch(output, /^- `listen`, times `redis`: \d+\.\d\d, goal at least 5: (met|missed)$/m);
+  assertMatch(
+    output,
+    /^- handler, CPU to the floor's: \d+\.\d\d, goal at most 1.4: (met|missed)$/m,
+  );
 });
 
 Deno.test("bench live", async () => {
