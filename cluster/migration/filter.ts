@@ -88,17 +88,15 @@ export class MigrationFilter<Item> {
 
   constructor(events: FilterEvents<Item>, limits: FilterLimits = {}) {
     this.#events = events;
-    const classifier = {
+    const judge = {
       classify: (event: HeldEvent<Item>) => this.#classify(event),
       outdated: () => events.outdated(),
-    };
-    this.#keyMoves = new KeyMoves(this.proofs, classifier, limits.items);
-    this.#handovers = new Handovers(this.proofs, this.#keyMoves, () => ++this.#order);
-    const judge = {
       judge: (event: HeldEvent<Item>) => this.#judge(event),
       finish: (event: HeldEvent<Item>) => this.#keyMoves.finish(event),
       decide: (item: Item, verdict: Verdict) => events.decide(item, verdict),
     };
+    this.#keyMoves = new KeyMoves(this.proofs, judge, limits.items);
+    this.#handovers = new Handovers(this.proofs, this.#keyMoves, () => ++this.#order);
     this.queues = new EventQueues(judge, this.proofs, limits);
   }
 
@@ -144,8 +142,7 @@ export class MigrationFilter<Item> {
     if (!stream.isOpen) return;
     stream.isOpen = false;
     for (const event of stream.waiting()) {
-      if (event.isOwn) continue;
-      event.verdict ??= stream.isReplica ? repeated(event) : unproven(event);
+      if (!event.isOwn) event.verdict ??= stream.isReplica ? repeated(event) : unproven(event);
     }
     this.#handovers.close(stream);
     this.proofs.close(stream);
@@ -305,9 +302,7 @@ export class MigrationFilter<Item> {
     if (report.role === "replica") {
       stream.isReplica = true;
       this.#events.demoted(stream);
-    } else if (stream.ended !== null && stream.reportOrder >= stream.ended.order) {
-      stream.ended = null;
-    }
+    } else if (stream.reportOrder >= (stream.ended?.order ?? 0)) stream.ended = null;
     this.queues.settle();
   }
 
@@ -366,7 +361,11 @@ export class MigrationFilter<Item> {
   #judgeBeforeRestore(event: HeldEvent<Item>): Verdict | null {
     const { stream } = event;
     const next = stream.queue[stream.queue.indexOf(event, stream.head) + 1];
-    if (next === undefined) return this.proofs.wantProof(stream, event.order) ? "real" : null;
+    if (next === undefined) {
+      if (!this.proofs.wantProof(stream, event.order)) return null;
+      // The connection may have broken before the `restore`.
+      return stream.isOpen ? "real" : "maybe";
+    }
     if (next.key !== event.key || !mustWait(next.type) || next.type === DEL) return "real";
     next.verdict ??= this.#judge(next);
     return next.verdict;

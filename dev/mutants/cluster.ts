@@ -618,8 +618,8 @@ export const cluster: readonly Mutant[] = [
   {
     name: "leaves everything uncertain of a node that once ended all its fences",
     file: "cluster/migration/filter.ts",
-    before: "      stream.ended = null;\n",
-    after: "",
+    before: "} else if (stream.reportOrder >= (stream.ended?.order ?? 0)) stream.ended = null;",
+    after: "}",
     tests: ["tests/cluster/migration/filter_test.ts"],
   },
   {

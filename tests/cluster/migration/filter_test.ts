@@ -617,6 +617,14 @@ Deno.test("events that a restore makes before it share its verdict, and others d
   assertEquals(scene.take(), ["a new k real"]);
 });
 
+Deno.test("what may come before a restore is uncertain if the connection is lost after it", () => {
+  const scene = new Scene({ a: [1], b: [] });
+  scene.emit("a", "new", "first");
+  scene.emit("a", "new", "last");
+  scene.filter.close(scene.stream("a"));
+  assertEquals(scene.take(), ["a new first real", "a new last maybe"]);
+});
+
 Deno.test("of too many events that wait the oldest is decided", () => {
   const scene = new Scene({ a: [1], b: [2] }, { items: 2 });
   for (const key of ["one", "two", "three"]) scene.emit("a", "del", key);
