@@ -101,10 +101,11 @@ export class Decoder {
     this.#isText = options.strings === "text";
     this.#builder = new ReplyBuilder(sink, limits, this.#isText);
     this.#arrayPushes = options.arrayPushes ?? false;
-    // A pmessage is an aggregate of four strings.
-    this.#maxMessageLength = sink.message === undefined || maxElements < 4
-      ? 0
-      : Math.min(maxBulkLength, maxHeldBytes - 5 * OBJECT_COST);
+    // A pmessage is an aggregate of four strings, of which the first has eight bytes.
+    const canBeRead = sink.message !== undefined && maxElements >= 4 && maxBulkLength >= 8;
+    this.#maxMessageLength = canBeRead
+      ? Math.min(maxBulkLength, maxHeldBytes - 5 * OBJECT_COST)
+      : 0;
   }
 
   /**

@@ -291,6 +291,8 @@ Deno.test("messages keep to the limits on the straight path too", () => {
   assertEquals(decodeInAllWays(short, { maxBulkLength: 8 }), ['message "*" "c" "p"']);
   assertEquals(decodeInAllWays(short, { maxBulkLength: 7 }).length, 1);
   assertEquals(decodeInAllWays(short, { maxBulkLength: 7 })[0]!.includes("maxBulkLength"), true);
+  // Without waiting for the rest of what looks like a message.
+  assertEquals(decodeInAllWays(short.subarray(0, 8), { maxBulkLength: 7 }).length, 1);
 
   for (const [option, limit] of options) {
     const events = decodeInAllWays(wire, option);
