@@ -65,6 +65,8 @@ Deno.test("what was unsubscribed is asked for again when it is subscribed again"
 Deno.test("an event is not taken for one that came by a pattern which is subscribed no more", async () => {
   await using server = tellingServer();
   await using notifications = await connect(server.url);
+  // Without it no two channels could bring the same event.
+  await notifications.subscribe("__keyspace@0__:other");
   const patterns = ["__keyspace@0__:*", "__keyspace@*__:a", PATTERN];
   for (const pattern of patterns) {
     const { unsubscribe } = await notifications.subscribe(pattern);
