@@ -50,8 +50,9 @@ export class KeyspaceNotifications extends AbstractKeyspaceNotifications {
     this.dispatcher = new Dispatcher(() => this.#node, settings, {
       subscribe: async (channels, admit) => {
         const checking = this.#check(channels).then(admit);
-        // RESP2 takes no question on a connection that has subscribed. RESP3 needs one round trip.
-        if (this.#server.info?.protocol !== 3) await checking;
+        // RESP2 takes no question on a connection that has subscribed. To add flags takes several
+        // round trips, for which messages would be held.
+        if (this.#server.info?.protocol !== 3 || settings.flags === "merge") await checking;
         const [refused] = await Promise.all([this.#server.settle(channels, checking), checking]);
         return refused;
       },

@@ -323,7 +323,7 @@ export const pubsubSubscriptions: readonly Mutant[] = [
   {
     name: "waits for the flags before it subscribes",
     file: "pubsub/notifications.ts",
-    before: "if (this.#server.info?.protocol !== 3) await checking;",
+    before: 'if (this.#server.info?.protocol !== 3 || settings.flags === "merge") await checking;',
     after: "await checking;",
     tests: ["tests/pubsub/round_trips_test.ts", "--filter=one round trip"],
   },

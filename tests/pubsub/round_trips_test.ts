@@ -70,6 +70,23 @@ for (const flags of ["AKE", ""]) {
   });
 }
 
+Deno.test("messages are not held while flags are added", async () => {
+  let answers = 0;
+  await using server = new FakeServer(([name, ...words]) => {
+    if (name === "CONFIG" && words[0] === "SET") return "+OK\r\n";
+    return name === "CONFIG" ? flagsReply(++answers > 1 ? "AKE" : "") : undefined;
+  });
+  await using notifications = await connect(server.url, { flags: "merge" });
+  await notifications.subscribeKeyspace("k");
+  const sent = server.commands.filter((command) => /^(CONFIG|SUBSCRIBE)/.test(command));
+  assertEquals(sent.map((command) => command.split(" ", 2).join(" ")), [
+    "CONFIG GET",
+    "CONFIG SET",
+    "CONFIG GET",
+    "SUBSCRIBE __keyspace@0__:k",
+  ]);
+});
+
 Deno.test("what comes for others while flags are not known is not lost with the connection", async () => {
   let isBusy = false;
   await using server = new FakeServer(([name, channel]) => {
