@@ -178,6 +178,9 @@ export class Members extends Map<string, Member> implements MemberContext {
       if (this.succession.replacedBy(id) !== null && isArriving) continue;
       if (++member.absences < enough) continue;
       const { stream } = member.gate;
+      // It says itself what it is: only that makes certain what it emitted last.
+      if (member.absences === enough && member.isHeard) member.gate.report();
+      if (member.absences === enough || stream !== null && stream.reportAsked !== null) continue;
       if (stream !== null && topology.nodes.get(id)?.role === "replica") stream.isReplica = true;
       this.#leave(member, `${member.node} is no primary any more`);
     }
