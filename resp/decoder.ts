@@ -1,6 +1,6 @@
 import { decodeText, makeText } from "../bytes/text.ts";
 import { viewOf } from "../bytes/view.ts";
-import { makeServerError, RespLimitError, RespSyntaxError } from "./errors.ts";
+import { makeServerError, RespLimitError, RespSyntaxError, ServerError } from "./errors.ts";
 import { InputBuffer } from "./input_buffer.ts";
 import { contentLength, contentStart, readBulkHead, readMessageFrame } from "./message_frame.ts";
 import {
@@ -14,14 +14,10 @@ import {
 } from "./options.ts";
 import { ReplyBuilder } from "./reply_builder.ts";
 import {
-  isMinusOne,
   isQuestionMark,
   type Line,
-  parseBigNumber,
-  parseBoolean,
-  parseDouble,
-  parseInteger,
   parseLength,
+  parseScalar,
   requireEnd,
   unexpected,
 } from "./scalars.ts";
@@ -321,30 +317,16 @@ export class Decoder {
   /** Acts on a complete line. */
   #endLine(type: number, line: Line): void {
     const offset = line.base + line.start - 1;
+    const value = parseScalar(type, line);
+    if (value !== undefined) {
+      const cost = value instanceof ServerError ? ERROR_COST : VALUE_COST;
+      this.#builder.hold(cost + line.end - line.start, offset);
+      return this.#builder.put(value);
+    }
     switch (type) {
-      case TYPE.SIMPLE_STRING:
-        return this.#putScalar(decodeText(line.bytes, line.start, line.end), line);
-      case TYPE.SIMPLE_ERROR:
-        return this.#putScalar(
-          makeServerError(decodeText(line.bytes, line.start, line.end)),
-          line,
-          ERROR_COST,
-        );
-      case TYPE.INTEGER:
-        return this.#putScalar(parseInteger(line), line);
-      case TYPE.DOUBLE:
-        return this.#putScalar(parseDouble(line), line);
-      case TYPE.BIG_NUMBER:
-        return this.#putScalar(parseBigNumber(line), line);
-      case TYPE.BOOLEAN:
-        return this.#putScalar(parseBoolean(line), line);
-      case TYPE.NULL:
-        requireEnd(line, line.start);
-        return this.#putScalar(null, line);
       case TYPE.ARRAY:
       case TYPE.MAP:
       case TYPE.SET: {
-        if (type === TYPE.ARRAY && isMinusOne(line)) return this.#putScalar(null, line);
         const length = isQuestionMark(line) ? Infinity : parseLength(line);
         return this.#builder.begin(type, length, offset, this.#arrayPushesNow);
       }
@@ -355,18 +337,12 @@ export class Decoder {
         requireEnd(line, line.start);
         return this.#builder.end();
       case TYPE.BULK_STRING:
-        if (isMinusOne(line)) return this.#putScalar(null, line);
         if (!isQuestionMark(line)) return this.#beginBulk(type, parseLength(line), offset);
         this.#streamedLength = 0;
         return this.#builder.begin(TYPE.STREAM_PART, Infinity, offset, false);
       default:
         return this.#beginBulk(type, parseLength(line), offset);
     }
-  }
-
-  #putScalar(value: Reply, { base, start, end }: Line, cost = VALUE_COST): void {
-    this.#builder.hold(cost + end - start, base + start - 1);
-    this.#builder.put(value);
   }
 
   /** The length of a bulk was read: its content follows. */

@@ -1,5 +1,7 @@
-import { RespSyntaxError } from "./errors.ts";
 import { decodeText } from "../bytes/text.ts";
+import { makeServerError, RespSyntaxError } from "./errors.ts";
+import * as TYPE from "./type_bytes.ts";
+import type { Reply } from "./types.ts";
 
 // The specification allows leading zeros, and a double has digits before and after its dot. hiredis is
 // stricter about the former and more lenient about the latter. Servers print doubles with `%.17g`, so
@@ -46,8 +48,34 @@ export function requireEnd(line: Line, at: number, expected = "CR LF"): void {
   if (at < line.end) throw wrong(line, at, expected);
 }
 
+/** Reads a line that is a whole value; undefined if it is none, because other parts follow it. */
+export function parseScalar(type: number, line: Line): Reply | undefined {
+  switch (type) {
+    case TYPE.SIMPLE_STRING:
+      return decodeText(line.bytes, line.start, line.end);
+    case TYPE.SIMPLE_ERROR:
+      return makeServerError(decodeText(line.bytes, line.start, line.end));
+    case TYPE.INTEGER:
+      return parseInteger(line);
+    case TYPE.DOUBLE:
+      return parseDouble(line);
+    case TYPE.BIG_NUMBER:
+      return parseBigNumber(line);
+    case TYPE.BOOLEAN:
+      return parseBoolean(line);
+    case TYPE.NULL:
+      requireEnd(line, line.start);
+      return null;
+    case TYPE.ARRAY:
+    case TYPE.BULK_STRING:
+      return isMinusOne(line) ? null : undefined;
+    default:
+      return undefined;
+  }
+}
+
 /** Returns whether it is `-1`, the length of a null in RESP2. */
-export function isMinusOne({ bytes, start, end }: Line): boolean {
+function isMinusOne({ bytes, start, end }: Line): boolean {
   return end - start === 2 && bytes[start] === MINUS && bytes[start + 1] === ZERO + 1;
 }
 
@@ -57,7 +85,7 @@ export function isQuestionMark({ bytes, start, end }: Line): boolean {
 }
 
 /** Reads `t` or `f`. */
-export function parseBoolean(line: Line): boolean {
+function parseBoolean(line: Line): boolean {
   const byte = line.bytes[line.start];
   if (byte !== TRUE && byte !== FALSE) throw wrong(line, line.start, "t or f");
   requireEnd(line, line.start + 1);
@@ -70,7 +98,7 @@ export function parseLength(line: Line): number {
 }
 
 /** Reads an integer of 64 bits: a number if that is exact, otherwise a bigint. */
-export function parseInteger(line: Line): number | bigint {
+function parseInteger(line: Line): number | bigint {
   const { bytes, start, base } = line;
   const size = parseDigits(line, skipSign(line, start));
   // 0 - size: an integer has no -0.
@@ -84,14 +112,14 @@ export function parseInteger(line: Line): number | bigint {
 }
 
 /** Reads an integer of any size. */
-export function parseBigNumber(line: Line): bigint {
+function parseBigNumber(line: Line): bigint {
   const { bytes, start, end } = line;
   requireEnd(line, skipDigits(line, skipSign(line, start)), "a digit");
   return BigInt(decodeText(bytes, start, end));
 }
 
 /** Reads a double: `inf`, `nan`, or digits with or without a fraction and an exponent. */
-export function parseDouble(line: Line): number {
+function parseDouble(line: Line): number {
   const { bytes, start, end } = line;
   const digits = skipSign(line, start);
   if (!isDigit(bytes[digits]!)) {
