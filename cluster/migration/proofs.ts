@@ -9,6 +9,10 @@ export class Proofs<Item> {
   isUnsettled = false;
   /** Whether each event comes that may be the opposite of one that comes. */
   hearsOpposites = true;
+  /** The number of nodes in the topology. */
+  named = 0;
+  /** The number of nodes for which the topology was asked for. */
+  known = 0;
   /** The highest epoch that a node has reported; null if none has. */
   epoch: number | null = null;
   /** The place at which that was read. */
@@ -17,9 +21,6 @@ export class Proofs<Item> {
   #primaries: ReadonlySet<string> = new Set();
   /** Primaries that no topology has named yet. */
   readonly #unnamed = new Set<string>();
-  /** The number of nodes in the topology, and of those for which it was asked for. */
-  #named = 0;
-  #known = 0;
   /** Whether what follows has to be found out anew. */
   #isStale = false;
   /** The node that has proven least; up to where; and the next one. */
@@ -34,16 +35,6 @@ export class Proofs<Item> {
   get everyOrder(): number {
     this.#update();
     return Math.max(this.#epochOrder, this.#unheard.size === 0 ? this.#heardOrder : -1);
-  }
-
-  /** The number of nodes in the topology. */
-  get named(): number {
-    return this.#named;
-  }
-
-  /** The number of nodes for which the topology was asked for. */
-  get known(): number {
-    return this.#known;
   }
 
   /**
@@ -77,8 +68,8 @@ export class Proofs<Item> {
     this.#primaries = primaries;
     this.#wantAll();
     // Nodes that some node counts and the topology does not name, such as those in a handshake.
-    this.#named = known;
-    this.#known = Math.max(known, this.mostKnown);
+    this.named = known;
+    this.known = Math.max(known, this.mostKnown);
   }
 
   /** Takes note of a primary that topologies may not name for a while. */
