@@ -220,6 +220,8 @@ export class NodeStream<Item> {
     this.#listOrder = report.moves === null ? -1 : this.reportOrder;
     this.report = report;
     this.reportReadOrder = order;
+    // While it is connected to, nothing is subscribed yet: all that comes follows the report.
+    if (this.heardOrder === Infinity) this.epoch = report.epoch ?? this.epoch;
     const moves = new Map<string, IncomingMove>();
     for (const move of report.moves ?? []) {
       if (move.direction === "out") continue;

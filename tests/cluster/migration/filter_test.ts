@@ -301,6 +301,17 @@ Deno.test("an epoch that any node has reported is that of what comes after the a
   assertEquals(epoch(), 5);
 });
 
+Deno.test("the epoch that a node reports while it is connected to is that of all that comes", () => {
+  const scene = new Scene({ a: [1], b: [] });
+  const stream = scene.filter.open(silent("b"));
+  for (const [epoch, known] of [[7, 7], [8, 7]] as const) {
+    scene.filter.reportAsked(stream);
+    scene.filter.reported(stream, { ...IDLE, epoch });
+    assertEquals(stream.epoch, known);
+    scene.filter.heard(stream);
+  }
+});
+
 Deno.test("the events around a handover are decided by a report that was asked for after all of them", () => {
   const scene = new Scene({ a: [1], b: [] });
   scene.emit("b", "set", "copied");
