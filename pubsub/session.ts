@@ -62,6 +62,8 @@ export class Session extends MessageReceiver implements MessageSource {
   readonly gate: ServerGate | null;
   /** A time before which the server did not send the last message, in ms since the epoch. */
   lastSentAfter = 0;
+  /** Called for the next message; null if nobody waits for it. */
+  onMessage: (() => void) | null = null;
   readonly #memory: ServerMemory;
   readonly #dispatcher: Dispatcher;
   readonly #address: Address;
@@ -219,6 +221,7 @@ export class Session extends MessageReceiver implements MessageSource {
 
   override message(frame: MessageFrame): void {
     this.#count++;
+    this.onMessage?.();
     if (this.#held === null) this.#deliver(frame);
     else this.#held.hold(frame, this.receivedAt, this.sentAfter);
   }

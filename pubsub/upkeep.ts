@@ -25,6 +25,8 @@ export interface UpkeptSession extends CheckedSession {
   readonly isReady: boolean;
   /** A time before which the server did not send the last message, in ms since the epoch. */
   readonly lastSentAfter: number;
+  /** Called for the next message; null if nobody waits for it. */
+  onMessage: (() => void) | null;
   readonly signal: AbortSignal;
   enter(state: "ready" | "degraded", error: Error | null): boolean;
   close(reason: Error): void;
@@ -95,10 +97,19 @@ export async function degrade(
     else settings.onError(error);
   };
   enter(why);
+  // A message may mean that flags are back. Only the first one: it may be of a channel that can always
+  // receive.
+  const heard = new Promise<void>((resolve) => {
+    session.onMessage = () => {
+      session.onMessage = null;
+      resolve();
+    };
+  });
   let last: UndeliverableError | null = why;
   for (let ms = FIRST_RECHECK_MS; last !== null; ms = Math.min(2 * ms, MAX_RECHECK_MS)) {
     try {
-      await delay(ms, session.signal);
+      const pause = delay(ms, session.signal);
+      await (session.onMessage === null ? pause : Promise.race([pause, heard]));
       const still: UndeliverableError | null = await session.withConnection(async (asked) =>
         await deliveryCheck?.checkAll(asked, dispatcher.registry.values()) ?? null
       ) ??
@@ -114,5 +125,6 @@ export async function degrade(
       if (session.closedReason !== null) return;
     }
   }
+  session.onMessage = null;
   session.enter("ready", null);
 }

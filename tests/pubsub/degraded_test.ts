@@ -7,6 +7,40 @@ import { FakeServer } from "./fake_server.ts";
 const FIRST_POLL = 200;
 const LONGEST_POLL = 2_000;
 
+/** Lets no timer fire that may be such; gives back how many were set, and the way back. */
+function stopTimers(): { count(): number } & Disposable {
+  const { setTimeout } = globalThis;
+  let count = 0;
+  const never = (action: () => void, ms = 0) => {
+    const isPoll = ms >= FIRST_POLL && ms <= LONGEST_POLL;
+    if (isPoll) count++;
+    return setTimeout(action, isPoll ? 2 ** 31 - 1 : ms);
+  };
+  globalThis.setTimeout = never as typeof setTimeout;
+  return { count: () => count, [Symbol.dispose]: () => void (globalThis.setTimeout = setTimeout) };
+}
+
+for (const protocol of [2, 3] as const) {
+  Deno.test(`RESP${protocol}: flags that are back are noticed by what comes, not only by asking again`, async () => {
+    await using server = await startServer();
+    await server.command("CONFIG", "SET", "notify-keyspace-events", "KEA");
+    const errors: unknown[] = [];
+    await using notifications = await connect(server.url, {
+      protocol,
+      onError: (error) => errors.push(error),
+    });
+    await notifications.subscribeKeyspace("user:*");
+    await server.restart();
+    await until("it is noticed", () => errors.length === 1);
+    using timers = stopTimers();
+    await until("it waits before it asks again", () => timers.count() > 0);
+    await server.command("CONFIG", "SET", "notify-keyspace-events", "KEA");
+    await server.command("SET", "user:1", "x");
+    await until("it has asked", () => notifications.health().ok);
+    assertEquals(notifications.status().gaps, 2);
+  });
+}
+
 Deno.test("a server that stays degraded is asked ever more rarely, and as long as it is degraded", async () => {
   const { setTimeout } = globalThis;
   const pauses: number[] = [];

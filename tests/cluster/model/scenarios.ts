@@ -60,8 +60,6 @@ interface SceneOptions {
   readonly latencies?: readonly number[];
   /** How long the client has been watching before, in ms: it has asked for the topology twice. */
   readonly watching?: number;
-  /** As {@linkcode ModelOptions.slack}. */
-  readonly slack?: number;
   /** Another seed than 1, where only some show what the library still does wrong. */
   readonly seed?: number;
   /** The faults that the library still has here. */
@@ -84,13 +82,13 @@ export const SCENARIOS: Scenario[] = [];
 
 function scenario(name: string, options: SceneOptions, play: Play): void {
   const { profiles = EVERY_PROFILE, latencies = [0.1], watching = 12_000, seed = 1 } = options;
-  const { unreached = [], slack = 500 } = options;
+  const { unreached = [] } = options;
   SCENARIOS.push({
     name,
     profiles,
     unreached,
     async play(profile, protocol) {
-      await using model = new Model({ seed, profile, protocol, latencies, slack });
+      await using model = new Model({ seed, profile, protocol, latencies });
       const scene = new Scene(model);
       scene.fill(model.cluster.slots, 3);
       await model.run(10);
@@ -379,8 +377,7 @@ scenario(
 
 scenario(
   "reports a gap while a node's notify-keyspace-events are off for 3 s",
-  // The flags are checked at growing intervals until they are back.
-  { slack: 1_000 },
+  {},
   async (scene) => {
     const { model, a } = scene;
     await scene.write(3_000);
