@@ -97,6 +97,8 @@ async function redirectFlushes(
     if (info.runId === null || info.runId !== side.info.runId) return false;
     await beside.request(...TRACKING, "REDIRECT", id);
     isTracking = true;
+    // It may have been closed together with the answer.
+    if (beside.closedReason !== null) throw beside.closedReason;
   } finally {
     if (!isTracking) beside.close();
   }

@@ -1,6 +1,6 @@
-import { assert, assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { connect, type Gap } from "../../mod.ts";
-import { isFlush } from "../../pubsub/flushes.ts";
+import { isFlush, trackFlushes } from "../../pubsub/flushes.ts";
 import { Proxy } from "../ledger/proxy.ts";
 import { ensureServer, type TestServer, until } from "../servers/mod.ts";
 import { FakeServer } from "./fake_server.ts";
@@ -165,6 +165,43 @@ Deno.test("RESP2: a connection for tracking that goes silent is given up with th
   isSilent = false;
   await until("the gap is reported", () => gaps.length > 0);
   assertEquals(gaps[0]!.reason, "disconnected");
+});
+
+Deno.test("RESP2: a connection for tracking that is closed together with its answer is noticed", async () => {
+  let close: (reason: Error) => void;
+  const beside = {
+    closedReason: null as Error | null,
+    lastAckAt: 0,
+    close() {},
+    request() {
+      beside.closedReason = new Error("it was closed");
+      close(beside.closedReason);
+      return Promise.resolve("OK");
+    },
+  };
+  const info = { protocol: 2, runId: "abc" };
+  const session = {
+    connection: { server: "a:1", request: () => Promise.resolve(1) },
+    info,
+    closedReason: null,
+    giveUp() {},
+    close() {},
+    openSideConnection(onClosed: (reason: Error) => void) {
+      close = onClosed;
+      return Promise.resolve({ connection: beside, info });
+    },
+  };
+  const settings = {
+    flushes: { hasWarned: false },
+    heartbeat: { interval: 1_000 },
+    onWarning() {},
+  };
+  const { signal } = new AbortController();
+  await assertRejects(
+    () => trackFlushes(session as never, settings as never, signal),
+    Error,
+    "it was closed",
+  );
 });
 
 Deno.test("a server that knows no tracking is watched all the same, after one warning", async () => {
