@@ -1,4 +1,4 @@
-import { decodeText, isAscii } from "../bytes/text.ts";
+import { decodeText } from "../bytes/text.ts";
 import { toBytes } from "../bytes/to_bytes.ts";
 import { encodeUtf8 } from "../bytes/utf8.ts";
 import { ChannelType } from "./channel_type.ts";
@@ -321,7 +321,7 @@ export class KeyNotification {
     const bytes = this.#bytes!;
     const key = decodeText(bytes, this.#keyStart, this.#keyEnd);
     let start = this.#keyStart;
-    if (isAscii(bytes, start, this.#keyEnd) || !key.includes("\ufffd")) {
+    if (!key.includes("\ufffd")) {
       // The text is exact, and cheaper to keep than a copy: the bytes can be made of it again.
       this.#bytes = null;
     } else {
