@@ -37,6 +37,12 @@ export type NotificationHandler = (notification: KeyNotification) => unknown;
  */
 export type BatchHandler = (batch: KeyNotification[]) => unknown;
 
+/** When a server sent something. */
+export interface Sent {
+  /** A time, in ms since the epoch, before which the server did not send it. */
+  readonly sentAfter: number;
+}
+
 /** Consumes the notifications of subscribed channels. */
 export interface Consumer {
   /**
@@ -44,9 +50,9 @@ export interface Consumer {
    *
    * @param notification the notification
    * @param bytes the bytes that count in a queue
-   * @param sentAfter a time, in ms since the epoch, before which the server did not send it
+   * @param source when it was sent. An object, because a number like that takes memory for each call
    */
-  deliver(notification: KeyNotification, bytes: number, sentAfter: number): void;
+  deliver(notification: KeyNotification, bytes: number, source: Sent): void;
   /** What waits for it, and what it has dropped. */
   readonly counts: QueueCounts;
 }
@@ -76,11 +82,11 @@ export class HandlerConsumer implements Consumer {
     return this.#queue.counts;
   }
 
-  deliver(notification: KeyNotification, bytes: number, sentAfter: number): void {
+  deliver(notification: KeyNotification, bytes: number, source: Sent): void {
     if (this.#closed) return;
     if (this.#busy || this.#isBatch) {
       notification.detach();
-      this.#queue.push(notification, bytes, sentAfter);
+      this.#queue.push(notification, bytes, source.sentAfter);
       // After the current read, because what it brings is delivered in one turn.
       if (!this.#busy) this.#drain(null);
       return;

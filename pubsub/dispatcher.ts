@@ -237,8 +237,9 @@ export class Dispatcher {
    */
   deliver(
     frame: MessageFrame,
-    { receivedAt, sentAfter, deduplicator, gate }: MessageSource,
+    source: MessageSource,
   ): boolean {
+    const { deduplicator, gate } = source;
     const { bytes, patternStart, patternEnd, channelStart, channelEnd } = frame;
     const { payloadStart, payloadEnd } = frame;
     const found = patternStart < 0
@@ -252,7 +253,7 @@ export class Dispatcher {
     const begins = !hasOverlaps || deduplicator.isNewEvent(subscribers, frame);
     // A gate sees what nobody takes, too.
     if (subscribers.users.length === 0 && gate === null) return true;
-    const notification = parseNotification(frame, receivedAt, this.#settings.keyPrefix);
+    const notification = parseNotification(frame, source.receivedAt, this.#settings.keyPrefix);
     if (notification === null) return false;
     // Well-formed, but the key lacks the prefix of the option `keyPrefix`.
     if (notification === undefined) return true;
@@ -260,18 +261,20 @@ export class Dispatcher {
     let { users } = subscribers;
     if (!begins) users = users.filter((consumer) => !deduplicator.hasReceived(consumer));
     if (gate !== null) {
+      const { sentAfter } = source;
       gate.pass({ notification, begins, consumers: users, bytes: size, sentAfter });
       return true;
     }
     for (let index = 0; index < users.length; index++) {
-      users[index]!.deliver(notification, size, sentAfter);
+      users[index]!.deliver(notification, size, source);
     }
     return true;
   }
 
   /** Delivers a notification that has passed a gate. */
-  hand({ notification, consumers, bytes, sentAfter }: Delivery): void {
-    for (const consumer of consumers) consumer.deliver(notification, bytes, sentAfter);
+  hand(delivery: Delivery): void {
+    const { notification, consumers, bytes } = delivery;
+    for (const consumer of consumers) consumer.deliver(notification, bytes, delivery);
   }
 
   /** Reports a gap before the next notification. */

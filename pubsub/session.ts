@@ -84,6 +84,8 @@ export class Session extends MessageReceiver implements MessageSource {
   #givenUp: { readonly reason: GapReason; readonly from: number } | null = null;
   /** The number of messages received. */
   #count = 0;
+  /** The same before the last read. */
+  #countBefore = 0;
 
   private constructor(memory: ServerMemory, connection: Connection, address: Address) {
     super();
@@ -248,6 +250,9 @@ export class Session extends MessageReceiver implements MessageSource {
   }
 
   override read(): Promise<void> | null {
+    // Once for all that a read brings: a time takes memory of its own where it is kept.
+    if (this.#count !== this.#countBefore) this.#memory.lastMessage = this.receivedAt;
+    this.#countBefore = this.#count;
     this.#heartbeat?.heard();
     return this.#dispatcher.yield();
   }
@@ -361,7 +366,6 @@ export class Session extends MessageReceiver implements MessageSource {
   #deliver(frame: MessageFrame): void {
     const memory = this.#memory;
     memory.messages++;
-    memory.lastMessage = this.receivedAt;
     this.lastSentAfter = this.sentAfter;
     if (!this.#dispatcher.deliver(frame, this)) memory.malformed++;
   }

@@ -1,5 +1,5 @@
 import type { KeyNotification } from "../parse/mod.ts";
-import type { Consumer } from "./delivery.ts";
+import type { Consumer, Sent } from "./delivery.ts";
 import { ClosedError } from "./connection/errors.ts";
 import { type Flush, type Gap, type Item, sizeOfGap } from "./gap.ts";
 import { checkAtLeast, checkSignal, LONGEST_TIMER } from "./connection/option_checks.ts";
@@ -85,21 +85,21 @@ export class Stream implements Consumer {
 
   /** Adds a gap or a flush before the next notification. */
   report(item: Gap | Flush): void {
-    if (item.kind === "gap") this.#deliver(item, sizeOfGap(item), item.from);
-    else this.#deliver(item, 0, item.at);
+    if (item.kind === "gap") this.#deliver(item, sizeOfGap(item), { sentAfter: item.from });
+    else this.#deliver(item, 0, { sentAfter: item.at });
   }
 
-  deliver(notification: KeyNotification, bytes: number, sentAfter: number): void {
+  deliver(notification: KeyNotification, bytes: number, source: Sent): void {
     // A queue may hold it for long. It must not keep the network chunk.
     notification.detach();
-    this.#deliver(notification, bytes, sentAfter);
+    this.#deliver(notification, bytes, source);
   }
 
-  #deliver(item: Item, bytes: number, sentAfter: number): void {
+  #deliver(item: Item, bytes: number, source: Sent): void {
     if (this.#end !== null) return;
     const consumers = this.#consumers;
     for (let index = 0; index < consumers.length; index++) {
-      consumers[index]!.deliver(item, bytes, sentAfter);
+      consumers[index]!.deliver(item, bytes, source);
     }
   }
 
@@ -238,8 +238,8 @@ class Mailbox {
     return this.#waiters.size > 0;
   }
 
-  deliver(item: Item, bytes: number, sentAfter: number): void {
-    this.queue.push(item, bytes, sentAfter);
+  deliver(item: Item, bytes: number, source: Sent): void {
+    this.queue.push(item, bytes, source.sentAfter);
     if (this.#waiters.size === 0 || this.#isServing) return;
     // After the current read, because a batch is all that it brings.
     this.#isServing = true;
