@@ -22,7 +22,7 @@ export class DesiredChannel<User> implements ServerChannel {
   isPromised = false;
   /** How often each user has subscribed; null while each has done so once. */
   counts: Map<User, number> | null = null;
-  /** The pattern of the message that came after the last one of this pattern. */
+  /** The pattern of the message that came after the last one of this pattern. It may be removed. */
   next: DesiredChannel<User> | null = null;
   /**
    * The bytes of a pattern, four at a time; the last four may overlap. Null if they are not to be
@@ -147,6 +147,9 @@ export class SubscriptionRegistry<User> {
       this.#common = undefined;
     }
     desired.words = null;
+    // Otherwise removed patterns, and their users, would stay reachable one through another.
+    desired.next = null;
+    if (this.#last === desired) this.#last = null;
     this.#note(id, -1);
     if (this.#channels.size === 0) this.#alone = { pattern: null, users: [] };
   }

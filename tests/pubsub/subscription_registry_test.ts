@@ -109,6 +109,31 @@ Deno.test("a pattern is found wherever it stands, also after it was removed and 
   assertEquals(usersOf(first), [`user of ${first}`, "one more"]);
 });
 
+Deno.test("of patterns that come and go, at most the last one is kept", () => {
+  const registry = new SubscriptionRegistry<string>();
+  const lasting = registry.add(channel("lasting*", true), "ana");
+  const find = (name: string) => registry.findPattern(encoder.encode(name), 0, name.length);
+  const removed = Array.from({ length: 10 }, (_, n) => {
+    const name = `${n}*`;
+    const desired = registry.add(channel(name, true), "bo");
+    find("lasting*");
+    find(name);
+    if (n % 2 === 0) find(name);
+    registry.remove(channel(name, true), "bo");
+    return desired;
+  });
+  assertEquals(removed.map(({ next }) => next), removed.map(() => null));
+  assertEquals(lasting.next === removed.at(-1), true);
+  // Also where nothing else comes between.
+  const [first, second] = ["first*", "second*"].map((name) => {
+    const desired = registry.add(channel(name, true), "bo");
+    find(name);
+    registry.remove(channel(name, true), "bo");
+    return desired;
+  });
+  assertEquals([first!.next, second!.next], [null, null]);
+});
+
 Deno.test("channels that one event may come for overlap", () => {
   const registry = new SubscriptionRegistry<string>();
   const overlapsWith = (name: string, isPattern = false) => {
