@@ -120,8 +120,6 @@ export class Dispatcher {
   /** Loaded with the first subscription. */
   #advice: EventAdvice | null = null;
   readonly #subscriptions = new Set<ActiveSubscription>();
-  /** Whether there ever was a subscription with a filter. */
-  #hasFilters = false;
   #droppedBefore = 0;
   #gaps = 0;
   #end: Error | null = null;
@@ -178,7 +176,6 @@ export class Dispatcher {
     const user = events === undefined && keys === undefined
       ? consumer
       : new FilteredConsumer(consumer, makeFilter(channels, options, this.#settings.keyPrefix));
-    if (user !== consumer) this.#hasFilters = true;
     const byId = new Map(channels.map((channel) => [channelId(channel), channel]));
     const subscription: ActiveSubscription = {
       channels: new Map(byId),
@@ -247,7 +244,7 @@ export class Dispatcher {
       : this.registry.findPattern(bytes, patternStart, patternEnd);
     // Nobody is subscribed any more; the server has not been asked yet to stop, or has not done so yet.
     if (found === undefined) return true;
-    const subscribers = this.#hasFilters ? passing(found, frame) : found as Subscribers<Consumer>;
+    const subscribers = passing(found, frame);
     const { hasOverlaps } = this.registry;
     if (!hasOverlaps) deduplicator.reset();
     const begins = !hasOverlaps || deduplicator.isNewEvent(subscribers, frame);
@@ -380,10 +377,9 @@ export class Dispatcher {
 }
 
 /** Returns the consumers that a message is for. */
-function passing(
-  { pattern, users }: Subscribers<User>,
-  frame: MessageFrame,
-): Subscribers<Consumer> {
+function passing(found: Subscribers<User>, frame: MessageFrame): Subscribers<Consumer> {
+  const { pattern, users } = found;
+  if (!hasFilter(users)) return found as Subscribers<Consumer>;
   const consumers: Consumer[] = [];
   for (const user of users) {
     const isFiltered = user instanceof FilteredConsumer;
@@ -393,4 +389,12 @@ function passing(
     if (!consumers.includes(consumer)) consumers.push(consumer);
   }
   return { pattern, users: consumers };
+}
+
+/** Whether any of these users takes only some of the messages. */
+function hasFilter(users: readonly User[]): boolean {
+  for (let index = 0; index < users.length; index++) {
+    if (users[index] instanceof FilteredConsumer) return true;
+  }
+  return false;
 }

@@ -8,6 +8,8 @@ import {
   type KeyspaceNotificationsInterface,
   type SubscribeOptions,
 } from "../../mod.ts";
+import { Dispatcher } from "../../pubsub/dispatcher.ts";
+import { resolveOptions } from "../../pubsub/options.ts";
 import { startCluster, startServer, until } from "../servers/mod.ts";
 import { FakeServer } from "./fake_server.ts";
 
@@ -202,6 +204,33 @@ Deno.test("an event of a filter that never fires is warned of", async () => {
   });
   await notifications.subscribeKeyspace("*", { events: ["incr", "set"] });
   assertEquals(warnings.map((message) => /incrby/.test(message)), [true]);
+});
+
+Deno.test("messages of channels without a filter are delivered as if there were none", async () => {
+  const settings = resolveOptions({}, {});
+  const dispatcher = new Dispatcher(() => "", settings, {
+    subscribe: (_channels, admit) => Promise.resolve((admit(), [])),
+    reconcile: () => Promise.resolve(),
+  });
+  await dispatcher.subscribe([KeyspaceChannel.prefix("a")], { events: ["set"], handler() {} });
+  let keys = "";
+  const options = { handler: ({ key }: KeyNotification) => keys += key };
+  await dispatcher.subscribe([KeyspaceChannel.prefix("b")], options);
+  const subscribers: unknown[] = [];
+  const bytes = new TextEncoder().encode("__keyspace@0__:b*__keyspace@0__:b1del");
+  const frame = { patternStart: 0, patternEnd: 17, channelStart: 17, channelEnd: 34 };
+  const deduplicator = { isNewEvent: (found: unknown) => subscribers.push(found), reset() {} };
+  for (let message = 0; message < 2; message++) {
+    dispatcher.deliver({ bytes, ...frame, payloadStart: 34, payloadEnd: 37 }, {
+      receivedAt: 0,
+      sentAfter: 0,
+      deduplicator: deduplicator as never,
+      gate: null,
+    });
+  }
+  assertEquals(keys, "b1b1");
+  // Nothing was made for the message.
+  assertEquals(subscribers[0] === subscribers[1], true);
 });
 
 const WRONG: [options: unknown, channel: string | KeyspaceChannel, message: string][] = [
