@@ -1,6 +1,6 @@
 import { describeEvent } from "../events/mod.ts";
 import { REPEATED_AS } from "../events/replication.ts";
-import { Channel, isPattern, KeyeventChannel, matchGlob } from "../parse/mod.ts";
+import { Channel, isPattern, matchGlob } from "../parse/mod.ts";
 import { excerpt } from "./connection/printable.ts";
 import type { ServerChannel } from "./connection/requests.ts";
 
@@ -31,15 +31,19 @@ export class EventAdvice {
    * @param events the events that it takes of them; none if it takes all
    */
   consider(channels: readonly Channel[], events: readonly string[]): void {
-    for (const channel of [...channels, ...events.map((event) => new KeyeventChannel(event))]) {
+    for (const channel of channels) {
       const event = namedEvent(channel);
       // A pattern of databases may name one event; a pattern of events names none.
-      if (event === null || isPattern(event) || this.#warned.has(event)) continue;
-      const { instead, text } = describeEvent(event);
-      if (instead === null) continue;
-      this.#warned.add(event);
-      this.#onWarning(`"${excerpt(`${channel}`, 100)}" never fires: ${text}`);
+      if (event !== null && !isPattern(event)) this.#look(event, `"${excerpt(`${channel}`, 100)}"`);
     }
+    for (const event of events) this.#look(event, `The event "${excerpt(event, 100)}"`);
+  }
+
+  #look(event: string, what: string): void {
+    const { instead, text } = describeEvent(event);
+    if (instead === null || this.#warned.has(event)) return;
+    this.#warned.add(event);
+    this.#onWarning(`${what} never fires: ${text}`);
   }
 }
 

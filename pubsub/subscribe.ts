@@ -1,5 +1,5 @@
 import { CHANNEL_PREFIXES } from "../parse/channel_type.ts";
-import { Channel, escapeGlob, matchGlob, toChannel } from "../parse/mod.ts";
+import { Channel, escapeGlob, isPattern, matchGlob, toChannel } from "../parse/mod.ts";
 import { readCounted, startsWith } from "../parse/spans.ts";
 import { toBytes } from "../bytes/to_bytes.ts";
 import { type MessageFrame, ServerError } from "../resp/mod.ts";
@@ -115,6 +115,14 @@ export function makeFilter(
     events.every((event) => typeof event === "string" && event !== "");
   if (events !== undefined && !isList) {
     throw new TypeError("Cannot subscribe: events is not a list of names of events");
+  }
+  const glob = events?.find((event) => isPattern(event));
+  if (glob !== undefined) {
+    throw new TypeError(
+      `Cannot subscribe: events contains "${
+        excerpt(glob, 100)
+      }", which is a pattern; list the names`,
+    );
   }
   if (keys !== undefined && typeof keys !== "string" && !ArrayBuffer.isView(keys)) {
     throw new TypeError("Cannot subscribe: keys is neither text nor bytes");

@@ -63,7 +63,10 @@ export type ChannelLike = Channel | string | Uint8Array;
  * ```
  */
 export interface FilterOptions {
-  /** Only these events: for keyspace, subkeyspace and subkeyspaceitem channels, which name keys. */
+  /**
+   * Only events with these names, which are no patterns: for keyspace, subkeyspace and subkeyspaceitem
+   * channels, which name keys.
+   */
   readonly events?: readonly EventName[];
   /**
    * Only keys that match this glob, without the prefix of the option `keyPrefix`: for keyevent and
