@@ -207,6 +207,10 @@ export class Succession {
   /** A primary was replaced by a node. */
   replace(primary: string, heir: string): void {
     this.end(primary);
+    this.#promote(primary, heir);
+  }
+
+  #promote(primary: string, heir: string): void {
     Object.assign(this.of(heir), { primary, isPromoted: true });
     this.#context.onPromoted(heir);
   }
@@ -247,9 +251,13 @@ export class Succession {
         if (connection === null) ({ connection, info: { role } } = await this.#open(id, signal));
         role ??= (await askRole(connection)).role;
         if (role === "primary") {
-          this.replace(primary, id);
-          // It may be a replica again before it is heard.
-          this.of(id).replication = await readReplication(connection);
+          this.#promote(primary, id);
+          // It may be a replica again before it is heard. The end of the polls closes this connection.
+          try {
+            this.of(id).replication = await readReplication(connection);
+          } finally {
+            if (!signal.aborted) this.end(primary);
+          }
         } else if (role === "replica") this.of(id).replicaAt = askedAt;
       } catch {
         // The replica does not answer now; the topology may name it later all the same.

@@ -223,9 +223,16 @@ export const cluster: readonly Mutant[] = [
   {
     name: "goes on polling replicas once one was promoted",
     file: "cluster/members/succession.ts",
-    before: "    this.end(primary);\n    Object.assign(",
-    after: "    Object.assign(",
+    before: "if (!signal.aborted) this.end(primary);",
+    after: "",
     tests: ["tests/cluster/members/succession_test.ts"],
+  },
+  {
+    name: "closes the connection to an heir before its history was read",
+    file: "cluster/members/succession.ts",
+    before: "this.#promote(primary, id);",
+    after: "this.replace(primary, id);",
+    tests: ["tests/cluster/members/succession_test.ts", "--filter=an heir has a history"],
   },
   {
     name: "takes an emptied primary for one that was replaced by a node that is not heard",

@@ -20,7 +20,7 @@ const REPLICATION: Replication = { id: "t", offset: 9, previousId: "s", previous
 /** Servers that say that they are replicas, until they are promoted. */
 class Replicas implements AsyncDisposable {
   readonly #promoted = new Set<string>();
-  readonly servers: ReadonlyMap<string, FakeServer>;
+  readonly servers: Map<string, FakeServer>;
   readonly promoted: string[] = [];
   readonly succession: Succession;
 
@@ -146,6 +146,50 @@ Deno.test("a replica that has been promoted already is reported by its handshake
   await until("it is reported", () => promoted.length > 0);
   assertEquals(server.commands.filter((command) => command.startsWith("ROLE")), []);
   succession.close();
+});
+
+/** The reply to `INFO replication` of a primary. */
+function infoOf({ id, offset, previousId, previousOffset }: Replication): string {
+  const text = `master_replid:${id}\r\nmaster_replid2:${previousId}\r\n` +
+    `master_repl_offset:${offset}\r\nsecond_repl_offset:${previousOffset + 1}\r\n`;
+  return `$${text.length}\r\n${text}\r\n`;
+}
+
+Deno.test("an heir has a history though it is a replica again before it is heard", async () => {
+  const history = { id: "t", offset: 60, previousId: "s", previousOffset: 40 };
+  const server = new FakeServer(([name]) => {
+    if (name === "HELLO") return hello("master");
+    return name === "INFO" ? infoOf(history) : undefined;
+  });
+  await using replicas = new Replicas("r1");
+  const { succession, promoted } = replicas;
+  replicas.servers.set("r", server);
+  succession.keepLog("p", logOf("s", 10, 50));
+  succession.begin("p", ["r", "r1"]);
+  await until("it is reported", () => promoted.length > 0);
+  await until("nobody is polled any more", () => replicas.connections === 0);
+  assertEquals([promoted, succession.polls("p")], [["r"], false]);
+  assertEquals(succession.of("r").replication, history);
+  succession.of("q").replication = { id: "u", offset: 70, previousId: "t", previousOffset: 70 };
+  const { isHeir, after } = succession.takeover("q", "p");
+  assertEquals([isHeir, after], [true, 39]);
+});
+
+Deno.test("a promotion is reported before the history of the heir is read, and also if it is refused", async () => {
+  const asked: string[] = [];
+  const server = new FakeServer(([name]) => {
+    asked.push(`${name}, reported ${promoted.length}`);
+    if (name === "HELLO") return hello("master");
+    return name === "INFO" ? "-NOPERM no\r\n" : undefined;
+  });
+  await using replicas = new Replicas();
+  const { succession, promoted } = replicas;
+  replicas.servers.set("r", server);
+  succession.begin("p", ["r"]);
+  await until("it is reported", () => promoted.length > 0);
+  await until("nobody is polled any more", () => replicas.connections === 0);
+  assertEquals(asked.filter((one) => one.startsWith("INFO")), ["INFO, reported 1"]);
+  assertEquals([promoted, succession.polls("p")], [["r"], false]);
 });
 
 Deno.test("replicas of a primary that came back are not polled any more", async () => {
