@@ -67,15 +67,6 @@ export class EventQueues<Item> {
     this.heldBytes += event.bytes;
   }
 
-  /** Up to which place a node has to prove what it emitted, for the events of others that wait. */
-  neededOf(stream: NodeStream<Item>): number {
-    let needed = -1;
-    for (const other of this.#waiting) {
-      if (other !== stream) needed = Math.max(needed, other.neededOrder);
-    }
-    return needed;
-  }
-
   /** Hands an item out. */
   decide(item: Item, verdict: Verdict): void {
     if (verdict === "artefact") this.artefacts++;

@@ -275,7 +275,7 @@ export class MigrationFilter<Item> {
     const needed = [
       this.proofs.everyOrder,
       this.#keyMoves.neededOrder,
-      this.queues.neededOf(stream),
+      this.proofs.neededOf(stream),
     ];
     this.proofs.wantProof(stream, Math.max(...needed));
     const { movesOrder } = stream;

@@ -18,6 +18,8 @@ export class Proofs<Item> {
   /** The place at which that was read. */
   #epochOrder = -1;
   readonly #streams = new Set<NodeStream<Item>>();
+  /** Streams, also of connections that are over, of which events wait for what other nodes prove. */
+  readonly #waiting = new Set<NodeStream<Item>>();
   #primaries: ReadonlySet<string> = new Set();
   /** Primaries that no topology has named yet. */
   readonly #unnamed = new Set<string>();
@@ -169,9 +171,20 @@ export class Proofs<Item> {
     if (order <= this.provenBeside(stream)) return true;
     if (stream.neededOrder < order) {
       stream.neededOrder = order;
+      this.#waiting.add(stream);
       this.wantProofBeside(stream, order);
     }
     return false;
+  }
+
+  /** Up to which place a node has to prove what it emitted, for the events of others that wait. */
+  neededOf(stream: NodeStream<Item>): number {
+    let needed = -1;
+    for (const other of this.#waiting) {
+      if (other.neededOrder <= this.provenBeside(other)) this.#waiting.delete(other);
+      else if (other !== stream) needed = Math.max(needed, other.neededOrder);
+    }
+    return needed;
   }
 
   /** Asks every other node for proof of what it emitted before this place. */

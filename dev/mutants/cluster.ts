@@ -228,6 +228,13 @@ export const cluster: readonly Mutant[] = [
     tests: ["tests/cluster/members/succession_test.ts"],
   },
   {
+    name: "asks a node no more for proof that events of others wait for",
+    file: "cluster/migration/proofs.ts",
+    before: "this.#waiting.add(stream);",
+    after: "",
+    tests: ["tests/cluster/migration/filter_test.ts", "--filter=their connections are over"],
+  },
+  {
     name: "closes the connection to an heir before its history was read",
     file: "cluster/members/succession.ts",
     before: "this.#promote(primary, id);",

@@ -744,6 +744,25 @@ Deno.test("what waits of a node's earlier connection comes before events of the 
   assertEquals(scene.take(), ["a del k maybe", "a set gained real", "a set k real"]);
 });
 
+Deno.test("what a node has to prove for others is needed also once their connections are over", () => {
+  const scene = new Scene({ a: [1], b: [2] });
+  scene.filter.pingSent(scene.stream("b"));
+  scene.emit("a", "del", "first");
+  scene.emit("a", "del", "second");
+  scene.filter.close(scene.stream("a"));
+  scene.filter.open(silent("a"));
+  scene.asked = [];
+  // The ping under way was sent before any of the events.
+  scene.prove("b");
+  assertEquals([scene.take(), scene.asked], [[], ["ping b"]]);
+  scene.prove("b");
+  assertEquals(scene.take().length, 2);
+  // Nothing is asked for once nothing waits.
+  scene.asked = [];
+  scene.ping("b");
+  assertEquals(scene.asked, []);
+});
+
 Deno.test("each node proves once that all are heard, however many there are", () => {
   const ids = Array.from({ length: 50 }, (_, index) => `${index}`);
   const asked: NodeStream<string>[] = [];
