@@ -50,9 +50,9 @@ export class WatchedCluster {
     this.#hasFences = migrations !== "deliver";
     this.#reportsStatus = options.onStatus !== undefined;
     this.dispatcher = new Dispatcher(() => "*", settings, {
-      subscribe: async (channels, admit) => {
+      subscribe: async (channels, checked, admit) => {
         // Before the fences are set, which may be thousands.
-        await this.#onEach(({ server }) => server.checkDelivery(channels));
+        await this.#onEach(({ server }) => server.checkDelivery(checked));
         admit();
         this.#members.slots.want(channels);
         const all = [...channels, ...this.#registerOpposites()];

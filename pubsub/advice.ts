@@ -2,7 +2,7 @@ import { describeEvent } from "../events/mod.ts";
 import { REPEATED_AS } from "../events/replication.ts";
 import { Channel, isPattern, matchGlob } from "../parse/mod.ts";
 import { excerpt } from "./connection/printable.ts";
-import type { ServerChannel } from "./connection/requests.ts";
+import type { CheckedChannel } from "./flags.ts";
 
 /** The event that a channel names: `__keyevent@0__:set`, `__subkeyspaceevent@*__:hset|key`. */
 const NAMED_EVENT = /^__(?:(?:sub)?keyevent@[^_]*__:(.*)|subkeyspaceevent@[^_]*__:([^|]*)\|.*)$/s;
@@ -55,25 +55,30 @@ export class EventAdvice {
  * @param warned the events of which it has been warned
  */
 export function adviseOnReplica(
-  channels: Iterable<ServerChannel>,
+  channels: Iterable<CheckedChannel>,
   warned: Set<string>,
   onWarning: (message: string) => void,
 ): void {
-  for (const { bytes, isPattern } of channels) {
+  for (const { bytes, isPattern, users = [{}] } of channels) {
     const channel = new Channel(bytes, isPattern);
-    const includes = eventMatcher(channel);
-    for (const [event, instead] of Object.entries(REPEATED_AS)) {
-      if (warned.has(event) || !includes(event)) continue;
-      // A pattern may include what comes instead.
-      if (instead === null ? isPattern && includes("del") : includes(instead)) continue;
-      warned.add(event);
-      onWarning(
-        `"${excerpt(`${channel}`, 100)}" does not get "${event}" from a replica, which ` +
-          (instead === null
-            ? "does not learn of reads on its primary"
-            : `sends "${instead}" instead`) +
-          "; watch the primary to get it",
-      );
+    for (const { events } of users) {
+      const includes = events === undefined
+        ? eventMatcher(channel)
+        : (event: string) => events.includes(event);
+      const isOpen = isPattern && events === undefined;
+      for (const [event, instead] of Object.entries(REPEATED_AS)) {
+        if (warned.has(event) || !includes(event)) continue;
+        // A pattern may include what comes instead.
+        if (instead === null ? isOpen && includes("del") : includes(instead)) continue;
+        warned.add(event);
+        onWarning(
+          `"${excerpt(`${channel}`, 100)}" does not get "${event}" from a replica, which ` +
+            (instead === null
+              ? "does not learn of reads on its primary"
+              : `sends "${instead}" instead`) +
+            "; watch the primary to get it",
+        );
+      }
     }
   }
 }

@@ -1,4 +1,4 @@
-import type { KeyNotification } from "../parse/mod.ts";
+import type { EventName, KeyNotification } from "../parse/mod.ts";
 import { isPromiseLike } from "./connection/option_checks.ts";
 import { BoundedQueue, type DeliveryOptions, type QueueCounts } from "./queue.ts";
 
@@ -45,6 +45,8 @@ export interface Sent {
 
 /** Consumes the notifications of subscribed channels. */
 export interface Consumer {
+  /** The events that it takes, of channels that name keys; all if left out. */
+  readonly events?: readonly EventName[] | undefined;
   /**
    * Takes the next notification.
    *

@@ -1,10 +1,11 @@
-import type { Channel, KeyNotification } from "../parse/mod.ts";
+import type { Channel, EventName, KeyNotification } from "../parse/mod.ts";
 import { parseNotification } from "../parse/notification.ts";
 import type { MessageFrame } from "../resp/mod.ts";
 import { type Consumer, HandlerConsumer } from "./delivery.ts";
 import { ClosedError } from "./connection/errors.ts";
 import type { EventAdvice } from "./advice.ts";
 import type { EventDeduplicator } from "./event_deduplicator.ts";
+import type { CheckedChannel } from "./flags.ts";
 import type { Flush, Gap } from "./gap.ts";
 import type { DroppedMessages } from "./held_messages.ts";
 import { makeFilter, type PassesFilter, subscribeError } from "./subscribe.ts";
@@ -34,10 +35,13 @@ interface ActiveSubscription {
 class FilteredConsumer {
   readonly consumer: Consumer;
   readonly passes: PassesFilter;
+  /** As of {@linkcode Consumer}. */
+  readonly events: readonly EventName[] | undefined;
 
-  constructor(consumer: Consumer, passes: PassesFilter) {
+  constructor(consumer: Consumer, passes: PassesFilter, events: readonly EventName[] | undefined) {
     this.consumer = consumer;
     this.passes = passes;
+    this.events = events;
   }
 }
 
@@ -64,10 +68,15 @@ export interface Servers {
   /**
    * Waits until every server has confirmed or refused desired channels.
    *
+   * @param checked the same channels, with the user for whom they are subscribed
    * @param admit called once it is known that every server can deliver something on each channel
    * @throws if a server can deliver nothing on one of them
    */
-  subscribe(channels: readonly Desired[], admit: () => void): Promise<Refusal[]>;
+  subscribe(
+    channels: readonly Desired[],
+    checked: readonly CheckedChannel[],
+    admit: () => void,
+  ): Promise<Refusal[]>;
   /** Waits until every connected server has unsubscribed channels that are not desired. */
   reconcile(): Promise<void>;
 }
@@ -173,9 +182,11 @@ export class Dispatcher {
     const consumer = given === undefined
       ? this.stream
       : new HandlerConsumer(given, batchHandler !== undefined, this.#delivery);
-    const user = events === undefined && keys === undefined
-      ? consumer
-      : new FilteredConsumer(consumer, makeFilter(channels, options, this.#settings.keyPrefix));
+    const user: User = events === undefined && keys === undefined ? consumer : new FilteredConsumer(
+      consumer,
+      makeFilter(channels, options, this.#settings.keyPrefix),
+      events,
+    );
     const byId = new Map(channels.map((channel) => [channelId(channel), channel]));
     const subscription: ActiveSubscription = {
       channels: new Map(byId),
@@ -192,10 +203,12 @@ export class Dispatcher {
         this.registry.remove(channel, PENDING);
       }
     };
+    // Other users of a channel may take other events of it.
+    const checked = desired.map(({ bytes, isPattern }) => ({ bytes, isPattern, users: [user] }));
     let refused: Refusal[];
     try {
       [refused] = await Promise.all([
-        this.#servers.subscribe(desired, admit),
+        this.#servers.subscribe(desired, checked, admit),
         this.#advise(channels, events),
       ]);
     } catch (error) {

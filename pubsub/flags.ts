@@ -3,12 +3,13 @@ import {
   knownFlags,
   mergeFlags,
   missingOn,
+  type NarrowedChannel,
   parseFlags,
   type Product,
   requiredFlags,
   sinceWhen,
 } from "../events/flags.ts";
-import { Channel, type ChannelType } from "../parse/mod.ts";
+import { Channel, type ChannelType, type EventName } from "../parse/mod.ts";
 import { type Reply, RespMap, ServerError } from "../resp/mod.ts";
 import type { Connection } from "./connection/connection.ts";
 import { excerpt } from "./connection/printable.ts";
@@ -41,8 +42,14 @@ export type FlagsPolicy = "require" | "warn" | "ignore" | "merge";
 /** Why a server can deliver nothing on some channels. */
 export type UndeliverableError = MissingFlagsError | MissingDatabaseError | SubscribeRefusedError;
 
+/** A channel to check. */
+export interface CheckedChannel extends ServerChannel {
+  /** Its users. One with `events` takes only those. */
+  readonly users?: readonly { readonly events?: readonly EventName[] | undefined }[];
+}
+
 /** Returns why a server can deliver nothing on some channels; null if it can, or does not say. */
-export type FindUndeliverable = (channels: Iterable<ServerChannel>) => UndeliverableError | null;
+export type FindUndeliverable = (channels: Iterable<CheckedChannel>) => UndeliverableError | null;
 
 /**
  * Checks whether a server can deliver anything on channels. Subscribing does not tell: it succeeds
@@ -78,7 +85,7 @@ export class DeliveryCheck {
    */
   async check(
     connection: Connection,
-    groups: readonly (readonly ServerChannel[])[],
+    groups: readonly (readonly CheckedChannel[])[],
   ): Promise<FindUndeliverable> {
     const askedAt = Date.now();
     const find = await this.#find(connection, groups);
@@ -96,7 +103,7 @@ export class DeliveryCheck {
    */
   async checkAll(
     connection: Connection,
-    desired: Iterable<ServerChannel>,
+    desired: Iterable<CheckedChannel>,
   ): Promise<UndeliverableError | null> {
     const askedAt = Date.now();
     const channels = [...desired];
@@ -115,7 +122,7 @@ export class DeliveryCheck {
    */
   async recheck(
     connection: Connection,
-    desired: Iterable<ServerChannel>,
+    desired: Iterable<CheckedChannel>,
     keepsTime: boolean,
     sentAfter: number,
   ): Promise<FlagsLoss & { readonly from: number } | null> {
@@ -139,7 +146,7 @@ export class DeliveryCheck {
 
   async #find(
     connection: Connection,
-    groups: readonly (readonly ServerChannel[])[],
+    groups: readonly (readonly CheckedChannel[])[],
   ): Promise<FindUndeliverable> {
     const needsFlags = groups.some((group) => group.length > 0);
     const [findDatabase, flags] = await Promise.all([
@@ -157,10 +164,10 @@ export class DeliveryCheck {
   async #findMissingFlags(
     connection: Connection,
     before: string,
-    groups: readonly Iterable<ServerChannel>[],
+    groups: readonly Iterable<CheckedChannel>[],
   ): Promise<FindMissing> {
     // Thousands of groups may need the same flags, which are then compared once.
-    const asked = new Map<string, readonly Channel[]>();
+    const asked = new Map<string, readonly Need[]>();
     for (const group of groups) {
       const needs = representatives(group);
       if (needs.size > 0) asked.set(JSON.stringify([...needs.keys()]), [...needs.values()]);
@@ -197,7 +204,7 @@ export interface FlagsLoss {
 /** Compares flags with those before, which are null if they are not known. */
 function findLoss(
   connection: Connection,
-  channels: Iterable<ServerChannel>,
+  channels: Iterable<CheckedChannel>,
   before: string | null,
   flags: string,
 ): FlagsLoss | null {
@@ -205,7 +212,9 @@ function findLoss(
   const silent = asked.filter((channel) => isSilent(connection, flags, channel));
   const error = describeSilent(connection, flags, silent, new Map());
   if (error !== null || before === null) {
-    return error && { error, message: error.message, isWhole: asked.length === 1 };
+    // What a filter leaves out may come all the while.
+    const isWhole = asked.length === 1 && asked[0] instanceof Channel;
+    return error && { error, message: error.message, isWhole };
   }
   const needed = parseFlags(requiredFlags(...asked));
   const had = [...parseFlags(before)].filter((letter) => needed.has(letter)).join("");
@@ -221,7 +230,7 @@ function findLoss(
 }
 
 /** Says what some channels lack; null when they lack nothing. */
-type FindMissing = (channels: Iterable<ServerChannel>) => MissingFlagsError | null;
+type FindMissing = (channels: Iterable<CheckedChannel>) => MissingFlagsError | null;
 
 /** What the server said when it refused to set a letter. */
 type Refusals = Map<string, string>;
@@ -268,7 +277,7 @@ const HIDDEN = ["nocr", "noc", "n"];
 async function addMissing(
   connection: Connection,
   flags: string,
-  groups: readonly (readonly Channel[])[],
+  groups: readonly (readonly Need[])[],
   refusals: Refusals,
 ): Promise<string | null> {
   const { product } = connection;
@@ -314,7 +323,7 @@ async function addFlags(
 }
 
 /** Whether nothing can come on a channel with these flags. */
-function isSilent({ product }: Connection, flags: string, channel: Channel): boolean {
+function isSilent({ product }: Connection, flags: string, channel: Need): boolean {
   return !missingOn(product, flags, channel).canReceive;
 }
 
@@ -322,7 +331,7 @@ function isSilent({ product }: Connection, flags: string, channel: Channel): boo
 function describeSilent(
   connection: Connection,
   flags: string,
-  silent: readonly Channel[],
+  silent: readonly Need[],
   refusals: Refusals,
 ): MissingFlagsError | null {
   if (silent.length === 0) return null;
@@ -344,8 +353,12 @@ function describeSilent(
   );
 }
 
-function nameAll(channels: readonly Channel[]): string {
-  const names = channels.slice(0, 3).map((channel) => `"${excerpt(`${channel}`, 100)}"`);
+function nameAll(channels: readonly Need[]): string {
+  const names = channels.slice(0, 3).map((one) =>
+    one instanceof Channel
+      ? `"${excerpt(`${one}`, 100)}"`
+      : `"${excerpt(`${one.channel}`, 100)}" (events: ${excerpt(one.events.join(", "), 100)})`
+  );
   const more = channels.length > 3 ? ` and ${channels.length - 3} more` : "";
   return names.join(", ") + more;
 }
@@ -353,7 +366,7 @@ function nameAll(channels: readonly Channel[]): string {
 /** What the flags lack for channels, and the command that adds it. */
 function describe(
   flags: string,
-  silent: readonly Channel[],
+  silent: readonly Need[],
   product: Product,
   refusals: Refusals,
   command: string,
@@ -370,12 +383,15 @@ function describe(
 }
 
 /** What a server would have to know to send something on channels. */
-function describeNever(flags: string, never: readonly Channel[], product: Product): string {
+function describeNever(flags: string, never: readonly Need[], product: Product): string {
   const { foreign } = missingOn(product, flags, ...never);
   const { software, version } = product;
   return `${software} ${version} cannot send ${nameAll(never)}, because it does not know ` +
     `"${foreign}" in notify-keyspace-events; ${sinceWhen(foreign)} does`;
 }
+
+/** A channel that needs flags, or one with the only events that matter. */
+type Need = Channel | NarrowedChannel;
 
 const BY_KEY: readonly (ChannelType | null)[] = [
   "keyspace",
@@ -387,13 +403,16 @@ const BY_KEY: readonly (ChannelType | null)[] = [
  * One channel for all that need the same flags, by that need: those of a channel type that names the key
  * need the same whatever the key, and there may be thousands.
  */
-function representatives(channels: Iterable<ServerChannel>): Map<string, Channel> {
-  const found = new Map<string, Channel>();
-  for (const { bytes, isPattern } of channels) {
+function representatives(channels: Iterable<CheckedChannel>): Map<string, Need> {
+  const found = new Map<string, Need>();
+  for (const { bytes, isPattern, users = [{}] } of channels) {
     const channel = new Channel(bytes, isPattern);
     const { type } = channel;
-    const need = BY_KEY.includes(type) ? `${type}` : `${channel}`;
-    if (!found.has(need)) found.set(need, channel);
+    const name = BY_KEY.includes(type) ? `${type}` : `${channel}`;
+    for (const { events } of users) {
+      const need = events === undefined ? name : `${name} ${events}`;
+      if (!found.has(need)) found.set(need, events === undefined ? channel : { channel, events });
+    }
   }
   return found;
 }

@@ -3,6 +3,7 @@ import { formatAddress } from "./connection/transport.ts";
 import { AbstractKeyspaceNotifications } from "./base.ts";
 import { ClosedError, ConnectError } from "./connection/errors.ts";
 import type { ServerInfo } from "./connection/handshake.ts";
+import type { CheckedChannel } from "./flags.ts";
 import { OpenGap } from "./gap.ts";
 import { PING } from "./heartbeat.ts";
 import { Dispatcher } from "./dispatcher.ts";
@@ -16,7 +17,6 @@ import {
   type Settings,
 } from "./options.ts";
 import type { RoleCheck, RoleCheckOptions } from "./role_check.ts";
-import type { ServerChannel } from "./connection/requests.ts";
 import { isSentinelTarget, type SentinelTarget } from "./sentinel_target.ts";
 import type { ServerOwner } from "./server_owner.ts";
 import type { NodeState, Status } from "./status.ts";
@@ -48,8 +48,8 @@ export class KeyspaceNotifications extends AbstractKeyspaceNotifications {
     super(settings.database);
     this.#settings = settings;
     this.dispatcher = new Dispatcher(() => this.#node, settings, {
-      subscribe: async (channels, admit) => {
-        const checking = this.#check(channels).then(admit);
+      subscribe: async (channels, checked, admit) => {
+        const checking = this.#check(checked).then(admit);
         // RESP2 takes no question on a connection that has subscribed. To add flags takes several
         // round trips, for which messages would be held.
         if (this.#server.info?.protocol !== 3 || settings.flags === "merge") await checking;
@@ -182,7 +182,7 @@ export class KeyspaceNotifications extends AbstractKeyspaceNotifications {
     return this.#server.node;
   }
 
-  async #check(channels: readonly ServerChannel[]): Promise<void> {
+  async #check(channels: readonly CheckedChannel[]): Promise<void> {
     await this.#server.checkDelivery(channels);
     if (this.#server.info?.role === "replica") await this.#adviseOnReplica(channels);
   }
@@ -194,7 +194,7 @@ export class KeyspaceNotifications extends AbstractKeyspaceNotifications {
   }
 
   /** Warns of events on channels that do not come from a replica. */
-  async #adviseOnReplica(channels: Iterable<ServerChannel>): Promise<void> {
+  async #adviseOnReplica(channels: Iterable<CheckedChannel>): Promise<void> {
     const { adviseOnReplica } = await import("./on_demand.ts");
     adviseOnReplica(channels, this.#missed, this.#settings.onWarning);
   }

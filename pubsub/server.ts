@@ -3,7 +3,6 @@ import { formatAddress } from "./connection/transport.ts";
 import { Signal } from "./connection/timers.ts";
 import type { Connection } from "./connection/connection.ts";
 import { ConnectError, TimeoutError } from "./connection/errors.ts";
-import type { ServerChannel } from "./connection/requests.ts";
 import { isOtherServer } from "./connection/info.ts";
 import type { ServerInfo } from "./connection/handshake.ts";
 import type { GapReason } from "./gap.ts";
@@ -11,13 +10,13 @@ import type { Desired, Refusal } from "./dispatcher.ts";
 import { backoff, Retries } from "./retries.ts";
 import type { ServerOptions } from "./server_owner.ts";
 import { type ServerMemory, Session } from "./session.ts";
-import type { FindUndeliverable } from "./flags.ts";
+import type { CheckedChannel, FindUndeliverable } from "./flags.ts";
 import type { NodeState, NodeStatus } from "./status.ts";
 
 /** A delivery check that has not begun. */
 interface NextCheck {
   /** The channels of each subscription that waits for it. */
-  readonly groups: (readonly ServerChannel[])[];
+  readonly groups: (readonly CheckedChannel[])[];
   /** Resolves once the server is asked. */
   readonly asked: Promise<void>;
   readonly found: Promise<FindUndeliverable>;
@@ -167,7 +166,7 @@ export class Server {
   }
 
   /** Rejects or warns, by the policy, if the server can deliver nothing on one of the channels. */
-  async checkDelivery(channels: readonly ServerChannel[]): Promise<void> {
+  async checkDelivery(channels: readonly CheckedChannel[]): Promise<void> {
     const { flags, onWarning } = this.#options.settings;
     if (flags === "ignore") return;
     // Subscriptions that wait meanwhile share one check.
@@ -181,7 +180,7 @@ export class Server {
 
   /** Plans a check after the one under way. */
   #planCheck(): NextCheck {
-    const groups: (readonly ServerChannel[])[] = [];
+    const groups: (readonly CheckedChannel[])[] = [];
     let onAsked!: () => void;
     const asked = new Promise<void>((resolve) => onAsked = resolve);
     const found = this.#check.then(() => {

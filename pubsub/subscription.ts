@@ -65,7 +65,7 @@ export type ChannelLike = Channel | string | Uint8Array;
 export interface FilterOptions {
   /**
    * Only events with these names, which are no patterns: for keyspace, subkeyspace and subkeyspaceitem
-   * channels, which name keys.
+   * channels, which name keys. The flags of a server must let one of them through at least.
    */
   readonly events?: readonly EventName[];
   /**

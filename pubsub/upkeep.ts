@@ -1,9 +1,8 @@
 import type { Connection } from "./connection/connection.ts";
 import { isOtherServer } from "./connection/info.ts";
-import type { ServerChannel } from "./connection/requests.ts";
 import { delay } from "./connection/timers.ts";
 import { SubscribeRefusedError } from "./errors.ts";
-import type { DeliveryCheck, UndeliverableError } from "./flags.ts";
+import type { CheckedChannel, DeliveryCheck, UndeliverableError } from "./flags.ts";
 import type { GapReason } from "./gap.ts";
 import type { Settings } from "./options.ts";
 import type { CheckedSession } from "./role_check.ts";
@@ -38,7 +37,7 @@ export interface UpkeptServer {
   readonly deliveryCheck: DeliveryCheck | null;
   readonly options: {
     readonly settings: Settings;
-    readonly dispatcher: { readonly registry: { values(): Iterable<ServerChannel> } };
+    readonly dispatcher: { readonly registry: { values(): Iterable<CheckedChannel> } };
     readonly owner: {
       checkUp?(connection: Connection, session: CheckedSession): Promise<void>;
       onLost(reason: GapReason, from: number, hasChannels: boolean): void;

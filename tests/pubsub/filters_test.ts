@@ -1,11 +1,12 @@
 /** Filters: which events and keys of its channels a subscription takes. */
-import { assertEquals, assertRejects } from "@std/assert";
+import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import {
   connect,
   escapeGlob,
   type KeyNotification,
   KeyspaceChannel,
   type KeyspaceNotificationsInterface,
+  MissingFlagsError,
   type SubscribeOptions,
 } from "../../mod.ts";
 import { Dispatcher } from "../../pubsub/dispatcher.ts";
@@ -211,7 +212,7 @@ Deno.test("an event of a filter that never fires is warned of", async () => {
 Deno.test("messages of channels without a filter are delivered as if there were none", async () => {
   const settings = resolveOptions({}, {});
   const dispatcher = new Dispatcher(() => "", settings, {
-    subscribe: (_channels, admit) => Promise.resolve((admit(), [])),
+    subscribe: (_channels, _checked, admit) => Promise.resolve((admit(), [])),
     reconcile: () => Promise.resolve(),
   });
   await dispatcher.subscribe([KeyspaceChannel.prefix("a")], { events: ["set"], handler() {} });
@@ -233,6 +234,56 @@ Deno.test("messages of channels without a filter are delivered as if there were 
   assertEquals(keys, "b1b1");
   // Nothing was made for the message.
   assertEquals(subscribers[0] === subscribers[1], true);
+});
+
+for (const protocol of [2, 3] as const) {
+  Deno.test(`RESP${protocol}: the flags must let one of the events of a filter through`, async () => {
+    await using server = await startServer({ config: { "notify-keyspace-events": "Kg$" } });
+    await using notifications = await connect(server.url, { protocol });
+    // Each subscription is checked by what it takes itself.
+    const [expired, all, some] = await Promise.allSettled([
+      notifications.subscribeKeyspace("user:*", { events: ["expired"] }),
+      notifications.subscribeKeyspace("user:*"),
+      notifications.subscribeKeyspace("user:*", { events: ["expired", "set"] }),
+    ]);
+    assertEquals([all.status, some.status], ["fulfilled", "fulfilled"]);
+    const { reason } = expired as PromiseRejectedResult;
+    assertEquals([reason instanceof MissingFlagsError, reason.missing], [true, "x"]);
+    assertStringIncludes(reason.message, '"__keyspace@0__:user:*" (events: expired) from');
+  });
+}
+
+Deno.test("the flags that the events of a filter need are added, in clusters too", async () => {
+  const config = { "notify-keyspace-events": "Kg" };
+  await using server = await startServer({ config });
+  await using cluster = await startCluster({ config, primaries: 3 });
+  const owner = await cluster.ownerOf("user:1");
+  for (const [target, node] of [[server.url, server], [cluster.urls, owner]] as const) {
+    await using notifications = typeof target === "string"
+      ? await connect(target, { flags: "merge" })
+      : await connect(target, { flags: "merge" });
+    await notifications.subscribeKeyspace("user:*", { events: ["expired"] });
+    const [, flags] = await node.command("CONFIG", "GET", "notify-keyspace-events") as string[];
+    assertEquals([...flags!].sort().join(""), "Kgx");
+  }
+});
+
+Deno.test("a server whose flags no longer let the events of a filter through is degraded", async () => {
+  await using server = await startServer({ config: { "notify-keyspace-events": "Kgx" } });
+  const errors: unknown[] = [];
+  await using notifications = await connect(server.url, {
+    heartbeat: { interval: 50 },
+    onError: (error) => errors.push(error),
+  });
+  const held = await notifications.subscribeKeyspace("user:*", { events: ["expired"] });
+  await server.command("CONFIG", "SET", "notify-keyspace-events", "Kg");
+  await until("it is noticed", () => errors.length > 0);
+  assertStringIncludes((errors[0] as Error).message, "(events: expired)");
+  assertEquals(notifications.status().nodes[0]!.state, "degraded");
+  // The channel itself can receive.
+  await notifications.subscribeKeyspace("user:*");
+  await held.unsubscribe();
+  await until("it is ready", () => notifications.status().nodes[0]!.state === "ready");
 });
 
 const WRONG: [options: unknown, channel: string | KeyspaceChannel, message: string][] = [

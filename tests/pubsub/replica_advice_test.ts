@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { connect } from "../../mod.ts";
-import { Channel } from "../../parse/mod.ts";
+import { Channel, KeyspaceChannel } from "../../parse/mod.ts";
 import { adviseOnReplica } from "../../pubsub/advice.ts";
 import { type TestServer, until } from "../servers/mod.ts";
 import { follow, promote, startPair } from "./pair.ts";
@@ -31,6 +31,22 @@ Deno.test("it is warned of each event that replicas send under another name, or 
   assertEquals(missed(false, "__keyevent@0__:expired", "__keyevent@1__:expired"), ["expired"]);
   assertEquals(missed(false, "__subkeyevent@0__:hexpired", "__keyspace@0__:expired"), ["hexpired"]);
   assertEquals(missed(false, "__subkeyspaceevent@0__:hincrbyfloat|k"), ["hincrbyfloat"]);
+});
+
+Deno.test("it is warned of the events that a subscription to keys takes alone", () => {
+  const { bytes, isPattern } = KeyspaceChannel.prefix("user:");
+  const warningsOf = (...events: string[]) => {
+    const warnings: string[] = [];
+    const users = [{}, { events }];
+    adviseOnReplica([{ bytes, isPattern, users }], new Set(), (text) => warnings.push(text));
+    return warnings;
+  };
+  assertEquals(warningsOf("expired"), [
+    '"__keyspace@0__:user:*" does not get "expired" from a replica, which sends "del" instead; ' +
+    "watch the primary to get it",
+  ]);
+  assertEquals(warningsOf("expired", "del"), []);
+  assertEquals(warningsOf("keymiss", "del").length, 1);
 });
 
 for (
