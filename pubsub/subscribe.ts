@@ -26,9 +26,9 @@ export function readArguments(
   }
   const options = hasOptions ? last : {};
   const { handler, batchHandler } = options;
-  for (const given of [handler, batchHandler]) {
+  for (const [name, given] of Object.entries({ handler, batchHandler })) {
     if (given !== undefined && typeof given !== "function") {
-      throw new TypeError("Cannot subscribe: the handler is not a function");
+      throw new TypeError(`Cannot subscribe: ${name} is not a function`);
     }
   }
   if (handler !== undefined && batchHandler !== undefined) {

@@ -87,12 +87,20 @@ export interface FilterOptions {
  * await notifications.subscribe("__keyevent@0__:expired", logged);
  * ```
  */
-export interface SubscribeOptions extends FilterOptions {
-  /** Takes the notifications, which then do not go to the merged stream. */
-  readonly handler?: NotificationHandler;
-  /** Takes them in batches, in place of a `handler`. */
-  readonly batchHandler?: BatchHandler;
-}
+export type SubscribeOptions =
+  & FilterOptions
+  & (
+    | {
+      /** Takes the notifications, which then do not go to the merged stream. */
+      readonly handler?: NotificationHandler;
+      readonly batchHandler?: undefined;
+    }
+    | {
+      readonly handler?: undefined;
+      /** Takes them in batches, in place of a `handler`. */
+      readonly batchHandler?: BatchHandler;
+    }
+  );
 
 /**
  * The options of the methods that build the channel.
@@ -106,7 +114,7 @@ export interface SubscribeOptions extends FilterOptions {
  * await notifications.subscribeKeyspace("user:", options); // __keyspace@3__:user:*
  * ```
  */
-export interface ChannelSubscribeOptions extends SubscribeOptions, ChannelOptions {}
+export type ChannelSubscribeOptions = SubscribeOptions & ChannelOptions;
 
 /**
  * The options of {@linkcode KeyspaceNotificationsInterface.listen}.

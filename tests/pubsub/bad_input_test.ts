@@ -148,7 +148,7 @@ Deno.test("what is no channel, no signal or no time is a rejection that says so"
     ["the option as", () => one.subscribeKeyspace("k", { as: "glob" })],
     ["the option db with subscribe", () => one.subscribe("__keyspace@0__:k", { db: 1 })],
     ["the option as with subscribe", () => one.subscribe("__keyspace@0__:k", { as: "prefix" })],
-    ["the handler is not a function", () => one.subscribeKeyspace("k", { handler: 1 })],
+    ["handler is not a function", () => one.subscribeKeyspace("k", { handler: 1 })],
     ["the option timeout", () => one.getMessage({ timeout: "5" })],
     ["the option timeout", () => one.getMessage({ timeout: Number.NaN })],
     ["the option signal", () => one.getMessage({ timeout: 1, signal: {} })],
