@@ -259,7 +259,8 @@ export class KeyNotification {
    * Returns whether {@linkcode eventType} is this event.
    *
    * Like `keyStartsWith`, `keyByteLength` and `copyKey`, it creates no text for a notification that a
-   * filter drops.
+   * filter drops. Notifications that you parse have none before, nor have those of one server that a
+   * `handler` gets while it is not busy. Others, which may have waited in a queue, have it already.
    *
    * @param name The name of the event.
    *

@@ -50,7 +50,7 @@ export type ChannelLike = Channel | string | Uint8Array;
 
 /**
  * Which notifications of its channels a subscription takes. The others are left out before anything is
- * made of them.
+ * made of them; in a cluster only after they were examined for slot migrations.
  *
  * @example
  * ```ts no-run
