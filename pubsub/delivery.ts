@@ -24,6 +24,9 @@ export type NotificationHandler = (notification: KeyNotification) => unknown;
  * promise it returns. A batch is what has come since the last one, mostly by one read of the socket:
  * at least 1 and at most 1,000 notifications.
  *
+ * A batch has no gaps and no flushes. `onGap` and `onFlush` take them while the batch of what precedes
+ * them may still wait. {@linkcode KeyspaceNotificationsInterface.batches} can have them at their places.
+ *
  * What it throws or rejects with goes to `onError` and stops nothing.
  *
  * @example

@@ -118,7 +118,12 @@ export interface ConnectOptions extends OpenOptions {
   readonly onError?: (error: unknown) => void;
   /** Takes news that stops nothing. Default: `console.warn`. */
   readonly onWarning?: (message: string) => void;
-  /** Takes each gap at its place in the order. */
+  /**
+   * Takes each gap at its place among what is received, in order with the calls of a `handler` that
+   * returns no promise. Earlier notifications may still wait: for the merged stream, for a
+   * `batchHandler`, or for a `handler` whose promise is pending. Only a gap of what such a queue has
+   * dropped is taken at its place in that queue. `listen({ gaps: true })` has all gaps at their places.
+   */
   readonly onGap?: (gap: Gap) => void;
   /**
    * Have servers report when all their keys, or those of a database, are discarded, which no
@@ -127,7 +132,10 @@ export interface ConnectOptions extends OpenOptions {
    * `CLIENT ID` and to `INFO`, and a second connection to each server. Default `false`.
    */
   readonly flushes?: boolean;
-  /** Takes each flush at its place in the order. Only with `flushes`. */
+  /**
+   * Takes each flush at its place among what is received. Earlier notifications may still wait, as for
+   * `onGap`. Only with `flushes`.
+   */
   readonly onFlush?: (flush: Flush) => void;
   /**
    * Takes how things stand, whenever the state of a server changes; once for all nodes of a cluster

@@ -6,8 +6,13 @@ import {
   ConnectError,
   type Gap,
   type KeyNotification,
+  KeyspaceChannel,
   type KeyspaceNotificationsInterface,
 } from "../../mod.ts";
+import type { Consumer } from "../../pubsub/delivery.ts";
+import { Dispatcher } from "../../pubsub/dispatcher.ts";
+import { EventDeduplicator } from "../../pubsub/event_deduplicator.ts";
+import { resolveOptions } from "../../pubsub/options.ts";
 import { sleep, startServer, until } from "../servers/mod.ts";
 import { FakeServer } from "./fake_server.ts";
 
@@ -190,6 +195,41 @@ Deno.test("a handler of batches is called once for a read, and then for what cam
   go.resolve();
   await until("all are handled", () => trace.includes("thrown after 2"));
   assertEquals(trace.slice(2), ["thrown after 4", "more last", "thrown after 2"]);
+});
+
+Deno.test("onGap and onFlush are called before handlers to whom earlier notifications still wait", async () => {
+  const trace: string[] = [];
+  const settings = resolveOptions({}, {
+    flushes: true,
+    onGap: () => trace.push("onGap"),
+    onFlush: () => trace.push("onFlush"),
+  });
+  const dispatcher = new Dispatcher(() => "", settings, {
+    subscribe: (_channels, _checked, admit) => Promise.resolve((admit(), [])),
+    reconcile: () => Promise.resolve(),
+  });
+  const bytes = new TextEncoder().encode("__keyspace@0__:kdel");
+  const frame = { bytes, patternStart: -1, patternEnd: -1, channelStart: 0, channelEnd: 16 };
+  const source = {
+    receivedAt: 0,
+    sentAfter: 0,
+    deduplicator: new EventDeduplicator<Consumer>(),
+    gate: null,
+  };
+  const channel = new KeyspaceChannel("k");
+  await dispatcher.subscribe([channel], { handler: () => trace.push("handler") });
+  await dispatcher.subscribe([channel], { batchHandler: () => trace.push("batchHandler") });
+  await dispatcher.subscribe([channel], {
+    handler: () => Promise.resolve(trace.push("busy handler")),
+  });
+  for (let n = 0; n < 2; n++) {
+    dispatcher.deliver({ ...frame, payloadStart: 16, payloadEnd: 19 }, source);
+  }
+  dispatcher.reportGap({ kind: "gap", reason: "disconnected", node: "", from: 0, to: 0 });
+  dispatcher.reportFlush({ kind: "flush", node: "", at: 0 });
+  await until("all are called", () => trace.length === 7);
+  assertEquals(trace.slice(0, 5), ["handler", "busy handler", "handler", "onGap", "onFlush"]);
+  assertEquals(trace.slice(5).sort(), ["batchHandler", "busy handler"]);
 });
 
 Deno.test("a handler of batches that throws at once stops nothing", async () => {
