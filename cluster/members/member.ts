@@ -16,6 +16,12 @@ import type { Succession } from "./succession.ts";
 import { NodeGate } from "./gate.ts";
 import type { GateContext, GatedNode } from "./link.ts";
 
+/**
+ * How long topologies may lack nodes that one node knows before they are believed, in ms. All hear within
+ * seconds of a node that joins, and never of a dead one that all but that node have forgotten.
+ */
+const UNNAMED_MS = 30_000;
+
 /** What all members share, and where they report. */
 export interface MemberContext extends GateContext {
   readonly settings: Settings;
@@ -63,6 +69,10 @@ export class Member implements GatedNode, ServerOwner {
   completeAt: number = -Infinity;
   /** When the other primaries last did not know the node yet, by their ids, in ms since the epoch. */
   unknownAt: ReadonlyMap<string, number> = new Map();
+  /** How many nodes it knew more than the topology named, since when, and how many of them do not matter. */
+  #surplus = 0;
+  #surplusSince = 0;
+  #tolerated = 0;
   #isAsked = false;
   /** The number of messages when it was asked for its offset, and when its nodes were counted, and when that was. */
   #messagesRead = 0;
@@ -183,6 +193,20 @@ export class Member implements GatedNode, ServerOwner {
   }
 
   /**
+   * Whether the node knows nodes that the topology may not name yet.
+   *
+   * @param named how many it names
+   * @param requestedAt when it was requested, in ms since the epoch
+   */
+  knowsMore(named: number, requestedAt: number): boolean {
+    const surplus = Math.max(0, this.known - named);
+    if (surplus !== this.#surplus) [this.#surplus, this.#surplusSince] = [surplus, Date.now()];
+    const isOld = requestedAt - this.#surplusSince >= UNNAMED_MS;
+    this.#tolerated = isOld ? surplus : Math.min(surplus, this.#tolerated);
+    return surplus > this.#tolerated;
+  }
+
+  /**
    * Asks the node what the heartbeat cannot, if events have come since: how many nodes it knows, and how
    * far its replication stream has come, because RESP2 allows no `ROLE` beside subscriptions.
    *
@@ -192,7 +216,7 @@ export class Member implements GatedNode, ServerOwner {
    */
   inquire(now: number, pause: number, named: number): void {
     const { info, state, messages } = this.server;
-    const isNew = messages !== this.#messagesCounted || this.known > named;
+    const isNew = messages !== this.#messagesCounted || this.known > named + this.#tolerated;
     const counts = isNew && now - this.#countedAt >= pause;
     const reads = messages !== this.#messagesRead && info?.protocol === 2;
     if (!reads && !counts || state !== "ready" || this.#isAsked) return;

@@ -71,7 +71,11 @@ export class Members extends Map<string, Member> implements MemberContext {
     this.hasFences = options.migrations !== "deliver";
     this.filter = new MigrationFilter<Delivery>({
       decide: (delivery, verdict) => this.#deliver(delivery, verdict),
-      outdated: () => this.#onOutdated(),
+      outdated: ({ id, report }) => {
+        const member = this.get(id);
+        if (member !== undefined) member.known = report!.known!;
+        this.#onOutdated();
+      },
       demoted: ({ id, report }) => this.#onDemoted(id, report!.primary),
     }, { hold: settings.heartbeat.timeout + HOLD_MARGIN_MS });
     this.succession = new Succession(this);
@@ -123,9 +127,10 @@ export class Members extends Map<string, Member> implements MemberContext {
   apply(topology: Topology, requestedAt: number): boolean {
     const isFirst = this.topology === null;
     const before = this.#completeAt ?? this.#requestedAt;
-    const counts = Array.from(this.values(), (member) => member.known);
-    const mostKnown = Math.max(this.filter.proofs.mostKnown, ...counts);
-    if (topology.nodes.size >= mostKnown) this.#completeAt = null;
+    const isIncomplete = [...this.values()].some((member) =>
+      member.knowsMore(topology.nodes.size, requestedAt)
+    );
+    if (!isIncomplete) this.#completeAt = null;
     this.#requestedAt = isFirst ? before : requestedAt;
     const { topology: last } = this;
     this.topology = topology;
@@ -156,11 +161,11 @@ export class Members extends Map<string, Member> implements MemberContext {
     // The connection that is over is replaced by one that sets all fences.
     for (const { gate } of members) gate.extend().catch(() => {});
     this.#options.onStatus();
-    return members.every((member) =>
-      !member.isLost && member.absences === 0 && member.known <= topology.nodes.size &&
-      !topology.contenders.has(member.id) &&
-      !this.slots.lacksFence(member)
-    );
+    return !isIncomplete &&
+      members.every((member) =>
+        !member.isLost && member.absences === 0 && !topology.contenders.has(member.id) &&
+        !this.slots.lacksFence(member)
+      );
   }
 
   /** Leaves nodes that are no primaries by several topologies in a row. */
@@ -264,8 +269,9 @@ export class Members extends Map<string, Member> implements MemberContext {
 
   onCounted(member: Member, known: number, askedAt: number): void {
     member.known = known;
-    if (known <= this.topology!.nodes.size) member.completeAt = askedAt;
-    else this.#onOutdated();
+    const { size } = this.topology!.nodes;
+    if (member.knowsMore(size, this.#requestedAt)) this.#onOutdated();
+    else if (known <= size) member.completeAt = askedAt;
   }
 
   /** Some node knows more nodes than the topology names. */

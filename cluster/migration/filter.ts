@@ -25,7 +25,7 @@ export interface FilterEvents<Item> {
   /** Takes a decided item. Of each node they come in the order in which they were read. */
   decide(item: Item, verdict: Verdict): void;
   /** A node knows others than the topology does. */
-  outdated(): void;
+  outdated(stream: NodeStream<Item>): void;
   /** A node is a replica now. */
   demoted(stream: NodeStream<Item>): void;
 }
@@ -90,7 +90,7 @@ export class MigrationFilter<Item> {
     this.#events = events;
     const judge = {
       classify: (event: HeldEvent<Item>) => this.#classify(event),
-      outdated: () => events.outdated(),
+      outdated: (stream: NodeStream<Item>) => events.outdated(stream),
       judge: (event: HeldEvent<Item>) => this.#judge(event),
       finish: (event: HeldEvent<Item>) => this.#keyMoves.finish(event),
       decide: (item: Item, verdict: Verdict) => events.decide(item, verdict),

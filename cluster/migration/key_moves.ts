@@ -1,4 +1,4 @@
-import type { HeldEvent, Kind, Verdict } from "./node_stream.ts";
+import type { HeldEvent, Kind, NodeStream, Verdict } from "./node_stream.ts";
 import type { Proofs } from "./proofs.ts";
 
 /** The two events that `MIGRATE` makes of a key: `restore` at its target, then `del` at its source. */
@@ -16,7 +16,7 @@ export interface EventClassifier<Item> {
   /** Says what an event is before its opposites are considered; null while that is not known. */
   classify(event: HeldEvent<Item>): Kind | null;
   /** A node knows others than the topology does. */
-  outdated(): void;
+  outdated(stream: NodeStream<Item>): void;
 }
 
 /** Decides which `del` and `restore` events `MIGRATE` made, as it moves a key from node to node. */
@@ -133,7 +133,7 @@ export class KeyMoves<Item> {
     if (!this.#proofs.wantReport(stream, event.order)) return null;
     const { known } = stream.report!;
     if (known !== null && known > this.#proofs.known) {
-      this.#classifier.outdated();
+      this.#classifier.outdated(stream);
       return null;
     }
     // Of a node that the topology does not name nothing is heard.

@@ -52,13 +52,6 @@ export class Proofs<Item> {
     this.#wantAll();
   }
 
-  /** How many nodes the node knows that knows most of them; 0 if none says so. */
-  get mostKnown(): number {
-    let most = 0;
-    for (const { report } of this.#streams) most = Math.max(most, report?.known ?? 0);
-    return most;
-  }
-
   /**
    * Takes a topology over.
    *
@@ -71,7 +64,8 @@ export class Proofs<Item> {
     this.#wantAll();
     // Nodes that some node counts and the topology does not name, such as those in a handshake.
     this.named = known;
-    this.known = Math.max(known, this.mostKnown);
+    this.known = known;
+    for (const { report } of this.#streams) this.known = Math.max(this.known, report?.known ?? 0);
   }
 
   /** Takes note of a primary that topologies may not name for a while. */

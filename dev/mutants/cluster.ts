@@ -160,15 +160,29 @@ export const cluster: readonly Mutant[] = [
   {
     name: "does not notice a node that joins until the topology is refreshed",
     file: "cluster/members/members.ts",
-    before: "else this.#onOutdated();",
-    after: "",
+    before: "(member.knowsMore(size, this.#requestedAt)) this.#onOutdated();",
+    after: "(member.knowsMore(size, this.#requestedAt)) {}",
     tests: ["tests/cluster/model_scenarios_test.ts", "--filter=has just joined"],
+  },
+  {
+    name: "looks for ever for a node that only one has not forgotten",
+    file: "cluster/members/member.ts",
+    before: "isOld ? surplus : Math",
+    after: "Math",
+    tests: ["tests/cluster/disagreement_test.ts", "--filter=all but one node have forgotten"],
+  },
+  {
+    name: "does not notice that a node joins in place of one that was forgotten",
+    file: "cluster/members/member.ts",
+    before: "Math.min(surplus, this.#tolerated)",
+    after: "this.#tolerated",
+    tests: ["tests/cluster/disagreement_test.ts", "--filter=all but one node have forgotten"],
   },
   {
     name: "believes a topology that lacks a node which some node knows",
     file: "cluster/members/members.ts",
-    before: "Math.max(this.filter.proofs.mostKnown, ...counts)",
-    after: "this.filter.proofs.mostKnown",
+    before: "if (!isIncomplete) this.#completeAt = null;",
+    after: "this.#completeAt = null;",
     tests: ["tests/cluster/topology_source_test.ts", "--filter=that joins begins"],
   },
   {

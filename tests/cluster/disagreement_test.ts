@@ -3,7 +3,7 @@ import { formatSlots, hashSlot } from "../../cluster/discovery/mod.ts";
 import { ClusterKeyspaceNotifications, connect, type Gap } from "../../mod.ts";
 import { until } from "../servers/mod.ts";
 import { WallClock } from "../wall_clock.ts";
-import { SimulatedCluster, type SimulatedNode, type Told } from "./simulated.ts";
+import { SimulatedCluster, type SimulatedNode, type Told, type ToldShard } from "./simulated.ts";
 
 const PATTERN = "__keyspace@0__:*";
 const KEY = "b";
@@ -178,6 +178,61 @@ Deno.test("slots of a lost node that pass to a connected one are one gap, not on
   await notifications.refreshSubscriptions();
   await until("all is covered", () => notifications.status().slots!.uncovered.length === 0);
   assertEquals(gaps.map(({ slots }) => formatSlots(slots!)), ["0-8191"]);
+});
+
+Deno.test("a dead node that all but one node have forgotten is looked for only for a while", async () => {
+  await using cluster = new SimulatedCluster(3);
+  const [one, other, joining] = cluster.nodes as [SimulatedNode, SimulatedNode, SimulatedNode];
+  const all = cluster.shards;
+  const [first, { slots: [start] }, third] = all as [ToldShard, ToldShard, ToldShard];
+  cluster.shards = [first, { slots: [start!, third.slots[1]!], nodes: [other.primary] }];
+  const gaps: Gap[] = [];
+  await using notifications = await connect(cluster.urls, {
+    refreshInterval: 1_000_000,
+    onGap: (gap) => gaps.push(gap),
+    onWarning() {},
+  });
+  if (!(notifications instanceof ClusterKeyspaceNotifications)) throw new Error("It is a cluster");
+  await notifications.subscribeKeyspace("*");
+  const publish = () => one.publish(PATTERN, `__keyspace@0__:${KEY}`, "set");
+  /** Some node knows one more, and the topologies do not. */
+  const lookFor = async (known: number) => {
+    const before = one.asked;
+    one.known = known;
+    await publish();
+    await until("it is looked for", () => one.asked >= before + 4);
+  };
+  using clock = new WallClock();
+  await lookFor(3);
+  clock.advance(60_000);
+  /** When it was last asked anything about nodes. */
+  let asked = 0;
+  one.onAsked = (name) => {
+    if (name.startsWith("CLUSTER")) asked = performance.now();
+  };
+  const isQuiet = () => asked > 0 && performance.now() - asked > 1_200;
+  await until("it is not looked for any more", isQuiet);
+  asked = 0;
+  await publish();
+  await until("its nodes are counted, and no more", isQuiet);
+  // It forgets the dead one, and another joins.
+  one.known = 2;
+  asked = 0;
+  await publish();
+  await until("its nodes are counted", isQuiet);
+  await lookFor(3);
+  clock.advance(60_000);
+  await until("that one is not looked for any more", isQuiet);
+  const before = Date.now();
+  await lookFor(4);
+  cluster.shards = all;
+  await until("what joins is found", () => joining.connections > 0 && notifications.health().ok);
+  assertEquals(gaps.map(({ slots }) => formatSlots(slots!)), [formatSlots([{
+    first: third.slots[0]!,
+    last: third.slots[1]!,
+  }])]);
+  const early = before - gaps[0]!.from;
+  assert(0 <= early && early < 30_000, `${early} ms before`);
 });
 
 function keyOfSlot(slot: number): string {
