@@ -1,4 +1,4 @@
-import type { Channel, EventName, KeyNotification } from "../parse/mod.ts";
+import type { Channel, KeyNotification } from "../parse/mod.ts";
 import { parseNotification } from "../parse/notification.ts";
 import type { MessageFrame } from "../resp/mod.ts";
 import { type Consumer, HandlerConsumer } from "./delivery.ts";
@@ -6,18 +6,14 @@ import { ClosedError } from "./connection/errors.ts";
 import type { EventAdvice } from "./advice.ts";
 import type { EventDeduplicator } from "./event_deduplicator.ts";
 import type { CheckedChannel } from "./flags.ts";
+import { FilteredConsumer, makeFilter, passing, type User } from "./filter.ts";
 import type { Flush, Gap } from "./gap.ts";
 import type { DroppedMessages } from "./held_messages.ts";
-import { makeFilter, type PassesFilter, subscribeError } from "./subscribe.ts";
+import { subscribeError } from "./subscribe.ts";
 import { Backpressure, type DeliveryOptions, type QueueCounts } from "./queue.ts";
 import type { Settings } from "./options.ts";
 import type { ServerChannel } from "./connection/requests.ts";
-import {
-  channelId,
-  type DesiredChannel,
-  type Subscribers,
-  SubscriptionRegistry,
-} from "./subscription_registry.ts";
+import { channelId, type DesiredChannel, SubscriptionRegistry } from "./subscription_registry.ts";
 import type { SlotSpan } from "./status.ts";
 import { Stream } from "./stream.ts";
 import type { SubscribeOptions, Subscription } from "./subscription.ts";
@@ -30,23 +26,6 @@ interface ActiveSubscription {
   /** The consumer, behind the filter that it may have; before it is admitted {@linkcode PENDING}. */
   user: User;
 }
-
-/** A consumer of those messages of a subscription that pass its filter. */
-class FilteredConsumer {
-  readonly consumer: Consumer;
-  readonly passes: PassesFilter;
-  /** As of {@linkcode Consumer}. */
-  readonly events: readonly EventName[] | undefined;
-
-  constructor(consumer: Consumer, passes: PassesFilter, events: readonly EventName[] | undefined) {
-    this.consumer = consumer;
-    this.passes = passes;
-    this.events = events;
-  }
-}
-
-/** Who uses a channel. */
-type User = Consumer | FilteredConsumer;
 
 /** Uses the channels of a subscription while it is not known whether it can receive anything. */
 const PENDING: Consumer = { deliver() {}, counts: { queued: 0, queuedBytes: 0, dropped: 0 } };
@@ -387,27 +366,4 @@ export class Dispatcher {
       ? new ClosedError(`Cannot ${what}: the notifications are closed`)
       : this.#end!;
   }
-}
-
-/** Returns the consumers that a message is for. */
-function passing(found: Subscribers<User>, frame: MessageFrame): Subscribers<Consumer> {
-  const { pattern, users } = found;
-  if (!hasFilter(users)) return found as Subscribers<Consumer>;
-  const consumers: Consumer[] = [];
-  for (const user of users) {
-    const isFiltered = user instanceof FilteredConsumer;
-    if (isFiltered && !user.passes(frame)) continue;
-    const consumer = isFiltered ? user.consumer : user;
-    // Several subscriptions without a handler share one.
-    if (!consumers.includes(consumer)) consumers.push(consumer);
-  }
-  return { pattern, users: consumers };
-}
-
-/** Whether any of these users takes only some of the messages. */
-function hasFilter(users: readonly User[]): boolean {
-  for (let index = 0; index < users.length; index++) {
-    if (users[index] instanceof FilteredConsumer) return true;
-  }
-  return false;
 }

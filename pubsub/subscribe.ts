@@ -1,10 +1,8 @@
 import { CHANNEL_PREFIXES } from "../parse/channel_type.ts";
-import { Channel, escapeGlob, isPattern, matchGlob, toChannel } from "../parse/mod.ts";
-import { readCounted, startsWith } from "../parse/spans.ts";
-import { toBytes } from "../bytes/to_bytes.ts";
-import { type MessageFrame, ServerError } from "../resp/mod.ts";
+import { Channel, toChannel } from "../parse/mod.ts";
+import { ServerError } from "../resp/mod.ts";
 import { type RefusedChannel, SubscribeRefusedError } from "./errors.ts";
-import type { ChannelLike, FilterOptions, SubscribeOptions, Subscription } from "./subscription.ts";
+import type { ChannelLike, SubscribeOptions, Subscription } from "./subscription.ts";
 import { excerpt } from "./connection/printable.ts";
 
 /**
@@ -92,87 +90,6 @@ function canBring(channel: Channel): boolean {
 function isChannelLike(value: unknown): value is string | Uint8Array {
   // `instanceof` alone does not know bytes of another realm.
   return typeof value === "string" || value instanceof Uint8Array || ArrayBuffer.isView(value);
-}
-
-const S = 0x73;
-const PIPE = 0x7c;
-
-/** Whether a message on a channel of a subscription passes its filter. */
-export type PassesFilter = (frame: MessageFrame) => boolean;
-
-/**
- * Makes the filter of a subscription to these channels.
- *
- * @param keyPrefix what stands before the keys of a connection
- * @throws {TypeError} when an option is not what it must be, or does not apply to one of the channels
- */
-export function makeFilter(
-  channels: readonly Channel[],
-  { events, keys }: FilterOptions,
-  keyPrefix: Uint8Array | null,
-): PassesFilter {
-  const isList = Array.isArray(events) && events.length > 0 &&
-    events.every((event) => typeof event === "string" && event !== "");
-  if (events !== undefined && !isList) {
-    throw new TypeError("Cannot subscribe: events is not a list of names of events");
-  }
-  const glob = events?.find((event) => isPattern(event));
-  if (glob !== undefined) {
-    throw new TypeError(
-      `Cannot subscribe: events contains "${
-        excerpt(glob, 100)
-      }", which is a pattern; list the names`,
-    );
-  }
-  if (keys !== undefined && typeof keys !== "string" && !ArrayBuffer.isView(keys)) {
-    throw new TypeError("Cannot subscribe: keys is neither text nor bytes");
-  }
-  for (const channel of channels) {
-    const isOfKeys = /^(sub)?keyspace(item)?$/.test(`${channel.type}`);
-    const isOfEvents = /^(sub)?keyevent$/.test(`${channel.type}`);
-    if ((events === undefined || isOfKeys) && (keys === undefined || isOfEvents)) continue;
-    throw new TypeError(
-      `Cannot subscribe "${excerpt(`${channel}`, 100)}" with ` +
-        (events === undefined || isOfKeys
-          ? "keys: that is for channels that name events and not keys"
-          : "events: that is for channels that name keys and not events"),
-    );
-  }
-  return events === undefined ? passKeys(keys!, keyPrefix) : passEvents(events);
-}
-
-/** Whether more than the event, or the key, stands in the payload, as of `__subkeyspace@0__:h`. */
-function hasSubkeys({ bytes, channelStart }: MessageFrame): boolean {
-  return bytes[channelStart + 2] === S;
-}
-
-function passEvents(events: readonly string[]): PassesFilter {
-  const names = events.map((event) => toBytes(event));
-  return (frame) => {
-    const { bytes, payloadStart, payloadEnd } = frame;
-    for (const name of names) {
-      const end = payloadStart + name.length;
-      if (end !== payloadEnd && !(hasSubkeys(frame) && bytes[end] === PIPE)) continue;
-      if (startsWith(bytes, payloadStart, payloadEnd, name)) return true;
-    }
-    return false;
-  };
-}
-
-function passKeys(keys: string | Uint8Array, keyPrefix: Uint8Array | null): PassesFilter {
-  const prefix = escapeGlob(keyPrefix ?? new Uint8Array());
-  const glob = Uint8Array.of(...prefix, ...toBytes(keys));
-  const special = glob.findIndex((byte) => "*?[\\".includes(String.fromCharCode(byte)));
-  const plain = special < 0 ? glob : glob.subarray(0, special);
-  return (frame) => {
-    const { bytes, payloadStart, payloadEnd } = frame;
-    const key = hasSubkeys(frame) ? readCounted(bytes, payloadStart, payloadEnd) : null;
-    const start = key?.start ?? payloadStart;
-    const end = key?.end ?? payloadEnd;
-    // Most keys differ in the part before the first special character.
-    return startsWith(bytes, start, end, plain) &&
-      matchGlob(glob, bytes.subarray(start, end));
-  };
 }
 
 /**
