@@ -23,7 +23,8 @@ export class FilteredConsumer {
   constructor(consumer: Consumer, passes: PassesFilter, events: readonly EventName[] | undefined) {
     this.consumer = consumer;
     this.passes = passes;
-    this.events = events;
+    // The list of the caller may change.
+    this.events = events?.slice();
   }
 }
 
