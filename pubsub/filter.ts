@@ -8,6 +8,7 @@ import type { FilterOptions } from "./subscription.ts";
 import type { Subscribers } from "./subscription_registry.ts";
 
 const S = 0x73;
+const AT = 0x40;
 const PIPE = 0x7c;
 
 /** Whether a message on a channel of a subscription passes its filter. */
@@ -95,9 +96,14 @@ export function makeFilter(
   return events === undefined ? passKeys(keys!, keyPrefix) : passEvents(events);
 }
 
-/** Whether more than the event, or the key, stands in the payload, as of `__subkeyspace@0__:h`. */
+/** Whether the channel of a message names subkeys, as `__subkeyevent@0__:hset` does. */
 function hasSubkeys({ bytes, channelStart }: MessageFrame): boolean {
   return bytes[channelStart + 2] === S;
+}
+
+/** Whether subkeys follow the event in the payload: not of `__subkeyspaceitem@0__:`. */
+function hasListOfSubkeys(frame: MessageFrame): boolean {
+  return hasSubkeys(frame) && frame.bytes[frame.channelStart + "__subkeyspace".length] === AT;
 }
 
 function passEvents(events: readonly string[]): PassesFilter {
@@ -106,7 +112,7 @@ function passEvents(events: readonly string[]): PassesFilter {
     const { bytes, payloadStart, payloadEnd } = frame;
     for (const name of names) {
       const end = payloadStart + name.length;
-      if (end !== payloadEnd && !(hasSubkeys(frame) && bytes[end] === PIPE)) continue;
+      if (end !== payloadEnd && !(hasListOfSubkeys(frame) && bytes[end] === PIPE)) continue;
       if (startsWith(bytes, payloadStart, payloadEnd, name)) return true;
     }
     return false;
@@ -115,7 +121,10 @@ function passEvents(events: readonly string[]): PassesFilter {
 
 function passKeys(keys: string | Uint8Array, keyPrefix: Uint8Array | null): PassesFilter {
   const prefix = escapeGlob(keyPrefix ?? new Uint8Array());
-  const glob = Uint8Array.of(...prefix, ...toBytes(keys));
+  const pattern = toBytes(keys);
+  const glob = new Uint8Array(prefix.length + pattern.length);
+  glob.set(prefix);
+  glob.set(pattern, prefix.length);
   const special = glob.findIndex((byte) => "*?[\\".includes(String.fromCharCode(byte)));
   const plain = special < 0 ? glob : glob.subarray(0, special);
   return (frame) => {

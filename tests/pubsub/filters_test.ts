@@ -151,6 +151,8 @@ Deno.test("filters look into the payloads of subkey channels", async () => {
     ["__subkeyevent@0__:hdel", "x"],
     ["__subkeyspaceitem@0__:h\na", "hset"],
     ["__subkeyspaceitem@0__:h\na", "hdel"],
+    // There the payload is the event as a whole.
+    ["__subkeyspaceitem@0__:h\na", "hdel|1:a"],
   ];
   const bulk = (part: string) => `$${part.length}\r\n${part}\r\n`;
   await using server = new FakeServer(([name, channel]) =>
@@ -169,12 +171,21 @@ Deno.test("filters look into the payloads of subkey channels", async () => {
   await notifications.subscribeSubkeyspace("h", { events, handler });
   await notifications.subscribeSubkeyspaceitem("h", "a", { events, handler });
   await notifications.subscribeSubkeyevent("hdel", { keys: "h?", handler });
-  await until("all have come", () => notifications.status().nodes[0]!.messages === 8);
+  await until("all have come", () => notifications.status().nodes[0]!.messages === 9);
   assertEquals(seen, [
     "subkeyspace hdel h a,bb",
     "subkeyspaceitem hdel h a",
     "subkeyevent hdel h2 a",
   ]);
+});
+
+Deno.test("a glob of keys may be as long as a key", async () => {
+  await using server = await startServer(TALKATIVE);
+  await using notifications = await connect(server.url, { keyPrefix: "p".repeat(200_000) });
+  await notifications.subscribeKeyevent("set", { keys: "x".repeat(200_000) + "*" });
+  const key = "x".repeat(200_001);
+  await server.command("SET", "p".repeat(200_000) + key, "");
+  assertEquals((await notifications.getMessage({ timeout: 20_000 }))?.key, key);
 });
 
 Deno.test("in a cluster filters apply to each node", async () => {
