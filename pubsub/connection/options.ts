@@ -7,6 +7,7 @@ import {
   checkSignal,
   dialWithTls,
   invalid,
+  isPromiseLike,
   type Kind,
   tlsFor,
 } from "./option_checks.ts";
@@ -141,13 +142,18 @@ export function resolveOpenOptions(
   };
 }
 
-/** Wraps a callback so that what it throws is logged: it is called in the middle of other work. */
-export function shielded<T>(callback: (value: T) => void): (value: T) => void {
+/**
+ * Wraps a callback so that what it throws, or rejects with, is logged: it is called in the middle of
+ * other work.
+ */
+export function shielded<T>(callback: (value: T) => unknown): (value: T) => void {
+  const log = (error: unknown) => console.error("keywatch: a callback failed:", error);
   return (value) => {
     try {
-      callback(value);
+      const result = callback(value);
+      if (isPromiseLike(result)) Promise.resolve(result).catch(log);
     } catch (error) {
-      console.error("keywatch: a callback failed:", error);
+      log(error);
     }
   };
 }

@@ -270,7 +270,7 @@ Deno.test("close during an outage ends it at once, and the gap is reported", asy
   assertEquals(gaps.length, 1);
 });
 
-Deno.test("callbacks that throw stop nothing", async () => {
+Deno.test("what callbacks throw or reject with is logged, and stops nothing", async () => {
   await using server = await startServer(TALKATIVE);
   const complaints: unknown[] = [];
   const error = console.error;
@@ -279,13 +279,15 @@ Deno.test("callbacks that throw stop nothing", async () => {
     const fail = () => {
       throw new Error("callback");
     };
-    await using notifications = await connect(server.url, { onGap: fail, onStatus: fail });
+    const reject = () => Promise.reject(new Error("rejected"));
+    await using notifications = await connect(server.url, { onGap: reject, onStatus: fail });
     await notifications.subscribeKeyspace("k");
     await killConnections(server);
     await until("it is back", () => notifications.status().gaps === 1);
     await server.command("SET", "k", "x");
     assertEquals((await notifications.getMessage({ timeout: 20_000 }))?.key, "k");
     assert(complaints.length >= 3);
+    assert(complaints.some((words) => String(words).includes("rejected")));
   } finally {
     console.error = error;
   }
