@@ -1,6 +1,7 @@
 import { toBytes } from "../bytes/to_bytes.ts";
 import { type Channel, escapeGlob, type EventName, isPattern, matchGlob } from "../parse/mod.ts";
 import { readCounted, startsWith } from "../parse/spans.ts";
+import { concat } from "../resp/input_buffer.ts";
 import type { MessageFrame } from "../resp/mod.ts";
 import { excerpt } from "./connection/printable.ts";
 import type { Consumer } from "./delivery.ts";
@@ -121,10 +122,7 @@ function passEvents(events: readonly string[]): PassesFilter {
 
 function passKeys(keys: string | Uint8Array, keyPrefix: Uint8Array | null): PassesFilter {
   const prefix = escapeGlob(keyPrefix ?? new Uint8Array());
-  const pattern = toBytes(keys);
-  const glob = new Uint8Array(prefix.length + pattern.length);
-  glob.set(prefix);
-  glob.set(pattern, prefix.length);
+  const glob = concat([prefix, toBytes(keys)]);
   const special = glob.findIndex((byte) => "*?[\\".includes(String.fromCharCode(byte)));
   const plain = special < 0 ? glob : glob.subarray(0, special);
   return (frame) => {
