@@ -11,23 +11,32 @@ function member(id: string, heardSince: number, provenAt: number, silentFor: num
   return { id, heardSince, server, unheardSince: () => null } as unknown as Member;
 }
 
+/** Watches the slots of nodes, which have all taken over from each other in this way. */
+function watch(
+  members: Map<string, Member>,
+  takeover: { readonly isHeir: boolean; readonly after: number },
+  gaps: Gap[],
+): WatchedSlots {
+  return new WatchedSlots(
+    Object.assign(members, {
+      dispatcher: {
+        registry: { size: 1 },
+        reportGap: (gap: Gap) => gaps.push(gap),
+      } as unknown as Dispatcher,
+      succession: {
+        takeover: () => ({ ...takeover, isEarlier: false, until: Infinity }),
+      } as unknown as Succession,
+      topology: null,
+      nameOf: (id: string) => id,
+    }),
+  );
+}
+
 Deno.test("the gap of an heir begins no later than the last proof of a primary that is silent", () => {
   for (const [silentFor, from] of [[0, 500], [10, 400]] as const) {
     const gaps: Gap[] = [];
     const members = new Map([["a", member("a", 100, 400, silentFor)]]);
-    const slots = new WatchedSlots(
-      Object.assign(members, {
-        dispatcher: {
-          registry: { size: 1 },
-          reportGap: (gap: Gap) => gaps.push(gap),
-        } as unknown as Dispatcher,
-        succession: {
-          takeover: () => ({ isHeir: true, after: 500, isEarlier: false, until: Infinity }),
-        } as unknown as Succession,
-        topology: null,
-        nameOf: (id: string) => id,
-      }),
-    );
+    const slots = watch(members, { isHeir: true, after: 500 }, gaps);
     slots.gain(members.get("a")!, [1, 2], true);
     slots.gain(member("b", 900, 900, 0), [1, 2], true);
     assertEquals(gaps.map((gap) => [gap.node, gap.reason, gap.from, gap.to]), [
@@ -44,19 +53,7 @@ Deno.test("a slot that a node ended in what is read late is a gap if another nod
       ["a", member("a", 100, 800, 0)],
       ["b", { ...other, gate: { stream: { holds: () => false } } } as unknown as Member],
     ]);
-    const slots = new WatchedSlots(
-      Object.assign(members, {
-        dispatcher: {
-          registry: { size: 1 },
-          reportGap: (gap: Gap) => gaps.push(gap),
-        } as unknown as Dispatcher,
-        succession: {
-          takeover: () => ({ isHeir: false, after: Infinity, isEarlier: false, until: Infinity }),
-        } as unknown as Succession,
-        topology: null,
-        nameOf: (id: string) => id,
-      }),
-    );
+    const slots = watch(members, { isHeir: false, after: Infinity }, gaps);
     slots.gain(members.get("a")!, [1], true);
     slots.release(members.get("a")!, 1, 400);
     slots.gain(members.get("a")!, [1], false);
