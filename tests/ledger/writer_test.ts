@@ -120,7 +120,7 @@ Deno.test("goes on after a restart, and knows what it does not know", async () =
     lanes: [{ name: "a", target: () => server }],
   });
   await until("there are some", () => book.writes.length > 100);
-  // What is sent now waits for ever.
+  // What is sent now is never answered.
   await server.pause();
   const from = book.writes.length;
   await until("there are some more", () => book.writes.length > from + 50);

@@ -28,7 +28,7 @@ Deno.test("RESP3: it takes one round trip to check and to subscribe a channel", 
     else if (name === "SUBSCRIBE") answers += push("subscribe", channel!, ":1\r\n");
     else return undefined;
     awaited = awaited.filter((other) => other !== name);
-    // Answered together, so that a client that waits for one before it sends the next waits for ever.
+    // Answered together, so that a client that waits for one before it sends the next would hang.
     if (awaited.length > 0) return null;
     const all = answers;
     answers = "";
