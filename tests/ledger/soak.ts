@@ -3,7 +3,7 @@
  * part shared between the modes of watching. With `--cluster` what happens to clusters, on each
  * kind of server, or those whose name and version begin as `--server=…` says, each alone and then all
  * mixed for two minutes, or as many seconds. `--seed=…` repeats a run's random numbers. With
- * `--write` the figures go into docs/reliability.md. Ends with 1 when anything is amiss.
+ * `--write` the figures go into docs/proof.md. Ends with 1 when anything is amiss.
  */
 import { anySeed } from "../random.ts";
 import { join } from "node:path";
@@ -22,7 +22,7 @@ import {
 } from "./scenarios.ts";
 import { filledIn, fillIn, mergeFigures, table } from "./table.ts";
 
-const DOCUMENT = join(import.meta.dirname!, "..", "..", "docs", "reliability.md");
+const DOCUMENT = join(import.meta.dirname!, "..", "..", "docs", "proof.md");
 
 function text(name: string): string | undefined {
   const given = Deno.args.find((argument) => argument.startsWith(`--${name}=`));
