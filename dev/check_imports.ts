@@ -22,6 +22,9 @@ const RUNTIME_MODULE = /^(?:node|cloudflare|bun):[\w./-]+$|^bun$/;
 /** What programs of any runtime may import. */
 const COMMON_MODULE = /^node:[\w./-]+$/;
 const PACKAGE = /^npm:/;
+/** The folder that may use what a runtime has, and its module that loads the modules of a runtime. */
+const TRANSPORTS = "pubsub/connection/transports/";
+const LOADER = `${TRANSPORTS}load_module.ts`;
 
 interface Import {
   line: number;
@@ -94,11 +97,20 @@ function resolve(specifier: string, from: string, { name, exports }: DenoConfig)
   return null;
 }
 
-function judgeImport(layer: Layer, { specifier }: Import, target: string | null): string | null {
-  if (!layer.imports) return null;
+function judgeImport(
+  file: string,
+  layer: Layer,
+  { specifier }: Import,
+  target: string | null,
+): string | null {
+  if (!layer.imports || file === LOADER) return null;
   if (specifier === null) return "imports what is not a plain string, which nothing can check";
   if (target === null) {
-    if (layer.runtime && RUNTIME_MODULE.test(specifier)) return null;
+    if (layer.runtime && RUNTIME_MODULE.test(specifier)) {
+      return layer.path === TRANSPORTS
+        ? `imports ${specifier}, which bundlers would resolve; use loadModule`
+        : null;
+    }
     if (layer.program && (COMMON_MODULE.test(specifier) || PACKAGE.test(specifier))) return null;
     return `imports ${specifier}, which is not part of this project`;
   }
@@ -148,7 +160,7 @@ export async function checkImports(root: string = ROOT): Promise<Problem[]> {
     for (const one of imports) {
       const target = one.specifier === null ? null : resolve(one.specifier, file, config);
       if (target !== null && !targets.has(target)) targets.set(target, one.line);
-      const reason = judgeImport(layer, one, target);
+      const reason = judgeImport(file, layer, one, target);
       if (reason !== null) problems.push({ file, line: one.line, reason });
     }
     if (layer.runtime) continue;

@@ -13,7 +13,6 @@ const OPTIONS: ts.CompilerOptions = {
   target: ts.ScriptTarget.ES2022,
   module: ts.ModuleKind.ESNext,
   moduleResolution: ts.ModuleResolutionKind.Bundler,
-  rewriteRelativeImportExtensions: true,
   verbatimModuleSyntax: true,
   newLine: ts.NewLineKind.LineFeed,
 };
@@ -59,10 +58,10 @@ function output(text: string): Output {
   const imports = ts.preProcessFile(text).importedFiles.map(({ fileName }) => fileName)
     .filter((name) => /^\.\.?\//.test(name));
   return {
-    // In types the compiler leaves the names of the imported as they are.
+    // The compiler's own option for this also wraps each `import()` of an expression.
     text: imports.reduce((text, name) => {
       return text.replaceAll(`"${name}"`, `"${name.replace(/\.ts$/, ".js")}"`);
     }, text),
-    imports: imports.map((name) => name.replace(/\.js$/, ".ts")),
+    imports,
   };
 }

@@ -14,6 +14,7 @@ import {
   type TlsOptions,
   type Transport,
 } from "../transport.ts";
+import { loadModule } from "./load_module.ts";
 import { Writes } from "./writes.ts";
 
 /** The part of `cloudflare:sockets` used here, so that the module needs no runtime's type package. */
@@ -31,20 +32,6 @@ interface CloudflareSocket {
   readonly writable: WritableStream<Uint8Array>;
   startTls(options: { expectedServerHostname: string }): CloudflareSocket;
   close(): Promise<void>;
-}
-
-async function loadSockets(): Promise<CloudflareSockets> {
-  try {
-    // A literal inside try/catch: bundlers leave it alone.
-    // @ts-ignore: typed structurally, the module is not there in every runtime
-    return await import("cloudflare:sockets") as unknown as CloudflareSockets;
-  } catch (cause) {
-    throw new UnsupportedError(
-      "SOCKETS_UNSUPPORTED",
-      "Cannot open a connection: this runtime has no cloudflare:sockets; give a dial option",
-      { cause },
-    );
-  }
 }
 
 /**
@@ -73,7 +60,10 @@ export async function dial(address: Address, { signal, tls }: DialOptions): Prom
         "certificates from their configuration only; leave them out",
     );
   }
-  const { connect } = await loadSockets();
+  const { connect } = await loadModule<CloudflareSockets>(
+    "cloudflare:sockets",
+    "SOCKETS_UNSUPPORTED",
+  );
   signal.throwIfAborted();
   const explain: Explain | null = tls === undefined ? null : (cause) =>
     new ConnectError(

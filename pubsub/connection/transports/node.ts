@@ -6,7 +6,8 @@
  */
 
 import type { Address, DialOptions, Transport } from "../transport.ts";
-import { type NodeSocket, NodeTransport, without } from "./node_socket.ts";
+import { loadModule } from "./load_module.ts";
+import { type NodeSocket, NodeTransport } from "./node_socket.ts";
 
 /** The part of `node:net` used here, so that the module needs no runtime's type package. */
 interface NodeNet {
@@ -27,12 +28,7 @@ export async function dial(address: Address, options: DialOptions): Promise<Tran
   const { signal, tls } = options;
   signal.throwIfAborted();
   if (tls !== undefined) return await (await import("./node_tls.ts")).dialTls(address, options);
-  // A literal with a `catch`: bundlers for the browser leave it alone.
-  // @ts-ignore: typed structurally, the module is not there in every runtime
-  const loading: Promise<unknown> = import("node:net").catch(
-    without("SOCKETS_UNSUPPORTED", "node:net"),
-  );
-  const { connect } = await loading as NodeNet;
+  const { connect } = await loadModule<NodeNet>("node:net", "SOCKETS_UNSUPPORTED");
   signal.throwIfAborted();
   const socket = connect(
     "path" in address ? { path: address.path } : { host: address.hostname, port: address.port },

@@ -1,4 +1,3 @@
-import { UnsupportedError } from "../errors.ts";
 import type { Transport } from "../transport.ts";
 import { Writes } from "./writes.ts";
 
@@ -25,17 +24,6 @@ export interface Flow {
  * @param isSecured whether the handshake was over for the client
  */
 export type Explain = (cause: Error | null, isSecured: boolean) => Error;
-
-/** Makes the error for a module that a runtime lacks. */
-export function without(code: UnsupportedError["code"], name: string): (cause: unknown) => never {
-  return (cause) => {
-    throw new UnsupportedError(
-      code,
-      `Cannot open a connection: this runtime has no ${name}; give a dial option`,
-      { cause },
-    );
-  };
-}
 
 interface Waiting {
   resolve(chunk: Uint8Array | null): void;

@@ -14,7 +14,8 @@ import {
   type TlsOptions,
   type Transport,
 } from "../transport.ts";
-import { type Flow, type NodeSocket, NodeTransport, without } from "./node_socket.ts";
+import { loadModule } from "./load_module.ts";
+import { type Flow, type NodeSocket, NodeTransport } from "./node_socket.ts";
 import { certificateError, isIp, tlsError } from "./tls_error.ts";
 
 /** The part of `node:tls` used here. */
@@ -45,18 +46,6 @@ interface NodeStreams {
     write(bytes: Uint8Array, encoding: string, done: (error?: unknown) => void): void;
     destroy(error: unknown, done: (error: unknown) => void): void;
   }) => NodeStream;
-}
-
-async function loadTls(): Promise<NodeTls> {
-  // @ts-ignore: typed structurally, the module is not there in every runtime
-  return await import("node:tls").catch(without("TLS_UNSUPPORTED", "node:tls")) as NodeTls;
-}
-
-async function loadStreams(): Promise<NodeStreams> {
-  // @ts-ignore: typed structurally, the module is not there in every runtime
-  return await import("node:stream").catch(
-    without("TLS_UNSUPPORTED", "node:stream"),
-  ) as NodeStreams;
 }
 
 /**
@@ -90,8 +79,9 @@ export async function dialTls(
     cert: readPem(address, "cert", tls.cert),
     key: readPem(address, "key", tls.key),
   };
-  const nodeTls = await loadTls();
-  const streams = openBelow && await loadStreams();
+  const nodeTls = await loadModule<NodeTls>("node:tls", "TLS_UNSUPPORTED");
+  const streams = openBelow &&
+    await loadModule<NodeStreams>("node:stream", "TLS_UNSUPPORTED");
   const below = await openBelow?.();
   try {
     signal.throwIfAborted();
