@@ -1,4 +1,6 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
+import { readConfig, ROOT } from "../../dev/project.ts";
+import { run } from "../servers/run.ts";
 import { startCluster, startServer, type TestServer, until } from "../servers/mod.ts";
 import { Tool } from "../cli/tool.ts";
 
@@ -101,6 +103,24 @@ Deno.test("the README's example of a cluster works as printed", async () => {
   const line = await script.line();
   assertEquals(line, `user:1 has expired in slot ${slot} of 127.0.0.1:${owner.port}`);
   assertEquals(script.notes, "");
+});
+
+Deno.test("the README's import map for Deno leads to every entry without a warning", async () => {
+  const map = /^```json\n(.*?)^```/ms.exec(await readme())![1]!;
+  assertStringIncludes(map, '"../keywatch/');
+  const { exports, name } = await readConfig();
+  const folder = await Deno.makeTempDir({ prefix: "keywatch-" });
+  try {
+    await Deno.writeTextFile(`${folder}/deno.json`, map.replace("../keywatch/", ROOT));
+    const imports = Object.keys(exports).map((entry) => `import "${name}${entry.slice(1)}";\n`);
+    await Deno.writeTextFile(`${folder}/program.ts`, imports.join(""));
+    const { code, output } = await run([Deno.execPath(), "run", "--no-prompt", "program.ts"], {
+      cwd: folder,
+    });
+    assertEquals([code, output], [0, ""]);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
 });
 
 Deno.test("the README's way to watch works as printed", async () => {
