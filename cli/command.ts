@@ -3,8 +3,34 @@ import { excerpt } from "../pubsub/connection/printable.ts";
 import { nearest } from "./nearest.ts";
 import type { Output } from "./output.ts";
 
-/** Options as `node:util` describes them. */
-export type OptionsConfig = NonNullable<ParseArgsConfig["options"]>;
+/** An option: how it is read, what `--help` says of it, and what a shell completes after it. */
+export interface Option {
+  /** Whether a value follows it. */
+  readonly type: "string" | "boolean";
+  /** Its letter, after a single `-`. */
+  readonly short?: string;
+  /** Whether it may be given several times. */
+  readonly multiple?: boolean;
+  /** What its value is, in capitals, for the help. */
+  readonly value?: string;
+  /** What it does, for the help. */
+  readonly help: string;
+  /** What its value may be: a file, an event, or one of these words. */
+  readonly words?: "file" | "event" | readonly string[];
+}
+
+/** Options by their names. */
+export type Options = Readonly<Record<string, Option>>;
+
+/** Options that belong together in the help. */
+export interface OptionGroup {
+  /** What they are about. */
+  readonly title: string;
+  /** What is said before them. */
+  readonly text?: string;
+  /** The options. */
+  readonly options: Options;
+}
 
 /** The arguments make no sense: the program ends with status 2. */
 export class UsageError extends Error {
@@ -26,10 +52,14 @@ export interface Command {
   readonly summary: string;
   /** How it is written, in a line. */
   readonly usage: string;
-  /** The rest of its `--help`. */
-  readonly help: string;
-  /** The options it takes, beside `--help`. */
-  readonly options: OptionsConfig;
+  /** What it does, in paragraphs. A line that begins with a space is shown as it is. */
+  readonly about: readonly string[];
+  /** The options it takes, beside {@linkcode COMMON_OPTIONS}. */
+  readonly groups: readonly OptionGroup[];
+  /** Words that may come first after its name, for shells to complete. */
+  readonly words?: readonly string[];
+  /** Command lines that show its use. */
+  readonly examples: readonly string[];
   /**
    * Does the work.
    *
@@ -37,6 +67,17 @@ export interface Command {
    * @throws {UsageError} when the arguments make no sense
    */
   run(args: Arguments, context: Context): Promise<number>;
+}
+
+/** The options that every command takes. */
+export const COMMON_OPTIONS: Options = {
+  help: { type: "boolean", help: "prints this help" },
+  version: { type: "boolean", short: "v", help: "prints the version" },
+};
+
+/** All options of a command. */
+export function optionsOf({ groups }: Pick<Command, "groups">): Options {
+  return Object.assign({}, ...groups.map(({ options }) => options), COMMON_OPTIONS);
 }
 
 /** What was written after a command's name. */
@@ -56,19 +97,28 @@ export class Arguments {
    * @throws {UsageError} when an option is not known, or lacks its value, or when the URL of a server
    * stands where none is expected
    */
-  static parse(args: readonly string[], options: OptionsConfig): Arguments {
-    const known: OptionsConfig = { ...options, help: { type: "boolean", short: "h" } };
+  static parse(args: readonly string[], known: Options): Arguments {
+    const config: NonNullable<ParseArgsConfig["options"]> = {};
+    for (const [name, { type, short, multiple = false }] of Object.entries(known)) {
+      config[name] = { type, multiple, ...(short === undefined ? {} : { short }) };
+    }
+    const isHelp = ([option, value]: [string, string | undefined]) =>
+      option === "-h" && (value === undefined || !letters(known).has("h"));
     // Not strict: what it then says is several lines long, and none of them says what was meant.
     const { values, positionals, tokens } = parseArgs({
       args: [...args],
       allowPositionals: true,
-      options: known,
+      options: config,
       strict: false,
       tokens: true,
     });
     for (const token of tokens) {
-      if (token.kind === "option") checkOption(token, known);
-      else if (token.kind === "positional") checkNoUrl("an argument", token.value);
+      if (token.kind === "positional") checkNoUrl("an argument", token.value);
+      else if (token.kind === "option") {
+        // As in `redis-cli`, where it also names the host.
+        if (isHelp([token.rawName, token.value])) values["help"] = true;
+        else checkOption(token, known);
+      }
     }
     return new Arguments(values, positionals);
   }
@@ -89,6 +139,11 @@ export class Arguments {
   }
 }
 
+/** The letters that options have. */
+function letters(options: Options): Set<string | undefined> {
+  return new Set(Object.values(options).map(({ short }) => short));
+}
+
 /** An option as `node:util` has found it. */
 interface OptionToken {
   readonly name: string;
@@ -99,7 +154,7 @@ interface OptionToken {
 
 function checkOption(
   { name, rawName, value, inlineValue }: OptionToken,
-  known: OptionsConfig,
+  known: Options,
 ): void {
   const type = Object.hasOwn(known, name) ? known[name]!.type : undefined;
   if (type === undefined) {

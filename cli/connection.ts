@@ -1,4 +1,5 @@
 import { readFile } from "node:fs/promises";
+import { isIPv6 } from "node:net";
 import {
   type Address,
   type ClusterOptions,
@@ -7,43 +8,84 @@ import {
   type ServerUrl,
   type TlsOptions,
 } from "../mod.ts";
-import { type Arguments, type OptionsConfig, quoted, UsageError } from "./command.ts";
+import { type Arguments, type OptionGroup, quoted, UsageError } from "./command.ts";
 import { readVariable } from "./environment.ts";
 import { messageOf } from "./message.ts";
 
-const DEFAULT_URL = "redis://localhost:6379";
+const DEFAULT_PORT = 6379;
+const DEFAULT_URL = `redis://localhost:${DEFAULT_PORT}`;
 
-/** The options that every command which connects takes. */
-export const CONNECTION_OPTIONS: OptionsConfig = {
-  url: { type: "string" },
-  user: { type: "string" },
-  password: { type: "string" },
-  db: { type: "string" },
-  tls: { type: "boolean" },
-  ca: { type: "string" },
-  cert: { type: "string" },
-  key: { type: "string" },
-  servername: { type: "string" },
+/** The options that every command which connects takes; their letters are those of `redis-cli`. */
+export const CONNECTION: OptionGroup = {
+  title: "Connection",
+  options: {
+    url: {
+      type: "string",
+      short: "u",
+      value: "URL",
+      help: "the server, or any node of a cluster, as redis://host:port/db, rediss://… or " +
+        "redis+unix:///path, or the same with valkey in place of redis. Default: $REDIS_URL, " +
+        `else ${DEFAULT_URL}`,
+    },
+    "server-host": {
+      type: "string",
+      short: "h",
+      value: "HOST",
+      help: "the host of the server, in place of --url. Default: localhost. Without a value, -h " +
+        "prints this help",
+    },
+    "server-port": {
+      type: "string",
+      short: "p",
+      value: "PORT",
+      help: "the port of the server, in place of --url. Default: 6379",
+    },
+    socket: {
+      type: "string",
+      short: "s",
+      value: "PATH",
+      help: "the unix socket of the server, in place of --url",
+      words: "file",
+    },
+    user: {
+      type: "string",
+      value: "NAME",
+      help: "the ACL user. Default: that of the URL, else $REDIS_USERNAME",
+    },
+    password: {
+      type: "string",
+      short: "a",
+      value: "TEXT",
+      help: "the password. Default: that of the URL, else $REDIS_PASSWORD, where other users of " +
+        "this machine do not see it",
+    },
+    db: {
+      type: "string",
+      short: "n",
+      value: "N",
+      help: "only this database. Default: that of the URL, else all",
+    },
+    tls: { type: "boolean", help: "uses TLS also if the URL is not rediss:// or valkeys://" },
+    ca: {
+      type: "string",
+      value: "FILE",
+      help: "PEM certificates of the authorities to trust. This and the following imply --tls",
+      words: "file",
+    },
+    cert: {
+      type: "string",
+      value: "FILE",
+      help: "the client's own PEM certificate, together with --key",
+      words: "file",
+    },
+    key: { type: "string", value: "FILE", help: "the PEM key of --cert", words: "file" },
+    servername: {
+      type: "string",
+      value: "NAME",
+      help: "the name that the server's certificate must be for",
+    },
+  },
 };
-
-/** What the help of every command which connects says of them. */
-export const CONNECTION_HELP: string = `Connection:
-  --url URL          the server, or any node of a cluster, as
-                     redis://host:port/db, rediss://… or redis+unix:///path,
-                     or the same with valkey in place of redis; left out,
-                     $REDIS_URL, else ${DEFAULT_URL}
-  --user NAME        the ACL user; left out, that of the URL, else
-                     $REDIS_USERNAME
-  --password TEXT    left out, that of the URL, else $REDIS_PASSWORD, where
-                     other users of this machine do not see it
-  --db N             that database alone; left out, that of the URL, else all
-  --tls              speak TLS also where the URL does not say rediss://
-                     or valkeys://
-  --ca FILE          PEM certificates of the authorities to trust; this and
-                     the following imply --tls
-  --cert FILE        the client's own PEM certificate, together with
-  --key FILE         its PEM key
-  --servername NAME  the name that the server's certificate must be for`;
 
 /** Paths of files in PEM, as they were given. */
 export type TlsFiles = Readonly<Partial<Record<typeof TLS_FILES[number], string>>>;
@@ -113,6 +155,8 @@ export function formatUrl(address: Address, tls: boolean, db: number | "*"): str
 }
 
 function readUrl(args: Arguments): ServerUrl {
+  const address = readAddress(args);
+  if (address !== undefined) return { address };
   const given = args.text("url");
   const fromEnvironment = given === undefined ? readVariable("REDIS_URL") : undefined;
   try {
@@ -121,6 +165,36 @@ function readUrl(args: Arguments): ServerUrl {
     const where = fromEnvironment === undefined ? "" : "$REDIS_URL: ";
     throw new UsageError(`${where}${messageOf(error)}`);
   }
+}
+
+/** The address in the words of `redis-cli`; undefined when none of them was given. */
+function readAddress(args: Arguments): Address | undefined {
+  const [hostname, port, path] = ["server-host", "server-port", "socket"].map((name) =>
+    args.text(name)
+  );
+  if (hostname === undefined && port === undefined && path === undefined) return undefined;
+  if (args.text("url") !== undefined) {
+    throw new UsageError("--url already names the server; leave out -h, -p and -s");
+  }
+  if (path !== undefined) {
+    if (hostname !== undefined || port !== undefined) {
+      throw new UsageError("-s names a unix socket; leave out -h and -p");
+    }
+    if (path === "") throw new UsageError("-s takes the path of a unix socket");
+    return { path };
+  }
+  const number = Number(port ?? DEFAULT_PORT);
+  if (!/^\d{1,5}$/.test(port ?? "1") || number < 1 || number > 65_535) {
+    throw new UsageError(`-p takes a port from 1 to 65535, not ${quoted(port!)}`);
+  }
+  return parseHost(hostname ?? "localhost", number);
+}
+
+function parseHost(host: string, port: number): Address {
+  const address = host.replace(/^\[(.*)\]$/, "$1");
+  if (isIPv6(address)) return { hostname: address, port };
+  if (host !== "" && !/[\s/@?#:]/.test(host)) return { hostname: host, port };
+  throw new UsageError("-h takes a host name or an address; a port goes after -p, a URL after -u");
 }
 
 function readDatabase(args: Arguments): number | "*" | undefined {

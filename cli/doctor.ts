@@ -1,6 +1,6 @@
 import { ClusterKeyspaceNotifications, connect, formatAddress } from "../mod.ts";
 import type { Arguments, Command, Context } from "./command.ts";
-import { CONNECTION_HELP, CONNECTION_OPTIONS, connectOptions, readTarget } from "./connection.ts";
+import { CONNECTION, connectOptions, readTarget } from "./connection.ts";
 import type { Checkup } from "./doctor/checkup.ts";
 import { examineCluster, planNodes } from "./doctor/cluster.ts";
 import type { Finding, Level, Section } from "./doctor/finding.ts";
@@ -10,58 +10,90 @@ import { messageOf } from "./message.ts";
 import type { Output } from "./output.ts";
 import { ConnectTurns } from "../pubsub/connect_turns.ts";
 import { printable } from "../pubsub/connection/printable.ts";
-import { Selection, SELECTION_HELP, SELECTION_OPTIONS } from "./selection.ts";
+import { SELECTION, Selection } from "./selection.ts";
 import type { Style } from "./style.ts";
+import { toLine } from "./watch/json_format.ts";
 import { wrap } from "./wrap.ts";
-
-const HELP = `Says why nothing arrives: reaches the server, or each node of the cluster, and
-looks at its version, role and protocol, at notify-keyspace-events against
-what is asked for, at the right to subscribe, the limits of its output
-buffers, and in a cluster whether every slot has an owner. For what is wrong
-it gives the command that mends it. Nothing is changed.
-
-${SELECTION_HELP}
-
-  --probe            also set a key of its own, keywatch:probe:…, on every
-                     primary, and wait for its notification; then it is
-                     deleted
-
-${CONNECTION_HELP}
-
-The exit status is 1 when something is wrong.
-
-Examples:
-  keywatch doctor
-  keywatch doctor --probe --url redis://10.0.0.5
-  keywatch doctor 'user:*' --event expired --probe`;
 
 /** The command that says why nothing arrives. */
 export const doctor: Command = {
   summary: "says why nothing arrives, and what mends it",
   usage: "doctor [pattern…] [--event NAME] [--probe] [options]",
-  help: HELP,
-  options: { ...SELECTION_OPTIONS, probe: { type: "boolean" }, ...CONNECTION_OPTIONS },
+  about: [
+    "Says why nothing arrives. It connects to the server, or to each node of the cluster, and " +
+    "checks its version, role and protocol, notify-keyspace-events against what is asked for, " +
+    "the right to subscribe, whether flushes can be observed, the limits of its output buffers, " +
+    "and in a cluster whether every slot has an owner. For what is wrong it gives the command " +
+    "that fixes it. Nothing is changed.",
+    "The exit status is 1 when something is wrong.",
+  ],
+  groups: [
+    SELECTION,
+    {
+      title: "What to do",
+      options: {
+        probe: {
+          type: "boolean",
+          help: "also sets a key of its own, keywatch:probe:…, on every primary, waits for its " +
+            "notification, and deletes the key",
+        },
+        json: { type: "boolean", help: "prints one object with all findings, for programs" },
+      },
+    },
+    CONNECTION,
+  ],
+  examples: [
+    "keywatch doctor",
+    "keywatch doctor --probe -u redis://10.0.0.5",
+    "keywatch doctor 'user:*' --event expired --probe",
+  ],
 
   async run(args: Arguments, { output, signal }: Context): Promise<number> {
     const target = await readTarget(args);
     const selection = Selection.read(args, target.db);
     const checkup: Checkup = { target, selection, probe: args.has("probe"), signal };
-    const where = target.db === "*" ? "all databases" : `database ${target.db}`;
-    output.line(`What should come: ${printable(`${selection}`)}, ${where}`);
     const doubts = doubtsOf(selection).map((text): Finding => {
       return { level: "warning", topic: "event", text, mend: [] };
     });
-    showFindings(doubts, output);
+    const isJson = args.has("json");
+    if (!isJson) {
+      const where = target.db === "*" ? "all databases" : `database ${target.db}`;
+      const head = `What should come: ${printable(`${selection}`)}, ${where}`;
+      for (const line of wrap(head, "", output.width)) output.line(line);
+      showFindings(doubts, output);
+    }
     try {
-      const sections = await examine(checkup, (section) => showSection(section, output));
-      const found = sections.flatMap(({ findings }) => findings);
-      return showVerdict([...doubts, ...found], checkup, output);
+      const sections = await examine(checkup, (section) => {
+        if (!isJson) showSection(section, output);
+      });
+      const all = [...doubts, ...sections.flatMap(({ findings }) => findings)];
+      if (!isJson) return showVerdict(all, checkup, output);
+      const report = toReport(doubts, sections, checkup);
+      output.line(toLine(report));
+      return report.ok ? 0 : 1;
     } catch (error) {
       if (signal.aborted) return 0;
       throw error;
     }
   },
 };
+
+/** All findings, for programs. */
+function toReport(doubts: readonly Finding[], sections: readonly Section[], checkup: Checkup) {
+  const { patterns, events, fields } = checkup.selection;
+  const shown = (findings: readonly Finding[]) =>
+    findings.map(({ level, topic, text, mend }) => ({ level, topic, text, fix: mend }));
+  const all = [...doubts, ...sections.flatMap(({ findings }) => findings)];
+  return {
+    ok: !all.some(({ level }) => level === "wrong"),
+    database: checkup.target.db,
+    patterns,
+    events,
+    fields,
+    findings: shown(doubts),
+    servers: sections.map(({ title, findings }) => ({ server: title, findings: shown(findings) })),
+  };
+}
 
 /** How many nodes of a cluster are examined at the same time; of one address, one. */
 const MOST_AT_ONCE = 100;
@@ -146,7 +178,7 @@ function showSection({ title, findings }: Section, output: Output): void {
 function showFindings(findings: readonly Finding[], output: Output): void {
   for (const { level, topic, text, mend } of findings) {
     const [mark, style] = MARKS[level];
-    const [first, ...rest] = wrap(printable(text), INDENT);
+    const [first, ...rest] = wrap(printable(text), INDENT, output.width);
     const head = `${output.paint(style, mark)} ${output.paint("gray", topic.padEnd(TOPIC_WIDTH))}`;
     output.line(`  ${head} ${first!.trimStart()}`);
     for (const line of rest) output.line(line);
@@ -157,7 +189,7 @@ function showFindings(findings: readonly Finding[], output: Output): void {
 /** A command in one piece, so that it can be copied; words in lines. */
 function showMend(text: string, output: Output): void {
   if (text.startsWith("$ ")) output.line(`${MEND_INDENT}${output.paint("cyan", text)}`);
-  else for (const line of wrap(text, MEND_INDENT)) output.line(line);
+  else for (const line of wrap(text, MEND_INDENT, output.width)) output.line(line);
 }
 
 function showVerdict(findings: readonly Finding[], checkup: Checkup, output: Output): number {
@@ -173,14 +205,18 @@ function showVerdict(findings: readonly Finding[], checkup: Checkup, output: Out
   ];
   const more = rest.length === 0 ? "" : `; ${rest.join(", ")}`;
   output.line("");
+  const show = (style: Style, verdict: string, rest: string) => {
+    const [first, ...lines] = wrap(verdict + rest, "", output.width);
+    // The verdict is short: it stands in the first line.
+    output.line(output.paint(style, verdict) + first!.slice(verdict.length));
+    for (const line of lines) output.line(line);
+  };
   if (wrong > 0) {
-    output.line(
-      output.paint(["bold", "red"], `${plural(wrong, "thing is", "things are")} wrong`) + more,
-    );
+    show(["bold", "red"], `${plural(wrong, "thing is", "things are")} wrong`, more);
     return 1;
   }
   const hint = checkup.probe ? "" : "; --probe tries it out";
-  output.line(output.paint(["bold", "green"], "Nothing is wrong that can be seen") + more + hint);
+  show(["bold", "green"], "Nothing is wrong that can be seen", more + hint);
   return 0;
 }
 

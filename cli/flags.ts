@@ -13,34 +13,30 @@ import { doubtsOf, EVENT_NAMES } from "./doubts.ts";
 import { nearest } from "./nearest.ts";
 import type { Output } from "./output.ts";
 import { printable } from "../pubsub/connection/printable.ts";
-import { checkEvent, Selection, SELECTION_OPTIONS } from "./selection.ts";
+import { checkEvent, SELECTION, Selection } from "./selection.ts";
 import { wrap } from "./wrap.ts";
-
-const HELP = `Explains the letters of notify-keyspace-events, the setting without which a
-server sends nothing. No server is asked.
-
-  flags                      every letter
-  flags explain LETTERS      what a value lets through
-  flags for PATTERN… EVENT…  the least value with which a server sends all of
-                             it: everything on keys that a pattern matches,
-                             events of that name on every key, or whole
-                             channels such as __keyevent@0__:expired
-
-  --event NAME       of the patterns only this event, as with watch
-  --field NAME       of the patterns only this field of hashes, as with watch
-
-Examples:
-  keywatch flags explain KEA
-  keywatch flags for expired
-  keywatch flags for 'user:*' 'session:*' evicted
-  keywatch flags for 'order:*' --event del --event expired`;
 
 /** The command that explains `notify-keyspace-events`. */
 export const flags: Command = {
   summary: "explains notify-keyspace-events, and says which letters are needed",
-  usage: "flags [explain LETTERS | for PATTERN… EVENT… [--event NAME]]",
-  help: HELP,
-  options: SELECTION_OPTIONS,
+  usage: "flags [LETTERS | explain LETTERS | for PATTERN… EVENT… [--event NAME]]",
+  about: [
+    "Explains the letters of notify-keyspace-events, the setting without which a server sends " +
+    "nothing. No server is asked.",
+    "  flags                      every letter\n" +
+    "  flags LETTERS              what a value lets through\n" +
+    "  flags for PATTERN… EVENT…  the least value that is needed",
+    "The words after for are patterns of keys, of which everything is meant; names of events on " +
+    "any key; or whole channels such as __keyevent@0__:expired.",
+  ],
+  groups: [SELECTION],
+  words: ["explain", "for"],
+  examples: [
+    "keywatch flags KEA",
+    "keywatch flags for expired",
+    "keywatch flags for 'user:*' 'session:*' evicted",
+    "keywatch flags for 'order:*' --event del --event expired",
+  ],
 
   run(args: Arguments, { output }: Context): Promise<number> {
     const [verb, ...words] = args.positionals;
@@ -50,10 +46,16 @@ export const flags: Command = {
     if (verb === undefined) listLetters(output);
     else if (verb === "explain") explain(words, output);
     else if (verb === "for") work(words, args, output);
-    else throw new UsageError(`flags takes explain or for, not ${quoted(verb)}`);
+    else if (isValue(verb)) explain(args.positionals, output);
+    else throw new UsageError(`flags takes letters, explain or for, not ${quoted(verb)}`);
     return Promise.resolve(0);
   },
 };
+
+/** Whether a word is letters, as in `flags KEA`. The empty value turns notifications off. */
+function isValue(word: string): boolean {
+  return [...word].every((letter) => letterOf(letter) !== undefined);
+}
 
 function listLetters(output: Output): void {
   const channels = LETTERS.filter(({ kind }) => kind === "channel");
@@ -70,23 +72,25 @@ const HIDDEN_NOTE =
 
 function section(title: string, letters: readonly Letter[], output: Output): void {
   if (letters.length === 0) return;
-  output.line(output.paint("bold", title));
+  for (const line of wrap(title, "", output.width)) output.line(output.paint("bold", line));
   for (const letter of letters) {
     showLetter(letter, output);
     const events = letter.kind === "class" ? eventsOf(letter.letter).join(" ") : "";
     if (events === "") continue;
-    for (const line of wrap(events, "     ")) output.line(output.paint("gray", line));
+    for (const line of wrap(events, "     ", output.width)) output.line(output.paint("gray", line));
   }
   output.line("");
 }
 
 function showLetter({ letter, meaning, servers }: Letter, output: Output): void {
-  const condition = servers === "" ? "" : output.paint("gray", ` (${servers})`);
-  output.line(`  ${output.paint("green", letter)}  ${meaning}${condition}`);
+  const text = servers === "" ? meaning : `${meaning} (${servers})`;
+  const [first, ...rest] = wrap(text, " ".repeat(5), output.width);
+  output.line(`  ${output.paint("green", letter)}  ${first!.trimStart()}`);
+  for (const line of rest) output.line(line);
 }
 
 function showNote(text: string, output: Output): void {
-  for (const line of wrap(text, "")) output.line(output.paint("gray", line));
+  for (const line of wrap(text, "", output.width)) output.line(output.paint("gray", line));
 }
 
 function explain(words: readonly string[], output: Output): void {

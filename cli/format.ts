@@ -1,5 +1,5 @@
 import { countSlots, formatSlots } from "../cluster/discovery/mod.ts";
-import type { Gap, KeyNotification, SlotRange } from "../mod.ts";
+import type { Flush, Gap, KeyNotification, SlotRange } from "../mod.ts";
 import { type Clock, timeOfDay } from "./clock.ts";
 import { eventStyle } from "./event_style.ts";
 import { printable } from "../pubsub/connection/printable.ts";
@@ -41,6 +41,11 @@ export function formatGap(
     : `${dropped} notifications are missing`;
   const where = slots === undefined ? node : `${node}, ${formatSlotCount(slots)}`;
   return `gap: ${lost} from ${where}, ${clock.format(from)} to ${clock.format(to)} (${reason})`;
+}
+
+/** A flush as one line. */
+export function formatFlush({ node, at }: Flush, clock: Clock = timeOfDay): string {
+  return `flush: ${node} discarded all keys of a database, or of all, at ${clock.format(at)}`;
 }
 
 /** How many slots, and which, where that is short. */

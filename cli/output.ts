@@ -1,8 +1,12 @@
 import { messageOf } from "./message.ts";
 import { printable } from "../pubsub/connection/printable.ts";
 import { Printer } from "./printer.ts";
-import { isTerminal, showsColor, writerTo } from "./standard_stream.ts";
+import { columnsOf, isTerminal, showsColor, writerTo } from "./standard_stream.ts";
 import { type Paint, painter, type Style } from "./style.ts";
+
+/** How wide text for people is at most and at least, in characters. */
+const WIDEST = 80;
+const NARROWEST = 40;
 
 /** How long printing may go on after an interrupt, in ms. */
 const GRACE = 200;
@@ -36,6 +40,11 @@ export class Output {
   /** Whether results go to a terminal. */
   get isTerminal(): boolean {
     return isTerminal("stdout");
+  }
+
+  /** How wide text for people is laid out: one column less than the terminal, within reason. */
+  get width(): number {
+    return Math.min(WIDEST, Math.max(NARROWEST, columnsOf("stdout") ?? WIDEST)) - 1;
   }
 
   /** Whether some of the results are not taken up yet. */

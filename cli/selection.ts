@@ -9,23 +9,31 @@ import {
   SubkeyspaceitemChannel,
 } from "../mod.ts";
 import { describeEvent, type NarrowedChannel } from "../events/mod.ts";
-import { type Arguments, type OptionsConfig, UsageError } from "./command.ts";
+import { type Arguments, type OptionGroup, UsageError } from "./command.ts";
 import { messageOf } from "./message.ts";
 
 /** The options that say which notifications are meant; patterns of keys are positional. */
-export const SELECTION_OPTIONS: OptionsConfig = {
-  event: { type: "string", multiple: true },
-  field: { type: "string", multiple: true },
+export const SELECTION: OptionGroup = {
+  title: "Which notifications",
+  text: "Patterns of keys, such as 'user:*'. Without one, every key.",
+  options: {
+    event: {
+      type: "string",
+      multiple: true,
+      value: "NAME",
+      help: "only this event, or those that a glob matches, such as expired or 'h*'. May be " +
+        "given several times",
+      words: "event",
+    },
+    field: {
+      type: "string",
+      multiple: true,
+      value: "NAME",
+      help: "changes of this field of hashes, or of those that a glob matches, '*' for all. May " +
+        "be given several times. Needs the subkey notifications of Redis 8.8",
+    },
+  },
 };
-
-/** What the help of every command says of them. */
-export const SELECTION_HELP: string = `Which notifications:
-  pattern            keys, such as 'user:*'; every key when left out
-  --event NAME       only this event, or those that a glob matches, such as
-                     expired or 'h*'; may be given several times
-  --field NAME       what happens to this field of hashes, or to those that a
-                     glob matches, '*' for all; may be given several times.
-                     Needs the subkey notifications of Redis 8.8`;
 
 /** Which notifications were asked for. */
 export class Selection {

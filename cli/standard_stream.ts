@@ -50,6 +50,11 @@ export function isTerminal(name: StandardStream): boolean {
   return process[name].isTTY === true;
 }
 
+/** How many columns the terminal has that a stream goes to; undefined where there is none. */
+export function columnsOf(name: StandardStream): number | undefined {
+  return process[name].columns || undefined;
+}
+
 /** Whether a stream goes to a terminal, which is where colours belong, and they are wanted. */
 export function showsColor(name: StandardStream): boolean {
   return isTerminal(name) && !isColorUnwanted();

@@ -1,11 +1,11 @@
 import type { KeyspaceNotificationsInterface } from "../mod.ts";
 import type { Arguments, Command, Context } from "./command.ts";
-import { CONNECTION_HELP, CONNECTION_OPTIONS, readTarget } from "./connection.ts";
+import { CONNECTION, readTarget } from "./connection.ts";
 import { formatNodes } from "./format.ts";
 import { readDuration } from "./numbers.ts";
 import { type Notes, open, startDeadline } from "./open.ts";
 import type { Output } from "./output.ts";
-import { Selection, SELECTION_HELP, SELECTION_OPTIONS } from "./selection.ts";
+import { SELECTION, Selection } from "./selection.ts";
 import { TopModel } from "./top/model.ts";
 import { render } from "./top/render.ts";
 import { Screen } from "./top/screen.ts";
@@ -23,30 +23,35 @@ const SUMMARY = { columns: 80, rows: 48, footer: "" } as const;
 /** How many news are told again at the end. */
 const MOST_HELD = 100;
 
-const HELP = `Shows live what happens: events a second by event and by prefix of the keys,
-the last minute, the nodes and how they are, and gaps. The prefixes are
-learned from the keys as they come. q or Ctrl-C ends it. Where the output is
-no terminal, it prints a summary once, at the end.
-
-${SELECTION_HELP}
-
-When to end:
-  --for DURATION     after 500ms, 30s, 5m, 2h; left out, when asked to, and
-                     where the output is no terminal after 10s
-
-${CONNECTION_HELP}
-
-Examples:
-  keywatch top
-  keywatch top 'session:*' --event expired --url redis://10.0.0.5
-  keywatch top --for 1m > summary.txt`;
-
 /** The command that shows live what happens. */
 export const top: Command = {
   summary: "shows live how much happens, where, and to which keys",
   usage: "top [pattern…] [--event NAME] [--for DURATION] [options]",
-  help: HELP,
-  options: { ...SELECTION_OPTIONS, for: { type: "string" }, ...CONNECTION_OPTIONS },
+  about: [
+    "Shows live what happens: events a second by event and by prefix of the keys, the last " +
+    "minute, the nodes and their states, and gaps. The prefixes are learned from the keys as " +
+    "they come. If the output is not a terminal, it prints one summary at the end.",
+  ],
+  groups: [
+    SELECTION,
+    {
+      title: "When to end",
+      options: {
+        for: {
+          type: "string",
+          value: "DURATION",
+          help: "after 500ms, 30s, 5m, 2h. Default: when asked to; after 10s if the output is " +
+            "not a terminal",
+        },
+      },
+    },
+    CONNECTION,
+  ],
+  examples: [
+    "keywatch top",
+    "keywatch top 'session:*' --event expired -h 10.0.0.5",
+    "keywatch top --for 1m > summary.txt",
+  ],
 
   async run(args: Arguments, { output, signal }: Context): Promise<number> {
     const given = readDuration(args, "for");

@@ -1,8 +1,9 @@
-/** How wide text is laid out for people, in characters. */
-const WIDTH = 80;
-
-/** Lays words out in lines, each with an indent. */
-export function wrap(text: string, indent: string, width: number = WIDTH): string[] {
+/**
+ * Lays words out in lines, each with an indent.
+ *
+ * @param width how wide the lines are at most, in characters; a longer word has a line of its own
+ */
+export function wrap(text: string, indent: string, width: number): string[] {
   const lines: string[] = [];
   let line = "";
   for (const word of text.split(" ")) {

@@ -89,6 +89,7 @@ async function look(
   if (plan.role === "primary" && slots !== null && slots.length > 0) {
     await checkFences({ address, slots, user }, checkup, findings);
   }
+  await checkFlushes({ address, user, session }, checkup, findings);
   await checkBuffer(session, address, checkup, findings);
   if (!checkup.probe || plan.role === "replica" || findings.has("wrong", "database")) return;
   if (isPrimary) {
@@ -164,6 +165,24 @@ async function checkDatabase(db: number, session: Session, findings: Findings): 
 async function whoAmI(session: Session, otherwise: string): Promise<string> {
   const reply = await session.ask("ACL", "WHOAMI");
   return session.shown(reply) ?? otherwise;
+}
+
+/** Whether the option `flushes` of the library, and `watch --flushes`, can work. */
+async function checkFlushes(
+  { address, user, session }: { address: Address; user: string; session: Session },
+  { target }: Checkup,
+  findings: Findings,
+): Promise<void> {
+  const topic = "flushes";
+  const reply = await session.ask("CLIENT", "TRACKING", "ON", "OPTIN");
+  if (!(reply instanceof ServerError)) {
+    await session.ask("CLIENT", "TRACKING", "OFF");
+    return findings.right(topic, "FLUSHALL and FLUSHDB can be observed");
+  }
+  const text = `FLUSHALL and FLUSHDB cannot be observed: ${reply.message}`;
+  if (reply.code !== "NOPERM") return findings.unknown(topic, text);
+  const admin = redisCli(address, { ...target, username: undefined });
+  findings.warning(topic, text, `${admin} ACL SETUSER ${shellWord(user)} '+client|tracking'`);
 }
 
 async function checkBuffer(

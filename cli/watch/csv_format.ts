@@ -1,5 +1,11 @@
 import { formatSlots } from "../../cluster/discovery/mod.ts";
-import { type Gap, type KeyNotification, matchGlob, type NotificationChannel } from "../../mod.ts";
+import {
+  type Flush,
+  type Gap,
+  type KeyNotification,
+  matchGlob,
+  type NotificationChannel,
+} from "../../mod.ts";
 import type { LineFormat } from "./line_format.ts";
 import { toWire } from "./wire.ts";
 
@@ -37,6 +43,11 @@ export class CsvFormat implements LineFormat {
   gap({ reason, node, slots, from, to, dropped }: Gap): string {
     return row("gap", reason, node, slots === undefined ? "" : formatSlots(slots), from, to) +
       `,${dropped ?? '""'}`;
+  }
+
+  /** `"flush",node,at`. */
+  flush({ node, at }: Flush): string {
+    return row("flush", node, at);
   }
 }
 

@@ -1,5 +1,5 @@
 import { Buffer } from "node:buffer";
-import type { Gap, KeyNotification } from "../../mod.ts";
+import type { Flush, Gap, KeyNotification } from "../../mod.ts";
 import { UNPRINTABLE } from "../../pubsub/connection/printable.ts";
 import { decodeStrict } from "../byte_text.ts";
 import type { Stopwatch } from "../clock.ts";
@@ -45,6 +45,10 @@ export class JsonFormat implements LineFormat {
     return toLine({ ...gap, ...this.#sinceStart(gap.to) });
   }
 
+  flush(flush: Flush): string {
+    return toLine({ ...flush, ...this.#sinceStart(flush.at) });
+  }
+
   #sinceStart(timestamp: number): { sinceStart?: number } {
     return this.#stopwatch === null ? {} : { sinceStart: timestamp - this.#stopwatch.start };
   }
@@ -58,8 +62,8 @@ function toBase64(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64");
 }
 
-/** JSON that a terminal shows and does not obey: also what JSON would leave as it is is escaped. */
-function toLine(value: unknown): string {
+/** JSON in a line that a terminal shows and does not obey: it has no control characters as such. */
+export function toLine(value: unknown): string {
   return JSON.stringify(value).replace(UNPRINTABLE, (mark) =>
     // By code units, as JSON counts.
     mark.replace(/[^]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`));

@@ -1,4 +1,4 @@
-import type { Gap, KeyNotification } from "../../mod.ts";
+import type { Flush, Gap, KeyNotification } from "../../mod.ts";
 
 /** A way to write what comes, a line for each. */
 export interface LineFormat {
@@ -8,4 +8,6 @@ export interface LineFormat {
   notification(notification: KeyNotification): readonly string[];
   /** A gap. */
   gap(gap: Gap): string;
+  /** A flush. */
+  flush(flush: Flush): string;
 }

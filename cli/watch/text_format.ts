@@ -1,6 +1,6 @@
-import type { Gap, KeyNotification } from "../../mod.ts";
+import type { Flush, Gap, KeyNotification } from "../../mod.ts";
 import type { Clock } from "../clock.ts";
-import { formatGap, formatNotification } from "../format.ts";
+import { formatFlush, formatGap, formatNotification } from "../format.ts";
 import { printable } from "../../pubsub/connection/printable.ts";
 import type { Paint } from "../style.ts";
 import type { LineFormat } from "./line_format.ts";
@@ -26,5 +26,9 @@ export class TextFormat implements LineFormat {
 
   gap(gap: Gap): string {
     return this.#paint("yellow", printable(formatGap(gap, this.#clock)));
+  }
+
+  flush(flush: Flush): string {
+    return this.#paint("yellow", printable(formatFlush(flush, this.#clock)));
   }
 }

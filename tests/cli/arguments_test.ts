@@ -1,16 +1,16 @@
 /** What the tool says of options and names that were mistyped. */
 import { assertEquals, assertThrows } from "@std/assert";
-import { Arguments, UsageError } from "../../cli/command.ts";
+import { Arguments, type Options, UsageError } from "../../cli/command.ts";
 import { nearest } from "../../cli/nearest.ts";
 import { readDuration } from "../../cli/numbers.ts";
 import { readConfig } from "../../dev/project.ts";
 import { fails, InProcess } from "./in_process.ts";
 
-const OPTIONS = {
-  event: { type: "string", multiple: true },
-  db: { type: "string" },
-  json: { type: "boolean" },
-} as const;
+const OPTIONS: Options = {
+  event: { type: "string", multiple: true, help: "" },
+  db: { type: "string", help: "" },
+  json: { type: "boolean", help: "" },
+};
 
 Deno.test("options are taken apart, wherever they stand", () => {
   const args = ["a", "--event", "set", "--db=-1", "--event=del", "--json", "--", "-b", "--db"];
@@ -91,7 +91,7 @@ Deno.test("help is --help", async () => {
 
 Deno.test("a duration is as long as a timer can wait at most", () => {
   const read = (text: string) =>
-    readDuration(Arguments.parse(["--for", text], { for: { type: "string" } }), "for");
+    readDuration(Arguments.parse(["--for", text], { for: { type: "string", help: "" } }), "for");
   assertEquals([read("500ms"), read("1.5h"), read("2147483647ms")], [500, 5_400_000, 2 ** 31 - 1]);
   for (const text of ["0s", "2147483648ms", "25d", "1", "1w"]) {
     assertThrows(() => read(text), UsageError, "a duration of up to 24 days");

@@ -9,7 +9,7 @@ import {
 } from "../servers/mod.ts";
 import { commandsIn, obey } from "./doctor.ts";
 import type { Cli } from "./cli.ts";
-import { InProcess } from "./in_process.ts";
+import { fails, InProcess } from "./in_process.ts";
 import { Tool, TRUSTED } from "./tool.ts";
 
 const TALKATIVE = { config: { "notify-keyspace-events": "KEA" } };
@@ -39,6 +39,40 @@ Deno.test("the server comes from --url, else from the environment", async () => 
   await watches(server, watchWith({ REDIS_URL: server.url }));
   await watches(server, watchWith({ REDIS_URL: "redis://127.0.0.1:1" }, "--url", server.url));
   await watches(server, watchWith({ REDIS_URL: server.url.replace("redis", "valkey") }));
+});
+
+Deno.test("the letters of redis-cli name the server, the user and the database", async () => {
+  const acl = ["ana on >pa ~* &* +@all"];
+  await using server = await startServer({ ...TALKATIVE, acl, password: "pd" });
+  const { port, socket } = server;
+  const env = { REDIS_URL: "redis://127.0.0.1:1" };
+  await watches(server, watch("-u", `redis://127.0.0.1:${port}`, "-a", "pd"));
+  await watches(server, watch("-h", "127.0.0.1", "-p", `${port}`, "-a", "pd", "-n", "0"));
+  await watches(server, watchWith(env, "-p", `${port}`, "--user", "ana", "-a", "pa"));
+  await watches(server, watch("-s", socket, "-a", "pd"));
+  await using top = InProcess.run(["top", "-p", `${port}`, "-a", "pd", "--for", "100ms"]);
+  assertEquals((await top.ended()).code, 0);
+  await using doctor = InProcess.run(["doctor", "-p", `${port}`, "-a", "pd"]);
+  assertEquals((await doctor.ended()).code, 0);
+});
+
+Deno.test("what the letters of redis-cli cannot be", async () => {
+  const cases: [words: string, ...args: string[]][] = [
+    ["--url already names the server", "-u", "redis://a", "-h", "b"],
+    ["-s names a unix socket", "-s", "/tmp/x", "-p", "1"],
+    ["-s takes the path of a unix socket", "-s", ""],
+    ['-p takes a port from 1 to 65535, not "0"', "-p", "0"],
+    ['-p takes a port from 1 to 65535, not "65536"', "-p", "65536"],
+    ['-p takes a port from 1 to 65535, not "1e3"', "-p", "1e3"],
+    ["-h takes a host name or an address", "-h", "a:1"],
+    ["-h takes a host name or an address", "-h", "a/b"],
+    ["-h takes a host name or an address", "-h", ""],
+    ["the value of -h looks like the URL of a server", "-h", "redis://a"],
+    ["-a lacks its value", "-a"],
+  ];
+  for (const [words, ...args] of cases) await fails(2, words, "watch", ...args);
+  const ipv6 = ["watch", "-h", "::1", "-p", "1"];
+  await fails(1, "[::1]:1", ...ipv6);
 });
 
 Deno.test("an environment that may not be read is as good as empty", async () => {

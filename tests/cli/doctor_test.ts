@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { startServer, type TestServer, until } from "../servers/mod.ts";
+import type { Finding } from "../../cli/doctor/finding.ts";
 import { answer, Peer, writeAll } from "../pubsub/peer.ts";
 import { commandsIn, doctor, obey, obeyAll } from "./doctor.ts";
 import { fails, InProcess } from "./in_process.ts";
@@ -25,6 +26,7 @@ Deno.test("doctor finds nothing wrong where nothing is", async () => {
     "✓ protocol",
     "✓ flags",
     "✓ subscribing",
+    "✓ flushes",
     "✓ buffer",
     "✓ probe",
   ]);
@@ -337,4 +339,36 @@ Deno.test("doctor: arguments that make no sense", async () => {
   await fails(2, "zincrby is sent by no server", "doctor", "--event", "zincrby");
   await fails(2, "there is no option --for", "doctor", "--for", "1s");
   await fails(2, "Cannot read the server URL", "doctor", "--url", "http://127.0.0.1");
+});
+
+Deno.test("doctor says whether flushes can be observed", async () => {
+  const acl = ["bo on >pw ~* &* +@all -client|tracking"];
+  await using server = await startServer({ ...TALKATIVE, acl });
+  const args = ["--user", "bo", "--password", "pw", "--url", server.url];
+  const { code, text } = await doctor(...args);
+  assertMatch(text, /! flushes +FLUSHALL and FLUSHDB cannot be observed: NOPERM/);
+  assertEquals(code, 0);
+  for (const command of commandsIn(text)) await obey(command);
+  assertStringIncludes((await doctor(...args)).text, "✓ flushes");
+});
+
+Deno.test("doctor --json prints one object with all findings", async () => {
+  await using server = await startServer({ config: { "notify-keyspace-events": "K" } });
+  const args = ["doctor", "user:*", "--event", "expird", "--json", "--url", server.url];
+  await using cli = InProcess.run(args);
+  const lines = (await cli.rest()).trimEnd().split("\n");
+  assertEquals([lines.length, (await cli.ended()).code], [1, 1]);
+  const { ok, database, patterns, events, findings, servers } = JSON.parse(lines[0]!);
+  assertEquals([ok, database, patterns, events], [false, "*", ["user:*"], ["expird"]]);
+  assertEquals(findings.map(({ level, topic }: Finding) => [level, topic]), [["warning", "event"]]);
+  assertEquals(servers.length, 1);
+  assertEquals(servers[0].server, `127.0.0.1:${server.port}`);
+  const flags = servers[0].findings.find(({ topic }: Finding) => topic === "flags");
+  assertEquals(flags.level, "wrong");
+  assertStringIncludes(flags.fix[0], "CONFIG SET notify-keyspace-events");
+
+  await server.command("CONFIG", "SET", "notify-keyspace-events", "KEA");
+  await using well = InProcess.run(["doctor", "--json", "--url", server.url]);
+  assertEquals(JSON.parse((await well.line())!).ok, true);
+  assertEquals((await well.ended()).code, 0);
 });

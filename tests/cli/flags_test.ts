@@ -94,7 +94,7 @@ Deno.test("flags ends well when nobody reads it", async () => {
 
 Deno.test("flags: arguments that make no sense", async () => {
   const cases: [words: string, ...args: string[]][] = [
-    ['flags takes explain or for, not "expalin"', "expalin", "KEA"],
+    ['flags takes letters, explain or for, not "expalin"', "expalin", "KEA"],
     ["flags explain takes one value", "explain"],
     ["flags explain takes one value", "explain", "K", "E"],
     ['no server knows "q"', "explain", "KEq"],
@@ -106,4 +106,12 @@ Deno.test("flags: arguments that make no sense", async () => {
     ["there is no option --url", "--url", "redis://127.0.0.1"],
   ];
   for (const [words, ...args] of cases) await fails(2, words, "flags", ...args);
+});
+
+Deno.test("flags explains letters without a verb", async () => {
+  await using short = InProcess.run(["flags", "KEA"]);
+  await using long = InProcess.run(["flags", "explain", "KEA"]);
+  const text = await short.rest();
+  assertStringIncludes(text, "Channels, and what they carry\n  K  ");
+  assertEquals(text, await long.rest());
 });

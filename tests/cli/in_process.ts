@@ -10,11 +10,21 @@ class KeptOutput extends Output {
   readonly #onResults: (text: string) => void;
   readonly #onNotes: (text: string) => void;
   override readonly paint = (_style: unknown, text: string): string => text;
+  readonly #width: number;
 
-  constructor(onResults: (text: string) => void, onNotes: (text: string) => void) {
+  constructor(
+    width: number,
+    onResults: (text: string) => void,
+    onNotes: (text: string) => void,
+  ) {
     super();
+    this.#width = width;
     this.#onResults = onResults;
     this.#onNotes = onNotes;
+  }
+
+  override get width(): number {
+    return this.#width;
   }
 
   override get isTerminal(): boolean {
@@ -45,9 +55,9 @@ export class InProcess extends Cli {
   #hasEnded = false;
   #changed = Promise.withResolvers<void>();
 
-  private constructor(args: readonly string[]) {
+  private constructor(args: readonly string[], width: number) {
     super();
-    const output = new KeptOutput((text) => this.#add(text), (text) => this.addNotes(text));
+    const output = new KeptOutput(width, (text) => this.#add(text), (text) => this.addNotes(text));
     this.#status = run(args, { output, signal: this.#interrupt.signal }).finally(() => {
       this.#hasEnded = true;
       this.#add("");
@@ -56,9 +66,9 @@ export class InProcess extends Cli {
     this.#status.catch(() => {});
   }
 
-  /** Runs it with these arguments. */
-  static run(args: readonly string[]): InProcess {
-    return new InProcess(args);
+  /** Runs it with these arguments, its text laid out for a width. */
+  static run(args: readonly string[], width = 79): InProcess {
+    return new InProcess(args, width);
   }
 
   #add(text: string): void {

@@ -131,3 +131,23 @@ Deno.test("watch --gaps has the gap among the lines, and the rows", async () => 
   assertStringIncludes((await lines.line())!, `gap: notifications may be missing from ${node}, `);
   assertMatch((await rows.line())!, new RegExp(`^"gap","disconnected","${node}","",\\d+,\\d+,""$`));
 });
+
+Deno.test("watch --flushes prints flushes at their place, in each format", async () => {
+  await using server = await startServer(TALKATIVE);
+  const { port } = server;
+  const formats: [option: string[], line: RegExp][] = [
+    [[], new RegExp(`^flush: 127\\.0\\.0\\.1:${port} discarded all keys`)],
+    [["--json"], new RegExp(`^{"kind":"flush","node":"127\\.0\\.0\\.1:${port}","at":\\d+}$`)],
+    [["--csv"], new RegExp(`^"flush","127\\.0\\.0\\.1:${port}",\\d+$`)],
+  ];
+  for (const [option, line] of formats) {
+    await using tool = InProcess.run(["watch", "--flushes", ...option, "--url", server.url]);
+    await tool.noted("watching *");
+    await server.command("SET", "before", "x");
+    await server.command("FLUSHALL");
+    await server.command("SET", "end", "x");
+    const lines = await tool.linesUntil("end");
+    assertStringIncludes(lines.at(-3)!, "before");
+    assertMatch(lines.at(-2)!, line);
+  }
+});

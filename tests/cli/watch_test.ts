@@ -85,7 +85,7 @@ Deno.test("watch comes back after a loss, and shows the gap", async () => {
   tool.interrupt();
   const { code, stderr } = await tool.ended();
   assertEquals(code, 0);
-  assertMatch(stderr, new RegExp(`\nlost 127.0.0.1:${server.port}: .*; coming back\n`));
+  assertMatch(stderr, new RegExp(`\nlost 127.0.0.1:${server.port}: .*; reconnecting\n`));
   assertMatch(
     stderr,
     new RegExp(`\ngap: notifications may be missing from 127.0.0.1:${server.port}, .* \\(disc`),
