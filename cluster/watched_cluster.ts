@@ -32,8 +32,6 @@ export class WatchedCluster {
   readonly #hasFences: boolean;
   /** Whether something has been subscribed. */
   #hasSubscribed = false;
-  /** Whether there is an `onStatus`. */
-  readonly #reportsStatus: boolean;
   /** Reports the status when due; null while there is nothing to report. */
   #statusTimer: ReturnType<typeof setTimeout> | null = null;
 
@@ -48,7 +46,6 @@ export class WatchedCluster {
     const { signal } = this.#end;
     this.settings = settings;
     this.#hasFences = migrations !== "deliver";
-    this.#reportsStatus = options.onStatus !== undefined;
     this.dispatcher = new Dispatcher(() => "*", settings, {
       subscribe: async (channels, checked, admit) => {
         // Before the fences are set, which may be thousands.
@@ -168,7 +165,7 @@ export class WatchedCluster {
     this.#members.close(reason);
     this.dispatcher.end(reason);
     if (this.#statusTimer !== null) clearTimeout(this.#statusTimer);
-    if (this.#reportsStatus) this.settings.onStatus(this.status());
+    if (this.settings.reports.hears("status")) this.settings.onStatus(this.status());
   }
 
   /**
@@ -236,7 +233,8 @@ export class WatchedCluster {
 
   /** Reports the status, once for all nodes that change at the same time. */
   #reportStatus(): void {
-    if (!this.#reportsStatus) return;
+    // The status of a large cluster takes long to put together.
+    if (!this.settings.reports.hears("status")) return;
     this.#statusTimer ??= setTimeout(() => {
       this.#statusTimer = null;
       this.settings.onStatus(this.status());

@@ -22,6 +22,7 @@ import type {
   Subscription,
 } from "./subscription.ts";
 import { checkOneOf, checkUnused } from "./connection/option_checks.ts";
+import type { ListenerOptions, NotificationsEvent, NotificationsEventMap } from "./reports.ts";
 import type { Health, Status } from "./status.ts";
 import type { NotificationLoop, StreamItem } from "./stream.ts";
 
@@ -308,6 +309,49 @@ export abstract class AbstractKeyspaceNotifications
       options ?? {},
       (queue, shown) => queue.takeBatch(shown) as StreamItem<Options>[] | undefined,
     );
+  }
+
+  /**
+   * Adds a listener for what is reported apart from notifications, in addition to those that the options
+   * of `connect` name. There may be several, added at any time. While there is none for warnings or
+   * errors, they are logged.
+   *
+   * @param type `gap`, `flush`, `status`, `warning` or `error`
+   * @param listener receives an event, whose `detail` is what the option `onGap`, `onFlush`, `onStatus`,
+   * `onWarning` or `onError` receives; what it throws is logged
+   * @param options whether it is removed when it is called, and a signal that removes it
+   * @throws {TypeError} when there is no such type, or the listener is no function
+   *
+   * @example
+   * ```ts no-run
+   * import { connect } from "@keywatch/keywatch";
+   *
+   * await using notifications = await connect("redis://localhost:6379");
+   * notifications.addEventListener("gap", ({ detail: { node, from, to } }) => {
+   *   console.warn(`${node}: blind for ${to - from} ms`);
+   * });
+   * await notifications.subscribeKeyspace("user:*");
+   * ```
+   */
+  addEventListener<Type extends keyof NotificationsEventMap>(
+    type: Type,
+    listener: (event: NotificationsEvent<Type>) => unknown,
+    options?: ListenerOptions,
+  ): void {
+    this.dispatcher.reports.add(type, listener, options);
+  }
+
+  /**
+   * Removes a listener that was added by {@linkcode addEventListener}; it is a no-op if there is none.
+   *
+   * @param type the type for which it was added
+   * @param listener the listener
+   */
+  removeEventListener<Type extends keyof NotificationsEventMap>(
+    type: Type,
+    listener: (event: NotificationsEvent<Type>) => unknown,
+  ): void {
+    this.dispatcher.reports.remove(type, listener);
   }
 
   /** Reads the merged stream, as `listen()` does. */

@@ -12,6 +12,7 @@ import type { DroppedMessages } from "./held_messages.ts";
 import { subscribeError } from "./subscribe.ts";
 import { Backpressure, type DeliveryOptions, type QueueCounts } from "./queue.ts";
 import type { Settings } from "./options.ts";
+import type { Reports } from "./reports.ts";
 import type { ServerChannel } from "./connection/requests.ts";
 import { channelId, type DesiredChannel, SubscriptionRegistry } from "./subscription_registry.ts";
 import type { SlotSpan } from "./status.ts";
@@ -102,6 +103,7 @@ export class Dispatcher {
   readonly registry: SubscriptionRegistry<User> = new SubscriptionRegistry();
   /** The merged stream: takes the notifications of subscriptions without a handler. */
   readonly stream: Stream;
+  readonly reports: Reports;
   readonly #servers: Servers;
   readonly #settings: Settings;
   readonly #delivery: DeliveryOptions;
@@ -123,8 +125,10 @@ export class Dispatcher {
       limits: settings.queue,
       overflow: settings.overflow,
       flushes: settings.flushes !== null,
+      onGapLoop: () => settings.reports.areGapsRead = true,
     };
     this.stream = new Stream(this.#delivery);
+    this.reports = settings.reports;
   }
 
   /** Why everything has ended; null while it has not. */
@@ -307,6 +311,7 @@ export class Dispatcher {
     if (this.#end !== null && !closed) return;
     this.#end = reason;
     this.stream.close(closed ? null : reason);
+    if (closed) this.reports.observer?.end();
     if (!closed) return;
     this.#delivery.backpressure.end();
     for (const { consumer } of this.#subscriptions) {
@@ -316,6 +321,7 @@ export class Dispatcher {
 
   #handle(subscription: ActiveSubscription, channels: readonly Channel[]): Subscription {
     const unsubscribe = () => this.#release(channels, subscription);
+    this.#settings.reports.emit("subscribe", { channels });
     return { channels, unsubscribe, [Symbol.asyncDispose]: unsubscribe };
   }
 

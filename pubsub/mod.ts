@@ -28,6 +28,7 @@ export type { Credentials } from "./connection/handshake.ts";
 export type { HeartbeatOptions } from "./heartbeat.ts";
 export type { ConnectOptions, QueueOptions } from "./options.ts";
 export type { Overflow, QueueLimits } from "./queue.ts";
+export type { ListenerOptions, NotificationsEvent, NotificationsEventMap } from "./reports.ts";
 export type { SentinelTarget } from "./sentinel_target.ts";
 export * from "./status.ts";
 export type { NotificationLoop, StreamItem } from "./stream.ts";

@@ -7,6 +7,7 @@
 
 export { adviseOnReplica, EventAdvice } from "./advice.ts";
 export { DeliveryCheck } from "./flags.ts";
+export { observe } from "./observer.ts";
 export { RoleCheck } from "./role_check.ts";
 export { refuseOther, SideConnection } from "./side_connection.ts";
 export { checkUp, degrade } from "./upkeep.ts";

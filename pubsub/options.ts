@@ -22,6 +22,7 @@ import {
   kindOf,
 } from "./connection/option_checks.ts";
 import type { Overflow, QueueLimits } from "./queue.ts";
+import { Reports } from "./reports.ts";
 import { Secrets } from "./connection/secrets.ts";
 import type { FlagsPolicy } from "./flags.ts";
 import type { Status } from "./status.ts";
@@ -142,6 +143,17 @@ export interface ConnectOptions extends OpenOptions {
    * that change at the same time.
    */
   readonly onStatus?: (status: Status) => void;
+  /**
+   * Log nothing of gaps that nobody listens for, and of servers that are lost for more than a second.
+   * Default `false`: with neither `onGap`, nor a listener for `gap`, nor a loop with gaps,
+   * `console.warn` says so, at most once a second.
+   */
+  readonly quiet?: boolean;
+  /**
+   * Takes a line for whatever happens to connections and subscriptions, without passwords. Default: with
+   * the environment variable `KEYWATCH_DEBUG=1` `console.error`, otherwise none.
+   */
+  readonly debug?: (line: string) => void;
 }
 
 const DEFAULT_HEARTBEAT: HeartbeatOptions = {
@@ -162,6 +174,8 @@ const KINDS: { readonly [Name in keyof ConnectOptions]?: Kind } = {
   flushes: "boolean",
   onFlush: "function",
   onStatus: "function",
+  quiet: "boolean",
+  debug: "function",
 };
 
 /** The options that only clusters have. */
@@ -196,6 +210,10 @@ export interface Settings extends OpenSettings {
   readonly flushes: { hasWarned: boolean } | null;
   readonly onFlush: (flush: Flush) => void;
   readonly onStatus: (status: Status) => void;
+  /** All listeners, of whom those in the options are the first. */
+  readonly reports: Reports;
+  readonly quiet: boolean;
+  readonly debug: ((line: string) => void) | undefined;
 }
 
 /**
@@ -225,6 +243,13 @@ export function resolveOptions(
   for (const [name, most] of Object.entries(queue)) checkAtLeast(1, `queue.${name}`, most);
   const { database = 0 } = target;
   const settings = resolveOpenOptions(target, options, secrets);
+  const reports = new Reports({
+    gap: options.onGap,
+    flush: options.onFlush,
+    status: options.onStatus,
+    warning: options.onWarning,
+    error: options.onError,
+  });
   const heartbeat = filled(DEFAULT_HEARTBEAT, options.heartbeat);
   for (const [name, ms] of Object.entries(heartbeat)) checkMilliseconds(`heartbeat.${name}`, ms);
   return {
@@ -238,14 +263,15 @@ export function resolveOptions(
     queue,
     overflow,
     database,
-    onError: shielded(options.onError ?? ((error) => console.error("keywatch:", error))),
-    onWarning: shielded(
-      options.onWarning ?? ((message) => console.warn(`keywatch: ${message}`)),
-    ),
-    onGap: shielded(options.onGap ?? (() => {})),
+    onError: (error) => reports.emit("error", error),
+    onWarning: (message) => reports.emit("warning", message),
+    onGap: (gap) => reports.emit("gap", gap),
     flushes: flushes ? { hasWarned: false } : null,
-    onFlush: shielded(options.onFlush ?? (() => {})),
-    onStatus: shielded(options.onStatus ?? (() => {})),
+    onFlush: (flush) => reports.emit("flush", flush),
+    onStatus: (status) => reports.emit("status", status),
+    reports,
+    quiet: options.quiet ?? false,
+    debug: options.debug && shielded(options.debug),
   };
 }
 

@@ -48,6 +48,8 @@ export interface DeliveryOptions {
   readonly backpressure: Backpressure;
   /** Whether servers report flushes. */
   readonly flushes: boolean;
+  /** A loop that shows gaps is opened. */
+  onGapLoop?(): void;
   /** Returns the server for the gaps of overflows, as `host:port`. */
   node(): string;
   /** Notifications were dropped; called where they are missing in the order. */

@@ -274,9 +274,11 @@ export class Server {
     const { signal } = this.#attempt;
     const address = await this.#options.locator.locate(signal);
     this.node = formatAddress(address);
-    const { flags } = this.#options.settings;
     const onDemand = await import("./on_demand.ts");
     this.#memory.onDemand = onDemand;
+    const { settings } = this.#options;
+    settings.reports.observer ??= onDemand.observe(settings);
+    const { flags } = settings;
     if (flags !== "ignore") this.#memory.deliveryCheck ??= new onDemand.DeliveryCheck(flags);
     const session = await Session.open(this.#memory, address, signal);
     this.#arriving = session;
@@ -334,6 +336,8 @@ export class Server {
     this.state = state;
     this.#error = error;
     this.#changed.notify();
+    const { node, info } = this;
+    this.#options.settings.reports.emit("node", { node, state, error, info });
     this.#options.owner.onState();
   }
 

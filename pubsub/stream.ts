@@ -162,6 +162,7 @@ export class Stream implements Consumer {
         "Cannot show flushes: no server reports them; give connect the option flushes",
       );
     }
+    if (gaps) this.#options.onGapLoop?.();
     const shown = { gaps, flushes };
     const mailbox = new Mailbox(this.#options);
     if (this.#end !== null) mailbox.end(this.#end);

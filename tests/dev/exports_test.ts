@@ -18,9 +18,9 @@ const TYPES = `
   ChannelSubscribeOptions ClusterOptions ConnectErrorOptions ConnectOptions
   Credentials DecoderLimits Dial DialOptions EventName EventNames FilterOptions FlagsPolicy Flush
   Gap GapReason GetMessageOptions Health HeartbeatOptions
-  KeyspaceNotificationsInterface KnownEvent ListenOptions MigrationPolicy
+  KeyspaceNotificationsInterface KnownEvent ListenOptions ListenerOptions MigrationPolicy
   MigrationStatus NameOrPattern NodeState NodeStatus NotificationChannel
-  NotificationHandler NotificationLoop Overflow ParseOptions QueueLimits QueueOptions
+  NotificationHandler NotificationLoop NotificationsEvent NotificationsEventMap Overflow ParseOptions QueueLimits QueueOptions
   RefusedChannel SentinelFailure SentinelTarget ServerUrl SlotCoverage
   SlotRange SlotSpan Status StreamItem SubscribeOptions Subscription TcpAddress 
   TlsOptions Transport UnixAddress 

@@ -37,8 +37,8 @@ async function runWith(folder: string, program: string): Promise<string> {
   return output.trim();
 }
 
-/** What chooses a transport. */
-const CHOICE = ["mod.ts"];
+/** What chooses a transport, and what every runtime loads. */
+const CHOICE = ["mod.ts", "host.ts"];
 
 /** All but the choice, and those. */
 function transports(...except: string[]): string[] {

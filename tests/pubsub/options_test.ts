@@ -151,6 +151,8 @@ Deno.test("options that are undefined are left out", async () => {
     onGap: undefined,
     flushes: undefined,
     onFlush: undefined,
+    quiet: undefined,
+    debug: undefined,
     onStatus: undefined,
   };
   await using notifications = await connect(server.url, options as ConnectOptions);
