@@ -5,8 +5,17 @@ import { ROOT } from "../project.ts";
 /** What a module becomes, for runtimes or for type checkers. */
 export interface Output {
   text: string;
+  /** The source map of the text. */
+  map: SourceMap;
   /** The modules of this project that it imports, as the source names them. */
   imports: string[];
+}
+
+/** A source map, as far as it is changed here. */
+export interface SourceMap {
+  file: string;
+  sources: string[];
+  mappings: string;
 }
 
 const OPTIONS: ts.CompilerOptions = {
@@ -19,9 +28,12 @@ const OPTIONS: ts.CompilerOptions = {
 
 /** What runtimes take: a standard module of ES2022, which Node 20 has. */
 export function compileCode(file: string, source: string): Output {
-  return output(
-    ts.transpileModule(source, { compilerOptions: OPTIONS, fileName: file }).outputText,
-  );
+  const compilerOptions = { ...OPTIONS, sourceMap: true };
+  const { outputText, sourceMapText } = ts.transpileModule(source, {
+    compilerOptions,
+    fileName: file,
+  });
+  return output(outputText, sourceMapText!);
 }
 
 /**
@@ -37,24 +49,32 @@ export function compileTypes(files: readonly string[]): Map<string, Output> {
     lib: ["lib.esnext.d.ts", "lib.webworker.d.ts"],
     types: [],
     declaration: true,
+    declarationMap: true,
     emitDeclarationOnly: true,
     // The task `check` does that. Here all types that matter are written out.
     noCheck: true,
   });
   const found = new Map<string, Output>();
-  program.emit(undefined, (_path, text, _mark, _onError, [source] = []) => {
+  const maps = new Map<string, string>();
+  program.emit(undefined, (path, text, _mark, _onError, [source] = []) => {
     const file = relative(ROOT, source!.fileName).split(sep).join("/");
+    if (path.endsWith(".map")) {
+      maps.set(file, text);
+      return;
+    }
+    const types = output(text, maps.get(file)!);
     // Before ES2026 nothing else tells a project what `await using` takes.
-    const needsDisposable = /\bSymbol\.asyncDispose\b|\bAsyncDisposable\b/.test(text);
-    found.set(
-      file,
-      output(needsDisposable ? `/// <reference lib="esnext.disposable" />\n${text}` : text),
-    );
+    if (/\bSymbol\.asyncDispose\b|\bAsyncDisposable\b/.test(text)) {
+      types.text = `/// <reference lib="esnext.disposable" />\n${types.text}`;
+      // A semicolon ends the mappings of a line.
+      types.map.mappings = `;${types.map.mappings}`;
+    }
+    found.set(file, types);
   });
   return found;
 }
 
-function output(text: string): Output {
+function output(text: string, map: string): Output {
   const imports = ts.preProcessFile(text).importedFiles.map(({ fileName }) => fileName)
     .filter((name) => /^\.\.?\//.test(name));
   return {
@@ -62,6 +82,7 @@ function output(text: string): Output {
     text: imports.reduce((text, name) => {
       return text.replaceAll(`"${name}"`, `"${name.replace(/\.ts$/, ".js")}"`);
     }, text),
+    map: JSON.parse(map),
     imports,
   };
 }

@@ -30,6 +30,15 @@ export function compiledPath(module: string, extension: ".js" | ".d.ts"): string
   return module.replace(/\.ts$/, extension);
 }
 
+/** Where the package comes from, and where its users find its page and report errors. */
+function originOf(url: string): Record<string, unknown> {
+  const page = /^(?:git\+)?(https:\/\/.+?)(?:\.git)?\/?$/.exec(url)?.[1];
+  return {
+    repository: { type: "git", url },
+    ...(page === undefined ? {} : { homepage: `${page}#readme`, bugs: { url: `${page}/issues` } }),
+  };
+}
+
 /**
  * The package.json.
  *
@@ -45,6 +54,8 @@ export function manifest(
     types: compiledPath(module, ".d.ts"),
     default: compiledPath(module, ".js"),
   }]);
+  const typesOfEntries = Object.entries(exports).filter(([name]) => name !== ".")
+    .map(([name, module]) => [name.slice("./".length), [compiledPath(module, ".d.ts")]]);
   const imports = CONDITIONAL.map(({ name, module, conditions }) => {
     const modules = Object.entries({ ...conditions, default: module });
     const paths = modules.map(([condition, path]) => [condition, `./${compiledPath(path, ".js")}`]);
@@ -70,10 +81,14 @@ export function manifest(
       "workers",
     ],
     license,
-    ...(repository ? { repository: { type: "git", url: repository } } : {}),
+    ...(repository ? originOf(repository) : {}),
     type: "module",
     engines: { node: ">=20" },
     sideEffects: false,
+    // For resolution without `exports`, such as TypeScript's `node10`.
+    main: compiledPath(exports["."]!, ".js"),
+    types: compiledPath(exports["."]!, ".d.ts"),
+    typesVersions: { "*": Object.fromEntries(typesOfEntries) },
     exports: { ...Object.fromEntries(entries), "./package.json": "./package.json" },
     imports: Object.fromEntries(imports),
     bin: { [NAME]: compiledPath(TOOL, ".js") },

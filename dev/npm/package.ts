@@ -3,8 +3,14 @@ import { readConfig, ROOT } from "../project.ts";
 import { compileCode, compileTypes, type Output } from "./compile.ts";
 import { compiledPath, CONDITIONAL, manifest, NAME, TOOL } from "./manifest.ts";
 
-/** What goes into the package beside the modules. */
-const DOCUMENTS = ["README.md", "LICENSE", "CHANGELOG.md"];
+/** What goes into the package beside the modules, by paths in the project. */
+export function documents(): string[] {
+  const texts = ["README.md", "LICENSE", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"];
+  return [...texts, ...[...Deno.readDirSync(join(ROOT, "docs"))].map(({ name }) => `docs/${name}`)];
+}
+
+/** The folder of the package for the sources that its source maps name. */
+const SOURCES = "src";
 
 async function write(folder: string, path: string, text: string): Promise<void> {
   const file = join(folder, path);
@@ -12,17 +18,32 @@ async function write(folder: string, path: string, text: string): Promise<void> 
   await Deno.writeTextFile(file, text, text.startsWith("#!") ? { mode: 0o755 } : {});
 }
 
-/** Under the name that the package has on npm, in examples and where it is spoken of as code. */
+/** A text in which examples import the package by its name on npm; what they say stays. */
 function renamed(text: string, from: string): string {
-  return text.replaceAll(new RegExp(`(["\`])${from}`, "g"), `$1${NAME}`);
+  return text.replaceAll(
+    new RegExp(`\\b(from |import |import\\()"${from}(?=["/])`, "g"),
+    `$1"${NAME}`,
+  );
+}
+
+/** A document, in which links that lead out of the package have become text. */
+function withoutLinks(
+  path: string,
+  text: string,
+  isInPackage: (path: string) => boolean,
+): string {
+  return text.replaceAll(/(?<!!)\[([^\][]+)\]\(([^)\s]+)\)/g, (link, words, target) => {
+    if (/^(?:[a-z]+:|#)/.test(target)) return link;
+    return isInPackage(posix.join(posix.dirname(path), target.split("#")[0])) ? link : words;
+  });
 }
 
 /** The code of a module, with imports by condition in place of the modules that stand for them. */
 function withConditions(module: string, output: Output): Output {
-  return CONDITIONAL.reduce(({ text, imports }, { name, module: standIn }) => {
+  return CONDITIONAL.reduce(({ text, ...rest }, { name, module: standIn }) => {
     const relative = posix.relative(posix.dirname(module), standIn);
     const specifier = compiledPath(relative.startsWith(".") ? relative : `./${relative}`, ".js");
-    return { text: text.replaceAll(`"${specifier}"`, `"${name}"`), imports };
+    return { text: text.replaceAll(`"${specifier}"`, `"${name}"`), ...rest };
   }, output);
 }
 
@@ -34,6 +55,7 @@ function withConditions(module: string, output: Output): Output {
  */
 export async function writePackage(folder: string, repository?: string): Promise<void> {
   const config = await readConfig();
+  const sources = new Set<string>();
   const writeModules = async (
     starts: readonly string[],
     extension: ".js" | ".d.ts",
@@ -42,8 +64,13 @@ export async function writePackage(folder: string, repository?: string): Promise
     const modules = new Set(starts);
     // It grows while it is gone over.
     for (const module of modules) {
-      const { text, imports } = await compile(module);
-      await write(folder, compiledPath(module, extension), renamed(text, config.name));
+      const { text, map, imports } = await compile(module);
+      const path = compiledPath(module, extension);
+      await write(folder, path, renamed(text, config.name));
+      const source = posix.join(SOURCES, module);
+      map.sources = [posix.relative(posix.dirname(path), source)];
+      await write(folder, `${path}.map`, JSON.stringify(map));
+      sources.add(module);
       for (const name of imports) modules.add(posix.join(posix.dirname(module), name));
     }
   };
@@ -53,9 +80,19 @@ export async function writePackage(folder: string, repository?: string): Promise
   await writeModules([...exported, TOOL], ".js", async (module) => {
     return withConditions(module, compileCode(module, await Deno.readTextFile(join(ROOT, module))));
   });
-  for (const name of DOCUMENTS) {
-    const text = await Deno.readTextFile(join(ROOT, name));
-    await write(folder, name, renamed(text, config.name));
+  for (const module of sources) {
+    const text = await Deno.readTextFile(join(ROOT, module));
+    await write(folder, `${SOURCES}/${module}`, renamed(text, config.name));
+  }
+  const names = documents();
+  for (const name of names) {
+    if (!name.endsWith(".md")) {
+      await Deno.mkdir(dirname(join(folder, name)), { recursive: true });
+      await Deno.copyFile(join(ROOT, name), join(folder, name));
+      continue;
+    }
+    const text = renamed(await Deno.readTextFile(join(ROOT, name)), config.name);
+    await write(folder, name, withoutLinks(name, text, (path) => names.includes(path)));
   }
   const about = JSON.stringify(manifest(config, repository), null, 2);
   await write(folder, "package.json", `${about}\n`);

@@ -26,8 +26,9 @@ Deno.test("the task packs into the folder that is named, for a repository", asyn
       tarball,
       "package/package.json",
     ]);
-    const { repository, publishConfig } = JSON.parse(about.stdout);
+    const { repository, homepage, publishConfig } = JSON.parse(about.stdout);
     assertEquals(repository, { type: "git", url: "git+https://a.test/b" });
+    assertEquals(homepage, "https://a.test/b#readme");
     assertEquals(publishConfig, { access: "public", provenance: true });
   } finally {
     await Deno.remove(folder, { recursive: true });

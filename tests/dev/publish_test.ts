@@ -1,8 +1,10 @@
 /** What goes to JSR. */
 import { assertEquals } from "@std/assert";
-import { relative } from "node:path";
+import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
+import { documents } from "../../dev/npm/package.ts";
 import { readConfig, ROOT } from "../../dev/project.ts";
+import { linksOf } from "./tree.ts";
 import { type Finished, run } from "../servers/run.ts";
 
 async function deno(...args: string[]): Promise<Finished> {
@@ -33,11 +35,12 @@ Deno.test("JSR gets the modules that the entries need, the documents, and nothin
   assertEquals(
     [...new Set(published)].sort(),
     [
-      "CHANGELOG.md",
-      "LICENSE",
-      "README.md",
       "deno.json",
+      ...documents(),
       ...await modulesOf(Object.values(exports)),
     ].sort(),
   );
+  // JSR shows only the README, with links to the files of the package.
+  const readme = await Deno.readTextFile(join(ROOT, "README.md"));
+  assertEquals(linksOf("README.md", readme).filter((path) => !published.includes(path)), []);
 });

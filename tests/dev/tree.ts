@@ -1,4 +1,4 @@
-import { dirname, join } from "node:path";
+import { dirname, join, posix } from "node:path";
 
 /** A temporary folder with the given files, removed when it goes out of use. */
 export async function temporaryTree(
@@ -17,3 +17,10 @@ export const CONFIG: string = JSON.stringify({
   name: "@keywatch/keywatch",
   exports: { ".": "./mod.ts", "./resp": "./resp/mod.ts", "./parse": "./parse/mod.ts" },
 });
+
+/** The files that a document links to or shows, by paths from the same folder as its own. */
+export function linksOf(document: string, text: string): string[] {
+  const targets = [...text.matchAll(/\]\(([^)\s]+)\)/g)].map(([, target]) => target!);
+  return targets.filter((target) => !/^(?:[a-z]+:|#)/.test(target))
+    .map((target) => posix.join(posix.dirname(document), target.split("#")[0]!));
+}

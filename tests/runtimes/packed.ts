@@ -1,12 +1,12 @@
 import { dirname, join } from "node:path";
-import { packPackage } from "../../dev/npm/package.ts";
+import { documents, packPackage } from "../../dev/npm/package.ts";
 import { ROOT, sourceFiles } from "../../dev/project.ts";
 import { cacheFolder, withLock } from "../servers/cache.ts";
 
 /** A digest of everything in the project that the package could be made of. */
 async function digest(): Promise<string> {
-  const files = ["deno.json", "README.md", "LICENSE", "CHANGELOG.md", ...await sourceFiles()]
-    .filter((file) => !/^(?:tests|bench|docs|examples|dist)\//.test(file));
+  const files = ["deno.json", ...documents(), ...await sourceFiles()]
+    .filter((file) => !/^(?:tests|bench|examples|dist)\//.test(file));
   const texts = await Promise.all(files.map((file) => Deno.readTextFile(join(ROOT, file))));
   const bytes = new TextEncoder().encode(JSON.stringify([files, texts]));
   return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex();
