@@ -1,6 +1,6 @@
 import { parseArgs, type ParseArgsConfig } from "node:util";
 import { excerpt } from "../pubsub/connection/printable.ts";
-import { nearest } from "./nearest.ts";
+import { nearest } from "../pubsub/connection/nearest.ts";
 import type { Output } from "./output.ts";
 
 /** An option: how it is read, what `--help` says of it, and what a shell completes after it. */

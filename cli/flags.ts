@@ -10,7 +10,7 @@ import { type Channel, getChannelType, isPattern, toChannel } from "../mod.ts";
 import { type Arguments, type Command, type Context, quoted, UsageError } from "./command.ts";
 import { eventsOf, type Letter, letterOf, LETTERS } from "./flags/letters.ts";
 import { doubtsOf, EVENT_NAMES } from "./doubts.ts";
-import { nearest } from "./nearest.ts";
+import { nearest } from "../pubsub/connection/nearest.ts";
 import type { Output } from "./output.ts";
 import { printable } from "../pubsub/connection/printable.ts";
 import { checkEvent, SELECTION, Selection } from "./selection.ts";

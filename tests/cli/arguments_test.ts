@@ -1,7 +1,7 @@
 /** What the tool says of options and names that were mistyped. */
 import { assertEquals, assertThrows } from "@std/assert";
 import { Arguments, type Options, UsageError } from "../../cli/command.ts";
-import { nearest } from "../../cli/nearest.ts";
+import { nearest } from "../../pubsub/connection/nearest.ts";
 import { readDuration } from "../../cli/numbers.ts";
 import { readConfig } from "../../dev/project.ts";
 import { fails, InProcess } from "./in_process.ts";
