@@ -2,7 +2,7 @@ import type { Dispatcher } from "../pubsub/dispatcher.ts";
 import { AbstractKeyspaceNotifications } from "../pubsub/base.ts";
 import { ConnectError } from "../pubsub/connection/errors.ts";
 import { KeyspaceNotifications, type SentinelTarget, type Status } from "../pubsub/mod.ts";
-import { ONLY_ANNOUNCED } from "../pubsub/options.ts";
+import { checkNames, ONLY_ANNOUNCED } from "../pubsub/options.ts";
 import { isSentinelTarget } from "../pubsub/sentinel_target.ts";
 import type { Topology } from "./discovery/topology.ts";
 import { type ClusterOptions, resolveClusterOptions } from "./options.ts";
@@ -48,6 +48,7 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
     targets: readonly (string | URL)[],
     options: ClusterOptions = {},
   ): Promise<ClusterKeyspaceNotifications> {
+    await checkNames(options);
     const { WatchedCluster } = await import("./watched_cluster.ts");
     const cluster = new WatchedCluster(targets, options);
     try {

@@ -99,13 +99,16 @@ export abstract class AbstractKeyspaceNotifications
   async subscribe(
     ...args: [...ChannelLike[], SubscribeOptions] | ChannelLike[]
   ): Promise<Subscription> {
-    const { channels, options } = readArguments(args);
+    const { channels, options, failure } = readArguments(args);
+    // A wait would let an `unsubscribe` that is called next overtake it.
+    if (failure !== null) await failure;
     checkUnused(options, ["db", "as"], "subscribe", "each channel says that itself");
     return await this.dispatcher.subscribe(channels, options);
   }
 
   async #subscribe(channel: Channel, given: SubscribeOptions): Promise<Subscription> {
-    const { channels, options } = readArguments([channel, given]);
+    const { channels, options, failure } = readArguments([channel, given]);
+    if (failure !== null) await failure;
     return await this.dispatcher.subscribe(channels, options);
   }
 
@@ -249,8 +252,8 @@ export abstract class AbstractKeyspaceNotifications
    * @throws {ClosedError} when the object is closed, also meanwhile
    * @throws {ConnectError} when the connection was lost for good and everything before has been read
    */
-  getMessage({ timeout = 0, signal }: GetMessageOptions = {}): Promise<KeyNotification | null> {
-    return this.dispatcher.stream.poll(timeout, signal);
+  getMessage(options: GetMessageOptions = {}): Promise<KeyNotification | null> {
+    return this.dispatcher.stream.poll(options);
   }
 
   /**

@@ -8,8 +8,9 @@ import { OpenGap } from "./gap.ts";
 import { PING } from "./heartbeat.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import type { Source } from "./locator.ts";
-import { checkKinds, checkUnused } from "./connection/option_checks.ts";
+import { checkUnused } from "./connection/option_checks.ts";
 import {
+  checkNames,
   CLUSTER_ONLY,
   type ConnectOptions,
   ONLY_ANNOUNCED,
@@ -135,7 +136,7 @@ export class KeyspaceNotifications extends AbstractKeyspaceNotifications {
     target: string | URL | SentinelTarget,
     options: ConnectOptions = {},
   ): Promise<KeyspaceNotifications> {
-    checkKinds(options, {});
+    await checkNames(options);
     const source = isSentinelTarget(target)
       ? await readSentinels(target, options)
       : readServer(target, options);

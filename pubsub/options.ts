@@ -1,6 +1,7 @@
 import { toBytes } from "../bytes/to_bytes.ts";
 import { type AddressMap, checkedMap } from "./connection/address.ts";
 import {
+  checkOptionNames,
   HEARTBEAT_MS,
   type OpenOptions,
   type OpenSettings,
@@ -20,6 +21,7 @@ import {
   invalid,
   type Kind,
   kindOf,
+  rejectUnknown,
 } from "./connection/option_checks.ts";
 import type { Overflow, QueueLimits } from "./queue.ts";
 import { Reports } from "./reports.ts";
@@ -163,8 +165,14 @@ const DEFAULT_HEARTBEAT: HeartbeatOptions = {
 };
 const DEFAULT_MAX_CONNECTING = 100;
 const DEFAULT_QUEUE: QueueLimits = { items: 65_536, bytes: 67_108_864 };
-/** What kind of value an option takes; those that are not here are looked at by themselves. */
-const KINDS: { readonly [Name in keyof ConnectOptions]?: Kind } = {
+/** The type of each option of its own; null for those that are examined in another way. */
+const KINDS: {
+  readonly [Name in Exclude<keyof ConnectOptions, keyof OpenOptions>]-?: Kind | null;
+} = {
+  keyPrefix: null,
+  maxAttempts: null,
+  maxConnecting: null,
+  flags: null,
   queue: "object",
   singleNode: "boolean",
   addressMap: "function",
@@ -189,6 +197,18 @@ export const CLUSTER_ONLY: readonly string[] = [
 export const ONLY_ANNOUNCED: readonly string[] = /* @__PURE__ */ CLUSTER_ONLY.concat(
   "addressMap",
 );
+
+/**
+ * Checks that all options exist.
+ *
+ * @throws {TypeError} if one does not
+ */
+export async function checkNames(options: ConnectOptions): Promise<void> {
+  checkKinds(options, KINDS);
+  const more = [...Object.keys(KINDS), ...CLUSTER_ONLY];
+  await checkOptionNames(options, more, Object.keys(DEFAULT_HEARTBEAT));
+  await rejectUnknown(options.queue, [...Object.keys(DEFAULT_QUEUE), "overflow"], "queue.");
+}
 
 /** The options with their defaults, checked. */
 export interface Settings extends OpenSettings {
@@ -228,7 +248,6 @@ export function resolveOptions(
   options: ConnectOptions,
   secrets: Secrets = new Secrets(),
 ): Settings {
-  checkKinds(options, KINDS);
   const { flags = "require", flushes = false } = options;
   if (!flushes) {
     checkUnused(options, ["onFlush"], "flushes: false", "no flush is reported then");

@@ -2,9 +2,14 @@ import type { KeyNotification } from "../parse/mod.ts";
 import type { Consumer, Sent } from "./delivery.ts";
 import { ClosedError } from "./connection/errors.ts";
 import { type Flush, type Gap, type Item, sizeOfGap } from "./gap.ts";
-import { checkAtLeast, checkSignal, LONGEST_TIMER } from "./connection/option_checks.ts";
+import {
+  checkAtLeast,
+  checkKnown,
+  checkSignal,
+  LONGEST_TIMER,
+} from "./connection/option_checks.ts";
 import { BoundedQueue, type DeliveryOptions, type QueueCounts, type Shown } from "./queue.ts";
-import type { ListenOptions } from "./subscription.ts";
+import type { GetMessageOptions, ListenOptions } from "./subscription.ts";
 
 /**
  * An item of a stream that was asked to show gaps, or what the options of `listen` ask for.
@@ -124,13 +129,13 @@ export class Stream implements Consumer {
   /**
    * Takes the next notification from the inbox.
    *
-   * @param timeout how long to wait for it, in ms
-   * @param signal ends the wait
    * @returns the notification, or null when none came in that time
    * @throws {TypeError} when the timeout or the signal is none
    * @throws {ClosedError} when the stream is closed, also meanwhile
    */
-  async poll(timeout: number, signal: AbortSignal | undefined): Promise<KeyNotification | null> {
+  async poll(options: GetMessageOptions): Promise<KeyNotification | null> {
+    checkKnown(options, ["timeout", "signal"]);
+    const { timeout = 0, signal } = options;
     checkAtLeast(0, "timeout", timeout);
     checkSignal(signal);
     const deadline = performance.now() + timeout;
@@ -153,9 +158,11 @@ export class Stream implements Consumer {
    * @throws {TypeError} when the signal is none, or no server reports the flushes to show
    */
   open<T>(
-    { gaps = false, flushes = false, signal }: ListenOptions,
+    options: ListenOptions,
     take: (queue: BoundedQueue, shown: Shown) => T | undefined,
   ): NotificationLoop<T> {
+    checkKnown(options, ["gaps", "flushes", "signal"]);
+    const { gaps = false, flushes = false, signal } = options;
     checkSignal(signal);
     if (flushes && !this.#options.flushes) {
       throw new TypeError(

@@ -3,16 +3,25 @@ import { Channel, toChannel } from "../parse/mod.ts";
 import { ServerError } from "../resp/mod.ts";
 import { type RefusedChannel, SubscribeRefusedError } from "./errors.ts";
 import type { ChannelLike, SubscribeOptions, Subscription } from "./subscription.ts";
+import { rejectUnknown } from "./connection/option_checks.ts";
 import { excerpt } from "./connection/printable.ts";
+
+/** The options of a subscription. */
+const OPTIONS = ["handler", "batchHandler", "events", "keys", "db", "as"];
 
 /**
  * Reads what `subscribe` was called with.
  *
+ * @returns the channels, the options, and what rejects if one of these does not exist
  * @throws {TypeError} when an argument is not what it must be
  */
 export function readArguments(
   args: readonly (ChannelLike | SubscribeOptions | undefined)[],
-): { channels: readonly Channel[]; options: SubscribeOptions } {
+): {
+  channels: readonly Channel[];
+  options: SubscribeOptions;
+  failure: Promise<never> | null;
+} {
   const given = args.at(-1) === undefined ? args.slice(0, -1) : args;
   const last = given.at(-1);
   // What has a length is a list or bytes in the wrong place, and not to be passed over as options.
@@ -32,7 +41,8 @@ export function readArguments(
   if (handler !== undefined && batchHandler !== undefined) {
     throw new TypeError("Cannot subscribe: handler and batchHandler exclude each other");
   }
-  return { channels: names.map(readSubscribable), options };
+  const failure = rejectUnknown(options, OPTIONS);
+  return { channels: names.map(readSubscribable), options, failure };
 }
 
 /**

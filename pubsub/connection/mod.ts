@@ -26,7 +26,13 @@ import { MessageReceiver } from "./receiver.ts";
 import { openConnection, type ServerInfo } from "./handshake.ts";
 import { checkKinds, checkMilliseconds, isPromiseLike } from "./option_checks.ts";
 import type { Address, TcpAddress, UnixAddress } from "./transport.ts";
-import { HEARTBEAT_MS, type OpenOptions, resolveOpenOptions, shielded } from "./options.ts";
+import {
+  checkOptionNames,
+  HEARTBEAT_MS,
+  type OpenOptions,
+  resolveOpenOptions,
+  shielded,
+} from "./options.ts";
 import { repeat } from "./timers.ts";
 
 export * from "./errors.ts";
@@ -261,6 +267,7 @@ export async function open(
   const url: ServerUrl = typeof target === "string" || target instanceof URL
     ? parseUrl(target)
     : { address: readAddress(target) };
+  await checkOptionNames(options, ["onMessage", "onError"], ["interval"]);
   const settings = resolveOpenOptions(url, options);
   checkKinds(options, { onMessage: "function", onError: "function" });
   const { interval = HEARTBEAT_MS } = options.heartbeat ?? {};

@@ -11,15 +11,58 @@ export type Kind = "boolean" | "function" | "object" | "string";
  *
  * @throws {TypeError} if an option has another type
  */
-export function checkKinds(options: object, kinds: { readonly [name: string]: Kind }): void {
+export function checkKinds(
+  options: object,
+  kinds: { readonly [name: string]: Kind | null },
+): void {
   if (typeof options !== "object" || options === null) {
     throw new TypeError(`Cannot use the options: ${kindOf(options)} is not an object`);
   }
   for (const [name, kind] of Object.entries(kinds)) {
     const value: unknown = Reflect.get(options, name);
-    if (value === undefined || (typeof value === kind && value !== null)) continue;
+    if (kind === null || value === undefined || (typeof value === kind && value !== null)) continue;
     throw invalid(name, kindOf(value), kind === "object" ? "an object" : `a ${kind}`);
   }
+}
+
+/** The first option that does not exist; undefined if all do. */
+function unknownName(options: object, known: readonly string[]): string | undefined {
+  return Object.keys(options).find((name) =>
+    !known.includes(name) && Reflect.get(options, name) !== undefined
+  );
+}
+
+/**
+ * Checks that all of a few options exist.
+ *
+ * @throws {TypeError} if one does not
+ */
+export function checkKnown(options: object, known: readonly string[]): void {
+  const name = unknownName(options, known);
+  if (name === undefined) return;
+  throw new TypeError(
+    `Cannot use the option ${name}: it is unknown; the options are ${known.join(", ")}`,
+  );
+}
+
+/**
+ * Looks for options that do not exist.
+ *
+ * @param known the names of those that do
+ * @param path what stands before the names in messages, such as `queue.`
+ * @returns null if there are none, so that the caller need not wait; otherwise a promise that rejects
+ * with a `TypeError`
+ */
+export function rejectUnknown(
+  options: object | undefined,
+  known: readonly string[],
+  path: string = "",
+): Promise<never> | null {
+  const name = unknownName(options ?? {}, known);
+  if (name === undefined) return null;
+  return import("./unknown_option.ts").then(({ unknownOption }) => {
+    throw unknownOption(name, known, path);
+  });
 }
 
 /**

@@ -1,4 +1,5 @@
 import { Decoder, type DecoderLimits } from "../../resp/mod.ts";
+import { resolveLimits } from "../../resp/options.ts";
 import type { ServerUrl } from "./address.ts";
 import { type Credentials, readCredentials } from "./credentials.ts";
 import {
@@ -9,6 +10,7 @@ import {
   invalid,
   isPromiseLike,
   type Kind,
+  rejectUnknown,
   tlsFor,
 } from "./option_checks.ts";
 import { Secrets } from "./secrets.ts";
@@ -91,15 +93,40 @@ const DEFAULT_TIMEOUT = 5_000;
 
 /** The default of `heartbeat.interval`. */
 export const HEARTBEAT_MS = 15_000;
-const KINDS: { readonly [Name in keyof OpenOptions]?: Kind } = {
+/** The type of each option; null for those that are examined in another way. */
+const KINDS: { readonly [Name in keyof Required<OpenOptions>]: Kind | null } = {
   username: "string",
   password: "string",
+  credentials: null,
+  protocol: null,
   clientName: "string",
+  timeout: null,
+  signal: null,
   tls: "object",
   dial: "function",
   heartbeat: "object",
   limits: "object",
 };
+const TLS_OPTIONS: readonly (keyof TlsOptions)[] = ["ca", "cert", "key", "serverName"];
+
+/**
+ * Checks that all options exist.
+ *
+ * @param more the names of those that {@linkcode OpenOptions} lacks
+ * @param heartbeat the names of those of the heartbeat
+ * @throws {TypeError} if one does not
+ */
+export async function checkOptionNames(
+  options: OpenOptions,
+  more: readonly string[],
+  heartbeat: readonly string[],
+): Promise<void> {
+  checkKinds(options, KINDS);
+  await (rejectUnknown(options, [...Object.keys(KINDS), ...more]) ??
+    rejectUnknown(options.heartbeat, heartbeat, "heartbeat.") ??
+    rejectUnknown(options.tls, TLS_OPTIONS, "tls.") ??
+    rejectUnknown(options.limits, Object.keys(resolveLimits({})), "limits."));
+}
 
 /**
  * Checks options, and adds the defaults and what the target says.
@@ -113,7 +140,6 @@ export function resolveOpenOptions(
   options: OpenOptions,
   secrets: Secrets = new Secrets(),
 ): OpenSettings {
-  checkKinds(options, KINDS);
   checkSignal(options.signal);
   const { protocol, timeout = DEFAULT_TIMEOUT, clientName = "keywatch", limits = {} } = options;
   if (protocol !== undefined && protocol !== 2 && protocol !== 3) {

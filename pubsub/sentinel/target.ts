@@ -4,13 +4,22 @@ import type { ServerDefaults } from "../connection/options.ts";
 import type { ConnectOptions } from "../options.ts";
 import type { Secrets } from "../connection/secrets.ts";
 import type { SentinelTarget } from "../sentinel_target.ts";
-import { dialWithTls, tlsFor } from "../connection/option_checks.ts";
+import { checkKnown, dialWithTls, tlsFor } from "../connection/option_checks.ts";
 import { type Address, type Dial, formatAddress } from "../connection/transport.ts";
 import { dial } from "../connection/transports/mod.ts";
 import type { Credentials } from "../connection/handshake.ts";
 
 /** The port sentinels listen on when a URL names none. */
 const SENTINEL_PORT = 26379;
+
+const OPTIONS: readonly (keyof SentinelTarget)[] = [
+  "sentinels",
+  "name",
+  "database",
+  "tls",
+  "sentinelCredentials",
+  "sentinelTls",
+];
 
 /** How to reach one sentinel. */
 export interface SentinelServer {
@@ -45,6 +54,7 @@ export function readSentinelTarget(
   options: ConnectOptions,
   secrets: Secrets,
 ): SentinelSettings {
+  checkKnown(target, OPTIONS);
   const { sentinels, name, database = 0, sentinelCredentials, sentinelTls } = target;
   if (!Array.isArray(sentinels) || sentinels.length === 0) {
     throw new TypeError("Cannot use the sentinels: none is given; list their URLs");

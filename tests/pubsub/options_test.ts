@@ -1,4 +1,10 @@
-import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertRejects,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
 import {
   AuthError,
   ClusterKeyspaceNotifications,
@@ -9,8 +15,10 @@ import {
   type Gap,
   KeyspaceNotifications,
   type StreamItem,
+  type SubscribeOptions,
   type TcpAddress,
 } from "../../mod.ts";
+import { open } from "../../pubsub/connection/mod.ts";
 import { RespLimitError } from "../../resp/mod.ts";
 import { falseBytes } from "../false_bytes.ts";
 import { startServer, until } from "../servers/mod.ts";
@@ -158,6 +166,59 @@ Deno.test("options that are undefined are left out", async () => {
   await using notifications = await connect(server.url, options as ConnectOptions);
   await notifications.subscribeKeyspace("k");
   assertEquals(notifications.health().ok, true);
+});
+
+/** Options that do not exist, and what the error says of each. */
+const UNKNOWN: [options: object, says: string][] = [
+  [{ onGapp: () => {} }, "the option onGapp: it is unknown; did you mean onGap?"],
+  [{ database: 2 }, "the address says that"],
+  [{ refreshIntervall: 5 }, "did you mean refreshInterval?"],
+  [{ queue: { size: 5 } }, "the option queue.size: it is unknown; write queue.items"],
+  [{ queue: { itmes: 5 } }, "did you mean queue.items?"],
+  [{ heartbeat: { intervall: 5 } }, "did you mean heartbeat.interval?"],
+  [{ limits: { maxDeepness: 5 } }, "the option limits.maxDeepness"],
+  [{ tls: { rejectUnauthorized: false } }, "name the CA that signed it in tls.ca"],
+  [{ tls: { certificate: "" } }, "the options are tls.ca, tls.cert, tls.key, tls.serverName"],
+];
+
+for (const [options, says] of UNKNOWN) {
+  Deno.test(`an option that does not exist is rejected: ${Deno.inspect(options)}`, async () => {
+    for (const target of ["redis://127.0.0.1:1", ["redis://127.0.0.1:1", "redis://127.0.0.1:2"]]) {
+      await assertRejects(() => connect(target, options), TypeError, says);
+    }
+  });
+}
+
+Deno.test("an option of one connection that does not exist is rejected", async () => {
+  const options = { onMesage() {}, heartbeat: { timeout: 5 } };
+  const url = "redis://127.0.0.1:1";
+  await assertRejects(() => open(url, options as object), TypeError, "did you mean onMessage?");
+  const { heartbeat } = options;
+  await assertRejects(() => open(url, { heartbeat } as object), TypeError, "heartbeat.timeout");
+});
+
+Deno.test("an option of a subscription, a loop, a wait or sentinels that does not exist is rejected", async () => {
+  await using server = new FakeServer(() => undefined);
+  await using notifications = await connect(server.url);
+  const wrong = { handlr() {}, gap: true, timout: 5 } as object;
+  const { subscribed } = notifications;
+  const both = [
+    () => notifications.subscribe("__keyspace@0__:a", wrong as SubscribeOptions),
+    () => notifications.subscribeKeyspace("a", wrong),
+  ];
+  for (const subscribe of both) {
+    await assertRejects(
+      subscribe,
+      TypeError,
+      "option handlr: it is unknown; did you mean handler?",
+    );
+  }
+  assertEquals(notifications.subscribed, subscribed);
+  assertThrows(() => notifications.listen(wrong), TypeError, "are gaps, flushes, signal");
+  assertThrows(() => notifications.batches(wrong), TypeError, "are gaps, flushes, signal");
+  await assertRejects(() => notifications.getMessage(wrong), TypeError, "are timeout, signal");
+  const target = { sentinels: ["redis://127.0.0.1:1"], name: "mymaster", db: 2 };
+  await assertRejects(() => connect(target), TypeError, "name, database, tls");
 });
 
 /** What an option that has no effect is refused with, by what is connected to. */
