@@ -8,9 +8,11 @@ import {
 
 /**
  * What to do with migration artefacts: spurious notifications that a slot migration causes although
- * nothing happens to the keys. `hide` drops them, and `mark` delivers them with `migration: true`; both
- * deliver what may be one with `migration: "maybe"`. `deliver` sets no fences on the servers: nothing
- * is dropped, and notifications of slots that seem to migrate have `migration: "maybe"`.
+ * nothing happens to the keys.
+ *
+ * `hide` drops them, and `mark` delivers them with `migration: true`. Both deliver a notification that
+ * may be one with `migration: "maybe"`. `deliver` subscribes to no fences and drops nothing;
+ * notifications of slots that seem to migrate have `migration: "maybe"`.
  *
  * @example
  * ```ts no-run
@@ -39,19 +41,22 @@ export type MigrationPolicy = "hide" | "mark" | "deliver";
  */
 export interface ClusterOptions extends ConnectOptions {
   /**
-   * The time from one refresh of the topology to the next, in ms, give or take a tenth. Default 10,000.
-   * Each refresh sends a command to up to five nodes, so above 200 nodes the interval is longer in
-   * proportion: 50,000 with 1,000 nodes. The topology is also refreshed when a connection is lost, and
-   * when a node emits events of slots that it does not own, or knows more nodes. While a node cannot be
-   * reached or nodes disagree, it is refreshed more often, with backoff.
+   * The time from one refresh of the topology to the next, in ms, varied by up to a tenth. Each refresh
+   * sends a command to up to five nodes, so above 200 nodes the interval grows in proportion: 50,000 with
+   * 1,000 nodes. The topology is also refreshed when a connection is lost, when a node emits events of
+   * slots that it does not own, and when a node knows further nodes. While a node cannot be reached or
+   * nodes disagree, it is refreshed more often, with backoff. Default: 10,000.
    */
   readonly refreshInterval?: number;
   /**
    * How many nodes a cluster may have, including replicas. A reply that names more is rejected with a
-   * {@linkcode TopologyError}, because each primary in it would be connected to. Default 1,000.
+   * {@linkcode TopologyError}, because each of its primaries would be connected to. Default: 1,000.
    */
   readonly maxNodes?: number;
-  /** What to do with migration artefacts. Default `hide`. */
+  /**
+   * What to do with migration artefacts. `hide` drops them, `mark` delivers them with `migration: true`,
+   * and `deliver` subscribes to no fences and drops nothing. Default: `hide`.
+   */
   readonly migrations?: MigrationPolicy;
 }
 

@@ -18,15 +18,17 @@ import { toBytes } from "../bytes/to_bytes.ts";
  */
 export interface ChannelOptions {
   /**
-   * The database, from 0 to 2 ** 31 - 1, or `"*"` for all of them. Default: 0.
+   * The database, from 0 to 2 ** 31 - 1, or `"*"` for all of them. Methods of `connect` use the database
+   * of the URL by default. Default: 0.
    *
-   * `"*"` makes a pattern, which cannot tell where the database ends: with the key `k` it also matches
-   * the channel of a key that ends in `__:k`.
+   * `"*"` makes a pattern, in which the database may be any text: with the key `k` it also matches the
+   * channel of a key that ends in `__:k`.
    */
   db?: number | "*";
   /**
    * How names are read: `"exact"`, character by character; `"prefix"`, the last name as a prefix;
-   * `"pattern"`, as globs. By default, a name is a glob if it contains unescaped glob characters.
+   * `"pattern"`, as globs. Default: a name is a glob if it contains unescaped glob
+   * characters.
    */
   as?: "exact" | "prefix" | "pattern" | undefined;
 }

@@ -23,10 +23,11 @@ import {
 } from "./errors.ts";
 
 /**
- * What to do when nothing can ever come on a channel, because the server's `notify-keyspace-events`
- * lets nothing through to it or the server has no such database: `require` rejects the subscription,
- * `warn` tells `onWarning`, `ignore` does not look, and `merge` adds the letters that are missing to
- * those the server has, and rejects what that does not help.
+ * What to do if a channel can deliver nothing, because `notify-keyspace-events` of the server blocks it or
+ * the server has no such database.
+ *
+ * `require` rejects the subscription. `warn` calls `onWarning`. `ignore` does not check. `merge` adds the
+ * missing letters on the server, and rejects the subscription if that does not help.
  *
  * @example
  * ```ts no-run

@@ -5,7 +5,7 @@ import { isBusy } from "./connection/refusal.ts";
 import { TimeoutError } from "./connection/errors.ts";
 
 /**
- * When a silent connection is asked whether it still lives.
+ * When a connection is checked with `PING`.
  *
  * @example
  * ```ts no-run
@@ -17,14 +17,14 @@ import { TimeoutError } from "./connection/errors.ts";
  * ```
  */
 export interface HeartbeatOptions {
-  /** How long nothing may come before a `PING` is sent, in ms. */
+  /** How long nothing may arrive before a `PING` is sent, in ms. Default: 15,000. */
   readonly interval: number;
-  /** How long after a `PING` nothing may come before the connection is given up, in ms. */
+  /** How long nothing may arrive after a `PING` before the connection is closed, in ms. Default: 5,000. */
   readonly timeout: number;
   /**
-   * How often a connection on which something comes is sent a `PING`, in ms. The answer proves that
-   * all published before the question has been received, so after a loss a gap begins at most so
-   * much earlier than the loss, and the round trip. More often costs the server more commands.
+   * How often a `PING` is sent while messages arrive, in ms. Its answer proves that everything published
+   * before it has been received. So a gap begins earlier than the loss by at most this time and a round
+   * trip. A shorter time costs the server more commands. Default: 100.
    */
   readonly busyInterval: number;
 }

@@ -31,7 +31,7 @@ import type { Status } from "./status.ts";
 import type { TcpAddress } from "./connection/transport.ts";
 
 /**
- * How much may wait to be read, and what goes when more comes.
+ * The limits of a queue, and what it drops when it is full.
  *
  * @example
  * ```ts no-run
@@ -43,12 +43,15 @@ import type { TcpAddress } from "./connection/transport.ts";
  * ```
  */
 export interface QueueOptions extends Partial<QueueLimits> {
-  /** Which notifications go. Default `drop-oldest`. */
+  /**
+   * Which notifications a full queue drops: the oldest one, the new one, or with `coalesce` all but the
+   * newest of each key, then the oldest. Default: `drop-oldest`.
+   */
   readonly overflow?: Overflow;
 }
 
 /**
- * How to connect, and what to do with what comes.
+ * Options of {@linkcode connect}: how to connect, and how to deliver notifications and reports.
  *
  * @example
  * ```ts no-run
@@ -64,96 +67,91 @@ export interface QueueOptions extends Partial<QueueLimits> {
  * ```
  */
 export interface ConnectOptions extends OpenOptions {
-  /** Only notifications of keys that begin so; the prefix is taken off the key. */
+  /**
+   * Delivers only notifications of keys with this prefix, and removes it from `key`. Channels and
+   * patterns still name the whole key.
+   */
   readonly keyPrefix?: string | Uint8Array;
   /**
-   * When a silent connection is given up: a `PING` after so many ms without a byte (default 15,000),
-   * and the end when nothing comes for so many ms after it (default 5,000). As often a server is
-   * asked whether it has other flags or another role now; in RESP2 on a further connection. While
-   * messages come a `PING` is sent every `busyInterval` (default 100 ms), which bounds how much
-   * earlier than a loss its gap begins.
+   * When connections are checked. Every `interval`, the flags and the role of the server are checked
+   * too, in RESP2 on a second connection.
    */
   readonly heartbeat?: Partial<HeartbeatOptions>;
   /**
-   * How many attempts in a row may fail before it gives up coming back after a loss. A connection
-   * that was made again and is lost within 5 s counts as a failed attempt. Default: no end. With 0 the
-   * first loss is the end. Not for clusters, in which a node is left when the others know it as a
-   * primary no more.
+   * How many attempts to reconnect may fail in a row before everything is closed. A connection that is
+   * lost within 5 s counts as a failed attempt. With 0, the first loss closes everything. Rejected in
+   * clusters, where a node is left when the others no longer name it as a primary. Default: unlimited.
    */
   readonly maxAttempts?: number;
   /**
-   * How many connections to servers and sentinels may be in the making at once, from dialling until
-   * the password is accepted; the others wait. To one address there is never more than one. Default
-   * 100, which only a cluster of more nodes reaches.
+   * How many connections to servers and sentinels may be established at the same time, including their
+   * handshakes; further ones wait. No address is connected to twice at the same time. Default: 100.
    */
   readonly maxConnecting?: number;
   /**
-   * What to do when nothing can ever come on a channel, because `notify-keyspace-events` lets
-   * nothing through to it or the server has no such database: reject the subscription (`require`,
-   * the default), tell `onWarning` (`warn`), not look (`ignore`), or add the letters that are
-   * missing (`merge`), which is the only one that writes the server's configuration. Where the
-   * server will not tell its flags or databases, the subscription goes on. It is looked again at each
-   * connect, and at the flags each `heartbeat.interval`: what has come to be missing goes to
-   * `onError`, or with `warn` to `onWarning`, and is a gap.
+   * What to do if a channel can deliver nothing, because `notify-keyspace-events` blocks it or the server
+   * has no such database. `require` rejects the subscription. `warn` calls `onWarning`. `ignore` does not
+   * check. `merge` adds the missing letters; no other policy changes the configuration of a server. If
+   * the server does not show its flags or databases, the channel is subscribed. Servers are checked again
+   * after each connect, and their flags every `heartbeat.interval`. If letters are missing then, `onError`
+   * or with `warn` `onWarning` is called, and a gap begins. Default: `require`.
    */
   readonly flags?: FlagsPolicy;
-  /** How much may wait to be read, per consumer. Default 65,536 items and 64 MiB. */
+  /** The limits of the queue of each consumer, and what a full queue drops. */
   readonly queue?: QueueOptions;
   /**
-   * Watch one node of a cluster and know that the other nodes' notifications do not come. Default
-   * `false`: `connect` watches the whole cluster, `KeyspaceNotifications.connect` throws. Not with
-   * sentinels, nor with options that only clusters have.
+   * Watches only this node of a cluster, without the notifications of other nodes. Without it, `connect`
+   * watches the whole cluster, and `KeyspaceNotifications.connect` throws. Rejected with sentinels and
+   * with options for clusters. Default: `false`.
    */
   readonly singleNode?: boolean;
   /**
-   * Where to dial a node of a cluster, or a primary or sentinel, in place of the address that nodes or
-   * sentinels announce: for servers behind NAT or port forwarding. By default they are dialled at that
-   * address. Where it throws, the server is not dialled. The addresses of URLs are dialled as they
-   * are, so it is rejected where nothing else can be dialled: by `KeyspaceNotifications.connect` with
-   * one URL, and with `singleNode`.
+   * Maps an address that cluster nodes or sentinels announce to the one to connect to, for servers behind
+   * NAT or port forwarding. If it throws, the server is not connected to. Addresses of URLs are not
+   * mapped, so it is rejected where there are no others: by `KeyspaceNotifications.connect` with one URL,
+   * and with `singleNode`. Default: the announced address.
    */
   readonly addressMap?: (address: TcpAddress) => TcpAddress;
   /**
-   * Takes what a handler throws, and that a server lets nothing through any more, or refuses a
-   * channel once it has come back.
-   * Default: `console.error`.
+   * Called with what a handler throws. Also called if a server no longer delivers anything on a channel,
+   * or refuses a channel after a reconnect. Default: `console.error`.
    */
   readonly onError?: (error: unknown) => void;
-  /** Takes news that stops nothing. Default: `console.warn`. */
+  /** Called for non-fatal warnings. Default: `console.warn`. */
   readonly onWarning?: (message: string) => void;
   /**
-   * Takes each gap at its place among what is received, in order with the calls of a `handler` that
-   * returns no promise. Earlier notifications may still wait: for the merged stream, for a
-   * `batchHandler`, or for a `handler` whose promise is pending. Only a gap of what such a queue has
-   * dropped is taken at its place in that queue. `listen({ gaps: true })` has all gaps at their places.
+   * Called for each gap when it is received, in order with the calls of a `handler` that returns no
+   * promise. Earlier notifications may still wait in the queue of the merged stream, of a `batchHandler`,
+   * or of a `handler` whose promise is pending. A gap of what a queue dropped is reported in the order of
+   * that queue. `listen({ gaps: true })` has all gaps in order.
    */
   readonly onGap?: (gap: Gap) => void;
   /**
-   * Have servers report when all their keys, or those of a database, are discarded, which no
-   * notification says: as an item of `listen({ flushes: true })`, and to `onFlush`. It takes the right
-   * to `CLIENT TRACKING`, without which `onWarning` says so once. In RESP2 it also takes the right to
-   * `CLIENT ID` and to `INFO`, and a second connection to each server. Default `false`.
+   * Reports when all keys of a server or of a database are discarded, for which servers emit no
+   * notification: as an item of `listen({ flushes: true })`, and to `onFlush`. Requires permission for
+   * `CLIENT TRACKING`; without it, `onWarning` is called once. In RESP2 it also requires permission for
+   * `CLIENT ID` and `INFO`, and a second connection to each server. Default: `false`.
    */
   readonly flushes?: boolean;
   /**
-   * Takes each flush at its place among what is received. Earlier notifications may still wait, as for
-   * `onGap`. Only with `flushes`.
+   * Called for each flush when it is received. Earlier notifications may still wait, as for `onGap`.
+   * Rejected without `flushes`.
    */
   readonly onFlush?: (flush: Flush) => void;
   /**
-   * Takes how things stand, whenever the state of a server changes; once for all nodes of a cluster
-   * that change at the same time.
+   * Called with the status whenever the state of a server changes. Changes of several nodes of a cluster
+   * at the same time cause one call.
    */
   readonly onStatus?: (status: Status) => void;
   /**
-   * Log nothing of gaps that nobody listens for, and of servers that are lost for more than a second.
-   * Default `false`: with neither `onGap`, nor a listener for `gap`, nor a loop with gaps,
-   * `console.warn` says so, at most once a second.
+   * Logs neither gaps that nobody listens for nor servers that are lost for more than a second. Without
+   * it, they are logged with `console.warn`, at most once a second, unless there is an `onGap`, a listener
+   * for `gap`, or a loop with gaps. Default: `false`.
    */
   readonly quiet?: boolean;
   /**
-   * Takes a line for whatever happens to connections and subscriptions, without passwords. Default: with
-   * the environment variable `KEYWATCH_DEBUG=1` `console.error`, otherwise none.
+   * Called with a line for everything that happens to connections and subscriptions. The lines contain no
+   * passwords. Default: `console.error` if the environment variable `KEYWATCH_DEBUG` is `1`.
    */
   readonly debug?: (line: string) => void;
 }

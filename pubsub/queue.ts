@@ -4,7 +4,7 @@ import { Signal } from "./connection/timers.ts";
 import { DroppedItems, type Gap, isNotification, type Item } from "./gap.ts";
 
 /**
- * How much a queue may hold.
+ * The limits of a queue.
  *
  * @example
  * ```ts no-run
@@ -16,21 +16,21 @@ import { DroppedItems, type Gap, isNotification, type Item } from "./gap.ts";
  * ```
  */
 export interface QueueLimits {
-  /** Items at most. */
+  /** The maximum number of items. Default: 65,536. */
   readonly items: number;
-  /** Bytes at most: channel and payload of each notification. */
+  /** The maximum size in bytes, of the channels and payloads. Default: 67,108,864 (64 MiB). */
   readonly bytes: number;
 }
 
 /**
- * Which notifications go when a queue is full: the oldest, the newest that comes, or, with
- * `coalesce`, all but the newest of each key, and the oldest when that is not enough.
+ * Which notifications a full queue drops: the oldest one (`drop-oldest`), the new one (`drop-newest`), or
+ * all but the newest of each key (`coalesce`), and the oldest if that is not enough.
  *
  * @example
  * ```ts no-run
  * import { connect, type Overflow } from "@keywatch/keywatch";
  *
- * // To a cache only the last that happened to each key matters.
+ * // For a cache, only the last event of each key matters.
  * const overflow: Overflow = "coalesce";
  * await using notifications = await connect("redis://localhost:6379", { queue: { overflow } });
  * await notifications.subscribeKeyspace("user:*");
@@ -48,13 +48,13 @@ export interface DeliveryOptions {
   readonly backpressure: Backpressure;
   /** Whether servers report flushes. */
   readonly flushes: boolean;
-  /** A loop that shows gaps is opened. */
+  /** Called when a loop with gaps begins. */
   onGapLoop?(): void;
   /** Returns the server for the gaps of overflows, as `host:port`. */
   node(): string;
-  /** Notifications were dropped; called where they are missing in the order. */
+  /** Called for the gap of dropped notifications, at their place in the order. */
   onGap(gap: Gap): void;
-  /** A handler threw, or its promise was rejected. */
+  /** Called if a handler throws or its promise is rejected. */
   onError(error: unknown): void;
 }
 
@@ -79,17 +79,16 @@ const NOTHING: Shown = { gaps: false, flushes: false };
 /** The most items of a batch. */
 const MAX_BATCH = 1_000;
 
-/** How many items a queue has room for when the first one comes. */
+/** The capacity of a queue when its first item arrives. */
 const FIRST_LENGTH = 16;
 
 /**
- * A queue bounded in items and bytes, that says of what it had to drop where it is missing: before
- * the first item after it.
+ * A queue bounded in items and bytes. It reports what it dropped as a gap before the first item after it.
  */
 export class BoundedQueue {
   readonly #options: DeliveryOptions;
-  // A ring whose length is a power of two; it grows up to the limit of items. Without a length while
-  // nothing has come, because most handlers never have anything wait.
+  // A ring whose length is a power of two; it grows up to the limit of items. It is empty until the
+  // first item arrives, because most handlers never have anything wait.
   #items: (Item | DroppedItems | undefined)[] = [];
   #sizes: number[] = [];
   #sentAfter: number[] = [];
@@ -156,7 +155,7 @@ export class BoundedQueue {
     }
   }
 
-  /** Takes as many of those items as there are up to where some were dropped. */
+  /** Takes all such items up to the next place where items were dropped, or a full batch. */
   takeBatch(shown?: Shown): Item[] | undefined {
     let item = this.take(shown);
     if (item === undefined) return undefined;
@@ -351,12 +350,12 @@ export class Backpressure {
       if (this.waiting >= before) unused++;
       else {
         unused = 0;
-        // Somebody consumes; looking again after each item would cost much of its time. A queue has been
-        // emptied, or all consumers have come to wait for something else: promises go before any timer.
+        // A consumer is active, and a check after each item would cost much of its time. The wait ends
+        // when a queue is empty, or when all consumers wait for something else: promises run before timers.
         if (this.waiting > 0) await this.#emptied.wait(0);
       }
     }
-    // The others get one of the whole event loop, once a queue fills up.
+    // Other consumers get a turn of the whole event loop when a queue fills up.
     if (!this.#high || this.#isEnded) return;
     this.#high = false;
     await this.#turns.wait(0);

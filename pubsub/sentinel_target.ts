@@ -2,10 +2,10 @@ import type { Credentials } from "./connection/handshake.ts";
 import type { TlsOptions } from "./connection/transport.ts";
 
 /**
- * A primary that sentinels watch over, as `connect` takes it in place of a URL.
+ * A primary that sentinels monitor, as the target of `connect` in place of a URL.
  *
- * Who has the password of the servers need not have that of the sentinels: the option `password` of
- * {@linkcode connect} is for the servers alone, and what stands here for the sentinels alone.
+ * The options `username`, `password` and `credentials` of {@linkcode connect} apply only to the servers.
+ * The credentials of the sentinels are `sentinelCredentials`, or those of their URLs.
  *
  * @example
  * ```ts no-run
@@ -22,25 +22,27 @@ import type { TlsOptions } from "./connection/transport.ts";
  */
 export interface SentinelTarget {
   /**
-   * Where the sentinels listen: `redis://[[user]:password@]host[:port]`, with `rediss://` for TLS, or
-   * `valkey://` and `valkeys://`.
-   * The port is 26379 unless named. Those that can be reached name the others, which take over when
-   * none of these is left; so one is enough, as long as it lives when the connection is made.
+   * The URLs of sentinels: `redis://[[user]:password@]host[:port]`, `rediss://` for TLS, or `valkey://`
+   * and `valkeys://`. The default port is 26379. One sentinel is enough if it can be reached when the
+   * program connects, because it names the others.
    */
   readonly sentinels: readonly (string | URL)[];
-  /** The name under which the sentinels know the primary, as `SENTINEL MASTERS` lists it. */
+  /** The name of the primary, as `SENTINEL MASTERS` lists it. */
   readonly name: string;
-  /** The database whose keys are watched unless a subscription says otherwise. Default 0. */
+  /** The database of subscriptions without the option `db`. Default: 0. */
   readonly database?: number;
-  /** Whether the servers are spoken with over TLS. Default: as the sentinels are. */
+  /** Whether to connect to the servers over TLS. Default: as for the sentinels. */
   readonly tls?: boolean;
-  /** Who to be with the sentinels; goes before what their URLs say. */
+  /**
+   * The user and password for the sentinels, or a function that returns them. Overrides those of their
+   * URLs.
+   */
   readonly sentinelCredentials?: Credentials | (() => Credentials | Promise<Credentials>);
-  /** TLS with the sentinels. Default: the option `tls`, without its `serverName`. */
+  /** The TLS options for the sentinels. Default: the option `tls` of `connect`, without `serverName`. */
   readonly sentinelTls?: TlsOptions;
 }
 
-/** Whether a target of `connect` is one of sentinels, well-formed or not. */
+/** Returns whether a target of `connect` names sentinels, well-formed or not. */
 export function isSentinelTarget<Target>(
   target: Target | SentinelTarget,
 ): target is SentinelTarget {

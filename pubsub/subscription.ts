@@ -34,7 +34,7 @@ export interface Subscription extends AsyncDisposable {
 }
 
 /**
- * A channel: one of the channel classes, or a whole channel or pattern as text or bytes.
+ * A channel: an instance of a channel class, or the text or bytes of a whole channel or pattern.
  *
  * @example
  * ```ts
@@ -49,8 +49,8 @@ export interface Subscription extends AsyncDisposable {
 export type ChannelLike = Channel | string | Uint8Array;
 
 /**
- * Which notifications of its channels a subscription takes. The others are left out before anything is
- * made of them; in a cluster only after they were examined for slot migrations.
+ * Filters of a subscription. Other notifications of its channels are dropped before anything is created
+ * for them; in a cluster, after they were classified as real or migration artefacts.
  *
  * @example
  * ```ts no-run
@@ -64,19 +64,21 @@ export type ChannelLike = Channel | string | Uint8Array;
  */
 export interface FilterOptions {
   /**
-   * Only events with these names, which are no patterns: for keyspace, subkeyspace and subkeyspaceitem
-   * channels, which name keys. The flags of a server must let one of them through at least.
+   * Takes only events with these names, which are not patterns. Applies to keyspace, subkeyspace and
+   * subkeyspaceitem channels. The flags of a server must let at least one of them through. Default: all
+   * events.
    */
   readonly events?: readonly EventName[];
   /**
-   * Only keys that match this glob, without the prefix of the option `keyPrefix`: for keyevent and
-   * subkeyevent channels, which name events. {@linkcode escapeGlob} makes one of a plain key.
+   * Takes only keys that match this glob, after the option `keyPrefix` of `connect` has removed the
+   * prefix. Applies to keyevent and subkeyevent channels. Use {@linkcode escapeGlob} for the glob of a
+   * plain key. Default: all keys.
    */
   readonly keys?: string | Uint8Array;
 }
 
 /**
- * Which notifications a subscription takes, and what happens to them.
+ * Options of {@linkcode KeyspaceNotificationsInterface.subscribe}: filters, and where to deliver.
  *
  * @example
  * ```ts no-run
@@ -91,19 +93,22 @@ export type SubscribeOptions =
   & FilterOptions
   & (
     | {
-      /** Takes the notifications, which then do not go to the merged stream. */
+      /**
+       * Called with each notification, which then does not go to the merged stream. If it returns a
+       * promise, the next call waits for it.
+       */
       readonly handler?: NotificationHandler;
       readonly batchHandler?: undefined;
     }
     | {
       readonly handler?: undefined;
-      /** Takes them in batches, in place of a `handler`. */
+      /** Called with batches of notifications, instead of a `handler`. */
       readonly batchHandler?: BatchHandler;
     }
   );
 
 /**
- * The options of the methods that build the channel.
+ * Options of the methods that build the channel, such as `subscribeKeyspace`.
  *
  * @example
  * ```ts no-run
@@ -117,7 +122,7 @@ export type SubscribeOptions =
 export type ChannelSubscribeOptions = SubscribeOptions & ChannelOptions;
 
 /**
- * The options of {@linkcode KeyspaceNotificationsInterface.listen}.
+ * Options of {@linkcode KeyspaceNotificationsInterface.listen}.
  *
  * @example
  * ```ts no-run
@@ -130,11 +135,11 @@ export type ChannelSubscribeOptions = SubscribeOptions & ChannelOptions;
  * ```
  */
 export interface ListenOptions {
-  /** Show gaps in the stream, each before the first notification after it. Default `false`. */
+  /** Yields gaps too, each before the first notification after it. Default: `false`. */
   readonly gaps?: boolean;
   /**
-   * Show flushes in the stream, each before the first notification after it. Default `false`. Only with
-   * the option `flushes` of `connect`.
+   * Yields flushes too, each before the first notification after it. Requires the option `flushes` of
+   * `connect`. Default: `false`.
    */
   readonly flushes?: boolean;
   /** Ends the loop when it is aborted. */
@@ -142,7 +147,7 @@ export interface ListenOptions {
 }
 
 /**
- * The options of {@linkcode KeyspaceNotificationsInterface.getMessage}.
+ * Options of {@linkcode KeyspaceNotificationsInterface.getMessage}.
  *
  * @example
  * ```ts no-run
@@ -155,7 +160,7 @@ export interface ListenOptions {
  * ```
  */
 export interface GetMessageOptions {
-  /** How long to wait for a notification, in ms. Default 0: only what is there already. */
+  /** How long to wait for a notification, in ms. With 0, it does not wait. Default: 0. */
   readonly timeout?: number;
   /** Ends the wait when it is aborted. */
   readonly signal?: AbortSignal;

@@ -46,17 +46,20 @@ export interface DecoderSink {
  * ```
  */
 export interface DecoderLimits {
-  /** Bytes of one line without its type and CR LF, from 32 to 262,144. Default 65,536. */
+  /** Bytes of one line without its type and CR LF, from 32 to 262,144. Default: 65,536. */
   maxLineLength?: number;
-  /** Bytes of one bulk string, streamed or not, up to 536,870,888. Default 33,554,432. */
+  /** Bytes of one bulk string, streamed or not, up to 536,870,888. Default: 33,554,432 (32 MiB). */
   maxBulkLength?: number;
-  /** Elements of one aggregate, parts of a streamed string; a map entry counts as two. Default 1,048,576. */
+  /**
+   * Elements of one aggregate, or parts of a streamed string. A map entry counts as two. Default:
+   * 1,048,576.
+   */
   maxElements?: number;
-  /** Aggregates nested in one another. Default 128. */
+  /** The depth of nested aggregates. Default: 128. */
   maxDepth?: number;
   /**
-   * Bytes held for one incomplete reply. Default 67,108,864. Each value counts with its bytes and a
-   * flat charge: 192 for a string as bytes and for an aggregate, 1,024 for an error, 48 for others.
+   * Bytes held for one incomplete reply. Each value counts with its bytes and a flat charge: 192 for a
+   * string as bytes and for an aggregate, 1,024 for an error, 48 for others. Default: 67,108,864 (64 MiB).
    */
   maxHeldBytes?: number;
 }

@@ -18,7 +18,7 @@ import type { Dial, TlsOptions } from "./transport.ts";
 import { dial } from "./transports/mod.ts";
 
 /**
- * How to connect to a server.
+ * Options of a connection to a server.
  *
  * @example
  * ```ts no-run
@@ -30,34 +30,31 @@ import { dial } from "./transports/mod.ts";
  * ```
  */
 export interface OpenOptions {
-  /** The ACL user. Overrides that of the URL. */
+  /** The ACL user. Overrides the user of the URL. */
   readonly username?: string;
-  /** The password. Overrides that of the URL. */
+  /** The password. Overrides the password of the URL. */
   readonly password?: string;
   /**
-   * User and password, or a function that returns them. It is called for each connection, for tokens
-   * that expire. Overrides `username` and `password`.
+   * The user and password, or a function that returns them. The function is called for each connection,
+   * so it can return tokens that expire. Overrides `username` and `password`.
    */
   readonly credentials?: Credentials | (() => Credentials | Promise<Credentials>);
   /**
-   * The protocol. Default: RESP3, or RESP2 if the server refuses `HELLO`, does not answer it in RESP3, or
-   * closes the connection when it receives it.
+   * The version of the protocol. By default, RESP2 is used if the server refuses `HELLO`, does not answer
+   * it in RESP3, or closes the connection when it receives it. Default: 3, then 2.
    */
   readonly protocol?: 2 | 3;
-  /** The name under which `CLIENT LIST` shows the connection. Default `keywatch`. */
+  /** The name of the connection in `CLIENT LIST`. Default: `keywatch`. */
   readonly clientName?: string;
-  /** How long dialing, and each answer, may take, in ms. Default 5,000. */
+  /** How long it may take to connect, and to answer a command, in ms. Default: 5,000. */
   readonly timeout?: number;
-  /** Closes everything when it is aborted, including while connecting. */
+  /** Closes everything when it is aborted, also while connecting. */
   readonly signal?: AbortSignal;
-  /**
-   * Certificates and the server's name, for `rediss://` and `valkeys://`. Default: the certificates that
-   * the runtime trusts.
-   */
+  /** Certificates and the server's name, for `rediss://` and `valkeys://`. */
   readonly tls?: TlsOptions;
   /**
-   * Opens the byte stream instead of the runtime's own sockets. If it is given `tls`, it must speak
-   * TLS.
+   * Opens the byte stream to an address, for tunnels, proxies and other runtimes. If it is called with
+   * `tls`, it must use TLS. Default: the sockets of the runtime.
    */
   readonly dial?: Dial;
   /**
@@ -65,10 +62,7 @@ export interface OpenOptions {
    * (default 15,000). If it is not answered within `timeout`, the connection is closed.
    */
   readonly heartbeat?: { readonly interval?: number };
-  /**
-   * Limits of what is accepted from a server. The connection is closed if it sends more. By default, a
-   * key has 32 MiB at most.
-   */
+  /** Limits on what is accepted from a server. The connection is closed if it sends more. */
   readonly limits?: DecoderLimits;
 }
 

@@ -74,13 +74,13 @@ export function formatAddress(address: Address): string {
 }
 
 /**
- * How to speak TLS. Certificates and the key are PEM, as text or as the bytes of a file.
+ * Options of TLS. Certificates and the key are PEM, as text or as the bytes of a file.
  *
- * A byte order mark, line breaks of any kind, line breaks written as `\n` or as spaces, as environment
- * variables often have them, and text around the blocks are accepted. Without PEM of its kind the
- * connection fails with `TLS_FAILED` before anything is dialed.
+ * The PEM may have a byte order mark, line breaks of any kind, and text around its blocks. Line breaks
+ * may be written as `\n` or as spaces, as in environment variables. If a value contains no PEM of its
+ * kind, the connection fails with `TLS_FAILED` before a socket is opened.
  *
- * The server's certificate is always checked; there is no way to turn that off.
+ * The server's certificate is always checked. No option turns this off.
  *
  * @example
  * ```ts no-run
@@ -94,19 +94,18 @@ export function formatAddress(address: Address): string {
  */
 export interface TlsOptions {
   /**
-   * The certificates of the authorities (CAs) that may have signed the server's: PEM with one or more
-   * of them, or a list of such. Default: those that the runtime trusts. Deno trusts both.
+   * The certificates of the trusted authorities (CAs): one text with one or more, or a list. In Deno,
+   * the authorities that the runtime trusts stay trusted too. Default: the authorities that the runtime
+   * trusts.
    */
   readonly ca?: string | Uint8Array | readonly (string | Uint8Array)[];
-  /**
-   * The client's certificate, followed by those that lead from it to its authority. Requires `key`.
-   */
+  /** The client certificate, followed by its chain of intermediate certificates. Requires `key`. */
   readonly cert?: string | Uint8Array;
-  /** The private key of `cert`, not encrypted. A file that holds both may be given for both. */
+  /** The private key of `cert`, not encrypted. A file with both may be given for both. */
   readonly key?: string | Uint8Array;
   /**
-   * The name that is requested, for which the server's certificate must be. Default: the host of the
-   * address. An IP address is checked, but not requested, because TLS allows only names there.
+   * The name that the server's certificate must have, which is also sent to the server (SNI). An IP
+   * address is checked but not sent, because SNI allows only names. Default: the host of the address.
    */
   readonly serverName?: string;
 }
