@@ -8,9 +8,12 @@ import { relative, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Problem, readConfig, reportAndExit, ROOT } from "./project.ts";
 
-interface Declaration {
+/** A declaration in the output of `deno doc --json`, whose `def` depends on its `kind`. */
+export interface Declaration {
+  kind: string;
   location: { filename: string; line: number };
-  jsDoc?: { tags?: { kind: string; doc?: string }[] };
+  jsDoc?: { doc?: string; tags?: { kind: string; doc?: string }[] };
+  def?: unknown;
 }
 
 /** The part of `deno doc --json` that counts here. */
@@ -25,8 +28,11 @@ function isShown({ jsDoc }: Declaration): boolean {
     false;
 }
 
-/** What `deno doc` knows of one module. Of several at once it only says who names what. */
-async function read(module: string, root: string): Promise<Documentation> {
+/** Reads the documentation of one module. Of several at once `deno doc` only says who names what. */
+export async function readDocumentation(
+  module: string,
+  root: string = ROOT,
+): Promise<Documentation> {
   const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: ["doc", "--json", module],
     cwd: root,
@@ -44,7 +50,7 @@ export async function checkDocs(root: string = ROOT): Promise<Problem[]> {
   const { exports } = await readConfig(root);
   const problems = new Map<string, Problem>();
   for (const module of Object.values(exports)) {
-    const { nodes } = await read(module, root);
+    const { nodes } = await readDocumentation(module, root);
     for (const { name, declarations } of Object.values(nodes).flatMap(({ symbols }) => symbols)) {
       // A name may stand for a value and a type, or have overloads.
       if (declarations.some(isShown)) continue;

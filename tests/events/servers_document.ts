@@ -1,3 +1,4 @@
+import { formatMarkdown } from "../../dev/docs/markdown.ts";
 import { describeEvent, EventType } from "../../events/mod.ts";
 import { CORPUS } from "./corpus.ts";
 import type { ServerObservations } from "./observe.ts";
@@ -7,21 +8,6 @@ function table(head: string[], rows: string[][]): string {
 }
 
 const code = (text: string) => `\`${text}\``;
-
-/** Markdown as `deno fmt` has it. */
-async function formatted(markdown: string): Promise<string> {
-  const fmt = new Deno.Command(Deno.execPath(), {
-    args: ["fmt", "--ext=md", "--line-width=100", "-"],
-    stdin: "piped",
-    stdout: "piped",
-  }).spawn();
-  const writer = fmt.stdin.getWriter();
-  await writer.write(new TextEncoder().encode(markdown));
-  await writer.close();
-  const { success, stdout } = await fmt.output();
-  if (!success) throw new Error("Cannot format the document: `deno fmt` failed");
-  return new TextDecoder().decode(stdout);
-}
 
 /** `docs/servers.md`, from what the servers of the matrix did. */
 export function serversDocument(servers: readonly ServerObservations[]): Promise<string> {
@@ -38,7 +24,7 @@ export function serversDocument(servers: readonly ServerObservations[]): Promise
   const same = seen.filter(({ events }) => new Set(known(events)).size === 1);
   const different = seen.filter((one) => !same.includes(one));
 
-  return formatted(`# What the servers do
+  return formatMarkdown(`# What the servers do
 
 This page is written by \`deno task docs:servers\`, which runs each command below on an empty server
 with all flags on, and notes the events in their order. The servers are
