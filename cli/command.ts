@@ -181,7 +181,7 @@ function checkOption(
 const LOOKS_LIKE_URL = /^\W*(?:(?:redis|valkey)(?:s|\+\w+)?|unix)(?::[\\/]|\/\/)/i;
 
 /** The options whose values may look like the URL of a server. */
-const MAY_BE_URL: ReadonlySet<string> = new Set(["url", "password"]);
+const MAY_BE_URL: ReadonlySet<string> = new Set(["url", "to-url", "password"]);
 
 /** Refuses the URL of a server where something else is expected. It may hold a password. */
 function checkNoUrl(what: string, text: string): void {

@@ -119,9 +119,7 @@ export interface Target {
 export async function readTarget(args: Arguments): Promise<Target> {
   const server = readUrl(args);
   const { address } = server;
-  const tlsFiles = Object.fromEntries(
-    TLS_FILES.flatMap((name) => args.text(name) === undefined ? [] : [[name, args.text(name)]]),
-  ) as TlsFiles;
+  const tlsFiles = readTlsFiles(args);
   const tls = await readTls(args, server, tlsFiles);
   const db = readDatabase(args) ?? server.database ?? "*";
   const username = args.text("user") ?? server.username ?? readVariable("REDIS_USERNAME");
@@ -133,6 +131,37 @@ export async function readTarget(args: Arguments): Promise<Target> {
   }
   const url = formatUrl(address, tls !== undefined, db);
   return { url, address, db, tls, tlsFiles, username, password };
+}
+
+/**
+ * Reads what an option says of a second server: user, password and database are those of its URL.
+ *
+ * @throws {UsageError} when that makes no sense
+ * @throws {Error} when a file cannot be read
+ */
+export async function readOtherTarget(
+  args: Arguments,
+  option: string,
+  text: string,
+): Promise<Target> {
+  let server: ServerUrl;
+  try {
+    server = parseUrl(text);
+  } catch (error) {
+    throw new UsageError(`--${option}: ${messageOf(error)}`);
+  }
+  const { address, username, password, database: db = 0 } = server;
+  const tlsFiles = readTlsFiles(args);
+  const tls = server.tls === true ? await readTls(args, server, tlsFiles) : undefined;
+  return {
+    url: formatUrl(address, tls !== undefined, db),
+    address,
+    db,
+    tls,
+    tlsFiles,
+    username,
+    password,
+  };
 }
 
 /** The options of `connect` that a target makes. */
@@ -202,6 +231,12 @@ function readDatabase(args: Arguments): number | "*" | undefined {
   if (text === undefined || text === "*") return text;
   if (/^\d{1,9}$/.test(text)) return Number(text);
   throw new UsageError(`--db takes the number of a database, or * for all, not ${quoted(text)}`);
+}
+
+function readTlsFiles(args: Arguments): TlsFiles {
+  return Object.fromEntries(
+    TLS_FILES.flatMap((name) => args.text(name) === undefined ? [] : [[name, args.text(name)]]),
+  );
 }
 
 async function readTls(

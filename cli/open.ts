@@ -48,6 +48,32 @@ export async function open(
   }
 }
 
+/**
+ * As {@linkcode open}, but what is open stays open when the signal is aborted later: it may still be
+ * read then, and asked how things stand.
+ *
+ * @returns null when it is aborted before
+ */
+export async function openToStay(
+  target: Target,
+  selection: Selection,
+  { output, signal }: Parameters<typeof open>[2],
+  options: ClusterOptions,
+): Promise<KeyspaceNotificationsInterface | null> {
+  const opening = new AbortController();
+  const giveUp = () => opening.abort(signal.reason);
+  signal.addEventListener("abort", giveUp);
+  if (signal.aborted) giveUp();
+  try {
+    return await open(target, selection, { output, signal: opening.signal }, options);
+  } catch (error) {
+    if (signal.aborted) return null;
+    throw error;
+  } finally {
+    signal.removeEventListener("abort", giveUp);
+  }
+}
+
 /** A limit to how long a command works. */
 export interface Deadline {
   /** Aborted when the time is over, and when the command is to end anyway. */

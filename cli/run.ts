@@ -13,6 +13,7 @@ import type { Output } from "./output.ts";
 import { completion } from "./completion.ts";
 import { doctor } from "./doctor.ts";
 import { flags } from "./flags.ts";
+import { forward } from "./forward.ts";
 import { hanging, helpOf } from "./help.ts";
 import { top } from "./top.ts";
 import { VERSION } from "./version.ts";
@@ -22,6 +23,7 @@ import { wrap } from "./wrap.ts";
 const COMMANDS: Readonly<Record<string, Command>> = {
   watch,
   top,
+  forward,
   doctor,
   flags,
   completion: completion(() => COMMANDS),

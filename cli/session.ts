@@ -27,6 +27,7 @@ export class Session {
   static async open(
     { address, tls, username, password }: Omit<Target, "url" | "db">,
     signal: AbortSignal,
+    clientName = "keywatch-doctor",
   ): Promise<Session> {
     const secrets = new Secrets();
     const credentials = readCredentials(undefined, username, password, secrets);
@@ -39,7 +40,7 @@ export class Session {
       signal,
       protocol: 2,
       credentials,
-      clientName: "keywatch-doctor",
+      clientName,
       resp2Servers: new Set(),
       turns: new ConnectTurns(1),
     });

@@ -1,9 +1,8 @@
-import type { KeyspaceNotificationsInterface } from "../mod.ts";
 import type { Arguments, Command, Context } from "./command.ts";
 import { CONNECTION, readTarget } from "./connection.ts";
 import { formatNodes } from "./format.ts";
 import { readDuration } from "./numbers.ts";
-import { type Notes, open, startDeadline } from "./open.ts";
+import { type Notes, openToStay, startDeadline } from "./open.ts";
 import type { Output } from "./output.ts";
 import { SELECTION, Selection } from "./selection.ts";
 import { TopModel } from "./top/model.ts";
@@ -58,9 +57,11 @@ export const top: Command = {
     const target = await readTarget(args);
     const selection = Selection.read(args, target.db);
     const news = new News(output);
-    const notifications = await openUnless(
-      signal,
-      (signal) => open(target, selection, { output: news, signal }, { clientName: "keywatch-top" }),
+    const notifications = await openToStay(
+      target,
+      selection,
+      { output: news, signal },
+      { clientName: "keywatch-top" },
     );
     if (notifications === null) return 0;
     const where = target.db === "*" ? "all databases" : `database ${target.db}`;
@@ -156,28 +157,5 @@ class News implements Notes {
   release(): void {
     this.#model = null;
     for (const args of this.#held.splice(0)) this.#output.note(...args);
-  }
-}
-
-/**
- * Opens what stays open when the signal is aborted later: how things stand is to be seen at the end.
- *
- * @returns null when it is aborted before
- */
-async function openUnless(
-  signal: AbortSignal,
-  open: (signal: AbortSignal) => Promise<KeyspaceNotificationsInterface>,
-): Promise<KeyspaceNotificationsInterface | null> {
-  const opening = new AbortController();
-  const giveUp = () => opening.abort(signal.reason);
-  signal.addEventListener("abort", giveUp);
-  if (signal.aborted) giveUp();
-  try {
-    return await open(opening.signal);
-  } catch (error) {
-    if (signal.aborted) return null;
-    throw error;
-  } finally {
-    signal.removeEventListener("abort", giveUp);
   }
 }

@@ -7,6 +7,9 @@
  * it too, at their place in the order, and one whenever it starts, for what happened since the last
  * entry: whoever consumes knows where to look for itself.
  *
+ * Without a program of your own, `keywatch forward --event expired --to-stream events` is such a
+ * bridge, which also writes again what the server of the stream did not confirm.
+ *
  * Run one bridge, so that nothing is in the stream twice, and as many consumers as you like.
  *
  * `notify-keyspace-events Ex`

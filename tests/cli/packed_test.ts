@@ -49,6 +49,22 @@ for (const name of ["Node", "Bun"] as const) {
     }
   });
 
+  Deno.test(`the packed tool forwards in ${name}`, async () => {
+    await using server = await startServer(TALKATIVE);
+    const program = [...programs[name], TOOL];
+    const options = { program, cwd: application.folder };
+    const exec = 'sh -c \'printf "%s\\n" "$1"\' x {key}';
+    const args = ["forward", "a*", "--count", "1", "--url", server.url];
+    await using run = Tool.run([...args, "--exec", exec], options);
+    await using write = Tool.run([...args, "--to-stream", "events"], options);
+    await run.noted("forwarding a*");
+    await write.noted("forwarding a*");
+    await server.command("SET", "a b; $(c)", "x");
+    assertEquals(await run.line(), "a b; $(c)");
+    assertEquals([await run.exited(), await write.exited()], [0, 0]);
+    assertEquals(await server.command("XLEN", "events"), 2);
+  });
+
   Deno.test(`the packed tool looks, explains and shows in ${name}`, async () => {
     await using server = await startServer(TALKATIVE);
     const program = [...programs[name], TOOL];
