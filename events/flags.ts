@@ -40,8 +40,11 @@ const SINCE: readonly (readonly [letters: string, major: number, minor: number])
   ["r", 255, 0],
 ];
 
-/** The last version of Valkey whose letters are known. They are those of Redis 7.2. */
-const KNOWN_VALKEY = 9;
+/**
+ * Servers that descend from Redis 7.2, and the last major version of each whose letters are known.
+ * They are those of Redis 7.2.
+ */
+const LAST_KNOWN: Readonly<Record<string, number>> = { valkey: 9, redict: 7 };
 
 /**
  * Returns the letters that a server does not support. It rejects a whole value for one of them, and
@@ -52,9 +55,10 @@ const KNOWN_VALKEY = 9;
  */
 export function unknownFlags(letters: string, { software, version }: Product): string {
   const [, major, minor] = /^(\d+)\.(\d+)/.exec(version ?? "")?.map(Number) ?? [];
-  const isValkey = software === "valkey" && major! <= KNOWN_VALKEY;
-  if (major === undefined || software !== "redis" && !isValkey) return "";
-  const [most, least] = isValkey ? [7, 2] : [major, minor!];
+  if (major === undefined) return "";
+  const isDescendant = major <= (LAST_KNOWN[software ?? ""] ?? -1);
+  if (software !== "redis" && !isDescendant) return "";
+  const [most, least] = isDescendant ? [7, 2] : [major, minor!];
   return SINCE.flatMap(([known, since, sinceMinor]) =>
     since > most || since === most && sinceMinor > least
       ? only(letters, (letter) => known.includes(letter))

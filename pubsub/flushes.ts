@@ -12,9 +12,17 @@ import type { Settings } from "./options.ts";
  */
 const TRACKING = ["CLIENT", "TRACKING", "ON", "OPTIN"] as const;
 
-/** What a push that reports a flush has before its null, in RESP3 and in RESP2. */
-const FLUSHES = ["invalidate", "message,__redis__:invalidate"];
-const LONGEST_WORD = 20;
+/**
+ * What a push that reports a flush has before its null, in RESP3 and in RESP2. Redict has renamed the
+ * channel and kept the length of the old name.
+ */
+const FLUSHES = [
+  "invalidate",
+  "message,__redis__:invalidate",
+  "message,__redict__:invalidat",
+  "message,__redict__:invalidate",
+];
+const LONGEST_WORD = 21;
 
 /** A session of which flushes are to be observed. */
 export interface TrackedSession {

@@ -212,8 +212,10 @@ async function sayHello(
 const SERVER_FIELDS = [
   "server_name",
   "valkey_version",
+  "redict_version",
   "redis_version",
   "server_mode",
+  "redict_mode",
   "redis_mode",
   "run_id",
 ] as const;
@@ -252,9 +254,10 @@ async function introduceInResp2(
   return {
     protocol: 2,
     software: text("server_name") ??
-      (info.has("redis_version") ? "redis" : hello?.software ?? null),
-    version: text("valkey_version", "redis_version") ?? hello?.version ?? null,
-    mode: text("server_mode", "redis_mode") ?? hello?.mode ?? null,
+      (["redict", "redis"] as const).find((name) => info.has(`${name}_version`)) ??
+      hello?.software ?? null,
+    version: text("valkey_version", "redict_version", "redis_version") ?? hello?.version ?? null,
+    mode: text("server_mode", "redict_mode", "redis_mode") ?? hello?.mode ?? null,
     role: role?.role ?? hello?.role ?? null,
     runId: text("run_id"),
   };

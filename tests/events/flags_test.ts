@@ -270,9 +270,13 @@ Deno.test("letters that a server does not know, by what it calls itself", () => 
     ["redis", "10.0.0", "r", "r"],
     ["valkey", "7.2.4", "nmdt", ""],
     ["valkey", "9.1.2", "nocSTIVar", "ocaSTIVr"],
+    ["redict", "7.3.6", "nocSTIVar", "ocaSTIVr"],
     // What these know cannot be told.
     ["valkey", "10.0.0", "ocS", ""],
+    ["redict", "8.0.0", "ocS", ""],
+    ["constructor", "1.0.0", "ocS", ""],
     ["dragonfly", "1.0.0", "nocS", ""],
+    ["other", "0.9.0", "nocS", ""],
     ["redis", "unstable", "nocS", ""],
     ["redis", null, "nocS", ""],
     [null, "7.0.15", "nocS", ""],
