@@ -1,8 +1,11 @@
 import type { EventName, EventNames } from "../parse/mod.ts";
 
 /** The servers that were examined: Redis 8.8 by its source, the others live. */
-const ALL_SERVERS = ["Redis 7.0", "Redis 8.0", "Redis 8.6", "Redis 8.8", "Valkey 9.1"];
-const SINCE_REDIS_8_0 = ["Redis 8.0", "Redis 8.6", "Redis 8.8", "Valkey 9.1"];
+const ALL_SERVERS = [
+  ...["Redis 7.0", "Redis 8.0", "Redis 8.6", "Redis 8.8"],
+  ...["Valkey 8.1", "Valkey 9.1", "Redict 7.3"],
+];
+const WITH_FIELD_EXPIRY = ["Redis 8.0", "Redis 8.6", "Redis 8.8", "Valkey 9.1"];
 const SINCE_REDIS_8_6 = ["Redis 8.6", "Redis 8.8"];
 const SINCE_REDIS_8_8 = ["Redis 8.8"];
 
@@ -41,7 +44,7 @@ const CATALOGUE: readonly EventClass[] = [
   ["h", ALL_SERVERS, "hincrby hincrbyfloat", {
     hset: "HSET, HSETNX, HMSET, HSETEX", hdel: "HDEL, HGETDEL",
   }],
-  ["h", SINCE_REDIS_8_0, "", {
+  ["h", WITH_FIELD_EXPIRY, "", {
     hexpire: "HEXPIRE, HPEXPIRE, HEXPIREAT, HPEXPIREAT, HSETEX, HGETEX",
     hexpired: "a field's time to live over", hpersist: "HPERSIST, HGETEX PERSIST",
   }],
@@ -100,7 +103,10 @@ export interface EventDescription {
   name: string;
   /** The letter of its class in `notify-keyspace-events`; `null` if no server emits it. */
   class: string | null;
-  /** Those of Redis 7.0, 8.0, 8.6, 8.8 and Valkey 9.1 that emit it. Redis 8.8 by its source. */
+  /**
+   * Those of Redis 7.0, 8.0, 8.6 and 8.8, Valkey 8.1 and 9.1, and Redict 7.3 that emit it. Redis 8.8
+   * by its source.
+   */
   servers: readonly string[];
   /** The commands that cause it, or another cause, which begins with `a`: `"a full memory"`. */
   commands: readonly string[];

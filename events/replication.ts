@@ -1,7 +1,7 @@
 /**
  * Events that replicas, and targets of atomic slot migrations, emit under another name than the primary,
- * because effects are replicated and not always commands. Null if they emit nothing. Measured on Redis
- * 7.0, 8.0 and 8.6, and on Valkey 9.1.
+ * because effects are replicated and not always commands. Null if they emit nothing. They are the
+ * same on all servers that were examined.
  */
 export const REPEATED_AS: Readonly<Record<string, string | null>> = {
   expired: "del",

@@ -15,6 +15,7 @@ import {
   type TestServer,
   until,
 } from "../servers/mod.ts";
+import { canMigrateAtomically } from "../ledger/slot_moves.ts";
 
 const SLOT = hashSlot("{moves}");
 const KEYS = Array.from({ length: 200 }, (_, n) => `{moves}:${n}`);
@@ -31,12 +32,10 @@ type Move = (
 ) => Promise<unknown>;
 
 /** By what the server has for it; null: it has nothing. */
-function mover({ product, version }: ServerBinary): Move | null {
-  const [major, minor] = version.split(".").map(Number) as [number, number];
-  if (product === "redis") {
-    return major * 100 + minor < 804
-      ? null
-      : (slot, _, target) => target.command("CLUSTER", "MIGRATION", "IMPORT", slot, slot);
+function mover(binary: ServerBinary): Move | null {
+  if (!canMigrateAtomically(binary)) return null;
+  if (binary.product === "redis") {
+    return (slot, _, target) => target.command("CLUSTER", "MIGRATION", "IMPORT", slot, slot);
   }
   return (slot, source, _, id) =>
     source.command("CLUSTER", "MIGRATESLOTS", "SLOTSRANGE", slot, slot, "NODE", id);

@@ -13,6 +13,7 @@ import {
   until,
   within,
 } from "../servers/mod.ts";
+import { canMigrateAtomically } from "../ledger/slot_moves.ts";
 import type { Recording } from "./recordings.ts";
 
 const VIEWS = [["CLUSTER", "SHARDS"], ["CLUSTER", "SLOTS"]];
@@ -91,9 +92,8 @@ class Recorder {
 
   /** A slot that has gone from the second to the first by a command of newer servers. */
   async imports(): Promise<void> {
-    const { product, version } = this.binary;
-    const redis = product === "redis";
-    if (redis && Number.parseFloat(version) < 8.4) return;
+    if (!canMigrateAtomically(this.binary)) return;
+    const redis = this.binary.product === "redis";
     await using cluster = await startCluster({ binary: this.binary, primaries: 2, replicas: 1 });
     const [first, second, replica] = cluster.servers as [TestServer, TestServer, TestServer];
     const status = redis

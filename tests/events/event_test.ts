@@ -2,8 +2,12 @@ import { assertEquals, assertMatch } from "@std/assert";
 import { describeEvent, EventType } from "../../events/mod.ts";
 import type { KnownEvent } from "../../parse/mod.ts";
 
-const ALL = ["Redis 7.0", "Redis 8.0", "Redis 8.6", "Redis 8.8", "Valkey 9.1"];
-const HASH_FIELD_EXPIRY = ALL.slice(1);
+const OLD = ["Redis 7.0", "Valkey 8.1", "Redict 7.3"];
+const ALL = [
+  ...["Redis 7.0", "Redis 8.0", "Redis 8.6", "Redis 8.8"],
+  ...["Valkey 8.1", "Valkey 9.1", "Redict 7.3"],
+];
+const HASH_FIELD_EXPIRY = ALL.filter((server) => !OLD.includes(server));
 const OVERWRITES = ["Redis 8.6", "Redis 8.8"];
 const ARRAYS = ["Redis 8.8"];
 

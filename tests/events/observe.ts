@@ -29,7 +29,7 @@ const FLAGS = ["AKEnm", "AKEnocm", "KEnm", "KEnocm", "mEK$g", "AKESTIV", "AKEr",
 
 /** `Redis 7.0` for a binary of 7.0.15. */
 export function nameOf({ product, version }: ServerBinary): string {
-  const name = product === "redis" ? "Redis" : "Valkey";
+  const name = product.replace(/^./, (letter) => letter.toUpperCase());
   return `${name} ${version.split(".").slice(0, 2).join(".")}`;
 }
 

@@ -26,13 +26,13 @@ export function serversDocument(servers: readonly ServerObservations[]): Promise
 
   return formatMarkdown(`# What the servers do
 
-This page is written by \`deno task docs:servers\`, which runs each command below on an empty server
-with all flags on, and notes the events in their order. The servers are
-${names.join(", ")}. What Redis 8.8 adds is known from its source.
+\`deno task docs:servers\` writes this page. It runs each command below on an empty server with all
+flags on, and records the events in their order. The servers are
+${names.slice(0, -1).join(", ")} and ${names.at(-1)}. What Redis 8.8 adds is known from its source.
 
 ## Where servers differ
 
-A dash stands for a server that does not have the command, or not in this form.
+A dash means that the server does not have the command, or not in this form.
 
 ${
     table(
@@ -41,14 +41,14 @@ ${
     )
   }
 
-With a deadline in the past a key is deleted at once, by EXPIRE or GETEX, and Redis says \`del\` where Valkey
-says \`expired\`; with the fields of a hash it is \`hdel\` and \`hexpired\`. \`overwritten\` and
-\`type_changed\`, with the flags \`o\` and \`c\`, come from Redis 8.2 on.
+\`EXPIRE\` and \`GETEX\` delete a key at once if the deadline is in the past. Redis and Redict then emit
+\`del\`, and Valkey emits \`expired\`. For the fields of a hash these are \`hdel\` and \`hexpired\`.
+\`overwritten\` and \`type_changed\`, with the flags \`o\` and \`c\`, exist since Redis 8.2.
 
 ## Flags
 
-What \`CONFIG GET notify-keyspace-events\` answers after a \`CONFIG SET\`. A dash stands for an error:
-one letter that the server does not know, and none of the others is set.
+The table shows what \`CONFIG GET notify-keyspace-events\` returns after a \`CONFIG SET\`. A dash means
+an error: the server does not know one of the letters, and sets none of them.
 
 ${
     table(
@@ -63,27 +63,29 @@ ${
     )
   }
 
-Once all that \`A\` stands for is on, \`n\`, \`o\` and \`c\` are in force and not printed. Whoever sets
-the printed value again turns them off.
+If all classes of \`A\` are on, the server does not print \`n\`, \`o\` and \`c\`, although they are on.
+Setting the printed value again turns them off.
 
 ## Events
 
 ${
     table(
-      ["event", "flag", "servers", "comes from"],
+      ["event", "flag", "servers", "emitted by"],
       Object.values(EventType).map((event) => {
         const { class: letter, servers, commands } = describeEvent(event);
-        return [code(event), code(letter!), servers.join(", "), commands.join(", ")];
+        const all = servers.length === describeEvent("set").servers.length;
+        return [code(event), code(letter!), all ? "all" : servers.join(", "), commands.join(", ")];
       }),
     )
   }
 
-A write that creates a key also emits \`new\`, and one that takes the last of a key \`del\`.
+A write that creates a key also emits \`new\`. A write that removes the last element of a key also
+emits \`del\`.
 
 ## Commands
 
-The same on all servers that have the command. The last step is what was looked at; those before it
-make ready.
+These commands emit the same events on all servers that have them. The events are those of the last
+step. The steps before it prepare the server.
 
 ${
     table(

@@ -107,5 +107,5 @@ export async function cancelAtomic(source: NodeLine, target: NodeLine): Promise<
 /** Whether a server has atomic slot migration. */
 export function canMigrateAtomically({ product, version }: ServerBinary): boolean {
   const [major, minor] = version.split(".").map(Number) as [number, number];
-  return product === "redis" ? major * 100 + minor >= 804 : major >= 9;
+  return product === "redis" ? major * 100 + minor >= 804 : product === "valkey" && major >= 9;
 }

@@ -4,7 +4,7 @@ import { run } from "./run.ts";
 
 /** A server program that was seen to run. */
 export interface ServerBinary {
-  product: "redis" | "valkey";
+  product: "redis" | "valkey" | "redict";
   /** As the program reports it, such as `7.0.15`. */
   version: string;
   /** The program, and the arguments that come before the server's own. */
@@ -35,10 +35,10 @@ const HOW_TO_INSTALL = "install it (Debian, Ubuntu: `apt-get install redis-serve
 /** Asks a program for its version; `null` if it is no Redis or Valkey server. */
 export async function identify(command: [string, ...string[]]): Promise<ServerBinary | null> {
   const { code, stdout } = await run([...command, "--version"]);
-  const found = /^(Redis|Valkey) server v=(\d+\.\d+\.\d+)/.exec(stdout);
+  const found = /^(Redis|Valkey|Redict) server v=(\d+\.\d+\.\d+)/.exec(stdout);
   if (code !== 0 || !found) return null;
   return {
-    product: found[1] === "Valkey" ? "valkey" : "redis",
+    product: found[1]!.toLowerCase() as ServerBinary["product"],
     version: found[2]!,
     command,
   };

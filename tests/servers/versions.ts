@@ -22,7 +22,9 @@ const MATRIX: WantedServer[] = [
   { product: "redis", version: "7.0", suites: ["bookworm"] },
   { product: "redis", version: "8.0", suites: ["trixie"] },
   { product: "redis", version: "8.6", suites: ["sid", "experimental"] },
+  { product: "valkey", version: "8.1", suites: ["trixie"] },
   { product: "valkey", version: "9.1", suites: ["sid"] },
+  { product: "redict", version: "7.3", suites: ["sid"] },
 ];
 
 function nameOf({ product, version }: WantedServer): string {
@@ -205,7 +207,7 @@ async function gather(options: ProgressOptions): Promise<ServerBinary[]> {
 let gathered: Promise<ServerBinary[]> | undefined;
 
 /**
- * Every server version that the tests of the matrix run on, oldest first: those missing are
+ * Every server version that the tests of the matrix run on. Those missing are
  * fetched once from Debian's archive into the cache folder, and stay there.
  *
  * @throws {MissingServerError} if one of them cannot be had, which no test may pass over
