@@ -18,8 +18,8 @@ import { toBytes } from "../bytes/to_bytes.ts";
  */
 export interface ChannelOptions {
   /**
-   * The database, from 0 to 2 ** 31 - 1, or `"*"` for all of them. Methods of `connect` use the database
-   * of the URL by default. Default: 0.
+   * The database, from 0 to 2 ** 31 - 1, or `"*"` for all of them. A subscription uses the database of
+   * the URL by default. Default: 0.
    *
    * `"*"` makes a pattern, in which the database may be any text: with the key `k` it also matches the
    * channel of a key that ends in `__:k`.
@@ -144,6 +144,8 @@ function withNames<A extends unknown[]>(as: ChannelOptions["as"], args: A): A {
 export class NotificationChannel extends Channel {
   /** The database, or `"*"` for all. */
   readonly db: number | "*";
+  /** Whether the database was given. */
+  readonly hasDb: boolean;
 
   /**
    * Builds the channel.
@@ -156,9 +158,10 @@ export class NotificationChannel extends Channel {
   constructor(
     type: ChannelType,
     separator: string,
-    { db = 0, as }: ChannelOptions = {},
+    options: ChannelOptions = {},
     ...names: NameOrPattern[]
   ) {
+    const { db = 0, as } = options;
     const failure = `Cannot build a ${type} channel: `;
     if (db !== "*" && (db & MAX_DATABASE) !== db) {
       throw new RangeError(
@@ -182,6 +185,18 @@ export class NotificationChannel extends Channel {
     const pattern = as === "pattern" || isPattern(glob);
     super(fromByteText(pattern ? glob : unescapeGlob(glob)), pattern);
     this.db = db;
+    this.hasDb = options.db !== undefined;
+  }
+
+  /**
+   * Returns the same channel of another database if none was given, and otherwise this one.
+   *
+   * @param db The database of a connection.
+   */
+  inDatabase(db: number): this {
+    if (this.hasDb || db === this.db) return this;
+    const bytes = fromByteText(toBinary(this.bytes).replace("@0", `@${db}`));
+    return Object.assign(Object.create(Object.getPrototypeOf(this)), this, { db, bytes });
   }
 
   /**

@@ -11,6 +11,7 @@ import {
   SubkeyspaceeventChannel,
   SubkeyspaceitemChannel,
 } from "../parse/mod.ts";
+import { NotificationChannel } from "../parse/channel.ts";
 import { readArguments, readChannel } from "./subscribe.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import type {
@@ -82,8 +83,8 @@ export abstract class AbstractKeyspaceNotifications
   /**
    * Subscribes channels and patterns.
    *
-   * @param args channels, each one of the channel classes or a whole channel as text or bytes; the
-   * last argument may be options
+   * @param args channels, each one of the channel classes, of the URL's database unless it names one, or
+   * a whole channel as text or bytes; the last argument may be options
    * @returns the subscription, once every server has confirmed all channels
    * @throws {TypeError} when an argument is no channel of notifications
    * @throws {MissingFlagsError} when a server's flags let nothing through to one of them; none of
@@ -103,7 +104,7 @@ export abstract class AbstractKeyspaceNotifications
     // A wait would let an `unsubscribe` that is called next overtake it.
     if (failure !== null) await failure;
     checkUnused(options, ["db", "as"], "subscribe", "each channel says that itself");
-    return await this.dispatcher.subscribe(channels, options);
+    return await this.dispatcher.subscribe(channels.map(this.#inDatabase), options);
   }
 
   async #subscribe(channel: Channel, given: SubscribeOptions): Promise<Subscription> {
@@ -123,7 +124,7 @@ export abstract class AbstractKeyspaceNotifications
     await this.dispatcher.unsubscribe(
       channels.length === 0
         ? null
-        : channels.map((name, place) => readChannel(name, place, "unsubscribe")),
+        : channels.map((name, place) => this.#inDatabase(readChannel(name, place, "unsubscribe"))),
     );
   }
 
@@ -366,6 +367,10 @@ export abstract class AbstractKeyspaceNotifications
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
+
+  /** A channel that was built without a database is one of the URL's. */
+  readonly #inDatabase = (channel: Channel): Channel =>
+    channel instanceof NotificationChannel ? channel.inDatabase(this.#database) : channel;
 
   #channel(options: ChannelSubscribeOptions): ChannelOptions {
     const { as } = options;

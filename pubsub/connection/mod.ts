@@ -18,6 +18,7 @@
  * @module
  */
 import { type Channel, type KeyNotification, toChannel } from "../../parse/mod.ts";
+import { NotificationChannel } from "../../parse/channel.ts";
 import { parseNotification } from "../../parse/notification.ts";
 import { type CommandArgument, decodeText, type MessageFrame, type Reply } from "../../resp/mod.ts";
 import { checkTcpAddress, parseUrl, type ServerUrl } from "./address.ts";
@@ -159,14 +160,16 @@ export class PubSubConnection implements AsyncDisposable {
   /** Resolves with the reason when the connection is closed; never rejects. */
   readonly closed: Promise<Error>;
   readonly #connection: Connection;
+  readonly #database: number;
 
   /**
    * Created by {@linkcode open}.
    *
    * @internal
    */
-  constructor(connection: Connection, info: ServerInfo) {
+  constructor(connection: Connection, info: ServerInfo, database: number) {
     this.#connection = connection;
+    this.#database = database;
     this.info = info;
     const { signal } = connection;
     this.closed = new Promise((resolve) => {
@@ -208,7 +211,9 @@ export class PubSubConnection implements AsyncDisposable {
     channels: readonly (Channel | string | Uint8Array)[],
     send: (channels: readonly Channel[]) => Promise<void>,
   ): Promise<void> {
-    const read = channels.map(toChannel);
+    const read = channels.map(toChannel).map((channel) =>
+      channel instanceof NotificationChannel ? channel.inDatabase(this.#database) : channel
+    );
     const kinds = [false, true].map((kind) => read.filter(({ isPattern }) => isPattern === kind));
     await Promise.all(kinds.filter(({ length }) => length > 0).map(send));
   }
@@ -291,7 +296,7 @@ export async function open(
       throw error;
     }
   }
-  return new PubSubConnection(connection, info);
+  return new PubSubConnection(connection, info, url.database ?? 0);
 }
 
 /** Passes the messages of a connection to the program's callback, and sends `PING` during silence. */
