@@ -1,6 +1,11 @@
+import { fromByteText } from "../bytes/byte_text.ts";
+import { decodeText } from "../bytes/text.ts";
+import { EVENTS } from "../events/event.ts";
 import { describeEvent } from "../events/mod.ts";
 import { REPEATED_AS } from "../events/replication.ts";
-import { Channel, isPattern, matchGlob } from "../parse/mod.ts";
+import { toBinary } from "../parse/glob.ts";
+import { Channel, escapeGlob, isPattern, matchGlob } from "../parse/mod.ts";
+import { nearest } from "./connection/nearest.ts";
 import { excerpt } from "./connection/printable.ts";
 import type { CheckedChannel } from "./flags.ts";
 
@@ -40,10 +45,44 @@ export class EventAdvice {
   }
 
   #look(event: string, what: string): void {
-    const { instead, text } = describeEvent(event);
-    if (instead === null || this.#warned.has(event)) return;
+    const { class: letter, instead, text } = describeEvent(event);
+    // Modules name their events as their commands, such as `json.set`.
+    const isUnknown = letter === null && instead === null && !event.includes(".");
+    const near = isUnknown ? nearest(event, EVENTS.map(({ name }) => name)) : undefined;
+    if (instead === null && near === undefined || this.#warned.has(event)) return;
     this.#warned.add(event);
-    this.#onWarning(`${what} never fires: ${text}`);
+    this.#onWarning(
+      near === undefined
+        ? `${what} never fires: ${text}`
+        : `${what} may never fire: ${text}; did you mean "${near}"?`,
+    );
+  }
+}
+
+/** The key, or the glob of keys, of a channel that names keys: of each type in bytes as text. */
+const NAMED_KEY =
+  /^__(?:(?:sub)?keyspace@[^_]*__:(.*)|subkeyspaceitem@[^_]*__:([^\n]*)\n.*|subkeyspaceevent@[^_]*__:[^|]*\|(.*))$/s;
+
+/**
+ * Checks that keys of channels can begin with the prefix of the option `keyPrefix`.
+ *
+ * @throws {TypeError} if those of one cannot, so that nothing would ever come
+ */
+export function checkKeyPrefix(channels: readonly Channel[], keyPrefix: Uint8Array | null): void {
+  if (keyPrefix === null) return;
+  const prefix = toBinary(keyPrefix);
+  for (const { bytes, isPattern } of channels) {
+    const [, ...keys] = NAMED_KEY.exec(toBinary(bytes)) ?? [];
+    const key = keys.find((key) => key !== undefined);
+    if (key === undefined) continue;
+    // All that matches a glob begins with what precedes its first special character.
+    const plain = isPattern ? /^(?:\\.|[^\\*?[])*/s.exec(key)![0].replace(/\\(.)/gs, "$1") : key;
+    if (plain.startsWith(prefix) || isPattern && prefix.startsWith(plain)) continue;
+    const text = (name: string) => excerpt(decodeText(fromByteText(name)), 100);
+    throw new TypeError(
+      `Cannot subscribe "${text(key)}": no such key begins with keyPrefix, "${text(prefix)}"; ` +
+        `write "${text((isPattern ? toBinary(escapeGlob(keyPrefix)) : prefix) + key)}"`,
+    );
   }
 }
 

@@ -211,9 +211,14 @@ export class Dispatcher {
     throw subscribeError(named, others.length > 0 ? this.#handle(subscription, others) : null);
   }
 
-  /** Warns of events that never fire. */
+  /**
+   * Warns of events that never fire.
+   *
+   * @throws {TypeError} if no key of a channel can begin with the option `keyPrefix`
+   */
   async #advise(channels: readonly Channel[], events: readonly string[] = []): Promise<void> {
-    const { EventAdvice } = await import("./on_demand.ts");
+    const { checkKeyPrefix, EventAdvice } = await import("./on_demand.ts");
+    checkKeyPrefix(channels, this.#settings.keyPrefix);
     this.#advice ??= new EventAdvice(this.#settings.onWarning);
     this.#advice.consider(channels, events);
   }

@@ -5,7 +5,7 @@
  * @module
  */
 
-export { adviseOnReplica, EventAdvice } from "./advice.ts";
+export { adviseOnReplica, checkKeyPrefix, EventAdvice } from "./advice.ts";
 export { DeliveryCheck } from "./flags.ts";
 export { observe } from "./observer.ts";
 export { RoleCheck } from "./role_check.ts";

@@ -69,7 +69,7 @@ export interface QueueOptions extends Partial<QueueLimits> {
 export interface ConnectOptions extends OpenOptions {
   /**
    * Delivers only notifications of keys with this prefix, and removes it from `key`. Channels and
-   * patterns still name the whole key.
+   * patterns still name the whole key; one that can match no key with the prefix is rejected.
    */
   readonly keyPrefix?: string | Uint8Array;
   /**
