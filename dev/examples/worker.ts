@@ -77,6 +77,11 @@ export async function startWorker(
   const config = join(folder, "config.capnp");
   await Deno.writeTextFile(config, configText(redisUrl, storage));
 
+  return await serveWorker(config);
+}
+
+/** Starts a worker that listens on a socket of the name `http`, as its configuration says. */
+export async function serveWorker(config: string): Promise<RunningWorker> {
   const [program, ...args] = await findWorkerd();
   const process = OwnedProcess.spawn(program, [...args, "serve", config, "--control-fd=1"]);
   const end = async () => {

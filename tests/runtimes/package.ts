@@ -6,12 +6,19 @@ import { findEsbuild } from "./programs.ts";
 
 const HERE = fileURLToPath(new URL(".", import.meta.url));
 
-async function mustRun(what: string, command: string[], cwd: string): Promise<void> {
+/** Runs a program that must not fail, and returns all that it wrote. */
+export async function mustRun(what: string, command: string[], cwd: string): Promise<string> {
   const { code, output } = await run(command, { cwd, env: { NO_COLOR: "1" } });
   if (code !== 0) throw new Error(`Cannot ${what}: ${command[0]} ended with ${code}:\n${output}`);
+  return output;
 }
 
-async function copy(from: string, to: string, choose: (name: string) => boolean): Promise<void> {
+/** Copies what is chosen of a folder, with all that is in it. */
+export async function copy(
+  from: string,
+  to: string,
+  choose: (name: string) => boolean,
+): Promise<void> {
   await Deno.mkdir(to, { recursive: true });
   for await (const { name, isDirectory, isSymlink } of Deno.readDir(from)) {
     if (!choose(name)) continue;
@@ -25,20 +32,23 @@ async function copy(from: string, to: string, choose: (name: string) => boolean)
 const NAME = "@keywatch/keywatch";
 
 /**
- * Has npm install a package from a file in an empty project. Needs no network.
+ * Has npm install a package from a file in an empty project.
  *
  * @param wanted a tarball, or `name@file:tarball` to give it that name there
+ * @param others packages from npm beside it, as `name@version`; without them no network is needed
  */
-export async function installPackage(folder: string, wanted: string): Promise<void> {
+export async function installPackage(
+  folder: string,
+  wanted: string,
+  others: readonly string[] = [],
+): Promise<void> {
   await Deno.writeTextFile(
     join(folder, "package.json"),
     JSON.stringify({ private: true, type: "module" }),
   );
-  await mustRun(
-    "install the package",
-    ["npm", "install", "--offline", "--ignore-scripts", "--no-audit", "--no-fund", wanted],
-    folder,
-  );
+  const from = others.length === 0 ? "--offline" : "--prefer-offline";
+  const options = [from, "--ignore-scripts", "--no-audit", "--no-fund"];
+  await mustRun("install packages", ["npm", "install", ...options, wanted, ...others], folder);
 }
 
 /**

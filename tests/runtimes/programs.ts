@@ -10,6 +10,7 @@ const BUN = "1.4.5";
 const WORKERD = "1.20261117.1";
 const ESBUILD = "0.28.2";
 const OLDEST_NODE = 20;
+const NODE_24 = "24.22.3";
 
 /** Node from the PATH. */
 export async function findNode(): Promise<Program> {
@@ -22,8 +23,18 @@ export async function findNode(): Promise<Program> {
   );
 }
 
-/** A program of an npm package, which npm installs at the first use and keeps in its cache. */
-async function findInNpm(name: string, version: string, says = version): Promise<string> {
+/**
+ * A program of an npm package, which npm installs at the first use and keeps in its cache.
+ *
+ * @param says what it says its version is
+ * @param program its name, if that is not the name of the package
+ */
+async function findInNpm(
+  name: string,
+  version: string,
+  says = version,
+  program = name,
+): Promise<string> {
   const note = join(await cacheFolder("programs"), `${name}-${version}`);
   // Two processes of npm that install the same package at once spoil it for each other.
   return await withLock(name, async () => {
@@ -31,23 +42,30 @@ async function findInNpm(name: string, version: string, says = version): Promise
     const known = await Deno.readTextFile(note).catch(() => null);
     if (known !== null && (await run([known, "--version"])).stdout.trim() === says) return known;
     // Its path rather than npx to run it: a program that npx starts is not ended by ending npx.
-    const npx = ["npx", "-y", `--package=${name}@${version}`, "--call", `command -v ${name}`];
+    const npx = ["npx", "-y", `--package=${name}@${version}`, "--call", `command -v ${program}`];
     const { code, stdout, output } = await run(npx);
     if (code !== 0) {
       throw new Error(
         `Cannot install ${name}: \`${npx.join(" ")}\` ended with ${code}:\n${output}`,
       );
     }
-    const program = stdout.trim();
-    const { stdout: said, output: words } = await run([program, "--version"]);
+    const found = stdout.trim();
+    const { stdout: said, output: words } = await run([found, "--version"]);
     if (said.trim() !== says) {
       throw new Error(
-        `Cannot test with ${name} ${version}: \`${program} --version\` says "${words.trim()}"`,
+        `Cannot test with ${name} ${version}: \`${found} --version\` says "${words.trim()}"`,
       );
     }
-    await Deno.writeTextFile(note, program);
-    return program;
+    await Deno.writeTextFile(note, found);
+    return found;
   });
+}
+
+/** Node 24. */
+export async function findNode24(): Promise<Program> {
+  const architecture = Deno.build.arch === "aarch64" ? "arm64" : "x64";
+  const name = `node-${Deno.build.os}-${architecture}`;
+  return [await findInNpm(name, NODE_24, `v${NODE_24}`, "node")];
 }
 
 /** Bun. */
