@@ -1,11 +1,9 @@
 /**
- * Closes coupons and other campaigns when their time is over, and settles them. `coupon:<id>` is a
- * key with a time to live, and it is the door: a claim goes through only while the key is there, so
- * nobody gets a coupon late, however late its notification comes. The notification is for what
- * follows: the closing, with the list of those who claimed.
+ * Closes coupons when their time is over, and lists who claimed them. A claim succeeds only while
+ * the key `coupon:<id>` exists. So nobody gets a coupon late, even if its notification is late.
  *
- * The set `coupons:open` tells after a gap, and at the start, what should have been closed
- * meanwhile, and `SMOVE` tells which instance was first to close it.
+ * The set `coupons:open` is compared with the keys at the start and after each gap. `SMOVE` succeeds
+ * for one instance only, and that one closes the coupon.
  *
  * `notify-keyspace-events Ex`
  *
@@ -22,47 +20,44 @@ const CLAIM = `
   redis.call("SADD", KEYS[2], ARGV[1])
   return "claimed"`;
 
-/** Offers a coupon to so many people, for `ttl` ms. */
+/** Offers `count` coupons for `ttl` ms. */
 export async function offer(redis: Redis, id: string, count: number, ttl: number): Promise<void> {
-  await redis.multi()
-    .sAdd("coupons:open", id)
-    .set(`coupon:${id}`, String(count), { PX: ttl })
-    .exec();
+  await redis.multi().sAdd("coupons:open", id).set(`coupon:${id}`, `${count}`, { PX: ttl }).exec();
 }
 
-/** Claims a coupon: `claimed`, `claimed before`, `sold out` or `closed`. */
+/** Claims a coupon. Returns `claimed`, `claimed before`, `sold out` or `closed`. */
 export async function claim(redis: Redis, id: string, user: string): Promise<string> {
   const keys = [`coupon:${id}`, `coupon:${id}:claims`];
   return String(await redis.eval(CLAIM, { keys, arguments: [user] }));
 }
 
-/** Calls `closed` for each coupon that closes, until it is closed itself by `options.signal`. */
+/** Closes coupons until `options.signal` aborts. */
 export async function closeCoupons(
   url: string,
   redis: Redis,
-  closed: (id: string, claims: string[]) => unknown,
+  tell: (line: string) => unknown,
   options: ConnectOptions = {},
 ): Promise<void> {
-  async function close(id: string): Promise<void> {
-    if (await redis.exists(`coupon:${id}`) === 1) return;
-    if (await redis.sMove("coupons:open", "coupons:closed", id) !== 1) return;
-    await closed(id, await redis.sMembers(`coupon:${id}:claims`));
+  async function close(id: string): Promise<boolean> {
+    if (await redis.exists(`coupon:${id}`) === 1) return false;
+    if (await redis.sMove("coupons:open", "coupons:closed", id) !== 1) return false;
+    const claims = await redis.sMembers(`coupon:${id}:claims`);
+    tell(`coupon ${id} is closed · claimed by ${claims.sort().join(", ") || "nobody"}`);
+    return true;
   }
-  async function catchUp(): Promise<void> {
-    for (const id of await redis.sMembers("coupons:open")) await close(id);
+  async function catchUp(reason: string): Promise<void> {
+    let count = 0;
+    for (const id of await redis.sMembers("coupons:open")) if (await close(id)) count++;
+    tell(`${reason} · ${count} missed · caught up`);
   }
 
   await using notifications = await connect(url, options);
-  await notifications.subscribeKeyevent("expired");
-  await catchUp();
+  await notifications.subscribeKeyevent("expired", { keys: "coupon:*" });
+  await catchUp("started");
   for await (const item of notifications.listen({ gaps: true })) {
-    if (item.kind === "gap") await catchUp();
-    else if (item.keyStartsWith("coupon:")) await close(item.key.slice("coupon:".length));
+    if (item.kind === "gap") await catchUp(item.reason);
+    else await close(item.key.slice("coupon:".length));
   }
 }
 
-if (import.meta.main) {
-  await closeCoupons(REDIS_URL, await openRedis(), (id, claims) => {
-    console.log(`coupon ${id} is closed; claimed by ${claims.sort().join(", ") || "nobody"}`);
-  });
-}
+if (import.meta.main) await closeCoupons(REDIS_URL, await openRedis(), console.log);

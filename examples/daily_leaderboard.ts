@@ -1,10 +1,9 @@
 /**
- * Closes a leaderboard each midnight and names its winners. Points go to the board of their day by
- * its name, `leaderboard:<day>`, so that none lands on the wrong one, however late the old day is
- * closed; `leaderboard:<day>:open` expires at its end, and wakes whoever closes it.
+ * Closes a leaderboard at midnight and names the winners. Points go to the board of their day,
+ * `leaderboard:<day>`. The key `leaderboard:<day>:open` expires at the end of the day.
  *
- * The set `leaderboard:days` holds the days that are not closed yet. It tells what ended in a gap
- * or while nobody watched, and of many instances the one that takes a day out of it closes it.
+ * The set `leaderboard:days` has the days that are not closed. It is read at the start and after
+ * each gap. `SREM` succeeds for one instance only, and that one closes the day.
  *
  * `notify-keyspace-events Ex`
  *
@@ -16,16 +15,7 @@ import { openRedis, type Redis, REDIS_URL } from "./redis.ts";
 
 const DAY = 24 * 60 * 60 * 1_000;
 
-/** How long a board is kept after its day, in s. */
-const KEPT = 30 * 24 * 60 * 60;
-
-/** One place of a board. */
-export interface Place {
-  readonly value: string;
-  readonly score: number;
-}
-
-/** Adds points on the board of today, counted in days of `length` ms since the epoch. */
+/** Adds points on the board of today. A day has `length` ms, counted from the epoch. */
 export async function addPoints(
   redis: Redis,
   player: string,
@@ -40,36 +30,35 @@ export async function addPoints(
     .exec();
 }
 
-/** Calls `closed` with the first three of each day that ends, until `options.signal` ends it. */
+/** Closes days until `options.signal` aborts. */
 export async function closeDays(
   url: string,
   redis: Redis,
-  closed: (day: number, winners: Place[]) => unknown,
+  tell: (line: string) => unknown,
   options: ConnectOptions = {},
 ): Promise<void> {
-  async function close(day: number): Promise<void> {
-    if (await redis.exists(`leaderboard:${day}:open`) === 1) return;
-    if (await redis.sRem("leaderboard:days", String(day)) !== 1) return;
-    await redis.expire(`leaderboard:${day}`, KEPT);
-    await closed(day, await redis.zRangeWithScores(`leaderboard:${day}`, 0, 2, { REV: true }));
+  async function close(day: string): Promise<boolean> {
+    if (await redis.exists(`leaderboard:${day}:open`) === 1) return false;
+    if (await redis.sRem("leaderboard:days", day) !== 1) return false;
+    await redis.pExpire(`leaderboard:${day}`, 30 * DAY);
+    const winners = await redis.zRangeWithScores(`leaderboard:${day}`, 0, 2, { REV: true });
+    const names = winners.map(({ value, score }) => `${value} (${score})`);
+    tell(`day ${day} is over · winners: ${names.join(", ")}`);
+    return true;
   }
-  async function catchUp(): Promise<void> {
-    for (const day of await redis.sMembers("leaderboard:days")) await close(Number(day));
+  async function catchUp(reason: string): Promise<void> {
+    let count = 0;
+    for (const day of await redis.sMembers("leaderboard:days")) if (await close(day)) count++;
+    tell(`${reason} · ${count} missed · caught up`);
   }
 
   await using notifications = await connect(url, options);
-  await notifications.subscribeKeyevent("expired");
-  await catchUp();
+  await notifications.subscribeKeyevent("expired", { keys: "leaderboard:*:open" });
+  await catchUp("started");
   for await (const item of notifications.listen({ gaps: true })) {
-    if (item.kind === "gap") await catchUp();
-    const day = item.kind === "gap" ? null : /^leaderboard:(\d+):open$/.exec(item.key)?.[1];
-    if (day) await close(Number(day));
+    if (item.kind === "gap") await catchUp(item.reason);
+    else await close(item.key.slice("leaderboard:".length, -":open".length));
   }
 }
 
-if (import.meta.main) {
-  await closeDays(REDIS_URL, await openRedis(), (day, winners) => {
-    const names = winners.map(({ value, score }) => `${value} (${score})`).join(", ");
-    console.log(`day ${day} is over; it was won by ${names}`);
-  });
-}
+if (import.meta.main) await closeDays(REDIS_URL, await openRedis(), console.log);

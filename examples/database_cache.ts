@@ -1,11 +1,10 @@
 /**
- * Keeps `product:<id>` on the server as the database has it: SQLite holds the truth, the server a
- * copy that many read. Whoever changes the database deletes the copy, as ever; this fills it again,
- * and puts right what somebody else wrote there, evicted or let expire.
+ * Keeps `product:<id>` on the server equal to the rows of a database (SQLite). A program that changes
+ * the database deletes the key, and this example writes it again. It also corrects keys that
+ * somebody else changed, or that expired or were evicted.
  *
- * It compares before it writes. So what it writes itself makes one more notification and then
- * nothing, a notification too many does no harm, and after a gap or a flush, as at the start, it is
- * enough to compare everything.
+ * It compares before it writes. So its own write causes one more notification and then nothing, and
+ * after a gap or a flush it compares everything.
  *
  * `notify-keyspace-events KA`
  *
@@ -16,83 +15,53 @@ import { DatabaseSync } from "node:sqlite";
 import { connect, type ConnectOptions } from "@keywatch/keywatch";
 import { openRedis, type Redis, REDIS_URL } from "./redis.ts";
 
-const PREFIX = "product:";
-
-/** A database of products. */
-export class Products implements Disposable {
-  readonly #database: DatabaseSync;
-
-  constructor(file: string = ":memory:") {
-    this.#database = new DatabaseSync(file);
-    this.#database.exec(
-      "CREATE TABLE IF NOT EXISTS product (id TEXT PRIMARY KEY, name TEXT, price INTEGER) STRICT",
-    );
-  }
-
-  /** The ids of all products. */
-  ids(): string[] {
-    return this.#database.prepare("SELECT id FROM product").all().map(({ id }) => String(id));
-  }
-
-  /** A product as the server is to have it; null if there is none. */
-  text(id: string): string | null {
-    const row = this.#database.prepare("SELECT name, price FROM product WHERE id = ?").get(id);
-    return row === undefined ? null : JSON.stringify(row);
-  }
-
-  /** Puts a product into the database, or changes it. */
-  put(id: string, name: string, price: number): void {
-    this.#database.prepare("INSERT OR REPLACE INTO product VALUES (?, ?, ?)").run(id, name, price);
-  }
-
-  /** Takes a product out of the database. */
-  remove(id: string): void {
-    this.#database.prepare("DELETE FROM product WHERE id = ?").run(id);
-  }
-
-  [Symbol.dispose](): void {
-    this.#database.close();
-  }
+/** Opens a database with an empty table `product`. */
+export function openDatabase(): DatabaseSync {
+  const database = new DatabaseSync(":memory:");
+  database.exec("CREATE TABLE product (id TEXT PRIMARY KEY, name TEXT, price INTEGER) STRICT");
+  return database;
 }
 
-/** Keeps the copies right, until it is closed by `options.signal`. */
+/** Keeps the copies right until `options.signal` aborts. */
 export async function keepCopies(
   url: string,
   redis: Redis,
-  products: Products,
-  written: (key: string, text: string | null) => unknown,
+  database: DatabaseSync,
+  tell: (line: string) => unknown,
   options: ConnectOptions = {},
 ): Promise<void> {
+  const rowOf = database.prepare("SELECT name, price FROM product WHERE id = ?");
   async function compare(key: string): Promise<void> {
-    const right = products.text(key.slice(PREFIX.length));
+    const row = rowOf.get(key.slice("product:".length));
+    const right = row === undefined ? null : JSON.stringify(row);
     const type = await redis.type(key);
     const copy = type === "string" ? await redis.get(key) : null;
     if (copy === right && (right !== null || type === "none")) return;
     await (right === null ? redis.del(key) : redis.set(key, right));
-    await written(key, right);
+    tell(right === null ? `deleted ${key}` : `wrote ${key} · ${right}`);
   }
-  async function compareAll(): Promise<void> {
-    const keys = new Set(products.ids().map((id) => PREFIX + id));
-    for await (const some of redis.scanIterator({ MATCH: `${PREFIX}*` })) {
-      for (const key of some) keys.add(key);
+  async function compareAll(reason: string): Promise<void> {
+    const rows = database.prepare("SELECT id FROM product").all();
+    const keys = new Set(rows.map(({ id }) => `product:${id}`));
+    for await (const found of redis.scanIterator({ MATCH: "product:*" })) {
+      for (const key of found) keys.add(key);
     }
     for (const key of keys) await compare(key);
+    tell(`${reason} · compared ${keys.size} products · caught up`);
   }
 
   await using notifications = await connect(url, { ...options, flushes: true });
-  await notifications.subscribeKeyspace(`${PREFIX}*`);
-  await compareAll();
+  await notifications.subscribeKeyspace("product:*");
+  await compareAll("started");
   for await (const item of notifications.listen({ gaps: true, flushes: true })) {
-    if (item.kind === "gap" || item.kind === "flush") await compareAll();
+    if (item.kind === "gap") await compareAll(item.reason);
+    else if (item.kind === "flush") await compareAll("flush");
     else await compare(item.key);
   }
 }
 
 if (import.meta.main) {
-  using products = new Products();
-  products.put("7", "Lamp", 1900);
-  products.put("8", "Chair", 4900);
-  await keepCopies(REDIS_URL, await openRedis(), products, (key, text) => {
-    console.log(`${key} is now ${text ?? "gone"}`);
-  });
+  using database = openDatabase();
+  database.exec("INSERT INTO product VALUES ('7', 'Lamp', 1900), ('8', 'Chair', 4900)");
+  await keepCopies(REDIS_URL, await openRedis(), database, console.log);
 }

@@ -1,14 +1,10 @@
 /**
- * Runs tasks later, by any number of workers, each task at least once: what is to be done stands in
- * the hash `tasks`, and `task:<id>` is its alarm clock, a key that expires when it is time.
+ * Runs tasks later, with any number of workers, each task at least once. The hash `tasks` has the
+ * tasks. The key `task:<id>` expires when the task is due.
  *
- * A worker takes a task by setting the clock again, to the end of its lease. The same key thus lets
- * nobody else have the task, and wakes the others if the worker dies. It is done when it is out of
- * the hash; a task that takes longer than the lease may be run twice.
- *
- * Clocks that rang in a gap, or while no worker was there, are those that the hash has tasks for
- * and that are gone. A server may notice late that a key has expired; who needs seconds kept on a
- * large keyspace looks for due tasks from time to time as well.
+ * A worker takes a task by setting that key again for the time of its lease. Then nobody else takes
+ * the task, and if the worker dies, the key expires and wakes the others. A task that takes longer
+ * than the lease may run twice. At the start and after each gap, the hash is compared with the keys.
  *
  * `notify-keyspace-events Ex`
  *
@@ -24,7 +20,7 @@ const TAKE = `
   if task then redis.call("SET", KEYS[1], "taken", "PX", ARGV[2]) end
   return task`;
 
-/** Has a task run in `delay` ms. The id must not have been used before. */
+/** Schedules a task in `delay` ms. The id must be new. */
 export async function schedule(
   redis: Redis,
   id: string,
@@ -34,39 +30,42 @@ export async function schedule(
   await redis.multi().hSet("tasks", id, task).set(`task:${id}`, "due", { PX: delay }).exec();
 }
 
-/** A worker: calls `perform` for each task that is due, until it is closed by `options.signal`. */
+/** Calls `perform` for each task that is due, until `options.signal` aborts. */
 export async function work(
   url: string,
   redis: Redis,
   perform: (task: string, id: string) => unknown,
-  lease: number = 60_000,
-  options: ConnectOptions = {},
+  tell: (line: string) => unknown,
+  { lease = 60_000, ...options }: ConnectOptions & { lease?: number } = {},
 ): Promise<void> {
-  async function attempt(id: string): Promise<void> {
+  async function attempt(id: string): Promise<boolean> {
     const keys = [`task:${id}`, "tasks"];
     const task = await redis.eval(TAKE, { keys, arguments: [id, String(lease)] });
-    if (typeof task !== "string") return;
+    if (typeof task !== "string") return false;
     try {
       await perform(task, id);
+      await redis.multi().hDel("tasks", id).del(`task:${id}`).exec();
     } catch (error) {
-      console.error(`task ${id} failed, and is tried again in ${lease} ms:`, error);
-      return;
+      tell(`task ${id} failed · next attempt in ${lease} ms · ${error}`);
     }
-    await redis.multi().hDel("tasks", id).del(`task:${id}`).exec();
+    return true;
   }
-  async function catchUp(): Promise<void> {
-    for (const id of await redis.hKeys("tasks")) await attempt(id);
+  async function catchUp(reason: string): Promise<void> {
+    let count = 0;
+    for (const id of await redis.hKeys("tasks")) if (await attempt(id)) count++;
+    tell(`${reason} · ${count} missed · caught up`);
   }
 
   await using notifications = await connect(url, options);
-  await notifications.subscribeKeyevent("expired");
-  await catchUp();
+  await notifications.subscribeKeyevent("expired", { keys: "task:*" });
+  await catchUp("started");
   for await (const item of notifications.listen({ gaps: true })) {
-    if (item.kind === "gap") await catchUp();
-    else if (item.keyStartsWith("task:")) await attempt(item.key.slice("task:".length));
+    if (item.kind === "gap") await catchUp(item.reason);
+    else await attempt(item.key.slice("task:".length));
   }
 }
 
 if (import.meta.main) {
-  await work(REDIS_URL, await openRedis(), (task, id) => console.log(`task ${id}: ${task}`));
+  const perform = (task: string, id: string) => console.log(`task ${id} is due · ${task}`);
+  await work(REDIS_URL, await openRedis(), perform, console.log);
 }

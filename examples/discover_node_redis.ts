@@ -1,9 +1,9 @@
 /**
- * Prints which node of a cluster owns which hash slots, asked by node-redis: any client that can send
- * a command will do, and the library opens no connection of its own.
+ * Prints which node of a cluster owns which hash slots, with node-redis. Any client that can send a
+ * command will do, because the library opens no connection of its own here.
  *
- * Asks several nodes, because one may be cut off from the others, and takes the view that most of them
- * agree on.
+ * It asks several nodes, because one may be cut off from the others, and uses the view that most of
+ * them share.
  *
  * @module
  */
@@ -18,9 +18,9 @@ import {
 import { REDIS_URL } from "./redis.ts";
 import { createClient } from "npm:@redis/client@6.3.1";
 
-/** Asks one node, in RESP3 or RESP2. */
+/** Asks one node. */
 export async function askNode(url: string, RESP: 2 | 3 = 3): Promise<Topology> {
-  // By default it waits for a node that is down.
+  // By default, that client waits for a node that is down.
   const client = createClient({ url, RESP, socket: { reconnectStrategy: false } });
   client.on("error", () => {}); // `connect` and `sendCommand` reject, too.
   await client.connect();
@@ -36,7 +36,7 @@ export async function askNode(url: string, RESP: 2 | 3 = 3): Promise<Topology> {
 }
 
 /**
- * Asks all of these nodes.
+ * Asks all nodes.
  *
  * @throws {AggregateError} if none of them answers
  */
@@ -54,5 +54,5 @@ if (import.meta.main) {
     console.log(`${host}:${port} owns ${formatSlots(topology.slotsOf(id)) || "no slots"}`);
   }
   const owner = topology.ownerOf(hashSlot("user:1"));
-  console.log(`user:1 is in slot ${hashSlot("user:1")}, of ${owner?.host}:${owner?.port}`);
+  console.log(`user:1 is in slot ${hashSlot("user:1")} of ${owner?.host}:${owner?.port}`);
 }

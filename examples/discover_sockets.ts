@@ -1,6 +1,6 @@
 /**
- * Prints which node of a cluster owns which hash slots, without any client: Deno's own sockets, and
- * the codec of `./resp`.
+ * Prints which node of a cluster owns which hash slots, with Deno's sockets and the codec of `./resp`
+ * instead of a client.
  *
  * @module
  */

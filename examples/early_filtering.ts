@@ -1,69 +1,51 @@
 /**
- * Leaves out early what is not wanted: the sooner something is left out, the less it costs. Here
- * deletions and expirations of session keys are wanted, from a server that does a lot else.
+ * Drops early what is not wanted. The earlier a notification is dropped, the less it costs. This
+ * example wants deletions and expirations of session keys, from a server that does much else.
  *
- * 1. **At the source**: with only the letters that are needed in `notify-keyspace-events`, the
- *    server makes no other notifications. `requiredFlags` says which those are.
- * 2. **In the subscription**: a server matches exact channels by one look-up and every pattern by
- *    itself; what no channel matches is not sent. `subscribeKeyspace("session:*")` narrows by key,
- *    `subscribeKeyevent("expired")` by event.
- * 3. **While reading**: with `keyPrefix`, other keys are left out before anything is made of them.
- * 4. **In the handler**: event first, it is one comparison; key last, it is only made into text when
- *    it is asked for.
+ * 1. **At the server**: `requiredFlags` computes the letters of `notify-keyspace-events` that are
+ *    needed. The server creates no other notifications.
+ * 2. **In the subscription**: the server sends only what a channel matches. `subscribeKeyspace`
+ *    selects keys, `subscribeKeyevent` selects an event.
+ * 3. **While reading**: the filter `events` drops other events, and `keyPrefix` drops other keys,
+ *    before anything is created for them.
+ * 4. **In the handler**: compare the event first. The key becomes text when it is read.
  *
  * @module
  */
 
 import { connect, type ConnectOptions, KeyspaceChannel } from "@keywatch/keywatch";
 import { requiredFlags } from "@keywatch/keywatch/events";
-import { openRedis, REDIS_URL } from "./redis.ts";
+import { REDIS_URL } from "./redis.ts";
 
-/** The least flags that this needs: `gxK`. */
+const EVENTS = ["del", "expired"] as const;
+
+/** The flags that this needs: `gxK`. */
 export const FLAGS: string = requiredFlags({
   channel: KeyspaceChannel.prefix("session:"),
-  events: ["del", "expired"],
+  events: EVENTS,
 });
 
-/** How many notifications came that far. */
-export interface Seen {
-  /** From the server. */
-  readonly received: number;
-  /** To the handler. */
-  readonly handled: number;
-}
-
-/** By pattern: the server sends what happens to sessions alone. */
+/** Reports sessions that end until the result is disposed of. */
 export async function watchNarrowly(
   url: string,
-  ended: (id: string) => unknown,
+  tell: (line: string) => unknown,
   options: ConnectOptions = {},
-): Promise<AsyncDisposable & { seen(): Seen }> {
-  let handled = 0;
+): Promise<AsyncDisposable> {
   const notifications = await connect(url, {
     keyPrefix: "session:",
-    onGap: ({ from, to }) => console.warn(`events of ${to - from} ms may be missing`),
+    onGap: ({ reason, from, to }) => tell(`${reason} for ${to - from} ms · some may be missing`),
     ...options,
   });
+  let handled = 0;
   await notifications.subscribeKeyspace("session:*", {
-    handler(notification) {
-      handled++;
-      const { eventType } = notification;
-      if (eventType !== "del" && eventType !== "expired") return;
-      return ended(notification.key);
+    events: EVENTS,
+    handler({ key, eventType }) {
+      const received = notifications.status().nodes[0]?.messages;
+      tell(`${eventType} ${key} · ${received} received, ${++handled} handled`);
     },
   });
-  return {
-    seen: () => ({ received: notifications.status().nodes[0]?.messages ?? 0, handled }),
-    [Symbol.asyncDispose]: () => notifications.close(),
-  };
+  tell(`watching sessions · the server needs notify-keyspace-events ${FLAGS}`);
+  return notifications;
 }
 
-if (import.meta.main) {
-  console.log(`needs notify-keyspace-events ${FLAGS}`);
-  const redis = await openRedis();
-  const watcher = await watchNarrowly(REDIS_URL, async (id) => {
-    const { received, handled } = watcher.seen();
-    const keys = await redis.dbSize();
-    console.log(`session ${id} has ended; ${received} received, ${handled} handled, ${keys} keys`);
-  });
-}
+if (import.meta.main) await watchNarrowly(REDIS_URL, console.log);

@@ -1,6 +1,5 @@
 /**
- * Prints each key that expires, and each gap in which one may have been missed. The shortest of the
- * examples.
+ * Prints each key that expires, and each gap. The shortest of the examples.
  *
  * `notify-keyspace-events Ex`
  *
@@ -12,7 +11,9 @@ import { REDIS_URL } from "./redis.ts";
 
 await using notifications = await connect(REDIS_URL);
 await notifications.subscribeKeyevent("expired", { db: "*" });
+console.log("watching for expired keys");
 for await (const item of notifications.listen({ gaps: true })) {
-  if (item.kind === "gap") console.log(`gap: ${item.reason}, ${item.to - item.from} ms`);
-  else console.log(`${item.key} has expired in database ${item.database}`);
+  if (item.kind === "gap") {
+    console.log(`${item.reason} for ${item.to - item.from} ms · what expired meanwhile is missing`);
+  } else console.log(`${item.key} expired in database ${item.database}`);
 }

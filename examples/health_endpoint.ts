@@ -1,84 +1,63 @@
 /**
- * Says over HTTP whether notifications are being received: `/health` with 200 or 503 and the reason,
- * for whatever restarts or alerts; `/status` with everything that is known about each server; and
- * `/metrics` with what was received, how long ago, how many gaps and failures, for Prometheus.
+ * Serves the state of a watcher over HTTP: `/health` with 200 or 503 and the reason, `/status` with
+ * what is known about each server, and `/metrics` for Prometheus.
  *
- * Healthy means that every server has confirmed every subscription, that its flags let them
- * through, and that it answers `PING`. It does not ask for events: a quiet server is healthy.
+ * Healthy means that every server has confirmed every subscription, that its flags let notifications
+ * through, and that it answers `PING`. A server without events is healthy.
  *
- * `notify-keyspace-events KA`; `$HOSTS` names the hosts under which others than this machine may ask.
+ * `notify-keyspace-events KA`. `$HOSTS` names other hosts to answer for than this machine.
  *
  * @module
  */
 
 import type { Server } from "node:http";
 import { env } from "node:process";
-import { connect, type ConnectOptions, type KeyNotification } from "@keywatch/keywatch";
+import { connect, type KeyNotification } from "@keywatch/keywatch";
 import { closeServer, send, serveLocally } from "./local_server.ts";
 import { REDIS_URL } from "./redis.ts";
 
-/** Watches all keys, and serves its health on a port of this machine, until it is closed. */
+/** Watches all keys, and serves its state on a port of this machine until it is disposed of. */
 export async function serveHealth(
   url: string,
   port: number,
-  handle: (notification: KeyNotification) => unknown,
-  options: ConnectOptions = {},
+  handler: (notification: KeyNotification) => unknown,
 ): Promise<Server & AsyncDisposable> {
   let errors = 0;
-  let received = 0;
   const notifications = await connect(url, {
-    ...options,
-    onError(error) {
-      errors++;
-      console.error(error);
-    },
+    onError: (error) => console.error(`handler failed ${++errors} times ·`, error),
+    onGap: ({ reason, from, to }) => console.log(`${reason} for ${to - from} ms · counted`),
+    onStatus: ({ nodes }) => nodes.forEach(({ node, state }) => console.log(`${node} · ${state}`)),
   });
-  await notifications.subscribeKeyspace("*", {
-    handler(notification) {
-      received++;
-      return handle(notification);
-    },
-  });
+  await notifications.subscribeKeyspace("*", { handler });
 
   function metrics(): string {
     const { nodes, gaps, dropped } = notifications.status();
-    const last = Math.max(...nodes.map(({ lastMessage }) => lastMessage ?? 0));
-    return [
-      `keywatch_up ${Number(notifications.health().ok)}`,
-      `keywatch_events_total ${received}`,
-      `keywatch_errors_total ${errors}`,
-      `keywatch_gaps_total ${gaps}`,
-      `keywatch_dropped_total ${dropped}`,
-      `keywatch_last_event_age_seconds ${last === 0 ? "NaN" : (Date.now() - last) / 1_000}`,
-      "",
-    ].join("\n");
+    const last = Math.max(...nodes.map(({ lastMessage }) => lastMessage ?? NaN));
+    return `keywatch_up ${Number(notifications.health().ok)}
+keywatch_events_total ${nodes.reduce((sum, { messages }) => sum + messages, 0)}
+keywatch_errors_total ${errors}
+keywatch_gaps_total ${gaps}
+keywatch_dropped_total ${dropped}
+keywatch_last_event_age_seconds ${(Date.now() - last) / 1_000}
+`;
   }
 
   const server = await serveLocally(port, (path, response) => {
     const json = (code: number, value: unknown) =>
       send(response, code, "application/json", JSON.stringify(value));
-    if (path === "/health") {
-      const health = notifications.health();
-      json(health.ok ? 200 : 503, health);
-    } else if (path === "/status") {
-      json(200, notifications.status());
-    } else if (path === "/metrics") {
-      send(response, 200, "text/plain; version=0.0.4", metrics());
-    } else {
-      json(404, { error: "There is /health, /status and /metrics" });
-    }
+    const health = notifications.health();
+    if (path === "/health") json(health.ok ? 200 : 503, health);
+    else if (path === "/status") json(200, notifications.status());
+    else if (path === "/metrics") send(response, 200, "text/plain; version=0.0.4", metrics());
+    else json(404, { error: "There is /health, /status and /metrics" });
   });
-  return Object.assign(server, {
-    async [Symbol.asyncDispose]() {
-      await closeServer(server);
-      await notifications.close();
-    },
-  });
+  const close = () => Promise.all([closeServer(server), notifications.close()]);
+  return Object.assign(server, { [Symbol.asyncDispose]: () => close().then(() => {}) });
 }
 
 if (import.meta.main) {
   const server = await serveHealth(REDIS_URL, Number(env["PORT"] ?? 8080), () => {});
   const address = server.address();
   const port = typeof address === "object" ? address?.port : address;
-  console.log(`http://127.0.0.1:${port}/health, /status and /metrics`);
+  console.log(`serving http://127.0.0.1:${port}/health, /status and /metrics`);
 }

@@ -1,64 +1,52 @@
 /**
- * Watches a managed service without `CONFIG`: the flags are set in a console or parameter group.
- * Nothing fails for that; what the server does not tell counts as unknown, and `status()` says so.
+ * Watches a managed service that has no `CONFIG`. The flags are set in a console or a parameter
+ * group, and the client cannot read them: `status()` says `unknown`.
  *
- * Whether notifications are on can then only be tried. This touches a key of its own and waits for
- * the notification of it, on the very connection that the others will come on, and says what to do
- * if none comes.
+ * Whether notifications are on can only be tested. This example sets a key, waits for its
+ * notification on the connection that watches, and says what to do if none arrives.
  *
- * Also shown: a password that is asked for at each connect, as for tokens that expire, and TLS by
- * the URL (`rediss://…`).
+ * It also requests the password for each connection, as for tokens that expire. A URL with
+ * `rediss://` uses TLS.
  *
  * @module
  */
 
 import { env } from "node:process";
-import { connect, type ConnectOptions, type KeyNotification } from "@keywatch/keywatch";
+import { connect, type ConnectOptions } from "@keywatch/keywatch";
 import { openRedis, type Redis, REDIS_URL } from "./redis.ts";
 
-/** What to do where nothing comes. */
-export const ADVICE: string =
-  "No notification came of a key that was just set: notifications are off. Set " +
-  "notify-keyspace-events to KEA, in a parameter group (ElastiCache, MemoryDB), under advanced " +
-  "settings (Azure), or in the instance's configuration (Memorystore, Aiven and others)";
+const ADVICE = "set notify-keyspace-events to KEA: in a parameter group (ElastiCache, MemoryDB), " +
+  "under Advanced settings (Azure), or in the configuration of the instance (Memorystore, Aiven)";
 
-/** Whether notifications of a key that is set come within `patience` ms, and what the flags are. */
-export async function probe(
-  url: string,
-  redis: Redis,
-  patience: number = 5_000,
-  options: ConnectOptions = {},
-): Promise<{ flags: string | null; comes: boolean }> {
-  await using notifications = await connect(url, options);
-  const key = `keywatch:probe:${crypto.randomUUID()}`;
-  await notifications.subscribeKeyspace(key);
-  const { flags = null } = notifications.status().nodes[0] ?? {};
-  await redis.set(key, "", { PX: 60_000 });
-  return { flags, comes: await notifications.getMessage({ timeout: patience }) !== null };
-}
-
-/** Calls `handle` for each key that expires, until `options.signal` ends it. */
+/** Reports keys that expire until `options.signal` aborts. */
 export async function watchManaged(
   url: string,
-  handle: (notification: KeyNotification) => unknown,
-  options: ConnectOptions = {},
+  redis: Redis,
+  tell: (line: string) => unknown,
+  { patience = 5_000, ...options }: ConnectOptions & { patience?: number } = {},
 ): Promise<void> {
   await using notifications = await connect(url, options);
+  {
+    const key = `keywatch:probe:${crypto.randomUUID()}`;
+    await using _ = await notifications.subscribeKeyspace(key, { events: ["set"] });
+    await redis.set(key, "", { PX: 60_000 });
+    const found = await notifications.getMessage({ timeout: patience });
+    const flags = notifications.status().nodes[0]?.flags;
+    tell(`flags ${flags} · ${found ? "notifications arrive" : `nothing arrives · ${ADVICE}`}`);
+  }
   await notifications.subscribeKeyevent("expired");
   for await (const item of notifications.listen({ gaps: true })) {
-    if (item.kind === "gap") console.warn(`events of ${item.to - item.from} ms may be missing`);
-    else await handle(item);
+    if (item.kind !== "gap") tell(`${item.key} expired`);
+    else tell(`${item.reason} for ${item.to - item.from} ms · connected with a new password`);
   }
 }
 
 if (import.meta.main) {
-  // Where the password is a token that expires, this would fetch a new one.
-  const password = env["REDIS_PASSWORD"];
-  const options: ConnectOptions = password === undefined ? {} : {
-    credentials: () => ({ username: env["REDIS_USER"] ?? "default", password }),
+  const credentials = () => {
+    // A program whose password is a token would fetch a new one here.
+    console.log("a password is requested");
+    return { username: env["REDIS_USER"] ?? "default", password: env["REDIS_PASSWORD"] ?? "" };
   };
-  const { flags, comes } = await probe(REDIS_URL, await openRedis(), 5_000, options);
-  console.log(`the server says of its flags: ${flags}`);
-  console.log(comes ? "notifications come" : ADVICE);
-  await watchManaged(REDIS_URL, ({ key }) => console.log(`${key} has expired`), options);
+  const options = env["REDIS_PASSWORD"] === undefined ? {} : { credentials };
+  await watchManaged(REDIS_URL, await openRedis(), console.log, options);
 }

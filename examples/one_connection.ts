@@ -1,26 +1,30 @@
 /**
- * Prints what becomes of keys, over one connection and nothing more: for runtimes with little room.
+ * Prints events of keys with one connection and nothing more, for runtimes with little memory. It
+ * does not reconnect.
  *
  * `notify-keyspace-events KA`
  *
  * @module
  */
+
 import { open } from "@keywatch/keywatch/connection";
 import { env } from "node:process";
 
-/** Calls `print` with each event until the connection is over; resolves with why it is. */
+/** Reports each event until the connection is closed. */
 export async function watchKeys(
   url: string,
   keys: string,
-  print: (event: string) => void,
-): Promise<Error> {
+  tell: (line: string) => void,
+): Promise<void> {
   const connection = await open(url, {
-    onMessage: ({ notification: n }) => n && print(`${n.eventType} ${n.key}`),
+    onMessage: ({ notification: n }) => n && tell(`${n.eventType} ${n.key}`),
   });
   await connection.subscribe(`__keyspace@0__:${keys}`);
-  return await connection.closed;
+  tell(`watching ${keys} with one connection`);
+  const { message } = await connection.closed;
+  tell(`${message} · from here on, everything is missed`);
 }
 
 if (import.meta.main) {
-  console.log(await watchKeys(env["REDIS_URL"] ?? "redis://localhost:6379", "*", console.log));
+  await watchKeys(env["REDIS_URL"] ?? "redis://localhost:6379", "*", console.log);
 }

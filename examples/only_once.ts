@@ -1,57 +1,48 @@
 /**
- * Handles each event in one of many instances: all of them get it, and the one whose
- * `SET claim:… NX PX` succeeds has it. If an instance is in a gap, another one claims.
+ * Handles each event in one of many instances. All instances receive it, and the one whose
+ * `SET claim:… NX PX` succeeds handles it. If one instance is in a gap, another one claims.
  *
- * A claim has to outlast the difference between the fastest and the slowest instance, and to be gone
- * before the same event may happen to the same key again; `hold` is that time. Claims expire too:
- * they are never claimed themselves, which would go on for ever.
- *
- * It is *at most* once: whoever claims and then dies takes the event with it. For at least once, see
- * `delayed_tasks.ts` and `reliable_bridge.ts`.
+ * A claim must last longer than the slowest instance takes, and end before the same event can happen
+ * to the same key again (`hold`). An instance that claims and then dies loses the event: it is
+ * handled at most once. `delayed_tasks.ts` and `reliable_bridge.ts` handle at least once.
  *
  * `notify-keyspace-events Ex`
  *
  * @module
  */
 
-import { pid } from "node:process";
-import { connect, type ConnectOptions, type KeyNotification } from "@keywatch/keywatch";
+import { connect, type ConnectOptions } from "@keywatch/keywatch";
 import { openRedis, type Redis, REDIS_URL } from "./redis.ts";
 
 /**
- * Calls `handle` for each key that expires and that no other instance has claimed, until
- * `options.signal` ends it.
+ * Reports each key that expires and that no other instance has claimed, until `options.signal` aborts.
  *
- * @param hold how long a claim lasts, in ms
+ * @param options with `hold`: how long a claim lasts, in ms
  */
 export async function handleOnce(
   url: string,
   redis: Redis,
   name: string,
-  handle: (notification: KeyNotification) => unknown,
-  hold: number = 10_000,
-  options: ConnectOptions = {},
+  tell: (line: string) => unknown,
+  { hold = 10_000, ...options }: ConnectOptions & { hold?: number } = {},
 ): Promise<void> {
   await using notifications = await connect(url, options);
   await notifications.subscribeKeyevent("expired");
   for await (const item of notifications.listen({ gaps: true })) {
     if (item.kind === "gap") {
-      const ms = item.to - item.from;
-      console.warn(`${name} may have missed events of ${ms} ms; the others have not, if they ran`);
+      tell(`${name} has a gap of ${item.to - item.from} ms · instances without a gap handle it`);
       continue;
     }
+    // Claims expire too.
     if (item.keyStartsWith("claim:")) continue;
     const claim = `claim:${item.database}:${item.eventType}:${item.key}`;
-    if (await redis.set(claim, name, { NX: true, PX: hold }) !== null) await handle(item);
+    const isMine = await redis.set(claim, name, { NX: true, PX: hold }) !== null;
+    if (isMine) tell(`${item.key} expired · handled by ${name}`);
   }
 }
 
 if (import.meta.main) {
   const redis = await openRedis();
-  const instances = ["a", "b", "c"].map((letter) => `instance ${letter} of ${pid}`);
-  await Promise.all(instances.map((name) =>
-    handleOnce(REDIS_URL, redis, name, ({ key }) => {
-      console.log(`${key} has expired: handled by ${name}`);
-    })
-  ));
+  const names = ["instance a", "instance b", "instance c"];
+  await Promise.all(names.map((name) => handleOnce(REDIS_URL, redis, name, console.log)));
 }

@@ -1,11 +1,10 @@
 /**
- * Cancels orders that are not paid in time. The order itself, the hash `order:<id>`, has no time to
- * live; a key beside it has, `order:<id>:unpaid`, and its end is the signal to look at the order.
+ * Cancels orders that are not paid in time. The key `order:<id>:unpaid` expires at the deadline. The
+ * order itself, the hash `order:<id>`, does not expire.
  *
- * An order is never cancelled because of a message alone: the script looks again whether its time
- * is over and whether it is still unpaid, in one step, so that a payment in the last moment, a
- * second instance or a forged message do no harm. What a gap swallowed, and what ended while nobody
- * watched, is found in the sorted set `orders:unpaid`, by deadline.
+ * A notification only says when to look. The script checks again, in one step, whether the time is
+ * over and the order is unpaid. So a late payment, a second instance or a forged message do no harm.
+ * The sorted set `orders:unpaid` has all deadlines. It is read at the start and after each gap.
  *
  * `notify-keyspace-events Ex`
  *
@@ -15,26 +14,21 @@
 import { connect, type ConnectOptions } from "@keywatch/keywatch";
 import { openRedis, type Redis, REDIS_URL } from "./redis.ts";
 
-const PAY = `
+const SETTLE = `
+  if ARGV[2] == "cancelled" and redis.call("EXISTS", KEYS[2]) == 1 then return 0 end
+  redis.call("ZREM", KEYS[3], ARGV[1])
   if redis.call("HGET", KEYS[1], "status") ~= "unpaid" then return 0 end
-  redis.call("HSET", KEYS[1], "status", "paid")
+  redis.call("HSET", KEYS[1], "status", ARGV[2])
   redis.call("DEL", KEYS[2])
-  redis.call("ZREM", KEYS[3], ARGV[1])
   return 1`;
 
-const CANCEL = `
-  if redis.call("EXISTS", KEYS[2]) == 1 then return 0 end
-  redis.call("ZREM", KEYS[3], ARGV[1])
-  if redis.call("HGET", KEYS[1], "status") ~= "unpaid" then return 0 end
-  redis.call("HSET", KEYS[1], "status", "cancelled")
-  return 1`;
-
-async function settle(redis: Redis, script: string, id: string): Promise<boolean> {
+/** Marks an unpaid order as paid, or as cancelled if its time is over. Returns whether it did. */
+export async function settle(redis: Redis, id: string, as: "paid" | "cancelled"): Promise<boolean> {
   const keys = [`order:${id}`, `order:${id}:unpaid`, "orders:unpaid"];
-  return await redis.eval(script, { keys, arguments: [id] }) === 1;
+  return await redis.eval(SETTLE, { keys, arguments: [id, as] }) === 1;
 }
 
-/** Places an order that wants to be paid within `time` ms. */
+/** Places an order, which must be paid within `time` ms. */
 export async function placeOrder(redis: Redis, id: string, time: number): Promise<void> {
   await redis.multi()
     .hSet(`order:${id}`, "status", "unpaid")
@@ -43,39 +37,33 @@ export async function placeOrder(redis: Redis, id: string, time: number): Promis
     .exec();
 }
 
-/** Pays an order. Whether it was still possible. */
-export async function payOrder(redis: Redis, id: string): Promise<boolean> {
-  return await settle(redis, PAY, id);
-}
-
-/** Calls `cancelled` for each order it cancels, until it is closed by `options.signal`. */
+/** Cancels orders until `options.signal` aborts. */
 export async function cancelOrders(
   url: string,
   redis: Redis,
-  cancelled: (id: string) => unknown,
+  tell: (line: string) => unknown,
   options: ConnectOptions = {},
 ): Promise<void> {
-  async function cancel(id: string): Promise<void> {
-    if (await settle(redis, CANCEL, id)) await cancelled(id);
+  async function cancel(id: string): Promise<boolean> {
+    const isCancelled = await settle(redis, id, "cancelled");
+    if (isCancelled) tell(`order ${id} was not paid in time · cancelled`);
+    return isCancelled;
   }
-  async function catchUp(): Promise<void> {
-    // A minute more, for clocks that differ: the script knows whose time is over.
+  async function catchUp(reason: string): Promise<void> {
+    let count = 0;
+    // A minute more, because clocks differ. The script decides by the key.
     const due = await redis.zRangeByScore("orders:unpaid", 0, Date.now() + 60_000);
-    for (const id of due) await cancel(id);
+    for (const id of due) if (await cancel(id)) count++;
+    tell(`${reason} · ${count} missed · caught up`);
   }
 
   await using notifications = await connect(url, options);
-  await notifications.subscribeKeyevent("expired");
-  await catchUp();
+  await notifications.subscribeKeyevent("expired", { keys: "order:*:unpaid" });
+  await catchUp("started");
   for await (const item of notifications.listen({ gaps: true })) {
-    if (item.kind === "gap") await catchUp();
-    const id = item.kind === "gap" ? null : /^order:(.+):unpaid$/.exec(item.key)?.[1];
-    if (id) await cancel(id);
+    if (item.kind === "gap") await catchUp(item.reason);
+    else await cancel(item.key.slice("order:".length, -":unpaid".length));
   }
 }
 
-if (import.meta.main) {
-  await cancelOrders(REDIS_URL, await openRedis(), (id) => {
-    console.log(`order ${id} was not paid in time: cancelled`);
-  });
-}
+if (import.meta.main) await cancelOrders(REDIS_URL, await openRedis(), console.log);

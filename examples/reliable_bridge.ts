@@ -1,88 +1,70 @@
 /**
- * Handles events at least once: a bridge writes each notification into the stream `events`, where it
- * stays until a consumer of a group has said that it is done with it. A consumer that dies between
- * taking and being done leaves its entries to the others; slow ones hold nothing up.
+ * Handles events at least once. A bridge writes each notification into the stream `events`, where it
+ * stays until a consumer of a group acknowledges it. If a consumer dies, another one takes over.
  *
- * What the server never sent to the bridge is not in the stream. So the bridge writes its gaps into
- * it too, at their place in the order, and one whenever it starts, for what happened since the last
- * entry: whoever consumes knows where to look for itself.
- *
- * Without a program of your own, `keywatch forward --event expired --to-stream events` is such a
- * bridge, which also writes again what the server of the stream did not confirm.
- *
- * Run one bridge, so that nothing is in the stream twice, and as many consumers as you like.
+ * The bridge also writes its gaps into the stream, and one at its start. So consumers know when to
+ * check the keys themselves. Run one bridge and any number of consumers. The command
+ * `keywatch forward --event expired --to-stream events` is such a bridge too.
  *
  * `notify-keyspace-events Ex`
  *
  * @module
  */
 
-import { pid } from "node:process";
 import { connect, type ConnectOptions } from "@keywatch/keywatch";
 import { openRedis, type Redis, REDIS_URL } from "./redis.ts";
 
-const STREAM = "events";
-const GROUP = "workers";
-/** About how many entries are kept. */
-const LENGTH = 100_000;
+const [STREAM, GROUP] = ["events", "workers"];
+// About 100,000 entries are kept.
+const TRIM = { strategy: "MAXLEN", strategyModifier: "~", threshold: 100_000 } as const;
 
-/** The bridge: from notifications into the stream, until `options.signal` ends it. */
+/** Writes notifications and gaps into the stream until `options.signal` aborts. */
 export async function bridge(
   url: string,
   redis: Redis,
   options: ConnectOptions = {},
 ): Promise<void> {
-  async function write(entry: Record<string, string>): Promise<void> {
-    await redis.xAdd(STREAM, "*", entry, {
-      TRIM: { strategy: "MAXLEN", strategyModifier: "~", threshold: LENGTH },
-    });
-  }
-
+  const write = (entry: Record<string, string>) => redis.xAdd(STREAM, "*", entry, { TRIM });
   await using notifications = await connect(url, options);
   await notifications.subscribeKeyevent("expired");
   await write({ kind: "gap", reason: "the bridge was started" });
   for await (const item of notifications.listen({ gaps: true })) {
     await write(
       item.kind === "gap"
-        ? { kind: "gap", reason: item.reason, from: String(item.from), to: String(item.to) }
-        : { kind: "event", event: item.eventType, key: item.key, at: String(item.timestamp) },
+        ? { kind: "gap", reason: item.reason, from: `${item.from}`, to: `${item.to}` }
+        : { kind: "event", event: item.eventType, key: item.key, at: `${item.timestamp}` },
     );
   }
 }
 
 /**
- * A consumer: calls `handle` for each entry, and once more for one whose handling failed here or
- * elsewhere, until the signal ends it.
+ * Calls `handle` for each entry, and again if it failed here or elsewhere, until the signal aborts.
  *
- * @param redis a connection of its own, because it waits for entries there
- * @param patience how long an entry may be in somebody's hands until another one takes it, in ms
+ * @param redis a connection of its own, because it blocks
+ * @param patience after how many ms an entry of another consumer is taken over
  */
 export async function consume(
   redis: Redis,
   name: string,
-  handle: (entry: Record<string, string>, id: string) => unknown,
-  patience: number = 60_000,
-  signal: AbortSignal = new AbortController().signal,
+  handle: (entry: Record<string, string>) => unknown,
+  { patience = 60_000, signal }: { patience?: number; signal?: AbortSignal } = {},
 ): Promise<void> {
   async function perform(id: string, entry: Record<string, string>): Promise<void> {
     try {
-      await handle({ ...entry }, id);
+      await handle({ ...entry });
       await redis.xAck(STREAM, GROUP, id);
     } catch (error) {
-      console.error(`${name} could not handle ${id}, which somebody will try again:`, error);
+      console.error(`${name} could not handle ${id} · it is tried again · ${error}`);
     }
   }
-
   await redis.xGroupCreate(STREAM, GROUP, "0", { MKSTREAM: true }).catch((error: Error) => {
     if (!error.message.startsWith("BUSYGROUP")) throw error;
   });
-  while (!signal.aborted) {
+  const limits = { COUNT: 10, BLOCK: Math.min(1_000, patience) };
+  while (!signal?.aborted) {
     const left = await redis.xAutoClaim(STREAM, GROUP, name, patience, "0", { COUNT: 10 });
     for (const one of left.messages) if (one !== null) await perform(one.id, one.message);
-    const read = await redis.xReadGroup(GROUP, name, { key: STREAM, id: ">" }, {
-      COUNT: 10,
-      BLOCK: Math.min(1_000, patience),
-    });
+    const read = await redis.xReadGroup(GROUP, name, { key: STREAM, id: ">" }, limits);
     for (const { messages } of read ?? []) {
       for (const { id, message } of messages) await perform(id, message);
     }
@@ -90,10 +72,10 @@ export async function consume(
 }
 
 if (import.meta.main) {
+  const print = ({ kind, key, event, reason }: Record<string, string>) =>
+    console.log(kind === "gap" ? `gap · ${reason} · check the keys` : `${event} ${key} · handled`);
   await Promise.all([
     bridge(REDIS_URL, await openRedis()),
-    consume(await openRedis(), `consumer of ${pid}`, ({ kind, key, event, reason }, id) => {
-      console.log(kind === "gap" ? `${id} a gap: ${reason}` : `${id} ${key} ${event}`);
-    }),
+    consume(await openRedis(), "the consumer", print),
   ]);
 }

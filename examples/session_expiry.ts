@@ -1,11 +1,10 @@
 /**
- * Ends what belongs to a session when it expires or is logged out: `session:<id>` is a key with a
- * time to live, and what must outlive it stands beside it, in the hash `sessions` of all that are
- * open.
+ * Logs users out when their session expires or is deleted. The key `session:<id>` has a time to
+ * live. The hash `sessions` outlives it and names the user of each open session.
  *
- * A notification that a lost connection swallowed is not sent again, so the hash is laid against
- * the keys at the start and after each gap. `HDEL` tells who took a session out of the hash first:
- * however often its end is noticed, and by however many instances, it is ended once.
+ * A notification that was missed is not sent again. So the hash is compared with the keys at the
+ * start and after each gap. `HDEL` succeeds for one caller only, so each session ends once, even if
+ * several instances run.
  *
  * `notify-keyspace-events Exg`
  *
@@ -20,34 +19,35 @@ export async function logIn(redis: Redis, id: string, user: string, ttl: number)
   await redis.multi().hSet("sessions", id, user).set(`session:${id}`, "open", { PX: ttl }).exec();
 }
 
-/** Calls `ended` for each session that ends, until it is closed by `options.signal`. */
+/** Ends sessions until `options.signal` aborts. */
 export async function endSessions(
   url: string,
   redis: Redis,
-  ended: (id: string, user: string) => unknown,
+  tell: (line: string) => unknown,
   options: ConnectOptions = {},
 ): Promise<void> {
-  async function end(id: string): Promise<void> {
-    if (await redis.exists(`session:${id}`) === 1) return;
+  /** Returns whether the session was over and this call has ended it. */
+  async function end(id: string): Promise<boolean> {
+    if (await redis.exists(`session:${id}`) === 1) return false;
     const user = await redis.hGet("sessions", id);
-    if (user !== null && await redis.hDel("sessions", id) === 1) await ended(id, user);
+    if (user === null || await redis.hDel("sessions", id) !== 1) return false;
+    tell(`session ${id} is over · ${user} was logged out`);
+    return true;
   }
-  async function catchUp(): Promise<void> {
-    for (const id of await redis.hKeys("sessions")) await end(id);
+  async function catchUp(reason: string): Promise<void> {
+    let count = 0;
+    for (const id of await redis.hKeys("sessions")) if (await end(id)) count++;
+    tell(`${reason} · ${count} missed · caught up`);
   }
 
   await using notifications = await connect(url, options);
-  await notifications.subscribeKeyevent("expired");
-  await notifications.subscribeKeyevent("del");
-  await catchUp();
+  await notifications.subscribeKeyevent("expired", { keys: "session:*" });
+  await notifications.subscribeKeyevent("del", { keys: "session:*" });
+  await catchUp("started");
   for await (const item of notifications.listen({ gaps: true })) {
-    if (item.kind === "gap") await catchUp();
-    else if (item.keyStartsWith("session:")) await end(item.key.slice("session:".length));
+    if (item.kind === "gap") await catchUp(item.reason);
+    else await end(item.key.slice("session:".length));
   }
 }
 
-if (import.meta.main) {
-  await endSessions(REDIS_URL, await openRedis(), (id, user) => {
-    console.log(`${user} has been logged out: session ${id} is over`);
-  });
-}
+if (import.meta.main) await endSessions(REDIS_URL, await openRedis(), console.log);

@@ -1,11 +1,9 @@
 /**
- * Keeps a copy of all `user:*` hashes in memory as the server has them: subscribe first, then
- * load a snapshot, then read each key again of which a notification comes; and the snapshot once
- * more after each gap.
+ * Keeps a copy of all `user:*` hashes in memory: subscribe first, then load all users, then read each
+ * user again when a notification of it arrives. After a gap, load all users again.
  *
- * That order makes it right without any lock. What changes while the snapshot is being loaded is
- * either in it already or has its notification waiting, and reading a key once too often does no
- * harm.
+ * This order needs no lock. A change during the load is either loaded or has a notification that
+ * waits. Reading a key once too often does no harm.
  *
  * `notify-keyspace-events KA`
  *
@@ -15,34 +13,19 @@
 import { connect, type ConnectOptions } from "@keywatch/keywatch";
 import { openRedis, type Redis, REDIS_URL } from "./redis.ts";
 
-type User = Record<string, string>;
-
-/** What is told of the copy. */
-export interface Observer {
-  /** A snapshot was loaded: at the start, or because of a gap. */
-  loaded(users: ReadonlyMap<string, User>, reason: string): unknown;
-  /** A user has changed, or is gone: then null. */
-  changed(key: string, user: User | null): unknown;
-}
-
-/** Keeps a copy until `options.signal` ends it. */
+/** Keeps the copy until `options.signal` aborts. */
 export async function keepCopy(
   url: string,
   redis: Redis,
-  observer: Observer,
+  users: Map<string, Record<string, string>>,
+  tell: (line: string) => unknown,
   options: ConnectOptions = {},
 ): Promise<void> {
-  const users = new Map<string, User>();
-
-  async function read(key: string): Promise<User | null> {
+  async function read(key: string): Promise<void> {
     const user = await redis.type(key) === "hash" ? { ...await redis.hGetAll(key) } : {};
     // A hash without fields does not exist.
-    if (Object.keys(user).length === 0) {
-      users.delete(key);
-      return null;
-    }
-    users.set(key, user);
-    return user;
+    if (Object.keys(user).length > 0) users.set(key, user);
+    else users.delete(key);
   }
   async function load(reason: string): Promise<void> {
     const keys = new Set(users.keys());
@@ -50,21 +33,19 @@ export async function keepCopy(
       for (const key of found) keys.add(key);
     }
     for (const key of keys) await read(key);
-    await observer.loaded(users, reason);
+    tell(`${reason} · loaded ${users.size} users · caught up`);
   }
 
   await using notifications = await connect(url, options);
   await notifications.subscribeKeyspace("user:*");
-  await load("start");
+  await load("started");
   for await (const item of notifications.listen({ gaps: true })) {
-    if (item.kind === "gap") await load(`gap, ${item.reason}`);
-    else await observer.changed(item.key, await read(item.key));
+    if (item.kind === "gap") await load(item.reason);
+    else {
+      await read(item.key);
+      tell(`${item.eventType} ${item.key} · ${JSON.stringify(users.get(item.key) ?? "gone")}`);
+    }
   }
 }
 
-if (import.meta.main) {
-  await keepCopy(REDIS_URL, await openRedis(), {
-    loaded: (users, reason) => console.log(`${reason}: loaded ${users.size} users`),
-    changed: (key, user) => console.log(`${key} is now ${user ? JSON.stringify(user) : "gone"}`),
-  });
-}
+if (import.meta.main) await keepCopy(REDIS_URL, await openRedis(), new Map(), console.log);

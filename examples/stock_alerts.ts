@@ -1,10 +1,10 @@
 /**
- * Alerts when stock runs low, and when a configuration changes: once each time a stock falls below
- * the threshold, and for each field of a configuration with what it was and what it is.
+ * Reports when the stock of an item falls below a threshold, and when a field of a configuration
+ * changes.
  *
- * Each notification only says where to look; what is told comes from the value there, laid against
- * the last that was seen. So a gap costs at most what came and went within it: after it, everything
- * is looked at, and what differs is told.
+ * A notification only says where to look. The report compares the value with the last one that was
+ * seen. So after a gap, everything is compared, and what has changed is reported. Only a change that
+ * was undone within the gap is missed.
  *
  * `notify-keyspace-events KA`
  *
@@ -14,71 +14,53 @@
 import { connect, type ConnectOptions } from "@keywatch/keywatch";
 import { openRedis, type Redis, REDIS_URL } from "./redis.ts";
 
-/** What is told. */
-export interface Alerts {
-  /** The stock of an item, `stock:<item>`, has fallen below the threshold. */
-  low(item: string, left: number): unknown;
-  /** A field of a configuration, the hash `config:<name>`, has changed; null where there is none. */
-  changed(name: string, field: string, before: string | null, after: string | null): unknown;
-}
-
-/**
- * Watches until it is closed by `options.signal`. At the start it tells what is low, and only notes
- * the configuration.
- */
+/** Watches `stock:<item>` and the hashes `config:<name>` until `options.signal` aborts. */
 export async function watchStock(
   url: string,
   redis: Redis,
   threshold: number,
-  alerts: Alerts,
+  tell: (line: string) => unknown,
   options: ConnectOptions = {},
 ): Promise<void> {
-  const low = new Set<string>();
+  const stocks = new Map<string, number>();
   const settings = new Map<string, Record<string, string>>();
 
   async function lookAtStock(key: string): Promise<void> {
+    const before = stocks.get(key) ?? Infinity;
     const left = Number(await redis.get(key) ?? Infinity);
-    if (left >= threshold) low.delete(key);
-    else if (!low.has(key)) {
-      low.add(key);
-      await alerts.low(key.slice("stock:".length), left);
-    }
+    stocks.set(key, left);
+    if (left < threshold && before >= threshold) tell(`${key} is low · ${left} left`);
   }
-  async function lookAtConfig(key: string, tell: Alerts["changed"]): Promise<void> {
-    const before = settings.get(key) ?? {};
+  async function lookAtConfig(key: string): Promise<void> {
+    const before = settings.get(key);
     const after = { ...await redis.hGetAll(key) };
     settings.set(key, after);
-    for (const field of new Set([...Object.keys(before), ...Object.keys(after)])) {
-      const [was, is] = [before[field] ?? null, after[field] ?? null];
-      if (was !== is) await tell(key.slice("config:".length), field, was, is);
+    for (const field of Object.keys({ ...before, ...after })) {
+      const [was = "unset", is = "unset"] = [before?.[field], after[field]];
+      if (was !== is && hasStarted) tell(`${key} ${field} · was ${was}, is ${is}`);
     }
   }
-  async function look(key: string, tell: Alerts["changed"] = alerts.changed): Promise<void> {
-    await (key.startsWith("stock:") ? lookAtStock(key) : lookAtConfig(key, tell));
-  }
-  async function lookAtAll(tell: Alerts["changed"] = alerts.changed): Promise<void> {
-    const keys = new Set([...low, ...settings.keys()]);
+  const look = (key: string) => key.startsWith("stock:") ? lookAtStock(key) : lookAtConfig(key);
+  async function lookAtAll(reason: string): Promise<void> {
+    const keys = new Set([...stocks.keys(), ...settings.keys()]);
     for (const MATCH of ["stock:*", "config:*"]) {
       for await (const found of redis.scanIterator({ MATCH })) {
-        found.forEach((key) => keys.add(key));
+        for (const key of found) keys.add(key);
       }
     }
-    for (const key of keys) await look(key, tell);
+    for (const key of keys) await look(key);
+    tell(`${reason} · compared ${keys.size} keys · caught up`);
   }
 
+  let hasStarted = false;
   await using notifications = await connect(url, options);
   await notifications.subscribeKeyspace("stock:*");
   await notifications.subscribeKeyspace("config:*");
-  await lookAtAll(() => {});
+  await lookAtAll("started");
+  hasStarted = true;
   for await (const item of notifications.listen({ gaps: true })) {
-    await (item.kind === "gap" ? lookAtAll() : look(item.key));
+    await (item.kind === "gap" ? lookAtAll(item.reason) : look(item.key));
   }
 }
 
-if (import.meta.main) {
-  await watchStock(REDIS_URL, await openRedis(), 10, {
-    low: (item, left) => console.log(`only ${left} of ${item} left`),
-    changed: (name, field, before, after) =>
-      console.log(`${name}.${field}: ${before ?? "unset"} is now ${after ?? "unset"}`),
-  });
-}
+if (import.meta.main) await watchStock(REDIS_URL, await openRedis(), 10, console.log);

@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
-import { ProductCache } from "../../examples/cache_invalidation.ts";
-import { keepCopies, Products } from "../../examples/database_cache.ts";
+import { openCache } from "../../examples/cache_invalidation.ts";
+import { keepCopies, openDatabase } from "../../examples/database_cache.ts";
 import { keepCopy } from "../../examples/snapshot_stream.ts";
 import { watchStock } from "../../examples/stock_alerts.ts";
 import type { Redis } from "../../examples/redis.ts";
@@ -12,14 +12,13 @@ Deno.test("cache_invalidation answers from memory until something changes, and a
   const { url, redis, server } = stage;
   const forgotten: string[] = [];
   await redis.mSet({ "product:7": "Lamp", "price:7": "19", "product:8": "Chair" });
-  await using cache = await ProductCache.open(url, redis, (what, why) => {
-    forgotten.push(`${what}: ${why}`);
-  });
+  const { signal } = stage;
+  const read = await openCache(url, redis, (line) => forgotten.push(line), { signal });
   const reads = async () => {
     const info = await redis.info("commandstats");
     return Number(/cmdstat_mget:calls=(\d+)/.exec(info)?.[1] ?? 0);
   };
-  const get = async () => [await cache.get("7"), await cache.get("8")];
+  const get = async () => [await read("7"), await read("8")];
 
   assertEquals(await get(), ["Lamp, 19", "Chair, no price"]);
   assertEquals(await get(), ["Lamp, 19", "Chair, no price"]);
@@ -46,11 +45,11 @@ Deno.test("cache_invalidation answers from memory until something changes, and a
   await until("all is forgotten", () => forgotten.length === 5);
   assertEquals(await get(), [null, null]);
   assertEquals(forgotten, [
-    "product:7: set",
-    "product:8: its price",
-    "everything: config:shop",
-    "everything: disconnected",
-    "everything: a flush",
+    "set product:7 · forgot product 7",
+    "set price:8 · forgot product 8",
+    "hset config:shop · forgot everything",
+    "disconnected · forgot everything",
+    "flush · forgot everything",
   ]);
 });
 
@@ -70,27 +69,30 @@ Deno.test("cache_invalidation keeps nothing that changed while it was read, nor 
       return values;
     },
   } as unknown as Redis;
-  await using cache = await ProductCache.open(url, slow, (what) => forgotten.push(what));
-  const reading = cache.get("7");
+  const { signal } = stage;
+  const read = await openCache(url, slow, (line) => forgotten.push(line), { signal });
+  const reading = read("7");
   await until("it has been read", () => reads === 1);
   await redis.set("product:7", "new");
   await until("the change is told", () => forgotten.length === 1);
   come();
   assertEquals(await reading, "old, no price");
-  assertEquals(await cache.get("7"), "new, no price");
+  assertEquals(await read("7"), "new, no price");
   assertEquals(reads, 2);
 
   // While the server is away, each question goes there, in vain; what is in memory would be there.
   await stage.kill();
-  await until("nothing comes from memory", () => cache.get("7").then(() => false, () => true));
+  await until("nothing comes from memory", () => read("7").then(() => false, () => true));
 });
 
 Deno.test("database_cache puts the copies right, whatever happens to them", async () => {
   await using stage = await Stage.open("KA");
   const { url, redis } = stage;
-  using products = new Products();
-  products.put("1", "Lamp", 1900);
-  products.put("2", "Chair", 4900);
+  using database = openDatabase();
+  const put = (id: string, name: string, price: number) =>
+    database.prepare("INSERT OR REPLACE INTO product VALUES (?, ?, ?)").run(id, name, price);
+  put("1", "Lamp", 1900);
+  put("2", "Chair", 4900);
   const lamp = '{"name":"Lamp","price":1900}';
   const chair = '{"name":"Chair","price":4900}';
   await redis.set("product:9", "of a product that is gone");
@@ -105,16 +107,19 @@ Deno.test("database_cache puts the copies right, whatever happens to them", asyn
       return found.join() === expected.join();
     });
   await stage.watch((options) => {
-    return keepCopies(url, redis, products, (key) => written.push(key), options);
+    return keepCopies(url, redis, database, (line) => {
+      const [, key] = /^(?:wrote|deleted) (\S+)/.exec(line) ?? [];
+      if (key !== undefined) written.push(key);
+    }, options);
   });
   await right([`product:1 ${lamp}`, `product:2 ${chair}`]);
   assertEquals(written.length, 3);
 
-  products.put("1", "Lamp", 1700);
+  put("1", "Lamp", 1700);
   await redis.del("product:1");
   await redis.set("product:2", "somebody else's");
   await right(['product:1 {"name":"Lamp","price":1700}', `product:2 ${chair}`]);
-  products.remove("1");
+  database.exec("DELETE FROM product WHERE id = '1'");
   await redis.del("product:1");
   await redis.lPush("product:3", "not even text");
   await right([`product:2 ${chair}`]);
@@ -122,7 +127,7 @@ Deno.test("database_cache puts the copies right, whatever happens to them", asyn
   await until("what expired was written again", () => written.at(-1) === "product:2");
   await right([`product:2 ${chair}`]);
 
-  products.put("4", "Table", 9900);
+  put("4", "Table", 9900);
   await stage.behindTheirBacks(["SET", "product:2", "unseen"]);
   await right([`product:2 ${chair}`, 'product:4 {"name":"Table","price":9900}']);
   await redis.flushAll();
@@ -138,19 +143,11 @@ Deno.test("snapshot_stream's copy is what the server has, through changes and ga
   await using stage = await Stage.open("KA");
   const { url, redis, server } = stage;
   const copy = new Map<string, Record<string, string>>();
-  const reasons: string[] = [];
+  const loads: string[] = [];
   await redis.hSet("user:before", { name: "Ana" });
   await stage.watch((options) =>
-    keepCopy(url, redis, {
-      loaded(users, reason) {
-        reasons.push(reason);
-        copy.clear();
-        for (const [key, user] of users) copy.set(key, user);
-      },
-      changed(key, user) {
-        if (user === null) copy.delete(key);
-        else copy.set(key, user);
-      },
+    keepCopy(url, redis, copy, (line) => {
+      if (line.endsWith("caught up")) loads.push(line.split(" ")[0]!);
     }, options)
   );
   const same = () =>
@@ -171,8 +168,8 @@ Deno.test("snapshot_stream's copy is what the server has, through changes and ga
     }
   }
   await same();
-  await until("each gap had it load anew", () => reasons.length === 5);
-  assertEquals(reasons, ["start", ...Array(4).fill("gap, disconnected")]);
+  await until("each gap had it load anew", () => loads.length === 5);
+  assertEquals(loads, ["started", ...Array(4).fill("disconnected")]);
 });
 
 Deno.test("stock_alerts tells of each fall and each changed field, of those in a gap too", async () => {
@@ -182,9 +179,8 @@ Deno.test("stock_alerts tells of each fall and each changed field, of those in a
   await redis.set("stock:door", 3);
   await redis.hSet("config:shop", { currency: "EUR", open: "9-17" });
   await stage.watch((options) =>
-    watchStock(url, redis, 10, {
-      low: (item, left) => told.push(`${item} ${left}`),
-      changed: (name, field, before, after) => told.push(`${name}.${field} ${before} ${after}`),
+    watchStock(url, redis, 10, (line) => {
+      if (!line.endsWith("caught up")) told.push(line);
     }, options)
   );
   const upTo = (count: number) => until(`${count} are told`, () => told.length === count);
@@ -208,13 +204,13 @@ Deno.test("stock_alerts tells of each fall and each changed field, of those in a
   await redis.del("config:shop");
   await upTo(8);
   assertEquals([...told.slice(0, 4), ...told.slice(4, 6).sort(), ...told.slice(6).sort()], [
-    "door 3",
-    "lamp 9",
-    "shop.currency EUR CHF",
-    "shop.open 9-17 null",
-    "lamp 3",
-    "shop.open null 8-18",
-    "shop.currency CHF null",
-    "shop.open 8-18 null",
+    "stock:door is low · 3 left",
+    "stock:lamp is low · 9 left",
+    "config:shop currency · was EUR, is CHF",
+    "config:shop open · was 9-17, is unset",
+    "config:shop open · was unset, is 8-18",
+    "stock:lamp is low · 3 left",
+    "config:shop currency · was CHF, is unset",
+    "config:shop open · was 8-18, is unset",
   ]);
 });

@@ -1,14 +1,9 @@
 import { assertEquals } from "@std/assert";
 import { claim, closeCoupons, offer } from "../../examples/coupon_closing.ts";
-import { addPoints, closeDays, type Place } from "../../examples/daily_leaderboard.ts";
+import { addPoints, closeDays } from "../../examples/daily_leaderboard.ts";
 import { schedule, work } from "../../examples/delayed_tasks.ts";
-import {
-  rememberValues,
-  setScheduled,
-  setWithMetadata,
-  setWithShadow,
-} from "../../examples/expired_values.ts";
-import { cancelOrders, payOrder, placeOrder } from "../../examples/order_timeout.ts";
+import { reportValues, setScheduled, setWithCopy } from "../../examples/expired_values.ts";
+import { cancelOrders, placeOrder, settle } from "../../examples/order_timeout.ts";
 import { endSessions, logIn } from "../../examples/session_expiry.ts";
 import { sleep, until } from "../servers/mod.ts";
 import { Stage } from "./stage.ts";
@@ -16,13 +11,20 @@ import { Stage } from "./stage.ts";
 /** Longer than any test. */
 const LONG = 600_000;
 
+/** Takes what an example tells, but not that it has caught up, into a list. */
+function noteIn(list: string[]): (line: string) => void {
+  return (line) => {
+    if (!line.endsWith("caught up")) list.push(line);
+  };
+}
+
 Deno.test("session_expiry ends each session once, also what ended in a gap or before it ran", async () => {
   await using stage = await Stage.open("Exg");
   const { url, redis } = stage;
   const ended: string[] = [];
   await logIn(redis, "before", "Ana", LONG);
   await redis.del("session:before");
-  const note = (id: string, user: string) => ended.push(`${id} ${user}`);
+  const note = noteIn(ended);
   await stage.watch((options) => endSessions(url, redis, note, options));
   await stage.watch((options) => endSessions(url, redis, note, options));
   await until("it has caught up", () => ended.length === 1);
@@ -37,7 +39,12 @@ Deno.test("session_expiry ends each session once, also what ended in a gap or be
   await stage.behindTheirBacks(["DEL", "session:unseen"]);
   await until("the gap is looked at", () => ended.length === 4);
   await sleep(100);
-  assertEquals(ended.sort(), ["before Ana", "out Ben", "over Cem", "unseen Eve"]);
+  assertEquals(ended.sort(), [
+    "session before is over · Ana was logged out",
+    "session out is over · Ben was logged out",
+    "session over is over · Cem was logged out",
+    "session unseen is over · Eve was logged out",
+  ]);
   assertEquals({ ...await redis.hGetAll("sessions") }, { stays: "Dee" });
 });
 
@@ -49,26 +56,27 @@ Deno.test("order_timeout cancels what is not paid in time, and nothing else", as
   await redis.del("order:early:unpaid");
   // That of the sorted set is long over then.
   await redis.zAdd("orders:unpaid", { score: 1, value: "early" });
-  const note = (id: string) => cancelled.push(id);
+  const note = noteIn(cancelled);
+  const cancelledAs = (id: string) => `order ${id} was not paid in time · cancelled`;
   await stage.watch((options) => cancelOrders(url, redis, note, options));
   await stage.watch((options) => cancelOrders(url, redis, note, options));
-  await until("it has caught up", () => cancelled.includes("early"));
+  await until("it has caught up", () => cancelled.includes(cancelledAs("early")));
 
   await placeOrder(redis, "paid", LONG);
-  assertEquals(await payOrder(redis, "paid"), true);
-  assertEquals(await payOrder(redis, "paid"), false, "an order can be paid once");
+  assertEquals(await settle(redis, "paid", "paid"), true);
+  assertEquals(await settle(redis, "paid", "paid"), false, "an order can be paid once");
   await placeOrder(redis, "open", LONG);
   // Anybody may publish this: the order's time is not over.
   await redis.publish("__keyevent@0__:expired", "order:open:unpaid");
   await placeOrder(redis, "late", 1);
-  await until("the late one is cancelled", () => cancelled.includes("late"));
-  assertEquals(await payOrder(redis, "late"), false, "a cancelled order cannot be paid");
+  await until("the late one is cancelled", () => cancelled.includes(cancelledAs("late")));
+  assertEquals(await settle(redis, "late", "paid"), false, "a cancelled order cannot be paid");
 
   await placeOrder(redis, "unseen", 1_000);
   await stage.behindTheirBacks(["DEL", "order:unseen:unpaid"]);
-  await until("the gap is looked at", () => cancelled.includes("unseen"));
+  await until("the gap is looked at", () => cancelled.includes(cancelledAs("unseen")));
   await sleep(100);
-  assertEquals(cancelled.sort(), ["early", "late", "unseen"]);
+  assertEquals(cancelled.sort(), ["early", "late", "unseen"].map(cancelledAs));
   const statuses = await Promise.all(
     ["early", "paid", "open", "late", "unseen"].map((id) => redis.hGet(`order:${id}`, "status")),
   );
@@ -84,8 +92,8 @@ Deno.test("coupon_closing closes the door with the key, and settles once", async
   for (const user of ["Ana", "Ana", "Ben", "Cem"]) claims.push(await claim(redis, "SUMMER", user));
   assertEquals(claims, ["claimed", "claimed before", "claimed", "sold out"]);
 
-  const closed: [string, string[]][] = [];
-  const note = (id: string, claims: string[]) => closed.push([id, claims.sort()]);
+  const closed: string[] = [];
+  const note = noteIn(closed);
   await stage.watch((options) => closeCoupons(url, redis, note, options));
   await stage.watch((options) => closeCoupons(url, redis, note, options));
   await redis.pExpire("coupon:SUMMER", 100);
@@ -97,7 +105,10 @@ Deno.test("coupon_closing closes the door with the key, and settles once", async
   await stage.behindTheirBacks(["DEL", "coupon:WINTER"]);
   await until("the gap is looked at", () => closed.length === 2);
   await sleep(100);
-  assertEquals(closed, [["SUMMER", ["Ana", "Ben"]], ["WINTER", []]]);
+  assertEquals(closed, [
+    "coupon SUMMER is closed · claimed by Ana, Ben",
+    "coupon WINTER is closed · claimed by nobody",
+  ]);
 });
 
 Deno.test("delayed_tasks runs each task, again if it fails or its worker dies, and not twice", async () => {
@@ -113,7 +124,9 @@ Deno.test("delayed_tasks runs each task, again if it fails or its worker dies, a
   await schedule(redis, "0", "before anybody worked", 1);
   await until("its clock has rung", async () => await redis.exists("task:0") === 0);
   for (const _ of ["one worker", "another"]) {
-    await stage.watch((options) => work(url, redis, perform, 3_000, options));
+    await stage.watch((options) => {
+      return work(url, redis, perform, () => {}, { lease: 3_000, ...options });
+    });
   }
   await until("they have caught up", () => done.length === 1);
 
@@ -143,10 +156,8 @@ Deno.test("delayed_tasks runs each task, again if it fails or its worker dies, a
 Deno.test("daily_leaderboard closes each day once with its winners", async () => {
   await using stage = await Stage.open("Ex");
   const { url, redis } = stage;
-  const closed: [number, string[]][] = [];
-  const note = (day: number, winners: Place[]) => {
-    closed.push([day, winners.map(({ value, score }) => `${value} ${score}`)]);
-  };
+  const closed: string[] = [];
+  const note = noteIn(closed);
   // A day that will not be over: the whole time since the epoch is in it.
   const length = 10 * Date.now();
   for (const [player, points] of [["Ana", 3], ["Ben", 4], ["Ana", 2], ["Cem", 1], ["Dee", 0]]) {
@@ -165,31 +176,31 @@ Deno.test("daily_leaderboard closes each day once with its winners", async () =>
   await until("the gap is looked at", () => closed.length === 3);
   await sleep(100);
   assertEquals(closed, [
-    [-1, ["Eve 9"]],
-    [0, ["Ana 5", "Ben 4", "Cem 1"]],
-    [0, ["Fay 7", "Ana 5", "Ben 4"]],
+    "day -1 is over · winners: Eve (9)",
+    "day 0 is over · winners: Ana (5), Ben (4), Cem (1)",
+    "day 0 is over · winners: Fay (7), Ana (5), Ben (4)",
   ]);
 });
 
 Deno.test("expired_values has the value in all three ways, once, also after a gap", async () => {
   await using stage = await Stage.open("Ex");
   const { url, redis } = stage;
-  const ended: [string, unknown][] = [];
-  const note = (key: string, left: unknown) => ended.push([key, left]);
-  await stage.watch((options) => rememberValues(url, redis, note, options));
-  await stage.watch((options) => rememberValues(url, redis, note, options));
+  const ended: string[] = [];
+  const note = noteIn(ended);
+  await stage.watch((options) => reportValues(url, redis, note, options));
+  await stage.watch((options) => reportValues(url, redis, note, options));
 
-  await setWithShadow(redis, "a", "one", 1);
+  await setWithCopy(redis, "a", "one", 1);
   await setScheduled(redis, "b", "two", 1);
-  await setWithMetadata(redis, "c", "three", 1, { owner: "Ana" });
+  await setWithCopy(redis, "c", "three", 1, { owner: "Ana" });
   await until("all three have come", () => ended.length === 3);
 
   const kept: [string, number][] = [];
   for (const [prefix, ttl] of [["gone", LONG], ["stays", LONG]] as const) {
-    await setWithShadow(redis, `${prefix}:a`, "one", ttl);
+    await setWithCopy(redis, `${prefix}:a`, "one", ttl);
     await setScheduled(redis, `${prefix}:b`, "two", ttl);
-    await setWithMetadata(redis, `${prefix}:c`, "three", ttl, { owner: "Ben" });
-    for (const name of [`shadow:${prefix}:a`, `meta:${prefix}:c`]) {
+    await setWithCopy(redis, `${prefix}:c`, "three", ttl, { owner: "Ben" });
+    for (const name of [`copy:${prefix}:a`, `copy:${prefix}:c`]) {
       kept.push([name, await redis.pTTL(name)]);
     }
   }
@@ -200,12 +211,12 @@ Deno.test("expired_values has the value in all three ways, once, also after a ga
   await until("the gap is looked at", () => ended.length === 6);
   await sleep(100);
   assertEquals(ended.sort(), [
-    ["a", "one"],
-    ["b", "two"],
-    ["c", { owner: "Ana" }],
-    ["gone:a", "one"],
-    ["gone:b", "two"],
-    ["gone:c", { owner: "Ben" }],
+    'a expired · its copy is {"value":"one"}',
+    "b expired · its value was two",
+    'c expired · its copy is {"owner":"Ana"}',
+    'gone:a expired · its copy is {"value":"one"}',
+    "gone:b expired · its value was two",
+    'gone:c expired · its copy is {"owner":"Ben"}',
   ]);
   assertEquals(await redis.get("stays:b"), "two");
 });

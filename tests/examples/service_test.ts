@@ -1,11 +1,10 @@
-import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
-import { MissingFlagsError } from "@keywatch/keywatch";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { countSessions } from "../../examples/cluster_nodes.ts";
 import { FLAGS, watchNarrowly } from "../../examples/early_filtering.ts";
 import { serveHealth } from "../../examples/health_endpoint.ts";
-import { probe, watchManaged } from "../../examples/managed_service.ts";
+import { watchManaged } from "../../examples/managed_service.ts";
 import { openRedis } from "../../examples/redis.ts";
-import { startCluster, startServer, until } from "../servers/mod.ts";
+import { startCluster, startServer, type TestServer, until } from "../servers/mod.ts";
 import { Stage, watchers } from "./stage.ts";
 
 Deno.test("health_endpoint says how things stand, and 503 while the server is away", async () => {
@@ -57,17 +56,19 @@ Deno.test("early_filtering gets only what it asked for, and the flags it names a
   await using stage = await Stage.open(FLAGS);
   const { redis, server } = stage;
   const ended: string[] = [];
-  await using watcher = await watchNarrowly(stage.url, (id) => ended.push(id));
+  await using _watcher = await watchNarrowly(stage.url, (line) => ended.push(line));
   await until("it watches", async () => await watchers(server) === 1);
   for (let i = 0; i < 50; i++) await redis.set(`page:${i}`, "", { PX: 600_000 });
   await redis.publish("__keyspace@0__:session", "del");
   await redis.set("session:a", "", { PX: 600_000 });
   await redis.del("session:a");
   await redis.set("session:b", "", { PX: 1 });
-  await until("both have ended", () => ended.length === 2);
-  assertEquals(ended, ["a", "b"]);
-  // Of each session that its time is set, and its end.
-  assertEquals(watcher.seen(), { received: 4, handled: 4 });
+  await until("both have ended", () => ended.length === 3);
+  // The server sends of each session that its time is set, and its end.
+  assertEquals(ended.slice(1), [
+    "del a · 2 received, 1 handled",
+    "expired b · 4 received, 2 handled",
+  ]);
 });
 
 Deno.test("managed_service goes on without CONFIG, and finds out whether anything comes", async () => {
@@ -85,44 +86,32 @@ Deno.test("managed_service goes on without CONFIG, and finds out whether anythin
       return { username: "app", password: "secret" };
     },
   };
-  for (const [server, comes] of [[on, true], [off, false]] as const) {
-    const redis = await openRedis(server.url);
-    try {
-      const found = await probe(server.url, redis, comes ? 30_000 : 500, options);
-      assertEquals(found, { flags: "unknown", comes });
-    } finally {
-      redis.destroy();
-    }
-  }
-  await assertRejects(
-    async () => await watchManaged(off.url, () => {}, {}),
-    MissingFlagsError,
-    "notify-keyspace-events",
-  );
-
+  const lines: string[] = [];
   const end = new AbortController();
-  const keys: string[] = [];
-  const watching = watchManaged(on.url, ({ key }) => keys.push(key), {
-    ...options,
-    signal: end.signal,
-  });
-  await until("it watches", async () => await watchers(on) === 1);
+  const watch = async (server: TestServer, patience: number) => {
+    const redis = await openRedis(server.url);
+    const tell = (line: string) => lines.push(line);
+    const { signal } = end;
+    await watchManaged(server.url, redis, tell, { ...options, patience, signal })
+      .finally(() => redis.destroy());
+  };
+  const isOff = watch(off, 500);
+  await until("it has found that nothing arrives", () => lines.length === 1);
+  assertStringIncludes(lines[0]!, "flags unknown · nothing arrives · set notify-keyspace-events");
+  const isOn = watch(on, 30_000);
+  await until("it has found that notifications arrive", () => lines.length === 2);
+  assertEquals(lines[1], "flags unknown · notifications arrive");
   const before = asked;
-  const { warn } = console;
-  const warnings: string[] = [];
-  console.warn = (text: string) => void warnings.push(text);
-  try {
-    await on.command("CLIENT", "KILL", "TYPE", "pubsub");
-    await until("it has told of the gap", () => warnings.length === 1);
-  } finally {
-    console.warn = warn;
-  }
+  await until("it watches", async () => await watchers(on) === 1);
+  await on.command("CLIENT", "KILL", "TYPE", "pubsub");
+  await until("it has told of the gap", () => lines.length === 3);
   assert(asked > before, "the password is asked for at each connect");
   await on.command("SET", "a", "", "PX", 1);
-  await until("it has come", () => keys.length === 1);
-  assertEquals(keys, ["a"]);
+  await until("it has come", () => lines.length === 4);
+  assertStringIncludes(lines[2]!, "disconnected for ");
+  assertEquals(lines[3], "a expired");
   end.abort();
-  await watching;
+  await Promise.all([isOff, isOn]);
 });
 
 Deno.test("cluster_nodes counts the sessions of all nodes, and anew in the slots of a gap", async () => {
@@ -130,8 +119,8 @@ Deno.test("cluster_nodes counts the sessions of all nodes, and anew in the slots
   const told: string[] = [];
   let count: string[] = [];
   const end = new AbortController();
-  const watching = countSessions(cluster.urls.slice(0, 1), ({ text, sessions }) => {
-    told.push(text);
+  const watching = countSessions(cluster.urls.slice(0, 1), (line, sessions) => {
+    told.push(line);
     count = [...sessions].sort();
   }, { signal: end.signal });
   try {
@@ -156,10 +145,10 @@ Deno.test("cluster_nodes counts the sessions of all nodes, and anew in the slots
       owner.command("CLIENT", "KILL", "TYPE", "pubsub"),
       owner.command("DEL", "session:2"),
     ]);
-    await until("the gap is told", () => told.some((text) => text.startsWith("gap, ")));
+    await until("the gap is told", () => told.some((text) => text.startsWith("disconnected")));
     await until("three are gone", () => count.length === keys.length - 3);
-    const gap = told.find((text) => text.startsWith("gap, "))!;
-    assertMatch(gap, new RegExp(`slots \\d+-\\d+ of 127.0.0.1:${owner.port}$`));
+    const gap = told.find((text) => text.startsWith("disconnected"))!;
+    assertMatch(gap, new RegExp(`slots \\d+-\\d+ of 127.0.0.1:${owner.port} again`));
     assert(!gap.includes("0-16383"), "only the slots of that node are counted again");
   } finally {
     end.abort();
