@@ -6,11 +6,14 @@
  */
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { serveWorker } from "../../dev/examples/worker.ts";
+import { ROOT } from "../../dev/project.ts";
 import { mustRun } from "../runtimes/package.ts";
 import { findDeno, findNode, findNode24, type Program } from "../runtimes/programs.ts";
 import { until } from "../servers/mod.ts";
 import {
+  assertEnds,
   assertStreams,
   assertWatches,
   projectOfTests,
@@ -111,6 +114,16 @@ for (const { name, command, config = {}, says = "", runIn = findNode } of BUNDLE
     await assertWatches([...await runIn(), join("out", name, "bundled.js")], folder);
   });
 }
+
+Deno.test("deno bundle takes the modules as JSR serves them, and the bundle runs", async () => {
+  const bundle = join(project.folder, "out", "deno.js");
+  const script = fileURLToPath(new URL("deno.ts", import.meta.url));
+  const command = [Deno.execPath(), "bundle", "--quiet", `--output=${bundle}`, script];
+  assertEquals(await mustRun("bundle", command, ROOT), "");
+  await using server = await startTalkative();
+  await using tool = start([Deno.execPath(), "run", "--allow-all", bundle], ROOT, server);
+  await assertEnds(tool, "reminder:tea is due\n");
+});
 
 Deno.test("wrangler bundles the package without a warning, and the worker runs", async () => {
   const { folder } = project;
