@@ -17,6 +17,9 @@ export async function readConfig(root: string = ROOT): Promise<DenoConfig> {
   return JSON.parse(await Deno.readTextFile(join(root, "deno.json")));
 }
 
+/** Folders without sources of the project. */
+const GENERATED = ["node_modules", "dist"];
+
 const SOURCE = /\.(?:[cm]?[jt]s|[jt]sx)$/;
 
 /** Every source file under a folder, as paths relative to it with `/` between, in order. */
@@ -26,7 +29,7 @@ export async function sourceFiles(root: string = ROOT): Promise<string[]> {
     for await (const entry of Deno.readDir(folder)) {
       const path = join(folder, entry.name);
       if (entry.isDirectory) {
-        if (entry.name !== "node_modules" && !entry.name.startsWith(".")) await walk(path);
+        if (!GENERATED.includes(entry.name) && !entry.name.startsWith(".")) await walk(path);
       } else if (SOURCE.test(entry.name)) {
         found.push(relative(root, path).split(sep).join("/"));
       }
