@@ -102,6 +102,8 @@ export {
   SentinelError,
   type SentinelFailure,
   type SentinelTarget,
+  type ServerAddress,
+  type ServerTarget,
   type ServerUrl,
   type SlotCoverage,
   type SlotSpan,

@@ -1,5 +1,6 @@
 import type { Dispatcher } from "../pubsub/dispatcher.ts";
 import { AbstractKeyspaceNotifications } from "../pubsub/base.ts";
+import type { ServerTarget } from "../pubsub/connection/address.ts";
 import { ConnectError } from "../pubsub/connection/errors.ts";
 import { KeyspaceNotifications, type SentinelTarget, type Status } from "../pubsub/mod.ts";
 import { checkNames, ONLY_ANNOUNCED } from "../pubsub/options.ts";
@@ -45,10 +46,17 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
    * @throws {AuthError} when the user is refused, or may not read the topology
    */
   static async connect(
-    targets: readonly (string | URL)[],
+    targets: readonly ServerTarget[],
     options: ClusterOptions = {},
   ): Promise<ClusterKeyspaceNotifications> {
     await checkNames(options);
+    if (options.waitOnFirstConnect) {
+      const { keepTrying } = await import("../pubsub/on_demand.ts");
+      return await keepTrying(
+        options,
+        (once) => ClusterKeyspaceNotifications.connect(targets, once),
+      );
+    }
     const { WatchedCluster } = await import("./watched_cluster.ts");
     const cluster = new WatchedCluster(targets, options);
     try {
@@ -93,10 +101,10 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
 /**
  * Connects to a server or a cluster, whichever it finds, and returns the class for it.
  *
- * @param target a server's URL, `redis://[[user]:password@]host[:port][/database]`, or `rediss://…`
- * over TLS, or `redis+unix://…`, or the same with `valkey` in place of `redis`; or several URLs, of the
+ * @param target a server: its URL, `redis://[[user]:password@]host[:port][/database]`, `rediss://…` over
+ * TLS, `unix:///path`, or the same with `valkey` in place of `redis`, or `{ host, port, … }`; or a list of
  * seed nodes of a cluster, of which any may be down; or sentinels, and the name that they monitor a
- * primary by
+ * primary by. Default: the server on `localhost`
  * @param options how to connect, and how to deliver notifications
  * @returns the notifications; nothing is subscribed yet
  * @throws {TypeError} if a URL or an option is malformed
@@ -127,13 +135,13 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
  * ```
  */
 export async function connect(
-  target: string | URL | readonly (string | URL)[] | SentinelTarget,
+  target: ServerTarget | readonly ServerTarget[] | SentinelTarget = {},
   options: ClusterOptions = {},
 ): Promise<KeyspaceNotifications | ClusterKeyspaceNotifications> {
   // Here too, so that an invalid option is reported before a cluster is found.
   resolveClusterOptions(options);
   if (isSentinelTarget(target)) return await KeyspaceNotifications.connect(target, options);
-  const targets = Array.isArray(target) ? target as readonly (string | URL)[] : [target as string];
+  const targets: readonly ServerTarget[] = Array.isArray(target) ? target : [target];
   if (targets.length === 1) {
     try {
       const own = Object.entries(options).filter(([name]) =>

@@ -1,4 +1,4 @@
-import { DEFAULT_PORT, parseNamedUrl } from "../pubsub/connection/address.ts";
+import { DEFAULT_PORT, readTarget, type ServerTarget } from "../pubsub/connection/address.ts";
 import { checkUnused } from "../pubsub/connection/option_checks.ts";
 import type { ServerDefaults } from "../pubsub/connection/options.ts";
 import type { Address } from "../pubsub/connection/transport.ts";
@@ -19,12 +19,12 @@ export interface SeedNodes {
  *
  * @throws {TypeError} if there is none, one is malformed, or they contradict each other
  */
-export function readSeedNodes(targets: readonly (string | URL)[]): SeedNodes {
+export function readSeedNodes(targets: readonly ServerTarget[]): SeedNodes {
   if (!Array.isArray(targets)) {
     throw new TypeError("Cannot connect: the seed nodes are not a list; give [url, …]");
   }
-  const urls = (targets as readonly (string | URL)[]).map((target, index) =>
-    parseNamedUrl(
+  const urls = (targets as readonly ServerTarget[]).map((target, index) =>
+    readTarget(
       targets.length === 1 ? "the server URL" : `the URL of seed node ${index + 1}`,
       target,
       DEFAULT_PORT,

@@ -1,4 +1,5 @@
 import type { Consumer } from "../pubsub/delivery.ts";
+import type { ServerTarget } from "../pubsub/connection/address.ts";
 import { type Desired, Dispatcher, type Refusal } from "../pubsub/dispatcher.ts";
 import type { Status } from "../pubsub/mod.ts";
 import { ClosedError, CodedError, TimeoutError } from "../pubsub/connection/errors.ts";
@@ -36,7 +37,7 @@ export class WatchedCluster {
   #statusTimer: ReturnType<typeof setTimeout> | null = null;
 
   /** @throws {TypeError} when a URL or an option is malformed, or they contradict each other */
-  constructor(targets: readonly (string | URL)[], options: ClusterOptions) {
+  constructor(targets: readonly ServerTarget[], options: ClusterOptions) {
     const { addresses, defaults } = readSeedNodes(targets);
     checkForCluster(options);
     const given = resolveOptions(defaults, options);

@@ -15,7 +15,12 @@
  * @module
  */
 
-export { parseUrl, type ServerUrl } from "./connection/address.ts";
+export {
+  parseUrl,
+  type ServerAddress,
+  type ServerTarget,
+  type ServerUrl,
+} from "./connection/address.ts";
 export type { AbstractKeyspaceNotifications, KeyspaceNotificationsInterface } from "./base.ts";
 export type { BatchHandler, NotificationHandler } from "./delivery.ts";
 export * from "./connection/errors.ts";

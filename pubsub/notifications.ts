@@ -1,4 +1,4 @@
-import { parseUrl } from "./connection/address.ts";
+import { DEFAULT_PORT, readTarget, type ServerTarget } from "./connection/address.ts";
 import { formatAddress } from "./connection/transport.ts";
 import { AbstractKeyspaceNotifications } from "./base.ts";
 import { ClosedError, ConnectError } from "./connection/errors.ts";
@@ -133,10 +133,14 @@ export class KeyspaceNotifications extends AbstractKeyspaceNotifications {
    * @throws {SentinelError} when no sentinel can be asked, or none knows the name
    */
   static async connect(
-    target: string | URL | SentinelTarget,
+    target: ServerTarget | SentinelTarget = {},
     options: ConnectOptions = {},
   ): Promise<KeyspaceNotifications> {
     await checkNames(options);
+    if (options.waitOnFirstConnect) {
+      const { keepTrying } = await import("./on_demand.ts");
+      return await keepTrying(options, (once) => KeyspaceNotifications.connect(target, once));
+    }
     const source = isSentinelTarget(target)
       ? await readSentinels(target, options)
       : readServer(target, options);
@@ -201,9 +205,9 @@ export class KeyspaceNotifications extends AbstractKeyspaceNotifications {
   }
 }
 
-function readServer(target: string | URL, options: ConnectOptions): Source {
+function readServer(target: ServerTarget, options: ConnectOptions): Source {
   checkUnused(options, ONLY_ANNOUNCED, "a single server", "it is for clusters or sentinels");
-  const url = parseUrl(target);
+  const url = readTarget("the server URL", target, DEFAULT_PORT);
   const settings = resolveOptions(url, options);
   const { address } = url;
   const locate = () => Promise.resolve(address);

@@ -6,6 +6,7 @@
  */
 
 export { adviseOnReplica, checkKeyPrefix, EventAdvice } from "./advice.ts";
+export { keepTrying } from "./first_connect.ts";
 export { DeliveryCheck } from "./flags.ts";
 export { observe } from "./observer.ts";
 export { RoleCheck } from "./role_check.ts";

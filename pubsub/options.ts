@@ -84,6 +84,13 @@ export interface ConnectOptions extends OpenOptions {
    */
   readonly maxAttempts?: number;
   /**
+   * How long to keep trying if there is no server yet when `connect` is called, in ms; `true` for as
+   * long as it takes. For containers that start together. Attempts follow each other with backoff, and
+   * the first that fails is a warning. What does not pass by itself, such as a wrong password, is thrown
+   * at once. Default: `false`.
+   */
+  readonly waitOnFirstConnect?: boolean | number;
+  /**
    * How many connections to servers and sentinels may be established at the same time, including their
    * handshakes; further ones wait. No address is connected to twice at the same time. Default: 100.
    */
@@ -169,6 +176,7 @@ const KINDS: {
 } = {
   keyPrefix: null,
   maxAttempts: null,
+  waitOnFirstConnect: null,
   maxConnecting: null,
   flags: null,
   queue: "object",
@@ -197,14 +205,16 @@ export const ONLY_ANNOUNCED: readonly string[] = /* @__PURE__ */ CLUSTER_ONLY.co
 );
 
 /**
- * Checks that all options exist.
+ * Checks that all options exist, and those that no attempt to connect needs.
  *
- * @throws {TypeError} if one does not
+ * @throws {TypeError} if one does not, or is not what it must be
  */
 export async function checkNames(options: ConnectOptions): Promise<void> {
   checkKinds(options, KINDS);
   const more = [...Object.keys(KINDS), ...CLUSTER_ONLY];
   await checkOptionNames(options, more, Object.keys(DEFAULT_HEARTBEAT));
+  const { waitOnFirstConnect: wait = false } = options;
+  if (typeof wait !== "boolean") checkAtLeast(0, "waitOnFirstConnect", wait);
   await rejectUnknown(options.queue, [...Object.keys(DEFAULT_QUEUE), "overflow"], "queue.");
 }
 

@@ -1,3 +1,4 @@
+import type { ServerTarget } from "./connection/address.ts";
 import type { Credentials } from "./connection/handshake.ts";
 import type { TlsOptions } from "./connection/transport.ts";
 
@@ -26,7 +27,7 @@ export interface SentinelTarget {
    * and `valkeys://`. The default port is 26379. One sentinel is enough if it can be reached when the
    * program connects, because it names the others.
    */
-  readonly sentinels: readonly (string | URL)[];
+  readonly sentinels: readonly ServerTarget[];
   /** The name of the primary, as `SENTINEL MASTERS` lists it. */
   readonly name: string;
   /** The database of subscriptions without the option `db`. Default: 0. */

@@ -1,3 +1,4 @@
+import { checkKinds, checkKnown, type Kind } from "./option_checks.ts";
 import { isName, reasonOf } from "./printable.ts";
 import { type Address, formatAddress, type TcpAddress } from "./transport.ts";
 
@@ -31,6 +32,51 @@ export interface ServerUrl {
   readonly database?: number;
 }
 
+/**
+ * Where a server is, and what to use there, as an object in place of a URL.
+ *
+ * @example
+ * ```ts no-run
+ * import { connect, type ServerAddress } from "@keywatch/keywatch";
+ *
+ * const server: ServerAddress = { host: "10.0.0.5", port: 6380, tls: true, database: 2 };
+ * await using notifications = await connect(server);
+ * await notifications.subscribeKeyspace("user:*");
+ * ```
+ */
+export interface ServerAddress {
+  /** The host name or IP address. Default: `localhost`. */
+  readonly host?: string | undefined;
+  /** The same as `host`, as {@linkcode TcpAddress} has it. */
+  readonly hostname?: string | undefined;
+  /** The port. Default: 6379. */
+  readonly port?: number | undefined;
+  /** The path of a unix socket, in place of a host. */
+  readonly path?: string | undefined;
+  /** Whether to connect over TLS. Default: `false`. */
+  readonly tls?: boolean | undefined;
+  /** The ACL user. */
+  readonly username?: string | undefined;
+  /** The password. */
+  readonly password?: string | undefined;
+  /** The database whose keys are watched by default. Default: 0. */
+  readonly database?: number | undefined;
+}
+
+/**
+ * A server: its URL, or its address as an object.
+ *
+ * @example
+ * ```ts no-run
+ * import { connect, type ServerTarget } from "@keywatch/keywatch";
+ *
+ * const seedNodes: ServerTarget[] = ["redis://node-1:6379", { host: "node-2" }];
+ * await using notifications = await connect(seedNodes);
+ * await notifications.subscribeKeyevent("expired");
+ * ```
+ */
+export type ServerTarget = string | URL | ServerAddress;
+
 const FORMS = "redis[s]://[[user]:password@]host[:port][/database] or " +
   "redis+unix://[[user]:password@]/path[?db=number], the user and password percent-encoded";
 
@@ -49,7 +95,7 @@ type Fail = (why: string) => TypeError;
  * - `rediss://…`: the same over TLS.
  * - `redis+unix://[[user]:password@]/path/to/socket[?db=number]`: a unix socket.
  *
- * `valkey://`, `valkeys://` and `valkey+unix://` mean the same. User, password, host and path are
+ * `valkey://`, `valkeys://` and `valkey+unix://` mean the same, and `unix://` means `redis+unix://`. User, password, host and path are
  * percent-encoded.
  *
  * @param url the URL
@@ -79,7 +125,7 @@ export function parseUrl(url: string | URL, defaultPort: number = DEFAULT_PORT):
 export function parseNamedUrl(name: string, url: string | URL, defaultPort: number): ServerUrl {
   // Messages repeat nothing of the URL: in a malformed one any part may be a piece of a password.
   const fail: Fail = (why) => new TypeError(`Cannot read ${name}: ${why}; expected ${FORMS}`);
-  const parts = SERVER_URL.exec(String(url).trim());
+  const parts = SERVER_URL.exec(String(url).trim().replace(/^unix:/i, "redis+unix:"));
   const [, kind = "", user, secret, path, db, host, port = defaultPort, number] = parts ?? [];
   if (parts === null || (kind.toLowerCase() === "+unix") !== (path !== undefined)) {
     throw fail("it has another form");
@@ -106,6 +152,57 @@ export function parseNamedUrl(name: string, url: string | URL, defaultPort: numb
     // Without a user, an empty password is none.
     ...(password || (username && password !== undefined) ? { password } : {}),
     ...(database ? { database: Number(database) } : {}),
+  };
+}
+
+const KINDS: { readonly [Name in keyof Required<ServerAddress>]: Kind | null } = {
+  host: "string",
+  hostname: "string",
+  port: null,
+  path: "string",
+  tls: "boolean",
+  username: "string",
+  password: "string",
+  database: null,
+};
+
+/**
+ * Reads the URL or the address of a server.
+ *
+ * @param name what it is called in messages
+ * @param defaultPort the port if it names none
+ * @throws {TypeError} if it is neither
+ */
+export function readTarget(name: string, target: ServerTarget, defaultPort: number): ServerUrl {
+  // A URL of another realm is no instance of this one's class.
+  const isAddress = typeof target === "object" && target !== null && !("href" in target) &&
+    !Array.isArray(target);
+  return isAddress
+    ? readServerAddress(name, target, defaultPort)
+    : parseNamedUrl(name, target as string, defaultPort);
+}
+
+function readServerAddress(name: string, given: ServerAddress, defaultPort: number): ServerUrl {
+  checkKnown(given, Object.keys(KINDS));
+  checkKinds(given, KINDS);
+  const { host, hostname = host, port = defaultPort, path, tls, username, password } = given;
+  const fail: Fail = (why) =>
+    new TypeError(`Cannot use ${name}: ${why}; give a URL, { host, port } or { path }`);
+  if (path !== undefined && (!path.startsWith("/") || hostname !== undefined)) {
+    throw fail("its path is not absolute, or it has a host too");
+  }
+  const { database } = given;
+  if (database !== undefined && !(Number.isInteger(database) && database >= 0)) {
+    throw fail("its database is not a whole number of at least 0");
+  }
+  return {
+    address: path === undefined
+      ? checkTcpAddress({ hostname: hostname ?? "localhost", port }, fail)
+      : { path },
+    ...(tls ? { tls } : {}),
+    ...(username ? { username } : {}),
+    ...(password ? { password } : {}),
+    ...(database === undefined ? {} : { database }),
   };
 }
 

@@ -21,7 +21,7 @@ import { type Channel, type KeyNotification, toChannel } from "../../parse/mod.t
 import { NotificationChannel } from "../../parse/channel.ts";
 import { parseNotification } from "../../parse/notification.ts";
 import { type CommandArgument, decodeText, type MessageFrame, type Reply } from "../../resp/mod.ts";
-import { checkTcpAddress, parseUrl, type ServerUrl } from "./address.ts";
+import { DEFAULT_PORT, readTarget, type ServerTarget } from "./address.ts";
 import type { Connection } from "./connection.ts";
 import { MessageReceiver } from "./receiver.ts";
 import { openConnection, type ServerInfo } from "./handshake.ts";
@@ -47,6 +47,7 @@ export type {
   Transport,
   UnixAddress,
 } from "./transport.ts";
+export type { ServerAddress, ServerTarget } from "./address.ts";
 export { dial } from "./transports/mod.ts";
 export { Channel, KeyNotification } from "../../parse/mod.ts";
 export {
@@ -266,12 +267,10 @@ export class PubSubConnection implements AsyncDisposable {
  * ```
  */
 export async function open(
-  target: string | URL | Address,
+  target: ServerTarget,
   options: OpenOptions & MessageOptions = {},
 ): Promise<PubSubConnection> {
-  const url: ServerUrl = typeof target === "string" || target instanceof URL
-    ? parseUrl(target)
-    : { address: readAddress(target) };
+  const url = readTarget("the server URL", target, DEFAULT_PORT);
   await checkOptionNames(options, ["onMessage", "onError"], ["interval"]);
   const settings = resolveOpenOptions(url, options);
   checkKinds(options, { onMessage: "function", onError: "function" });
@@ -334,15 +333,4 @@ class Receiver extends MessageReceiver {
     this.#isSilent = false;
     return null;
   }
-}
-
-/** Checks an address. */
-function readAddress(address: Address): Address {
-  const given: Partial<TcpAddress & UnixAddress> = address ?? {};
-  if (typeof given.path === "string" && given.path.startsWith("/")) return { path: given.path };
-  return checkTcpAddress(
-    given,
-    (why) =>
-      new TypeError(`Cannot use the address: ${why}; give a URL, { hostname, port } or { path }`),
-  );
 }

@@ -1,4 +1,4 @@
-import { parseNamedUrl } from "../connection/address.ts";
+import { readTarget } from "../connection/address.ts";
 import { readCredentials } from "../connection/credentials.ts";
 import type { ServerDefaults } from "../connection/options.ts";
 import type { ConnectOptions } from "../options.ts";
@@ -70,7 +70,7 @@ export function readSentinelTarget(
   }
   // Called by their places: in a malformed URL even the host may be a piece of a password.
   const urls = sentinels.map((url, index) =>
-    parseNamedUrl(`the URL of sentinel ${index + 1}`, url, SENTINEL_PORT)
+    readTarget(`the URL of sentinel ${index + 1}`, url, SENTINEL_PORT)
   );
   const place = urls.findIndex(({ database }) => database !== undefined) + 1;
   if (place > 0) {

@@ -138,10 +138,10 @@ Deno.test("a server that does not answer any more ends the connection", async ()
 Deno.test("an address or option that cannot be used is a TypeError that says what to give", async () => {
   const bad: [unknown, object, string][] = [
     ["http://localhost", {}, "expected redis[s]://"],
-    [{ host: "localhost", port: 1 }, {}, "it is not { hostname, port }; give a URL"],
+    [{ host: "localhost", port: "1" }, {}, "it is not { hostname, port }; give a URL"],
     [{ hostname: "localhost", port: 0 }, {}, "its port is not from 1 to 65535"],
-    [{ path: "socket" }, {}, "it is not { hostname, port }"],
-    [null, {}, "it is not { hostname, port }"],
+    [{ path: "socket" }, {}, "its path is not absolute"],
+    [null, {}, "expected redis[s]://"],
     ["redis://localhost", { timeout: -1 }, "the option timeout: -1"],
     ["redis://localhost", { heartbeat: { interval: 0 } }, "the option heartbeat.interval: 0"],
     ["redis://localhost", { protocol: 4 }, "the option protocol: 4"],
