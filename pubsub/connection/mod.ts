@@ -26,7 +26,6 @@ import type { Connection } from "./connection.ts";
 import { MessageReceiver } from "./receiver.ts";
 import { openConnection, type ServerInfo } from "./handshake.ts";
 import { checkKinds, checkMilliseconds, isPromiseLike } from "./option_checks.ts";
-import type { Address, TcpAddress, UnixAddress } from "./transport.ts";
 import {
   checkOptionNames,
   HEARTBEAT_MS,

@@ -149,6 +149,7 @@ Deno.test("options that are undefined are left out", async () => {
     heartbeat: nothing,
     maxAttempts: undefined,
     maxConnecting: undefined,
+    waitOnFirstConnect: undefined,
     flags: undefined,
     queue: nothing,
     limits: nothing,

@@ -48,15 +48,15 @@ const NAMES = 'export { EventType } from "@/events";';
 
 // deno-fmt-ignore
 const SIZES: readonly Size[] = [
-  { what: "a connection",              form: "npm", part: "file",    code: CONNECTION,     target: 11_000, now: 20_665, condition: "workerd" },
+  { what: "a connection",              form: "npm", part: "file",    code: CONNECTION,     target: 11_000, now: 20_971, condition: "workerd" },
   { what: "a watcher of one server",   form: "npm", part: "initial", code: SERVER,         target: 20_000, now: 38_091 },
   { what: "a watcher of one server",   form: "jsr", part: "initial", code: SERVER,         target: 20_000, now: 38_393 },
-  { what: "all for one server",        form: "npm", part: "file",    code: SERVER,         target: 28_000, now: 52_432 },
-  { what: "all for one server",        form: "jsr", part: "file",    code: SERVER,         target: 28_000, now: 52_443 },
-  { what: "connect",                   form: "npm", part: "initial", code: CONNECT,        target: 27_000, now: 38_741 },
-  { what: "connect",                   form: "jsr", part: "initial", code: CONNECT,        target: 27_000, now: 38_746 },
-  { what: "connect",                   form: "npm", part: "chunks",  code: CONNECT,        target: 46_000, now: 80_272 },
-  { what: "connect",                   form: "jsr", part: "chunks",  code: CONNECT,        target: 46_000, now: 80_298 },
+  { what: "all for one server",        form: "npm", part: "file",    code: SERVER,         target: 28_000, now: 53_519 },
+  { what: "all for one server",        form: "jsr", part: "file",    code: SERVER,         target: 28_000, now: 53_554 },
+  { what: "connect",                   form: "npm", part: "initial", code: CONNECT,        target: 27_000, now: 39_144 },
+  { what: "connect",                   form: "jsr", part: "initial", code: CONNECT,        target: 27_000, now: 39_154 },
+  { what: "connect",                   form: "npm", part: "chunks",  code: CONNECT,        target: 46_000, now: 81_893 },
+  { what: "connect",                   form: "jsr", part: "chunks",  code: CONNECT,        target: 46_000, now: 81_905 },
   { what: "ConnectError",              form: "npm", part: "file",    code: ERROR,          target:    300 },
   { what: "ConnectError",              form: "jsr", part: "file",    code: ERROR,          target:    300, now:    879 },
   { what: "reading messages",          form: "jsr", part: "file",    code: READING,        target:  2_500, now:  4_053 },
