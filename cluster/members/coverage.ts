@@ -153,21 +153,24 @@ export class Coverage {
   }
 
   /**
-   * What clients were sent to a node for in slots that migrate to it, while it was not heard.
+   * A node that was not heard emitted events of slots that others own: clients were sent there because the
+   * slots migrate to it, or it did not know that it was replaced.
    *
-   * @param since since when they may have been, by the owner that sent them, in ms since the epoch
+   * @param since since when it may have, by the owner of the slot, in ms since the epoch
+   * @param to up to when, in ms since the epoch
    */
-  import(
+  miss(
     nodeId: string,
     slots: Iterable<number>,
     since: (owner: string) => number,
     to: number,
+    reason: GapReason = "topology",
   ): SlotGap[] {
     return group([...slots].flatMap((slot) => {
       const one = this.#slots[slot]!;
       // Of slots that nobody covers since it did, the gap goes on.
       if (isHole(one, nodeId)) return [];
-      return { slot, nodeId, reason: "topology" as const, from: since(one?.nodeId ?? nodeId), to };
+      return { slot, nodeId, reason, from: since(one?.nodeId ?? nodeId), to };
     }));
   }
 

@@ -157,12 +157,18 @@ export class Member implements GatedNode, ServerOwner {
     if (server.connection !== null || address === null) return;
     const name = formatAddress(address);
     if (name === node) return;
-    const reason = new ConnectError(
-      "SERVER_REPLACED",
-      `Cannot connect to ${node} any more: it is ${name} now`,
-      { server: node },
-    );
-    server.reconnect(reason, "disconnected");
+    this.#retry(`Cannot connect to ${node} any more: it is ${name} now`);
+  }
+
+  /** Reconnects at once, unless it is connected: it was a replica, and is a primary. */
+  retry(): void {
+    if (this.server.connection !== null) return;
+    this.#retry(`${this.node} has become a primary`);
+  }
+
+  #retry(why: string): void {
+    const reason = new ConnectError("SERVER_REPLACED", why, { server: this.node });
+    this.server.reconnect(reason, "disconnected");
   }
 
   /** Ends the connection for good. */

@@ -254,6 +254,7 @@ export class Members extends Map<string, Member> implements MemberContext {
     member.unheardFrom = member.isHeard ? from : Math.min(from, member.unheardFrom ?? Infinity);
     member.heardSince = null;
     if (gate.stream !== null) member.visited = gate.stream.visited;
+    if (member.server.connection === null) this.#awaitDemotion(member);
     // Before events that wait for what this node would have sent.
     this.#lose(member, from, reason);
     if (member.server.connection === null) gate.close();
@@ -261,9 +262,21 @@ export class Members extends Map<string, Member> implements MemberContext {
     this.#options.onHint();
   }
 
+  /** Of what a primary does that is replaced while it hangs, nothing is heard before it knows that. */
+  #awaitDemotion(member: Member): void {
+    const { id } = member;
+    const { coverage } = this.slots;
+    const slots = new Set([...this.slots.ownedBy(member), ...coverage.slotsLastOf(id)]);
+    this.succession.awaitDemotion(id, (silentAt) => {
+      this.slots.report(coverage.miss(id, slots, () => silentAt, Date.now(), "failover"));
+    });
+  }
+
   onPromoted(id: string): void {
     this.filter.proofs.addPrimary(id);
-    if (!this.has(id)) this.#add(id, this.#requestedAt);
+    const member = this.get(id);
+    if (member === undefined) this.#add(id, this.#requestedAt);
+    else if (!member.isHeard) member.retry();
     this.#options.onHint();
   }
 
@@ -323,9 +336,10 @@ export class Members extends Map<string, Member> implements MemberContext {
     if (!isHeard && member.unheardFrom !== null) {
       const importing = new Set([...stream?.report?.importing ?? [], ...member.visited]);
       const since = (owner: string) => member.unheardSince(owner)!;
-      this.slots.report(this.slots.coverage.import(member.id, importing, since, now));
+      this.slots.report(this.slots.coverage.miss(member.id, importing, since, now));
     }
     this.succession.end(member.id);
+    this.succession.endLoss(member.id);
     if (member.log !== null) this.succession.keepLog(member.id, member.log);
     this.slots.gain(member, this.slots.ownedBy(member), true);
   }
@@ -348,6 +362,7 @@ export class Members extends Map<string, Member> implements MemberContext {
   #check(): void {
     const { settings, onHint } = this.#options;
     const now = performance.now();
+    this.succession.checkAnswers();
     const passed = now - this.#checkedAt;
     const most = settings.heartbeat.busyInterval + TIMER_SLACK_MS;
     this.#checkedAt = now;
@@ -377,7 +392,7 @@ export class Members extends Map<string, Member> implements MemberContext {
    * @returns whether its replicas were not polled yet
    */
   #awaitHeir(id: string): boolean {
-    const heirs = [...this.succession.heirsOf(id)].filter((heir) => !this.has(heir));
+    const heirs = [...this.succession.heirsOf(id)].filter((heir) => !this.get(heir)?.isHeard);
     const isNew = this.succession.begin(id, heirs);
     this.filter.proofs.isUnsettled = this.succession.isUnderWay;
     return isNew;

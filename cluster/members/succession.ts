@@ -1,12 +1,12 @@
 import type { Connection } from "../../pubsub/connection/connection.ts";
-import { ClosedError } from "../../pubsub/connection/errors.ts";
+import { ClosedError, ConnectError, TimeoutError } from "../../pubsub/connection/errors.ts";
 import {
   type Introduced,
   openConnection,
   type ServerInfo,
 } from "../../pubsub/connection/handshake.ts";
 import { askRole, readReplication, type Replication } from "../../pubsub/connection/info.ts";
-import { delay } from "../../pubsub/connection/timers.ts";
+import { delay, TIMER_SLACK_MS } from "../../pubsub/connection/timers.ts";
 import type { TcpAddress } from "../../pubsub/mod.ts";
 import type { Settings } from "../../pubsub/options.ts";
 import type { ReplicationLog } from "../../pubsub/replication.ts";
@@ -54,6 +54,23 @@ export interface Standing {
   former: { readonly log: ReplicationLog; readonly until: number } | null;
 }
 
+/** How long after the loss of a primary it is asked what it is, if it is not heard by then, in ms. */
+const DEMOTION_MS = 500;
+
+/** How many round trips it takes at most to connect to a node that answers. */
+const CONNECTING = 4;
+
+/** A primary that was lost, and may have been replaced. */
+interface LostPrimary {
+  /** Ends the questions to it. */
+  readonly end: AbortController;
+  /** Whether a question is under way. */
+  isAsked: boolean;
+  /** A time at which it did not answer yet, and the next one of the same kind, in ms since the epoch. */
+  silentAt: number;
+  checkedAt: number;
+}
+
 /** How a node has taken over from an earlier primary. */
 export interface Takeover {
   /** Whether it can have done so, as that one's replica. */
@@ -74,6 +91,8 @@ export class Succession {
   readonly #context: SuccessionContext;
   /** Ends the polls of the replicas of a primary, by its id. */
   readonly #polls = new Map<string, AbortController>();
+  /** By id. */
+  readonly #lost = new Map<string, LostPrimary>();
   /** By id, also of nodes that were replaced. */
   readonly #standings = new Map<string, Standing>();
   #topology: Topology | null = null;
@@ -239,6 +258,66 @@ export class Succession {
   /** Ends everything. */
   close(): void {
     for (const primary of this.#polls.keys()) this.end(primary);
+    for (const id of this.#lost.keys()) this.endLoss(id);
+  }
+
+  /**
+   * Asks a primary that was lost what it is, until it answers or is heard again. If it is replaced while
+   * it hangs, it executes commands before it knows.
+   *
+   * @param onDemoted called if it is a replica, with a time at which it did not answer yet, in ms since the
+   * epoch
+   */
+  async awaitDemotion(id: string, onDemoted: (silentAt: number) => void): Promise<void> {
+    if (this.#lost.has(id)) return;
+    const end = new AbortController();
+    const { signal } = end;
+    const lostAt = Date.now();
+    const lost: LostPrimary = { end, isAsked: false, silentAt: lostAt, checkedAt: lostAt };
+    this.#lost.set(id, lost);
+    let connection: Connection | null = null;
+    let from: number | null = null;
+    let pause = DEMOTION_MS;
+    while (!signal.aborted) {
+      try {
+        await delay(pause, signal);
+        pause = POLL_MS;
+        const begunAt = Date.now();
+        lost.isAsked = true;
+        connection ??= (await this.#open(id, signal)).connection;
+        const { silentAt } = lost;
+        const askedAt = Date.now();
+        const { role } = await askRole(connection);
+        // It did not answer in time, and its first answer was on its way at that time.
+        const roundTrip = Date.now() - askedAt;
+        const isLate = askedAt - begunAt > CONNECTING * roundTrip + TIMER_SLACK_MS;
+        from ??= isLate ? silentAt - roundTrip : lostAt;
+        if (role === "replica" && !signal.aborted) onDemoted(from);
+        if (role !== "primary") break;
+      } catch (error) {
+        // Its process has ended, or nobody knows the node any more.
+        if (!isPassing(error)) break;
+        connection = null;
+      }
+      lost.isAsked = false;
+    }
+    connection?.close();
+    if (this.#lost.get(id) === lost) this.#lost.delete(id);
+  }
+
+  /** A primary that was lost is heard again. */
+  endLoss(id: string): void {
+    this.#lost.get(id)?.end.abort(new ClosedError(`Node ${id} is heard again`));
+    this.#lost.delete(id);
+  }
+
+  /** Takes note that what had arrived at the last call has been read by now. */
+  checkAnswers(): void {
+    for (const lost of this.#lost.values()) {
+      if (!lost.isAsked) continue;
+      lost.silentAt = lost.checkedAt;
+      lost.checkedAt = Date.now();
+    }
   }
 
   async #poll(primary: string, id: string, signal: AbortSignal): Promise<void> {
@@ -274,4 +353,10 @@ export class Succession {
     if (address === null) throw new ClosedError(`No node says where ${id} is`);
     return await openConnection({ ...settings, address, signal });
   }
+}
+
+/** Whether a server may still be there though an attempt to ask it something failed. */
+function isPassing(error: unknown): boolean {
+  return error instanceof TimeoutError ||
+    error instanceof ConnectError && error.code === "CONNECTION_LOST";
 }

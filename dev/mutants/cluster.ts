@@ -242,6 +242,27 @@ export const cluster: readonly Mutant[] = [
     tests: ["tests/cluster/members/succession_test.ts"],
   },
   {
+    name: "takes an early answer of a primary that hung for its last word",
+    file: "cluster/members/succession.ts",
+    before: 'if (role !== "primary") break;',
+    after: "break;",
+    tests: ["tests/cluster/members/succession_test.ts"],
+  },
+  {
+    name: "reports no gap for what a primary did that was replaced while it hung",
+    file: "cluster/members/members.ts",
+    before: "if (member.server.connection === null) this.#awaitDemotion(member);",
+    after: "",
+    tests: ["tests/cluster/model_scenarios_test.ts", "--filter=hung for long"],
+  },
+  {
+    name: "takes a primary that answers late for one that was silent since it was lost",
+    file: "cluster/members/succession.ts",
+    before: "from ??= isLate ? silentAt - roundTrip : lostAt;",
+    after: "from ??= lostAt;",
+    tests: ["tests/cluster/model_scenarios_test.ts", "--filter=hung for long"],
+  },
+  {
     name: "asks a node no more for proof that events of others wait for",
     file: "cluster/migration/proofs.ts",
     before: "this.#waiting.add(stream);",

@@ -133,7 +133,7 @@ Deno.test("a slot that its owner ends after another node has said that it owns i
 });
 
 Deno.test("what a node may have been sent for slots that migrate to it is a gap while it was not heard", () => {
-  assertEquals(tell(covered().import("b", [5, 6], () => 100, 150)), ["b topology 5-6 100-150"]);
+  assertEquals(tell(covered().miss("b", [5, 6], () => 100, 150)), ["b topology 5-6 100-150"]);
 });
 
 Deno.test("the end of a fence counts only at the node that covers the slot", () => {
@@ -282,7 +282,7 @@ Deno.test("slots that migrate to a node, and that it covered last, are reported 
   const coverage = covered();
   coverage.release("a", 5, 90, true, null, 90);
   coverage.lose("a", 100, "disconnected");
-  assertEquals(tell(coverage.import("a", [5, 9000], () => 100, 200)), ["a topology 9000 100-200"]);
+  assertEquals(tell(coverage.miss("a", [5, 9000], () => 100, 200)), ["a topology 9000 100-200"]);
   assertEquals(tell(coverage.gain("a", [5], { ...CONNECTED, heardSince: 200 }, 200)), [
     "a topology 5 90-200",
   ]);
@@ -368,7 +368,7 @@ Deno.test("a node that joined may have been sent clients only once the owner of 
     "c topology 5 150-200",
     "c topology 9000 50-200",
   ]);
-  assertEquals(tell(covered().import("c", [5, 9000], unheardSince, 200)), [
+  assertEquals(tell(covered().miss("c", [5, 9000], unheardSince, 200)), [
     "c topology 5 150-200",
     "c topology 9000 50-200",
   ]);

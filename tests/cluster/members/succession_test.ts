@@ -15,6 +15,11 @@ function hello(role: "master" | "replica"): string {
   return `%5\r\n${texts.join("")}$5\r\nproto\r\n:3\r\n`;
 }
 
+/** The reply to `ROLE`. */
+function role(name: "master" | "slave"): string {
+  return `*2\r\n$${name.length}\r\n${name}\r\n:1\r\n`;
+}
+
 const REPLICATION: Replication = { id: "t", offset: 9, previousId: "s", previousOffset: 9 };
 
 /** Servers that say that they are replicas, until they are promoted. */
@@ -30,8 +35,7 @@ class Replicas implements AsyncDisposable {
       new FakeServer(([name]) => {
         if (name === "HELLO") return hello(this.#promoted.has(id) ? "master" : "replica");
         if (name !== "ROLE") return undefined;
-        const role = this.#promoted.has(id) ? "master" : "slave";
-        return `*2\r\n$${role.length}\r\n${role}\r\n:1\r\n`;
+        return role(this.#promoted.has(id) ? "master" : "slave");
       }),
     ]));
     this.succession = new Succession({
@@ -213,6 +217,42 @@ Deno.test("a replica whose connection breaks is connected to again", async () =>
   replicas.promote("r");
   await until("it is reported", () => promoted.length > 0);
   assertEquals(promoted, ["r"]);
+});
+
+Deno.test("a primary that hung is asked what it is until it says that it is a replica", async () => {
+  let isHung = true;
+  let replies = 0;
+  const server = new FakeServer(([name]) => {
+    if (isHung) return null;
+    if (name === "HELLO") return hello("master");
+    return name !== "ROLE" ? undefined : ++replies < 3 ? role("master") : role("slave");
+  });
+  await using replicas = new Replicas();
+  const { succession } = replicas;
+  replicas.servers.set("p", server);
+  const demoted: number[] = [];
+  const lostAt = Date.now();
+  succession.awaitDemotion("p", (silentAt) => void demoted.push(silentAt));
+  succession.awaitDemotion("p", () => assert(false, "it is asked already"));
+  await until("it is asked", () => server.commands.length > 0);
+  isHung = false;
+  server.hangUp();
+  await until("it is a replica", () => demoted.length > 0);
+  await until("the connection is closed", () => server.connections === 0);
+  assertEquals([demoted.length, replies], [1, 3]);
+  // No question was under way for long when it went on.
+  assert(lostAt <= demoted[0]! && demoted[0]! < lostAt + 100);
+});
+
+Deno.test("a primary that is heard again, or that nobody can locate, is not asked any more", async () => {
+  await using replicas = new Replicas("p");
+  const { succession, servers } = replicas;
+  const fail = () => assert(false, "it is no replica");
+  const asking = succession.awaitDemotion("p", fail);
+  succession.endLoss("p");
+  await asking;
+  assertEquals(servers.get("p")!.commands, []);
+  await succession.awaitDemotion("whom nobody can locate", fail);
 });
 
 Deno.test("nodes that the cluster has forgotten are forgotten, unless they are watched or replaced just now", async () => {

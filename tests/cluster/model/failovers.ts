@@ -18,11 +18,14 @@ export function replicaOf(cluster: ModelCluster, primary: ModelNode): ModelNode 
  * Has a replica take over from its primary: `CLUSTER FAILOVER`, with or without the primary's
  * agreement, or because the primary was killed, or hangs for some seconds. A node that was killed is
  * started again as a replica.
+ *
+ * @param longer how much longer a primary hangs than usual, in ms
  */
 export function* failOver(
   cluster: ModelCluster,
   primary: ModelNode,
   kind: FailoverKind,
+  longer: number = 0,
 ): Generator<number, void> {
   const replica = replicaOf(cluster, primary);
   if (replica === null) return;
@@ -57,7 +60,12 @@ export function* failOver(
   }
   promote();
   yield 500 + cluster.random.below(2_000);
-  if (kind === "hang") primary.release();
+  if (kind === "hang") {
+    if (longer > 0) yield longer;
+    primary.release();
+    // What it executes is undone, and perhaps no connection to it is open.
+    cluster.noteOutage(replica, 0);
+  }
   if (kind === "kill") revive(primary, replica);
 }
 

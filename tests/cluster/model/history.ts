@@ -1,10 +1,10 @@
 /**
  * What an event is in truth: something happened to the key in the cluster (`real`), or the key was
- * only copied, moved or replicated (`artefact`). `either` is what the client may deliver or not:
- * writes that a failover has undone before they were made, and keys that an aborted migration left
+ * only copied, moved or replicated (`artefact`). `undone` are writes that a failover has undone before
+ * they were made. `either` is what the client may deliver or not: keys that an aborted migration left
  * where no client finds them.
  */
-export type Truth = "real" | "artefact" | "either";
+export type Truth = "real" | "artefact" | "undone" | "either";
 
 /** An event that a node emitted. */
 export interface Emission {

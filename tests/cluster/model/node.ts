@@ -201,7 +201,7 @@ export class ModelNode {
     this.put(key, value);
     const isReplaced = this.isReplaced || this.owns(slot) && this.cluster.hasSuccessor(this, slot);
     const isUndone = truth === "real" && isReplaced;
-    for (const type of events) this.emit(key, type, isUndone ? "either" : truth, why);
+    for (const type of events) this.emit(key, type, isUndone ? "undone" : truth, why);
     this.exports.get(slot)?.(change);
     this.#replicate(change);
   }

@@ -32,6 +32,8 @@ export const FAULTS = [
   "hidden",
   /** A real event was not received, and is in no gap. */
   "lost",
+  /** A write that a failover has undone was neither delivered, nor is it in a gap. */
+  "undone",
   /** An event was delivered more than once. */
   "duplicate",
   /** An artefact was delivered as if it were real. */
@@ -218,10 +220,11 @@ export class Report {
       if (truth === "artefact") {
         if (item?.migration === false) this.#fault("artefact", describe(emission));
         else if (item?.migration !== "maybe" && received.has(emission)) this.keptBack++;
-      } else if (truth === "real" && subscribedAt <= at && at < closedAt) {
+      } else if (truth !== "either" && subscribedAt <= at && at < closedAt) {
         this.real++;
         if (item !== undefined && item.migration !== true) continue;
         if (this.#isInGap(emission)) this.inGaps++;
+        else if (truth === "undone") this.#fault("undone", describe(emission));
         else this.#fault(received.has(emission) ? "hidden" : "lost", describe(emission));
       }
     }
@@ -233,8 +236,8 @@ export class Report {
 
   /** Whether it cannot be decided what this was. */
   #isUndecidable(emission: Emission): boolean {
-    if (emission.truth === "either" || this.#isInGap(emission)) return true;
-    const { slot, at, port, type } = emission;
+    const { slot, at, port, type, truth } = emission;
+    if (truth === "either" || truth === "undone" || this.#isInGap(emission)) return true;
     // Whoever is down may have emitted the opposite.
     if (PAIRED.has(type) && this.#isDownAt(at)) return true;
     const { takeovers, pauses } = this.history;
