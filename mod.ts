@@ -99,6 +99,7 @@ export {
   type QueueLimits,
   type QueueOptions,
   type RefusedChannel,
+  type RolledBack,
   SentinelError,
   type SentinelFailure,
   type SentinelTarget,

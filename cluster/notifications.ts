@@ -2,6 +2,7 @@ import type { Dispatcher } from "../pubsub/dispatcher.ts";
 import { AbstractKeyspaceNotifications } from "../pubsub/base.ts";
 import type { ServerTarget } from "../pubsub/connection/address.ts";
 import { ConnectError } from "../pubsub/connection/errors.ts";
+import { checkUnused } from "../pubsub/connection/option_checks.ts";
 import { KeyspaceNotifications, type SentinelTarget, type Status } from "../pubsub/mod.ts";
 import { checkNames, ONLY_ANNOUNCED } from "../pubsub/options.ts";
 import { isSentinelTarget } from "../pubsub/sentinel_target.ts";
@@ -148,7 +149,12 @@ export async function connect(
         // The other options are for the case that it is a node of a cluster.
         options.singleNode || !ONLY_ANNOUNCED.includes(name)
       );
-      return await KeyspaceNotifications.connect(targets[0]!, Object.fromEntries(own));
+      const found = await KeyspaceNotifications.connect(targets[0]!, Object.fromEntries(own));
+      if (options.standby) {
+        await found.close();
+        checkUnused(options, ["standby"], "a single server", "nobody names its replicas");
+      }
+      return found;
     } catch (error) {
       if (!(error instanceof ConnectError && error.code === "CLUSTER_NODE")) throw error;
     }

@@ -5,6 +5,7 @@ import {
   checkMilliseconds,
   checkOneOf,
 } from "../pubsub/connection/option_checks.ts";
+import { checkStandby } from "../pubsub/options.ts";
 
 /**
  * What to do with migration artefacts: spurious notifications that a slot migration causes although
@@ -77,6 +78,7 @@ export interface ClusterSettings {
  */
 export function resolveClusterOptions(options: ClusterOptions): ClusterSettings {
   checkKinds(options, { addressMap: "function" });
+  checkStandby(options);
   const { refreshInterval = DEFAULT_REFRESH_INTERVAL, maxNodes, migrations = "hide" } = options;
   checkMilliseconds("refreshInterval", refreshInterval);
   if (maxNodes !== undefined) checkAtLeast(1, "maxNodes", maxNodes);

@@ -86,6 +86,12 @@ export function checkForCluster(options: ClusterOptions): void {
   }
   checkUnused(
     options,
+    ["standby", "onRolledBack"],
+    "a cluster",
+    "it is for sentinels",
+  );
+  checkUnused(
+    options,
     ["singleNode"],
     "several URLs or ClusterKeyspaceNotifications",
     "they watch the whole cluster; give connect one URL for one node",

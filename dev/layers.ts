@@ -28,7 +28,11 @@ export const LAYERS: readonly Layer[] = [
     imports: ["pubsub/connection/transports/", "bytes/", "resp/", "parse/", "events/"],
     runtime: false,
   },
-  { path: "pubsub/standby/", imports: ["events/"], runtime: false },
+  {
+    path: "pubsub/standby/",
+    imports: ["pubsub/", "pubsub/connection/", "bytes/", "resp/", "parse/", "events/"],
+    runtime: false,
+  },
   {
     path: "pubsub/sentinel/",
     imports: ["pubsub/", "pubsub/connection/", "pubsub/connection/transports/", "resp/"],
@@ -40,6 +44,7 @@ export const LAYERS: readonly Layer[] = [
       "pubsub/connection/",
       "pubsub/connection/transports/",
       "pubsub/sentinel/",
+      "pubsub/standby/",
       "bytes/",
       "resp/",
       "parse/",

@@ -65,7 +65,8 @@ export abstract class AbstractKeyspaceNotifications
   health(): Health {
     const { state, nodes } = this.status();
     if (state === "closed") return { ok: false, reason: "closed" };
-    const bad = nodes.flatMap(({ node, state, error, silentFor }) => {
+    const bad = nodes.flatMap(({ node, state, error, silentFor, standby }) => {
+      if (standby?.isLeading) return [];
       if (state !== "ready") return `${node} is ${state}: ${error}`;
       return silentFor > SILENT_MS ? `${node} has not answered for ${silentFor} ms` : [];
     });
@@ -265,10 +266,10 @@ export abstract class AbstractKeyspaceNotifications
    * follow each other miss nothing. To leave a loop, by `break` or otherwise, unsubscribes nothing:
    * what is subscribed for one loop alone is held by `await using` beside it.
    *
-   * @param options whether to show gaps and flushes; a signal that ends the loop
+   * @param options whether to show gaps, flushes and what was rolled back; a signal that ends the loop
    * @returns the loop; it throws when the connection was lost for good
-   * @throws {TypeError} when the signal is none, or when flushes are to be shown without the option
-   * `flushes` of `connect`
+   * @throws {TypeError} when the signal is none, or when what is to be shown is not known: flushes take
+   * the option `flushes` of `connect`, and what was rolled back its option `standby`
    */
   listen<Options extends ListenOptions = ListenOptions>(
     options?: Options,
@@ -284,7 +285,7 @@ export abstract class AbstractKeyspaceNotifications
    * of the socket brought. At one promise for each batch instead of one for each notification, it takes
    * less time where many come.
    *
-   * A batch has at least 1 and at most 1,000 items, gaps and flushes included. It never goes on after
+   * A batch has at least 1 and at most 1,000 items, gaps and the like included. It never goes on after
    * a place where items were dropped. Items of a batch count as read: a loop that is left within a
    * batch gives back none of them.
    *
@@ -320,9 +321,9 @@ export abstract class AbstractKeyspaceNotifications
    * of `connect` name. There may be several, added at any time. While there is none for warnings or
    * errors, they are logged.
    *
-   * @param type `gap`, `flush`, `status`, `warning` or `error`
-   * @param listener receives an event, whose `detail` is what the option `onGap`, `onFlush`, `onStatus`,
-   * `onWarning` or `onError` receives; what it throws is logged
+   * @param type `gap`, `flush`, `rolled-back`, `status`, `warning` or `error`
+   * @param listener receives an event, whose `detail` is what the option `onGap`, `onFlush`,
+   * `onRolledBack`, `onStatus`, `onWarning` or `onError` receives; what it throws is logged
    * @param options whether it is removed when it is called, and a signal that removes it
    * @throws {TypeError} when there is no such type, or the listener is no function
    *

@@ -7,7 +7,7 @@ import type { EventAdvice } from "./advice.ts";
 import type { EventDeduplicator } from "./event_deduplicator.ts";
 import type { CheckedChannel } from "./flags.ts";
 import { FilteredConsumer, makeFilter, passing, type User } from "./filter.ts";
-import type { Flush, Gap } from "./gap.ts";
+import type { Flush, Gap, RolledBack } from "./gap.ts";
 import type { DroppedMessages } from "./held_messages.ts";
 import { subscribeError } from "./subscribe.ts";
 import { Backpressure, type DeliveryOptions, type QueueCounts } from "./queue.ts";
@@ -125,6 +125,7 @@ export class Dispatcher {
       limits: settings.queue,
       overflow: settings.overflow,
       flushes: settings.flushes !== null,
+      standby: settings.standby,
       onGapLoop: () => settings.reports.areGapsRead = true,
     };
     this.stream = new Stream(this.#delivery);
@@ -287,6 +288,12 @@ export class Dispatcher {
     this.#report(flush);
   }
 
+  /** Reports what a failover has undone, before the next notification. */
+  reportRolledBack(item: RolledBack): void {
+    this.#settings.onRolledBack(item);
+    this.#report(item);
+  }
+
   /** Reports messages of a server that were dropped before they reached a queue. */
   reportDropped(
     node: string,
@@ -361,7 +368,7 @@ export class Dispatcher {
     subscription.consumer.close();
   }
 
-  #report(item: Gap | Flush): void {
+  #report(item: Gap | Flush | RolledBack): void {
     for (const { consumer } of this.#subscriptions) {
       if (consumer === this.stream) return this.stream.report(item);
     }

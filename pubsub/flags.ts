@@ -264,6 +264,26 @@ export function flagsIn({ secrets }: Connection, reply: Reply): string | null {
 }
 
 /**
+ * Compares the flags of a primary with those of its replica.
+ *
+ * @returns why the replica does not emit what its primary emits; null if it does
+ */
+export function compareFlags(primary: string | null, replica: string | null): string | null {
+  if (primary === null || replica === null) {
+    return "CONFIG GET does not tell notify-keyspace-events";
+  }
+  const [ours, theirs] = [parseFlags(primary), parseFlags(replica)];
+  // A key that expires or is evicted is deleted on a replica, and a replica does not learn of reads.
+  const needsDeletions = (ours.has("x") || ours.has("e")) && !(ours.has("g") && theirs.has("g"));
+  const different = [...ours].filter((letter) => !theirs.has(letter)).concat(
+    [...theirs].filter((letter) => !ours.has(letter)),
+  ).filter((letter) => !"xem".includes(letter));
+  if (different.length === 0 && !needsDeletions) return null;
+  return `notify-keyspace-events is "${primary}" on the primary and "${replica}" on the replica; ` +
+    "set the same on both" + (needsDeletions ? ", with g" : "");
+}
+
+/**
  * The letters that a server may have in force without printing them, most first: newer servers know
  * more of them, and refuse a value with one that they do not know.
  */
@@ -411,6 +431,8 @@ function representatives(channels: Iterable<CheckedChannel>): Map<string, Need> 
     const { type } = channel;
     const name = BY_KEY.includes(type) ? `${type}` : `${channel}`;
     for (const { events } of users) {
+      // Nobody takes what comes for such a user.
+      if (events?.length === 0) continue;
       const need = events === undefined ? name : `${name} ${events}`;
       if (!found.has(need)) found.set(need, events === undefined ? channel : { channel, events });
     }

@@ -44,6 +44,11 @@ export interface Gap {
    * the keys that are missing.
    */
   readonly slots?: readonly SlotSpan[];
+  /**
+   * The keys it concerns, as {@linkcode KeyNotification.key} has them; all if left out. Only with the
+   * option `standby`: nothing is missing of other keys.
+   */
+  readonly keys?: readonly string[];
   /** When it began, in ms since the epoch: nothing is missing from before. */
   readonly from: number;
   /** When it ended, in ms since the epoch: nothing is missing from after. */
@@ -77,6 +82,36 @@ export interface Flush {
   /** The server, as `host:port`. In a cluster the keys of the other nodes are still there. */
   readonly node: string;
   /** When it was received, in ms since the epoch. */
+  readonly at: number;
+}
+
+/**
+ * Notifications of writes that a failover has undone: the old primary had executed them, and the new one
+ * never received them.
+ *
+ * With the option `standby` it stands in the stream where the new primary begins.
+ *
+ * @example
+ * ```ts no-run
+ * import { connect, type RolledBack } from "@keywatch/keywatch";
+ *
+ * const cache = new Map<string, string>();
+ * const onRolledBack = ({ notifications }: RolledBack): void => {
+ *   for (const { key } of notifications) cache.delete(key);
+ * };
+ * const target = { sentinels: ["redis://localhost:26379"], name: "mymaster" };
+ * await using notifications = await connect(target, { standby: true, onRolledBack });
+ * await notifications.subscribeKeyspace("user:*", { handler: ({ key }) => cache.delete(key) });
+ * ```
+ */
+export interface RolledBack {
+  /** Always `"rolled-back"`; a notification's `kind` is its channel type. */
+  readonly kind: "rolled-back";
+  /** The new primary, as `host:port`. */
+  readonly node: string;
+  /** What was delivered before and has not happened, in order. Never empty. */
+  readonly notifications: readonly KeyNotification[];
+  /** When it was found out, in ms since the epoch. */
   readonly at: number;
 }
 
@@ -138,7 +173,7 @@ function notBefore(time: number): number {
 }
 
 /** What a queue holds. */
-export type Item = KeyNotification | Gap | Flush;
+export type Item = KeyNotification | Gap | Flush | RolledBack;
 
 /** The approximate memory of a slot, or of a range of slots, in bytes. */
 const SLOT_BYTES = 64;
@@ -150,7 +185,8 @@ export function sizeOfGap({ slots = [] }: Gap): number {
 
 /** Whether an item of a queue is a notification. */
 export function isNotification(item: Item | DroppedItems): item is KeyNotification {
-  return item.kind !== "gap" && item.kind !== "flush" && item.kind !== "dropped items";
+  const { kind } = item;
+  return kind !== "gap" && kind !== "flush" && kind !== "rolled-back" && kind !== "dropped items";
 }
 
 /** Notifications of one server that were dropped. */
@@ -196,6 +232,10 @@ export class DroppedItems {
     else if (item.kind === "gap") {
       const { node, from, to, dropped = 0, slots } = item;
       this.#add(slots === undefined ? null : node, from, to, dropped, slotsOf(slots ?? []));
+    } else if (item.kind === "rolled-back") {
+      for (const { node = null, slot } of item.notifications) {
+        this.#add(node, Math.min(sentAfter, item.at), item.at, 0, slot === undefined ? [] : [slot]);
+      }
     } else {
       const { node = null, timestamp, slot } = item;
       const slots = slot === undefined ? [] : [slot];

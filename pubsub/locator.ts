@@ -15,6 +15,8 @@ export interface Source {
    * @param leave called with the reason when another server has replaced it
    */
   follow?(signal: AbortSignal, leave: (why: string) => void): void;
+  /** Lists the replicas of the server, the best first. Only where somebody knows them. */
+  replicas?(signal: AbortSignal): Promise<readonly Address[]>;
 }
 
 /** Locates a server, each time before it is connected to. */

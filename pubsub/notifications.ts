@@ -1,12 +1,14 @@
+import { Channel, matchGlob } from "../parse/mod.ts";
 import { DEFAULT_PORT, readTarget, type ServerTarget } from "./connection/address.ts";
 import { formatAddress } from "./connection/transport.ts";
 import { AbstractKeyspaceNotifications } from "./base.ts";
 import { ClosedError, ConnectError } from "./connection/errors.ts";
 import type { ServerInfo } from "./connection/handshake.ts";
 import type { CheckedChannel } from "./flags.ts";
+import { FilteredConsumer, makeFilter } from "./filter.ts";
 import { OpenGap } from "./gap.ts";
 import { PING } from "./heartbeat.ts";
-import { Dispatcher } from "./dispatcher.ts";
+import { type Desired, Dispatcher } from "./dispatcher.ts";
 import type { Source } from "./locator.ts";
 import { checkUnused } from "./connection/option_checks.ts";
 import {
@@ -20,6 +22,7 @@ import {
 import type { RoleCheck, RoleCheckOptions } from "./role_check.ts";
 import { isSentinelTarget, type SentinelTarget } from "./sentinel_target.ts";
 import type { ServerOwner } from "./server_owner.ts";
+import type { Standby } from "./standby/standby.ts";
 import type { NodeState, Status } from "./status.ts";
 import { Server } from "./server.ts";
 
@@ -39,30 +42,49 @@ export class KeyspaceNotifications extends AbstractKeyspaceNotifications {
   /** @internal */
   protected readonly dispatcher: Dispatcher;
   readonly #server: Server;
+  readonly #standby: Standby | null;
   readonly #settings: Settings;
   /** The events of which it was warned that a replica does not send them. */
   readonly #missed = new Set<string>();
   /** Ends what is done beside the connection. */
   readonly #end = new AbortController();
 
-  private constructor({ locator, settings }: Source, options: ConnectOptions) {
+  private constructor(
+    { locator, settings, replicas }: Source,
+    options: ConnectOptions,
+    module: typeof import("./standby/standby.ts") | null,
+  ) {
     super(settings.database);
     this.#settings = settings;
     this.dispatcher = new Dispatcher(() => this.#node, settings, {
-      subscribe: async (channels, checked, admit) => {
-        const checking = this.#check(checked).then(admit);
-        // RESP2 takes no question on a connection that has subscribed. To add flags takes several
-        // round trips, for which messages would be held.
-        if (this.#server.info?.protocol !== 3 || settings.flags === "merge") await checking;
-        const [refused] = await Promise.all([this.#server.settle(channels, checking), checking]);
-        return refused;
+      subscribe: (channels, checked, admit) => {
+        const settle = async (all: readonly Desired[]) => {
+          const checking = this.#check(checked).then(admit);
+          // RESP2 takes no question on a connection that has subscribed. To add flags takes several
+          // round trips, for which messages would be held.
+          if (this.#server.info?.protocol !== 3 || settings.flags === "merge") await checking;
+          const [refused] = await Promise.all([this.#server.settle(all, checking), checking]);
+          return refused;
+        };
+        return this.#standby?.subscribe(channels, checked, settle) ?? settle(channels);
       },
-      reconcile: () => this.#server.reconcile(),
+      reconcile: () => (this.#standby ?? this.#server).reconcile(),
     });
     const { singleNode = false, signal } = options;
     const gap = new OpenGap((reason, from, to) =>
       this.dispatcher.reportGap({ kind: "gap", reason, node: this.#node, from, to })
     );
+    const standby = this.#standby = module && new module.Standby({
+      settings,
+      dispatcher: this.dispatcher,
+      tools: { Channel, FilteredConsumer, makeFilter, matchGlob, Server },
+      replicas: replicas!,
+      onLost: (reason, from) => {
+        gap.begin(reason, from);
+        if (this.#server.state === "ready") gap.end();
+      },
+      onStatus: () => settings.onStatus(this.status()),
+    });
     let state: NodeState = "connecting";
     let roleCheck: RoleCheck | null = null;
     const roles: RoleCheckOptions = {
@@ -78,7 +100,9 @@ export class KeyspaceNotifications extends AbstractKeyspaceNotifications {
     };
     const owner: ServerOwner = {
       inspect: async (info, connection, askedAt) => {
-        gap.move(await locator.inspect?.(info, connection) ?? Infinity);
+        const movedAfter = await locator.inspect?.(info, connection) ?? Infinity;
+        gap.move(movedAfter);
+        standby?.move(movedAfter);
         checkMode(this.#node, info, singleNode);
         const { RoleCheck } = await import("./on_demand.ts");
         roleCheck ??= new RoleCheck(roles);
@@ -90,17 +114,20 @@ export class KeyspaceNotifications extends AbstractKeyspaceNotifications {
       probe: ({ protocol }) =>
         protocol === 3 && locator.noteOffset !== undefined ? roleCheck!.probe : PING,
       onLost: (reason, from, hasChannels) => {
-        if (hasChannels) gap.begin(reason, from);
+        const isCovered = standby?.lose(reason, from);
+        if (hasChannels && !isCovered) gap.begin(reason, from);
       },
       onState: () => {
         const before = state;
         state = this.#server.state;
+        standby?.onState();
         settings.onStatus(this.status());
         if (state === "degraded" && before !== state) gap.tell();
         else if (state === "ready") gap.end();
       },
       onDropped: (dropped) => this.dispatcher.reportDropped(this.#node, dropped),
       onEnd: (reason) => {
+        standby?.close(reason);
         gap.end();
         this.#end.abort(reason);
         this.dispatcher.end(reason);
@@ -110,9 +137,10 @@ export class KeyspaceNotifications extends AbstractKeyspaceNotifications {
       locator,
       settings,
       dispatcher: this.dispatcher,
-      gate: null,
+      gate: standby?.primary ?? null,
       owner,
     });
+    if (standby !== null) standby.primary.server = this.#server;
     const close = () => void this.close();
     signal?.addEventListener("abort", close);
     this.#end.signal.addEventListener("abort", () => signal?.removeEventListener("abort", close));
@@ -145,9 +173,11 @@ export class KeyspaceNotifications extends AbstractKeyspaceNotifications {
       ? await readSentinels(target, options)
       : readServer(target, options);
     options.signal?.throwIfAborted();
-    const notifications = new KeyspaceNotifications(source, options);
+    const module = source.settings.standby ? await import("./standby/standby.ts") : null;
+    const notifications = new KeyspaceNotifications(source, options, module);
     try {
       await notifications.#server.start();
+      notifications.#standby?.start();
       // Aborted in the turn in which it was connected, as by `onStatus`.
       options.signal?.throwIfAborted();
       source.follow?.(notifications.#end.signal, (why) => notifications.#leave(why));
@@ -160,11 +190,15 @@ export class KeyspaceNotifications extends AbstractKeyspaceNotifications {
 
   /** How things stand. */
   status(): Status {
-    const node = this.#server.status();
+    const server = this.#server.status();
+    const standby = this.#standby?.status();
+    const node = standby === undefined ? server : { ...server, standby };
     const { state } = node;
     const { agrees } = this.#server;
     return {
-      state: state === "ready"
+      state: this.#standby?.isCovering
+        ? "ready"
+        : state === "ready"
         ? agrees ? state : "subscribing"
         : state === "closed"
         ? state

@@ -7,8 +7,9 @@
 
 export { adviseOnReplica, checkKeyPrefix, EventAdvice } from "./advice.ts";
 export { keepTrying } from "./first_connect.ts";
-export { DeliveryCheck } from "./flags.ts";
+export { compareFlags, DeliveryCheck, flagsIn } from "./flags.ts";
 export { observe } from "./observer.ts";
+export { readReplication } from "./connection/info.ts";
 export { RoleCheck } from "./role_check.ts";
 export { refuseOther, SideConnection } from "./side_connection.ts";
 export { checkUp, degrade } from "./upkeep.ts";

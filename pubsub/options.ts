@@ -10,7 +10,7 @@ import {
   shielded,
 } from "./connection/options.ts";
 import type { ConnectTurns } from "./connect_turns.ts";
-import type { Flush, Gap } from "./gap.ts";
+import type { Flush, Gap, RolledBack } from "./gap.ts";
 import type { HeartbeatOptions } from "./heartbeat.ts";
 import {
   checkAtLeast,
@@ -146,6 +146,19 @@ export interface ConnectOptions extends OpenOptions {
    */
   readonly onFlush?: (flush: Flush) => void;
   /**
+   * Also subscribe to a replica, and go on with its events where the connection to the primary is lost or
+   * another node becomes the primary, so that there is no gap. Only for sentinels. It takes the rights to
+   * `ROLE`, `INFO`, `CONFIG GET` and `CLIENT TRACKING`, and the same `notify-keyspace-events` on the
+   * primary and on its replicas, with `g` if it has `x` or `e`; `onWarning` says what is missing. See
+   * `docs/standby.md`. Default `false`.
+   */
+  readonly standby?: boolean;
+  /**
+   * Takes what a failover has undone, at its place among what is received. Earlier notifications may
+   * still wait, as for `onGap`. Only with `standby`.
+   */
+  readonly onRolledBack?: (item: RolledBack) => void;
+  /**
    * Called with the status whenever the state of a server changes. Changes of several nodes of a cluster
    * at the same time cause one call.
    */
@@ -187,6 +200,8 @@ const KINDS: {
   onGap: "function",
   flushes: "boolean",
   onFlush: "function",
+  standby: null,
+  onRolledBack: null,
   onStatus: "function",
   quiet: "boolean",
   debug: "function",
@@ -202,6 +217,8 @@ export const CLUSTER_ONLY: readonly string[] = [
 /** Those, and what else matters only where servers announce addresses. */
 export const ONLY_ANNOUNCED: readonly string[] = /* @__PURE__ */ CLUSTER_ONLY.concat(
   "addressMap",
+  "standby",
+  "onRolledBack",
 );
 
 /**
@@ -237,11 +254,25 @@ export interface Settings extends OpenSettings {
   /** Whether it was said that flushes cannot be observed; null if they are not to be. */
   readonly flushes: { hasWarned: boolean } | null;
   readonly onFlush: (flush: Flush) => void;
+  /** Whether a replica stands by. */
+  readonly standby: boolean;
+  readonly onRolledBack: (item: RolledBack) => void;
   readonly onStatus: (status: Status) => void;
   /** All listeners, of whom those in the options are the first. */
   readonly reports: Reports;
   readonly quiet: boolean;
   readonly debug: ((line: string) => void) | undefined;
+}
+
+/**
+ * Checks the options of a standby.
+ *
+ * @throws {TypeError} when one is not what it must be
+ */
+export function checkStandby(options: ConnectOptions): void {
+  checkKinds(options, { standby: "boolean", onRolledBack: "function" });
+  if (options.standby) return;
+  checkUnused(options, ["onRolledBack"], "standby: false", "nothing is known of it then");
 }
 
 /**
@@ -256,10 +287,11 @@ export function resolveOptions(
   options: ConnectOptions,
   secrets: Secrets = new Secrets(),
 ): Settings {
-  const { flags = "require", flushes = false } = options;
+  const { flags = "require", flushes = false, standby = false } = options;
   if (!flushes) {
     checkUnused(options, ["onFlush"], "flushes: false", "no flush is reported then");
   }
+  checkStandby(options);
   const { maxAttempts = Infinity, maxConnecting = DEFAULT_MAX_CONNECTING } = options;
   checkAtLeast(0, "maxAttempts", maxAttempts);
   checkAtLeast(1, "maxConnecting", maxConnecting);
@@ -273,6 +305,7 @@ export function resolveOptions(
   const reports = new Reports({
     gap: options.onGap,
     flush: options.onFlush,
+    "rolled-back": options.onRolledBack,
     status: options.onStatus,
     warning: options.onWarning,
     error: options.onError,
@@ -295,6 +328,8 @@ export function resolveOptions(
     onGap: (gap) => reports.emit("gap", gap),
     flushes: flushes ? { hasWarned: false } : null,
     onFlush: (flush) => reports.emit("flush", flush),
+    standby,
+    onRolledBack: (item) => reports.emit("rolled-back", item),
     onStatus: (status) => reports.emit("status", status),
     reports,
     quiet: options.quiet ?? false,

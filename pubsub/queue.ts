@@ -48,6 +48,8 @@ export interface DeliveryOptions {
   readonly backpressure: Backpressure;
   /** Whether servers report flushes. */
   readonly flushes: boolean;
+  /** Whether replicas stand by. */
+  readonly standby: boolean;
   /** Called when a loop with gaps begins. */
   onGapLoop?(): void;
   /** Returns the server for the gaps of overflows, as `host:port`. */
@@ -72,9 +74,10 @@ export interface QueueCounts {
 export interface Shown {
   readonly gaps: boolean;
   readonly flushes: boolean;
+  readonly rolledBack: boolean;
 }
 
-const NOTHING: Shown = { gaps: false, flushes: false };
+const NOTHING: Shown = { gaps: false, flushes: false, rolledBack: false };
 
 /** The most items of a batch. */
 const MAX_BATCH = 1_000;
@@ -147,11 +150,17 @@ export class BoundedQueue {
   }
 
   /** Takes the oldest item that is shown. A gap where items were dropped is reported first. */
-  take({ gaps, flushes }: Shown = NOTHING): Item | undefined {
+  take({ gaps, flushes, rolledBack }: Shown = NOTHING): Item | undefined {
     for (;;) {
       const item = this.#takeAny();
       if (item === undefined) return undefined;
-      if (item.kind === "gap" ? gaps : item.kind !== "flush" || flushes) return item;
+      if (
+        item.kind === "gap"
+          ? gaps
+          : item.kind === "flush"
+          ? flushes
+          : isNotification(item) || rolledBack
+      ) return item;
     }
   }
 

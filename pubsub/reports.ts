@@ -2,7 +2,7 @@ import type { Channel } from "../parse/mod.ts";
 import { checkOneOf, checkSignal, invalid, kindOf } from "./connection/option_checks.ts";
 import { shielded } from "./connection/options.ts";
 import type { ServerInfo } from "./connection/handshake.ts";
-import type { Flush, Gap } from "./gap.ts";
+import type { Flush, Gap, RolledBack } from "./gap.ts";
 import type { NodeState, Status } from "./status.ts";
 
 /**
@@ -16,6 +16,7 @@ import type { NodeState, Status } from "./status.ts";
  * const counts: Record<keyof NotificationsEventMap, number> = {
  *   gap: 0,
  *   flush: 0,
+ *   "rolled-back": 0,
  *   status: 0,
  *   warning: 0,
  *   error: 0,
@@ -30,6 +31,8 @@ export interface NotificationsEventMap {
   readonly gap: Gap;
   /** A server has discarded keys. Only with the option `flushes`. */
   readonly flush: Flush;
+  /** A failover has undone writes. Only with the option `standby`. */
+  readonly "rolled-back": RolledBack;
   /** The state of a server has changed. */
   readonly status: Status;
   /** A warning that stops nothing. */

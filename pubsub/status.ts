@@ -62,6 +62,8 @@ export interface NodeStatus {
   readonly since: number;
   /** What went wrong last, in words; null while it is ready. */
   readonly error: string | null;
+  /** With the option `standby`, the replica that stands by; left out without. */
+  readonly standby?: StandbyStatus;
   /** What the server calls itself, such as `redis` or `valkey`; null when it does not tell. */
   readonly software: string | null;
   /** Its version; null when it does not tell. */
@@ -96,6 +98,32 @@ export interface NodeStatus {
   readonly silentFor: number;
   /** When the last message came, in ms since the epoch; null before the first. */
   readonly lastMessage: number | null;
+}
+
+/**
+ * The replica that stands by for a primary.
+ *
+ * @example
+ * ```ts
+ * import type { NodeStatus } from "@keywatch/keywatch/pubsub";
+ *
+ * const isCoveredTwice = ({ state, standby }: NodeStatus): boolean =>
+ *   state === "ready" && standby?.isMatched === true;
+ * ```
+ */
+export interface StandbyStatus {
+  /** The replica, as `host:port`, or what is looked for. */
+  readonly node: string;
+  /** How its connection stands. */
+  readonly state: NodeState;
+  /** Why it cannot stand by, in words; null if nothing is known to be in the way. */
+  readonly error: string | null;
+  /** Whether it can replace the primary without a gap. */
+  readonly isMatched: boolean;
+  /** Whether its events are delivered instead of those of the primary. */
+  readonly isLeading: boolean;
+  /** Events that are subscribed and that replicas do not emit: meanwhile, there is a gap. */
+  readonly lacks: readonly string[];
 }
 
 /**

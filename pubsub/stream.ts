@@ -1,7 +1,7 @@
 import type { KeyNotification } from "../parse/mod.ts";
 import type { Consumer, Sent } from "./delivery.ts";
 import { ClosedError } from "./connection/errors.ts";
-import { type Flush, type Gap, type Item, sizeOfGap } from "./gap.ts";
+import { type Flush, type Gap, type Item, type RolledBack, sizeOfGap } from "./gap.ts";
 import {
   checkAtLeast,
   checkKnown,
@@ -28,7 +28,8 @@ import type { GetMessageOptions, ListenOptions } from "./subscription.ts";
 export type StreamItem<Options extends ListenOptions = { readonly gaps: true }> =
   | KeyNotification
   | (Options extends { readonly gaps: true } ? Gap : never)
-  | (Options extends { readonly flushes: true } ? Flush : never);
+  | (Options extends { readonly flushes: true } ? Flush : never)
+  | (Options extends { readonly rolledBack: true } ? RolledBack : never);
 
 /**
  * A loop over the merged stream. Leaving it, by `break` or otherwise, frees its place. It unsubscribes
@@ -88,8 +89,8 @@ export class Stream implements Consumer {
     };
   }
 
-  /** Adds a gap or a flush before the next notification. */
-  report(item: Gap | Flush): void {
+  /** Adds something else before the next notification. */
+  report(item: Gap | Flush | RolledBack): void {
     if (item.kind === "gap") this.#deliver(item, sizeOfGap(item), { sentAfter: item.from });
     else this.#deliver(item, 0, { sentAfter: item.at });
   }
@@ -155,14 +156,14 @@ export class Stream implements Consumer {
    * Opens a loop. It gets what waits in the inbox, and everything from now on.
    *
    * @param take takes from the queue what a step of the loop gives
-   * @throws {TypeError} when the signal is none, or no server reports the flushes to show
+   * @throws {TypeError} when the signal is none, or what is to be shown is not known
    */
   open<T>(
     options: ListenOptions,
     take: (queue: BoundedQueue, shown: Shown) => T | undefined,
   ): NotificationLoop<T> {
-    checkKnown(options, ["gaps", "flushes", "signal"]);
-    const { gaps = false, flushes = false, signal } = options;
+    checkKnown(options, ["gaps", "flushes", "rolledBack", "signal"]);
+    const { gaps = false, flushes = false, rolledBack = false, signal } = options;
     checkSignal(signal);
     if (flushes && !this.#options.flushes) {
       throw new TypeError(
@@ -170,7 +171,12 @@ export class Stream implements Consumer {
       );
     }
     if (gaps) this.#options.onGapLoop?.();
-    const shown = { gaps, flushes };
+    if (rolledBack && !this.#options.standby) {
+      throw new TypeError(
+        "Cannot show what was rolled back: it is not known; give connect the option standby",
+      );
+    }
+    const shown = { gaps, flushes, rolledBack };
     const mailbox = new Mailbox(this.#options);
     if (this.#end !== null) mailbox.end(this.#end);
     if (this.#loops.size === 0) mailbox.swap(this.#inbox);

@@ -142,6 +142,11 @@ export interface ListenOptions {
    * `connect`. Default: `false`.
    */
   readonly flushes?: boolean;
+  /**
+   * Show what a failover has undone in the stream, where the new primary begins. Default `false`. Only
+   * with the option `standby` of `connect`.
+   */
+  readonly rolledBack?: boolean;
   /** Ends the loop when it is aborted. */
   readonly signal?: AbortSignal;
 }

@@ -29,7 +29,7 @@ export const standby: readonly Mutant[] = [
   {
     name: "remembers streams without a limit",
     file: FILE,
-    before: "if (events.length + marks.size > items || bytes > most) this.#unmatch();",
+    before: "if (events.length + marks.size > items || bytes > most) this.unmatch();",
     after: "",
     tests: TESTS,
   },

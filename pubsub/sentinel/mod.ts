@@ -31,6 +31,7 @@ export function sourceOfSentinels(target: SentinelTarget, options: ConnectOption
   return {
     locator: sentinels,
     settings,
+    replicas: (signal) => sentinels.replicas(signal),
     follow: (signal, leave) => {
       followSentinels(sentinels, {
         ...settings,

@@ -10,6 +10,7 @@ import { ReplicationLog } from "../replication.ts";
 import { SentinelOrder } from "./order.ts";
 import {
   openSentinel,
+  readReplicas,
   readView,
   sameAddress,
   type SentinelView,
@@ -167,6 +168,29 @@ export class Sentinels implements Locator {
     }
     if (view.others !== null) this.order.learn(sentinel, view.others);
     return view;
+  }
+
+  /**
+   * Asks where the replicas of the primary are, the best first.
+   *
+   * @throws why the last sentinel that was asked does not say
+   */
+  async replicas(signal: AbortSignal): Promise<Address[]> {
+    let last: unknown;
+    for (const sentinel of [...this.order]) {
+      try {
+        const { connection } = await openSentinel(sentinel, this.#options, signal);
+        try {
+          return (await readReplicas(connection, this.name)).map(this.#options.addressMap);
+        } finally {
+          connection.close();
+        }
+      } catch (error) {
+        signal.throwIfAborted();
+        last = error;
+      }
+    }
+    throw last;
   }
 
   /** Follows another sentinel, or none. What the previous one has proven is kept. */

@@ -102,6 +102,26 @@ export async function readView(
 }
 
 /**
+ * Asks a sentinel where the replicas of the primary are, and which of them are well.
+ *
+ * @returns those that follow the primary, the ones that it would promote first
+ */
+export async function readReplicas(connection: Connection, name: string): Promise<TcpAddress[]> {
+  const reply = await connection.request("SENTINEL", "REPLICAS", name);
+  const replicas = (Array.isArray(reply) ? reply : []).flatMap((replica) => {
+    const address = readPair(connection, fieldOf(replica, "ip"), fieldOf(replica, "port"));
+    const [flags, link, priority] = ["flags", "master-link-status", "slave-priority"].map((field) =>
+      String(fieldOf(replica, field))
+    );
+    const isWell = !/down|disconnected/.test(flags!) && link === "ok";
+    // Priority 0 means that it is never promoted.
+    return address !== null && isWell ? [{ address, rank: Number(priority) || Infinity }] : [];
+  });
+  return replicas.sort((a, b) => a.rank === b.rank ? 0 : a.rank - b.rank)
+    .map(({ address }) => address);
+}
+
+/**
  * Reads what a sentinel publishes on one of {@linkcode SWITCH_CHANNELS}.
  *
  * @param connection to the sentinel

@@ -171,7 +171,7 @@ export class StandbyMatcher<Event extends StreamEvent> {
     this.#standby = stays ? last : null;
     this.#isMatched &&= stays;
     if (last === null || next === null || !isMatched) {
-      this.#unmatch();
+      this.unmatch();
       this.#owed.clear();
       return null;
     }
@@ -233,10 +233,11 @@ export class StandbyMatcher<Event extends StreamEvent> {
 
   #limit({ events, bytes, marks }: MatchedStream<Event>): void {
     const { items, bytes: most } = this.#limits;
-    if (events.length + marks.size > items || bytes > most) this.#unmatch();
+    if (events.length + marks.size > items || bytes > most) this.unmatch();
   }
 
-  #unmatch(): void {
+  /** Forgets what both streams have in memory: they are unmatched until their next common mark. */
+  unmatch(): void {
     this.#isMatched = false;
     for (const stream of [this.#leading, this.#standby]) {
       stream?.forget(stream.events.length, Infinity);

@@ -21,7 +21,7 @@ const TYPES = `
   KeyspaceNotificationsInterface KnownEvent ListenOptions ListenerOptions MigrationPolicy
   MigrationStatus NameOrPattern NodeState NodeStatus NotificationChannel
   NotificationHandler NotificationLoop NotificationsEvent NotificationsEventMap Overflow ParseOptions QueueLimits QueueOptions
-  RefusedChannel SentinelFailure SentinelTarget ServerAddress ServerTarget ServerUrl SlotCoverage
+  RefusedChannel RolledBack SentinelFailure SentinelTarget ServerAddress ServerTarget ServerUrl SlotCoverage
   SlotRange SlotSpan Status StreamItem SubscribeOptions Subscription TcpAddress 
   TlsOptions Transport UnixAddress 
 `;

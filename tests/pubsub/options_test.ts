@@ -71,6 +71,9 @@ const REFUSED: [name: string, options: unknown, says?: string][] = [
   ["flushes", { flushes: "yes" }],
   ["onFlush", { flushes: true, onFlush: [] }],
   ["onFlush", { onFlush() {} }, "the option onFlush with flushes: false"],
+  ["standby", { standby: 1 }],
+  ["onRolledBack", { standby: true, onRolledBack: {} }],
+  ["onRolledBack", { onRolledBack() {} }, "the option onRolledBack with standby: false"],
   ["onStatus", { onStatus: null }],
   ["singleNode", { singleNode: "no" }],
   // Those that only clusters have, too, before there is one.
@@ -160,6 +163,8 @@ Deno.test("options that are undefined are left out", async () => {
     onGap: undefined,
     flushes: undefined,
     onFlush: undefined,
+    standby: undefined,
+    onRolledBack: undefined,
     quiet: undefined,
     debug: undefined,
     onStatus: undefined,
@@ -215,8 +220,16 @@ Deno.test("an option of a subscription, a loop, a wait or sentinels that does no
     );
   }
   assertEquals(notifications.subscribed, subscribed);
-  assertThrows(() => notifications.listen(wrong), TypeError, "are gaps, flushes, signal");
-  assertThrows(() => notifications.batches(wrong), TypeError, "are gaps, flushes, signal");
+  assertThrows(
+    () => notifications.listen(wrong),
+    TypeError,
+    "are gaps, flushes, rolledBack, signal",
+  );
+  assertThrows(
+    () => notifications.batches(wrong),
+    TypeError,
+    "are gaps, flushes, rolledBack, signal",
+  );
   await assertRejects(() => notifications.getMessage(wrong), TypeError, "are timeout, signal");
   const target = { sentinels: ["redis://127.0.0.1:1"], name: "mymaster", db: 2 };
   await assertRejects(() => connect(target), TypeError, "name, database, tls");
@@ -276,6 +289,16 @@ USELESS.push(
     () => ClusterKeyspaceNotifications.connect([URL_OF_NONE], { maxAttempts: 0 }),
     "the option maxAttempts with a cluster",
   ],
+  [
+    "standby with a single server",
+    () => KeyspaceNotifications.connect(URL_OF_NONE, { standby: true }),
+    "the option standby with a single server",
+  ],
+  [
+    "standby with several URLs",
+    () => connect([URL_OF_NONE, URL_OF_NONE], { standby: true }),
+    "the option standby with a cluster",
+  ],
 );
 
 for (const [what, connecting, says] of USELESS) {
@@ -290,6 +313,15 @@ Deno.test("options that matter only in a cluster are taken where one may be foun
     await using notifications = await connect(server.url, options);
     assertEquals(notifications.health().ok, true);
   }
+});
+
+Deno.test("standby is refused once one URL proves to be of a single server", async () => {
+  await using server = new FakeServer(() => undefined);
+  await assertRejects(
+    () => connect(server.url, { standby: true }),
+    TypeError,
+    "the option standby with a single server",
+  );
 });
 
 Deno.test("maxAttempts is refused once the server of one URL proves to be a node of a cluster", async () => {

@@ -15,6 +15,7 @@ export function optionsOf(limits: QueueLimits, overflow: Overflow): DeliveryOpti
     overflow,
     backpressure: new Backpressure(),
     flushes: true,
+    standby: true,
     node: () => "*",
     onGap() {},
     onError() {},
@@ -40,7 +41,7 @@ export function testMarks(count: number): void {
     const queue = queueOf(limits, "drop-newest");
     let dropped = 0;
     const take = () => {
-      const taken = queue.take({ gaps: true, flushes: true });
+      const taken = queue.take({ gaps: true, flushes: true, rolledBack: true });
       if (taken?.kind === "gap") dropped += taken.dropped!;
       return taken;
     };

@@ -7,7 +7,7 @@ import { KeyNotification } from "../../parse/mod.ts";
 
 /** Takes the next item, and the gaps between them. */
 function takeAny(queue: BoundedQueue): Item | undefined {
-  return queue.take({ gaps: true, flushes: true });
+  return queue.take({ gaps: true, flushes: true, rolledBack: true });
 }
 
 /** A gap where items were dropped. */
@@ -29,14 +29,18 @@ function gap(from: number, to: number): Item {
   return { kind: "gap", reason: "disconnected", node: "a:1", from, to };
 }
 
+function rolledBack(at: number): Item {
+  const notifications = [item(at - 1) as KeyNotification];
+  return { kind: "rolled-back", node: "a:1", at, notifications };
+}
+
 function flush(at: number, node = "a:1"): Item {
   return { kind: "flush", node, at };
 }
 
 /** Adds an item that was sent when it came. */
 function push(queue: BoundedQueue, item: Item, bytes: number): void {
-  const { kind } = item;
-  queue.push(item, bytes, kind === "gap" ? item.from : kind === "flush" ? item.at : item.timestamp);
+  queue.push(item, bytes, "from" in item ? item.from : "at" in item ? item.at : item.timestamp);
 }
 
 function filled(
@@ -56,7 +60,7 @@ function drain(queue: BoundedQueue): (number | string)[] {
   for (let next = takeAny(queue); next !== undefined; next = takeAny(queue)) {
     if (isOfDropped(next)) left.push(`${next.from}-${next.to}:${next.dropped}`);
     else if (next.kind === "gap") left.push(`gap ${next.from}-${next.to}`);
-    else left.push(next.kind === "flush" ? `flush ${next.at}` : next.timestamp);
+    else left.push("at" in next ? `${next.kind} ${next.at}` : next.timestamp);
   }
   return left;
 }
@@ -162,7 +166,7 @@ for (const overflow of ["drop-oldest", "drop-newest", "coalesce"] as const) {
       else if (next?.kind === "flush") {
         assert(next.at > last, `the flush ${next.at} comes after ${last}`);
         lastFlush = next.at;
-      } else if (next !== undefined && next.kind !== "gap") {
+      } else if (next instanceof KeyNotification) {
         accounted++;
         taken++;
         assertEquals(next.timestamp > last, true);
@@ -295,4 +299,16 @@ Deno.test("a queue in which nothing has waited takes little memory", () => {
   }
   const each = (Deno.memoryUsage().heapUsed - before) / queues.length;
   assert(each < 450, `${each} bytes each`);
+});
+
+Deno.test("what was rolled back keeps its place, and is in the gap if it is dropped", () => {
+  const queue = queueOf({ items: 3, bytes: 100 }, "drop-oldest");
+  push(queue, rolledBack(1), 0);
+  for (const time of [2, 3]) push(queue, item(time), 1);
+  assertEquals(queue.take()?.kind, "keyevent");
+  push(queue, rolledBack(4), 0);
+  assertEquals(drain(queue), [3, "rolled-back 4"]);
+  push(queue, rolledBack(5), 0);
+  for (const time of [6, 7, 8]) push(queue, item(time), 1);
+  assertEquals(drain(queue), ["5-5:0", 6, 7, 8]);
 });
