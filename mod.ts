@@ -1,14 +1,14 @@
 /**
- * Redis and Valkey keyspace notifications for Deno, Bun, Node and other small runtimes: which keys
- * are set, deleted, expired or evicted, as it happens. Every event is delivered, or the gap it fell
- * into is reported.
+ * Keyspace notifications of Redis and Valkey for Deno, Bun, Node and other runtimes: which keys are
+ * set, deleted, expired or evicted. Every event is delivered, or the gap that it may be in is reported.
  *
- * {@linkcode connect} takes the URL of a server, those of some nodes of a cluster, or sentinels. What
- * is subscribed comes to handlers or in one stream, and goes on coming after lost connections,
- * failovers and moves of slots; what may be missing is a {@linkcode Gap} at its place in the stream.
+ * {@linkcode connect} takes the URL of a server, the URLs of some nodes of a cluster, or sentinels.
+ * Notifications are delivered to handlers or in one merged stream, also after lost connections,
+ * failovers and resharding. What may be missing is reported as a {@linkcode Gap} at its place in the
+ * stream.
  *
- * Servers send nothing until `notify-keyspace-events` is set, to `KEA` for most purposes. A
- * subscription that could never deliver anything is rejected, with the command that fixes it.
+ * Servers publish nothing by default. Set `notify-keyspace-events`, to `KEA` for most purposes. If the
+ * setting blocks a channel, `subscribe` rejects with an error that names the command that fixes it.
  *
  * The other entry points need no `connect`: `./connection` is one plain connection, `./parse` and
  * `./events` read the messages of any client and know what servers send, `./resp` is the protocol, and

@@ -30,8 +30,8 @@ interface Command {
 }
 
 /**
- * Runs a command of the project's. In CI, coreutils' `timeout` ends it with all that it started
- * once its time is over; elsewhere the reader's interrupt key does.
+ * Runs a command of the project. In CI, `timeout` of coreutils ends it and all that it started after
+ * its limit. Elsewhere, Ctrl-C does.
  */
 async function run({ words, limit, env = {}, shown = false }: Command): Promise<Outcome> {
   const [program, ...args] = ci ? ["timeout", "--kill-after=10", String(limit), ...words] : words;

@@ -1,5 +1,5 @@
 /**
- * Closes coupons when their time is over, and lists who claimed them. A claim succeeds only while
+ * Closes coupons when they expire, and lists who claimed them. A claim succeeds only while
  * the key `coupon:<id>` exists. So nobody gets a coupon late, even if its notification is late.
  *
  * The set `coupons:open` is compared with the keys at the start and after each gap. `SMOVE` succeeds

@@ -1,5 +1,5 @@
 /**
- * Drops early what is not wanted. The earlier a notification is dropped, the less it costs. This
+ * Drops other notifications early. The earlier a notification is dropped, the less it costs. This
  * example wants deletions and expirations of session keys, from a server that does much else.
  *
  * 1. **At the server**: `requiredFlags` computes the letters of `notify-keyspace-events` that are

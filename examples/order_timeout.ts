@@ -2,8 +2,8 @@
  * Cancels orders that are not paid in time. The key `order:<id>:unpaid` expires at the deadline. The
  * order itself, the hash `order:<id>`, does not expire.
  *
- * A notification only says when to look. The script checks again, in one step, whether the time is
- * over and the order is unpaid. So a late payment, a second instance or a forged message do no harm.
+ * A notification only says when to look. The script checks again, in one step, whether the time has
+ * passed and the order is unpaid. So a late payment, a second instance or a forged message do no harm.
  * The sorted set `orders:unpaid` has all deadlines. It is read at the start and after each gap.
  *
  * `notify-keyspace-events Ex`
@@ -22,7 +22,7 @@ const SETTLE = `
   redis.call("DEL", KEYS[2])
   return 1`;
 
-/** Marks an unpaid order as paid, or as cancelled if its time is over. Returns whether it did. */
+/** Marks an unpaid order as paid, or as cancelled if its time has passed. Returns whether it did. */
 export async function settle(redis: Redis, id: string, as: "paid" | "cancelled"): Promise<boolean> {
   const keys = [`order:${id}`, `order:${id}:unpaid`, "orders:unpaid"];
   return await redis.eval(SETTLE, { keys, arguments: [id, as] }) === 1;

@@ -80,7 +80,7 @@ export function placeTogether(channel: Uint8Array, payload: Uint8Array): Message
   };
 }
 
-/** The type of another message, such as `subscribe`. Patterns that match channels are no such words. */
+/** The type of another message, such as `subscribe`. Patterns that match channels are not such words. */
 const OTHER_MESSAGE = /^(?!.?message$)[a-z]*$/;
 
 /** Finds channel and payload in a message of any client, see {@linkcode KeyNotification.fromMessage}. */

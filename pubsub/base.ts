@@ -87,7 +87,7 @@ export abstract class AbstractKeyspaceNotifications
    * @param args channels, each one of the channel classes, of the URL's database unless it names one, or
    * a whole channel as text or bytes; the last argument may be options
    * @returns the subscription, once every server has confirmed all channels
-   * @throws {TypeError} when an argument is no channel of notifications
+   * @throws {TypeError} if an argument is not a channel of notifications
    * @throws {MissingFlagsError} when a server's flags let nothing through to one of them; none of
    * them is then subscribed
    * @throws {MissingDatabaseError} when a server has no such database as one of them names; none of
@@ -119,7 +119,7 @@ export abstract class AbstractKeyspaceNotifications
    *
    * @param channels as for {@linkcode subscribe}
    * @returns once every server has confirmed
-   * @throws {TypeError} when an argument is no channel
+   * @throws {TypeError} if an argument is not a channel
    */
   async unsubscribe(...channels: ChannelLike[]): Promise<void> {
     await this.dispatcher.unsubscribe(
@@ -135,7 +135,7 @@ export abstract class AbstractKeyspaceNotifications
    * @param keyOrPattern the key; with `*`, `?` or `[…]` in it, a pattern
    * @param options the database, by default the URL's; a handler
    * @returns the subscription, as from {@linkcode subscribe}
-   * @throws {RangeError} when the database is no whole number from 0 to 2 ** 31 - 1
+   * @throws {RangeError} if the database is not an integer from 0 to 2 ** 31 - 1
    * @throws as {@linkcode subscribe} does
    */
   async subscribeKeyspace(
@@ -154,7 +154,7 @@ export abstract class AbstractKeyspaceNotifications
    * @param event the event, as {@linkcode EventType} names them; `*` for all
    * @param options the database, by default the URL's; a handler
    * @returns the subscription, as from {@linkcode subscribe}
-   * @throws {RangeError} when the database is no whole number from 0 to 2 ** 31 - 1
+   * @throws {RangeError} if the database is not an integer from 0 to 2 ** 31 - 1
    * @throws as {@linkcode subscribe} does
    */
   async subscribeKeyevent(
@@ -170,7 +170,7 @@ export abstract class AbstractKeyspaceNotifications
    * @param keyOrPattern the key or pattern
    * @param options the database, by default the URL's; a handler
    * @returns the subscription, as from {@linkcode subscribe}
-   * @throws {RangeError} when the database is no whole number from 0 to 2 ** 31 - 1
+   * @throws {RangeError} if the database is not an integer from 0 to 2 ** 31 - 1
    * @throws as {@linkcode subscribe} does
    */
   async subscribeSubkeyspace(
@@ -189,7 +189,7 @@ export abstract class AbstractKeyspaceNotifications
    * @param event the event; `*` for all
    * @param options the database, by default the URL's; a handler
    * @returns the subscription, as from {@linkcode subscribe}
-   * @throws {RangeError} when the database is no whole number from 0 to 2 ** 31 - 1
+   * @throws {RangeError} if the database is not an integer from 0 to 2 ** 31 - 1
    * @throws as {@linkcode subscribe} does
    */
   async subscribeSubkeyevent(
@@ -206,7 +206,7 @@ export abstract class AbstractKeyspaceNotifications
    * @param subkeyOrPattern the subkey or pattern
    * @param options the database, by default the URL's; a handler
    * @returns the subscription, as from {@linkcode subscribe}
-   * @throws {RangeError} when the database is no whole number from 0 to 2 ** 31 - 1
+   * @throws {RangeError} if the database is not an integer from 0 to 2 ** 31 - 1
    * @throws {TypeError} when the key holds a newline: the server publishes nothing for it there
    * @throws as {@linkcode subscribe} does
    */
@@ -229,7 +229,7 @@ export abstract class AbstractKeyspaceNotifications
    * @param keyOrPattern the key or pattern
    * @param options the database, by default the URL's; a handler
    * @returns the subscription, as from {@linkcode subscribe}
-   * @throws {RangeError} when the database is no whole number from 0 to 2 ** 31 - 1
+   * @throws {RangeError} if the database is not an integer from 0 to 2 ** 31 - 1
    * @throws {TypeError} when the event holds a `|`: the server publishes nothing for it there
    * @throws as {@linkcode subscribe} does
    */
@@ -325,7 +325,7 @@ export abstract class AbstractKeyspaceNotifications
    * @param listener receives an event, whose `detail` is what the option `onGap`, `onFlush`,
    * `onRolledBack`, `onStatus`, `onWarning` or `onError` receives; what it throws is logged
    * @param options whether it is removed when it is called, and a signal that removes it
-   * @throws {TypeError} when there is no such type, or the listener is no function
+   * @throws {TypeError} if there is no such type, or the listener is not a function
    *
    * @example
    * ```ts no-run

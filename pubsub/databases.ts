@@ -77,7 +77,7 @@ function describeMissingDatabase(
   const name = excerpt(decodeText(channel.bytes), 100);
   return new MissingDatabaseError(
     `Cannot receive anything on "${name}" from ${server}: it has no database ${database} ` +
-      `(${why}); CONFIG GET databases tells how many it has, and the first is 0`,
+      `(${why}); CONFIG GET databases shows how many it has, and the first is 0`,
     { server, database: Number(database) },
   );
 }

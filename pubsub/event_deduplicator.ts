@@ -23,7 +23,7 @@ export class EventDeduplicator<Consumer> {
    *
    * @param subscribers those of the channel or pattern that it was sent for
    * @param frame the message; its memory must never be written again
-   * @returns whether it begins an event; otherwise {@linkcode hasReceived} tells who has been given it
+   * @returns whether it begins an event; otherwise {@linkcode hasReceived} says which consumers have received it
    */
   isNewEvent(subscribers: Subscribers<Consumer>, frame: MessageFrame): boolean {
     const first = this.#first;

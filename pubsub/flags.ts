@@ -53,8 +53,8 @@ export interface CheckedChannel extends ServerChannel {
 export type FindUndeliverable = (channels: Iterable<CheckedChannel>) => UndeliverableError | null;
 
 /**
- * Checks whether a server can deliver anything on channels. Subscribing does not tell: it succeeds
- * although the flags or databases of the server let nothing through. Each subscription is checked anew,
+ * Checks whether a server can deliver anything on channels. Subscribing does not show it: it succeeds
+ * although the flags or databases of the server let nothing through. Each subscription is checked,
  * because they may have changed since.
  */
 export class DeliveryCheck {

@@ -95,7 +95,7 @@ async function redirectFlushes(
   let isTracking = false;
   const side = await session.openSideConnection((reason) => {
     if (!isTracking || session.closedReason !== null) return;
-    // A flush may have come since the last proof that the server had it. Both connections begin anew,
+    // A flush may have come since the last proof that the server had it. Both connections are opened again,
     // and the gap between them covers it.
     session.giveUp("disconnected", side.connection.lastAckAt);
     session.close(reason);

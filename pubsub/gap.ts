@@ -59,7 +59,7 @@ export interface Gap {
 
 /**
  * The server has discarded all keys of a database, or of all databases: `FLUSHDB`, `FLUSHALL`, or on a
- * replica that it was given everything anew. It does not say which database.
+ * replica that it received everything again. It does not say which database.
  *
  * With the option `flushes` it stands in the stream after the notifications that precede it.
  *
@@ -202,7 +202,7 @@ interface Loss {
 
 /** Stands in a queue where notifications were dropped, those of each server by themselves. */
 export class DroppedItems {
-  /** Tells it from the items. */
+  /** Distinguishes it from the items. */
   readonly kind = "dropped items";
   /** How many bytes it stands for in a queue: those of its slots. */
   bytes = 0;

@@ -255,7 +255,7 @@ async function readSentinels(target: SentinelTarget, options: ConnectOptions): P
   return sourceOfSentinels(target, options);
 }
 
-/** A node of a cluster tells of its own keys only: not what somebody who gives a URL expects. */
+/** A node of a cluster notifies only of its own keys, which is not what the caller of `connect` expects. */
 function checkMode(node: string, info: ServerInfo, singleNode: boolean): void {
   if (info.mode === "sentinel") {
     throw new ConnectError(
@@ -268,7 +268,7 @@ function checkMode(node: string, info: ServerInfo, singleNode: boolean): void {
   if (info.mode !== "cluster" || singleNode) return;
   throw new ConnectError(
     "CLUSTER_NODE",
-    `Cannot watch ${node} as a single server: it is a node of a cluster and tells of its own keys ` +
+    `Cannot watch ${node} as a single server: it is a node of a cluster and notifies only of its own keys ` +
       "only; use connect to watch the whole cluster, or set singleNode: true",
     { server: node },
   );

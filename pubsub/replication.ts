@@ -7,7 +7,7 @@ const MAX_ENTRIES = 2048;
 const COARSENESS = 1 / 50;
 
 /**
- * How far a primary's stream had come, and when. It tells when a replica was promoted: not before
+ * How far a primary's stream had come, and when. It shows when a replica was promoted: not before
  * something came into the stream that the replica has followed.
  */
 export class ReplicationLog {

@@ -9,7 +9,7 @@ import type { Settings } from "./options.ts";
 import type { CheckedSession } from "./role_check.ts";
 import type { WithConnection } from "./side_connection.ts";
 
-/** Whoever has a server watched. */
+/** The owner of a server that is watched. */
 export interface ServerOwner {
   /**
    * Inspects a server before anything is subscribed, on a connection that takes any command.
@@ -43,7 +43,7 @@ export interface ServerOwner {
   onState(): void;
   /** Messages were dropped because too many came before that. */
   onDropped(dropped: DroppedMessages): void;
-  /** The server is watched no more, because it was closed or could not be reached again. */
+  /** The server is no longer watched, because it was closed or could not be reached again. */
   onEnd?(reason: Error): void;
 }
 

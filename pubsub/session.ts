@@ -32,7 +32,7 @@ export interface ServerMemory {
   deliveryCheck: DeliveryCheck | null;
   /** The channels that the server refused, by id. */
   readonly refused: Map<string, Error>;
-  /** The number of messages received, and of those that are no notifications. */
+  /** The number of messages received, and of those that are not notifications. */
   messages: number;
   malformed: number;
   /** When the last message was read, in ms since the epoch; null before the first. */
@@ -337,7 +337,7 @@ export class Session extends MessageReceiver implements MessageSource {
     return problem;
   }
 
-  /** Has the server report flushes, if that is wanted and allowed. */
+  /** Has the server report flushes, if that is requested and allowed. */
   async #trackFlushes(): Promise<void> {
     const { settings } = this.#memory.options;
     if (settings.flushes === null) return;

@@ -64,9 +64,9 @@ export interface NodeStatus {
   readonly error: string | null;
   /** With the option `standby`, the replica that stands by; left out without. */
   readonly standby?: StandbyStatus;
-  /** What the server calls itself, such as `redis` or `valkey`; null when it does not tell. */
+  /** What the server calls itself, such as `redis` or `valkey`; null if it does not say. */
   readonly software: string | null;
-  /** Its version; null when it does not tell. */
+  /** Its version; null if it does not say. */
   readonly version: string | null;
   /** Its role when it was last asked; null when it did not report one. */
   readonly role: "primary" | "replica" | null;
@@ -75,7 +75,7 @@ export interface NodeStatus {
   /** The channels and patterns it has confirmed. */
   readonly subscriptions: readonly string[];
   /**
-   * Its `notify-keyspace-events` when last asked; `unknown` when it would not tell; null when it was
+   * Its `notify-keyspace-events` when last asked; `unknown` if it did not say; null when it was
    * not asked, as before the first subscription.
    */
   readonly flags: string | null;
@@ -196,7 +196,7 @@ export interface Status {
   readonly slots?: {
     readonly covered: readonly SlotSpan[];
     readonly uncovered: readonly SlotSpan[];
-    /** All of them, in order: whose they are, and since when they have been covered or not. */
+    /** All slots, in order, with their owner, and since when they have been covered or not. */
     readonly parts: readonly SlotCoverage[];
   };
   /** In a cluster, what slot migrations have caused so far. */

@@ -28,7 +28,7 @@ const CR = 13;
 const LF = 10;
 const COLON = 58;
 
-/** How much of a chunk is appended to incomplete input first; most needs no more. */
+/** How much of a chunk is appended to incomplete input first; that is enough for most. */
 const FIRST_TRY = 96;
 
 /**

@@ -17,7 +17,7 @@ import type { ServerError } from "./errors.ts";
  * | {@linkcode RespMap} | `%`, `%?` map |
  *
  * A simple string is a status line of the server, always decoded as text. A bulk string is data, and
- * bytes unless the decoder was told otherwise. Attributes (`|`) and the formats of verbatim strings
+ * bytes unless the options of the decoder say otherwise. Attributes (`|`) and the formats of verbatim strings
  * are read and dropped. Bytes share no memory with the decoder's input, but short strings of one
  * aggregate may share a buffer: mind `byteOffset` when you use their `buffer`.
  *

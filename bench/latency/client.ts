@@ -20,7 +20,7 @@ const writer = process.argv[6]!;
 const [keyspace] = PATTERNS;
 const probe = new Probe(port);
 
-/** A socket of the runtime's, in which no more is looked for than the keys of the probe. */
+/** A socket of the runtime, in which only the keys of the probe are looked for. */
 async function bare(): Promise<void> {
   const { Deno } = globalThis as { Deno?: typeof globalThis.Deno };
   const subscribe = command("PSUBSCRIBE", keyspace);

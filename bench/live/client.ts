@@ -26,7 +26,7 @@ const port = Number(portText);
 const count = Number(countText);
 
 const probe = new Probe(port);
-// Each write is told by its key and by its event.
+// Each write is reported by its key and by its event.
 const watch = new Stopwatch(2 * count, 1);
 await CLIENTS[name as ClientName](port, PATTERNS, (key) => {
   if (!probe.heard(key)) watch.add(1);

@@ -79,7 +79,7 @@ function introduction(version: string): string {
 \`deno task bench live\` has each client watch a Redis ${version} with \`KEA\`, to which another process
 writes ${
     inFigures(FULL.writes)
-  } keys, 64 commands at a time, as fast as it takes them. Each write is told
+  } keys, 64 commands at a time, as fast as it takes them. Each write is reported
 twice, by its key and by its event. "CPU" is what a million notifications cost the client's process, in
 seconds of a core, and "lag" how long it took from a write of the client's own program, 200 of them a
 second, to its notification. Server and writer use the same machine, so the rate is what is left of it;

@@ -1,6 +1,6 @@
 /**
  * A server that has only prepared things to say. It shakes hands as Redis does and confirms what is
- * subscribed to; told `REPLAY` and a script on any connection, it sends that to all that have
+ * subscribed to; when it receives `REPLAY` and a script, it sends the script to all that have
  * subscribed, `ROUNDS` times, as fast as the sockets take it. Prints its port. Ends when its input
  * does.
  */
@@ -87,7 +87,7 @@ function serve(socket: Socket): void {
   });
   socket.setNoDelay(true);
   socket.on("data", (chunk) => decoder.write(chunk));
-  // Whoever has heard enough goes.
+  // A client that has received enough disconnects.
   socket.on("error", () => {});
   socket.on("close", () => subscribers.delete(self));
 }

@@ -23,7 +23,7 @@ const AHEAD = 4;
 const KEYS = 100_000;
 const ANSWER = "+OK\r\n".length;
 
-/** Blocks of commands; to make them anew would take more time than to send them. */
+/** Blocks of commands. They are reused because building them takes longer than sending them. */
 function blocks(tag: string): Buffer[] {
   return Array.from({ length: 256 }, (_, block) => {
     const set = (_: unknown, i: number): string =>

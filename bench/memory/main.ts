@@ -78,7 +78,7 @@ function introduction(): string {
 
 \`deno task bench memory\` looks at how much memory is resident of a process that does nothing but watch,
 after garbage was collected: most of it is the runtime's. V8 makes room for young objects in steps,
-which shows between a million notifications and 50; whether anything stays of them the heap tells. The median of ${FULL.turns} processes, with the
+which shows between a million notifications and 50; the heap shows whether anything stays of them. The median of ${FULL.turns} processes, with the
 quartiles in brackets.
 
 Measured on: ${machine()}.`;

@@ -27,7 +27,7 @@ const cpu = () => {
   return (user + system) / 1000;
 };
 
-/** Collects what nobody holds, again and again, because sockets let go of some of it late. */
+/** Collects what nobody holds, again and again, because sockets release some of it late. */
 async function collected(): Promise<{ rss: number; heapUsed: number }> {
   for (let i = 0; i < 10; i++) {
     await sleep(200);

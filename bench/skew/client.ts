@@ -58,7 +58,7 @@ await notifications.subscribeKeyspace("*", {
   },
 });
 
-/** Writes to some servers, until it is told to end. */
+/** Writes to some servers until it is stopped. */
 function write(to: readonly Server[], rate: number | null): ChildProcess {
   const load: Load = { servers: to, count: 2 ** 30, rate };
   return spawn("node", [writer, JSON.stringify(load)], { stdio: ["ignore", "ignore", "inherit"] });

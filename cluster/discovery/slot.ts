@@ -57,7 +57,7 @@ export function hashSlot(key: string | Uint8Array): number {
 export function hashBytes(bytes: Uint8Array, start: number, end: number): number {
   const open = indexOfByte(OPEN, bytes, start, end);
   const close = open < 0 ? -1 : indexOfByte(CLOSE, bytes, open + 1, end);
-  // Nothing between them is no tag.
+  // Empty braces are not a tag.
   const [from, to] = close > open + 1 ? [open + 1, close] : [start, end];
   return crc16(bytes, from, to) % SLOTS;
 }

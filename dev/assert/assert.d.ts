@@ -1,7 +1,7 @@
 // The types of @std/assert 1, all that its module exports. Its package on npm has none.
 
 /** Any class, also an abstract one. */
-// deno-lint-ignore no-explicit-any -- an instance type is told from any arguments
+// deno-lint-ignore no-explicit-any -- the type of an instance is inferred whatever the arguments are
 export type AnyConstructor = abstract new (...args: any[]) => unknown;
 // deno-lint-ignore no-explicit-any -- as above
 export type ErrorConstructor<E extends Error> = abstract new (...args: any[]) => E;

@@ -25,10 +25,10 @@ const CLASS_NAMES: Readonly<Record<string, string>> = {
 
 const NAME_WIDTH = "sorted sets".length;
 
-/** How many differences are told one by one. */
+/** How many differences are listed. */
 const MOST_DIFFERENCES = 10;
 
-/** Sums up what came against what had to come: a row for each class, and a verdict. */
+/** Compares the events received with those expected: a row for each class, and the result. */
 export function report(ledger: Ledger, paint: Paint): Report {
   const { missing, unexpected, received, expected } = ledger;
   const complete = missing.length === 0 && unexpected.length === 0;

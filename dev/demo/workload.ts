@@ -8,7 +8,7 @@ export interface Expected {
   readonly key: string;
 }
 
-/** One command, and what the server must tell of it. */
+/** One command, and the events that the server must emit for it. */
 interface Step {
   readonly database: number;
   readonly command: readonly string[];

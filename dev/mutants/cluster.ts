@@ -165,7 +165,7 @@ export const cluster: readonly Mutant[] = [
     tests: ["tests/cluster/model_scenarios_test.ts", "--filter=has just joined"],
   },
   {
-    name: "looks for ever for a node that only one has not forgotten",
+    name: "never stops looking for a node that only one has not forgotten",
     file: "cluster/members/member.ts",
     before: "isOld ? surplus : Math",
     after: "Math",
@@ -263,7 +263,7 @@ export const cluster: readonly Mutant[] = [
     tests: ["tests/cluster/model_scenarios_test.ts", "--filter=hung for long"],
   },
   {
-    name: "asks a node no more for proof that events of others wait for",
+    name: "no longer asks a node for proof that events of others wait for",
     file: "cluster/migration/proofs.ts",
     before: "this.#waiting.add(stream);",
     after: "",
@@ -707,7 +707,7 @@ export const cluster: readonly Mutant[] = [
     tests: ["tests/cluster/members/coverage_test.ts"],
   },
   {
-    name: "doubts for ever who owned a slot between two owners",
+    name: "never stops doubting who owned a slot between two owners",
     file: "cluster/members/coverage.ts",
     before: "to > provenAt && !isMissing",
     after: "to > 0 && !isMissing",
@@ -722,14 +722,14 @@ export const cluster: readonly Mutant[] = [
     tests: ["tests/cluster/members/coverage_test.ts"],
   },
   {
-    name: "subscribes no restores where deletions are wanted",
+    name: "subscribes no restores where deletions are desired",
     file: "cluster/watched_cluster.ts",
     before: "oppositesOf(wanted).map((channel) => registry.add(channel, NOBODY));",
     after: "oppositesOf([]).map((channel) => registry.add(channel, NOBODY));",
     tests: ["tests/cluster/artefacts_test.ts", "--filter=only deletions"],
   },
   {
-    name: "leaves the restores subscribed where no deletions are wanted any more",
+    name: "leaves the restores subscribed where deletions are no longer desired",
     file: "cluster/watched_cluster.ts",
     before: "    for (const channel of before) registry.remove(channel, NOBODY);\n",
     after: "",

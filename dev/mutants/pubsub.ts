@@ -94,14 +94,14 @@ export const pubsub: readonly Mutant[] = [
     tests: ["tests/pubsub/queue_test.ts"],
   },
   {
-    name: "holds one message more than queue.items while it comes back",
+    name: "holds one message more than queue.items while it reconnects",
     file: "pubsub/held_messages.ts",
     before: "this.#messages >= this.#limits.items",
     after: "this.#messages > this.#limits.items",
     tests: ["tests/pubsub/dropped_test.ts"],
   },
   {
-    name: "holds one byte more than queue.bytes while it comes back",
+    name: "holds one byte more than queue.bytes while it reconnects",
     file: "pubsub/held_messages.ts",
     before: "this.bytes + size > this.#limits.bytes",
     after: "this.bytes + size > this.#limits.bytes + 1",
@@ -171,7 +171,7 @@ export const pubsub: readonly Mutant[] = [
     tests: ["tests/pubsub/dropped_test.ts"],
   },
   {
-    name: "does not count drops while it comes back",
+    name: "does not count drops while it reconnects",
     file: "pubsub/dispatcher.ts",
     before: "this.#droppedBefore += count;",
     after: "",
@@ -297,7 +297,7 @@ export const pubsub: readonly Mutant[] = [
     tests: ["tests/pubsub/sockets_test.ts"],
   },
   {
-    name: "leaves the connection to what is no sentinel",
+    name: "leaves the connection open to a server that is not a sentinel",
     file: "pubsub/sentinel/session.ts",
     before: "  connection.close(error);\n",
     after: "",

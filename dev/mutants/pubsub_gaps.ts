@@ -52,7 +52,7 @@ export const pubsubGaps: readonly Mutant[] = [
     tests: ["tests/pubsub/gap_test.ts"],
   },
   {
-    name: "begins a gap anew that is open",
+    name: "restarts a gap that is open",
     file: "pubsub/gap.ts",
     before: "this.#gap ??= { reason, from }",
     after: "this.#gap = { reason, from }",
@@ -108,7 +108,7 @@ export const pubsubGaps: readonly Mutant[] = [
     tests: ["tests/pubsub/replication_test.ts"],
   },
   {
-    name: "never thins out how far a stream of changes had come",
+    name: "never thins out the recorded offsets of a replication stream",
     file: "pubsub/replication.ts",
     before: "if (this.#entries.length > MAX_ENTRIES) this.#thinOut(at);",
     after: "",

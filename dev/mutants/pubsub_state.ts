@@ -17,7 +17,7 @@ export const pubsubState: readonly Mutant[] = [
     tests: ["tests/pubsub/node_status_test.ts"],
   },
   {
-    name: "takes two events for one where a confirmation came between them while it came back",
+    name: "takes two events for one where a confirmation came between them while it reconnected",
     file: "pubsub/session.ts",
     before: "    else this.#held.mark(call, this.receivedAt, this.sentAfter);\n",
     after: "",
@@ -38,7 +38,7 @@ export const pubsubState: readonly Mutant[] = [
     tests: ["tests/pubsub/heartbeat_test.ts", "--filter=not given up"],
   },
   {
-    name: "counts what was sent as unsent for ever",
+    name: "counts what was sent as unsent until the end",
     file: "pubsub/connection/connection.ts",
     before: "    this.#unsent -= bytes.length;\n",
     after: "",

@@ -165,7 +165,7 @@ export const pubsubSubscriptions: readonly Mutant[] = [
     tests: ["tests/pubsub/resubscribe_test.ts"],
   },
   {
-    name: "asks a refused channel's neighbours no more",
+    name: "no longer asks for the neighbours of a refused channel",
     file: "pubsub/subscriptions.ts",
     before: "      await this.#subscribe(batch.slice(half));\n",
     after: "",

@@ -63,7 +63,7 @@ export function compileTypes(files: readonly string[]): Map<string, Output> {
       return;
     }
     const types = output(text, maps.get(file)!);
-    // Before ES2026 nothing else tells a project what `await using` takes.
+    // Before ES2026, only this library declares what `await using` takes.
     if (/\bSymbol\.asyncDispose\b|\bAsyncDisposable\b/.test(text)) {
       types.text = `/// <reference lib="esnext.disposable" />\n${types.text}`;
       // A semicolon ends the mappings of a line.

@@ -42,7 +42,7 @@ function originOf(url: string): Record<string, unknown> {
 /**
  * The package.json.
  *
- * @param config what JSR is told
+ * @param config the configuration for JSR
  * @param repository the URL of the repository it is published from; without it the package asks for
  * no provenance, which npm attests only for a package that names its repository
  */

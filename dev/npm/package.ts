@@ -48,8 +48,8 @@ function withConditions(module: string, output: Output): Output {
 }
 
 /**
- * Writes the package for npm to a folder: what the exports and the tool need, and nothing else.
- * `deno pack` leaves out the tool, and the types of modules that are not exports.
+ * Writes the package for npm to a folder: what the exports and the CLI need, and nothing else.
+ * `deno pack` leaves out the CLI, and the types of modules that are not exports.
  *
  * @param repository as for {@linkcode manifest}
  */

@@ -47,7 +47,7 @@ export type Item =
   }
   | { readonly id: number; readonly type: "gap" } & Omit<Gap, "kind">;
 
-/** What a page is told: at first everything that is kept, then what is new. */
+/** What a page receives: at first everything that is kept, then what is new. */
 export interface Update {
   /** The time here, in ms since the epoch. */
   readonly now: number;
@@ -62,7 +62,7 @@ export interface Update {
 
 /** How many seconds are kept. */
 const SECONDS = 300;
-/** How many items are kept, and told of at once at most. */
+/** How many items are kept, and sent at once at most. */
 const ITEMS = 60;
 /** How many gaps are kept, whatever came after them. */
 const GAPS = 40;

@@ -1,11 +1,11 @@
 /**
  * A live dashboard in the browser: events by second and kind, the latest events, gaps drawn where
  * they fell, and which nodes and hash slots are covered. A small HTTP server that watches, a page
- * that it tells by server-sent events, no framework.
+ * that it sends by server-sent events, without a framework.
  *
  * `notify-keyspace-events KA`; a cluster by the URL of any of its nodes. It shows every key to
- * whoever can read it, so it answers this machine only; `$HOSTS` names others, such as that of a
- * proxy that asks for a password.
+ * its readers, so it answers only this machine. `$HOSTS` names other hosts, such as a proxy that asks
+ * for a password.
  *
  * @module
  */
@@ -17,9 +17,9 @@ import { connect, type ConnectOptions } from "@keywatch/keywatch";
 import { closeServer, send, serveLocally } from "../local_server.ts";
 import { Feed, KINDS } from "./feed.ts";
 
-/** How often pages are told what is new, in ms. */
+/** How often news is sent to pages, in ms. */
 const TICK = 500;
-/** How much may wait for a page that reads slowly before it is dropped and has to come back. */
+/** How much may wait for a page that reads slowly before it is disconnected and has to reconnect. */
 const MOST_WAITING = 1024 * 1024;
 
 const FILES: Readonly<Record<string, readonly [file: string, type: string]>> = {

@@ -7,7 +7,7 @@
  * writes down, until it watches again.
  *
  * `npx wrangler dev` runs it here, `npx wrangler deploy` at Cloudflare; `wrangler.jsonc` has what it
- * needs. `notify-keyspace-events KA`. Whoever can reach the Worker reads the keys: put an
+ * needs. `notify-keyspace-events KA`. Anyone who can reach the Worker can read the keys: put an
  * authentication before it, such as Cloudflare Access.
  *
  * @module

@@ -174,7 +174,7 @@ const KINDS: { readonly [Name in keyof Required<ServerAddress>]: Kind | null } =
  * @throws {TypeError} if it is neither
  */
 export function readTarget(name: string, target: ServerTarget, defaultPort: number): ServerUrl {
-  // A URL of another realm is no instance of this one's class.
+  // A URL of another realm is not an instance of this realm's class.
   const isAddress = typeof target === "object" && target !== null && !("href" in target) &&
     !Array.isArray(target);
   return isAddress

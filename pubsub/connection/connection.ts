@@ -361,7 +361,7 @@ export class Connection {
   }
 }
 
-/** Views a `Buffer` as the decoder does, so that messages within the chunk can be told by their array. */
+/** Views a `Buffer` as the decoder does, so that messages within the chunk are recognised by their array. */
 function plain(chunk: Uint8Array): Uint8Array {
   if (chunk.constructor === Uint8Array) return chunk;
   return new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength);

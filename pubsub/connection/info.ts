@@ -129,7 +129,7 @@ export async function readRole(connection: Connection, protocol: 2 | 3): Promise
   }
 }
 
-/** Where a primary stands in the stream of changes that its replicas follow. */
+/** The position of a primary in the replication stream that its replicas follow. */
 export interface Replication {
   /** The stream's name; another one from each promotion on. */
   readonly id: string;
@@ -144,7 +144,7 @@ export interface Replication {
 /**
  * Asks a primary where it stands.
  *
- * @returns null when it does not tell
+ * @returns null if it does not say
  * @throws the reason for which the connection is over
  */
 export async function readReplication(connection: Connection): Promise<Replication | null> {

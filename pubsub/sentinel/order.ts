@@ -2,12 +2,12 @@ import type { AddressMap } from "../connection/address.ts";
 import type { SentinelServer } from "./target.ts";
 import { type Dial, formatAddress, type TcpAddress } from "../connection/transport.ts";
 
-/** How many sentinels are learned of at most, whatever is told. */
+/** The maximum number of sentinels that are kept. */
 export const MOST_LEARNED = 32;
 
 /**
  * The sentinels that can be asked, in the order in which they are: those that were given, and the
- * others of which one of them told. Never empty.
+ * others that one of them named. Never empty.
  */
 export class SentinelOrder {
   readonly #given: readonly SentinelServer[];
@@ -52,9 +52,9 @@ export class SentinelOrder {
   }
 
   /**
-   * Takes the other sentinels that one names. Those of which it, or another one before, told are
-   * forgotten where it names them no more; those that were given stay. A new one is asked last, in
-   * the way in which the one that told of it was.
+   * Takes the other sentinels that one names. Those that sentinels named before are forgotten if it no
+   * longer names them; those of the target stay. A new one is asked last, with the settings of the one
+   * that named it.
    */
   learn({ node, dial, credentials }: SentinelServer, others: readonly TcpAddress[]): void {
     const named = new Map(
@@ -71,7 +71,7 @@ export class SentinelOrder {
     this.#order = [...kept, ...learned];
   }
 
-  /** Where another sentinel is dialled; what the caller's map does wrong is told when it is. */
+  /** The address of another sentinel. An error of the caller's map is reported when it is connected to. */
   #dialled(announced: TcpAddress, dial: Dial): Pick<SentinelServer, "address" | "dial"> {
     try {
       return { address: this.#addressMap(announced), dial };

@@ -24,7 +24,7 @@ const STAGGER_MS = 500;
 
 /**
  * How much later than the promotion itself a sentinel may learn of it, in ms: the one that leads the
- * failover looks once a second, and tells the others within two.
+ * failover looks once a second, and informs the others within two.
  */
 const LEARNING_MS = 3_000;
 
@@ -47,7 +47,7 @@ export class Sentinels implements Locator {
   #namedAt = 0;
   /** Before which time no move had happened, as sentinels know it, since the last inspection. */
   #movedAfter = Infinity;
-  /** The stream of changes of the primary that was inspected last; null where it does not tell. */
+  /** The replication stream of the primary that was inspected last; null if it does not say. */
   #log: ReplicationLog | null = null;
   #activeSentinel: ActiveSentinel | null = null;
   /** The sentinel that named the primary last, until the primary has said that it is one. */
@@ -107,7 +107,7 @@ export class Sentinels implements Locator {
     return movedAfter;
   }
 
-  /** Takes how far the primary's stream of changes had come when it was asked. */
+  /** Records the offset of the primary's replication stream when it was asked. */
   noteOffset(offset: number | null, askedAt: number): void {
     if (offset !== null) this.#log?.note(offset, askedAt);
   }
@@ -285,7 +285,7 @@ export class Sentinels implements Locator {
 interface Answer {
   readonly sentinel: SentinelServer;
   readonly view: SentinelView;
-  /** Where the primary is dialled. */
+  /** The address at which the primary is connected to. */
   readonly dialled: Address;
   readonly askedAt: number;
 }

@@ -12,7 +12,7 @@ import { type Address, formatAddress, type TcpAddress } from "../connection/tran
 export const SWITCH_CHANNELS: readonly string[] = [
   // Every sentinel, when it has learned of it.
   "+switch-master",
-  // The one that leads the failover says the above only when all replicas have been told.
+  // The sentinel that leads the failover says the above only after it has informed all replicas.
   "+promoted-slave",
 ];
 
@@ -20,9 +20,9 @@ export const SWITCH_CHANNELS: readonly string[] = [
 export interface SentinelView {
   /** Where it says that the primary listens. */
   readonly address: TcpAddress;
-  /** Grows with each failover; null when the sentinel does not tell. */
+  /** Grows with each failover; null if the sentinel does not say. */
   readonly epoch: number | null;
-  /** Where the other sentinels of this primary listen; null when it does not tell. */
+  /** Where the other sentinels of this primary listen; null if it does not say. */
   readonly others: readonly TcpAddress[] | null;
 }
 
@@ -70,7 +70,7 @@ export async function openSentinel(
  * Asks a sentinel where the primary is.
  *
  * @returns null when it knows no primary of that name
- * @throws {ConnectError} when it is no sentinel, or forbids the question
+ * @throws {ConnectError} if it is not a sentinel, or forbids the command
  * @throws as {@linkcode Connection.request} does
  */
 export async function readView(
@@ -153,7 +153,7 @@ function unlessRefused(error: unknown): null {
 function noSentinel({ server }: Connection, cause?: ServerError): ConnectError {
   return new ConnectError(
     "WRONG_MODE",
-    `Cannot ask ${server}: it is no Sentinel; sentinels listen on port 26379 by default`,
+    `Cannot ask ${server}: it is not a sentinel; sentinels listen on port 26379 by default`,
     { server, cause },
   );
 }
@@ -165,7 +165,7 @@ function readAddress(connection: Connection, reply: Reply): TcpAddress {
   if (address !== null) return address;
   throw new ConnectError(
     "PROTOCOL_ERROR",
-    `Cannot understand ${server}: its answer to SENTINEL is no address that can be used`,
+    `Cannot understand ${server}: its answer to SENTINEL is not a usable address`,
     { server },
   );
 }
@@ -198,7 +198,7 @@ function readOthers(connection: Connection, replies: readonly Reply[]): TcpAddre
   return others;
 }
 
-/** A field of what a sentinel tells: a map in RESP3, a flat array in RESP2. */
+/** A field of the reply of a sentinel: a map in RESP3, a flat array in RESP2. */
 function fieldOf(reply: Reply, name: string): Reply | undefined {
   if (reply instanceof RespMap) return reply.get(name);
   if (!Array.isArray(reply)) return undefined;

@@ -82,7 +82,7 @@ export function readSentinelTarget(
   const secured = urls.filter((url) => url.tls).length;
   if (target.tls === undefined && secured > 0 && secured < urls.length) {
     throw new TypeError(
-      "Cannot tell whether the servers speak TLS: some of the sentinels do, others do not; say " +
+      "Cannot decide whether the servers use TLS: some of the sentinels do, others do not; say " +
         "so with tls: true or false",
     );
   }

@@ -20,7 +20,7 @@ import type { Address } from "../connection/transport.ts";
 /** How long a sentinel that is followed may be silent before it is asked whether it lives, in ms. */
 const SENTINEL_HEARTBEAT_MS = 1_000;
 
-/** How to follow the sentinels, and whom to tell. */
+/** How to follow the sentinels, and where to report. */
 export interface WatchOptions extends SessionOptions {
   /** When a silent sentinel is given up. */
   readonly heartbeat: HeartbeatOptions;
@@ -28,7 +28,7 @@ export interface WatchOptions extends SessionOptions {
   readonly signal: AbortSignal;
   /** The primary is another one now: where, and who says so. */
   onSwitch(address: Address, sentinel: string): void;
-  /** No sentinel can be followed; told once until one could be. */
+  /** Called once when no sentinel can be followed, until one could be. */
   onLost(last: Error): void;
 }
 

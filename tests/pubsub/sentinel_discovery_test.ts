@@ -168,7 +168,7 @@ Deno.test("no sentinel, none that knows the name, none that lets in: each its ow
     "no sentinel knows that name",
   );
 
-  await assertRejects(() => connect(target(server)), SentinelError, "it is no Sentinel");
+  await assertRejects(() => connect(target(server)), SentinelError, "it is not a sentinel");
   await using silent = hangingPeer();
   await assertRejects(
     () => connect(target(silent, silent), { timeout: 200 }),

@@ -19,7 +19,7 @@ Deno.test("a connection to what is no sentinel is closed", async () => {
   await assertRejects(
     () => connect({ sentinels: [server.url], name: "mymaster" }, { timeout: 1_000 }),
     SentinelError,
-    "it is no Sentinel",
+    "it is not a sentinel",
   );
   await until("it is closed", () => server.connections === 0, 10_000);
 });

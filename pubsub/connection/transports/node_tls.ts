@@ -202,7 +202,7 @@ interface Below {
 }
 
 /**
- * A stream that pulls bytes from a transport while they are wanted, and closes it when destroyed:
+ * A stream that pulls bytes from a transport while they are needed, and closes it when destroyed:
  * Deno's `node:tls` goes on reading from its own sockets while it is paused.
  */
 function streamOver(transport: Transport, { Duplex }: NodeStreams): Below {

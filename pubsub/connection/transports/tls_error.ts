@@ -45,7 +45,7 @@ const FAULTS: readonly (readonly [sign: RegExp, ...Explanation])[] = [
 
 const UNTRUSTED = /SELF_SIGNED|UNABLE_TO_(?:VERIFY|GET_ISSUER)/;
 
-/** Matches the codes of a connection that has ended, and the alerts that say no more. */
+/** Matches the codes of a connection that has ended, and the alerts without details. */
 const ENDED = /ECONNRESET|EPIPE|^closenotify$|^usercancell?ed$/;
 
 /** The alerts about a client certificate, and what they say of it. Without one, the server misses it. */
