@@ -43,7 +43,7 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
    * @param options how to connect
    * @returns the cluster's notifications, nothing subscribed yet
    * @throws {TypeError} when a URL or an option is malformed, or the URLs contradict each other
-   * @throws {ConnectError} when none of the seed nodes answers, or they are no nodes of a cluster
+   * @throws {ConnectError} if none of the seed nodes answers, or they are not nodes of a cluster
    * @throws {AuthError} when the user is refused, or may not read the topology
    */
   static async connect(

@@ -106,7 +106,7 @@ export class WatchedCluster {
   /**
    * Fetches the topology, and waits until the primaries that can be reached have been.
    *
-   * @throws {ConnectError} when none of the seed nodes answers, or they are no nodes of a cluster
+   * @throws {ConnectError} if none of the seed nodes answers, or they are not nodes of a cluster
    * @throws {AuthError} when the user is refused, or may not read the topology
    */
   async start(): Promise<void> {
@@ -170,7 +170,7 @@ export class WatchedCluster {
   }
 
   /**
-   * Registers channels that bring the opposites of wanted events, for the filter alone, and takes back
+   * Registers channels of the opposites of desired events, for the filter alone, and takes back
    * those that are not needed any more.
    *
    * @returns those that are registered

@@ -28,7 +28,6 @@ const WORDS: [pattern: string, instead: string][] = [
   ["inquir(?:e|es|er|y|ies)", "ask, command"],
   ["lack of memory", "evicted"],
   ["time is over", "expired"],
-  ["verdicts?", "classification"],
   ["laid against|lays? against", "compare with"],
   ["hearsay|vouchers?", "unverified, a fact with its source"],
   ["whose (?:they|it) (?:are|is)", "a noun"],

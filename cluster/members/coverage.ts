@@ -111,7 +111,7 @@ export class Coverage {
       if (isCovered && gap !== null) {
         this.#addDoubt(slot, { ...doubt, from: before.since, to: gap.from });
       }
-      // One that it owned when it was connected to was no other's when all of it came.
+      // A slot that it owned when it was connected to belonged to no other node once it was heard.
       const to = gain.atConnect ? gain.heardSince : now;
       this.#addDoubt(slot, { ...doubt, from: gap?.to ?? before.since, to });
     }
@@ -175,7 +175,7 @@ export class Coverage {
   }
 
   /**
-   * A node is heard no more, or it is a primary that was not known.
+   * A node is no longer heard, or it is a primary that was not known.
    *
    * @param from everything from before this time was received, in ms since the epoch
    * @param isEnded whether it has ended its fences in its stream, so that nothing of its own is missing
@@ -246,8 +246,8 @@ export class Coverage {
   }
 
   /**
-   * A node is connected again and owns slots, yet something wanted cannot come: the gap up to now is
-   * reported, and goes on.
+   * A node is connected again and owns slots, yet some desired events cannot be delivered. The gap up to
+   * now is reported, and continues.
    */
   coverInPart(slots: Iterable<number>, now: number): SlotGap[] {
     const ended: Ended[] = [];
@@ -260,7 +260,7 @@ export class Coverage {
     return group(ended);
   }
 
-  /** Ends every gap, since nothing more is wanted. */
+  /** Ends every gap, because nothing is desired any longer. */
   end(now: number): SlotGap[] {
     const gaps = this.coverInPart(this.#slots.keys(), now);
     for (const [slot, one] of this.#slots.entries()) {

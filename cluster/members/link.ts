@@ -30,7 +30,7 @@ export interface GatedNode {
 /** What all gates share, and where they report. */
 export interface GateContext {
   readonly dispatcher: Dispatcher;
-  /** Tells events from artefacts. */
+  /** Distinguishes events from artefacts. */
   readonly filter: MigrationFilter<Delivery>;
   /** Whether fences are to be set. */
   readonly hasFences: boolean;
@@ -38,7 +38,7 @@ export interface GateContext {
   readonly clock: number;
   /** How long two pings of a node, and two reports, have to be apart, in ms. */
   readonly spacing: number;
-  /** Which fences are wanted. */
+  /** Which fences are desired. */
   readonly slots: Pick<WatchedSlots, "toFence">;
   /** Which slots a node owns, and which not, by fences set after it was connected to. */
   onFences(id: string, owned: readonly number[], denied: readonly number[]): void;
@@ -299,7 +299,7 @@ export class Link implements AskedNode {
     this.connection.close(
       new ConnectError(
         "WRONG_ROLE",
-        `Cannot tell the events of ${server} from its primary's: it was a replica`,
+        `Cannot distinguish the events of ${server} from those of its primary: it was a replica`,
         { server },
       ),
     );

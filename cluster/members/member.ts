@@ -52,9 +52,9 @@ export class Member implements GatedNode, ServerOwner {
   /** The connection to the node, its flags and figures. */
   readonly server: Server;
   readonly gate: NodeGate;
-  /** In how many answers in a row the node was no primary. */
+  /** In how many answers in a row the node was not a primary. */
   absences = 0;
-  /** Since when everything wanted has come from the node, in ms since the epoch; null if it does not. */
+  /** Since when all desired events arrive from the node, in ms since the epoch; null if they do not. */
   heardSince: number | null = null;
   /** Since when the node was not heard last though others were, in ms since the epoch; null if it never was. */
   unheardFrom: number | null = null;
@@ -126,7 +126,7 @@ export class Member implements GatedNode, ServerOwner {
     this.#context.onState(this);
   }
 
-  /** Whether everything wanted comes from the node. */
+  /** Whether all desired events arrive from the node. */
   get isHeard(): boolean {
     return this.heardSince !== null;
   }
@@ -151,7 +151,7 @@ export class Member implements GatedNode, ServerOwner {
     return await this.server.settle(channels);
   }
 
-  /** Reconnects at once to another address than it was last dialled at, unless it is connected. */
+  /** Reconnects at once if its address is not the last one that was tried, unless it is connected. */
   redial(address: TcpAddress | null): void {
     const { node, server } = this;
     if (server.connection !== null || address === null) return;

@@ -102,7 +102,7 @@ export class Members extends Map<string, Member> implements MemberContext {
     return address === null ? null : addressMap(address);
   }
 
-  /** The same where it is only to be named, or told from others. */
+  /** The same where it is only named, or distinguished from others. */
   locate(id: string): TcpAddress | null {
     try {
       return this.addressOf(id);
@@ -168,7 +168,7 @@ export class Members extends Map<string, Member> implements MemberContext {
       );
   }
 
-  /** Leaves nodes that are no primaries by several topologies in a row. */
+  /** Leaves nodes that are not primaries according to several topologies in a row. */
   #leaveAbsent(topology: Topology): void {
     const primaries = new Set(topology.primaries.map(({ id }) => id));
     const most = Math.floor(this.size / 2) + 1;
@@ -187,14 +187,14 @@ export class Members extends Map<string, Member> implements MemberContext {
       if (member.absences === enough && member.isHeard) member.gate.report();
       if (member.absences === enough || stream !== null && stream.reportAsked !== null) continue;
       if (stream !== null && topology.nodes.get(id)?.role === "replica") stream.isReplica = true;
-      this.#leave(member, `${member.node} is no primary any more`);
+      this.#leave(member, `${member.node} is no longer a primary`);
     }
   }
 
   /**
    * Watches a primary.
    *
-   * @param unheardFrom a time at which it was no primary yet, in ms since the epoch; null if nothing was
+   * @param unheardFrom a time at which it was not yet a primary, in ms since the epoch; null if nothing was
    * promised before
    * @param hasJoined whether the last topology did not name it
    */

@@ -175,7 +175,7 @@ export class Succession {
       };
     }
     const { log: own, until } = former ?? { log: null, until: 0 };
-    // One that was started anew either continues its stream or has never followed another one.
+    // A node that was restarted either continues its stream or has never followed another one.
     const isAnew = own === null || replication === null || replication.previousId === own.id ||
       /^0*$/.test(replication.previousId);
     const after = isAnew
@@ -236,7 +236,9 @@ export class Succession {
 
   /** A primary is heard again, or another node owns its slots. */
   end(primary: string): void {
-    this.#polls.get(primary)?.abort(new ClosedError(`Node ${primary} was replaced or came back`));
+    this.#polls.get(primary)?.abort(
+      new ClosedError(`Node ${primary} was replaced or is heard again`),
+    );
     this.#polls.delete(primary);
   }
 

@@ -1,7 +1,7 @@
 /**
- * Which slots are watched, and their fences: shard channels, one for each hash slot. Whoever may read the
- * notifications' channels may subscribe them, given the right to the command, because their names look
- * alike.
+ * Which slots are watched, and their fences: shard channels, one for each hash slot. A user who may read
+ * the channels of notifications and may use `SSUBSCRIBE` may subscribe to them, because their names match
+ * the same patterns.
  */
 import { matchGlob } from "../../parse/mod.ts";
 import type { Connection } from "../../pubsub/connection/connection.ts";
@@ -107,14 +107,14 @@ export interface SlotsContext extends ReadonlyMap<string, SlotOwner> {
 }
 
 /**
- * The slots of a cluster: whose events are wanted, which node is to be asked for which fences, and
- * who covers them. Reports the gaps.
+ * The slots of a cluster: whose events are desired, which node is asked for which fences, and which
+ * node covers them. Reports the gaps.
  */
 export class WatchedSlots {
   /** Who covers which slot; {@linkcode report} takes the gaps that its methods return. */
   readonly coverage: Coverage = new Coverage();
   readonly #members: SlotsContext;
-  /** The slots whose events are wanted, or once were; null for all. */
+  /** The slots whose events are desired, or once were; null for all. */
   #wanted: Set<number> | null = new Set();
 
   constructor(members: SlotsContext) {
@@ -130,7 +130,7 @@ export class WatchedSlots {
     for (const { id } of primaries) this.coverage.expect(this.#named(id), id, from);
   }
 
-  /** Notes that events of channels are wanted. */
+  /** Notes that events of channels are desired. */
   want(channels: Iterable<ServerChannel>): void {
     const slots = slotsOfChannels(channels);
     if (slots === null) this.#wanted = null;
@@ -138,7 +138,7 @@ export class WatchedSlots {
   }
 
   /**
-   * The slots of which a node needs a fence: those that it owns, and whose events are wanted.
+   * The slots of which a node needs a fence: those that it owns, and whose events are desired.
    *
    * @param channels only those whose events these channels can bring
    */

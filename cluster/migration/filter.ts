@@ -31,8 +31,8 @@ export interface FilterEvents<Item> {
 }
 
 /**
- * Tells the events of clients from those that only a slot migration causes, by what stands in the
- * nodes' own streams. It knows neither sockets nor clocks.
+ * Distinguishes the events of clients from those that only a slot migration causes, by the streams of
+ * the nodes. It knows neither sockets nor clocks.
  *
  * A fence is a subscription to a shard channel of a slot: the node ends it in its stream at the moment
  * at which it stops owning the slot. `KeyMoves` decides which `del` and `restore` events `MIGRATE` made,
@@ -131,7 +131,7 @@ export class MigrationFilter<Item> {
     return stream;
   }
 
-  /** Everything wanted comes from a node from now on. */
+  /** All desired events arrive from a node from now on. */
   heard(stream: NodeStream<Item>): void {
     this.proofs.heard(stream, ++this.#order);
     this.queues.settle();
@@ -255,7 +255,7 @@ export class MigrationFilter<Item> {
     this.#handovers.forget(stream, slot);
   }
 
-  /** A node accepts no fences, or none are wanted: nothing of it is held back from now on. */
+  /** A node accepts no fences, or none are desired: nothing of it is held back from now on. */
   withoutFences(stream: NodeStream<Item>): void {
     stream.isFenceless = true;
     for (const event of stream.waiting()) event.verdict ??= unproven(event);

@@ -37,7 +37,7 @@ export class Handover<Item> {
   heldSince: number;
   /** Whether the target was asked again since the source does not own the slot any more. */
   isAskedAgain = false;
-  /** Whether the source owns the slot no more; what it emits later, as its owner again, is not repeated. */
+  /** Whether the source no longer owns the slot; what it emits later, as its owner again, is not repeated. */
   isEnded = false;
   /** What the source emitted and the target has not repeated yet. */
   #pending: SourceEvent[] = [];

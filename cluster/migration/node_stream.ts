@@ -144,7 +144,7 @@ export class NodeStream<Item> {
   provenOrder: number;
   /** Up to this place others have to prove what they emitted before its first event is decided. */
   neededOrder = -1;
-  /** The place from which on everything wanted comes from the node. */
+  /** The place from which on all desired events arrive from the node. */
   heardOrder: number = Infinity;
   /** The place at which the ping under way was sent; null while none is. */
   pingOrder: number | null = null;
@@ -165,7 +165,7 @@ export class NodeStream<Item> {
   movesOrder: number = Infinity;
   /** The epoch of the cluster at some time before what comes now; null if that is not known. */
   epoch: number | null;
-  /** Whether the server accepts no fences, or none are wanted. */
+  /** Whether the server accepts no fences, or none are desired. */
   isFenceless = false;
   isOpen = true;
   /** Whether the node is a replica now. */

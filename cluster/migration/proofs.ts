@@ -23,7 +23,7 @@ export class Proofs<Item> {
   #primaries: ReadonlySet<string> = new Set();
   /** Primaries that no topology has named yet. */
   readonly #unnamed = new Set<string>();
-  /** Whether what follows has to be found out anew. */
+  /** Whether what follows has to be found out again. */
   #isStale = false;
   /** The node that has proven least; up to where; and the next one. */
   #slowest: NodeStream<Item> | null = null;
@@ -93,7 +93,7 @@ export class Proofs<Item> {
     this.account();
   }
 
-  /** Everything wanted comes from a node from this place on. */
+  /** All desired events arrive from a node from this place on. */
   heard(stream: NodeStream<Item>, order: number): void {
     stream.heardOrder = order;
     this.#wantAll();
