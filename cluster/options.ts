@@ -48,17 +48,17 @@ export interface ClusterOptions extends ConnectOptions {
    * slots that it does not own, and when a node knows further nodes. While a node cannot be reached or
    * nodes disagree, it is refreshed more often, with backoff. Default: 10,000.
    */
-  readonly refreshInterval?: number;
+  readonly refreshInterval?: number | undefined;
   /**
    * How many nodes a cluster may have, including replicas. A reply that names more is rejected with a
    * {@linkcode TopologyError}, because each of its primaries would be connected to. Default: 1,000.
    */
-  readonly maxNodes?: number;
+  readonly maxNodes?: number | undefined;
   /**
    * What to do with migration artefacts. `hide` drops them, `mark` delivers them with `migration: true`,
    * and `deliver` subscribes to no fences and drops nothing. Default: `hide`.
    */
-  readonly migrations?: MigrationPolicy;
+  readonly migrations?: MigrationPolicy | undefined;
 }
 
 const DEFAULT_REFRESH_INTERVAL = 10_000;

@@ -24,7 +24,7 @@ export interface ChannelOptions {
    * `"*"` makes a pattern, in which the database may be any text: with the key `k` it also matches the
    * channel of a key that ends in `__:k`.
    */
-  db?: number | "*";
+  db?: number | "*" | undefined;
   /**
    * How names are read: `"exact"`, character by character; `"prefix"`, the last name as a prefix;
    * `"pattern"`, as globs. Default: a name is a glob if it contains unescaped glob

@@ -18,9 +18,9 @@ import { indexOfByte, readCounted, readDecimal, readList, type Span, startsWith 
  */
 export interface ParseOptions {
   /** Accepts only keys with this prefix, and strips it from them. Does not apply to subkeys. */
-  keyPrefix?: string | Uint8Array | null;
+  keyPrefix?: string | Uint8Array | null | undefined;
   /** When the message was read, in ms since the epoch. Default: now. */
-  timestamp?: number;
+  timestamp?: number | undefined;
 }
 
 /** What stands between the database and the first name of a channel. */

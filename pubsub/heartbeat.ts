@@ -18,16 +18,19 @@ import { TimeoutError } from "./connection/errors.ts";
  */
 export interface HeartbeatOptions {
   /** How long nothing may arrive before a `PING` is sent, in ms. Default: 15,000. */
-  readonly interval: number;
+  readonly interval?: number | undefined;
   /** How long nothing may arrive after a `PING` before the connection is closed, in ms. Default: 5,000. */
-  readonly timeout: number;
+  readonly timeout?: number | undefined;
   /**
    * How often a `PING` is sent while messages arrive, in ms. Its answer proves that everything published
    * before it has been received. So a gap begins earlier than the loss by at most this time and a round
    * trip. A shorter time costs the server more commands. Default: 100.
    */
-  readonly busyInterval: number;
+  readonly busyInterval?: number | undefined;
 }
+
+/** These options with their defaults. */
+export type HeartbeatTimes = Readonly<Record<keyof HeartbeatOptions, number>>;
 
 /** Messages flow until none has come for this long, in ms. */
 const PAUSE_MS = 500;
@@ -63,7 +66,7 @@ export const PING: Probe = { command: "PING", onReply() {} };
  */
 export class Heartbeat {
   readonly #connection: Connection;
-  readonly #options: HeartbeatOptions;
+  readonly #options: HeartbeatTimes;
   #probe: Probe;
   readonly #messages: () => number;
   readonly #onFlowEnd: () => void;
@@ -90,7 +93,7 @@ export class Heartbeat {
    */
   constructor(
     connection: Connection,
-    options: HeartbeatOptions,
+    options: HeartbeatTimes,
     probe: Probe = PING,
     messages: () => number = () => 0,
     onFlowEnd: () => void = () => {},

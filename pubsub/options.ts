@@ -11,7 +11,7 @@ import {
 } from "./connection/options.ts";
 import type { ConnectTurns } from "./connect_turns.ts";
 import type { Flush, Gap, RolledBack } from "./gap.ts";
-import type { HeartbeatOptions } from "./heartbeat.ts";
+import type { HeartbeatOptions, HeartbeatTimes } from "./heartbeat.ts";
 import {
   checkAtLeast,
   checkKinds,
@@ -42,12 +42,16 @@ import type { TcpAddress } from "./connection/transport.ts";
  * await notifications.subscribeKeyspace("user:*");
  * ```
  */
-export interface QueueOptions extends Partial<QueueLimits> {
+export interface QueueOptions {
+  /** The maximum number of items. Default: 65,536. */
+  readonly items?: number | undefined;
+  /** The maximum size in bytes, of the channels and payloads. Default: 67,108,864 (64 MiB). */
+  readonly bytes?: number | undefined;
   /**
    * Which notifications a full queue drops: the oldest one, the new one, or with `coalesce` all but the
    * newest of each key, then the oldest. Default: `drop-oldest`.
    */
-  readonly overflow?: Overflow;
+  readonly overflow?: Overflow | undefined;
 }
 
 /**
@@ -71,30 +75,30 @@ export interface ConnectOptions extends OpenOptions {
    * Delivers only notifications of keys with this prefix, and removes it from `key`. Channels and
    * patterns still name the whole key; one that can match no key with the prefix is rejected.
    */
-  readonly keyPrefix?: string | Uint8Array;
+  readonly keyPrefix?: string | Uint8Array | undefined;
   /**
    * When connections are checked. Every `interval`, the flags and the role of the server are checked
    * too, in RESP2 on a second connection.
    */
-  readonly heartbeat?: Partial<HeartbeatOptions>;
+  readonly heartbeat?: HeartbeatOptions | undefined;
   /**
    * How many attempts to reconnect may fail in a row before everything is closed. A connection that is
    * lost within 5 s counts as a failed attempt. With 0, the first loss closes everything. Rejected in
    * clusters, where a node is left when the others no longer name it as a primary. Default: unlimited.
    */
-  readonly maxAttempts?: number;
+  readonly maxAttempts?: number | undefined;
   /**
    * How long to keep trying if there is no server yet when `connect` is called, in ms; `true` for as
    * long as it takes. For containers that start together. Attempts follow each other with backoff, and
    * the first that fails is a warning. What does not pass by itself, such as a wrong password, is thrown
    * at once. Default: `false`.
    */
-  readonly waitOnFirstConnect?: boolean | number;
+  readonly waitOnFirstConnect?: boolean | number | undefined;
   /**
    * How many connections to servers and sentinels may be established at the same time, including their
    * handshakes; further ones wait. No address is connected to twice at the same time. Default: 100.
    */
-  readonly maxConnecting?: number;
+  readonly maxConnecting?: number | undefined;
   /**
    * What to do if a channel can deliver nothing, because `notify-keyspace-events` blocks it or the server
    * has no such database. `require` rejects the subscription. `warn` calls `onWarning`. `ignore` does not
@@ -103,48 +107,48 @@ export interface ConnectOptions extends OpenOptions {
    * after each connect, and their flags every `heartbeat.interval`. If letters are missing then, `onError`
    * or with `warn` `onWarning` is called, and a gap begins. Default: `require`.
    */
-  readonly flags?: FlagsPolicy;
+  readonly flags?: FlagsPolicy | undefined;
   /** The limits of the queue of each consumer, and what a full queue drops. */
-  readonly queue?: QueueOptions;
+  readonly queue?: QueueOptions | undefined;
   /**
    * Watches only this node of a cluster, without the notifications of other nodes. Without it, `connect`
    * watches the whole cluster, and `KeyspaceNotifications.connect` throws. Rejected with sentinels and
    * with options for clusters. Default: `false`.
    */
-  readonly singleNode?: boolean;
+  readonly singleNode?: boolean | undefined;
   /**
    * Maps an address that cluster nodes or sentinels announce to the one to connect to, for servers behind
    * NAT or port forwarding. If it throws, the server is not connected to. Addresses of URLs are not
    * mapped, so it is rejected where there are no others: by `KeyspaceNotifications.connect` with one URL,
    * and with `singleNode`. Default: the announced address.
    */
-  readonly addressMap?: (address: TcpAddress) => TcpAddress;
+  readonly addressMap?: ((address: TcpAddress) => TcpAddress) | undefined;
   /**
    * Called with what a handler throws. Also called if a server no longer delivers anything on a channel,
    * or refuses a channel after a reconnect. Default: `console.error`.
    */
-  readonly onError?: (error: unknown) => void;
+  readonly onError?: ((error: unknown) => void) | undefined;
   /** Called for non-fatal warnings. Default: `console.warn`. */
-  readonly onWarning?: (message: string) => void;
+  readonly onWarning?: ((message: string) => void) | undefined;
   /**
    * Called for each gap when it is received, in order with the calls of a `handler` that returns no
    * promise. Earlier notifications may still wait in the queue of the merged stream, of a `batchHandler`,
    * or of a `handler` whose promise is pending. A gap of what a queue dropped is reported in the order of
    * that queue. `listen({ gaps: true })` has all gaps in order.
    */
-  readonly onGap?: (gap: Gap) => void;
+  readonly onGap?: ((gap: Gap) => void) | undefined;
   /**
    * Reports when all keys of a server or of a database are discarded, for which servers emit no
    * notification: as an item of `listen({ flushes: true })`, and to `onFlush`. Requires permission for
    * `CLIENT TRACKING`; without it, `onWarning` is called once. In RESP2 it also requires permission for
    * `CLIENT ID` and `INFO`, and a second connection to each server. Default: `false`.
    */
-  readonly flushes?: boolean;
+  readonly flushes?: boolean | undefined;
   /**
    * Called for each flush when it is received. Earlier notifications may still wait, as for `onGap`.
    * Rejected without `flushes`.
    */
-  readonly onFlush?: (flush: Flush) => void;
+  readonly onFlush?: ((flush: Flush) => void) | undefined;
   /**
    * Also subscribe to a replica, and go on with its events where the connection to the primary is lost or
    * another node becomes the primary, so that there is no gap. Only for sentinels. It takes the rights to
@@ -152,31 +156,31 @@ export interface ConnectOptions extends OpenOptions {
    * primary and on its replicas, with `g` if it has `x` or `e`; `onWarning` says what is missing. See
    * `docs/standby.md`. Default `false`.
    */
-  readonly standby?: boolean;
+  readonly standby?: boolean | undefined;
   /**
    * Takes what a failover has undone, at its place among what is received. Earlier notifications may
    * still wait, as for `onGap`. Only with `standby`.
    */
-  readonly onRolledBack?: (item: RolledBack) => void;
+  readonly onRolledBack?: ((item: RolledBack) => void) | undefined;
   /**
    * Called with the status whenever the state of a server changes. Changes of several nodes of a cluster
    * at the same time cause one call.
    */
-  readonly onStatus?: (status: Status) => void;
+  readonly onStatus?: ((status: Status) => void) | undefined;
   /**
    * Logs neither gaps that nobody listens for nor servers that are lost for more than a second. Without
    * it, they are logged with `console.warn`, at most once a second, unless there is an `onGap`, a listener
    * for `gap`, or a loop with gaps. Default: `false`.
    */
-  readonly quiet?: boolean;
+  readonly quiet?: boolean | undefined;
   /**
    * Called with a line for everything that happens to connections and subscriptions. The lines contain no
    * passwords. Default: `console.error` if the environment variable `KEYWATCH_DEBUG` is `1`.
    */
-  readonly debug?: (line: string) => void;
+  readonly debug?: ((line: string) => void) | undefined;
 }
 
-const DEFAULT_HEARTBEAT: HeartbeatOptions = {
+const DEFAULT_HEARTBEAT: HeartbeatTimes = {
   interval: HEARTBEAT_MS,
   timeout: 5_000,
   busyInterval: 100,
@@ -237,7 +241,7 @@ export async function checkNames(options: ConnectOptions): Promise<void> {
 
 /** The options with their defaults, checked. */
 export interface Settings extends OpenSettings {
-  readonly heartbeat: HeartbeatOptions;
+  readonly heartbeat: HeartbeatTimes;
   readonly maxAttempts: number;
   readonly maxConnecting: number;
   /** When a connection may be made; at once if left out. */
@@ -338,7 +342,10 @@ export function resolveOptions(
 }
 
 /** Returns the defaults, overridden by what is given. */
-function filled<T extends object>(defaults: T, given: Partial<T> = {}): T {
+function filled<T extends object>(
+  defaults: T,
+  given: { readonly [Name in keyof T]?: T[Name] | undefined } = {},
+): T {
   const values = { ...defaults };
   for (const name of Object.keys(defaults) as (keyof T)[]) {
     values[name] = given[name] ?? values[name];

@@ -31,16 +31,19 @@ export interface SentinelTarget {
   /** The name of the primary, as `SENTINEL MASTERS` lists it. */
   readonly name: string;
   /** The database of subscriptions without the option `db`. Default: 0. */
-  readonly database?: number;
+  readonly database?: number | undefined;
   /** Whether to connect to the servers over TLS. Default: as for the sentinels. */
-  readonly tls?: boolean;
+  readonly tls?: boolean | undefined;
   /**
    * The user and password for the sentinels, or a function that returns them. Overrides those of their
    * URLs.
    */
-  readonly sentinelCredentials?: Credentials | (() => Credentials | Promise<Credentials>);
+  readonly sentinelCredentials?:
+    | Credentials
+    | (() => Credentials | Promise<Credentials>)
+    | undefined;
   /** The TLS options for the sentinels. Default: the option `tls` of `connect`, without `serverName`. */
-  readonly sentinelTls?: TlsOptions;
+  readonly sentinelTls?: TlsOptions | undefined;
 }
 
 /** Returns whether a target of `connect` names sentinels, well-formed or not. */

@@ -68,13 +68,13 @@ export interface FilterOptions {
    * subkeyspaceitem channels. The flags of a server must let at least one of them through. Default: all
    * events.
    */
-  readonly events?: readonly EventName[];
+  readonly events?: readonly EventName[] | undefined;
   /**
    * Takes only keys that match this glob, after the option `keyPrefix` of `connect` has removed the
    * prefix. Applies to keyevent and subkeyevent channels. Use {@linkcode escapeGlob} for the glob of a
    * plain key. Default: all keys.
    */
-  readonly keys?: string | Uint8Array;
+  readonly keys?: string | Uint8Array | undefined;
 }
 
 /**
@@ -97,13 +97,13 @@ export type SubscribeOptions =
        * Called with each notification, which then does not go to the merged stream. If it returns a
        * promise, the next call waits for it.
        */
-      readonly handler?: NotificationHandler;
+      readonly handler?: NotificationHandler | undefined;
       readonly batchHandler?: undefined;
     }
     | {
       readonly handler?: undefined;
       /** Called with batches of notifications, instead of a `handler`. */
-      readonly batchHandler?: BatchHandler;
+      readonly batchHandler?: BatchHandler | undefined;
     }
   );
 
@@ -136,19 +136,19 @@ export type ChannelSubscribeOptions = SubscribeOptions & ChannelOptions;
  */
 export interface ListenOptions {
   /** Yields gaps too, each before the first notification after it. Default: `false`. */
-  readonly gaps?: boolean;
+  readonly gaps?: boolean | undefined;
   /**
    * Yields flushes too, each before the first notification after it. Requires the option `flushes` of
    * `connect`. Default: `false`.
    */
-  readonly flushes?: boolean;
+  readonly flushes?: boolean | undefined;
   /**
    * Show what a failover has undone in the stream, where the new primary begins. Default `false`. Only
    * with the option `standby` of `connect`.
    */
-  readonly rolledBack?: boolean;
+  readonly rolledBack?: boolean | undefined;
   /** Ends the loop when it is aborted. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**
@@ -166,7 +166,7 @@ export interface ListenOptions {
  */
 export interface GetMessageOptions {
   /** How long to wait for a notification, in ms. With 0, it does not wait. Default: 0. */
-  readonly timeout?: number;
+  readonly timeout?: number | undefined;
   /** Ends the wait when it is aborted. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }

@@ -4,10 +4,10 @@ import { makeServerError, RespLimitError, RespSyntaxError, ServerError } from ".
 import { InputBuffer } from "./input_buffer.ts";
 import { contentLength, contentStart, readBulkHead, readMessageFrame } from "./message_frame.ts";
 import {
-  type DecoderLimits,
   type DecoderOptions,
   type DecoderSink,
   ERROR_COST,
+  type Limits,
   OBJECT_COST,
   resolveLimits,
   VALUE_COST,
@@ -55,7 +55,7 @@ const FIRST_TRY = 96;
  */
 export class Decoder {
   readonly #sink: DecoderSink;
-  readonly #limits: Required<DecoderLimits>;
+  readonly #limits: Limits;
   /** No message of up to this length exceeds a limit. Longer ones are read as any push is. */
   readonly #maxMessageLength: number;
   readonly #isText: boolean;

@@ -47,21 +47,21 @@ export interface DecoderSink {
  */
 export interface DecoderLimits {
   /** Bytes of one line without its type and CR LF, from 32 to 262,144. Default: 65,536. */
-  maxLineLength?: number;
+  maxLineLength?: number | undefined;
   /** Bytes of one bulk string, streamed or not, up to 536,870,888. Default: 33,554,432 (32 MiB). */
-  maxBulkLength?: number;
+  maxBulkLength?: number | undefined;
   /**
    * Elements of one aggregate, or parts of a streamed string. A map entry counts as two. Default:
    * 1,048,576.
    */
-  maxElements?: number;
+  maxElements?: number | undefined;
   /** The depth of nested aggregates. Default: 128. */
-  maxDepth?: number;
+  maxDepth?: number | undefined;
   /**
    * Bytes held for one incomplete reply. Each value counts with its bytes and a flat charge: 192 for a
    * string as bytes and for an aggregate, 1,024 for an error, 48 for others. Default: 67,108,864 (64 MiB).
    */
-  maxHeldBytes?: number;
+  maxHeldBytes?: number | undefined;
 }
 
 /**
@@ -80,13 +80,16 @@ export interface DecoderOptions extends DecoderLimits {
    * How bulk and verbatim strings are decoded. Default `"bytes"`. As text, invalid UTF-8 becomes
    * U+FFFD.
    */
-  strings?: "bytes" | "text";
+  strings?: "bytes" | "text" | undefined;
   /** Whether arrays can be pushes; see {@linkcode Decoder.arrayPushes}. Default `false`. */
-  arrayPushes?: boolean;
+  arrayPushes?: boolean | undefined;
 }
 
+/** All limits. */
+export type Limits = Record<keyof DecoderLimits, number>;
+
 /** The default limits. */
-export const DEFAULT_LIMITS: Readonly<Required<DecoderLimits>> = {
+export const DEFAULT_LIMITS: Readonly<Limits> = {
   maxLineLength: 2 ** 16,
   maxBulkLength: 2 ** 25,
   maxElements: 2 ** 20,
@@ -116,7 +119,7 @@ const BOUNDS: { readonly [name: string]: readonly [least: number, most: number] 
  *
  * @throws {RangeError} If a limit is not a whole number within its bounds.
  */
-export function resolveLimits(options: DecoderLimits): Required<DecoderLimits> {
+export function resolveLimits(options: DecoderLimits): Limits {
   const limits = { ...DEFAULT_LIMITS };
   for (const name of Object.keys(limits) as (keyof DecoderLimits)[]) {
     const value = options[name] ?? limits[name];

@@ -7,7 +7,7 @@ import {
   fillMessageFrame,
   type MessageFrame,
 } from "./message_frame.ts";
-import { type DecoderLimits, type DecoderSink, OBJECT_COST, VALUE_COST } from "./options.ts";
+import { type DecoderSink, type Limits, OBJECT_COST, VALUE_COST } from "./options.ts";
 import * as TYPE from "./type_bytes.ts";
 import { type Reply, RespMap } from "./types.ts";
 
@@ -71,11 +71,11 @@ export class ReplyBuilder {
   #block: Uint8Array = new Uint8Array(0);
   #blockUsed = 0;
   readonly #sink: DecoderSink;
-  readonly #limits: Required<DecoderLimits>;
+  readonly #limits: Limits;
   readonly #isText: boolean;
   readonly #maxPlaces: number;
 
-  constructor(sink: DecoderSink, limits: Required<DecoderLimits>, isText: boolean) {
+  constructor(sink: DecoderSink, limits: Limits, isText: boolean) {
     this.#sink = sink;
     this.#limits = limits;
     this.#isText = isText;

@@ -40,11 +40,11 @@ export interface DiscoverTopologyOptions {
    * Address of the node, for errors and for nodes without a host in the reply: they have the same
    * host.
    */
-  readonly address?: NodeAddress | { readonly path: string };
+  readonly address?: NodeAddress | { readonly path: string } | undefined;
   /** Whether the connection uses TLS: some replies name only the port for that. Default `false`. */
-  readonly tls?: boolean;
+  readonly tls?: boolean | undefined;
   /** How many nodes are accepted. Default 1,000. */
-  readonly maxNodes?: number;
+  readonly maxNodes?: number | undefined;
 }
 
 /**

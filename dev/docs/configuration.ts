@@ -145,16 +145,26 @@ function allProperties(name: string, types: Types): Property[] {
 function describe(option: Property, path: string, types: Types, expanded: Set<string>): string[] {
   const name = `${path}${option.name}`;
   const { effect, fallback } = split(option.jsDoc?.doc ?? "");
-  const inner = optionsType(option.tsType, types);
+  const type = option.optional ? defined(option.tsType) : option.tsType;
+  const inner = optionsType(type, types);
   const isGroup = inner !== null && fallback === null;
   const otherwise = !option.optional ? "Required" : isGroup ? "" : `Default: ${fallback ?? "none"}`;
-  const entry = `### ${name}\n\nType: \`${typeText(option.tsType, types)}\`${
+  const entry = `### ${name}\n\nType: \`${typeText(type, types)}\`${
     otherwise && ` · ${otherwise}`
   }\n\n${effect}`;
   if (inner === null || expanded.has(inner)) return [entry];
   expanded.add(inner);
   const nested = nestedProperties(inner, types);
   return [entry, ...nested.flatMap((one) => describe(one, `${name}.`, types, expanded))];
+}
+
+/** Returns a type without `undefined`, which every optional property accepts. */
+function defined(type: TsType): TsType {
+  if (type.kind !== "union") return type;
+  const others: TsType[] = type.value.filter(({ repr }: TsType) => repr !== "undefined");
+  const [only] = others;
+  if (others.length > 1) return { ...type, value: others };
+  return only!.kind === "parenthesized" ? only!.value : only!;
 }
 
 /** Returns the name of the interface that an option consists of, if it consists of options. */

@@ -23,7 +23,7 @@ import { withDeadline } from "./timers.ts";
  */
 export interface Credentials {
   /** The ACL user; the server's default user when absent. */
-  readonly username?: string;
+  readonly username?: string | undefined;
   /** The password or token. */
   readonly password: string;
 }

@@ -17,7 +17,7 @@
  */
 export interface ConnectErrorOptions extends ErrorOptions {
   /** The server, as `host:port` or the path of its socket. */
-  readonly server?: string;
+  readonly server?: string | undefined;
 }
 
 /**

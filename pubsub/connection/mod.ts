@@ -75,9 +75,9 @@ export type { OpenOptions } from "./options.ts";
  */
 export interface MessageOptions {
   /** Called for each message of a subscribed channel, in the order in which the server sent them. */
-  readonly onMessage?: (message: Message) => unknown;
+  readonly onMessage?: ((message: Message) => unknown) | undefined;
   /** Called with what `onMessage` throws or rejects with. Default: `console.error`. */
-  readonly onError?: (error: unknown) => void;
+  readonly onError?: ((error: unknown) => void) | undefined;
 }
 
 /**

@@ -31,39 +31,39 @@ import { dial } from "./transports/mod.ts";
  */
 export interface OpenOptions {
   /** The ACL user. Overrides the user of the URL. */
-  readonly username?: string;
+  readonly username?: string | undefined;
   /** The password. Overrides the password of the URL. */
-  readonly password?: string;
+  readonly password?: string | undefined;
   /**
    * The user and password, or a function that returns them. The function is called for each connection,
    * so it can return tokens that expire. Overrides `username` and `password`.
    */
-  readonly credentials?: Credentials | (() => Credentials | Promise<Credentials>);
+  readonly credentials?: Credentials | (() => Credentials | Promise<Credentials>) | undefined;
   /**
    * The version of the protocol. By default, RESP2 is used if the server refuses `HELLO`, does not answer
    * it in RESP3, or closes the connection when it receives it. Default: 3, then 2.
    */
-  readonly protocol?: 2 | 3;
+  readonly protocol?: 2 | 3 | undefined;
   /** The name of the connection in `CLIENT LIST`. Default: `keywatch`. */
-  readonly clientName?: string;
+  readonly clientName?: string | undefined;
   /** How long it may take to connect, and to answer a command, in ms. Default: 5,000. */
-  readonly timeout?: number;
+  readonly timeout?: number | undefined;
   /** Closes everything when it is aborted, also while connecting. */
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** Certificates and the server's name, for `rediss://` and `valkeys://`. */
-  readonly tls?: TlsOptions;
+  readonly tls?: TlsOptions | undefined;
   /**
    * Opens the byte stream to an address, for tunnels, proxies and other runtimes. If it is called with
    * `tls`, it must use TLS. Default: the sockets of the runtime.
    */
-  readonly dial?: Dial;
+  readonly dial?: Dial | undefined;
   /**
    * How often a silent connection is checked: a `PING` is sent if nothing arrived for `interval` ms
    * (default 15,000). If it is not answered within `timeout`, the connection is closed.
    */
-  readonly heartbeat?: { readonly interval?: number };
+  readonly heartbeat?: { readonly interval?: number | undefined } | undefined;
   /** Limits on what is accepted from a server. The connection is closed if it sends more. */
-  readonly limits?: DecoderLimits;
+  readonly limits?: DecoderLimits | undefined;
 }
 
 /** What the target of a connect says about the servers, apart from their addresses. */

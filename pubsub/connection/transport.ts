@@ -98,16 +98,16 @@ export interface TlsOptions {
    * the authorities that the runtime trusts stay trusted too. Default: the authorities that the runtime
    * trusts.
    */
-  readonly ca?: string | Uint8Array | readonly (string | Uint8Array)[];
+  readonly ca?: string | Uint8Array | readonly (string | Uint8Array)[] | undefined;
   /** The client certificate, followed by its chain of intermediate certificates. Requires `key`. */
-  readonly cert?: string | Uint8Array;
+  readonly cert?: string | Uint8Array | undefined;
   /** The private key of `cert`, not encrypted. A file with both may be given for both. */
-  readonly key?: string | Uint8Array;
+  readonly key?: string | Uint8Array | undefined;
   /**
    * The name that the server's certificate must have, which is also sent to the server (SNI). An IP
    * address is checked but not sent, because SNI allows only names. Default: the host of the address.
    */
-  readonly serverName?: string;
+  readonly serverName?: string | undefined;
 }
 
 /**

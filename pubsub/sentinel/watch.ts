@@ -4,7 +4,7 @@ import type { Connection } from "../connection/connection.ts";
 import { MessageReceiver } from "../connection/receiver.ts";
 import { delay } from "../connection/timers.ts";
 import { nameLibrary } from "../connection/handshake.ts";
-import { Heartbeat, type HeartbeatOptions } from "../heartbeat.ts";
+import { Heartbeat, type HeartbeatTimes } from "../heartbeat.ts";
 import type { ActiveSentinel, Sentinels } from "./sentinels.ts";
 import {
   openSentinel,
@@ -23,7 +23,7 @@ const SENTINEL_HEARTBEAT_MS = 1_000;
 /** How to follow the sentinels, and where to report. */
 export interface WatchOptions extends SessionOptions {
   /** When a silent sentinel is given up. */
-  readonly heartbeat: HeartbeatOptions;
+  readonly heartbeat: HeartbeatTimes;
   /** Ends it all. */
   readonly signal: AbortSignal;
   /** The primary is another one now: where, and who says so. */
