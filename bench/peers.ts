@@ -3,7 +3,12 @@ import process from "node:process";
 import type { KeyNotification } from "../mod.ts";
 
 /** The packages, as npm is asked for them. */
-export const PEERS = { redis: "redis@6.3.1", ioredis: "ioredis@6.0.0", iovalkey: "iovalkey@0.4.0" };
+export const PEERS = {
+  redis: "redis@6.3.1",
+  ioredis: "ioredis@6.0.0",
+  iovalkey: "iovalkey@0.4.0",
+  glide: "@valkey/valkey-glide@2.5.2",
+};
 
 /** Takes what a notification says. */
 export type Take = (key: string, event: string) => void;
@@ -23,10 +28,14 @@ export const TITLES: Readonly<Record<ClientName, string>> = {
   redis: "`redis`",
   ioredis: "`ioredis`",
   iovalkey: "`iovalkey`",
+  glide: "`@valkey/valkey-glide`",
+  bun: "Bun's `RedisClient`",
 };
 
 /** A client, and how it is used. */
-export type ClientName = "handler" | "listen" | "batches" | "redis" | "ioredis" | "iovalkey";
+export type ClientName =
+  | ("handler" | "listen" | "batches")
+  | ("redis" | "ioredis" | "iovalkey" | "glide" | "bun");
 
 export const CLIENTS: Readonly<Record<ClientName, Watch>> = {
   async handler(port, patterns, take) {
@@ -79,7 +88,41 @@ export const CLIENTS: Readonly<Record<ClientName, Watch>> = {
     const { Redis } = await import("iovalkey");
     return await ioredis(new Redis(port, "127.0.0.1"), patterns, take);
   },
+
+  async glide(port, patterns, take) {
+    const { GlideClient, GlideClientConfiguration: { PubSubChannelModes } } = await import(
+      "@valkey/valkey-glide"
+    );
+    const client = await GlideClient.createClient({
+      addresses: [{ host: "127.0.0.1", port }],
+      pubsubSubscriptions: {
+        channelsAndPatterns: { [PubSubChannelModes.Pattern]: new Set(patterns) },
+        callback: ({ channel, message }: { channel: string; message: string }) => {
+          read(channel, message, take);
+        },
+      },
+    });
+    return () => Promise.resolve(client.close());
+  },
+
+  // It subscribes no patterns, so it gets one of the two notifications of a write.
+  async bun(port, _patterns, take) {
+    const { Bun } = globalThis as unknown as { Bun: { RedisClient: BunRedisClient } };
+    const client = new Bun.RedisClient(`redis://127.0.0.1:${port}`);
+    await client.subscribe(
+      "__keyevent@0__:set",
+      (payload, channel) => read(channel, payload, take),
+    );
+    return () => Promise.resolve(client.close());
+  },
 };
+
+interface BunRedisClient {
+  new (url: string): {
+    subscribe(channel: string, take: (payload: string, channel: string) => void): Promise<unknown>;
+    close(): void;
+  };
+}
 
 async function open(port: number) {
   const { connect } = await import("../mod.ts");
