@@ -7,7 +7,7 @@ import { formatAddress, type TcpAddress } from "../../pubsub/mod.ts";
 import type { Settings } from "../../pubsub/options.ts";
 import { dialAddress, type Topology } from "../discovery/topology.ts";
 import { MigrationFilter } from "../migration/filter.ts";
-import type { Verdict } from "../migration/node_stream.ts";
+import type { Classification } from "../migration/node_stream.ts";
 import type { MigrationPolicy } from "../options.ts";
 import { Member, type MemberContext } from "./member.ts";
 import { Succession } from "./succession.ts";
@@ -70,7 +70,7 @@ export class Members extends Map<string, Member> implements MemberContext {
     this.dispatcher = dispatcher;
     this.hasFences = options.migrations !== "deliver";
     this.filter = new MigrationFilter<Delivery>({
-      decide: (delivery, verdict) => this.#deliver(delivery, verdict),
+      decide: (delivery, classification) => this.#deliver(delivery, classification),
       outdated: ({ id, report }) => {
         const member = this.get(id);
         if (member !== undefined) member.known = report!.known!;
@@ -398,11 +398,11 @@ export class Members extends Map<string, Member> implements MemberContext {
     return isNew;
   }
 
-  #deliver(delivery: Delivery, verdict: Verdict): void {
+  #deliver(delivery: Delivery, classification: Classification): void {
     const { dispatcher, migrations } = this.#options;
     if (dispatcher.ended !== null) return;
-    if (verdict === "maybe") delivery.notification.migration = "maybe";
-    else if (verdict === "artefact") {
+    if (classification === "maybe") delivery.notification.migration = "maybe";
+    else if (classification === "artefact") {
       if (migrations === "hide") return;
       delivery.notification.migration = true;
     }

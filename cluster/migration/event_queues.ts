@@ -1,5 +1,5 @@
 import { DEL, MOST_ITEMS, RESTORE } from "./key_moves.ts";
-import type { HeldEvent, NodeStream, Verdict } from "./node_stream.ts";
+import type { Classification, EventClassifier, HeldEvent, NodeStream } from "./node_stream.ts";
 import type { Proofs } from "./proofs.ts";
 
 /** The limits of what waits. */
@@ -15,16 +15,6 @@ export interface FilterLimits {
 const HOLD_MS = 5_000;
 const MOST_BYTES = 16 * 1024 * 1024;
 
-/** Who decides events that wait, and where they go. */
-export interface EventJudge<Item> {
-  /** Says what an event is, or asks for what is missing to say it, and returns null. */
-  judge(event: HeldEvent<Item>): Verdict | null;
-  /** An event is decided, and about to be handed out. */
-  finish(event: HeldEvent<Item>): void;
-  /** Takes a decided item. Of each node they come in the order in which they were read. */
-  decide(item: Item, verdict: Verdict): void;
-}
-
 /** The events of all nodes that wait. Those of a node are decided in order. */
 export class EventQueues<Item> {
   /** Items decided to be artefacts. */
@@ -35,7 +25,7 @@ export class EventQueues<Item> {
   held = 0;
   /** Bytes that those stand for. */
   heldBytes = 0;
-  readonly #judge: EventJudge<Item>;
+  readonly #classifier: EventClassifier<Item>;
   readonly #proofs: Proofs<Item>;
   readonly #limits: Required<FilterLimits>;
   /** Nodes of which events wait. */
@@ -43,9 +33,9 @@ export class EventQueues<Item> {
   #isSettling = false;
   #isUnsettled = false;
 
-  constructor(judge: EventJudge<Item>, proofs: Proofs<Item>, limits: FilterLimits) {
+  constructor(classifier: EventClassifier<Item>, proofs: Proofs<Item>, limits: FilterLimits) {
     const { hold = HOLD_MS, items = MOST_ITEMS, bytes = MOST_BYTES } = limits;
-    this.#judge = judge;
+    this.#classifier = classifier;
     this.#proofs = proofs;
     this.#limits = { hold, items, bytes };
   }
@@ -68,10 +58,10 @@ export class EventQueues<Item> {
   }
 
   /** Hands an item out. */
-  decide(item: Item, verdict: Verdict): void {
-    if (verdict === "artefact") this.artefacts++;
-    else if (verdict === "maybe") this.uncertain++;
-    this.#judge.decide(item, verdict);
+  decide(item: Item, classification: Classification): void {
+    if (classification === "artefact") this.artefacts++;
+    else if (classification === "maybe") this.uncertain++;
+    this.#classifier.decide(item, classification);
   }
 
   /** Decides everything that can be decided by now, and what has no room. */
@@ -93,16 +83,18 @@ export class EventQueues<Item> {
       const event = queue.queue[queue.head]!;
       const { stream } = event;
       // With many nodes, most have not proven yet what it waits for.
-      if (event.verdict === null && stream.neededOrder > this.#proofs.provenBeside(stream)) return;
+      if (event.classification === null && stream.neededOrder > this.#proofs.provenBeside(stream)) {
+        return;
+      }
       stream.neededOrder = -1;
-      event.verdict ??= this.#judge.judge(event);
-      if (event.verdict === null) return;
+      event.classification ??= this.#classifier.classify(event);
+      if (event.classification === null) return;
       queue.shift();
       event.isDone = true;
       this.held--;
       this.heldBytes -= event.bytes;
-      this.#judge.finish(event);
-      for (const item of event.items) this.decide(item, event.verdict);
+      this.#classifier.finish(event);
+      for (const item of event.items) this.decide(item, event.classification);
       event.after?.();
       // It may have been what another stream waits for.
       this.#isUnsettled = true;
@@ -115,7 +107,7 @@ export class EventQueues<Item> {
     for (const stream of this.#waiting) {
       for (const event of stream.waiting()) {
         if (event.at + this.#limits.hold > now) break;
-        event.verdict ??= this.#judge.judge(event) ?? unproven(event);
+        event.classification ??= this.#classifier.classify(event) ?? unproven(event);
       }
     }
     this.settle();
@@ -127,7 +119,7 @@ export class EventQueues<Item> {
     for (const { queue, head } of this.#waiting) {
       if (oldest === null || queue[head]!.at < oldest.at) oldest = queue[head]!;
     }
-    oldest!.verdict ??= unproven(oldest!);
+    oldest!.classification ??= unproven(oldest!);
     this.#isUnsettled = true;
   }
 }
@@ -143,7 +135,7 @@ export function comesBeforeRestore(type: string): boolean {
   return type === "new" || type === "overwritten" || type === "type_changed";
 }
 
-/** The verdict on an event of which nothing more will be known. */
-export function unproven({ isOwn, type }: HeldEvent<unknown>): Verdict {
+/** The classification of an event of which nothing more will be known. */
+export function unproven({ isOwn, type }: HeldEvent<unknown>): Classification {
   return isOwn && !mustWait(type) ? "real" : "maybe";
 }

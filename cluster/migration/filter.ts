@@ -9,6 +9,7 @@ import { Handovers } from "./handover.ts";
 import { DEL, KeyMoves, RESTORE } from "./key_moves.ts";
 import {
   type AskedNode,
+  type Classification,
   type ClusterEvent,
   type HeldEvent,
   isWithinOneEpoch,
@@ -16,14 +17,13 @@ import {
   type Kind,
   type NodeReport,
   NodeStream,
-  type Verdict,
 } from "./node_stream.ts";
 import { Proofs } from "./proofs.ts";
 
 /** Decisions of a filter. */
 export interface FilterEvents<Item> {
   /** Takes a decided item. Of each node they come in the order in which they were read. */
-  decide(item: Item, verdict: Verdict): void;
+  decide(item: Item, classification: Classification): void;
   /** A node knows others than the topology does. */
   outdated(stream: NodeStream<Item>): void;
   /** A node is a replica now. */
@@ -88,16 +88,16 @@ export class MigrationFilter<Item> {
 
   constructor(events: FilterEvents<Item>, limits: FilterLimits = {}) {
     this.#events = events;
-    const judge = {
-      classify: (event: HeldEvent<Item>) => this.#classify(event),
+    const classifier = {
+      kindOf: (event: HeldEvent<Item>) => this.#kindOf(event),
       outdated: (stream: NodeStream<Item>) => events.outdated(stream),
-      judge: (event: HeldEvent<Item>) => this.#judge(event),
+      classify: (event: HeldEvent<Item>) => this.#classify(event),
       finish: (event: HeldEvent<Item>) => this.#keyMoves.finish(event),
-      decide: (item: Item, verdict: Verdict) => events.decide(item, verdict),
+      decide: (item: Item, classification: Classification) => events.decide(item, classification),
     };
-    this.#keyMoves = new KeyMoves(this.proofs, judge, limits.items);
+    this.#keyMoves = new KeyMoves(this.proofs, classifier, limits.items);
     this.#handovers = new Handovers(this.proofs, this.#keyMoves, () => ++this.#order);
-    this.queues = new EventQueues(judge, this.proofs, limits);
+    this.queues = new EventQueues(classifier, this.proofs, limits);
   }
 
   /** The place in the order of what was read last. */
@@ -142,7 +142,9 @@ export class MigrationFilter<Item> {
     if (!stream.isOpen) return;
     stream.isOpen = false;
     for (const event of stream.waiting()) {
-      if (!event.isOwn) event.verdict ??= stream.isReplica ? repeated(event) : unproven(event);
+      if (!event.isOwn) {
+        event.classification ??= stream.isReplica ? repeated(event) : unproven(event);
+      }
     }
     this.#handovers.close(stream);
     this.proofs.close(stream);
@@ -154,7 +156,7 @@ export class MigrationFilter<Item> {
    *
    * @param slot the hash slot of its key
    * @param event its name, database and key
-   * @param item what comes out with the verdict
+   * @param item what comes out with the classification
    * @param at when it was read, in ms by a clock that is never set back
    * @param bytes what it counts against the limit of what waits
    */
@@ -176,8 +178,8 @@ export class MigrationFilter<Item> {
     }
     if (stream.isFenceless) {
       stream.last = null;
-      stream.lastVerdict = this.#judgeFenceless(stream, slot);
-      return this.queues.decide(item, stream.lastVerdict);
+      stream.lastClassification = this.#classifyFenceless(stream, slot);
+      return this.queues.decide(item, stream.lastClassification);
     }
     if (fenced && this.#handovers.size > 0) this.#handovers.record(stream, slot, event);
     const held: HeldEvent<Item> = {
@@ -195,7 +197,7 @@ export class MigrationFilter<Item> {
       ended: fenced ? null : stream.ended,
       owns: null,
       answeredAt: 0,
-      verdict: null,
+      classification: null,
       isDone: false,
       after: null,
     };
@@ -205,11 +207,11 @@ export class MigrationFilter<Item> {
     this.queues.settle();
   }
 
-  /** Takes another message of the last event of a node; it gets the same verdict. */
+  /** Takes another message of the last event of a node; it gets the same classification. */
   more(stream: NodeStream<Item>, item: Item): void {
     const { last } = stream;
-    if (last === null) return this.queues.decide(item, stream.lastVerdict);
-    if (last.isDone) this.queues.decide(item, last.verdict!);
+    if (last === null) return this.queues.decide(item, stream.lastClassification);
+    if (last.isDone) this.queues.decide(item, last.classification!);
     else last.items.push(item);
   }
 
@@ -258,7 +260,7 @@ export class MigrationFilter<Item> {
   /** A node accepts no fences, or none are desired: nothing of it is held back from now on. */
   withoutFences(stream: NodeStream<Item>): void {
     stream.isFenceless = true;
-    for (const event of stream.waiting()) event.verdict ??= unproven(event);
+    for (const event of stream.waiting()) event.classification ??= unproven(event);
     this.queues.settle();
   }
 
@@ -313,7 +315,7 @@ export class MigrationFilter<Item> {
   }
 
   /** Says what an event is, or asks for what is missing to say it, and returns null. */
-  #judge(event: HeldEvent<Item>): Verdict | null {
+  #classify(event: HeldEvent<Item>): Classification | null {
     const { stream } = event;
     const gained = this.#gained.get(event.slot);
     if (gained !== undefined && stream.holds(event.slot)) {
@@ -321,12 +323,12 @@ export class MigrationFilter<Item> {
       if (!this.proofs.isProvenBeside(stream, gained)) return null;
       this.#gained.delete(event.slot);
     }
-    const kind = this.#classify(event);
+    const kind = this.#kindOf(event);
     if (kind !== "own" && kind !== "by-key") return kind;
     if (event.type === DEL || event.type === RESTORE) {
-      return this.#keyMoves.judge(event, kind === "own");
+      return this.#keyMoves.classify(event, kind === "own");
     }
-    if (comesBeforeRestore(event.type)) return this.#judgeBeforeRestore(event);
+    if (comesBeforeRestore(event.type)) return this.#classifyBeforeRestore(event);
     return "real";
   }
 
@@ -334,7 +336,7 @@ export class MigrationFilter<Item> {
    * Says of an event without a fence what it is, or that its slot migrates key by key: then clients are
    * served by its node already.
    */
-  #classify(event: HeldEvent<Item>): Kind | null {
+  #kindOf(event: HeldEvent<Item>): Kind | null {
     const { stream } = event;
     if (event.isOwn) return "own";
     const isAnswered = event.owns !== null;
@@ -343,9 +345,9 @@ export class MigrationFilter<Item> {
     if (!this.proofs.wantReport(stream, event.order) || !isAnswered) return null;
     const { role, moves } = report!;
     if (role === "replica") {
-      const verdict = repeated(event);
-      if (verdict === "artefact") this.#keyMoves.delete(event);
-      return verdict;
+      const classification = repeated(event);
+      if (classification === "artefact") this.#keyMoves.delete(event);
+      return classification;
     }
     if (moves === null || event.ended !== null) return "maybe";
     const incoming = stream.movesOf(event.slot, event.order);
@@ -354,11 +356,11 @@ export class MigrationFilter<Item> {
       return "by-key";
     }
     // Of several nobody knows which of them copied what.
-    return incoming.length > 1 ? "maybe" : this.#handovers.judge(event, incoming[0]!);
+    return incoming.length > 1 ? "maybe" : this.#handovers.classify(event, incoming[0]!);
   }
 
   /** What comes before a `restore` of the same key, for the same command, is what that one is. */
-  #judgeBeforeRestore(event: HeldEvent<Item>): Verdict | null {
+  #classifyBeforeRestore(event: HeldEvent<Item>): Classification | null {
     const { stream } = event;
     const next = stream.queue[stream.queue.indexOf(event, stream.head) + 1];
     if (next === undefined) {
@@ -367,11 +369,11 @@ export class MigrationFilter<Item> {
       return stream.isOpen ? "real" : "maybe";
     }
     if (next.key !== event.key || !mustWait(next.type) || next.type === DEL) return "real";
-    next.verdict ??= this.#judge(next);
-    return next.verdict;
+    next.classification ??= this.#classify(next);
+    return next.classification;
   }
 
-  #judgeFenceless({ id }: NodeStream<Item>, slot: number): Verdict {
+  #classifyFenceless({ id }: NodeStream<Item>, slot: number): Classification {
     if (this.#ownerOf(slot) === id) return this.#moving.has(slot) ? "maybe" : "real";
     this.#moving.add(slot);
     return "maybe";
@@ -388,10 +390,10 @@ export class MigrationFilter<Item> {
 }
 
 /**
- * The verdict on an event without a fence of a node that is a replica. It has been one since it ended its
+ * The classification of an event without a fence of a node that is a replica. It has been one since it ended its
  * last fence, unless it gained a slot meanwhile and lost it: each of both raises the epoch.
  */
-function repeated(event: HeldEvent<unknown>): Verdict {
+function repeated(event: HeldEvent<unknown>): Classification {
   const { ended, order, stream: { report, reportReadOrder } } = event;
   const isProven = ended !== null && order <= reportReadOrder &&
     isWithinOneEpoch(ended.epoch, report!.epoch);

@@ -2,6 +2,7 @@ import { REPEATED_AS } from "../../events/replication.ts";
 import { includesSlot } from "../discovery/slot.ts";
 import type { KeyMoves } from "./key_moves.ts";
 import {
+  type Classification,
   type ClusterEvent,
   type HeldEvent,
   type IncomingMove,
@@ -9,7 +10,6 @@ import {
   keyOf,
   type NodeStream,
   type Takeover,
-  type Verdict,
 } from "./node_stream.ts";
 import type { Proofs } from "./proofs.ts";
 
@@ -90,7 +90,7 @@ export class Handover<Item> {
    *
    * @param events in order, all that the target emitted since it last did not own the slot
    */
-  split(events: readonly HeldEvent<Item>[]): Verdict[] {
+  split(events: readonly HeldEvent<Item>[]): Classification[] {
     // A copy may look like the repetition of what the source emitted since, so that the last repetition
     // stands anywhere from the first place that fits to the last one.
     let earliest = -1;
@@ -193,7 +193,7 @@ export class Handovers<Item> {
    *
    * @returns null while that is not known
    */
-  judge(event: HeldEvent<Item>, move: IncomingMove): Verdict | "own" | null {
+  classify(event: HeldEvent<Item>, move: IncomingMove): Classification | "own" | null {
     const { stream, slot, answeredAt } = event;
     const { id, source, state } = move;
     const handover = this.#handovers.get(slot);
@@ -211,11 +211,11 @@ export class Handovers<Item> {
     }
     // It may have been over before the source gained the slot again.
     if (state === "succeeded" && move.begunAfter < handover.heldSince) return "maybe";
-    if (event.owns || state !== "running") return this.#judgeEnd(event, move, handover);
+    if (event.owns || state !== "running") return this.#classifyEnd(event, move, handover);
     const owner = this.#proofs.holderOf(slot, stream);
-    if (owner?.id !== source) return this.#judgeEnd(event, move, handover);
+    if (owner?.id !== source) return this.#classifyEnd(event, move, handover);
     if (!this.#proofs.wantProof(owner, answeredAt)) return null;
-    if (!owner.holds(slot)) return this.#judgeEnd(event, move, handover);
+    if (!owner.holds(slot)) return this.#classifyEnd(event, move, handover);
     if (!isMigrating(event, move, owner.heldSince(slot))) return "maybe";
     handover.repeat(event);
     // While the migration runs, the slot does not migrate key by key.
@@ -224,11 +224,11 @@ export class Handovers<Item> {
   }
 
   /** Decides what came around the moment at which an atomic migration handed a slot over. */
-  #judgeEnd(
+  #classifyEnd(
     event: HeldEvent<Item>,
     move: IncomingMove,
     handover: Handover<Item>,
-  ): Verdict | "own" | null {
+  ): Classification | "own" | null {
     const { stream, slot } = event;
     // All that the source emitted as the owner is known once it has ended the fence.
     const { source } = handover;
@@ -254,18 +254,18 @@ export class Handovers<Item> {
     const { order } = events.at(-1) ?? event;
     const since = isOwner ? Math.max(order, stream.heldSince(slot)) : order;
     if (!this.#proofs.wantReport(stream, since)) return null;
-    const verdicts = handover.split(events);
+    const classifications = handover.split(events);
     const takeover = isOwner ? takeoverOf(stream, move) : null;
     for (const [index, other] of events.entries()) {
       const kept = isLatest(other) ? takeover : null;
-      if (verdicts[index] === "real" || kept !== null && other.order > kept.before) {
+      if (classifications[index] === "real" || kept !== null && other.order > kept.before) {
         other.isOwn = true;
-      } else if (!isMigrating(other, move, handover.heldSince)) other.verdict ??= "maybe";
-      else if (kept !== null && other.order <= kept.after) other.verdict ??= "artefact";
-      else other.verdict ??= verdicts[index]!;
+      } else if (!isMigrating(other, move, handover.heldSince)) other.classification ??= "maybe";
+      else if (kept !== null && other.order <= kept.after) other.classification ??= "artefact";
+      else other.classification ??= classifications[index]!;
     }
     this.#handovers.delete(slot);
-    return event.isOwn ? "own" : event.verdict ?? "maybe";
+    return event.isOwn ? "own" : event.classification ?? "maybe";
   }
 }
 

@@ -1,4 +1,4 @@
-import type { HeldEvent, Kind, NodeStream, Verdict } from "./node_stream.ts";
+import type { Classification, EventClassifier, HeldEvent, Kind } from "./node_stream.ts";
 import type { Proofs } from "./proofs.ts";
 
 /** The two events that `MIGRATE` makes of a key: `restore` at its target, then `del` at its source. */
@@ -10,14 +10,6 @@ export const MOST_ITEMS = 50_000;
 
 /** How many events of one key are looked at together; of more nothing is certain. */
 const MOST_EVENTS = 8;
-
-/** Who knows what is to be known of the events of a key. */
-export interface EventClassifier<Item> {
-  /** Says what an event is before its opposites are considered; null while that is not known. */
-  classify(event: HeldEvent<Item>): Kind | null;
-  /** A node knows others than the topology does. */
-  outdated(stream: NodeStream<Item>): void;
-}
 
 /** Decides which `del` and `restore` events `MIGRATE` made, as it moves a key from node to node. */
 export class KeyMoves<Item> {
@@ -55,9 +47,9 @@ export class KeyMoves<Item> {
     if (events?.isEmpty) this.#pairs.delete(event.key);
   }
 
-  /** An event is delivered with its verdict. */
+  /** An event is delivered with its classification. */
   finish(event: HeldEvent<Item>): void {
-    if (event.verdict === "real" || !this.#pairs.get(event.key)?.has(event)) {
+    if (event.classification === "real" || !this.#pairs.get(event.key)?.has(event)) {
       return this.delete(event);
     }
     // Its opposite may still come, and is as uncertain as it is.
@@ -87,38 +79,38 @@ export class KeyMoves<Item> {
    * @param owns whether its node owned the slot
    * @returns null while that is not known
    */
-  judge(event: HeldEvent<Item>, owns: boolean): Verdict | null {
+  classify(event: HeldEvent<Item>, owns: boolean): Classification | null {
     if (!this.#proofs.isProvenBeside(event.stream, event.order)) return null;
     const group = this.#pairs.get(event.key)?.group ?? [];
     if (!group.includes(event)) {
-      if (owns && event.type === DEL) return this.#judgeLoneDeletion(event);
+      if (owns && event.type === DEL) return this.#classifyLoneDeletion(event);
       return (owns || event.type === DEL) && this.#proofs.hearsAll(event) ? "real" : "maybe";
     }
     for (const other of group) {
       if (other === event) continue;
       // What was decided without its opposite may be the opposite of this one all the same.
-      if (other.verdict !== null) return "maybe";
-      const kind = this.#classifier.classify(other);
+      if (other.classification !== null) return "maybe";
+      const kind = this.#classifier.kindOf(other);
       if (kind === null) return null;
-      if (kind === "maybe" || other.verdict !== null) return "maybe";
+      if (kind === "maybe" || other.classification !== null) return "maybe";
       if (kind === "artefact") {
         // It was not made by MIGRATE.
         this.#settle(other, kind);
-        return this.judge(event, owns);
+        return this.classify(event, owns);
       }
       if (!this.#proofs.isProvenBeside(other.stream, other.order)) return null;
     }
     // If an event of several may be missing, the explanation of the others may be a wrong one.
     const isCertain = group.length === 2 || group.every((one) => this.#proofs.hearsAll(one));
-    for (const [one, verdict] of explain(group)) {
-      const isProven = isCertain && (verdict !== "real" || this.#proofs.hearsAll(one));
-      this.#settle(one, isProven ? verdict : "maybe");
+    for (const [one, classification] of explain(group)) {
+      const isProven = isCertain && (classification !== "real" || this.#proofs.hearsAll(one));
+      this.#settle(one, isProven ? classification : "maybe");
     }
-    return event.verdict;
+    return event.classification;
   }
 
-  #settle(event: HeldEvent<Item>, verdict: Verdict): void {
-    event.verdict = verdict;
+  #settle(event: HeldEvent<Item>, classification: Classification): void {
+    event.classification = classification;
     this.delete(event);
   }
 
@@ -126,7 +118,7 @@ export class KeyMoves<Item> {
    * A deletion whose `restore` no node has emitted. It is real unless the slot migrates to a node that
    * is not heard.
    */
-  #judgeLoneDeletion(event: HeldEvent<Item>): Verdict | null {
+  #classifyLoneDeletion(event: HeldEvent<Item>): Classification | null {
     const { stream } = event;
     // The connection is over: what the node would say is not to be had.
     if (!stream.isOpen) return this.#proofs.hearsAll(event) ? "real" : "maybe";
@@ -218,9 +210,11 @@ function isChain<Item>(events: readonly HeldEvent<Item>[]): boolean {
  * Finds the events of a key that clients made, given that it migrated from node to node: as few as
  * possible. What only some of the explanations with so few call a client's is uncertain.
  */
-function explain<Item>(events: readonly HeldEvent<Item>[]): Map<HeldEvent<Item>, Verdict> {
-  const verdicts = new Map<HeldEvent<Item>, Verdict>(events.map((event) => [event, "maybe"]));
-  if (events.length > MOST_EVENTS) return verdicts;
+function explain<Item>(events: readonly HeldEvent<Item>[]): Map<HeldEvent<Item>, Classification> {
+  const classifications = new Map<HeldEvent<Item>, Classification>(
+    events.map((event) => [event, "maybe"]),
+  );
+  if (events.length > MOST_EVENTS) return classifications;
   const bySize: number[][] = events.map(() => []);
   for (let real = 0; real < 2 ** events.length - 1; real++) {
     const size = events.filter((_, index) => real & (1 << index)).length;
@@ -231,7 +225,7 @@ function explain<Item>(events: readonly HeldEvent<Item>[]): Map<HeldEvent<Item>,
     const count = fewest.filter((real) => real & (1 << index)).length;
     if (fewest.length === 0 || count > 0 && count < fewest.length) continue;
     const isCertain = event.type === DEL || event.isOwn;
-    verdicts.set(event, count === 0 ? "artefact" : isCertain ? "real" : "maybe");
+    classifications.set(event, count === 0 ? "artefact" : isCertain ? "real" : "maybe");
   }
-  return verdicts;
+  return classifications;
 }

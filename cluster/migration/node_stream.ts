@@ -12,13 +12,13 @@ export interface ClusterEvent {
 }
 
 /** Whether an event is certainly a client's, certainly an artefact, or perhaps one. */
-export type Verdict = "real" | "artefact" | "maybe";
+export type Classification = "real" | "artefact" | "maybe";
 
 /**
  * What an event is before its neighbours are considered: by its node as the owner of the slot, or by the
- * target of a migration key by key, which serves clients already; or its verdict.
+ * target of a migration key by key, which serves clients already; or its classification.
  */
-export type Kind = Verdict | "own" | "by-key";
+export type Kind = Classification | "own" | "by-key";
 
 /** An atomic migration in which a node takes part. */
 export interface SlotMove {
@@ -102,11 +102,25 @@ export interface HeldEvent<Item> {
   owns: boolean | null;
   /** The place in the order at which that answer was read. */
   answeredAt: number;
-  verdict: Verdict | null;
+  classification: Classification | null;
   /** Whether it was handed out. */
   isDone: boolean;
   /** Called after it was handed out; null if nothing is to be. */
   after: (() => void) | null;
+}
+
+/** Classifies events that wait, and takes what was found out. */
+export interface EventClassifier<Item> {
+  /** Says what an event is before its neighbours are considered; null while that is not known. */
+  kindOf(event: HeldEvent<Item>): Kind | null;
+  /** Says what an event is, or asks for what is missing to say it, and returns null. */
+  classify(event: HeldEvent<Item>): Classification | null;
+  /** An event is classified, and about to be handed out. */
+  finish(event: HeldEvent<Item>): void;
+  /** Takes a classified item. Of each node they come in the order in which they were read. */
+  decide(item: Item, classification: Classification): void;
+  /** A node knows others than the topology does. */
+  outdated(stream: NodeStream<Item>): void;
 }
 
 /** The node of a stream, which is asked for what is missing. */
@@ -174,8 +188,8 @@ export class NodeStream<Item> {
   ended: Ending | null = null;
   /** The event that came last, for further messages of it; null if it did not have to wait. */
   last: HeldEvent<Item> | null = null;
-  /** The verdict on that event if it did not have to wait. */
-  lastVerdict: Verdict = "real";
+  /** The classification of that event if it did not have to wait. */
+  lastClassification: Classification = "real";
   fenceCount = 0;
 
   /**

@@ -674,7 +674,7 @@ export const cluster: readonly Mutant[] = [
   {
     name: "pairs a deletion with the restore that a replica repeats",
     file: "cluster/migration/filter.ts",
-    before: 'if (verdict === "artefact") this.#keyMoves.delete(event);',
+    before: 'if (classification === "artefact") this.#keyMoves.delete(event);',
     after: "",
     tests: ["tests/cluster/migration/filter_test.ts"],
   },

@@ -42,8 +42,8 @@ class Scene {
     const { protocol = 3, hasFences = true, spacing = 0 } = options;
     this.#protocol = protocol;
     this.filter = new MigrationFilter<Delivery>({
-      decide: ({ notification }, verdict) =>
-        void this.decided.push(`${notification.eventType} ${verdict}`),
+      decide: ({ notification }, classification) =>
+        void this.decided.push(`${notification.eventType} ${classification}`),
       outdated() {},
       demoted: () => void this.reported.push("demoted"),
     });

@@ -205,7 +205,7 @@ function broughtBy(slots: readonly number[], epoch: number | null, ownEpoch = ep
 }
 
 Deno.test("what a target emitted before it answered that it does not own the slot is an artefact if it cannot have lost it", () => {
-  const verdict = (before: number | null, after: NodeReport, owns = true) => {
+  const classification = (before: number | null, after: NodeReport, owns = true) => {
     const scene = new Scene({ a: [1], b: [] });
     scene.report("b", { ...IDLE, epoch: before });
     scene.ping("b");
@@ -219,19 +219,19 @@ Deno.test("what a target emitted before it answered that it does not own the slo
     scene.prove("a", "b");
     return scene.take();
   };
-  assertEquals(verdict(5, broughtBy([1], 6)), ["b set copied artefact"]);
+  assertEquals(classification(5, broughtBy([1], 6)), ["b set copied artefact"]);
   // A node whose epoch is the highest takes slots over without raising it.
-  assertEquals(verdict(5, broughtBy([1], 5)), ["b set copied artefact"]);
+  assertEquals(classification(5, broughtBy([1], 5)), ["b set copied artefact"]);
   // It may have owned the slot, lost it and gained it again.
-  assertEquals(verdict(5, broughtBy([1], 7)), ["b set copied maybe"]);
-  assertEquals(verdict(5, broughtBy([1], 6, 5)), ["b set copied maybe"]);
-  assertEquals(verdict(5, broughtBy([1], 6), false), ["b set copied maybe"]);
-  assertEquals(verdict(null, broughtBy([1], 6)), ["b set copied maybe"]);
-  assertEquals(verdict(5, broughtBy([1], null)), ["b set copied maybe"]);
+  assertEquals(classification(5, broughtBy([1], 7)), ["b set copied maybe"]);
+  assertEquals(classification(5, broughtBy([1], 6, 5)), ["b set copied maybe"]);
+  assertEquals(classification(5, broughtBy([1], 6), false), ["b set copied maybe"]);
+  assertEquals(classification(null, broughtBy([1], 6)), ["b set copied maybe"]);
+  assertEquals(classification(5, broughtBy([1], null)), ["b set copied maybe"]);
 });
 
 Deno.test("a target takes all slots of an atomic migration over at once", () => {
-  const verdicts = (after: NodeReport) => {
+  const classifications = (after: NodeReport) => {
     const scene = new Scene({ a: [1, 2, 3], b: [] });
     scene.report("b", { ...IDLE, epoch: 5 });
     scene.ping("b");
@@ -248,13 +248,13 @@ Deno.test("a target takes all slots of an atomic migration over at once", () => 
     }
     return scene.take();
   };
-  assertEquals(verdicts(broughtBy([1, 2], 6)), [
+  assertEquals(classifications(broughtBy([1, 2], 6)), [
     "b set copied 1 artefact",
     "b set copied 2 artefact",
     "b set between maybe",
     "b set later real",
   ]);
-  assertEquals(verdicts(broughtBy([1, 2], 7)), [
+  assertEquals(classifications(broughtBy([1, 2], 7)), [
     "b set copied 1 maybe",
     "b set copied 2 maybe",
     "b set between maybe",
@@ -360,7 +360,7 @@ Deno.test("a write that ASK sent to a target is uncertain if an atomic migration
 });
 
 Deno.test("a write that ASK sent to a target may be none if an atomic migration was over before its source regained the slot", () => {
-  const verdicts = (isListed: boolean) => {
+  const classifications = (isListed: boolean) => {
     const scene = new Scene({ a: [1], b: [] });
     scene.release("a");
     scene.answer("a", true);
@@ -377,8 +377,8 @@ Deno.test("a write that ASK sent to a target may be none if an atomic migration 
     scene.prove("a", "b");
     return scene.take().filter((text) => text.startsWith("b "));
   };
-  assertEquals(verdicts(false), ["b set first maybe", "b set k maybe"]);
-  assertEquals(verdicts(true), ["b set first artefact", "b set k artefact"]);
+  assertEquals(classifications(false), ["b set first maybe", "b set k maybe"]);
+  assertEquals(classifications(true), ["b set first artefact", "b set k artefact"]);
 });
 
 Deno.test("a migration of another slot makes nothing an artefact", () => {
@@ -467,7 +467,7 @@ Deno.test("what came before a node ended its last fence is no certain repetition
 
 for (const slot of [1, 3]) {
   Deno.test(`a replica may have gained slot ${slot} after its last fence ended, and lost it before it became one`, () => {
-    const verdicts = (epoch: number | null) => {
+    const classifications = (epoch: number | null) => {
       const scene = new Scene({ a: [1], b: [2] });
       scene.release("a");
       // What another node says by now does not count from before the end.
@@ -479,9 +479,9 @@ for (const slot of [1, 3]) {
       return scene.take();
     };
     // The epoch is raised once for the end of the fence, and again for each slot that it gains and loses.
-    assertEquals(verdicts(2), ["a set k artefact"]);
-    assertEquals(verdicts(3), ["a set k maybe"]);
-    assertEquals(verdicts(null), ["a set k maybe"]);
+    assertEquals(classifications(2), ["a set k artefact"]);
+    assertEquals(classifications(3), ["a set k maybe"]);
+    assertEquals(classifications(null), ["a set k maybe"]);
   });
 }
 
@@ -604,7 +604,7 @@ Deno.test("a deletion is uncertain while a node that may restore its key is not 
   assertEquals(scene.take(), ["a del k maybe"]);
 });
 
-Deno.test("events that a restore makes before it share its verdict, and others do not", () => {
+Deno.test("events that a restore makes before it share its classification, and others do not", () => {
   const scene = new Scene({ a: [1], b: [] });
   scene.emit("b", "new");
   scene.emit("b", "restore");
@@ -645,7 +645,7 @@ Deno.test("of too many events that wait the oldest is decided", () => {
   assertEquals([bytes.take(), bytes.filter.queues.heldBytes], [["a del one maybe"], 20]);
 });
 
-Deno.test("all messages of an event get the same verdict, those too that come after it", () => {
+Deno.test("all messages of an event get the same classification, those too that come after it", () => {
   const scene = new Scene({ a: [1], b: [] });
   scene.emit("b", "set");
   scene.filter.more(scene.stream("b"), "second");
@@ -714,8 +714,8 @@ Deno.test("every other node is pinged once a node is heard, also if a ping is un
 });
 
 for (const isReported of [true, false]) {
-  const verdict = isReported ? "an artefact" : "uncertain";
-  Deno.test(`what waits of a demoted node's connection is ${verdict} if it has ${isReported ? "" : "not "}reported since`, () => {
+  const classification = isReported ? "an artefact" : "uncertain";
+  Deno.test(`what waits of a demoted node's connection is ${classification} if it has ${isReported ? "" : "not "}reported since`, () => {
     const scene = new Scene({ a: [1], b: [2] });
     scene.release("a");
     scene.filter.reportAsked(scene.stream("a"));

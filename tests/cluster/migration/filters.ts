@@ -46,7 +46,7 @@ export class Scene {
   /** @param owners the slots of each node */
   constructor(owners: Readonly<Record<string, readonly number[]>>, limits: FilterLimits = {}) {
     this.filter = new MigrationFilter<string>({
-      decide: (item, verdict) => void this.decided.push(`${item} ${verdict}`),
+      decide: (item, classification) => void this.decided.push(`${item} ${classification}`),
       outdated: () => void this.asked.push("topology"),
       demoted: ({ id }) => void this.asked.push(`demoted ${id}`),
     }, limits);

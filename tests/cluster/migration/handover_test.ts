@@ -185,8 +185,8 @@ Deno.test("an event is a copy if its migration is known to have run before", () 
 });
 
 for (const owner of ["since long ago", "since lately"]) {
-  const verdict = owner === "since lately" ? "maybe" : "artefact";
-  Deno.test(`before the handover of a slot that the source has owned ${owner} events are ${verdict}`, () => {
+  const classification = owner === "since lately" ? "maybe" : "artefact";
+  Deno.test(`before the handover of a slot that the source has owned ${owner} events are ${classification}`, () => {
     const scene = owner === "since lately" ? gainedLately() : new Scene({ a: [1], b: [] });
     scene.emit("b", "set", "copied");
     // The migration began after the source had gained the slot.
@@ -200,13 +200,13 @@ for (const owner of ["since long ago", "since lately"]) {
     scene.report("a");
     for (let n = 0; n < 2; n++) scene.prove("a");
     const decided = scene.take().filter((text) => text.startsWith("b "));
-    assertEquals(decided, [`b set copied ${verdict}`, `b append k ${verdict}`]);
+    assertEquals(decided, [`b set copied ${classification}`, `b append k ${classification}`]);
   });
 }
 
 for (const isEnded of [true, false]) {
-  const verdict = isEnded ? "artefact" : "maybe";
-  Deno.test(`what is repeated is ${verdict} if the connection to the source is lost ${isEnded ? "after" : "before"} the end of its fence`, () => {
+  const classification = isEnded ? "artefact" : "maybe";
+  Deno.test(`what is repeated is ${classification} if the connection to the source is lost ${isEnded ? "after" : "before"} the end of its fence`, () => {
     const scene = new Scene({ a: [1], b: [] });
     scene.emit("b", "set", "copied");
     scene.prove("a");
@@ -224,7 +224,10 @@ for (const isEnded of [true, false]) {
     scene.report("b", importing(1, "succeeded"));
     for (let n = 0; n < 2; n++) scene.prove("a");
     const decided = scene.take().filter((text) => text.startsWith("b "));
-    assertEquals(decided.slice(0, 2), [`b set copied ${verdict}`, `b append k ${verdict}`]);
+    assertEquals(decided.slice(0, 2), [
+      `b set copied ${classification}`,
+      `b append k ${classification}`,
+    ]);
     if (!isEnded) assertEquals(decided[2], "b set later maybe");
   });
 }

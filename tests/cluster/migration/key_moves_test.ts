@@ -78,14 +78,14 @@ Deno.test("of a node that answered between a deletion and a restore, the restore
 });
 
 for (const isHeard of [true, false]) {
-  const verdict = isHeard ? "real" : "maybe";
+  const classification = isHeard ? "real" : "maybe";
 
-  Deno.test(`a restore by the owner is ${verdict} if ${isHeard ? "every" : "not every"} node is heard`, () => {
+  Deno.test(`a restore by the owner is ${classification} if ${isHeard ? "every" : "not every"} node is heard`, () => {
     const scene = new Scene({ a: [1], b: [2] });
     if (!isHeard) scene.filter.setTopology(new Set(["a", "b", "c"]), 3, () => null);
     scene.emit("a", "restore");
     scene.prove("b");
-    assertEquals(scene.take(), [`a restore k ${verdict}`]);
+    assertEquals(scene.take(), [`a restore k ${classification}`]);
   });
 
   Deno.test(`what happens to a key that migrates there and back is ${isHeard ? "known" : "uncertain"} if ${isHeard ? "every" : "not every"} node is heard`, () => {
@@ -104,7 +104,7 @@ for (const isHeard of [true, false]) {
     assertEquals(scene.take().toSorted(), [
       `a del k ${moved}`,
       `a restore k ${moved}`,
-      `a restore k ${verdict}`,
+      `a restore k ${classification}`,
       `b del k ${moved}`,
       `b restore k ${moved}`,
     ]);
