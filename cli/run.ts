@@ -11,6 +11,7 @@ import {
 import { messageOf } from "./message.ts";
 import type { Output } from "./output.ts";
 import { completion } from "./completion.ts";
+import { dashboard } from "./dashboard.ts";
 import { doctor } from "./doctor.ts";
 import { flags } from "./flags.ts";
 import { forward } from "./forward.ts";
@@ -23,6 +24,7 @@ import { wrap } from "./wrap.ts";
 const COMMANDS: Readonly<Record<string, Command>> = {
   watch,
   top,
+  dashboard,
   forward,
   doctor,
   flags,

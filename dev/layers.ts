@@ -90,7 +90,7 @@ export const LAYERS: readonly Layer[] = [
   },
   {
     path: "examples/",
-    imports: ["mod.ts", "events/", "pubsub/connection/", "cluster/discovery/", "resp/"],
+    imports: ["mod.ts", "events/", "pubsub/connection/", "cluster/discovery/", "resp/", "cli/"],
     runtime: false,
     program: true,
   },

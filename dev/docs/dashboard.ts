@@ -6,7 +6,7 @@
  */
 
 import { join } from "node:path";
-import { serveDashboard } from "../../examples/dashboard/main.ts";
+import { InProcess } from "../../tests/cli/in_process.ts";
 import { findChromium } from "../../tests/browser/chromium.ts";
 import { Page } from "../../tests/browser/page.ts";
 import { sleep, startCluster } from "../../tests/servers/mod.ts";
@@ -19,11 +19,11 @@ const LENGTH = 125_000;
 const config = { "notify-keyspace-events": "KA", "cluster-require-full-coverage": "no" };
 const over = new AbortController();
 await using cluster = await startCluster({ config });
-await using server = await serveDashboard(cluster.urls, 0);
-const { port } = server.address() as { port: number };
+await using cli = InProcess.run(["dashboard", "--url", cluster.urls[0]!, "--port", "0"]);
+const url = (await cli.line())!;
 await using page = await Page.open(await findChromium());
 await page.look({ width: 1280, height: 820, scheme: "light" });
-await page.goTo(`http://127.0.0.1:${port}/`);
+await page.goTo(url);
 const living = live(cluster.servers, over.signal);
 try {
   await sleep(LENGTH);

@@ -9,6 +9,9 @@ export function documents(): string[] {
   return [...texts, ...[...Deno.readDirSync(join(ROOT, "docs"))].map(({ name }) => `docs/${name}`)];
 }
 
+/** The files that the CLI reads when it runs. */
+export const PAGE = "cli/dashboard/page";
+
 /** The folder of the package for the sources that its source maps name. */
 const SOURCES = "src";
 
@@ -93,6 +96,9 @@ export async function writePackage(folder: string, repository?: string): Promise
     }
     const text = renamed(await Deno.readTextFile(join(ROOT, name)), config.name);
     await write(folder, name, withoutLinks(name, text, (path) => names.includes(path)));
+  }
+  for await (const { name } of Deno.readDir(join(ROOT, PAGE))) {
+    await write(folder, `${PAGE}/${name}`, await Deno.readTextFile(join(ROOT, PAGE, name)));
   }
   const about = JSON.stringify(manifest(config, repository), null, 2);
   await write(folder, "package.json", `${about}\n`);

@@ -7,7 +7,7 @@ import { InProcess } from "./in_process.ts";
 /** One column is left free. */
 const SIXTY = 59;
 
-const COMMANDS = ["watch", "top", "forward", "doctor", "flags", "completion"];
+const COMMANDS = ["watch", "top", "dashboard", "forward", "doctor", "flags", "completion"];
 
 /** Commands to copy stay in one piece. */
 function tooLong(text: string): string[] {

@@ -10,6 +10,16 @@ import { Tool } from "./tool.ts";
 const TALKATIVE = { config: { "notify-keyspace-events": "KEA" } };
 const TOOL = join("node_modules", "@keywatch", "keywatch", "cli", "bin.js");
 
+/** What the page consists of. */
+const PARTS: [path: string, words: string][] = [
+  ["", "<h1>Keywatch</h1>"],
+  ["page.css", "#chart"],
+  ["page.js", "EventSource"],
+  ["chart.js", "drawChart"],
+  ["views.js", "itemRow"],
+  ["metrics", "# EOF"],
+];
+
 const application = applicationOfTests();
 let programs: Readonly<Record<"Node" | "Bun", Program>>;
 
@@ -63,6 +73,19 @@ for (const name of ["Node", "Bun"] as const) {
     assertEquals(await run.line(), "a b; $(c)");
     assertEquals([await run.exited(), await write.exited()], [0, 0]);
     assertEquals(await server.command("XLEN", "events"), 2);
+  });
+
+  Deno.test(`the packed tool serves the dashboard in ${name}`, async () => {
+    await using server = await startServer(TALKATIVE);
+    const program = [...programs[name], TOOL];
+    const args = ["dashboard", "--port", "0", "--url", server.url];
+    await using tool = Tool.run(args, { program, cwd: application.folder });
+    const url = (await tool.line())!;
+    for (const [path, words] of PARTS) {
+      assertStringIncludes(await (await fetch(url + path)).text(), words, path);
+    }
+    tool.kill("SIGINT");
+    assertEquals(await tool.exited(), 0);
   });
 
   Deno.test(`the packed tool looks, explains and shows in ${name}`, async () => {

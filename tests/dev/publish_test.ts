@@ -2,7 +2,7 @@
 import { assertEquals } from "@std/assert";
 import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
-import { documents } from "../../dev/npm/package.ts";
+import { documents, PAGE } from "../../dev/npm/package.ts";
 import { readConfig, ROOT } from "../../dev/project.ts";
 import { linksOf } from "./tree.ts";
 import { type Finished, run } from "../servers/run.ts";
@@ -37,6 +37,7 @@ Deno.test("JSR gets the modules that the entries need, the documents, and nothin
     [
       "deno.json",
       ...documents(),
+      ...[...Deno.readDirSync(join(ROOT, PAGE))].map(({ name }) => `${PAGE}/${name}`),
       ...await modulesOf(Object.values(exports)),
     ].sort(),
   );

@@ -1,122 +1,14 @@
-/** The examples that serve HTTP: no request ends them, and no other host's page reads from them. */
-import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+/** The example that serves HTTP: no request ends it, and no other host's page reads from it. */
+import { assertEquals } from "@std/assert";
 import type { Server } from "node:http";
-import { serveDashboard } from "../../examples/dashboard/main.ts";
 import { serveHealth } from "../../examples/health_endpoint.ts";
 import { closeServer, serveLocally } from "../../examples/local_server.ts";
 import { startServer } from "../servers/mod.ts";
+import { refusesAll } from "./refused.ts";
 
 function portOf(server: Server): number {
   return (server.address() as { port: number }).port;
 }
-
-/** Sends bytes, and reads up to the end of the answer's first part, or of the connection. */
-async function exchange(port: number, request: string): Promise<string> {
-  using connection = await Deno.connect({ port, hostname: "127.0.0.1" });
-  // A server that has refused the beginning does not read the rest.
-  const sent = connection.write(new TextEncoder().encode(request)).catch(() => {});
-  const decoder = new TextDecoder();
-  const buffer = new Uint8Array(64 * 1024);
-  let text = "";
-  while (!/\r\n\r\n[^]/.test(text)) {
-    const length = await connection.read(buffer).catch(() => null);
-    if (length === null) break;
-    text += decoder.decode(buffer.subarray(0, length), { stream: true });
-  }
-  await sent;
-  return text;
-}
-
-const long = "x".repeat(100_000);
-
-/** The heads of requests that are answered with an error, by the status; `own` is the port. */
-const REFUSED: [status: number, head: (host: string) => string][] = [
-  [404, (host) => `GET // HTTP/1.1\r\nHost: ${host}\r\n`],
-  [404, (host) => `GET //a:99999 HTTP/1.1\r\nHost: ${host}\r\n`],
-  [404, (host) => `GET /// HTTP/1.1\r\nHost: ${host}\r\n`],
-  [404, (host) => `GET /\\ HTTP/1.1\r\nHost: ${host}\r\n`],
-  [404, (host) => `GET /%zz%E0%A4%A HTTP/1.1\r\nHost: ${host}\r\n`],
-  [404, (host) => `GET /__proto__ HTTP/1.1\r\nHost: ${host}\r\n`],
-  [404, (host) => `GET /../../deno.json HTTP/1.1\r\nHost: ${host}\r\n`],
-  [400, (host) => `GET * HTTP/1.1\r\nHost: ${host}\r\n`],
-  [400, (host) => `GET http://${host}/ HTTP/1.1\r\nHost: ${host}\r\n`],
-  [400, (host) => `GET http://[/ HTTP/1.1\r\nHost: ${host}\r\n`],
-  [400, (host) => `GET nothing HTTP/1.1\r\nHost: ${host}\r\n`],
-  [400, () => "\x00\x01\x02\r\n"],
-  [431, (host) => `GET / HTTP/1.1\r\nHost: ${host}\r\nX: ${long}\r\n`],
-  [431, (host) => `GET /${long} HTTP/1.1\r\nHost: ${host}\r\n`],
-  [405, (host) => `OPTIONS * HTTP/1.1\r\nHost: ${host}\r\n`],
-  [405, (host) => `HEAD /events HTTP/1.1\r\nHost: ${host}\r\n`],
-  [405, (host) => `POST / HTTP/1.1\r\nHost: ${host}\r\nContent-Length: 0\r\n`],
-  [421, () => "GET / HTTP/1.0\r\n"],
-  [400, () => "GET / HTTP/1.1\r\n"],
-  ...["evil.test", "", "[::", "localhost", "localhost:1", "evil.test@", "localhost.:"].map((
-    name,
-  ): [number, (host: string) => string] => [
-    421,
-    (host) => {
-      const named = /[@:]$/.test(name) ? name + host.split(":")[name.endsWith("@") ? 0 : 1] : name;
-      return `GET / HTTP/1.1\r\nHost: ${named}\r\n`;
-    },
-  ]),
-  [403, (host) => `GET /events HTTP/1.1\r\nHost: ${host}\r\nOrigin: http://evil.test\r\n`],
-  [403, (host) => `GET /events HTTP/1.1\r\nHost: ${host}\r\nOrigin: null\r\n`],
-  [403, (host) => `GET /events HTTP/1.1\r\nHost: ${host}\r\nOrigin: http://localhost:1\r\n`],
-  [403, (host) => `GET /events HTTP/1.1\r\nHost: ${host}\r\nSec-Fetch-Site: cross-site\r\n`],
-];
-
-/** Sends all of those to a server, which must go on answering for a path. */
-async function refusesAll(port: number, path: string): Promise<void> {
-  for (const [status, head] of REFUSED) {
-    const request = head(`127.0.0.1:${port}`);
-    const answer = await exchange(port, `${request}Connection: close\r\n\r\n`);
-    const what = request.slice(0, 100);
-    assertStringIncludes(answer, `HTTP/1.1 ${status} `, what);
-    assertEquals(/"nodes"|<!doctype/i.test(answer), false, what);
-  }
-  // Nothing but the end of the connection may come back.
-  await exchange(port, "CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n");
-  for (const name of ["localhost", "127.0.0.1", "[::1]", "LocalHost"]) {
-    const answer = await exchange(port, `GET ${path} HTTP/1.1\r\nHost: ${name}:${port}\r\n\r\n`);
-    assertStringIncludes(answer, "HTTP/1.1 200 ", name);
-  }
-}
-
-Deno.test("dashboard: no request ends it, and only its own pages read", async () => {
-  await using server = await startServer({ config: { "notify-keyspace-events": "KA" } });
-  await using dashboard = await serveDashboard([server.url], 0);
-  const port = portOf(dashboard);
-  await refusesAll(port, "/");
-  const headers = async (path: string) => {
-    const from = `Host: localhost:${port}\r\nOrigin: http://localhost:${port}\r\n`;
-    const answer = await exchange(port, `GET ${path} HTTP/1.1\r\n${from}\r\n`);
-    assertMatch(answer, /^HTTP\/1.1 200 /);
-    return answer.split("\r\n\r\n")[0]!.split("\r\n").slice(1)
-      .filter((line) =>
-        !/^(?:date|content-length|content-type|connection|keep-alive|transfer-encoding):/i.test(
-          line,
-        )
-      );
-  };
-  const ofPage = await headers("/");
-  assert(ofPage.some((line) => line.startsWith("content-security-policy: default-src 'self'")));
-  assertEquals(await headers("/events?x"), ofPage);
-});
-
-Deno.test("dashboard answers for other hosts that it is given", async () => {
-  await using server = await startServer({ config: { "notify-keyspace-events": "KA" } });
-  await using dashboard = await serveDashboard([server.url], 0, {}, [
-    "x.example",
-    " Dash.example:8443",
-  ]);
-  const port = portOf(dashboard);
-  const ask = (host: string, origin: string) =>
-    exchange(port, `GET /events HTTP/1.1\r\nHost: ${host}\r\nOrigin: ${origin}\r\n\r\n`);
-  const host = "dash.example:8443";
-  assertMatch(await ask(host, `https://${host}`), /^HTTP\/1.1 200 /);
-  assertMatch(await ask(host, "https://other.example"), /^HTTP\/1.1 403 /);
-  assertMatch(await ask("dash.example", `https://${host}`), /^HTTP\/1.1 421 /);
-});
 
 Deno.test("health_endpoint: no request ends it, and only its own hosts read", async () => {
   await using server = await startServer({ config: { "notify-keyspace-events": "KA" } });

@@ -1,5 +1,6 @@
-import type { Gap, KeyNotification } from "@keywatch/keywatch";
-import { describeEvent } from "@keywatch/keywatch/events";
+import { describeEvent } from "../../events/mod.ts";
+import type { Flush, Gap, KeyNotification } from "../../mod.ts";
+import { PrefixTree } from "../top/prefix_tree.ts";
 
 /** Kinds of events, in the order in which they are stacked. */
 export const KINDS = [
@@ -7,12 +8,15 @@ export const KINDS = [
   "hashes",
   "lists",
   "sets",
+  "sorted-sets",
   "streams",
   "generic",
   "expired",
   "evicted",
   "other",
 ] as const;
+
+/** A kind of events. */
 export type Kind = typeof KINDS[number];
 
 /** By the letters of the classes of events in `notify-keyspace-events`. */
@@ -21,7 +25,7 @@ const KIND_OF_CLASS: Readonly<Record<string, Kind>> = {
   h: "hashes",
   l: "lists",
   s: "sets",
-  z: "sets",
+  z: "sorted-sets",
   t: "streams",
   g: "generic",
   x: "expired",
@@ -33,21 +37,46 @@ export function kindOf(event: string): Kind {
   return KIND_OF_CLASS[describeEvent(event).class ?? ""] ?? "other";
 }
 
-/** An event or a gap, in the order in which they came; the page draws both. */
-export type Item =
-  | {
-    readonly id: number;
-    readonly type: "event";
-    readonly at: number;
-    readonly kind: Kind;
-    readonly event: string;
-    readonly key: string;
-    readonly database: number;
-    readonly node: string | null;
-  }
-  | { readonly id: number; readonly type: "gap" } & Omit<Gap, "kind">;
+/** An event as the page gets it. */
+export interface SeenEvent {
+  readonly at: number;
+  readonly kind: Kind;
+  readonly event: string;
+  readonly key: string;
+  readonly database: number;
+  readonly node: string | null;
+}
 
-/** What a page receives: at first everything that is kept, then what is new. */
+/** How much of a key or of an event's name is kept, in characters. */
+const LONGEST = 200;
+
+/** What is kept of a notification. */
+export function seen(
+  { eventType, key, database, node, timestamp }: KeyNotification,
+): SeenEvent {
+  const event = truncate(eventType);
+  const kind = kindOf(eventType);
+  return { at: timestamp, kind, event, key: truncate(key), database, node: node ?? null };
+}
+
+function truncate(text: string): string {
+  return text.length > LONGEST ? `${text.slice(0, LONGEST)}…` : text;
+}
+
+/** An event, a gap or a flush, in the order in which they came; the page draws all of them. */
+export type Item =
+  | ({ readonly id: number; readonly type: "event" } & SeenEvent)
+  | ({ readonly id: number; readonly type: "gap" } & Omit<Gap, "kind">)
+  | ({ readonly id: number; readonly type: "flush" } & Omit<Flush, "kind">);
+
+/** A prefix of keys, and how many events it had lately and in all. */
+export interface PrefixCount {
+  readonly name: string;
+  readonly recent: number;
+  readonly total: number;
+}
+
+/** What a page is sent: at first everything that is kept, then what is new. */
 export interface Update {
   /** The time here, in ms since the epoch. */
   readonly now: number;
@@ -58,24 +87,25 @@ export interface Update {
   readonly skipped: number;
   /** How many events came since the start. */
   readonly events: number;
+  /** The busiest prefixes of keys. */
+  readonly prefixes: readonly PrefixCount[];
 }
 
 /** How many seconds are kept. */
-const SECONDS = 300;
-/** How many items are kept, and sent at once at most. */
+export const SECONDS = 3_600;
+/** How many items are kept, and told of at once at most. */
 const ITEMS = 60;
-/** How many gaps are kept, whatever came after them. */
-const GAPS = 40;
-/** How much of a key or of an event's name is kept, in characters. */
-const LENGTH = 200;
-
-function clip(text: string): string {
-  return text.length > LENGTH ? `${text.slice(0, LENGTH)}…` : text;
-}
+/** How many gaps and flushes are kept, whatever came after them. */
+const GAPS = 100;
+/** How many prefixes are shown. */
+const PREFIXES = 12;
+/** Over how many seconds prefixes are counted. */
+const RECENT = 60;
 
 /** What has come, by second and kind, and what came last. Bounded, however much comes. */
 export class Feed {
   readonly #seconds = new Map<number, number[]>();
+  readonly #prefixes = new PrefixTree(RECENT + 1);
   #items: Item[] = [];
   #gaps: Item[] = [];
   #changed = new Set<number>();
@@ -85,35 +115,35 @@ export class Feed {
   #id = 0;
 
   /** Enters an event. */
-  event({ eventType, key, database, node, timestamp }: KeyNotification): void {
-    const kind = kindOf(eventType);
-    const second = Math.floor(timestamp / 1_000);
+  event(event: SeenEvent): void {
+    const second = Math.floor(event.at / 1_000);
     let counts = this.#seconds.get(second);
     if (counts === undefined) {
       counts = KINDS.map(() => 0);
       this.#seconds.set(second, counts);
       for (const old of this.#seconds.keys()) {
-        if (old <= second - SECONDS) this.#seconds.delete(old);
+        if (old > second - SECONDS) break;
+        this.#seconds.delete(old);
       }
     }
-    counts[KINDS.indexOf(kind)]!++;
+    counts[KINDS.indexOf(event.kind)]!++;
+    this.#prefixes.add(event.key, second);
     this.#changed.add(second);
     this.#events++;
-    this.#enter({
-      id: ++this.#id,
-      type: "event",
-      at: timestamp,
-      kind,
-      event: clip(eventType),
-      key: clip(key),
-      database,
-      node: node ?? null,
-    });
+    this.#enter({ id: ++this.#id, type: "event", ...event });
   }
 
   /** Enters a gap, at its place in the order. */
   gap({ kind: _, ...gap }: Gap): void {
-    const item: Item = { id: ++this.#id, type: "gap", ...gap };
+    this.#enterLasting({ id: ++this.#id, type: "gap", ...gap });
+  }
+
+  /** Enters a flush, at its place in the order. */
+  flush({ kind: _, ...flush }: Flush): void {
+    this.#enterLasting({ id: ++this.#id, type: "flush", ...flush });
+  }
+
+  #enterLasting(item: Item): void {
     this.#gaps = [...this.#gaps, item].slice(-GAPS);
     this.#enter(item);
   }
@@ -134,29 +164,35 @@ export class Feed {
   all(): Update {
     const items = new Set([...this.#gaps, ...this.#items]);
     return {
-      now: Date.now(),
+      ...this.#head(),
       seconds: [...this.#seconds],
       items: [...items].sort((a, b) => a.id - b.id),
       skipped: 0,
-      events: this.#events,
     };
   }
 
   /** What is new since this was asked last. */
   news(): Update {
     const update: Update = {
-      now: Date.now(),
+      ...this.#head(),
       seconds: [...this.#changed].flatMap((second) => {
         const counts = this.#seconds.get(second);
         return counts ? [[second, counts] as const] : [];
       }),
       items: this.#fresh,
       skipped: this.#skipped,
-      events: this.#events,
     };
     this.#changed = new Set();
     this.#fresh = [];
     this.#skipped = 0;
     return update;
+  }
+
+  #head(): Pick<Update, "now" | "events" | "prefixes"> {
+    const now = Date.now();
+    const rows = this.#prefixes.rows(Math.floor(now / 1_000) + 1, RECENT)
+      .sort((a, b) => b.recent - a.recent || b.total - a.total)
+      .slice(0, PREFIXES);
+    return { now, events: this.#events, prefixes: rows };
   }
 }

@@ -37,21 +37,39 @@ export function duration(ms) {
   return ms < 1_000 ? `${Math.max(1, Math.round(ms))} ms` : `${(ms / 1_000).toFixed(1)} s`;
 }
 
-/** How many seconds fit. */
-export function spanOf(svg) {
-  return svg.clientWidth < 560 ? 60 : 120;
+/** A bar is not narrower, in px. */
+const THINNEST = 4;
+const SLOTS = 16_384;
+
+/** How many seconds a bar stands for, so that bars are wide enough to be seen. */
+export function stepOf(svg, span) {
+  const most = Math.max(1, (svg.clientWidth - MARGIN.left - MARGIN.right) / THINNEST);
+  return [1, 2, 5, 10, 15, 30, 60].find((step) => span / step <= most) ?? 60;
 }
 
 /** What lies where: times to places and back. */
-export function scaleOf(svg, now) {
-  const span = spanOf(svg) * 1_000;
+export function scaleOf(svg, now, span) {
+  const length = span * 1_000;
   const width = svg.clientWidth - MARGIN.left - MARGIN.right;
-  const start = now - span;
+  const start = now - length;
   return {
     start,
-    x: (time) => MARGIN.left + (time - start) / span * width,
-    time: (x) => start + (x - MARGIN.left) / width * span,
+    x: (time) => MARGIN.left + (time - start) / length * width,
+    time: (x) => start + (x - MARGIN.left) / width * length,
   };
+}
+
+/** The counts of each bar, by the second it begins with; kinds that are hidden count nothing. */
+function barsOf(seconds, step, from, hidden) {
+  const bars = new Map();
+  for (const [second, counts] of seconds) {
+    const begin = second - second % step;
+    if (begin + step <= from) continue;
+    let bar = bars.get(begin);
+    if (!bar) bars.set(begin, bar = counts.map(() => 0));
+    counts.forEach((count, i) => bar[i] += hidden[i] ? 0 : count);
+  }
+  return [...bars];
 }
 
 /**
@@ -59,16 +77,19 @@ export function scaleOf(svg, now) {
  *
  * @param svg where
  * @param kinds the kinds of events, from the bottom up
+ * @param hidden which of them are left out
  * @param seconds counts by kind, of each second since the epoch
  * @param gaps those that were reported, and those that last, which have no `to`
  * @param now the right end, in ms since the epoch
  * @param cursor the second that is pointed at, or null
+ * @param span how many seconds are shown
  */
-export function drawChart(svg, { kinds, seconds, gaps, now, cursor }) {
+export function drawChart(svg, { kinds, hidden, seconds, gaps, now, cursor, span }) {
   const { clientWidth: width, clientHeight: height } = svg;
-  const { x, start } = scaleOf(svg, now);
+  const { x, start } = scaleOf(svg, now, span);
   const floor = height - MARGIN.bottom;
-  const shown = [...seconds].filter(([second]) => second * 1_000 > start - 1_000);
+  const length = stepOf(svg, span);
+  const shown = barsOf(seconds, length, start / 1_000, hidden);
   const sums = shown.map(([, counts]) => counts.reduce((sum, count) => sum + count, 0));
   const most = Math.max(0, ...sums);
   const step = stepFor(most);
@@ -83,12 +104,12 @@ export function drawChart(svg, { kinds, seconds, gaps, now, cursor }) {
     const place = { x: MARGIN.left - 6, y: y(count) + 4, "text-anchor": "end" };
     parts.push(element("text", place, short(count)));
   }
-  parts.push(...bars(kinds, shown, now, x, y));
+  parts.push(...bars(kinds, shown, length, now, x, y));
   parts.push(...edges(visible(gaps, start, now), x, now, floor));
-  parts.push(...times(start, now, x, height));
+  parts.push(...times(start, now, span, x, height, width));
   parts.push(...names(visible(gaps, start, now), x, now, width));
   if (cursor !== null) {
-    const middle = x(cursor * 1_000 + 500);
+    const middle = x(cursor * 1_000 + length * 500);
     const line = { x1: middle, x2: middle, y1: MARGIN.top, y2: floor, class: "cursor" };
     parts.push(element("line", line));
   }
@@ -99,8 +120,9 @@ export function drawChart(svg, { kinds, seconds, gaps, now, cursor }) {
   const count = visible(gaps, start, now).length;
   svg.setAttribute(
     "aria-label",
-    `The last ${spanOf(svg)} seconds: ${events} events, at most ${most} in one second, ` +
-      `${count} ${count === 1 ? "gap" : "gaps"}. The arrow keys go through the seconds.`,
+    `The last ${span} seconds: ${events} events, at most ${most} in ` +
+      `${length === 1 ? "one second" : `${length} seconds`}, ` +
+      `${count} ${count === 1 ? "gap" : "gaps"}. The arrow keys go through the bars.`,
   );
 }
 
@@ -123,11 +145,23 @@ function ends({ from, to = Infinity }, x, now) {
   return { left, right: Math.max(left + NARROWEST, x(Math.min(to, now))) };
 }
 
+/** The share of the slots that a gap is of, from the top to the bottom of the chart. */
+function sharesOf({ slots }, floor) {
+  const top = MARGIN.top;
+  if (!slots?.length) return [{ y: top, height: floor - top }];
+  return slots.map(({ first, last }) => {
+    const y = top + first / SLOTS * (floor - top);
+    return { y, height: Math.max(2, (last - first + 1) / SLOTS * (floor - top)) };
+  });
+}
+
 function bandOf(gap, x, now, floor) {
   const { left, right } = ends(gap, x, now);
   const band = element("g", { class: "gap", "data-from": gap.from, "data-to": gap.to ?? "" });
-  const size = { x: left, y: 4, width: right - left, height: floor - 4 };
-  band.append(element("rect", size), element("title", {}, `gap: ${gap.reason}`));
+  for (const share of sharesOf(gap, floor)) {
+    band.append(element("rect", { x: left, width: right - left, ...share }));
+  }
+  band.append(element("title", {}, `gap: ${gap.reason}`));
   return band;
 }
 
@@ -170,12 +204,12 @@ function names(gaps, x, now, width) {
   return made;
 }
 
-function bars(kinds, shown, now, x, y) {
+function bars(kinds, shown, length, now, x, y) {
   const paths = kinds.map(() => "");
   for (const [second, counts] of shown) {
     const left = Math.max(MARGIN.left, x(second * 1_000) + 0.5);
-    // The second that runs is as wide as it has lasted.
-    const right = Math.min(x(now), x(second * 1_000 + 1_000) - 0.5);
+    // The bar that grows is as wide as it has lasted.
+    const right = Math.min(x(now), x((second + length) * 1_000) - 0.5);
     if (right <= left) continue;
     let below = 0;
     counts.forEach((count, i) => {
@@ -194,9 +228,11 @@ function bars(kinds, shown, now, x, y) {
   });
 }
 
-function times(start, now, x, height) {
+function times(start, now, span, x, height, width) {
   const made = [];
-  const apart = 20_000;
+  const most = Math.max(2, (width - MARGIN.left) / 96);
+  const steps = [10, 20, 60, 120, 300, 600, 1_800];
+  const apart = (steps.find((step) => span / step <= most) ?? 1_800) * 1_000;
   for (let time = Math.ceil(start / apart) * apart; time < now; time += apart) {
     const at = x(time);
     if (at < MARGIN.left + 24 || at > x(now) - 24) continue;

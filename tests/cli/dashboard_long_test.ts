@@ -6,11 +6,11 @@
  */
 import { assert, assertAlmostEquals, assertEquals, assertMatch } from "@std/assert";
 import { join } from "node:path";
-import { serveDashboard } from "../../examples/dashboard/main.ts";
 import { findChromium, MissingBrowserError } from "../browser/chromium.ts";
 import { type Look, Page } from "../browser/page.ts";
 import { startCluster, until } from "../servers/mod.ts";
-import { Stage } from "./stage.ts";
+import { Stage } from "../examples/stage.ts";
+import { InProcess } from "./in_process.ts";
 
 const LOOKS: Record<string, Look> = {
   light: { width: 1280, height: 900, scheme: "light" },
@@ -34,20 +34,29 @@ async function open(urls: readonly string[], look: Look): Promise<
   AsyncDisposable & { page: Page; address: string; closeServer(): Promise<void> }
 > {
   await using stack = new AsyncDisposableStack();
-  const server = stack.use(await serveDashboard(urls, 0, { onWarning: () => {} }));
-  const { port } = server.address() as { port: number };
+  const { cli, address } = await serve(urls[0]!, 0);
+  stack.use(cli);
   const page = stack.use(await Page.open(chromium!));
   await page.look(look);
-  const address = `http://127.0.0.1:${port}/`;
   await page.goTo(address);
   await shows(page, "#state", /^receiving from /);
   const all = stack.move();
   return {
     page,
     address,
-    closeServer: () => server[Symbol.asyncDispose](),
+    closeServer: async () => {
+      cli.interrupt();
+      await cli.exited();
+    },
     [Symbol.asyncDispose]: () => all.disposeAsync(),
   };
+}
+
+/** Serves the page, as the command does. */
+async function serve(url: string, port: number): Promise<{ cli: InProcess; address: string }> {
+  const cli = InProcess.run(["dashboard", "--url", url, "--port", `${port}`]);
+  const address = await cli.line();
+  return { cli, address: address! };
 }
 
 async function textOf(page: Page, selector: string): Promise<string> {
@@ -282,13 +291,25 @@ test("dashboard can be gone through by keyboard, paused, and finds its server ag
   await other.goTo(dashboard.address);
   await shows(other, "#events", /^2$/);
   assertEquals(await textOf(page, "#events"), "1");
+  await shows(page, "#pause", /^Resume \(1 new\)$/);
   await page.evaluate("document.getElementById('pause').click()");
   await shows(page, "#events", /^2$/);
+  assertEquals(await textOf(page, "#pause"), "Pause");
 
   await dashboard.closeServer();
   await shows(page, "#state", /^this page has lost its server/);
+  assertMatch(
+    await page.evaluate("document.getElementById('figures').dataset.asOf"),
+    /^as of \d\d:\d\d:\d\d$/,
+  );
+  assertMatch(await textOf(page, "#nodes .state"), /^\? as of/);
+  const quiet = await page.evaluate(
+    "[getComputedStyle(events).color, getComputedStyle(document.querySelector('dt')).color]",
+  ) as string[];
+  assertEquals(quiet[0], quiet[1], "the figures are grey");
   const port = Number(new URL(dashboard.address).port);
-  await using _again = await serveDashboard([stage.url], port);
+  const again = await serve(stage.url, port);
+  await using _again = again.cli;
   await shows(page, "#state", /^receiving from /);
   await redis.set("c", "");
   await until("it is shown", async () => (await rows(page))[0] === "set c");
@@ -315,6 +336,7 @@ test("dashboard shows which slots of a cluster are covered", async () => {
   await first!.kill();
   await shows(page, "#covered", /^66\.6 %$/);
   await until("the strip says so", async () => (await strip()).owned.length === 2);
+  await shows(page, "#nodes .away", new RegExp(`^127.0.0.1:${first!.port}! reconnecting.*as of `));
   assertEquals(
     (await strip()).label.replaceAll("\u2060", ""),
     "10,923 of 16,384 hash slots are covered, not 0–5460",
@@ -322,5 +344,72 @@ test("dashboard shows which slots of a cluster are covered", async () => {
   await last!.command("SET", "d", "").catch(() => {});
   await first!.restart();
   await shows(page, "#covered", /^100 %$/);
-  await shows(page, "#gaps li", new RegExp(`127.0.0.1:${first!.port} · slots 0`));
+  // A third of the slots is a third of the height.
+  await until("the band has its share", async () => {
+    const share = await page.evaluate(`(() => {
+      const rect = document.querySelector("#chart g.gap[data-from] rect");
+      const plot = document.getElementById("chart").clientHeight - 24 - 22;
+      return rect === null ? 0 : Number(rect.getAttribute("height")) / plot;
+    })()`);
+    return Math.abs(share - 1 / 3) < 0.02;
+  });
+  await shows(page, "#gaps li", new RegExp(`127.0.0.1:${first!.port}.*slots5,461: 0.{1,3}5460`));
+});
+
+test("dashboard filters by what is clicked and typed, and shows details", async () => {
+  await using stage = await Stage.open("KA");
+  const { redis } = stage;
+  await using dashboard = await open([stage.url], LOOKS["light"]!);
+  const { page } = dashboard;
+  const click = (selector: string) =>
+    page.evaluate(`document.querySelector(${JSON.stringify(selector)}).click()`);
+  const type = (selector: string, text: string) =>
+    page.evaluate(`(() => {
+      const input = document.querySelector(${JSON.stringify(selector)});
+      input.value = ${JSON.stringify(text)};
+      input.dispatchEvent(new Event("change"));
+    })()`);
+  for (const key of ["user:1", "user:2", "cart:1"]) await redis.set(key, "");
+  await redis.hSet("user:3", "name", "Ana");
+  await redis.zAdd("board", { score: 1, value: "Ana" });
+  await shows(page, "#events", /^5$/);
+  assertMatch(await textOf(page, "#legend"), /sets 0sorted sets 1/);
+
+  // A hidden kind is neither drawn nor listed.
+  await click("#legend [data-kind=strings]");
+  assertEquals(Object.keys((await chart(page)).counts), ["hashes", "sorted-sets"]);
+  assertEquals(await rows(page), ["zadd board", "hset user:3"]);
+  await click("#legend [data-kind=strings]");
+
+  await shows(page, "#prefixes", /^user:\*3/);
+  await click("#prefixes button");
+  await shows(page, "#events", /^3$/);
+  assertEquals(await rows(page), ["hset user:3", "set user:2", "set user:1"]);
+  assertEquals(await page.evaluate("pattern.value"), "user:*");
+  await type("#event", "h*");
+  await shows(page, "#events", /^1$/);
+  assertMatch(await page.evaluate("location.search"), /pattern=user%3A\*&event=h\*/);
+  // The address has it, so it is there after the page was loaded again.
+  await page.goTo(await page.evaluate("location.href"));
+  await shows(page, "#events", /^1$/);
+  await type("#event", "nothing");
+  await shows(page, "#latest .empty", /^No event matches/);
+  await click("#clear");
+  await shows(page, "#events", /^5$/);
+
+  await page.evaluate(`(() => {
+    range.value = "3600";
+    range.dispatchEvent(new Event("change"));
+  })()`);
+  assertEquals(await textOf(page, "#history-title"), "Events by 15 seconds and kind");
+  assertEquals((await chart(page)).counts, { strings: 3, hashes: 1, "sorted-sets": 1 });
+
+  await stage.behindTheirBacks(["SET", "unseen", ""]);
+  await shows(page, "#gap-count", /^1$/);
+  await click("#gaps summary");
+  await redis.set("later", "");
+  await shows(page, "#events", /^6$/);
+  assertEquals(await page.evaluate("document.querySelector('#gaps details').open"), true);
+  assertMatch(await textOf(page, "#gaps details"), /The connection was lost\.from\d.*to\d/);
+  assertEquals(page.problems, []);
 });
