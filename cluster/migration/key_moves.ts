@@ -1,4 +1,4 @@
-import type { Classification, EventClassifier, HeldEvent, Kind } from "./node_stream.ts";
+import type { Classification, EventClassifier, HeldEvent } from "./node_stream.ts";
 import type { Proofs } from "./proofs.ts";
 
 /** The two events that `MIGRATE` makes of a key: `restore` at its target, then `del` at its source. */
