@@ -49,7 +49,7 @@ Deno.test("a server that stays degraded is asked ever more rarely, and as long a
     if (name !== "CONFIG" || !isBlocked) return undefined;
     return "%1\r\n$22\r\nnotify-keyspace-events\r\n$0\r\n\r\n";
   });
-  await using notifications = await connect(server.url, { onError() {} });
+  await using notifications = await connect(server.url, { onError() {}, quiet: true });
   await notifications.subscribeKeyspace("k");
   const asked = () => server.commands.filter((text) => text.startsWith("CONFIG")).length;
   const before = asked();

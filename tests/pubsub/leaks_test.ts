@@ -233,7 +233,7 @@ Deno.test("what a sentinel repeats of any password is shown nowhere", async () =
       sentinelCredentials: { password: own },
     }, { password, timeout: 500 });
     assertClean(text, secret, "the primary's name");
-    assertStringIncludes(text, "no address that can be used");
+    assertStringIncludes(text, "is not a usable address");
   }
 });
 

@@ -58,9 +58,10 @@ Deno.test("what one server does not need is not loaded at the start", async () =
 });
 
 const FOR_RUNTIMES: [conditions: string, transports: string[]][] = [
-  ["workerd,worker,browser", ["cloudflare.js", "load_module.js", "writes.js"]],
+  ["workerd,worker,browser", ["cloudflare.js", "host.js", "load_module.js", "writes.js"]],
   ["deno,node", [
     "deno.js",
+    "host.js",
     "load_module.js",
     "node_socket.js",
     "node_tls.js",
@@ -70,6 +71,7 @@ const FOR_RUNTIMES: [conditions: string, transports: string[]][] = [
   ["node", [
     "cloudflare.js",
     "deno.js",
+    "host.js",
     "load_module.js",
     "mod.js",
     "node.js",
