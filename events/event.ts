@@ -1,4 +1,4 @@
-import type { EventName, EventNames } from "../parse/mod.ts";
+import type { EventName, EventNames, KnownEvent } from "../parse/mod.ts";
 
 /** The servers that were examined: Redis 8.8 by its source, the others live. */
 const ALL_SERVERS = [
@@ -154,6 +154,23 @@ function describeClass([letter, servers, own, others]: EventClass): EventDescrip
 export const EventType: EventNames = /* @__PURE__ */ Object.fromEntries(
   /* @__PURE__ */ EVENTS.map(({ name }) => [name.toUpperCase().replace("-", "_"), name]),
 ) as Record<string, string> as Record<keyof EventNames, never>;
+
+/**
+ * Returns whether some server emits an event of this name. It narrows the type of `eventType`.
+ *
+ * @param name The name, in small letters as servers send it.
+ *
+ * @example
+ * ```ts
+ * import { isKnownEvent } from "@keywatch/keywatch/events";
+ *
+ * isKnownEvent("expired"); // true
+ * isKnownEvent("json.set"); // false: only a module emits it
+ * ```
+ */
+export function isKnownEvent(name: string): name is KnownEvent {
+  return EVENTS.some((event) => event.name === name);
+}
 
 /**
  * Describes an event.

@@ -13,7 +13,7 @@
  *
  * @module
  */
-export { describeEvent, type EventDescription, EventType } from "./event.ts";
+export { describeEvent, type EventDescription, EventType, isKnownEvent } from "./event.ts";
 export {
   type FlagsReport,
   type MergedFlags,

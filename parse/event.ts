@@ -111,3 +111,20 @@ export type KnownEvent = EventNames[keyof EventNames];
  * ```
  */
 export type EventName = KnownEvent | (string & Record<never, never>);
+
+/**
+ * The name of an event as a notification has it: a known one, or one of a module, such as `json.set`.
+ *
+ * It is a type without other names, so that a comparison narrows it, and one with a misspelt event does
+ * not compile. A server newer than this library, or a module, may send other names all the same: compare
+ * `String(eventType)` with these.
+ *
+ * @example
+ * ```ts
+ * import type { KeyNotification, ReceivedEvent } from "@keywatch/keywatch/parse";
+ *
+ * const GONE: readonly ReceivedEvent[] = ["del", "expired", "evicted", "json.del"];
+ * const isGone = ({ eventType }: KeyNotification): boolean => GONE.includes(eventType);
+ * ```
+ */
+export type ReceivedEvent = KnownEvent | `${string}.${string}`;

@@ -27,7 +27,7 @@ export {
   SubkeyspaceitemChannel,
   toChannel,
 } from "./channel.ts";
-export type { EventName, EventNames, KnownEvent } from "./event.ts";
+export type { EventName, EventNames, KnownEvent, ReceivedEvent } from "./event.ts";
 export { ChannelType, getChannelType } from "./channel_type.ts";
 export { escapeGlob, isPattern, matchGlob } from "./glob.ts";
 export type { ParseOptions } from "./message.ts";

@@ -2,7 +2,7 @@ import { decodeText } from "../bytes/text.ts";
 import { toBytes } from "../bytes/to_bytes.ts";
 import { encodeUtf8 } from "../bytes/utf8.ts";
 import { ChannelType } from "./channel_type.ts";
-import type { EventName } from "./event.ts";
+import type { EventName, ReceivedEvent } from "./event.ts";
 import {
   KEYEVENT,
   locateParts,
@@ -224,8 +224,8 @@ export class KeyNotification {
   }
 
   /** The name of the event. */
-  get eventType(): EventName {
-    return this.detach().#event!;
+  get eventType(): ReceivedEvent {
+    return this.detach().#event! as ReceivedEvent;
   }
 
   /** The subkeys in the server's order. Each call returns a new array. */

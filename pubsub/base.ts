@@ -17,6 +17,7 @@ import type { Dispatcher } from "./dispatcher.ts";
 import type {
   ChannelLike,
   ChannelSubscribeOptions,
+  EventOf,
   GetMessageOptions,
   ListenOptions,
   SubscribeOptions,
@@ -157,6 +158,12 @@ export abstract class AbstractKeyspaceNotifications
    * @throws {RangeError} if the database is not an integer from 0 to 2 ** 31 - 1
    * @throws as {@linkcode subscribe} does
    */
+  subscribeKeyevent<Name extends EventName>(
+    event: Name,
+    options?: ChannelSubscribeOptions<EventOf<Name>> & { readonly as?: "exact" | undefined },
+  ): Promise<Subscription>;
+  /** Subscribes an event whose name is a prefix or a pattern. */
+  subscribeKeyevent(event: EventName, options?: ChannelSubscribeOptions): Promise<Subscription>;
   async subscribeKeyevent(
     event: EventName,
     options: ChannelSubscribeOptions = {},
@@ -192,6 +199,12 @@ export abstract class AbstractKeyspaceNotifications
    * @throws {RangeError} if the database is not an integer from 0 to 2 ** 31 - 1
    * @throws as {@linkcode subscribe} does
    */
+  subscribeSubkeyevent<Name extends EventName>(
+    event: Name,
+    options?: ChannelSubscribeOptions<EventOf<Name>> & { readonly as?: "exact" | undefined },
+  ): Promise<Subscription>;
+  /** Subscribes an event whose name is a prefix or a pattern. */
+  subscribeSubkeyevent(event: EventName, options?: ChannelSubscribeOptions): Promise<Subscription>;
   async subscribeSubkeyevent(
     event: EventName,
     options: ChannelSubscribeOptions = {},

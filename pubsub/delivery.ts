@@ -1,4 +1,4 @@
-import type { EventName, KeyNotification } from "../parse/mod.ts";
+import type { EventName, KeyNotification, ReceivedEvent } from "../parse/mod.ts";
 import { isPromiseLike } from "./connection/option_checks.ts";
 import { BoundedQueue, type DeliveryOptions, type QueueCounts } from "./queue.ts";
 
@@ -17,7 +17,9 @@ import { BoundedQueue, type DeliveryOptions, type QueueCounts } from "./queue.ts
  * await notifications.subscribeKeyspace("user:*", { handler: forget });
  * ```
  */
-export type NotificationHandler = (notification: KeyNotification) => unknown;
+export type NotificationHandler<Event extends ReceivedEvent = ReceivedEvent> = (
+  notification: KeyNotification & { readonly eventType: Event },
+) => unknown;
 
 /**
  * Takes one batch of notifications after another, in the order of the stream; the next waits for a
@@ -38,7 +40,9 @@ export type NotificationHandler = (notification: KeyNotification) => unknown;
  * await notifications.subscribeKeyevent("expired", { batchHandler: count });
  * ```
  */
-export type BatchHandler = (batch: KeyNotification[]) => unknown;
+export type BatchHandler<Event extends ReceivedEvent = ReceivedEvent> = (
+  batch: (KeyNotification & { readonly eventType: Event })[],
+) => unknown;
 
 /** When a server sent something. */
 export interface Sent {

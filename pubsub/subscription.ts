@@ -1,4 +1,4 @@
-import type { Channel, ChannelOptions, EventName } from "../parse/mod.ts";
+import type { Channel, ChannelOptions, EventName, ReceivedEvent } from "../parse/mod.ts";
 import type { BatchHandler, NotificationHandler } from "./delivery.ts";
 
 /**
@@ -89,7 +89,7 @@ export interface FilterOptions {
  * await notifications.subscribe("__keyevent@0__:expired", logged);
  * ```
  */
-export type SubscribeOptions =
+export type SubscribeOptions<Event extends ReceivedEvent = ReceivedEvent> =
   & FilterOptions
   & (
     | {
@@ -97,13 +97,13 @@ export type SubscribeOptions =
        * Called with each notification, which then does not go to the merged stream. If it returns a
        * promise, the next call waits for it.
        */
-      readonly handler?: NotificationHandler | undefined;
+      readonly handler?: NotificationHandler<Event> | undefined;
       readonly batchHandler?: undefined;
     }
     | {
       readonly handler?: undefined;
       /** Called with batches of notifications, instead of a `handler`. */
-      readonly batchHandler?: BatchHandler | undefined;
+      readonly batchHandler?: BatchHandler<Event> | undefined;
     }
   );
 
@@ -119,7 +119,28 @@ export type SubscribeOptions =
  * await notifications.subscribeKeyspace("user:", options); // __keyspace@3__:user:*
  * ```
  */
-export type ChannelSubscribeOptions = SubscribeOptions & ChannelOptions;
+export type ChannelSubscribeOptions<Event extends ReceivedEvent = ReceivedEvent> =
+  & SubscribeOptions<Event>
+  & ChannelOptions;
+
+/**
+ * The type of `eventType` in the notifications of a subscription to an event: the event, or any where
+ * its name may be a pattern.
+ *
+ * @example
+ * ```ts
+ * import type { EventOf, NotificationHandler } from "@keywatch/keywatch";
+ *
+ * const handler: NotificationHandler<EventOf<"expired">> = ({ eventType }) => {
+ *   const event: "expired" = eventType;
+ *   console.log(event);
+ * };
+ * ```
+ */
+export type EventOf<Name extends EventName> = string extends Name ? ReceivedEvent
+  : Name extends `${string}${"*" | "?" | "[" | "\\"}${string}` ? ReceivedEvent
+  : Name extends ReceivedEvent ? Name
+  : ReceivedEvent;
 
 /**
  * Options of {@linkcode KeyspaceNotificationsInterface.listen}.

@@ -16,11 +16,11 @@ const VALUES = `
 const TYPES = `
   AbstractKeyspaceNotifications Address BatchHandler ChannelLike ChannelOptions
   ChannelSubscribeOptions ClusterOptions ConnectErrorOptions ConnectOptions
-  Credentials DecoderLimits Dial DialOptions EventName EventNames FilterOptions FlagsPolicy Flush
+  Credentials DecoderLimits Dial DialOptions EventName EventNames EventOf FilterOptions FlagsPolicy Flush
   Gap GapReason GetMessageOptions Health HeartbeatOptions
   KeyspaceNotificationsInterface KnownEvent ListenOptions ListenerOptions MigrationPolicy
   MigrationStatus NameOrPattern NodeState NodeStatus NotificationChannel
-  NotificationHandler NotificationLoop NotificationsEvent NotificationsEventMap Overflow ParseOptions QueueLimits QueueOptions
+  NotificationHandler NotificationLoop NotificationsEvent NotificationsEventMap Overflow ParseOptions QueueLimits QueueOptions ReceivedEvent
   RefusedChannel RolledBack SentinelFailure SentinelTarget ServerAddress ServerTarget ServerUrl SlotCoverage
   SlotRange SlotSpan Status StreamItem SubscribeOptions Subscription TcpAddress 
   TlsOptions Transport UnixAddress 
