@@ -16,14 +16,14 @@ export function observe(settings: Settings): Observer {
   const debug = settings.debug ??
     (isDebugRequested() ? (line: string) => console.error(`keywatch: ${line}`) : null);
   const publish = publisher();
-  const log = new UnheardLog(settings);
+  const log = settings.quiet ? null : new UnheardLog(settings);
   return {
     observe(type, detail) {
       if (debug !== null) debugLine(type, detail, debug);
       publish?.(type, detail);
-      log.observe(type, detail);
+      log?.observe(type, detail);
     },
-    end: () => log.end(),
+    end: () => log?.end(),
   };
 }
 
@@ -80,8 +80,8 @@ class UnheardLog {
   }
 
   get #isHeard(): boolean {
-    const { quiet, reports } = this.#settings;
-    return quiet || reports.areGapsRead || reports.hears("gap");
+    const { reports } = this.#settings;
+    return reports.areGapsRead || reports.hears("gap");
   }
 
   observe<Type extends keyof Observed>(type: Type, detail: Observed[Type]): void {
