@@ -326,7 +326,9 @@ export class Session extends MessageReceiver implements MessageSource {
       () => this.#count,
       () => void memory.onDemand!.checkUp(this, memory, false),
     );
-    const finding = deliveryCheck?.checkAll(connection, dispatcher.registry.values()) ?? null;
+    // A `subscribe` that is under way has its own channels checked.
+    const promised = [...dispatcher.registry.values()].filter(({ isPromised }) => isPromised);
+    const finding = deliveryCheck?.checkAll(connection, promised) ?? null;
     const tracking = this.#trackFlushes();
     const isResp2 = this.#info.protocol === 2;
     if (isResp2) await Promise.all([finding, tracking]);
