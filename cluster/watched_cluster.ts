@@ -1,6 +1,7 @@
 import type { Consumer } from "../pubsub/delivery.ts";
 import type { ServerTarget } from "../pubsub/connection/address.ts";
 import { type Desired, Dispatcher, type Refusal } from "../pubsub/dispatcher.ts";
+import type { CheckedChannel } from "../pubsub/flags.ts";
 import type { Status } from "../pubsub/mod.ts";
 import { ClosedError, CodedError, TimeoutError } from "../pubsub/connection/errors.ts";
 import { ConnectTurns } from "../pubsub/connect_turns.ts";
@@ -13,6 +14,9 @@ import { Members } from "./members/members.ts";
 import { type ClusterOptions, resolveClusterOptions } from "./options.ts";
 import { checkForCluster, readSeedNodes } from "./seed_nodes.ts";
 import { refreshDelay, Refresher, TopologySource } from "./topology_source.ts";
+
+/** How often `subscribe` fetches the topology while the owner of a key is not found. */
+const RETRIES = 2;
 
 /** The consumer of events that nobody subscribed to. */
 const NOBODY: Consumer = { deliver() {}, counts: { queued: 0, queuedBytes: 0, dropped: 0 } };
@@ -49,21 +53,19 @@ export class WatchedCluster {
     this.#hasFences = migrations !== "deliver";
     this.dispatcher = new Dispatcher(() => "*", settings, {
       subscribe: async (channels, checked, admit) => {
-        // Before the fences are set, which may be thousands.
-        await this.#onEach(({ server }) => server.checkDelivery(checked));
-        admit();
-        this.#members.slots.want(channels);
-        const all = [...channels, ...this.#registerOpposites()];
-        const refused = (await this.#onEach((member) => member.settle(all))).flat();
-        if (!this.#hasSubscribed) this.#members.hearAll();
-        this.#hasSubscribed = true;
-        await Promise.all(Array.from(this.#members.values(), ({ gate }) => gate.settled()));
-        const isAsked = ({ channel }: Refusal) => channels.some(({ id }) => id === channel.id);
-        if (!refused.every(isAsked)) this.#members.filter.proofs.hearsOpposites = false;
-        return refused.filter(isAsked);
+        this.#members.want(channels);
+        let isPromised = false;
+        try {
+          const refused = await this.#subscribe(channels, checked, admit);
+          isPromised = true;
+          return refused;
+        } finally {
+          this.#members.wanted(isPromised);
+        }
       },
       reconcile: async () => {
         this.#registerOpposites();
+        this.#members.unwant();
         await this.#onEach(({ server }) => server.reconcile());
       },
     });
@@ -104,14 +106,13 @@ export class WatchedCluster {
   }
 
   /**
-   * Fetches the topology, and waits until the primaries that can be reached have been.
+   * Fetches the topology. What is subscribed decides whom to connect to.
    *
    * @throws {ConnectError} if none of the seed nodes answers, or they are not nodes of a cluster
    * @throws {AuthError} when the user is refused, or may not read the topology
    */
   async start(): Promise<void> {
     await this.refreshSubscriptions();
-    await this.#whenReached();
   }
 
   /** Which node owns which slot, as of the last refresh. */
@@ -129,6 +130,32 @@ export class WatchedCluster {
     await this.#refresher.request();
     if (this.dispatcher.ended === null) return;
     throw new ClosedError("Cannot refresh the subscriptions: the notifications are closed");
+  }
+
+  async #subscribe(
+    channels: readonly Desired[],
+    checked: readonly CheckedChannel[],
+    admit: () => void,
+  ): Promise<Refusal[]> {
+    const members = this.#members;
+    await this.#whenReached();
+    // Before the fences are set, which may be thousands.
+    await this.#onEach(({ server }) => server.checkDelivery(checked));
+    admit();
+    const all = [...channels, ...this.#registerOpposites()];
+    const settle = async () => (await this.#onEach((member) => member.settle(all))).flat();
+    let refused = await settle();
+    // The topology may be older than the last migration.
+    for (let left = RETRIES; left > 0 && !members.slots.covers(channels); left--) {
+      await this.#refresher.request().catch(() => {});
+      refused = await settle();
+    }
+    if (!this.#hasSubscribed) members.hearAll();
+    this.#hasSubscribed = true;
+    await Promise.all(Array.from(members.values(), ({ gate }) => gate.settled()));
+    const isAsked = ({ channel }: Refusal) => channels.some(({ id }) => id === channel.id);
+    if (!refused.every(isAsked)) members.filter.proofs.hearsOpposites = false;
+    return refused.filter(isAsked);
   }
 
   /** The state of the subscriptions, nodes and slots. */

@@ -125,6 +125,8 @@ export class Coverage {
    * @param areOthersHeard whether every other primary is heard
    * @param owner a node that owns it by now; null if none has said so
    * @param now in ms since the epoch
+   * @param isKnown whether it is certain already that others are not heard
+   * @returns the gaps that end
    */
   release(
     nodeId: string,
@@ -133,7 +135,8 @@ export class Coverage {
     areOthersHeard: boolean,
     owner: string | null,
     now: number,
-  ): void {
+    isKnown = false,
+  ): SlotGap[] {
     // Until then it was heard, and afterwards it is as suspect as any other.
     const isMissing = !areOthersHeard;
     const doubts = this.#doubtsOf(slot).map((doubt) =>
@@ -149,7 +152,15 @@ export class Coverage {
         this.#slots[slot] = { nodeId, reason: "topology", since: provenAt, isHanded };
       }
     }
-    this.#setDoubts(slot, doubts);
+    const isOver = (doubt: Doubt) => isKnown && doubt.isMissing;
+    this.#setDoubts(slot, doubts.filter((doubt) => !isOver(doubt)));
+    return group(
+      doubts.flatMap((doubt) =>
+        isOver(doubt) && doubt.from < doubt.to
+          ? { ...doubt, slot, reason: "topology" as const }
+          : []
+      ),
+    );
   }
 
   /**
@@ -279,9 +290,27 @@ export class Coverage {
     return this.#slots.flatMap((one, slot) => one?.nodeId === nodeId ? [slot] : []);
   }
 
-  /** The slots that are covered, or those that are not. */
-  slots(covered: boolean): SlotRange[] {
-    return slotRanges((slot) => (this.#slots[slot]?.reason === null) === covered);
+  /** The slots that are covered, or those that are not, of those that are wanted. */
+  slots(covered: boolean, isWanted: (slot: number) => boolean = () => true): SlotRange[] {
+    return slotRanges((slot) => isWanted(slot) && this.covers(slot) === covered);
+  }
+
+  /** The node that covers a slot, or covered it last; null if none has. */
+  nodeOf(slot: number): string | null {
+    return this.#slots[slot]?.nodeId ?? null;
+  }
+
+  /** Whether a node covers a slot. */
+  covers(slot: number): boolean {
+    return this.#slots[slot]?.reason === null;
+  }
+
+  /** Forgets slots whose events are not wanted any more. */
+  forget(slots: Iterable<number>): void {
+    for (const slot of slots) {
+      this.#slots[slot] = null;
+      this.#doubts.delete(slot);
+    }
   }
 
   /** All slots. */

@@ -75,7 +75,7 @@ export class NodeGate implements ServerGate {
       return await read;
     }
     // What it takes in key by key may have come while it was not heard.
-    const whole = unheardFrom !== null;
+    const whole = unheardFrom !== null || slots.isNarrow;
     // All at once, so that it takes one round trip.
     const before = protocol === 2 ? link.askReport(whole) : null;
     link.isFenced = true;
@@ -100,6 +100,8 @@ export class NodeGate implements ServerGate {
     const link = this.#link;
     if (link === null || link.stream.isFenceless || !link.isFenced) return;
     const { stream } = link;
+    // Events that came before the answer may be held until then, and would seem to follow it.
+    if (stream.heardOrder === Infinity) return;
     const missing = this.#context.slots.toFence(this.#node.id, channels)
       .filter((slot) => !stream.holds(slot) && !stream.asked.has(slot));
     await link.setFences(missing, true);

@@ -5,7 +5,7 @@ import type { Delivery, Dispatcher } from "../../pubsub/dispatcher.ts";
 import type { WithConnection } from "../../pubsub/side_connection.ts";
 import { ServerError } from "../../resp/mod.ts";
 import type { MigrationFilter } from "../migration/filter.ts";
-import type { AskedNode, NodeStream } from "../migration/node_stream.ts";
+import type { AskedNode, NodeReport, NodeStream } from "../migration/node_stream.ts";
 import { LIST_MOVES, requestReport } from "./report.ts";
 import { fenceOf, slotOfFence, type WatchedSlots } from "./watched_slots.ts";
 
@@ -25,6 +25,8 @@ export interface GatedNode {
   readHistory(connection: Connection): Promise<void>;
   /** Events wait for the answer of the node. */
   expect(): void;
+  /** The node has reported, asked at `askedAt`, in ms since the epoch. */
+  reported(report: NodeReport, askedAt: number): void;
 }
 
 /** What all gates share, and where they report. */
@@ -38,8 +40,8 @@ export interface GateContext {
   readonly clock: number;
   /** How long two pings of a node, and two reports, have to be apart, in ms. */
   readonly spacing: number;
-  /** Which fences are desired. */
-  readonly slots: Pick<WatchedSlots, "toFence">;
+  /** Which fences are desired, and whether nodes have to say where they hand slots over to. */
+  readonly slots: Pick<WatchedSlots, "toFence" | "isNarrow">;
   /** Which slots a node owns, and which not, by fences set after it was connected to. */
   onFences(id: string, owned: readonly number[], denied: readonly number[]): void;
   /** A node has stopped owning a slot, at some time after `provenAt`, in ms since the epoch. */
@@ -224,20 +226,24 @@ export class Link implements AskedNode {
   /**
    * Asks the node for a report, unless that is under way.
    *
-   * @param whole whether it has to say which slots it takes in key by key
+   * @param whole whether it has to say which slots migrate key by key
    * @returns the node's role
    */
-  async askReport(whole = false): Promise<Role["role"]> {
+  async askReport(whole: boolean = this.#context.slots.isNarrow): Promise<Role["role"]> {
     const { stream } = this;
     const { filter, spacing } = this.#context;
     if (stream.reportAsked !== null) return null;
     this.#reports.pause(spacing);
     filter.reportAsked(stream);
+    const askedAt = Date.now();
     const { report, listings } = await this.#send((connection) =>
       requestReport(connection, this.#protocolOf(connection), whole, this.#listings)
     );
     this.#listings = listings;
-    if (stream.isOpen) filter.reported(stream, report);
+    if (stream.isOpen) {
+      filter.reported(stream, report);
+      if (whole) this.#node.reported(report, askedAt);
+    }
     return report.role;
   }
 

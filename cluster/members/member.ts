@@ -11,7 +11,9 @@ import type { Settings } from "../../pubsub/options.ts";
 import { ReplicationLog } from "../../pubsub/replication.ts";
 import { Server } from "../../pubsub/server.ts";
 import type { ServerOwner } from "../../pubsub/server_owner.ts";
-import { parseClusterInfo } from "./report.ts";
+import { parseClusterInfo, parseNodeLines } from "./report.ts";
+import type { SlotRange } from "../discovery/slot.ts";
+import type { NodeReport } from "../migration/node_stream.ts";
 import type { Succession } from "./succession.ts";
 import { NodeGate } from "./gate.ts";
 import type { GateContext, GatedNode } from "./link.ts";
@@ -37,6 +39,10 @@ export interface MemberContext extends GateContext {
   onLost(member: Member, reason: GapReason, from: number): void;
   /** What is known of each node. */
   readonly succession: Succession;
+  /** A node has said where it hands slots over to, asked at `askedAt`, in ms since the epoch. */
+  onLines(member: Member, slots: readonly SlotRange[], askedAt: number): void;
+  /** A node does not say that. */
+  onNoLines(): void;
   /** A node has said how many nodes it knows, asked at `askedAt`, in ms since the epoch. */
   onCounted(member: Member, known: number, askedAt: number): void;
   /** As {@linkcode ServerOwner.onDropped}. */
@@ -67,7 +73,13 @@ export class Member implements GatedNode, ServerOwner {
   known = 0;
   /** When it was last asked and knew no node that the topology does not name, in ms since the epoch. */
   completeAt: number = -Infinity;
-  /** When the other primaries last did not know the node yet, by their ids, in ms since the epoch. */
+  /** The slots that it hands over key by key, and to whom, by id, as it has said last. */
+  sends: ReadonlyMap<number, string> = new Map();
+  /** When it was last asked and sent no clients to nodes that are not heard, in ms since the epoch. */
+  settledAt: number = -Infinity;
+  /** When events were last wanted that can come from the node, by the clock of {@linkcode performance}. */
+  neededAt: number = performance.now();
+  /** When the other primaries last sent no clients to the node, by their ids, in ms since the epoch. */
   unknownAt: ReadonlyMap<string, number> = new Map();
   /** How many nodes it knew more than the topology named, since when, and how many of them do not matter. */
   #surplus = 0;
@@ -143,12 +155,19 @@ export class Member implements GatedNode, ServerOwner {
 
   /** As {@linkcode Server.settle}, once the fences of the channels' slots are set. */
   async settle(channels: readonly Desired[]): Promise<Refusal[]> {
+    await this.#extend(channels);
+    const refused = await this.server.settle(channels);
+    // The node may have been connected to meanwhile, and own more slots than the topology said then.
+    await this.#extend(channels);
+    return refused;
+  }
+
+  async #extend(channels: readonly Desired[]): Promise<void> {
     try {
       await this.gate.extend(channels);
     } catch {
       // The connection is over; the next one sets them.
     }
-    return await this.server.settle(channels);
   }
 
   /** Reconnects at once if its address is not the last one that was tried, unless it is connected. */
@@ -187,6 +206,14 @@ export class Member implements GatedNode, ServerOwner {
     this.server.expect();
   }
 
+  reported({ slots, sends }: Pick<NodeReport, "slots" | "sends">, askedAt: number): void {
+    if (slots === null || sends === null) return this.#context.onNoLines();
+    const { stream } = this.gate;
+    if (stream !== null) stream.sends = sends;
+    this.sends = sends;
+    this.#context.onLines(this, slots, askedAt);
+  }
+
   /**
    * Since when the node was not heard last though it may have had events of a slot, in ms since the epoch;
    * null if it never was.
@@ -213,8 +240,9 @@ export class Member implements GatedNode, ServerOwner {
   }
 
   /**
-   * Asks the node what the heartbeat cannot, if events have come since: how many nodes it knows, and how
-   * far its replication stream has come, because RESP2 allows no `ROLE` beside subscriptions.
+   * Asks the node what the heartbeat cannot. If events have come since: how many nodes it knows, and how
+   * far its replication stream has come, because RESP2 allows no `ROLE` beside subscriptions. Always, if
+   * not every primary is connected to: where it hands slots over to.
    *
    * @param now by the clock of {@linkcode performance}, in ms
    * @param pause how long it has to be before it is asked again how many nodes it knows, in ms
@@ -222,7 +250,8 @@ export class Member implements GatedNode, ServerOwner {
    */
   inquire(now: number, pause: number, named: number): void {
     const { info, state, messages } = this.server;
-    const isNew = messages !== this.#messagesCounted || this.known > named + this.#tolerated;
+    const isNew = messages !== this.#messagesCounted || this.known > named + this.#tolerated ||
+      this.#context.slots.isNarrow;
     const counts = isNew && now - this.#countedAt >= pause;
     const reads = messages !== this.#messagesRead && info?.protocol === 2;
     if (!reads && !counts || state !== "ready" || this.#isAsked) return;
@@ -236,13 +265,18 @@ export class Member implements GatedNode, ServerOwner {
     const askedAt = Date.now();
     try {
       await this.server.withConnection(async (connection) => {
-        const [nodes, role] = await Promise.all([
+        const { slots: { isNarrow } } = this.#context;
+        const [info, nodes, role] = await Promise.all([
           counts ? connection.request("CLUSTER", "INFO").catch(() => null) : null,
+          counts && isNarrow ? connection.request("CLUSTER", "NODES").catch(() => null) : null,
           reads ? connection.request("ROLE").catch(() => null) : null,
         ]);
         const { offset } = parseRole(role);
         if (offset !== null) this.log?.note(offset, askedAt);
-        const { known } = parseClusterInfo(nodes);
+        const lines = parseNodeLines(nodes);
+        if (lines !== null) this.reported(lines, askedAt);
+        const { known, epoch } = parseClusterInfo(info);
+        this.#context.filter.noteEpoch(epoch);
         if (known !== null) this.#context.onCounted(this, known, askedAt);
       });
     } catch {

@@ -5,6 +5,8 @@ import type { DroppedMessages } from "../../pubsub/held_messages.ts";
 import type { Delivery, Dispatcher } from "../../pubsub/dispatcher.ts";
 import { formatAddress, type TcpAddress } from "../../pubsub/mod.ts";
 import type { Settings } from "../../pubsub/options.ts";
+import type { ServerChannel } from "../../pubsub/connection/requests.ts";
+import type { SlotRange } from "../discovery/slot.ts";
 import { dialAddress, type Topology } from "../discovery/topology.ts";
 import { MigrationFilter } from "../migration/filter.ts";
 import type { Classification } from "../migration/node_stream.ts";
@@ -21,6 +23,12 @@ const SPACING_MS = [2, 0.1] as const;
 
 /** The time between two counts of the nodes that a node knows, in ms: at least, and for each node. */
 const COUNTING_MS = [500, 5] as const;
+
+/** The same of nodes that have to say where they hand slots over to, whose answers are longer. */
+const POLLING_MS = [500, 10] as const;
+
+/** How long a node is kept of which nothing is wanted any more, in ms: it may be the source of a migration. */
+const SPARE_MS = 5_000;
 
 /** How much longer than the loss of a node takes to notice events wait for it, in ms. */
 const HOLD_MARGIN_MS = 1_000;
@@ -59,6 +67,12 @@ export class Members extends Map<string, Member> implements MemberContext {
   #requestedAt = Date.now();
   /** When the last topology was requested that named every node that some node knows; null for this one. */
   #completeAt: number | null = null;
+  /** Since when something is subscribed, in ms since the epoch; null before. */
+  #promisedAt: number | null = null;
+  /** How many calls of `subscribe` are under way. */
+  #subscribing = 0;
+  /** Whether channels may be wanted no more. */
+  #isOutdated = false;
   /** When the nodes were checked last, by the clock of {@linkcode performance}. */
   #checkedAt = performance.now();
 
@@ -125,37 +139,27 @@ export class Members extends Map<string, Member> implements MemberContext {
    * @returns whether it is what the nodes themselves say, and none is lost, which others may replace
    */
   apply(topology: Topology, requestedAt: number): boolean {
-    const isFirst = this.topology === null;
     const before = this.#completeAt ?? this.#requestedAt;
     const isIncomplete = [...this.values()].some((member) =>
       member.knowsMore(topology.nodes.size, requestedAt)
     );
     if (!isIncomplete) this.#completeAt = null;
-    this.#requestedAt = isFirst ? before : requestedAt;
+    this.#requestedAt = this.topology === null ? before : requestedAt;
     const { topology: last } = this;
     this.topology = topology;
     this.succession.note(topology, requestedAt);
-    this.slots.expect(topology, before);
+    if (this.#isOutdated && this.#subscribing === 0) {
+      this.#isOutdated = false;
+      this.slots.wantOnly(this.dispatcher.registry.values());
+    }
+    if (this.#subscribing === 0) this.slots.expect(topology, before);
     for (const { id } of topology.primaries) {
       const known = this.get(id);
-      // A later topology says which of them is the primary.
-      const isOpen = topology.contenders.has(id);
-      if (known === undefined) {
-        if (isFirst || !isOpen) {
-          this.#add(id, isFirst ? null : before, last?.nodes.has(id) === false);
-        }
-      } else if (!isOpen) known.absences = 0;
+      if (known !== undefined && !topology.contenders.has(id)) known.absences = 0;
     }
+    this.#follow(this.slots.isNarrow ? null : { at: before, last });
     this.#leaveAbsent(topology);
-    // A node that has failed takes no slots in.
-    const targets = topology.primaries.filter(({ id, health }) =>
-      health !== "failed" && !this.succession.of(id).isReplica
-    );
-    this.filter.setTopology(
-      new Set(targets.map(({ id }) => id)),
-      topology.nodes.size,
-      (slot) => topology.ownerOf(slot)?.id ?? null,
-    );
+    this.#leaveSpare(topology);
     const members = [...this.values()];
     for (const member of members) member.redial(this.locate(member.id));
     // The connection that is over is replaced by one that sets all fences.
@@ -166,6 +170,82 @@ export class Members extends Map<string, Member> implements MemberContext {
         !member.isLost && member.absences === 0 && !topology.contenders.has(member.id) &&
         !this.slots.lacksFence(member)
       );
+  }
+
+  /**
+   * Connects to the nodes that are needed by now, and has the filter know whom to hear.
+   *
+   * @param before the topology before, if it named all primaries that were connected to, and when it was
+   * requested, in ms since the epoch
+   */
+  #follow(before: { readonly at: number; readonly last: Topology | null } | null): void {
+    const { topology, slots, filter } = this;
+    if (topology === null) return;
+    const needed = slots.needed(topology);
+    // Once others are needed, too, it counts as before until all of them are heard.
+    const isArriving = slots.isNarrow && this.#promisedAt !== null &&
+      topology.primaries.some(({ id }) => !this.get(id)?.isHeard);
+    slots.isNarrow = filter.proofs.isNarrow = needed !== null || isArriving;
+    for (const { id } of topology.primaries) {
+      if (needed !== null && !needed.has(id)) continue;
+      const member = this.get(id);
+      if (member !== undefined) member.neededAt = performance.now();
+      // Of several that may be the primary, a later topology says which of them is.
+      else if (this.#promisedAt === null) this.#add(id, null);
+      else if (topology.contenders.has(id)) continue;
+      else if (before === null) {
+        // It may have owned any slot, until an owner proves that it sent no client there.
+        this.#add(id, this.#promisedAt, ({ settledAt }) => settledAt);
+      } else {
+        const hasJoined = before.last?.nodes.has(id) === false;
+        this.#add(id, before.at, hasJoined ? ({ completeAt }) => completeAt : undefined);
+      }
+    }
+    // A node that has failed takes no slots in.
+    const targets = topology.primaries.filter(({ id, health }) =>
+      health !== "failed" && !this.succession.of(id).isReplica && (needed === null || this.has(id))
+    );
+    filter.setTopology(
+      new Set(targets.map(({ id }) => id)),
+      topology.nodes.size,
+      (slot) => topology.ownerOf(slot)?.id ?? null,
+    );
+  }
+
+  /** Events of channels are wanted: connects to the nodes that they can come from. */
+  want(channels: readonly ServerChannel[]): void {
+    this.#subscribing++;
+    this.slots.want(channels);
+    this.#follow(null);
+  }
+
+  /**
+   * A call of `subscribe` has come to an end.
+   *
+   * @param isPromised whether events of its channels are promised from now on
+   */
+  wanted(isPromised: boolean): void {
+    this.#subscribing--;
+    if (!isPromised) return;
+    const now = Date.now();
+    this.#promisedAt ??= now;
+    if (this.topology !== null && this.#subscribing === 0) this.slots.expect(this.topology, now);
+  }
+
+  /** Some channels may be wanted no more. Nodes are left with the next topology. */
+  unwant(): void {
+    this.#isOutdated = true;
+  }
+
+  /** Leaves nodes that no wanted events can come from any more. */
+  #leaveSpare({ primaries }: Topology): void {
+    if (!this.slots.isNarrow) return;
+    const now = performance.now();
+    for (const { id } of primaries) {
+      const member = this.get(id);
+      if (member === undefined || now - member.neededAt < SPARE_MS) continue;
+      this.#leave(member, `${member.node} owns none of the slots that are watched`);
+    }
   }
 
   /** Leaves nodes that are not primaries according to several topologies in a row. */
@@ -196,12 +276,12 @@ export class Members extends Map<string, Member> implements MemberContext {
    *
    * @param unheardFrom a time at which it was not yet a primary, in ms since the epoch; null if nothing was
    * promised before
-   * @param hasJoined whether the last topology did not name it
+   * @param unknownAt when another primary last sent no client to it, if it is known, in ms since the epoch
    */
-  #add(id: string, unheardFrom: number | null, hasJoined = false): void {
+  #add(id: string, unheardFrom: number | null, unknownAt?: (other: Member) => number): void {
     const member = new Member(id, this);
-    if (hasJoined) {
-      member.unknownAt = new Map(Array.from(this.values(), (one) => [one.id, one.completeAt]));
+    if (unknownAt !== undefined) {
+      member.unknownAt = new Map(Array.from(this.values(), (one) => [one.id, unknownAt(one)]));
     }
     this.set(id, member);
     if (unheardFrom !== null) {
@@ -280,6 +360,26 @@ export class Members extends Map<string, Member> implements MemberContext {
     this.#options.onHint();
   }
 
+  onLines(member: Member, line: readonly SlotRange[], askedAt: number): void {
+    if (!this.slots.isNarrow) return;
+    let isSettled = this.slots.ownsAll(member.id, line);
+    for (const [slot, id] of member.sends) {
+      if (!this.slots.isWanted(slot) || this.get(id)?.isHeard) continue;
+      isSettled = false;
+      this.#follow(null);
+      const target = this.get(id);
+      if (target !== undefined) target.visited = new Set([...target.visited, slot]);
+      else this.#options.onHint();
+    }
+    if (isSettled) member.settledAt = askedAt;
+  }
+
+  onNoLines(): void {
+    if (this.slots.needsAll) return;
+    this.slots.needsAll = true;
+    this.#follow(null);
+  }
+
   onCounted(member: Member, known: number, askedAt: number): void {
     member.known = known;
     const { size } = this.topology!.nodes;
@@ -334,7 +434,8 @@ export class Members extends Map<string, Member> implements MemberContext {
     }
     if (stream !== null) this.filter.heard(stream);
     if (!isHeard && member.unheardFrom !== null) {
-      const importing = new Set([...stream?.report?.importing ?? [], ...member.visited]);
+      const importing = [...new Set([...stream?.report?.importing ?? [], ...member.visited])]
+        .filter((slot) => this.slots.isWanted(slot));
       const since = (owner: string) => member.unheardSince(owner)!;
       this.slots.report(this.slots.coverage.miss(member.id, importing, since, now));
     }
@@ -342,6 +443,8 @@ export class Members extends Map<string, Member> implements MemberContext {
     this.succession.endLoss(member.id);
     if (member.log !== null) this.succession.keepLog(member.id, member.log);
     this.slots.gain(member, this.slots.ownedBy(member), true);
+    member.gate.extend().catch(() => {});
+    if (this.slots.isNarrow) this.#follow(null);
   }
 
   onFences(id: string, owned: readonly number[], denied: readonly number[]): void {
@@ -370,7 +473,10 @@ export class Members extends Map<string, Member> implements MemberContext {
     this.filter.queues.tick(this.clock);
     // While this process was busy, answers may have come that were not read.
     if (passed > most) return;
-    const pause = Math.max(COUNTING_MS[0], this.size * COUNTING_MS[1]);
+    const nodes = this.topology?.nodes.size ?? 0;
+    const pause = this.slots.isNarrow
+      ? Math.max(POLLING_MS[0], nodes * POLLING_MS[1])
+      : Math.max(COUNTING_MS[0], this.size * COUNTING_MS[1]);
     for (const member of this.values()) {
       member.inquire(now, pause, this.topology!.nodes.size);
       if (member.server.silentFor > SILENT_MS) {

@@ -25,8 +25,12 @@ export interface ClusterInfo {
 export interface NodeLines {
   /** The number of nodes that it knows. */
   readonly known: number;
+  /** The slots that it owns. */
+  readonly slots: readonly SlotRange[];
   /** The slots that it takes in key by key: in the state `IMPORTING`. */
   readonly importing: ReadonlySet<number>;
+  /** The slots that it hands over key by key, in the state `MIGRATING`, with the ids of their targets. */
+  readonly sends: ReadonlyMap<number, string>;
   /** The id of the primary that it follows; null if it follows none. */
   readonly primary: string | null;
 }
@@ -47,7 +51,7 @@ export interface ReportWithListings {
  * Requests a report of a node, in one round trip if it is a primary.
  *
  * @param protocol the protocol of the connection
- * @param whole whether the node has to say which slots it takes in key by key
+ * @param whole whether the node has to say which slots it owns, takes in and hands over key by key
  * @param listings the commands that list atomic migrations
  * @throws the reason for which the connection is over
  */
@@ -57,24 +61,26 @@ export async function requestReport(
   whole: boolean,
   listings: typeof LIST_MOVES,
 ): Promise<ReportWithListings> {
-  const [{ role }, nodes, ...lists] = await Promise.all([
+  const [{ role }, cluster, nodes, ...lists] = await Promise.all([
     readRole(connection, protocol),
-    send(connection, "CLUSTER", whole ? "NODES" : "INFO"),
+    send(connection, "CLUSTER", "INFO"),
+    whole ? send(connection, "CLUSTER", "NODES") : null,
     ...listings.map((words) => send(connection, ...words)),
   ]);
   const isAskedAgain = !whole && role === "replica";
   const lines = parseNodeLines(isAskedAgain ? await send(connection, "CLUSTER", "NODES") : nodes);
+  const info = parseClusterInfo(cluster);
   // Which command the node knows is found by trying.
   const index = lists.findIndex((reply) => !isUnknown(reply));
   const report = {
     // One that follows nobody by then was promoted meanwhile.
     role: isAskedAgain && lines !== null && lines.primary === null ? "primary" as const : role,
-    known: lines?.known ?? null,
-    epoch: null,
-    ownEpoch: null,
-    ...(whole ? {} : parseClusterInfo(nodes)),
+    ...info,
+    known: info.known ?? lines?.known ?? null,
     primary: lines?.primary ?? null,
+    slots: lines?.slots ?? null,
     importing: lines?.importing ?? null,
+    sends: lines?.sends ?? null,
     moves: index < 0 ? [] : parseMoves(lists[index]!),
   };
   return { report, listings: listings.slice(index, index + 1) };
@@ -162,8 +168,8 @@ function readNumber(pattern: RegExp, text: string): number | null {
 }
 
 /**
- * Reads the reply to `CLUSTER NODES`: the slots that the node takes in key by key stand on its own line
- * alone.
+ * Reads the reply to `CLUSTER NODES`: the slots that migrate key by key stand on the line of the node
+ * itself alone.
  *
  * @returns null if the server refuses, or its words cannot be understood
  */
@@ -182,12 +188,23 @@ export function parseNodeLines(reply: Reply): NodeLines | null {
     start = end + 1;
   }
   if (own === null) return null;
+  const slots: SlotRange[] = [];
   const importing = new Set<number>();
-  const pattern = /\[(\d{1,5})-<-/g;
+  const sends = new Map<number, string>();
+  const pattern = / (?:(\d{1,5})(?:-(\d{1,5}))?(?= |$)|\[(\d{1,5})-([<>])-([^\] ]+)\])/g;
+  // What a number means depends on its place; slots come last.
+  const [head = ""] = /^(?:\S+ ){8}/.exec(`${own} `) ?? [];
+  pattern.lastIndex = Math.max(0, head.length - 1);
   for (let found; (found = pattern.exec(own)) !== null;) {
-    const slot = Number(found[1]);
-    if (slot < SLOTS) importing.add(slot);
+    const [, first, last = first, slot, arrow, id] = found;
+    if (slot === undefined) {
+      if (slots.length < SLOTS && Number(last) < SLOTS) {
+        slots.push({ first: Number(first), last: Number(last) });
+      }
+    } else if (Number(slot) >= SLOTS) continue;
+    else if (arrow === "<") importing.add(Number(slot));
+    else sends.set(Number(slot), id!);
   }
   const [, , , primary = "-"] = own.split(" ", 4);
-  return { known, importing, primary: primary === "-" ? null : primary };
+  return { known, slots, importing, sends, primary: primary === "-" ? null : primary };
 }

@@ -8,7 +8,7 @@ import type { Connection } from "../../pubsub/connection/connection.ts";
 import type { ServerChannel } from "../../pubsub/connection/requests.ts";
 import type { Dispatcher } from "../../pubsub/dispatcher.ts";
 import type { Status } from "../../pubsub/mod.ts";
-import { hashSlot, SLOTS } from "../discovery/slot.ts";
+import { hashSlot, includesSlot, type SlotRange, SLOTS } from "../discovery/slot.ts";
 import type { Topology } from "../discovery/topology.ts";
 import type { NodeStream } from "../migration/node_stream.ts";
 import { Coverage, type SlotGap } from "./coverage.ts";
@@ -91,6 +91,10 @@ export interface SlotOwner {
   readonly unheardFrom: number | null;
   /** As {@linkcode Member.unheardSince}. */
   unheardSince(owner: string): number | null;
+  /** As {@linkcode Member.settledAt}. */
+  readonly settledAt: number;
+  /** As {@linkcode Member.sends}. */
+  readonly sends: ReadonlyMap<number, string>;
   readonly gate: { readonly stream: NodeStream<unknown> | null };
   readonly server: { readonly connection: Connection | null; readonly silentFor: number };
 }
@@ -113,8 +117,12 @@ export interface SlotsContext extends ReadonlyMap<string, SlotOwner> {
 export class WatchedSlots {
   /** Who covers which slot; {@linkcode report} takes the gaps that its methods return. */
   readonly coverage: Coverage = new Coverage();
+  /** Whether only the nodes are connected to that events of the desired slots can come from. */
+  isNarrow = true;
+  /** Whether some node does not say where it hands slots over to, so that every primary is needed. */
+  needsAll = false;
   readonly #members: SlotsContext;
-  /** The slots whose events are desired, or once were; null for all. */
+  /** The slots whose events are desired; null for all. */
   #wanted: Set<number> | null = new Set();
 
   constructor(members: SlotsContext) {
@@ -127,14 +135,60 @@ export class WatchedSlots {
    * @param from since when events of slots may be missing that nobody covers yet, in ms since the epoch
    */
   expect({ primaries }: Topology, from: number): void {
-    for (const { id } of primaries) this.coverage.expect(this.#named(id), id, from);
+    for (const { id } of primaries) this.coverage.expect(this.#wantedOf(id), id, from);
   }
 
-  /** Notes that events of channels are desired. */
+  /** Notes that events of channels are desired, too. */
   want(channels: Iterable<ServerChannel>): void {
     const slots = slotsOfChannels(channels);
     if (slots === null) this.#wanted = null;
     else if (this.#wanted !== null) { for (const slot of slots) this.#wanted.add(slot); }
+  }
+
+  /** Notes that events of these channels are desired, and of no others any more. */
+  wantOnly(channels: Iterable<ServerChannel>): void {
+    this.#wanted = slotsOfChannels(channels);
+    const unwanted = Array.from({ length: SLOTS }, (_, slot) => slot);
+    this.coverage.forget(unwanted.filter((slot) => !this.isWanted(slot)));
+  }
+
+  /** Whether events of a slot are wanted. */
+  isWanted(slot: number): boolean {
+    return this.#wanted === null || this.#wanted.has(slot);
+  }
+
+  /**
+   * The nodes that events of the desired slots can come from: their owners, by the topology and by what
+   * is heard; nodes to which these hand them over; and replicas that were promoted.
+   *
+   * @returns the ids; null if every primary is one of them
+   */
+  needed(topology: Topology): Set<string> | null {
+    const { succession } = this.#members;
+    const ids = new Set<string>();
+    if (this.#wanted === null || this.needsAll && this.#wanted.size > 0) return null;
+    for (const slot of this.#wanted) {
+      for (const id of [topology.ownerOf(slot)?.id, this.coverage.nodeOf(slot)]) {
+        if (id != null) ids.add(id);
+      }
+    }
+    for (const { sends } of this.#members.values()) {
+      for (const [slot, id] of sends) if (this.isWanted(slot)) ids.add(id);
+    }
+    for (const id of this.#members.keys()) {
+      if (ids.has(succession.replacedBy(id)!)) ids.add(id);
+    }
+    return topology.primaries.every(({ id }) => ids.has(id)) ? null : ids;
+  }
+
+  /** Whether a node still owns, by its own line, all slots that it covers or covered last. */
+  ownsAll(id: string, line: readonly SlotRange[]): boolean {
+    return this.coverage.slotsLastOf(id).every((slot) => includesSlot(line, slot));
+  }
+
+  /** Whether the slots of channels are covered. */
+  covers(channels: Iterable<ServerChannel>): boolean {
+    return [...slotsOfChannels(channels) ?? []].every((slot) => this.coverage.covers(slot));
   }
 
   /**
@@ -161,13 +215,19 @@ export class WatchedSlots {
     return this.toFence(id).some((slot) => !stream.holds(slot));
   }
 
-  /** The slots that a node owns: by its fences, and of slots without fences by the topology. */
+  /** The wanted slots that a node owns: by its fences, and without fences by the topology. */
   ownedBy({ id, gate: { stream } }: SlotOwner): number[] {
-    const named = this.#named(id);
-    if (stream === null || stream.isFenceless) return named;
-    const slots = this.#wanted === null ? [] : named.filter((slot) => !this.#wanted!.has(slot));
-    for (let slot = 0; slot < SLOTS; slot++) if (stream.holds(slot)) slots.push(slot);
-    return slots.sort((a, b) => a - b);
+    if (stream === null || stream.isFenceless) return this.#wantedOf(id);
+    const slots: number[] = [];
+    for (let slot = 0; slot < SLOTS; slot++) {
+      if (stream.holds(slot) && this.isWanted(slot)) slots.push(slot);
+    }
+    return slots;
+  }
+
+  /** The wanted slots that a node owns by the topology. */
+  #wantedOf(id: string): number[] {
+    return this.#named(id).filter((slot) => this.isWanted(slot));
   }
 
   /** The slots that a node owns by the topology. */
@@ -208,7 +268,8 @@ export class WatchedSlots {
   /** A node has stopped owning a slot, at some time after `provenAt`, in ms since the epoch. */
   release(member: SlotOwner, slot: number, provenAt: number): void {
     let owner: string | null = null;
-    let areOthersHeard = true;
+    // Nobody knows what one does that is not connected to.
+    let areOthersHeard = !this.isNarrow;
     // Without arrays: a node that is replaced releases thousands of slots before its heir is heard.
     for (const other of this.#members.values()) {
       if (other === member) continue;
@@ -218,7 +279,13 @@ export class WatchedSlots {
       // It may have owned the slot before it was heard.
       else if (other.unheardFrom !== null && other.heardSince > provenAt) areOthersHeard = false;
     }
-    this.coverage.release(member.id, slot, provenAt, areOthersHeard, owner, Date.now());
+    const { coverage, isNarrow } = this;
+    const { id, settledAt, heardSince } = member;
+    // It may have sent clients to a node that is not heard since it was asked last.
+    const from = isNarrow
+      ? Math.min(provenAt, Math.max(settledAt, heardSince ?? -Infinity))
+      : provenAt;
+    this.report(coverage.release(id, slot, from, areOthersHeard, owner, Date.now(), isNarrow));
   }
 
   /**
@@ -244,7 +311,9 @@ export class WatchedSlots {
       ...part,
       node: nodeId === null ? null : this.#members.nameOf(nodeId),
     }));
-    return { covered: this.coverage.slots(true), uncovered: this.coverage.slots(false), parts };
+    const rangesOf = (isCovered: boolean) =>
+      this.coverage.slots(isCovered, (slot) => this.isWanted(slot));
+    return { covered: rangesOf(true), uncovered: rangesOf(false), parts };
   }
 
   /** Reports gaps, if anything is subscribed. */

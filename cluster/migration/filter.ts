@@ -195,6 +195,7 @@ export class MigrationFilter<Item> {
       epoch: stream.epoch,
       isOwn: fenced,
       ended: fenced ? null : stream.ended,
+      sentTo: stream.sends.get(slot) ?? null,
       owns: null,
       answeredAt: 0,
       classification: null,
@@ -306,6 +307,11 @@ export class MigrationFilter<Item> {
       this.#events.demoted(stream);
     } else if (stream.reportOrder >= (stream.ended?.order ?? 0)) stream.ended = null;
     this.queues.settle();
+  }
+
+  /** A node has said what the epoch of the cluster is; null if it does not say. */
+  noteEpoch(epoch: number | null): void {
+    this.proofs.noteEpoch(epoch, ++this.#order);
   }
 
   /** A node could not be asked for a report; it is asked again if that is still needed. */

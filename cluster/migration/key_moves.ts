@@ -123,6 +123,11 @@ export class KeyMoves<Item> {
     // The connection is over: what the node would say is not to be had.
     if (!stream.isOpen) return this.#proofs.hearsAll(event) ? "real" : "maybe";
     if (!this.#proofs.wantReport(stream, event.order)) return null;
+    if (this.#proofs.isNarrow) {
+      // The report may come by another connection, before the end of the fence is read.
+      if (!this.#proofs.wantProof(stream, stream.reportReadOrder)) return null;
+      return this.#proofs.hearsAll(event) ? "real" : "maybe";
+    }
     const { known } = stream.report!;
     if (known !== null && known > this.#proofs.known) {
       this.#classifier.outdated(stream);

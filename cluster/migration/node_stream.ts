@@ -45,8 +45,12 @@ export interface NodeReport {
   readonly epoch: number | null;
   /** Its own epoch; null if it does not say. A node that takes a slot over gets the highest. */
   readonly ownEpoch: number | null;
+  /** The slots that it owns; null if it was not asked or does not say. */
+  readonly slots: readonly SlotRange[] | null;
   /** The slots that it takes in key by key; null if it was not asked or does not say. */
   readonly importing: ReadonlySet<number> | null;
+  /** The slots that it hands over key by key, and to whom; null if it was not asked or does not say. */
+  readonly sends: ReadonlyMap<number, string> | null;
   /** Atomic migrations in which it takes part; null if it does not say. */
   readonly moves: readonly SlotMove[] | null;
 }
@@ -96,6 +100,8 @@ export interface HeldEvent<Item> {
   readonly epoch: number | null;
   /** The end of its node's last fence, if the node may be a replica since; null if it is none. */
   readonly ended: Ending | null;
+  /** To which node its node handed the slot's keys over when it was last asked; null if to none. */
+  readonly sentTo: string | null;
   /** Whether the node certainly owned the slot: it held the fence, or had taken the slot over by then. */
   isOwn: boolean;
   /** Whether the node owned the slot when it answered first after this event. */
@@ -169,6 +175,8 @@ export class NodeStream<Item> {
   /** The place at which the report under way was asked for; null while none is. */
   reportAsked: number | null = null;
   report: NodeReport | null = null;
+  /** The slots that it hands over key by key, and to whom, as far as it has said. */
+  sends: ReadonlyMap<number, string> = new Map();
   /** The place at which that was read. */
   reportReadOrder = -1;
   /** The place at which the last list of migrations was asked for; -1 if there was none. */
@@ -234,6 +242,7 @@ export class NodeStream<Item> {
     this.#listOrder = report.moves === null ? -1 : this.reportOrder;
     this.report = report;
     this.reportReadOrder = order;
+    this.sends = report.sends ?? this.sends;
     // While it is connected to, nothing is subscribed yet: all that comes follows the report.
     if (this.heardOrder === Infinity) this.epoch = report.epoch ?? this.epoch;
     const moves = new Map<string, IncomingMove>();

@@ -1,3 +1,4 @@
+import { includesSlot } from "../discovery/slot.ts";
 import type { HeldEvent, NodeStream } from "./node_stream.ts";
 
 /**
@@ -7,6 +8,8 @@ import type { HeldEvent, NodeStream } from "./node_stream.ts";
 export class Proofs<Item> {
   /** Whether a node may be a primary by now that the topology does not name as one. */
   isUnsettled = false;
+  /** Whether only primaries are connected to that events of some slots can come from. */
+  isNarrow = false;
   /** Whether each event comes that may be the opposite of one that comes. */
   hearsOpposites = true;
   /** The number of nodes in the topology. */
@@ -116,10 +119,31 @@ export class Proofs<Item> {
    * Whether each `restore` by which a deletion could be an artefact was heard: every other node was when
    * the deletion's node proved something before it.
    */
-  hearsAll({ stream, provenOrder }: HeldEvent<Item>): boolean {
+  hearsAll(event: HeldEvent<Item>): boolean {
+    if (!this.hearsOpposites) return false;
+    if (this.isNarrow) return this.#hearsTargets(event);
+    const { stream, provenOrder } = event;
     this.#update();
-    if (!this.hearsOpposites || this.isUnsettled || this.#heardOrder > provenOrder) return false;
+    if (this.isUnsettled || this.#heardOrder > provenOrder) return false;
     return this.#unheard.size - (this.#unheard.has(stream.id) ? 1 : 0) === 0;
+  }
+
+  /**
+   * The same where only some primaries are heard: those count to which the owner of the slot hands keys
+   * over, as it says itself before the event and after it.
+   */
+  #hearsTargets(event: HeldEvent<Item>): boolean {
+    const { stream, slot, order, provenOrder, isOwn, sentTo } = event;
+    const { report, reportOrder } = stream;
+    // Who sends a key to the owner of its slot is not known, nor what a node does that owns it no more.
+    if (!isOwn || event.type !== "del") return false;
+    if (report === null || reportOrder < order || report.slots === null) return false;
+    const targets = [sentTo, report.sends!.get(slot)];
+    const isKept = stream.holds(slot) && stream.heldSince(slot) <= order &&
+      includesSlot(report.slots, slot);
+    if (!isKept && (sentTo === null || this.holderOf(slot, stream)?.id !== sentTo)) return false;
+    const heard = [...this.#streams].filter(({ heardOrder }) => heardOrder <= provenOrder);
+    return targets.every((id) => id == null || heard.some((one) => one.id === id));
   }
 
   /** Something has changed of what is known of all nodes together. */

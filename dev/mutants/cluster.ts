@@ -738,15 +738,14 @@ export const cluster: readonly Mutant[] = [
   {
     name: "takes deletions for real where restores may not be subscribed",
     file: "cluster/watched_cluster.ts",
-    before: "if (!refused.every(isAsked)) this",
-    after: "if (refused.length < 0) this",
+    before: "if (!refused.every(isAsked)) members",
+    after: "if (refused.length < 0) members",
     tests: ["tests/cluster/artefacts_test.ts", "--filter=only deletions"],
   },
   {
     name: "does not wait until the nodes have proven that all are heard",
     file: "cluster/watched_cluster.ts",
-    before:
-      "        await Promise.all(Array.from(this.#members.values(), ({ gate }) => gate.settled()));\n",
+    before: "    await Promise.all(Array.from(members.values(), ({ gate }) => gate.settled()));\n",
     after: "",
     tests: ["tests/cluster/artefacts_test.ts", "--filter=just after"],
   },

@@ -1,7 +1,12 @@
 // Clients load it when they connect, which is to take no time.
 import "../../cluster/watched_cluster.ts";
 import "../../pubsub/on_demand.ts";
-import { ClusterKeyspaceNotifications, type ClusterOptions, type Gap } from "../../mod.ts";
+import {
+  ClusterKeyspaceNotifications,
+  type ClusterOptions,
+  type Gap,
+  KeyspaceChannel,
+} from "../../mod.ts";
 import { Random } from "../random.ts";
 import { VirtualClock } from "./model/clock.ts";
 import { ModelCluster } from "./model/cluster.ts";
@@ -21,8 +26,19 @@ export interface ModelOptions {
   readonly latencies?: readonly number[];
   /** As {@linkcode Span.slack}; 500 if left out. */
   readonly slack?: number;
+  /** How many shards the cluster has; 3 if left out. */
+  readonly shards?: number;
+  /** Of how many slots the client watches the keys by their names; of all, and by a pattern, if left out. */
+  readonly watched?: number;
   /** What the client is given besides. */
   readonly options?: ClusterOptions;
+}
+
+/** How many keys of each slot a client watches that watches them by their names: more than are made. */
+const MOST_KEYS = 300;
+
+function channelOf(key: string): KeyspaceChannel {
+  return new KeyspaceChannel(key, { db: 0 });
 }
 
 /** How long everything may take to arrive at the end, in ms: more than any deadline of the client. */
@@ -40,18 +56,29 @@ export class Model implements AsyncDisposable {
   readonly items: Item[] = [];
   readonly #options: ModelOptions;
   #client: ClusterKeyspaceNotifications | null = null;
+  /** The slots of the keys that the client watches; null for all. */
+  readonly #watched: ReadonlySet<number> | null;
   #connectedAt = 0;
   #subscribedAt = 0;
   #end: Promise<void> = Promise.resolve();
   #isClosing = false;
 
   constructor(options: ModelOptions) {
-    const { seed, profile, emitsNew = false, latencies = [0.1] } = options;
+    const { seed, profile, emitsNew = false, latencies = [0.1], shards } = options;
     this.#options = options;
     this.clock = new VirtualClock(seed);
     this.random = new Random(seed);
-    this.cluster = new ModelCluster(this.clock, this.random, { profile, emitsNew, latencies });
+    this.cluster = new ModelCluster(this.clock, this.random, {
+      profile,
+      emitsNew,
+      latencies,
+      ...(shards === undefined ? {} : { shards }),
+    });
     this.operations = new Operations(this.cluster);
+    this.cluster.isWhollyHeard = options.watched === undefined;
+    this.#watched = options.watched === undefined
+      ? null
+      : new Set<number>(this.random.shuffle([...this.cluster.slots]).slice(0, options.watched));
   }
 
   /** What the client reports of itself. */
@@ -78,7 +105,9 @@ export class Model implements AsyncDisposable {
     this.#client = await this.#within(connecting);
     this.#end = this.#read(this.#client);
     await this.#within(
-      kind === "keyspace"
+      this.#watched !== null
+        ? this.#client.subscribe(...this.cluster.keysOf(this.#watched, MOST_KEYS).map(channelOf))
+        : kind === "keyspace"
         ? this.#client.subscribeKeyspace("*")
         : this.#client.subscribeKeyevent("*"),
     );
@@ -115,6 +144,7 @@ export class Model implements AsyncDisposable {
     const span = {
       connectedAt: this.#connectedAt,
       subscribedAt: this.#subscribedAt,
+      watched: this.#watched,
       closedAt,
       slack,
       roundTrips: new Map(nodes.map((node) => [node.port, 2.5 * links.get(node)!.latency])),

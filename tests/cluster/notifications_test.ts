@@ -133,6 +133,7 @@ Deno.test(
             return address.port === third ? undefined as unknown as typeof address : address;
           },
         });
+        await assertRejects(() => notifications.subscribeKeyspace("*"));
         const { nodes, slots } = notifications.status();
         assertEquals(nodes.filter(({ state }) => state === "ready").length, 1);
         assertEquals(nodes.filter(({ node }) => node === `127.0.0.1:${first}`).length, 1);

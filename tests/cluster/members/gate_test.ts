@@ -54,6 +54,7 @@ class Scene {
       wasPrimary: () => Promise.resolve(this.wasPrimary),
       readHistory: () => Promise.resolve(),
       expect: () => void this.asked++,
+      reported() {},
     };
     this.gate = new NodeGate(node, {
       filter: this.filter,
@@ -61,7 +62,7 @@ class Scene {
       hasFences,
       clock: 0,
       spacing,
-      slots: { toFence: () => this.slots },
+      slots: { toFence: () => this.slots, isNarrow: false },
       onFences: (_, owned, denied) => {
         for (const slot of owned) this.reported.push(`fence ${slot} true`);
         for (const slot of denied) this.reported.push(`fence ${slot} false`);
@@ -215,6 +216,7 @@ Deno.test("fences that a node accepts which held none count only if it is a prim
     const scene = new Scene();
     scene.slots = [];
     await scene.connect();
+    scene.filter.heard(scene.gate.stream!);
     scene.role = role as string;
     scene.slots = [1];
     await scene.gate.extend();

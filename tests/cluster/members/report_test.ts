@@ -32,7 +32,9 @@ Deno.test("other nodes' lines name no slots on their way", () => {
   const text = `${others}${own("7", "[8->-b]", "[9-<-b]")}\n`;
   assertEquals(parseNodeLines(text), {
     known: 2,
+    slots: [{ first: 7, last: 7 }],
     importing: new Set([9]),
+    sends: new Map([[8, "b"]]),
     primary: null,
   });
 });

@@ -54,6 +54,7 @@ Deno.test("a slot that a node ended in what is read late is a gap if another nod
       ["b", { ...other, gate: { stream: { holds: () => false } } } as unknown as Member],
     ]);
     const slots = watch(members, { isHeir: false, after: Infinity }, gaps);
+    slots.isNarrow = false;
     slots.gain(members.get("a")!, [1], true);
     slots.release(members.get("a")!, 1, 400);
     slots.gain(members.get("a")!, [1], false);

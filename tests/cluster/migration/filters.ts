@@ -9,7 +9,9 @@ export const IDLE: NodeReport = {
   known: 2,
   epoch: 1,
   ownEpoch: null,
+  slots: null,
   importing: null,
+  sends: null,
   moves: [],
 };
 

@@ -15,13 +15,11 @@ export interface ModelClusterOptions {
   readonly emitsNew: boolean;
   /** How long a byte takes to or from a node at least, in ms: of each node of the cluster in turn. */
   readonly latencies: readonly number[];
+  /** How many shards there are, 3 if left out; each has a replica. */
+  readonly shards?: number;
+  /** How many slots have an owner, 18 if left out. The others have none, which keeps answers short. */
+  readonly owned?: number;
 }
-
-/** The shards of a cluster; each has a replica. */
-const SHARDS = 3;
-
-/** How many slots have an owner. The others have none, which keeps answers short. */
-const SLOTS_PER_SHARD = 6;
 
 /** How long a slot counts as migrating after its migration, in ms: events are still on their way. */
 const AFTERMATH = 1_000;
@@ -46,29 +44,32 @@ export class ModelCluster implements Surroundings {
   readonly #tags: readonly string[];
   readonly #slotOf = new Map<string, number>();
   readonly #moving = new Map<number, { count: number; until: number }>();
-  #keys = 0;
+  /** Whether the client hears every node, so that it misses nothing when slots migrate. */
+  isWhollyHeard = true;
+  /** How many keys there were of each slot. */
+  readonly #keys = new Map<number, number>();
   #ids = 0;
 
   constructor(
     readonly clock: VirtualClock,
     readonly random: Random,
-    { profile, emitsNew, latencies }: ModelClusterOptions,
+    { profile, emitsNew, latencies, shards = 3, owned = 18 }: ModelClusterOptions,
   ) {
     this.profile = profile;
     this.emitsNew = emitsNew;
-    this.nodes = Array.from({ length: 2 * SHARDS }, (_, n) => new ModelNode(this, 7_000 + n));
-    this.#tags = Array.from({ length: SHARDS * SLOTS_PER_SHARD }, (_, n) => `{${n}}`);
+    this.nodes = Array.from({ length: 2 * shards }, (_, n) => new ModelNode(this, 7_000 + n));
+    this.#tags = Array.from({ length: owned }, (_, n) => `{${n}}`);
     this.slots = this.#tags.map((tag) => hashSlot(tag));
     for (const [index, tag] of this.#tags.entries()) this.#slotOf.set(tag, this.slots[index]!);
     for (const [index, node] of this.nodes.entries()) {
       this.links.set(node, { latency: latencies[index % latencies.length]!, stalledUntil: 0 });
       for (const [other, one] of this.nodes.entries()) {
-        node.epochs.set(one, (other % SHARDS) + 1);
-        node.primaries.set(one, other < SHARDS ? null : this.nodes[other - SHARDS]!);
+        node.epochs.set(one, (other % shards) + 1);
+        node.primaries.set(one, other < shards ? null : this.nodes[other - shards]!);
       }
-      node.replication = { ...this.nodes[index % SHARDS]!.replication };
+      node.replication = { ...this.nodes[index % shards]!.replication };
       for (const [n, slot] of this.slots.entries()) {
-        const owner = this.nodes[Math.floor(n / SLOTS_PER_SHARD)]!;
+        const owner = this.nodes[Math.floor(n * shards / owned)]!;
         node.owners.set(slot, owner);
         this.history.firstOwners.set(slot, owner.port);
       }
@@ -101,7 +102,16 @@ export class ModelCluster implements Surroundings {
 
   /** A key that was never used before. */
   newKey(slot: number): string {
-    return `${this.#tags[this.slots.indexOf(slot)]}${this.#keys++}`;
+    const count = this.#keys.get(slot) ?? 0;
+    this.#keys.set(slot, count + 1);
+    return `${this.#tags[this.slots.indexOf(slot)]}${count}`;
+  }
+
+  /** The names that keys of some slots may get. */
+  keysOf(slots: ReadonlySet<number>, most: number): string[] {
+    return this.#tags.filter((_, index) => slots.has(this.slots[index]!)).flatMap((tag) =>
+      Array.from({ length: most }, (_, n) => `${tag}${n}`)
+    );
   }
 
   /** A name for an atomic migration. */
@@ -140,7 +150,7 @@ export class ModelCluster implements Surroundings {
   /** Notes that a node owns a slot from now on. */
   noteTakeover(node: ModelNode, slot: number): void {
     const isHeard = [...node.sessions].some(({ isSubscribed }) => isSubscribed);
-    if (!isHeard) this.noteOutage(node, 0, this.history.ownerOf(slot));
+    if (!isHeard || !this.isWhollyHeard) this.noteOutage(node, 0, this.history.ownerOf(slot));
     this.history.takeovers.push({ slot, port: node.port, at: this.clock.epoch });
     const count = this.#moving.get(slot)?.count ?? 0;
     this.#moving.set(slot, { count, until: this.clock.now + AFTERMATH });

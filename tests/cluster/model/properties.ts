@@ -10,6 +10,8 @@ export interface Property {
   readonly name: string;
   readonly weather: Weather;
   readonly profiles: readonly Profile[];
+  /** Of how many slots the client watches the keys by their names, in a cluster of six shards. */
+  readonly watched?: number;
   /** With how many seeds it runs in the short suite; 6 if left out. */
   readonly seeds?: number;
   /** Faults that some seeds still show, and how many of them a run has at most, on average. */
@@ -89,6 +91,47 @@ export const PROPERTIES: readonly Property[] = [
     faults: { "wide gap": 0.25, "undone": 50 },
   },
   {
+    name: "follows the slots of a few keys while they migrate by key, far apart",
+    weather: { migrations: ["by key"], rest: 12_000, duration: 60_000, rate: 0.02 },
+    profiles: EVERY_PROFILE,
+    watched: 9,
+    seeds: 2,
+  },
+  {
+    name: "follows the slots of a few keys while they migrate by key at once",
+    weather: { migrations: ["by key"], atOnce: 3, pauses: true },
+    profiles: EVERY_PROFILE,
+    watched: 9,
+    seeds: 4,
+    faults: { "hidden": 0.5, "late gap": 0.5, "uncertain": 1 },
+  },
+  {
+    name: "follows the slots of a few keys while migrations by key are aborted",
+    weather: { migrations: ["by key"], atOnce: 3, aborts: true, pauses: true },
+    profiles: EVERY_PROFILE,
+    watched: 9,
+    seeds: 4,
+    // A migration that is begun and given up between two polls of the owner goes unnoticed.
+    faults: { "lost": 2, "hidden": 0.5, "artefact": 5, "late gap": 0.5, "uncertain": 1 },
+  },
+  {
+    name: "follows the slots of a few keys while they migrate atomically",
+    weather: { migrations: ["atomic"], atOnce: 2, aborts: true, duration: 4_000 },
+    profiles: ATOMIC_PROFILES,
+    watched: 9,
+    seeds: 2,
+    faults: { "late gap": 0.5, "uncertain": 1, "wide gap": 0.5 },
+  },
+  {
+    name: "follows the slots of a few keys while replicas take over",
+    weather: { failovers: ["orderly", "takeover", "kill", "hang"], duration: 12_000, rate: 0.1 },
+    profiles: EVERY_PROFILE,
+    watched: 9,
+    seeds: 2,
+    // What a demoted node repeats is certain only if the epoch has not risen more than once.
+    faults: { "uncertain": 30, "wide gap": 0.5 },
+  },
+  {
     name: "keeps every promise whatever happens at once",
     weather: {
       migrations: ["by key", "atomic"],
@@ -113,6 +156,9 @@ export const PROPERTIES: readonly Property[] = [
     },
   },
 ];
+
+/** A cluster in which some nodes own no key that is watched, and how often owners are polled besides. */
+const FEW = { shards: 6, slack: 1_500 } as const;
 
 /** Runs of a property with so many seeds. */
 export async function runProperty(
@@ -148,6 +194,12 @@ async function runOnce(property: Property, seed: number): Promise<Report> {
     kind: random.pick(["keyspace", "keyspace", "keyevent"]),
     emitsNew: random.chance(0.5),
     latencies: random.pick([[0.1], [0.1, 1, 5], [0.1, 30, 0.1], [1, 1, 200]]),
+    ...(property.watched === undefined ? {} : {
+      watched: property.watched,
+      // Thousands of channels are subscribed in many round trips.
+      latencies: random.pick([[0.1], [0.1, 1, 5], [0.1, 30, 0.1]]),
+      ...FEW,
+    }),
   });
   await model.watch();
   await weather(model, property.weather);

@@ -62,6 +62,8 @@ export interface Span {
   readonly connectedAt: number;
   readonly subscribedAt: number;
   readonly closedAt: number;
+  /** The slots whose events the client watches; null for all. */
+  readonly watched?: ReadonlySet<number> | null;
   /** How long a command and its answer travel, by the port of the node, in ms. */
   readonly roundTrips: ReadonlyMap<number, number>;
   /** How much longer than what was down a gap may be, beside pauses and round trips, in ms. */
@@ -84,6 +86,9 @@ const DELAY = 5;
 
 /** Events of which `MIGRATE` may have made one and another node the opposite, or that come before one. */
 const PAIRED = new Set(["del", "restore", "new", "overwritten", "type_changed"]);
+
+/** Events that `RESTORE` makes. */
+const RESTORED = new Set(["restore", "new", "overwritten", "type_changed"]);
 
 /** How long a client may go without asking whether a silent node is there, in ms. */
 const LONGEST_SILENCE = 20_000;
@@ -208,6 +213,7 @@ export class Report {
     }
     for (const emission of this.history.emissions) {
       const { truth, at } = emission;
+      if (this.span.watched?.has(emission.slot) === false) continue;
       const items = deliveries.get(emission) ?? [];
       if (items.length > 1) this.#fault("duplicate", describe(emission));
       const [item] = items;
@@ -238,6 +244,8 @@ export class Report {
   #isUndecidable(emission: Emission): boolean {
     const { slot, at, port, type, truth } = emission;
     if (truth === "either" || truth === "undone" || this.#isInGap(emission)) return true;
+    // A `restore` may have come from a node that is not connected to.
+    if (this.span.watched != null && RESTORED.has(type)) return true;
     // Whoever is down may have emitted the opposite.
     if (PAIRED.has(type) && this.#isDownAt(at)) return true;
     const { takeovers, pauses } = this.history;
