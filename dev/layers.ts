@@ -88,6 +88,8 @@ export const LAYERS: readonly Layer[] = [
     runtime: true,
     program: true,
   },
+  // They import the package by its name on npm, and frameworks.
+  { path: "examples/frameworks/", runtime: true },
   {
     path: "examples/",
     imports: ["mod.ts", "events/", "pubsub/connection/", "cluster/discovery/", "resp/", "cli/"],

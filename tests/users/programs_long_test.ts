@@ -9,18 +9,10 @@ import { fileURLToPath } from "node:url";
 import { mustRun } from "../runtimes/package.ts";
 import { findBun, findNode, findNode24 } from "../runtimes/programs.ts";
 import { until } from "../servers/mod.ts";
-import {
-  assertEnds,
-  assertStreams,
-  assertWatches,
-  projectOfTests,
-  start,
-  startTalkative,
-} from "./project.ts";
+import { assertEnds, assertWatches, projectOfTests, start, startTalkative } from "./project.ts";
 
 const project = projectOfTests([
   "@types/node@20.19.25",
-  "express@5.3.0",
   "ioredis@6.0.0",
   "pino@10.4.0",
   "redis@6.3.1",
@@ -83,14 +75,6 @@ for (const [moduleResolution, { module, type }] of Object.entries(RESOLUTIONS)) 
     await assertWatches([...await findNode(), "program.js"], folder);
   });
 }
-
-Deno.test("server-sent events from Express", async () => {
-  await using server = await startTalkative();
-  await using tool = start([...await findNode(), "express.mjs"], project.folder, server);
-  await assertStreams(`${await tool.line()}/events`, server);
-  const patterns = () => server.command("PUBSUB", "NUMPAT");
-  await until("it has unsubscribed", async () => await patterns() === 0);
-});
 
 Deno.test("delayed jobs, ported from ioredis", async () => {
   await using server = await startTalkative();

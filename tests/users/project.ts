@@ -5,10 +5,11 @@ import { Tool } from "../cli/tool.ts";
 import { copy, installPackage } from "../runtimes/package.ts";
 import { packedPackage } from "../runtimes/packed.ts";
 import type { Program } from "../runtimes/programs.ts";
-import { startServer, type TestServer } from "../servers/mod.ts";
+import { startServer, type TestServer, until, within } from "../servers/mod.ts";
 
 /** Where the programs are that import the package by its name on npm. */
-const PROGRAMS = fileURLToPath(new URL("npm/", import.meta.url));
+const PROGRAMS = ["npm/", "../../examples/frameworks/"]
+  .map((folder) => fileURLToPath(new URL(folder, import.meta.url)));
 
 /**
  * Has a project made before the tests of a file, and removed after them: the programs, the package as
@@ -22,7 +23,7 @@ export function projectOfTests(packages: readonly string[]): { readonly folder: 
   Deno.test.beforeAll(async () => {
     project.folder = await Deno.makeTempDir({ prefix: "keywatch-" });
     await installPackage(project.folder, await packedPackage(), packages);
-    await copy(PROGRAMS, project.folder, () => true);
+    for (const folder of PROGRAMS) await copy(folder, project.folder, () => true);
   });
   Deno.test.afterAll(async () => {
     await Deno.remove(project.folder, { recursive: true });
@@ -36,8 +37,14 @@ export function startTalkative(): Promise<TestServer> {
 }
 
 /** Runs a program that watches the server. */
-export function start(program: Program, folder: string, server: TestServer): Tool {
-  return Tool.run([], { program, cwd: folder, env: { REDIS_URL: server.url, NO_COLOR: "1" } });
+export function start(
+  program: Program,
+  folder: string,
+  server: TestServer,
+  more: Record<string, string> = {},
+): Tool {
+  const env = { REDIS_URL: server.url, NO_COLOR: "1", ...more };
+  return Tool.run([], { program, cwd: folder, env });
 }
 
 /** Checks that the program ends without an error, and prints no more than that. */
@@ -55,19 +62,25 @@ export async function assertWatches(program: Program, folder: string): Promise<v
   await assertEnds(tool, "set user:1\n");
 }
 
-/** The first that a stream of server-sent events brings, once it says that it watches. */
+/** Checks that server-sent events of `user:*` and of gaps come, and that it unsubscribes at the end. */
 export async function assertStreams(url: string, server: TestServer): Promise<void> {
   const over = new AbortController();
-  const response = await fetch(url, { signal: over.signal });
+  const response = await within(fetch(url, { signal: over.signal }), 30_000, "the headers");
   assertMatch(response.headers.get("content-type")!, /^text\/event-stream/);
   let text = "";
-  for await (const part of response.body!.pipeThrough(new TextDecoderStream())) {
-    text += part;
-    if (text === ": watching\n\n") await server.command("SET", "user:1", "x");
-    if (text.endsWith("user:1\n\n")) break;
-  }
+  const reading = (async () => {
+    for await (const part of response.body!.pipeThrough(new TextDecoderStream())) text += part;
+  })().catch(() => {});
+  await until("an event comes", async () => {
+    await server.command("SET", "user:1", "x");
+    return /event: set\n(?:id: \d+\n)?data: "?user:1"?\n\n/.test(text);
+  });
+  await server.command("CLIENT", "KILL", "TYPE", "pubsub");
+  await until("a gap comes", () => /event: gap\n(?:id: \d+\n)?data: "?disconnected/.test(text));
   over.abort();
-  assertEquals(text, ": watching\n\nevent: set\ndata: user:1\n\n");
+  await reading;
+  const patterns = () => server.command("PUBSUB", "NUMPAT");
+  await until("it has unsubscribed", async () => await patterns() === 0);
 }
 
 /** The configuration for workerd of a worker in a file, with a socket of the name `http`. */
