@@ -6,6 +6,9 @@ import type { ServerGate } from "../server_owner.ts";
 import type { Reply } from "../../resp/mod.ts";
 import type { MatchedStream, StreamEvent } from "./matcher.ts";
 
+/** Has the offset also of a replica that has lost its primary, for which `ROLE` has none. */
+const INFO = ["INFO", "replication"] as const;
+
 /** How often a position is looked for in RESP2 before the next pause. */
 const TRIES = 5;
 
@@ -29,9 +32,7 @@ export interface Place {
 
 /** Reads the reply to `ROLE`; null if it is not understood. */
 export function readPlace(reply: Reply): Place | null {
-  const [role, ...rest] = Array.isArray(reply)
-    ? reply.map((item) => item instanceof Uint8Array ? String.fromCharCode(...item) : item)
-    : [];
+  const [role, ...rest] = Array.isArray(reply) ? reply.map(toText) : [];
   if (role === "master" || role === "primary") {
     return typeof rest[0] === "number" ? { source: null, isLinked: true, offset: rest[0] } : null;
   }
@@ -40,6 +41,16 @@ export function readPlace(reply: Reply): Place | null {
     return null;
   }
   return { source: `${host}:${port}`, isLinked: state === "connected", offset };
+}
+
+/** Reads the replication offset in the reply to `INFO replication`. */
+function readOffset(reply: Reply): number | null {
+  const [, offset] = /^master_repl_offset:(\d+)/m.exec(String(toText(reply))) ?? [];
+  return offset === undefined ? null : Number(offset);
+}
+
+function toText(reply: Reply): Reply {
+  return reply instanceof Uint8Array ? String.fromCharCode(...reply) : reply;
 }
 
 /** What takes the stream of a side. */
@@ -99,13 +110,21 @@ export class Side implements ServerGate {
     const { epoch } = this.#taker;
     if (info!.protocol === 3) {
       this.#isAsking = true;
-      connection.sendInOrder(["ROLE"], {
-        answer: (reply) => {
+      const fail = (error: Error) => this.#fail(error);
+      const answer = (reply: Reply) => {
+        this.#isAsking = false;
+        const place = readPlace(reply);
+        if (place === null) return;
+        if (place.isLinked) return this.#taker.placed(this, place, epoch);
+        this.#isAsking = true;
+        const answer = (reply: Reply) => {
           this.#isAsking = false;
-          this.#place(reply, epoch);
-        },
-        fail: (error) => this.#fail(error),
-      });
+          const offset = readOffset(reply);
+          if (offset !== null) this.#taker.placed(this, { ...place, offset }, epoch);
+        };
+        connection.sendInOrder(INFO, { answer, fail });
+      };
+      connection.sendInOrder(["ROLE"], { answer, fail });
     } else if (this.#beside === null) this.#openBeside(connection);
     else {
       this.#isAsking = true;
@@ -114,11 +133,6 @@ export class Side implements ServerGate {
         (error) => this.#fail(error),
       );
     }
-  }
-
-  #place(reply: Reply, epoch: number): void {
-    const place = readPlace(reply);
-    if (place !== null) this.#taker.placed(this, place, epoch);
   }
 
   #fail(error: Error): void {
@@ -162,11 +176,13 @@ export class Side implements ServerGate {
     let before = -1;
     await ping(() => before = this.received);
     for (let isFound = false, tries = 0; !isFound && tries < TRIES; tries++) {
-      const reply = await beside.request("ROLE");
+      const place = readPlace(await beside.request("ROLE"));
+      if (place === null) return;
+      const offset = place.isLinked ? place.offset : readOffset(await beside.request(...INFO));
       await ping(() => {
         isFound = this.received === before;
         before = this.received;
-        if (isFound) this.#place(reply, epoch);
+        if (isFound && offset !== null) this.#taker.placed(this, { ...place, offset }, epoch);
       });
     }
   }

@@ -15,22 +15,20 @@
  * @module
  */
 // Imports few values: those that other chunks share would divide these in every bundle.
-import { ConnectError } from "../connection/errors.ts";
-import type { ServerInfo } from "../connection/handshake.ts";
-import type { Replication } from "../connection/info.ts";
-import { type Address, formatAddress } from "../connection/transport.ts";
-import type { Connection } from "../connection/connection.ts";
+import type { Address } from "../connection/transport.ts";
 import type { Delivery, Desired, Dispatcher, Refusal } from "../dispatcher.ts";
 import type { CheckedChannel } from "../flags.ts";
 import type { GapReason } from "../gap.ts";
 import type { Settings } from "../options.ts";
 import type { Server } from "../server.ts";
-import type { ServerOwner } from "../server_owner.ts";
 import type { StandbyStatus } from "../status.ts";
 import { REPEATED_AS } from "../../events/replication.ts";
 import { type Alias, aliasesOf, type FilterTools, isTaken, NOBODY } from "./aliases.ts";
 import { StandbyMatcher, type TakeOver } from "./matcher.ts";
-import { type Place, readPlace, Side, type SideTaker, type StandbyEvent } from "./side.ts";
+import { Replica } from "./replica.ts";
+import { type Place, Side, type SideTaker, type StandbyEvent } from "./side.ts";
+import { continuationOf, type Cut, findUndone, type LostStream } from "./succession.ts";
+import { Doubts, type Verification, verify } from "./verification.ts";
 
 /** How often the roles are asked for while the streams could be matched and are not, in ms. */
 const MATCHING_MS = 10;
@@ -54,21 +52,13 @@ export interface StandbyOptions {
   onStatus(): void;
 }
 
-/** The events of a replica since it follows another primary, or is one. */
-interface Frozen {
-  readonly place: Place;
-  readonly events: StandbyEvent[];
-  bytes: number;
-  readonly since: number;
-}
-
 /** A primary, and the replica that stands by for it. */
 export class Standby implements SideTaker {
   /** The stream of the primary. */
   readonly primary: Side = new Side(this);
   /** Grows whenever what was asked before says nothing of the streams any more. */
   epoch = 0;
-  readonly #replica = new Side(this);
+  readonly #replica: Replica;
   readonly #options: StandbyOptions;
   #matcher!: StandbyMatcher<StandbyEvent>;
   #leading: Side = this.primary;
@@ -80,58 +70,35 @@ export class Standby implements SideTaker {
   #isVerified = false;
   #isVerifying = false;
   #verifiedAt = -Infinity;
-  /** Whom the replica follows, as far as its stream is known; null if it is a primary. */
-  #source: string | null = null;
-  /** The ids of its events since it was last known to follow that one. */
-  readonly #recent = new Set<string>();
-  #frozen: Frozen | null = null;
+  /** The id of the history of both servers; null before it was known. */
+  #history: string | null = null;
+  /** The stream of the primary when it was lost. */
+  #old: LostStream = { events: [], marks: new Map() };
   /** When the replica last answered, and the primary came back, by the clock of `performance`, in ms. */
   #answeredAt = 0;
   #readyAt = 0;
   /** How many messages the primary had sent by then. */
   #receivedBefore = 0;
-  /** The keys of which events may be missing, or may have come twice, and since when. */
-  readonly #doubts = new Map<string, number>();
+  readonly #doubts = new Doubts();
   /** How many changes of subscriptions are under way. */
   #changes = 0;
   #aliases: readonly Alias[] = [];
   /** Why the replica cannot stand by; null if it can, as far as is known. */
   #problem: string | null = null;
   readonly #warned = new Set<string>();
-  readonly #tried = new Set<string>();
   #timer: ReturnType<typeof setTimeout> | undefined;
   #isClosed = false;
 
   constructor(options: StandbyOptions) {
     this.#options = options;
-    const { settings, dispatcher } = options;
-    const flushes = { hasWarned: false };
-    const replica: ServerOwner = {
-      inspect: (info, connection) => this.#inspect(info, connection),
+    this.#replica = new Replica(this, {
+      ...options,
+      Server: options.tools.Server,
+      primary: () => this.primary.server.node,
       onLost: () => this.#loseReplica(),
-      onState: () => this.#onReplica(flushes),
-      onDropped: () => this.#leaveReplica("its messages were dropped"),
-    };
-    this.#replica.server = new options.tools.Server({
-      locator: {
-        name: "a replica",
-        locate: (signal) => {
-          flushes.hasWarned = false;
-          return this.#locate(signal);
-        },
-      },
-      settings: {
-        ...settings,
-        maxAttempts: Infinity,
-        // They are compared with those of the primary.
-        flags: "ignore",
-        // A resynchronization is reported as a flush.
-        flushes,
-        onWarning: (message) => this.#blame(message),
-      },
-      dispatcher,
-      gate: this.#replica,
-      owner: replica,
+      onState: () => this.#onReplica(),
+      onBroken: () => this.#endReplica(),
+      onWarning: (message) => this.#blame(message),
     });
     this.#restart();
   }
@@ -264,8 +231,10 @@ export class Standby implements SideTaker {
       return true;
     }
     this.#cutLast();
-    const isAlive = this.#replica.server.connection !== null && this.#replica.stream !== null;
-    const result = isAlive && this.#matcher.isMatched ? this.#matcher.takeOver(false) : null;
+    const { stream } = this.primary;
+    if (stream !== null) this.#old = { events: stream.events, marks: stream.marks };
+    const isThere = this.#replica.stream !== null;
+    const result = isThere && this.#matcher.isMatched ? this.#matcher.takeOver(false) : null;
     this.primary.stream = null;
     if (result === null) {
       this.#restart();
@@ -312,21 +281,17 @@ export class Standby implements SideTaker {
       served: null,
     };
     side.last = event;
-    if (side === this.primary || this.#frozen === null) return this.#decide(side, event);
-    this.#frozen.events.push(event);
-    this.#frozen.bytes += bytes;
-    const { items, bytes: most } = this.#options.settings.queue;
-    if (this.#frozen.events.length <= items && this.#frozen.bytes <= most) return;
-    this.#leaveReplica("nobody names its primary");
+    if (side === this.primary || this.#replica.frozen === null) return this.#decide(side, event);
+    if (!this.#replica.hold(event)) this.#leaveReplica("nobody names its primary");
   }
 
   #decide(side: Side, event: StandbyEvent): void {
-    if (side === this.#replica) this.#recent.add(event.id);
+    if (side === this.#replica) this.#replica.recent.add(event.id);
     const outcome = this.#matcher.event(side.stream!, event);
     const isMiss = REPEATED_AS[event.event] === null;
     if (outcome === "keep" && !(isMiss && side === this.primary)) return;
     this.#deliver(side, event);
-    if (outcome === "unknown") this.#doubtOf(event.id, event.deliveries[0]!.sentAfter);
+    if (outcome === "unknown") this.#doubts.add(event.id, event.deliveries[0]!.sentAfter);
   }
 
   #deliver(side: Side, event: StandbyEvent): void {
@@ -341,7 +306,7 @@ export class Standby implements SideTaker {
   #hand(side: Side, { id, served }: StandbyEvent, delivery: Delivery): void {
     const { consumers, sentAfter } = delivery;
     // It may be an event that its primary emits under a name that is desired.
-    if (side === this.#replica && consumers.includes(NOBODY)) this.#doubtOf(id, sentAfter);
+    if (side === this.#replica && consumers.includes(NOBODY)) this.#doubts.add(id, sentAfter);
     const rest = served === null ? consumers : consumers.filter((one) => !served.has(one));
     this.#options.dispatcher.hand(rest === consumers ? delivery : { ...delivery, consumers: rest });
   }
@@ -366,7 +331,7 @@ export class Standby implements SideTaker {
     if (side === this.#leading && settings.flushes !== null) report();
     if (side === this.primary) return;
     // It may have been given everything anew, and have left out events.
-    if (side === this.#leading || this.#frozen !== null) {
+    if (side === this.#leading || this.#replica.frozen !== null) {
       return this.#leaveReplica("its keys were discarded");
     }
     this.#beginReplica();
@@ -375,12 +340,17 @@ export class Standby implements SideTaker {
   placed(side: Side, place: Place, epoch: number): void {
     if (side === this.#replica) {
       this.#answeredAt = performance.now();
-      if (this.#frozen !== null) return;
-      if (place.source !== this.#source) return this.#freeze(place);
-      if (place.isLinked) this.#recent.clear();
+      if (this.#replica.frozen !== null) return this.#placeCut(place);
+      if (place.source !== this.#replica.source) return this.#freeze(place, null);
+      this.#replica.lastPlace = { offset: place.offset, received: side.received };
+      if (place.isLinked) this.#replica.recent.clear();
       else this.#isVerified = false;
     } else if (place.source !== null) return;
-    if (epoch !== this.epoch || !place.isLinked || !this.#isComparable) return;
+    // Where the replica was cut off, the positions of the primary show what it has executed alone.
+    const isAlone = this.#replica.frozen !== null && side === this.primary &&
+      side === this.#leading &&
+      this.#changes === 0 && side.stream !== null;
+    if (epoch !== this.epoch || !place.isLinked || !isAlone && !this.#isComparable) return;
     this.#matcher.mark(side.stream!, place.offset);
     if (this.#matcher.isMatched && this.#leading === this.#replica) {
       this.#lead(this.primary, this.#matcher.takeOver(true)!);
@@ -393,7 +363,7 @@ export class Standby implements SideTaker {
 
   /** Whether the positions of both streams mean the same. */
   get #isComparable(): boolean {
-    return this.#isVerified && this.#changes === 0 && this.#frozen === null &&
+    return this.#isVerified && this.#changes === 0 && this.#replica.frozen === null &&
       [this.primary, this.#replica].every(({ server, stream }) => stream !== null && server.agrees);
   }
 
@@ -402,7 +372,7 @@ export class Standby implements SideTaker {
     const from = this.#loss!.from;
     this.#leading = side;
     if (side === this.primary) this.#loss = null;
-    for (const id of unknown) this.#doubtOf(id, from);
+    for (const id of unknown) this.#doubts.add(id, from);
     for (const event of events) this.#deliver(side, event);
     this.#tellDoubts();
     this.#options.onStatus();
@@ -422,14 +392,11 @@ export class Standby implements SideTaker {
 
   /** Begins with the stream of the replica, unless that one leads. */
   #beginReplica(): void {
-    const { server, stream } = this.#replica;
-    if (stream !== null) this.#matcher.endStandby();
-    this.#replica.stream = null;
-    this.#frozen = null;
-    this.#recent.clear();
+    const replica = this.#replica;
+    if (replica.stream !== null) this.#matcher.endStandby();
+    replica.forget();
     this.#doubt();
-    if (this.primary.stream === null || server?.state !== "ready") return;
-    this.#replica.stream = this.#matcher.begin();
+    if (this.primary.stream !== null && replica.isReady) replica.stream = this.#matcher.begin();
   }
 
   /** Nothing that was asked before says anything any more. */
@@ -445,29 +412,48 @@ export class Standby implements SideTaker {
   }
 
   /** Its events wait until it is known whose history they are. */
-  #freeze(place: Place): void {
-    this.#frozen = { place, events: [], bytes: 0, since: performance.now() };
+  #freeze(place: Place | null, cut: Cut | null): void {
+    this.#replica.freeze(place, cut);
     this.#doubt();
   }
 
-  /**
-   * The replica has the history of the primary that is watched.
-   *
-   * @param replication where that history left the one before
-   */
-  #thaw({ previousOffset }: Replication): void {
-    const { events, place } = this.#frozen!;
-    this.#source = place.source;
-    if (this.#leading === this.primary) return this.#beginReplica();
-    this.#frozen = null;
-    // Otherwise events of the new history are among those that were taken for repeated ones.
-    const isExact = place.offset === previousOffset;
-    if (!isExact) { for (const id of this.#recent) this.#doubtOf(id, this.#loss!.from); }
-    this.#recent.clear();
-    const owed = this.#matcher.takeOwed();
-    if (this.#partial !== null) owed.push(this.#partial);
-    this.#partial = null;
-    const notifications = owed.flatMap(({ deliveries }) => deliveries[0]!.notification);
+  /** A new connection to the replica says where it begins. */
+  #placeCut(place: Place): void {
+    const frozen = this.#replica.frozen!;
+    if (frozen.place !== null) return;
+    // Otherwise it began somewhere before.
+    if (this.#replica.received !== frozen.cut!.received) return this.#leaveReplica("it goes on");
+    frozen.place = place;
+  }
+
+  /** The replica has the history of the primary that is watched. */
+  #thaw({ ours, theirs }: NonNullable<Verification["histories"]>): void {
+    const replica = this.#replica;
+    const frozen = replica.frozen!;
+    const { offset, source } = frozen.place!;
+    const next = continuationOf(frozen, this.#history, ours, theirs);
+    if (this.#leading === this.primary && !(next?.isSame && next.isWhole)) {
+      replica.source = source;
+      return this.#beginReplica();
+    }
+    if (!next?.isWhole) return this.#leaveReplica("it goes on elsewhere");
+    const owed = next.isSame ? [] : this.#matcher.takeOwed();
+    const found = next.isSame || next.isComplete
+      ? { undone: owed, doubtful: [] }
+      : findUndone(owed, this.#old, offset);
+    if (found === null) return this.#leaveReplica("its primary was lost too early");
+    replica.frozen = null;
+    replica.source = source;
+    const { undone, doubtful } = found;
+    for (const { id } of doubtful) this.#doubts.add(id, this.#loss!.from);
+    // Events of the new history may be among those that were taken for repeated ones.
+    if (!next.isExact) { for (const id of replica.recent) this.#doubts.add(id, this.#loss!.from); }
+    replica.recent.clear();
+    if (!next.isSame && this.#partial !== null) {
+      undone.push(this.#partial);
+      this.#partial = null;
+    }
+    const notifications = undone.map(({ deliveries }) => deliveries[0]!.notification);
     if (notifications.length > 0) {
       this.#options.dispatcher.reportRolledBack({
         kind: "rolled-back",
@@ -476,24 +462,38 @@ export class Standby implements SideTaker {
         at: Date.now(),
       });
     }
-    for (const event of events) this.#decide(this.#replica, event);
+    for (const event of frozen.events) this.#decide(replica, event);
     this.#tellDoubts();
   }
 
-  #onReplica(flushes: { readonly hasWarned: boolean }): void {
-    const { server, stream } = this.#replica;
-    if (server.state === "ready" && stream === null && !flushes.hasWarned) {
-      this.#tried.clear();
+  #onReplica(): void {
+    const replica = this.#replica;
+    if (replica.isReady && replica.stream === null) {
       this.#answeredAt = performance.now();
       if (this.#leading === this.primary) this.#beginReplica();
     }
-    if (server.state !== "closed") this.#options.onStatus();
+    // At once, so that little can have happened in between.
+    if (replica.isReady && replica.frozen !== null) replica.ask();
+    if (replica.server.state !== "closed") this.#options.onStatus();
   }
 
+  /** The connection to the replica is lost. The next one may go on where it ended. */
   #loseReplica(): void {
+    const { stream, frozen } = this.#replica;
+    const cut = this.#replica.cut();
+    // Of what the primary delivers nothing is missing.
+    const isKnown = this.#leading === this.primary ? this.#matcher.isMatched : cut.offset !== null;
+    if (this.#isClosed || stream === null || frozen !== null || !isKnown) return this.#endReplica();
+    this.#freeze(null, cut);
+    // At once, so that little lies between the end of the one stream and a place of the other.
+    this.primary.ask();
+    this.#options.onStatus();
+  }
+
+  /** The stream of the replica is over. */
+  #endReplica(): void {
     const { primary } = this;
-    this.#replica.stream = null;
-    this.#frozen = null;
+    this.#replica.forget();
     this.#doubt();
     if (this.#isClosed) return;
     if (this.#leading === primary) return this.#matcher.endStandby();
@@ -508,41 +508,8 @@ export class Standby implements SideTaker {
 
   /** Looks for another replica. */
   #leaveReplica(why: string): void {
-    const { server } = this.#replica;
-    const reason = new ConnectError("SERVER_REPLACED", `${server.node} was left: ${why}`, {
-      server: server.node,
-    });
-    server.reconnect(reason, "disconnected");
-  }
-
-  async #locate(signal: AbortSignal): Promise<Address> {
-    const all = await this.#options.replicas(signal);
-    const primary = this.primary.server.node;
-    const others = all.filter((address) => formatAddress(address) !== primary);
-    let address = others.find((address) => !this.#tried.has(formatAddress(address)));
-    if (address === undefined) {
-      this.#tried.clear();
-      [address] = others;
-    }
-    if (address === undefined) {
-      throw new ConnectError("NOT_CONNECTED", `No replica of ${primary} can be connected to`, {
-        server: primary,
-      });
-    }
-    this.#tried.add(formatAddress(address));
-    return address;
-  }
-
-  async #inspect({ role }: ServerInfo, connection: Connection): Promise<void> {
-    const place = readPlace(await connection.request("ROLE"));
-    if (role === "replica" && place?.source) {
-      this.#source = place.source;
-      return;
-    }
-    const { server } = connection;
-    throw new ConnectError("WRONG_ROLE", `Cannot have ${server} stand by: it is not a replica`, {
-      server,
-    });
+    this.#endReplica();
+    this.#replica.leave(why);
   }
 
   /** Does what is due, and comes back. */
@@ -554,7 +521,8 @@ export class Standby implements SideTaker {
     const { heartbeat } = this.#options.settings;
     const areReady = this.primary.stream !== null && this.#replica.stream !== null;
     const pause = this.#isVerified ? heartbeat.interval : VERIFYING_MS;
-    if (areReady && now - this.#verifiedAt >= pause) this.#verify();
+    const isPlaced = this.#replica.frozen === null || this.#replica.frozen.place !== null;
+    if (areReady && isPlaced && now - this.#verifiedAt >= pause) this.#verify();
     if (this.primary.stream !== null && areReady) this.primary.ask();
     if (this.#replica.stream !== null) this.#replica.ask();
     const isMatching = areReady && this.#isVerified && !this.#matcher.isMatched;
@@ -572,7 +540,7 @@ export class Standby implements SideTaker {
     if (server.node === primary.server.node && this.#leading === primary) {
       return this.#leaveReplica("it is the primary now");
     }
-    if (this.#frozen !== null && now - this.#frozen.since > PROMOTION_MS) {
+    if (this.#replica.frozen !== null && now - this.#replica.frozen.since > PROMOTION_MS) {
       return this.#leaveReplica("it does not follow the primary");
     }
     if (this.#leading === primary) return;
@@ -591,33 +559,19 @@ export class Standby implements SideTaker {
     this.#isVerifying = true;
     const { epoch } = this;
     try {
-      const { compareFlags, flagsIn, readReplication } = await import("../on_demand.ts");
-      const read = ({ server }: Side) =>
-        server.withConnection(async (connection) => {
-          const [replication, flags] = await Promise.all([
-            readReplication(connection),
-            connection.request("CONFIG", "GET", "notify-keyspace-events").then(
-              (reply) => flagsIn(connection, reply),
-              () => null,
-            ),
-          ]);
-          return { replication, flags };
-        });
-      const [ours, theirs] = await Promise.all([read(this.primary), read(this.#replica)]);
+      const { problem, histories } = await verify(this.primary, this.#replica);
       if (epoch !== this.epoch || this.#isClosed) return;
       this.#verifiedAt = performance.now();
-      const problem = compareFlags(ours.flags, theirs.flags);
-      const isOne = ours.replication !== null && theirs.replication !== null &&
-        ours.replication.id === theirs.replication.id;
       if (problem !== null) this.#blame(problem);
-      if (problem !== null || !isOne) {
+      if (problem !== null || histories === null) {
         if (this.#isVerified) this.#unmatch();
         this.#isVerified = false;
         return;
       }
       this.#problem = null;
       this.#isVerified = true;
-      if (this.#frozen !== null) this.#thaw(theirs.replication!);
+      if (this.#replica.frozen !== null) this.#thaw(histories);
+      this.#history = histories.theirs.id;
     } catch {
       // A connection is over.
     } finally {
@@ -635,18 +589,11 @@ export class Standby implements SideTaker {
     );
   }
 
-  /** Events of a key may be missing, or may have come twice, since a time. */
-  #doubtOf(id: string, from: number): void {
-    const key = id.slice(id.indexOf(":") + 1);
-    this.#doubts.set(key, Math.min(from, this.#doubts.get(key) ?? Infinity));
-  }
-
   /** Reports the gap of these keys. */
   #tellDoubts(): void {
-    if (this.#doubts.size === 0) return;
-    const keys = [...this.#doubts.keys()];
-    const from = Math.min(...this.#doubts.values());
-    this.#doubts.clear();
+    const doubts = this.#doubts.take();
+    if (doubts === null) return;
+    const { keys, from } = doubts;
     this.#options.dispatcher.reportGap({
       kind: "gap",
       reason: this.#loss?.reason ?? "disconnected",

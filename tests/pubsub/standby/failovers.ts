@@ -20,6 +20,10 @@ export async function failOver(
     ...(binary === undefined ? {} : { binary }),
   });
   const [first] = all.servers;
+  // What they publish moves the replication offset of a new primary, as writes do.
+  for (const sentinel of all.sentinels) {
+    await sentinel.command("SENTINEL", "DEBUG", "PUBLISH-PERIOD", 60_000);
+  }
   await using watched = await Watched.start(all, ["__keyspace@0__:n:*"], {
     protocol,
     timeout: 2_000,
