@@ -65,6 +65,7 @@ export {
   type ChannelLike,
   type ChannelSubscribeOptions,
   ClosedError,
+  type CloseOptions,
   CodedError,
   ConnectError,
   type ConnectErrorOptions,
@@ -121,5 +122,6 @@ export {
   type Transport,
   type UnixAddress,
   UnsupportedError,
+  type WaitOptions,
 } from "./pubsub/mod.ts";
 export { type DecoderLimits, RespLimitError, RespSyntaxError, ServerError } from "./resp/mod.ts";

@@ -1,9 +1,16 @@
 import type { Dispatcher } from "../pubsub/dispatcher.ts";
 import { AbstractKeyspaceNotifications } from "../pubsub/base.ts";
 import type { ServerTarget } from "../pubsub/connection/address.ts";
+import { checkKnown, checkSignal } from "../pubsub/connection/option_checks.ts";
+import { abortable } from "../pubsub/connection/timers.ts";
 import { ConnectError } from "../pubsub/connection/errors.ts";
 import { checkUnused } from "../pubsub/connection/option_checks.ts";
-import { KeyspaceNotifications, type SentinelTarget, type Status } from "../pubsub/mod.ts";
+import {
+  KeyspaceNotifications,
+  type SentinelTarget,
+  type Status,
+  type WaitOptions,
+} from "../pubsub/mod.ts";
 import { checkNames, ONLY_ANNOUNCED } from "../pubsub/options.ts";
 import { isSentinelTarget } from "../pubsub/sentinel_target.ts";
 import type { Topology } from "./discovery/topology.ts";
@@ -80,11 +87,15 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
   /**
    * Refreshes the topology now, and connects to new primaries.
    *
+   * @param options a signal that ends the wait
    * @throws {ConnectError} when no node answers
+   * @throws the reason of the option `signal`
    * @throws {ClosedError} when the notifications are closed, also meanwhile
    */
-  async refreshSubscriptions(): Promise<void> {
-    await this.#cluster.refreshSubscriptions();
+  async refreshSubscriptions(options: WaitOptions = {}): Promise<void> {
+    checkKnown(options, ["signal"]);
+    checkSignal(options.signal);
+    await abortable(this.#cluster.refreshSubscriptions(), options.signal);
   }
 
   /** The state of the subscriptions, nodes and slots. */
@@ -92,10 +103,9 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
     return this.#cluster.status();
   }
 
-  /** Ends all connections, every loop, every wait and every handler. Safe to call twice. */
-  close(): Promise<void> {
+  /** @internal */
+  protected override end(): void {
     this.#cluster.close();
-    return Promise.resolve();
   }
 }
 

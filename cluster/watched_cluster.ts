@@ -186,7 +186,7 @@ export class WatchedCluster {
 
   /** Ends all connections, every loop, every wait and every handler. Safe to call twice. */
   close(): void {
-    if (this.#end.signal.aborted) return;
+    if (this.#end.signal.aborted) return this.dispatcher.end(this.#end.signal.reason);
     const reason = new ClosedError("The notifications of the cluster were closed");
     this.#refresher.stop();
     this.#end.abort(reason);

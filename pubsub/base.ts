@@ -1,4 +1,4 @@
-import { SILENT_MS } from "./connection/timers.ts";
+import { abortable, SILENT_MS } from "./connection/timers.ts";
 import {
   type Channel,
   type ChannelOptions,
@@ -12,18 +12,20 @@ import {
   SubkeyspaceitemChannel,
 } from "../parse/mod.ts";
 import { NotificationChannel } from "../parse/channel.ts";
-import { readArguments, readChannel } from "./subscribe.ts";
+import { readArguments, readChannel, splitOptions } from "./subscribe.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import type {
   ChannelLike,
   ChannelSubscribeOptions,
+  CloseOptions,
   EventOf,
   GetMessageOptions,
   ListenOptions,
   SubscribeOptions,
   Subscription,
+  WaitOptions,
 } from "./subscription.ts";
-import { checkOneOf, checkUnused } from "./connection/option_checks.ts";
+import { checkKnown, checkOneOf, checkSignal, checkUnused } from "./connection/option_checks.ts";
 import type { ListenerOptions, NotificationsEvent, NotificationsEventMap } from "./reports.ts";
 import type { Health, Status } from "./status.ts";
 import type { NotificationLoop, StreamItem } from "./stream.ts";
@@ -59,8 +61,29 @@ export abstract class AbstractKeyspaceNotifications
   /** How things stand. */
   abstract status(): Status;
 
-  /** Ends everything: the connection, every loop, every wait. Safe to call twice. */
-  abstract close(): Promise<void>;
+  /**
+   * Ends the connections and the dispatcher.
+   *
+   * @internal
+   */
+  protected abstract end(): void;
+
+  /**
+   * Closes all connections, and ends every loop, every wait and every handler. Safe to call twice.
+   *
+   * Queued notifications are dropped. A handler that is running is not interrupted, and is not waited
+   * for. With `drain: true`, handlers get what is queued for them, and it resolves when their last calls
+   * are done, so a handler must not wait for it; loops get what is queued for them before they end.
+   *
+   * @param options whether to deliver what is queued
+   */
+  async close(options: CloseOptions = {}): Promise<void> {
+    checkKnown(options, ["drain"]);
+    const { drain = false } = options;
+    this.dispatcher.drains = drain;
+    this.end();
+    if (drain) await this.dispatcher.drained();
+  }
 
   /** Whether everything subscribed is being received, and if not, why. */
   health(): Health {
@@ -116,18 +139,22 @@ export abstract class AbstractKeyspaceNotifications
   }
 
   /**
-   * Unsubscribes these channels in every subscription; without arguments, all channels.
+   * Unsubscribes these channels in every subscription; without channels, all of them.
    *
-   * @param channels as for {@linkcode subscribe}
+   * @param args channels as for {@linkcode subscribe}; the last argument may be options
    * @returns once every server has confirmed
    * @throws {TypeError} if an argument is not a channel
+   * @throws the reason of the option `signal`; the channels are released all the same
    */
-  async unsubscribe(...channels: ChannelLike[]): Promise<void> {
-    await this.dispatcher.unsubscribe(
-      channels.length === 0
-        ? null
-        : channels.map((name, place) => this.#inDatabase(readChannel(name, place, "unsubscribe"))),
+  async unsubscribe(...args: [...ChannelLike[], WaitOptions] | ChannelLike[]): Promise<void> {
+    const { names, options } = splitOptions<WaitOptions>(args);
+    checkKnown(options, ["signal"]);
+    checkSignal(options.signal);
+    const channels = names.map((name, place) =>
+      this.#inDatabase(readChannel(name, place, "unsubscribe"))
     );
+    const work = this.dispatcher.unsubscribe(channels.length === 0 ? null : channels);
+    await abortable(work, options.signal);
   }
 
   /**
@@ -370,6 +397,41 @@ export abstract class AbstractKeyspaceNotifications
     listener: (event: NotificationsEvent<Type>) => unknown,
   ): void {
     this.dispatcher.reports.remove(type, listener);
+  }
+
+  /**
+   * Reads the merged stream as a `ReadableStream`, as `listen` does. Canceling it leaves the loop.
+   *
+   * @param options as for {@linkcode listen}
+   * @returns the stream; it fails when the connection was lost for good
+   * @throws as {@linkcode listen} does
+   *
+   * @example
+   * ```ts no-run
+   * import { connect } from "@keywatch/keywatch";
+   *
+   * await using notifications = await connect("redis://localhost:6379");
+   * await notifications.subscribeKeyspace("user:*");
+   * await notifications.readable({ gaps: true }).pipeTo(
+   *   new WritableStream({ write: (item) => console.log(item.kind) }),
+   * );
+   * ```
+   */
+  readable<Options extends ListenOptions = ListenOptions>(
+    options?: Options,
+  ): ReadableStream<StreamItem<Options>> {
+    const loop = this.listen(options);
+    return new ReadableStream<StreamItem<Options>>({
+      async pull(controller) {
+        const { done, value } = await loop.next();
+        if (done) controller.close();
+        else controller.enqueue(value);
+      },
+      async cancel() {
+        await loop.return();
+      },
+      // Notifications wait in the queue of the loop, which is bounded and counted.
+    }, { highWaterMark: 0 });
   }
 
   /** Reads the merged stream, as `listen()` does. */

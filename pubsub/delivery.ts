@@ -73,6 +73,7 @@ export class HandlerConsumer implements Consumer {
   readonly #onError: (error: unknown) => void;
   readonly #queue: BoundedQueue;
   #busy = false;
+  #drained: Promise<void> = Promise.resolve();
   #closed = false;
 
   /** @param isBatch whether the handler takes batches */
@@ -97,11 +98,16 @@ export class HandlerConsumer implements Consumer {
       notification.detach();
       this.#queue.push(notification, bytes, source.sentAfter);
       // After the current read, because what it brings is delivered in one turn.
-      if (!this.#busy) this.#drain(null);
+      if (!this.#busy) this.#drained = this.#drain(null);
       return;
     }
     const pending = this.#call(notification);
-    if (pending !== null) this.#drain(pending);
+    if (pending !== null) this.#drained = this.#drain(pending);
+  }
+
+  /** Waits until the handler has taken what waits, and its last call is done. */
+  drained(): Promise<void> {
+    return this.#drained;
   }
 
   /** Drops what waits. A call of the handler that is under way is not interrupted. */

@@ -3,6 +3,7 @@ import { parseNotification } from "../parse/notification.ts";
 import type { MessageFrame } from "../resp/mod.ts";
 import { type Consumer, HandlerConsumer } from "./delivery.ts";
 import { ClosedError } from "./connection/errors.ts";
+import { abortable } from "./connection/timers.ts";
 import type { EventAdvice } from "./advice.ts";
 import type { EventDeduplicator } from "./event_deduplicator.ts";
 import type { CheckedChannel } from "./flags.ts";
@@ -17,7 +18,7 @@ import type { ServerChannel } from "./connection/requests.ts";
 import { channelId, type DesiredChannel, SubscriptionRegistry } from "./subscription_registry.ts";
 import type { SlotSpan } from "./status.ts";
 import { Stream } from "./stream.ts";
-import type { SubscribeOptions, Subscription } from "./subscription.ts";
+import type { SubscribeOptions, Subscription, WaitOptions } from "./subscription.ts";
 
 /** A call of `subscribe`: the channels that it has not released, and where their notifications go. */
 interface ActiveSubscription {
@@ -104,6 +105,8 @@ export class Dispatcher {
   /** The merged stream: takes the notifications of subscriptions without a handler. */
   readonly stream: Stream;
   readonly reports: Reports;
+  /** Whether consumers get what waits for them when the user closes everything. */
+  drains = false;
   readonly #servers: Servers;
   readonly #settings: Settings;
   readonly #delivery: DeliveryOptions;
@@ -191,10 +194,11 @@ export class Dispatcher {
     const checked = desired.map(({ bytes, isPattern }) => ({ bytes, isPattern, users: [user] }));
     let refused: Refusal[];
     try {
-      [refused] = await Promise.all([
+      const work = Promise.all([
         this.#servers.subscribe(desired, checked, admit),
         this.#advise(channels, events),
       ]);
+      [refused] = await abortable(work, options.signal);
     } catch (error) {
       // Unsubscribes what was subscribed meanwhile; nothing waits for that.
       this.#release(channels, subscription).catch(() => {});
@@ -322,9 +326,23 @@ export class Dispatcher {
     const closed = reason instanceof ClosedError;
     if (this.#end !== null && !closed) return;
     this.#end = reason;
-    this.stream.close(closed ? null : reason);
-    if (closed) this.reports.observer?.end();
-    if (!closed) return;
+    this.stream.close(closed ? null : reason, this.drains);
+    if (closed && !this.drains) this.#stop();
+  }
+
+  /** Waits until all handlers have taken what waits for them, after the end. */
+  async drained(): Promise<void> {
+    await Promise.all(
+      Array.from(
+        this.#subscriptions,
+        ({ consumer }) => consumer instanceof HandlerConsumer ? consumer.drained() : null,
+      ),
+    );
+    this.#stop();
+  }
+
+  #stop(): void {
+    this.reports.observer?.end();
     this.#delivery.backpressure.end();
     for (const { consumer } of this.#subscriptions) {
       if (consumer instanceof HandlerConsumer) consumer.close();
@@ -332,9 +350,10 @@ export class Dispatcher {
   }
 
   #handle(subscription: ActiveSubscription, channels: readonly Channel[]): Subscription {
-    const unsubscribe = () => this.#release(channels, subscription);
+    const unsubscribe = ({ signal }: WaitOptions = {}) =>
+      abortable(this.#release(channels, subscription), signal);
     this.#settings.reports.emit("subscribe", { channels });
-    return { channels, unsubscribe, [Symbol.asyncDispose]: unsubscribe };
+    return { channels, unsubscribe, [Symbol.asyncDispose]: () => unsubscribe() };
   }
 
   /** Releases channels in one subscription, or in every one. */

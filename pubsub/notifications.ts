@@ -208,13 +208,12 @@ export class KeyspaceNotifications extends AbstractKeyspaceNotifications {
     };
   }
 
-  /** Ends the connection, every loop, every wait and every handler. Safe to call twice. */
-  close(): Promise<void> {
+  /** @internal */
+  protected override end(): void {
     const reason = new ClosedError(`The notifications of ${this.#node} were closed`);
     this.#server.close(reason);
     // Also what was lost for good before: nobody wants to read on.
     this.dispatcher.end(reason);
-    return Promise.resolve();
   }
 
   get #node(): string {

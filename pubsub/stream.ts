@@ -116,12 +116,13 @@ export class Stream implements Consumer {
   /**
    * Ends every loop.
    *
-   * @param error what loops end with, after what they still hold; null to end them at once
+   * @param error what loops end with, after what they still hold; null if the user has closed it
+   * @param keeps whether loops without an error get what they still hold, too
    */
-  close(error: Error | null): void {
+  close(error: Error | null, keeps: boolean): void {
     const mailboxes = [this.#inbox, ...this.#loops];
     // The user has closed it, and does not want what is left.
-    if (error === null) { for (const { queue } of mailboxes) queue.clear(); }
+    if (error === null && !keeps) { for (const { queue } of mailboxes) queue.clear(); }
     if (this.#end !== null && error !== null) return;
     this.#end = { error };
     for (const mailbox of mailboxes) mailbox.end(this.#end);

@@ -3,11 +3,11 @@ import { Channel, toChannel } from "../parse/mod.ts";
 import { ServerError } from "../resp/mod.ts";
 import { type RefusedChannel, SubscribeRefusedError } from "./errors.ts";
 import type { ChannelLike, SubscribeOptions, Subscription } from "./subscription.ts";
-import { rejectUnknown } from "./connection/option_checks.ts";
+import { checkSignal, rejectUnknown } from "./connection/option_checks.ts";
 import { excerpt } from "./connection/printable.ts";
 
 /** The options of a subscription. */
-const OPTIONS = ["handler", "batchHandler", "events", "keys", "db", "as"];
+const OPTIONS = ["handler", "batchHandler", "events", "keys", "db", "as", "signal"];
 
 /**
  * Reads what `subscribe` was called with.
@@ -22,16 +22,14 @@ export function readArguments(
   options: SubscribeOptions;
   failure: Promise<never> | null;
 } {
-  const given = args.at(-1) === undefined ? args.slice(0, -1) : args;
-  const last = given.at(-1);
-  // What has a length is a list or bytes in the wrong place, and not to be passed over as options.
-  const hasOptions = typeof last === "object" && last !== null && !(last instanceof Channel) &&
-    !("length" in last) && !("byteLength" in last);
-  const names = (hasOptions ? given.slice(0, -1) : given) as readonly ChannelLike[];
+  const { names, options } = splitOptions<SubscribeOptions>(
+    args.at(-1) === undefined ? args.slice(0, -1) : args,
+  );
   if (names.length === 0) {
     throw new TypeError("Cannot subscribe: no channel is given");
   }
-  const options = hasOptions ? last : {};
+  checkSignal(options.signal);
+  options.signal?.throwIfAborted();
   const { handler, batchHandler } = options;
   for (const [name, given] of Object.entries({ handler, batchHandler })) {
     if (given !== undefined && typeof given !== "function") {
@@ -43,6 +41,18 @@ export function readArguments(
   }
   const failure = rejectUnknown(options, OPTIONS);
   return { channels: names.map(readSubscribable), options, failure };
+}
+
+/** Separates channels from the options that may follow them. */
+export function splitOptions<Options extends object>(
+  args: readonly (ChannelLike | Options | undefined)[],
+): { names: readonly ChannelLike[]; options: Partial<Options> } {
+  const last = args.at(-1);
+  // What has a length is a list or bytes in the wrong place, and not to be passed over as options.
+  const hasOptions = typeof last === "object" && last !== null && !(last instanceof Channel) &&
+    !("length" in last) && !("byteLength" in last);
+  const names = (hasOptions ? args.slice(0, -1) : args) as readonly ChannelLike[];
+  return { names, options: hasOptions ? last as Options : {} };
 }
 
 /**

@@ -30,7 +30,46 @@ export interface Subscription extends AsyncDisposable {
   /** The subscribed channels. */
   readonly channels: readonly Channel[];
   /** Unsubscribes. A channel stays subscribed on the server while another subscription needs it. */
-  unsubscribe(): Promise<void>;
+  unsubscribe(options?: WaitOptions): Promise<void>;
+}
+
+/**
+ * Options of methods that wait for servers, such as `unsubscribe`.
+ *
+ * @example
+ * ```ts no-run
+ * import { connect, type WaitOptions } from "@keywatch/keywatch";
+ *
+ * const options: WaitOptions = { signal: AbortSignal.timeout(1_000) };
+ * await using notifications = await connect("redis://localhost:6379");
+ * await notifications.subscribeKeyspace("user:*");
+ * await notifications.unsubscribe("__keyspace@0__:user:*", options);
+ * ```
+ */
+export interface WaitOptions {
+  /** Ends the wait when it is aborted: the method rejects with its reason. Default: none. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Options of {@linkcode KeyspaceNotificationsInterface.close}.
+ *
+ * @example
+ * ```ts no-run
+ * import { type CloseOptions, connect } from "@keywatch/keywatch";
+ *
+ * const options: CloseOptions = { drain: true };
+ * const notifications = await connect("redis://localhost:6379");
+ * await notifications.subscribeKeyspace("user:*", { handler: async ({ key }) => console.log(key) });
+ * await notifications.close(options);
+ * ```
+ */
+export interface CloseOptions {
+  /**
+   * Delivers the notifications that are queued before handlers and loops end. Default: `false`, which
+   * drops them.
+   */
+  readonly drain?: boolean | undefined;
 }
 
 /**
@@ -91,6 +130,7 @@ export interface FilterOptions {
  */
 export type SubscribeOptions<Event extends ReceivedEvent = ReceivedEvent> =
   & FilterOptions
+  & WaitOptions
   & (
     | {
       /**

@@ -64,6 +64,7 @@ const SECTIONS: Section[] = [
     text: "The options of the loops over the merged stream.",
   },
   { title: "`getMessage`", types: ["GetMessageOptions"], text: "The options of `getMessage`." },
+  { title: "`close`", types: ["CloseOptions"], text: "The options of `close`." },
   {
     title: "`addEventListener`",
     types: ["ListenerOptions"],

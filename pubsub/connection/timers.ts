@@ -42,6 +42,21 @@ export function delay(ms: number, signal: AbortSignal): Promise<void> {
   });
 }
 
+/**
+ * Waits for work, unless the signal is aborted before it is done. The work goes on then.
+ *
+ * @throws the signal's reason, or what the work throws
+ */
+export function abortable<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return work;
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(signal.reason);
+    if (signal.aborted) abort();
+    signal.addEventListener("abort", abort, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
+  });
+}
+
 /** Wakes those who wait for something to change. */
 export class Signal {
   readonly #waiting = new Set<() => void>();

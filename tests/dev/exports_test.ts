@@ -15,7 +15,7 @@ const VALUES = `
 `;
 const TYPES = `
   AbstractKeyspaceNotifications Address BatchHandler ChannelLike ChannelOptions
-  ChannelSubscribeOptions ClusterOptions ConnectErrorOptions ConnectOptions
+  ChannelSubscribeOptions CloseOptions ClusterOptions ConnectErrorOptions ConnectOptions
   Credentials DecoderLimits Dial DialOptions EventName EventNames EventOf FilterOptions FlagsPolicy Flush
   Gap GapReason GetMessageOptions Health HeartbeatOptions
   KeyspaceNotificationsInterface KnownEvent ListenOptions ListenerOptions MigrationPolicy
@@ -23,7 +23,7 @@ const TYPES = `
   NotificationHandler NotificationLoop NotificationsEvent NotificationsEventMap Overflow ParseOptions QueueLimits QueueOptions ReceivedEvent
   RefusedChannel RolledBack SentinelFailure SentinelTarget ServerAddress ServerTarget ServerUrl SlotCoverage
   SlotRange SlotSpan Status StreamItem SubscribeOptions Subscription TcpAddress 
-  TlsOptions Transport UnixAddress 
+  TlsOptions Transport UnixAddress WaitOptions 
 `;
 
 const VALUES_OF_CONNECTION = `
