@@ -213,7 +213,7 @@ function isChain<Item>(events: readonly HeldEvent<Item>[]): boolean {
 
 /**
  * Finds the events of a key that clients made, given that it migrated from node to node: as few as
- * possible. What only some of the explanations with so few call a client's is uncertain.
+ * possible. If several explanations have so few, only what all of them call a client's is certain.
  */
 function explain<Item>(events: readonly HeldEvent<Item>[]): Map<HeldEvent<Item>, Classification> {
   const classifications = new Map<HeldEvent<Item>, Classification>(
@@ -228,9 +228,9 @@ function explain<Item>(events: readonly HeldEvent<Item>[]): Map<HeldEvent<Item>,
   const fewest = bySize.find((explanations) => explanations.length > 0) ?? [];
   for (const [index, event] of events.entries()) {
     const count = fewest.filter((real) => real & (1 << index)).length;
-    if (fewest.length === 0 || count > 0 && count < fewest.length) continue;
     const isCertain = event.type === DEL || event.isOwn;
-    classifications.set(event, count === 0 ? "artefact" : isCertain ? "real" : "maybe");
+    if (count === 0 && fewest.length === 1) classifications.set(event, "artefact");
+    if (count > 0 && count === fewest.length && isCertain) classifications.set(event, "real");
   }
   return classifications;
 }

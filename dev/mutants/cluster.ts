@@ -3,6 +3,13 @@ import type { Mutant } from "./mutant.ts";
 /** Breakages of `cluster/`. */
 export const cluster: readonly Mutant[] = [
   {
+    name: "hides a deletion to which one of several restores can belong",
+    file: "cluster/migration/key_moves.ts",
+    before: "if (count === 0 && fewest.length === 1)",
+    after: "if (count === 0 && fewest.length > 0)",
+    tests: ["tests/cluster/migration/filter_test.ts"],
+  },
+  {
     name: "decides a deletion before the other nodes have proven anything",
     file: "cluster/migration/key_moves.ts",
     before:
