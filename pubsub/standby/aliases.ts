@@ -4,6 +4,7 @@ import type { ServerChannel } from "../connection/requests.ts";
 import type { Consumer } from "../delivery.ts";
 import type { FilteredConsumer, makeFilter, User } from "../filter.ts";
 import type { CheckedChannel } from "../flags.ts";
+import type { DesiredChannel, SubscriptionRegistry } from "../subscription_registry.ts";
 
 /**
  * Uses the channels on which a replica repeats desired events under another name. What it takes of a
@@ -71,8 +72,38 @@ export function aliasesOf(channels: Iterable<CheckedChannel>, tools: FilterTools
   return aliases;
 }
 
-/** Whether somebody takes an event of some channel. */
-export function isTaken(
+/** The channels of both servers: those that are desired, and those that only their comparison needs. */
+export class ComparedChannels {
+  readonly #registry: SubscriptionRegistry<User>;
+  readonly #tools: FilterTools;
+  #aliases: readonly Alias[] = [];
+
+  constructor(registry: SubscriptionRegistry<User>, tools: FilterTools) {
+    this.#registry = registry;
+    this.#tools = tools;
+  }
+
+  /**
+   * Registers the channels that the comparison needs, in place of those before.
+   *
+   * @param more channels with the users that they are going to have
+   * @returns those that are registered
+   */
+  set(more: readonly CheckedChannel[] = []): DesiredChannel<User>[] {
+    const before = this.#aliases;
+    this.#aliases = aliasesOf([...this.#registry.values(), ...more], this.#tools);
+    const added = this.#aliases.map(({ channel, user }) => this.#registry.add(channel, user));
+    for (const { channel, user } of before) this.#registry.remove(channel, user);
+    return added;
+  }
+
+  /** Whether somebody takes an event of some channel. */
+  take(event: string): boolean {
+    return isTaken(event, this.#registry.values(), this.#tools);
+  }
+}
+
+function isTaken(
   event: string,
   channels: Iterable<CheckedChannel>,
   tools: FilterTools,

@@ -22,13 +22,12 @@ import type { GapReason } from "../gap.ts";
 import type { Settings } from "../options.ts";
 import type { Server } from "../server.ts";
 import type { StandbyStatus } from "../status.ts";
-import { REPEATED_AS } from "../../events/replication.ts";
-import { type Alias, aliasesOf, type FilterTools, isTaken, NOBODY } from "./aliases.ts";
-import { StandbyMatcher, type TakeOver } from "./matcher.ts";
+import { ComparedChannels, type FilterTools } from "./aliases.ts";
 import { Replica } from "./replica.ts";
-import { type Place, Side, type SideTaker, type StandbyEvent } from "./side.ts";
-import { continuationOf, type Cut, findUndone, type LostStream } from "./succession.ts";
-import { Doubts, type Verification, verify } from "./verification.ts";
+import { type Place, Side, type SideTaker } from "./side.ts";
+import { Streams } from "./streams.ts";
+import { continuationOf, type Cut } from "./succession.ts";
+import { type Verification, verify } from "./verification.ts";
 
 /** How often the roles are asked for while the streams could be matched and are not, in ms. */
 const MATCHING_MS = 10;
@@ -60,29 +59,21 @@ export class Standby implements SideTaker {
   epoch = 0;
   readonly #replica: Replica;
   readonly #options: StandbyOptions;
-  #matcher!: StandbyMatcher<StandbyEvent>;
-  #leading: Side = this.primary;
-  /** The gap that began, had the replica not taken the lead; null while the primary leads. */
-  #loss: { readonly reason: GapReason; readonly from: number } | null = null;
-  /** What an event lacks that was received in part when its connection was lost. */
-  #partial: StandbyEvent | null = null;
+  readonly #streams: Streams;
   /** Whether both servers have one history, and emit the same events. */
   #isVerified = false;
   #isVerifying = false;
   #verifiedAt = -Infinity;
   /** The id of the history of both servers; null before it was known. */
   #history: string | null = null;
-  /** The stream of the primary when it was lost. */
-  #old: LostStream = { events: [], marks: new Map() };
   /** When the replica last answered, and the primary came back, by the clock of `performance`, in ms. */
   #answeredAt = 0;
   #readyAt = 0;
   /** How many messages the primary had sent by then. */
   #receivedBefore = 0;
-  readonly #doubts = new Doubts();
   /** How many changes of subscriptions are under way. */
   #changes = 0;
-  #aliases: readonly Alias[] = [];
+  readonly #channels: ComparedChannels;
   /** Why the replica cannot stand by; null if it can, as far as is known. */
   #problem: string | null = null;
   readonly #warned = new Set<string>();
@@ -100,7 +91,8 @@ export class Standby implements SideTaker {
       onBroken: () => this.#endReplica(),
       onWarning: (message) => this.#blame(message),
     });
-    this.#restart();
+    this.#channels = new ComparedChannels(options.dispatcher.registry, options.tools);
+    this.#streams = new Streams(this.primary, this.#replica, options);
   }
 
   /** Begins, once the primary is ready. */
@@ -114,13 +106,13 @@ export class Standby implements SideTaker {
     if (this.#isClosed) return;
     this.#isClosed = true;
     clearTimeout(this.#timer);
-    this.#tellDoubts();
+    this.#streams.tellDoubts();
     this.#replica.server.close(reason);
   }
 
   /** Whether the replica replaces the primary, and has confirmed all channels. */
   get isCovering(): boolean {
-    return this.#leading === this.#replica && this.#replica.server.agrees;
+    return this.#streams.isReplicaLeading && this.#replica.server.agrees;
   }
 
   /** How it stands. */
@@ -131,8 +123,8 @@ export class Standby implements SideTaker {
       node,
       state,
       error: error ?? this.#problem,
-      isMatched: this.#matcher.isMatched,
-      isLeading: this.#leading === this.#replica,
+      isMatched: this.#streams.matcher.isMatched,
+      isLeading: this.#streams.isReplicaLeading,
       lacks: this.#lacksMisses ? ["keymiss"] : [],
     };
   }
@@ -149,27 +141,25 @@ export class Standby implements SideTaker {
     settle: (channels: readonly Desired[]) => Promise<Refusal[]>,
   ): Promise<Refusal[]> {
     return await this.#change(async () => {
-      const { registry } = this.#options.dispatcher;
-      const added = this.#setAliases([...registry.values(), ...checked]);
+      const added = this.#channels.set(checked);
       const all = [...channels, ...added];
       const atReplica = this.#replica.server.connection === null
         ? Promise.resolve([])
         : this.#replica.server.settle(all).catch(() => []);
       const refused = await settle(all);
       // What leads has to have confirmed them too.
-      const alsoRefused = this.#leading === this.#replica ? await atReplica : [];
-      const isAsked = ({ channel }: Refusal) => channels.includes(channel);
+      const alsoRefused = this.#streams.isReplicaLeading ? await atReplica : [];
       for (const { channel, error } of [...refused, ...alsoRefused]) {
         if (!channels.includes(channel)) this.#blame(error.message);
       }
-      return refused.filter(isAsked);
+      return refused.filter(({ channel }) => channels.includes(channel));
     });
   }
 
   /** Has both servers unsubscribe what is not desired. */
   async reconcile(): Promise<void> {
     await this.#change(async () => {
-      this.#setAliases([...this.#options.dispatcher.registry.values()]);
+      this.#channels.set();
       await Promise.all([this.primary.server.reconcile(), this.#replica.server.reconcile()]);
     });
   }
@@ -185,21 +175,11 @@ export class Standby implements SideTaker {
     }
   }
 
-  /** Registers the channels that are needed for the comparison, in place of those before. */
-  #setAliases(channels: readonly CheckedChannel[]): Desired[] {
-    const { registry } = this.#options.dispatcher;
-    const before = this.#aliases;
-    this.#aliases = aliasesOf(channels, this.#options.tools);
-    const added = this.#aliases.map(({ channel, user }) => registry.add(channel, user));
-    for (const { channel, user } of before) registry.remove(channel, user);
-    return added;
-  }
-
   /** Whether reads of missing keys are subscribed, which no replica learns of. */
   get #lacksMisses(): boolean {
     const { flags } = this.primary.server.status();
     return flags !== null && flags.includes("m") &&
-      isTaken("keymiss", this.#options.dispatcher.registry.values(), this.#options.tools);
+      this.#channels.take("keymiss");
   }
 
   /** The state of the primary has changed. What comes from a new connection follows. */
@@ -208,9 +188,9 @@ export class Standby implements SideTaker {
     if (state === "ready" && this.primary.stream === null) {
       this.#readyAt = performance.now();
       this.#receivedBefore = this.primary.received;
-      if (this.#leading === this.primary) this.#restart();
+      if (!this.#streams.isReplicaLeading) this.#restart();
       else {
-        this.primary.stream = this.#matcher.begin();
+        this.primary.stream = this.#streams.matcher.begin();
         this.#doubt();
       }
     } else if (state === "degraded") this.#losePrimary();
@@ -226,112 +206,48 @@ export class Standby implements SideTaker {
       this.#losePrimary();
       return false;
     }
-    if (this.#leading === this.#replica) {
+    if (this.#streams.isReplicaLeading) {
       this.#losePrimary();
       return true;
     }
-    this.#cutLast();
-    const { stream } = this.primary;
-    if (stream !== null) this.#old = { events: stream.events, marks: stream.marks };
-    const isThere = this.#replica.stream !== null;
-    const result = isThere && this.#matcher.isMatched ? this.#matcher.takeOver(false) : null;
+    const isCovered = this.#replica.stream !== null &&
+      this.#streams.change(false, { reason, from });
     this.primary.stream = null;
-    if (result === null) {
+    if (!isCovered) {
       this.#restart();
       return false;
     }
-    this.#loss = { reason, from };
-    const isComplete = !this.#lacksMisses;
-    this.#lead(this.#replica, result);
-    return isComplete;
+    this.#options.onStatus();
+    return !this.#lacksMisses;
   }
 
   /** The primary was found at another address, where events may have happened since `after`. */
   move(after: number): void {
-    if (this.#loss === null || after === Infinity) return;
-    this.#loss = { reason: "failover", from: Math.min(this.#loss.from, after) };
+    if (this.#streams.loss === null || after === Infinity) return;
+    this.#streams.loss = { reason: "failover", from: Math.min(this.#streams.loss.from, after) };
   }
 
   #losePrimary(): void {
     this.primary.stream = null;
-    if (this.#leading === this.#replica) this.#matcher.endStandby();
+    if (this.#streams.isReplicaLeading) this.#streams.matcher.endStandby();
     else this.#restart();
   }
 
   take(side: Side, delivery: Delivery): void {
-    const { last } = side;
-    if (!delivery.begins && last !== null) {
-      last.deliveries.push(delivery);
-      if (last.isDelivered) this.#hand(side, last, delivery);
-      else delivery.notification.detach();
-      return;
+    const event = this.#streams.take(side, delivery);
+    if (event === null) return;
+    if (side === this.primary || this.#replica.frozen === null) {
+      return this.#streams.decide(side, event);
     }
-    if (side.stream === null) {
-      side.last = null;
-      if (side === this.#leading) this.#options.dispatcher.hand(delivery);
-      return;
-    }
-    const { notification, bytes } = delivery;
-    const event: StandbyEvent = {
-      id: `${notification.kind}${notification.database}:${notification.key}`,
-      event: notification.eventType,
-      bytes,
-      deliveries: [delivery],
-      isDelivered: false,
-      served: null,
-    };
-    side.last = event;
-    if (side === this.primary || this.#replica.frozen === null) return this.#decide(side, event);
     if (!this.#replica.hold(event)) this.#leaveReplica("nobody names its primary");
-  }
-
-  #decide(side: Side, event: StandbyEvent): void {
-    if (side === this.#replica) this.#replica.recent.add(event.id);
-    const outcome = this.#matcher.event(side.stream!, event);
-    const isMiss = REPEATED_AS[event.event] === null;
-    if (outcome === "keep" && !(isMiss && side === this.primary)) return;
-    this.#deliver(side, event);
-    if (outcome === "unknown") this.#doubts.add(event.id, event.deliveries[0]!.sentAfter);
-  }
-
-  #deliver(side: Side, event: StandbyEvent): void {
-    if (side === this.#replica && this.#partial?.id === event.id) {
-      event.served = this.#partial.served;
-      this.#partial = null;
-    }
-    event.isDelivered = true;
-    for (const delivery of event.deliveries) this.#hand(side, event, delivery);
-  }
-
-  #hand(side: Side, { id, served }: StandbyEvent, delivery: Delivery): void {
-    const { consumers, sentAfter } = delivery;
-    // It may be an event that its primary emits under a name that is desired.
-    if (side === this.#replica && consumers.includes(NOBODY)) this.#doubts.add(id, sentAfter);
-    const rest = served === null ? consumers : consumers.filter((one) => !served.has(one));
-    this.#options.dispatcher.hand(rest === consumers ? delivery : { ...delivery, consumers: rest });
-  }
-
-  /**
-   * The connection of the primary may have ended between the messages of one event: then it is left to the
-   * replica to complete it.
-   */
-  #cutLast(): void {
-    const { last, stream } = this.primary;
-    const { hasOverlaps } = this.#options.dispatcher.registry;
-    if (!hasOverlaps || last === null || stream?.events.at(-1) !== last) return;
-    stream.events.pop();
-    this.#partial = {
-      ...last,
-      served: new Set(last.deliveries.flatMap(({ consumers }) => consumers)),
-    };
   }
 
   flushed(side: Side, report: () => void): void {
     const { settings } = this.#options;
-    if (side === this.#leading && settings.flushes !== null) report();
+    if (side === this.#streams.leading && settings.flushes !== null) report();
     if (side === this.primary) return;
     // It may have been given everything anew, and have left out events.
-    if (side === this.#leading || this.#replica.frozen !== null) {
+    if (side === this.#streams.leading || this.#replica.frozen !== null) {
       return this.#leaveReplica("its keys were discarded");
     }
     this.#beginReplica();
@@ -348,12 +264,12 @@ export class Standby implements SideTaker {
     } else if (place.source !== null) return;
     // Where the replica was cut off, the positions of the primary show what it has executed alone.
     const isAlone = this.#replica.frozen !== null && side === this.primary &&
-      side === this.#leading &&
+      side === this.#streams.leading &&
       this.#changes === 0 && side.stream !== null;
     if (epoch !== this.epoch || !place.isLinked || !isAlone && !this.#isComparable) return;
-    this.#matcher.mark(side.stream!, place.offset);
-    if (this.#matcher.isMatched && this.#leading === this.#replica) {
-      this.#lead(this.primary, this.#matcher.takeOver(true)!);
+    this.#streams.matcher.mark(side.stream!, place.offset);
+    if (this.#streams.matcher.isMatched && this.#streams.isReplicaLeading) {
+      if (this.#streams.change(true)) this.#options.onStatus();
     }
   }
 
@@ -367,36 +283,24 @@ export class Standby implements SideTaker {
       [this.primary, this.#replica].every(({ server, stream }) => stream !== null && server.agrees);
   }
 
-  /** Gives one side the lead. */
-  #lead(side: Side, { events, unknown }: TakeOver<StandbyEvent>): void {
-    const from = this.#loss!.from;
-    this.#leading = side;
-    if (side === this.primary) this.#loss = null;
-    for (const id of unknown) this.#doubts.add(id, from);
-    for (const event of events) this.#deliver(side, event);
-    this.#tellDoubts();
-    this.#options.onStatus();
-  }
-
   /** Everything begins anew: the primary leads, and nothing is known of the other stream. */
   #restart(): void {
     const { primary } = this;
-    this.#matcher = new StandbyMatcher(this.#options.settings.queue);
-    this.#leading = primary;
-    this.#loss = null;
-    this.#partial = null;
+    this.#streams.restart();
     const isReady = primary.server?.state === "ready" && primary.server.connection !== null;
-    primary.stream = isReady ? this.#matcher.begin() : null;
+    primary.stream = isReady ? this.#streams.matcher.begin() : null;
     this.#beginReplica();
   }
 
   /** Begins with the stream of the replica, unless that one leads. */
   #beginReplica(): void {
     const replica = this.#replica;
-    if (replica.stream !== null) this.#matcher.endStandby();
+    if (replica.stream !== null) this.#streams.matcher.endStandby();
     replica.forget();
     this.#doubt();
-    if (this.primary.stream !== null && replica.isReady) replica.stream = this.#matcher.begin();
+    if (this.primary.stream !== null && replica.isReady) {
+      replica.stream = this.#streams.matcher.begin();
+    }
   }
 
   /** Nothing that was asked before says anything any more. */
@@ -407,7 +311,7 @@ export class Standby implements SideTaker {
   }
 
   #unmatch(): void {
-    this.#matcher.unmatch();
+    this.#streams.matcher.unmatch();
     this.epoch++;
   }
 
@@ -430,47 +334,24 @@ export class Standby implements SideTaker {
   #thaw({ ours, theirs }: NonNullable<Verification["histories"]>): void {
     const replica = this.#replica;
     const frozen = replica.frozen!;
-    const { offset, source } = frozen.place!;
+    const { source } = frozen.place!;
     const next = continuationOf(frozen, this.#history, ours, theirs);
-    if (this.#leading === this.primary && !(next?.isSame && next.isWhole)) {
+    if (!this.#streams.isReplicaLeading && !(next?.isSame && next.isWhole)) {
       replica.source = source;
       return this.#beginReplica();
     }
     if (!next?.isWhole) return this.#leaveReplica("it goes on elsewhere");
-    const owed = next.isSame ? [] : this.#matcher.takeOwed();
-    const found = next.isSame || next.isComplete
-      ? { undone: owed, doubtful: [] }
-      : findUndone(owed, this.#old, offset);
-    if (found === null) return this.#leaveReplica("its primary was lost too early");
     replica.frozen = null;
     replica.source = source;
-    const { undone, doubtful } = found;
-    for (const { id } of doubtful) this.#doubts.add(id, this.#loss!.from);
-    // Events of the new history may be among those that were taken for repeated ones.
-    if (!next.isExact) { for (const id of replica.recent) this.#doubts.add(id, this.#loss!.from); }
-    replica.recent.clear();
-    if (!next.isSame && this.#partial !== null) {
-      undone.push(this.#partial);
-      this.#partial = null;
-    }
-    const notifications = undone.map(({ deliveries }) => deliveries[0]!.notification);
-    if (notifications.length > 0) {
-      this.#options.dispatcher.reportRolledBack({
-        kind: "rolled-back",
-        node: this.primary.server.node,
-        notifications,
-        at: Date.now(),
-      });
-    }
-    for (const event of frozen.events) this.#decide(replica, event);
-    this.#tellDoubts();
+    if (this.#streams.goOn(frozen, next)) return;
+    this.#leaveReplica("its primary was lost too early");
   }
 
   #onReplica(): void {
     const replica = this.#replica;
     if (replica.isReady && replica.stream === null) {
       this.#answeredAt = performance.now();
-      if (this.#leading === this.primary) this.#beginReplica();
+      if (!this.#streams.isReplicaLeading) this.#beginReplica();
     }
     // At once, so that little can have happened in between.
     if (replica.isReady && replica.frozen !== null) replica.ask();
@@ -482,7 +363,9 @@ export class Standby implements SideTaker {
     const { stream, frozen } = this.#replica;
     const cut = this.#replica.cut();
     // Of what the primary delivers nothing is missing.
-    const isKnown = this.#leading === this.primary ? this.#matcher.isMatched : cut.offset !== null;
+    const isKnown = !this.#streams.isReplicaLeading
+      ? this.#streams.matcher.isMatched
+      : cut.offset !== null;
     if (this.#isClosed || stream === null || frozen !== null || !isKnown) return this.#endReplica();
     this.#freeze(null, cut);
     // At once, so that little lies between the end of the one stream and a place of the other.
@@ -496,14 +379,12 @@ export class Standby implements SideTaker {
     this.#replica.forget();
     this.#doubt();
     if (this.#isClosed) return;
-    if (this.#leading === primary) return this.#matcher.endStandby();
-    const { reason, from } = this.#loss!;
-    const isMatched = primary.stream !== null && this.#matcher.isMatched;
-    const result = isMatched ? this.#matcher.takeOver(false) : null;
-    if (result !== null) return this.#lead(primary, result);
+    if (!this.#streams.isReplicaLeading) return this.#streams.matcher.endStandby();
+    const { reason, from } = this.#streams.loss!;
+    if (primary.stream !== null && this.#streams.change(false)) return this.#options.onStatus();
     this.#restart();
     this.#options.onLost(reason, from);
-    this.#tellDoubts();
+    this.#streams.tellDoubts();
   }
 
   /** Looks for another replica. */
@@ -515,7 +396,7 @@ export class Standby implements SideTaker {
   /** Does what is due, and comes back. */
   #tick(): void {
     if (this.#isClosed) return;
-    this.#tellDoubts();
+    this.#streams.tellDoubts();
     this.#checkReplica();
     const now = performance.now();
     const { heartbeat } = this.#options.settings;
@@ -525,7 +406,7 @@ export class Standby implements SideTaker {
     if (areReady && isPlaced && now - this.#verifiedAt >= pause) this.#verify();
     if (this.primary.stream !== null && areReady) this.primary.ask();
     if (this.#replica.stream !== null) this.#replica.ask();
-    const isMatching = areReady && this.#isVerified && !this.#matcher.isMatched;
+    const isMatching = areReady && this.#isVerified && !this.#streams.matcher.isMatched;
     const next = Math.min(isMatching ? MATCHING_MS : Infinity, heartbeat.busyInterval);
     this.#timer = setTimeout(() => this.#tick(), next);
   }
@@ -537,13 +418,13 @@ export class Standby implements SideTaker {
     if (this.#replica.stream === null) return;
     const now = performance.now();
     const { heartbeat, queue } = this.#options.settings;
-    if (server.node === primary.server.node && this.#leading === primary) {
+    if (server.node === primary.server.node && !this.#streams.isReplicaLeading) {
       return this.#leaveReplica("it is the primary now");
     }
     if (this.#replica.frozen !== null && now - this.#replica.frozen.since > PROMOTION_MS) {
       return this.#leaveReplica("it does not follow the primary");
     }
-    if (this.#leading === primary) return;
+    if (!this.#streams.isReplicaLeading) return;
     // Silence is noticed sooner.
     server.expect();
     if (primary.stream === null) return;
@@ -587,20 +468,5 @@ export class Standby implements SideTaker {
     this.#options.settings.onWarning(
       `${this.#replica.server.node} cannot stand by for ${this.primary.server.node}: ${message}`,
     );
-  }
-
-  /** Reports the gap of these keys. */
-  #tellDoubts(): void {
-    const doubts = this.#doubts.take();
-    if (doubts === null) return;
-    const { keys, from } = doubts;
-    this.#options.dispatcher.reportGap({
-      kind: "gap",
-      reason: this.#loss?.reason ?? "disconnected",
-      node: this.primary.server.node,
-      keys,
-      from,
-      to: Math.max(from, Date.now()),
-    });
   }
 }

@@ -16,11 +16,12 @@ export class Watched implements AsyncDisposable {
   readonly events: string[] = [];
   notifications!: Awaited<ReturnType<typeof connect>>;
 
-  /** Watches the primary that sentinels name, and waits until its replica is matched. */
+  /** Watches the primary that sentinels name, and waits until its replica is matched, if it can be. */
   static async start(
     all: TestSentinels,
     channels: readonly string[],
     { protocol = 3, ...options }: Protocol & Omit<ConnectOptions, "protocol"> = {},
+    isMatched = true,
   ): Promise<Watched> {
     const watched = new Watched();
     watched.notifications = await connect({ sentinels: all.urls, name: all.name }, {
@@ -34,7 +35,7 @@ export class Watched implements AsyncDisposable {
     await watched.notifications.subscribe(...channels, {
       handler: ({ eventType, key }) => watched.events.push(`${eventType} ${key}`),
     });
-    await watched.whenMatched();
+    if (isMatched) await watched.whenMatched();
     return watched;
   }
 
