@@ -31,7 +31,7 @@ async function lookForChromium(env: NonNullable<FindOptions["env"]>): Promise<st
   const chosen = env.get("CHROMIUM");
   if (chosen) {
     if (await isChromium(chosen)) return chosen;
-    throw new MissingBrowserError(`Cannot use $CHROMIUM: ${chosen} is no Chromium or Chrome`);
+    throw new MissingBrowserError(`Cannot use $CHROMIUM: ${chosen} is not Chromium or Chrome`);
   }
   for (const folder of (env.get("PATH") ?? "").split(delimiter).filter(isAbsolute)) {
     for (const name of NAMES) {

@@ -10,7 +10,7 @@ Deno.test("without a browser, and without the right to install one, it says what
   );
 });
 
-Deno.test("a program that was chosen and is no browser is not passed over", async () => {
+Deno.test("a chosen program that is not a browser is an error", async () => {
   const env = new Map([["CHROMIUM", Deno.execPath()], ["PATH", Deno.env.get("PATH")!]]);
   await assertRejects(() => findChromium({ env }), MissingBrowserError, "Cannot use $CHROMIUM");
 });

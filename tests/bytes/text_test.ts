@@ -55,7 +55,7 @@ Deno.test("text is right after its bytes were written over", () => {
   }
 });
 
-Deno.test("text of views into one memory is told apart", () => {
+Deno.test("texts of views into the same memory are distinguished", () => {
   const memory = bytes("abcdefghijklmnopqrstuvwxyz".repeat(20));
   for (let i = 0; i < 1000; i++) {
     const start = i % 7;

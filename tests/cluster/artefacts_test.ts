@@ -1,4 +1,4 @@
-/** What slots on the move make, as it comes out: in a cluster that says what the test wants. */
+/** What slots that migrate make, as it comes out: in a cluster that says what the test wants. */
 import { assert, assertEquals } from "@std/assert";
 import {
   ClusterKeyspaceNotifications,
@@ -100,7 +100,7 @@ for (const migrations of ["hide", "mark"] as const) {
 
 for (const areRefused of [false, true]) {
   const how = areRefused ? "uncertain where restores may not be subscribed" : "left out";
-  Deno.test(`where only deletions are wanted, that of a key that is moved is ${how}`, async () => {
+  Deno.test(`where only deletions are desired, that of a key that is moved is ${how}`, async () => {
     await using cluster = new SimulatedCluster(2);
     const [source, target] = cluster.nodes as [typeof cluster.nodes[0], typeof cluster.nodes[0]];
     if (areRefused) {

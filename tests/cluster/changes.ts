@@ -26,7 +26,7 @@ async function watch(cluster: TestCluster, options: ClusterOptions = {}) {
     handler: ({ key, node }) => keys.set(key, [...keys.get(key) ?? [], node!]),
   });
   const ready = () => until("it is ready", () => notifications.status().state === "ready", 60_000);
-  /** Writes a key at its owner, and waits until it has come; again where a gap is told meanwhile. */
+  /** Writes a key at its owner, and waits until it has come; again where a gap is reported meanwhile. */
   const set = async (key: string, asked: TestServer = cluster.servers[0]!) => {
     while (!keys.has(key)) {
       const told = gaps.length;

@@ -38,7 +38,7 @@ for (const binary of await matrix()) {
       assertEquals(await take(one, 3), ["3 a", "3 b", "3 c"]);
       assertEquals(await one.getMessage({ timeout: 50 }), null);
       await assertRejects(() => one.subscribeKeyspace("*", { db: 4 }), MissingDatabaseError);
-      // Which keys are in a slot is told of the database that is selected, and asked of the first.
+      // Which keys are in a slot is informed of the database that is selected, and asked of the first.
       for (const server of cluster.servers) {
         const clients = (await server.command("CLIENT", "LIST") as string).split("\n")
           .filter((line) => line.includes(" name=keywatch "));

@@ -106,7 +106,7 @@ async function beforeMove() {
   const move = async () => {
     moveUnheard();
     await notifications.refreshSubscriptions();
-    await until("the gap is told", () => gaps.length > 0);
+    await until("the gap is reported", () => gaps.length > 0);
     return gaps[0]!;
   };
   return { cluster, notifications, old, other, gaps, moveUnheard, move };
@@ -123,7 +123,7 @@ Deno.test("a slot that moves to a node which was not known is a gap since its ol
   assert(from <= before, `${from}, moved after ${before}`);
 });
 
-Deno.test("a slot that moves between nodes that are heard is no gap, though no answer names its owner", async () => {
+Deno.test("a slot that moves between nodes that are heard is not a gap, though no answer names its owner", async () => {
   const { cluster, notifications, old, other, gaps } = await beforeMove();
   await using _ = cluster;
   await using __ = notifications;

@@ -4,7 +4,7 @@ import { ClusterKeyspaceNotifications, type ClusterOptions, connect, type Gap } 
 import { sleep, until } from "../servers/mod.ts";
 import { SimulatedCluster, type SimulatedNode, type Told, type ToldShard } from "./simulated.ts";
 
-/** A key of slot 5061, by which nodes are told apart: they tell it only where they are said to. */
+/** A key of slot 5061, by which nodes are distinguished: they tell it only where they are said to. */
 const KEY = "bar";
 const FIRST = [0, 8191];
 
@@ -102,7 +102,7 @@ Deno.test("what a demoted primary repeats is not delivered, and it is missing si
   scene.failOver(old, heir);
   scene.name(heir, old);
   await until("the heir is heard", () => scene.isCovered);
-  await until("the gap is told", () => gaps.length > 0);
+  await until("the gap is reported", () => gaps.length > 0);
   assertEquals(told, []);
   assert(gaps[0]!.from <= before, `${gaps[0]!.from}, demoted after ${before}`);
 });

@@ -140,7 +140,7 @@ export const HOSTILE: readonly Hostile[] = [
     read: parseNodeLines,
   },
   {
-    name: "CLUSTER NODES, slots on the move again and again",
+    name: "CLUSTER NODES, slots that migrate again and again",
     size: 50_000,
     reply: (size) => own(repeated(size, (i) => `[${i % 16_384}->-b]`).join(" ")),
     read: parseNodeLines,

@@ -37,7 +37,7 @@ function boasting(others: readonly Told[]): { cluster: SimulatedCluster; real: S
 /**
  * Dials some ports, and from others nothing ever comes; counts what is under way there.
  *
- * @param patience how long dialling the others may take, in ms, if not as long as it is let
+ * @param patience how long connecting to the others may take, in ms, if not as long as it is let
  */
 function counting(real: (port: number) => boolean, patience = Infinity) {
   const counts = { now: 0, most: 0, mostAtOne: 0, all: 0 };

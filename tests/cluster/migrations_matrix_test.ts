@@ -68,7 +68,7 @@ async function succeeded(
   return replica;
 }
 
-/** Has one slot move, and looks whether each deletion in it is told once. */
+/** Has one slot move, and looks whether each deletion in it is reported once. */
 async function moveOnce(
   binary: ServerBinary,
   move: Move,
@@ -109,7 +109,7 @@ async function moveOnce(
     }
   }
   const tell = ({ eventType, key, node }: KeyNotification) => `${eventType} ${key} ${node}`;
-  await until("the last is told", () => heard.some((one) => tell(one) === really.at(-1)));
+  await until("the last is reported", () => heard.some((one) => tell(one) === really.at(-1)));
   await until("nothing waits", () => notifications.status().migrations!.held === 0);
 
   const { artefacts, uncertain } = notifications.status().migrations!;
@@ -118,7 +118,7 @@ async function moveOnce(
   const counts = really.map((one) => delivered.filter((other) => one === other).length);
   assertEquals(counts, really.map(() => 1), "each deletion once");
   const more = delivered.length - really.length;
-  assert(more <= uncertain, `${more} told twice, ${uncertain} uncertain`);
+  assert(more <= uncertain, `${more} reported twice, ${uncertain} uncertain`);
   assert(plain.every((one) => really.includes(one)), "an artefact is delivered as real");
   const marked = heard.filter(({ migration }) => migration === true);
   assertEquals(marked.length, options.migrations === "mark" ? artefacts : 0);
@@ -151,7 +151,7 @@ async function moveUnheard(
     handler: ({ eventType, key, migration }) =>
       void (migration ? uncertain : heard).push(`${eventType} ${key}`),
   });
-  // What it was told before it knew how often the source was emptied proves nothing.
+  // What it was reported before it knew how often the source was emptied proves nothing.
   let looks = 0;
   await until("the source was asked by somebody else", async () => {
     const stats = await source.command("INFO", "commandstats") as string;
@@ -165,7 +165,7 @@ async function moveUnheard(
   await until("it has moved", async () => await cluster.ownerOf("{moves}", target) === target);
   await target.command("SET", "{moves}:last", "x");
   const last = "set {moves}:last";
-  await until("the last is told", () => [...heard, ...uncertain].includes(last));
+  await until("the last is reported", () => [...heard, ...uncertain].includes(last));
   await until("nothing waits", () => notifications.status().migrations!.held === 0);
   const written = [
     ...KEYS.map((key) => `set ${key}`),
@@ -196,7 +196,7 @@ for (const binary of await matrix({ progress: (message) => console.error(message
     ] as const
   ) {
     const name = `${binary.product} ${binary.version}, RESP${protocol}, ${migrations}`;
-    Deno.test(`${name}: of a slot that moves as a whole to ${TARGETS[to]} each event is told once`, async () => {
+    Deno.test(`${name}: of a slot that migrates atomically to ${TARGETS[to]} each event is reported once`, async () => {
       const rounds: string[] = [];
       // On a busy machine the slot may have come before any answer is there; not again and again.
       for (let isClear = false; !isClear && rounds.length < 3;) {

@@ -79,7 +79,7 @@ Deno.test(
     for (const protocol of [2, 3] as const) {
       for (const migrations of ["hide", "mark"] as const) {
         const name =
-          `RESP${protocol}, ${migrations}: of keys that MIGRATE moves only what happens is told`;
+          `RESP${protocol}, ${migrations}: of keys that MIGRATE moves only what happens is reported`;
         await step(name, async () => {
           const migration = await Migration.of(cluster, `{${migrations}${protocol}}`);
           const { keys, source, target, tag } = migration;
@@ -102,7 +102,7 @@ Deno.test(
           const from = { source: `127.0.0.1:${source.port}`, target: `127.0.0.1:${target.port}` };
           const tell = ({ eventType, key, node }: KeyNotification) => `${eventType} ${key} ${node}`;
           const moved = keys.filter((key) => key !== keys[10]);
-          await until("all is told", () => {
+          await until("all is reported", () => {
             const { artefacts, held } = notifications.status().migrations!;
             return artefacts === 2 * moved.length && held === 0 &&
               heard.some((one) => tell(one) === `del ${keys[11]} ${from.target}`);
@@ -130,7 +130,7 @@ Deno.test(
     }
 
     await step(
-      "a deletion by MIGRATE is told from others, whether restore is subscribed or not",
+      "a deletion by MIGRATE is distinguished from others, whether restore is subscribed or not",
       async () => {
         const migration = await Migration.of(cluster, "{deleted}");
         const { keys, source } = migration;
@@ -155,7 +155,7 @@ Deno.test(
         await migration.move(...moved);
         await source.command("DEL", last);
         for (const { deleted } of [seeing, blind]) {
-          await until("the last is told", () => deleted.includes(last));
+          await until("the last is reported", () => deleted.includes(last));
         }
         for (const { deleted, notifications } of [seeing, blind]) {
           assertEquals(deleted, [left, last]);
@@ -179,7 +179,7 @@ Deno.test(
         await source.command("SET", tag, "x");
         const dump = await source.commandBytes("DUMP", tag) as Uint8Array;
         await source.command("DEL", tag);
-        await until("all so far is told", () => heard.length === 2);
+        await until("all so far is reported", () => heard.length === 2);
         await migration.begin();
         // Only the source can say whether a client restored a key, or the migration did.
         await source.pause();
@@ -189,7 +189,7 @@ Deno.test(
           );
           await ask(target, `RESTORE ${tag}back 0 "${hex}"`, `SET ${tag}later x`);
           await until("it waits", () => notifications.status().migrations!.held > 0);
-          await until("its time is over", () => heard.length === 4);
+          await until("it has expired", () => heard.length === 4);
         } finally {
           await source.resume();
         }
@@ -205,7 +205,7 @@ Deno.test(
     );
 
     await step(
-      "nothing is hidden where fences are refused or not wanted, and what may be an artefact is marked",
+      "nothing is hidden where fences are refused or not desired, and what may be an artefact is marked",
       async () => {
         const rules = ["on", ">pw", "~*", "&*", "+@all", "-ssubscribe"];
         for (const server of cluster.servers) {

@@ -92,7 +92,7 @@ Deno.test(
     });
 
     await step(
-      "a user who may not ask for the topology is told which right is missing",
+      "a user who may not ask for the topology is reported which right is missing",
       async () => {
         const rules = ["on", ">pw", "~*", "&*", "+@all", "-cluster"];
         for (const server of cluster.servers) {
@@ -106,7 +106,7 @@ Deno.test(
       },
     );
 
-    await step("nodes behind other addresses are dialled where the map says", async () => {
+    await step("nodes behind other addresses are connected to where the map says", async () => {
       const dialled: string[] = [];
       await using notifications = await connect(cluster.urls[0]!, {
         addressMap: ({ hostname, port }) => {
@@ -188,7 +188,7 @@ Deno.test(
   }),
 );
 
-Deno.test("a list with a server that is no cluster node is refused", async () => {
+Deno.test("a list with a server that is not a cluster node is refused", async () => {
   await using server = await startServer(TALKATIVE);
   const dead = `redis://127.0.0.1:${freePort()}`;
   await assertRejects(() => connect([dead, server.url]), ConnectError, "it is a standalone server");
@@ -201,7 +201,7 @@ Deno.test(
     await using cluster = await startCluster(TALKATIVE);
 
     await step(
-      "a node that joins and gets slots is watched, and the move is no gap where both cover",
+      "a node that joins and gets slots is watched, and the move is not a gap where both cover",
       async () => {
         const gaps: Gap[] = [];
         await using notifications = await connect(cluster.urls[0]!, {
@@ -265,7 +265,7 @@ Deno.test(
         const joining = await cluster.add();
         await joining.command("CONFIG", "SET", "notify-keyspace-events", "");
         await merged.refreshSubscriptions();
-        await until("it is told to tell, too", async () => await flagsOf(joining) === "AK");
+        await until("it is reported to tell, too", async () => await flagsOf(joining) === "AK");
       },
     );
   }),

@@ -98,7 +98,7 @@ export class SimulatedNode implements AsyncDisposable {
   line: string | null = null;
   /** What it waits for before it answers anything. */
   hold: Promise<void> | null = null;
-  /** Told the name of each command that comes, before it is answered. */
+  /** Called with the name of each command that comes, before it is answered. */
   onAsked: (name: string) => void = () => {};
   /** How often it was asked for the topology. */
   asked = 0;

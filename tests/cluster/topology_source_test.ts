@@ -321,7 +321,7 @@ Deno.test("refreshes with backoff while nodes disagree, and leaves none that may
   assertEquals(watched().toSorted(), cluster.nodes.slice(1).map(({ id }) => id).toSorted());
   assertEquals(notifications.status().state, "ready");
   // From the moment at which both were watched nothing could be missing, whoever is right. Of what was
-  // before it may be told later, when the heir is next named; on a busy machine it ends later, too.
+  // before it may be reported later, when the heir is next named; on a busy machine it ends later, too.
   assertEquals(gaps.filter(({ from }) => from > bothAt), []);
   for (const gap of gaps) assertEquals(formatSlots(gap.slots!), "0-5460");
 });
@@ -369,7 +369,7 @@ const SILENCED = [{
 }];
 
 for (const { why, silence, told, restore } of SILENCED) {
-  Deno.test(`a node that joins and ${why} covers nothing until that is mended`, async () => {
+  Deno.test(`a node that joins and ${why} covers nothing until that is fixed`, async () => {
     await using cluster = new SimulatedCluster(3);
     const joining = cluster.nodes[2]!;
     const all = cluster.shards;
@@ -383,7 +383,7 @@ for (const { why, silence, told, restore } of SILENCED) {
     await using _ = notifications;
     cluster.shards = all;
     await notifications.refreshSubscriptions();
-    await until("it is told", () => errors.length > 0);
+    await until("it is reported", () => errors.length > 0);
     assertStringIncludes(errors[0]!, `${told}${joining.port}`);
     const moved = formatSlots([{ first: third.slots[0]!, last: third.slots[1]! }]);
     const { state, slots } = notifications.status();

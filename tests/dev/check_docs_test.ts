@@ -30,7 +30,7 @@ function missing(line: number, name: string): string {
   return `parse/glob.ts:${line}: ${name} is public, and has no @example with TypeScript in it`;
 }
 
-Deno.test("a public name of any kind without an example is told, once", async () => {
+Deno.test("a public name of any kind without an example is reported once", async () => {
   const declarations = [
     "export class A {}",
     "export interface B {}",

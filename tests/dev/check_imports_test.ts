@@ -210,7 +210,7 @@ Deno.test("an example imports what all runtimes and npm have, and names no runti
   }
 });
 
-Deno.test("a runtime in prose is no name", async () => {
+Deno.test("a runtime that prose mentions is ignored", async () => {
   const text = `
 /**
  * Runs in Deno, Bun and any process; see node:net.
@@ -264,7 +264,7 @@ function pathsIn(cell: string): string[] {
   return [...cell.matchAll(/`([^`]+(?:\/|\.ts))`/g)].map(([, path]) => path!).sort();
 }
 
-Deno.test("a file outside every layer is told", async () => {
+Deno.test("a file outside every layer is reported", async () => {
   assertEquals(await check({ "util/a.ts": EMPTY }), [
     "util/a.ts:1: belongs to no layer that this check knows; add the layer to it",
   ]);

@@ -53,7 +53,7 @@ Deno.test("other layers are not looked at", async () => {
   assertEquals(await check({ "cli/a.ts": text, "tests/a.ts": text, "dev/a.ts": text }), []);
 });
 
-Deno.test("what is declared and not used is told", async () => {
+Deno.test("a declaration without a use is reported", async () => {
   const problems = await check({ "resp/a.ts": "const it = 1;\nexport {};\n" });
   assertEquals(problems, ["resp/a.ts:1: 'it' is declared but its value is never read."]);
 });

@@ -21,7 +21,7 @@ interface Shown {
 /**
  * Runs a demo to its end, and sees that it leaves nothing behind.
  *
- * @param watch told of the demo once it shows something of its server
+ * @param watch called with the demo once it shows something of its server
  */
 async function show(
   start: typeof Tool.run,
@@ -153,7 +153,7 @@ Deno.test("a demo whose server does not start shows what it wrote", async () => 
   }
 });
 
-Deno.test("the ledger tells what is missing and what is too much", () => {
+Deno.test("the ledger reports missing and surplus events", () => {
   const set = { database: 0, event: "set", key: "k" };
   const del = { database: 0, event: "del", key: "k" };
   const ledger = new Ledger([set, set, del]);

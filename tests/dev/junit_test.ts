@@ -90,7 +90,7 @@ Deno.test("tests that a filter leaves out are ignored", async () => {
   assertEquals(countResults(readReport(xml)), { passed: 1, failed: 0, ignored: 1 });
 });
 
-Deno.test("a report that is not whole is no count", async () => {
+Deno.test("an incomplete report gives no count", async () => {
   const { xml } = await report({ "a_test.ts": `Deno.test("one", () => {});` });
   for (const broken of ["", "<html></html>", xml.slice(0, xml.length / 2)]) {
     assertThrows(() => readReport(broken), Error, "Cannot read the test report");

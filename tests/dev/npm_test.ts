@@ -79,7 +79,7 @@ Deno.test("the package for npm says where it is from, and where its page is if t
   assertEquals(origin(url), { repository: { type: "git", url }, ...none });
 });
 
-Deno.test("the package for npm holds what its entries and the tool need, and nothing else", async () => {
+Deno.test("the package for npm contains what its entries and the CLI need, and nothing else", async () => {
   const files = filesIn(installed);
   const places = new Set(files.map((file) => file.split("/")[0]));
   const rooms = ["bytes", "cli", "cluster", "events", "parse", "pubsub", "resp"];
@@ -292,14 +292,14 @@ for (const [name, find] of [["Node", findNode], ["Bun", findBun], ["Deno", findD
 /** With nothing to be fetched: what is not there fails. */
 const NPX = { program: ["npx", "keywatch"], env: { npm_config_offline: "true" } };
 
-Deno.test("npx finds the tool, which explains itself", async () => {
+Deno.test("npx finds the CLI, which shows its help", async () => {
   await using tool = Tool.run(["--help"], { ...NPX, cwd: folder });
   const text = await tool.rest();
   assertMatch(text, /^Usage: keywatch <command>/);
   assertEquals(await tool.exited(), 0);
 });
 
-Deno.test("npx finds the tool, which watches", async () => {
+Deno.test("npx finds the CLI, which watches", async () => {
   await using server = await startServer({ config: { "notify-keyspace-events": "KEA" } });
   await using tool = Tool.run(["watch", "--url", server.url, "--count", "1", "user:*"], {
     ...NPX,

@@ -78,7 +78,7 @@ for (const binary of await matrix()) {
       assertEquals(answer, shown.includes("A") ? shown.replace(/[noc]/g, "") : shown);
       assertEquals(parseFlags(answer), parseFlags(answer.split("").reverse().join("")));
     }
-    // On, and not to be told from off.
+    // On, and not distinguishable from off.
     assertEquals(server.flags.get("AKEnm"), "AKEm");
     assertEquals(missingFlags("AKEm", new KeyeventChannel("new")).unknown, "n");
     // The letters a server does not know fail the whole of it.
@@ -106,6 +106,6 @@ Deno.test("docs/servers.md is what was seen", async () => {
   assertEquals(
     await Deno.readTextFile(url),
     await serversDocument(observed),
-    "`deno task docs:servers` writes it anew",
+    "`deno task docs:servers` updates it",
   );
 });

@@ -140,7 +140,7 @@ Deno.test("a subscription needs its type and the class of its events", () => {
   }
 });
 
-Deno.test("a flag is present, missing, or cannot be told", () => {
+Deno.test("a flag is present, missing, or unknown", () => {
   const all = new KeyspaceChannel("k");
   const expired = new KeyeventChannel("expired");
   const made = new KeyeventChannel("new");
@@ -271,7 +271,7 @@ Deno.test("letters that a server does not know, by what it calls itself", () => 
     ["valkey", "7.2.4", "nmdt", ""],
     ["valkey", "9.1.2", "nocSTIVar", "ocaSTIVr"],
     ["redict", "7.3.6", "nocSTIVar", "ocaSTIVr"],
-    // What these know cannot be told.
+    // What these know is unknown.
     ["valkey", "10.0.0", "ocS", ""],
     ["redict", "8.0.0", "ocS", ""],
     ["constructor", "1.0.0", "ocS", ""],

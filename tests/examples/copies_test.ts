@@ -7,7 +7,7 @@ import type { Redis } from "../../examples/redis.ts";
 import { until } from "../servers/mod.ts";
 import { Stage, watchers } from "./stage.ts";
 
-Deno.test("cache_invalidation answers from memory until something changes, and after a gap anew", async () => {
+Deno.test("cache_invalidation answers from memory until something changes, and reads again after a gap", async () => {
   await using stage = await Stage.open("KA");
   const { url, redis, server } = stage;
   const forgotten: string[] = [];
@@ -74,7 +74,7 @@ Deno.test("cache_invalidation keeps nothing that changed while it was read, nor 
   const reading = read("7");
   await until("it has been read", () => reads === 1);
   await redis.set("product:7", "new");
-  await until("the change is told", () => forgotten.length === 1);
+  await until("the change is reported", () => forgotten.length === 1);
   come();
   assertEquals(await reading, "old, no price");
   assertEquals(await read("7"), "new, no price");
@@ -168,11 +168,11 @@ Deno.test("snapshot_stream's copy is what the server has, through changes and ga
     }
   }
   await same();
-  await until("each gap had it load anew", () => loads.length === 5);
+  await until("each gap had it load again", () => loads.length === 5);
   assertEquals(loads, ["started", ...Array(4).fill("disconnected")]);
 });
 
-Deno.test("stock_alerts tells of each fall and each changed field, of those in a gap too", async () => {
+Deno.test("stock_alerts reports each fall and each changed field, also those in a gap", async () => {
   await using stage = await Stage.open("KA");
   const { url, redis } = stage;
   const told: string[] = [];
@@ -183,7 +183,7 @@ Deno.test("stock_alerts tells of each fall and each changed field, of those in a
       if (!line.endsWith("caught up")) told.push(line);
     }, options)
   );
-  const upTo = (count: number) => until(`${count} are told`, () => told.length === count);
+  const upTo = (count: number) => until(`${count} are reported`, () => told.length === count);
   await upTo(1);
   await redis.set("stock:lamp", 12);
   await redis.decrBy("stock:lamp", 3);

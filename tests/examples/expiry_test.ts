@@ -11,7 +11,7 @@ import { Stage } from "./stage.ts";
 /** Longer than any test. */
 const LONG = 600_000;
 
-/** Takes what an example tells, but not that it has caught up, into a list. */
+/** Collects what an example reports, but not that it has caught up. */
 function noteIn(list: string[]): (line: string) => void {
   return (line) => {
     if (!line.endsWith("caught up")) list.push(line);

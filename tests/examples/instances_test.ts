@@ -18,11 +18,11 @@ const HANGING = [
   fileURLToPath(new URL("hanging_consumer.ts", import.meta.url)),
 ];
 
-Deno.test("lock_monitor tells who took, gave back and lost a lock, and what it did not see", async () => {
+Deno.test("lock_monitor reports who took, gave back and lost a lock, and what it did not see", async () => {
   await using stage = await Stage.open("Kg$x");
   const { url, redis } = stage;
   const events: string[] = [];
-  const upTo = (count: number) => until(`${count} are told`, () => events.length === count);
+  const upTo = (count: number) => until(`${count} are reported`, () => events.length === count);
   const take = (lock: string, holder: string, ttl: number) =>
     redis.set(`lock:${lock}`, holder, { NX: true, PX: ttl });
   await take("a", "before", LONG);
@@ -91,7 +91,7 @@ Deno.test("only_once has each event handled by one of many instances, and a gap 
   assertStringIncludes(gaps.sort()[0]!, "b has a gap of");
 });
 
-Deno.test("reliable_bridge hands on what a consumer left when it died, and tells of gaps", async () => {
+Deno.test("reliable_bridge hands on what a consumer left when it died, and reports gaps", async () => {
   await using stage = await Stage.open("Ex");
   const { url, redis, signal } = stage;
   const endBridge = await stage.watch((options) => bridge(url, redis, options));
@@ -133,7 +133,7 @@ Deno.test("reliable_bridge hands on what a consumer left when it died, and tells
   await redis.set("unseen", "", { PX: 1 });
   await until("it has expired", async () => await redis.exists("unseen") === 0);
   await stage.watch((options) => bridge(url, redis, options));
-  await until("the next bridge has told", () => handled.length === 5);
+  await until("the next bridge has reported", () => handled.length === 5);
   await expire("last");
   await until("the last has come", () => handled.length === 6);
   assertEquals(handled, [

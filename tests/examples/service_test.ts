@@ -104,7 +104,7 @@ Deno.test("managed_service goes on without CONFIG, and finds out whether anythin
   const before = asked;
   await until("it watches", async () => await watchers(on) === 1);
   await on.command("CLIENT", "KILL", "TYPE", "pubsub");
-  await until("it has told of the gap", () => lines.length === 3);
+  await until("it has reported the gap", () => lines.length === 3);
   assert(asked > before, "the password is asked for at each connect");
   await on.command("SET", "a", "", "PX", 1);
   await until("it has come", () => lines.length === 4);
@@ -114,7 +114,7 @@ Deno.test("managed_service goes on without CONFIG, and finds out whether anythin
   await Promise.all([isOff, isOn]);
 });
 
-Deno.test("cluster_nodes counts the sessions of all nodes, and anew in the slots of a gap", async () => {
+Deno.test("cluster_nodes counts the sessions of all nodes, and again in the slots of a gap", async () => {
   await using cluster = await startCluster({ config: { "notify-keyspace-events": "Kg$x" } });
   const told: string[] = [];
   let count: string[] = [];
@@ -145,7 +145,7 @@ Deno.test("cluster_nodes counts the sessions of all nodes, and anew in the slots
       owner.command("CLIENT", "KILL", "TYPE", "pubsub"),
       owner.command("DEL", "session:2"),
     ]);
-    await until("the gap is told", () => told.some((text) => text.startsWith("disconnected")));
+    await until("the gap is reported", () => told.some((text) => text.startsWith("disconnected")));
     await until("three are gone", () => count.length === keys.length - 3);
     const gap = told.find((text) => text.startsWith("disconnected"))!;
     assertMatch(gap, new RegExp(`slots \\d+-\\d+ of 127.0.0.1:${owner.port} again`));

@@ -78,7 +78,7 @@ export class Stage implements AsyncDisposable {
   }
 
   /**
-   * Does something that no example is told of: cuts their connections, and sends these commands
+   * Does something that no example is informed of: cuts their connections, and sends these commands
    * before any of them can be back.
    */
   async behindTheirBacks(...commands: (string | number)[][]): Promise<void> {

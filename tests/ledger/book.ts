@@ -52,7 +52,7 @@ export class Book {
     this.#entries[number - 1]!.answeredAt = null;
   }
 
-  /** The number of the write that an event tells of; null if there was none. */
+  /** The number of the write that an event reports; null if there was none. */
   find(event: string, key: string): number | null {
     const origin = /^n:(\d+):/.exec(key)?.[1];
     return this.#numbers.get(event)?.[Number(origin)] ?? null;

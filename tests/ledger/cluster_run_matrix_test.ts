@@ -12,7 +12,7 @@ for (const [index, binary] of servers.entries()) {
   if (binary.product === "redis" && binary.version.startsWith("8.0.")) continue;
   const [first, second] = [MODES[index % 2]!, MODES[(index + 1) % 2]!];
 
-  Deno.test(`${binary.product} ${binary.version}: nothing is lost on a cluster, nor told twice`, async () => {
+  Deno.test(`${binary.product} ${binary.version}: nothing is lost on a cluster, nor reported twice`, async () => {
     const options = { seed, binary };
     const outcomes = await eachOnCluster(first, options, 1);
     outcomes.push(await mixedOnCluster(second, 20, options));

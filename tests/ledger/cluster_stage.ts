@@ -56,7 +56,7 @@ export interface ClusterStageOptions extends StageOptions {
 
 /**
  * Three primaries with a replica each, under writes to all slots, half of them to a few. The
- * writer goes where the cluster sends it; the watcher is told of one node only.
+ * writer goes where the cluster sends it; the watcher is informed of one node only.
  */
 export class ClusterStage implements Stage, AsyncDisposable {
   readonly #resources: AsyncDisposableStack;

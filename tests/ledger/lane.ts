@@ -10,7 +10,7 @@ export interface LaneOptions {
    */
   target(): { readonly host: string; readonly port: number } | null;
   readonly credentials?: { readonly username: string; readonly password: string };
-  /** Told of each error reply, as the server wrote it. */
+  /** Called with each error reply, as the server wrote it. */
   onError?(line: string): void;
 }
 
@@ -30,7 +30,7 @@ const ELSEWHERE = /^-(?:READONLY|LOADING|MASTERDOWN|NOAUTH|CLUSTERDOWN)/;
 /** How many commands may wait for their answer: a server that hangs costs bounded memory. */
 const WINDOW = 20_000;
 
-/** The way of commands to one server; connections that end are made anew until it is stopped. */
+/** The way of commands to one server; connections that end are opened again until it is stopped. */
 export class Lane {
   readonly #options: LaneOptions;
   readonly #running: Promise<void>;

@@ -121,7 +121,7 @@ const BLUR_AT_END = 500;
 /**
  * Judges a run: each executed write was delivered exactly once, in the order of its lane, or some
  * moment at which it may have been executed lies inside a reported gap; and each gap is honest: it
- * lies within what happened, was told before anything that was sent after it, and holds nothing
+ * lies within what happened, was reported before anything that was sent after it, and holds nothing
  * that was delivered, but near its ends.
  */
 export function judge(ledger: Ledger): Report {
@@ -225,12 +225,12 @@ function dishonesty(
   const { gap, place, at } = placed;
   const { from, to } = gap;
   if (from > to) return "it ends before it begins";
-  if (to > at) return `it ends ${to - at} ms after it was told`;
+  if (to > at) return `it ends ${to - at} ms after it was reported`;
   const late = delivered.find(({ write, place: before }) =>
     before < place && to < write.sentAt && concerns(gap, write)
   );
-  if (late) return `it was told after ${late.write.number}, which was sent after it`;
-  // One that a replica went on to tell of is not known to have lost its part.
+  if (late) return `it was reported after ${late.write.number}, which was sent after it`;
+  // One that a replica went on to report is not known to have lost its part.
   const mayHoldAny = gap.reason === "topology";
   return unexplained(gap, ledger) ?? (mayHoldAny ? null : tooMuch(gap, ledger, delivered));
 }

@@ -113,13 +113,13 @@ Deno.test("gaps are counted by reason, and what they say was dropped is added up
   assertEquals(report.dropped, 7);
 });
 
-Deno.test("a gap must be told before whatever was sent after it", () => {
+Deno.test("a gap must be reported before whatever was sent after it", () => {
   const happenings = [{ ...CUT, before: 50, after: 50 }];
   const judged = (from: number, to: number) =>
     findings({ seen: [...came(1, 2, 3, 4, 6), gap(from, to), ...came(7, 8)], happenings });
   assertEquals(judged(45, 60), {});
   assertEquals(judged(45, 59), {
-    gapsNotHonest: ["it was told after 6, which was sent after it"],
+    gapsNotHonest: ["it was reported after 6, which was sent after it"],
   });
 });
 
@@ -221,7 +221,7 @@ Deno.test("a gap is honest within what happened and its margins", () => {
   assertEquals(judged(55, 50), { gapsNotHonest: ["it ends before it begins"] });
   const told: Seen = { kind: "gap", gap: { reason: "x", node: "s", from: 46, to: 60 }, at: 57 };
   assertEquals(findings({ seen: [told, ...all] }), {
-    gapsNotHonest: ["it ends 3 ms after it was told"],
+    gapsNotHonest: ["it ends 3 ms after it was reported"],
   });
 });
 
@@ -284,12 +284,12 @@ Deno.test("in a cluster a gap covers its node, or its slots, and nothing else", 
   });
 });
 
-Deno.test("in a cluster a gap must be told before what its node sent after it, and no other", () => {
+Deno.test("in a cluster a gap must be reported before what its node sent after it, and no other", () => {
   const judged = (node: string) =>
     findings({ writes: [write(6, { node })], seen: [...came(6), gap(46, 55)] });
   assertEquals(judged("s:2"), {});
   assertEquals(judged("s:1"), {
-    gapsNotHonest: ["it was told after 6, which was sent after it"],
+    gapsNotHonest: ["it was reported after 6, which was sent after it"],
   });
 });
 

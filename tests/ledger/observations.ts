@@ -10,7 +10,7 @@ export class Observations {
   readonly #book: Book;
   readonly #told: Gap[] = [];
 
-  /** @param book tells which write a notification is of */
+  /** @param book says which write a notification is of */
   constructor(book: Book) {
     this.#book = book;
   }
@@ -30,7 +30,7 @@ export class Observations {
     this.seen.push({ kind: "gap", gap, at });
   }
 
-  /** `onGap` was told of a gap. */
+  /** `onGap` was informed of a gap. */
   tell(gap: Gap): void {
     this.#told.push(gap);
   }
@@ -47,7 +47,7 @@ export class Observations {
       JSON.stringify(one) === JSON.stringify(other);
     return [
       ...inStream.filter((gap) => !this.#told.some((told) => same(told, gap)))
-        .map((gap) => `onGap was not told of ${JSON.stringify(gap)}`),
+        .map((gap) => `onGap was not called with of ${JSON.stringify(gap)}`),
       ...this.#told.filter((told) => !inStream.some((gap) => same(told, gap)) && !swallowed(told))
         .map((gap) => `the stream lacks the gap ${JSON.stringify(gap)}`),
     ];

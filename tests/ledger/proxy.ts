@@ -41,7 +41,7 @@ export class Proxy implements AsyncDisposable {
     this.#target = target;
   }
 
-  /** @param target asked anew for each connection */
+  /** @param target asked again for each connection */
   static async start(target: () => Target): Promise<Proxy> {
     const proxy = new Proxy(target);
     await proxy.#listen();

@@ -12,7 +12,7 @@ export const SCRIPT: string = join(import.meta.dirname!, "watch.mjs");
 /** A runtime: a program, and the arguments that come before the script. */
 type Runtime = readonly [string, ...string[]];
 
-/** How long the process may take to end when it is told to, in ms. */
+/** How long the process may take to end when it is stopped, in ms. */
 const ENDING = 20_000;
 
 /** What `watch.mjs` prints. */

@@ -20,7 +20,7 @@ export interface Outcome {
 }
 
 /**
- * Lets one fault happen, each time after the watcher has come back.
+ * Lets one fault happen, each time after the watcher has reconnect.
  *
  * @param durations how long it lasts each time; if left out, as shortly and as long as it may
  */
@@ -153,7 +153,7 @@ class Director<On extends Stage> {
   }
 
   /**
-   * Injects a fault, and resolves once the watcher has come back.
+   * Injects a fault, and resolves once the watcher has reconnect.
    *
    * Where it lasts longest and has to leave a gap, it is injected again if it left none and the
    * processes could not run all the while: a timer that is late gives a silent peer more time.
@@ -216,7 +216,7 @@ function describe(report: Report, ledger: Ledger): string[] {
     ...ledger.seen.flatMap((item) => item.kind === "gap" ? [item] : [])
       .filter(({ gap: { from, to } }) => near(from, to))
       .map(({ gap: { reason, from, to }, at }) =>
-        `  ${span(from, to)} gap: ${reason}, told at ${at - origin}`
+        `  ${span(from, to)} gap: ${reason}, reported at ${at - origin}`
       ),
   ];
 }

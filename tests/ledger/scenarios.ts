@@ -107,7 +107,7 @@ export async function mixed(
     ...mode,
     ...options,
     certificates: await certificatesFor(mode),
-    // Two that match the same events: still each of them comes once, also while coming back.
+    // Two that match the same events: still each of them comes once, also while reconnecting.
     channels: ["__keyspace@0__:n:*", "__keyspace@*__:n:*"],
   });
   const outcome = await playMixed(stage, FAULTS, new Random(options.seed), seconds);

@@ -7,7 +7,7 @@ import { Writer } from "./writer.ts";
 
 /**
  * A primary and its replica, watched over by three sentinels. The writer writes to whatever a
- * sentinel calls the primary; the watcher is told of the sentinels only.
+ * sentinel calls the primary; the watcher is informed of the sentinels only.
  */
 export class SentinelStage implements Stage, AsyncDisposable {
   /** The primary of which {@linkcode leave} spoke last. */

@@ -26,14 +26,14 @@ export const QUEUE = 1500;
 /** After how long a silent peer is given up, in ms: long enough for a busy machine. */
 export const HEARTBEAT: { interval: number; timeout: number } = { interval: 500, timeout: 1500 };
 
-/** How long dialling and any one answer may take, in ms. */
+/** How long connecting to and any one answer may take, in ms. */
 export const TIMEOUT = 2000;
 
 /** The stated margins, in ms: how much wider than a fault a gap may be on its account. */
 export const RECOVERY: { before: number; after: number; pause: number; silence: number } = {
   before: 250,
   after: 250,
-  // Coming back begins when an attempt to connect that fails has done so, and the longest pause
+  // Reconnecting begins when an attempt to connect that fails has done so, and the longest pause
   // between two is over.
   pause: TIMEOUT + 5000,
   // What a silent peer costs besides: one heartbeat.
@@ -135,7 +135,7 @@ export class SingleStage implements Stage, AsyncDisposable {
   }
 }
 
-/** Sends a command as the administrator, also to a server that is only just coming back. */
+/** Sends a command as the administrator, also to a server that is only just reconnecting. */
 export async function admin({ server }: SingleStage, ...command: Argument[]): Promise<Reply> {
   let reply: Reply = null;
   await until(`${server.url} takes ${command.join(" ")}`, async () => {

@@ -6,7 +6,7 @@
  *
  * A line has `state`, the status; `items`, what came since the line before; `failure`, once no more
  * comes; and `delays`, when nothing could run and for how long, in ms. An item is `["seen", event,
- * key, timestamp, migration]`, `["gap", gap, time]`, or `["told", gap]`: that is what `onGap` was told.
+ * key, timestamp, migration]`, `["gap", gap, time]`, or `["told", gap]`: that is what `onGap` was reported.
  */
 import process from "node:process";
 import { createInterface } from "node:readline";

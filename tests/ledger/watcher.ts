@@ -14,7 +14,7 @@ import { Observations } from "./observations.ts";
 
 export interface WatcherOptions {
   readonly target: Parameters<typeof connect>[0];
-  /** Tells which write a notification is of. */
+  /** says which write a notification is of. */
   readonly book: Book;
   /** Channels on which each write is one event; if several match, it is still one. */
   readonly channels: readonly string[];
@@ -32,11 +32,11 @@ export interface Watching extends AsyncDisposable {
   readonly highest: number;
   /** Why no more comes; null while it does. */
   readonly failure: Error | null;
-  /** Whether the library says that everything wanted is confirmed. */
+  /** Whether the library says that everything desired is confirmed. */
   readonly isReady: boolean;
   /** How the library says that things stand. */
   readonly status: string;
-  /** What the library says of slots on the move. */
+  /** What the library says of slots that migrate. */
   readonly migrations: MigrationStatus;
   /** Gaps of the stream that `onGap` was not told, and the other way round. */
   readonly disagreements: readonly string[];
@@ -54,7 +54,7 @@ export const NO_MIGRATIONS: MigrationStatus = { artefacts: 0, uncertain: 0, held
 export class Watcher implements Watching {
   readonly gate: Gate = new Gate();
   failure: Error | null = null;
-  /** Warnings and errors that were told. */
+  /** Warnings and errors that were reported. */
   readonly remarks: string[] = [];
   readonly #options: WatcherOptions;
   readonly #observations: Observations;

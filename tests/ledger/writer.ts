@@ -54,7 +54,7 @@ interface ExpiringKey {
 
 type NextWrite = "set" | "append" | "del" | "rename" | "set with expiry";
 
-/** What is written into a key; each tells what came first. */
+/** What is written into a key; each says what came first. */
 export const VALUES = { set: "s", append: "a" } as const;
 
 const TICK = 5;
@@ -232,7 +232,7 @@ export class Writer implements AsyncDisposable {
     }
   }
 
-  /** Asks for keys whose time is over: once a server says that such a key is gone, it has expired. */
+  /** Asks for keys that has expired: once a server says that such a key is gone, it has expired. */
   #lookAtExpired(batches: Map<Lane, Command[]>, now: number): void {
     const waiting: ExpiringKey[] = [];
     for (const expiring of this.#expiring) {

@@ -147,7 +147,7 @@ Deno.test("a payload that is a channel's name too is not taken for the channel",
   assertEquals(KeyNotification.fromMessage(["news", "hello"]), null);
 });
 
-Deno.test("keys are compared byte by byte, before and after the bytes are let go of", () => {
+Deno.test("keys are compared byte by byte, before and after the bytes are released", () => {
   for (const key of ["", "abc", "a\u00e4b", "\u{1f600}x", "a\u{1f600}", "\ufeffa"]) {
     const whole = utf8(key);
     const longer = utf8(key + "a");

@@ -81,7 +81,7 @@ Deno.test("bytes from 0x80 come before the others in a range", () => {
   }
 });
 
-Deno.test("a pattern made to take for ever takes a moment", () => {
+Deno.test("a pattern that is made to be slow is matched quickly", () => {
   const text = "a".repeat(2000);
   assertEquals(matchGlob("a*".repeat(900) + "b", text), false);
   assertEquals(matchGlob("*".repeat(50_000) + "b", text), false);
@@ -129,7 +129,7 @@ Deno.test("a pattern is what has a glob that is not escaped", () => {
   }
 });
 
-Deno.test("an escaped text is no pattern, and as one matches itself alone", () => {
+Deno.test("an escaped text is not a pattern, and as one matches only itself", () => {
   assertEquals(escapeGlob("a*?[]\\é^-"), "a\\*\\?\\[\\]\\\\é^-");
   const bytes = fc.array(
     fc.oneof(fc.constantFrom(...utf8("*?[]\\^-")), fc.integer({ min: 0, max: 255 })),

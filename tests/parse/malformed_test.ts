@@ -31,7 +31,7 @@ const rows: Record<string, [channel: string, data: string][]> = {
     ["__key", "space@0__:kset"],
     ["__keyspace@0__:", ""],
   ],
-  "a database that is no number": [
+  "a database that is not a number": [
     ["__keyspace@__:k", "set"],
     ["__keyspace@*__:k", "set"],
     ["__keyspace@-1__:k", "set"],
@@ -132,7 +132,7 @@ for (const [what, pairs] of Object.entries(rows)) {
     for (const [channel, data] of pairs) {
       const what = `${JSON.stringify(channel)} with ${JSON.stringify(data)}`;
       assertEquals(KeyNotification.tryParse(channel, data), null, what);
-      // In a chunk, with what would mend it right behind.
+      // In a chunk, directly before bytes that would make it valid.
       const head = utf8(channel);
       const body = utf8(data);
       for (const after of ["", "f", "|1:f", ",1:f", ":f", "\n"]) {

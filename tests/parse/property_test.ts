@@ -101,7 +101,7 @@ function assertReads(found: KeyNotification | null | undefined, message: Message
   );
 }
 
-Deno.test("what is written in any channel type comes back equal", () => {
+Deno.test("what is written in any channel type is read back equal", () => {
   fc.assert(
     fc.property(message, (message) => {
       assertReads(KeyNotification.tryParse(...written(message)), message);
@@ -110,7 +110,7 @@ Deno.test("what is written in any channel type comes back equal", () => {
   );
 });
 
-Deno.test("what lies anywhere in a chunk comes back equal, also when the chunk is gone", () => {
+Deno.test("what lies anywhere in a chunk is read back equal, also when the chunk is gone", () => {
   fc.assert(
     fc.property(message, bytes, bytes, bytes, (message, before, between, after) => {
       const [channel, data] = written(message);

@@ -133,7 +133,7 @@ Deno.test("a transport that gives no bytes, or bytes that are gone", async () =>
   }
 });
 
-Deno.test("what is no channel, no signal or no time is a rejection that says so", async () => {
+Deno.test("what is not a channel, no signal or no time is a rejection that says so", async () => {
   await using server = new FakeServer(() => undefined);
   await using notifications = await connect(server.url);
   // As plain JavaScript may call it.
@@ -203,7 +203,7 @@ Deno.test("bytes that are gone, or are not as many as they say, are refused with
 });
 
 for (const protocol of [2, 3] as const) {
-  Deno.test(`RESP${protocol}: a wrong password, and none where one is wanted`, async () => {
+  Deno.test(`RESP${protocol}: a wrong password, and none where one is desired`, async () => {
     await using server = await startServer({ password: "secret" });
     const wrong = { protocol, password: "wrong" };
     // Servers end this with a full stop.
@@ -305,7 +305,7 @@ for (const protocol of [2, 3] as const) {
     );
     assertStringIncludes(error.message, "CONFIG SET notify-keyspace-events 'AK'");
     assertEquals(notifications.subscribed, false);
-    // Once it is mended the same object can go on; also while it holds another subscription.
+    // Once it is fixed the same object can go on; also while it holds another subscription.
     await server.command("CONFIG", "SET", "notify-keyspace-events", "Ex");
     await notifications.subscribeKeyevent("expired");
     await assertRejects(() => notifications.subscribeKeyevent("set"), MissingFlagsError, '"$"');
@@ -338,7 +338,7 @@ Deno.test("a server that does not tell its flags is trusted, and status says so"
   assertEquals(notifications.status().nodes[0]!.flags, "unknown");
 });
 
-Deno.test("a node of a cluster is no single server, unless asked for", async () => {
+Deno.test("a node of a cluster is not a single server, unless asked for", async () => {
   await using server = await startServer({
     config: { "cluster-enabled": "yes", "notify-keyspace-events": "KEA" },
   });
@@ -359,7 +359,7 @@ Deno.test("a Sentinel has no keys to watch", async () => {
   await refuses(server.url, ConnectError, ["Sentinel"]);
 });
 
-Deno.test("arguments that are no channels", async () => {
+Deno.test("arguments that are not channels", async () => {
   await using server = await startServer({ config: { "notify-keyspace-events": "KEA" } });
   await using notifications = await connect(server.url);
   const subscribe = notifications.subscribe.bind(notifications) as (

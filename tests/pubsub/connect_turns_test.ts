@@ -26,7 +26,7 @@ function stage(most: number) {
   return { turns, begin, names, end: (name: string) => running.get(name)!.resolve(), running };
 }
 
-Deno.test("no more attempts than allowed are under way, in the order in which they were wanted", async () => {
+Deno.test("no more attempts than allowed are under way, in the order in which they were desired", async () => {
   const { begin, names, end } = stage(2);
   const all = ["a", "b", "c", "d", "e"].map((name, port) => begin(name, at(port)));
   assertEquals(await names(), "a b");

@@ -91,7 +91,7 @@ Deno.test("a degraded server that is busy for longer than the timeout is asked a
 });
 
 for (const protocol of [2, 3] as const) {
-  Deno.test(`RESP${protocol}: a channel that its user may have no longer is told of, and so long the gap lasts`, async () => {
+  Deno.test(`RESP${protocol}: a channel that its user may have no longer is informed of, and so long the gap lasts`, async () => {
     await using server = await startServer({
       config: { "notify-keyspace-events": "KEA" },
       acl: ["bo on >pw ~* &* +@all"],
@@ -108,7 +108,7 @@ for (const protocol of [2, 3] as const) {
     await notifications.subscribeKeyspace("theirs");
     // For which the server ends the connection.
     await server.command("ACL", "SETUSER", "bo", "resetchannels", "&__keyspace@0__:mine");
-    await until("it is told", () => errors.length > 0);
+    await until("it is reported", () => errors.length > 0);
     const [error] = errors;
     assert(error instanceof SubscribeRefusedError);
     assertEquals(error.refused.map(({ channel }) => `${channel}`), ["__keyspace@0__:theirs"]);
@@ -121,7 +121,7 @@ for (const protocol of [2, 3] as const) {
     ]);
     await server.command("SET", "mine", "x");
     assertEquals((await notifications.getMessage({ timeout: 20_000 }))?.key, "mine");
-    // Whoever is refused at once has been promised nothing: there is no more to be told of.
+    // Whoever is refused at once has been promised nothing: there is no more to be informed of.
     await assertRejects(() => notifications.subscribeKeyspace("never"), SubscribeRefusedError);
     await server.command("ACL", "SETUSER", "bo", "&__keyspace@0__:theirs");
     await until("it is asked for again", () => notifications.health().ok);
@@ -183,7 +183,7 @@ for (const protocol of [2, 3] as const) {
   });
 }
 
-Deno.test("flags: merge puts back what is taken away while the server runs, and tells the gap", async () => {
+Deno.test("flags: merge puts back what is taken away while the server runs, and reports the gap", async () => {
   await using server = await startServer({ config: { "notify-keyspace-events": "" } });
   const gaps: Gap[] = [];
   await using notifications = await connect(server.url, {
@@ -245,7 +245,7 @@ Deno.test("flags that let through some of what is subscribed no longer are warne
   assertEquals([warnings.length, notifications.health().ok], [1, true]);
 });
 
-Deno.test("flags: warn tells of a change, and not again of what was missing before", async () => {
+Deno.test("flags: warn reports a change, and not again of what was missing before", async () => {
   const { server, state, warnings, options, checks } = flagged("warn");
   await using _ = server;
   state.flags = "K$";
@@ -255,7 +255,7 @@ Deno.test("flags: warn tells of a change, and not again of what was missing befo
   await checks();
   assertEquals([warnings.length, notifications.status().state], [1, "ready"]);
   state.flags = "";
-  await until("it is told", () => warnings.length === 2);
+  await until("it is reported", () => warnings.length === 2);
   assertEquals(notifications.status().nodes[0]!.state, "degraded");
 });
 

@@ -13,7 +13,7 @@ import { Peer } from "./peer.ts";
 const TALKATIVE = { config: { "notify-keyspace-events": "KEA" } };
 const BOB = { username: "bo", password: "pw" };
 
-Deno.test("after close no handler is called, and no gap is told", async () => {
+Deno.test("after close no handler is called, and no gap is reported", async () => {
   await using server = await startServer(TALKATIVE);
   let calls = 0;
   let gaps = 0;
@@ -86,7 +86,7 @@ Deno.test("what nobody reads is counted as dropped when it is", async () => {
   assertEquals([notifications.status().dropped, notifications.status().queued], [7, 3]);
 });
 
-Deno.test("getMessage waits as long as it is told, however long, until its signal", async () => {
+Deno.test("getMessage waits as long as requested, however long, until its signal", async () => {
   await using server = await startServer(TALKATIVE);
   await using notifications = await connect(server.url);
   await notifications.subscribeKeyevent("set");
@@ -144,7 +144,7 @@ Deno.test("an event is not taken for the one before, whatever was dropped and he
   await using notifications = await connect(server.url);
   await notifications.subscribe("__keyevent@0__:set", "__keyevent@0__:s*");
   for (let round = 0; round < 5; round++) {
-    // Dropped and held again in one go, so that the server need not be told.
+    // Dropped and held again in one go, so that the server need not be reported.
     const dropped = notifications.unsubscribe("__keyevent@0__:set");
     const held = notifications.subscribe("__keyevent@0__:set");
     await Promise.all([dropped, held]);
@@ -203,7 +203,7 @@ Deno.test("the advice fits what was refused", async () => {
   await serverless.subscribeKeyspace("a");
 });
 
-Deno.test("status tells what is subscribed from what is still wanted", async () => {
+Deno.test("status tells what is subscribed from what is still desired", async () => {
   await using server = await startServer(TALKATIVE);
   await using notifications = await connect(server.url, { flags: "ignore" });
   await notifications.subscribeKeyspace("a");
@@ -255,7 +255,7 @@ Deno.test("a peer that announces more than is accepted is left, and nothing is h
   await within(gone.promise, 10_000, "the end");
 });
 
-Deno.test("a name with several addresses, none of which answers, is told of with all reasons", async () => {
+Deno.test("a name with several addresses, none of which answers, is informed of with all reasons", async () => {
   const error = await assertRejects(
     () =>
       connect("redis://localhost:1", {

@@ -1,5 +1,5 @@
 /**
- * Every wait ends when it is told to, and leaves nothing: no timer, which the sanitizers see, and no
+ * Every wait ends when it is stopped, and leaves nothing: no timer, which the sanitizers see, and no
  * connection. "At once" is counted in turns of the event loop, of which a busy machine takes no more.
  */
 import { assertEquals, assertRejects } from "@std/assert";
@@ -119,7 +119,7 @@ for (const [way, end] of WAYS) {
       await until("it hangs", () => server.heard(command));
       await endsAtOnce("closing", end({ notifications, stop }));
       await endsAtOnce("the work", hanging);
-      // To unsubscribe is no failure where nothing is left to unsubscribe.
+      // To unsubscribe is not a failure where nothing is left to unsubscribe.
       if (command !== "UNSUBSCRIBE") await assertRejects(() => hanging, ClosedError);
       await until("the server is left", () => server.connections === 0);
     });
@@ -141,7 +141,7 @@ for (const [way, end] of WAYS) {
   });
 
   for (const where of ["dials", "introduces itself", "waits", "is degraded"] as const) {
-    Deno.test(`${way} ends it at once while it comes back and ${where}`, async () => {
+    Deno.test(`${way} ends it at once while it reconnects and ${where}`, async () => {
       let down = false;
       let dials = 0;
       await using server = new FakeServer(([name]) => {
@@ -169,7 +169,7 @@ for (const [way, end] of WAYS) {
       down = true;
       server.hangUp();
       await until(
-        "it comes back",
+        "it reconnects",
         () =>
           where === "is degraded"
             ? notifications.status().nodes[0]!.state === "degraded"
@@ -302,7 +302,7 @@ Deno.test("break, return, throw and a signal each end a loop at once, and free w
   await other.return();
 });
 
-Deno.test("a hold that goes out of scope unsubscribes, and leaving it twice is no matter", async () => {
+Deno.test("a hold that goes out of scope unsubscribes, and leaving it twice is not a matter", async () => {
   await using server = new FakeServer(() => undefined);
   await using notifications = await connect(server.url, LONG);
   {

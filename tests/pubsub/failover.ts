@@ -18,7 +18,7 @@ interface Write {
   readonly acknowledged: number;
 }
 
-/** Writes numbers to whatever server a sentinel calls the primary, until it is told to stop. */
+/** Writes numbers to whatever server a sentinel calls the primary, until it is stopped. */
 class Writer implements AsyncDisposable {
   readonly writes = new Map<number, Write>();
   readonly #done: Promise<void>;

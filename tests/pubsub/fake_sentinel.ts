@@ -6,7 +6,7 @@ export interface Named {
   readonly port: number;
 }
 
-/** When a fake sentinel stops answering: when it is dialled, or asked for the first or more. */
+/** When a fake sentinel stops answering: when it is connected to, or asked for the first or more. */
 export type Silence = "HELLO" | "SENTINEL" | "SUBSCRIBE" | "PING" | null;
 
 /** A sentinel that says what the test wants it to say, in RESP3 or RESP2. */

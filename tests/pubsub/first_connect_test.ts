@@ -50,7 +50,7 @@ Deno.test("it waits for a cluster, by one of its nodes or by several", async () 
   }
 });
 
-Deno.test("without the option, or when its time is over, it fails", async () => {
+Deno.test("without the option, or when it has expired, it fails", async () => {
   const target = "redis://127.0.0.1:1";
   await assertRejects(
     () => connect(target, { dial: failing(1) }),

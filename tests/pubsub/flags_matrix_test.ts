@@ -17,7 +17,7 @@ for (const binary of await matrix()) {
     await server.command("SET", "made", "x");
     await server.command("GET", "missed");
     assertEquals((await merging.getMessage({ timeout: 20_000 }))?.key, "missed");
-    await until("the new key was told of", () => seen.length === 1);
+    await until("the new key was informed of", () => seen.length === 1);
     assertEquals(seen, ["made"]);
   });
 

@@ -15,7 +15,7 @@ export interface FlushScene {
   run(binary: ServerBinary, protocol: 2 | 3): Promise<void>;
 }
 
-/** What a server starts with, so that it tells all and takes `DEBUG`. */
+/** What a server starts with, so that it reports all and takes `DEBUG`. */
 function optionsOf(binary: ServerBinary) {
   return { binary, config: { ...TALKATIVE.config, "enable-debug-command": "local" } };
 }
@@ -104,7 +104,7 @@ export const FLUSH_SCENES: readonly FlushScene[] = [
     },
   },
   {
-    name: "a replica reports the flushes of its primary, and that it was given everything anew",
+    name: "a replica reports the flushes of its primary, and that it was given everything again",
     async run(binary, protocol) {
       await using primary = await startServer(optionsOf(binary));
       await using replica = await startServer(optionsOf(binary));
@@ -144,7 +144,7 @@ export const FLUSH_SCENES: readonly FlushScene[] = [
     },
   },
   {
-    name: "a lost connection for tracking is a gap from its last proof on, and made anew",
+    name: "a lost connection for tracking is a gap from its last proof on, and opened again",
     async run(binary, protocol) {
       // RESP3 has no such connection.
       if (protocol === 3) return;
@@ -158,7 +158,7 @@ export const FLUSH_SCENES: readonly FlushScene[] = [
       await record.subscribe(notifications);
       const [id, ...others] = await clientIds(server, true);
       assertEquals(others, []);
-      // One command after the other: nobody is told of the flush.
+      // One command after the other: nobody is informed of the flush.
       await using client = await server.client();
       await client.command("MULTI");
       await client.command("CLIENT", "KILL", "ID", id!);

@@ -7,7 +7,7 @@ function scene() {
   return { gap, told };
 }
 
-Deno.test("a gap that is open is not begun again, and is told once it ends", () => {
+Deno.test("a gap that is open is not begun again, and is reported once it ends", () => {
   const { gap, told } = scene();
   gap.begin("disconnected", 1_000);
   gap.begin("unresponsive", 2_000);
@@ -19,7 +19,7 @@ Deno.test("a gap that is open is not begun again, and is told once it ends", () 
   assertEquals(gap.isOpen, false);
 });
 
-Deno.test("a gap that is told of goes on where that ended", () => {
+Deno.test("a gap that is informed of goes on where that ended", () => {
   const { gap, told } = scene();
   gap.begin("disconnected", 1_000);
   gap.tell();

@@ -65,7 +65,7 @@ Deno.test("an overflow's gap begins when the last command that was answered was 
   await until("the server is left", () => server.connections === 0);
 });
 
-Deno.test("so does that of messages that found no room while it came back", async () => {
+Deno.test("so does that of messages that found no room while it reconnected", async () => {
   using clock = new WallClock();
   const { server, heardAt } = slowServer(10, clock);
   await using _ = server;

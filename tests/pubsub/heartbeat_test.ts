@@ -46,7 +46,7 @@ for (const protocol of [2, 3] as const) {
         assertEquals(await countPings(server) - before, 1);
       }
       await server.command("CLIENT", "KILL", "TYPE", "pubsub");
-      await until("the gap is told", () => gaps.length === 1);
+      await until("the gap is reported", () => gaps.length === 1);
       const { from } = gaps[0]!;
       if (busyInterval === 1) assert(from > first, `${from} is after ${first}`);
       else assert(from < second, `${from} is before ${second}`);

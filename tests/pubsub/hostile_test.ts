@@ -150,12 +150,12 @@ Deno.test("a thousand rounds with hostile peers leave nothing behind and take no
   assert(grown < 32 * 1024 * 1024, `the heap grew by ${grown} bytes`);
 });
 
-Deno.test("while it comes back, each hostile attempt is followed by another, until one is no more", async () => {
+Deno.test("while it reconnects, each hostile attempt is followed by another, until one is no more", async () => {
   const random = new Random(3);
   let attempts = 0;
   const misdeeds = Object.values(MISDEEDS);
   await using peer = new Peer(async (connection) => {
-    // The first is good, so that there is something to come back to.
+    // The first is good, so that there is something to reconnect to.
     if (++attempts > 1 && attempts < 8) {
       return await random.pick(misdeeds)(random)(connection);
     }

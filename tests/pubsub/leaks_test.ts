@@ -133,7 +133,7 @@ Deno.test("a server that calls itself by the password is not called so", async (
   }
 });
 
-Deno.test("what a server repeats when it is come back to is shown nowhere", async () => {
+Deno.test("what a server repeats when it is reconnect to is shown nowhere", async () => {
   const password = "zq7KxvWj9";
   let isFirst = true;
   await using server = new FakeServer(([name]) => {
@@ -146,7 +146,7 @@ Deno.test("what a server repeats when it is come back to is shown nowhere", asyn
     await until("it was refused", () => seen(told).includes("not shown"));
   });
   assertStringIncludes(text, "WRONGPASS (not shown");
-  assertClean(text, password, "coming back");
+  assertClean(text, password, "reconnecting");
 });
 
 Deno.test("an error of 10 MB is a short message", async () => {
@@ -237,7 +237,7 @@ Deno.test("what a sentinel repeats of any password is shown nowhere", async () =
   }
 });
 
-Deno.test("the names of a cluster's nodes are no secrets, and drive no terminal", async () => {
+Deno.test("the names of a cluster's nodes are not secrets, and drive no terminal", async () => {
   const password = "zq7KxvWj9";
   const fields = ["id", "endpoint", "hostname", "ip", "role", "port"];
   for (const field of fields) {

@@ -74,7 +74,7 @@ Deno.test("a missing database can be made a warning, or no matter", async () => 
   assertEquals(warnings.length, 1);
 });
 
-Deno.test("a server that does not tell of its databases is trusted", async () => {
+Deno.test("a server that does not report its databases is trusted", async () => {
   await using server = await startServer({ ...TALKATIVE, acl: ["bo on >pw ~* &* +@all -select"] });
   await using notifications = await connect(`redis://bo:pw@127.0.0.1:${server.port}/99`);
   await notifications.subscribeKeyspace("k");

@@ -34,7 +34,7 @@ Deno.test("the bytes of a lost connection stay counted, and since is when the st
   assert(after.since >= before.since + 3_600_000, `${after.since - before.since} ms later`);
 });
 
-Deno.test("the same event before and after a confirmation is two, also while it comes back", async () => {
+Deno.test("the same event before and after a confirmation is two, also while it reconnects", async () => {
   let isBack = false;
   await using server = new FakeServer(([name, word]) => {
     if (!isBack) return undefined;

@@ -8,7 +8,7 @@ import {
 } from "../../mod.ts";
 import { sleep, startServer, type TestServer, until } from "../servers/mod.ts";
 
-/** A server that tells everything. */
+/** A server that reports everything. */
 function talkative(): Promise<TestServer> {
   return startServer({ config: { "notify-keyspace-events": "KEAn" } });
 }
@@ -160,7 +160,7 @@ Deno.test("what a handler throws or rejects goes to onError and stops nothing", 
   assertEquals(errors.map((error) => (error as Error).message), ["thrown", "rejected"]);
 });
 
-Deno.test("a hold lets go of its channels alone; the last hold unsubscribes", async () => {
+Deno.test("a hold releases its channels alone; the last hold unsubscribes", async () => {
   await using server = await talkative();
   await using notifications = await connect(server.url);
   const first: string[] = [];
@@ -309,9 +309,9 @@ Deno.test("a full queue drops the oldest and says so before the next", async () 
   assertEquals(notifications.status().gaps, 1);
 });
 
-Deno.test("what is no notification is counted and not delivered", async () => {
+Deno.test("what is not a notification is counted and not delivered", async () => {
   await using server = await talkative();
-  // Whether this server sends any of them by itself is no matter.
+  // Whether this server sends any of them by itself is not a matter.
   await using notifications = await connect(server.url, { flags: "ignore" });
   await notifications.subscribe("__subkeyspace@0__:*", "__key*");
   await server.command("PUBLISH", "__subkeyspace@0__:h", "hset|99:short");
@@ -322,7 +322,7 @@ Deno.test("what is no notification is counted and not delivered", async () => {
   assertEquals(notifications.status().nodes[0]!.malformed, 2);
 });
 
-Deno.test("status tells how things stand", async () => {
+Deno.test("status describes the servers", async () => {
   await using server = await startServer({ config: { "notify-keyspace-events": "Kg" } });
   await using notifications = await connect(server.url);
   const before = notifications.status();
@@ -357,7 +357,7 @@ Deno.test("status tells how things stand", async () => {
   assertEquals(node!.bytes > 0 && node!.lastMessage! > 0, true);
 });
 
-Deno.test("with no attempts to come back, a lost connection ends loops after what had come", async () => {
+Deno.test("with no attempts to reconnect, a lost connection ends loops after what had come", async () => {
   await using server = await talkative();
   await using notifications = await connect(server.url, { maxAttempts: 0 });
   await notifications.subscribeKeyevent("set");

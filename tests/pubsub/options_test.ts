@@ -99,7 +99,7 @@ for (const [name, options, says = `the option ${name}`] of REFUSED) {
   });
 }
 
-Deno.test("options that are no object are refused by each way to connect", async () => {
+Deno.test("options that are not object are refused by each way to connect", async () => {
   const sentinels = { sentinels: ["redis://127.0.0.1:1"], name: "mymaster" };
   for (const options of [null, 5] as unknown as ConnectOptions[]) {
     for (const target of ["redis://127.0.0.1:1", sentinels]) {
@@ -120,8 +120,8 @@ Deno.test("a prefix whose bytes are gone, or are not as many as they say, is ref
 });
 
 for (const name of ["maxBulkLength", "maxHeldBytes", "maxElements", "maxDepth", "maxLineLength"]) {
-  Deno.test(`the limit ${name} is refused before anything is dialled`, async () => {
-    const dial = () => Promise.reject(new Error("not to be dialled"));
+  Deno.test(`the limit ${name} is refused before anything is connected to`, async () => {
+    const dial = () => Promise.reject(new Error("not to be connected to"));
     await assertRejects(
       () => connect("redis://127.0.0.1:1", { dial, limits: { [name]: 0 } }),
       RangeError,
@@ -302,7 +302,7 @@ USELESS.push(
 );
 
 for (const [what, connecting, says] of USELESS) {
-  Deno.test(`an option without an effect is refused before anything is dialled: ${what}`, async () => {
+  Deno.test(`an option without an effect is refused before anything is connected to: ${what}`, async () => {
     await assertRejects(connecting, TypeError, says);
   });
 }
@@ -348,7 +348,7 @@ Deno.test("a credentials function that gives no password is an error of its own"
       "it returned no password",
     );
   }
-  // To be nobody is no error: the server says whether it minds.
+  // To be nobody is not an error: the server says whether it minds.
   const nobody = () => Promise.resolve(undefined as unknown as { password: string });
   await using notifications = await connect(server.url, { credentials: nobody });
   assertEquals(notifications.health().ok, true);
@@ -431,7 +431,7 @@ Deno.test("a prefix of any bytes is taken off keys of any bytes", async () => {
   assertEquals(notification?.keyBytes, Uint8Array.of(1));
 });
 
-Deno.test("onStatus is told of each state, and status() agrees with what it is told", async () => {
+Deno.test("onStatus is informed of each state, and status() agrees with what it is reported", async () => {
   await using server = await startServer(TALKATIVE);
   const states: string[] = [];
   const notifications = await connect(server.url, {

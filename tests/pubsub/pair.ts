@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import type { ConnectOptions, KeyspaceNotificationsInterface, SentinelTarget } from "../../mod.ts";
 import { startServer, type TestServer, until } from "../servers/mod.ts";
 
-/** What a server starts with that tells all. */
+/** What a server starts with that reports all. */
 export const TALKATIVE = {
   config: { "notify-keyspace-events": "KEA" },
 };
@@ -53,7 +53,7 @@ export function nodeOf({ host, port }: TestServer): string {
   return `${host}:${port}`;
 }
 
-/** Sees that what happens on a server is told. */
+/** Sees that what happens on a server is reported. */
 export async function assertTells(
   notifications: KeyspaceNotificationsInterface,
   server: TestServer,
@@ -64,7 +64,7 @@ export async function assertTells(
   assertEquals([eventType, key], ["set", "k"]);
 }
 
-/** Whom neither the servers' streams of changes nor, in RESP2, their roles are told. */
+/** Whom neither the servers' replication streams nor, in RESP2, their roles are reported. */
 export const BLIND: ConnectOptions = { username: "blind", password: "pw" };
 
 /** Gives servers that user. */

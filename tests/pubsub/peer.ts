@@ -66,7 +66,7 @@ export class Peer implements AsyncDisposable {
 /**
  * Writes all of the bytes.
  *
- * @param onTaken is told how many were taken, each time that some were
+ * @param onTaken is reported how many were taken, each time that some were
  */
 export async function writeAll(
   connection: Deno.Conn,

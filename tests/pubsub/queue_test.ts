@@ -130,7 +130,7 @@ Deno.test("coalesce: the newest of each key stay", () => {
   assertEquals(drain(queue), ["1-15:12", 4, 8, 12, 16, 17]);
 });
 
-Deno.test("coalesce: keys are told apart by their bytes and databases", () => {
+Deno.test("coalesce: keys are distinguished by their bytes and databases", () => {
   const queue = queueOf({ items: 2, bytes: 1_000 }, "coalesce");
   push(queue, item(1, Uint8Array.of(0xff)), 1);
   push(queue, item(2, Uint8Array.of(0xfe)), 1);

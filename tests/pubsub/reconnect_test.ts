@@ -19,7 +19,7 @@ async function killConnections(server: TestServer): Promise<void> {
 }
 
 for (const protocol of [2, 3] as const) {
-  Deno.test(`RESP${protocol}: it comes back with all subscriptions, and reports the gap before what follows`, async () => {
+  Deno.test(`RESP${protocol}: it reconnects with all subscriptions, and reports the gap before what follows`, async () => {
     await using server = await startServer(TALKATIVE);
     const gaps: Gap[] = [];
     await using notifications = await connect(server.url, {
@@ -54,7 +54,7 @@ for (const protocol of [2, 3] as const) {
     assertEquals(notifications.status().gaps, 1);
   });
 
-  Deno.test(`RESP${protocol}: it comes back to a restarted server`, async () => {
+  Deno.test(`RESP${protocol}: it reconnects to a restarted server`, async () => {
     await using server = await startServer(TALKATIVE);
     const states: NodeState[] = [];
     await using notifications = await connect(server.url, {

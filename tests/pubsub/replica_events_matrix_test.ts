@@ -47,7 +47,7 @@ for (const binary of await matrix()) {
       return await primary.command(...words).then(() => true, () => false);
     };
     let marks = 0;
-    /** Waits until both have told all. What is published goes to the replica too, in its place. */
+    /** Waits until both have reported all. What is published goes to the replica too, in its place. */
     const settle = async () => {
       const mark = `mark${++marks}`;
       await primary.command("PUBLISH", `__keyevent@0__:${mark}`, "");

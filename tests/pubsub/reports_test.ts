@@ -1,4 +1,4 @@
-/** What is logged while nobody listens, and who is told what happens besides notifications. */
+/** What is logged while nobody listens, and who is reported what happens besides notifications. */
 import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { connect, type ConnectOptions, type Gap, type NotificationsEvent } from "../../mod.ts";
 import { sleep, startServer, type TestServer, until } from "../servers/mod.ts";
@@ -110,7 +110,7 @@ Deno.test("several listeners, added at any time, hear of gaps, states and warnin
   assertEquals(log.lines, []);
 });
 
-Deno.test("a listener for an unknown type, or one that is no function, is rejected", async () => {
+Deno.test("a listener for an unknown type, or one that is not a function, is rejected", async () => {
   await using server = await startServer();
   await using notifications = await connect(server.url);
   const untyped = notifications as unknown as {

@@ -25,7 +25,7 @@ function tellingServer(): FakeServer {
   );
 }
 
-/** What the server was asked to subscribe and to let go of. */
+/** What the server was asked to subscribe and to release. */
 function asked(server: FakeServer): string[] {
   return server.commands.filter((text) => text.includes("SUBSCRIBE"));
 }

@@ -22,7 +22,7 @@ Deno.test("connections that are lost soon are made again with backoff, and other
     retries.begun();
     return pause;
   };
-  // The first connection is no attempt to come back.
+  // The first connection is not an attempt to reconnect.
   assertEquals(live(1), 0);
   assertEquals([live(1), live(4_999), live(0), live(0)], [50, 100, 200, 400]);
   assertEquals(live(5_000), 0);

@@ -35,7 +35,7 @@ for (const protocol of [2, 3] as const) {
     assertEquals(ignorant.asked, asked, "the one that answered is asked first from then on");
   });
 
-  Deno.test(`RESP${protocol}: the server that a stale sentinel names is no primary and not used`, async () => {
+  Deno.test(`RESP${protocol}: the server that a stale sentinel names is not a primary and not used`, async () => {
     await using pair = await startPair();
     const [primary, replica] = pair.servers as [TestServer, TestServer];
     await using stale = new FakeSentinel(replica);

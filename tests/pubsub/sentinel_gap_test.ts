@@ -24,7 +24,7 @@ async function keepBusy(server: TestServer): Promise<void> {
 }
 
 for (const protocol of [2, 3] as const) {
-  Deno.test(`RESP${protocol}: a failover's gap begins with the promotion, however late that is told`, async () => {
+  Deno.test(`RESP${protocol}: a failover's gap begins with the promotion, however late that is reported`, async () => {
     await using pair = await startPair();
     const [first, second] = pair.servers as [TestServer, TestServer];
     await using sentinel = new FakeSentinel(first, 1);
@@ -61,7 +61,7 @@ Deno.test("a failover's gap begins before a sentinel can know of it", async () =
   const gaps: Gap[] = [];
   await using notifications = await connect(target(sentinel), {
     ...BLIND,
-    // All the while the old primary proves that it has told everything.
+    // All the while the old primary proves that it has reported everything.
     heartbeat: { interval: 50 },
     onGap: (gap) => gaps.push(gap),
   });

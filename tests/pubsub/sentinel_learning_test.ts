@@ -76,7 +76,7 @@ function order(...ports: number[]) {
   const servers = ports.map((port): SentinelServer => ({
     node: `h:${port}`,
     address: { hostname: "h", port },
-    dial: () => Promise.reject(new Error("not to be dialled")),
+    dial: () => Promise.reject(new Error("not to be connected to")),
     credentials: () => Promise.resolve({ password: `of ${port}` }),
   }));
   const sentinels = new SentinelOrder(servers, (address) => address);

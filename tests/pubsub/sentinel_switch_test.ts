@@ -5,7 +5,7 @@ import { FakeSentinel } from "./fake_sentinel.ts";
 import { assertTells, nodeOf, promote, startPair, TALKATIVE, target } from "./pair.ts";
 
 for (const protocol of [2, 3] as const) {
-  Deno.test(`RESP${protocol}: a failover that a sentinel tells of is followed at once, from a primary that hangs too`, async () => {
+  Deno.test(`RESP${protocol}: a failover that a sentinel reports is followed at once, from a primary that hangs too`, async () => {
     await using pair = await startPair();
     const [first, second] = pair.servers as [TestServer, TestServer];
     await using sentinel = new FakeSentinel(first, 1);
@@ -54,7 +54,7 @@ for (const protocol of [2, 3] as const) {
     await others.command("CLIENT", "KILL", "TYPE", "pubsub");
     await first.pause();
     paused.resolve();
-    await until("it tries to come back", () => sentinel.asked > asked);
+    await until("it tries to reconnect", () => sentinel.asked > asked);
     await promote(second);
     await sentinel.switchTo(second);
     await until("it is back", () => notifications.status().gaps === 1);
@@ -64,7 +64,7 @@ for (const protocol of [2, 3] as const) {
   });
 }
 
-Deno.test("what one sentinel tells of other primaries, or of this one again, changes nothing", async () => {
+Deno.test("what one sentinel reports other primaries, or of this one again, changes nothing", async () => {
   await using server = await startServer(TALKATIVE);
   await using sentinel = new FakeSentinel(server, 1);
   await using notifications = await connect(target(sentinel), { heartbeat: { interval: 20 } });
@@ -83,7 +83,7 @@ Deno.test("what one sentinel tells of other primaries, or of this one again, cha
   assertEquals(notifications.status().gaps, 0);
 });
 
-Deno.test("the sentinel that leads a failover tells of it before the others, and is heard", async () => {
+Deno.test("the sentinel that leads a failover reports it before the others, and is heard", async () => {
   await using pair = await startPair();
   const [first, second] = pair.servers as [TestServer, TestServer];
   await using sentinel = new FakeSentinel(first, 1);
@@ -125,7 +125,7 @@ Deno.test("another sentinel is followed when one is lost, or hangs", async () =>
   await assertTells(notifications, second);
 });
 
-Deno.test("that no sentinel can be followed is told once, and stops nothing", async () => {
+Deno.test("that no sentinel can be followed is reported once, and stops nothing", async () => {
   await using server = await startServer(TALKATIVE);
   const sentinel = new FakeSentinel(server, 1);
   const warnings: string[] = [];
@@ -140,7 +140,7 @@ Deno.test("that no sentinel can be followed is told once, and stops nothing", as
   sentinel.hangUp();
   await until("it is tried again", () => sentinel.connections > 0);
   await sentinel[Symbol.asyncDispose]();
-  await until("it is told", () => warnings.length > 0);
+  await until("it is reported", () => warnings.length > 0);
   assert(warnings[0]!.includes('Cannot follow the sentinels of "mymaster"'), warnings[0]);
   await assertTells(notifications, server);
   const before = dials;

@@ -14,7 +14,7 @@ Deno.test("RESP2: the connection beside the first is closed once all is answered
   assertEquals(began, 2, "there was one");
 });
 
-Deno.test("a connection to what is no sentinel is closed", async () => {
+Deno.test("a connection to what is not a sentinel is closed", async () => {
   await using server = new FakeServer(() => undefined);
   await assertRejects(
     () => connect({ sentinels: [server.url], name: "mymaster" }, { timeout: 1_000 }),

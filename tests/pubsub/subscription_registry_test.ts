@@ -8,7 +8,7 @@ function channel(name: string, isPattern = false): ServerChannel {
   return { bytes: encoder.encode(name), isPattern };
 }
 
-Deno.test("a channel stays wanted until its last user has left", () => {
+Deno.test("a channel stays desired until its last user has left", () => {
   const registry = new SubscriptionRegistry<string>();
   registry.add(channel("a"), "ana");
   registry.add(channel("a"), "bo");
@@ -75,7 +75,7 @@ Deno.test("a watcher learns of each channel that comes or goes, and first of all
   assertEquals(changed.size, 2);
 });
 
-Deno.test("channelId tells bytes apart that are no text", () => {
+Deno.test("channelId tells bytes apart that are not text", () => {
   const one = { bytes: Uint8Array.of(0xff), isPattern: false };
   const two = { bytes: Uint8Array.of(0xfe), isPattern: false };
   assertEquals(channelId(one) === channelId(two), false);
@@ -170,7 +170,7 @@ Deno.test("exact channels have one subscribers, too, where one user took another
   assertEquals(registry.findExact(bytes, 0, 1) === registry.findExact(bytes, 1, 2), true);
 });
 
-Deno.test("exact channels are told apart once their users differ, or one was removed", () => {
+Deno.test("exact channels are distinguished once their users differ, or one was removed", () => {
   for (const change of ["user", "remove"] as const) {
     const registry = new SubscriptionRegistry<string>();
     const usersOf = (name: string) => registry.findExact(encoder.encode(name), 0, 1)?.users;

@@ -94,7 +94,7 @@ Deno.test("channels are asked for in commands that are neither many nor large", 
   assertEquals(fast.batches.slice(7), [1]);
 });
 
-Deno.test("a refused channel is not asked for again until somebody wants it anew", async () => {
+Deno.test("a refused channel is not asked for again until somebody wants it again", async () => {
   const { registry, subscriptions, fast, want } = scene();
   const channels = [want("no")];
   await subscriptions.settle(channels);
@@ -149,7 +149,7 @@ Deno.test("only what has changed is compared, and what a busy server was not ask
   assertEquals([looked, subscriptions.isOutdated, subscriptions.agrees], [4, false, true]);
 });
 
-Deno.test("what the server refused on an earlier connection is asked for by whoever wants it anew", async () => {
+Deno.test("what the server refused on an earlier connection is asked for by whoever wants it again", async () => {
   const { registry, fast, want } = scene();
   const refused = new Map<string, Error>();
   const connect = () => new Subscriptions(fast as unknown as Connection, registry, refused);

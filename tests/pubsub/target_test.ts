@@ -80,7 +80,7 @@ const WRONG: [target: unknown, says: string][] = [
   [null, "it has another form"],
 ];
 for (const [target, says] of WRONG) {
-  Deno.test(`${Deno.inspect(target)} is no target`, async () => {
+  Deno.test(`${Deno.inspect(target)} is not a target`, async () => {
     await assertRejects(() => connect(target as ServerTarget), TypeError, says);
     await assertRejects(() => open(target as ServerTarget), TypeError, says);
   });

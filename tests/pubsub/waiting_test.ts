@@ -61,7 +61,7 @@ Deno.test("an aborted refresh rejects with the reason", async () => {
   await notifications.refreshSubscriptions({ signal: AbortSignal.timeout(20_000) });
 });
 
-Deno.test("what is no signal is rejected", async () => {
+Deno.test("what is not a signal is rejected", async () => {
   await using server = new FakeServer(() => undefined);
   await using notifications = await connect(server.url);
   const options = { signal: {} as AbortSignal };

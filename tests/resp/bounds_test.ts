@@ -9,7 +9,7 @@ function* pieces(whole: Uint8Array, size: number): Generator<Uint8Array> {
   for (let at = 0; at < whole.length; at += size) yield whole.subarray(at, at + size);
 }
 
-Deno.test("a line without an end costs no more when it is refused", () => {
+Deno.test("a line without an end costs nothing more once it is refused", () => {
   const all = bytes(`+${"x".repeat(70_000)}`);
   const done = work(single(all));
   assertEquals(String(done.error).includes("maxLineLength"), true);

@@ -256,7 +256,7 @@ Deno.test("a subclass of Uint8Array is read and copied like any other", () => {
   assertEquals(frames, [bytes("c")]);
 });
 
-Deno.test("what is no bytes is refused, and the stream goes on after it", () => {
+Deno.test("a chunk that is not bytes is refused, and the stream continues", () => {
   const recorder = new Recorder();
   const decoder = new Decoder(recorder);
   decoder.write(bytes("$2\r\na"));
@@ -354,7 +354,7 @@ Deno.test("a long message that was cut keeps bytes that are not UTF-8, in any fo
   }
 });
 
-Deno.test("an array that is no push is bytes where bytes were asked for", () => {
+Deno.test("an array that is not a push has bytes if bytes were requested", () => {
   const recorder = new Recorder();
   const decoder = new Decoder(recorder, { arrayPushes: true });
   decoder.write(bytes("*2\r\n$4\r\npong\r\n$0\r\n\r\n"));

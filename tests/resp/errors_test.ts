@@ -128,7 +128,7 @@ const SYNTAX: [wire: string, offset: number, found: string, expected: string][] 
   [">4\r\n$8\r\npmessage\r\n$1\r\n*\n\n$1\r\nc\r\n$1\r\nx\r\n", 23, '"\\n"', "CR LF after a bulk"],
 ];
 
-Deno.test("what is no RESP throws, at the same place however it is cut", () => {
+Deno.test("malformed RESP throws, at the same place however it is cut", () => {
   for (const [wire, offset, found, expected] of SYNTAX) {
     for (const before of ["", "+OK\r\n:1\r\n"]) {
       const events = decodeInAllWays(bytes(before + wire));
@@ -145,7 +145,7 @@ Deno.test("what is no RESP throws, at the same place however it is cut", () => {
   }
 });
 
-Deno.test("what is no RESP throws as soon as that is certain", () => {
+Deno.test("malformed RESP throws as soon as that is certain", () => {
   for (const [wire, offset] of SYNTAX) {
     const lineEnd = wire.indexOf("\n", offset) + 1;
     for (const recorder of [Recorder, MessageRecorder]) {
@@ -337,7 +337,7 @@ Deno.test("a limit error says which, and is a RangeError", () => {
   assertEquals([error.name, error instanceof RangeError], ["RespLimitError", true]);
 });
 
-Deno.test("a limit that is no limit is refused", () => {
+Deno.test("an invalid limit is refused", () => {
   assertThrows(() => new Decoder(new Recorder(), { maxLineLength: 31 }), RangeError, "at least 32");
   assertThrows(
     () => new Decoder(new Recorder(), { maxLineLength: 2 ** 18 + 1 }),

@@ -97,7 +97,7 @@ export function show(reply: Reply): string {
   if (Array.isArray(reply)) return `[${showAll(reply)}]`;
   if (reply instanceof RespMap) return `map(${showAll(reply.items)})`;
   if (reply instanceof ServerError) return `error(${reply.code}; ${JSON.stringify(reply.message)})`;
-  throw new TypeError(`Cannot show ${String(reply)}: it is no reply`);
+  throw new TypeError(`Cannot show ${String(reply)}: it is not a reply`);
 }
 
 function showAll(items: Reply[]): string {

@@ -13,7 +13,7 @@ function event(item: Item, strings: "bytes" | "text", messages: boolean): string
   return `${item.kind} ${show(strings === "text" ? item.asText : item.asBytes)}`;
 }
 
-/** What a message holds beside its kind; null where the items are no message. */
+/** What a message holds beside its kind; null if the items are not a message. */
 function asMessage(items: Reply[]): string[] | null {
   const kind = items.length === 3 ? "message" : items.length === 4 ? "pmessage" : null;
   const texts = items.flatMap((item) => {
@@ -24,7 +24,7 @@ function asMessage(items: Reply[]): string[] | null {
   return texts[0] === kind && texts.length === items.length ? texts.slice(1) : null;
 }
 
-/** Checks that any stream, cut anywhere, comes back as what was written. */
+/** Checks that any stream, cut anywhere, is read as what was written. */
 export function assertAnyStream(numRuns: number, seed: number): void {
   fc.assert(
     fc.property(

@@ -3,7 +3,7 @@ import { assertAnyCommand, assertAnyStream } from "./properties.ts";
 
 const seed = anySeed();
 
-Deno.test(`any of thousands of streams comes back as what was written (seed ${seed})`, () => {
+Deno.test(`each of thousands of streams is read as what was written (seed ${seed})`, () => {
   assertAnyStream(5_000, seed);
 });
 

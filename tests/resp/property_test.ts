@@ -1,6 +1,6 @@
 import { assertAnyCommand, assertAnyStream } from "./properties.ts";
 
-Deno.test("any stream, cut anywhere, comes back as what was written", () => {
+Deno.test("any stream, cut anywhere, is read as what was written", () => {
   assertAnyStream(150, 1);
 });
 

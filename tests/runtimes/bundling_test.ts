@@ -20,7 +20,7 @@ Deno.test.beforeAll(async () => {
 for (const platform of ["browser", "neutral", "node"]) {
   Deno.test(`every entry is bundled for ${platform} without a warning`, async () => {
     const { folder, entries } = application;
-    // The tool is for where there are processes.
+    // The CLI is for runtimes with processes.
     const bundled = entries.filter((entry) => entry !== "./cli" || platform === "node");
     const lines = bundled.map((entry, i) => {
       return `export * as entry${i} from "@keywatch/keywatch${entry.slice(1)}";\n`;

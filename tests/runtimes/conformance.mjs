@@ -1,7 +1,7 @@
 /**
  * Runs the contract in the runtime that runs this, and prints one JSON object a line: the names of
  * all cases, how each ended, and the sums. The exit status is 1 if one failed. The process is left
- * to end by itself, which it does only when the package has let go of everything.
+ * to end by itself, which it does only when the package has released everything.
  *
  * The argument is JSON:
  * - `url`: `redis://:password@127.0.0.1:port`, a server to play with

@@ -40,7 +40,7 @@ function message(n: number): string {
 
 const BLOCK = encoder.encode(Array.from({ length: 1_000 }, (_, n) => message(n)).join(""));
 
-/** A peer that floods whoever subscribes, and one that says how many bytes were taken from it. */
+/** A peer that floods each subscriber, and one that says how many bytes were taken from it. */
 class FloodingPeer implements AsyncDisposable {
   readonly flooding: Peer;
   readonly control: Peer;

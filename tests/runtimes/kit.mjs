@@ -76,7 +76,7 @@ class Scene {
   #host;
   #plain;
   #opened = [];
-  /** What the script was told. */
+  /** The arguments of the script. */
   settings;
 
   static async open(host, settings) {
@@ -117,7 +117,7 @@ class Scene {
     return this.#plain.commands(commands);
   }
 
-  /** A peer that is no server: that `hangsUp`, that `says` bytes, or that stays silent. */
+  /** A peer that is not a server: that `hangsUp`, that `says` bytes, or that stays silent. */
   async peer(options) {
     const peer = await this.#host.listen(options);
     this.#opened.push(peer);
@@ -163,7 +163,7 @@ export function possible(cases, host, settings) {
   return cases.filter(({ needs }) => needs === undefined || available[needs] !== undefined);
 }
 
-/** Runs cases one after another; tells of each how it ended. */
+/** Runs cases one after another, and reports how each ended. */
 export async function* runCases(cases, host, settings) {
   for (const one of cases) {
     let error = null;

@@ -34,12 +34,12 @@ const NAME = "@keywatch/keywatch";
 /**
  * Has npm install a package from a file in an empty project.
  *
- * @param wanted a tarball, or `name@file:tarball` to give it that name there
+ * @param requested a tarball, or `name@file:tarball` to give it that name there
  * @param others packages from npm beside it, as `name@version`; without them no network is needed
  */
 export async function installPackage(
   folder: string,
-  wanted: string,
+  requested: string,
   others: readonly string[] = [],
 ): Promise<void> {
   await Deno.writeTextFile(
@@ -48,7 +48,7 @@ export async function installPackage(
   );
   const from = others.length === 0 ? "--offline" : "--prefer-offline";
   const options = [from, "--ignore-scripts", "--no-audit", "--no-fund"];
-  await mustRun("install packages", ["npm", "install", ...options, wanted, ...others], folder);
+  await mustRun("install packages", ["npm", "install", ...options, requested, ...others], folder);
 }
 
 /**

@@ -69,10 +69,10 @@ const FLOOD = 96 * 1024 * 1024;
 /** How many of them the other side has taken. */
 let flooded = 0;
 
-/** Reads no more, and leaves the connection open. */
+/** Stops reading, and leaves the connection open. */
 const STALL = "stall";
 
-/** Peers on loopback that do as they are told. */
+/** Peers on loopback with a script. */
 export class Peers implements AsyncDisposable {
   readonly ways: readonly Way[];
   /** The paths of the unix sockets, also of the one that is not there. */

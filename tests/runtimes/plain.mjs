@@ -1,6 +1,6 @@
 /**
  * What the cases need from outside the package: a plain client that changes keys, peers that are
- * no servers. `node:net` is in Node, Bun and Deno alike; a runtime without it needs another host.
+ * not servers. `node:net` is in Node, Bun and Deno alike; a runtime without it needs another host.
  */
 import net from "node:net";
 import { PlainClient } from "./plain_client.mjs";
@@ -17,7 +17,7 @@ function open(host, port) {
 }
 
 /**
- * Listens on loopback and is no server: it stays silent, hangs up at once, or says these bytes to
+ * Listens on loopback and is not a server: it stays silent, hangs up at once, or says these bytes to
  * whatever comes first, and then hangs up.
  */
 class Peer {

@@ -17,7 +17,7 @@ export class MissingServerError extends Error {
 }
 
 export interface ProgressOptions {
-  /** Told what happens when it takes longer than a look at the disk. */
+  /** Called with what happens if it takes longer than a look at the disk. */
   progress?: (message: string) => void;
 }
 
@@ -32,7 +32,7 @@ const HOW_TO_INSTALL = "install it (Debian, Ubuntu: `apt-get install redis-serve
   "macOS: `brew install redis`; Fedora: `dnf install valkey`) " +
   "or set REDIS_SERVER to the path of a redis-server or valkey-server program";
 
-/** Asks a program for its version; `null` if it is no Redis or Valkey server. */
+/** Asks a program for its version; `null` if it is not a Redis or Valkey server. */
 export async function identify(command: [string, ...string[]]): Promise<ServerBinary | null> {
   const { code, stdout } = await run([...command, "--version"]);
   const found = /^(Redis|Valkey|Redict) server v=(\d+\.\d+\.\d+)/.exec(stdout);

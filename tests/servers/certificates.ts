@@ -7,7 +7,7 @@ export interface Certificate {
   key: string;
 }
 
-/** What the two ends of a TLS connection need, made anew for one test. */
+/** What the two ends of a TLS connection need, made for one test. */
 export interface Certificates {
   /** The authority's certificate, as PEM text; it has signed the two others. */
   ca: string;

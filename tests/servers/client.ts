@@ -92,7 +92,7 @@ class Reader {
   }
 }
 
-/** Whoever waits for a reply. */
+/** A command that waits for its reply. */
 interface Waiting extends PromiseWithResolvers<Reply> {
   readonly asBytes: boolean;
 }

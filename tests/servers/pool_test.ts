@@ -22,7 +22,7 @@ async function settled(pool: Pool): Promise<void> {
   await until("nothing is leased", () => pool.leases === 0);
 }
 
-Deno.test("a server that comes back is leased again, and nothing of before is on it", async () => {
+Deno.test("a returned server is leased again, with nothing of before on it", async () => {
   await using pool = await Pool.start();
   let pid: number;
   let sha: string;

@@ -106,7 +106,7 @@ export class OwnedProcess {
   }
 }
 
-// The end of its input tells this shell that the test process is gone, however that came about.
+// This shell notices by the end of its input that the test process is gone, for whatever reason.
 const WATCH = `
 pid=
 while read -r word value; do

@@ -87,7 +87,7 @@ Deno.test("a password and ACL users are in force", async () => {
   await assertRejects(() => server.client({ password: "wrong" }), Error, "WRONGPASS");
 });
 
-Deno.test("a server that is killed comes back on its port", async () => {
+Deno.test("a server that is killed can be started again on its port", async () => {
   await using server = await TestServer.start();
   const { port, pid, dir } = server;
   await server.kill();
@@ -227,7 +227,7 @@ Deno.test("servers end with the process that started them, however it ends", asy
   }
 });
 
-Deno.test("where no server is and none may be installed, the error tells how to get one", async () => {
+Deno.test("if there is no server and none may be installed, the error says how to get one", async () => {
   const none = { get: (name: string) => name === "PATH" ? "/nonexistent" : undefined };
   const error = await assertRejects(
     () => findServer({ env: none, mayInstall: false }),

@@ -138,7 +138,7 @@ async function serverIn(root: string, { product }: WantedServer): Promise<Server
   return await identify([
     loader,
     // The tools' package has the server too, under another name; which of them it is, the
-    // program tells by the name it was called by.
+    // program decides by the name it was called by.
     ...["--argv0", `${product}-server`, "--library-path", libraries, program],
   ]);
 }

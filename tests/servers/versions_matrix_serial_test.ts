@@ -73,7 +73,7 @@ for (const binary of await matrix({ progress: (message) => console.error(message
     assertEquals(heard.slice(2), ["set second"]);
   });
 
-  Deno.test(`${product} ${version} comes back after a restart`, async () => {
+  Deno.test(`${product} ${version} runs again after a restart`, async () => {
     await using server = await startServer({ binary });
     const { pid, port } = server;
     await server.restart();

@@ -145,7 +145,7 @@ Deno.test("an endpoint that is unknown is the host that was asked", () => {
   }
 });
 
-Deno.test("a host name that is not announced is the IP address, and one that is is dialled", () => {
+Deno.test("a host name that is not announced is the IP address, and one that is is connected to", () => {
   for (const one of views("no host name is announced")) {
     for (const node of parse(one).nodes.values()) assertEquals(node.host, "127.0.0.1");
   }

@@ -88,7 +88,7 @@ Deno.test("slots of a node that was never heard are missing since they were expe
   assertEquals(tell(coverage.end(100)), []);
 });
 
-Deno.test("a slot that migrates to a node which has been heard all the time is no gap", () => {
+Deno.test("a slot that migrates to a node which has been heard all the time is not a gap", () => {
   const coverage = covered();
   coverage.release("a", 5, 100, true, null, 100);
   assertEquals(formatSlots(coverage.slots(false)), "5");
@@ -153,7 +153,7 @@ Deno.test("slots that a lost node owned and another covers since are missing up 
   ]);
 });
 
-Deno.test("slots that another node covered before a lost node's last proof are no gap", () => {
+Deno.test("slots that another node covered before a lost node's last proof are not gap", () => {
   const coverage = covered();
   coverage.gain("b", [5], HEARD, 110);
   assertEquals(coverage.lose("a", 110, "disconnected"), []);

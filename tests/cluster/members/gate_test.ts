@@ -156,7 +156,7 @@ Deno.test("a gate refuses a node that says that it is a replica", async () => {
   }
 });
 
-Deno.test("where fences are refused or not wanted nothing waits", async () => {
+Deno.test("where fences are refused or not desired nothing waits", async () => {
   for (
     const [options, message] of [
       [{}, "NOPERM no permission to run 'ssubscribe'"],

@@ -112,7 +112,7 @@ Deno.test("the history of a primary that was replaced and is back says since whe
     assert(until <= Date.now());
     return after;
   };
-  // It was started anew, and has never followed another one, or continues its own.
+  // It was restarted, and has never followed another one, or continues its own.
   assertEquals(isBack("0".repeat(40)), Infinity);
   assertEquals(isBack("s"), Infinity);
   assertEquals(isBack("t"), 49);
@@ -196,7 +196,7 @@ Deno.test("a promotion is reported before the history of the heir is read, and a
   assertEquals([promoted, succession.polls("p")], [["r"], false]);
 });
 
-Deno.test("replicas of a primary that came back are not polled any more", async () => {
+Deno.test("replicas of a primary that reconnected are not polled any more", async () => {
   await using replicas = new Replicas("r");
   const { succession, promoted } = replicas;
   succession.begin("p", ["r"]);
@@ -247,7 +247,7 @@ Deno.test("a primary that hung is asked what it is until it says that it is a re
 Deno.test("a primary that is heard again, or that nobody can locate, is not asked any more", async () => {
   await using replicas = new Replicas("p");
   const { succession, servers } = replicas;
-  const fail = () => assert(false, "it is no replica");
+  const fail = () => assert(false, "it is not a replica");
   const asking = succession.awaitDemotion("p", fail);
   succession.endLoss("p");
   await asking;

@@ -149,7 +149,7 @@ Deno.test("a key that migrates there and back makes four artefacts", () => {
   assertEquals([scene.take().length, scene.filter.queues.artefacts], [4, 4]);
 });
 
-Deno.test("a deletion and a restore by two owners are no migration of a key", () => {
+Deno.test("a deletion and a restore by two owners are not migration of a key", () => {
   const scene = new Scene({ a: [1], b: [2] });
   scene.emit("a", "del");
   // The slot has come to it meanwhile.

@@ -23,7 +23,7 @@ const MOST_UNAWARE = 2_000;
 /** After what time a `MIGRATE` gives up, in ms: two nodes may be waiting for each other. */
 const MIGRATE_TIMEOUT = 1_000;
 
-/** A node that is to take part has died, or is no primary any more. */
+/** A node that is to take part has died, or is not a primary any more. */
 class Lost extends Error {}
 
 /** Waits until a node is free, so many ms at most, then has it do something. */

@@ -234,7 +234,7 @@ export class ModelNode {
     if (value.expiresAt !== null) this.#expireLater(key, value);
   }
 
-  /** A key whose time is over is found by a command. */
+  /** A key that has expired is found by a command. */
   expireIfDue(key: string): void {
     const expiresAt = this.keys.get(key)?.expiresAt ?? null;
     if (expiresAt !== null && expiresAt <= this.cluster.clock.now) this.#expire(key);

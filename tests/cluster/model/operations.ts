@@ -123,7 +123,7 @@ export class Operations {
     });
   }
 
-  /** A key goes for lack of memory. */
+  /** A key goes by eviction. */
   evict(node: ModelNode): void {
     node.run(() => {
       const keys = [...node.keys.keys()].filter((key) => {

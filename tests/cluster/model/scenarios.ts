@@ -170,7 +170,7 @@ scenario("delivers writes that ASK sent to the target of a migration which is ab
 });
 
 scenario(
-  "shows no artefact of a migration by key that is brought back and begun anew",
+  "shows no artefact of a migration by key that is brought back and started again",
   {},
   async (scene) => {
     const { b } = scene;
@@ -266,7 +266,7 @@ scenario(
   },
 );
 
-scenario("shows no artefact of an atomic migration that is aborted and begun anew", {
+scenario("shows no artefact of an atomic migration that is aborted and started again", {
   profiles: ATOMIC_PROFILES,
 }, async ({ model, slot, b }) => {
   const { cluster } = model;

@@ -117,7 +117,7 @@ function migrate(model: Model, options: Weather, end: number, givenUp: Map<strin
       bringsBack: random.chance(0.5),
       onEnd: again,
     };
-    // What clients wrote to the target of a migration that was given up cannot be told from what an atomic
+    // What clients wrote to the target of a migration that was given up cannot be distinguished from what an atomic
     // migration copies there before the client's next question is answered.
     const isClear = (slot: number) =>
       clock.now - (givenUp.get(`${slot} ${target.port}`) ?? -Infinity) > LONGEST_ANSWER;

@@ -15,7 +15,7 @@ import { assertTells, promote, startPair, target } from "../pair.ts";
 /** The addresses behind those that are announced, as a router would translate them. */
 class Nat {
   readonly #behind = new Map<string, Named>();
-  /** What was dialled, as `host:port`. */
+  /** What was connected to, as `host:port`. */
   readonly dialled: string[] = [];
 
   /** The address that is announced in place of another one. */
@@ -41,7 +41,7 @@ class Nat {
 }
 
 for (const protocol of [2, 3] as const) {
-  Deno.test(`RESP${protocol}: what sentinels name is dialled where the map says`, async () => {
+  Deno.test(`RESP${protocol}: what sentinels name is connected to where the map says`, async () => {
     await using pair = await startPair();
     const [first, second] = pair.servers as [TestServer, TestServer];
     const nat = new Nat();
@@ -73,7 +73,7 @@ for (const protocol of [2, 3] as const) {
   });
 }
 
-Deno.test("real sentinels: all that they name is dialled where the map says, through a failover", async () => {
+Deno.test("real sentinels: all that they name is connected to where the map says, through a failover", async () => {
   await using all = await startSentinels({ config: { "notify-keyspace-events": "KEA" } });
   const [first] = all.servers as [TestServer];
   const dialled = new Set<string>();
@@ -116,7 +116,7 @@ Deno.test("real sentinels: all that they name is dialled where the map says, thr
   assertEquals([...dialled], ["localhost"]);
 });
 
-Deno.test("a sentinel that names what the map refuses is passed over, and nothing is dialled there", async () => {
+Deno.test("a sentinel that names what the map refuses is passed over, and nothing is connected to there", async () => {
   await using pair = await startPair();
   const [first] = pair.servers as [TestServer];
   const nat = new Nat();
@@ -152,7 +152,7 @@ Deno.test("what the map makes is checked, with sentinels as in a cluster", async
     const error = await assertRejects(() => connect(target(sentinel), options), TypeError, says);
     assertStringIncludes(error.message, "what the option addressMap makes of 10.255.0.1:6379");
   }
-  // With one that cannot be reached both are told.
+  // With one that cannot be reached both are reported.
   const error = await assertRejects(
     () =>
       connect(target(sentinel, { url: "redis://127.0.0.1:1" }), {

@@ -26,7 +26,7 @@ Deno.test("parseUrl tells an empty password from none", () => {
   assertEquals(parseUrl("redis+unix://bo:@/tmp/s").password, "");
 });
 
-Deno.test("parseUrl refuses what is no text", () => {
+Deno.test("parseUrl refuses what is not text", () => {
   const others: unknown[] = [["redis://a", "redis://b"], { host: "localhost" }, null, undefined, 1];
   for (const value of others) {
     assertThrows(

@@ -119,7 +119,7 @@ Deno.test("uses what an array in place of HELLO's map tells, where nothing else 
   assertEquals(server.heard("AUTH"), false);
 });
 
-Deno.test("refuses an array in place of HELLO's map that tells of a Sentinel", async () => {
+Deno.test("refuses an array in place of HELLO's map that reports a Sentinel", async () => {
   const array = "*4\r\n+proto\r\n:2\r\n+mode\r\n+sentinel\r\n";
   await using server = new FakeServer(([name]) => name === "HELLO" ? array : undefined);
   await assertRejects(() => connect(server.url), ConnectError, "Sentinel");
@@ -349,7 +349,7 @@ Deno.test("each step of the handshake has its deadline", async () => {
   }
 });
 
-Deno.test("RESP2: a user who may not run INFO is told of a cluster all the same", async () => {
+Deno.test("RESP2: a user who may not run INFO is informed of a cluster all the same", async () => {
   await using server = await startServer({ config: { "cluster-enabled": "yes" } });
   await server.command("ACL", "SETUSER", "ann", "on", ">pw", "+@all", "-info", "-role", "&*");
   const options = { protocol: 2, username: "ann", password: "pw" } as const;

@@ -50,7 +50,7 @@ Deno.test("what is known of a server's words is left whatever the password is", 
   }
 });
 
-Deno.test("an escaped password is no less a password", () => {
+Deno.test("an escaped password is not less a password", () => {
   const password = "键盘é字ж-Zq7";
   const bytes = [...new TextEncoder().encode(password)];
   const hex = (mark: string) =>
@@ -88,7 +88,7 @@ Deno.test("a server's error is clipped and escaped, and keeps no more than that"
   assertEquals(kept.length, 40);
 });
 
-Deno.test("replies that are no errors are as they were", () => {
+Deno.test("replies that are not errors are as they were", () => {
   const secrets = new Secrets();
   secrets.add("correct horse");
   const others: Reply[] = ["correct horse", new Uint8Array([1]), ["correct horse"], 1, null];
@@ -108,7 +108,7 @@ Deno.test("what a server says of itself is shown unless it repeats the password"
   assertEquals(secrets.field("x".repeat(1e6))!.length, 201);
 });
 
-Deno.test("a name that is no name, or repeats the password, is not allowed", () => {
+Deno.test("a name that is not a name, or repeats the password, is not allowed", () => {
   const secrets = new Secrets();
   secrets.add("redis");
   secrets.add("s3cret-P4ssword");

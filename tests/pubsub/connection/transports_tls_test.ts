@@ -79,7 +79,7 @@ Deno.test("a dial of one's own gets the options for TLS, and dial takes bytes to
   assertEquals(given[0], { ca: [bytes(ca)], cert: bytes(cert), key: bytes(key) });
 });
 
-Deno.test("what keeps TLS from coming about is told, with what to do about it", async () => {
+Deno.test("what keeps TLS from coming about is reported, with what to do about it", async () => {
   await using server = await start();
   const { ca, client } = certificates;
   const cases: [tls: TlsOptions | undefined, why: string, advice: string][] = [
@@ -117,7 +117,7 @@ Deno.test("what keeps TLS from coming about is told, with what to do about it", 
   }
 });
 
-Deno.test("a server that speaks no TLS, or ends the connection, is told", async () => {
+Deno.test("a server that speaks no TLS, or ends the connection, is reported", async () => {
   const hello = new TextEncoder().encode("-ERR Protocol error\r\n");
   for (
     const [say, why] of [
@@ -227,7 +227,7 @@ Deno.test("a server of TLS 1.2 that requires a client certificate gives no reaso
   assertStringIncludes(message, "whether it requires a client certificate (tls.cert");
 });
 
-Deno.test("an address without the name that the server requires is told", async () => {
+Deno.test("an address without the name that the server requires is reported", async () => {
   await using peer = refusing(112);
   const url = peer.url.replace("redis:", "rediss:");
   await assertRejects(

@@ -126,7 +126,7 @@ Deno.test("neither seed nodes nor sentinels repeat anything of a malformed URL",
   assert(refused > 500, `${refused} were refused`);
 });
 
-Deno.test("what is wrong with URLs that can be read is told without their passwords", async () => {
+Deno.test("what is wrong with URLs that can be read is reported without their passwords", async () => {
   const [one, other] = [`redis://u:${WORD}@host`, `redis://u:${DIGITS}@other`];
   const targets = [
     [one, other],
@@ -144,7 +144,7 @@ Deno.test("what is wrong with URLs that can be read is told without their passwo
   }
 });
 
-Deno.test("a server that cannot be reached is told without the password of its URL", async () => {
+Deno.test("a server that cannot be reached is reported without the password of its URL", async () => {
   const dial = () => Promise.reject(new Error("refused"));
   for (const url of urls(13)) {
     if (isMalformed(url)) continue;
@@ -154,7 +154,7 @@ Deno.test("a server that cannot be reached is told without the password of its U
   }
 });
 
-Deno.test("a server that refuses a user without a password is told without the user", async () => {
+Deno.test("a server that refuses a user without a password is reported without the user", async () => {
   for (const protocol of [2, 3] as const) {
     await using stack = new AsyncDisposableStack();
     let peer: Peer;

@@ -148,10 +148,10 @@ async function closes(scene) {
 export const connecting = [
   { name: "server URLs are read alike", run: readsUrls },
   { name: "connects by RESP3", run: connectsBy(3, {}) },
-  { name: "connects by RESP2 when told to", run: connectsBy(2, { protocol: 2 }) },
+  { name: "connects by RESP2 with the option", run: connectsBy(2, { protocol: 2 }) },
   { name: "RESP3: logs in with a password, or a user and password", run: logsIn(3) },
   { name: "RESP2: logs in with a password, or a user and password", run: logsIn(2) },
-  { name: "status tells how things stand", run: tellsStatus },
+  { name: "status describes the servers", run: tellsStatus },
   {
     name: "an abort signal ends it, before, while and after connecting",
     run: obeysSignal,

@@ -85,7 +85,7 @@ async function reportsOverflow(scene) {
   const loop = notifications.listen({ gaps: true });
   const { value: gap } = await loop.next();
   equal([gap.kind, gap.reason, gap.dropped], ["gap", "overflow", 7]);
-  ok(gaps.length === 1 && gaps[0] === gap, "onGap is told of it");
+  ok(gaps.length === 1 && gaps[0] === gap, "onGap is called with it");
   equal((await loop.next()).value.key, "k7");
 }
 
@@ -103,7 +103,7 @@ function showsFlushes(protocol) {
     equal((await loop.next()).value.key, "a");
     const { value: flush } = await loop.next();
     equal([flush.kind, flush.node], ["flush", notifications.status().nodes[0].node]);
-    ok(flushes.length === 1 && flushes[0] === flush, "onFlush is told of it");
+    ok(flushes.length === 1 && flushes[0] === flush, "onFlush is called with it");
     equal((await loop.next()).value.key, "b");
   };
 }
@@ -196,7 +196,7 @@ export const reading = [
   { name: "getMessage takes what is there, waits, and gives up", run: getsMessages },
   { name: "for await can be left and taken up again", run: loops },
   { name: "listen gives each loop everything until it is left", run: listens },
-  { name: "a full queue leaves a gap that is told", run: reportsOverflow },
+  { name: "a full queue reports a gap", run: reportsOverflow },
   { name: "RESP3: a flush stands between the notifications", run: showsFlushes(3) },
   { name: "RESP2: a flush stands between the notifications", run: showsFlushes(2) },
   { name: "a handler takes its notifications out of the stream", run: callsHandlers },

@@ -1,4 +1,4 @@
-/** A lost connection is made anew, and the gap is told before what follows. */
+/** The client reconnects, and reports the gap before what follows. */
 import { equal, ok, takeOne, until } from "../kit.mjs";
 
 function comesBack(protocol) {
@@ -9,7 +9,7 @@ function comesBack(protocol) {
     for (const round of [1, 2, 3]) {
       const [connection] = await scene.connections();
       await scene.command("CLIENT", "KILL", "ID", / ?id=(\d+)/.exec(connection)[1]);
-      await until("the gap is told", () => gaps.length === round);
+      await until("the gap is reported", () => gaps.length === round);
       await until("it is back", () => notifications.status().state === "ready");
       await scene.command("SET", `user:${round}`, "x");
       equal((await takeOne(notifications)).key, `user:${round}`);
@@ -18,11 +18,11 @@ function comesBack(protocol) {
       equal([kind, reason], ["gap", "disconnected"]);
       ok(from <= to, "it begins before it ends");
     }
-    equal(gaps.length, 3, "how many gaps were told");
+    equal(gaps.length, 3, "how many gaps were reported");
   };
 }
 
 export const returning = [
-  { name: "RESP3: comes back after each loss, and tells the gap", run: comesBack(3) },
-  { name: "RESP2: comes back after each loss, and tells the gap", run: comesBack(2) },
+  { name: "RESP3: reconnects after each loss, and reports the gap", run: comesBack(3) },
+  { name: "RESP2: reconnects after each loss, and reports the gap", run: comesBack(2) },
 ];

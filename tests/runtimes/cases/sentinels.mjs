@@ -41,12 +41,12 @@ function followsFailovers(protocol) {
 
 export const following = [
   {
-    name: "RESP3: follows a failover that sentinels tell of",
+    name: "RESP3: follows a failover that sentinels report",
     run: followsFailovers(3),
     needs: "sentinels",
   },
   {
-    name: "RESP2: follows a failover that sentinels tell of",
+    name: "RESP2: follows a failover that sentinels report",
     run: followsFailovers(2),
     needs: "sentinels",
   },

@@ -151,7 +151,7 @@ async function takesLargeKeys(scene, protocol) {
 }
 
 async function deliversSubkeys(scene, protocol) {
-  // Whether this server sends any of them by itself is no matter.
+  // Whether this server sends any of them on its own does not matter.
   const notifications = await scene.connect({ protocol, flags: "ignore" });
   await notifications.subscribeSubkeyspace("ha*");
   await notifications.subscribeSubkeyevent("hset");

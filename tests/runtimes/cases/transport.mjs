@@ -1,6 +1,6 @@
 /**
  * What every transport keeps to, whatever it goes through. The peers are those of `peers.ts`, which
- * do what the first line they are sent tells them to.
+ * do what the first line they receive says.
  */
 import { dial } from "@keywatch/keywatch/pubsub";
 import { equal, ok, sleep } from "../kit.mjs";
@@ -234,7 +234,7 @@ export const transportCases = [
   { name: "rejects where nobody listens", run: refusesWhereNobodyListens },
   { name: "is given up before and while it connects", run: givesUp },
   { name: "is given up while it shakes hands", run: givesUpHandshake },
-  { name: "lets go of the signal once it is open", run: forgetsSignal },
+  { name: "releases the signal once it is open", run: forgetsSignal },
 ];
 
 /** Those, of the package's own transport. */
