@@ -290,7 +290,7 @@ export class Coverage {
     return this.#slots.flatMap((one, slot) => one?.nodeId === nodeId ? [slot] : []);
   }
 
-  /** The slots that are covered, or those that are not, of those that are wanted. */
+  /** The slots that are covered, or those that are not, of those that are desired. */
   slots(covered: boolean, isWanted: (slot: number) => boolean = () => true): SlotRange[] {
     return slotRanges((slot) => isWanted(slot) && this.covers(slot) === covered);
   }
@@ -305,7 +305,7 @@ export class Coverage {
     return this.#slots[slot]?.reason === null;
   }
 
-  /** Forgets slots whose events are not wanted any more. */
+  /** Forgets slots whose events are no longer desired. */
   forget(slots: Iterable<number>): void {
     for (const slot of slots) {
       this.#slots[slot] = null;

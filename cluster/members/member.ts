@@ -77,7 +77,7 @@ export class Member implements GatedNode, ServerOwner {
   sends: ReadonlyMap<number, string> = new Map();
   /** When it was last asked and sent no clients to nodes that are not heard, in ms since the epoch. */
   settledAt: number = -Infinity;
-  /** When events were last wanted that can come from the node, by the clock of {@linkcode performance}. */
+  /** When events were last desired that can come from the node, by the clock of {@linkcode performance}. */
   neededAt: number = performance.now();
   /** When the other primaries last sent no clients to the node, by their ids, in ms since the epoch. */
   unknownAt: ReadonlyMap<string, number> = new Map();

@@ -27,7 +27,7 @@ const COUNTING_MS = [500, 5] as const;
 /** The same of nodes that have to say where they hand slots over to, whose answers are longer. */
 const POLLING_MS = [500, 10] as const;
 
-/** How long a node is kept of which nothing is wanted any more, in ms: it may be the source of a migration. */
+/** How long a node is kept after its events are no longer desired, in ms: it may be the source of a migration. */
 const SPARE_MS = 5_000;
 
 /** How much longer than the loss of a node takes to notice events wait for it, in ms. */
@@ -71,7 +71,7 @@ export class Members extends Map<string, Member> implements MemberContext {
   #promisedAt: number | null = null;
   /** How many calls of `subscribe` are under way. */
   #subscribing = 0;
-  /** Whether channels may be wanted no more. */
+  /** Whether some channels may no longer be desired. */
   #isOutdated = false;
   /** When the nodes were checked last, by the clock of {@linkcode performance}. */
   #checkedAt = performance.now();
@@ -212,7 +212,7 @@ export class Members extends Map<string, Member> implements MemberContext {
     );
   }
 
-  /** Events of channels are wanted: connects to the nodes that they can come from. */
+  /** Events of channels are desired: connects to the nodes that they can come from. */
   want(channels: readonly ServerChannel[]): void {
     this.#subscribing++;
     this.slots.want(channels);
@@ -232,12 +232,12 @@ export class Members extends Map<string, Member> implements MemberContext {
     if (this.topology !== null && this.#subscribing === 0) this.slots.expect(this.topology, now);
   }
 
-  /** Some channels may be wanted no more. Nodes are left with the next topology. */
+  /** Some channels may no longer be desired. Nodes are left with the next topology. */
   unwant(): void {
     this.#isOutdated = true;
   }
 
-  /** Leaves nodes that no wanted events can come from any more. */
+  /** Leaves nodes from which desired events can no longer come. */
   #leaveSpare({ primaries }: Topology): void {
     if (!this.slots.isNarrow) return;
     const now = performance.now();

@@ -152,7 +152,7 @@ export class WatchedSlots {
     this.coverage.forget(unwanted.filter((slot) => !this.isWanted(slot)));
   }
 
-  /** Whether events of a slot are wanted. */
+  /** Whether events of a slot are desired. */
   isWanted(slot: number): boolean {
     return this.#wanted === null || this.#wanted.has(slot);
   }
@@ -215,7 +215,7 @@ export class WatchedSlots {
     return this.toFence(id).some((slot) => !stream.holds(slot));
   }
 
-  /** The wanted slots that a node owns: by its fences, and without fences by the topology. */
+  /** The desired slots that a node owns: by its fences, and without fences by the topology. */
   ownedBy({ id, gate: { stream } }: SlotOwner): number[] {
     if (stream === null || stream.isFenceless) return this.#wantedOf(id);
     const slots: number[] = [];
@@ -225,7 +225,7 @@ export class WatchedSlots {
     return slots;
   }
 
-  /** The wanted slots that a node owns by the topology. */
+  /** The desired slots that a node owns by the topology. */
   #wantedOf(id: string): number[] {
     return this.#named(id).filter((slot) => this.isWanted(slot));
   }

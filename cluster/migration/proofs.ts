@@ -135,7 +135,7 @@ export class Proofs<Item> {
   #hearsTargets(event: HeldEvent<Item>): boolean {
     const { stream, slot, order, provenOrder, isOwn, sentTo } = event;
     const { report, reportOrder } = stream;
-    // Who sends a key to the owner of its slot is not known, nor what a node does that owns it no more.
+    // It is not known who sends a key to the owner of its slot, nor what a former owner does.
     if (!isOwn || event.type !== "del") return false;
     if (report === null || reportOrder < order || report.slots === null) return false;
     const targets = [sentTo, report.sends!.get(slot)];

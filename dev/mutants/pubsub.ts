@@ -238,7 +238,7 @@ export const pubsub: readonly Mutant[] = [
     file: "pubsub/connection/timers.ts",
     before: "clearTimeout(timer);\n        this.#waiting",
     after: "this.#waiting",
-    tests: ["tests/pubsub/ending_test.ts", "--filter=comes back and waits"],
+    tests: ["tests/pubsub/ending_test.ts", "--filter=reconnects and waits"],
   },
   {
     name: "does not end when its signal is aborted",

@@ -15,7 +15,7 @@ function cost(work: () => unknown, times: number): number {
  * it: by the least of several runs, which a busy machine disturbs least. The first is done four times
  * in a run, so that both leave as much to the garbage collection.
  *
- * @param enough how small a factor needs no more runs
+ * @param enough at which factor the runs end
  */
 export function growth(quarter: () => unknown, whole: () => unknown, enough: number): number {
   const least = { quarter: Infinity, whole: Infinity };

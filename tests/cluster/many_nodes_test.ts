@@ -156,7 +156,7 @@ Deno.test("of a thousand nodes at one address one is connected to at a time", as
   assertEquals([counts.all, counts.now], [before, 0]);
 });
 
-Deno.test("no more are connected to at once than maxConnecting, and each gets its turn", async () => {
+Deno.test("at most maxConnecting nodes are connected to at once, and each gets its turn", async () => {
   await using cluster = new SimulatedCluster(2);
   const [first, last] = cluster.nodes as [SimulatedNode, SimulatedNode];
   cluster.shards = [{ slots: [0, 16_383], nodes: [first.primary] }];

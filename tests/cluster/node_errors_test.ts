@@ -28,7 +28,7 @@ Deno.test("what several nodes failed with is one error of the first one's kind, 
     ]
   ) {
     const second = new ConnectError("CONNECT_FAILED", "b is gone");
-    // Whoever kept silent says least.
+    // The one that did not answer says least.
     const each = first instanceof TimeoutError ? [second, first] : [first, second];
     const error = inOneError([first, second]);
     assertEquals([error.name, error.constructor], [each[0]!.name, each[0]!.constructor]);

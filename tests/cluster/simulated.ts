@@ -137,7 +137,7 @@ export class SimulatedNode implements AsyncDisposable {
     return [...this.#subscribers.values()].flatMap((channels) => [...channels]).toSorted();
   }
 
-  /** How it is listed by whoever knows it as a healthy primary. */
+  /** How it is listed by nodes that know it as a healthy primary. */
   get primary(): Told {
     return { id: this.id, port: this.port, role: "master", health: "online" };
   }

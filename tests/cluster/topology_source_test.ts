@@ -202,7 +202,7 @@ for (const when of ["while it is watched", "before it is watched"]) {
   });
 }
 
-Deno.test("a cluster that comes back at other addresses is found by its seed nodes", async () => {
+Deno.test("a cluster that moved to other addresses is found by its seed nodes", async () => {
   // The nodes of both have the same ids.
   await using before = new SimulatedCluster(3);
   await using after = new SimulatedCluster(3);
@@ -282,7 +282,7 @@ Deno.test("refreshes with backoff while nodes disagree, and leaves none that may
     SimulatedNode,
     SimulatedNode,
   ];
-  // Four shards; of the first, half of the nodes say that the fifth has taken over, which tells nothing.
+  // Four shards; of the first, half of the nodes say that the fifth has taken over, which proves nothing.
   const slots = [[0, 5460], [5461, 10922], [10923, 13000], [13001, 16383]];
   heir.told = "ERR no";
   cluster.shards = cluster.nodes.slice(0, 4).map((node, n) => ({
@@ -320,7 +320,7 @@ Deno.test("refreshes with backoff while nodes disagree, and leaves none that may
   });
   assertEquals(watched().toSorted(), cluster.nodes.slice(1).map(({ id }) => id).toSorted());
   assertEquals(notifications.status().state, "ready");
-  // From the moment at which both were watched nothing could be missing, whoever is right. Of what was
+  // From the moment at which both were watched nothing could be missing, whichever node is right. Of what was
   // before it may be reported later, when the heir is next named; on a busy machine it ends later, too.
   assertEquals(gaps.filter(({ from }) => from > bothAt), []);
   for (const gap of gaps) assertEquals(formatSlots(gap.slots!), "0-5460");
@@ -440,7 +440,7 @@ Deno.test("a node whose flags are taken away while it runs is a gap of its slots
   );
 });
 
-Deno.test("what is closed is refreshed no more", async () => {
+Deno.test("a closed source is no longer refreshed", async () => {
   await using cluster = new SimulatedCluster(2);
   const { notifications } = await watch(cluster);
   cluster.nodes[0]!.mute = cluster.nodes[1]!.mute = ["CLUSTER SHARDS"];

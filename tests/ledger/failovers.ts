@@ -43,7 +43,10 @@ export const FAILOVERS: readonly Fault<SentinelStage>[] = [
       const { lane } = book.writes.at(-1)!;
       await all.failover();
       // What the old one took after the new one had left it is undone by becoming its replica.
-      await until("no more is written to the old one", () => book.writes.at(-1)!.lane !== lane);
+      await until(
+        "nothing is written to the old one any longer",
+        () => book.writes.at(-1)!.lane !== lane,
+      );
       for (const { number, lane: taken } of book.writes.slice(from)) {
         if (taken === lane && !await isKept(stage, number)) book.doubt(number);
       }

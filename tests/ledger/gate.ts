@@ -1,4 +1,4 @@
-/** Lets pass while it is open; whoever comes while it is closed waits. */
+/** Lets callers pass while it is open, and wait while it is closed. */
 export class Gate {
   #opened: PromiseWithResolvers<void> | null = null;
 

@@ -35,7 +35,7 @@ export class Observations {
     this.#told.push(gap);
   }
 
-  /** Gaps of the stream that `onGap` was not told, and the other way round. */
+  /** Gaps that only the stream or only `onGap` reported. */
   get disagreements(): string[] {
     const inStream = this.seen.flatMap((item) => item.kind === "gap" ? [item.gap] : []);
     // An overflow swallows the gaps that wait in the queue, but not their times.

@@ -121,7 +121,7 @@ export class RemoteWatcher implements Watching {
     return overlap(this.#delays, from, to);
   }
 
-  /** Tells it to end; fails unless it does so by itself, without a word of complaint. */
+  /** Asks it to end; fails unless it does so on its own and without errors. */
   async [Symbol.asyncDispose](): Promise<void> {
     let forced = false;
     const timer = setTimeout(() => {

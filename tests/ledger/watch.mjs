@@ -4,9 +4,9 @@
  * `consumer`, `"loop"` or `"handler"`. The lines of standard input are orders: `close` and `open`
  * the way to the consumer, and `end`, after which the process ends by itself.
  *
- * A line has `state`, the status; `items`, what came since the line before; `failure`, once no more
+ * A line has `state`, the status; `items`, what came since the line before; `failure`, once nothing more
  * comes; and `delays`, when nothing could run and for how long, in ms. An item is `["seen", event,
- * key, timestamp, migration]`, `["gap", gap, time]`, or `["told", gap]`: that is what `onGap` was reported.
+ * key, timestamp, migration]`, `["gap", gap, time]`, or `["told", gap]`, with which `onGap` was called.
  */
 import process from "node:process";
 import { createInterface } from "node:readline";

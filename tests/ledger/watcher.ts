@@ -30,7 +30,7 @@ export interface Watching extends AsyncDisposable {
   readonly gate: { close(): void; open(): void };
   /** The highest number seen. */
   readonly highest: number;
-  /** Why no more comes; null while it does. */
+  /** Why nothing more is received; null while it is. */
   readonly failure: Error | null;
   /** Whether the library says that everything desired is confirmed. */
   readonly isReady: boolean;
@@ -38,7 +38,7 @@ export interface Watching extends AsyncDisposable {
   readonly status: string;
   /** What the library says of slots that migrate. */
   readonly migrations: MigrationStatus;
-  /** Gaps of the stream that `onGap` was not told, and the other way round. */
+  /** Gaps that only the stream or only `onGap` reported. */
   readonly disagreements: readonly string[];
   /** Stops its process, if it is another one. */
   pause?(): void;

@@ -80,7 +80,7 @@ Deno.test("every turn that is waited for ends when the queue is empty", async ()
   assert(turns.every(([beforeTimers, waiting]) => beforeTimers && waiting === 0));
 });
 
-Deno.test("the end ends every turn, and there are no more", async () => {
+Deno.test("the end ends every turn, and none follows", async () => {
   const backpressure = new Backpressure();
   backpressure.waiting = 1;
   backpressure.mark();

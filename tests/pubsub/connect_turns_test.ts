@@ -65,7 +65,7 @@ Deno.test("an attempt that fails passes its turn on", async () => {
   assertEquals(await names(), "a");
 });
 
-Deno.test("whoever gives up waiting takes no turn, at an address or in all", async () => {
+Deno.test("a waiter that gives up takes no turn, at an address or in total", async () => {
   for (const ports of [[1, 1, 1], [1, 2, 3]] as const) {
     const { turns, begin, names, end } = stage(1);
     begin("a", at(ports[0]));

@@ -121,7 +121,7 @@ for (const protocol of [2, 3] as const) {
     ]);
     await server.command("SET", "mine", "x");
     assertEquals((await notifications.getMessage({ timeout: 20_000 }))?.key, "mine");
-    // Whoever is refused at once has been promised nothing: there is no more to be informed of.
+    // A subscription that is refused at once was promised nothing, so nothing more is reported.
     await assertRejects(() => notifications.subscribeKeyspace("never"), SubscribeRefusedError);
     await server.command("ACL", "SETUSER", "bo", "&__keyspace@0__:theirs");
     await until("it is asked for again", () => notifications.health().ok);
@@ -131,7 +131,7 @@ for (const protocol of [2, 3] as const) {
   });
 }
 
-Deno.test("a channel that was refused, and is desired no more, degrades nothing", async () => {
+Deno.test("a refused channel that is no longer desired degrades nothing", async () => {
   let refuses = false;
   await using server = new FakeServer(([name, ...channels]) =>
     refuses && name === "SUBSCRIBE" && channels.some((channel) => channel.endsWith(":no"))

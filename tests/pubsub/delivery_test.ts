@@ -203,7 +203,7 @@ Deno.test("the advice fits what was refused", async () => {
   await serverless.subscribeKeyspace("a");
 });
 
-Deno.test("status tells what is subscribed from what is still desired", async () => {
+Deno.test("status distinguishes subscribed channels from desired ones", async () => {
   await using server = await startServer(TALKATIVE);
   await using notifications = await connect(server.url, { flags: "ignore" });
   await notifications.subscribeKeyspace("a");

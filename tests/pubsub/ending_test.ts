@@ -1,6 +1,6 @@
 /**
  * Every wait ends when it is stopped, and leaves nothing: no timer, which the sanitizers see, and no
- * connection. "At once" is counted in turns of the event loop, of which a busy machine takes no more.
+ * connection. "At once" is counted in turns of the event loop, of which a busy machine takes as many.
  */
 import { assertEquals, assertRejects } from "@std/assert";
 import { ClosedError, connect, type ConnectOptions, type Dial } from "../../mod.ts";

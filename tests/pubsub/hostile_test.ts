@@ -114,7 +114,7 @@ Deno.test("every misdeed ends in a typed error within its deadline, and in no ot
   }
 });
 
-Deno.test("a thousand rounds with hostile peers leave nothing behind and take no more memory", async () => {
+Deno.test("a thousand rounds with hostile peers leave nothing behind, not even memory", async () => {
   const random = new Random(2);
   const misdeeds = Object.values(MISDEEDS);
   let connections = 0;
@@ -150,7 +150,7 @@ Deno.test("a thousand rounds with hostile peers leave nothing behind and take no
   assert(grown < 32 * 1024 * 1024, `the heap grew by ${grown} bytes`);
 });
 
-Deno.test("while it reconnects, each hostile attempt is followed by another, until one is no more", async () => {
+Deno.test("while it reconnects, each hostile attempt is followed by another, until one is not hostile", async () => {
   const random = new Random(3);
   let attempts = 0;
   const misdeeds = Object.values(MISDEEDS);

@@ -29,7 +29,7 @@ for (const protocol of [2, 3] as const) {
     assertEquals([notification?.key, notification?.database], ["k", 15]);
   });
 
-  Deno.test(`RESP${protocol}: a server that comes back without the database is noticed`, async () => {
+  Deno.test(`RESP${protocol}: a server that restarts without the database is noticed`, async () => {
     await using server = await startServer(TALKATIVE);
     const errors: unknown[] = [];
     await using notifications = await connect(`${server.url}/3`, {

@@ -24,7 +24,7 @@ export async function startPair(): Promise<AsyncDisposableStack & { servers: Tes
 /**
  * Makes one server a replica of another, and waits until it has copied it.
  *
- * @returns when it certainly was a primary no more, in ms since the epoch
+ * @returns when it certainly was no longer a primary, in ms since the epoch
  */
 export async function follow(replica: TestServer, primary: TestServer): Promise<number> {
   const demotedAt = await demote(replica, primary);

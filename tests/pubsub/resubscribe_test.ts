@@ -62,7 +62,7 @@ Deno.test("what was unsubscribed is asked for again when it is subscribed again"
   ]);
 });
 
-Deno.test("an event is not taken for one that came by a pattern which is subscribed no more", async () => {
+Deno.test("an event is not taken for one that came by a pattern which is no longer subscribed", async () => {
   await using server = tellingServer();
   await using notifications = await connect(server.url);
   // Without it no two channels could bring the same event.

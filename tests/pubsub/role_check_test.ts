@@ -58,7 +58,7 @@ Deno.test("RESP3: a primary that becomes a replica is left, also where ROLE is f
 });
 
 for (const protocol of [2, 3] as const) {
-  Deno.test(`RESP${protocol}: a plain server that becomes a replica is left for the address, and told of once if it is still there`, async () => {
+  Deno.test(`RESP${protocol}: a plain server that becomes a replica is left for the address, and reported once if it is still there`, async () => {
     await using pair = await startPair();
     const [primary, replica] = pair.servers as [TestServer, TestServer];
     await promote(replica);

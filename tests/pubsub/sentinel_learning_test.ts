@@ -90,11 +90,11 @@ function order(...ports: number[]) {
   };
 }
 
-Deno.test("learned sentinels are asked last, and forgotten when they are named no more", async () => {
+Deno.test("learned sentinels are asked last, and forgotten when they are no longer named", async () => {
   const { sentinels, learn } = order(1, 2);
   assertEquals(learn(1, 2, 3, 4, 3), [1, 2, 3, 4]);
   assertEquals(await [...sentinels][2]!.credentials(), { password: "of 1" });
-  // One that tells names all but itself; those that were given stay, whoever names them.
+  // One that answers names all but itself; those of the target stay in any case.
   assertEquals(learn(3, 1, 5), [1, 2, 3, 5]);
   sentinels.putFirst([...sentinels][3]!);
   assertEquals(learn(5, 1, 2), [5, 1, 2]);

@@ -38,7 +38,7 @@ async function failover(to: TestServer, from: TestServer): Promise<number> {
 
 for (const protocol of [2, 3] as const) {
   for (const user of ["default", "blind"] as const) {
-    // In RESP2 nothing tells servers apart that do not say who they are.
+    // In RESP2, servers that do not identify themselves cannot be distinguished.
     if (protocol === 2 && user === "blind") continue;
     Deno.test(`RESP${protocol}: a name that leads to the new primary after a failover is followed (user ${user})`, async () => {
       await using pair = await startPair();
@@ -106,7 +106,7 @@ for (const protocol of [2, 3] as const) {
     await using pair = await startPair();
     const [a, b] = pair.servers as [TestServer, TestServer];
     await blind(pair.servers);
-    // Where RESP2 may ask neither INFO nor ROLE, nothing tells what a server has become.
+    // Where RESP2 may ask neither INFO nor ROLE, the role of a server stays unknown.
     for (const server of protocol === 2 ? pair.servers : []) {
       await server.command("ACL", "SETUSER", "blind", "+role");
     }
@@ -135,7 +135,7 @@ for (const protocol of [2, 3] as const) {
   });
 }
 
-Deno.test("RESP2: a failover behind a name is noticed also where only INFO tells the role", async () => {
+Deno.test("RESP2: a failover behind a name is noticed also where only INFO shows the role", async () => {
   await using pair = await startPair();
   const [a, b] = pair.servers as [TestServer, TestServer];
   for (const server of pair.servers) {

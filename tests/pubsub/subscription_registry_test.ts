@@ -75,7 +75,7 @@ Deno.test("a watcher learns of each channel that comes or goes, and first of all
   assertEquals(changed.size, 2);
 });
 
-Deno.test("channelId tells bytes apart that are not text", () => {
+Deno.test("channelId distinguishes bytes that are not text", () => {
   const one = { bytes: Uint8Array.of(0xff), isPattern: false };
   const two = { bytes: Uint8Array.of(0xfe), isPattern: false };
   assertEquals(channelId(one) === channelId(two), false);

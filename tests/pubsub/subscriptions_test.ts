@@ -66,7 +66,7 @@ for (let wait = 0; wait < 12; wait++) {
     assertEquals(subscriptions.agrees, true);
   });
 
-  Deno.test(`whoever asks for a refused channel, ${wait} turns apart, learns that it is refused`, async () => {
+  Deno.test(`each caller that asks for a refused channel, ${wait} turns apart, learns that it is refused`, async () => {
     const { subscriptions, want } = scene();
     const channels = [want("no", "ana"), want("yes", "ana")];
     const settling: Promise<{ channel: { id: string } }[]>[] = [];
@@ -149,7 +149,7 @@ Deno.test("only what has changed is compared, and what a busy server was not ask
   assertEquals([looked, subscriptions.isOutdated, subscriptions.agrees], [4, false, true]);
 });
 
-Deno.test("what the server refused on an earlier connection is asked for by whoever wants it again", async () => {
+Deno.test("what the server refused on an earlier connection is asked for by the next one that needs it", async () => {
   const { registry, fast, want } = scene();
   const refused = new Map<string, Error>();
   const connect = () => new Subscriptions(fast as unknown as Connection, registry, refused);

@@ -271,7 +271,7 @@ Deno.test("an answer after a target's report does not say when it took the slots
   scene.answer("b", true);
   scene.report("b", broughtBy([1, 2], 6));
   for (let n = 0; n < 2; n++) scene.prove("a", "b", "c");
-  // By now it has lost slot 2, which comes back.
+  // By now it has lost slot 2, which it gains again.
   scene.emit("b", "set", "later", 2);
   scene.answer("b", false, 2);
   assertEquals(scene.take(), []);

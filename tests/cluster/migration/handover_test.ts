@@ -244,7 +244,7 @@ Deno.test("a migration that follows one of the same slot uses nothing of that on
   scene.prove("a");
   assertEquals(scene.take(), ["b set one artefact"]);
   scene.prove("a");
-  // That the first one has failed and is listed no more was not seen.
+  // That the first one has failed and is no longer listed was not seen.
   assertEquals(event("two", "second"), ["b set two maybe"]);
   assertEquals(event("three", "second"), []);
   for (let n = 0; n < 2; n++) scene.prove("a");

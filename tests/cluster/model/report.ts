@@ -246,7 +246,7 @@ export class Report {
     if (truth === "either" || truth === "undone" || this.#isInGap(emission)) return true;
     // A `restore` may have come from a node that is not connected to.
     if (this.span.watched != null && RESTORED.has(type)) return true;
-    // Whoever is down may have emitted the opposite.
+    // A node that is down may have emitted the opposite.
     if (PAIRED.has(type) && this.#isDownAt(at)) return true;
     const { takeovers, pauses } = this.history;
     const wait = ROUND_TRIPS * this.span.roundTrips.get(port)! + DELAY;

@@ -20,7 +20,7 @@ Deno.test("parseUrl leaves out what the URL does not say", () => {
   assertEquals(parseUrl("redis://localhost/0"), { address, database: 0 });
 });
 
-Deno.test("parseUrl tells an empty password from none", () => {
+Deno.test("parseUrl distinguishes an empty password from none", () => {
   assertEquals(parseUrl("redis://bo:@localhost").password, "");
   assertEquals("password" in parseUrl("redis://bo@localhost"), false);
   assertEquals(parseUrl("redis+unix://bo:@/tmp/s").password, "");

@@ -106,7 +106,7 @@ for (const refusal of REFUSALS) {
   });
 }
 
-Deno.test("uses what an array in place of HELLO's map tells, where nothing else does", async () => {
+Deno.test("uses an array in place of HELLO's map if there is nothing else", async () => {
   const fields = ["server", "kv", "version", "1.2.3", "proto", "2", "mode", "standalone", "role"];
   const texts = [...fields, "master"].map((text) => `$${text.length}\r\n${text}\r\n`);
   await using server = new FakeServer(([name]) => {
@@ -213,7 +213,7 @@ Deno.test("logs in to a server that knows no users, as the default user only", a
   );
 });
 
-Deno.test("falls back to RESP2 on real servers that have HELLO renamed, whoever logs in", async () => {
+Deno.test("falls back to RESP2 on real servers that have HELLO renamed, for every user", async () => {
   await using server = await startServer({
     password: "secret",
     acl: ["bo on >pw ~* &* +@all"],

@@ -301,7 +301,7 @@ Deno.test("streams are unmatched beyond each limit until they have a common mark
   }
 });
 
-Deno.test("equal numbers of events are no proof that two streams are at the same point", () => {
+Deno.test("equal numbers of events do not prove that two streams are at the same point", () => {
   const matcher = new StandbyMatcher<Event>({ items: 4, bytes: 100 });
   const [first, second] = [matcher.begin(), matcher.begin()];
   for (const stream of [first, second]) matcher.event(stream, set("a"));
