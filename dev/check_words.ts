@@ -32,7 +32,10 @@ const WORDS: [pattern: string, instead: string][] = [
   ["hearsay|vouchers?", "unverified, a fact with its source"],
   ["whose (?:they|it) (?:are|is)", "a noun"],
   ["(?<!\\b(?:no|have|has|and|or|there) )no more(?! than\\b)", "no longer"],
-  ["(?<!\\bthere )(?:is|are|was|were) no (?!(?:longer|more|way|reason|certain)\\b)[a-z]+", "is not a …"],
+  [
+    "(?<!\\bthere )(?:is|are|was|were) no (?!(?:longer|more|way|reason|certain)\\b)[a-z]+",
+    "is not a …",
+  ],
 ];
 
 /** A space between words may be a line break, in a comment with its mark. */
