@@ -125,10 +125,15 @@ export function parseUrl(url: string | URL, defaultPort: number = DEFAULT_PORT):
 export function parseNamedUrl(name: string, url: string | URL, defaultPort: number): ServerUrl {
   // Messages repeat nothing of the URL: in a malformed one any part may be a piece of a password.
   const fail: Fail = (why) => new TypeError(`Cannot read ${name}: ${why}; expected ${FORMS}`);
-  const parts = SERVER_URL.exec(String(url).trim().replace(/^unix:/i, "redis+unix:"));
+  const text = String(url).trim().replace(/^unix:/i, "redis+unix:");
+  const parts = SERVER_URL.exec(text);
   const [, kind = "", user, secret, path, db, host, port = defaultPort, number] = parts ?? [];
   if (parts === null || (kind.toLowerCase() === "+unix") !== (path !== undefined)) {
-    throw fail("it has another form");
+    throw fail(
+      /^(?:redis|valkey)/i.test(text)
+        ? "it has another form"
+        : "it does not begin with redis:// or rediss://",
+    );
   }
   const decode = (part: string) => {
     try {

@@ -186,7 +186,7 @@ Deno.test("targets that cannot be used are refused", async () => {
     [{ sentinels }, "the primary's name is missing"],
     [
       { sentinels: ["10.0.0.1"], name: "mymaster" },
-      "the URL of sentinel 1: it has another form",
+      "the URL of sentinel 1: it does not begin with redis://",
     ],
     [{ sentinels: ["redis://a/1"], name: "mymaster" }, "sentinel 1: its URL names a database"],
     [{ sentinels, name: "mymaster", database: -1 }, "database -1"],

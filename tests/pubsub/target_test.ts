@@ -77,7 +77,7 @@ const WRONG: [target: unknown, says: string][] = [
   [{ path: "/redis.sock", host: "redis" }, "it has a host too"],
   [{ database: -1 }, "its database is not a whole number"],
   [{ tls: "yes" }, "the option tls"],
-  [null, "it has another form"],
+  [null, "it does not begin with redis://"],
 ];
 for (const [target, says] of WRONG) {
   Deno.test(`${Deno.inspect(target)} is not a target`, async () => {

@@ -32,7 +32,9 @@ Deno.test("parseUrl refuses what is not text", () => {
     assertThrows(
       () => parseUrl(value as string),
       TypeError,
-      "Cannot read the server URL: it has another form; expected redis[s]://",
+      value === others[0]
+        ? "Cannot read the server URL: it has another form; expected redis[s]://"
+        : "Cannot read the server URL: it does not begin with redis:// or rediss://; expected",
     );
   }
 });
@@ -128,11 +130,8 @@ Deno.test("parseUrl hints at percent-encoding", () => {
 
 for (
   const url of [
-    "",
-    "localhost:6379",
     "redis://",
     "redis:///2",
-    "http://localhost:6379",
     "rediss:///2",
     "redis+unix:/tmp/s",
     "redis:localhost",
@@ -171,6 +170,13 @@ for (
 ) {
   Deno.test(`parseUrl refuses "${url}"`, () => {
     assertThrows(() => parseUrl(url), TypeError, "its percent-encoding is broken; expected");
+  });
+}
+
+for (const url of ["", "localhost", "localhost:6379", "http://localhost:6379"]) {
+  Deno.test(`parseUrl says that "${url}" does not begin as it must`, () => {
+    const says = "it does not begin with redis:// or rediss://; expected redis[s]://";
+    assertThrows(() => parseUrl(url), TypeError, says);
   });
 }
 
