@@ -56,10 +56,12 @@ Deno.test("an address says who to be, and which database to watch", async () => 
 });
 
 Deno.test("seed nodes and sentinels are URLs and addresses, mixed", async () => {
-  await using cluster = await startCluster();
+  await using cluster = await startCluster(TALKATIVE);
   const [first, ...others] = cluster.urls.map((url) => new URL(url));
   const targets = [{ host: first!.hostname, port: Number(first!.port) }, ...others];
   await using notifications = await connect(targets);
+  // Nodes are connected for what is watched.
+  await notifications.subscribeKeyspace("*");
   assertEquals(notifications.status().nodes.length, 3);
   const sentinels = { sentinels: [{ host: "10.0.0.1" }, "redis://10.0.0.2"], name: "mymaster" };
   const address = await dialed((options) => connect(sentinels, options));
