@@ -193,6 +193,7 @@ export class Feed {
     const rows = this.#prefixes.rows(Math.floor(now / 1_000) + 1, RECENT)
       .sort((a, b) => b.recent - a.recent || b.total - a.total)
       .slice(0, PREFIXES);
-    return { now, events: this.#events, prefixes: rows };
+    const prefixes = rows.map(({ name, recent, total }) => ({ name, recent, total }));
+    return { now, events: this.#events, prefixes };
   }
 }

@@ -1,5 +1,5 @@
 import type { Gap, KeyNotification, Status } from "../../mod.ts";
-import { type PrefixRow, PrefixTree } from "./prefix_tree.ts";
+import { LEAST_SHARE, type PrefixRow, PrefixTree } from "./prefix_tree.ts";
 import { SlidingCount } from "./sliding_count.ts";
 import type { NodeView, TopRow, TopView } from "./view.ts";
 
@@ -30,7 +30,8 @@ export class TopModel {
   readonly #all = new SlidingCount(MINUTE + 1);
   readonly #events = new Map<string, SlidingCount>();
   readonly #nodes = new Map<string, SlidingCount>();
-  readonly #prefixes = new PrefixTree(RECENT + 1);
+  readonly #prefixes: PrefixTree;
+  readonly #under: string;
   readonly #gaps: Gap[] = [];
   readonly #notes: string[] = [];
   readonly #what: string;
@@ -38,14 +39,18 @@ export class TopModel {
   /**
    * @param what what is watched, for the title
    * @param start when that began
+   * @param under what keys begin with that are counted
    */
-  constructor(what: string, start: number) {
+  constructor(what: string, start: number, under: string = "") {
     this.#what = what;
     this.#start = start;
+    this.#under = under;
+    this.#prefixes = new PrefixTree(RECENT + 1, under);
   }
 
   /** Counts a notification. */
   add({ eventType, key, node = "" }: KeyNotification, now: number): void {
+    if (!key.startsWith(this.#under)) return;
     const second = this.#secondOf(now);
     this.#all.add(second);
     const isKnown = this.#events.has(eventType) || this.#events.size < MOST_EVENTS;
@@ -66,12 +71,16 @@ export class TopModel {
     if (this.#notes.length > MOST_GAPS) this.#notes.pop();
   }
 
-  /** How things are now: rates are the means of the last seconds. */
-  view(status: Status, now: number): TopView {
+  /**
+   * How things are now: rates are the means of the last seconds.
+   *
+   * @param rows how many lines there are: with more of them, keys are told apart further
+   */
+  view(status: Status, now: number, rows: number = 24): TopView {
     const second = this.#secondOf(now);
     // The running second is not over; of the first ones there are fewer.
     const span = Math.max(1, Math.min(RECENT, second));
-    return this.#view(status, now, {
+    return this.#view(status, now, Math.min(LEAST_SHARE, 0.5 / rows), {
       name: "now",
       of: (count) => count.before(second, span) / span,
       ofPrefix: ({ recent }) => recent / span,
@@ -81,21 +90,22 @@ export class TopModel {
   /** How things were: rates are the means of the whole time. */
   summary(status: Status, now: number): TopView {
     const seconds = Math.max(1, (now - this.#start) / 1000);
-    return this.#view(status, now, {
+    return this.#view(status, now, LEAST_SHARE, {
       name: "mean",
       of: ({ total }) => total / seconds,
       ofPrefix: ({ total }) => total / seconds,
     });
   }
 
-  #view(status: Status, now: number, rate: Rate): TopView {
+  #view(status: Status, now: number, least: number, rate: Rate): TopView {
     const second = this.#secondOf(now);
     const seconds = this.#all.each(second, MINUTE);
     const events = Array.from(this.#events, ([name, count]): TopRow => {
       return { name, rate: rate.of(count), total: count.total };
     });
-    const prefixes = this.#prefixes.rows(second, RECENT).map((row): TopRow => {
-      return { name: row.name, rate: rate.ofPrefix(row), total: row.total };
+    const prefixes = this.#prefixes.rows(second, RECENT, least).map((row): TopRow => {
+      const { name, prefix, total } = row;
+      return { name, rate: rate.ofPrefix(row), total, ...(prefix === null ? {} : { prefix }) };
     });
     return {
       what: this.#what,
@@ -115,10 +125,10 @@ export class TopModel {
         return { ...node, rate: count === undefined ? 0 : rate.of(count) };
       }),
       uncovered: status.slots?.uncovered ?? [],
-      gaps: this.#gaps,
+      gaps: [...this.#gaps],
       gapCount: status.gaps,
       dropped: status.dropped,
-      notes: this.#notes,
+      notes: [...this.#notes],
     };
   }
 

@@ -3,14 +3,20 @@ import { SlidingCount } from "./sliding_count.ts";
 /** How many parts are told apart under one prefix; those that were seen least go first. */
 const FANOUT = 16;
 
+/** The same where keys themselves are told apart. */
+const KEYS_FANOUT = 64;
+
 /** How many parts a prefix has at most. */
 const DEPTH = 3;
 
 /** A longer part names one key. */
 const LONGEST_PART = 40;
 
-/** Rows of less than this share belong to what they are a part of. */
-const LEAST_SHARE = 0.02;
+/** A longer key is not told apart. */
+const LONGEST_KEY = 200;
+
+/** The least share of a row where nobody says. */
+export const LEAST_SHARE = 0.02;
 
 /** What ends a part of a key. */
 const DELIMITER = /[:/.|]/g;
@@ -22,6 +28,8 @@ const ID = /^\{?(?:\d+|(?=[^\d]*\d)[\da-f]{8,}(?:-[\da-f]+)*)\}?$/i;
 export interface PrefixRow {
   /** The prefix and `*`, or a key. */
   readonly name: string;
+  /** The prefix; null for a key, and for all keys without another prefix. */
+  readonly prefix: string | null;
   /** How many in the seconds that were asked for. */
   readonly recent: number;
   /** How many in all. */
@@ -40,10 +48,15 @@ interface Node {
 export class PrefixTree {
   readonly #seconds: number;
   readonly #root: Node;
+  readonly #under: string;
 
-  /** @param seconds how far back one may ask */
-  constructor(seconds: number) {
+  /**
+   * @param seconds how far back one may ask
+   * @param under what all keys begin with; with one, also single keys are told apart
+   */
+  constructor(seconds: number, under: string = "") {
     this.#seconds = seconds;
+    this.#under = under;
     this.#root = this.#node();
   }
 
@@ -51,13 +64,19 @@ export class PrefixTree {
   add(key: string, second: number): void {
     let node = this.#root;
     node.count.add(second);
-    let start = 0;
+    const tellsKeys = this.#under !== "";
+    let start = this.#under.length;
     for (let depth = 0; depth < DEPTH; depth++) {
       DELIMITER.lastIndex = start;
       const end = DELIMITER.exec(key)?.index;
       // Keys without a prefix are told apart by their names, as far as there are few.
-      const part = end === undefined ? depth === 0 ? key : "" : key.slice(start, end + 1);
-      if (part === "" || part.length > LONGEST_PART || ID.test(part.replace(/[:/.|]$/, ""))) return;
+      const part = end !== undefined
+        ? key.slice(start, end + 1)
+        : depth === 0 || tellsKeys
+        ? key.slice(start)
+        : "";
+      if (part === "" || part.length > (tellsKeys ? LONGEST_KEY : LONGEST_PART)) return;
+      if (!tellsKeys && ID.test(part.replace(/[:/.|]$/, ""))) return;
       node = this.#child(node, part, second);
       node.count.add(second);
       if (end === undefined) return;
@@ -65,8 +84,12 @@ export class PrefixTree {
     }
   }
 
-  /** What happened in so many seconds before this one, by prefix. */
-  rows(second: number, seconds: number): PrefixRow[] {
+  /**
+   * What happened in so many seconds before this one, by prefix.
+   *
+   * @param least rows of less than this share belong to what they are a part of
+   */
+  rows(second: number, seconds: number, least: number = LEAST_SHARE): PrefixRow[] {
     const rows: PrefixRow[] = [];
     const whole = {
       recent: this.#root.count.before(second, seconds),
@@ -79,16 +102,18 @@ export class PrefixTree {
         const childRecent = child.count.before(second, seconds);
         const share = whole.recent > 0 ? childRecent / whole.recent : 0;
         const shareOfAll = child.count.total / whole.total;
-        if (Math.max(share, shareOfAll) < LEAST_SHARE) continue;
+        if (Math.max(share, shareOfAll) < least) continue;
         recent -= childRecent;
         total -= child.count.total;
         visit(child, prefix + part);
       }
       // A part that no delimiter ends is a key.
-      const name = prefix === "" || /[:/.|]$/.test(prefix) ? `${prefix}*` : prefix;
-      if (total > 0) rows.push({ name, recent, total });
+      const isKey = node !== this.#root && !/[:/.|]$/.test(prefix);
+      const name = isKey ? prefix : `${prefix}*`;
+      const own = isKey || node === this.#root ? null : prefix;
+      if (total > 0) rows.push({ name, prefix: own, recent, total });
     };
-    visit(this.#root, "");
+    visit(this.#root, this.#under);
     return rows;
   }
 
@@ -106,7 +131,7 @@ export class PrefixTree {
   #child(node: Node, part: string, second: number): Node {
     const known = node.children.get(part);
     if (known !== undefined) return known;
-    if (node.children.size === FANOUT) {
+    if (node.children.size === (this.#under === "" ? FANOUT : KEYS_FANOUT)) {
       const least = [...node.children].reduce((a, b) => this.#isLess(b[1], a[1], second) ? b : a);
       node.children.delete(least[0]);
     }

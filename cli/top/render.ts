@@ -3,6 +3,7 @@ import { timeOfDay } from "../clock.ts";
 import { eventStyle } from "../event_style.ts";
 import { printable } from "../../pubsub/connection/printable.ts";
 import type { Paint, Style } from "../style.ts";
+import { wrap } from "../wrap.ts";
 import { bar, columnChart } from "./chart.ts";
 import { formatCount, formatDuration, formatRate } from "./numbers.ts";
 import type { NodeView, Size, TopRow, TopView } from "./view.ts";
@@ -13,8 +14,11 @@ const TWO_TABLES = 72;
 
 const RATE_WIDTH = 7;
 const TOTAL_WIDTH = 7;
-const MOST_GAPS = 3;
-const MOST_NOTES = 2;
+/** How many gaps and news are shown, and the same on a tall screen. */
+const MOST_GAPS = { low: 3, tall: 8 };
+const MOST_NOTES = { low: 2, tall: 5 };
+/** A screen of so many lines is tall. */
+const TALL = 40;
 const LEAST_ROWS = 3;
 
 /** A piece of a line with its look; what does not fit is cut. */
@@ -26,6 +30,8 @@ export interface Canvas extends Size {
   readonly paint: Paint;
   /** The last line: what the keys do. Empty where there are none. */
   readonly footer: string;
+  /** Which row of the keys is chosen. Default: none. */
+  readonly selected?: number | null;
 }
 
 /**
@@ -39,10 +45,14 @@ export function render(view: TopView, canvas: Canvas): string[] {
   const { paint, rows: height } = canvas;
   const draw = (...pieces: Piece[]) => drawLine(pieces, width, paint);
   const title = draw(...titleOf(view, width));
-  const foot = canvas.footer === "" ? [] : ["", draw([` ${canvas.footer}`, "gray"])];
+  const footStyle = canvas.footer.startsWith("PAUSED") ? "yellow" : "gray";
+  const foot = canvas.footer === ""
+    ? []
+    : ["", ...wrap(printable(canvas.footer), " ", width).map((line) => draw([line, footStyle]))];
   const nodes = nodeLines(view, width, height).map((pieces) => draw(...pieces));
-  const gaps = gapLines(view).map((pieces) => draw(...pieces));
-  const notes = view.notes.slice(0, MOST_NOTES).map((note) =>
+  const size = height >= TALL ? "tall" : "low";
+  const gaps = gapLines(view, MOST_GAPS[size]).map((pieces) => draw(...pieces));
+  const notes = view.notes.slice(0, MOST_NOTES[size]).map((note) =>
     draw([` ${printable(note)}`, "yellow"])
   );
   const lower = [
@@ -53,10 +63,12 @@ export function render(view: TopView, canvas: Canvas): string[] {
   ];
   // What is left goes to the chart and the tables.
   const free = height - 2 - lower.length;
-  const chartHeight = free >= 14 ? 4 : free >= 10 ? 2 : 1;
+  const chartHeight = free >= TALL ? 8 : free >= 14 ? 4 : free >= 10 ? 2 : 1;
   const upper = [title, "", ...summary(view, chartHeight, width).map((line) => draw(...line)), ""];
   const left = Math.max(LEAST_ROWS, height - upper.length - lower.length);
-  const tables = tableLines(view, left, width).map((pieces) => draw(...pieces));
+  const tables = tableLines(view, left, width, canvas.selected ?? null).map((pieces) =>
+    draw(...pieces)
+  );
   return [...upper, ...tables, ...lower].slice(0, height);
 }
 
@@ -120,11 +132,16 @@ function summary(view: TopView, height: number, width: number): Piece[][] {
 const SCALE_WIDTH = " 99,999/s".length;
 
 /** The two tables beside each other where there is room, otherwise one under the other. */
-function tableLines(view: TopView, height: number, width: number): Piece[][] {
+function tableLines(
+  view: TopView,
+  height: number,
+  width: number,
+  selected: number | null,
+): Piece[][] {
   const events = (rows: number, columns: number) =>
-    table("EVENT", view.events, rows, columns, ({ name }) => eventStyle(name));
+    table("EVENT", view.events, rows, columns, null, ({ name }) => eventStyle(name));
   const prefixes = (rows: number, columns: number) =>
-    table("KEYS", view.prefixes, rows, columns, () => "cyan");
+    table("KEYS", view.prefixes, rows, columns, selected, () => "cyan");
   if (width >= TWO_TABLES) {
     const half = Math.floor((width - 2) / 2);
     const rows = Math.max(
@@ -144,23 +161,30 @@ function table(
   rows: readonly TopRow[],
   height: number,
   width: number,
+  selected: number | null,
   styleOf: (row: TopRow) => Style,
 ): Piece[][] {
   const barWidth = Math.max(0, Math.min(12, width - 32));
   const nameWidth = width - 1 - RATE_WIDTH - TOTAL_WIDTH - (barWidth === 0 ? 0 : barWidth + 1);
-  const most = rows[0]?.rate ?? 0;
+  const most = Math.max(0, ...rows.map(({ rate }) => rate));
+  // The chosen row is always among those that are shown.
+  const first = selected === null ? 0 : Math.max(0, selected - height + 1);
   const line = (name: string, rate: string, total: string): string =>
     ` ${fit(name, nameWidth)}${rate.padStart(RATE_WIDTH)}${total.padStart(TOTAL_WIDTH)}`;
   const lines: Piece[][] = [[[fit(line(title, "/s", "in all"), width), "gray"]]];
   for (let i = 0; i < height; i++) {
-    const row = rows[i];
+    const row = rows[first + i];
     if (row === undefined) {
       lines.push([[fit(rows.length === 0 ? " nothing yet" : "", width), "gray"]]);
       continue;
     }
+    const isChosen = first + i === selected;
     const cells = line("", formatRate(row.rate), formatCount(row.total)).slice(nameWidth + 1);
     lines.push([
-      [` ${fit(printable(row.name), nameWidth)}`, styleOf(row)],
+      [
+        `${isChosen ? "›" : " "}${fit(printable(row.name), nameWidth)}`,
+        isChosen ? "inverse" : styleOf(row),
+      ],
       [cells],
       ...(barWidth === 0
         ? []
@@ -225,8 +249,8 @@ function slotsOf(slots: NonNullable<NodeView["slots"]>): string {
     : `slots ${formatSlots(slots)}`;
 }
 
-function gapLines({ gaps, gapCount }: TopView): Piece[][] {
-  const lines = gaps.slice(0, MOST_GAPS).map(
+function gapLines({ gaps, gapCount }: TopView, most: number): Piece[][] {
+  const lines = gaps.slice(0, most).map(
     ({ from, to, node, reason, slots, dropped }): Piece[] => {
       const lost = dropped === undefined ? "" : `  ${formatCount(dropped)} dropped`;
       const which = slots === undefined ? "" : `  ${slotsOf(slots)}`;

@@ -7,9 +7,6 @@ const LEAVE = "\x1b[?25h\x1b[?1049l";
 /** How wide and high a terminal is that does not tell. */
 const DEFAULT = { columns: 80, rows: 24 };
 
-const CTRL_C = "\x03";
-const CTRL_D = "\x04";
-
 /** The ends that nobody foresaw. Deno says of an error that nobody caught only by the second. */
 const ENDS = ["exit", "uncaughtExceptionMonitor"] as const;
 
@@ -25,17 +22,20 @@ export function frame(lines: readonly string[]): string {
 /** A terminal that a program has to itself, until it gives it back as it was. */
 export class Screen {
   readonly #write: (text: string) => void;
-  readonly #onQuit: () => void;
+  readonly #onType: (keys: string) => void;
   readonly #onResize: () => void;
   #isOpen = false;
 
   /**
    * @param write takes what goes to the terminal
-   * @param events `quit`: q, Ctrl-C or Ctrl-D was typed; `resize`: the size is another
+   * @param events `type`: something was typed; `resize`: the size is another
    */
-  constructor(write: (text: string) => void, events: { quit(): void; resize(): void }) {
+  constructor(
+    write: (text: string) => void,
+    events: { type(typed: string): void; resize(): void },
+  ) {
     this.#write = write;
-    this.#onQuit = events.quit;
+    this.#onType = events.type;
     this.#onResize = events.resize;
   }
 
@@ -92,7 +92,6 @@ export class Screen {
   };
 
   readonly #onKeys = (typed: Uint8Array | string): void => {
-    const keys = typeof typed === "string" ? typed : new TextDecoder().decode(typed);
-    if ([...keys].some((key) => key === "q" || key === CTRL_C || key === CTRL_D)) this.#onQuit();
+    this.#onType(typeof typed === "string" ? typed : new TextDecoder().decode(typed));
   };
 }

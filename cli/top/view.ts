@@ -8,6 +8,8 @@ export interface TopRow {
   readonly rate: number;
   /** How many in all. */
   readonly total: number;
+  /** Of a row of keys, what they begin with, if they can be told apart further. */
+  readonly prefix?: string;
 }
 
 /** A node, and how busy it is. */

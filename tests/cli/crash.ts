@@ -2,7 +2,7 @@
 import process from "node:process";
 import { Screen } from "../../cli/top/screen.ts";
 
-const screen = new Screen((text) => process.stdout.write(text), { quit() {}, resize() {} });
+const screen = new Screen((text) => process.stdout.write(text), { type() {}, resize() {} });
 screen.enter();
 screen.draw(["drawn"]);
 setTimeout(() => {

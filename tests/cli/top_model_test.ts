@@ -115,7 +115,7 @@ Deno.test("rates are means of the last seconds that are over", () => {
     { name: "del", rate: 5, total: 100 },
     { name: "set", rate: 5, total: 100 },
   ]);
-  assertEquals(view.prefixes, [{ name: "user:*", rate: 10, total: 200 }]);
+  assertEquals(view.prefixes, [{ name: "user:*", prefix: "user:", rate: 10, total: 200 }]);
   assertEquals(view.nodes[0]!.rate, 10);
   const later = model.view(status(node("a:1")), start + 90_000);
   assertEquals([later.rate, later.mean, later.peak, later.total], [0, 0, 0, 200]);

@@ -5,6 +5,7 @@ import { bar, columnChart } from "../../cli/top/chart.ts";
 import { formatCount, formatDuration, formatRate } from "../../cli/top/numbers.ts";
 import { render } from "../../cli/top/render.ts";
 import { frame } from "../../cli/top/screen.ts";
+import type { Gap } from "../../mod.ts";
 import type { NodeView, TopView } from "../../cli/top/view.ts";
 import { fit, textWidth } from "../../cli/top/width.ts";
 
@@ -244,4 +245,34 @@ Deno.test("a picture is one write that clears nothing before it is drawn", () =>
     frame(["one", "two"]),
     "\x1b[?2026h\x1b[Hone\x1b[K\r\ntwo\x1b[K\x1b[J\x1b[?2026l",
   );
+});
+
+Deno.test("a tall screen shows more", () => {
+  const gaps = Array.from({ length: 20 }, (_, i): Gap => {
+    return { kind: "gap", reason: "disconnected", node: `a:${i}`, from: START, to: START + 1_000 };
+  });
+  const view: TopView = { ...VIEW, gaps, gapCount: 20, notes: Array(9).fill("a note") };
+  const count = (rows: number, words: string) =>
+    render(view, { ...PLAIN, rows }).filter((line) => line.includes(words)).length;
+  assertEquals([count(24, "gap of"), count(24, "a note")], [3, 2]);
+  assertEquals([count(70, "gap of"), count(70, "a note")], [8, 5]);
+  assertEquals([count(24, "█"), count(70, "█")].map((lines) => lines > 8), [false, true]);
+});
+
+Deno.test("the chosen row is marked, and always shown", () => {
+  const prefixes = Array.from({ length: 40 }, (_, i) => ({ name: `p${i}:*`, rate: 1, total: 1 }));
+  for (const columns of [50, 80]) {
+    for (const selected of [0, 1, 20, 39]) {
+      const lines = render({ ...VIEW, prefixes }, { ...PLAIN, columns, selected });
+      const marked = lines.filter((line) => line.includes("›"));
+      assertEquals(marked.length, 1);
+      assertStringIncludes(marked[0]!, `›p${selected}:*`);
+    }
+  }
+});
+
+Deno.test("what the keys do wraps", () => {
+  const footer = "q quits  space pauses  s sorts (rate)  / filters  ↑↓ enter opens a prefix";
+  const lines = render(VIEW, { ...PLAIN, columns: 60, footer });
+  assertEquals(lines.slice(-2).join(" ").replace(/ +/g, " ").trim(), footer.replace(/ +/g, " "));
 });

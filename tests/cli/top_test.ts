@@ -177,6 +177,64 @@ Deno.test("top shows every node of a cluster with its slots", async () => {
 Deno.test("top: bad input", async () => {
   await fails(2, "--for takes a duration", "top", "--for", "soon");
   await fails(2, "an argument looks like the URL", "top", "redis://127.0.0.1");
-  await fails(2, "there is no option --json", "top", "--json");
+  await fails(2, "there is no option --jsn; did you mean --json?", "top", "--jsn");
   await fails(1, "check that a server listens there", "top", "--url", "redis://127.0.0.1:1");
+});
+
+Deno.test("top --json prints the summary as one object, --once also on a terminal", async () => {
+  await using server = await startServer(TALKATIVE);
+  const args = ["--url", server.url, "--for", "2s"];
+  await using tool = InProcess.run(["top", "--json", ...args]);
+  await using once = Tool.runOnTerminal(["top", "--once", ...args], PLAIN);
+  await tool.noted("watching *");
+  await once.linesUntil("watching *");
+  await server.command("SET", "user:1", "x");
+  const lines = (await tool.rest()).trimEnd().split("\n");
+  assertEquals([lines.length, await tool.exited()], [1, 0]);
+  const { total, events, prefixes, nodes, gapCount, seconds, elapsed } = JSON.parse(lines[0]!);
+  assertEquals([total, gapCount, seconds.length], [1, 0, 60]);
+  assert(elapsed >= 2_000);
+  assertEquals([events.length, events[0].name, events[0].total], [1, "set", 1]);
+  assertEquals(prefixes[0].name, "user:*");
+  assertEquals([nodes[0].node, nodes[0].state], [`127.0.0.1:${server.port}`, "ready"]);
+  const text = await once.rest();
+  assertStringIncludes(text, " user:* ");
+  assertEquals(text.includes(ENTER), false);
+});
+
+Deno.test("top pauses, filters, and opens a prefix by keys", async () => {
+  await using server = await startServer(TALKATIVE);
+  await using tool = Tool.runOnTerminal(["top", "--url", server.url], PLAIN);
+  await tool.linesUntil("q quits");
+  const set = async (...keys: string[]) => {
+    for (const key of keys) await server.command("SET", key, "x");
+  };
+  await set("user:1", "user:2", "cart:1");
+  await tool.linesUntil("cart:*");
+  await tool.type(" ");
+  await set("user:3");
+  await tool.linesUntil("PAUSED, 1 new");
+  await tool.type(" /user");
+  await tool.linesUntil("/user▏");
+  await tool.type("\r\x1b[B");
+  await tool.linesUntil("›user:*");
+  await tool.type("\r");
+  await tool.linesUntil("user:* of *");
+  await set("user:4", "cart:2");
+  await tool.linesUntil(" user:4 ");
+  // Out of the prefix, in one step: no filter and no row is left to give up.
+  await tool.type("\x7f");
+  await tool.linesUntil(" cart:* ");
+  await tool.type("q");
+  assertEquals((await tool.ended()).code, 0);
+});
+
+Deno.test("top says when an outage is over", async () => {
+  await using server = await startServer(TALKATIVE);
+  await using tool = Tool.runOnTerminal(["top", "--url", server.url], PLAIN);
+  await tool.linesUntil(`● 127.0.0.1:${server.port}`);
+  await server.kill();
+  await tool.linesUntil("reconnecting for ");
+  await server.restart();
+  await tool.linesUntil(`127.0.0.1:${server.port} is back after `);
 });
