@@ -1,8 +1,9 @@
 import { type Command, COMMON_OPTIONS, type Option, type Options } from "./command.ts";
 import { wrap } from "./wrap.ts";
 
-/** How wide the column of the options is at most. */
+/** How wide the column of the options is at most, and which share of the width. */
 const WIDEST = 20;
+const LARGEST_SHARE = 1 / 4;
 
 /**
  * The `--help` of a command.
@@ -35,12 +36,8 @@ export function hanging(head: string, text: string, width: number): string[] {
 
 function optionLines(options: Options, width: number): string[] {
   const entries = Object.entries(options);
-  const column = Math.min(
-    WIDEST,
-    Math.max(...entries.map(([name, option]) => {
-      return titleOf(name, option).length;
-    })),
-  ) + 4;
+  const longest = Math.max(...entries.map(([name, option]) => titleOf(name, option).length));
+  const column = Math.min(WIDEST, Math.floor(width * LARGEST_SHARE), longest) + 4;
   return entries.flatMap(([name, option]) => {
     const title = `  ${titleOf(name, option)}`;
     if (title.length + 2 <= column) return hanging(title.padEnd(column), option.help, width);

@@ -44,7 +44,9 @@ export class Output {
 
   /** How wide text for people is laid out: one column less than the terminal, within reason. */
   get width(): number {
-    return Math.min(WIDEST, Math.max(NARROWEST, columnsOf("stdout") ?? WIDEST)) - 1;
+    // Through a pager, as in `| less`, the terminal is still that of the notes.
+    const columns = columnsOf("stdout") ?? columnsOf("stderr") ?? WIDEST;
+    return Math.min(WIDEST, Math.max(NARROWEST, columns)) - 1;
   }
 
   /** Whether some of the results are not taken up yet. */

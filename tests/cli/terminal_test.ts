@@ -1,5 +1,5 @@
 /** What one sees on a terminal, and what the keys do there. Results and notes come mixed. */
-import { assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { startServer } from "../servers/mod.ts";
 import { Tool } from "./tool.ts";
 
@@ -42,4 +42,15 @@ Deno.test("Ctrl-C ends it", async () => {
   await tool.linesUntil("watching *");
   await tool.type("\x03");
   assertEquals((await tool.ended()).code, 0);
+});
+
+Deno.test("text is as wide as the terminal", async () => {
+  for (const [columns, longest] of [[60, 59], [120, 79]] as const) {
+    const program = ["sh", "-c", `stty cols ${columns}; exec "$0" "$@"`, Deno.execPath()];
+    const args = ["run", "--no-prompt", "cli/mod.ts", "watch", "--help"];
+    await using tool = Tool.runOnTerminal(args, { program });
+    const lines = (await tool.rest()).split(/\r?\n/).filter((line) => !/^ {2}keywatch /.test(line));
+    const widest = Math.max(...lines.map((line) => line.length));
+    assert(widest <= longest && widest > longest - 12, `${columns}: ${widest}`);
+  }
 });
