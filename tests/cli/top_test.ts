@@ -212,6 +212,7 @@ Deno.test("top pauses, filters, and opens a prefix by keys", async () => {
   await set("user:1", "user:2", "cart:1");
   await tool.linesUntil("cart:*");
   await tool.type(" ");
+  await tool.linesUntil("PAUSED, 0 new");
   await set("user:3");
   await tool.linesUntil("PAUSED, 1 new");
   await tool.type(" /user");
