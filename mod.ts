@@ -115,6 +115,7 @@ export {
   type StreamItem,
   type SubscribeOptions,
   SubscribeRefusedError,
+  type SubscribingNotifications,
   type Subscription,
   type TcpAddress,
   TimeoutError,

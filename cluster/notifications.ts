@@ -2,6 +2,7 @@ import type { Dispatcher } from "../pubsub/dispatcher.ts";
 import { AbstractKeyspaceNotifications } from "../pubsub/base.ts";
 import type { ServerTarget } from "../pubsub/connection/address.ts";
 import { checkKnown, checkSignal } from "../pubsub/connection/option_checks.ts";
+import { fromCaller } from "../pubsub/connection/caller.ts";
 import { abortable } from "../pubsub/connection/timers.ts";
 import { ConnectError } from "../pubsub/connection/errors.ts";
 import { checkUnused } from "../pubsub/connection/option_checks.ts";
@@ -53,16 +54,24 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
    * @throws {ConnectError} if none of the seed nodes answers, or they are not nodes of a cluster
    * @throws {AuthError} when the user is refused, or may not read the topology
    */
-  static async connect(
+  static connect(
     targets: readonly ServerTarget[],
     options: ClusterOptions = {},
+  ): Promise<ClusterKeyspaceNotifications> {
+    const { connect } = ClusterKeyspaceNotifications;
+    return fromCaller(connect, () => ClusterKeyspaceNotifications.#connect(targets, options));
+  }
+
+  static async #connect(
+    targets: readonly ServerTarget[],
+    options: ClusterOptions,
   ): Promise<ClusterKeyspaceNotifications> {
     await checkNames(options);
     if (options.waitOnFirstConnect) {
       const { keepTrying } = await import("../pubsub/on_demand.ts");
       return await keepTrying(
         options,
-        (once) => ClusterKeyspaceNotifications.connect(targets, once),
+        (once) => ClusterKeyspaceNotifications.#connect(targets, once),
       );
     }
     const { WatchedCluster } = await import("./watched_cluster.ts");
@@ -92,10 +101,12 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
    * @throws the reason of the option `signal`
    * @throws {ClosedError} when the notifications are closed, also meanwhile
    */
-  async refreshSubscriptions(options: WaitOptions = {}): Promise<void> {
-    checkKnown(options, ["signal"]);
-    checkSignal(options.signal);
-    await abortable(this.#cluster.refreshSubscriptions(), options.signal);
+  refreshSubscriptions(options: WaitOptions = {}): Promise<void> {
+    return fromCaller(this.refreshSubscriptions, async () => {
+      checkKnown(options, ["signal"]);
+      checkSignal(options.signal);
+      await abortable(this.#cluster.refreshSubscriptions(), options.signal);
+    });
   }
 
   /** The state of the subscriptions, nodes and slots. */
@@ -145,9 +156,16 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
  * await notifications.subscribeKeyspace("user:*");
  * ```
  */
-export async function connect(
+export function connect(
   target: ServerTarget | readonly ServerTarget[] | SentinelTarget = {},
   options: ClusterOptions = {},
+): Promise<KeyspaceNotifications | ClusterKeyspaceNotifications> {
+  return fromCaller(connect, () => connectToWhatIsThere(target, options));
+}
+
+async function connectToWhatIsThere(
+  target: ServerTarget | readonly ServerTarget[] | SentinelTarget,
+  options: ClusterOptions,
 ): Promise<KeyspaceNotifications | ClusterKeyspaceNotifications> {
   // Here too, so that an invalid option is reported before a cluster is found.
   resolveClusterOptions(options);

@@ -1,34 +1,11 @@
-import { abortable, SILENT_MS } from "./connection/timers.ts";
-import {
-  type Channel,
-  type ChannelOptions,
-  type EventName,
-  KeyeventChannel,
-  type KeyNotification,
-  KeyspaceChannel,
-  SubkeyeventChannel,
-  SubkeyspaceChannel,
-  SubkeyspaceeventChannel,
-  SubkeyspaceitemChannel,
-} from "../parse/mod.ts";
-import { NotificationChannel } from "../parse/channel.ts";
-import { readArguments, readChannel, splitOptions } from "./subscribe.ts";
-import type { Dispatcher } from "./dispatcher.ts";
-import type {
-  ChannelLike,
-  ChannelSubscribeOptions,
-  CloseOptions,
-  EventOf,
-  GetMessageOptions,
-  ListenOptions,
-  SubscribeOptions,
-  Subscription,
-  WaitOptions,
-} from "./subscription.ts";
-import { checkKnown, checkOneOf, checkSignal, checkUnused } from "./connection/option_checks.ts";
+import type { KeyNotification } from "../parse/mod.ts";
+import { checkKnown } from "./connection/option_checks.ts";
+import { SILENT_MS } from "./connection/timers.ts";
 import type { ListenerOptions, NotificationsEvent, NotificationsEventMap } from "./reports.ts";
 import type { Health, Status } from "./status.ts";
 import type { NotificationLoop, StreamItem } from "./stream.ts";
+import { SubscribingNotifications } from "./subscribing.ts";
+import type { CloseOptions, GetMessageOptions, ListenOptions } from "./subscription.ts";
 
 /**
  * What `KeyspaceNotifications` and `ClusterKeyspaceNotifications` have in common: everything that is
@@ -43,21 +20,8 @@ import type { NotificationLoop, StreamItem } from "./stream.ts";
  * isWatching(notifications); // false: nothing is subscribed yet
  * ```
  */
-export abstract class AbstractKeyspaceNotifications
+export abstract class AbstractKeyspaceNotifications extends SubscribingNotifications
   implements AsyncIterable<KeyNotification>, AsyncDisposable {
-  /**
-   * The subscriptions, and the way to them.
-   *
-   * @internal
-   */
-  protected abstract readonly dispatcher: Dispatcher;
-  readonly #database: number;
-
-  /** @internal */
-  protected constructor(database: number) {
-    this.#database = database;
-  }
-
   /** How things stand. */
   abstract status(): Status;
 
@@ -103,186 +67,6 @@ export abstract class AbstractKeyspaceNotifications
   /** Whether anything is subscribed. */
   get subscribed(): boolean {
     return this.dispatcher.ended === null && this.dispatcher.registry.size > 0;
-  }
-
-  /**
-   * Subscribes channels and patterns.
-   *
-   * @param args channels, each one of the channel classes, of the URL's database unless it names one, or
-   * a whole channel as text or bytes; the last argument may be options
-   * @returns the subscription, once every server has confirmed all channels
-   * @throws {TypeError} if an argument is not a channel of notifications
-   * @throws {MissingFlagsError} when a server's flags let nothing through to one of them; none of
-   * them is then subscribed
-   * @throws {MissingDatabaseError} when a server has no such database as one of them names; none of
-   * them is then subscribed
-   * @throws {SubscribeRefusedError} when a server refuses some; its `subscription` holds the others
-   * @throws {TimeoutError} when a server cannot be reached in time, or does not answer; none of them is
-   * then subscribed
-   * @throws {ClosedError} when the object is closed, also meanwhile
-   * @throws {ConnectError} when the connection was lost for good
-   */
-  async subscribe(
-    ...args: [...ChannelLike[], SubscribeOptions] | ChannelLike[]
-  ): Promise<Subscription> {
-    const { channels, options, failure } = readArguments(args);
-    // A wait would let an `unsubscribe` that is called next overtake it.
-    if (failure !== null) await failure;
-    checkUnused(options, ["db", "as"], "subscribe", "each channel says that itself");
-    return await this.dispatcher.subscribe(channels.map(this.#inDatabase), options);
-  }
-
-  async #subscribe(channel: Channel, given: SubscribeOptions): Promise<Subscription> {
-    const { channels, options, failure } = readArguments([channel, given]);
-    if (failure !== null) await failure;
-    return await this.dispatcher.subscribe(channels, options);
-  }
-
-  /**
-   * Unsubscribes these channels in every subscription; without channels, all of them.
-   *
-   * @param args channels as for {@linkcode subscribe}; the last argument may be options
-   * @returns once every server has confirmed
-   * @throws {TypeError} if an argument is not a channel
-   * @throws the reason of the option `signal`; the channels are released all the same
-   */
-  async unsubscribe(...args: [...ChannelLike[], WaitOptions] | ChannelLike[]): Promise<void> {
-    const { names, options } = splitOptions<WaitOptions>(args);
-    checkKnown(options, ["signal"]);
-    checkSignal(options.signal);
-    const channels = names.map((name, place) =>
-      this.#inDatabase(readChannel(name, place, "unsubscribe"))
-    );
-    const work = this.dispatcher.unsubscribe(channels.length === 0 ? null : channels);
-    await abortable(work, options.signal);
-  }
-
-  /**
-   * Subscribes a key, or a pattern of keys, to learn of every event on it.
-   *
-   * @param keyOrPattern the key; with `*`, `?` or `[…]` in it, a pattern
-   * @param options the database, by default the URL's; a handler
-   * @returns the subscription, as from {@linkcode subscribe}
-   * @throws {RangeError} if the database is not an integer from 0 to 2 ** 31 - 1
-   * @throws as {@linkcode subscribe} does
-   */
-  async subscribeKeyspace(
-    keyOrPattern: string | Uint8Array,
-    options: ChannelSubscribeOptions = {},
-  ): Promise<Subscription> {
-    return await this.#subscribe(
-      new KeyspaceChannel(keyOrPattern, this.#channel(options)),
-      options,
-    );
-  }
-
-  /**
-   * Subscribes an event, to learn of every key it happens to.
-   *
-   * @param event the event, as {@linkcode EventType} names them; `*` for all
-   * @param options the database, by default the URL's; a handler
-   * @returns the subscription, as from {@linkcode subscribe}
-   * @throws {RangeError} if the database is not an integer from 0 to 2 ** 31 - 1
-   * @throws as {@linkcode subscribe} does
-   */
-  subscribeKeyevent<Name extends EventName>(
-    event: Name,
-    options?: ChannelSubscribeOptions<EventOf<Name>> & { readonly as?: "exact" | undefined },
-  ): Promise<Subscription>;
-  /** Subscribes an event whose name is a prefix or a pattern. */
-  subscribeKeyevent(event: EventName, options?: ChannelSubscribeOptions): Promise<Subscription>;
-  async subscribeKeyevent(
-    event: EventName,
-    options: ChannelSubscribeOptions = {},
-  ): Promise<Subscription> {
-    return await this.#subscribe(new KeyeventChannel(event, this.#channel(options)), options);
-  }
-
-  /**
-   * Subscribes a key, or a pattern of keys, to learn of every event on its subkeys.
-   *
-   * @param keyOrPattern the key or pattern
-   * @param options the database, by default the URL's; a handler
-   * @returns the subscription, as from {@linkcode subscribe}
-   * @throws {RangeError} if the database is not an integer from 0 to 2 ** 31 - 1
-   * @throws as {@linkcode subscribe} does
-   */
-  async subscribeSubkeyspace(
-    keyOrPattern: string | Uint8Array,
-    options: ChannelSubscribeOptions = {},
-  ): Promise<Subscription> {
-    return await this.#subscribe(
-      new SubkeyspaceChannel(keyOrPattern, this.#channel(options)),
-      options,
-    );
-  }
-
-  /**
-   * Subscribes an event, to learn of every key and subkeys it happens to.
-   *
-   * @param event the event; `*` for all
-   * @param options the database, by default the URL's; a handler
-   * @returns the subscription, as from {@linkcode subscribe}
-   * @throws {RangeError} if the database is not an integer from 0 to 2 ** 31 - 1
-   * @throws as {@linkcode subscribe} does
-   */
-  subscribeSubkeyevent<Name extends EventName>(
-    event: Name,
-    options?: ChannelSubscribeOptions<EventOf<Name>> & { readonly as?: "exact" | undefined },
-  ): Promise<Subscription>;
-  /** Subscribes an event whose name is a prefix or a pattern. */
-  subscribeSubkeyevent(event: EventName, options?: ChannelSubscribeOptions): Promise<Subscription>;
-  async subscribeSubkeyevent(
-    event: EventName,
-    options: ChannelSubscribeOptions = {},
-  ): Promise<Subscription> {
-    return await this.#subscribe(new SubkeyeventChannel(event, this.#channel(options)), options);
-  }
-
-  /**
-   * Subscribes one subkey of a key, or patterns of them.
-   *
-   * @param keyOrPattern the key or pattern; the server publishes none that holds a newline
-   * @param subkeyOrPattern the subkey or pattern
-   * @param options the database, by default the URL's; a handler
-   * @returns the subscription, as from {@linkcode subscribe}
-   * @throws {RangeError} if the database is not an integer from 0 to 2 ** 31 - 1
-   * @throws {TypeError} when the key holds a newline: the server publishes nothing for it there
-   * @throws as {@linkcode subscribe} does
-   */
-  async subscribeSubkeyspaceitem(
-    keyOrPattern: string | Uint8Array,
-    subkeyOrPattern: string | Uint8Array,
-    options: ChannelSubscribeOptions = {},
-  ): Promise<Subscription> {
-    const channel = this.#channel(options);
-    return await this.#subscribe(
-      new SubkeyspaceitemChannel(keyOrPattern, subkeyOrPattern, channel),
-      options,
-    );
-  }
-
-  /**
-   * Subscribes one event on a key, or a pattern of keys, to learn of the subkeys.
-   *
-   * @param event the event; `*` for all
-   * @param keyOrPattern the key or pattern
-   * @param options the database, by default the URL's; a handler
-   * @returns the subscription, as from {@linkcode subscribe}
-   * @throws {RangeError} if the database is not an integer from 0 to 2 ** 31 - 1
-   * @throws {TypeError} when the event holds a `|`: the server publishes nothing for it there
-   * @throws as {@linkcode subscribe} does
-   */
-  async subscribeSubkeyspaceevent(
-    event: EventName,
-    keyOrPattern: string | Uint8Array,
-    options: ChannelSubscribeOptions = {},
-  ): Promise<Subscription> {
-    const channel = this.#channel(options);
-    return await this.#subscribe(
-      new SubkeyspaceeventChannel(event, keyOrPattern, channel),
-      options,
-    );
   }
 
   /**
@@ -442,16 +226,6 @@ export abstract class AbstractKeyspaceNotifications
   /** Closes, at the end of an `await using` block. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
-  }
-
-  /** A channel that was built without a database is one of the URL's. */
-  readonly #inDatabase = (channel: Channel): Channel =>
-    channel instanceof NotificationChannel ? channel.inDatabase(this.#database) : channel;
-
-  #channel(options: ChannelSubscribeOptions): ChannelOptions {
-    const { as } = options;
-    if (as !== undefined) checkOneOf(["exact", "prefix", "pattern"], "as", as);
-    return { ...options, db: options.db ?? this.#database };
   }
 }
 

@@ -26,6 +26,7 @@ export type { BatchHandler, NotificationHandler } from "./delivery.ts";
 export * from "./connection/errors.ts";
 export * from "./errors.ts";
 export type { Flush, Gap, GapReason, RolledBack } from "./gap.ts";
+export type { SubscribingNotifications } from "./subscribing.ts";
 export * from "./subscription.ts";
 export * from "./notifications.ts";
 export type { FlagsPolicy } from "./flags.ts";

@@ -2,6 +2,7 @@ import { Channel, matchGlob } from "../parse/mod.ts";
 import { DEFAULT_PORT, readTarget, type ServerTarget } from "./connection/address.ts";
 import { formatAddress } from "./connection/transport.ts";
 import { AbstractKeyspaceNotifications } from "./base.ts";
+import { fromCaller } from "./connection/caller.ts";
 import { ClosedError, ConnectError } from "./connection/errors.ts";
 import type { ServerInfo } from "./connection/handshake.ts";
 import type { CheckedChannel } from "./flags.ts";
@@ -160,14 +161,22 @@ export class KeyspaceNotifications extends AbstractKeyspaceNotifications {
    * @throws {TimeoutError} when it does not answer in time
    * @throws {SentinelError} when no sentinel can be asked, or none knows the name
    */
-  static async connect(
+  static connect(
     target: ServerTarget | SentinelTarget = {},
     options: ConnectOptions = {},
+  ): Promise<KeyspaceNotifications> {
+    const { connect } = KeyspaceNotifications;
+    return fromCaller(connect, () => KeyspaceNotifications.#connect(target, options));
+  }
+
+  static async #connect(
+    target: ServerTarget | SentinelTarget,
+    options: ConnectOptions,
   ): Promise<KeyspaceNotifications> {
     await checkNames(options);
     if (options.waitOnFirstConnect) {
       const { keepTrying } = await import("./on_demand.ts");
-      return await keepTrying(options, (once) => KeyspaceNotifications.connect(target, once));
+      return await keepTrying(options, (once) => KeyspaceNotifications.#connect(target, once));
     }
     const source = isSentinelTarget(target)
       ? await readSentinels(target, options)

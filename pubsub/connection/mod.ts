@@ -24,6 +24,7 @@ import { type CommandArgument, decodeText, type MessageFrame, type Reply } from 
 import { DEFAULT_PORT, readTarget, type ServerTarget } from "./address.ts";
 import type { Connection } from "./connection.ts";
 import { MessageReceiver } from "./receiver.ts";
+import { fromCaller } from "./caller.ts";
 import { openConnection, type ServerInfo } from "./handshake.ts";
 import { checkKinds, checkMilliseconds, isPromiseLike } from "./option_checks.ts";
 import {
@@ -265,9 +266,16 @@ export class PubSubConnection implements AsyncDisposable {
  * console.log(connection.info.version);
  * ```
  */
-export async function open(
+export function open(
   target: ServerTarget,
   options: OpenOptions & MessageOptions = {},
+): Promise<PubSubConnection> {
+  return fromCaller(open, () => openOnce(target, options));
+}
+
+async function openOnce(
+  target: ServerTarget,
+  options: OpenOptions & MessageOptions,
 ): Promise<PubSubConnection> {
   const url = readTarget("the server URL", target, DEFAULT_PORT);
   await checkOptionNames(options, ["onMessage", "onError"], ["interval"]);

@@ -22,7 +22,7 @@ const TYPES = `
   MigrationStatus NameOrPattern NodeState NodeStatus NotificationChannel
   NotificationHandler NotificationLoop NotificationsEvent NotificationsEventMap Overflow ParseOptions QueueLimits QueueOptions ReceivedEvent
   RefusedChannel RolledBack SentinelFailure SentinelTarget ServerAddress ServerTarget ServerUrl SlotCoverage
-  SlotRange SlotSpan Status StreamItem SubscribeOptions Subscription TcpAddress 
+  SlotRange SlotSpan Status StreamItem SubscribeOptions SubscribingNotifications Subscription TcpAddress 
   TlsOptions Transport UnixAddress WaitOptions 
 `;
 

@@ -49,12 +49,12 @@ const NAMES = 'export { EventType } from "@/events";';
 // deno-fmt-ignore
 const SIZES: readonly Size[] = [
   { what: "a connection",              form: "npm", part: "file",    code: CONNECTION,     target: 11_000, now: 20_971, condition: "workerd" },
-  { what: "a watcher of one server",   form: "npm", part: "initial", code: SERVER,         target: 20_000, now: 38_964 },
-  { what: "a watcher of one server",   form: "jsr", part: "initial", code: SERVER,         target: 20_000, now: 39_103 },
-  { what: "all for one server",        form: "npm", part: "file",    code: SERVER,         target: 28_000, now: 60_227 },
-  { what: "all for one server",        form: "jsr", part: "file",    code: SERVER,         target: 28_000, now: 60_251 },
-  { what: "connect",                   form: "npm", part: "initial", code: CONNECT,        target: 27_000, now: 39_727 },
-  { what: "connect",                   form: "jsr", part: "initial", code: CONNECT,        target: 27_000, now: 39_721 },
+  { what: "a watcher of one server",   form: "npm", part: "initial", code: SERVER,         target: 20_000, now: 39_502 },
+  { what: "a watcher of one server",   form: "jsr", part: "initial", code: SERVER,         target: 20_000, now: 39_631 },
+  { what: "all for one server",        form: "npm", part: "file",    code: SERVER,         target: 28_000, now: 61_005 },
+  { what: "all for one server",        form: "jsr", part: "file",    code: SERVER,         target: 28_000, now: 61_049 },
+  { what: "connect",                   form: "npm", part: "initial", code: CONNECT,        target: 27_000, now: 40_319 },
+  { what: "connect",                   form: "jsr", part: "initial", code: CONNECT,        target: 27_000, now: 40_319 },
   { what: "connect",                   form: "npm", part: "chunks",  code: CONNECT,        target: 46_000, now: 91_323 },
   { what: "connect",                   form: "jsr", part: "chunks",  code: CONNECT,        target: 46_000, now: 91_332 },
   { what: "ConnectError",              form: "npm", part: "file",    code: ERROR,          target:    300 },
