@@ -19,7 +19,8 @@ import { type ClusterOptions, resolveClusterOptions } from "./options.ts";
 import type { WatchedCluster } from "./watched_cluster.ts";
 
 /**
- * Watches a whole cluster: a connection to each primary, and one merged stream.
+ * Watches a whole cluster: a connection to each primary, or for exact keys only to the owners of their
+ * slots, and one merged stream.
  * {@linkcode connect} makes one.
  *
  * @example
@@ -45,7 +46,7 @@ export class ClusterKeyspaceNotifications extends AbstractKeyspaceNotifications 
   }
 
   /**
-   * Connects to a cluster.
+   * Finds a cluster. It is connected to once something is subscribed.
    *
    * @param targets the URLs of some of its nodes; any of them may be dead, or a replica
    * @param options how to connect

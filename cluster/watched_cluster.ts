@@ -22,7 +22,7 @@ const RETRIES = 2;
 const NOBODY: Consumer = { deliver() {}, counts: { queued: 0, queuedBytes: 0, dropped: 0 } };
 
 /**
- * A cluster that is watched: a connection to each primary, and where their notifications meet. Loaded by
+ * A cluster that is watched: a connection to each primary that is needed, and where their notifications meet. Loaded by
  * `import()`, once it is known that there is a cluster.
  */
 export class WatchedCluster {

@@ -190,9 +190,12 @@ export interface Status {
    * way. `incomplete`: a server is missing, or lets nothing through. `closed`: for good.
    */
   readonly state: "ready" | "subscribing" | "incomplete" | "closed";
-  /** Each server. */
+  /** Each server; in a cluster the primaries from which events of the subscriptions can come. */
   readonly nodes: readonly NodeStatus[];
-  /** In a cluster the slots whose events are being received, and those whose events are not. */
+  /**
+   * In a cluster, of the slots whose events are subscribed: those that are being received, and those
+   * that are not.
+   */
   readonly slots?: {
     readonly covered: readonly SlotSpan[];
     readonly uncovered: readonly SlotSpan[];

@@ -48,7 +48,9 @@ export interface FilterEvents<Item> {
  * 3. A `del` or `restore` is real only if every node that may have emitted its opposite is heard, and has
  *    proven that none comes that belongs to no other. An opposite that is uncertain, or that an atomic
  *    migration made which is over, leaves it uncertain (`while slots migrate by key at once and are
- *    aborted`).
+ *    aborted`). Of a few slots, only some nodes are heard: then a `del` is real if its node owns the slot
+ *    afterwards, and hands it over to nobody or to a node that is heard (`while they migrate by key at
+ *    once`).
  * 4. An event without a fence is an artefact only in these cases:
  *    - The node is a replica, and had ended all its fences before the event. That of the slot was one of
  *      them, or the node has reported since. No atomic migration can have brought it the slot meanwhile
