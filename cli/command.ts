@@ -46,7 +46,7 @@ export interface Context {
   readonly signal: AbortSignal;
 }
 
-/** A command of the tool. */
+/** A command of the CLI. */
 export interface Command {
   /** What it does, in a line. */
   readonly summary: string;
@@ -83,7 +83,7 @@ export function optionsOf({ groups }: Pick<Command, "groups">): Options {
 /** What was written after a command's name. */
 export class Arguments {
   readonly #values: Readonly<Record<string, unknown>>;
-  /** What is no option. */
+  /** The arguments that are not options. */
   readonly positionals: readonly string[];
 
   private constructor(values: Readonly<Record<string, unknown>>, positionals: readonly string[]) {

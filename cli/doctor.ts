@@ -17,7 +17,7 @@ import { wrap } from "./wrap.ts";
 
 /** The command that says why nothing arrives. */
 export const doctor: Command = {
-  summary: "says why nothing arrives, and what mends it",
+  summary: "says why nothing arrives, and how to fix it",
   usage: "doctor [pattern…] [--event NAME] [--probe] [options]",
   about: [
     "Says why nothing arrives. It connects to the server, or to each node of the cluster, and " +
@@ -133,7 +133,7 @@ async function examine(checkup: Checkup, show: (section: Section) => void): Prom
     ];
   const sections: Section[] = [];
   const told = new Set<string>();
-  // What fails while another is awaited is told of when its turn comes.
+  // A failure while another check is awaited is reported when its turn comes.
   for (const one of work) one.catch(() => {});
   for (const one of work) {
     const section = tellOnce(await one, told);
@@ -153,7 +153,7 @@ function tellOnce({ title, findings }: Section, told: Set<string>): Section {
         told.add(advice);
         return finding;
       }
-      return { ...finding, mend: ["mended as above"] };
+      return { ...finding, mend: ["fixed as above"] };
     }),
   };
 }
@@ -200,7 +200,7 @@ function showVerdict(findings: readonly Finding[], checkup: Checkup, output: Out
       ? [plural(count("warning"), "thing is", "things are") + " worth a look"]
       : []),
     ...(count("unknown") > 0
-      ? [plural(count("unknown"), "thing", "things") + " could not be told"]
+      ? [plural(count("unknown"), "thing", "things") + " could not be checked"]
       : []),
   ];
   const more = rest.length === 0 ? "" : `; ${rest.join(", ")}`;

@@ -16,7 +16,7 @@ export function doubtsOf({ patterns, events }: Pick<Selection, "patterns" | "eve
   const unknown = events.filter((event) =>
     !isPattern(event) && describeEvent(event).class === null
   );
-  // Whoever names an event knows how that is done.
+  // A user who names an event knows how that is done.
   const asKeys = events.length > 0
     ? []
     : patterns.filter((pattern) => describeEvent(pattern).class !== null);

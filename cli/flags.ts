@@ -154,7 +154,7 @@ function work(words: readonly string[], args: Arguments, output: Output): void {
 }
 
 const SET_NOTE = "It replaces what is set: add the letters that others need, which CONFIG GET " +
-  "notify-keyspace-events tells. In a cluster, run it on every node.";
+  "notify-keyspace-events shows. In a cluster, run it on every node.";
 
 /** What was asked for, each with its channel. */
 function readAsked(

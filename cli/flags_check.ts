@@ -15,8 +15,8 @@ export interface FlagsVerdict {
 const TRY = "keywatch doctor --probe tries it";
 
 /**
- * Lays the flags that the servers told against what was asked for. What `subscribe` checks are the
- * channels; which of their events are wanted is known here alone.
+ * Compares the flags of the servers with the selection. `subscribe` checks the channels. Only here it is
+ * known which of their events are selected.
  */
 export function checkFlags(nodes: readonly NodeStatus[], selection: Selection): FlagsVerdict {
   const { needs } = selection;
@@ -54,7 +54,7 @@ export function checkFlags(nodes: readonly NodeStatus[], selection: Selection): 
   return { failure: null, warnings };
 }
 
-/** Those that were asked for them, by what they told, and by what of the needed they do not know. */
+/** The nodes that were asked, by their flags, and by the needed letters that they do not know. */
 function nodesByFlags(
   nodes: readonly NodeStatus[],
   needed: string,

@@ -3,7 +3,7 @@ import { Output } from "./output.ts";
 import { run } from "./run.ts";
 
 /**
- * Runs a command of the tool, until it has done its work or is interrupted.
+ * Runs a command of the CLI, until it has done its work or is interrupted.
  *
  * @param args the arguments after the program's name
  * @returns the exit status: 0 when all went well, 1 when something failed, 2 when the arguments

@@ -1,4 +1,4 @@
-/** What the library says of its own options, and how the tool says it of those that it has. */
+/** Translates what the library says of its options into the options of the CLI. */
 const OPTIONS: readonly (readonly [library: RegExp, tool: string])[] = [
   [/\btls\.(ca|cert|key)\b/g, "--$1"],
   [/\btls\.serverName\b/g, "--servername"],

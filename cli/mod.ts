@@ -2,8 +2,8 @@
  * The command line tool: `watch` prints notifications, `top` shows live how much happens, `doctor`
  * says why nothing arrives, `flags` explains `notify-keyspace-events`.
  *
- * Run as a program, this module is the tool; imported, it gives it to call. `--help` after a command
- * tells all that it takes.
+ * Run as a program, this module is the CLI; imported, it exports a function that runs it. `--help` after
+ * a command lists its options.
  *
  * @example
  * ```ts no-run

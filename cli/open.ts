@@ -76,9 +76,9 @@ export async function openToStay(
 
 /** A limit to how long a command works. */
 export interface Deadline {
-  /** Aborted when the time is over, and when the command is to end anyway. */
+  /** Aborted when the time has passed, and when the command ends anyway. */
   readonly signal: AbortSignal;
-  /** Whether the time is over. */
+  /** Whether the time has passed. */
   readonly isOver: boolean;
   /** Stops the time. */
   release(): void;

@@ -19,12 +19,12 @@ export class Output {
   /** Paints what goes into a line of the result, where that is shown. */
   readonly paint: Paint = painter(showsColor("stdout"));
 
-  /** Aborted once results can be printed no more: after `| head`, or when the disk is full. */
+  /** Aborted once results can no longer be printed: after `| head`, or when the disk is full. */
   get broken(): AbortSignal {
     return this.#results.broken;
   }
 
-  /** Why results can be printed no more; null as long as they can, and when the reader has enough. */
+  /** Why results can no longer be printed; null as long as they can, and when the reader has enough. */
   get failure(): string | null {
     const { aborted, reason } = this.broken;
     return aborted && reason?.code !== "EPIPE"

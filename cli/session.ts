@@ -8,7 +8,7 @@ import { dialWithTls } from "../pubsub/connection/option_checks.ts";
 import { type CommandArgument, type Reply, RespMap } from "../resp/mod.ts";
 import type { Target } from "./connection.ts";
 
-/** How long dialling, and any one answer, may take, in ms. */
+/** How long it may take to connect, and to answer a command, in ms. */
 const LIMIT = 5_000;
 
 /** Plain questions and answers with one server, in RESP2, for what the library has no words for. */
@@ -22,7 +22,7 @@ export class Session {
   /**
    * Dials, and says who this is.
    *
-   * @throws what dialling throws, and the server's refusal
+   * @throws the errors of connecting, and of the server
    */
   static async open(
     { address, tls, username, password }: Omit<Target, "url" | "db">,

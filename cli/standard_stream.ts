@@ -36,7 +36,7 @@ function writeInDeno(stream: DenoStream): (text: string) => Promise<void> {
 }
 
 function writeTo(stream: NodeJS.WriteStream, text: string): Promise<void> {
-  // The callback is told of an error too, but an `error` event without a listener ends the program.
+  // The callback receives an error too, but an `error` event without a listener ends the program.
   stream.off("error", ignore).on("error", ignore);
   return new Promise((resolve, reject) => {
     stream.write(text, (error) => error ? reject(error) : resolve());
@@ -55,13 +55,13 @@ export function columnsOf(name: StandardStream): number | undefined {
   return process[name].columns || undefined;
 }
 
-/** Whether a stream goes to a terminal, which is where colours belong, and they are wanted. */
+/** Whether a stream goes to a terminal, where colours belong, and they are not turned off. */
 export function showsColor(name: StandardStream): boolean {
   return isTerminal(name) && !isColorUnwanted();
 }
 
 /** By https://no-color.org, an empty `NO_COLOR` is as good as none. */
 function isColorUnwanted(): boolean {
-  // Deno tells without `--allow-env`.
+  // Deno says so without `--allow-env`.
   return deno === undefined ? (process.env["NO_COLOR"] ?? "") !== "" : deno.noColor;
 }

@@ -21,7 +21,7 @@ const DEFAULT_DURATION = 10_000;
 /** How large the summary is where there is no screen. */
 const SUMMARY = { columns: 80, rows: 48, footer: "" } as const;
 
-/** How many news are told again at the end. */
+/** How many news items are printed again at the end. */
 const MOST_HELD = 100;
 
 /** The command that shows live what happens. */
@@ -154,7 +154,7 @@ async function onScreen(
   }
 }
 
-/** News: shown with the rest as long as the screen is taken, and told again when it is given back. */
+/** News: shown with the rest while the screen is in use, and printed again afterwards. */
 class News implements Notes {
   readonly #output: Output;
   readonly #held: Parameters<Notes["note"]>[] = [];

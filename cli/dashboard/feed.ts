@@ -93,7 +93,7 @@ export interface Update {
 
 /** How many seconds are kept. */
 export const SECONDS = 3_600;
-/** How many items are kept, and told of at once at most. */
+/** How many items are kept, and sent at once at most. */
 const ITEMS = 60;
 /** How many gaps and flushes are kept, whatever came after them. */
 const GAPS = 100;

@@ -8,7 +8,7 @@ import { Guard, splitTarget } from "./guard.ts";
 import { History, readFilter } from "./history.ts";
 import { formatMetrics, METRICS_TYPE, Totals } from "./metrics.ts";
 
-/** How often pages are told what is new, in ms. */
+/** How often news is sent to pages, in ms. */
 const TICK = 500;
 /** How much may wait for a page that reads slowly before it is dropped and has to reconnect. */
 const MOST_WAITING = 4 * 1024 * 1024;
@@ -100,7 +100,7 @@ export class Dashboard {
     return typeof address === "object" && address !== null ? address.port : this.#options.port;
   }
 
-  /** Reads notifications until the signal is aborted, and tells the pages. */
+  /** Reads notifications until the signal is aborted, and sends them to the pages. */
   async run(signal: AbortSignal): Promise<void> {
     const timer = setInterval(() => this.#tellAll(), TICK);
     // The type knows flushes only of an option that is given.

@@ -47,7 +47,7 @@ export async function examineCluster(topology: Topology, checkup: Checkup): Prom
   if (hidden.length > 0) {
     findings.wrong(
       "addresses",
-      `no address is told of ${hidden.map(({ id }) => id).join(", ")}` +
+      `no address is known for ${hidden.map(({ id }) => id).join(", ")}` +
         (tls ? ", none for TLS at least" : ""),
     );
   }

@@ -39,7 +39,7 @@ export async function checkFences(
       return findings.warning(TOPIC, `it has no SSUBSCRIBE (${refusal.message}): ${WITHOUT}`);
     } else if (refusal !== null && !(refusal instanceof ServerError)) throw refusal;
     if (lacking.length === 0) {
-      return findings.right(TOPIC, "migration artefacts can be told from events");
+      return findings.right(TOPIC, "migration artefacts can be distinguished from events");
     }
     // As somebody who may.
     const admin = redisCli(address, { ...target, username: undefined });

@@ -1,4 +1,4 @@
-/** How a thing is: as it should be, wrong, not wrong but worth knowing, or not to be told. */
+/** The result of a check: right, wrong, right but worth knowing, or unknown. */
 export type Level = "right" | "wrong" | "warning" | "unknown";
 
 /** One thing that was looked at. */
@@ -9,7 +9,7 @@ export interface Finding {
   readonly topic: string;
   /** What was found. */
   readonly text: string;
-  /** What mends it, a line for each way or step. Commands stand behind `$ `. */
+  /** How to fix it, a line for each way or step. Commands stand behind `$ `. */
   readonly mend: readonly string[];
 }
 
@@ -41,12 +41,12 @@ export class Findings {
     this.all.push({ level: "warning", topic, text, mend });
   }
 
-  /** It could not be told. */
+  /** It could not be checked. */
   unknown(topic: string, text: string, ...mend: string[]): void {
     this.all.push({ level: "unknown", topic, text, mend });
   }
 
-  /** What was found of a topic needs no mending after all. */
+  /** The findings of a topic need no fix after all. */
   spareMend(topic: string): void {
     for (const [i, finding] of this.all.entries()) {
       if (finding.topic === topic) this.all[i] = { ...finding, mend: [] };

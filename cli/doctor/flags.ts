@@ -29,7 +29,7 @@ export async function checkFlags(
     const isForbidden = reply instanceof ServerError && reply.code === "NOPERM";
     return findings.unknown(
       TOPIC,
-      `it will not tell ${SETTING} (${why}), of which "${needed}" is needed; ` +
+      `it does not show ${SETTING} (${why}), of which "${needed}" is needed; ` +
         (probe ? "the probe shows whether it sends anything" : "--probe finds it out"),
       ...(isForbidden
         ? [
@@ -43,7 +43,7 @@ export async function checkFlags(
   findings.all.push(judgeFlags(flags, needed, product, address, checkup));
 }
 
-/** What the flags that a server told mean for what is asked for. */
+/** What the flags of a server mean for the selection. */
 function judgeFlags(
   flags: string,
   needed: string,

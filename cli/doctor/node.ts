@@ -157,9 +157,9 @@ async function checkDatabase(db: number, session: Session, findings: Findings): 
     findings.wrong(
       "database",
       `there is no database ${db}: ${reply.message}`,
-      "CONFIG GET databases tells how many there are; the first is 0",
+      "CONFIG GET databases shows how many there are; the first is 0",
     );
-  } else findings.unknown("database", `it will not tell of database ${db}: ${reply.message}`);
+  } else findings.unknown("database", `it does not show database ${db}: ${reply.message}`);
 }
 
 async function whoAmI(session: Session, otherwise: string): Promise<string> {
@@ -198,7 +198,7 @@ async function checkBuffer(
   if (limits === null) {
     return findings.unknown(
       "buffer",
-      "it will not tell how far a reader may be behind before it is cut off",
+      "it does not show how far a consumer may be behind before it is disconnected",
     );
   }
   const [hard, soft, seconds] = limits.slice(1).map(Number) as [number, number, number];

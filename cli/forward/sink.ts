@@ -16,7 +16,7 @@ export interface Sink {
   /**
    * Takes items; resolves once it is ready for more, so that what waits is bounded.
    *
-   * @throws when it can take no more
+   * @throws if it can take nothing further
    */
   take(items: readonly Item[]): Promise<void>;
   /**

@@ -169,7 +169,7 @@ export class StreamSink implements Sink {
     }
   }
 
-  /** Whether another node was named, which is to be asked at once; not for ever, as nodes may err. */
+  /** Whether another node was named, which is asked at once, but only a few times, because nodes may err. */
   #follow({ code, message }: ServerError): boolean {
     const where = /^(?:MOVED|ASK) \d+ (.*):(\d+)$/.exec(message);
     if (code !== "MOVED" || where === null || this.#failed++ >= 5) return false;

@@ -71,7 +71,7 @@ const ESCAPES: Readonly<Record<number, string>> = {
   0x5c: "\\\\",
 };
 
-/** All that is no printable ASCII is escaped, which also leaves nothing to drive a terminal. */
+/** Everything but printable ASCII is escaped, so nothing can control a terminal. */
 function quote(value: string | Uint8Array): string {
   const bytes = typeof value === "string" ? utf8.encode(value) : value;
   let text = "";

@@ -4,7 +4,7 @@ import type { Flush, Gap, KeyNotification } from "../../mod.ts";
 export interface LineFormat {
   /** Lines that stand before all others, once everything is subscribed. */
   head(): readonly string[];
-  /** A notification; several lines only where several subscriptions are told of it. */
+  /** A notification; several lines only where several subscriptions receive it. */
   notification(notification: KeyNotification): readonly string[];
   /** A gap. */
   gap(gap: Gap): string;

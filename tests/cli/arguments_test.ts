@@ -1,4 +1,4 @@
-/** What the tool says of options and names that were mistyped. */
+/** What the CLI says of options and names that were mistyped. */
 import { assertEquals, assertThrows } from "@std/assert";
 import { Arguments, type Options, UsageError } from "../../cli/command.ts";
 import { nearest } from "../../pubsub/connection/nearest.ts";

@@ -14,7 +14,7 @@ export abstract class Cli implements AsyncDisposable {
   /** Waits until it has ended, whether or not somebody reads its results. */
   abstract exited(): Promise<number>;
 
-  /** Resolves when it will write no more to standard error. */
+  /** Resolves when nothing further is written to standard error. */
   protected abstract allNoted(): Promise<void>;
 
   protected addNotes(text: string): void {

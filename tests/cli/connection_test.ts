@@ -1,4 +1,4 @@
-/** How the tool gets to a server, and who it is there: the options, and the environment. */
+/** How the CLI connects and authenticates: the options, and the environment. */
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
 import {
@@ -191,7 +191,7 @@ Deno.test("TLS goes by the files of the options, with --tls or without", async (
   assertEquals((await tool.ended()).code, 1);
 });
 
-Deno.test("what is wrong with TLS is told by the names of the tool's own options", async () => {
+Deno.test("errors of TLS name the options of the CLI", async () => {
   const tls = await makeCertificates();
   await using server = await startServer({ ...TALKATIVE, tls });
   const [ca, caFile, ...client] = await filesOf(server, tls) as [string, string, ...string[]];
@@ -218,7 +218,7 @@ Deno.test("what is wrong with TLS is told by the names of the tool's own options
   }
 });
 
-Deno.test("doctor's commands speak TLS as the tool was told to, and help", async () => {
+Deno.test("the commands that doctor suggests use the TLS options of the CLI, and work", async () => {
   const tls = await makeCertificates();
   await using server = await startServer({ tls });
   const files = await filesOf(server, tls);

@@ -26,7 +26,7 @@ Deno.test("the dashboard's kinds are the classes of events", () => {
   assertEquals(["new", "keymiss", "of a module", "__proto__"].map(kindOf), Array(4).fill("other"));
 });
 
-Deno.test("the dashboard counts by second and kind, and tells news once", () => {
+Deno.test("the dashboard counts by second and kind, and reports news once", () => {
   const feed = new Feed();
   for (const [event, time] of [["set", 1_000], ["set", 1_999], ["del", 1_500], ["set", 2_000]]) {
     feed.event(notification(event as string, "a", time as number));

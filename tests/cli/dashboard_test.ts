@@ -105,7 +105,7 @@ Deno.test("dashboard uses the token that it is given", async () => {
   assertEquals(status, 303);
 });
 
-Deno.test("dashboard tells its pages what happens, also with a filter", async () => {
+Deno.test("dashboard sends its pages what happens, also with a filter", async () => {
   await using server = await startServer(TALKATIVE);
   await using cli = serve(server, "--flushes");
   const url = (await cli.line())!;

@@ -35,7 +35,7 @@ export async function obey(command: string): Promise<void> {
   assertEquals([code, output.trim()], [0, "OK"], command);
 }
 
-/** Looks, and does what it is told to, until there is nothing more to do. */
+/** Runs doctor and its suggestions, until there is nothing left to do. */
 export async function obeyAll(server: TestServer, ...args: string[]): Promise<string[]> {
   const texts: string[] = [];
   for (let i = 0; i < 8; i++) {

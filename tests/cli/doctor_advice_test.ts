@@ -15,7 +15,7 @@ const TARGET: Target = {
   password: undefined,
 };
 
-Deno.test("a service that the host names is the only one that is told of", () => {
+Deno.test("if the host names a service, only that one is mentioned", () => {
   const cases: [hostname: string, words: string][] = [
     ["my.abc123.ng.0001.euw1.cache.amazonaws.com", "aws elasticache modify-cache-parameter-group"],
     [

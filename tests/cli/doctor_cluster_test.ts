@@ -57,7 +57,11 @@ Deno.test(
         await server.command("ACL", "SETUSER", "bo", "+ssubscribe", "+cluster|nodes");
       }
       const { text } = await doctor(cluster, ...user);
-      assertEquals(text.split("✓ fences      migration artefacts can be told").length - 1, 3, text);
+      assertEquals(
+        text.split("✓ fences      migration artefacts can be distinguished").length - 1,
+        3,
+        text,
+      );
     });
 
     await step("doctor finds the node, and the replica, whose flags are wrong", async () => {
@@ -103,7 +107,7 @@ Deno.test("doctor gives long advice once, however many nodes want it", async () 
   const { code, text } = await doctor(cluster);
   assertEquals(code, 0, text);
   assertEquals(text.split("aws elasticache").length - 1, 1);
-  assertEquals(text.split("mended as above").length - 1, 2);
+  assertEquals(text.split("fixed as above").length - 1, 2);
 });
 
 Deno.test("doctor connects to one address once at a time, however many nodes are said to be there", async () => {

@@ -35,7 +35,7 @@ Deno.test("doctor finds nothing wrong where nothing is", async () => {
   assertEquals(await keysOf(server), 0);
 });
 
-Deno.test("doctor touches nothing unless it is told to", async () => {
+Deno.test("doctor changes nothing without the option", async () => {
   await using server = await startServer(TALKATIVE);
   await using watch = InProcess.run(["watch", "--url", server.url]);
   await watch.noted("watching");
@@ -85,7 +85,7 @@ Deno.test("doctor lays the flags against what is asked for", async () => {
   assertStringIncludes(expired.text, "expired of keywatch:probe:");
 });
 
-Deno.test("doctor says what cannot be told: what A hides", async () => {
+Deno.test("doctor says what is unknown: what A hides", async () => {
   await using server = await startServer({ config: { "notify-keyspace-events": "KEA" } });
   const args = ["--event", "new", "--url", server.url];
   const { code, text } = await doctor(...args);
@@ -134,7 +134,7 @@ Deno.test("doctor gives the commands for a user who may not read CONFIG, nor tou
   const rule = "bo on >pw ~user:* &* +@all -config -set";
   await using server = await startServer({ ...TALKATIVE, acl: [rule] });
   const texts = await obeyAll(server, ...BO, "--probe");
-  assertStringIncludes(texts[0]!, "? flags       it will not tell notify-keyspace-events (NOPERM");
+  assertStringIncludes(texts[0]!, "? flags       it does not show notify-keyspace-events (NOPERM");
   assertStringIncludes(texts[0]!, "? buffer");
   assertStringIncludes(texts[0]!, "could not be touched: NOPERM");
   assertStringIncludes(texts.at(-1)!, "✓ flags");
@@ -153,7 +153,7 @@ Deno.test("doctor says what to do where CONFIG is not there, for each service", 
   assertEquals(code, 0);
   for (
     const words of [
-      "? flags       it will not tell notify-keyspace-events (ERR unknown command",
+      "? flags       it does not show notify-keyspace-events (ERR unknown command",
       "in redis.conf, and restart it: notify-keyspace-events g$E",
       "ParameterName=notify-keyspace-events,ParameterValue='g$E'",
       "--set 'redisConfiguration.notify-keyspace-events=g$E'",
@@ -161,7 +161,7 @@ Deno.test("doctor says what to do where CONFIG is not there, for each service", 
       "heroku redis:keyspace-notifications",
     ]
   ) assertStringIncludes(text, words);
-  // Where it was seen to work nothing is to be mended.
+  // Where it was seen to work, nothing needs a fix.
   const probed = await doctor("--url", server.url, "--probe");
   assertStringIncludes(probed.text, "✓ probe");
   assertEquals(probed.text.includes("aws elasticache"), false);
@@ -325,7 +325,7 @@ Deno.test("doctor leaves no key of its own when it is interrupted", async () => 
   assertEquals(await keysOf(server), 0);
 });
 
-Deno.test("doctor is coloured where colours are wanted", async () => {
+Deno.test("doctor is coloured on terminals with colours", async () => {
   await using server = await startServer(TALKATIVE);
   const env = { NO_COLOR: "" };
   await using tool = Tool.runOnTerminal(["doctor", "--url", server.url], { env });

@@ -1,4 +1,4 @@
-/** What the tool takes as it is written, but says may not be what was meant. */
+/** What the CLI accepts, but warns that it may not be what was meant. */
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { doubtsOf } from "../../cli/doubts.ts";
 import { startServer } from "../servers/mod.ts";
@@ -39,7 +39,7 @@ Deno.test("watch, top and doctor tell their doubts, and go on", async () => {
   assertEquals(await doctor.exited(), 0);
 });
 
-Deno.test("flags for tells its doubts", async () => {
+Deno.test("flags for prints its doubts", async () => {
   const cases: [doubt: string, ...args: string[]][] = [
     ["expird is taken for a key; did you mean the event expired?\n", "expird"],
     [

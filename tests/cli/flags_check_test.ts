@@ -15,7 +15,7 @@ Deno.test("nodes that send all, or were not asked, are not spoken of", () => {
   assertEquals(check([], "set"), { failure: null, warnings: [] });
 });
 
-Deno.test("nodes of which the same is to be said are told of in one line", () => {
+Deno.test("nodes with the same result are listed in one line", () => {
   assertEquals(check(["AKE", "K$", "K$", "unknown", "Kg"]).warnings, [
     '2 nodes (b, c) send but a part of it: notify-keyspace-events is "K$" and lacks "A"',
     "d does not tell notify-keyspace-events; keywatch doctor --probe tries it",
@@ -33,7 +33,7 @@ Deno.test("what A hides is said of an event that was asked for by name", () => {
   ]);
 });
 
-Deno.test("nodes that send nothing fail it, with the command that mends them", () => {
+Deno.test("nodes that send nothing fail it, with the command that fixes them", () => {
   assertEquals(check(["AK", "K$", "K$"], "expired"), {
     failure: "Cannot receive user:* (expired) from 2 nodes (b, c): notify-keyspace-events is " +
       `"K$" and lacks "x"; run there: CONFIG SET notify-keyspace-events '$xK'`,

@@ -164,7 +164,7 @@ Deno.test("forward finds the node of a cluster that has the stream", async () =>
   assertEquals((await entriesOf(owner))[1]!["node"], `127.0.0.1:${server.port}`);
 });
 
-Deno.test("forward keeps about as many entries as it is told", async () => {
+Deno.test("forward keeps about as many entries as the option says", async () => {
   await using server = await startServer(TALKATIVE);
   const args = ["--to-stream", "events", "--maxlen", "10", "--count", "500"];
   await using cli = InProcess.run(["forward", ...args, "--url", server.url]);
@@ -262,7 +262,7 @@ Deno.test("forward --exec reports commands that fail, and goes on", async () => 
   assertEquals(await read(folder, "done"), "good\n");
 });
 
-Deno.test("forward --exec runs as many at the same time as it is told, and ends them all", async () => {
+Deno.test("forward --exec runs as many at the same time as the option says, and ends them all", async () => {
   await using server = await startServer(TALKATIVE);
   await using script = await makeScript(`echo start >> log; sleep 0.2; echo end >> log`);
   const { folder } = script;

@@ -1,4 +1,4 @@
-/** The tool shows no password, whatever a server says and wherever a URL stands. */
+/** The CLI shows no password, whatever a server says and wherever a URL stands. */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { startServer } from "../servers/mod.ts";
 import { FakeServer } from "../pubsub/fake_server.ts";

@@ -1,4 +1,4 @@
-/** The tool in the package as npm installs it, in the runtimes that cannot tell what was run. */
+/** The CLI in the package as npm installs it, in the runtimes that do not know what was run. */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { join } from "node:path";
 import { run } from "../servers/run.ts";

@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { Printer } from "../../cli/printer.ts";
 import { sleep } from "../servers/wait.ts";
 
-/** A stream whose reader takes a text only when told to. */
+/** A stream whose reader takes a text only on request. */
 function slowStream() {
   const taken: string[] = [];
   const waiting: { resolve(): void; reject(error: Error): void }[] = [];
@@ -67,7 +67,7 @@ Deno.test("a flush waits no longer than the grace once it is to be given up", as
   await patient;
 });
 
-Deno.test("a stream that breaks is told of, and takes nothing any more", async () => {
+Deno.test("a stream that breaks is reported, and takes nothing any more", async () => {
   const { printer, taken, next } = slowStream();
   printer.print("a");
   printer.print("b");

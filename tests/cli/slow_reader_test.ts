@@ -5,10 +5,10 @@ import { Tool } from "./tool.ts";
 const TALKATIVE = { config: { "notify-keyspace-events": "KEA" } };
 const SIZE = 4 * 1024 * 1024;
 
-/** More than the pipe and the tool's queue, of 64 MiB, hold together. */
+/** More than the pipe and the queue of the CLI, of 64 MiB, hold together. */
 const KEYS = 22;
 
-/** Touches keys whose names are of four megabytes each, no faster than the tool reads. */
+/** Touches keys whose names are of four megabytes each, no faster than the CLI reads. */
 async function touch(server: TestServer, count: number): Promise<void> {
   for (let key = 0; key < count; key++) {
     await server.command("SET", `${String(key).padStart(3, "0")}:`.padEnd(SIZE, "k"), "x");

@@ -5,7 +5,7 @@ import { Cli, LIMIT } from "./cli.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
-/** The tool from its source, with the rights that the README gives it. */
+/** The CLI from its source, with the rights that the README gives it. */
 const FROM_SOURCE = [Deno.execPath(), "run", "--no-prompt", "--allow-net", "cli/mod.ts"];
 
 /** As that, but it may read files, and the environment variables that it knows. */
@@ -16,7 +16,7 @@ export const TRUSTED: readonly string[] = [
 
 /** What a {@linkcode Tool} is run with. */
 export interface ToolOptions {
-  /** The words before the tool's own arguments. */
+  /** The words before the arguments of the CLI. */
   readonly program?: readonly string[];
   readonly cwd?: string;
   readonly env?: Record<string, string>;
@@ -54,7 +54,7 @@ export class Tool extends Cli {
   static runOnTerminal(args: readonly string[], options: ToolOptions = {}): Tool {
     const command = [...options.program ?? FROM_SOURCE, ...args];
     // The two programs of that name: that of Linux, and that of the BSDs. The first runs a shell,
-    // which Ctrl-C would interrupt as well if it stayed: then its status is 130, not the tool's.
+    // which Ctrl-C would interrupt as well if it stayed: then its status is 130, not that of the CLI.
     const script = Deno.build.os === "linux"
       ? ["script", "-qec", `exec ${command.map(shellWord).join(" ")}`, "/dev/null"]
       : ["script", "-q", "/dev/null", ...command];

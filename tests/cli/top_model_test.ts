@@ -35,13 +35,13 @@ function prefixes(...keys: string[]): string[] {
 const many = (count: number, key: (i: number) => string) =>
   Array.from({ length: count }, (_, i) => key(i));
 
-Deno.test("keys are told apart by their prefixes", () => {
+Deno.test("keys are distinguished by their prefixes", () => {
   assertEquals(prefixes("user:1", "user:2", "user:ana", "order:1"), ["user:*", "order:*"]);
   assertEquals(prefixes("a/b/c", "a/b/d", "a/b/e", "a/x/y"), ["a/b/*", "a/x/*"]);
   assertEquals(prefixes("stock", "stock", "config"), ["stock", "config"]);
 });
 
-Deno.test("parts that name one thing are no prefixes", () => {
+Deno.test("parts that name one thing are not prefixes", () => {
   assertEquals(prefixes("user:1:name", "user:2:name", "user:{3}:cart"), ["user:*"]);
   const uuid = () => crypto.randomUUID();
   assertEquals(prefixes(`session:${uuid()}:data`, `session:${uuid()}:data`), ["session:*"]);
@@ -50,7 +50,7 @@ Deno.test("parts that name one thing are no prefixes", () => {
   assertEquals(prefixes("cafe:1", "deadbeef:1"), ["cafe:*", "deadbeef:*"]);
 });
 
-Deno.test("a deep prefix shows where it is what tells keys apart", () => {
+Deno.test("a deep prefix shows if it distinguishes keys", () => {
   const keys = [
     ...many(20, (i) => `app:cart:${i}`),
     ...many(30, (i) => `app:user:name${i}`),

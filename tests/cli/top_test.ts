@@ -34,7 +34,7 @@ for (const [name, keys] of [["q", "q"], ["Ctrl-C", "\x03"]] as const) {
   });
 }
 
-Deno.test("top is coloured where colours are wanted", async () => {
+Deno.test("top is coloured on terminals with colours", async () => {
   await using server = await startServer(TALKATIVE);
   await using tool = Tool.runOnTerminal(["top", "--url", server.url], { env: { NO_COLOR: "" } });
   await tool.linesUntil("EVENT");
@@ -43,7 +43,7 @@ Deno.test("top is coloured where colours are wanted", async () => {
   assertStringIncludes(lines.at(-1)!, "\x1b[32m set ");
 });
 
-Deno.test("top shows a node that is lost, and the gap, and tells of it afterwards", async () => {
+Deno.test("top shows a node that is lost, and the gap, and reports both afterwards", async () => {
   await using server = await startServer(TALKATIVE);
   await using tool = Tool.runOnTerminal(["top", "--url", server.url], PLAIN);
   await tool.linesUntil(`● 127.0.0.1:${server.port}`);
@@ -113,7 +113,7 @@ Deno.test("top gives the terminal back when something fails that nobody foresaw"
 });
 
 /**
- * Sets a key until the tool has heard of it: while messages come, it asks for an answer now and then. The
+ * Sets a key until the CLI has heard of it: while messages come, it asks for an answer now and then. The
  * first question may have been under way before.
  */
 async function setUntilHeard(server: TestServer, key: string): Promise<void> {
@@ -124,7 +124,7 @@ async function setUntilHeard(server: TestServer, key: string): Promise<void> {
   });
 }
 
-/** How many commands a server has run by which the tool asks for a sign of life. */
+/** How many commands a server has run by which the CLI asks for a sign of life. */
 async function countQuestions(server: TestServer): Promise<number> {
   const text = String(await server.command("INFO", "commandstats"));
   const counts = text.matchAll(/^cmdstat_(?:ping|role):calls=(\d+)/gm);

@@ -30,7 +30,7 @@ async function isSubscribed(server: TestServer, patterns: number): Promise<void>
   });
 }
 
-/** All lines up to the one of the key `end`, without what is no row. */
+/** All lines up to the one of the key `end`, without other lines. */
 async function rowsOf(tool: Cli): Promise<string[]> {
   return (await tool.linesUntil("end")).filter((line) => line.startsWith('"'));
 }

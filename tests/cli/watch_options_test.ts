@@ -28,7 +28,7 @@ Deno.test("watch --event takes these events of these keys", async () => {
 });
 
 Deno.test("watch --field takes fields of hashes, each with what happened to it", async () => {
-  // A server that tells nothing of its flags, as those with these channels are too new to be here.
+  // A server that does not show its flags, as those with these channels are too new to be here.
   await using server = await startServer({ acl: ["bo on >pw ~* &* +@all -config"] });
   const url = `redis://bo:pw@127.0.0.1:${server.port}`;
   const publish = (channel: string, payload: string) => server.command("PUBLISH", channel, payload);
@@ -112,7 +112,7 @@ Deno.test("watch says what the flags keep back", async () => {
   await other.noted(`sends but a part of it: notify-keyspace-events is "$K" and lacks "x"`);
 });
 
-Deno.test("watch says where it cannot be told what the flags let through", async () => {
+Deno.test("watch says where it is unknown what the flags let through", async () => {
   const acl = ["bo on >pw ~* &* +@all -config"];
   await using server = await startServer({ ...TALKATIVE, acl });
   // Besides A, which was asked for, it may be set or not.

@@ -74,7 +74,7 @@ Deno.test("watch ends well when nobody reads any more", async () => {
   assertEquals(code, 0);
 });
 
-Deno.test("watch comes back after a loss, and shows the gap", async () => {
+Deno.test("watch reconnects after a loss, and shows the gap", async () => {
   await using server = await startServer(TALKATIVE);
   await using tool = InProcess.run(["watch", "--url", server.url]);
   await tool.noted("watching");
@@ -92,7 +92,7 @@ Deno.test("watch comes back after a loss, and shows the gap", async () => {
   );
 });
 
-Deno.test("watch says when the server came back silent", async () => {
+Deno.test("watch says when the server delivers nothing after a restart", async () => {
   await using server = await startServer(TALKATIVE);
   await using tool = InProcess.run(["watch", "--url", server.url]);
   await tool.noted("watching");
@@ -106,7 +106,7 @@ Deno.test("watch: no server there", async () => {
   await fails(1, "check that a server listens there", "watch", "--url", url);
 });
 
-Deno.test("watch: a server that is no Redis", async () => {
+Deno.test("watch: a server that is not Redis", async () => {
   await using peer = new Peer(answer("HTTP/1.1 400 Bad Request\r\n\r\n"));
   await fails(1, "check that a Redis server listens there", "watch", "--url", peer.url);
 });
@@ -144,7 +144,7 @@ Deno.test("watch: a server whose notify-keyspace-events is empty", async () => {
   await fails(1, "CONFIG SET notify-keyspace-events 'AK'", "watch", "--url", server.url);
 });
 
-Deno.test("wrong use is told apart, with the usage", async () => {
+Deno.test("wrong use has its own exit status, with the usage", async () => {
   await fails(2, "Usage:", "watch", "--no-such-option");
   await fails(2, 'there is no command "wach"', "wach");
   await fails(2, "no command is given");
