@@ -1,7 +1,7 @@
 /**
  * One client that watches `set` events, in Node: `node client.mjs NAME URL…`; several URLs are the
  * nodes of a cluster. Each is used as its documents show, with nothing set but where the server is.
- * Prints a line of JSON for each key it hands to its user and each thing it tells of itself.
+ * Prints a line of JSON for each key it hands to its user and each event of its own that it emits.
  */
 const [name, ...urls] = process.argv.slice(2);
 

@@ -66,16 +66,16 @@ async function prepare(folder: string): Promise<void> {
 }
 
 function page(rows: string): string {
-  return `# Beside other clients
+  return `# Comparison with other clients
 
-Written by \`deno task bench comparison\`, which puts the clients into the same situations in Node,
-all at once and on the same servers, each used as its documents show it and with nothing set but
-where the server is. All subscribe \`__keyevent@0__:set\`. What they lack can be built around them by
-their users, as far as they tell of it: options for pings and for buffers in place of text, a
-subscription for each node of a cluster.
+This page is written by \`deno task bench comparison\`. It puts the clients into the same situations in
+Node, at the same time and on the same servers. Each client is used as its documentation shows, with
+no options but the address of the server. All subscribe to \`__keyevent@0__:set\`. Programs can add some
+of what is missing: options for pings and for buffers instead of text, and a subscription for each node
+of a cluster.
 
 ${rows}
 
-How fast they are is in [performance.md](performance.md).
+[Performance](performance.md) compares their speed.
 `;
 }

@@ -4,7 +4,7 @@ import { settled, type Watcher } from "./watcher.ts";
 
 const FLAGS = { "notify-keyspace-events": "KEA" };
 
-/** How long a client has to notice something by itself, in ms. */
+/** How long a client has to notice a loss, in ms. */
 const PATIENCE = 60_000;
 
 /** Something that happens to those who watch, and what came of it for each client. */
@@ -27,11 +27,11 @@ export const situations: readonly Situation[] = [
         await owner.command("SET", `key:${i}`, "x");
       }
       await settled(watchers, 300);
-      return watchers.map(({ heard }) => `${new Set(heard).size} of 300 come`);
+      return watchers.map(({ heard }) => `${new Set(heard).size} of 300 are delivered`);
     },
   },
   {
-    title: "the connection breaks and comes back while 200 keys are set",
+    title: "the connection breaks and is restored while 200 keys are set",
     async run(start) {
       await using server = await startServer({ config: FLAGS });
       await using proxy = await Proxy.start(() => ({ host: "127.0.0.1", port: server.port }));
@@ -51,7 +51,7 @@ export const situations: readonly Situation[] = [
       await settled(watchers, Infinity);
       return watchers.map((watcher, i) => {
         const keys = new Set(watcher.heard.filter((key) => text(key).startsWith("key:")));
-        return `${200 - keys.size} lost; told: ${list(watcher.toldSince(before[i]!))}`;
+        return `${200 - keys.size} lost; reported: ${list(watcher.toldSince(before[i]!))}`;
       });
     },
   },
@@ -65,8 +65,8 @@ export const situations: readonly Situation[] = [
       const noticed = await hearAgain(server, watchers);
       return noticed.map((ms) =>
         ms === null
-          ? `silent for as long as it was watched, ${PATIENCE / 1000} s`
-          : `back after ${Math.round(ms / 1000)} s`
+          ? `nothing delivered within ${PATIENCE / 1000} s`
+          : `delivers again after ${Math.round(ms / 1000)} s`
       );
     },
   },
@@ -78,7 +78,7 @@ export const situations: readonly Situation[] = [
       const before = watchers.map(({ told }) => told.length);
       await server.restart({ "notify-keyspace-events": '""' });
       await sleep(10_000);
-      return watchers.map((watcher, i) => `told: ${list(watcher.toldSince(before[i]!))}`);
+      return watchers.map((watcher, i) => `reported: ${list(watcher.toldSince(before[i]!))}`);
     },
   },
   {
@@ -92,7 +92,9 @@ export const situations: readonly Situation[] = [
       await settled(watchers, 2);
       return watchers.map(({ heard }) => {
         const keys = new Set(heard);
-        return keys.has("ff") && keys.has("fe") ? "both come" : `${keys.size} key comes, damaged`;
+        return keys.has("ff") && keys.has("fe")
+          ? "both are delivered"
+          : `${keys.size} key is delivered, damaged`;
       });
     },
   },
@@ -128,5 +130,5 @@ async function hearAgain(
 
 async function allHear(server: TestServer, watchers: readonly Watcher[]): Promise<void> {
   const late = (await hearAgain(server, watchers)).indexOf(null);
-  if (late !== -1) throw new Error(`${watchers[late]!.name} does not come back`);
+  if (late !== -1) throw new Error(`${watchers[late]!.name} does not reconnect`);
 }

@@ -1,12 +1,12 @@
 import { sleep, until } from "../../tests/servers/mod.ts";
 
-/** A client in a process of its own, and what it has told its user. */
+/** A client in a process of its own, and what it has reported. */
 export class Watcher implements AsyncDisposable {
   readonly #child: Deno.ChildProcess;
   readonly #read: Promise<void>;
   /** The keys it handed to its user, in hexadecimal, in order. */
   readonly heard: string[] = [];
-  /** What it told of itself, in order. */
+  /** The events of its own that it emitted, in order. */
   readonly told: string[] = [];
   #watching = false;
   #noise = "";
@@ -55,7 +55,7 @@ export class Watcher implements AsyncDisposable {
     }
   }
 
-  /** What it has told since `before` of it, each thing once. */
+  /** What it has emitted since the first `before`, without repetitions. */
   toldSince(before: number): string[] {
     return [...new Set(this.told.slice(before))];
   }
