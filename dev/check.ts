@@ -126,6 +126,7 @@ const checks: [name: string, check: () => Promise<Outcome>][] = [
   ["examples of every name", deno("run", "--lock=deno.lock", "--allow-all", "dev/check_docs.ts")],
   ["package", deno("publish", "--dry-run", ...(ci ? [] : ["--allow-dirty"]))],
   ["dependency rules", deno("run", "--lock=deno.lock", "--allow-all", "dev/check_imports.ts")],
+  ["words", deno("run", "--lock=deno.lock", "--allow-all", "dev/check_words.ts")],
   ["portable types", deno("run", "--lock=deno.lock", "--allow-all", "dev/check_portable.ts")],
   ...(ci ? [["tests", tests] satisfies [string, () => Promise<Outcome>]] : []),
   ["lock file", lockUnchanged],

@@ -3,8 +3,8 @@
  * they fell, and which nodes and hash slots are covered. It is a command of the CLI, which a program
  * can run too, for example beside a service in development.
  *
- * `notify-keyspace-events KA`; a cluster by the URL of any of its nodes. It shows every key to whoever
- * can read it, so it answers this machine only.
+ * `notify-keyspace-events KA`; a cluster by the URL of any of its nodes. It shows every key to its
+ * readers, so it answers only this machine.
  *
  * @module
  */

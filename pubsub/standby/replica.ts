@@ -40,7 +40,7 @@ export class Replica extends Side {
   /** Where it was asked last, and how many messages had come by then. */
   lastPlace: { readonly offset: number; readonly received: number } | null = null;
   readonly #options: ReplicaOptions;
-  /** Whether a warning was given that the server does not report when it is given everything anew. */
+  /** Whether a warning was given that the server does not report when it receives everything again. */
   readonly #tracking = { hasWarned: false };
   #address: Address | null = null;
   readonly #tried = new Set<string>();
@@ -71,7 +71,7 @@ export class Replica extends Side {
     });
   }
 
-  /** Whether the server is ready, and reports when it is given everything anew. */
+  /** Whether the server is ready, and reports when it receives everything again. */
   get isReady(): boolean {
     return this.server.state === "ready" && !this.#tracking.hasWarned;
   }
@@ -100,7 +100,7 @@ export class Replica extends Side {
     return { offset, received, attempts: 0 };
   }
 
-  /** Its stream is over, or begins anew. */
+  /** Its stream is over, or starts again. */
   forget(): void {
     this.stream = null;
     this.frozen = null;

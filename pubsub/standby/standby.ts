@@ -66,7 +66,7 @@ export class Standby implements SideTaker {
   #verifiedAt = -Infinity;
   /** The id of the history of both servers; null before it was known. */
   #history: string | null = null;
-  /** When the replica last answered, and the primary came back, by the clock of `performance`, in ms. */
+  /** When the replica last answered, and the primary was reconnected, by the clock of `performance`, in ms. */
   #answeredAt = 0;
   #readyAt = 0;
   /** How many messages the primary had sent by then. */
@@ -246,7 +246,7 @@ export class Standby implements SideTaker {
     const { settings } = this.#options;
     if (side === this.#streams.leading && settings.flushes !== null) report();
     if (side === this.primary) return;
-    // It may have been given everything anew, and have left out events.
+    // It may have received everything again, and have left out events.
     if (side === this.#streams.leading || this.#replica.frozen !== null) {
       return this.#leaveReplica("its keys were discarded");
     }
@@ -283,7 +283,7 @@ export class Standby implements SideTaker {
       [this.primary, this.#replica].every(({ server, stream }) => stream !== null && server.agrees);
   }
 
-  /** Everything begins anew: the primary leads, and nothing is known of the other stream. */
+  /** Everything starts again: the primary leads, and nothing is known of the other stream. */
   #restart(): void {
     const { primary } = this;
     this.#streams.restart();
@@ -393,7 +393,7 @@ export class Standby implements SideTaker {
     this.#replica.leave(why);
   }
 
-  /** Does what is due, and comes back. */
+  /** Does what is due, and schedules itself again. */
   #tick(): void {
     if (this.#isClosed) return;
     this.#streams.tellDoubts();

@@ -44,7 +44,7 @@ export class Streams {
     return this.leading === this.#replica;
   }
 
-  /** Begins anew: the primary leads, and nothing is known of the streams. */
+  /** Starts again: the primary leads, and nothing is known of the streams. */
   restart(): void {
     this.matcher = new StandbyMatcher(this.#options.settings.queue);
     this.leading = this.#primary;

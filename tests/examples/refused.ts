@@ -65,7 +65,7 @@ export async function refusesAll(port: number, path: string): Promise<void> {
     assertStringIncludes(answer, `HTTP/1.1 ${status} `, what);
     assertEquals(/"nodes"|<!doctype/i.test(answer), false, what);
   }
-  // Nothing but the end of the connection may come back.
+  // Only the end of the connection may be received.
   await exchange(port, "CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n");
   for (const name of ["localhost", "127.0.0.1", "[::1]", "LocalHost"]) {
     const answer = await exchange(port, `GET ${path} HTTP/1.1\r\nHost: ${name}:${port}\r\n\r\n`);

@@ -21,7 +21,7 @@ interface Line {
   readonly items: readonly (
     | ["seen", eventType: string, key: string, timestamp: number, migration?: unknown]
     | ["gap", gap: Gap, at: number]
-    | ["told", gap: Gap]
+    | ["reported", gap: Gap]
   )[];
   readonly delays: readonly [from: number, ms: number][];
   readonly failure?: string;
@@ -160,7 +160,7 @@ export class RemoteWatcher implements Watching {
     for (const [from, ms] of delays) this.#delays.push({ from, ms });
     if (failure !== undefined) this.failure ??= new Error(failure);
     for (const item of items) {
-      if (item[0] === "told") this.#observations.tell(item[1]);
+      if (item[0] === "reported") this.#observations.tell(item[1]);
       else if (item[0] === "gap") this.#observations.seeGap(item[1], item[2]);
       else {
         const [, eventType, key, timestamp, migration] = item;

@@ -6,7 +6,7 @@
  *
  * A line has `state`, the status; `items`, what came since the line before; `failure`, once nothing more
  * comes; and `delays`, when nothing could run and for how long, in ms. An item is `["seen", event,
- * key, timestamp, migration]`, `["gap", gap, time]`, or `["told", gap]`, with which `onGap` was called.
+ * key, timestamp, migration]`, `["gap", gap, time]`, or `["reported", gap]`, with which `onGap` was called.
  */
 import process from "node:process";
 import { createInterface } from "node:readline";
@@ -63,7 +63,7 @@ async function subscribe() {
   const notifications = await connect(target, {
     ...options,
     onGap(gap) {
-      items.push(["told", gap]);
+      items.push(["reported", gap]);
       if (consumer === "handler") items.push(["gap", gap, Date.now()]);
     },
     onWarning() {},

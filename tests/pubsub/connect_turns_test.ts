@@ -26,7 +26,7 @@ function stage(most: number) {
   return { turns, begin, names, end: (name: string) => running.get(name)!.resolve(), running };
 }
 
-Deno.test("no more attempts than allowed are under way, in the order in which they were desired", async () => {
+Deno.test("at most the allowed number of attempts are under way, in the order of the requests", async () => {
   const { begin, names, end } = stage(2);
   const all = ["a", "b", "c", "d", "e"].map((name, port) => begin(name, at(port)));
   assertEquals(await names(), "a b");

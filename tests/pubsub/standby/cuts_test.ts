@@ -1,10 +1,10 @@
 import { cutUnderLoad } from "./cuts.ts";
 
-Deno.test("a cut connection to a primary is no gap while a replica stands by", async () => {
+Deno.test("a cut connection to a primary causes no gap while a replica stands by", async () => {
   await cutUnderLoad(5, { protocol: 3 });
 });
 
-Deno.test("a cut connection is no gap in RESP2 either", async () => {
+Deno.test("a cut connection causes no gap in RESP2 either", async () => {
   await cutUnderLoad(5, { protocol: 2 });
 });
 

@@ -44,7 +44,7 @@ Deno.test("other events than those of the primary are a reason not to stand by",
   assertEquals(watched.standby.error, null);
 });
 
-Deno.test("a replica that is lost, or given everything anew, leaves no gap", async () => {
+Deno.test("a replica that is lost, or receives everything again, leaves no gap", async () => {
   await using all = await startSentinels(ONE);
   const [primary, replica] = all.servers as [TestServer, TestServer];
   await using watched = await Watched.start(all, ["__keyspace@0__:n:*"]);
@@ -92,7 +92,7 @@ Deno.test("reads of missing keys are a gap while a replica leads", async () => {
   assertEquals(watched.gaps.map(({ keys }) => keys), [undefined]);
 });
 
-Deno.test("a user who may not track what is discarded has no standby, and is told", async () => {
+Deno.test("a user who may not track what is discarded has no standby, and gets a warning", async () => {
   await using all = await startSentinels(ONE);
   for (const server of all.servers) {
     await server.command(
