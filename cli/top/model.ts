@@ -74,7 +74,7 @@ export class TopModel {
   /**
    * How things are now: rates are the means of the last seconds.
    *
-   * @param rows how many lines there are: with more of them, keys are told apart further
+   * @param rows how many lines there are: with more of them, keys are distinguished further
    */
   view(status: Status, now: number, rows: number = 24): TopView {
     const second = this.#secondOf(now);

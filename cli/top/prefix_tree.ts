@@ -1,9 +1,9 @@
 import { SlidingCount } from "./sliding_count.ts";
 
-/** How many parts are told apart under one prefix; those that were seen least go first. */
+/** How many parts are distinguished under one prefix; those that were seen least go first. */
 const FANOUT = 16;
 
-/** The same where keys themselves are told apart. */
+/** The same where keys themselves are distinguished. */
 const KEYS_FANOUT = 64;
 
 /** How many parts a prefix has at most. */
@@ -12,7 +12,7 @@ const DEPTH = 3;
 /** A longer part names one key. */
 const LONGEST_PART = 40;
 
-/** A longer key is not told apart. */
+/** A longer key is not distinguished. */
 const LONGEST_KEY = 200;
 
 /** The least share of a row where nobody says. */
@@ -42,7 +42,7 @@ interface Node {
 }
 
 /**
- * Learns by which prefixes keys are best told apart, as they come: `user:*`, `app:cart:*`. What it
+ * Learns by which prefixes keys are best distinguished, as they come: `user:*`, `app:cart:*`. What it
  * remembers is bounded, whatever the keys.
  */
 export class PrefixTree {
@@ -52,7 +52,7 @@ export class PrefixTree {
 
   /**
    * @param seconds how far back one may ask
-   * @param under what all keys begin with; with one, also single keys are told apart
+   * @param under what all keys begin with; with one, also single keys are distinguished
    */
   constructor(seconds: number, under: string = "") {
     this.#seconds = seconds;
@@ -69,7 +69,7 @@ export class PrefixTree {
     for (let depth = 0; depth < DEPTH; depth++) {
       DELIMITER.lastIndex = start;
       const end = DELIMITER.exec(key)?.index;
-      // Keys without a prefix are told apart by their names, as far as there are few.
+      // Keys without a prefix are distinguished by their names, as far as there are few.
       const part = end !== undefined
         ? key.slice(start, end + 1)
         : depth === 0 || tellsKeys

@@ -8,7 +8,7 @@ export interface TopRow {
   readonly rate: number;
   /** How many in all. */
   readonly total: number;
-  /** Of a row of keys, what they begin with, if they can be told apart further. */
+  /** Of a row of keys, what they begin with, if they can be distinguished further. */
   readonly prefix?: string;
 }
 

@@ -33,7 +33,7 @@ function names(browser: Browser, now = START + 2_000): [events: string[], keys: 
   return [view.events.map(({ name }) => name), view.prefixes.map(({ name }) => name)];
 }
 
-Deno.test("keys are told apart, escape sequences too", () => {
+Deno.test("keys are distinguished, escape sequences too", () => {
   assertEquals(splitKeys("a\x1b[Aä\x1bOB\x1b[3~\x1b"), [
     "a",
     "\x1b[A",
