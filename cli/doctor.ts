@@ -107,6 +107,7 @@ async function examine(checkup: Checkup, show: (section: Section) => void): Prom
       ...connectOptions(target),
       clientName: "keywatch-doctor",
       flags: "ignore",
+      quiet: true,
       onError() {},
       onWarning() {},
       signal,

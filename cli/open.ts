@@ -28,6 +28,8 @@ export async function open(
   const notifications = await connect(target.url, {
     ...connectOptions(target),
     signal,
+    // It reports gaps and losses by itself, until the loop is open and after it has ended too.
+    quiet: true,
     onError: (error) => output.note(messageOf(error), "red"),
     onWarning: (message) => output.note(message, "yellow"),
     onStatus: ({ nodes }) => {

@@ -28,6 +28,7 @@ export function watchNode(
     flags: "ignore",
     singleNode: true,
     maxAttempts: 0,
+    quiet: true,
     onError() {},
     onWarning() {},
     signal,

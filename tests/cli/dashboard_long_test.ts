@@ -332,6 +332,22 @@ test("dashboard shows which slots of a cluster are covered", async () => {
   assertEquals(owned.length, 3);
   for (const share of owned) assertAlmostEquals(share, 1 / 3, 0.02);
 
+  // A click on a node shows its events alone, another one all.
+  for (const key of ["a", "b", "c", "d"]) {
+    await (await cluster.ownerOf(key)).command("SET", key, "");
+  }
+  await shows(page, "#events", /^4$/);
+  const { port } = await cluster.ownerOf("a");
+  const select = `document.querySelector('#nodes [data-node="127.0.0.1:${port}"]').click()`;
+  await page.evaluate(select);
+  await until("only its events are shown", async () => {
+    const shown = await rows(page);
+    return shown.length > 0 && shown.length < 4 && shown.includes("set a");
+  });
+  assertEquals(await textOf(page, "#node-filter"), `only 127.0.0.1:${port}`);
+  await page.evaluate(select);
+  await shows(page, "#events", /^4$/);
+
   const [first, , last] = cluster.servers;
   await first!.kill();
   await shows(page, "#covered", /^66\.6 %$/);
