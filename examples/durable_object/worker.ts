@@ -1,117 +1,109 @@
 /**
- * Watches from a Worker: a Durable Object holds the connection, because a Worker by itself ends with
- * its request, and keeps what came last, gaps too. `/` has it as JSON, `/health` says how it stands.
+ * Watches from a Worker. A Durable Object holds the connection, because a Worker ends with its
+ * request. It keeps the latest notifications and gaps: `/` returns them, `/health` returns the state.
  *
- * A Durable Object can be put away or moved at any time. An alarm brings it back, and since nobody
- * else could, it reports that gap itself: from when it last knew that it missed nothing, which it
- * writes down, until it watches again.
+ * The platform may evict the object, and an alarm brings it back. The object stores until when it has
+ * missed nothing, so after a restart it reports that gap itself.
  *
- * `npx wrangler dev` runs it here, `npx wrangler deploy` at Cloudflare; `wrangler.jsonc` has what it
- * needs. `notify-keyspace-events KA`. Anyone who can reach the Worker can read the keys: put an
- * authentication before it, such as Cloudflare Access.
+ * `npx wrangler dev` runs it with `wrangler.jsonc`. `notify-keyspace-events KA`. Everybody who can
+ * reach the Worker can read the keys, so put authentication in front of it.
  *
  * @module
  */
 
 import { connect, type Health, type KeyspaceNotificationsInterface } from "@keywatch/keywatch";
 
-/** How long after an alarm to set the next, in ms. */
+/** How long after an alarm the next one comes, in ms. */
 const ALARM = 30_000;
-/** `health()` being well means that a `PING` was answered since then, in ms. */
+/** If `health()` is ok, a `PING` was answered within this time, in ms. */
 const HEARTBEAT = 20_000;
 /** How many items are kept. */
 const KEPT = 100;
 
-/** A notification or gap as it is kept. */
+/** A notification or a gap as it is kept. */
 export type Item =
   | { kind: "event"; event: string; key: string; at: number }
   | { kind: "gap"; reason: string; from: number; to: number };
 
-// What this uses of the types of Workers, which `wrangler types` has in full.
-interface Storage {
-  get<T>(key: string): Promise<T | undefined>;
-  put(entries: Record<string, unknown>): Promise<void>;
-  setAlarm(time: number): Promise<void>;
-}
+// The types of Workers that this uses. `wrangler types` has all of them.
 interface State {
-  readonly storage: Storage;
+  readonly storage: {
+    get<T>(key: string): Promise<T | undefined>;
+    put(entries: Record<string, unknown>): Promise<void>;
+    setAlarm(time: number): Promise<void>;
+  };
   blockConcurrencyWhile(work: () => Promise<void>): void;
-}
-interface Namespace {
-  getByName(name: string): { fetch(request: Request): Promise<Response> };
 }
 
 /** What `wrangler.jsonc` binds. */
 export interface Env {
-  readonly WATCHER: Namespace;
+  readonly WATCHER: { getByName(name: string): { fetch(request: Request): Promise<Response> } };
   readonly REDIS_URL: string;
 }
 
 /** The Durable Object. */
 export class Watcher {
-  readonly #storage: Storage;
+  readonly #storage: State["storage"];
   readonly #url: string;
   #items: Item[] = [];
-  #notifications: KeyspaceNotificationsInterface | null = null;
-  #starting: Promise<void> | null = null;
-  #problem = "it has not been started";
+  /** Nothing was missed until this time. */
+  #seen: number | undefined;
+  #watching: Promise<void> | null = null;
+  #health = (): Health => ({ ok: false, reason: "not started" });
 
   constructor(state: State, { REDIS_URL }: Env) {
-    this.#storage = state.storage;
+    const { storage } = state;
+    this.#storage = storage;
     this.#url = REDIS_URL;
     state.blockConcurrencyWhile(async () => {
-      this.#items = await state.storage.get<Item[]>("items") ?? [];
+      this.#items = await storage.get<Item[]>("items") ?? [];
+      this.#seen = await storage.get<number>("seen");
     });
   }
 
-  /** Watches if it does not; called by each request and each alarm. */
+  /** Begins to watch, unless it watches. Each request and each alarm calls it. */
   async #start(): Promise<void> {
     await this.#storage.setAlarm(Date.now() + ALARM);
-    if (this.#notifications) return;
-    this.#starting ??= this.#connect().finally(() => this.#starting = null);
-    await this.#starting;
+    await (this.#watching ??= this.#watch().catch((error) => this.#stop(error)));
   }
 
-  async #connect(): Promise<void> {
+  #stop(reason: unknown): void {
+    this.#watching = null;
+    this.#health = () => ({ ok: false, reason: String(reason) });
+  }
+
+  async #watch(): Promise<void> {
+    const notifications = await connect(this.#url);
     try {
-      const notifications = await connect(this.#url);
       await notifications.subscribeKeyspace("*");
-      this.#notifications = notifications;
-      const seen = await this.#storage.get<number>("seen");
-      const to = Date.now();
-      if (seen !== undefined) {
-        await this.#keep({ kind: "gap", reason: "restarted", from: seen, to });
-      }
-      // It goes on when the request is over: the object, not the request, lives as long.
-      this.#read(notifications).catch((error) => this.#problem = String(error)).finally(() => {
-        this.#notifications = null;
-      });
     } catch (error) {
-      this.#problem = String(error);
+      await notifications.close();
+      throw error;
     }
+    const [from, to] = [this.#seen, Date.now()];
+    if (from !== undefined) await this.#keep({ kind: "gap", reason: "restarted", from, to });
+    this.#health = () => notifications.health();
+    // It continues after the request, because the object lives longer.
+    this.#read(notifications).then(() => this.#stop("closed"), (error) => this.#stop(error));
   }
 
   async #read(notifications: KeyspaceNotificationsInterface): Promise<void> {
     for await (const item of notifications.listen({ gaps: true })) {
-      const { kind } = item;
-      if (kind === "gap") {
-        const { reason, from, to } = item;
+      if (item.kind === "gap") {
+        const { kind, reason, from, to } = item;
         await this.#keep({ kind, reason, from, to });
       } else {
-        const { eventType, key, timestamp } = item;
-        await this.#keep({ kind: "event", event: eventType, key, at: timestamp });
+        const { eventType: event, key, timestamp: at } = item;
+        await this.#keep({ kind: "event", event, key, at });
       }
     }
   }
 
   async #keep(item: Item): Promise<void> {
+    console.log(item.kind === "gap" ? `gap · ${item.reason}` : `${item.event} ${item.key}`);
     this.#items = [...this.#items, item].slice(-KEPT);
-    const seen = item.kind === "gap" ? item.to : item.at;
-    await this.#storage.put({ items: this.#items, seen });
-  }
-
-  #health(): Health {
-    return this.#notifications?.health() ?? { ok: false, reason: this.#problem };
+    this.#seen = item.kind === "gap" ? item.to : item.at;
+    await this.#storage.put({ items: this.#items, seen: this.#seen });
   }
 
   /** Answers `/` and `/health`. */
@@ -122,11 +114,11 @@ export class Watcher {
     return Response.json(health, { status: health.ok ? 200 : 503 });
   }
 
-  /** Comes every half minute, also after the object was put away. */
+  /** Comes every half minute, also after the object was evicted. */
   async alarm(): Promise<void> {
     if (this.#health().ok) {
-      const seen = await this.#storage.get<number>("seen") ?? 0;
-      await this.#storage.put({ seen: Math.max(seen, Date.now() - HEARTBEAT) });
+      this.#seen = Math.max(this.#seen ?? 0, Date.now() - HEARTBEAT);
+      await this.#storage.put({ seen: this.#seen });
     }
     await this.#start();
   }
