@@ -1,12 +1,24 @@
 import { availableParallelism, cpus, release, totalmem } from "node:os";
 import { fileURLToPath } from "node:url";
 
-const FILE = fileURLToPath(new URL("../docs/performance.md", import.meta.url));
+/** A page that benchmarks write, and how it begins. */
+interface Page {
+  file: string;
+  head: string;
+}
 
-const HEAD = `# Performance
+const FIGURES: Page = page(
+  "docs/performance.md",
+  "# Performance\n\nThe benchmarks write this page. Each part says how to run it again.\n",
+);
+const GOALS: Page = page(
+  "docs/contributing/performance.md",
+  "# Performance goals\n\nThe benchmarks write which of their goals were reached.\n",
+);
 
-Written by the benchmarks. Each part says how to run it again.
-`;
+function page(path: string, head: string): Page {
+  return { file: fileURLToPath(new URL(`../${path}`, import.meta.url)), head };
+}
 
 /** The middle of numbers that are in order. */
 export function median(sorted: readonly number[]): number {
@@ -53,25 +65,45 @@ export function machine(): string {
     `${Deno.build.os} ${release()} on ${Deno.build.arch}`;
 }
 
-/** Puts a part into docs/performance.md, in place of what the same benchmark wrote before. */
+/** Matches what {@linkcode goals} writes. */
+const GOAL = /^- .*, goal at (?:least|most) [\d.]+: (?:met|missed)$/;
+
+/**
+ * Puts a part into docs/performance.md, in place of what the same benchmark wrote before, and its goals
+ * into docs/contributing/performance.md.
+ */
 export async function writeSection(name: string, text: string): Promise<void> {
+  const lines = text.split("\n");
+  const figures = lines.filter((line) => !GOAL.test(line)).join("\n");
+  await replacePart(FIGURES, name, figures.replace(/\n{3,}/g, "\n\n"));
+  const reached = lines.filter((line, i) => {
+    const rest = lines.slice(i + 1);
+    const end = rest.findIndex((other) => other.startsWith("#"));
+    const part = end === -1 || line.startsWith("## ") ? rest : rest.slice(0, end);
+    return GOAL.test(line) || line.startsWith("#") && part.some((other) => GOAL.test(other));
+  });
+  const spaced = reached.map((line) => line.startsWith("#") ? `\n${line}\n` : line);
+  if (reached.length > 0) await replacePart(GOALS, name, spaced.join("\n"));
+}
+
+async function replacePart({ file, head }: Page, name: string, text: string): Promise<void> {
   const begin = `<!-- begin ${name} -->`;
   const end = `<!-- end ${name} -->`;
   const section = `${begin}\n\n${text.trim()}\n\n${end}\n`;
-  const old = await Deno.readTextFile(FILE).catch((error) => {
-    if (error instanceof Deno.errors.NotFound) return HEAD;
+  const old = await Deno.readTextFile(file).catch((error) => {
+    if (error instanceof Deno.errors.NotFound) return head;
     throw error;
   });
   const from = old.indexOf(begin);
   const to = old.indexOf(end);
   await Deno.writeTextFile(
-    FILE,
+    file,
     from === -1 || to === -1
       ? `${old.trimEnd()}\n\n${section}`
       : old.slice(0, from) + section + old.slice(to + end.length).replace(/^\n/, ""),
   );
-  // Tables in line, as the check of the format wants them.
-  const format = new Deno.Command(Deno.execPath(), { args: ["fmt", "--quiet", FILE] });
+  // `deno fmt` aligns the tables.
+  const format = new Deno.Command(Deno.execPath(), { args: ["fmt", "--quiet", file] });
   const { success } = await format.output();
-  if (!success) throw new Error(`Cannot format ${FILE}`);
+  if (!success) throw new Error(`Cannot format ${file}`);
 }

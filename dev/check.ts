@@ -98,7 +98,7 @@ async function lockUnchanged(): Promise<Outcome> {
 
 async function markdownFiles(): Promise<string[]> {
   const files: string[] = [];
-  for (const folder of ["", "docs"]) {
+  for (const folder of ["", "docs", "docs/contributing"]) {
     for await (const { name } of Deno.readDir(join(ROOT, folder))) {
       if (name.endsWith(".md")) files.push(join(folder, name));
     }

@@ -209,7 +209,7 @@ export class Stream implements Consumer {
     };
     const loop: NotificationLoop<T> = {
       next() {
-        // An item that waits takes one promise instead of three (see docs/performance.md, Replay).
+        // An item that waits takes one promise instead of three (see docs/contributing/performance.md).
         const value = mailbox.isAwaited ? undefined : takeNext();
         return value === undefined ? wait() : Promise.resolve({ done: false, value });
       },

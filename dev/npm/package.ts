@@ -6,7 +6,8 @@ import { compiledPath, CONDITIONAL, manifest, NAME, TOOL } from "./manifest.ts";
 /** What goes into the package beside the modules, by paths in the project. */
 export function documents(): string[] {
   const texts = ["README.md", "LICENSE", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"];
-  return [...texts, ...[...Deno.readDirSync(join(ROOT, "docs"))].map(({ name }) => `docs/${name}`)];
+  const pages = [...Deno.readDirSync(join(ROOT, "docs"))].filter(({ isFile }) => isFile);
+  return [...texts, ...pages.map(({ name }) => `docs/${name}`)];
 }
 
 /** The files that the CLI reads when it runs. */

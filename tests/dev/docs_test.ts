@@ -5,7 +5,7 @@ import { ROOT } from "../../dev/project.ts";
 /** The texts that people read, all but the notes of what changed. */
 async function texts(): Promise<string[]> {
   const found: string[] = [];
-  for (const folder of ["", "docs"]) {
+  for (const folder of ["", "docs", "docs/contributing"]) {
     for await (const { name } of Deno.readDir(join(ROOT, folder))) {
       if (name.endsWith(".md")) found.push(join(folder, name));
     }
