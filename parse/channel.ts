@@ -131,7 +131,8 @@ function withNames<A extends unknown[]>(as: ChannelOptions["as"], args: A): A {
 /**
  * A channel of notifications, of one of the six types: `__<type>@<db>__:` and one or two names.
  *
- * All constructors throw a `RangeError` if the database is not a whole number from 0 to 2 ** 31 - 1.
+ * All constructors throw a `RangeError` if the database is not a whole number from 0 to 2 ** 31 - 1, and
+ * a `TypeError` if there is another option.
  *
  * @example
  * ```ts
@@ -163,6 +164,8 @@ export class NotificationChannel extends Channel {
   ) {
     const { db = 0, as } = options;
     const failure = `Cannot build a ${type} channel: `;
+    const unknown = Object.keys(options).find((name) => name !== "db" && name !== "as");
+    if (unknown) throw new TypeError(`${failure}the option ${unknown} is not db or as`);
     if (db !== "*" && (db & MAX_DATABASE) !== db) {
       throw new RangeError(
         `${failure}db is the ${typeof db} ${db}, not a whole number from 0 to 2147483647 or "*"`,

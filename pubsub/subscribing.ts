@@ -249,6 +249,6 @@ export abstract class SubscribingNotifications {
   #channel(options: ChannelSubscribeOptions): ChannelOptions {
     const { as } = options;
     if (as !== undefined) checkOneOf(["exact", "prefix", "pattern"], "as", as);
-    return { ...options, db: options.db ?? this.#database };
+    return { as, db: options.db ?? this.#database };
   }
 }

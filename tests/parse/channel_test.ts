@@ -3,6 +3,7 @@ import fc from "npm:fast-check@4.10.2";
 import { EventType } from "../../events/mod.ts";
 import {
   Channel,
+  type ChannelOptions,
   ChannelType,
   escapeGlob,
   getChannelType,
@@ -295,4 +296,11 @@ Deno.test("an escaped name, guessed, is the name", () => {
     }),
     { numRuns: 1000, seed: 1 },
   );
+});
+
+Deno.test("an option of a channel that does not exist is rejected", () => {
+  const options = { database: 2 } as object as ChannelOptions;
+  const says = "Cannot build a keyspace channel: the option database is not db or as";
+  assertThrows(() => new KeyspaceChannel("k", options), TypeError, says);
+  assertThrows(() => KeyspaceChannel.prefix("k", options), TypeError, says);
 });
