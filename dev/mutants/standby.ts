@@ -3,6 +3,9 @@ import type { Mutant } from "./mutant.ts";
 const FILE = "pubsub/standby/matcher.ts";
 const TESTS = ["tests/pubsub/standby/matcher_test.ts"];
 
+const SUCCESSION = "pubsub/standby/succession.ts";
+const TESTS_OF_SUCCESSION = ["tests/pubsub/standby/succession_test.ts"];
+
 /** Breakages of `pubsub/standby/`. */
 export const standby: readonly Mutant[] = [
   {
@@ -60,5 +63,47 @@ export const standby: readonly Mutant[] = [
     before: "if (first === undefined || !mayBeExtra) unknown.add(id);",
     after: "",
     tests: TESTS,
+  },
+  {
+    name: "takes a new connection to a replica for one that goes on, whatever happened in between",
+    file: SUCCESSION,
+    before: "const isResumed = cut !== null && cut.offset === offset;",
+    after: "const isResumed = cut !== null;",
+    tests: TESTS_OF_SUCCESSION,
+  },
+  {
+    name: "takes events for undone that a replica has yet to repeat",
+    file: SUCCESSION,
+    before: " && theirs.previousOffset === ours.previousOffset;",
+    after: ";",
+    tests: TESTS_OF_SUCCESSION,
+  },
+  {
+    name: "does without a proof that everything before a promotion was received",
+    file: SUCCESSION,
+    before: "if (last === Infinity) return null;",
+    after: "",
+    tests: TESTS_OF_SUCCESSION,
+  },
+  {
+    name: "takes what is not certain for undone",
+    file: SUCCESSION,
+    before: "indexOf(event) >= last)",
+    after: "indexOf(event) >= first)",
+    tests: TESTS_OF_SUCCESSION,
+  },
+  {
+    name: "does not report a deletion of a replica that may be an expiry",
+    file: "pubsub/standby/streams.ts",
+    before: "consumers.includes(NOBODY)",
+    after: "false",
+    tests: ["tests/pubsub/standby/standby_test.ts"],
+  },
+  {
+    name: "compares streams of servers that emit different events",
+    file: "pubsub/standby/standby.ts",
+    before: "if (problem !== null || histories === null) {",
+    after: "if (histories === null) {",
+    tests: ["tests/pubsub/standby/standby_test.ts"],
   },
 ];

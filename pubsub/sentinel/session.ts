@@ -110,14 +110,15 @@ export async function readReplicas(connection: Connection, name: string): Promis
   const reply = await connection.request("SENTINEL", "REPLICAS", name);
   const replicas = (Array.isArray(reply) ? reply : []).flatMap((replica) => {
     const address = readPair(connection, fieldOf(replica, "ip"), fieldOf(replica, "port"));
-    const [flags, link, priority] = ["flags", "master-link-status", "slave-priority"].map((field) =>
-      String(fieldOf(replica, field))
-    );
+    const [flags, link, priority, id] = ["flags", "master-link-status", "slave-priority", "runid"]
+      .map((field) => String(fieldOf(replica, field)));
     const isWell = !/down|disconnected/.test(flags!) && link === "ok";
     // Priority 0 means that it is never promoted.
-    return address !== null && isWell ? [{ address, rank: Number(priority) || Infinity }] : [];
+    const rank = Number(priority) || Infinity;
+    return address !== null && isWell ? [{ address, rank, id: id! }] : [];
   });
-  return replicas.sort((a, b) => a.rank === b.rank ? 0 : a.rank - b.rank)
+  // Sentinels prefer the lower priority too, and then, of those that have received as much, the lower id.
+  return replicas.sort((a, b) => a.rank === b.rank ? (a.id < b.id ? -1 : 1) : a.rank - b.rank)
     .map(({ address }) => address);
 }
 

@@ -37,6 +37,8 @@ export interface ReportedGap {
   readonly dropped?: number;
   /** The slots it concerns; all of the node's if left out. */
   readonly slots?: readonly SlotRange[];
+  /** The keys it concerns; all if left out. */
+  readonly keys?: readonly string[];
 }
 
 /** One thing that the watcher was given: the notification of a write, or of something else; or a gap. */
@@ -207,7 +209,8 @@ function covers(gap: ReportedGap, write: Write): boolean {
 }
 
 /** Whether it is a gap of the write's server, or of its slot. */
-function concerns(gap: ReportedGap, { node, slot }: Write): boolean {
+function concerns(gap: ReportedGap, { node, slot, number }: Write): boolean {
+  if (gap.keys?.some((key) => key.startsWith(`n:${number}:`)) === false) return false;
   if (gap.slots !== undefined && slot !== undefined) return includes(gap.slots, slot);
   return node === undefined || node === gap.node;
 }

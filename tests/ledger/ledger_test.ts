@@ -79,6 +79,13 @@ Deno.test("a write inside a gap is not lost, be it by a moment", () => {
   }
 });
 
+Deno.test("a gap that names keys covers writes of these alone", () => {
+  for (const [key, lost] of [["n:5:", []], ["n:55:", [5]]] as const) {
+    const seen = [...came(1, 2, 3, 4), gap(45, 60, { keys: [key] }), ...came(6, 7, 8)];
+    assertEquals(findings({ seen }), lost.length === 0 ? {} : { lostInSilence: lost });
+  }
+});
+
 Deno.test("a gap that ends before a missing write, or begins after it, does not cover it", () => {
   for (const [from, to] of [[46, 49], [53, 60]] as const) {
     const seen = [...came(1, 2, 3, 4), gap(from, to), ...came(6, 7, 8)];

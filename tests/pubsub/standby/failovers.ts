@@ -14,9 +14,11 @@ export async function failOver(
   { begin }: Failover,
   { protocol }: Protocol,
   binary?: ServerBinary,
+  replicas = 1,
 ): Promise<Watched> {
   await using all = await startSentinels({
     ...TALKATIVE,
+    replicas,
     ...(binary === undefined ? {} : { binary }),
   });
   const [first] = all.servers;
