@@ -9,7 +9,7 @@ import {
   isWithinOneEpoch,
   keyOf,
   type NodeStream,
-  type Takeover,
+  type TakeoverPlaces,
 } from "./node_stream.ts";
 import type { Proofs } from "./proofs.ts";
 
@@ -282,7 +282,7 @@ function isMigrating(event: HeldEvent<unknown>, move: IncomingMove, heldSince: n
  * last answer before its report that it does not own one, and before the first one that it does. What it
  * answered after the report may come from its having lost the slot since. Found once for all slots.
  */
-function takeoverOf(stream: NodeStream<unknown>, move: IncomingMove): Takeover {
+function takeoverOf(stream: NodeStream<unknown>, move: IncomingMove): TakeoverPlaces {
   if (move.takeover !== null) return move.takeover;
   let after = -Infinity;
   let before = Infinity;

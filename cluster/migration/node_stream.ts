@@ -64,11 +64,11 @@ export interface IncomingMove extends SlotMove {
   /** It is certain to be over since; Infinity while that is not known. */
   overSince: number;
   /** Between which places the node has taken the slots over, found once; null before. */
-  takeover: Takeover | null;
+  takeover: TakeoverPlaces | null;
 }
 
 /** The places in the order between which a node has taken slots over. */
-export interface Takeover {
+export interface TakeoverPlaces {
   readonly after: number;
   readonly before: number;
 }
