@@ -160,6 +160,16 @@ Deno.test("a unix socket is watched, one of its databases too", async () => {
   await watches(server, watch("--url", `valkey+unix://${socket}?db=0`));
 });
 
+Deno.test("the task of deno.json may use unix sockets", async () => {
+  await using server = await startServer(TALKATIVE);
+  const text = await Deno.readTextFile(new URL("../../deno.json", import.meta.url));
+  for (const [task, args] of [["keywatch", WATCH_ONE], ["watch", WATCH_ONE.slice(1)]] as const) {
+    const [, ...words] = JSON.parse(text).tasks[task].command.split(" ");
+    const program = [Deno.execPath(), words[0], "--no-prompt", ...words.slice(1)];
+    await watches(server, Tool.run([...args, "-s", server.socket], { program }));
+  }
+});
+
 /** Writes what a client of TLS needs into the server's folder, each as the option it is for. */
 async function filesOf(server: TestServer, tls: Certificates): Promise<string[]> {
   const files: string[] = [];
