@@ -130,6 +130,11 @@ export class NodeGate implements ServerGate {
     link?.close();
   }
 
+  /** Sends a ping, not before the spacing allows it. */
+  ping(): void {
+    this.#link?.ping();
+  }
+
   /** Requests a report, not before the spacing allows it. */
   report(): void {
     this.#link?.report();

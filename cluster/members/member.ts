@@ -257,6 +257,8 @@ export class Member implements GatedNode, ServerOwner {
     if (!reads && !counts || state !== "ready" || this.#isAsked) return;
     if (reads) this.#messagesRead = messages;
     if (counts) [this.#messagesCounted, this.#countedAt] = [messages, now];
+    // What is asked in RESP2 goes by another connection, and proves nothing about this one.
+    if (counts && info?.protocol === 2 && this.#context.slots.isNarrow) this.gate.ping();
     this.#ask(reads, counts);
   }
 
