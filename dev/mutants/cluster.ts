@@ -805,4 +805,32 @@ export const cluster: readonly Mutant[] = [
     after: "else call();",
     tests: ["tests/cluster/migration/filter_test.ts"],
   },
+  {
+    name: "takes a deletion for real while its node hands the slot over to nobody knows whom",
+    file: "cluster/migration/proofs.ts",
+    before: "return targets.every((id) => id == null || heard.some((one) => one.id === id));",
+    after: "return targets.length > 0 || heard.length > 0;",
+    tests: ["tests/cluster/model_property_test.ts", "--filter=few keys"],
+  },
+  {
+    name: "begins the gap of a watched slot at the last proof of its owner alone",
+    file: "cluster/members/watched_slots.ts",
+    before: "Math.min(provenAt, Math.max(settledAt, heardSince ?? -Infinity))",
+    after: "provenAt",
+    tests: ["tests/cluster/model_property_test.ts", "--filter=few keys"],
+  },
+  {
+    name: "sets fences on a node whose first events are still held",
+    file: "cluster/members/gate.ts",
+    before: "if (stream.heardOrder === Infinity) return;",
+    after: "",
+    tests: ["tests/cluster/model_property_test.ts", "--filter=few keys"],
+  },
+  {
+    name: "keeps nodes that no watched key belongs to",
+    file: "cluster/members/members.ts",
+    before: "now - member.neededAt < SPARE_MS",
+    after: "now - member.neededAt < Infinity",
+    tests: ["tests/cluster/few_keys_test.ts", "--filter=a few"],
+  },
 ];

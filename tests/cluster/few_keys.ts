@@ -233,6 +233,7 @@ export const FEW_KEYS: readonly Scene[] = [
           const heir = cluster.servers.find(({ port }) => line.includes(`:${port}@`))!;
           await cluster.failOver(heir);
           await watch.whenConnectedTo("the new owner", heir);
+          await until("it is subscribed", () => watch.notifications.status().state === "ready");
           await watch.assertHears(key, heir);
           assert(watch.gaps.length > 0);
           const ofOthers = watch.gaps.filter(({ slots }) =>
