@@ -6,6 +6,7 @@ const GROUPS = {
   "Topics": [
     "clusters",
     "sentinel",
+    "standby",
     "tls",
     "workers",
     "managed-services",
