@@ -47,7 +47,7 @@ function slugify(heading) {
 
 const PHONE = `@media (width < 640px) {
   .vp-doc :is(td, th) { padding: 6px 8px; font-size: 13px; line-height: 20px; }
-  .vp-doc td code { font-size: 12px; overflow-wrap: anywhere; white-space: normal; }
+  .vp-doc td code { font-size: 12px; white-space: normal; }
   .vp-doc td { min-width: 4rem; }
 }`;
 
