@@ -6,6 +6,7 @@
  */
 import { assert, assertEquals } from "@std/assert";
 import type { Connection } from "../../../pubsub/connection/connection.ts";
+import { delay } from "../../../pubsub/connection/timers.ts";
 import { MessageReceiver } from "../../../pubsub/connection/receiver.ts";
 import { openConnection } from "../../../pubsub/connection/handshake.ts";
 import { resolveOpenOptions } from "../../../pubsub/connection/options.ts";
@@ -66,7 +67,8 @@ async function watch(client: Client, { host, port }: TestServer): Promise<Connec
         const [role, ...rest] = reply as Reply[];
         const offset = rest[decodeText(role as Uint8Array) === "master" ? 0 : 3];
         client.matcher.mark(receiver.stream, Number(offset));
-        setTimeout(mark, 2);
+        // It ends with the connection, as the test does.
+        delay(2, connection.signal).then(mark, () => {});
       },
       fail() {},
     });
