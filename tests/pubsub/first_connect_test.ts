@@ -2,6 +2,7 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import {
   AuthError,
+  ClusterKeyspaceNotifications,
   connect,
   ConnectError,
   type ConnectOptions,
@@ -45,7 +46,8 @@ Deno.test("it waits for a cluster, by one of its nodes or by several", async () 
   for (const target of [first!, [first!, second!]]) {
     const { options, warnings } = waiting({ dial: failing(4) });
     await using notifications = await connect(target, options);
-    assertEquals(notifications.status().nodes.length, 3);
+    assert(notifications instanceof ClusterKeyspaceNotifications);
+    assertEquals(notifications.topology.nodes.size, 3);
     assertEquals(warnings.length, 1);
   }
 });

@@ -1,6 +1,11 @@
 /** What `connect` and `open` take: nothing, a URL, an address, or lists of these. */
-import { assertEquals, assertRejects } from "@std/assert";
-import { type Address, connect, type ServerTarget } from "../../mod.ts";
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import {
+  type Address,
+  ClusterKeyspaceNotifications,
+  connect,
+  type ServerTarget,
+} from "../../mod.ts";
 import { open } from "../../pubsub/connection/mod.ts";
 import { startCluster, startServer } from "../servers/mod.ts";
 
@@ -62,7 +67,8 @@ Deno.test("seed nodes and sentinels are URLs and addresses, mixed", async () => 
   await using notifications = await connect(targets);
   // Nodes are connected for what is watched.
   await notifications.subscribeKeyspace("*");
-  assertEquals(notifications.status().nodes.length, 3);
+  assert(notifications instanceof ClusterKeyspaceNotifications);
+  assertEquals(notifications.topology.nodes.size, 3);
   const sentinels = { sentinels: [{ host: "10.0.0.1" }, "redis://10.0.0.2"], name: "mymaster" };
   const address = await dialed((options) => connect(sentinels, options));
   assertEquals((address as { port: number }).port, 26379);
