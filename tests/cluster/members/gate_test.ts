@@ -330,3 +330,17 @@ Deno.test("a notification's slot is that of the whole key, with its prefix", () 
   const notification = KeyNotification.tryParse("__keyevent@0__:set", bytes)!;
   assertEquals(slotOf(notification), hashSlot(bytes));
 });
+
+Deno.test("no further fences are set while events of the new connection may be held", async () => {
+  const scene = new Scene();
+  scene.slots = [];
+  await scene.connect();
+  scene.slots = [1];
+  scene.sent.length = 0;
+  await scene.gate.extend();
+  assertEquals(scene.sent, []);
+  scene.filter.heard(scene.gate.stream!);
+  await scene.gate.extend();
+  assertEquals(scene.sent.includes("SSUBSCRIBE 1"), true);
+  scene.gate.close();
+});

@@ -61,3 +61,18 @@ Deno.test("a slot that a node ended in what is read late is a gap if another nod
     assertEquals([gaps.length, ...gaps.map(({ from }) => from)], count === 0 ? [0] : [1, 400]);
   }
 });
+
+Deno.test("where not all nodes are heard, the gap of a slot begins when its owner was last asked where it sends clients", () => {
+  for (const [settledAt, from] of [[250, 250], [450, 400], [50, 100]] as const) {
+    const gaps: Gap[] = [];
+    const members = new Map([
+      ["a", { ...member("a", 100, 400, 0), settledAt } as unknown as Member],
+      ["b", { ...member("b", 100, 400, 0), gate: { stream: null } } as unknown as Member],
+    ]);
+    const slots = watch(members, { isHeir: false, after: Infinity }, gaps);
+    slots.gain(members.get("a")!, [1], true);
+    slots.release(members.get("a")!, 1, 400);
+    slots.gain(members.get("b")!, [1], false);
+    assertEquals(gaps.map((gap) => [gap.node, gap.reason, gap.from]), [["b", "topology", from]]);
+  }
+});

@@ -137,3 +137,28 @@ Deno.test("slots may migrate to a primary that was promoted, also while topologi
   scene.filter.setTopology(new Set(["a", "b"]), 2, () => null);
   assertEquals(del(), ["a del k real"]);
 });
+
+for (
+  const [what, slots, target, classification] of [
+    ["hands its slot over to nobody", [1], null, "real"],
+    ["hands its slot over to a node that is heard", [1], "b", "real"],
+    ["hands its slot over to a node that is not connected", [1], "c", "maybe"],
+    ["owns the slot no more", [2], null, "maybe"],
+  ] as const
+) {
+  Deno.test(`where not all nodes are heard, a deletion is ${classification} of a node that ${what}`, () => {
+    const scene = new Scene({ a: [1], b: [] });
+    scene.filter.proofs.isNarrow = true;
+    scene.emit("a", "del");
+    for (let n = 0; n < 3; n++) scene.prove("a", "b");
+    scene.report("a", {
+      ...IDLE,
+      slots: slots.map((slot) => ({ first: slot, last: slot })),
+      sends: new Map(target === null ? [] : [[1, target]]),
+    });
+    assertEquals(scene.take(), []);
+    // The report may have come by another connection.
+    scene.ping("a");
+    assertEquals(scene.take(), [`a del k ${classification}`]);
+  });
+}
