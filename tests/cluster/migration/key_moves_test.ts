@@ -143,7 +143,7 @@ for (
     ["hands its slot over to nobody", [1], null, "real"],
     ["hands its slot over to a node that is heard", [1], "b", "real"],
     ["hands its slot over to a node that is not connected", [1], "c", "maybe"],
-    ["owns the slot no more", [2], null, "maybe"],
+    ["no longer owns the slot", [2], null, "maybe"],
   ] as const
 ) {
   Deno.test(`where not all nodes are heard, a deletion is ${classification} of a node that ${what}`, () => {
