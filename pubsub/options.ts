@@ -88,10 +88,10 @@ export interface ConnectOptions extends OpenOptions {
    */
   readonly maxAttempts?: number | undefined;
   /**
-   * How long to keep trying if there is no server yet when `connect` is called, in ms; `true` for as
-   * long as it takes. For containers that start together. Attempts follow each other with backoff, and
-   * the first that fails is a warning. What does not pass by itself, such as a wrong password, is thrown
-   * at once. Default: `false`.
+   * How long `connect` retries if no server is reachable yet, in ms; `true` retries without a limit. For
+   * containers that start together. Attempts follow each other with backoff, and the first failure is a
+   * warning. Errors that a retry cannot fix, such as a wrong password, are thrown immediately. Default:
+   * `false`.
    */
   readonly waitOnFirstConnect?: boolean | number | undefined;
   /**
@@ -150,16 +150,16 @@ export interface ConnectOptions extends OpenOptions {
    */
   readonly onFlush?: ((flush: Flush) => void) | undefined;
   /**
-   * Also subscribe to a replica, and go on with its events where the connection to the primary is lost or
-   * another node becomes the primary, so that there is no gap. Only for sentinels. It takes the rights to
-   * `ROLE`, `INFO`, `CONFIG GET` and `CLIENT TRACKING`, and the same `notify-keyspace-events` on the
-   * primary and on its replicas, with `g` if it has `x` or `e`; `onWarning` says what is missing. See
-   * `docs/standby.md`. Default `false`.
+   * Also subscribes to a replica, and delivers its events if the connection to the primary is lost or
+   * another node becomes the primary, so that there is no gap. Only for sentinels. Requires permission for
+   * `ROLE`, `INFO`, `CONFIG GET` and `CLIENT TRACKING`. Also requires the same `notify-keyspace-events` on
+   * the primary and its replicas, with `g` if it has `x` or `e`. `onWarning` says what is missing. See
+   * `docs/standby.md`. Default: `false`.
    */
   readonly standby?: boolean | undefined;
   /**
-   * Takes what a failover has undone, at its place among what is received. Earlier notifications may
-   * still wait, as for `onGap`. Only with `standby`.
+   * Called with the notifications that a failover has undone, when the new primary begins. Earlier
+   * notifications may still wait, as for `onGap`. Rejected without `standby`.
    */
   readonly onRolledBack?: ((item: RolledBack) => void) | undefined;
   /**

@@ -204,8 +204,8 @@ export interface ListenOptions {
    */
   readonly flushes?: boolean | undefined;
   /**
-   * Show what a failover has undone in the stream, where the new primary begins. Default `false`. Only
-   * with the option `standby` of `connect`.
+   * Yields what a failover has undone, where the new primary begins. Requires the option `standby` of
+   * `connect`. Default: `false`.
    */
   readonly rolledBack?: boolean | undefined;
   /** Ends the loop when it is aborted. */

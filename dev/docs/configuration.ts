@@ -48,6 +48,11 @@ const SECTIONS: Section[] = [
     text: "Options of `connect` that apply only to [clusters](clusters.md).",
   },
   {
+    title: "Server address",
+    types: ["ServerAddress"],
+    text: "The first argument of `connect` as an object in place of a URL.",
+  },
+  {
     title: "Sentinel target",
     types: ["SentinelTarget"],
     text: "The first argument of `connect` for a primary with [sentinels](sentinel.md).",
@@ -187,7 +192,8 @@ function nestedProperties(name: string, types: Types): Property[] {
 
 /** Separates the sentence that states the default, which begins with "Default", from the others. */
 function split(doc: string): { effect: string; fallback: string | null } {
-  const text = doc.replace(/\{@link(?:code)? ([^}\s]+)[^}]*\}/g, "`$1`").replace(/\n(?!\n)/g, " ");
+  const text = doc.replace(/\{@link(?:code)? ([^}\s]+)[^}]*\}/g, "`$1`").replace(/\n(?!\n)/g, " ")
+    .replace(/`docs\/([\w-]+)\.md`/g, "[$1]($1.md)");
   const sentence = /(?<=^|[.\s])Default:? (.+?)\.(?=\s|$)/.exec(text);
   if (sentence === null) return { effect: text, fallback: null };
   return { effect: text.replace(sentence[0], "").trim(), fallback: sentence[1]! };

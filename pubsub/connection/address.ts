@@ -33,7 +33,7 @@ export interface ServerUrl {
 }
 
 /**
- * Where a server is, and what to use there, as an object in place of a URL.
+ * The address and credentials of a server, as an object in place of a URL.
  *
  * @example
  * ```ts no-run
@@ -47,11 +47,11 @@ export interface ServerUrl {
 export interface ServerAddress {
   /** The host name or IP address. Default: `localhost`. */
   readonly host?: string | undefined;
-  /** The same as `host`, as {@linkcode TcpAddress} has it. */
+  /** The same as `host`, under its name in {@linkcode TcpAddress}. */
   readonly hostname?: string | undefined;
   /** The port. Default: 6379. */
   readonly port?: number | undefined;
-  /** The path of a unix socket, in place of a host. */
+  /** The path of a unix socket, instead of a host. */
   readonly path?: string | undefined;
   /** Whether to connect over TLS. Default: `false`. */
   readonly tls?: boolean | undefined;
@@ -59,7 +59,7 @@ export interface ServerAddress {
   readonly username?: string | undefined;
   /** The password. */
   readonly password?: string | undefined;
-  /** The database whose keys are watched by default. Default: 0. */
+  /** The database of subscriptions without the option `db`. Default: 0. */
   readonly database?: number | undefined;
 }
 
