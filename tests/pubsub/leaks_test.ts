@@ -280,7 +280,8 @@ Deno.test("a host that is the server's own, or a word of the password, is used",
   );
   port = new URL(server.url).port;
   for (const password of ["redis", "127.0.0.1"]) {
-    await using notifications = await connect(server.url, { password });
+    await using notifications = await connect(server.url, { password, migrations: "deliver" });
+    await notifications.subscribeKeyevent("del");
     assertEquals(notifications.status().nodes[0]!.id, "redis-1");
   }
 });
