@@ -47,8 +47,7 @@ const PATTERN = new RegExp(
 );
 
 /** Files that quote what others wrote, or that record what was said at the time. */
-const EXEMPT =
-  /^(?:CHANGELOG\.md|README\.md|dev\/check_words\.ts|tests\/dev\/check_words_test\.ts)$/;
+const EXEMPT = /^(?:CHANGELOG\.md|dev\/check_words\.ts|tests\/dev\/check_words_test\.ts)$/;
 
 /** Checks the documents and sources in a folder. */
 export async function checkWords(root: string = ROOT): Promise<Problem[]> {
