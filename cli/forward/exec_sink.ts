@@ -3,6 +3,7 @@ import process from "node:process";
 import { decodeStrict, printableBytes } from "../byte_text.ts";
 import { formatFlush, formatGap } from "../format.ts";
 import { messageOf } from "../message.ts";
+import { excerpt } from "../../pubsub/connection/printable.ts";
 import type { Notes } from "../open.ts";
 import { JsonFormat } from "../watch/json_format.ts";
 import type { Item, Sink } from "./sink.ts";
@@ -19,6 +20,9 @@ export interface ExecSinkOptions {
   readonly timeout: number | undefined;
   readonly output: Notes;
 }
+
+/** Codes of a command that cannot be run now, or with these arguments: a key may be too long for one. */
+const PASSING = new Set(["E2BIG", "EAGAIN", "EMFILE", "ENFILE", "ENOMEM"]);
 
 /** Runs a command for each notification, a bounded number at the same time. */
 export class ExecSink implements Sink {
@@ -74,7 +78,7 @@ export class ExecSink implements Sink {
     if (why === null) return;
     this.#failures++;
     output.note(
-      `the command failed for ${eventType} of ${printableBytes(keyBytes)}: ${why}`,
+      `the command failed for ${eventType} of ${excerpt(printableBytes(keyBytes))}: ${why}`,
       "red",
     );
   }
@@ -87,8 +91,13 @@ export class ExecSink implements Sink {
       let isLate = false;
       const fail = (error: unknown) => {
         clearTimeout(timer);
-        // No later one would run either.
-        this.#broken ??= new Error(`Cannot run ${program}: ${messageOf(error)}`, { cause: error });
+        const { code = "" } = error as { code?: string };
+        // Otherwise no later one would run either.
+        if (!PASSING.has(code)) {
+          this.#broken ??= new Error(`Cannot run ${program}: ${messageOf(error)}`, {
+            cause: error,
+          });
+        }
         resolve(messageOf(error));
       };
       try {

@@ -262,6 +262,18 @@ Deno.test("forward --exec reports commands that fail, and goes on", async () => 
   assertEquals(await read(folder, "done"), "good\n");
 });
 
+Deno.test("forward --exec goes on after a key that is too long for an argument", async () => {
+  await using server = await startServer(TALKATIVE);
+  await using script = await makeScript(`echo "$1" >> done`);
+  const exec = ["--exec", `sh ${script.folder}/script {key}`, "--count", "2", "--jobs", "2"];
+  await using cli = InProcess.run(["forward", ...exec, "--url", server.url]);
+  await cli.noted("forwarding *");
+  for (const key of ["k".repeat(200_000), "good"]) await server.command("SET", key, "x");
+  assertEquals(await cli.exited(), 1);
+  assertMatch(cli.notes, /the command failed for set of k{200}…: /);
+  assertEquals(await read(script.folder, "done"), "good\n");
+});
+
 Deno.test("forward --exec runs as many at the same time as the option says, and ends them all", async () => {
   await using server = await startServer(TALKATIVE);
   await using script = await makeScript(`echo start >> log; sleep 0.2; echo end >> log`);
