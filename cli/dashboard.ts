@@ -98,7 +98,7 @@ export const dashboard: Command = {
       output.note(`watching ${selection} on ${nodes}; Ctrl-C ends it`, "gray");
       output.line(url);
       if (args.has("open")) openBrowser(url, output);
-      await page.run(signal);
+      await page.run(signal, (event) => selection.takes(event));
       return 0;
     } finally {
       await page?.close();

@@ -100,8 +100,12 @@ export class Dashboard {
     return typeof address === "object" && address !== null ? address.port : this.#options.port;
   }
 
-  /** Reads notifications until the signal is aborted, and sends them to the pages. */
-  async run(signal: AbortSignal): Promise<void> {
+  /**
+   * Reads notifications until the signal is aborted, and sends them to the pages.
+   *
+   * @param takes whether an event is shown
+   */
+  async run(signal: AbortSignal, takes: (event: string) => boolean): Promise<void> {
     const timer = setInterval(() => this.#tellAll(), TICK);
     // The type knows flushes only of an option that is given.
     const shown = { gaps: true, flushes: this.#options.flushes as true, signal } as const;
@@ -111,6 +115,7 @@ export class Dashboard {
           if (item.kind === "gap") this.#totals.gap(item.reason);
           else if (item.kind === "flush") this.#totals.flushes++;
           else {
+            if (!takes(item.eventType)) continue;
             const event = seen(item);
             this.#totals.event(event.kind);
             this.#history.event(event);

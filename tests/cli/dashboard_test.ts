@@ -129,6 +129,18 @@ Deno.test("dashboard sends its pages what happens, also with a filter", async ()
   assertEquals(await cli.exited(), 0);
 });
 
+Deno.test("dashboard shows only the events that it is asked for", async () => {
+  await using server = await startServer(TALKATIVE);
+  await using cli = serve(server, "user:*", "--event", "append");
+  const url = (await cli.line())!;
+  await server.command("SET", "user:1", "x");
+  await server.command("APPEND", "user:1", "x");
+  await until("it is counted", async () => {
+    const text = await (await fetch(`${url}metrics`)).text();
+    return text.includes('keywatch_events_total{kind="strings"} 1\n');
+  });
+});
+
 Deno.test("dashboard: bad input", async () => {
   const cases: [words: string, ...args: string[]][] = [
     ["--port takes a number from 0 to 65535", "--port", "65536"],
