@@ -43,6 +43,7 @@ export async function pump(
   let parting: Promise<unknown> | undefined;
   const part = () => parting = orAfter(PARTING, notifications.unsubscribe());
   signal.addEventListener("abort", part, { once: true });
+  if (signal.aborted) part();
   try {
     for await (const batch of notifications.batches({ ...shown, signal })) {
       await take(batch);

@@ -7,7 +7,9 @@ import {
   assertStringIncludes,
 } from "@std/assert";
 import { join } from "node:path";
+import { pump } from "../../cli/forward/pump.ts";
 import { StreamSink } from "../../cli/forward/stream_sink.ts";
+import { connect } from "../../mod.ts";
 import { sleep, startCluster, startServer, type TestServer, until } from "../servers/mod.ts";
 import { fails, InProcess } from "./in_process.ts";
 
@@ -293,6 +295,28 @@ Deno.test("forward --exec runs as many at the same time as the option says, and 
     most = Math.max(most, running);
   }
   assert(most >= 2 && most <= 3, `${most}`);
+});
+
+Deno.test("forward ends under load if it is asked to end before it has begun", async () => {
+  await using server = await startServer(TALKATIVE);
+  await using notifications = await connect(server.url);
+  await notifications.subscribeKeyspace("*");
+  let taken = 0;
+  const sink = {
+    name: "a sink during which more happens",
+    start: () => Promise.resolve(),
+    async take() {
+      assert(++taken < 100, "it goes on");
+      await server.command("SET", "k", "x");
+      await sleep(10);
+    },
+    end: () => Promise.resolve(true),
+  };
+  await server.command("SET", "k", "x");
+  await sleep(10);
+  const options = { flushes: false, count: Infinity, takes: () => true };
+  await pump(notifications, sink, { ...options, signal: AbortSignal.abort() });
+  assert(taken > 0);
 });
 
 Deno.test("forward --exec ends when there is no such program", async () => {
