@@ -143,11 +143,13 @@ export class Reports {
     const listeners = this.#listeners.get(type)!;
     if (signal?.aborted || listeners.has(listener)) return;
     const call = shielded(listener);
-    const remove = () => this.remove(type, listener);
-    listeners.set(listener, (detail) => {
-      if (once) remove();
+    const entry = (detail: unknown) => {
+      if (once) this.remove(type, listener);
       call({ type, detail: detail as NotificationsEventMap[Type] });
-    });
+    };
+    listeners.set(listener, entry);
+    // The listener may have been added again, without this signal.
+    const remove = () => listeners.get(listener) === entry && this.remove(type, listener);
     signal?.addEventListener("abort", remove, { once: true });
   }
 

@@ -110,6 +110,20 @@ Deno.test("several listeners, added at any time, hear of gaps, states and warnin
   assertEquals(log.lines, []);
 });
 
+Deno.test("a signal removes only the listener that was added with it", async () => {
+  await using server = await startServer(TALKATIVE);
+  await using notifications = await connect(server.url);
+  let count = 0;
+  const listener = () => count++;
+  const first = new AbortController();
+  notifications.addEventListener("warning", listener, { signal: first.signal });
+  notifications.removeEventListener("warning", listener);
+  notifications.addEventListener("warning", listener);
+  first.abort();
+  await notifications.subscribeKeyevent("incr");
+  assertEquals(count, 1);
+});
+
 Deno.test("a listener for an unknown type, or one that is not a function, is rejected", async () => {
   await using server = await startServer();
   await using notifications = await connect(server.url);
