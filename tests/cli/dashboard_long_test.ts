@@ -308,6 +308,14 @@ test("dashboard can be gone through by keyboard, paused, and finds its server ag
   ) as string[];
   assertEquals(quiet[0], quiet[1], "the figures are grey");
   const port = Number(new URL(dashboard.address).port);
+  // A proxy answers while the server is away.
+  const asked = Promise.withResolvers<void>();
+  const proxy = Deno.serve({ port, hostname: "127.0.0.1", onListen() {} }, () => {
+    asked.resolve();
+    return new Response("", { status: 502 });
+  });
+  await asked.promise;
+  await proxy.shutdown();
   const again = await serve(stage.url, port);
   await using _again = again.cli;
   await shows(page, "#state", /^receiving from /);

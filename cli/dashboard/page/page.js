@@ -372,6 +372,8 @@ function lose() {
 
 setInterval(() => {
   if (performance.now() - heardAt > PATIENCE) lose();
+  // Browsers give up after an answer that is not a stream, such as that of a proxy meanwhile.
+  if (source.readyState === EventSource.CLOSED) listen();
 }, 1_000);
 
 remember();
