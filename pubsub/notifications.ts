@@ -276,8 +276,8 @@ function checkMode(node: string, info: ServerInfo, singleNode: boolean): void {
   if (info.mode !== "cluster" || singleNode) return;
   throw new ConnectError(
     "CLUSTER_NODE",
-    `Cannot watch ${node} as a single server: it is a node of a cluster and notifies only of its own keys ` +
-      "only; use connect to watch the whole cluster, or set singleNode: true",
+    `Cannot watch ${node} as a single server: it is a node of a cluster and notifies only of its own ` +
+      "keys; use connect to watch the whole cluster, or set singleNode: true",
     { server: node },
   );
 }
