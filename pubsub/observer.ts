@@ -71,8 +71,8 @@ class UnheardLog {
   readonly #gaps = new Lines();
   readonly #servers = new Lines();
   /** Servers that were ready and are not: since when, and what logs it. */
-  readonly #lost = new Map<string, { since: number; timer: ReturnType<typeof setTimeout> }>();
-  readonly #ready = new Set<string>();
+  readonly #lost = new Map<object, { since: number; timer: ReturnType<typeof setTimeout> }>();
+  readonly #ready = new Set<object>();
   #advice = "; take gaps with listen({ gaps: true }) or onGap, or hide this with quiet: true";
 
   constructor(settings: Settings) {
@@ -92,28 +92,28 @@ class UnheardLog {
     }
   }
 
-  #node({ node, state, error }: Observed["node"]): void {
-    const lost = this.#lost.get(node);
+  #node({ server, node, state, error }: Observed["node"]): void {
+    const lost = this.#lost.get(server);
     if (state === "ready" || state === "degraded") {
-      this.#ready.add(node);
-      this.#forget(node);
+      this.#ready.add(server);
+      this.#forget(server);
       const ms = lost === undefined ? 0 : Date.now() - lost.since;
       if (ms >= SECOND) this.#log(`${node} is back after ${seconds(ms)}`);
     } else if (state === "closed") {
-      this.#forget(node);
-      const isLost = this.#ready.delete(node) && !(error instanceof ClosedError);
+      this.#forget(server);
+      const isLost = this.#ready.delete(server) && !(error instanceof ClosedError);
       if (isLost) this.#log(`${node} is given up: ${error?.message}`);
-    } else if (lost === undefined && this.#ready.has(node)) {
+    } else if (lost === undefined && this.#ready.has(server)) {
       const timer = setTimeout(() => {
         this.#log(`${node} has been lost for a second: ${error?.message}`);
       }, SECOND);
-      this.#lost.set(node, { since: Date.now(), timer });
+      this.#lost.set(server, { since: Date.now(), timer });
     }
   }
 
-  #forget(node: string): void {
-    clearTimeout(this.#lost.get(node)?.timer);
-    this.#lost.delete(node);
+  #forget(server: object): void {
+    clearTimeout(this.#lost.get(server)?.timer);
+    this.#lost.delete(server);
   }
 
   #log(line: string): void {
@@ -121,7 +121,7 @@ class UnheardLog {
   }
 
   end(): void {
-    for (const node of [...this.#lost.keys()]) this.#forget(node);
+    for (const server of [...this.#lost.keys()]) this.#forget(server);
     this.#gaps.end();
     this.#servers.end();
   }

@@ -85,6 +85,8 @@ export interface ListenerOptions {
 export interface Observed extends NotificationsEventMap {
   /** The state of one server has changed. */
   readonly node: {
+    /** Stays the same when a failover changes the address. */
+    readonly server: object;
     readonly node: string;
     readonly state: NodeState;
     readonly error: Error | null;

@@ -337,7 +337,7 @@ export class Server {
     this.#error = error;
     this.#changed.notify();
     const { node, info } = this;
-    this.#options.settings.reports.emit("node", { node, state, error, info });
+    this.#options.settings.reports.emit("node", { server: this, node, state, error, info });
     this.#options.owner.onState();
   }
 

@@ -1,6 +1,8 @@
 /** What is logged while nobody listens, and who is reported what happens besides notifications. */
 import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
 import { connect, type ConnectOptions, type Gap, type NotificationsEvent } from "../../mod.ts";
+import { observe as observeReports } from "../../pubsub/observer.ts";
+import { resolveOptions } from "../../pubsub/options.ts";
 import { sleep, startServer, type TestServer, until } from "../servers/mod.ts";
 
 const TALKATIVE = { config: { "notify-keyspace-events": "KEA" } };
@@ -59,6 +61,20 @@ for (
     assertEquals(await logOfOutage(options, reads), []);
   });
 }
+
+Deno.test("a server whose address a failover changes within a second is not logged as lost", async () => {
+  using log = new Console();
+  const settings = resolveOptions({}, {});
+  const { observe, end } = observeReports(settings);
+  const server = {};
+  const error = new Error("the primary was replaced");
+  for (const [node, state] of [["a", "ready"], ["a", "reconnecting"], ["b", "ready"]] as const) {
+    observe("node", { server, node, state, error, info: null });
+  }
+  await sleep(1_100);
+  end();
+  assertEquals(log.lines, []);
+});
 
 Deno.test("gaps are logged at most once a second, with a count", async () => {
   await using server = await startServer(TALKATIVE);
