@@ -1,4 +1,4 @@
-import type { KeyNotification } from "../mod.ts";
+import { formatAddress, type KeyNotification } from "../mod.ts";
 import { type Arguments, type Command, type Context, UsageError } from "./command.ts";
 import { CONNECTION, readOtherTarget, readTarget } from "./connection.ts";
 import { formatNodes } from "./format.ts";
@@ -118,9 +118,12 @@ export const forward: Command = {
       const nodes = formatNodes(notifications.status().nodes);
       output.note(`forwarding ${selection} on ${nodes} to ${sink.name}; Ctrl-C ends it`, "gray");
       // What it writes causes events of its own, which would be written in turn.
+      const where = formatAddress(sinkTarget.address);
+      const isWatched = toUrl === undefined || where === formatAddress(target.address) ||
+        notifications.status().nodes.some(({ node }) => node === where);
       const isOwn = ({ key, database }: KeyNotification) =>
-        toUrl === undefined && key === args.text("to-stream") &&
-        database === (target.db === "*" ? 0 : target.db);
+        isWatched && key === args.text("to-stream") &&
+        database === (sinkTarget.db === "*" ? 0 : sinkTarget.db);
       await pump(notifications, sink, {
         flushes,
         signal,

@@ -61,6 +61,19 @@ Deno.test("forward writes an entry for each notification, and none for its own",
   assert(Number(last["from"]) >= Number(at) && Number(last["from"]) <= Number(last["to"]));
 });
 
+Deno.test("forward writes no entries for its own, also if --to-url is what it watches", async () => {
+  await using server = await startServer(TALKATIVE);
+  const args = ["--to-stream", "events", "--to-url", server.url, "--url", server.url];
+  await using cli = InProcess.run(["forward", ...args]);
+  await cli.noted("forwarding *");
+  for (const key of ["a", "b"]) {
+    await server.command("SET", key, "x");
+    await until("it is there", async () => keysOf(await entriesOf(server)).includes(key));
+  }
+  await ends(cli);
+  assertEquals(keysOf(await entriesOf(server)), ["gap start", "a", "b"]);
+});
+
 Deno.test("forward writes gaps and flushes at their place", async () => {
   await using server = await startServer(TALKATIVE);
   await using to = await startServer();
