@@ -75,8 +75,10 @@ export class Member implements GatedNode, ServerOwner {
   completeAt: number = -Infinity;
   /** The slots that it hands over key by key, and to whom, by id, as it has said last. */
   sends: ReadonlyMap<number, string> = new Map();
-  /** When it was last asked and sent no clients to nodes that are not heard, in ms since the epoch. */
-  settledAt: number = -Infinity;
+  /** When it was last asked where it sends clients, in ms since the epoch. */
+  askedAt: number = -Infinity;
+  /** Slots of which it may have sent clients to nodes that are not heard, and when it last did not. */
+  unsettled: ReadonlyMap<number, number> = new Map();
   /** When events were last desired that can come from the node, by the clock of {@linkcode performance}. */
   neededAt: number = performance.now();
   /** When the other primaries last sent no clients to the node, by their ids, in ms since the epoch. */
@@ -212,6 +214,16 @@ export class Member implements GatedNode, ServerOwner {
     if (stream !== null) stream.sends = sends;
     this.sends = sends;
     this.#context.onLines(this, slots, askedAt);
+  }
+
+  /**
+   * When the node was last asked and sent no clients to nodes that are not heard, in ms since the epoch.
+   *
+   * @param slot clients of this slot alone
+   */
+  settledAt(slot?: number): number {
+    if (slot !== undefined) return this.unsettled.get(slot) ?? this.askedAt;
+    return Math.min(this.askedAt, ...this.unsettled.values());
   }
 
   /**

@@ -195,7 +195,7 @@ export class Members extends Map<string, Member> implements MemberContext {
       else if (topology.contenders.has(id)) continue;
       else if (before === null) {
         // It may have owned any slot, until an owner proves that it sent no client there.
-        this.#add(id, this.#promisedAt, ({ settledAt }) => settledAt);
+        this.#add(id, this.#promisedAt, (other) => other.settledAt());
       } else {
         const hasJoined = before.last?.nodes.has(id) === false;
         this.#add(id, before.at, hasJoined ? ({ completeAt }) => completeAt : undefined);
@@ -362,16 +362,17 @@ export class Members extends Map<string, Member> implements MemberContext {
 
   onLines(member: Member, line: readonly SlotRange[], askedAt: number): void {
     if (!this.slots.isNarrow) return;
-    let isSettled = this.slots.ownsAll(member.id, line);
+    const unsettled = new Set(this.slots.unownedOf(member.id, line));
     for (const [slot, id] of member.sends) {
       if (!this.slots.isWanted(slot) || this.get(id)?.isHeard) continue;
-      isSettled = false;
+      unsettled.add(slot);
       this.#follow(null);
       const target = this.get(id);
       if (target !== undefined) target.visited = new Set([...target.visited, slot]);
       else this.#options.onHint();
     }
-    if (isSettled) member.settledAt = askedAt;
+    member.unsettled = new Map([...unsettled].map((slot) => [slot, member.settledAt(slot)]));
+    member.askedAt = askedAt;
   }
 
   onNoLines(): void {

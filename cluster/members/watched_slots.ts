@@ -92,7 +92,7 @@ export interface SlotOwner {
   /** As {@linkcode Member.unheardSince}. */
   unheardSince(owner: string): number | null;
   /** As {@linkcode Member.settledAt}. */
-  readonly settledAt: number;
+  settledAt(slot: number): number;
   /** As {@linkcode Member.sends}. */
   readonly sends: ReadonlyMap<number, string>;
   readonly gate: { readonly stream: NodeStream<unknown> | null };
@@ -181,9 +181,9 @@ export class WatchedSlots {
     return topology.primaries.every(({ id }) => ids.has(id)) ? null : ids;
   }
 
-  /** Whether a node still owns, by its own line, all slots that it covers or covered last. */
-  ownsAll(id: string, line: readonly SlotRange[]): boolean {
-    return this.coverage.slotsLastOf(id).every((slot) => includesSlot(line, slot));
+  /** The slots that a node covers, or covered last, and does not own any more by its own line. */
+  unownedOf(id: string, line: readonly SlotRange[]): number[] {
+    return this.coverage.slotsLastOf(id).filter((slot) => !includesSlot(line, slot));
   }
 
   /** Whether the slots of channels are covered. */
@@ -280,10 +280,10 @@ export class WatchedSlots {
       else if (other.unheardFrom !== null && other.heardSince > provenAt) areOthersHeard = false;
     }
     const { coverage, isNarrow } = this;
-    const { id, settledAt, heardSince } = member;
+    const { id, heardSince } = member;
     // It may have sent clients to a node that is not heard since it was asked last.
     const from = isNarrow
-      ? Math.min(provenAt, Math.max(settledAt, heardSince ?? -Infinity))
+      ? Math.min(provenAt, Math.max(member.settledAt(slot), heardSince ?? -Infinity))
       : provenAt;
     this.report(coverage.release(id, slot, from, areOthersHeard, owner, Date.now(), isNarrow));
   }

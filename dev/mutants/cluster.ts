@@ -815,7 +815,7 @@ export const cluster: readonly Mutant[] = [
   {
     name: "begins the gap of a watched slot at the last proof of its owner alone",
     file: "cluster/members/watched_slots.ts",
-    before: "Math.min(provenAt, Math.max(settledAt, heardSince ?? -Infinity))",
+    before: "Math.min(provenAt, Math.max(member.settledAt(slot), heardSince ?? -Infinity))",
     after: "provenAt",
     tests: ["tests/cluster/members/watched_slots_test.ts"],
   },

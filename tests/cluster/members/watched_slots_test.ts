@@ -66,7 +66,7 @@ Deno.test("where not all nodes are heard, the gap of a slot begins when its owne
   for (const [settledAt, from] of [[250, 250], [450, 400], [50, 100]] as const) {
     const gaps: Gap[] = [];
     const members = new Map([
-      ["a", { ...member("a", 100, 400, 0), settledAt } as unknown as Member],
+      ["a", { ...member("a", 100, 400, 0), settledAt: () => settledAt } as unknown as Member],
       ["b", { ...member("b", 100, 400, 0), gate: { stream: null } } as unknown as Member],
     ]);
     const slots = watch(members, { isHeir: false, after: Infinity }, gaps);
