@@ -290,10 +290,10 @@ export class Succession {
         const { silentAt } = lost;
         const askedAt = Date.now();
         const { role } = await askRole(connection);
-        // It did not answer in time, and its first answer was on its way at that time.
+        // When it was given up, or did not answer in time, its first answer may have been on its way.
         const roundTrip = Date.now() - askedAt;
         const isLate = askedAt - begunAt > CONNECTING * roundTrip + TIMER_SLACK_MS;
-        from ??= isLate ? silentAt - roundTrip : lostAt;
+        from ??= (isLate ? silentAt : lostAt) - roundTrip;
         if (role === "replica" && !signal.aborted) onDemoted(from);
         if (role !== "primary") break;
       } catch (error) {

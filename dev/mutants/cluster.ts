@@ -265,7 +265,7 @@ export const cluster: readonly Mutant[] = [
   {
     name: "takes a primary that answers late for one that was silent since it was lost",
     file: "cluster/members/succession.ts",
-    before: "from ??= isLate ? silentAt - roundTrip : lostAt;",
+    before: "from ??= (isLate ? silentAt : lostAt) - roundTrip;",
     after: "from ??= lostAt;",
     tests: ["tests/cluster/model_scenarios_test.ts", "--filter=hung for long"],
   },
