@@ -86,9 +86,9 @@ export const PROPERTIES: readonly Property[] = [
     name: "reports a gap as long as the outage while primaries are killed and hang",
     weather: { failovers: ["kill", "hang"], duration: 12_000, rate: 0.1 },
     profiles: EVERY_PROFILE,
-    seeds: 4,
-    // One run in a hundred has a primary that hangs before it is heard.
-    faults: { "wide gap": 0.25, "undone": 50 },
+    // One run in dozens has a primary that goes on just when it is given up.
+    seeds: 24,
+    faults: { "wide gap": 0.25 },
   },
   {
     name: "follows the slots of a few keys while they migrate by key, far apart",
@@ -144,7 +144,10 @@ export const PROPERTIES: readonly Property[] = [
       rate: 0.2,
     },
     profiles: ATOMIC_PROFILES,
-    seeds: 3,
+    // One run in twelve has a primary that goes on after it hung and was replaced, and executes writes to
+    // slots that it was given after it was last heard, or while what it answers is held up for seconds:
+    // hundreds of events in one run, so that fewer runs say nothing of the average.
+    seeds: 12,
     faults: {
       "lost": 5,
       "undone": 50,
