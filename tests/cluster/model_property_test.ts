@@ -6,7 +6,7 @@ import { assert, assertEquals } from "@std/assert";
 import { PROPERTIES, runProperty } from "./model/properties.ts";
 import { testOfProperty } from "./model/definitions.ts";
 
-const FIRST = 20;
+const FIRST = 2;
 const RUNS = Deno.env.get("MODEL_RUNS");
 
 Deno.test("a run of the model is the same for the same seed", async () => {
