@@ -37,7 +37,8 @@ export abstract class AbstractKeyspaceNotifications extends SubscribingNotificat
    *
    * Queued notifications are dropped. A handler that is running is not interrupted, and is not waited
    * for. With `drain: true`, handlers get what is queued for them, and it resolves when their last calls
-   * are done, so a handler must not wait for it; loops get what is queued for them before they end.
+   * are done, so a handler must not wait for it; loops get what is queued for them before they end. A
+   * later `close()` without `drain` ends that wait.
    *
    * @param options whether to deliver what is queued
    */

@@ -107,6 +107,7 @@ export class Dispatcher {
   readonly reports: Reports;
   /** Whether consumers get what waits for them when the user closes everything. */
   drains = false;
+  #stopDraining = (): void => {};
   readonly #servers: Servers;
   readonly #settings: Settings;
   readonly #delivery: DeliveryOptions;
@@ -330,18 +331,19 @@ export class Dispatcher {
     if (closed && !this.drains) this.#stop();
   }
 
-  /** Waits until all handlers have taken what waits for them, after the end. */
+  /** Waits, after the end, until all handlers have taken what waits for them, or nothing is to be drained. */
   async drained(): Promise<void> {
-    await Promise.all(
-      Array.from(
-        this.#subscriptions,
-        ({ consumer }) => consumer instanceof HandlerConsumer ? consumer.drained() : null,
-      ),
+    const drained = Array.from(
+      this.#subscriptions,
+      ({ consumer }) => consumer instanceof HandlerConsumer ? consumer.drained() : null,
     );
+    const stopped = new Promise<void>((resolve) => this.#stopDraining = resolve);
+    await Promise.race([Promise.all(drained), stopped]);
     this.#stop();
   }
 
   #stop(): void {
+    this.#stopDraining();
     this.reports.observer?.end();
     this.#delivery.backpressure.end();
     for (const { consumer } of this.#subscriptions) {
