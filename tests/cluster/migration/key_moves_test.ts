@@ -162,3 +162,20 @@ for (
     assertEquals(scene.take(), [`a del k ${classification}`]);
   });
 }
+
+Deno.test("where not all nodes are heard, a restore is an artefact if its deletion is heard, or else uncertain", () => {
+  const scene = new Scene({ a: [1], b: [] });
+  scene.filter.proofs.isNarrow = true;
+  scene.emit("b", "restore");
+  scene.emit("a", "del");
+  for (let n = 0; n < 3; n++) scene.prove("a", "b");
+  scene.answer("b", false);
+  scene.report("a");
+  scene.report("b");
+  assertEquals(scene.take(), ["b restore k artefact", "a del k artefact"]);
+  scene.emit("a", "restore");
+  for (let n = 0; n < 3; n++) scene.prove("a", "b");
+  scene.report("a");
+  scene.report("b");
+  assertEquals(scene.take(), ["a restore k maybe"]);
+});
