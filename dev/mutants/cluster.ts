@@ -267,7 +267,7 @@ export const cluster: readonly Mutant[] = [
     file: "cluster/members/succession.ts",
     before: "from ??= (isLate ? silentAt : lostAt) - roundTrip;",
     after: "from ??= lostAt;",
-    tests: ["tests/cluster/model_scenarios_test.ts", "--filter=hung for long"],
+    tests: ["tests/cluster/model_property_test.ts", "--filter=killed and hang"],
   },
   {
     name: "no longer asks a node for proof that events of others wait for",
