@@ -1,5 +1,5 @@
 import type { KeyNotification } from "../parse/mod.ts";
-import { checkKnown } from "./connection/option_checks.ts";
+import { checkKinds, checkKnown } from "./connection/option_checks.ts";
 import { SILENT_MS } from "./connection/timers.ts";
 import type { ListenerOptions, NotificationsEvent, NotificationsEventMap } from "./reports.ts";
 import type { Health, Status } from "./status.ts";
@@ -44,6 +44,7 @@ export abstract class AbstractKeyspaceNotifications extends SubscribingNotificat
    */
   async close(options: CloseOptions = {}): Promise<void> {
     checkKnown(options, ["drain"]);
+    checkKinds(options, { drain: "boolean" });
     const { drain = false } = options;
     this.dispatcher.drains = drain;
     this.end();

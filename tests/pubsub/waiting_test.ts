@@ -123,6 +123,14 @@ Deno.test("close with drain delivers what is queued for a handler, and waits for
   assertEquals(taken, ["0", "1", "2"]);
 });
 
+Deno.test("close rejects a drain that is neither true nor false", async () => {
+  const { finish, notifications } = await withSlowHandler();
+  await assertRejects(() => notifications.close({ drain: "no" as never }), TypeError, "drain");
+  assertEquals(notifications.health().ok, true);
+  await notifications.close();
+  finish();
+});
+
 Deno.test("a second close drops what the first would drain, and ends its wait", async () => {
   const { taken, finish, notifications } = await withSlowHandler();
   const closing = notifications.close({ drain: true });
