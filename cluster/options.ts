@@ -5,6 +5,7 @@ import {
   checkMilliseconds,
   checkOneOf,
 } from "../pubsub/connection/option_checks.ts";
+import { checkUnused } from "../pubsub/connection/option_checks.ts";
 import { checkStandby } from "../pubsub/options.ts";
 
 /**
@@ -83,5 +84,8 @@ export function resolveClusterOptions(options: ClusterOptions): ClusterSettings 
   checkMilliseconds("refreshInterval", refreshInterval);
   if (maxNodes !== undefined) checkAtLeast(1, "maxNodes", maxNodes);
   checkOneOf(["hide", "mark", "deliver"], "migrations", migrations);
+  if (migrations === "deliver") {
+    checkUnused(options, ["standby"], 'migrations: "deliver"', "it needs fences");
+  }
   return { refreshInterval, maxNodes, migrations };
 }

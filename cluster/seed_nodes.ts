@@ -84,12 +84,7 @@ export function checkForCluster(options: ClusterOptions): void {
       "a node is left when the others no longer name it as a primary",
     );
   }
-  checkUnused(
-    options,
-    ["standby", "onRolledBack"],
-    "a cluster",
-    "it is for sentinels",
-  );
+  checkUnused(options, ["onRolledBack"], "a cluster", "its failovers are gaps");
   checkUnused(
     options,
     ["singleNode"],

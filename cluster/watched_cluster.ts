@@ -5,6 +5,7 @@ import type { CheckedChannel } from "../pubsub/flags.ts";
 import type { Status } from "../pubsub/mod.ts";
 import { ClosedError, CodedError, TimeoutError } from "../pubsub/connection/errors.ts";
 import { ConnectTurns } from "../pubsub/connect_turns.ts";
+import { standbyTools } from "../pubsub/standby_tools.ts";
 import { resolveOptions, type Settings } from "../pubsub/options.ts";
 import { quoteEach } from "../pubsub/connection/printable.ts";
 import type { Topology } from "./discovery/topology.ts";
@@ -66,7 +67,8 @@ export class WatchedCluster {
       reconcile: async () => {
         this.#registerOpposites();
         this.#members.unwant();
-        await this.#onEach(({ server }) => server.reconcile());
+        this.#members.standbys?.channels.set();
+        await this.#onEach(({ server, shard }) => (shard?.standby ?? server).reconcile());
       },
     });
     this.#members = new Members({
@@ -112,6 +114,12 @@ export class WatchedCluster {
    * @throws {AuthError} when the user is refused, or may not read the topology
    */
   async start(): Promise<void> {
+    if (this.settings.standby) {
+      const module = await import("./members/shard_standby.ts");
+      const tools = standbyTools();
+      const channels = new module.SharedChannels(this.dispatcher.registry, tools);
+      this.#members.standbys = { module, tools, channels };
+    }
     await this.refreshSubscriptions();
   }
 
@@ -142,7 +150,8 @@ export class WatchedCluster {
     // Before the fences are set, which may be thousands.
     await this.#onEach(({ server }) => server.checkDelivery(checked));
     admit();
-    const all = [...channels, ...this.#registerOpposites()];
+    const compared = members.standbys?.channels.set(checked) ?? [];
+    const all = [...channels, ...compared, ...this.#registerOpposites()];
     const settle = async () => (await this.#onEach((member) => member.settle(all))).flat();
     let refused = await settle();
     // The topology may be older than the last migration.
@@ -163,7 +172,8 @@ export class WatchedCluster {
     const { topology, filter, slots: watched } = this.#members;
     const { artefacts, uncertain, held, heldBytes } = filter.queues;
     const each = [...this.#members.values()];
-    const nodes = each.map(({ id, server }) => ({
+    const nodes = each.map(({ id, server, shard }) => ({
+      ...(shard === null ? {} : { standby: shard.standby.status() }),
       ...server.status(),
       id,
       slots: topology?.slotsOf(id) ?? [],

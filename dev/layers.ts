@@ -64,6 +64,7 @@ export const LAYERS: readonly Layer[] = [
       "cluster/discovery/",
       "cluster/migration/",
       "pubsub/",
+      "pubsub/standby/",
       "pubsub/connection/",
       "resp/",
       "parse/",

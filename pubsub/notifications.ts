@@ -1,4 +1,3 @@
-import { Channel, matchGlob } from "../parse/mod.ts";
 import { DEFAULT_PORT, readTarget, type ServerTarget } from "./connection/address.ts";
 import { formatAddress } from "./connection/transport.ts";
 import { AbstractKeyspaceNotifications } from "./base.ts";
@@ -6,7 +5,6 @@ import { fromCaller } from "./connection/caller.ts";
 import { ClosedError, ConnectError } from "./connection/errors.ts";
 import type { ServerInfo } from "./connection/handshake.ts";
 import type { CheckedChannel } from "./flags.ts";
-import { FilteredConsumer, makeFilter } from "./filter.ts";
 import { OpenGap } from "./gap.ts";
 import { PING } from "./heartbeat.ts";
 import { type Desired, Dispatcher } from "./dispatcher.ts";
@@ -24,6 +22,7 @@ import type { RoleCheck, RoleCheckOptions } from "./role_check.ts";
 import { isSentinelTarget, type SentinelTarget } from "./sentinel_target.ts";
 import type { ServerOwner } from "./server_owner.ts";
 import type { Standby } from "./standby/standby.ts";
+import { standbyTools } from "./standby_tools.ts";
 import type { NodeState, Status } from "./status.ts";
 import { Server } from "./server.ts";
 
@@ -78,7 +77,7 @@ export class KeyspaceNotifications extends AbstractKeyspaceNotifications {
     const standby = this.#standby = module && new module.Standby({
       settings,
       dispatcher: this.dispatcher,
-      tools: { Channel, FilteredConsumer, makeFilter, matchGlob, Server },
+      tools: standbyTools(),
       replicas: replicas!,
       onLost: (reason, from) => {
         gap.begin(reason, from);

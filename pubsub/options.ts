@@ -151,15 +151,15 @@ export interface ConnectOptions extends OpenOptions {
   readonly onFlush?: ((flush: Flush) => void) | undefined;
   /**
    * Also subscribes to a replica, and delivers its events if the connection to the primary is lost or
-   * another node becomes the primary, so that there is no gap. Only for sentinels. Requires permission for
-   * `ROLE`, `INFO`, `CONFIG GET` and `CLIENT TRACKING`. Also requires the same `notify-keyspace-events` on
+   * another node becomes the primary, so that there is no gap. Only for sentinels and clusters; in a
+   * cluster, a failover is a gap. Requires permission for `ROLE`, `INFO`, `CONFIG GET` and `CLIENT TRACKING`. Also requires the same `notify-keyspace-events` on
    * the primary and its replicas, with `g` if it has `x` or `e`. `onWarning` says what is missing. See
    * `docs/standby.md`. Default: `false`.
    */
   readonly standby?: boolean | undefined;
   /**
    * Called with the notifications that a failover has undone, when the new primary begins. Earlier
-   * notifications may still wait, as for `onGap`. Rejected without `standby`.
+   * notifications may still wait, as for `onGap`. Rejected without `standby`, and for a cluster.
    */
   readonly onRolledBack?: ((item: RolledBack) => void) | undefined;
   /**

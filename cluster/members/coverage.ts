@@ -191,6 +191,7 @@ export class Coverage {
    * @param from everything from before this time was received, in ms since the epoch
    * @param isEnded whether it has ended its fences in its stream, so that nothing of its own is missing
    * @param isHeirHeard whether nothing is missing of the node that replaced it either
+   * @param covered slots of which nothing is missing, because a replica covers them
    * @returns the gaps of slots that another node has covered since
    */
   lose(
@@ -199,11 +200,12 @@ export class Coverage {
     reason: GapReason,
     isEnded = false,
     isHeirHeard = false,
+    covered: ReadonlySet<number> | null = null,
   ): SlotGap[] {
     const lost = { nodeId, reason, since: from, isHanded: false };
     for (const [slot, before] of this.#slots.entries()) {
       if (before?.reason === null) {
-        if (before.nodeId === nodeId) this.#slots[slot] = lost;
+        if (before.nodeId === nodeId && !covered?.has(slot)) this.#slots[slot] = lost;
       } else if (before?.isHanded && !isHeirHeard) {
         // This node may have owned the slot meanwhile, or its heir, which is not heard.
         this.#slots[slot] = { ...before, isHanded: false };
@@ -224,6 +226,15 @@ export class Coverage {
       this.#setDoubts(slot, left);
     }
     return group(ended);
+  }
+
+  /** Of these slots of a node something is missing after all. */
+  uncover(nodeId: string, slots: ReadonlySet<number>, from: number, reason: GapReason): void {
+    for (const slot of slots) {
+      const before = this.#slots[slot]!;
+      if (before?.reason !== null || before.nodeId !== nodeId) continue;
+      this.#slots[slot] = { nodeId, reason, since: from, isHanded: false };
+    }
   }
 
   /**

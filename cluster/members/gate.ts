@@ -37,6 +37,7 @@ export class NodeGate implements ServerGate {
     const link = this.#link;
     notification.node = this.#name;
     if (begins) this.#slot = slotOf(notification);
+    this.#node.onReceived();
     notification.slot = this.#slot;
     // Of a connection that is over.
     if (link === null) return dispatcher.hand(delivery);
@@ -70,6 +71,7 @@ export class NodeGate implements ServerGate {
     const link = new Link(connection, protocol, send, this.#node, this.#context);
     this.#link = link;
     this.#name = node;
+    this.#node.onConnected();
     if (!hasFences) {
       filter.withoutFences(link.stream);
       return await read;

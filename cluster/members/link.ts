@@ -21,6 +21,10 @@ export interface GatedNode {
   readonly unheardFrom: number | null;
   /** Whether the node has been a primary all the time since it was connected to. */
   wasPrimary(connection: Connection): Promise<boolean>;
+  /** A message has come. */
+  onReceived(): void;
+  /** There is another connection. */
+  onConnected(): void;
   /** Notes where the node stands in its replication stream. */
   readHistory(connection: Connection): Promise<void>;
   /** Events wait for the answer of the node. */

@@ -5,7 +5,7 @@ import { PING, type Probe } from "../../pubsub/heartbeat.ts";
 import { parseRole, readReplication } from "../../pubsub/connection/info.ts";
 import type { GapReason } from "../../pubsub/gap.ts";
 import type { DroppedMessages } from "../../pubsub/held_messages.ts";
-import type { Desired, Refusal } from "../../pubsub/dispatcher.ts";
+import type { Delivery, Desired, Refusal } from "../../pubsub/dispatcher.ts";
 import { formatAddress, type TcpAddress } from "../../pubsub/mod.ts";
 import type { Settings } from "../../pubsub/options.ts";
 import { ReplicationLog } from "../../pubsub/replication.ts";
@@ -13,7 +13,8 @@ import { Server } from "../../pubsub/server.ts";
 import type { ServerOwner } from "../../pubsub/server_owner.ts";
 import { parseClusterInfo, parseNodeLines } from "./report.ts";
 import type { SlotRange } from "../discovery/slot.ts";
-import type { NodeReport } from "../migration/node_stream.ts";
+import type { NodeReport, NodeStream } from "../migration/node_stream.ts";
+import type { ShardStandby } from "./shard_standby.ts";
 import type { Succession } from "./succession.ts";
 import { NodeGate } from "./gate.ts";
 import type { GateContext, GatedNode } from "./link.ts";
@@ -49,6 +50,8 @@ export interface MemberContext extends GateContext {
   onDropped(member: Member, dropped: DroppedMessages): void;
   /** The state has changed. */
   onState(member: Member): void;
+  /** Has replicas stand by for a primary; null without that option. */
+  standbyFor(member: Member): ShardStandby | null;
 }
 
 /** A primary that is watched. */
@@ -58,6 +61,8 @@ export class Member implements GatedNode, ServerOwner {
   /** The connection to the node, its flags and figures. */
   readonly server: Server;
   readonly gate: NodeGate;
+  /** The replica that stands by; null without that option. */
+  readonly shard: ShardStandby | null;
   /** In how many answers in a row the node was not a primary. */
   absences = 0;
   /** Since when all desired events arrive from the node, in ms since the epoch; null if they do not. */
@@ -105,6 +110,20 @@ export class Member implements GatedNode, ServerOwner {
       gate: this.gate,
       owner: this,
     });
+    this.shard = context.standbyFor(this);
+  }
+
+  /** The stream of its connection; null while there is none. */
+  get stream(): NodeStream<Delivery> | null {
+    return this.gate.stream;
+  }
+
+  onReceived(): void {
+    if (this.shard !== null) this.shard.standby.primary.received++;
+  }
+
+  onConnected(): void {
+    this.shard?.standby.primary.connected();
   }
 
   inspect({ role }: ServerInfo): void {
@@ -158,7 +177,8 @@ export class Member implements GatedNode, ServerOwner {
   /** As {@linkcode Server.settle}, once the fences of the channels' slots are set. */
   async settle(channels: readonly Desired[]): Promise<Refusal[]> {
     await this.#extend(channels);
-    const refused = await this.server.settle(channels);
+    const settle = (all: readonly Desired[]) => this.server.settle(all);
+    const refused = await (this.shard?.settle(channels, settle) ?? settle(channels));
     // The node may have been connected to meanwhile, and own more slots than the topology said then.
     await this.#extend(channels);
     return refused;
@@ -195,6 +215,7 @@ export class Member implements GatedNode, ServerOwner {
   /** Ends the connection for good. */
   close(reason: Error): void {
     this.gate.close();
+    this.shard?.standby.close(reason);
     this.server.close(reason);
   }
 

@@ -8,10 +8,15 @@ import type { Settings } from "../../pubsub/options.ts";
 import type { ServerChannel } from "../../pubsub/connection/requests.ts";
 import type { SlotRange } from "../discovery/slot.ts";
 import { dialAddress, type Topology } from "../discovery/topology.ts";
+import { mustWait } from "../migration/event_queues.ts";
 import { MigrationFilter } from "../migration/filter.ts";
 import type { Classification } from "../migration/node_stream.ts";
 import type { MigrationPolicy } from "../options.ts";
+import type { StandbyOptions } from "../../pubsub/standby/standby.ts";
+import type { ComparedChannels } from "../../pubsub/standby/aliases.ts";
+import type { ShardStandby } from "./shard_standby.ts";
 import { Member, type MemberContext } from "./member.ts";
+import { slotOf } from "./gate.ts";
 import { Succession } from "./succession.ts";
 import { WatchedSlots } from "./watched_slots.ts";
 
@@ -32,6 +37,16 @@ const SPARE_MS = 5_000;
 
 /** How much longer than the loss of a node takes to notice events wait for it, in ms. */
 const HOLD_MARGIN_MS = 1_000;
+
+/** Handed over, because bundlers divide a chunk whose values another one imports. */
+export type StandbyTools = StandbyOptions["tools"];
+
+/** What has replicas stand by. */
+export interface Standbys {
+  readonly module: typeof import("./shard_standby.ts");
+  readonly tools: StandbyTools;
+  readonly channels: ComparedChannels;
+}
 
 /** What members need. */
 export interface MembersOptions {
@@ -60,6 +75,8 @@ export class Members extends Map<string, Member> implements MemberContext {
   readonly filter: MigrationFilter<Delivery>;
   readonly hasFences: boolean;
   clock = 0;
+  /** What has replicas stand by; null without that option. */
+  standbys: Standbys | null = null;
   /** The last topology; null before the first. */
   topology: Topology | null = null;
   readonly #options: MembersOptions;
@@ -100,6 +117,7 @@ export class Members extends Map<string, Member> implements MemberContext {
   /** Ends everything. */
   close(reason: Error): void {
     this.succession.close();
+    for (const { shard } of this.values()) shard?.end();
     this.slots.report(this.slots.coverage.end(Date.now()));
     for (const member of this.values()) member.close(reason);
   }
@@ -294,6 +312,7 @@ export class Members extends Map<string, Member> implements MemberContext {
 
   /** @param isHeirHeard whether the node is certain to have been replaced by one that is heard */
   #leave(member: Member, why: string, isHeirHeard = false): void {
+    member.shard?.end();
     this.delete(member.id);
     this.filter.proofs.removePrimary(member.id);
     const from = member.server.connection?.lastAckAt ?? Date.now();
@@ -335,9 +354,13 @@ export class Members extends Map<string, Member> implements MemberContext {
     member.heardSince = null;
     if (gate.stream !== null) member.visited = gate.stream.visited;
     if (member.server.connection === null) this.#awaitDemotion(member);
+    const covered = member.shard?.prepare(reason, from) ?? null;
+    const { stream } = gate;
     // Before events that wait for what this node would have sent.
-    this.#lose(member, from, reason);
+    this.slots.report(this.slots.coverage.lose(member.id, from, reason, false, false, covered));
     if (member.server.connection === null) gate.close();
+    if (covered !== null) member.shard!.lose(stream === null || stream.queue.length === 0);
+    else member.shard?.standby.lose(reason, from);
     this.#awaitHeir(member.id);
     this.#options.onHint();
   }
@@ -403,6 +426,7 @@ export class Members extends Map<string, Member> implements MemberContext {
     // A member that was left says so when it is closed, and concerns nobody any more.
     if (this.get(member.id) !== member || dispatcher.ended !== null) return;
     const { state } = member.server;
+    member.shard?.onState();
     if (state === "ready") this.#onReady(member);
     else if (state === "degraded") {
       this.slots.report(this.slots.coverage.coverInPart(this.slots.ownedBy(member), Date.now()));
@@ -443,19 +467,26 @@ export class Members extends Map<string, Member> implements MemberContext {
     this.succession.end(member.id);
     this.succession.endLoss(member.id);
     if (member.log !== null) this.succession.keepLog(member.id, member.log);
-    this.slots.gain(member, this.slots.ownedBy(member), true);
+    this.#gain(member, this.slots.ownedBy(member), true);
     member.gate.extend().catch(() => {});
     if (this.slots.isNarrow) this.#follow(null);
   }
 
+  /** A member owns slots, which no other one may cover by its replica any more. */
+  #gain(member: Member, slots: readonly number[], atConnect: boolean): void {
+    for (const other of this.values()) if (other !== member) other.shard?.released(slots);
+    this.slots.gain(member, slots, atConnect);
+  }
+
   onFences(id: string, owned: readonly number[], denied: readonly number[]): void {
     const member = this.get(id)!;
-    this.slots.gain(member, owned, false);
+    this.#gain(member, owned, false);
     for (const slot of denied) this.slots.release(member, slot, Date.now());
   }
 
   onReleased(id: string, slot: number, provenAt: number): void {
     const member = this.get(id)!;
+    member.shard?.released([slot]);
     this.slots.release(member, slot, provenAt);
     // All of them at once: it was replaced, and not one slot moved.
     if (member.gate.stream?.fenceCount === 0) this.#awaitHeir(id);
@@ -479,6 +510,7 @@ export class Members extends Map<string, Member> implements MemberContext {
       ? Math.max(POLLING_MS[0], nodes * POLLING_MS[1])
       : Math.max(COUNTING_MS[0], this.size * COUNTING_MS[1]);
     for (const member of this.values()) {
+      member.shard?.check();
       member.inquire(now, pause, this.topology!.nodes.size);
       if (member.server.silentFor > SILENT_MS) {
         if (this.#awaitHeir(member.id)) onHint();
@@ -508,11 +540,43 @@ export class Members extends Map<string, Member> implements MemberContext {
   #deliver(delivery: Delivery, classification: Classification): void {
     const { dispatcher, migrations } = this.#options;
     if (dispatcher.ended !== null) return;
+    let passed = delivery;
     if (classification === "maybe") delivery.notification.migration = "maybe";
     else if (classification === "artefact") {
-      if (migrations === "hide") return;
-      delivery.notification.migration = true;
+      // A replica repeats what is hidden, too, so that it has to be compared.
+      if (migrations === "hide") passed = { ...delivery, consumers: [] };
+      else delivery.notification.migration = true;
     }
-    dispatcher.hand(delivery);
+    if (this.standbys === null) return dispatcher.hand(passed);
+    const { node } = delivery.notification;
+    for (const member of this.values()) {
+      if (member.node === node) return member.shard!.take(passed);
+    }
+    dispatcher.hand(passed);
+  }
+
+  standbyFor(member: Member): ShardStandby | null {
+    const { standbys } = this;
+    if (standbys === null) return null;
+    return new standbys.module.ShardStandby(member, {
+      settings: this.settings,
+      dispatcher: this.dispatcher,
+      tools: standbys.tools,
+      channels: standbys.channels,
+      slotOf,
+      mayMigrate: mustWait,
+      replicasOf: (id) => {
+        const { tls, settings: { addressMap } } = this.#options;
+        return (this.topology?.replicasOf(id) ?? []).flatMap((node) => {
+          const address = node.health === "online" ? dialAddress(node, { tls }) : null;
+          return address === null ? [] : [addressMap(address)];
+        });
+      },
+      onLost: ({ id }, slots, reason, from) => {
+        this.slots.coverage.uncover(id, slots, from, reason);
+        if (member.isHeard) this.slots.gain(member, this.slots.ownedBy(member), true);
+      },
+      onStatus: () => this.#options.onStatus(),
+    });
   }
 }

@@ -300,8 +300,8 @@ export const cluster: readonly Mutant[] = [
   {
     name: "delivers artefacts that are to be hidden",
     file: "cluster/members/members.ts",
-    before: 'if (migrations === "hide") return;',
-    after: "",
+    before: 'if (migrations === "hide") passed',
+    after: 'if (migrations === "mark") passed',
     tests: ["tests/cluster/artefacts_test.ts"],
   },
   {

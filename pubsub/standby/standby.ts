@@ -25,7 +25,7 @@ import type { StandbyStatus } from "../status.ts";
 import { ComparedChannels, type FilterTools } from "./aliases.ts";
 import { Replica } from "./replica.ts";
 import { type Place, Side, type SideTaker } from "./side.ts";
-import { Streams } from "./streams.ts";
+import { type Output, Streams } from "./streams.ts";
 import { continuationOf, type Cut } from "./succession.ts";
 import { type Verification, verify } from "./verification.ts";
 
@@ -38,10 +38,33 @@ const VERIFYING_MS = 200;
 /** How long a replica that was promoted, or follows another primary, may be ahead of the sentinels, in ms. */
 const PROMOTION_MS = 10_000;
 
+export { ComparedChannels };
+
+/** What is different for a shard of a cluster, whose failovers are not followed. */
+export interface ShardHooks {
+  /** Whether everything that was received of the primary has been delivered. */
+  readonly isSettled: boolean;
+  /** Notes what a message of the replica belongs to, before anybody has read its key. */
+  locate(delivery: Delivery): void;
+  /** Whether nothing of the replica waits to be confirmed. */
+  readonly isConfirmed: boolean;
+  /**
+   * At this place of its stream the replica still followed the primary.
+   *
+   * @returns whether the primary may take the lead again
+   */
+  confirm(): boolean;
+}
+
 /** What a standby needs, and where it reports. */
 export interface StandbyOptions {
   readonly settings: Settings;
   readonly dispatcher: Dispatcher;
+  /** What takes the events and reports; left out, the dispatcher. */
+  readonly output?: Output;
+  /** The channels that are compared, if several standbys share them. */
+  readonly channels?: ComparedChannels;
+  readonly shard?: ShardHooks;
   readonly tools: FilterTools & { readonly Server: typeof Server };
   /** Lists the replicas of the primary, the best first. */
   replicas(signal: AbortSignal): Promise<readonly Address[]>;
@@ -91,8 +114,12 @@ export class Standby implements SideTaker {
       onBroken: () => this.#endReplica(),
       onWarning: (message) => this.#blame(message),
     });
-    this.#channels = new ComparedChannels(options.dispatcher.registry, options.tools);
-    this.#streams = new Streams(this.primary, this.#replica, options);
+    this.#channels = options.channels ??
+      new ComparedChannels(options.dispatcher.registry, options.tools);
+    this.#streams = new Streams(this.primary, this.#replica, {
+      settings: options.settings,
+      dispatcher: options.output ?? options.dispatcher,
+    });
   }
 
   /** Begins, once the primary is ready. */
@@ -113,6 +140,24 @@ export class Standby implements SideTaker {
   /** Whether the replica replaces the primary, and has confirmed all channels. */
   get isCovering(): boolean {
     return this.#streams.isReplicaLeading && this.#replica.server.agrees;
+  }
+
+  /** Whether the replica can replace the primary, and nothing that is desired is missing of it. */
+  get canCover(): boolean {
+    const { matcher, isReplicaLeading } = this.#streams;
+    return this.#replica.stream !== null && this.#replica.frozen === null && !this.#lacksMisses &&
+      (isReplicaLeading || matcher.isMatched);
+  }
+
+  /** Whether the replica leads. */
+  get isLeading(): boolean {
+    return this.#streams.isReplicaLeading;
+  }
+
+  /** Gives the replica up; while it leads, the gap begins that its primary has left. */
+  abandon(why: string): void {
+    this.#unmatch();
+    this.#leaveReplica(why);
   }
 
   /** How it stands. */
@@ -140,26 +185,34 @@ export class Standby implements SideTaker {
     checked: readonly CheckedChannel[],
     settle: (channels: readonly Desired[]) => Promise<Refusal[]>,
   ): Promise<Refusal[]> {
+    const added = this.#channels.set(checked);
+    const refused = await this.settle([...channels, ...added], settle);
+    const isAsked = ({ channel }: Refusal) => channels.includes(channel);
+    for (const { error } of refused.filter((one) => !isAsked(one))) this.#blame(error.message);
+    return refused.filter(isAsked);
+  }
+
+  /** The same, of channels that are registered. */
+  async settle(
+    all: readonly Desired[],
+    settle: (channels: readonly Desired[]) => Promise<Refusal[]>,
+  ): Promise<Refusal[]> {
     return await this.#change(async () => {
-      const added = this.#channels.set(checked);
-      const all = [...channels, ...added];
       const atReplica = this.#replica.server.connection === null
         ? Promise.resolve([])
         : this.#replica.server.settle(all).catch(() => []);
       const refused = await settle(all);
       // What leads has to have confirmed them too.
       const alsoRefused = this.#streams.isReplicaLeading ? await atReplica : [];
-      for (const { channel, error } of [...refused, ...alsoRefused]) {
-        if (!channels.includes(channel)) this.#blame(error.message);
-      }
-      return refused.filter(({ channel }) => channels.includes(channel));
+      for (const { error } of alsoRefused) this.#blame(error.message);
+      return refused;
     });
   }
 
   /** Has both servers unsubscribe what is not desired. */
   async reconcile(): Promise<void> {
     await this.#change(async () => {
-      this.#channels.set();
+      if (this.#options.channels === undefined) this.#channels.set();
       await Promise.all([this.primary.server.reconcile(), this.#replica.server.reconcile()]);
     });
   }
@@ -234,6 +287,7 @@ export class Standby implements SideTaker {
   }
 
   take(side: Side, delivery: Delivery): void {
+    if (side === this.#replica) this.#options.shard?.locate(delivery);
     const event = this.#streams.take(side, delivery);
     if (event === null) return;
     if (side === this.primary || this.#replica.frozen === null) {
@@ -257,7 +311,10 @@ export class Standby implements SideTaker {
     if (side === this.#replica) {
       this.#answeredAt = performance.now();
       if (this.#replica.frozen !== null) return this.#placeCut(place);
-      if (place.source !== this.#replica.source) return this.#freeze(place, null);
+      if (place.source !== this.#replica.source) {
+        if (this.#options.shard) return this.#leaveReplica("it follows another primary");
+        return this.#freeze(place, null);
+      }
       this.#replica.lastPlace = { offset: place.offset, received: side.received };
       if (place.isLinked) this.#replica.recent.clear();
       else this.#isVerified = false;
@@ -267,7 +324,11 @@ export class Standby implements SideTaker {
       side === this.#streams.leading &&
       this.#changes === 0 && side.stream !== null;
     if (epoch !== this.epoch || !place.isLinked || !isAlone && !this.#isComparable) return;
+    const { shard } = this.#options;
+    if (side === this.primary && shard?.isSettled === false) return;
     this.#streams.matcher.mark(side.stream!, place.offset);
+    if (side === this.#replica && shard?.confirm() === false) return;
+    if (side === this.primary && shard !== undefined) return;
     if (this.#streams.matcher.isMatched && this.#streams.isReplicaLeading) {
       if (this.#streams.change(true)) this.#options.onStatus();
     }
@@ -336,6 +397,7 @@ export class Standby implements SideTaker {
     const frozen = replica.frozen!;
     const { source } = frozen.place!;
     const next = continuationOf(frozen, this.#history, ours, theirs);
+    if (this.#options.shard && !next?.isSame) return this.#leaveReplica("it goes on elsewhere");
     if (!this.#streams.isReplicaLeading && !(next?.isSame && next.isWhole)) {
       replica.source = source;
       return this.#beginReplica();
@@ -381,7 +443,10 @@ export class Standby implements SideTaker {
     if (this.#isClosed) return;
     if (!this.#streams.isReplicaLeading) return this.#streams.matcher.endStandby();
     const { reason, from } = this.#streams.loss!;
-    if (primary.stream !== null && this.#streams.change(false)) return this.#options.onStatus();
+    const isConfirmed = this.#options.shard?.isConfirmed ?? true;
+    if (primary.stream !== null && isConfirmed && this.#streams.change(false)) {
+      return this.#options.onStatus();
+    }
     this.#restart();
     this.#options.onLost(reason, from);
     this.#streams.tellDoubts();

@@ -9,10 +9,13 @@ import type { Side, StandbyEvent } from "./side.ts";
 import { type Continuation, findUndone, type Frozen, type LostStream } from "./succession.ts";
 import { Doubts } from "./verification.ts";
 
+/** What takes the events and reports of the streams. */
+export type Output = Pick<Dispatcher, "registry" | "hand" | "reportGap" | "reportRolledBack">;
+
 /** What the streams need. */
 export interface StreamsOptions {
   readonly settings: { readonly queue: QueueLimits };
-  readonly dispatcher: Dispatcher;
+  readonly dispatcher: Output;
 }
 
 /** The streams of a primary and its replica, of which one leads: its events are delivered. */

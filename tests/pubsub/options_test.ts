@@ -295,9 +295,14 @@ USELESS.push(
     "the option standby with a single server",
   ],
   [
-    "standby with several URLs",
-    () => connect([URL_OF_NONE, URL_OF_NONE], { standby: true }),
-    "the option standby with a cluster",
+    "onRolledBack with several URLs",
+    () => connect([URL_OF_NONE, URL_OF_NONE], { standby: true, onRolledBack() {} }),
+    "the option onRolledBack with a cluster",
+  ],
+  [
+    "standby without fences",
+    () => connect([URL_OF_NONE, URL_OF_NONE], { standby: true, migrations: "deliver" }),
+    'the option standby with migrations: "deliver"',
   ],
 );
 

@@ -54,6 +54,8 @@ class Scene {
       wasPrimary: () => Promise.resolve(this.wasPrimary),
       readHistory: () => Promise.resolve(),
       expect: () => void this.asked++,
+      onReceived() {},
+      onConnected() {},
       reported() {},
     };
     this.gate = new NodeGate(node, {
