@@ -201,9 +201,9 @@ export class Member implements GatedNode, ServerOwner {
     this.#retry(`Cannot connect to ${node} any more: it is ${name} now`);
   }
 
-  /** Reconnects at once, unless it is connected: it was a replica, and is a primary. */
+  /** Reconnects at once, unless its first attempt is under way or it is connected: it is a primary now. */
   retry(): void {
-    if (this.server.connection !== null) return;
+    if (this.server.connection !== null || this.server.failures === 0) return;
     this.#retry(`${this.node} has become a primary`);
   }
 
