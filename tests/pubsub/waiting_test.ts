@@ -162,15 +162,8 @@ Deno.test("close with drain ends a loop after what is queued for it, also from w
 Deno.test("a cluster is drained, too", async () => {
   await using cluster = await startCluster(TALKATIVE);
   const notifications = await connect(cluster.urls);
-  const taken: string[] = [];
-  let finish!: () => void;
-  const finished = new Promise<void>((resolve) => finish = resolve);
-  await notifications.subscribeKeyevent("set", {
-    handler: async ({ key }) => {
-      taken.push(key);
-      await finished;
-    },
-  });
+  const { taken, finish, handler } = slowHandler();
+  await notifications.subscribeKeyevent("set", { handler });
   const owner = await cluster.ownerOf("{a}");
   for (const key of ["{a}1", "{a}2"]) await owner.command("SET", key, "x");
   await until("both have come", () => taken.length + notifications.status().queued === 2);
@@ -180,19 +173,24 @@ Deno.test("a cluster is drained, too", async () => {
   assertEquals(taken, ["{a}1", "{a}2"]);
 });
 
+/** A handler whose calls are not done before `finish`. */
+function slowHandler() {
+  const taken: string[] = [];
+  let finish!: () => void;
+  const finished = new Promise<void>((resolve) => finish = resolve);
+  const handler = async ({ key }: { readonly key: string }): Promise<void> => {
+    taken.push(key);
+    await finished;
+  };
+  return { taken, finish, handler };
+}
+
 /** A handler whose first call is not done before `finish`, and two notifications behind it. */
 async function withSlowHandler() {
   await using server = await startServer(TALKATIVE);
   const notifications = await connect(server.url);
-  const taken: string[] = [];
-  let finish!: () => void;
-  const finished = new Promise<void>((resolve) => finish = resolve);
-  await notifications.subscribeKeyevent("set", {
-    handler: async ({ key }) => {
-      taken.push(key);
-      await finished;
-    },
-  });
+  const { taken, finish, handler } = slowHandler();
+  await notifications.subscribeKeyevent("set", { handler });
   for (const key of ["0", "1", "2"]) await server.command("SET", key, "x");
   await until("all have come", () => notifications.status().queued === 2);
   return { taken, finish, notifications };
