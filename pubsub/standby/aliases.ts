@@ -1,4 +1,5 @@
 import { REPEATED_AS } from "../../events/replication.ts";
+import type { byteText, fromByteText } from "../../bytes/byte_text.ts";
 import type { Channel, matchGlob } from "../../parse/mod.ts";
 import type { ServerChannel } from "../connection/requests.ts";
 import type { Consumer } from "../delivery.ts";
@@ -19,6 +20,8 @@ export const NOBODY: Consumer = {
 /** Handed over, because bundlers divide a chunk whose values another one imports. */
 export interface FilterTools {
   readonly Channel: typeof Channel;
+  readonly byteText: typeof byteText;
+  readonly fromByteText: typeof fromByteText;
   readonly matchGlob: typeof matchGlob;
   readonly FilteredConsumer: typeof FilteredConsumer;
   readonly makeFilter: typeof makeFilter;
@@ -43,7 +46,7 @@ const OF_EVENTS = /^([^:]*:)([^|]*)(\|.*)?$/s;
 export function aliasesOf(channels: Iterable<CheckedChannel>, tools: FilterTools): Alias[] {
   const aliases: Alias[] = [];
   for (const { bytes, isPattern, users = [] } of channels) {
-    const text = textOf(bytes);
+    const text = tools.byteText(bytes);
     const [, start, named, key = ""] = OF_EVENTS.exec(text) ?? [];
     for (const user of users as readonly User[]) {
       if (isNobody(user)) continue;
@@ -62,7 +65,7 @@ export function aliasesOf(channels: Iterable<CheckedChannel>, tools: FilterTools
           });
         } else if (named !== undefined) {
           aliases.push({
-            channel: { bytes: toBytes(start + repeated + key), isPattern },
+            channel: { bytes: tools.fromByteText(start + repeated + key), isPattern },
             user: "passes" in user ? new tools.FilteredConsumer(NOBODY, user.passes, []) : NOBODY,
           });
         }
@@ -109,7 +112,7 @@ function isTaken(
   tools: FilterTools,
 ): boolean {
   for (const { bytes, isPattern, users = [] } of channels) {
-    const text = textOf(bytes);
+    const text = tools.byteText(bytes);
     const isOne = (user: unknown) =>
       !isNobody(user as User) && takesOf(text, isPattern, user as User, tools)(event);
     if (users.some(isOne)) return true;
@@ -133,14 +136,4 @@ function takesOf(
   const [, , named] = OF_EVENTS.exec(text) ?? [];
   if (OF_KEYS.test(text) || named === undefined) return () => true;
   return (event) => isPattern ? matchGlob(named, event) : named === event;
-}
-
-/** Makes a text with one character for each byte. */
-function textOf(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => String.fromCharCode(byte)).join("");
-}
-
-/** Makes the bytes of such a text. */
-function toBytes(text: string): Uint8Array {
-  return Uint8Array.from(text, (character) => character.charCodeAt(0));
 }
