@@ -53,7 +53,7 @@ export const doctor: Command = {
     const selection = Selection.read(args, target.db);
     const checkup: Checkup = { target, selection, probe: args.has("probe"), signal };
     const doubts = doubtsOf(selection).map((text): Finding => {
-      return { level: "warning", topic: "event", text, mend: [] };
+      return { level: "warning", topic: "event", text, fix: [] };
     });
     const isJson = args.has("json");
     if (!isJson) {
@@ -82,7 +82,7 @@ export const doctor: Command = {
 function toReport(doubts: readonly Finding[], sections: readonly Section[], checkup: Checkup) {
   const { patterns, events, fields } = checkup.selection;
   const shown = (findings: readonly Finding[]) =>
-    findings.map(({ level, topic, text, mend }) => ({ level, topic, text, fix: mend }));
+    findings.map(({ level, topic, text, fix }) => ({ level, topic, text, fix }));
   const all = [...doubts, ...sections.flatMap(({ findings }) => findings)];
   return {
     ok: !all.some(({ level }) => level === "wrong"),
@@ -116,7 +116,7 @@ async function examine(checkup: Checkup, show: (section: Section) => void): Prom
     await notifications.close();
   } catch (error) {
     signal.throwIfAborted();
-    const finding: Finding = { level: "wrong", topic: "reached", text: messageOf(error), mend: [] };
+    const finding: Finding = { level: "wrong", topic: "reached", text: messageOf(error), fix: [] };
     const section = { title: formatAddress(target.address), findings: [finding] };
     show(section);
     return [section];
@@ -149,12 +149,12 @@ function tellOnce({ title, findings }: Section, told: Set<string>): Section {
   return {
     title,
     findings: findings.map((finding) => {
-      const advice = finding.mend.join("\n");
-      if (finding.mend.length < 2 || !told.has(advice)) {
+      const advice = finding.fix.join("\n");
+      if (finding.fix.length < 2 || !told.has(advice)) {
         told.add(advice);
         return finding;
       }
-      return { ...finding, mend: ["fixed as above"] };
+      return { ...finding, fix: ["fixed as above"] };
     }),
   };
 }
@@ -177,13 +177,13 @@ function showSection({ title, findings }: Section, output: Output): void {
 }
 
 function showFindings(findings: readonly Finding[], output: Output): void {
-  for (const { level, topic, text, mend } of findings) {
+  for (const { level, topic, text, fix } of findings) {
     const [mark, style] = MARKS[level];
     const [first, ...rest] = wrap(printable(text), INDENT, output.width);
     const head = `${output.paint(style, mark)} ${output.paint("gray", topic.padEnd(TOPIC_WIDTH))}`;
     output.line(`  ${head} ${first!.trimStart()}`);
     for (const line of rest) output.line(line);
-    for (const line of mend) showMend(printable(line), output);
+    for (const line of fix) showMend(printable(line), output);
   }
 }
 

@@ -7,7 +7,7 @@
  * `$TEST_SEED` repeats the random numbers of a run with `--all`. `$TEST_REPORT` names a file for the
  * counts of passed and failed tests.
  */
-import { shellWord } from "../cli/doctor/mend.ts";
+import { shellWord } from "../cli/doctor/fixes.ts";
 import { POOL_VARIABLE } from "../tests/servers/lease.ts";
 import { ensureServer, matrix } from "../tests/servers/mod.ts";
 import { Pool } from "../tests/servers/pool.ts";

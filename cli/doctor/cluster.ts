@@ -10,7 +10,7 @@ import { messageOf } from "../message.ts";
 import { Session } from "../session.ts";
 import type { Checkup } from "./checkup.ts";
 import { Findings, type Section } from "./finding.ts";
-import { redisCli } from "./mend.ts";
+import { redisCli } from "./fixes.ts";
 import type { NodePlan } from "./node.ts";
 
 /** How many slots a cluster has. */

@@ -4,7 +4,7 @@ import { messageOf } from "../message.ts";
 import { Session } from "../session.ts";
 import type { Checkup } from "./checkup.ts";
 import type { Findings } from "./finding.ts";
-import { redisCli, shellWord } from "./mend.ts";
+import { redisCli, shellWord } from "./fixes.ts";
 
 const TOPIC = "fences";
 

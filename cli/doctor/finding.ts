@@ -10,7 +10,7 @@ export interface Finding {
   /** What was found. */
   readonly text: string;
   /** How to fix it, a line for each way or step. Commands stand behind `$ `. */
-  readonly mend: readonly string[];
+  readonly fix: readonly string[];
 }
 
 /** What was found on one server, or of a whole cluster. */
@@ -28,28 +28,28 @@ export class Findings {
 
   /** It is as it should be. */
   right(topic: string, text: string): void {
-    this.all.push({ level: "right", topic, text, mend: [] });
+    this.all.push({ level: "right", topic, text, fix: [] });
   }
 
   /** It keeps notifications from coming. */
-  wrong(topic: string, text: string, ...mend: string[]): void {
-    this.all.push({ level: "wrong", topic, text, mend });
+  wrong(topic: string, text: string, ...fix: string[]): void {
+    this.all.push({ level: "wrong", topic, text, fix });
   }
 
   /** It keeps some from coming, or will. */
-  warning(topic: string, text: string, ...mend: string[]): void {
-    this.all.push({ level: "warning", topic, text, mend });
+  warning(topic: string, text: string, ...fix: string[]): void {
+    this.all.push({ level: "warning", topic, text, fix });
   }
 
   /** It could not be checked. */
-  unknown(topic: string, text: string, ...mend: string[]): void {
-    this.all.push({ level: "unknown", topic, text, mend });
+  unknown(topic: string, text: string, ...fix: string[]): void {
+    this.all.push({ level: "unknown", topic, text, fix });
   }
 
   /** The findings of a topic need no fix after all. */
   spareMend(topic: string): void {
     for (const [i, finding] of this.all.entries()) {
-      if (finding.topic === topic) this.all[i] = { ...finding, mend: [] };
+      if (finding.topic === topic) this.all[i] = { ...finding, fix: [] };
     }
   }
 

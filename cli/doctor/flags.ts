@@ -4,7 +4,7 @@ import { mergeFlags, requiredFlags } from "../../events/mod.ts";
 import { flagsIn } from "../../pubsub/flags.ts";
 import type { Session } from "../session.ts";
 import type { Finding, Findings } from "./finding.ts";
-import { mendByKnownService, mendByService, redisCli, SETTING, shellWord } from "./mend.ts";
+import { fixByKnownService, fixByService, redisCli, SETTING, shellWord } from "./fixes.ts";
 import type { Checkup } from "./checkup.ts";
 
 const TOPIC = "flags";
@@ -37,7 +37,7 @@ export async function checkFlags(
           `${shellWord(user)} '+config|get'`,
         ]
         : []),
-      ...(isForbidden ? mendByKnownService(address, settable) : mendByService(address, settable)),
+      ...(isForbidden ? fixByKnownService(address, settable) : fixByService(address, settable)),
     );
   }
   findings.all.push(judgeFlags(flags, needed, product, address, checkup));
@@ -55,12 +55,12 @@ function judgeFlags(
   const has = `${SETTING} is "${flags}"`;
   if (missing === "" && unknown === "") {
     const text = `${has}, of which "${needed}" is needed`;
-    return { level: "right", topic: TOPIC, text, mend: [] };
+    return { level: "right", topic: TOPIC, text, fix: [] };
   }
   const { added, flags: merged, unsure } = mergeFlags(flags, settable + unknown);
   const hidden = knownFlags(unsure, product);
   const command = redisCli(address, target);
-  const mend = added === "" ? [] : [
+  const fix = added === "" ? [] : [
     `${command} CONFIG SET ${SETTING} '${merged}'`,
     "and, so that it survives a restart, where it has a redis.conf:",
     `${command} CONFIG REWRITE`,
@@ -68,11 +68,11 @@ function judgeFlags(
       `add those of "${hidden}" that are in use: the server does not show them, and this turns ` +
       "them off",
     ]),
-    ...mendByKnownService(address, merged),
+    ...fixByKnownService(address, merged),
   ];
   if (missing === "") {
     const text = `${has}; whether "${unknown}" is set, which is needed, it hides behind A`;
-    return { level: "unknown", topic: TOPIC, text, mend };
+    return { level: "unknown", topic: TOPIC, text, fix };
   }
   const deaf = selection.needs.filter((need) => !missingOn(product, flags, need).canReceive);
   const isLacking = deaf.length > 0 || selection.events.length > 0;
@@ -85,6 +85,6 @@ function judgeFlags(
         : deaf.length > 0
         ? `nothing comes of ${deaf.map((need) => `${"events" in need ? need.channel : need}`)}`
         : "a part of it does not come"),
-    mend,
+    fix,
   };
 }

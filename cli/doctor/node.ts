@@ -15,7 +15,7 @@ import type { Checkup } from "./checkup.ts";
 import { Findings, type Section } from "./finding.ts";
 import { checkFences } from "./fences.ts";
 import { checkFlags } from "./flags.ts";
-import { redisCli, shellWord, shownUser } from "./mend.ts";
+import { redisCli, shellWord, shownUser } from "./fixes.ts";
 import { probe } from "./probe.ts";
 import { checkSubscribing, watchNode } from "./subscribing.ts";
 

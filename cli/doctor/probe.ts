@@ -17,8 +17,8 @@ import type { Selection } from "../selection.ts";
 import { Session } from "../session.ts";
 import type { Checkup } from "./checkup.ts";
 import type { Findings } from "./finding.ts";
-import { lacksCommand, redisCli, shellWord } from "./mend.ts";
-import { mendRefusal } from "./subscribing.ts";
+import { lacksCommand, redisCli, shellWord } from "./fixes.ts";
+import { fixRefusal } from "./subscribing.ts";
 
 const TOPIC = "probe";
 
@@ -107,11 +107,11 @@ export async function probe(
     if (!(error instanceof SubscribeRefusedError)) throw error;
     const { refused } = error;
     // The same may be refused as was before.
-    const told = new Set(findings.all.flatMap(({ mend }) => mend));
+    const told = new Set(findings.all.flatMap(({ fix }) => fix));
     return findings.unknown(
       TOPIC,
       `the channel of a key of its own may not be subscribed: ${refused[0]!.error.message}`,
-      ...mendRefusal(refused, node.user, node.address, checkup).filter((line) => !told.has(line)),
+      ...fixRefusal(refused, node.user, node.address, checkup).filter((line) => !told.has(line)),
     );
   }
   const [first] = ways;

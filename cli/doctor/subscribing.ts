@@ -10,7 +10,7 @@ import { connectOptions, formatUrl } from "../connection.ts";
 import { messageOf } from "../message.ts";
 import type { Checkup } from "./checkup.ts";
 import type { Findings } from "./finding.ts";
-import { lacksCommand, redisCli, shellWord } from "./mend.ts";
+import { lacksCommand, redisCli, shellWord } from "./fixes.ts";
 
 const TOPIC = "subscribing";
 
@@ -54,7 +54,7 @@ export async function checkSubscribing(
       const refused = error.refused.map(({ channel }) => `${channel}`);
       const words = error.refused[0]!.error.message;
       const text = `${shorten(refused)} is refused: ${words}`;
-      return findings.wrong(TOPIC, text, ...mendRefusal(error.refused, user, address, checkup));
+      return findings.wrong(TOPIC, text, ...fixRefusal(error.refused, user, address, checkup));
     }
     // In the one protocol it breaks; perhaps it does not in the other.
     const helps = protocol === 3 && await subscribesInResp2(address, checkup) === null;
@@ -85,7 +85,7 @@ async function subscribesInResp2(address: Address, checkup: Checkup): Promise<st
 }
 
 /** What gives a user the right to channels that were refused; nothing where that is not what it lacks. */
-export function mendRefusal(
+export function fixRefusal(
   refused: readonly RefusedChannel[],
   user: string,
   address: Address,

@@ -1,7 +1,7 @@
 /** What the doctor advises, for servers that cannot be had here. */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import type { Target } from "../../cli/connection.ts";
-import { mendByService, redisCli, shellWord } from "../../cli/doctor/mend.ts";
+import { fixByService, redisCli, shellWord } from "../../cli/doctor/fixes.ts";
 import { keyFor } from "../../cli/doctor/probe.ts";
 import { hashSlot } from "../../cluster/discovery/mod.ts";
 
@@ -26,16 +26,16 @@ Deno.test("if the host names a service, only that one is mentioned", () => {
     ["my-project.a.aivencloud.com", "avn service update"],
   ];
   for (const [hostname, words] of cases) {
-    const advice = mendByService({ hostname, port: 6379 }, "gxE");
+    const advice = fixByService({ hostname, port: 6379 }, "gxE");
     assertStringIncludes(advice.join("\n"), words);
     assertEquals(advice.filter((line) => line.endsWith(":")).length, 1, hostname);
   }
   for (const hostname of ["10.0.0.5", "cache.amazonaws.com.evil.test"]) {
-    const advice = mendByService({ hostname, port: 6379 }, "gxE").join("\n");
+    const advice = fixByService({ hostname, port: 6379 }, "gxE").join("\n");
     for (const [, words] of cases) assertStringIncludes(advice, words);
     assertStringIncludes(advice, "redis.conf");
   }
-  assertStringIncludes(mendByService({ path: "/run/redis.sock" }, "AK")[0]!, "redis.conf");
+  assertStringIncludes(fixByService({ path: "/run/redis.sock" }, "AK")[0]!, "redis.conf");
 });
 
 Deno.test("commands are such that a shell takes them as they are meant", () => {

@@ -1,5 +1,5 @@
 import { fileURLToPath } from "node:url";
-import { shellWord } from "../../cli/doctor/mend.ts";
+import { shellWord } from "../../cli/doctor/fixes.ts";
 import { within } from "../servers/mod.ts";
 import { Cli, LIMIT } from "./cli.ts";
 

@@ -44,7 +44,7 @@ export function increment(n: number): number {
       publish: { exclude: ["dev", "tests", "docs"] },
       tasks: { "test": "deno run --lock=deno.lock --allow-all dev/test.ts" },
     }),
-    "cli/doctor/mend.ts": "export const shellWord = (word: string): string => word;\n",
+    "cli/doctor/fixes.ts": "export const shellWord = (word: string): string => word;\n",
     "tests/servers/mod.ts": `
 type Found = (options: unknown) => Promise<void>;
 export const ensureServer: Found = () => Promise.resolve();

@@ -48,14 +48,14 @@ interface Service {
   readonly name: string;
   /** The names of its servers; null where they tell nothing. */
   readonly hosts: RegExp | null;
-  mend(letters: string): readonly string[];
+  fix(letters: string): readonly string[];
 }
 
 const SERVICES: readonly Service[] = [
   {
     name: "Amazon ElastiCache",
     hosts: /\.cache\.amazonaws\.com(?:\.cn)?$/i,
-    mend: (letters) => [
+    fix: (letters) => [
       "$ aws elasticache modify-cache-parameter-group --cache-parameter-group-name GROUP " +
       `--parameter-name-values ParameterName=${SETTING},ParameterValue=${shellWord(letters)}`,
       "GROUP must be one of your own that the cache uses: a default group cannot be changed",
@@ -64,7 +64,7 @@ const SERVICES: readonly Service[] = [
   {
     name: "Amazon MemoryDB",
     hosts: /\.memorydb\.[^.]+\.amazonaws\.com(?:\.cn)?$/i,
-    mend: (letters) => [
+    fix: (letters) => [
       "$ aws memorydb update-parameter-group --parameter-group-name GROUP " +
       `--parameter-name-values ParameterName=${SETTING},ParameterValue=${shellWord(letters)}`,
       "GROUP must be one of your own that the cluster uses: a default group cannot be changed",
@@ -73,7 +73,7 @@ const SERVICES: readonly Service[] = [
   {
     name: "Azure Cache for Redis",
     hosts: /\.redis\.cache\.windows\.net$/i,
-    mend: (letters) => [
+    fix: (letters) => [
       "$ az redis update --name NAME --resource-group GROUP " +
       `--set ${shellWord(`redisConfiguration.${SETTING}=${letters}`)}`,
       `or in the portal: Advanced settings, ${SETTING}`,
@@ -82,7 +82,7 @@ const SERVICES: readonly Service[] = [
   {
     name: "Google Memorystore",
     hosts: null,
-    mend: (letters) => [
+    fix: (letters) => [
       "$ gcloud redis instances update NAME --region REGION " +
       `--update-redis-config ${shellWord(`${SETTING}=${letters}`)}`,
       "for a cluster: gcloud redis clusters update, with the same options",
@@ -91,32 +91,32 @@ const SERVICES: readonly Service[] = [
   {
     name: "Aiven",
     hosts: /\.aivencloud\.com$/i,
-    mend: (letters) => [
+    fix: (letters) => [
       `$ avn service update NAME -c ${shellWord(`redis_notify_keyspace_events=${letters}`)}`,
     ],
   },
   {
     name: "Heroku",
     hosts: null,
-    mend: (letters) => [
+    fix: (letters) => [
       `$ heroku redis:keyspace-notifications NAME --app APP --config ${shellWord(letters)}`,
     ],
   },
 ];
 
 /** How to set the flags at the service that the name of the host shows; nothing where it shows none. */
-export function mendByKnownService(address: Address, letters: string): string[] {
+export function fixByKnownService(address: Address, letters: string): string[] {
   const host = "path" in address ? "" : address.hostname;
   const known = SERVICES.find(({ hosts }) => hosts?.test(host));
-  return known === undefined ? [] : [`${known.name}:`, ...known.mend(letters)];
+  return known === undefined ? [] : [`${known.name}:`, ...known.fix(letters)];
 }
 
 /** How to set the flags where `CONFIG` is not to be had: at the service, or wherever it may be. */
-export function mendByService(address: Address, letters: string): string[] {
-  const known = mendByKnownService(address, letters);
+export function fixByService(address: Address, letters: string): string[] {
+  const known = fixByKnownService(address, letters);
   if (known.length > 0) return known;
   return [
     `on a server of your own, in redis.conf, and restart it: ${SETTING} ${letters}`,
-    ...SERVICES.flatMap(({ name, mend }) => [`${name}:`, ...mend(letters)]),
+    ...SERVICES.flatMap(({ name, fix }) => [`${name}:`, ...fix(letters)]),
   ];
 }
